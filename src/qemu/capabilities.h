@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a QEMU binary can do: asked once over QMP from a paused machine "none", cached by path, mtime
+ * and size. */
+#pragma once
+
+#include "conf/domain-def.h"
+#include "qemu/monitor.h"
+
+typedef struct QemuMachine {
+    char *name;   /* pc-q35-7.2 */
+    char *alias;  /* q35, or NULL */
+    unsigned cpu_max;
+    bool hotpluggable_cpus;
+    bool is_default, deprecated;
+} QemuMachine;
+
+typedef struct QemuCaps {
+    unsigned n_refs;
+    char *binary;
+    char *arch; /* x86_64 */
+    unsigned major, minor, micro;
+    QemuMachine *machines;
+    size_t n_machines;
+    char **commands; /* sorted names of QMP commands */
+    size_t n_commands;
+    char **cpu_models; /* sorted; may be empty */
+    size_t n_cpu_models;
+    bool kvm; /* the binary has KVM and /dev/kvm could be used at probe time */
+} QemuCaps;
+
+typedef struct QemuCapsCache QemuCapsCache;
+
+/* run_dir holds the probe's sockets while it runs; copied. */
+int qemu_caps_cache_new(const char *run_dir, QemuCapsCache **ret);
+void qemu_caps_cache_free(QemuCapsCache *cache);
+
+/* The capabilities of a binary, probing when it is new or has changed. On a fiber; two fibers asking
+ * for one binary share one probe. Errors name the binary and what failed (missing, not executable,
+ * exited with its last output lines, no answer in 20 s). The caller unrefs. */
+int qemu_caps_get(QemuCapsCache *cache, const char *binary, QemuCaps **ret, Error **reterr);
+QemuCaps *qemu_caps_ref(QemuCaps *caps);
+void qemu_caps_unref(QemuCaps *caps);
+DEFINE_CLEANUP(QemuCaps *, qemu_caps_unref)
+
+/* The emulator for an arch when the XML names none: "/usr/bin/qemu-system-<arch>". NULL: unknown
+ * arch. Caller frees. */
+char *qemu_default_emulator(const char *arch);
+/* By name or alias; NULL name gives the default machine. NULL: unknown. */
+const QemuMachine *qemu_caps_machine(const QemuCaps *caps, const char *name);
+bool qemu_caps_has_command(const QemuCaps *caps, const char *command);
+/* <capabilities> for CONNECT_GET_CAPABILITIES: host cpu count/topology/cells, one <guest> per
+ * installed emulator. On a fiber. Caller frees. */
+int qemu_caps_xml(QemuCapsCache *cache, char **ret, Error **reterr);
+/* <domainCapabilities> for one emulator/machine/virt type (NULLs take defaults). */
+int qemu_caps_domain_xml(QemuCapsCache *cache, const char *emulator, const char *arch,
+                         const char *machine, const char *virt, char **ret, Error **reterr);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The QEMU command line: pure functions from a definition to an argv, JSON -device where QEMU takes
+ * it. No files are opened, nothing is started. */
+#pragma once
+
+#include "qemu/capabilities.h"
+
+typedef struct QemuCommandParams {
+    const DomainDef *def;
+    const QemuCaps *caps;
+    const char *monitor_path; /* QMP unix socket QEMU listens on (server=on,wait=off) */
+    const char *pid_file;     /* or NULL */
+    const char *channel_dir;  /* unix channels without a path are put here */
+} QemuCommandParams;
+
+/* argv, NULL-terminated; each element and the array are the caller's (qemu_argv_free). QEMU always
+ * starts with -S: the caller plugs boot-time hotpluggable vCPUs and then sends cont. -smp has the
+ * number of online vCPUs that are not hotpluggable as cpus=, the maximum as maxcpus=. -name has
+ * guest=NAME,debug-threads=on. Refuses (ERROR_CONFIG_UNSUPPORTED) a maximum beyond the machine's
+ * limit, > 255 vCPUs without q35 + interrupt remapping (added when missing), KVM without /dev/kvm. */
+int qemu_command_line(const QemuCommandParams *params, char ***ret_argv, Error **reterr);
+/* Fills in run-time aliases (serial0, console0, channel0, virtio-disk0, net0, ...) and default unix
+ * channel paths; done on the live copy before qemu_command_line. */
+int qemu_assign_aliases(DomainDef *def, const char *channel_dir);
+/* One line for the log and domxml-to-native, shell-quoted. Caller frees. */
+char *qemu_argv_format(char *const *argv);
+void qemu_argv_free(char **argv);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Files: read with a limit, write so that a crash leaves the old text or the new, never half. */
+#pragma once
+
+#include <sys/types.h>
+
+#include "util/macro.h"
+
+/* Reads a whole file of at most `limit` bytes; the result is NUL-terminated, *ret_len (may be NULL)
+ * excludes the NUL. -EFBIG beyond the limit, else -errno. Works for /proc and cgroup files. */
+int file_read(const char *path, size_t limit, char **ret, size_t *ret_len);
+
+/* Writes to path.tmp-XXXXXX in the same directory, fsyncs, renames over path, fsyncs the directory.
+ * Blocks the kernel: on a fiber, call it through file_write_atomic_worker. -errno. */
+int file_write_atomic(const char *path, const char *data, size_t len, mode_t mode);
+
+/* The same on the worker pool; the fiber waits. */
+int file_write_atomic_worker(const char *path, const char *data, size_t len, mode_t mode);
+
+/* mkdir -p. */
+int dir_make(const char *path, mode_t mode);
+
+/* "a/b" from parts; NULL when out of memory. */
+char *path_join(const char *dir, const char *name);
+
+/* asprintf that returns NULL on failure. */
+char *strf(const char *format, ...) PRINTF_LIKE(1, 2);

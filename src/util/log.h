@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Logging: to the journal (sd-journal fields) when stderr is connected to it, else lines on stderr.
+ * Only daemon/ and tools/ log above debug, src/qemu warns about what it carries on from
+ * ("ignoring"). Names in quotes. */
+#pragma once
+
+#include <syslog.h>
+
+#include "util/macro.h"
+
+/* Sets the threshold (LOG_ERR .. LOG_DEBUG) and looks at $JOURNAL_STREAM once. */
+void log_init(int max_level);
+int log_max_level(void);
+
+/* `domain` may be NULL; with the journal it becomes the field VIREO_DOMAIN. */
+void log_write(int level, const char *domain, const char *format, ...) PRINTF_LIKE(3, 4);
+
+#define log_error(...) log_write(LOG_ERR, NULL, __VA_ARGS__)
+#define log_warning(...) log_write(LOG_WARNING, NULL, __VA_ARGS__)
+#define log_info(...) log_write(LOG_INFO, NULL, __VA_ARGS__)
+#define log_debug(...)                                                                            \
+    do {                                                                                          \
+        if (log_max_level() >= LOG_DEBUG)                                                         \
+            log_write(LOG_DEBUG, NULL, __VA_ARGS__);                                              \
+    } while (0)

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The worker pool: what may block the kernel for more than a millisecond (fsync, cgroup attach,
+ * fork/exec, host probing) runs on a few threads, through one call that looks synchronous to its
+ * fiber. */
+#pragma once
+
+#include "util/macro.h"
+
+typedef int (*WorkerFunc)(void *arg);
+
+/* Starts the pool (n_threads 1..16) bound to the fiber loop; stop waits for running work. */
+int worker_init(unsigned n_threads);
+void worker_shutdown(void);
+
+/* Runs func(arg) on a worker thread and suspends the calling fiber until it returned; yields func's
+ * return value. func must not touch loop-owned state. Off a fiber, or before worker_init (unit tests,
+ * start-up), it calls func directly. Work is never abandoned: arg may live on the caller's stack. */
+int worker_run(WorkerFunc func, void *arg);
