@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The vCPUs of a running QEMU: its hotpluggable entities in topology order, and the host thread
+ * behind each vCPU.
+ *
+ * Built from two replies joined on qom-path: query-hotpluggable-cpus says which entities exist, how
+ * to plug each (type and props, passed back verbatim) and which are plugged; query-cpus-fast says
+ * which threads run. Facts: QEMU's qapi/machine.json (HotpluggableCPU, CpuInfoFast). Pure: JSON in,
+ * struct out. */
+#pragma once
+
+#include <json-c/json.h>
+#include <sys/types.h>
+
+#include "util/error.h"
+
+/* What is known of a removal that was asked for. */
+typedef enum UnplugState {
+    UNPLUG_NONE,      /* nothing asked */
+    UNPLUG_REQUESTED, /* device_del was accepted, the guest has it */
+    UNPLUG_HINTED,    /* an event says it may be gone; one re-query decides */
+    UNPLUG_REJECTED,  /* the guest refused; see `reason` */
+    UNPLUG_DELETED,   /* DEVICE_DELETED came for the device itself */
+} UnplugState;
+
+typedef struct VcpuEntity {
+    unsigned first_id;    /* id of its first vCPU */
+    unsigned n_vcpus;     /* vcpus-count: 1 on x86, threads per core on POWER */
+    char *type;           /* device_add driver */
+    json_object *props;   /* device_add properties, QEMU's own */
+    int64_t topology[6];  /* node is not part of the order: socket, die, cluster, core, thread; -1 */
+    char *qom_path;       /* NULL: not plugged */
+    char *alias;          /* "vcpu3" when it can be unplugged, NULL for boot CPUs */
+    UnplugState unplug;
+    char *reason;         /* of a rejection */
+    bool extended;        /* the guest said "in progress": the deadline was moved once */
+} VcpuEntity;
+
+typedef struct VcpuMap {
+    VcpuEntity *entities; /* sorted by topology; ids count up through them */
+    size_t n_entities;
+    pid_t *tids;          /* by vCPU id; 0: none or not known */
+    unsigned n_vcpus;
+    bool has_tids;        /* false with TCG single: affinity is not to be had */
+} VcpuMap;
+
+/* Builds the map anew. `pid` is the emulator's: a thread id equal to it, or one seen twice, means
+ * that QEMU shares threads and has_tids becomes false. Unplug states of `old` (may be NULL) carry over
+ * by type and id. Errors: ERROR_INTERNAL naming what QEMU left out. */
+int vcpu_map_build(json_object *hotpluggable, json_object *fast, pid_t pid, const VcpuMap *old,
+                   VcpuMap *ret, Error **reterr);
+/* A map for a QEMU without hotpluggable entities: threads in index order. */
+int vcpu_map_build_static(json_object *fast, pid_t pid, VcpuMap *ret, Error **reterr);
+void vcpu_map_done(VcpuMap *map);
+
+/* Online vCPUs: those of plugged entities. */
+unsigned vcpu_map_online(const VcpuMap *map);
+VcpuEntity *vcpu_map_by_alias(VcpuMap *map, const char *alias);
+/* By the path of the device or of a child of it ("/machine/peripheral/vcpu3/lapic"). */
+VcpuEntity *vcpu_map_by_path(VcpuMap *map, const char *path);
+/* The entity that vCPU `id` belongs to, or NULL. */
+VcpuEntity *vcpu_map_by_id(VcpuMap *map, unsigned id);
+
+/* device_add's arguments for an entity: {"driver":type,"id":"vcpuN",props...}. NULL: out of memory. */
+json_object *vcpu_entity_device_add(const VcpuEntity *entity);
