@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The daemon's settings: directories and /etc/vireo/vireod.conf. */
+#include <ctype.h>
+#include <stdio.h>
+
+#include "daemon.h"
+#include "util/file.h"
+
+#define CONFIG_MAX (1u << 20)
+
+int config_init(Config *config, const char *root) {
+    *config = (Config){.socket_mode = 0600, .socket_ro_mode = 0666, .log_level = LOG_INFO};
+    if (root) {
+        config->root = strdup(root);
+        config->etc = path_join(root, "etc");
+        config->lib = path_join(root, "lib");
+        config->run = path_join(root, "run");
+        config->log = path_join(root, "log");
+    } else {
+        config->etc = strdup("/etc/vireo");
+        config->lib = strdup("/var/lib/vireo");
+        config->run = strdup("/run/vireo");
+        config->log = strdup("/var/log/vireo");
+    }
+    if (!config->etc || !config->lib || !config->run || !config->log || (root && !config->root))
+        return -ENOMEM;
+    config->socket = path_join(config->run, "vireo-sock");
+    config->socket_ro = path_join(config->run, "vireo-sock-ro");
+    return config->socket && config->socket_ro ? 0 : -ENOMEM;
+}
+
+void config_done(Config *config) {
+    free(config->root);
+    free(config->etc);
+    free(config->lib);
+    free(config->run);
+    free(config->log);
+    free(config->socket);
+    free(config->socket_ro);
+    *config = (Config){0};
+}
+
+static char *trim(char *text) {
+    char *end;
+
+    while (isspace((unsigned char)*text))
+        text++;
+    end = text + strlen(text);
+    while (end > text && isspace((unsigned char)end[-1]))
+        *--end = '\0';
+    return text;
+}
+
+/* Whole unsigned number in [0, max]. */
+static int parse_number(const char *text, int base, unsigned max, unsigned *ret) {
+    char *end = NULL;
+    unsigned long value;
+
+    errno = 0;
+    value = strtoul(text, &end, base);
+    if (errno || end == text || *end || value > max || *text == '-')
+        return -EINVAL;
+    *ret = value;
+    return 0;
+}
+
+static int parse_level(const char *text, int *ret) {
+    static const struct {
+        const char *name;
+        int level;
+    } levels[] = {{"error", LOG_ERR}, {"warning", LOG_WARNING}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(levels); i++)
+        if (streq(text, levels[i].name)) {
+            *ret = levels[i].level;
+            return 0;
+        }
+    return -EINVAL;
+}
+
+static int set_path(char **to, const char *value) {
+    char *copy;
+
+    if (*value != '/')
+        return -EINVAL;
+    copy = strdup(value);
+    if (!copy)
+        return -ENOMEM;
+    free(*to);
+    *to = copy;
+    return 0;
+}
+
+static int apply(Config *config, const char *key, const char *value) {
+    if (streq(key, "socket"))
+        return set_path(&config->socket, value);
+    if (streq(key, "socket_ro"))
+        return set_path(&config->socket_ro, value);
+    if (streq(key, "socket_mode"))
+        return parse_number(value, 8, 0777, &config->socket_mode);
+    if (streq(key, "socket_ro_mode"))
+        return parse_number(value, 8, 0777, &config->socket_ro_mode);
+    if (streq(key, "unplug_timeout_ms"))
+        return parse_number(value, 10, 3600000, &config->unplug_timeout_ms);
+    if (streq(key, "log_level"))
+        return parse_level(value, &config->log_level);
+    return -ENOENT;
+}
+
+int config_load(Config *config, const char *path, bool must_exist, Error **reterr) {
+    CLEANUP_FREE char *text = NULL;
+    char *rest, *line;
+    unsigned number = 0;
+    int r = file_read(path, CONFIG_MAX, &text, NULL);
+
+    if (r == -ENOENT && !must_exist)
+        return 0;
+    if (r < 0)
+        return error_system(reterr, FROM_NONE, r, "cannot read the configuration file '%s'", path);
+    for (rest = text; (line = strsep(&rest, "\n"));) {
+        char *key, *value;
+
+        number++;
+        key = trim(line);
+        if (*key == '\0' || *key == '#')
+            continue;
+        value = strchr(key, '=');
+        if (!value)
+            return error_report(reterr, FROM_NONE, ERROR_CONFIG_UNSUPPORTED,
+                                "%s:%u: expected \"key = value\"", path, number);
+        *value++ = '\0';
+        key = trim(key);
+        value = trim(value);
+        r = apply(config, key, value);
+        if (r == -ENOENT)
+            return error_report(reterr, FROM_NONE, ERROR_CONFIG_UNSUPPORTED,
+                                "%s:%u: unknown setting '%s'", path, number, key);
+        if (r < 0)
+            return error_report(reterr, FROM_NONE, ERROR_CONFIG_UNSUPPORTED,
+                                "%s:%u: '%s' is no value for '%s'", path, number, value, key);
+    }
+    return 0;
+}

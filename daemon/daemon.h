@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the daemon's own files share: the driver, the server, the clients' event registrations. */
+#pragma once
+
+#include "qemu/driver.h"
+#include "rpc/remote_protocol.h"
+#include "rpc/server.h"
+
+typedef struct Config {
+    char *root;     /* --root, or NULL */
+    char *etc, *lib, *run, *log;
+    char *socket, *socket_ro;
+    unsigned socket_mode, socket_ro_mode;
+    unsigned unplug_timeout_ms; /* 0: default */
+    int log_level;
+} Config;
+
+/* Defaults, below root if given. */
+int config_init(Config *config, const char *root);
+/* Reads "key = value" lines; ERROR_XML-free, names file and line. A missing file is no error unless
+ * `must_exist`. */
+int config_load(Config *config, const char *path, bool must_exist, Error **reterr);
+void config_done(Config *config);
+
+typedef struct Daemon {
+    Config config;
+    Driver *driver;
+    RpcServer *server;
+    struct Client *clients;
+} Daemon;
+
+/* One event registration of one client. */
+typedef struct Registration {
+    struct Registration *next;
+    int callback_id;
+    int event_id; /* REMOTE event, or -1: a QEMU monitor event */
+    bool filtered;
+    uint8_t uuid[16];
+    char *monitor_event; /* NULL: all */
+} Registration;
+
+/* A session's state; its userdata. */
+typedef struct Client {
+    Daemon *daemon;
+    RpcSession *session;
+    struct Client *next;
+    char *uri;
+    Registration *registrations;
+    int next_callback_id;
+} Client;
+
+extern const RpcServerOps client_ops;
+extern const DriverEvents daemon_events;
+extern const RpcProgram daemon_programs[];
+extern const size_t daemon_n_programs;
+
+/* Handler tables, one per file; put together in dispatch.c. */
+extern const RpcProc connect_procs[], domain_procs[], vcpu_procs[], event_procs[], qemu_procs[];
+extern const size_t connect_n_procs, domain_n_procs, vcpu_n_procs, event_n_procs, qemu_n_procs;
+
+static inline Client *client_of(RpcSession *session) {
+    return rpc_session_userdata(session);
+}
+
+static inline Driver *driver_of(RpcSession *session) {
+    return client_of(session)->daemon->driver;
+}
+
+/* The domain a client means (by uuid only), with a reference. */
+int dispatch_domain(RpcSession *session, const remote_domain *wire, Domain **ret, Error **reterr);
+/* Fills the wire form; -ENOMEM. */
+int dispatch_make_domain(const Domain *domain, remote_domain *ret, Error **reterr);
+/* "unsupported flags (0x..) in function NAME" when a bit outside `allowed` is set. */
+int dispatch_flags(unsigned flags, unsigned allowed, const char *function, Error **reterr);
+/* Two flags that exclude each other, as the API checks say it. */
+int dispatch_exclusive(unsigned flags, const char *api, Error **reterr);
+int dispatch_string(char **to, const char *text, Error **reterr);

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The driver: all domains of one daemon, and what a client can ask of them. Functions that change
+ * something run on a fiber, take the domain's job and may suspend; the others never do. Flags are
+ * libvirt's; unknown ones are refused by the caller (daemon/). */
+#pragma once
+
+#include "qemu/domain.h"
+
+typedef struct DriverPaths {
+    char *etc; /* domains/NAME.xml, autostart/NAME.xml */
+    char *lib; /* per-domain directories (channels) */
+    char *run; /* status and monitors */
+    char *log; /* NAME.log */
+} DriverPaths;
+
+/* LIFECYCLE events and details, libvirt's numbers (WIRE.md 3.4). */
+typedef enum LifecycleEvent {
+    EVENT_DEFINED = 0,
+    EVENT_UNDEFINED = 1,
+    EVENT_STARTED = 2,
+    EVENT_SUSPENDED = 3,
+    EVENT_RESUMED = 4,
+    EVENT_STOPPED = 5,
+    EVENT_SHUTDOWN = 6,
+    EVENT_CRASHED = 8,
+} LifecycleEvent;
+
+enum { STOPPED_SHUTDOWN = 0, STOPPED_DESTROYED = 1, STOPPED_CRASHED = 2, STOPPED_FAILED = 5 };
+
+/* What the daemon forwards to clients. The domain and strings are borrowed. */
+typedef struct DriverEvents {
+    void (*lifecycle)(Domain *domain, LifecycleEvent event, int detail, void *userdata);
+    void (*reboot)(Domain *domain, void *userdata);
+    void (*device_removed)(Domain *domain, const char *alias, void *userdata);
+    void (*device_added)(Domain *domain, const char *alias, void *userdata);
+    void (*device_removal_failed)(Domain *domain, const char *alias, void *userdata);
+    void (*monitor_event)(Domain *domain, const char *name, json_object *data, int64_t seconds,
+                          int64_t microseconds, void *userdata);
+} DriverEvents;
+
+struct Driver {
+    DriverPaths paths;
+    QemuCapsCache *caps;
+    const DriverEvents *events;
+    void *userdata;
+    Domain *domains; /* in order of definition */
+    unsigned n_domains;
+    int next_id;
+    uint64_t unplug_timeout_usec; /* 0: the default, 5 s, 10 s on pSeries */
+    bool stopping;
+};
+
+/* paths' strings are copied. events stays the caller's. */
+int driver_new(const DriverPaths *paths, const DriverEvents *events, void *userdata, Driver **ret,
+               Error **reterr);
+/* Reads the definitions, finds running QEMUs again, autostarts. On a fiber. Problems with single
+ * domains are logged, not returned. */
+int driver_load(Driver *driver, Error **reterr);
+/* Lets go of all domains; guests go on running. */
+void driver_free(Driver *driver);
+
+/* Borrowed; take a reference before suspending. NULL and ERROR_NO_DOMAIN when there is none; `name`
+ * (may be NULL) is only for the sentence. */
+Domain *driver_find_uuid(Driver *driver, const uint8_t uuid[16], const char *name, Error **reterr);
+Domain *driver_find_name(Driver *driver, const char *name, Error **reterr);
+Domain *driver_find_id(Driver *driver, int id, Error **reterr);
+
+/* Definitions. define returns a new reference. */
+int driver_define(Driver *driver, const char *xml, Domain **ret, Error **reterr);
+int driver_undefine(Domain *domain, Error **reterr);
+int driver_create_xml(Driver *driver, const char *xml, bool paused, Domain **ret, Error **reterr);
+int driver_set_autostart(Domain *domain, bool yes, Error **reterr);
+
+/* Life. */
+int driver_start(Domain *domain, bool paused, Error **reterr);
+int driver_destroy(Domain *domain, bool graceful, Error **reterr);
+int driver_shutdown(Domain *domain, Error **reterr);
+int driver_reboot(Domain *domain, Error **reterr);
+int driver_reset(Domain *domain, Error **reterr);
+int driver_suspend(Domain *domain, Error **reterr);
+int driver_resume(Domain *domain, Error **reterr);
+int driver_monitor_command(Domain *domain, const char *command, bool hmp, char **ret, Error **reterr);
+
+/* vCPU flags, libvirt's. */
+enum { AFFECT_CURRENT = 0, AFFECT_LIVE = 1, AFFECT_CONFIG = 2 };
+enum { VCPU_MAXIMUM = 4, VCPU_GUEST = 8, VCPU_HOTPLUGGABLE = 16 };
+
+int driver_set_vcpus(Domain *domain, unsigned count, unsigned flags, Error **reterr);
+int driver_set_vcpu(Domain *domain, const char *list, int state, unsigned flags, Error **reterr);
+/* The count, or negative. Never suspends. */
+int driver_get_vcpus(Domain *domain, unsigned flags, Error **reterr);
+
+/* XML flags: 2 INACTIVE. Caller frees. */
+int driver_dump_xml(Domain *domain, unsigned flags, char **ret, Error **reterr);
+
+/* CPU time in ns of a thread (tid 0: of the whole process), and the host CPU it last ran on. */
+int driver_thread_stat(pid_t pid, pid_t tid, uint64_t *ret_ns, int *ret_cpu, char *ret_state);
+
+/* ---- between the driver's own files ---- */
+
+int driver_list_add(Driver *driver, Domain *domain);
+void driver_list_remove(Domain *domain);
+void driver_emit_lifecycle(Domain *domain, LifecycleEvent event, int detail);
+char *driver_config_path(Driver *driver, const char *name);
+char *driver_autostart_path(Driver *driver, const char *name);
+char *driver_status_path(Driver *driver, const char *name);
+/* Writes the persistent definition / the status file; atomic, on the worker pool. */
+int driver_save_config(Domain *domain, const DomainDef *def, Error **reterr);
+int driver_save_status(Domain *domain, Error **reterr);
+/* Reads every status file and takes up the QEMUs that still run. On a fiber. */
+void driver_reconnect_all(Driver *driver);
+/* Ends what runs (kill, files, state, events). Job held. */
+void driver_stop(Domain *domain, int reason, int stopped_detail);
+/* Watches process and monitor of a domain that runs. */
+int driver_watch(Domain *domain, Error **reterr);
+extern const MonitorOps driver_monitor_ops;
+/* Unplug evidence from an event (hotplug.c). */
+void hotplug_event(Domain *domain, const char *name, json_object *data);

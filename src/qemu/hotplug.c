@@ -1,0 +1,566 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Live vCPU change, and the evidence a removal waits for.
+ *
+ * Evidence (DESIGN.md): DEVICE_DELETED for the alias is proof. DEVICE_DELETED for a child path, or
+ * ACPI_DEVICE_OST with status 0 for the slot, is a hint that one re-query decides: QEMU under TCG
+ * never sends the first. OST 1 and 0x80-0x83 and DEVICE_UNPLUG_GUEST_ERROR are refusals; 0x84 ("in
+ * progress") moves the deadline once. Status values: ACPI 6.4, 6.3.5 _OST, table 6.73. */
+#include "qemu/hotplug.h"
+
+#include "qemu/driver.h"
+#include "util/log.h"
+
+#define DEFAULT_UNPLUG_USEC (5 * USEC_PER_SEC)
+#define PSERIES_UNPLUG_USEC (10 * USEC_PER_SEC)
+#define COMMAND_USEC (30 * USEC_PER_SEC)
+
+void hotplug_plan_done(HotplugPlan *plan) {
+    free(plan->entities);
+    *plan = (HotplugPlan){0};
+}
+
+static int plan_up(const VcpuMap *map, unsigned online, unsigned target, HotplugPlan *plan,
+                   Error **reterr) {
+    for (size_t i = 0; i < map->n_entities && online < target; i++) {
+        const VcpuEntity *entity = &map->entities[i];
+
+        if (entity->qom_path || !entity->type)
+            continue;
+        if (online + entity->n_vcpus > target)
+            return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                                "requested vcpu count %u is not a multiple of the hotpluggable "
+                                "entity's granularity (%u vcpus at a time)",
+                                target, entity->n_vcpus);
+        plan->entities[plan->n_entities++] = i;
+        online += entity->n_vcpus;
+    }
+    if (online != target)
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                            "no appropriate hotpluggable vcpus to satisfy the request for %u vcpus",
+                            target);
+    return 0;
+}
+
+static int plan_down(const VcpuMap *map, unsigned online, unsigned target, HotplugPlan *plan,
+                     Error **reterr) {
+    for (size_t i = map->n_entities; i-- > 0 && online > target;) {
+        const VcpuEntity *entity = &map->entities[i];
+
+        if (!entity->qom_path || !entity->alias)
+            continue;
+        if (online - entity->n_vcpus < target)
+            return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                                "requested vcpu count %u is not a multiple of the hotpluggable "
+                                "entity's granularity (%u vcpus at a time)",
+                                target, entity->n_vcpus);
+        plan->entities[plan->n_entities++] = i;
+        online -= entity->n_vcpus;
+    }
+    if (online != target)
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                            "no appropriate hotpluggable vcpus to unplug: %u vcpus were there at "
+                            "boot and can't be unplugged, %u were asked for",
+                            online, target);
+    return 0;
+}
+
+int hotplug_plan_count(const VcpuMap *map, unsigned target, HotplugPlan *ret, Error **reterr) {
+    CLEANUP(hotplug_plan_done) HotplugPlan plan = {0};
+    unsigned online = vcpu_map_online(map);
+    int r;
+
+    plan.entities = calloc(map->n_entities + 1, sizeof(size_t));
+    if (!plan.entities)
+        return error_no_memory(reterr);
+    plan.plug = target > online;
+    r = plan.plug ? plan_up(map, online, target, &plan, reterr)
+                  : plan_down(map, online, target, &plan, reterr);
+    if (r < 0)
+        return r;
+    *ret = plan;
+    plan = (HotplugPlan){0};
+    return 0;
+}
+
+/* ---- evidence ---- */
+
+static const char *ost_reason(int64_t status) {
+    switch (status) {
+    case 1:
+        return "the guest reported a non-specific failure";
+    case 0x80:
+        return "the guest does not support the ejection";
+    case 0x81:
+        return "the CPU is in use by the guest";
+    case 0x82:
+        return "the CPU is busy in the guest";
+    case 0x83:
+        return "another device of the guest depends on the CPU";
+    default:
+        return NULL;
+    }
+}
+
+static void entity_reject(VcpuEntity *entity, const char *reason) {
+    if (entity->unplug != UNPLUG_REQUESTED && entity->unplug != UNPLUG_HINTED)
+        return;
+    free(entity->reason);
+    entity->reason = strdup(reason);
+    entity->unplug = UNPLUG_REJECTED;
+}
+
+static const char *json_string(json_object *object, const char *key) {
+    json_object *value = NULL;
+
+    if (!object || !json_object_object_get_ex(object, key, &value) ||
+        !json_object_is_type(value, json_type_string))
+        return NULL;
+    return json_object_get_string(value);
+}
+
+static int64_t json_int(json_object *object, const char *key) {
+    json_object *value = NULL;
+
+    if (!object || !json_object_object_get_ex(object, key, &value))
+        return -1;
+    return json_object_get_int64(value);
+}
+
+static VcpuEntity *entity_of_slot(Domain *domain, const char *slot) {
+    char *end = NULL;
+    unsigned long n = slot ? strtoul(slot, &end, 10) : 0;
+
+    if (!slot || *slot == '\0' || *end != '\0' || n >= domain->vcpus.n_entities)
+        return NULL;
+    return &domain->vcpus.entities[n];
+}
+
+static void on_ost(Domain *domain, json_object *data) {
+    json_object *info = NULL;
+    const char *type, *device;
+    int64_t source, status;
+    VcpuEntity *entity;
+
+    if (!json_object_object_get_ex(data, "info", &info))
+        return;
+    type = json_string(info, "slot-type");
+    device = json_string(info, "device");
+    source = json_int(info, "source");
+    status = json_int(info, "status");
+    if (!type || !streq(type, "CPU") || (source != 3 && source != 0x103))
+        return;
+    entity = device ? vcpu_map_by_alias(&domain->vcpus, device)
+                    : entity_of_slot(domain, json_string(info, "slot"));
+    if (!entity || entity->unplug == UNPLUG_NONE)
+        return;
+    if (status == 0 && entity->unplug == UNPLUG_REQUESTED)
+        entity->unplug = UNPLUG_HINTED;
+    else if (status == 0x84)
+        entity->extended = true;
+    else if (ost_reason(status))
+        entity_reject(entity, ost_reason(status));
+}
+
+static void on_deleted(Domain *domain, json_object *data) {
+    const char *device = json_string(data, "device"), *path = json_string(data, "path");
+    VcpuEntity *entity = vcpu_map_by_alias(&domain->vcpus, device);
+
+    if (entity) {
+        entity->unplug = UNPLUG_DELETED;
+        return;
+    }
+    entity = vcpu_map_by_path(&domain->vcpus, path);
+    if (entity && entity->alias && entity->unplug == UNPLUG_REQUESTED)
+        entity->unplug = UNPLUG_HINTED;
+}
+
+static void late_removal(void *userdata);
+
+/* True when a removal that nobody waits for any more has new evidence. */
+static bool has_news(const Domain *domain) {
+    for (size_t i = 0; i < domain->vcpus.n_entities; i++) {
+        UnplugState state = domain->vcpus.entities[i].unplug;
+
+        if (state != UNPLUG_NONE && state != UNPLUG_REQUESTED)
+            return true;
+    }
+    return false;
+}
+
+void hotplug_event(Domain *domain, const char *name, json_object *data) {
+    if (!domain->live || !data)
+        return;
+    if (streq(name, "ACPI_DEVICE_OST")) {
+        on_ost(domain, data);
+    } else if (streq(name, "DEVICE_DELETED")) {
+        on_deleted(domain, data);
+    } else if (streq(name, "DEVICE_UNPLUG_GUEST_ERROR")) {
+        VcpuEntity *entity = vcpu_map_by_alias(&domain->vcpus, json_string(data, "device"));
+
+        if (entity)
+            entity_reject(entity, "the guest reported an unplug error");
+    } else {
+        return;
+    }
+    fiber_cond_broadcast(&domain->evidence);
+    if (!domain->jobs && has_news(domain)) {
+        domain_ref(domain);
+        if (fiber_start("late-removal", late_removal, domain) < 0)
+            domain_unref(domain);
+    }
+}
+
+/* ---- act ---- */
+
+/* A removal in flight, by id: the map is rebuilt underneath while it waits. */
+typedef struct Removal {
+    unsigned id;
+    unsigned n_vcpus;
+    bool done;
+} Removal;
+
+static void emit_removed(Domain *domain, unsigned id, unsigned n_vcpus) {
+    const DriverEvents *events = domain->driver ? domain->driver->events : NULL;
+    char alias[32];
+
+    snprintf(alias, sizeof(alias), "vcpu%u", id);
+    if (events && events->device_removed)
+        events->device_removed(domain, alias, domain->driver->userdata);
+    log_info("domain '%s': vCPU %u%s removed", domain_name(domain), id,
+             n_vcpus > 1 ? " (and siblings)" : "");
+}
+
+static void emit_failed(Domain *domain, unsigned id) {
+    const DriverEvents *events = domain->driver ? domain->driver->events : NULL;
+    char alias[32];
+
+    snprintf(alias, sizeof(alias), "vcpu%u", id);
+    if (events && events->device_removal_failed)
+        events->device_removal_failed(domain, alias, domain->driver->userdata);
+}
+
+static uint64_t unplug_timeout(const Domain *domain, uint64_t asked) {
+    const char *machine = domain->live->os.machine;
+
+    if (asked)
+        return asked;
+    if (domain->driver->unplug_timeout_usec)
+        return domain->driver->unplug_timeout_usec;
+    return machine && strncmp(machine, "pseries", 7) == 0 ? PSERIES_UNPLUG_USEC
+                                                          : DEFAULT_UNPLUG_USEC;
+}
+
+typedef MonitorReply *ReplyPtr;
+
+static void free_replies(ReplyPtr *replies, size_t n) {
+    for (size_t i = 0; replies && i < n; i++)
+        monitor_reply_free(replies[i]);
+    free(replies);
+}
+
+/* Sends one command per entity, pipelined. What could not be sent stays NULL. */
+static int send_all(Domain *domain, const HotplugPlan *plan, ReplyPtr *replies, Error **reterr) {
+    for (size_t i = 0; i < plan->n_entities; i++) {
+        VcpuEntity *entity = &domain->vcpus.entities[plan->entities[i]];
+        json_object *arguments;
+        int r;
+
+        if (plan->plug) {
+            arguments = vcpu_entity_device_add(entity);
+        } else {
+            arguments = json_object_new_object();
+            if (arguments)
+                json_object_object_add(arguments, "id", json_object_new_string(entity->alias));
+            entity->unplug = UNPLUG_REQUESTED; /* armed before the command leaves */
+            entity->extended = false;
+        }
+        if (!arguments)
+            return error_no_memory(reterr);
+        r = monitor_send(domain->monitor, plan->plug ? "device_add" : "device_del", arguments,
+                         &replies[i]);
+        if (r < 0)
+            return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                                "domain '%s': cannot send to QEMU: %s", domain_name(domain),
+                                strerror(-r));
+    }
+    return 0;
+}
+
+/* Waits for all replies; the first failure is the error, *ret_n_ok counts the successes. */
+static int collect(Domain *domain, ReplyPtr *replies, size_t n, const char *command, size_t *ret_n_ok,
+                   Error **reterr) {
+    uint64_t deadline = deadline_in(COMMAND_USEC);
+    CLEANUP_ERROR Error *first = NULL;
+    size_t n_ok = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        int r = replies[i] ? monitor_wait(replies[i], deadline) : -ENOTCONN;
+
+        if (r >= 0) {
+            r = monitor_reply_error(replies[i], command, first ? NULL : &first);
+            n_ok += r >= 0;
+        } else if (!first) {
+            error_report(&first, FROM_QEMU,
+                         r == -ETIMEDOUT ? ERROR_OPERATION_TIMEOUT : ERROR_OPERATION_FAILED,
+                         "domain '%s': no answer to %s: %s", domain_name(domain), command,
+                         strerror(-r));
+        }
+    }
+    *ret_n_ok = n_ok;
+    return first ? error_propagate(reterr, TAKE_PTR(first)) : 0;
+}
+
+static int check_new_threads(Domain *domain, Error **reterr) {
+    const VcpuMap *map = &domain->vcpus;
+
+    for (unsigned id = 0; map->has_tids && id < map->n_vcpus && id < domain->live->n_vcpus_max; id++)
+        if (domain->live->vcpus[id].online && map->tids[id] == 0)
+            return error_report(reterr, FROM_QEMU, ERROR_INTERNAL,
+                                "domain '%s': QEMU reports no thread for vCPU %u",
+                                domain_name(domain), id);
+    return 0;
+}
+
+static int run_plug(Domain *domain, const HotplugPlan *plan, Error **reterr) {
+    ReplyPtr *replies = calloc(plan->n_entities + 1, sizeof(ReplyPtr));
+    CLEANUP_ERROR Error *error = NULL, *refresh = NULL;
+    size_t n_ok = 0;
+    int r;
+
+    if (!replies)
+        return error_no_memory(reterr);
+    r = send_all(domain, plan, replies, &error);
+    r = collect(domain, replies, plan->n_entities, "device_add", &n_ok, error ? NULL : &error);
+    free_replies(replies, plan->n_entities);
+    if (domain_refresh_vcpus(domain, &refresh) < 0)
+        return error_propagate(reterr, error ? TAKE_PTR(error) : TAKE_PTR(refresh));
+    if (error) {
+        error_prefix(&error, "%zu of %zu vCPU devices were added, %u vCPUs are online now", n_ok,
+                     plan->n_entities, domain_def_online_vcpus(domain->live));
+        return error_propagate(reterr, TAKE_PTR(error));
+    }
+    (void)r;
+    return check_new_threads(domain, reterr);
+}
+
+/* Settles what has evidence; one re-query for all hints of a round. *ret_left: still open. */
+static int settle_removals(Domain *domain, Removal *removals, size_t n, size_t *ret_left,
+                           Error **reterr) {
+    bool query = false;
+    size_t left = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        VcpuEntity *entity = vcpu_map_by_id(&domain->vcpus, removals[i].id);
+
+        if (!removals[i].done && entity &&
+            (entity->unplug == UNPLUG_HINTED || entity->unplug == UNPLUG_DELETED))
+            query = true;
+    }
+    if (query) {
+        int r = domain_refresh_vcpus(domain, reterr);
+
+        if (r < 0)
+            return r;
+    }
+    for (size_t i = 0; i < n; i++) {
+        VcpuEntity *entity = vcpu_map_by_id(&domain->vcpus, removals[i].id);
+
+        if (removals[i].done || !entity)
+            continue;
+        if (!entity->qom_path) {
+            removals[i].done = true;
+            emit_removed(domain, removals[i].id, removals[i].n_vcpus);
+        } else {
+            if (entity->unplug == UNPLUG_HINTED && query)
+                entity->unplug = UNPLUG_REQUESTED; /* the hint did not hold */
+            left++;
+        }
+    }
+    *ret_left = left;
+    return 0;
+}
+
+/* The first refusal among the open removals, or 0. Refused entities are reset. */
+static int first_rejection(Domain *domain, const Removal *removals, size_t n, Error **reterr) {
+    int r = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        VcpuEntity *entity = vcpu_map_by_id(&domain->vcpus, removals[i].id);
+
+        if (removals[i].done || !entity || entity->unplug != UNPLUG_REJECTED)
+            continue;
+        if (r == 0)
+            r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                             "vcpu unplug of vCPU %u was rejected by the guest of domain '%s': %s",
+                             removals[i].id, domain_name(domain),
+                             entity->reason ? entity->reason : "no reason given");
+        emit_failed(domain, removals[i].id);
+        entity->unplug = UNPLUG_NONE;
+    }
+    return r;
+}
+
+static bool was_extended(Domain *domain, const Removal *removals, size_t n) {
+    bool extended = false;
+
+    for (size_t i = 0; i < n; i++) {
+        VcpuEntity *entity = vcpu_map_by_id(&domain->vcpus, removals[i].id);
+
+        if (!removals[i].done && entity && entity->extended) {
+            extended = true;
+            entity->extended = false;
+        }
+    }
+    return extended;
+}
+
+static int wait_removals(Domain *domain, Removal *removals, size_t n, uint64_t timeout,
+                         Error **reterr) {
+    uint64_t deadline = deadline_in(timeout);
+    bool may_extend = true;
+    size_t left = n;
+    int r;
+
+    for (;;) {
+        r = settle_removals(domain, removals, n, &left, reterr);
+        if (r < 0 || left == 0)
+            return r;
+        r = first_rejection(domain, removals, n, reterr);
+        if (r < 0)
+            return r;
+        r = fiber_cond_wait(&domain->evidence, deadline);
+        if (domain_check_active(domain, NULL) < 0)
+            return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                                "domain '%s' stopped during the vcpu unplug", domain_name(domain));
+        if (r == -ETIMEDOUT) {
+            if (may_extend && was_extended(domain, removals, n)) {
+                may_extend = false;
+                deadline = deadline_in(timeout);
+                continue;
+            }
+            return error_report(reterr, FROM_QEMU, ERROR_OPERATION_TIMEOUT,
+                                "vcpu unplug request timed out. Unplug result must be manually "
+                                "inspected in the domain");
+        }
+    }
+}
+
+/* "DeviceNotFound" to device_del means it is gone already: a hint. Other errors end the change. */
+static int check_del_replies(Domain *domain, ReplyPtr *replies, const Removal *removals, size_t n,
+                             Error **reterr) {
+    uint64_t deadline = deadline_in(COMMAND_USEC);
+    int result = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        int r = replies[i] ? monitor_wait(replies[i], deadline) : -ENOTCONN;
+        VcpuEntity *entity = vcpu_map_by_id(&domain->vcpus, removals[i].id);
+
+        if (r < 0) {
+            if (result == 0)
+                result = error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                                      "domain '%s': no answer to device_del: %s",
+                                      domain_name(domain), strerror(-r));
+        } else if (replies[i]->error_class && entity && entity->unplug != UNPLUG_DELETED) {
+            if (streq(replies[i]->error_class, "DeviceNotFound")) {
+                entity->unplug = UNPLUG_HINTED;
+            } else {
+                entity->unplug = UNPLUG_NONE;
+                if (result == 0)
+                    result = monitor_reply_error(replies[i], "device_del", reterr);
+            }
+        }
+    }
+    return result;
+}
+
+static int run_unplug(Domain *domain, const HotplugPlan *plan, uint64_t timeout, Error **reterr) {
+    CLEANUP_FREE Removal *removals = calloc(plan->n_entities + 1, sizeof(Removal));
+    ReplyPtr *replies = calloc(plan->n_entities + 1, sizeof(ReplyPtr));
+    int r;
+
+    if (!removals || !replies) {
+        free(replies);
+        return error_no_memory(reterr);
+    }
+    for (size_t i = 0; i < plan->n_entities; i++) {
+        const VcpuEntity *entity = &domain->vcpus.entities[plan->entities[i]];
+
+        removals[i] = (Removal){.id = entity->first_id, .n_vcpus = entity->n_vcpus};
+    }
+    r = send_all(domain, plan, replies, reterr);
+    if (r >= 0)
+        r = check_del_replies(domain, replies, removals, plan->n_entities, reterr);
+    free_replies(replies, plan->n_entities);
+    if (r < 0)
+        return r;
+    return wait_removals(domain, removals, plan->n_entities, unplug_timeout(domain, timeout), reterr);
+}
+
+int hotplug_run(Domain *domain, const HotplugPlan *plan, uint64_t timeout_usec, Error **reterr) {
+    CLEANUP_ERROR Error *saving = NULL;
+    int r;
+
+    if (plan->n_entities == 0)
+        return 0;
+    r = plan->plug ? run_plug(domain, plan, reterr) : run_unplug(domain, plan, timeout_usec, reterr);
+    if (domain->live) {
+        domain->live->vcpus_individual = true;
+        if (driver_save_status(domain, &saving) < 0)
+            log_warning("domain '%s': cannot save its status, ignoring: %s", domain_name(domain),
+                        error_message(saving));
+    }
+    return r;
+}
+
+/* Evidence came for a removal nobody waits for: finish it under a job of its own. */
+static void late_removal(void *userdata) {
+    CLEANUP_DOMAIN Domain *domain = userdata;
+    CLEANUP_ERROR Error *error = NULL;
+    CLEANUP_FREE Removal *removals = NULL;
+    size_t n = 0, left;
+    DomainJob job;
+
+    if (domain_job_begin(domain, &job, "late vcpu removal", &error) < 0)
+        return;
+    if (domain_check_active(domain, NULL) >= 0)
+        removals = calloc(domain->vcpus.n_entities + 1, sizeof(Removal));
+    for (size_t i = 0; removals && i < domain->vcpus.n_entities; i++) {
+        const VcpuEntity *entity = &domain->vcpus.entities[i];
+
+        if (entity->unplug != UNPLUG_NONE)
+            removals[n++] = (Removal){.id = entity->first_id, .n_vcpus = entity->n_vcpus};
+    }
+    if (n > 0) {
+        if (settle_removals(domain, removals, n, &left, &error) < 0 ||
+            first_rejection(domain, removals, n, &error) < 0)
+            log_info("domain '%s': %s", domain_name(domain), error_message(error));
+        if (domain->live && driver_save_status(domain, NULL) < 0)
+            log_warning("domain '%s': cannot save its status, ignoring", domain_name(domain));
+    }
+    domain_job_end(domain, &job);
+}
+
+int hotplug_boot(Domain *domain, Error **reterr) {
+    CLEANUP(hotplug_plan_done) HotplugPlan plan = {.plug = true};
+    CLEANUP_FREE bool *wanted = calloc(domain->live->n_vcpus_max + 1, sizeof(bool));
+    int r;
+
+    if (!wanted)
+        return error_no_memory(reterr);
+    for (unsigned id = 0; id < domain->live->n_vcpus_max; id++)
+        wanted[id] = domain->live->vcpus[id].online;
+    r = domain_refresh_vcpus(domain, reterr);
+    if (r < 0)
+        return r;
+    plan.entities = calloc(domain->vcpus.n_entities + 1, sizeof(size_t));
+    if (!plan.entities)
+        return error_no_memory(reterr);
+    for (size_t i = 0; i < domain->vcpus.n_entities; i++) {
+        const VcpuEntity *entity = &domain->vcpus.entities[i];
+        unsigned id = entity->first_id;
+
+        if (id < domain->live->n_vcpus_max && wanted[id] && !entity->qom_path && entity->type)
+            plan.entities[plan.n_entities++] = i;
+    }
+    return plan.n_entities ? run_plug(domain, &plan, reterr) : 0;
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The status file of a running domain (run/domains/NAME.xml) and how a new daemon finds its QEMUs.
+ *
+ *     <domstatus state='1' reason='1' pid='4711' start='123456' id='3'>
+ *       <monitor path='...'/> <log path='...'/>
+ *       <domain ...>the live definition</domain>
+ *     </domstatus> */
+#include <dirent.h>
+#include <libxml/parser.h>
+#include <stdio.h>
+#include <sys/utsname.h>
+
+#include "conf/domain-format.h"
+#include "conf/domain-parse.h"
+#include "qemu/driver.h"
+#include "util/file.h"
+#include "util/log.h"
+
+#define RECONNECT_USEC (5 * USEC_PER_SEC)
+#define COMMAND_USEC (10 * USEC_PER_SEC)
+
+int driver_save_status(Domain *domain, Error **reterr) {
+    CLEANUP_FREE char *path = NULL, *xml = NULL, *text = NULL;
+    int r;
+
+    if (!domain->live || !domain->driver)
+        return 0;
+    path = driver_status_path(domain->driver, domain->live->name);
+    r = domain_format(domain->live, &(DomainFormatParams){.id = domain->id, .indent = 2}, &xml);
+    if (!path || r < 0)
+        return error_no_memory(reterr);
+    text = strf("<domstatus state='%d' reason='%d' pid='%d' start='%llu' id='%d'>\n"
+                "  <monitor path='%s'/>\n  <log path='%s'/>\n%s</domstatus>\n",
+                domain->state, domain->reason, (int)domain->pid.pid,
+                (unsigned long long)domain->pid.start_time, domain->id, domain->monitor_path,
+                domain->log_path, xml);
+    if (!text)
+        return error_no_memory(reterr);
+    r = file_write_atomic_worker(path, text, strlen(text), 0600);
+    return r < 0 ? error_system(reterr, FROM_QEMU, r, "cannot write '%s'", path) : 0;
+}
+
+static long long attribute(xmlNodePtr node, const char *name) {
+    xmlChar *text = xmlGetProp(node, BAD_CAST name);
+    long long value = text ? strtoll((const char *)text, NULL, 10) : 0;
+
+    xmlFree(text);
+    return value;
+}
+
+static xmlNodePtr child(xmlNodePtr node, const char *name) {
+    for (xmlNodePtr at = node->children; at; at = at->next)
+        if (at->type == XML_ELEMENT_NODE && xmlStrEqual(at->name, BAD_CAST name))
+            return at;
+    return NULL;
+}
+
+static char *child_path(xmlNodePtr root, const char *name) {
+    xmlNodePtr node = child(root, name);
+    xmlChar *text = node ? xmlGetProp(node, BAD_CAST "path") : NULL;
+    char *copy = text ? strdup((const char *)text) : NULL;
+
+    xmlFree(text);
+    return copy;
+}
+
+/* What the file says, without touching the world. */
+static int read_status(xmlNodePtr root, Domain *domain, Error **reterr) {
+    xmlNodePtr node = child(root, "domain");
+    struct utsname host;
+    DomainParseParams params = {0};
+    int r;
+
+    uname(&host);
+    params.default_arch = host.machine;
+    if (!node)
+        return error_report(reterr, FROM_DOMAIN, ERROR_XML, "no <domain> in the status file");
+    r = domain_parse_node(node, &params, &domain->live, reterr);
+    if (r < 0)
+        return r;
+    domain->monitor_path = child_path(root, "monitor");
+    domain->log_path = child_path(root, "log");
+    if (!domain->monitor_path || !domain->log_path)
+        return error_report(reterr, FROM_DOMAIN, ERROR_XML, "no monitor or log path in the status file");
+    domain->state = attribute(root, "state");
+    domain->reason = attribute(root, "reason");
+    domain->id = attribute(root, "id");
+    domain->pid = (QemuPid){.pid = attribute(root, "pid"), .start_time = attribute(root, "start")};
+    if (domain->pid.pid <= 1 || domain->id <= 0)
+        return error_report(reterr, FROM_DOMAIN, ERROR_XML, "no usable pid or id in the status file");
+    return 0;
+}
+
+static bool is_alive(void *userdata) {
+    return qemu_process_alive(&((const Domain *)userdata)->pid);
+}
+
+/* QEMU's own word on whether it runs wins over the file's. */
+static void sync_run_state(Domain *domain) {
+    json_object *value = NULL, *running = NULL;
+
+    if (monitor_run(domain->monitor, "query-status", NULL, deadline_in(COMMAND_USEC), &value, NULL) < 0)
+        return;
+    if (json_object_object_get_ex(value, "running", &running)) {
+        bool is = json_object_get_boolean(running);
+
+        if (is != (domain->state == DOMAIN_RUNNING))
+            domain_set_state(domain, is ? DOMAIN_RUNNING : DOMAIN_PAUSED,
+                             is ? RUNNING_UNPAUSED : PAUSED_USER);
+    }
+    json_object_put(value);
+}
+
+static int reconnect(Domain *domain, Error **reterr) {
+    uint64_t deadline = deadline_in(RECONNECT_USEC);
+    int r;
+
+    if (!qemu_process_alive(&domain->pid))
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                            "its QEMU (process %d) has ended", (int)domain->pid.pid);
+    r = monitor_connect(domain->monitor_path, domain_name(domain), &driver_monitor_ops, domain, is_alive,
+                        deadline, &domain->monitor, reterr);
+    if (r >= 0)
+        r = monitor_handshake(domain->monitor, deadline, reterr);
+    if (r >= 0)
+        r = driver_watch(domain, reterr);
+    if (r >= 0)
+        r = domain_refresh_vcpus(domain, reterr);
+    if (r < 0)
+        return r;
+    sync_run_state(domain);
+    qemu_caps_get(domain->driver->caps, domain->live->emulator, &domain->caps, NULL);
+    return 0;
+}
+
+/* Moves what the status file said into the listed domain of the same uuid, or lists a new one. */
+static Domain *adopt(Driver *driver, Domain *found) {
+    Domain *listed = driver_find_uuid(driver, found->live->uuid, NULL, NULL);
+
+    if (!listed) {
+        driver_list_add(driver, found);
+        return domain_ref(found);
+    }
+    if (listed->live)
+        return NULL;
+    listed->live = TAKE_PTR(found->live);
+    listed->monitor_path = TAKE_PTR(found->monitor_path);
+    listed->log_path = TAKE_PTR(found->log_path);
+    listed->pid = found->pid;
+    listed->id = found->id;
+    listed->state = found->state;
+    listed->reason = found->reason;
+    return domain_ref(listed);
+}
+
+static void take_up(Driver *driver, const char *path) {
+    CLEANUP_DOMAIN Domain *found = domain_new(driver), *domain = NULL;
+    CLEANUP_ERROR Error *error = NULL;
+    CLEANUP_FREE char *text = NULL;
+    size_t len = 0;
+    xmlDocPtr doc;
+    int r;
+
+    r = file_read(path, DOMAIN_XML_MAX * 2, &text, &len);
+    if (!found || r < 0)
+        return;
+    doc = xmlReadMemory(text, (int)len, path, NULL, XML_PARSE_NONET | XML_PARSE_NOERROR);
+    if (!doc || !xmlDocGetRootElement(doc)) {
+        log_warning("status file '%s' cannot be read, ignoring", path);
+        xmlFreeDoc(doc);
+        return;
+    }
+    r = read_status(xmlDocGetRootElement(doc), found, &error);
+    xmlFreeDoc(doc);
+    if (r < 0) {
+        log_warning("status file '%s', ignoring: %s", path, error_message(error));
+        return;
+    }
+    domain = adopt(driver, found);
+    if (!domain)
+        return;
+    if (domain->id >= driver->next_id)
+        driver->next_id = domain->id + 1;
+    r = reconnect(domain, &error);
+    if (r < 0) {
+        log_info("domain '%s' is not running any more: %s", domain_name(domain), error_message(error));
+        driver_stop(domain, SHUTOFF_UNKNOWN, STOPPED_FAILED);
+        return;
+    }
+    driver_save_status(domain, NULL);
+    log_info("domain '%s' found running, %u vCPUs", domain_name(domain),
+             domain_def_online_vcpus(domain->live));
+}
+
+void driver_reconnect_all(Driver *driver) {
+    CLEANUP_FREE char *dir = path_join(driver->paths.run, "domains");
+    struct dirent *entry;
+    DIR *d = dir ? opendir(dir) : NULL;
+
+    if (!d)
+        return;
+    while ((entry = readdir(d))) {
+        size_t n = strlen(entry->d_name);
+        CLEANUP_FREE char *path = path_join(dir, entry->d_name);
+
+        if (path && n > 4 && streq(entry->d_name + n - 4, ".xml"))
+            take_up(driver, path);
+    }
+    closedir(d);
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Reading with a limit, atomic writing. */
+#include "util/file.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "util/worker.h"
+
+char *strf(const char *format, ...) {
+    char *text = NULL;
+    va_list args;
+
+    va_start(args, format);
+    if (vasprintf(&text, format, args) < 0)
+        text = NULL;
+    va_end(args);
+    return text;
+}
+
+char *path_join(const char *dir, const char *name) {
+    return strf("%s/%s", dir, name);
+}
+
+int file_read(const char *path, size_t limit, char **ret, size_t *ret_len) {
+    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    CLEANUP_FREE char *buffer = NULL;
+    size_t used = 0, size = 4096;
+
+    if (fd < 0)
+        return -errno;
+    for (;;) {
+        char *bigger = realloc(buffer, size + 1);
+        ssize_t n;
+
+        if (!bigger)
+            return -ENOMEM;
+        buffer = bigger;
+        n = read(fd, buffer + used, size - used);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        if (n == 0)
+            break;
+        used += n;
+        if (used > limit)
+            return -EFBIG;
+        if (used == size)
+            size *= 2;
+    }
+    buffer[used] = '\0';
+    if (ret_len)
+        *ret_len = used;
+    *ret = TAKE_PTR(buffer);
+    return 0;
+}
+
+static int write_all(int fd, const char *data, size_t len) {
+    while (len > 0) {
+        ssize_t n = write(fd, data, len);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        data += n;
+        len -= n;
+    }
+    return 0;
+}
+
+static int sync_parent(const char *path) {
+    CLEANUP_FREE char *dir = strdup(path);
+    CLEANUP_CLOSE int fd = -1;
+    char *slash;
+
+    if (!dir)
+        return -ENOMEM;
+    slash = strrchr(dir, '/');
+    if (slash)
+        *(slash == dir ? slash + 1 : slash) = '\0';
+    fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+int file_write_atomic(const char *path, const char *data, size_t len, mode_t mode) {
+    CLEANUP_FREE char *temporary = strf("%s.tmp-XXXXXX", path);
+    CLEANUP_CLOSE int fd = -1;
+    int r;
+
+    if (!temporary)
+        return -ENOMEM;
+    fd = mkostemp(temporary, O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    r = write_all(fd, data, len);
+    if (r >= 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
+        r = -errno;
+    if (r >= 0 && rename(temporary, path) < 0)
+        r = -errno;
+    if (r < 0) {
+        unlink(temporary);
+        return r;
+    }
+    return sync_parent(path);
+}
+
+typedef struct WriteJob {
+    const char *path, *data;
+    size_t len;
+    mode_t mode;
+} WriteJob;
+
+static int run_write(void *arg) {
+    const WriteJob *job = arg;
+
+    return file_write_atomic(job->path, job->data, job->len, job->mode);
+}
+
+int file_write_atomic_worker(const char *path, const char *data, size_t len, mode_t mode) {
+    WriteJob job = {path, data, len, mode};
+
+    return worker_run(run_write, &job);
+}
+
+int dir_make(const char *path, mode_t mode) {
+    CLEANUP_FREE char *part = strdup(path);
+    struct stat info;
+
+    if (!part)
+        return -ENOMEM;
+    for (char *at = part + 1;; at++) {
+        char saved = *at;
+
+        if (saved != '/' && saved != '\0')
+            continue;
+        *at = '\0';
+        if (mkdir(part, mode) < 0 && errno != EEXIST)
+            return -errno;
+        *at = saved;
+        if (saved == '\0')
+            break;
+    }
+    if (stat(path, &info) < 0)
+        return -errno;
+    return S_ISDIR(info.st_mode) ? 0 : -ENOTDIR;
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A few threads for what may block; results come back to the loop through one eventfd. */
+#include "util/worker.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include "util/fiber.h"
+
+#define WORKERS_MAX 16u
+
+typedef struct Work {
+    struct Work *next;
+    WorkerFunc func;
+    void *arg;
+    int result;
+    bool done;
+    FiberCond cond;
+} Work;
+
+static struct {
+    pthread_t threads[WORKERS_MAX];
+    unsigned n_threads;
+    pthread_mutex_t lock;
+    pthread_cond_t more;
+    Work *todo, **todo_tail, *finished;
+    bool stopping;
+    int event_fd;
+    sd_event_source *source;
+} pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER, .event_fd = -1};
+
+static void *thread_main(void *arg) {
+    pthread_mutex_lock(&pool.lock);
+    for (;;) {
+        Work *work = pool.todo;
+        uint64_t one = 1;
+
+        if (!work && pool.stopping)
+            break;
+        if (!work) {
+            pthread_cond_wait(&pool.more, &pool.lock);
+            continue;
+        }
+        pool.todo = work->next;
+        if (!pool.todo)
+            pool.todo_tail = &pool.todo;
+        pthread_mutex_unlock(&pool.lock);
+        work->result = work->func(work->arg);
+        pthread_mutex_lock(&pool.lock);
+        work->next = pool.finished;
+        pool.finished = work;
+        if (write(pool.event_fd, &one, sizeof(one)) < 0)
+            continue; /* the counter is full: the loop has been told already */
+    }
+    pthread_mutex_unlock(&pool.lock);
+    return NULL;
+}
+
+static int on_finished(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+    uint64_t count;
+    Work *work;
+
+    if (read(fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+        return -errno;
+    pthread_mutex_lock(&pool.lock);
+    work = pool.finished;
+    pool.finished = NULL;
+    pthread_mutex_unlock(&pool.lock);
+    while (work) {
+        Work *next = work->next;
+
+        work->done = true;
+        fiber_cond_broadcast(&work->cond);
+        work = next;
+    }
+    return 0;
+}
+
+int worker_init(unsigned n_threads) {
+    sigset_t all, old;
+    int r;
+
+    assert(n_threads >= 1 && n_threads <= WORKERS_MAX && pool.n_threads == 0);
+    pool.todo = pool.finished = NULL;
+    pool.todo_tail = &pool.todo;
+    pool.stopping = false;
+    pool.event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (pool.event_fd < 0)
+        return -errno;
+    r = sd_event_add_io(fiber_event(), &pool.source, pool.event_fd, EPOLLIN, on_finished, NULL);
+    if (r < 0)
+        return r;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    while (pool.n_threads < n_threads &&
+           pthread_create(&pool.threads[pool.n_threads], NULL, thread_main, NULL) == 0)
+        pool.n_threads++;
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return pool.n_threads > 0 ? 0 : -EAGAIN;
+}
+
+void worker_shutdown(void) {
+    pthread_mutex_lock(&pool.lock);
+    pool.stopping = true;
+    pthread_cond_broadcast(&pool.more);
+    pthread_mutex_unlock(&pool.lock);
+    while (pool.n_threads > 0)
+        pthread_join(pool.threads[--pool.n_threads], NULL);
+    pool.source = sd_event_source_disable_unref(pool.source);
+    if (pool.event_fd >= 0)
+        close(TAKE_FD(pool.event_fd));
+}
+
+int worker_run(WorkerFunc func, void *arg) {
+    Work work = {.func = func, .arg = arg};
+
+    if (!fiber_self() || pool.n_threads == 0)
+        return func(arg);
+    pthread_mutex_lock(&pool.lock);
+    *pool.todo_tail = &work;
+    pool.todo_tail = &work.next;
+    pthread_cond_signal(&pool.more);
+    pthread_mutex_unlock(&pool.lock);
+    while (!work.done)
+        fiber_cond_wait(&work.cond, USEC_FOREVER);
+    return work.result;
+}
