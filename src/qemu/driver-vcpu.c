@@ -211,7 +211,7 @@ static int find_entity(Domain *domain, const Bitmap *ids, VcpuEntity **ret, Erro
 
 static int set_vcpu_live(Domain *domain, const Bitmap *ids, bool enable, Error **reterr) {
     CLEANUP(hotplug_plan_done) HotplugPlan plan = {.plug = enable};
-    VcpuEntity *entity;
+    VcpuEntity *entity = NULL;
     int r = domain_check_active(domain, reterr);
 
     if (r >= 0)

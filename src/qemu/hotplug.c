@@ -7,6 +7,8 @@
  * progress") moves the deadline once. Status values: ACPI 6.4, 6.3.5 _OST, table 6.73. */
 #include "qemu/hotplug.h"
 
+#include <stdio.h>
+
 #include "qemu/driver.h"
 #include "util/log.h"
 

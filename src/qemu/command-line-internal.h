@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The argv under construction; shared by the command-line-*.c files only. A failed allocation is
+ * remembered in `failed` and reported once at the end. */
+#pragma once
+
+#include "qemu/command-line.h"
+
+typedef struct ArgvBuilder {
+    char **argv; /* NULL-terminated */
+    size_t n, size;
+    bool failed;
+} ArgvBuilder;
+
+void argv_add(ArgvBuilder *builder, const char *text);
+void argv_add_option(ArgvBuilder *builder, const char *option, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+/* Takes the object. */
+void argv_add_json(ArgvBuilder *builder, const char *option, json_object *object);
+/* Doubles commas, as QEMU's option syntax wants it. Caller frees. */
+char *argv_escape(const char *text);
+
+/* Controllers, chardevs, disks, interfaces, rng, balloon. */
+int argv_add_devices(ArgvBuilder *builder, const DomainDef *def, Error **reterr);

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* From a definition to QEMU's argv. Devices are in command-line-devices.c. */
+#include "qemu/command-line.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "qemu/command-line-internal.h"
+#include "util/file.h"
+
+void argv_add(ArgvBuilder *builder, const char *text) {
+    if (builder->failed)
+        return;
+    if (builder->n + 2 > builder->size) {
+        size_t size = MAX_OF(builder->size * 2, (size_t)64);
+        char **bigger = realloc(builder->argv, size * sizeof(char *));
+
+        if (!bigger) {
+            builder->failed = true;
+            return;
+        }
+        builder->argv = bigger;
+        builder->size = size;
+    }
+    builder->argv[builder->n] = strdup(text);
+    builder->failed = !builder->argv[builder->n];
+    builder->argv[++builder->n] = NULL;
+}
+
+void argv_add_option(ArgvBuilder *builder, const char *option, const char *format, ...) {
+    char *text = NULL;
+    va_list args;
+    int r;
+
+    va_start(args, format);
+    r = vasprintf(&text, format, args);
+    va_end(args);
+    if (r < 0) {
+        builder->failed = true;
+        return;
+    }
+    argv_add(builder, option);
+    argv_add(builder, text);
+    free(text);
+}
+
+void argv_add_json(ArgvBuilder *builder, const char *option, json_object *object) {
+    if (!object) {
+        builder->failed = true;
+        return;
+    }
+    argv_add(builder, option);
+    argv_add(builder, json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
+                                                                 JSON_C_TO_STRING_NOSLASHESCAPE));
+    json_object_put(object);
+}
+
+char *argv_escape(const char *text) {
+    CLEANUP_FREE char *out = malloc(strlen(text) * 2 + 1);
+    char *to = out;
+
+    if (!out)
+        return NULL;
+    for (; *text; text++) {
+        if (*text == ',')
+            *to++ = ',';
+        *to++ = *text;
+    }
+    *to = '\0';
+    return TAKE_PTR(out);
+}
+
+void qemu_argv_free(char **argv) {
+    for (size_t i = 0; argv && argv[i]; i++)
+        free(argv[i]);
+    free(argv);
+}
+
+char *qemu_argv_format(char *const *argv) {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+
+    if (!out)
+        return NULL;
+    for (size_t i = 0; argv[i]; i++) {
+        bool plain = *argv[i] != '\0';
+
+        for (const char *c = argv[i]; *c; c++)
+            plain = plain && (isalnum((unsigned char)*c) || strchr("-_=.,/:@+%", *c));
+        fputs(i ? " " : "", out);
+        if (plain) {
+            fputs(argv[i], out);
+            continue;
+        }
+        fputc('\'', out);
+        for (const char *c = argv[i]; *c; c++)
+            fputs(*c == '\'' ? "'\\''" : (char[]){*c, '\0'}, out);
+        fputc('\'', out);
+    }
+    return fclose(out) == 0 ? text : NULL;
+}
+
+/* ---- machine, accelerator, CPU ---- */
+
+static bool is_x86(const DomainDef *def) {
+    return streq(def->os.arch, "x86_64") || streq(def->os.arch, "i686") || streq(def->os.arch, "i386");
+}
+
+static bool needs_remapping(const DomainDef *def) {
+    return is_x86(def) && def->n_vcpus_max > 255;
+}
+
+static void add_machine(ArgvBuilder *builder, const QemuCommandParams *params,
+                        const QemuMachine *machine) {
+    const DomainDef *def = params->def;
+    bool kvm = def->virt == DOMAIN_VIRT_KVM;
+    const char *split = kvm && (needs_remapping(def) || def->features.ioapic_split)
+                            ? ",kernel-irqchip=split"
+                            : "";
+    const char *acpi = is_x86(def) && !def->features.acpi ? ",acpi=off" : "";
+    const char *smm = def->features.smm == TRISTATE_NO    ? ",smm=off"
+                      : def->features.smm == TRISTATE_YES ? ",smm=on"
+                                                          : "";
+    const char *vmport = def->features.vmport == TRISTATE_NO    ? ",vmport=off"
+                         : def->features.vmport == TRISTATE_YES ? ",vmport=on"
+                                                                : "";
+
+    argv_add_option(builder, "-machine", "%s,accel=%s,usb=off,dump-guest-core=off%s%s%s%s", machine->name,
+                    kvm ? "kvm" : "tcg", split, acpi, smm, vmport);
+}
+
+static void add_features(const CpuDef *cpu, FILE *out) {
+    for (size_t i = 0; i < cpu->n_features; i++) {
+        CpuFeaturePolicy policy = cpu->features[i].policy;
+        bool on = policy == CPU_FEATURE_FORCE || policy == CPU_FEATURE_REQUIRE;
+
+        if (policy != CPU_FEATURE_OPTIONAL && policy != CPU_FEATURE_FORBID)
+            fprintf(out, ",%s=%s", cpu->features[i].name, on ? "on" : "off");
+    }
+}
+
+static const char *cpu_model(const DomainDef *def) {
+    bool kvm = def->virt == DOMAIN_VIRT_KVM;
+
+    switch (def->cpu.mode) {
+    case CPU_MODE_CUSTOM:
+        return def->cpu.model;
+    case CPU_MODE_HOST_MODEL:
+    case CPU_MODE_HOST_PASSTHROUGH:
+        return kvm ? "host" : "max";
+    case CPU_MODE_MAXIMUM:
+        return "max";
+    case CPU_MODE_NONE:
+    case CPU_MODE_MAX_:
+        break;
+    }
+    return NULL;
+}
+
+static void add_cpu(ArgvBuilder *builder, const DomainDef *def) {
+    const char *model = cpu_model(def);
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out;
+
+    if (!model)
+        return;
+    out = open_memstream(&text, &size);
+    if (!out) {
+        builder->failed = true;
+        return;
+    }
+    fputs(model, out);
+    add_features(&def->cpu, out);
+    if (def->features.pmu != TRISTATE_ABSENT && is_x86(def))
+        fprintf(out, ",pmu=%s", def->features.pmu == TRISTATE_YES ? "on" : "off");
+    if (def->features.kvm_hidden == TRISTATE_YES)
+        fputs(",kvm=off", out);
+    if (fclose(out) == 0)
+        argv_add_option(builder, "-cpu", "%s", text);
+    else
+        builder->failed = true;
+    free(text);
+}
+
+/* vCPUs QEMU must have from the start: online and not hotpluggable; the others are plugged before the
+ * CPUs run. At least one. */
+static unsigned boot_vcpus(const DomainDef *def) {
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < def->n_vcpus_max; i++)
+        n += def->vcpus[i].online && def->vcpus[i].hotpluggable != TRISTATE_YES;
+    return MAX_OF(n, 1u);
+}
+
+static void add_smp(ArgvBuilder *builder, const DomainDef *def) {
+    const CpuTopology *t = &def->cpu.topology;
+
+    if (t->sockets) {
+        CLEANUP_FREE char *dies = t->dies > 1 ? strf(",dies=%u", t->dies) : strdup("");
+        CLEANUP_FREE char *clusters = t->clusters > 1 ? strf(",clusters=%u", t->clusters) : strdup("");
+
+        if (!dies || !clusters) {
+            builder->failed = true;
+            return;
+        }
+        argv_add_option(builder, "-smp", "%u,maxcpus=%u,sockets=%u%s%s,cores=%u,threads=%u",
+                        boot_vcpus(def), def->n_vcpus_max, t->sockets, dies, clusters, t->cores,
+                        t->threads);
+    } else {
+        argv_add_option(builder, "-smp", "%u,maxcpus=%u,sockets=%u,cores=1,threads=1", boot_vcpus(def),
+                        def->n_vcpus_max, def->n_vcpus_max);
+    }
+}
+
+static void add_numa(ArgvBuilder *builder, const DomainDef *def) {
+    for (size_t i = 0; i < def->cpu.n_cells; i++) {
+        const NumaCell *cell = &def->cpu.cells[i];
+        char *text = NULL;
+        size_t size = 0;
+        FILE *out = open_memstream(&text, &size);
+
+        if (!out) {
+            builder->failed = true;
+            return;
+        }
+        fprintf(out, "node,nodeid=%zu", i);
+        for (int first = cell->cpus ? bitmap_next(cell->cpus, 0) : -1; first >= 0;) {
+            int last = first;
+
+            while (bitmap_test(cell->cpus, last + 1))
+                last++;
+            fprintf(out, last > first ? ",cpus=%d-%d" : ",cpus=%d", first, last);
+            first = bitmap_next(cell->cpus, last + 1);
+        }
+        fprintf(out, ",memdev=ram-node%zu", i);
+        if (fclose(out) == 0) {
+            argv_add_option(builder, "-object",
+                            "{\"qom-type\":\"memory-backend-ram\",\"id\":\"ram-node%zu\",\"size\":%llu}", i,
+                            (unsigned long long)cell->memory_kib * 1024);
+            argv_add_option(builder, "-numa", "%s", text);
+        } else {
+            builder->failed = true;
+        }
+        free(text);
+    }
+}
+
+static void add_boot(ArgvBuilder *builder, const DomainDef *def) {
+    static const char letters[] = {[BOOT_HD] = 'c', [BOOT_CDROM] = 'd', [BOOT_NETWORK] = 'n', [BOOT_FD] = 'a'};
+    char order[BOOT_DEV_MAX_ + 1] = "";
+
+    for (size_t i = 0; i < def->os.n_boot && i < BOOT_DEV_MAX_; i++)
+        order[i] = letters[def->os.boot[i]];
+    if (*order)
+        argv_add_option(builder, "-boot", "order=%s,strict=on", order);
+    if (def->os.kernel)
+        argv_add_option(builder, "-kernel", "%s", def->os.kernel);
+    if (def->os.initrd)
+        argv_add_option(builder, "-initrd", "%s", def->os.initrd);
+    if (def->os.cmdline)
+        argv_add_option(builder, "-append", "%s", def->os.cmdline);
+}
+
+static void add_clock(ArgvBuilder *builder, const DomainDef *def) {
+    const char *base = def->clock == CLOCK_LOCALTIME ? "localtime" : "utc";
+    const char *drift = "";
+
+    for (size_t i = 0; i < def->n_timers; i++) {
+        const TimerDef *timer = &def->timers[i];
+
+        if (streq(timer->name, "rtc") && streq_ptr(timer->tickpolicy, "catchup"))
+            drift = ",driftfix=slew";
+        if (streq(timer->name, "pit") && streq_ptr(timer->tickpolicy, "delay"))
+            argv_add_option(builder, "-global", "kvm-pit.lost_tick_policy=delay");
+        if (streq(timer->name, "hpet") && timer->present == TRISTATE_NO)
+            argv_add_option(builder, "-global", "hpet.msi=off");
+    }
+    argv_add_option(builder, "-rtc", "base=%s%s", base, drift);
+}
+
+/* ---- checks ---- */
+
+static int check(const QemuCommandParams *params, const QemuMachine *machine, Error **reterr) {
+    const DomainDef *def = params->def;
+
+    if (!machine)
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                            "the emulator '%s' does not support the machine type '%s'",
+                            params->caps->binary, def->os.machine ? def->os.machine : "(default)");
+    if (def->n_vcpus_max > machine->cpu_max)
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                            "Maximum CPUs greater than specified machine type limit %u (domain '%s' asks "
+                            "for %u on '%s')",
+                            machine->cpu_max, def->name, def->n_vcpus_max, machine->name);
+    if (needs_remapping(def) && !strstr(machine->name, "q35"))
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                            "more than 255 vcpus require the q35 machine type");
+    if (def->virt == DOMAIN_VIRT_KVM && !params->caps->kvm)
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                            "domain '%s' has type='kvm', but '%s' cannot use /dev/kvm on this host; use "
+                            "type='qemu'",
+                            def->name, params->caps->binary);
+    return 0;
+}
+
+int qemu_command_line(const QemuCommandParams *params, char ***ret_argv, Error **reterr) {
+    const DomainDef *def = params->def;
+    const QemuMachine *machine = qemu_caps_machine(params->caps, def->os.machine);
+    CLEANUP_FREE char *name = NULL, *monitor = NULL;
+    ArgvBuilder builder = {0};
+    char uuid[UUID_TEXT_SIZE];
+    int r = check(params, machine, reterr);
+
+    if (r < 0)
+        return r;
+    name = argv_escape(def->name);
+    monitor = argv_escape(params->monitor_path);
+    if (!name || !monitor)
+        return error_no_memory(reterr);
+    uuid_format(def->uuid, uuid);
+    argv_add(&builder, params->caps->binary);
+    argv_add_option(&builder, "-name", "guest=%s,debug-threads=on", name);
+    argv_add(&builder, "-S");
+    add_machine(&builder, params, machine);
+    add_cpu(&builder, def);
+    argv_add_option(&builder, "-m", "size=%lluk", (unsigned long long)def->memory_kib);
+    add_smp(&builder, def);
+    add_numa(&builder, def);
+    argv_add_option(&builder, "-uuid", "%s", uuid);
+    argv_add_option(&builder, "-display", "none");
+    argv_add(&builder, "-no-user-config");
+    argv_add(&builder, "-nodefaults");
+    argv_add_option(&builder, "-chardev", "socket,id=charmonitor,path=%s,server=on,wait=off", monitor);
+    argv_add_option(&builder, "-mon", "chardev=charmonitor,id=monitor,mode=control");
+    if (params->pid_file)
+        argv_add_option(&builder, "-pidfile", "%s", params->pid_file);
+    add_clock(&builder, def);
+    if (def->on_reboot == LIFECYCLE_DESTROY)
+        argv_add(&builder, "-no-reboot");
+    add_boot(&builder, def);
+    if (needs_remapping(def))
+        argv_add_option(&builder, "-device",
+                        "{\"driver\":\"intel-iommu\",\"id\":\"iommu0\",\"intremap\":\"on\",\"eim\":\"on\"}");
+    r = argv_add_devices(&builder, def, reterr);
+    argv_add_option(&builder, "-msg", "timestamp=on");
+    if (r < 0 || builder.failed) {
+        qemu_argv_free(builder.argv);
+        return r < 0 ? r : error_no_memory(reterr);
+    }
+    *ret_argv = builder.argv;
+    return 0;
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Starting, watching and ending a QEMU process. */
+#include "qemu/process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "util/file.h"
+#include "util/worker.h"
+
+#define KILL_WAIT_USEC (30 * USEC_PER_SEC)
+
+int qemu_process_identify(pid_t pid, QemuPid *ret) {
+    CLEANUP_FREE char *path = strf("/proc/%d/stat", (int)pid), *text = NULL;
+    unsigned long long start;
+    const char *rest;
+    int r;
+
+    if (!path)
+        return -ENOMEM;
+    r = file_read(path, 8192, &text, NULL);
+    if (r < 0)
+        return r == -ENOENT ? -ESRCH : r;
+    rest = strrchr(text, ')');
+    /* field 3 is the state, field 22 the start time in clock ticks since boot: proc(5) */
+    if (!rest || sscanf(rest + 1,
+                        " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+                        &start) != 1)
+        return -EBADMSG;
+    *ret = (QemuPid){.pid = pid, .start_time = start};
+    return 0;
+}
+
+/* A zombie counts as dead. */
+static bool is_zombie(pid_t pid) {
+    CLEANUP_FREE char *path = strf("/proc/%d/stat", (int)pid), *text = NULL;
+    const char *rest;
+
+    if (!path || file_read(path, 8192, &text, NULL) < 0)
+        return true;
+    rest = strrchr(text, ')');
+    return !rest || rest[1] == '\0' || rest[2] == 'Z' || rest[2] == 'X';
+}
+
+bool qemu_process_alive(const QemuPid *pid) {
+    QemuPid now;
+
+    return pid->pid > 0 && qemu_process_identify(pid->pid, &now) == 0 &&
+           now.start_time == pid->start_time && !is_zombie(pid->pid);
+}
+
+typedef struct Spawn {
+    char *const *argv;
+    int log_fd;
+    pid_t pid;
+} Spawn;
+
+/* In the child: only async-signal-safe calls. */
+static void child(const Spawn *spawn, int report) {
+    sigset_t none;
+    int null, error;
+
+    setsid();
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    for (int sig = 1; sig < 32; sig++)
+        signal(sig, SIG_DFL);
+    null = open("/dev/null", O_RDONLY);
+    if (null >= 0 && dup2(null, 0) >= 0 && dup2(spawn->log_fd, 1) >= 0 && dup2(spawn->log_fd, 2) >= 0) {
+        if (report != 3) {
+            dup2(report, 3);
+            report = 3;
+        }
+        fcntl(report, F_SETFD, FD_CLOEXEC);
+        syscall(SYS_close_range, 4u, ~0u, 0u);
+        execv(spawn->argv[0], spawn->argv);
+    }
+    error = errno;
+    if (write(report, &error, sizeof(error)) < 0)
+        _exit(126);
+    _exit(127);
+}
+
+static int run_spawn(void *arg) {
+    Spawn *spawn = arg;
+    int report[2], error = 0;
+    ssize_t n;
+
+    if (pipe2(report, O_CLOEXEC) < 0)
+        return -errno;
+    spawn->pid = fork();
+    if (spawn->pid == 0)
+        child(spawn, report[1]);
+    close(report[1]);
+    if (spawn->pid < 0) {
+        error = errno;
+        close(report[0]);
+        return -error;
+    }
+    do
+        n = read(report[0], &error, sizeof(error));
+    while (n < 0 && errno == EINTR);
+    close(report[0]);
+    if (n == sizeof(error)) {
+        waitpid(spawn->pid, NULL, 0);
+        return -error;
+    }
+    return 0;
+}
+
+static void log_argv(int fd, char *const *argv) {
+    for (size_t i = 0; argv[i]; i++)
+        dprintf(fd, "%s%s", i ? " " : "", argv[i]);
+    dprintf(fd, "\n");
+}
+
+int qemu_process_spawn(char *const *argv, const char *log_path, QemuPid *ret, Error **reterr) {
+    CLEANUP_CLOSE int fd = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    Spawn spawn = {.argv = argv, .log_fd = fd};
+    int r;
+
+    if (fd < 0)
+        return error_system(reterr, FROM_QEMU, errno, "cannot open the log '%s'", log_path);
+    log_argv(fd, argv);
+    r = worker_run(run_spawn, &spawn);
+    if (r < 0)
+        return error_system(reterr, FROM_QEMU, r, "cannot run the emulator '%s'", argv[0]);
+    r = qemu_process_identify(spawn.pid, ret);
+    if (r < 0)
+        *ret = (QemuPid){.pid = spawn.pid};
+    return 0;
+}
+
+static int open_pidfd(const QemuPid *pid) {
+    int fd = pidfd_open(pid->pid, 0);
+    QemuPid now;
+
+    if (fd < 0)
+        return -errno;
+    if (qemu_process_identify(pid->pid, &now) < 0 || now.start_time != pid->start_time) {
+        close(fd);
+        return -ESRCH;
+    }
+    return fd;
+}
+
+/* Our child or not: reap it if it is. */
+static void reap(pid_t pid) {
+    waitpid(pid, NULL, WNOHANG);
+}
+
+int qemu_process_kill(const QemuPid *pid, uint64_t grace_usec) {
+    CLEANUP_CLOSE int fd = -1;
+    int r = -ETIMEDOUT;
+
+    if (pid->pid <= 0)
+        return 0;
+    fd = open_pidfd(pid);
+    if (fd < 0) {
+        reap(pid->pid);
+        return 0;
+    }
+    if (grace_usec) {
+        pidfd_send_signal(fd, SIGTERM, NULL, 0);
+        r = fiber_wait_fd(fd, EPOLLIN, deadline_in(grace_usec));
+    }
+    if (r < 0) {
+        pidfd_send_signal(fd, SIGKILL, NULL, 0);
+        r = fiber_wait_fd(fd, EPOLLIN, deadline_in(KILL_WAIT_USEC));
+    }
+    reap(pid->pid);
+    return r;
+}
+
+typedef struct Watch {
+    void (*func)(void *userdata);
+    void *userdata;
+    pid_t pid;
+} Watch;
+
+static int on_exit_fd(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+    Watch *watch = userdata;
+
+    sd_event_source_set_enabled(source, SD_EVENT_OFF);
+    reap(watch->pid);
+    watch->func(watch->userdata);
+    return 0;
+}
+
+int qemu_process_watch(const QemuPid *pid, void (*func)(void *userdata), void *userdata,
+                       sd_event_source **ret) {
+    Watch *watch = malloc(sizeof(Watch));
+    int fd = open_pidfd(pid), r;
+
+    if (!watch || fd < 0) {
+        free(watch);
+        return fd < 0 ? fd : -ENOMEM;
+    }
+    *watch = (Watch){func, userdata, pid->pid};
+    r = sd_event_add_io(fiber_event(), ret, fd, EPOLLIN, on_exit_fd, watch);
+    if (r < 0) {
+        close(fd);
+        free(watch);
+        return r;
+    }
+    sd_event_source_set_io_fd_own(*ret, true);
+    sd_event_source_set_destroy_callback(*ret, free);
+    return 0;
+}
+
+char *qemu_log_tail(const char *log_path, off_t offset, size_t max_bytes) {
+    CLEANUP_CLOSE int fd = open(log_path, O_RDONLY | O_CLOEXEC);
+    CLEANUP_FREE char *text = malloc(max_bytes + 1);
+    struct stat info;
+    char *line;
+    ssize_t n;
+
+    if (fd < 0 || !text || fstat(fd, &info) < 0)
+        return NULL;
+    if (info.st_size > offset + (off_t)max_bytes)
+        offset = info.st_size - (off_t)max_bytes;
+    n = pread(fd, text, max_bytes, offset);
+    if (n <= 0)
+        return NULL;
+    text[n] = '\0';
+    while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == ' '))
+        text[--n] = '\0';
+    /* the first line is our own argv */
+    line = text[0] == '/' ? strchr(text, '\n') : NULL;
+    return strdup(line ? line + 1 : text[0] == '/' ? "" : text);
+}
