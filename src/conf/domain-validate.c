@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Rules that need the whole definition. */
+#include "conf/domain-validate.h"
+
+static int check_vcpus(const DomainDef *def, Error **reterr) {
+    bool ordered = false, unordered = false, seen_hotpluggable = false;
+    unsigned last_order = 0;
+
+    if (!def->vcpus[0].online)
+        return error_report(reterr, FROM_DOMAIN, ERROR_INVALID_ARG, "vCPU '0' must be enabled");
+    if (def->vcpus[0].hotpluggable == TRISTATE_YES)
+        return error_report(reterr, FROM_DOMAIN, ERROR_INVALID_ARG, "vCPU '0' can't be hotpluggable");
+    if (def->vcpus[0].order > 1)
+        return error_report(reterr, FROM_DOMAIN, ERROR_INVALID_ARG, "vCPU '0' must have order 1");
+    for (unsigned id = 0; id < def->n_vcpus_max; id++) {
+        const VcpuDef *vcpu = &def->vcpus[id];
+
+        if (!vcpu->online)
+            continue;
+        ordered |= vcpu->order != 0;
+        unordered |= vcpu->order == 0;
+        if (vcpu->order > def->n_vcpus_max)
+            return error_report(reterr, FROM_DOMAIN, ERROR_XML,
+                                "order '%u' of vCPU '%u' is beyond the maximum of %u vcpus", vcpu->order,
+                                id, def->n_vcpus_max);
+        if (vcpu->hotpluggable == TRISTATE_YES) {
+            seen_hotpluggable = true;
+            continue;
+        }
+        if (seen_hotpluggable)
+            return error_report(reterr, FROM_DOMAIN, ERROR_INVALID_ARG,
+                                "online non-hotpluggable vCPU '%u' is not allowed to follow a "
+                                "hotpluggable one",
+                                id);
+        if (vcpu->order && vcpu->order < last_order)
+            return error_report(reterr, FROM_DOMAIN, ERROR_INVALID_ARG,
+                                "online non-hotpluggable vCPUs need to have ascending order");
+        last_order = vcpu->order;
+    }
+    if (ordered && unordered)
+        return error_report(reterr, FROM_DOMAIN, ERROR_INVALID_ARG,
+                            "all online vCPUs need an order if one has it");
+    return 0;
+}
+
+static int check_topology(const DomainDef *def, Error **reterr) {
+    const CpuTopology *t = &def->cpu.topology;
+    uint64_t product = t->sockets;
+    const unsigned factors[] = {t->dies, t->clusters, t->cores, t->threads};
+
+    if (!t->sockets)
+        return 0;
+    for (size_t i = 0; i < ARRAY_SIZE(factors); i++) {
+        product *= factors[i];
+        if (product > DOMAIN_MAX_VCPUS)
+            break;
+    }
+    if (product != def->n_vcpus_max)
+        return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
+                            "CPU topology doesn't match maximum vcpu count");
+    return 0;
+}
+
+static int check_numa(const DomainDef *def, Error **reterr) {
+    for (size_t i = 0; i < def->cpu.n_cells; i++) {
+        const Bitmap *cpus = def->cpu.cells[i].cpus;
+
+        if (!cpus)
+            continue;
+        if (bitmap_last(cpus) >= (int)def->n_vcpus_max)
+            return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
+                                "CPU IDs in <numa> exceed the <vcpu> count");
+        for (size_t k = 0; k < i; k++)
+            if (def->cpu.cells[k].cpus && bitmap_overlaps(cpus, def->cpu.cells[k].cpus))
+                return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
+                                    "NUMA cells %zu and %zu have overlapping vCPU ids", k, i);
+    }
+    return 0;
+}
+
+static int check_disks(const DomainDef *def, Error **reterr) {
+    for (size_t i = 0; i < def->n_disks; i++)
+        for (size_t k = 0; k < i; k++)
+            if (streq(def->disks[i].target, def->disks[k].target))
+                return error_report(reterr, FROM_DOMAIN, ERROR_XML,
+                                    "target '%s' duplicated for disk sources",
+                                    def->disks[i].target);
+    return 0;
+}
+
+int domain_validate(const DomainDef *def, Error **reterr) {
+    int r = check_vcpus(def, reterr);
+
+    if (r >= 0)
+        r = check_topology(def, reterr);
+    if (r >= 0)
+        r = check_numa(def, reterr);
+    if (r >= 0)
+        r = check_disks(def, reterr);
+    return r;
+}
