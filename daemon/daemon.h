@@ -51,7 +51,9 @@ typedef struct Client {
 
 extern const RpcServerOps client_ops;
 extern const DriverEvents daemon_events;
-extern const RpcProgram daemon_programs[];
+extern RpcProgram daemon_programs[];
+/* Fills daemon_programs; once, before the server is made. */
+void daemon_programs_init(void);
 extern const size_t daemon_n_programs;
 
 /* Handler tables, one per file; put together in dispatch.c. */

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A connected client: who it is, what it registered for. */
+#include "daemon.h"
+
+#include "util/log.h"
+
+static void registration_free(Registration *registration) {
+    free(registration->monitor_event);
+    free(registration);
+}
+
+static int session_opened(RpcSession *session, void *userdata) {
+    Daemon *daemon = userdata;
+    Client *client = calloc(1, sizeof(Client));
+    uid_t uid = rpc_session_peer_uid(session);
+
+    if (!client)
+        return -ENOMEM;
+    *client = (Client){.daemon = daemon, .session = session, .next = daemon->clients};
+    daemon->clients = client;
+    rpc_session_set_userdata(session, client);
+    /* Peer credentials are all there is for now: root and the daemon's own user; anybody may read. */
+    rpc_session_set_authenticated(session,
+                                  uid == 0 || uid == geteuid() || rpc_session_readonly(session));
+    return 0;
+}
+
+static void session_closed(RpcSession *session, void *userdata) {
+    Daemon *daemon = userdata;
+    Client *client = client_of(session), **at = &daemon->clients;
+
+    if (!client)
+        return;
+    while (*at != client)
+        at = &(*at)->next;
+    *at = client->next;
+    while (client->registrations) {
+        Registration *registration = client->registrations;
+
+        client->registrations = registration->next;
+        registration_free(registration);
+    }
+    free(client->uri);
+    free(client);
+}
+
+const RpcServerOps client_ops = {.session_opened = session_opened, .session_closed = session_closed};

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Joins the handler tables of the files into the programs the server serves. */
+#include "daemon.h"
+
+#define REMOTE_PROCS_MAX 256
+
+static RpcProc remote_procs[REMOTE_PROCS_MAX];
+
+RpcProgram daemon_programs[] = {
+    {REMOTE_PROGRAM, REMOTE_VERSION, remote_procs, 0},
+    {QEMU_PROGRAM, QEMU_VERSION, NULL, 0},
+};
+const size_t daemon_n_programs = ARRAY_SIZE(daemon_programs);
+
+void daemon_programs_init(void) {
+    const struct {
+        const RpcProc *procs;
+        size_t n;
+    } parts[] = {{connect_procs, connect_n_procs}, {domain_procs, domain_n_procs},
+                 {vcpu_procs, vcpu_n_procs}, {event_procs, event_n_procs}};
+    size_t n = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+        assert(n + parts[i].n <= REMOTE_PROCS_MAX);
+        memcpy(&remote_procs[n], parts[i].procs, parts[i].n * sizeof(RpcProc));
+        n += parts[i].n;
+    }
+    daemon_programs[0].n_procs = n;
+    daemon_programs[1].procs = qemu_procs;
+    daemon_programs[1].n_procs = qemu_n_procs;
+}
