@@ -4,7 +4,10 @@
 
 #include "util/log.h"
 
-static void registration_free(Registration *registration) {
+void registration_free(Registration *registration) {
+    if (registration->pattern)
+        regfree(registration->pattern);
+    free(registration->pattern);
     free(registration->monitor_event);
     free(registration);
 }
@@ -16,7 +19,8 @@ static int session_opened(RpcSession *session, void *userdata) {
 
     if (!client)
         return -ENOMEM;
-    *client = (Client){.daemon = daemon, .session = session, .next = daemon->clients};
+    *client = (Client){.daemon = daemon, .session = session, .next = daemon->clients,
+                       .next_callback_id = 1};
     daemon->clients = client;
     rpc_session_set_userdata(session, client);
     /* Peer credentials are all there is for now: root and the daemon's own user; anybody may read. */

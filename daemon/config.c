@@ -5,6 +5,7 @@
 
 #include "daemon.h"
 #include "util/file.h"
+#include "util/log.h"
 
 #define CONFIG_MAX (1u << 20)
 

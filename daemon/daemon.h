@@ -2,6 +2,8 @@
 /* What the daemon's own files share: the driver, the server, the clients' event registrations. */
 #pragma once
 
+#include <regex.h>
+
 #include "qemu/driver.h"
 #include "rpc/remote_protocol.h"
 #include "rpc/server.h"
@@ -37,6 +39,8 @@ typedef struct Registration {
     bool filtered;
     uint8_t uuid[16];
     char *monitor_event; /* NULL: all */
+    regex_t *pattern;    /* monitor_event is a regular expression */
+    bool nocase;
 } Registration;
 
 /* A session's state; its userdata. */
@@ -56,9 +60,16 @@ extern RpcProgram daemon_programs[];
 void daemon_programs_init(void);
 extern const size_t daemon_n_programs;
 
-/* Handler tables, one per file; put together in dispatch.c. */
-extern const RpcProc connect_procs[], domain_procs[], vcpu_procs[], event_procs[], qemu_procs[];
-extern const size_t connect_n_procs, domain_n_procs, vcpu_n_procs, event_n_procs, qemu_n_procs;
+/* Handler tables, one per file; put together in programs.c. */
+extern const RpcProc connect_procs[], domain_procs[], life_procs[], vcpu_procs[], stats_procs[], event_procs[],
+    qemu_procs[];
+extern const size_t connect_n_procs, domain_n_procs, life_n_procs, vcpu_n_procs, stats_n_procs, event_n_procs,
+    qemu_n_procs;
+
+/* How a handler and its row of the table are written. */
+#define HANDLER(name) static int name(RpcSession *session, void *args_, void *ret_, Error **reterr)
+#define XDR_OF(type) (xdrproc_t) xdr_##type, sizeof(type)
+#define NO_XDR NULL, 0
 
 static inline Client *client_of(RpcSession *session) {
     return rpc_session_userdata(session);
@@ -76,4 +87,18 @@ int dispatch_make_domain(const Domain *domain, remote_domain *ret, Error **reter
 int dispatch_flags(unsigned flags, unsigned allowed, const char *function, Error **reterr);
 /* Two flags that exclude each other, as the API checks say it. */
 int dispatch_exclusive(unsigned flags, const char *api, Error **reterr);
+/* Whether the LIST_DOMAINS filter bits (WIRE.md 3.3) let the domain through. */
+bool dispatch_list_matches(const Domain *domain, unsigned flags);
+/* CPUs the host has, online or not: the length of every CPU map of the wire, in bits. */
+unsigned dispatch_host_cpus(void);
 int dispatch_string(char **to, const char *text, Error **reterr);
+
+/* A client's registrations. filter NULL: every domain. The new one belongs to the client. */
+int registration_add(Client *client, int event_id, const remote_domain *filter, Registration **ret,
+                     Error **reterr);
+int registration_remove(Client *client, int callback_id, bool monitor, Error **reterr);
+bool registration_matches(const Registration *registration, int event_id, const Domain *domain);
+void registration_free(Registration *registration);
+/* DriverEvents.monitor_event: to those who registered with the QEMU program. */
+void qemu_send_monitor_event(Domain *domain, const char *name, json_object *data, int64_t seconds,
+                             int64_t microseconds, void *userdata);

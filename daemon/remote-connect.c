@@ -7,8 +7,6 @@
 #include "daemon.h"
 #include "util/file.h"
 
-#define HANDLER(name) static int name(RpcSession *session, void *args_, void *ret_, Error **reterr)
-
 HANDLER(connect_open) {
     remote_connect_open_args *args = args_;
     Client *client = client_of(session);
@@ -127,7 +125,7 @@ HANDLER(nothing) {
 
 /* ---- the host ---- */
 
-static unsigned n_cpus(void) {
+unsigned dispatch_host_cpus(void) {
     long n = sysconf(_SC_NPROCESSORS_CONF);
 
     return n > 0 ? (unsigned)n : 1;
@@ -149,9 +147,9 @@ HANDLER(node_get_info) {
     struct utsname host;
 
     uname(&host);
-    snprintf(ret->model, sizeof(ret->model), "%s", host.machine);
+    snprintf(ret->model, sizeof(ret->model), "%.31s", host.machine);
     ret->memory = meminfo_kib("MemTotal:");
-    ret->cpus = n_cpus();
+    ret->cpus = dispatch_host_cpus();
     if (file_read("/proc/cpuinfo", 8u << 20, &text, NULL) >= 0 && (mhz = strstr(text, "cpu MHz")))
         mhz = strchr(mhz, ':');
     ret->mhz = mhz ? atoi(mhz + 1) : 0;
@@ -167,7 +165,7 @@ HANDLER(node_get_cpu_map) {
     remote_node_get_cpu_map_ret *ret = ret_;
     CLEANUP_FREE char *text = NULL;
     CLEANUP_BITMAP Bitmap *online = NULL;
-    unsigned n = n_cpus(), len = (n + 7) / 8;
+    unsigned n = dispatch_host_cpus(), len = (n + 7) / 8;
     int r;
 
     r = file_read("/sys/devices/system/cpu/online", 4096, &text, NULL);
@@ -248,63 +246,60 @@ HANDLER(zero) {
     return 0;
 }
 
-#define A(type) (xdrproc_t) xdr_##type, sizeof(type)
-#define NONE NULL, 0
 #define EARLY (RPC_PROC_BEFORE_AUTH | RPC_PROC_BEFORE_OPEN)
-#define R(name) REMOTE_PROC_##name
 
 const RpcProc connect_procs[] = {
-    {R(CONNECT_OPEN), "virConnectOpen", RPC_PROC_BEFORE_OPEN, connect_open, A(remote_connect_open_args), NONE},
-    {R(CONNECT_CLOSE), "virConnectClose", RPC_PROC_BEFORE_OPEN, connect_close, NONE, NONE},
-    {R(AUTH_LIST), "authList", EARLY, auth_list, NONE, A(remote_auth_list_ret)},
-    {R(CONNECT_SUPPORTS_FEATURE), "virConnectSupportsFeature", RPC_PROC_BEFORE_OPEN, supports_feature,
-     A(remote_connect_supports_feature_args), A(remote_connect_supports_feature_ret)},
-    {R(CONNECT_GET_URI), "virConnectGetURI", 0, get_uri, NONE, A(remote_connect_get_uri_ret)},
-    {R(CONNECT_GET_TYPE), "virConnectGetType", 0, get_type, NONE, A(remote_connect_get_type_ret)},
-    {R(CONNECT_GET_VERSION), "virConnectGetVersion", 0, get_version, NONE, A(remote_connect_get_version_ret)},
-    {R(CONNECT_GET_LIB_VERSION), "virConnectGetLibVersion", 0, get_lib_version, NONE,
-     A(remote_connect_get_lib_version_ret)},
-    {R(CONNECT_GET_HOSTNAME), "virConnectGetHostname", 0, get_hostname, NONE,
-     A(remote_connect_get_hostname_ret)},
-    {R(CONNECT_IS_SECURE), "virConnectIsSecure", 0, is_secure, NONE, A(remote_connect_is_secure_ret)},
-    {R(CONNECT_REGISTER_CLOSE_CALLBACK), "virConnectRegisterCloseCallback", 0, nothing, NONE, NONE},
-    {R(CONNECT_UNREGISTER_CLOSE_CALLBACK), "virConnectUnregisterCloseCallback", 0, nothing, NONE, NONE},
-    {R(NODE_GET_INFO), "virNodeGetInfo", 0, node_get_info, NONE, A(remote_node_get_info_ret)},
-    {R(NODE_GET_CPU_MAP), "virNodeGetCPUMap", 0, node_get_cpu_map, A(remote_node_get_cpu_map_args),
-     A(remote_node_get_cpu_map_ret)},
-    {R(NODE_GET_FREE_MEMORY), "virNodeGetFreeMemory", 0, node_get_free_memory, NONE,
-     A(remote_node_get_free_memory_ret)},
-    {R(NODE_GET_SECURITY_MODEL), "virNodeGetSecurityModel", 0, node_get_security_model, NONE,
-     A(remote_node_get_security_model_ret)},
-    {R(CONNECT_GET_MAX_VCPUS), "virConnectGetMaxVcpus", 0, get_max_vcpus,
-     A(remote_connect_get_max_vcpus_args), A(remote_connect_get_max_vcpus_ret)},
-    {R(CONNECT_GET_CAPABILITIES), "virConnectGetCapabilities", 0, get_capabilities, NONE,
-     A(remote_connect_get_capabilities_ret)},
-    {R(CONNECT_GET_DOMAIN_CAPABILITIES), "virConnectGetDomainCapabilities", RPC_PROC_WRITE,
-     get_domain_capabilities, A(remote_connect_get_domain_capabilities_args),
-     A(remote_connect_get_domain_capabilities_ret)},
+    {REMOTE_PROC_CONNECT_OPEN, "virConnectOpen", RPC_PROC_BEFORE_OPEN, connect_open, XDR_OF(remote_connect_open_args), NO_XDR},
+    {REMOTE_PROC_CONNECT_CLOSE, "virConnectClose", RPC_PROC_BEFORE_OPEN, connect_close, NO_XDR, NO_XDR},
+    {REMOTE_PROC_AUTH_LIST, "authList", EARLY, auth_list, NO_XDR, XDR_OF(remote_auth_list_ret)},
+    {REMOTE_PROC_CONNECT_SUPPORTS_FEATURE, "virConnectSupportsFeature", RPC_PROC_BEFORE_OPEN, supports_feature,
+     XDR_OF(remote_connect_supports_feature_args), XDR_OF(remote_connect_supports_feature_ret)},
+    {REMOTE_PROC_CONNECT_GET_URI, "virConnectGetURI", 0, get_uri, NO_XDR, XDR_OF(remote_connect_get_uri_ret)},
+    {REMOTE_PROC_CONNECT_GET_TYPE, "virConnectGetType", 0, get_type, NO_XDR, XDR_OF(remote_connect_get_type_ret)},
+    {REMOTE_PROC_CONNECT_GET_VERSION, "virConnectGetVersion", 0, get_version, NO_XDR, XDR_OF(remote_connect_get_version_ret)},
+    {REMOTE_PROC_CONNECT_GET_LIB_VERSION, "virConnectGetLibVersion", 0, get_lib_version, NO_XDR,
+     XDR_OF(remote_connect_get_lib_version_ret)},
+    {REMOTE_PROC_CONNECT_GET_HOSTNAME, "virConnectGetHostname", 0, get_hostname, NO_XDR,
+     XDR_OF(remote_connect_get_hostname_ret)},
+    {REMOTE_PROC_CONNECT_IS_SECURE, "virConnectIsSecure", 0, is_secure, NO_XDR, XDR_OF(remote_connect_is_secure_ret)},
+    {REMOTE_PROC_CONNECT_REGISTER_CLOSE_CALLBACK, "virConnectRegisterCloseCallback", 0, nothing, NO_XDR, NO_XDR},
+    {REMOTE_PROC_CONNECT_UNREGISTER_CLOSE_CALLBACK, "virConnectUnregisterCloseCallback", 0, nothing, NO_XDR, NO_XDR},
+    {REMOTE_PROC_NODE_GET_INFO, "virNodeGetInfo", 0, node_get_info, NO_XDR, XDR_OF(remote_node_get_info_ret)},
+    {REMOTE_PROC_NODE_GET_CPU_MAP, "virNodeGetCPUMap", 0, node_get_cpu_map, XDR_OF(remote_node_get_cpu_map_args),
+     XDR_OF(remote_node_get_cpu_map_ret)},
+    {REMOTE_PROC_NODE_GET_FREE_MEMORY, "virNodeGetFreeMemory", 0, node_get_free_memory, NO_XDR,
+     XDR_OF(remote_node_get_free_memory_ret)},
+    {REMOTE_PROC_NODE_GET_SECURITY_MODEL, "virNodeGetSecurityModel", 0, node_get_security_model, NO_XDR,
+     XDR_OF(remote_node_get_security_model_ret)},
+    {REMOTE_PROC_CONNECT_GET_MAX_VCPUS, "virConnectGetMaxVcpus", 0, get_max_vcpus,
+     XDR_OF(remote_connect_get_max_vcpus_args), XDR_OF(remote_connect_get_max_vcpus_ret)},
+    {REMOTE_PROC_CONNECT_GET_CAPABILITIES, "virConnectGetCapabilities", 0, get_capabilities, NO_XDR,
+     XDR_OF(remote_connect_get_capabilities_ret)},
+    {REMOTE_PROC_CONNECT_GET_DOMAIN_CAPABILITIES, "virConnectGetDomainCapabilities", RPC_PROC_WRITE,
+     get_domain_capabilities, XDR_OF(remote_connect_get_domain_capabilities_args),
+     XDR_OF(remote_connect_get_domain_capabilities_ret)},
     /* Objects there are none of: clients list them at start. */
-    {R(CONNECT_NUM_OF_NETWORKS), "virConnectNumOfNetworks", 0, zero, NONE, A(remote_int_ret)},
-    {R(CONNECT_NUM_OF_DEFINED_NETWORKS), "virConnectNumOfDefinedNetworks", 0, zero, NONE, A(remote_int_ret)},
-    {R(CONNECT_NUM_OF_STORAGE_POOLS), "virConnectNumOfStoragePools", 0, zero, NONE, A(remote_int_ret)},
-    {R(CONNECT_NUM_OF_DEFINED_STORAGE_POOLS), "virConnectNumOfDefinedStoragePools", 0, zero, NONE,
-     A(remote_int_ret)},
-    {R(CONNECT_NUM_OF_INTERFACES), "virConnectNumOfInterfaces", 0, zero, NONE, A(remote_int_ret)},
-    {R(CONNECT_NUM_OF_DEFINED_INTERFACES), "virConnectNumOfDefinedInterfaces", 0, zero, NONE,
-     A(remote_int_ret)},
-    {R(CONNECT_NUM_OF_SECRETS), "virConnectNumOfSecrets", 0, zero, NONE, A(remote_int_ret)},
-    {R(CONNECT_NUM_OF_NWFILTERS), "virConnectNumOfNWFilters", 0, zero, NONE, A(remote_int_ret)},
-    {R(CONNECT_LIST_ALL_STORAGE_POOLS), "virConnectListAllStoragePools", 0, nothing,
-     A(remote_list_all_args), A(remote_empty_list_ret)},
-    {R(CONNECT_LIST_ALL_NETWORKS), "virConnectListAllNetworks", 0, nothing, A(remote_list_all_args),
-     A(remote_empty_list_ret)},
-    {R(CONNECT_LIST_ALL_INTERFACES), "virConnectListAllInterfaces", 0, nothing, A(remote_list_all_args),
-     A(remote_empty_list_ret)},
-    {R(CONNECT_LIST_ALL_NODE_DEVICES), "virConnectListAllNodeDevices", 0, nothing, A(remote_list_all_args),
-     A(remote_empty_list_ret)},
-    {R(CONNECT_LIST_ALL_NWFILTERS), "virConnectListAllNWFilters", 0, nothing, A(remote_list_all_args),
-     A(remote_empty_list_ret)},
-    {R(CONNECT_LIST_ALL_SECRETS), "virConnectListAllSecrets", 0, nothing, A(remote_list_all_args),
-     A(remote_empty_list_ret)},
+    {REMOTE_PROC_CONNECT_NUM_OF_NETWORKS, "virConnectNumOfNetworks", 0, zero, NO_XDR, XDR_OF(remote_int_ret)},
+    {REMOTE_PROC_CONNECT_NUM_OF_DEFINED_NETWORKS, "virConnectNumOfDefinedNetworks", 0, zero, NO_XDR, XDR_OF(remote_int_ret)},
+    {REMOTE_PROC_CONNECT_NUM_OF_STORAGE_POOLS, "virConnectNumOfStoragePools", 0, zero, NO_XDR, XDR_OF(remote_int_ret)},
+    {REMOTE_PROC_CONNECT_NUM_OF_DEFINED_STORAGE_POOLS, "virConnectNumOfDefinedStoragePools", 0, zero, NO_XDR,
+     XDR_OF(remote_int_ret)},
+    {REMOTE_PROC_CONNECT_NUM_OF_INTERFACES, "virConnectNumOfInterfaces", 0, zero, NO_XDR, XDR_OF(remote_int_ret)},
+    {REMOTE_PROC_CONNECT_NUM_OF_DEFINED_INTERFACES, "virConnectNumOfDefinedInterfaces", 0, zero, NO_XDR,
+     XDR_OF(remote_int_ret)},
+    {REMOTE_PROC_CONNECT_NUM_OF_SECRETS, "virConnectNumOfSecrets", 0, zero, NO_XDR, XDR_OF(remote_int_ret)},
+    {REMOTE_PROC_CONNECT_NUM_OF_NWFILTERS, "virConnectNumOfNWFilters", 0, zero, NO_XDR, XDR_OF(remote_int_ret)},
+    {REMOTE_PROC_CONNECT_LIST_ALL_STORAGE_POOLS, "virConnectListAllStoragePools", 0, nothing,
+     XDR_OF(remote_list_all_args), XDR_OF(remote_empty_list_ret)},
+    {REMOTE_PROC_CONNECT_LIST_ALL_NETWORKS, "virConnectListAllNetworks", 0, nothing, XDR_OF(remote_list_all_args),
+     XDR_OF(remote_empty_list_ret)},
+    {REMOTE_PROC_CONNECT_LIST_ALL_INTERFACES, "virConnectListAllInterfaces", 0, nothing, XDR_OF(remote_list_all_args),
+     XDR_OF(remote_empty_list_ret)},
+    {REMOTE_PROC_CONNECT_LIST_ALL_NODE_DEVICES, "virConnectListAllNodeDevices", 0, nothing, XDR_OF(remote_list_all_args),
+     XDR_OF(remote_empty_list_ret)},
+    {REMOTE_PROC_CONNECT_LIST_ALL_NWFILTERS, "virConnectListAllNWFilters", 0, nothing, XDR_OF(remote_list_all_args),
+     XDR_OF(remote_empty_list_ret)},
+    {REMOTE_PROC_CONNECT_LIST_ALL_SECRETS, "virConnectListAllSecrets", 0, nothing, XDR_OF(remote_list_all_args),
+     XDR_OF(remote_empty_list_ret)},
 };
 const size_t connect_n_procs = ARRAY_SIZE(connect_procs);

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Domain events: who registered for what, and sending. */
+#include <stdio.h>
+
+#include "daemon.h"
+
+enum {
+    EVENT_ID_LIFECYCLE = 0,
+    EVENT_ID_REBOOT = 1,
+    EVENT_ID_DEVICE_REMOVED = 15,
+    EVENT_ID_DEVICE_ADDED = 19,
+    EVENT_ID_DEVICE_REMOVAL_FAILED = 22,
+    EVENT_ID_LAST = 26, /* those above are accepted and never sent unless named here */
+};
+
+int registration_add(Client *client, int event_id, const remote_domain *filter, Registration **ret,
+                     Error **reterr) {
+    Registration *registration = calloc(1, sizeof(Registration));
+
+    if (!registration)
+        return error_no_memory(reterr);
+    registration->event_id = event_id;
+    registration->callback_id = client->next_callback_id++;
+    if (filter) {
+        registration->filtered = true;
+        memcpy(registration->uuid, filter->uuid, sizeof(registration->uuid));
+    }
+    registration->next = client->registrations;
+    client->registrations = registration;
+    *ret = registration;
+    return 0;
+}
+
+int registration_remove(Client *client, int callback_id, bool monitor, Error **reterr) {
+    Registration **at = &client->registrations;
+
+    while (*at && ((*at)->callback_id != callback_id || ((*at)->event_id < 0) != monitor))
+        at = &(*at)->next;
+    if (!*at)
+        return error_report(reterr, FROM_RPC, ERROR_INTERNAL, "domain event callback %d not registered",
+                            callback_id);
+    Registration *gone = *at;
+
+    *at = gone->next;
+    registration_free(gone);
+    return 0;
+}
+
+bool registration_matches(const Registration *registration, int event_id, const Domain *domain) {
+    return registration->event_id == event_id &&
+           (!registration->filtered || memcmp(registration->uuid, domain_def(domain)->uuid, 16) == 0);
+}
+
+HANDLER(register_any) {
+    remote_connect_domain_event_callback_register_any_args *args = args_;
+    remote_connect_domain_event_callback_register_any_ret *ret = ret_;
+    Registration *registration = NULL;
+    int r;
+
+    if (args->eventID < 0 || args->eventID > EVENT_ID_LAST)
+        return error_report(reterr, FROM_RPC, ERROR_INTERNAL, "unsupported event ID %d", args->eventID);
+    r = registration_add(client_of(session), args->eventID, args->dom, &registration, reterr);
+    if (r >= 0)
+        ret->callbackID = registration->callback_id;
+    return r;
+}
+
+HANDLER(deregister_any) {
+    remote_connect_domain_event_callback_deregister_any_args *args = args_;
+
+    return registration_remove(client_of(session), args->callbackID, false, reterr);
+}
+
+/* ---- sending ---- */
+
+/* The wire form points into the domain: sending copies. */
+static remote_domain borrow_domain(const Domain *domain) {
+    remote_domain wire = {.name = (char *)domain_name(domain), .id = domain->id};
+
+    memcpy(wire.uuid, domain_def(domain)->uuid, sizeof(wire.uuid));
+    return wire;
+}
+
+static void send_lifecycle(Domain *domain, LifecycleEvent event, int detail, void *userdata) {
+    Daemon *daemon = userdata;
+    remote_domain_event_callback_lifecycle_msg message = {
+        .dom = borrow_domain(domain), .event = event, .detail = detail};
+
+    for (Client *client = daemon->clients; client; client = client->next)
+        for (Registration *at = client->registrations; at; at = at->next)
+            if (registration_matches(at, EVENT_ID_LIFECYCLE, domain)) {
+                message.callbackID = at->callback_id;
+                rpc_session_send_event(client->session, REMOTE_PROGRAM, REMOTE_VERSION,
+                                       REMOTE_PROC_DOMAIN_EVENT_CALLBACK_LIFECYCLE,
+                                       (xdrproc_t)xdr_remote_domain_event_callback_lifecycle_msg, &message);
+            }
+}
+
+static void send_reboot(Domain *domain, void *userdata) {
+    Daemon *daemon = userdata;
+    remote_domain_event_callback_domain_msg message = {.dom = borrow_domain(domain)};
+
+    for (Client *client = daemon->clients; client; client = client->next)
+        for (Registration *at = client->registrations; at; at = at->next)
+            if (registration_matches(at, EVENT_ID_REBOOT, domain)) {
+                message.callbackID = at->callback_id;
+                rpc_session_send_event(client->session, REMOTE_PROGRAM, REMOTE_VERSION,
+                                       REMOTE_PROC_DOMAIN_EVENT_CALLBACK_REBOOT,
+                                       (xdrproc_t)xdr_remote_domain_event_callback_domain_msg, &message);
+            }
+}
+
+static void send_device(Domain *domain, int event_id, int procedure, const char *alias, Daemon *daemon) {
+    remote_domain_event_callback_device_msg message = {.dom = borrow_domain(domain),
+                                                       .devAlias = (char *)alias};
+
+    for (Client *client = daemon->clients; client; client = client->next)
+        for (Registration *at = client->registrations; at; at = at->next)
+            if (registration_matches(at, event_id, domain)) {
+                message.callbackID = at->callback_id;
+                rpc_session_send_event(client->session, REMOTE_PROGRAM, REMOTE_VERSION, procedure,
+                                       (xdrproc_t)xdr_remote_domain_event_callback_device_msg, &message);
+            }
+}
+
+static void send_device_removed(Domain *domain, const char *alias, void *userdata) {
+    send_device(domain, EVENT_ID_DEVICE_REMOVED, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_DEVICE_REMOVED, alias,
+                userdata);
+}
+
+static void send_device_added(Domain *domain, const char *alias, void *userdata) {
+    send_device(domain, EVENT_ID_DEVICE_ADDED, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_DEVICE_ADDED, alias,
+                userdata);
+}
+
+static void send_device_removal_failed(Domain *domain, const char *alias, void *userdata) {
+    send_device(domain, EVENT_ID_DEVICE_REMOVAL_FAILED,
+                REMOTE_PROC_DOMAIN_EVENT_CALLBACK_DEVICE_REMOVAL_FAILED, alias, userdata);
+}
+
+const DriverEvents daemon_events = {
+    .lifecycle = send_lifecycle,
+    .reboot = send_reboot,
+    .device_removed = send_device_removed,
+    .device_added = send_device_added,
+    .device_removal_failed = send_device_removal_failed,
+    .monitor_event = qemu_send_monitor_event,
+};
+
+const RpcProc event_procs[] = {
+    {REMOTE_PROC_CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY, "virConnectDomainEventRegisterAny", 0,
+     register_any, XDR_OF(remote_connect_domain_event_callback_register_any_args),
+     XDR_OF(remote_connect_domain_event_callback_register_any_ret)},
+    {REMOTE_PROC_CONNECT_DOMAIN_EVENT_CALLBACK_DEREGISTER_ANY, "virConnectDomainEventDeregisterAny", 0,
+     deregister_any, XDR_OF(remote_connect_domain_event_callback_deregister_any_args), NO_XDR},
+};
+const size_t event_n_procs = ARRAY_SIZE(event_procs);

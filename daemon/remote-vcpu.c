@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* vCPU calls: counts, single vCPUs, what each thread does and may run on. */
+#include <sched.h>
+
+#include "daemon.h"
+
+HANDLER(set_vcpus) {
+    remote_domain_set_vcpus_args *args = args_;
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    int r = dispatch_domain(session, &args->dom, &domain, reterr);
+
+    return r < 0 ? r : driver_set_vcpus(domain, args->nvcpus, AFFECT_LIVE, reterr);
+}
+
+/* What the API's own layer refuses before a driver sees it. */
+static int check_set_flags(unsigned flags, Error **reterr) {
+    static const char api[] = "virDomainSetVcpusFlags";
+
+    if ((flags & VCPU_GUEST) && (flags & AFFECT_CONFIG))
+        return error_argument(reterr, api, "ctl",
+                              "Flags 'VIR_DOMAIN_AFFECT_CONFIG' and 'VIR_DOMAIN_VCPU_GUEST' are mutually "
+                              "exclusive");
+    if ((flags & VCPU_GUEST) && (flags & VCPU_MAXIMUM))
+        return error_argument(reterr, api, "ctl",
+                              "Flags 'VIR_DOMAIN_VCPU_MAXIMUM' and 'VIR_DOMAIN_VCPU_GUEST' are mutually "
+                              "exclusive");
+    if ((flags & VCPU_GUEST) && (flags & VCPU_HOTPLUGGABLE))
+        return error_argument(reterr, api, "ctl",
+                              "Flags 'VIR_DOMAIN_VCPU_HOTPLUGGABLE' and 'VIR_DOMAIN_VCPU_GUEST' are "
+                              "mutually exclusive");
+    if ((flags & VCPU_HOTPLUGGABLE) && (flags & VCPU_MAXIMUM))
+        return error_argument(reterr, api, "ctl",
+                              "Flags 'VIR_DOMAIN_VCPU_HOTPLUGGABLE' and 'VIR_DOMAIN_VCPU_MAXIMUM' are "
+                              "mutually exclusive");
+    if ((flags & VCPU_MAXIMUM) && !(flags & AFFECT_CONFIG))
+        return error_argument(reterr, api, "ctl",
+                              "Flag 'VIR_DOMAIN_AFFECT_CONFIG' is required by flag "
+                              "'VIR_DOMAIN_VCPU_MAXIMUM'");
+    return 0;
+}
+
+HANDLER(set_vcpus_flags) {
+    remote_domain_set_vcpus_flags_args *args = args_;
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    int r = check_set_flags(args->flags, reterr);
+
+    if (r >= 0)
+        r = dispatch_flags(args->flags,
+                           AFFECT_LIVE | AFFECT_CONFIG | VCPU_MAXIMUM | VCPU_GUEST | VCPU_HOTPLUGGABLE,
+                           "qemuDomainSetVcpusFlags", reterr);
+    if (r >= 0)
+        r = dispatch_domain(session, &args->dom, &domain, reterr);
+    return r < 0 ? r : driver_set_vcpus(domain, args->nvcpus, args->flags, reterr);
+}
+
+HANDLER(get_vcpus_flags) {
+    remote_domain_flags_args *args = args_;
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    int r = dispatch_exclusive(args->flags, "virDomainGetVcpusFlags", reterr);
+
+    if (r >= 0)
+        r = dispatch_flags(args->flags, AFFECT_LIVE | AFFECT_CONFIG | VCPU_MAXIMUM | VCPU_GUEST,
+                           "qemuDomainGetVcpusFlags", reterr);
+    if (r >= 0)
+        r = dispatch_domain(session, &args->dom, &domain, reterr);
+    if (r >= 0)
+        r = driver_get_vcpus(domain, args->flags, reterr);
+    if (r >= 0)
+        ((remote_int_ret *)ret_)->value = r;
+    return r < 0 ? r : 0;
+}
+
+HANDLER(get_max_vcpus) {
+    remote_domain_args *args = args_;
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    int r = dispatch_domain(session, &args->dom, &domain, reterr);
+
+    if (r >= 0)
+        r = driver_get_vcpus(domain, AFFECT_LIVE | VCPU_MAXIMUM, reterr);
+    if (r >= 0)
+        ((remote_int_ret *)ret_)->value = r;
+    return r < 0 ? r : 0;
+}
+
+HANDLER(set_vcpu) {
+    remote_domain_set_vcpu_args *args = args_;
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    int r = dispatch_flags(args->flags, AFFECT_LIVE | AFFECT_CONFIG, "qemuDomainSetVcpu", reterr);
+
+    if (r >= 0)
+        r = dispatch_domain(session, &args->dom, &domain, reterr);
+    return r < 0 ? r : driver_set_vcpu(domain, args->cpumap, args->state, args->flags, reterr);
+}
+
+/* ---- vcpuinfo ---- */
+
+/* Limits of an n x maplen table of CPU maps. */
+static int check_maps(const char *api, const char *what, int n, int maplen, Error **reterr) {
+    if (n <= 0)
+        return error_argument(reterr, api, what, "%s in %s must be greater than zero", what, api);
+    if (maplen < 0)
+        return error_argument(reterr, api, "maplen", "maplen in %s must not be negative", api);
+    if (n > REMOTE_VCPUINFO_MAX)
+        return error_report(reterr, FROM_RPC, ERROR_INTERNAL, "%s > REMOTE_VCPUINFO_MAX", what);
+    if ((uint64_t)n * (uint64_t)maplen > REMOTE_CPUMAPS_MAX)
+        return error_report(reterr, FROM_RPC, ERROR_INTERNAL, "maxinfo > REMOTE_CPUMAPS_MAX");
+    return 0;
+}
+
+/* The mask the kernel really applies, as the wire wants it; all host CPUs when it cannot be read. */
+static void read_affinity(pid_t tid, const Bitmap *all, uint8_t *bytes, size_t len) {
+    size_t size = CPU_ALLOC_SIZE(DOMAIN_MAX_VCPUS);
+    CLEANUP_FREE cpu_set_t *set = calloc(1, size);
+
+    if (!set || sched_getaffinity(tid, size, set) < 0) {
+        bitmap_to_bytes(all, bytes, len);
+        return;
+    }
+    for (size_t cpu = 0; cpu < len * 8 && cpu < DOMAIN_MAX_VCPUS; cpu++)
+        if (CPU_ISSET_S(cpu, size, set))
+            bytes[cpu / 8] |= 1u << cpu % 8;
+}
+
+static void fill_info(const Domain *domain, unsigned id, remote_vcpu_info *info) {
+    pid_t tid = id < domain->vcpus.n_vcpus ? domain->vcpus.tids[id] : 0;
+    uint64_t ns = 0;
+    char state;
+    int cpu = -1;
+
+    info->number = id;
+    info->state = 1; /* VIR_VCPU_RUNNING: it is online */
+    info->cpu = -1;
+    if (tid && driver_thread_stat(domain->pid.pid, tid, &ns, &cpu, &state) >= 0) {
+        info->cpu_time = ns;
+        info->cpu = cpu;
+    }
+}
+
+HANDLER(get_vcpus) {
+    remote_domain_get_vcpus_args *args = args_;
+    remote_domain_get_vcpus_ret *ret = ret_;
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    CLEANUP_BITMAP Bitmap *all = bitmap_new_range(dispatch_host_cpus());
+    int r = dispatch_domain(session, &args->dom, &domain, reterr);
+
+    if (r >= 0)
+        r = check_maps("virDomainGetVcpus", "maxinfo", args->maxinfo, args->maplen, reterr);
+    if (r < 0)
+        return r;
+    if (!domain_is_active(domain))
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "cannot retrieve vcpu information for inactive domain");
+    ret->info.info_val = calloc(args->maxinfo, sizeof(remote_vcpu_info));
+    ret->cpumaps.cpumaps_len = args->maxinfo * args->maplen;
+    ret->cpumaps.cpumaps_val = calloc(1, ret->cpumaps.cpumaps_len + 1);
+    if (!ret->info.info_val || !ret->cpumaps.cpumaps_val || !all)
+        return error_no_memory(reterr);
+    for (unsigned id = 0; id < domain->live->n_vcpus_max && ret->info.info_len < (unsigned)args->maxinfo; id++) {
+        unsigned n = ret->info.info_len;
+
+        if (!domain->live->vcpus[id].online)
+            continue;
+        fill_info(domain, id, &ret->info.info_val[n]);
+        read_affinity(domain->vcpus.has_tids && id < domain->vcpus.n_vcpus && domain->vcpus.tids[id]
+                          ? domain->vcpus.tids[id]
+                          : domain->pid.pid,
+                      all, (uint8_t *)ret->cpumaps.cpumaps_val + (size_t)n * args->maplen, args->maplen);
+        ret->info.info_len++;
+    }
+    return 0;
+}
+
+/* What each vCPU was asked to run on, offline ones too. */
+HANDLER(get_vcpu_pin_info) {
+    remote_domain_get_vcpu_pin_info_args *args = args_;
+    remote_domain_get_vcpu_pin_info_ret *ret = ret_;
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    CLEANUP_BITMAP Bitmap *all = bitmap_new_range(dispatch_host_cpus());
+    const DomainDef *def;
+    int r = dispatch_exclusive(args->flags, "virDomainGetVcpuPinInfo", reterr);
+
+    if (r >= 0)
+        r = dispatch_flags(args->flags, AFFECT_LIVE | AFFECT_CONFIG, "qemuDomainGetVcpuPinInfo", reterr);
+    if (r >= 0)
+        r = check_maps("virDomainGetVcpuPinInfo", "ncpumaps", args->ncpumaps, args->maplen, reterr);
+    if (r >= 0)
+        r = dispatch_domain(session, &args->dom, &domain, reterr);
+    if (r < 0)
+        return r;
+    if ((args->flags & AFFECT_LIVE) && !domain_is_active(domain))
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is not running");
+    if ((args->flags & AFFECT_CONFIG) && !domain->config)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "transient domains do not have any persistent config");
+    def = (args->flags & AFFECT_CONFIG) ? domain->config : domain_def(domain);
+    ret->cpumaps.cpumaps_len = args->ncpumaps * args->maplen;
+    ret->cpumaps.cpumaps_val = calloc(1, ret->cpumaps.cpumaps_len + 1);
+    if (!ret->cpumaps.cpumaps_val || !all)
+        return error_no_memory(reterr);
+    ret->num = MIN_OF(args->ncpumaps, (int)def->n_vcpus_max);
+    for (int id = 0; id < ret->num; id++)
+        bitmap_to_bytes(def->cpuset ? def->cpuset : all,
+                        (uint8_t *)ret->cpumaps.cpumaps_val + (size_t)id * args->maplen, args->maplen);
+    return 0;
+}
+
+const RpcProc vcpu_procs[] = {
+    {REMOTE_PROC_DOMAIN_GET_MAX_VCPUS, "virDomainGetMaxVcpus", 0, get_max_vcpus, XDR_OF(remote_domain_args),
+     XDR_OF(remote_int_ret)},
+    {REMOTE_PROC_DOMAIN_GET_VCPUS, "virDomainGetVcpus", 0, get_vcpus, XDR_OF(remote_domain_get_vcpus_args),
+     XDR_OF(remote_domain_get_vcpus_ret)},
+    {REMOTE_PROC_DOMAIN_SET_VCPUS, "virDomainSetVcpus", RPC_PROC_WRITE, set_vcpus,
+     XDR_OF(remote_domain_set_vcpus_args), NO_XDR},
+    {REMOTE_PROC_DOMAIN_SET_VCPUS_FLAGS, "virDomainSetVcpusFlags", RPC_PROC_WRITE, set_vcpus_flags,
+     XDR_OF(remote_domain_set_vcpus_flags_args), NO_XDR},
+    {REMOTE_PROC_DOMAIN_GET_VCPUS_FLAGS, "virDomainGetVcpusFlags", 0, get_vcpus_flags,
+     XDR_OF(remote_domain_flags_args), XDR_OF(remote_int_ret)},
+    {REMOTE_PROC_DOMAIN_GET_VCPU_PIN_INFO, "virDomainGetVcpuPinInfo", 0, get_vcpu_pin_info,
+     XDR_OF(remote_domain_get_vcpu_pin_info_args), XDR_OF(remote_domain_get_vcpu_pin_info_ret)},
+    {REMOTE_PROC_DOMAIN_SET_VCPU, "virDomainSetVcpu", RPC_PROC_WRITE, set_vcpu,
+     XDR_OF(remote_domain_set_vcpu_args), NO_XDR},
+};
+const size_t vcpu_n_procs = ARRAY_SIZE(vcpu_procs);

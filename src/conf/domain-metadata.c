@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Look-up in <metadata>. It was parsed once with the whole definition, so it parses again. */
+#include "conf/domain-metadata.h"
+
+#include <libxml/parser.h>
+#include <libxml/tree.h>
+
+static void doc_freep(xmlDocPtr *doc) {
+    if (*doc)
+        xmlFreeDoc(*doc);
+}
+
+static void buffer_freep(xmlBufferPtr *buffer) {
+    if (*buffer)
+        xmlBufferFree(*buffer);
+}
+
+static xmlNodePtr find_child(xmlDocPtr doc, const char *uri) {
+    xmlNodePtr root = xmlDocGetRootElement(doc);
+
+    for (xmlNodePtr node = root ? root->children : NULL; node; node = node->next)
+        if (node->type == XML_ELEMENT_NODE && node->ns && node->ns->href &&
+            streq((const char *)node->ns->href, uri))
+            return node;
+    return NULL;
+}
+
+/* The prefix is the document's business, not the reader's. */
+static void drop_prefix(xmlNodePtr node, const xmlNs *ns) {
+    for (; node; node = node->next) {
+        if (node->type != XML_ELEMENT_NODE)
+            continue;
+        if (node->ns == ns)
+            node->ns = NULL;
+        drop_prefix(node->children, ns);
+    }
+}
+
+int domain_def_metadata_element(const DomainDef *def, const char *uri, char **ret, Error **reterr) {
+    CLEANUP(doc_freep) xmlDocPtr doc = NULL;
+    CLEANUP(buffer_freep) xmlBufferPtr buffer = xmlBufferCreate();
+    xmlNodePtr node = NULL;
+    xmlNsPtr ns;
+
+    if (!buffer)
+        return error_no_memory(reterr);
+    if (def->metadata && uri) {
+        doc = xmlReadMemory(def->metadata, strlen(def->metadata), NULL, NULL,
+                            XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+        node = doc ? find_child(doc, uri) : NULL;
+    }
+    if (!node)
+        return error_report(reterr, FROM_DOMAIN, ERROR_NO_DOMAIN_METADATA,
+                            "Requested metadata element is not present");
+    ns = node->ns;
+    xmlUnlinkNode(node);
+    drop_prefix(node, ns);
+    if (node->nsDef && node->nsDef == ns) {
+        node->nsDef = ns->next;
+        ns->next = NULL;
+    } else {
+        ns = NULL;
+    }
+    xmlNodeDump(buffer, doc, node, 0, 1);
+    xmlFreeNode(node);
+    xmlFreeNs(ns);
+    *ret = strdup((const char *)xmlBufferContent(buffer));
+    return *ret ? 0 : error_no_memory(reterr);
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Capabilities as libvirt's XML: <capabilities> of the host, <domainCapabilities> of one emulator. */
+#include <stdio.h>
+#include <sys/utsname.h>
+
+#include "qemu/capabilities.h"
+#include "util/bitmap.h"
+#include "util/file.h"
+
+static const char *const known_archs[] = {"x86_64", "i686", "ppc64", "s390x", "aarch64"};
+
+static void file_closep(FILE **file) {
+    if (*file)
+        fclose(*file);
+}
+
+static Bitmap *read_cpus(const char *path) {
+    CLEANUP_FREE char *text = NULL;
+    Bitmap *cpus = NULL;
+
+    if (file_read(path, 65536, &text, NULL) < 0 || bitmap_parse(text, BITMAP_MAX_BITS, &cpus) < 0)
+        return NULL;
+    return cpus;
+}
+
+static unsigned read_topology(unsigned cpu, const char *what) {
+    CLEANUP_FREE char *path = strf("/sys/devices/system/cpu/cpu%u/topology/%s", cpu, what);
+    CLEANUP_FREE char *text = NULL;
+
+    return path && file_read(path, 4096, &text, NULL) >= 0 ? (unsigned)strtoul(text, NULL, 10) : 0;
+}
+
+static void write_cpu(FILE *out, unsigned cpu) {
+    CLEANUP_FREE char *path =
+        strf("/sys/devices/system/cpu/cpu%u/topology/thread_siblings_list", cpu);
+    CLEANUP_FREE char *siblings = NULL;
+
+    if (!path || file_read(path, 4096, &siblings, NULL) < 0 || !*siblings) {
+        fprintf(out, "          <cpu id='%u'/>\n", cpu);
+        return;
+    }
+    siblings[strcspn(siblings, "\n")] = '\0';
+    fprintf(out, "          <cpu id='%u' socket_id='%u' die_id='%u' core_id='%u' siblings='%s'/>\n", cpu,
+            read_topology(cpu, "physical_package_id"), read_topology(cpu, "die_id"),
+            read_topology(cpu, "core_id"), siblings);
+}
+
+static uint64_t node_memory_kib(int node) {
+    CLEANUP_FREE char *path = strf("/sys/devices/system/node/node%d/meminfo", node);
+    CLEANUP_FREE char *text = NULL;
+    const char *at;
+
+    if (path && file_read(path, 65536, &text, NULL) >= 0 && (at = strstr(text, "MemTotal:")))
+        return strtoull(at + strlen("MemTotal:"), NULL, 10);
+    free(text);
+    text = NULL;
+    if (file_read("/proc/meminfo", 65536, &text, NULL) >= 0 && (at = strstr(text, "MemTotal:")))
+        return strtoull(at + strlen("MemTotal:"), NULL, 10);
+    return 0;
+}
+
+static void write_cell(FILE *out, int node, const Bitmap *online) {
+    CLEANUP_FREE char *path = strf("/sys/devices/system/node/node%d/cpulist", node);
+    CLEANUP_BITMAP Bitmap *cpus = path ? read_cpus(path) : NULL;
+
+    if (!cpus)
+        cpus = bitmap_copy(online);
+    if (!cpus)
+        return;
+    fprintf(out, "        <cell id='%d'>\n          <memory unit='KiB'>%llu</memory>\n", node,
+            (unsigned long long)node_memory_kib(node));
+    fprintf(out, "          <cpus num='%u'>\n", bitmap_count(cpus));
+    for (int cpu = bitmap_next(cpus, 0); cpu >= 0; cpu = bitmap_next(cpus, cpu + 1))
+        write_cpu(out, cpu);
+    fputs("          </cpus>\n        </cell>\n", out);
+}
+
+static void write_host(FILE *out, const char *arch) {
+    CLEANUP_BITMAP Bitmap *online = read_cpus("/sys/devices/system/cpu/online");
+    CLEANUP_BITMAP Bitmap *nodes = read_cpus("/sys/devices/system/node/online");
+
+    if (!online)
+        online = bitmap_new_range(1);
+    if (!nodes)
+        nodes = bitmap_new_range(1);
+    if (!online || !nodes)
+        return;
+    fprintf(out, "  <host>\n    <cpu>\n      <arch>%s</arch>\n    </cpu>\n", arch);
+    fprintf(out, "    <topology>\n      <cells num='%u'>\n", bitmap_count(nodes));
+    for (int node = bitmap_next(nodes, 0); node >= 0; node = bitmap_next(nodes, node + 1))
+        write_cell(out, node, online);
+    fputs("      </cells>\n    </topology>\n  </host>\n\n", out);
+}
+
+static void write_guest(FILE *out, const QemuCaps *caps, const char *arch) {
+    bool wide = !streq(arch, "i686");
+
+    fprintf(out, "  <guest>\n    <os_type>hvm</os_type>\n    <arch name='%s'>\n", arch);
+    fprintf(out, "      <wordsize>%d</wordsize>\n      <emulator>%s</emulator>\n", wide ? 64 : 32,
+            caps->binary);
+    for (size_t i = 0; i < caps->n_machines; i++) {
+        const QemuMachine *machine = &caps->machines[i];
+
+        fprintf(out, "      <machine maxCpus='%u'>%s</machine>\n", machine->cpu_max, machine->name);
+        if (machine->alias)
+            fprintf(out, "      <machine canonical='%s' maxCpus='%u'>%s</machine>\n", machine->name,
+                    machine->cpu_max, machine->alias);
+    }
+    fputs("      <domain type='qemu'/>\n", out);
+    if (caps->kvm)
+        fputs("      <domain type='kvm'/>\n", out);
+    fputs("    </arch>\n    <features>\n      <acpi default='on' toggle='yes'/>\n"
+          "      <apic default='on' toggle='no'/>\n    </features>\n  </guest>\n\n",
+          out);
+}
+
+int qemu_caps_xml(QemuCapsCache *cache, char **ret, Error **reterr) {
+    CLEANUP_FREE char *text = NULL;
+    CLEANUP(file_closep) FILE *out = NULL;
+    struct utsname host;
+    size_t size = 0;
+
+    uname(&host);
+    out = open_memstream(&text, &size);
+    if (!out)
+        return error_no_memory(reterr);
+    fputs("<capabilities>\n\n", out);
+    write_host(out, host.machine);
+    for (size_t i = 0; i < ARRAY_SIZE(known_archs); i++) {
+        CLEANUP(qemu_caps_unrefp) QemuCaps *caps = NULL;
+        CLEANUP_FREE char *binary = qemu_default_emulator(known_archs[i]);
+
+        /* An emulator that is not there, or that fails its probe, offers nothing. */
+        if (binary && qemu_caps_get(cache, binary, &caps, NULL) >= 0)
+            write_guest(out, caps, known_archs[i]);
+    }
+    fputs("</capabilities>\n", out);
+    if (fclose(TAKE_PTR(out)) != 0)
+        return error_no_memory(reterr);
+    *ret = TAKE_PTR(text);
+    return 0;
+}
+
+static void write_domain_caps(FILE *out, const QemuCaps *caps, const QemuMachine *machine, const char *virt) {
+    fputs("<domainCapabilities>\n", out);
+    fprintf(out, "  <path>%s</path>\n  <domain>%s</domain>\n  <machine>%s</machine>\n  <arch>%s</arch>\n",
+            caps->binary, virt, machine->name, caps->arch);
+    fprintf(out, "  <vcpu max='%u'/>\n  <iothreads supported='no'/>\n", machine->cpu_max);
+    fputs("  <os supported='yes'>\n    <loader supported='no'/>\n  </os>\n  <cpu>\n"
+          "    <mode name='host-passthrough' supported='yes'/>\n    <mode name='maximum' supported='yes'/>\n"
+          "    <mode name='host-model' supported='yes'/>\n    <mode name='custom' supported='yes'>\n",
+          out);
+    for (size_t i = 0; i < caps->n_cpu_models; i++)
+        fprintf(out, "      <model usable='unknown'>%s</model>\n", caps->cpu_models[i]);
+    fputs("    </mode>\n  </cpu>\n  <devices>\n    <disk supported='yes'>\n"
+          "      <enum name='diskDevice'>\n        <value>disk</value>\n        <value>cdrom</value>\n"
+          "      </enum>\n      <enum name='bus'>\n        <value>ide</value>\n        <value>scsi</value>\n"
+          "        <value>virtio</value>\n        <value>sata</value>\n      </enum>\n    </disk>\n"
+          "    <rng supported='yes'>\n      <enum name='model'>\n        <value>virtio</value>\n"
+          "      </enum>\n      <enum name='backendModel'>\n        <value>random</value>\n      </enum>\n"
+          "    </rng>\n  </devices>\n</domainCapabilities>\n",
+          out);
+}
+
+int qemu_caps_domain_xml(QemuCapsCache *cache, const char *emulator, const char *arch, const char *machine,
+                         const char *virt, char **ret, Error **reterr) {
+    CLEANUP(qemu_caps_unrefp) QemuCaps *caps = NULL;
+    CLEANUP_FREE char *binary = NULL, *text = NULL;
+    CLEANUP(file_closep) FILE *out = NULL;
+    const QemuMachine *found;
+    struct utsname host;
+    size_t size = 0;
+    int r;
+
+    uname(&host);
+    binary = emulator ? strdup(emulator) : qemu_default_emulator(arch ? arch : host.machine);
+    if (!binary)
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "no emulator is known for architecture '%s'",
+                            arch ? arch : host.machine);
+    r = qemu_caps_get(cache, binary, &caps, reterr);
+    if (r < 0)
+        return r;
+    found = qemu_caps_machine(caps, machine);
+    if (!found)
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                            "the machine '%s' is not supported by emulator '%s'", machine ? machine : "default",
+                            binary);
+    if (virt && !streq(virt, "qemu") && !streq(virt, "kvm"))
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "unknown virttype '%s'", virt);
+    if (virt && streq(virt, "kvm") && !caps->kvm)
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                            "KVM is not supported by '%s' on this host", binary);
+    if (!virt)
+        virt = caps->kvm ? "kvm" : "qemu";
+    out = open_memstream(&text, &size);
+    if (!out)
+        return error_no_memory(reterr);
+    write_domain_caps(out, caps, found, virt);
+    if (fclose(TAKE_PTR(out)) != 0)
+        return error_no_memory(reterr);
+    *ret = TAKE_PTR(text);
+    return 0;
+}
