@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A blocking client connection. The socket is non-blocking and every wait is a poll() with a deadline; a
+ * half-received packet stays in the client, so that a timeout never loses the place in the stream. */
+#include "rpc/client.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+
+#include "rpc/frame.h"
+#include "rpc/remote_protocol.h"
+#include "rpc/server.h"
+
+#define DEFAULT_SOCKET "/run/vireo/vireo-sock"
+#define DEFAULT_SOCKET_RO "/run/vireo/vireo-sock-ro"
+#define DEFAULT_URI "qemu:///system"
+#define CONNECT_TIMEOUT_MS 30000
+#define CLOSE_TIMEOUT_MS 2000
+#define EVENTS_MAX 16384u /* queued while calls wait; beyond it the peer is broken */
+#define KEEPALIVE_PING 1
+#define KEEPALIVE_PONG 2
+
+struct RpcClient {
+    int fd;
+    bool opened; /* CONNECT_OPEN succeeded: say CONNECT_CLOSE */
+    bool broken; /* the stream lost its place or ended */
+    char *uri;
+    uint32_t serial;
+    uint8_t *in; /* the packet being received: in_len of its in_size bytes */
+    size_t in_len, in_size;
+    RpcEvent *events; /* n_events from first_event on */
+    size_t first_event, n_events, events_size;
+};
+
+/* ---- time ---- */
+
+static int64_t now_ms(void) {
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static int64_t deadline_of(int timeout_ms) {
+    return timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
+}
+
+/* Waits until the socket is ready: 1, or 0 at the deadline (-1: none). */
+static int wait_ready(int fd, short events, int64_t deadline) {
+    for (;;) {
+        struct pollfd p = {.fd = fd, .events = events};
+        int64_t left = deadline < 0 ? -1 : MAX_OF(deadline - now_ms(), (int64_t)0);
+        int r = poll(&p, 1, left > INT32_MAX ? INT32_MAX : (int)left);
+
+        if (r > 0)
+            return 1;
+        if (r == 0 && deadline >= 0 && now_ms() >= deadline)
+            return 0;
+        if (r < 0 && errno != EINTR)
+            return -errno;
+        if (r < 0 && deadline < 0)
+            return -EINTR; /* a tool's signal handler wants its turn */
+    }
+}
+
+/* ---- URIs ---- */
+
+static int hex_value(char c) {
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The value at text up to '&' or '#', percent-decoded, in fresh memory. */
+static char *decode_value(const char *text) {
+    size_t len = strcspn(text, "&#"), n = 0;
+    char *value = malloc(len + 1);
+
+    if (!value)
+        return NULL;
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] == '%' && i + 2 < len && hex_value(text[i + 1]) >= 0 &&
+            hex_value(text[i + 2]) >= 0) {
+            value[n++] = (char)(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2]));
+            i += 2;
+        } else {
+            value[n++] = text[i];
+        }
+    }
+    value[n] = '\0';
+    return value;
+}
+
+/* The value of socket= in the URI's query; NULL without one. */
+static const char *find_socket(const char *uri) {
+    const char *query = strchr(uri, '?');
+
+    while (query) {
+        query++;
+        if (strncmp(query, "socket=", 7) == 0)
+            return query + 7;
+        query = strchr(query, '&');
+    }
+    return NULL;
+}
+
+static bool known_uri(const char *uri) {
+    static const char *const heads[] = {"qemu:///system", "qemu+unix:///system", "vireo:///",
+                                        "vireo+unix:///"};
+    size_t len = strcspn(uri, "?#");
+
+    for (size_t i = 0; i < ARRAY_SIZE(heads); i++)
+        if (strlen(heads[i]) == len && strncmp(uri, heads[i], len) == 0)
+            return true;
+    return strncmp(uri, "vireo:///system", len) == 0 && len == strlen("vireo:///system");
+}
+
+static int resolve_uri(const char *uri, bool readonly, char **ret_uri, char **ret_path, Error **reterr) {
+    const char *value;
+
+    if (!uri)
+        uri = getenv("VIREO_DEFAULT_URI");
+    if (!uri || !*uri)
+        uri = DEFAULT_URI;
+    if (*uri == '/') {
+        *ret_path = strdup(uri);
+        if (asprintf(ret_uri, "qemu+unix:///system?socket=%s", uri) < 0)
+            *ret_uri = NULL;
+    } else {
+        if (!known_uri(uri))
+            return error_report(reterr, FROM_RPC, ERROR_INVALID_ARG,
+                                "unsupported connection URI '%s': use qemu:///system, "
+                                "qemu+unix:///system?socket=PATH or a socket path",
+                                uri);
+        value = find_socket(uri);
+        *ret_path = value ? decode_value(value)
+                          : strdup(readonly ? DEFAULT_SOCKET_RO : DEFAULT_SOCKET);
+        *ret_uri = strdup(uri);
+    }
+    return *ret_uri && *ret_path ? 0 : error_no_memory(reterr);
+}
+
+static int connect_failed(Error **reterr, const char *path, int errnum) {
+    return error_report(reterr, FROM_RPC, ERROR_NO_CONNECT,
+                        "cannot connect to vireod at %s: %s; is vireod running?", path,
+                        strerror(errnum));
+}
+
+static int connect_socket(const char *path, int *ret_fd, Error **reterr) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    CLEANUP_CLOSE int fd = -1;
+
+    if (strlen(path) >= sizeof(address.sun_path))
+        return error_report(reterr, FROM_RPC, ERROR_INVALID_ARG, "socket path is too long: %s", path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return error_system(reterr, FROM_RPC, errno, "cannot create a socket");
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+        return connect_failed(reterr, path, errno);
+    if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+        return error_system(reterr, FROM_RPC, errno, "cannot set up the socket");
+    *ret_fd = TAKE_FD(fd);
+    return 0;
+}
+
+/* ---- bytes ---- */
+
+static int connection_ended(RpcClient *client, Error **reterr, int errnum) {
+    client->broken = true;
+    if (errnum)
+        return error_report(reterr, FROM_RPC, ERROR_RPC, "connection to vireod lost: %s",
+                            strerror(abs(errnum)));
+    return error_report(reterr, FROM_RPC, ERROR_RPC,
+                        "connection to vireod lost: the server closed the connection");
+}
+
+static int timed_out(Error **reterr) {
+    return error_report(reterr, FROM_RPC, ERROR_OPERATION_TIMEOUT, "no reply from vireod in time");
+}
+
+static int send_bytes(RpcClient *client, const uint8_t *bytes, size_t len, int64_t deadline,
+                      Error **reterr) {
+    size_t done = 0;
+
+    while (done < len) {
+        ssize_t n = send(client->fd, bytes + done, len - done, MSG_NOSIGNAL);
+        int r;
+
+        if (n >= 0) {
+            done += (size_t)n;
+            continue;
+        }
+        if (errno == EINTR)
+            continue;
+        if (errno != EAGAIN)
+            return connection_ended(client, reterr, errno);
+        r = wait_ready(client->fd, POLLOUT, deadline);
+        if (r == -EINTR)
+            continue;
+        if (r == 0 && done > 0)
+            client->broken = true; /* half a packet is out */
+        if (r == 0)
+            return timed_out(reterr);
+        if (r < 0)
+            return connection_ended(client, reterr, r);
+    }
+    return 0;
+}
+
+static int send_packet(RpcClient *client, const FrameHeader *header, xdrproc_t xdr, void *payload,
+                       int64_t deadline, Error **reterr) {
+    CLEANUP_FREE uint8_t *bytes = NULL;
+    size_t len = 0;
+    int r;
+
+    r = frame_encode(header, xdr, payload, &bytes, &len);
+    if (r == -ENOMEM)
+        return error_no_memory(reterr);
+    if (r < 0)
+        return error_report(reterr, FROM_RPC, ERROR_RPC, "the call's arguments are too long to be sent");
+    return send_bytes(client, bytes, len, deadline, reterr);
+}
+
+/* Makes room for `size` bytes of the current packet. */
+static int grow_in(RpcClient *client, size_t size, Error **reterr) {
+    uint8_t *in = realloc(client->in, size);
+
+    if (!in)
+        return error_no_memory(reterr);
+    client->in = in;
+    client->in_size = size;
+    return 0;
+}
+
+static int read_length(RpcClient *client, Error **reterr) {
+    uint32_t length = frame_length(client->in);
+
+    if (length < FRAME_HEADER_SIZE || length > RPC_LENGTH_MAX) {
+        client->broken = true;
+        return error_report(reterr, FROM_RPC, ERROR_RPC,
+                            "vireod sent a packet of %u bytes, outside %u to %u", length,
+                            FRAME_HEADER_SIZE, (unsigned)RPC_LENGTH_MAX);
+    }
+    return grow_in(client, length, reterr);
+}
+
+/* One whole packet into client->in: 1, or 0 at the deadline with what came kept. */
+static int receive_packet(RpcClient *client, int64_t deadline, Error **reterr) {
+    int r;
+
+    if (!client->in && grow_in(client, FRAME_HEADER_SIZE, reterr) < 0)
+        return -ENOMEM;
+    if (client->in_len == 0)
+        client->in_size = 4;
+    while (client->in_len < client->in_size) {
+        ssize_t n = recv(client->fd, client->in + client->in_len, client->in_size - client->in_len, 0);
+
+        if (n == 0)
+            return connection_ended(client, reterr, 0);
+        if (n > 0) {
+            client->in_len += (size_t)n;
+            if (client->in_len == 4 && client->in_size == 4) {
+                r = read_length(client, reterr);
+                if (r < 0)
+                    return r;
+            }
+            continue;
+        }
+        if (errno == EINTR)
+            continue;
+        if (errno != EAGAIN)
+            return connection_ended(client, reterr, errno);
+        r = wait_ready(client->fd, POLLIN, deadline);
+        if (r == 0 || r == -EINTR)
+            return r;
+        if (r < 0)
+            return connection_ended(client, reterr, r);
+    }
+    return 1;
+}
+
+/* ---- messages that are not the reply ---- */
+
+static int send_pong(RpcClient *client, int64_t deadline, Error **reterr) {
+    FrameHeader header = {.program = KEEPALIVE_PROGRAM,
+                          .version = KEEPALIVE_VERSION,
+                          .procedure = KEEPALIVE_PONG,
+                          .type = FRAME_MESSAGE};
+
+    return send_packet(client, &header, NULL, NULL, deadline, reterr);
+}
+
+static int queue_event(RpcClient *client, const FrameHeader *header, Error **reterr) {
+    size_t len = client->in_size - FRAME_HEADER_SIZE;
+    CLEANUP_FREE uint8_t *payload = malloc(len + 1);
+
+    if (!payload)
+        return error_no_memory(reterr);
+    if (client->n_events >= EVENTS_MAX) {
+        client->broken = true;
+        return error_report(reterr, FROM_RPC, ERROR_RPC, "vireod sent too many events");
+    }
+    if (client->first_event + client->n_events == client->events_size) {
+        size_t size = client->n_events * 2 + 16;
+        RpcEvent *events = calloc(size, sizeof(*events));
+
+        if (!events)
+            return error_no_memory(reterr);
+        if (client->n_events)
+            memcpy(events, client->events + client->first_event, client->n_events * sizeof(*events));
+        free(client->events);
+        client->events = events;
+        client->events_size = size;
+        client->first_event = 0;
+    }
+    memcpy(payload, client->in + FRAME_HEADER_SIZE, len);
+    client->events[client->first_event + client->n_events++] = (RpcEvent){
+        .program = header->program, .procedure = header->procedure, .payload = TAKE_PTR(payload), .len = len};
+    return 0;
+}
+
+static int handle_message(RpcClient *client, const FrameHeader *header, int64_t deadline,
+                          Error **reterr) {
+    if (header->program != KEEPALIVE_PROGRAM)
+        return queue_event(client, header, reterr);
+    if (header->procedure != KEEPALIVE_PING)
+        return 0;
+    return send_pong(client, deadline, reterr);
+}
+
+/* Receives one packet; messages are handled here. 1: *ret is a reply's header, its payload behind the
+ * header in client->in. 0: nothing (the deadline). 2: a message was handled. */
+static int receive_one(RpcClient *client, int64_t deadline, FrameHeader *ret, Error **reterr) {
+    int r;
+
+    if (client->broken)
+        return error_report(reterr, FROM_RPC, ERROR_RPC, "the connection to vireod is closed");
+    r = receive_packet(client, deadline, reterr);
+    if (r <= 0)
+        return r;
+    client->in_len = 0;
+    frame_parse_header(client->in, ret);
+    if (ret->type == FRAME_REPLY)
+        return 1;
+    if (ret->type == FRAME_MESSAGE) {
+        r = handle_message(client, ret, deadline, reterr);
+        return r < 0 ? r : 2;
+    }
+    client->broken = true;
+    return error_report(reterr, FROM_RPC, ERROR_RPC, "vireod sent a packet of the unexpected type %d",
+                        ret->type);
+}
+
+/* ---- calls ---- */
+
+static int take_reply(RpcClient *client, const FrameHeader *header, xdrproc_t ret_xdr, void *ret,
+                      Error **reterr) {
+    const uint8_t *payload = client->in + FRAME_HEADER_SIZE;
+    size_t len = client->in_size - FRAME_HEADER_SIZE;
+
+    if (header->status == FRAME_ERROR)
+        return frame_decode_error(payload, len, reterr);
+    if (header->status != FRAME_OK)
+        return error_report(reterr, FROM_RPC, ERROR_RPC, "vireod sent a reply of unknown status %d",
+                            header->status);
+    if (ret_xdr && frame_decode(payload, len, ret_xdr, ret) < 0) {
+        xdr_free(ret_xdr, ret);
+        return error_report(reterr, FROM_RPC, ERROR_RPC, "vireod's reply cannot be decoded");
+    }
+    return 0;
+}
+
+int rpc_client_call(RpcClient *client, uint32_t program, int32_t procedure, xdrproc_t args_xdr, void *args,
+                    xdrproc_t ret_xdr, void *ret, int timeout_ms, Error **reterr) {
+    FrameHeader header = {.program = program, .version = 1, .procedure = procedure, .type = FRAME_CALL};
+    int64_t deadline = deadline_of(timeout_ms);
+    FrameHeader reply;
+    int r;
+
+    assert(client);
+    if (client->broken)
+        return error_report(reterr, FROM_RPC, ERROR_RPC, "the connection to vireod is closed");
+    header.serial = ++client->serial;
+    r = send_packet(client, &header, args_xdr, args, deadline, reterr);
+    while (r >= 0) {
+        r = receive_one(client, deadline, &reply, reterr);
+        if (r == -EINTR)
+            r = 2; /* a call is not interrupted */
+        else if (r == 0)
+            return timed_out(reterr);
+        /* The reply of a call that timed out earlier has an older serial: drop it. */
+        if (r == 1 && reply.serial == header.serial && reply.program == program &&
+            reply.procedure == procedure)
+            return take_reply(client, &reply, ret_xdr, ret, reterr);
+    }
+    return r;
+}
+
+int rpc_client_next_event(RpcClient *client, int timeout_ms, RpcEvent *ret, Error **reterr) {
+    int64_t deadline = deadline_of(timeout_ms);
+    FrameHeader header;
+    int r;
+
+    assert(client && ret);
+    while (client->n_events == 0) {
+        r = receive_one(client, deadline, &header, reterr);
+        if (r <= 0)
+            return r;
+    }
+    *ret = client->events[client->first_event++];
+    if (--client->n_events == 0)
+        client->first_event = 0;
+    return 1;
+}
+
+/* ---- open and close ---- */
+
+static int authenticate(RpcClient *client, Error **reterr) {
+    remote_auth_list_ret list = {0};
+    int r, type = 0;
+
+    r = rpc_client_call(client, REMOTE_PROGRAM, REMOTE_PROC_AUTH_LIST, NULL, NULL,
+                        (xdrproc_t)xdr_remote_auth_list_ret, &list, CONNECT_TIMEOUT_MS, reterr);
+    if (r < 0)
+        return r;
+    if (list.types.types_len > 0)
+        type = list.types.types_val[0];
+    xdr_free((xdrproc_t)xdr_remote_auth_list_ret, &list);
+    if (type == 0)
+        return 0;
+    if (type == 2) {
+        remote_auth_polkit_ret ret = {0};
+
+        return rpc_client_call(client, REMOTE_PROGRAM, REMOTE_PROC_AUTH_POLKIT, NULL, NULL,
+                               (xdrproc_t)xdr_remote_auth_polkit_ret, &ret, -1, reterr);
+    }
+    return error_report(reterr, FROM_RPC, ERROR_AUTH_FAILED, "unsupported authentication type %d", type);
+}
+
+static int connect_open(RpcClient *client, bool readonly, Error **reterr) {
+    remote_string name = (char *)DEFAULT_URI;
+    remote_connect_open_args args = {.name = &name, .flags = readonly ? 1 : 0};
+    int r;
+
+    r = authenticate(client, reterr);
+    if (r < 0)
+        return r;
+    r = rpc_client_call(client, REMOTE_PROGRAM, REMOTE_PROC_CONNECT_OPEN,
+                        (xdrproc_t)xdr_remote_connect_open_args, &args, NULL, NULL, CONNECT_TIMEOUT_MS,
+                        reterr);
+    if (r >= 0)
+        client->opened = true;
+    return r;
+}
+
+int rpc_client_open(const char *uri, bool readonly, RpcClient **ret, Error **reterr) {
+    CLEANUP(rpc_client_freep) RpcClient *client = calloc(1, sizeof(*client));
+    CLEANUP_FREE char *path = NULL;
+    int r;
+
+    assert(ret);
+    if (!client)
+        return error_no_memory(reterr);
+    client->fd = -1;
+    r = resolve_uri(uri, readonly, &client->uri, &path, reterr);
+    if (r >= 0)
+        r = connect_socket(path, &client->fd, reterr);
+    if (r >= 0)
+        r = connect_open(client, readonly, reterr);
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(client);
+    return 0;
+}
+
+void rpc_client_free(RpcClient *client) {
+    if (!client)
+        return;
+    if (client->opened && !client->broken)
+        rpc_client_call(client, REMOTE_PROGRAM, REMOTE_PROC_CONNECT_CLOSE, NULL, NULL, NULL, NULL,
+                        CLOSE_TIMEOUT_MS, NULL);
+    if (client->fd >= 0)
+        close(client->fd);
+    for (size_t i = 0; i < client->n_events; i++)
+        free(client->events[client->first_event + i].payload);
+    free(client->events);
+    free(client->in);
+    free(client->uri);
+    free(client);
+}
+
+const char *rpc_client_uri(const RpcClient *client) {
+    return client->uri;
+}
