@@ -59,10 +59,8 @@ static int wait_ready(int fd, short events, int64_t deadline) {
             return 1;
         if (r == 0 && deadline >= 0 && now_ms() >= deadline)
             return 0;
-        if (r < 0 && errno != EINTR)
-            return -errno;
-        if (r < 0 && deadline < 0)
-            return -EINTR; /* a tool's signal handler wants its turn */
+        if (r < 0)
+            return -errno; /* also EINTR: a tool's signal handler wants its turn */
     }
 }
 

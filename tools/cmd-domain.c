@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Domains: finding, defining, starting and stopping them. What reports on them is in cmd-info.c. */
+#include <fcntl.h>
+
+#include "vireo.h"
+
+#define XML_FILE_MAX (4u << 20)
+
+/* ---- acting on one domain ---- */
+
+/* A call that takes just the domain; `verb` is for "Failed to <verb> domain", `done` what to say. */
+static int act(Tool *tool, const Args *args, int procedure, const char *verb, const char *done) {
+    CLEANUP_DOMAIN remote_domain dom = {0};
+    CLEANUP_ERROR Error *error = NULL;
+    remote_domain_args call;
+
+    if (tool_domain(tool, args, &dom) < 0)
+        return -EIO;
+    call.dom = dom;
+    if (tool_call(tool, procedure, (xdrproc_t)xdr_remote_domain_args, &call, NULL, NULL, &error) < 0)
+        return tool_fail(error, "Failed to %s domain '%s'", verb, dom.name);
+    tool_say(tool, "Domain '%s' %s\n", dom.name, done);
+    return 0;
+}
+
+static int act_flags(Tool *tool, const Args *args, int procedure, unsigned flags, const char *verb,
+                     const char *done) {
+    CLEANUP_DOMAIN remote_domain dom = {0};
+    CLEANUP_ERROR Error *error = NULL;
+    remote_domain_flags_args call;
+
+    if (tool_domain(tool, args, &dom) < 0)
+        return -EIO;
+    call = (remote_domain_flags_args){.dom = dom, .flags = flags};
+    if (tool_call(tool, procedure, (xdrproc_t)xdr_remote_domain_flags_args, &call, NULL, NULL, &error) < 0)
+        return tool_fail(error, "Failed to %s domain '%s'", verb, dom.name);
+    tool_say(tool, "Domain '%s' %s\n", dom.name, done);
+    return 0;
+}
+
+static int cmd_suspend(Tool *tool, const Args *args) {
+    return act(tool, args, REMOTE_PROC_DOMAIN_SUSPEND, "suspend", "suspended");
+}
+
+static int cmd_resume(Tool *tool, const Args *args) {
+    return act(tool, args, REMOTE_PROC_DOMAIN_RESUME, "resume", "resumed");
+}
+
+static int cmd_reset(Tool *tool, const Args *args) {
+    return act_flags(tool, args, REMOTE_PROC_DOMAIN_RESET, 0, "reset", "was reset");
+}
+
+static int cmd_destroy(Tool *tool, const Args *args) {
+    unsigned flags = args_has(args, "graceful") ? 1 : 0;
+
+    if (flags)
+        return act_flags(tool, args, REMOTE_PROC_DOMAIN_DESTROY_FLAGS, flags, "destroy", "destroyed");
+    return act(tool, args, REMOTE_PROC_DOMAIN_DESTROY, "destroy", "destroyed");
+}
+
+/* --mode: a comma list of names to bits of virDomainShutdownFlagValues. */
+static int parse_mode(const char *text, unsigned *ret) {
+    static const char *const names[] = {"acpi", "agent", "initctl", "signal", "paravirt"};
+    unsigned flags = 0;
+
+    for (const char *at = text; at && *at;) {
+        size_t len = strcspn(at, ","), i = 0;
+
+        while (i < ARRAY_SIZE(names) && (strlen(names[i]) != len || strncmp(names[i], at, len) != 0))
+            i++;
+        if (i == ARRAY_SIZE(names))
+            return tool_fail(NULL,
+                             "Unknown mode %.*s value, expecting 'acpi', 'agent', 'initctl', 'signal', or "
+                             "'paravirt'",
+                             (int)len, at);
+        flags |= 1u << i;
+        at += len + (at[len] == ',');
+    }
+    *ret = flags;
+    return 0;
+}
+
+static int cmd_shutdown(Tool *tool, const Args *args) {
+    unsigned flags = 0;
+
+    if (parse_mode(args_string(args, "mode"), &flags) < 0)
+        return -EINVAL;
+    if (flags)
+        return act_flags(tool, args, REMOTE_PROC_DOMAIN_SHUTDOWN_FLAGS, flags, "shutdown",
+                         "is being shutdown");
+    return act(tool, args, REMOTE_PROC_DOMAIN_SHUTDOWN, "shutdown", "is being shutdown");
+}
+
+static int cmd_reboot(Tool *tool, const Args *args) {
+    unsigned flags = 0;
+
+    if (parse_mode(args_string(args, "mode"), &flags) < 0)
+        return -EINVAL;
+    return act_flags(tool, args, REMOTE_PROC_DOMAIN_REBOOT, flags, "reboot", "is being rebooted");
+}
+
+static int cmd_autostart(Tool *tool, const Args *args) {
+    bool disable = args_has(args, "disable");
+    CLEANUP_DOMAIN remote_domain dom = {0};
+    CLEANUP_ERROR Error *error = NULL;
+    remote_domain_set_autostart_args call;
+
+    if (tool_domain(tool, args, &dom) < 0)
+        return -EIO;
+    call = (remote_domain_set_autostart_args){.dom = dom, .autostart = !disable};
+    if (CALL_VOID(tool, DOMAIN_SET_AUTOSTART, remote_domain_set_autostart_args, &call, &error) < 0)
+        return tool_fail(error, "Failed to %s domain '%s' as autostarted", disable ? "unmark" : "mark",
+                         dom.name);
+    tool_say(tool, "Domain '%s' %s as autostarted\n", dom.name, disable ? "unmarked" : "marked");
+    return 0;
+}
+
+static int cmd_start(Tool *tool, const Args *args) {
+    CLEANUP_DOMAIN remote_domain dom = {0};
+    CLEANUP_ERROR Error *error = NULL;
+    remote_domain_flags_args with_flags;
+    remote_domain_args plain;
+    remote_domain_ret ret = {0};
+    int r;
+
+    if (tool_domain(tool, args, &dom) < 0)
+        return -EIO;
+    if (dom.id != -1)
+        return tool_fail(NULL, "Domain is already active");
+    plain.dom = dom;
+    with_flags = (remote_domain_flags_args){.dom = dom, .flags = 1};
+    if (args_has(args, "paused"))
+        r = CALL(tool, DOMAIN_CREATE_WITH_FLAGS, remote_domain_flags_args, &with_flags, remote_domain_ret,
+                 &ret, &error);
+    else
+        r = CALL_VOID(tool, DOMAIN_CREATE, remote_domain_args, &plain, &error);
+    if (r < 0)
+        return tool_fail(error, "Failed to start domain '%s'", dom.name);
+    xdr_free((xdrproc_t)xdr_remote_domain_ret, &ret);
+    tool_say(tool, "Domain '%s' started\n", dom.name);
+    return 0;
+}
+
+static bool asks_number(Tool *tool, int procedure, const remote_domain *dom, Error **reterr, int *ret) {
+    remote_domain_args call = {.dom = *dom};
+    remote_int_ret value = {0};
+
+    if (tool_call(tool, procedure, (xdrproc_t)xdr_remote_domain_args, &call,
+                  (xdrproc_t)xdr_remote_int_ret, &value, reterr) < 0)
+        return false;
+    *ret = value.value;
+    return true;
+}
+
+static int cmd_undefine(Tool *tool, const Args *args) {
+    CLEANUP_DOMAIN remote_domain dom = {0};
+    CLEANUP_ERROR Error *error = NULL;
+    remote_domain_flags_args call;
+    int active = 0;
+
+    if (tool_exclusive(args, "nvram", "keep-nvram") < 0 || tool_domain(tool, args, &dom) < 0)
+        return -EIO;
+    if (!asks_number(tool, REMOTE_PROC_DOMAIN_IS_ACTIVE, &dom, &error, &active))
+        return tool_fail(error, "Failed to undefine domain '%s'", dom.name);
+    call = (remote_domain_flags_args){
+        .dom = dom,
+        .flags = (args_has(args, "managed-save") ? 1u : 0) | (args_has(args, "snapshots-metadata") ? 2u : 0) |
+                 (args_has(args, "nvram") ? 4u : 0) | (args_has(args, "keep-nvram") ? 8u : 0)};
+    if (CALL_VOID(tool, DOMAIN_UNDEFINE_FLAGS, remote_domain_flags_args, &call, &error) < 0)
+        return tool_fail(error, "Failed to undefine domain '%s'", dom.name);
+    tool_say(tool, "Domain '%s' has been undefined\n", dom.name);
+    return 0;
+}
+
+/* ---- from a file ---- */
+
+static int read_xml(const char *path, char **ret) {
+    CLEANUP_FREE char *text = malloc(XML_FILE_MAX + 1);
+    CLEANUP_CLOSE int fd = -1;
+    size_t n = 0;
+
+    if (!text)
+        return tool_fail(NULL, "out of memory");
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return tool_fail(NULL, "Failed to open file '%s': %s", path, strerror(errno));
+    while (n <= XML_FILE_MAX) {
+        ssize_t got = read(fd, text + n, XML_FILE_MAX + 1 - n);
+
+        if (got < 0 && errno != EINTR)
+            return tool_fail(NULL, "Failed to read file '%s': %s", path, strerror(errno));
+        if (got == 0)
+            break;
+        n += got > 0 ? (size_t)got : 0;
+    }
+    if (n > XML_FILE_MAX)
+        return tool_fail(NULL, "File '%s' is larger than %u bytes", path, XML_FILE_MAX);
+    text[n] = '\0';
+    *ret = TAKE_PTR(text);
+    return 0;
+}
+
+static int cmd_define(Tool *tool, const Args *args) {
+    const char *path = args_string(args, "file");
+    CLEANUP_FREE char *xml = NULL;
+    CLEANUP_ERROR Error *error = NULL;
+    remote_domain_ret ret = {0};
+    int r;
+
+    if (read_xml(path, &xml) < 0)
+        return -EIO;
+    if (args_has(args, "validate")) {
+        remote_domain_define_xml_flags_args call = {.xml = xml, .flags = 1};
+
+        r = CALL(tool, DOMAIN_DEFINE_XML_FLAGS, remote_domain_define_xml_flags_args, &call,
+                 remote_domain_ret, &ret, &error);
+    } else {
+        remote_domain_define_xml_args call = {.xml = xml};
+
+        r = CALL(tool, DOMAIN_DEFINE_XML, remote_domain_define_xml_args, &call, remote_domain_ret, &ret,
+                 &error);
+    }
+    if (r < 0)
+        return tool_fail(error, "Failed to define domain from %s", path);
+    tool_say(tool, "Domain '%s' defined from %s\n", ret.dom.name, path);
+    xdr_free((xdrproc_t)xdr_remote_domain_ret, &ret);
+    return 0;
+}
+
+static int cmd_create(Tool *tool, const Args *args) {
+    const char *path = args_string(args, "file");
+    CLEANUP_FREE char *xml = NULL;
+    CLEANUP_ERROR Error *error = NULL;
+    remote_domain_create_xml_args call = {0};
+    remote_domain_ret ret = {0};
+
+    if (read_xml(path, &xml) < 0)
+        return -EIO;
+    call.xml_desc = xml;
+    call.flags = (args_has(args, "paused") ? 1u : 0) | (args_has(args, "autodestroy") ? 2u : 0) |
+                 (args_has(args, "validate") ? 16u : 0);
+    if (CALL(tool, DOMAIN_CREATE_XML, remote_domain_create_xml_args, &call, remote_domain_ret, &ret,
+             &error) < 0)
+        return tool_fail(error, "Failed to create domain from %s", path);
+    tool_say(tool, "Domain '%s' created from %s\n", ret.dom.name, path);
+    xdr_free((xdrproc_t)xdr_remote_domain_ret, &ret);
+    return 0;
+}
+
+/* ---- names, ids, uuids ---- */
+
+static int cmd_domid(Tool *tool, const Args *args) {
+    CLEANUP_DOMAIN remote_domain dom = {0};
+
+    if (tool_lookup(tool, args, LOOKUP_NAME | LOOKUP_UUID, &dom) < 0)
+        return -EIO;
+    if (tool->json) {
+        json_object *object = json_object_new_object();
+
+        json_object_object_add(object, "id", dom.id < 0 ? NULL : json_object_new_int(dom.id));
+        tool_print_json(object);
+    } else if (dom.id < 0) {
+        puts("-");
+    } else {
+        printf("%d\n", dom.id);
+    }
+    return 0;
+}
+
+static int print_text(Tool *tool, const char *key, const char *text) {
+    if (tool->json) {
+        json_object *object = json_object_new_object();
+
+        json_object_object_add(object, key, json_object_new_string(text));
+        tool_print_json(object);
+    } else {
+        puts(text);
+    }
+    return 0;
+}
+
+static int cmd_domname(Tool *tool, const Args *args) {
+    CLEANUP_DOMAIN remote_domain dom = {0};
+
+    if (tool_lookup(tool, args, LOOKUP_ID | LOOKUP_UUID, &dom) < 0)
+        return -EIO;
+    return print_text(tool, "name", dom.name);
+}
+
+static int cmd_domuuid(Tool *tool, const Args *args) {
+    CLEANUP_DOMAIN remote_domain dom = {0};
+    char uuid[37];
+
+    if (tool_lookup(tool, args, LOOKUP_NAME | LOOKUP_ID, &dom) < 0)
+        return -EIO;
+    format_uuid(dom.uuid, uuid);
+    return print_text(tool, "uuid", uuid);
+}
+
+/* ---- tables ---- */
+
+#define MODE_OPTION {"mode", OPTION_STRING, false, "shutdown mode: acpi|agent|initctl|signal|paravirt"}
+#define FILE_OPTION {"file", OPTION_STRING, true, "file containing an XML domain description"}
+#define VALIDATE_OPTION {"validate", OPTION_FLAG, false, "validate the XML against the schema"}
+#define PAUSED_OPTION {"paused", OPTION_FLAG, false, "leave the guest paused after creation"}
+
+static const Option domain_only[] = {OPTION_DOMAIN, OPTION_END};
+static const Option autostart_options[] = {
+    OPTION_DOMAIN, {"disable", OPTION_FLAG, false, "disable autostarting"}, OPTION_END};
+static const Option create_options[] = {
+    FILE_OPTION, PAUSED_OPTION,
+    {"autodestroy", OPTION_FLAG, false, "automatically destroy the guest when vireo disconnects"},
+    VALIDATE_OPTION, OPTION_END};
+static const Option define_options[] = {FILE_OPTION, VALIDATE_OPTION, OPTION_END};
+static const Option destroy_options[] = {
+    OPTION_DOMAIN, {"graceful", OPTION_FLAG, false, "terminate gracefully"}, OPTION_END};
+static const Option domid_options[] = {{"domain", OPTION_STRING, true, "domain name or uuid"}, OPTION_END};
+static const Option domname_options[] = {{"domain", OPTION_STRING, true, "domain id or uuid"}, OPTION_END};
+static const Option domuuid_options[] = {{"domain", OPTION_STRING, true, "domain id or name"}, OPTION_END};
+static const Option mode_options[] = {OPTION_DOMAIN, MODE_OPTION, OPTION_END};
+static const Option start_options[] = {
+    {"domain", OPTION_STRING, true, "name of the inactive domain"}, PAUSED_OPTION, OPTION_END};
+static const Option undefine_options[] = {
+    OPTION_DOMAIN,
+    {"managed-save", OPTION_FLAG, false, "remove domain managed state file"},
+    {"snapshots-metadata", OPTION_FLAG, false, "remove all domain snapshot metadata (vm must be inactive)"},
+    {"nvram", OPTION_FLAG, false, "remove nvram file"},
+    {"keep-nvram", OPTION_FLAG, false, "keep nvram file"},
+    OPTION_END};
+
+static const Command commands[] = {
+    {.name = "autostart", .help = "autostart a domain",
+     .description = "Configure a domain to be automatically started at boot.",
+     .options = autostart_options, .run = cmd_autostart},
+    {.name = "create", .help = "create a domain from an XML file", .description = "Create a domain.",
+     .options = create_options, .run = cmd_create},
+    {.name = "define", .help = "define (but don't start) a domain from an XML file",
+     .description = "Define a domain.", .options = define_options, .run = cmd_define},
+    {.name = "destroy", .help = "destroy (stop) a domain",
+     .description = "Forcefully stop a given domain, but leave its resources intact.",
+     .options = destroy_options, .run = cmd_destroy},
+    {.name = "domid", .help = "convert a domain name or UUID to domain id", .options = domid_options,
+     .json = true, .run = cmd_domid},
+    {.name = "domname", .help = "convert a domain id or UUID to domain name", .options = domname_options,
+     .json = true, .run = cmd_domname},
+    {.name = "domuuid", .help = "convert a domain name or id to domain UUID", .options = domuuid_options,
+     .json = true, .run = cmd_domuuid},
+    {.name = "reboot", .help = "reboot a domain",
+     .description = "Run a reboot command in the target domain.", .options = mode_options,
+     .run = cmd_reboot},
+    {.name = "reset", .help = "reset a domain",
+     .description = "Reset the target domain as if by power button", .options = domain_only,
+     .run = cmd_reset},
+    {.name = "resume", .help = "resume a domain", .description = "Resume a previously suspended domain.",
+     .options = domain_only, .run = cmd_resume},
+    {.name = "shutdown", .help = "gracefully shutdown a domain",
+     .description = "Run shutdown in the target domain.", .options = mode_options, .run = cmd_shutdown},
+    {.name = "start", .help = "start a (previously defined) inactive domain",
+     .description = "Start a domain via a fresh boot.", .options = start_options, .run = cmd_start},
+    {.name = "suspend", .help = "suspend a domain", .description = "Suspend a running domain.",
+     .options = domain_only, .run = cmd_suspend},
+    {.name = "undefine", .help = "undefine a domain",
+     .description = "Undefine an inactive domain, or convert persistent to transient.",
+     .options = undefine_options, .run = cmd_undefine},
+    {0}};
+
+const CommandGroup group_domain = {"Domain Management", "domain", commands};

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* vCPUs: counts, hot-plug, where they run. */
+#include <libxml/parser.h>
+
+#include "cmd-info.h"
+
+#define VCPUS_MAX 16384
+
+/* virDomainVcpuFlags */
+#define VCPU_LIVE 1u
+#define VCPU_CONFIG 2u
+#define VCPU_MAXIMUM 4u
+#define VCPU_GUEST 8u
+#define VCPU_HOTPLUGGABLE 16u
+
+static int get_count(Tool *tool, const remote_domain *dom, unsigned flags, Error **reterr) {
+    remote_domain_flags_args call = {.dom = *dom, .flags = flags};
+    remote_int_ret ret = {0};
+    int r = CALL(tool, DOMAIN_GET_VCPUS_FLAGS, remote_domain_flags_args, &call, remote_int_ret, &ret, reterr);
+
+    return r < 0 ? r : ret.value;
+}
+
+static int ask(Tool *tool, int procedure, const remote_domain *dom) {
+    remote_domain_args call = {.dom = *dom};
+    remote_int_ret ret = {0};
+    int r = tool_call(tool, procedure, (xdrproc_t)xdr_remote_domain_args, &call,
+                      (xdrproc_t)xdr_remote_int_ret, &ret, NULL);
+
+    return r < 0 ? r : ret.value;
+}
+
+/* ---- setvcpus, setvcpu ---- */
+
+static int setvcpus_flags(const Args *args, unsigned *ret) {
+    unsigned flags = 0;
+
+    if (tool_affect_flags(args, &flags) < 0 || tool_exclusive(args, "guest", "config") < 0)
+        return -EINVAL;
+    if (args_has(args, "maximum")) {
+        if (!args_has(args, "config"))
+            return tool_fail(NULL, "Option --config is required by option --maximum");
+        flags |= VCPU_MAXIMUM;
+    }
+    *ret = flags | (args_has(args, "guest") ? VCPU_GUEST : 0) |
+           (args_has(args, "hotpluggable") ? VCPU_HOTPLUGGABLE : 0);
+    return 0;
+}
+
+static int cmd_setvcpus(Tool *tool, const Args *args) {
+    CLEANUP_DOMAIN remote_domain dom = {0};
+    CLEANUP_ERROR Error *error = NULL;
+    remote_domain_set_vcpus_flags_args call = {0};
+    remote_domain_set_vcpus_args plain = {0};
+    long long count = 0;
+    unsigned flags = 0;
+    int r;
+
+    if (setvcpus_flags(args, &flags) < 0 || tool_domain(tool, args, &dom) < 0)
+        return -EIO;
+    if (args_number(args, "count", 0, UINT32_MAX, &count) < 0)
+        return tool_fail(NULL, "Numeric value '%s' for <%s> option is malformed or out of range",
+                         args_string(args, "count"), "count");
+    if (count == 0)
+        return tool_fail(NULL, "Invalid value '0' for number of virtual CPUs");
+    plain = (remote_domain_set_vcpus_args){.dom = dom, .nvcpus = (unsigned)count};
+    call = (remote_domain_set_vcpus_flags_args){.dom = dom, .nvcpus = (unsigned)count, .flags = flags};
+    /* Without any option the old call: the running domain. */
+    if (flags == 0 && !args_has(args, "current"))
+        r = CALL_VOID(tool, DOMAIN_SET_VCPUS, remote_domain_set_vcpus_args, &plain, &error);
+    else
+        r = CALL_VOID(tool, DOMAIN_SET_VCPUS_FLAGS, remote_domain_set_vcpus_flags_args, &call, &error);
+    /* virsh prints nothing but the server's sentence here. */
+    return r < 0 ? tool_fail(NULL, "%s", error_message(error)) : 0;
+}
+
+static int cmd_setvcpu(Tool *tool, const Args *args) {
+    CLEANUP_DOMAIN remote_domain dom = {0};
+    CLEANUP_ERROR Error *error = NULL;
+    remote_domain_set_vcpu_args call = {0};
+    unsigned flags = 0;
+
+    if (tool_exclusive(args, "enable", "disable") < 0 || tool_affect_flags(args, &flags) < 0)
+        return -EINVAL;
+    if (!args_has(args, "enable") && !args_has(args, "disable"))
+        return tool_fail(NULL, "one of --enable, --disable is required");
+    if (tool_domain(tool, args, &dom) < 0)
+        return -EIO;
+    call = (remote_domain_set_vcpu_args){.dom = dom,
+                                         .cpumap = (char *)args_string(args, "vcpulist"),
+                                         .state = args_has(args, "enable"),
+                                         .flags = flags};
+    if (CALL_VOID(tool, DOMAIN_SET_VCPU, remote_domain_set_vcpu_args, &call, &error) < 0)
+        return tool_fail(NULL, "%s", error_message(error));
+    return 0;
+}
+
+/* ---- vcpucount ---- */
+
+typedef struct CountRow {
+    const char *what, *where;
+    unsigned flags;
+} CountRow;
+
+static const CountRow count_rows[] = {{"maximum", "config", VCPU_MAXIMUM | VCPU_CONFIG},
+                                      {"maximum", "live", VCPU_MAXIMUM | VCPU_LIVE},
+                                      {"current", "config", VCPU_CONFIG},
+                                      {"current", "live", VCPU_LIVE}};
+
+/* All four, without those that the domain does not have. */
+static int all_counts(Tool *tool, const remote_domain *dom) {
+    json_object *object = tool->json ? json_object_new_object() : NULL;
+    int persistent = ask(tool, REMOTE_PROC_DOMAIN_IS_PERSISTENT, dom);
+    int active = ask(tool, REMOTE_PROC_DOMAIN_IS_ACTIVE, dom);
+
+    for (size_t i = 0; i < ARRAY_SIZE(count_rows); i++) {
+        const CountRow *row = &count_rows[i];
+        CLEANUP_ERROR Error *error = NULL;
+        int count;
+
+        if ((row->flags & VCPU_CONFIG ? persistent : active) <= 0)
+            continue;
+        count = get_count(tool, dom, row->flags, &error);
+        if (count < 0) {
+            json_object_put(object);
+            return tool_fail(error, row->flags & VCPU_MAXIMUM ? "Failed to retrieve maximum vcpu count"
+                                                              : "Failed to retrieve current vcpu count");
+        }
+        if (object) {
+            CLEANUP_FREE char *key = text_format("%s_%s", row->what, row->where);
+
+            json_object_object_add(object, key, json_object_new_int(count));
+        } else {
+            printf("%-12s %-12s %3d\n", row->what, row->where, count);
+        }
+    }
+    if (object)
+        tool_print_json(object);
+    return 0;
+}
+
+static int cmd_vcpucount(Tool *tool, const Args *args) {
+    CLEANUP_DOMAIN remote_domain dom = {0};
+    CLEANUP_ERROR Error *error = NULL;
+    bool maximum = args_has(args, "maximum"), guest = args_has(args, "guest");
+    unsigned flags = 0;
+    int count;
+
+    if (tool_affect_flags(args, &flags) < 0 || tool_exclusive(args, "live", "config") < 0 ||
+        tool_exclusive(args, "maximum", "active") < 0 || tool_exclusive(args, "guest", "config") < 0)
+        return -EINVAL;
+    if (tool_domain(tool, args, &dom) < 0)
+        return -EIO;
+    if (!maximum && !args_has(args, "active") && !flags && !args_has(args, "current") && !guest)
+        return all_counts(tool, &dom);
+    count = get_count(tool, &dom, flags | (maximum ? VCPU_MAXIMUM : 0) | (guest ? VCPU_GUEST : 0), &error);
+    if (count < 0)
+        return tool_fail(NULL, "%s", error_message(error));
+    if (tool->json) {
+        json_object *object = json_object_new_object();
+
+        json_object_object_add(object, "count", json_object_new_int(count));
+        tool_print_json(object);
+    } else {
+        printf("%d\n", count);
+    }
+    return 0;
+}
+
+/* ---- vcpuinfo ---- */
+
+/* vCPUs with their CPU maps of map_len bytes each. */
+typedef struct VcpuInfo {
+    unsigned number;
+    int state, cpu; /* cpu negative: not known; state -1: the domain is off */
+    uint64_t time_ns;
+    const uint8_t *map;
+} VcpuInfo;
+
+static int node_cpus(Tool *tool) {
+    remote_node_get_cpu_map_args call = {0};
+    remote_node_get_cpu_map_ret ret = {0};
+    CLEANUP_ERROR Error *error = NULL;
+    int n;
+
+    if (CALL(tool, NODE_GET_CPU_MAP, remote_node_get_cpu_map_args, &call, remote_node_get_cpu_map_ret, &ret,
+             &error) < 0)
+        return tool_fail(NULL, "%s", error_message(error));
+    n = ret.ret;
+    xdr_free((xdrproc_t)xdr_remote_node_get_cpu_map_ret, &ret);
+    return n > 0 && n <= VCPUS_MAX ? n : tool_fail(NULL, "the server reports %d CPUs", n);
+}
+
+static const char *vcpu_state(int state) {
+    static const char *const names[] = {"offline", "running", "blocked"};
+
+    if (state == -1)
+        return "N/A";
+    return state >= 0 && (size_t)state < ARRAY_SIZE(names) ? names[state] : "no state";
+}
+
+static void print_vcpu(const VcpuInfo *vcpu, size_t map_len, size_t n_cpus, bool pretty) {
+    CLEANUP_FREE char *affinity = pretty ? format_cpulist(vcpu->map, map_len, n_cpus)
+                                         : format_cpumap(vcpu->map, map_len, n_cpus);
+
+    printf("%-15s %u\n", "VCPU:", vcpu->number);
+    if (vcpu->cpu >= 0)
+        printf("%-15s %d\n", "CPU:", vcpu->cpu);
+    else
+        printf("%-15s %s\n", "CPU:", "N/A");
+    printf("%-15s %s\n", "State:", vcpu_state(vcpu->state));
+    if (vcpu->state == -1)
+        printf("%-15s %s\n", "CPU time", "N/A");
+    else if (vcpu->time_ns)
+        printf("%-15s %.1lfs\n", "CPU time:", (double)vcpu->time_ns / 1e9);
+    if (pretty)
+        printf("%-15s %s (out of %zu)\n", "CPU Affinity:", affinity, n_cpus);
+    else
+        printf("%-15s %s\n", "CPU Affinity:", affinity);
+}
+
+static void print_vcpus(Tool *tool, const VcpuInfo *vcpus, size_t n, size_t map_len, size_t n_cpus,
+                        bool pretty) {
+    json_object *list = tool->json ? json_object_new_array() : NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        const VcpuInfo *vcpu = &vcpus[i];
+        json_object *object;
+
+        if (!list) {
+            print_vcpu(vcpu, map_len, n_cpus, pretty);
+            if (i + 1 < n)
+                putchar('\n');
+            continue;
+        }
+        object = json_object_new_object();
+        json_object_object_add(object, "vcpu", json_object_new_int64(vcpu->number));
+        json_object_object_add(object, "cpu", vcpu->cpu < 0 ? NULL : json_object_new_int(vcpu->cpu));
+        json_object_object_add(object, "state",
+                               vcpu->state < 0 ? NULL : json_object_new_string(vcpu_state(vcpu->state)));
+        json_object_object_add(object, "cpu_time_ns",
+                               vcpu->state < 0 ? NULL : json_object_new_uint64(vcpu->time_ns));
+        json_object_object_add(object, "affinity", json_cpulist(vcpu->map, map_len, n_cpus));
+        json_object_array_add(list, object);
+    }
+    if (list)
+        tool_print_json(list);
+}
+
+/* Which vCPUs the stored definition enables: <vcpus><vcpu id enabled>, else the first `current`. */
+static size_t enabled_vcpus(const char *xml, bool *enabled, size_t max) {
+    xmlDoc *doc = xmlReadMemory(xml, (int)strlen(xml), NULL, NULL,
+                                XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOBLANKS);
+    size_t found = 0;
+
+    for (xmlNode *node = doc ? xmlDocGetRootElement(doc)->children : NULL; node; node = node->next) {
+        if (node->type != XML_ELEMENT_NODE || !streq((const char *)node->name, "vcpus"))
+            continue;
+        for (xmlNode *vcpu = node->children; vcpu; vcpu = vcpu->next) {
+            xmlChar *id = xmlGetProp(vcpu, BAD_CAST "id"), *on = xmlGetProp(vcpu, BAD_CAST "enabled");
+            unsigned long number = id ? strtoul((const char *)id, NULL, 10) : max;
+
+            if (number < max && ++found)
+                enabled[number] = on && streq((const char *)on, "yes");
+            xmlFree(id);
+            xmlFree(on);
+        }
+    }
+    xmlFreeDoc(doc);
+    return found;
+}
+
+static int print_inactive(Tool *tool, const remote_domain *dom, size_t n_cpus, bool pretty) {
+    remote_domain_get_vcpu_pin_info_args call = {.dom = *dom, .flags = VCPU_CONFIG};
+    remote_domain_get_vcpu_pin_info_ret ret = {0};
+    size_t map_len = (n_cpus + 7) / 8, n = 0;
+    CLEANUP_FREE VcpuInfo *vcpus = NULL;
+    CLEANUP_ERROR Error *error = NULL;
+    CLEANUP_FREE bool *enabled = NULL;
+    CLEANUP_FREE char *xml = NULL;
+    int max, current;
+
+    max = get_count(tool, dom, VCPU_MAXIMUM | VCPU_CONFIG, &error);
+    current = max < 0 ? max : get_count(tool, dom, VCPU_CONFIG, &error);
+    if (current < 0 || max > VCPUS_MAX || info_get_xml(tool, dom, 2, &xml, &error) < 0)
+        return tool_fail(NULL, "%s", error_message(error));
+    call.ncpumaps = max;
+    call.maplen = (int)map_len;
+    if (CALL(tool, DOMAIN_GET_VCPU_PIN_INFO, remote_domain_get_vcpu_pin_info_args, &call,
+             remote_domain_get_vcpu_pin_info_ret, &ret, &error) < 0)
+        return tool_fail(NULL, "%s", error_message(error));
+    vcpus = calloc((size_t)max + 1, sizeof(*vcpus));
+    enabled = calloc((size_t)max + 1, sizeof(*enabled));
+    if (vcpus && enabled) {
+        if (enabled_vcpus(xml, enabled, (size_t)max) == 0)
+            memset(enabled, 1, (size_t)MIN_OF(current, max));
+        for (size_t i = 0; i < (size_t)max && (i + 1) * map_len <= ret.cpumaps.cpumaps_len; i++)
+            if (enabled[i])
+                vcpus[n++] = (VcpuInfo){.number = (unsigned)i, .state = -1, .cpu = -1,
+                                        .map = (uint8_t *)ret.cpumaps.cpumaps_val + i * map_len};
+        print_vcpus(tool, vcpus, n, map_len, n_cpus, pretty);
+    }
+    xdr_free((xdrproc_t)xdr_remote_domain_get_vcpu_pin_info_ret, &ret);
+    return 0;
+}
+
+static int print_active(Tool *tool, const remote_domain_get_vcpus_ret *ret, size_t n_cpus, bool pretty) {
+    size_t map_len = (n_cpus + 7) / 8, n = ret->info.info_len;
+    CLEANUP_FREE VcpuInfo *vcpus = calloc(n + 1, sizeof(*vcpus));
+
+    if (!vcpus || n * map_len > ret->cpumaps.cpumaps_len)
+        return tool_fail(NULL, "the server's answer is too short");
+    for (size_t i = 0; i < n; i++) {
+        const remote_vcpu_info *info = &ret->info.info_val[i];
+
+        vcpus[i] = (VcpuInfo){.number = info->number, .state = MAX_OF(info->state, 0), .cpu = info->cpu,
+                              .time_ns = info->cpu_time,
+                              .map = (uint8_t *)ret->cpumaps.cpumaps_val + i * map_len};
+    }
+    print_vcpus(tool, vcpus, n, map_len, n_cpus, pretty);
+    return 0;
+}
+
+static int cmd_vcpuinfo(Tool *tool, const Args *args) {
+    bool pretty = args_has(args, "pretty");
+    CLEANUP_DOMAIN remote_domain dom = {0};
+    CLEANUP_ERROR Error *error = NULL;
+    remote_domain_args plain;
+    remote_domain_get_info_ret info = {0};
+    remote_domain_get_vcpus_args call;
+    remote_domain_get_vcpus_ret ret = {0};
+    int n_cpus, r;
+
+    if (tool_domain(tool, args, &dom) < 0)
+        return -EIO;
+    n_cpus = node_cpus(tool);
+    if (n_cpus < 0)
+        return n_cpus;
+    plain.dom = dom;
+    if (CALL(tool, DOMAIN_GET_INFO, remote_domain_args, &plain, remote_domain_get_info_ret, &info, &error) < 0)
+        return tool_fail(NULL, "%s", error_message(error));
+    call = (remote_domain_get_vcpus_args){
+        .dom = dom, .maxinfo = info.nrVirtCpu, .maplen = (n_cpus + 7) / 8};
+    r = CALL(tool, DOMAIN_GET_VCPUS, remote_domain_get_vcpus_args, &call, remote_domain_get_vcpus_ret, &ret,
+             &error);
+    if (r < 0 && info.state == 5)
+        return print_inactive(tool, &dom, (size_t)n_cpus, pretty);
+    if (r < 0)
+        return tool_fail(NULL, "%s", error_message(error));
+    r = print_active(tool, &ret, (size_t)n_cpus, pretty);
+    xdr_free((xdrproc_t)xdr_remote_domain_get_vcpus_ret, &ret);
+    return r;
+}
+
+/* ---- vcpupin ---- */
+
+static void print_pins(Tool *tool, const remote_domain_get_vcpu_pin_info_ret *ret, size_t map_len,
+                       size_t n_cpus, long long only) {
+    static const char *const titles[] = {"VCPU", "CPU Affinity"};
+    json_object *list = tool->json ? json_object_new_array() : NULL;
+    CLEANUP(table_done) Table table = {0};
+
+    table_start(&table, 2, titles);
+    for (size_t i = 0; i < (size_t)MAX_OF(ret->num, 0) && (i + 1) * map_len <= ret->cpumaps.cpumaps_len;
+         i++) {
+        const uint8_t *map = (uint8_t *)ret->cpumaps.cpumaps_val + i * map_len;
+        CLEANUP_FREE char *number = text_format("%zu", i);
+        CLEANUP_FREE char *affinity = format_cpulist(map, map_len, n_cpus);
+        const char *cells[] = {number, affinity};
+        json_object *object;
+
+        if (only >= 0 && (size_t)only != i)
+            continue;
+        table_add(&table, cells);
+        if (!list)
+            continue;
+        object = json_object_new_object();
+        json_object_object_add(object, "vcpu", json_object_new_int64((int64_t)i));
+        json_object_object_add(object, "affinity", json_cpulist(map, map_len, n_cpus));
+        json_object_array_add(list, object);
+    }
+    if (list)
+        tool_print_json(list);
+    else
+        table_print(&table, !tool->quiet);
+}
+
+static int cmd_vcpupin(Tool *tool, const Args *args) {
+    CLEANUP_DOMAIN remote_domain dom = {0};
+    CLEANUP_ERROR Error *error = NULL;
+    remote_domain_get_vcpu_pin_info_args call;
+    remote_domain_get_vcpu_pin_info_ret ret = {0};
+    long long only = -1;
+    unsigned flags = 0;
+    int n_cpus, count;
+
+    if (tool_affect_flags(args, &flags) < 0 || tool_exclusive(args, "live", "config") < 0)
+        return -EINVAL;
+    if (args_has(args, "cpulist"))
+        return tool_fail(NULL, "changing the affinity of vCPUs is not supported");
+    if (args_number(args, "vcpu", 0, VCPUS_MAX, &only) < 0)
+        return tool_fail(NULL, "Numeric value '%s' for <%s> option is malformed or out of range",
+                         args_string(args, "vcpu"), "vcpu");
+    n_cpus = node_cpus(tool);
+    if (n_cpus < 0 || tool_domain(tool, args, &dom) < 0)
+        return -EIO;
+    count = get_count(tool, &dom, VCPU_MAXIMUM | flags, &error);
+    if (count < 0)
+        return tool_fail(NULL, "%s", error_message(error));
+    call = (remote_domain_get_vcpu_pin_info_args){
+        .dom = dom, .ncpumaps = count, .maplen = (n_cpus + 7) / 8, .flags = flags};
+    if (CALL(tool, DOMAIN_GET_VCPU_PIN_INFO, remote_domain_get_vcpu_pin_info_args, &call,
+             remote_domain_get_vcpu_pin_info_ret, &ret, &error) < 0)
+        return tool_fail(NULL, "%s", error_message(error));
+    print_pins(tool, &ret, (size_t)call.maplen, (size_t)n_cpus, only);
+    xdr_free((xdrproc_t)xdr_remote_domain_get_vcpu_pin_info_ret, &ret);
+    return 0;
+}
+
+/* ---- tables ---- */
+
+static const Option setvcpus_options[] = {
+    OPTION_DOMAIN,
+    {"count", OPTION_NUMBER, true, "number of virtual CPUs"},
+    {"maximum", OPTION_FLAG, false, "set maximum limit on next boot"},
+    OPTION_CONFIG, OPTION_LIVE, OPTION_CURRENT,
+    {"guest", OPTION_FLAG, false, "modify cpu state in the guest"},
+    {"hotpluggable", OPTION_FLAG, false, "make added vcpus hot(un)pluggable"},
+    OPTION_END};
+static const Option setvcpu_options[] = {
+    OPTION_DOMAIN,
+    {"vcpulist", OPTION_STRING, true, "ids of vcpus to manipulate"},
+    {"enable", OPTION_FLAG, false, "enable cpus specified by cpumap"},
+    {"disable", OPTION_FLAG, false, "disable cpus specified by cpumap"},
+    OPTION_CONFIG, OPTION_LIVE, OPTION_CURRENT,
+    OPTION_END};
+static const Option vcpucount_options[] = {
+    OPTION_DOMAIN,
+    {"maximum", OPTION_FLAG, false, "get maximum count of vcpus"},
+    {"active", OPTION_FLAG, false, "get number of currently active vcpus"},
+    {"live", OPTION_FLAG, false, "get value from running domain"},
+    {"config", OPTION_FLAG, false, "get value to be used on next boot"},
+    {"current", OPTION_FLAG, false, "get value according to current domain state"},
+    {"guest", OPTION_FLAG, false, "retrieve vcpu count from the guest instead of the hypervisor"},
+    OPTION_END};
+static const Option vcpuinfo_options[] = {
+    OPTION_DOMAIN, {"pretty", OPTION_FLAG, false, "return human readable output"}, OPTION_END};
+static const Option vcpupin_options[] = {
+    OPTION_DOMAIN,
+    {"vcpu", OPTION_NUMBER, false, "vcpu number"},
+    {"cpulist", OPTION_STRING, false, "host cpu number(s) to set, or omit option to query"},
+    OPTION_CONFIG, OPTION_LIVE, OPTION_CURRENT,
+    OPTION_END};
+
+static const Command commands[] = {
+    {.name = "setvcpu", .help = "attach/detach vcpu or groups of threads",
+     .description = "Add or remove vcpus", .options = setvcpu_options, .run = cmd_setvcpu},
+    {.name = "setvcpus", .help = "change number of virtual CPUs",
+     .description = "Change the number of virtual CPUs in the guest domain.",
+     .options = setvcpus_options, .run = cmd_setvcpus},
+    {.name = "vcpucount", .help = "domain vcpu counts",
+     .description = "Returns the number of virtual CPUs used by the domain.",
+     .options = vcpucount_options, .json = true, .run = cmd_vcpucount},
+    {.name = "vcpuinfo", .help = "detailed domain vcpu information",
+     .description = "Returns basic information about the domain virtual CPUs.",
+     .options = vcpuinfo_options, .json = true, .run = cmd_vcpuinfo},
+    {.name = "vcpupin", .help = "query domain vcpu affinity",
+     .description = "Show which host CPUs the domain's virtual CPUs may run on.",
+     .options = vcpupin_options, .json = true, .run = cmd_vcpupin},
+    {0}};
+
+const CommandGroup group_vcpu = {"Virtual CPUs", "vcpu", commands};

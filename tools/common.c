@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What several command groups share: calls, finding a domain, formatting. */
+#include <ctype.h>
+
+#include "vireo.h"
+
+int tool_call(Tool *tool, int procedure, xdrproc_t args_xdr, void *args, xdrproc_t ret_xdr, void *ret,
+              Error **reterr) {
+    return rpc_client_call(tool->client, REMOTE_PROGRAM, procedure, args_xdr, args, ret_xdr, ret, -1,
+                           reterr);
+}
+
+/* ---- domains ---- */
+
+static int hex_digit(char c) {
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* 32 hex digits, dashes anywhere between them. */
+static bool parse_uuid(const char *text, char ret[16]) {
+    int n = 0;
+
+    for (; *text; text++) {
+        int digit = hex_digit(*text);
+
+        if (*text == '-' && n > 0)
+            continue;
+        if (digit < 0 || n == 32)
+            return false;
+        ret[n / 2] = (char)(n % 2 ? (unsigned char)ret[n / 2] | digit : digit << 4);
+        n++;
+    }
+    return n == 32;
+}
+
+static bool parse_id(const char *text, int *ret) {
+    char *end = NULL;
+    long value;
+
+    if (!isdigit((unsigned char)*text))
+        return false;
+    errno = 0;
+    value = strtol(text, &end, 10);
+    if (errno || *end || value > INT32_MAX)
+        return false;
+    *ret = (int)value;
+    return true;
+}
+
+/* The structs of the three look-ups' results are the same on the wire. */
+static int lookup(Tool *tool, const char *text, unsigned ways, remote_domain *ret, Error **reterr) {
+    remote_domain_lookup_by_name_args by_name = {.name = (char *)text};
+    remote_domain_lookup_by_id_args by_id;
+    remote_domain_lookup_by_uuid_args by_uuid;
+    int r = -ENOENT;
+
+    if ((ways & LOOKUP_ID) && parse_id(text, &by_id.id))
+        r = CALL(tool, DOMAIN_LOOKUP_BY_ID, remote_domain_lookup_by_id_args, &by_id, remote_domain, ret,
+                 reterr);
+    else if ((ways & LOOKUP_UUID) && parse_uuid(text, by_uuid.uuid))
+        r = CALL(tool, DOMAIN_LOOKUP_BY_UUID, remote_domain_lookup_by_uuid_args, &by_uuid, remote_domain,
+                 ret, reterr);
+    if (r < 0 && (ways & LOOKUP_NAME)) {
+        *ret = (remote_domain){0};
+        if (*reterr)
+            error_free(TAKE_PTR(*reterr));
+        r = CALL(tool, DOMAIN_LOOKUP_BY_NAME, remote_domain_lookup_by_name_args, &by_name, remote_domain,
+                 ret, reterr);
+    }
+    return r;
+}
+
+int tool_lookup(Tool *tool, const Args *args, unsigned ways, remote_domain *ret) {
+    const char *text = args_string(args, "domain");
+    CLEANUP_ERROR Error *error = NULL;
+
+    *ret = (remote_domain){0};
+    if (!text || !*text)
+        return tool_fail(NULL, "invalid domain name");
+    if (lookup(tool, text, ways, ret, &error) < 0) {
+        *ret = (remote_domain){0};
+        return tool_fail(error, "failed to get domain '%s'", text);
+    }
+    return 0;
+}
+
+/* ---- formatting ---- */
+
+void format_uuid(const char *uuid, char ret[37]) {
+    char *to = ret;
+
+    for (int i = 0; i < 16; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *to++ = '-';
+        to += sprintf(to, "%02x", (unsigned char)uuid[i]);
+    }
+}
+
+const char *format_state(int state) {
+    static const char *const names[] = {"no state", "running", "idle",    "paused",
+                                        "in shutdown", "shut off", "crashed", "pmsuspended"};
+
+    return state >= 0 && (size_t)state < ARRAY_SIZE(names) ? names[state] : "no state";
+}
+
+static bool has_cpu(const uint8_t *map, size_t map_len, size_t cpu) {
+    return cpu / 8 < map_len && (map[cpu / 8] >> (cpu % 8) & 1);
+}
+
+char *format_cpumap(const uint8_t *map, size_t map_len, size_t n) {
+    char *text = text_format("%*s", (int)n, "");
+
+    for (size_t i = 0; i < n; i++)
+        text[i] = has_cpu(map, map_len, i) ? 'y' : '-';
+    return text;
+}
+
+char *format_cpulist(const uint8_t *map, size_t map_len, size_t n) {
+    char *text = text_format("%s", "");
+
+    for (size_t i = 0; i < n; i++) {
+        CLEANUP_FREE char *before = NULL;
+        size_t last = i;
+
+        if (!has_cpu(map, map_len, i))
+            continue;
+        while (last + 1 < n && has_cpu(map, map_len, last + 1))
+            last++;
+        before = text;
+        text = last == i ? text_format("%s%s%zu", before, *before ? "," : "", i)
+                         : text_format("%s%s%zu-%zu", before, *before ? "," : "", i, last);
+        i = last;
+    }
+    return text;
+}
+
+json_object *json_cpulist(const uint8_t *map, size_t map_len, size_t n) {
+    json_object *list = json_object_new_array();
+
+    for (size_t i = 0; i < n; i++)
+        if (has_cpu(map, map_len, i))
+            json_object_array_add(list, json_object_new_int64((int64_t)i));
+    return list;
+}
+
+/* ---- flags ---- */
+
+int tool_exclusive(const Args *args, const char *a, const char *b) {
+    if (args_has(args, a) && args_has(args, b))
+        return tool_fail(NULL, "Options --%s and --%s are mutually exclusive", a, b);
+    return 0;
+}
+
+int tool_affect_flags(const Args *args, unsigned *ret) {
+    if (tool_exclusive(args, "current", "live") < 0 || tool_exclusive(args, "current", "config") < 0)
+        return -EINVAL;
+    *ret = (args_has(args, "live") ? 1u : 0) | (args_has(args, "config") ? 2u : 0);
+    return 0;
+}
