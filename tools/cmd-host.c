@@ -177,7 +177,7 @@ static int cmd_nodecpumap(Tool *tool, const Args *args) {
     } else {
         map = args_has(args, "pretty") ? format_cpulist(bits, ret.cpumap.cpumap_len, n)
                                        : format_cpumap(bits, ret.cpumap.cpumap_len, n);
-        printf("%-20s %d\n%-20s %u\n%-20s %s\n", "CPUs present:", ret.ret, "CPUs online:", ret.online,
+        printf("%-15s %d\n%-15s %u\n%-15s %s\n", "CPUs present:", ret.ret, "CPUs online:", ret.online,
                "CPU map:", map);
     }
     xdr_free((xdrproc_t)xdr_remote_node_get_cpu_map_ret, &ret);

@@ -108,22 +108,27 @@ static void list_json(Tool *tool, const Row *rows, size_t n, bool title) {
     tool_print_json(list);
 }
 
-/* --id, --uuid, --name: columns without a table; a name stands last and is not padded then. */
+/* --id, --uuid, --name: words without a table. */
 static void list_plain(const Args *args, const Row *rows, size_t n) {
     bool id = args_has(args, "id"), uuid = args_has(args, "uuid"), name = args_has(args, "name");
 
     for (size_t i = 0; i < n; i++) {
+        const char *blank = "";
         char text[37];
 
         format_uuid(rows[i].dom->uuid, text);
-        if (id && rows[i].dom->id >= 0)
-            printf(uuid || name ? "%-5d " : "%d", rows[i].dom->id);
-        else if (id)
-            printf(uuid || name ? "%-5s " : "%s", "-");
-        if (uuid)
-            printf(name ? "%-36s " : "%s", text);
+        if (rows[i].dom->id < 0 && !uuid && !name)
+            continue; /* only ids, and this one has none */
+        if (id) {
+            printf(rows[i].dom->id < 0 ? "-" : "%d", rows[i].dom->id);
+            blank = " ";
+        }
+        if (uuid) {
+            printf("%s%s", blank, text);
+            blank = " ";
+        }
         if (name)
-            printf(uuid || id ? "%-30s" : "%s", rows[i].dom->name);
+            printf("%s%s", blank, rows[i].dom->name);
         putchar('\n');
     }
 }
@@ -136,8 +141,9 @@ static int cmd_list(Tool *tool, const Args *args) {
     CLEANUP_FREE Row *rows = NULL;
     size_t n;
 
-    if (args_has(args, "table") && plain)
-        return tool_fail(NULL, "Only one argument from --table, --name and --uuid may be specified.");
+    if (tool_exclusive(args, "table", "name") < 0 || tool_exclusive(args, "table", "uuid") < 0 ||
+        tool_exclusive(args, "table", "id") < 0)
+        return -EINVAL;
     if (CALL(tool, CONNECT_LIST_ALL_DOMAINS, remote_connect_list_all_domains_args, &call,
              remote_connect_list_all_domains_ret, &ret, &error) < 0)
         return tool_fail(error, "Failed to list domains");
@@ -385,24 +391,34 @@ int info_get_xml(Tool *tool, const remote_domain *dom, unsigned flags, char **re
     return 0;
 }
 
-static int print_nodes(const xmlNodeSet *nodes, xmlDoc *doc, bool wrap) {
-    if (!nodes || nodes->nodeNr == 0)
-        return tool_fail(NULL, "xpath expression matches nothing");
-    if (wrap)
-        puts("<nodes>");
-    for (int i = 0; i < nodes->nodeNr; i++) {
-        xmlBuffer *buffer = xmlBufferCreate();
+static void print_node(xmlDoc *doc, xmlNode *node) {
+    xmlBuffer *buffer = xmlBufferCreate();
 
-        if (nodes->nodeTab[i]->type == XML_ATTRIBUTE_NODE)
-            printf("%s", (const char *)(nodes->nodeTab[i]->children ? nodes->nodeTab[i]->children->content
-                                                                      : BAD_CAST ""));
-        else if (buffer && xmlNodeDump(buffer, doc, nodes->nodeTab[i], 0, 1) >= 0)
-            printf("%s", (const char *)xmlBufferContent(buffer));
-        putchar('\n');
-        xmlBufferFree(buffer);
+    if (buffer && xmlNodeDump(buffer, doc, node, 0, 1) >= 0)
+        puts((const char *)xmlBufferContent(buffer));
+    xmlBufferFree(buffer);
+}
+
+static int print_nodes(const xmlNodeSet *nodes, xmlDoc *doc, bool wrap) {
+    xmlNode *root = NULL;
+
+    if (!nodes)
+        return 0;
+    if (!wrap) {
+        for (int i = 0; i < nodes->nodeNr; i++)
+            print_node(doc, nodes->nodeTab[i]);
+        return 0;
     }
-    if (wrap)
-        puts("</nodes>");
+    root = xmlNewDocNode(doc, NULL, BAD_CAST "nodes", NULL);
+    for (int i = 0; root && i < nodes->nodeNr; i++) {
+        xmlNode *copy = xmlDocCopyNode(nodes->nodeTab[i], doc, 1);
+
+        if (copy && !xmlAddChild(root, copy))
+            xmlFreeNode(copy);
+    }
+    if (root)
+        print_node(doc, root);
+    xmlFreeNode(root);
     return 0;
 }
 

@@ -41,6 +41,13 @@ static char *build_command(const Args *args, bool hmp) {
     return text;
 }
 
+/* Text that was formatted anew gets no second empty line, as in virsh. */
+static void print_formatted(const Tool *tool, json_object *object, int flags) {
+    const char *text = json_object_to_json_string_ext(object, flags | JSON_C_TO_STRING_NOSLASHESCAPE);
+
+    printf(tool->quiet || tool->json ? "%s\n" : "%s", text);
+}
+
 static int print_reply(Tool *tool, const Args *args, const char *text) {
     json_object *object = NULL, *inner = NULL;
     bool value = args_has(args, "return-value");
@@ -67,11 +74,10 @@ static int print_reply(Tool *tool, const Args *args, const char *text) {
         json_object_put(object);
         object = inner;
     }
-    if (args_has(args, "pretty") || tool->json) {
-        tool_print_json(object);
-        return 0;
-    }
-    puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+    print_formatted(tool, object,
+                    args_has(args, "pretty") || tool->json
+                        ? JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED
+                        : JSON_C_TO_STRING_PLAIN);
     json_object_put(object);
     return 0;
 }

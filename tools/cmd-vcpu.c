@@ -62,7 +62,7 @@ static int cmd_setvcpus(Tool *tool, const Args *args) {
         return tool_fail(NULL, "Numeric value '%s' for <%s> option is malformed or out of range",
                          args_string(args, "count"), "count");
     if (count == 0)
-        return tool_fail(NULL, "Invalid value '0' for number of virtual CPUs");
+        return tool_fail(NULL, "Can't set 0 processors for a VM");
     plain = (remote_domain_set_vcpus_args){.dom = dom, .nvcpus = (unsigned)count};
     call = (remote_domain_set_vcpus_flags_args){.dom = dom, .nvcpus = (unsigned)count, .flags = flags};
     /* Without any option the old call: the running domain. */
@@ -404,6 +404,10 @@ static int cmd_vcpupin(Tool *tool, const Args *args) {
     n_cpus = node_cpus(tool);
     if (n_cpus < 0 || tool_domain(tool, args, &dom) < 0)
         return -EIO;
+    if ((flags & VCPU_LIVE) && ask(tool, REMOTE_PROC_DOMAIN_IS_ACTIVE, &dom) == 0)
+        return tool_fail(NULL, "cannot get vcpupin for offline domain");
+    if ((flags & VCPU_CONFIG) && ask(tool, REMOTE_PROC_DOMAIN_IS_PERSISTENT, &dom) == 0)
+        return tool_fail(NULL, "cannot get vcpupin for transient domain");
     count = get_count(tool, &dom, VCPU_MAXIMUM | flags, &error);
     if (count < 0)
         return tool_fail(NULL, "%s", error_message(error));

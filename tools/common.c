@@ -79,10 +79,12 @@ int tool_lookup(Tool *tool, const Args *args, unsigned ways, remote_domain *ret)
 
     *ret = (remote_domain){0};
     if (!text || !*text)
-        return tool_fail(NULL, "invalid domain name");
+        return tool_fail(NULL, "Failed to get option 'domain': Option argument is empty");
     if (lookup(tool, text, ways, ret, &error) < 0) {
         *ret = (remote_domain){0};
-        return tool_fail(error, "failed to get domain '%s'", text);
+        /* "Domain not found" would say it a second time; virsh does not. */
+        return tool_fail(error && error->code != ERROR_NO_DOMAIN ? error : NULL,
+                         "failed to get domain '%s'", text);
     }
     return 0;
 }

@@ -109,7 +109,7 @@ void table_print(const Table *table, bool header) {
     if (!widths)
         out_of_memory();
     for (size_t i = 0; i < table->n_columns; i++) {
-        for (size_t row = 0; row < table->n_rows; row++)
+        for (size_t row = header ? 0 : 1; row < table->n_rows; row++)
             widths[i] = MAX_OF(widths[i], text_width(table->cells[row * table->n_columns + i]));
         total += widths[i] + 3;
     }
