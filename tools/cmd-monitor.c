@@ -396,13 +396,13 @@ static void print_qemu_json(const qemu_domain_monitor_event_msg *msg, const char
     json_object_object_add(object, "domain", json_object_new_string(msg->dom.name));
     json_object_object_add(object, "seconds", json_object_new_int64(msg->seconds));
     json_object_object_add(object, "microseconds", json_object_new_int64(msg->micros));
-    json_object_object_add(object, "data", json_tokener_parse(details));
+    json_object_object_add(object, "data", msg->details ? json_tokener_parse(details) : NULL);
     print_json_line(object);
 }
 
 static bool print_qemu_event(Watch *watch, const RpcEvent *event) {
     qemu_domain_monitor_event_msg msg = {0};
-    const char *details = "";
+    const char *details = "<null>"; /* what virsh prints without details */
     json_object *object;
     bool ok;
 
