@@ -16,9 +16,22 @@ const Command *command_find(const char *name) {
     return NULL;
 }
 
+/* The daemon may have been restarted since the last command. Also throws away old events. */
+static void drop_dead_connection(Tool *tool) {
+    RpcEvent event;
+    int r;
+
+    while ((r = rpc_client_next_event(tool->client, 0, &event, NULL)) > 0)
+        free(event.payload);
+    if (r < 0 && r != -EINTR)
+        rpc_client_free(TAKE_PTR(tool->client));
+}
+
 int tool_connect(Tool *tool) {
     CLEANUP_ERROR Error *error = NULL;
 
+    if (tool->client && tool->interactive)
+        drop_dead_connection(tool);
     if (tool->client)
         return 0;
     if (rpc_client_open(tool->uri, tool->readonly, &tool->client, &error) < 0)

@@ -143,9 +143,15 @@ static int resolve_uri(const char *uri, bool readonly, char **ret_uri, char **re
 }
 
 static int connect_failed(Error **reterr, const char *path, int errnum) {
-    return error_report(reterr, FROM_RPC, ERROR_NO_CONNECT,
-                        "cannot connect to vireod at %s: %s; is vireod running?", path,
-                        strerror(errnum));
+    CLEANUP_FREE char *sentence = NULL;
+
+    if (asprintf(&sentence, "cannot connect to vireod at %s: %s; is vireod running?", path,
+                 strerror(errnum)) < 0) {
+        sentence = NULL;
+        return error_no_memory(reterr);
+    }
+    error_set_raw(reterr, FROM_RPC, ERROR_SYSTEM, sentence);
+    return -errnum;
 }
 
 static int connect_socket(const char *path, int *ret_fd, Error **reterr) {

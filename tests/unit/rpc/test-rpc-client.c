@@ -392,10 +392,10 @@ static void test_no_server(void **state) {
     CLEANUP_ERROR Error *error = NULL;
     RpcClient *client = NULL;
 
-    assert_true(rpc_client_open("/nonexistent/sock", false, &client, &error) < 0);
+    assert_int_equal(rpc_client_open("/nonexistent/sock", false, &client, &error), -ENOENT);
     assert_null(client);
-    assert_non_null(strstr(error->message, "cannot connect to vireod at /nonexistent/sock: "
-                                           "No such file or directory; is vireod running?"));
+    assert_string_equal(error->message, "cannot connect to vireod at /nonexistent/sock: "
+                                        "No such file or directory; is vireod running?");
 }
 
 static void test_unknown_uris_are_refused(void **state) {
