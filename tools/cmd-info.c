@@ -457,7 +457,7 @@ static int cmd_dumpxml(Tool *tool, const Args *args) {
     if (tool_domain(tool, args, &dom) < 0)
         return -EIO;
     if (info_get_xml(tool, &dom, flags, &xml, &error) < 0)
-        return tool_fail(error, "Failed to get the XML of domain '%s'", dom.name);
+        return tool_fail(NULL, "%s", error_message(error));
     if (args_has(args, "xpath"))
         return print_xpath(xml, args_string(args, "xpath"), args_has(args, "wrap"));
     if (tool->json) {

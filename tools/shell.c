@@ -108,8 +108,6 @@ int shell_run(Tool *tool) {
     CLEANUP_FREE char *history = history_path();
 
     tool->interactive = true;
-    if (tool_connect(tool) < 0)
-        return -EIO;
     tool_say(tool, "Welcome to vireo, the virtualization interactive terminal.\n\n"
                    "Type:  'help' for help with commands\n       'quit' to quit\n\n");
     rl_readline_name = (char *)"vireo";
