@@ -119,15 +119,16 @@ static int find_option(const Option *options, const char *name, size_t len) {
 }
 
 /* "--name", "--name=value"; *i moves over a value in the next word. */
-static int take_option(const char *command, const Option *options, char *const *words, size_t n, size_t *i,
-                       Args *args, char **ret_error) {
+static int take_option(const char *command, const Option *options, char *const *words, size_t n,
+                       size_t *i, Args *args, char **ret_error) {
     const char *name = words[*i] + 2;
     const char *equals = strchr(name, '=');
     size_t len = equals ? (size_t)(equals - name) : strlen(name);
     int at = find_option(options, name, len);
 
     if (at < 0)
-        return say(ret_error, "command '%s' doesn't support option --%.*s", command, (int)len, name);
+        return say(ret_error, "command '%s' doesn't support option --%.*s", command, (int)len,
+                   name);
     if (args->values[at])
         return say(ret_error, "option --%s already seen", options[at].name);
     if (options[at].kind == OPTION_FLAG) {
@@ -149,8 +150,8 @@ static int take_option(const char *command, const Option *options, char *const *
     return 0;
 }
 
-/* A word without "--" goes to the first option with a value that was not given yet. Optional ones can
- * be filled this way too; required ones come first. */
+/* A word without "--" goes to the first option with a value that was not given yet. Optional ones
+ * can be filled this way too; required ones come first. */
 static int take_data(const Option *options, const char *word, Args *args, char **ret_error) {
     for (int pass = 0; pass < 2; pass++)
         for (int i = 0; options && options[i].name; i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Words and options: splitting a command line, and matching words with a command's option table. Pure:
- * no I/O, errors are returned as sentences. */
+/* Words and options: splitting a command line, and matching words with a command's option table.
+ * Pure: no I/O, errors are returned as sentences. */
 #pragma once
 
 #include "util/macro.h"
@@ -41,8 +41,8 @@ typedef struct Args {
 int words_split(const char *text, Words *ret, char **ret_error);
 void words_done(Words *words);
 
-/* Matches n words (without the command's name) with the options. `command` is for messages, json says
- * whether the command knows --json. 0, or -EINVAL with *ret_error in fresh memory. */
+/* Matches n words (without the command's name) with the options. `command` is for messages, json
+ * says whether the command knows --json. 0, or -EINVAL with *ret_error in fresh memory. */
 int args_parse(const char *command, const Option *options, bool json, char *const *words, size_t n,
                Args *ret, char **ret_error);
 void args_done(Args *args);

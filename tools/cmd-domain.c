@@ -8,7 +8,8 @@
 
 /* ---- acting on one domain ---- */
 
-/* A call that takes just the domain; `verb` is for "Failed to <verb> domain", `done` what to say. */
+/* A call that takes just the domain; `verb` is for "Failed to <verb> domain", `done` what to say.
+ */
 static int act(Tool *tool, const Args *args, int procedure, const char *verb, const char *done) {
     CLEANUP_DOMAIN remote_domain dom = {0};
     CLEANUP_ERROR Error *error = NULL;
@@ -17,7 +18,8 @@ static int act(Tool *tool, const Args *args, int procedure, const char *verb, co
     if (tool_domain(tool, args, &dom) < 0)
         return -EIO;
     call.dom = dom;
-    if (tool_call(tool, procedure, (xdrproc_t)xdr_remote_domain_args, &call, NULL, NULL, &error) < 0)
+    if (tool_call(tool, procedure, (xdrproc_t)xdr_remote_domain_args, &call, NULL, NULL, &error) <
+        0)
         return tool_fail(error, "Failed to %s domain '%s'", verb, dom.name);
     tool_say(tool, "Domain '%s' %s\n", dom.name, done);
     return 0;
@@ -32,7 +34,8 @@ static int act_flags(Tool *tool, const Args *args, int procedure, unsigned flags
     if (tool_domain(tool, args, &dom) < 0)
         return -EIO;
     call = (remote_domain_flags_args){.dom = dom, .flags = flags};
-    if (tool_call(tool, procedure, (xdrproc_t)xdr_remote_domain_flags_args, &call, NULL, NULL, &error) < 0)
+    if (tool_call(tool, procedure, (xdrproc_t)xdr_remote_domain_flags_args, &call, NULL, NULL,
+                  &error) < 0)
         return tool_fail(error, "Failed to %s domain '%s'", verb, dom.name);
     tool_say(tool, "Domain '%s' %s\n", dom.name, done);
     return 0;
@@ -54,7 +57,8 @@ static int cmd_destroy(Tool *tool, const Args *args) {
     unsigned flags = args_has(args, "graceful") ? 1 : 0;
 
     if (flags)
-        return act_flags(tool, args, REMOTE_PROC_DOMAIN_DESTROY_FLAGS, flags, "destroy", "destroyed");
+        return act_flags(tool, args, REMOTE_PROC_DOMAIN_DESTROY_FLAGS, flags, "destroy",
+                         "destroyed");
     return act(tool, args, REMOTE_PROC_DOMAIN_DESTROY, "destroy", "destroyed");
 }
 
@@ -66,13 +70,15 @@ static int parse_mode(const char *text, unsigned *ret) {
     for (const char *at = text; at && *at;) {
         size_t len = strcspn(at, ","), i = 0;
 
-        while (i < ARRAY_SIZE(names) && (strlen(names[i]) != len || strncmp(names[i], at, len) != 0))
+        while (i < ARRAY_SIZE(names) &&
+               (strlen(names[i]) != len || strncmp(names[i], at, len) != 0))
             i++;
         if (i == ARRAY_SIZE(names))
-            return tool_fail(NULL,
-                             "Unknown mode %.*s value, expecting 'acpi', 'agent', 'initctl', 'signal', or "
-                             "'paravirt'",
-                             (int)len, at);
+            return tool_fail(
+                NULL,
+                "Unknown mode %.*s value, expecting 'acpi', 'agent', 'initctl', 'signal', or "
+                "'paravirt'",
+                (int)len, at);
         flags |= 1u << i;
         at += len + (at[len] == ',');
     }
@@ -109,8 +115,8 @@ static int cmd_autostart(Tool *tool, const Args *args) {
         return -EIO;
     call = (remote_domain_set_autostart_args){.dom = dom, .autostart = !disable};
     if (CALL_VOID(tool, DOMAIN_SET_AUTOSTART, remote_domain_set_autostart_args, &call, &error) < 0)
-        return tool_fail(error, "Failed to %s domain '%s' as autostarted", disable ? "unmark" : "mark",
-                         dom.name);
+        return tool_fail(error, "Failed to %s domain '%s' as autostarted",
+                         disable ? "unmark" : "mark", dom.name);
     tool_say(tool, "Domain '%s' %s as autostarted\n", dom.name, disable ? "unmarked" : "marked");
     return 0;
 }
@@ -130,8 +136,8 @@ static int cmd_start(Tool *tool, const Args *args) {
     plain.dom = dom;
     with_flags = (remote_domain_flags_args){.dom = dom, .flags = 1};
     if (args_has(args, "paused"))
-        r = CALL(tool, DOMAIN_CREATE_WITH_FLAGS, remote_domain_flags_args, &with_flags, remote_domain_ret,
-                 &ret, &error);
+        r = CALL(tool, DOMAIN_CREATE_WITH_FLAGS, remote_domain_flags_args, &with_flags,
+                 remote_domain_ret, &ret, &error);
     else
         r = CALL_VOID(tool, DOMAIN_CREATE, remote_domain_args, &plain, &error);
     if (r < 0)
@@ -141,7 +147,8 @@ static int cmd_start(Tool *tool, const Args *args) {
     return 0;
 }
 
-static bool asks_number(Tool *tool, int procedure, const remote_domain *dom, Error **reterr, int *ret) {
+static bool asks_number(Tool *tool, int procedure, const remote_domain *dom, Error **reterr,
+                        int *ret) {
     remote_domain_args call = {.dom = *dom};
     remote_int_ret value = {0};
 
@@ -162,10 +169,11 @@ static int cmd_undefine(Tool *tool, const Args *args) {
         return -EIO;
     if (!asks_number(tool, REMOTE_PROC_DOMAIN_IS_ACTIVE, &dom, &error, &active))
         return tool_fail(error, "Failed to undefine domain '%s'", dom.name);
-    call = (remote_domain_flags_args){
-        .dom = dom,
-        .flags = (args_has(args, "managed-save") ? 1u : 0) | (args_has(args, "snapshots-metadata") ? 2u : 0) |
-                 (args_has(args, "nvram") ? 4u : 0) | (args_has(args, "keep-nvram") ? 8u : 0)};
+    call = (remote_domain_flags_args){.dom = dom,
+                                      .flags = (args_has(args, "managed-save") ? 1u : 0) |
+                                               (args_has(args, "snapshots-metadata") ? 2u : 0) |
+                                               (args_has(args, "nvram") ? 4u : 0) |
+                                               (args_has(args, "keep-nvram") ? 8u : 0)};
     if (CALL_VOID(tool, DOMAIN_UNDEFINE_FLAGS, remote_domain_flags_args, &call, &error) < 0)
         return tool_fail(error, "Failed to undefine domain '%s'", dom.name);
     tool_say(tool, "Domain '%s' has been undefined\n", dom.name);
@@ -217,8 +225,8 @@ static int cmd_define(Tool *tool, const Args *args) {
     } else {
         remote_domain_define_xml_args call = {.xml = xml};
 
-        r = CALL(tool, DOMAIN_DEFINE_XML, remote_domain_define_xml_args, &call, remote_domain_ret, &ret,
-                 &error);
+        r = CALL(tool, DOMAIN_DEFINE_XML, remote_domain_define_xml_args, &call, remote_domain_ret,
+                 &ret, &error);
     }
     if (r < 0)
         return tool_fail(error, "Failed to define domain from %s", path);
@@ -299,69 +307,116 @@ static int cmd_domuuid(Tool *tool, const Args *args) {
 
 /* ---- tables ---- */
 
-#define MODE_OPTION {"mode", OPTION_STRING, false, "shutdown mode: acpi|agent|initctl|signal|paravirt"}
-#define FILE_OPTION {"file", OPTION_STRING, true, "file containing an XML domain description"}
-#define VALIDATE_OPTION {"validate", OPTION_FLAG, false, "validate the XML against the schema"}
-#define PAUSED_OPTION {"paused", OPTION_FLAG, false, "leave the guest paused after creation"}
+#define MODE_OPTION                                                                                \
+    { "mode", OPTION_STRING, false, "shutdown mode: acpi|agent|initctl|signal|paravirt" }
+#define FILE_OPTION                                                                                \
+    { "file", OPTION_STRING, true, "file containing an XML domain description" }
+#define VALIDATE_OPTION                                                                            \
+    { "validate", OPTION_FLAG, false, "validate the XML against the schema" }
+#define PAUSED_OPTION                                                                              \
+    { "paused", OPTION_FLAG, false, "leave the guest paused after creation" }
 
 static const Option domain_only[] = {OPTION_DOMAIN, OPTION_END};
 static const Option autostart_options[] = {
     OPTION_DOMAIN, {"disable", OPTION_FLAG, false, "disable autostarting"}, OPTION_END};
 static const Option create_options[] = {
-    FILE_OPTION, PAUSED_OPTION,
+    FILE_OPTION,
+    PAUSED_OPTION,
     {"autodestroy", OPTION_FLAG, false, "automatically destroy the guest when vireo disconnects"},
-    VALIDATE_OPTION, OPTION_END};
+    VALIDATE_OPTION,
+    OPTION_END};
 static const Option define_options[] = {FILE_OPTION, VALIDATE_OPTION, OPTION_END};
 static const Option destroy_options[] = {
     OPTION_DOMAIN, {"graceful", OPTION_FLAG, false, "terminate gracefully"}, OPTION_END};
-static const Option domid_options[] = {{"domain", OPTION_STRING, true, "domain name or uuid"}, OPTION_END};
-static const Option domname_options[] = {{"domain", OPTION_STRING, true, "domain id or uuid"}, OPTION_END};
-static const Option domuuid_options[] = {{"domain", OPTION_STRING, true, "domain id or name"}, OPTION_END};
+static const Option domid_options[] = {{"domain", OPTION_STRING, true, "domain name or uuid"},
+                                       OPTION_END};
+static const Option domname_options[] = {{"domain", OPTION_STRING, true, "domain id or uuid"},
+                                         OPTION_END};
+static const Option domuuid_options[] = {{"domain", OPTION_STRING, true, "domain id or name"},
+                                         OPTION_END};
 static const Option mode_options[] = {OPTION_DOMAIN, MODE_OPTION, OPTION_END};
 static const Option start_options[] = {
     {"domain", OPTION_STRING, true, "name of the inactive domain"}, PAUSED_OPTION, OPTION_END};
 static const Option undefine_options[] = {
     OPTION_DOMAIN,
     {"managed-save", OPTION_FLAG, false, "remove domain managed state file"},
-    {"snapshots-metadata", OPTION_FLAG, false, "remove all domain snapshot metadata (vm must be inactive)"},
+    {"snapshots-metadata", OPTION_FLAG, false,
+     "remove all domain snapshot metadata (vm must be inactive)"},
     {"nvram", OPTION_FLAG, false, "remove nvram file"},
     {"keep-nvram", OPTION_FLAG, false, "keep nvram file"},
     OPTION_END};
 
 static const Command commands[] = {
-    {.name = "autostart", .help = "autostart a domain",
+    {.name = "autostart",
+     .help = "autostart a domain",
      .description = "Configure a domain to be automatically started at boot.",
-     .options = autostart_options, .run = cmd_autostart},
-    {.name = "create", .help = "create a domain from an XML file", .description = "Create a domain.",
-     .options = create_options, .run = cmd_create},
-    {.name = "define", .help = "define (but don't start) a domain from an XML file",
-     .description = "Define a domain.", .options = define_options, .run = cmd_define},
-    {.name = "destroy", .help = "destroy (stop) a domain",
+     .options = autostart_options,
+     .run = cmd_autostart},
+    {.name = "create",
+     .help = "create a domain from an XML file",
+     .description = "Create a domain.",
+     .options = create_options,
+     .run = cmd_create},
+    {.name = "define",
+     .help = "define (but don't start) a domain from an XML file",
+     .description = "Define a domain.",
+     .options = define_options,
+     .run = cmd_define},
+    {.name = "destroy",
+     .help = "destroy (stop) a domain",
      .description = "Forcefully stop a given domain, but leave its resources intact.",
-     .options = destroy_options, .run = cmd_destroy},
-    {.name = "domid", .help = "convert a domain name or UUID to domain id", .options = domid_options,
-     .json = true, .run = cmd_domid},
-    {.name = "domname", .help = "convert a domain id or UUID to domain name", .options = domname_options,
-     .json = true, .run = cmd_domname},
-    {.name = "domuuid", .help = "convert a domain name or id to domain UUID", .options = domuuid_options,
-     .json = true, .run = cmd_domuuid},
-    {.name = "reboot", .help = "reboot a domain",
-     .description = "Run a reboot command in the target domain.", .options = mode_options,
+     .options = destroy_options,
+     .run = cmd_destroy},
+    {.name = "domid",
+     .help = "convert a domain name or UUID to domain id",
+     .options = domid_options,
+     .json = true,
+     .run = cmd_domid},
+    {.name = "domname",
+     .help = "convert a domain id or UUID to domain name",
+     .options = domname_options,
+     .json = true,
+     .run = cmd_domname},
+    {.name = "domuuid",
+     .help = "convert a domain name or id to domain UUID",
+     .options = domuuid_options,
+     .json = true,
+     .run = cmd_domuuid},
+    {.name = "reboot",
+     .help = "reboot a domain",
+     .description = "Run a reboot command in the target domain.",
+     .options = mode_options,
      .run = cmd_reboot},
-    {.name = "reset", .help = "reset a domain",
-     .description = "Reset the target domain as if by power button", .options = domain_only,
+    {.name = "reset",
+     .help = "reset a domain",
+     .description = "Reset the target domain as if by power button",
+     .options = domain_only,
      .run = cmd_reset},
-    {.name = "resume", .help = "resume a domain", .description = "Resume a previously suspended domain.",
-     .options = domain_only, .run = cmd_resume},
-    {.name = "shutdown", .help = "gracefully shutdown a domain",
-     .description = "Run shutdown in the target domain.", .options = mode_options, .run = cmd_shutdown},
-    {.name = "start", .help = "start a (previously defined) inactive domain",
-     .description = "Start a domain via a fresh boot.", .options = start_options, .run = cmd_start},
-    {.name = "suspend", .help = "suspend a domain", .description = "Suspend a running domain.",
-     .options = domain_only, .run = cmd_suspend},
-    {.name = "undefine", .help = "undefine a domain",
+    {.name = "resume",
+     .help = "resume a domain",
+     .description = "Resume a previously suspended domain.",
+     .options = domain_only,
+     .run = cmd_resume},
+    {.name = "shutdown",
+     .help = "gracefully shutdown a domain",
+     .description = "Run shutdown in the target domain.",
+     .options = mode_options,
+     .run = cmd_shutdown},
+    {.name = "start",
+     .help = "start a (previously defined) inactive domain",
+     .description = "Start a domain via a fresh boot.",
+     .options = start_options,
+     .run = cmd_start},
+    {.name = "suspend",
+     .help = "suspend a domain",
+     .description = "Suspend a running domain.",
+     .options = domain_only,
+     .run = cmd_suspend},
+    {.name = "undefine",
+     .help = "undefine a domain",
      .description = "Undefine an inactive domain, or convert persistent to transient.",
-     .options = undefine_options, .run = cmd_undefine},
+     .options = undefine_options,
+     .run = cmd_undefine},
     {0}};
 
 const CommandGroup group_domain = {"Domain Management", "domain", commands};

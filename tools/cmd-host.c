@@ -38,7 +38,8 @@ static int cmd_capabilities(Tool *tool, const Args *args) {
     remote_connect_get_capabilities_ret ret = {0};
     CLEANUP_ERROR Error *error = NULL;
 
-    if (CALL_NONE(tool, CONNECT_GET_CAPABILITIES, remote_connect_get_capabilities_ret, &ret, &error) < 0)
+    if (CALL_NONE(tool, CONNECT_GET_CAPABILITIES, remote_connect_get_capabilities_ret, &ret,
+                  &error) < 0)
         return tool_fail(error, "failed to get capabilities");
     print_one(tool, "xml", ret.capabilities, "\n");
     xdr_free((xdrproc_t)xdr_remote_connect_get_capabilities_ret, &ret);
@@ -46,15 +47,18 @@ static int cmd_capabilities(Tool *tool, const Args *args) {
 }
 
 static int get_domcapabilities(Tool *tool, const char *const texts[4], char **ret, Error **reterr) {
-    remote_string strings[4] = {(char *)texts[0], (char *)texts[1], (char *)texts[2], (char *)texts[3]};
-    remote_connect_get_domain_capabilities_args call = {
-        .emulatorbin = texts[0] ? &strings[0] : NULL, .arch = texts[1] ? &strings[1] : NULL,
-        .machine = texts[2] ? &strings[2] : NULL, .virttype = texts[3] ? &strings[3] : NULL};
+    remote_string strings[4] = {(char *)texts[0], (char *)texts[1], (char *)texts[2],
+                                (char *)texts[3]};
+    remote_connect_get_domain_capabilities_args call = {.emulatorbin =
+                                                            texts[0] ? &strings[0] : NULL,
+                                                        .arch = texts[1] ? &strings[1] : NULL,
+                                                        .machine = texts[2] ? &strings[2] : NULL,
+                                                        .virttype = texts[3] ? &strings[3] : NULL};
     remote_connect_get_domain_capabilities_ret xml = {0};
     int r;
 
-    r = CALL(tool, CONNECT_GET_DOMAIN_CAPABILITIES, remote_connect_get_domain_capabilities_args, &call,
-             remote_connect_get_domain_capabilities_ret, &xml, reterr);
+    r = CALL(tool, CONNECT_GET_DOMAIN_CAPABILITIES, remote_connect_get_domain_capabilities_args,
+             &call, remote_connect_get_domain_capabilities_ret, &xml, reterr);
     if (r < 0)
         return r;
     *ret = text_format("%s", xml.capabilities);
@@ -80,13 +84,16 @@ static void format_version(unsigned long long version, char ret[64]) {
     snprintf(ret, 64, "%llu.%llu.%llu", version / 1000000, version / 1000 % 1000, version % 1000);
 }
 
-static int get_versions(Tool *tool, char **ret_type, char *hypervisor, char *daemon, Error **reterr) {
+static int get_versions(Tool *tool, char **ret_type, char *hypervisor, char *daemon,
+                        Error **reterr) {
     remote_connect_get_type_ret type = {0};
     remote_connect_get_version_ret version = {0};
     remote_connect_get_lib_version_ret lib = {0};
 
-    if (CALL_NONE(tool, CONNECT_GET_VERSION, remote_connect_get_version_ret, &version, reterr) < 0 ||
-        CALL_NONE(tool, CONNECT_GET_LIB_VERSION, remote_connect_get_lib_version_ret, &lib, reterr) < 0 ||
+    if (CALL_NONE(tool, CONNECT_GET_VERSION, remote_connect_get_version_ret, &version, reterr) <
+            0 ||
+        CALL_NONE(tool, CONNECT_GET_LIB_VERSION, remote_connect_get_lib_version_ret, &lib, reterr) <
+            0 ||
         CALL_NONE(tool, CONNECT_GET_TYPE, remote_connect_get_type_ret, &type, reterr) < 0)
         return -EIO;
     format_version(version.hv_ver, hypervisor);
@@ -113,7 +120,8 @@ static int cmd_version(Tool *tool, const Args *args) {
         tool_print_json(object);
         return 0;
     }
-    printf("Compiled against library: vireo %s\nUsing library: vireo %s\n", VIREO_VERSION, VIREO_VERSION);
+    printf("Compiled against library: vireo %s\nUsing library: vireo %s\n", VIREO_VERSION,
+           VIREO_VERSION);
     printf("Using API: %s %s\nRunning hypervisor: %s %s\n", type, daemon, type, hypervisor);
     if (args_has(args, "daemon"))
         printf("Running against daemon: %s\n", daemon);
@@ -162,8 +170,8 @@ static int cmd_nodecpumap(Tool *tool, const Args *args) {
     const uint8_t *bits;
     size_t n;
 
-    if (CALL(tool, NODE_GET_CPU_MAP, remote_node_get_cpu_map_args, &call, remote_node_get_cpu_map_ret, &ret,
-             &error) < 0)
+    if (CALL(tool, NODE_GET_CPU_MAP, remote_node_get_cpu_map_args, &call,
+             remote_node_get_cpu_map_ret, &ret, &error) < 0)
         return tool_fail(error, "Unable to get cpu map");
     n = (size_t)MIN_OF(MAX_OF(ret.ret, 0), REMOTE_CPUMAP_MAX * 8);
     bits = (uint8_t *)ret.cpumap.cpumap_val;
@@ -177,8 +185,8 @@ static int cmd_nodecpumap(Tool *tool, const Args *args) {
     } else {
         map = args_has(args, "pretty") ? format_cpulist(bits, ret.cpumap.cpumap_len, n)
                                        : format_cpumap(bits, ret.cpumap.cpumap_len, n);
-        printf("%-15s %d\n%-15s %u\n%-15s %s\n", "CPUs present:", ret.ret, "CPUs online:", ret.online,
-               "CPU map:", map);
+        printf("%-15s %d\n%-15s %u\n%-15s %s\n", "CPUs present:", ret.ret,
+               "CPUs online:", ret.online, "CPU map:", map);
     }
     xdr_free((xdrproc_t)xdr_remote_node_get_cpu_map_ret, &ret);
     return 0;
@@ -221,8 +229,8 @@ static int cmd_maxvcpus(Tool *tool, const Args *args) {
 
     if (get_domcapabilities(tool, texts, &xml, NULL) == 0)
         ret.max_vcpus = max_from_capabilities(xml);
-    if (ret.max_vcpus <= 0 && CALL(tool, CONNECT_GET_MAX_VCPUS, remote_connect_get_max_vcpus_args, &call,
-                                   remote_connect_get_max_vcpus_ret, &ret, &error) < 0)
+    if (ret.max_vcpus <= 0 && CALL(tool, CONNECT_GET_MAX_VCPUS, remote_connect_get_max_vcpus_args,
+                                   &call, remote_connect_get_max_vcpus_ret, &ret, &error) < 0)
         return failed(error);
     if (tool->json) {
         json_object *object = json_object_new_object();
@@ -243,33 +251,60 @@ static const Option domcapabilities_options[] = {
     {"arch", OPTION_STRING, false, "domain architecture (/domain/os/type/@arch)"},
     {"machine", OPTION_STRING, false, "machine type (/domain/os/type/@machine)"},
     OPTION_END};
-static const Option maxvcpus_options[] = {{"type", OPTION_STRING, false, "domain type"}, OPTION_END};
+static const Option maxvcpus_options[] = {{"type", OPTION_STRING, false, "domain type"},
+                                          OPTION_END};
 static const Option nodecpumap_options[] = {
     {"pretty", OPTION_FLAG, false, "return human readable output"}, OPTION_END};
 static const Option version_options[] = {
     {"daemon", OPTION_FLAG, false, "report daemon version too"}, OPTION_END};
 
 static const Command commands[] = {
-    {.name = "capabilities", .help = "capabilities",
-     .description = "Returns capabilities of hypervisor/driver.", .json = true, .run = cmd_capabilities},
-    {.name = "domcapabilities", .help = "domain capabilities",
+    {.name = "capabilities",
+     .help = "capabilities",
+     .description = "Returns capabilities of hypervisor/driver.",
+     .json = true,
+     .run = cmd_capabilities},
+    {.name = "domcapabilities",
+     .help = "domain capabilities",
      .description = "Returns capabilities of emulator with respect to host and vireo.",
-     .options = domcapabilities_options, .json = true, .run = cmd_domcapabilities},
-    {.name = "freecell", .help = "free memory", .description = "display available free memory of the host.",
-     .json = true, .run = cmd_freecell},
-    {.name = "hostname", .help = "print the hypervisor hostname", .json = true, .run = cmd_hostname},
-    {.name = "maxvcpus", .help = "connection vcpu maximum",
+     .options = domcapabilities_options,
+     .json = true,
+     .run = cmd_domcapabilities},
+    {.name = "freecell",
+     .help = "free memory",
+     .description = "display available free memory of the host.",
+     .json = true,
+     .run = cmd_freecell},
+    {.name = "hostname",
+     .help = "print the hypervisor hostname",
+     .json = true,
+     .run = cmd_hostname},
+    {.name = "maxvcpus",
+     .help = "connection vcpu maximum",
      .description = "Show maximum number of virtual CPUs for guests on this connection.",
-     .options = maxvcpus_options, .json = true, .run = cmd_maxvcpus},
-    {.name = "nodecpumap", .help = "node cpu map",
-     .description = "Displays the node's total number of CPUs, the number of online CPUs and the list of "
-                    "online CPUs.",
-     .options = nodecpumap_options, .json = true, .run = cmd_nodecpumap},
-    {.name = "nodeinfo", .help = "node information",
-     .description = "Returns basic information about the node.", .json = true, .run = cmd_nodeinfo},
+     .options = maxvcpus_options,
+     .json = true,
+     .run = cmd_maxvcpus},
+    {.name = "nodecpumap",
+     .help = "node cpu map",
+     .description =
+         "Displays the node's total number of CPUs, the number of online CPUs and the list of "
+         "online CPUs.",
+     .options = nodecpumap_options,
+     .json = true,
+     .run = cmd_nodecpumap},
+    {.name = "nodeinfo",
+     .help = "node information",
+     .description = "Returns basic information about the node.",
+     .json = true,
+     .run = cmd_nodeinfo},
     {.name = "uri", .help = "print the hypervisor canonical URI", .json = true, .run = cmd_uri},
-    {.name = "version", .help = "show version", .description = "Display the system version information.",
-     .options = version_options, .json = true, .run = cmd_version},
+    {.name = "version",
+     .help = "show version",
+     .description = "Display the system version information.",
+     .options = version_options,
+     .json = true,
+     .run = cmd_version},
     {0}};
 
 const CommandGroup group_host = {"Host and Hypervisor", "host", commands};

@@ -28,8 +28,9 @@ static unsigned list_flags(const Args *args) {
     static const struct {
         const char *name;
         unsigned flag;
-    } filters[] = {{"persistent", 1u << 2},    {"transient", 1u << 3},     {"state-running", 1u << 4},
-                   {"state-paused", 1u << 5},  {"state-shutoff", 1u << 6}, {"state-other", 1u << 7},
+    } filters[] = {{"persistent", 1u << 2},    {"transient", 1u << 3},
+                   {"state-running", 1u << 4}, {"state-paused", 1u << 5},
+                   {"state-shutoff", 1u << 6}, {"state-other", 1u << 7},
                    {"autostart", 1u << 10},    {"no-autostart", 1u << 11}};
     unsigned flags = args_has(args, "all") ? 3 : args_has(args, "inactive") ? 2 : 1;
 
@@ -45,8 +46,8 @@ static void get_state(Tool *tool, Row *row) {
     remote_domain_get_state_ret ret = {0};
     CLEANUP_ERROR Error *error = NULL;
 
-    row->state = CALL(tool, DOMAIN_GET_STATE, remote_domain_flags_args, &call, remote_domain_get_state_ret,
-                      &ret, &error) < 0
+    row->state = CALL(tool, DOMAIN_GET_STATE, remote_domain_flags_args, &call,
+                      remote_domain_get_state_ret, &ret, &error) < 0
                      ? -1
                      : ret.state;
 }
@@ -97,7 +98,8 @@ static void list_json(Tool *tool, const Row *rows, size_t n, bool title) {
         json_object_object_add(object, "id", dom->id < 0 ? NULL : json_object_new_int(dom->id));
         json_object_object_add(object, "name", json_object_new_string(dom->name));
         json_object_object_add(object, "uuid", json_object_new_string(uuid));
-        json_object_object_add(object, "state", json_object_new_string(format_state(rows[i].state)));
+        json_object_object_add(object, "state",
+                               json_object_new_string(format_state(rows[i].state)));
         if (title) {
             CLEANUP_FREE char *text = get_title(tool, dom);
 
@@ -203,7 +205,8 @@ static void get_security(Tool *tool, const remote_domain *dom, Info *info) {
     remote_domain_get_security_label_ret label = {0};
     remote_domain_get_security_label_args call = {.dom = *dom};
 
-    if (CALL_NONE(tool, NODE_GET_SECURITY_MODEL, remote_node_get_security_model_ret, &model, NULL) < 0)
+    if (CALL_NONE(tool, NODE_GET_SECURITY_MODEL, remote_node_get_security_model_ret, &model,
+                  NULL) < 0)
         return;
     if (model.model.model_len > 0) {
         info->model = text_format("%.*s", (int)model.model.model_len, model.model.model_val);
@@ -227,13 +230,13 @@ static int get_info(Tool *tool, const remote_domain *dom, Info *info) {
     remote_domain_get_os_type_ret os = {0};
     CLEANUP_ERROR Error *error = NULL;
 
-    if (CALL(tool, DOMAIN_GET_OS_TYPE, remote_domain_args, &plain, remote_domain_get_os_type_ret, &os,
-             NULL) >= 0) {
+    if (CALL(tool, DOMAIN_GET_OS_TYPE, remote_domain_args, &plain, remote_domain_get_os_type_ret,
+             &os, NULL) >= 0) {
         info->os_type = text_format("%s", os.type);
         xdr_free((xdrproc_t)xdr_remote_domain_get_os_type_ret, &os);
     }
-    if (CALL(tool, DOMAIN_GET_INFO, remote_domain_args, &plain, remote_domain_get_info_ret, &info->info,
-             &error) < 0)
+    if (CALL(tool, DOMAIN_GET_INFO, remote_domain_args, &plain, remote_domain_get_info_ret,
+             &info->info, &error) < 0)
         return tool_fail(error, "Failed to get information about domain '%s'", dom->name);
     info->persistent = ask_int(tool, REMOTE_PROC_DOMAIN_IS_PERSISTENT, dom, false);
     info->autostart = ask_int(tool, REMOTE_PROC_DOMAIN_GET_AUTOSTART, dom, false);
@@ -334,8 +337,8 @@ static const char *format_reason(int state, int reason) {
                "post-copy failed"},
         [2] = {"unknown"},
         [3] = {"unknown", "user", "migrating", "saving", "dumping", "I/O error", "watchdog",
-               "from snapshot", "shutting down", "creating snapshot", "crashed", "starting up", "post-copy",
-               "post-copy failed", "api error"},
+               "from snapshot", "shutting down", "creating snapshot", "crashed", "starting up",
+               "post-copy", "post-copy failed", "api error"},
         [4] = {"unknown", "user"},
         [5] = {"unknown", "shutdown", "destroyed", "crashed", "migrated", "saved", "failed",
                "from snapshot", "daemon"},
@@ -358,14 +361,15 @@ static int cmd_domstate(Tool *tool, const Args *args) {
     if (tool_domain(tool, args, &dom) < 0)
         return -EIO;
     call.dom = dom;
-    if (CALL(tool, DOMAIN_GET_STATE, remote_domain_flags_args, &call, remote_domain_get_state_ret, &ret,
-             &error) < 0)
+    if (CALL(tool, DOMAIN_GET_STATE, remote_domain_flags_args, &call, remote_domain_get_state_ret,
+             &ret, &error) < 0)
         return tool_fail(error, "Failed to get the state of domain '%s'", dom.name);
     if (tool->json) {
         json_object *object = json_object_new_object();
 
         json_object_object_add(object, "state", json_object_new_string(format_state(ret.state)));
-        json_object_object_add(object, "reason", json_object_new_string(format_reason(ret.state, ret.reason)));
+        json_object_object_add(object, "reason",
+                               json_object_new_string(format_reason(ret.state, ret.reason)));
         tool_print_json(object);
     } else if (args_has(args, "reason")) {
         printf("%s (%s)\n", format_state(ret.state), format_reason(ret.state, ret.reason));
@@ -382,8 +386,8 @@ int info_get_xml(Tool *tool, const remote_domain *dom, unsigned flags, char **re
     remote_domain_get_xml_desc_ret xml = {0};
     int r;
 
-    r = CALL(tool, DOMAIN_GET_XML_DESC, remote_domain_flags_args, &call, remote_domain_get_xml_desc_ret,
-             &xml, reterr);
+    r = CALL(tool, DOMAIN_GET_XML_DESC, remote_domain_flags_args, &call,
+             remote_domain_get_xml_desc_ret, &xml, reterr);
     if (r < 0)
         return r;
     *ret = text_format("%s", xml.xml);
@@ -423,7 +427,8 @@ static int print_nodes(const xmlNodeSet *nodes, xmlDoc *doc, bool wrap) {
 }
 
 static int print_xpath(const char *xml, const char *expression, bool wrap) {
-    xmlDoc *doc = xmlReadMemory(xml, (int)strlen(xml), NULL, NULL, XML_PARSE_NONET | XML_PARSE_NOERROR);
+    xmlDoc *doc =
+        xmlReadMemory(xml, (int)strlen(xml), NULL, NULL, XML_PARSE_NONET | XML_PARSE_NOERROR);
     xmlXPathContext *context = doc ? xmlXPathNewContext(doc) : NULL;
     xmlXPathObject *object = context ? xmlXPathEval(BAD_CAST expression, context) : NULL;
     int r;
@@ -451,8 +456,9 @@ static int cmd_dumpxml(Tool *tool, const Args *args) {
     CLEANUP_DOMAIN remote_domain dom = {0};
     CLEANUP_ERROR Error *error = NULL;
     CLEANUP_FREE char *xml = NULL;
-    unsigned flags = (args_has(args, "security-info") ? 1u : 0) | (args_has(args, "inactive") ? 2u : 0) |
-                     (args_has(args, "update-cpu") ? 4u : 0) | (args_has(args, "migratable") ? 8u : 0);
+    unsigned flags =
+        (args_has(args, "security-info") ? 1u : 0) | (args_has(args, "inactive") ? 2u : 0) |
+        (args_has(args, "update-cpu") ? 4u : 0) | (args_has(args, "migratable") ? 8u : 0);
 
     if (tool_domain(tool, args, &dom) < 0)
         return -EIO;
@@ -504,16 +510,30 @@ static const Option dumpxml_options[] = {
     OPTION_END};
 
 static const Command commands[] = {
-    {.name = "dominfo", .help = "domain information",
-     .description = "Returns basic information about the domain.", .options = dominfo_options,
-     .json = true, .run = cmd_dominfo},
-    {.name = "domstate", .help = "domain state", .description = "Returns state about a domain.",
-     .options = domstate_options, .json = true, .run = cmd_domstate},
-    {.name = "dumpxml", .help = "domain information in XML",
+    {.name = "dominfo",
+     .help = "domain information",
+     .description = "Returns basic information about the domain.",
+     .options = dominfo_options,
+     .json = true,
+     .run = cmd_dominfo},
+    {.name = "domstate",
+     .help = "domain state",
+     .description = "Returns state about a domain.",
+     .options = domstate_options,
+     .json = true,
+     .run = cmd_domstate},
+    {.name = "dumpxml",
+     .help = "domain information in XML",
      .description = "Output the domain information as an XML dump to stdout.",
-     .options = dumpxml_options, .json = true, .run = cmd_dumpxml},
-    {.name = "list", .help = "list domains", .description = "Returns list of domains.",
-     .options = list_options, .json = true, .run = cmd_list},
+     .options = dumpxml_options,
+     .json = true,
+     .run = cmd_dumpxml},
+    {.name = "list",
+     .help = "list domains",
+     .description = "Returns list of domains.",
+     .options = list_options,
+     .json = true,
+     .run = cmd_list},
     {0}};
 
 const CommandGroup group_info = {"Domain Monitoring", "monitor", commands};

@@ -8,7 +8,8 @@
 
 /* ---- qemu-monitor-command ---- */
 
-/* "name", "name key:value" or whole JSON: what QEMU wants to read. `name` with JSON behind it becomes
+/* "name", "name key:value" or whole JSON: what QEMU wants to read. `name` with JSON behind it
+ * becomes
  * {"execute":name,"arguments":{...}}. */
 static char *build_command(const Args *args, bool hmp) {
     char *text = text_format("%s", "");
@@ -24,7 +25,8 @@ static char *build_command(const Args *args, bool hmp) {
     object = json_object_new_object();
     json_object_object_add(object, "execute", json_object_new_string(args->rest[0]));
     if (*text) {
-        CLEANUP_FREE char *wrapped = *text == '{' ? text_format("%s", text) : text_format("{%s}", text);
+        CLEANUP_FREE char *wrapped =
+            *text == '{' ? text_format("%s", text) : text_format("{%s}", text);
 
         arguments = json_tokener_parse(wrapped);
         if (!arguments) {
@@ -35,15 +37,16 @@ static char *build_command(const Args *args, bool hmp) {
         json_object_object_add(object, "arguments", arguments);
     }
     free(text);
-    text = text_format("%s", json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
-                                                                        JSON_C_TO_STRING_NOSLASHESCAPE));
+    text = text_format("%s", json_object_to_json_string_ext(
+                                 object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
     json_object_put(object);
     return text;
 }
 
 /* Text that was formatted anew gets no second empty line, as in virsh. */
 static void print_formatted(const Tool *tool, json_object *object, int flags) {
-    const char *text = json_object_to_json_string_ext(object, flags | JSON_C_TO_STRING_NOSLASHESCAPE);
+    const char *text =
+        json_object_to_json_string_ext(object, flags | JSON_C_TO_STRING_NOSLASHESCAPE);
 
     printf(tool->quiet || tool->json ? "%s\n" : "%s", text);
 }
@@ -90,13 +93,14 @@ static int cmd_monitor_command(Tool *tool, const Args *args) {
     qemu_domain_monitor_command_ret ret = {0};
     int r;
 
-    if (tool_exclusive(args, "hmp", "pretty") < 0 || tool_exclusive(args, "hmp", "return-value") < 0 ||
-        tool_domain(tool, args, &dom) < 0)
+    if (tool_exclusive(args, "hmp", "pretty") < 0 ||
+        tool_exclusive(args, "hmp", "return-value") < 0 || tool_domain(tool, args, &dom) < 0)
         return -EIO;
     text = build_command(args, args_has(args, "hmp"));
     if (!text)
         return tool_fail(NULL, "the command's arguments are not JSON");
-    call = (qemu_domain_monitor_command_args){.dom = dom, .cmd = text, .flags = args_has(args, "hmp")};
+    call =
+        (qemu_domain_monitor_command_args){.dom = dom, .cmd = text, .flags = args_has(args, "hmp")};
     if (rpc_client_call(tool->client, QEMU_PROGRAM, QEMU_PROC_DOMAIN_MONITOR_COMMAND,
                         (xdrproc_t)xdr_qemu_domain_monitor_command_args, &call,
                         (xdrproc_t)xdr_qemu_domain_monitor_command_ret, &ret, -1, &error) < 0)
@@ -139,9 +143,10 @@ static int wait_events(Watch *watch, Error **reterr) {
         RpcEvent event;
         int r;
 
-        r = interrupted ? -EINTR
-                        : rpc_client_next_event(watch->tool->client,
-                                                left > INT32_MAX ? INT32_MAX : (int)left, &event, reterr);
+        r = interrupted
+                ? -EINTR
+                : rpc_client_next_event(watch->tool->client,
+                                        left > INT32_MAX ? INT32_MAX : (int)left, &event, reterr);
         if (r == -EINTR && interrupted)
             return 1;
         if (r == -EINTR)
@@ -193,7 +198,8 @@ static void format_now(char ret[64]) {
 }
 
 static int watch_options(Watch *watch, Tool *tool, const Args *args) {
-    *watch = (Watch){.tool = tool, .loop = args_has(args, "loop"), .timestamp = args_has(args, "timestamp")};
+    *watch = (Watch){
+        .tool = tool, .loop = args_has(args, "loop"), .timestamp = args_has(args, "timestamp")};
     if (args_number(args, "timeout", 1, INT32_MAX / 1000, &watch->timeout_s) < 0)
         return tool_fail(NULL, "Numeric value '%s' for <%s> option is malformed or out of range",
                          args_string(args, "timeout"), "timeout");
@@ -202,7 +208,8 @@ static int watch_options(Watch *watch, Tool *tool, const Args *args) {
 
 /* One JSON object per line, so that a reader can follow. */
 static void print_json_line(json_object *object) {
-    puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+    puts(json_object_to_json_string_ext(object,
+                                        JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
     json_object_put(object);
 }
 
@@ -219,12 +226,14 @@ static const struct EventType {
     {"reboot", 1, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_REBOOT, EVENT_DOMAIN},
     {"device-removed", 15, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_DEVICE_REMOVED, EVENT_DEVICE},
     {"device-added", 19, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_DEVICE_ADDED, EVENT_DEVICE},
-    {"device-removal-failed", 22, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_DEVICE_REMOVAL_FAILED, EVENT_DEVICE},
+    {"device-removal-failed", 22, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_DEVICE_REMOVAL_FAILED,
+     EVENT_DEVICE},
 };
 
 static const char *lifecycle_name(int event) {
-    static const char *const names[] = {"Defined", "Undefined", "Started",     "Suspended", "Resumed",
-                                        "Stopped", "Shutdown",  "PMSuspended", "Crashed"};
+    static const char *const names[] = {"Defined",   "Undefined",   "Started",
+                                        "Suspended", "Resumed",     "Stopped",
+                                        "Shutdown",  "PMSuspended", "Crashed"};
 
     return event >= 0 && (size_t)event < ARRAY_SIZE(names) ? names[event] : "unknown";
 }
@@ -236,8 +245,8 @@ static const char *lifecycle_detail(int event, int detail) {
         {"Added", "Updated", "Renamed", "Snapshot"},
         {"Removed", "Renamed"},
         {"Booted", "Migrated", "Restored", "Snapshot", "Event wakeup"},
-        {"Paused", "Migrated", "I/O Error", "Watchdog", "Restored", "Snapshot", "API error", "Post-copy",
-         "Post-copy Error"},
+        {"Paused", "Migrated", "I/O Error", "Watchdog", "Restored", "Snapshot", "API error",
+         "Post-copy", "Post-copy Error"},
         {"Unpaused", "Migrated", "Snapshot", "Post-copy", "Post-copy Error"},
         {"Shutdown", "Destroyed", "Crashed", "Migrated", "Saved", "Failed", "Snapshot"},
         {"Finished", "Finished after guest request", "Finished after host request"},
@@ -251,8 +260,8 @@ static const char *lifecycle_detail(int event, int detail) {
     return names[event][detail];
 }
 
-static void print_event(const Watch *watch, const char *name, const remote_domain *dom, const char *key,
-                        const char *text) {
+static void print_event(const Watch *watch, const char *name, const remote_domain *dom,
+                        const char *key, const char *text) {
     char when[64];
 
     format_now(when);
@@ -310,8 +319,10 @@ static bool print_device(Watch *watch, const struct EventType *type, const RpcEv
 }
 
 static bool print_domain_event(Watch *watch, const RpcEvent *event) {
-    static bool (*const printers[])(Watch *, const struct EventType *, const RpcEvent *) = {
-        [EVENT_LIFECYCLE] = print_lifecycle, [EVENT_DOMAIN] = print_plain, [EVENT_DEVICE] = print_device};
+    static bool (*const printers[])(Watch *, const struct EventType *,
+                                    const RpcEvent *) = {[EVENT_LIFECYCLE] = print_lifecycle,
+                                                         [EVENT_DOMAIN] = print_plain,
+                                                         [EVENT_DEVICE] = print_device};
 
     for (size_t i = 0; i < ARRAY_SIZE(event_types); i++)
         if (event->program == REMOTE_PROGRAM && event->procedure == event_types[i].message)
@@ -320,7 +331,8 @@ static bool print_domain_event(Watch *watch, const RpcEvent *event) {
 }
 
 /* Registers all types (name NULL: single refusals are passed over) or one. */
-static int register_events(Tool *tool, const char *name, remote_domain *dom, int *ids, size_t *n_ids) {
+static int register_events(Tool *tool, const char *name, remote_domain *dom, int *ids,
+                           size_t *n_ids) {
     bool known = false;
 
     for (size_t i = 0; i < ARRAY_SIZE(event_types); i++) {
@@ -408,7 +420,8 @@ static bool print_qemu_event(Watch *watch, const RpcEvent *event) {
 
     if (event->program != QEMU_PROGRAM || event->procedure != QEMU_PROC_DOMAIN_MONITOR_EVENT)
         return false;
-    ok = frame_decode(event->payload, event->len, (xdrproc_t)xdr_qemu_domain_monitor_event_msg, &msg) == 0;
+    ok = frame_decode(event->payload, event->len, (xdrproc_t)xdr_qemu_domain_monitor_event_msg,
+                      &msg) == 0;
     if (ok && msg.details)
         details = *msg.details;
     if (ok && watch->tool->json) {
@@ -447,54 +460,75 @@ static int cmd_monitor_event(Tool *tool, const Args *args) {
         .flags = (args_has(args, "regex") ? 1u : 0) | (args_has(args, "no-case") ? 2u : 0)};
     if (rpc_client_call(tool->client, QEMU_PROGRAM, QEMU_PROC_CONNECT_DOMAIN_MONITOR_EVENT_REGISTER,
                         (xdrproc_t)xdr_qemu_connect_domain_monitor_event_register_args, &call,
-                        (xdrproc_t)xdr_qemu_connect_domain_monitor_event_register_ret, &ret, -1, &error) < 0)
+                        (xdrproc_t)xdr_qemu_connect_domain_monitor_event_register_ret, &ret, -1,
+                        &error) < 0)
         return tool_fail(NULL, "%s", error_message(error));
     r = watch_events(&watch);
     done.callbackID = ret.callbackID;
     rpc_client_call(tool->client, QEMU_PROGRAM, QEMU_PROC_CONNECT_DOMAIN_MONITOR_EVENT_DEREGISTER,
-                    (xdrproc_t)xdr_qemu_connect_domain_monitor_event_deregister_args, &done, NULL, NULL, -1,
-                    NULL);
+                    (xdrproc_t)xdr_qemu_connect_domain_monitor_event_deregister_args, &done, NULL,
+                    NULL, -1, NULL);
     return r;
 }
 
 /* ---- tables ---- */
 
-#define FILTER_OPTION {"domain", OPTION_STRING, false, "filter by domain name, id or uuid"}
-#define LOOP_OPTION {"loop", OPTION_FLAG, false, "loop until timeout or interrupt, rather than one-shot"}
-#define TIMEOUT_OPTION {"timeout", OPTION_NUMBER, false, "timeout seconds"}
-#define TIMESTAMP_OPTION {"timestamp", OPTION_FLAG, false, "show timestamp for each printed event"}
+#define FILTER_OPTION                                                                              \
+    { "domain", OPTION_STRING, false, "filter by domain name, id or uuid" }
+#define LOOP_OPTION                                                                                \
+    { "loop", OPTION_FLAG, false, "loop until timeout or interrupt, rather than one-shot" }
+#define TIMEOUT_OPTION                                                                             \
+    { "timeout", OPTION_NUMBER, false, "timeout seconds" }
+#define TIMESTAMP_OPTION                                                                           \
+    { "timestamp", OPTION_FLAG, false, "show timestamp for each printed event" }
 
 static const Option command_options[] = {
     OPTION_DOMAIN,
     {"hmp", OPTION_FLAG, false, "command is in human monitor protocol"},
     {"pretty", OPTION_FLAG, false, "pretty-print any qemu monitor protocol output"},
-    {"return-value", OPTION_FLAG, false, "extract the value of the 'return' key from the returned string"},
+    {"return-value", OPTION_FLAG, false,
+     "extract the value of the 'return' key from the returned string"},
     {"cmd", OPTION_REST, true, "command"},
     OPTION_END};
 static const Option event_options[] = {
     FILTER_OPTION,
     {"event", OPTION_STRING, false, "which event type to wait for"},
     {"all", OPTION_FLAG, false, "wait for all events instead of just one type"},
-    LOOP_OPTION, TIMEOUT_OPTION,
+    LOOP_OPTION,
+    TIMEOUT_OPTION,
     {"list", OPTION_FLAG, false, "list valid event types"},
-    TIMESTAMP_OPTION, OPTION_END};
+    TIMESTAMP_OPTION,
+    OPTION_END};
 static const Option monitor_event_options[] = {
     FILTER_OPTION,
     {"event", OPTION_STRING, false, "filter by event name"},
     {"pretty", OPTION_FLAG, false, "pretty-print any JSON output"},
-    LOOP_OPTION, TIMEOUT_OPTION,
+    LOOP_OPTION,
+    TIMEOUT_OPTION,
     {"regex", OPTION_FLAG, false, "treat event as a regex rather than literal filter"},
     {"no-case", OPTION_FLAG, false, "treat event case-insensitively"},
-    TIMESTAMP_OPTION, OPTION_END};
+    TIMESTAMP_OPTION,
+    OPTION_END};
 
 static const Command commands[] = {
-    {.name = "event", .help = "Domain Events",
-     .description = "List event types, or wait for domain events to occur", .options = event_options,
-     .local = true, .json = true, .run = cmd_event},
-    {.name = "qemu-monitor-command", .help = "QEMU Monitor Command", .description = "QEMU Monitor Command",
-     .options = command_options, .json = true, .run = cmd_monitor_command},
-    {.name = "qemu-monitor-event", .help = "QEMU Monitor Events",
-     .description = "Listen for QEMU Monitor Events", .options = monitor_event_options, .json = true,
+    {.name = "event",
+     .help = "Domain Events",
+     .description = "List event types, or wait for domain events to occur",
+     .options = event_options,
+     .local = true,
+     .json = true,
+     .run = cmd_event},
+    {.name = "qemu-monitor-command",
+     .help = "QEMU Monitor Command",
+     .description = "QEMU Monitor Command",
+     .options = command_options,
+     .json = true,
+     .run = cmd_monitor_command},
+    {.name = "qemu-monitor-event",
+     .help = "QEMU Monitor Events",
+     .description = "Listen for QEMU Monitor Events",
+     .options = monitor_event_options,
+     .json = true,
      .run = cmd_monitor_event},
     {0}};
 

@@ -16,7 +16,8 @@
 static int get_count(Tool *tool, const remote_domain *dom, unsigned flags, Error **reterr) {
     remote_domain_flags_args call = {.dom = *dom, .flags = flags};
     remote_int_ret ret = {0};
-    int r = CALL(tool, DOMAIN_GET_VCPUS_FLAGS, remote_domain_flags_args, &call, remote_int_ret, &ret, reterr);
+    int r = CALL(tool, DOMAIN_GET_VCPUS_FLAGS, remote_domain_flags_args, &call, remote_int_ret,
+                 &ret, reterr);
 
     return r < 0 ? r : ret.value;
 }
@@ -64,12 +65,14 @@ static int cmd_setvcpus(Tool *tool, const Args *args) {
     if (count == 0)
         return tool_fail(NULL, "Can't set 0 processors for a VM");
     plain = (remote_domain_set_vcpus_args){.dom = dom, .nvcpus = (unsigned)count};
-    call = (remote_domain_set_vcpus_flags_args){.dom = dom, .nvcpus = (unsigned)count, .flags = flags};
+    call =
+        (remote_domain_set_vcpus_flags_args){.dom = dom, .nvcpus = (unsigned)count, .flags = flags};
     /* Without any option the old call: the running domain. */
     if (flags == 0 && !args_has(args, "current"))
         r = CALL_VOID(tool, DOMAIN_SET_VCPUS, remote_domain_set_vcpus_args, &plain, &error);
     else
-        r = CALL_VOID(tool, DOMAIN_SET_VCPUS_FLAGS, remote_domain_set_vcpus_flags_args, &call, &error);
+        r = CALL_VOID(tool, DOMAIN_SET_VCPUS_FLAGS, remote_domain_set_vcpus_flags_args, &call,
+                      &error);
     /* virsh prints nothing but the server's sentence here. */
     return r < 0 ? tool_fail(NULL, "%s", error_message(error)) : 0;
 }
@@ -123,8 +126,9 @@ static int all_counts(Tool *tool, const remote_domain *dom) {
         count = get_count(tool, dom, row->flags, &error);
         if (count < 0) {
             json_object_put(object);
-            return tool_fail(error, row->flags & VCPU_MAXIMUM ? "Failed to retrieve maximum vcpu count"
-                                                              : "Failed to retrieve current vcpu count");
+            return tool_fail(error, row->flags & VCPU_MAXIMUM
+                                        ? "Failed to retrieve maximum vcpu count"
+                                        : "Failed to retrieve current vcpu count");
         }
         if (object) {
             CLEANUP_FREE char *key = text_format("%s_%s", row->what, row->where);
@@ -147,13 +151,15 @@ static int cmd_vcpucount(Tool *tool, const Args *args) {
     int count;
 
     if (tool_affect_flags(args, &flags) < 0 || tool_exclusive(args, "live", "config") < 0 ||
-        tool_exclusive(args, "maximum", "active") < 0 || tool_exclusive(args, "guest", "config") < 0)
+        tool_exclusive(args, "maximum", "active") < 0 ||
+        tool_exclusive(args, "guest", "config") < 0)
         return -EINVAL;
     if (tool_domain(tool, args, &dom) < 0)
         return -EIO;
     if (!maximum && !args_has(args, "active") && !flags && !args_has(args, "current") && !guest)
         return all_counts(tool, &dom);
-    count = get_count(tool, &dom, flags | (maximum ? VCPU_MAXIMUM : 0) | (guest ? VCPU_GUEST : 0), &error);
+    count = get_count(tool, &dom, flags | (maximum ? VCPU_MAXIMUM : 0) | (guest ? VCPU_GUEST : 0),
+                      &error);
     if (count < 0)
         return tool_fail(NULL, "%s", error_message(error));
     if (tool->json) {
@@ -183,8 +189,8 @@ static int node_cpus(Tool *tool) {
     CLEANUP_ERROR Error *error = NULL;
     int n;
 
-    if (CALL(tool, NODE_GET_CPU_MAP, remote_node_get_cpu_map_args, &call, remote_node_get_cpu_map_ret, &ret,
-             &error) < 0)
+    if (CALL(tool, NODE_GET_CPU_MAP, remote_node_get_cpu_map_args, &call,
+             remote_node_get_cpu_map_ret, &ret, &error) < 0)
         return tool_fail(NULL, "%s", error_message(error));
     n = ret.ret;
     xdr_free((xdrproc_t)xdr_remote_node_get_cpu_map_ret, &ret);
@@ -235,9 +241,11 @@ static void print_vcpus(Tool *tool, const VcpuInfo *vcpus, size_t n, size_t map_
         }
         object = json_object_new_object();
         json_object_object_add(object, "vcpu", json_object_new_int64(vcpu->number));
-        json_object_object_add(object, "cpu", vcpu->cpu < 0 ? NULL : json_object_new_int(vcpu->cpu));
+        json_object_object_add(object, "cpu",
+                               vcpu->cpu < 0 ? NULL : json_object_new_int(vcpu->cpu));
         json_object_object_add(object, "state",
-                               vcpu->state < 0 ? NULL : json_object_new_string(vcpu_state(vcpu->state)));
+                               vcpu->state < 0 ? NULL
+                                               : json_object_new_string(vcpu_state(vcpu->state)));
         json_object_object_add(object, "cpu_time_ns",
                                vcpu->state < 0 ? NULL : json_object_new_uint64(vcpu->time_ns));
         json_object_object_add(object, "affinity", json_cpulist(vcpu->map, map_len, n_cpus));
@@ -253,11 +261,13 @@ static size_t enabled_vcpus(const char *xml, bool *enabled, size_t max) {
                                 XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOBLANKS);
     size_t found = 0;
 
-    for (xmlNode *node = doc ? xmlDocGetRootElement(doc)->children : NULL; node; node = node->next) {
+    for (xmlNode *node = doc ? xmlDocGetRootElement(doc)->children : NULL; node;
+         node = node->next) {
         if (node->type != XML_ELEMENT_NODE || !streq((const char *)node->name, "vcpus"))
             continue;
         for (xmlNode *vcpu = node->children; vcpu; vcpu = vcpu->next) {
-            xmlChar *id = xmlGetProp(vcpu, BAD_CAST "id"), *on = xmlGetProp(vcpu, BAD_CAST "enabled");
+            xmlChar *id = xmlGetProp(vcpu, BAD_CAST "id"),
+                    *on = xmlGetProp(vcpu, BAD_CAST "enabled");
             unsigned long number = id ? strtoul((const char *)id, NULL, 10) : max;
 
             if (number < max && ++found)
@@ -296,7 +306,9 @@ static int print_inactive(Tool *tool, const remote_domain *dom, size_t n_cpus, b
             memset(enabled, 1, (size_t)MIN_OF(current, max));
         for (size_t i = 0; i < (size_t)max && (i + 1) * map_len <= ret.cpumaps.cpumaps_len; i++)
             if (enabled[i])
-                vcpus[n++] = (VcpuInfo){.number = (unsigned)i, .state = -1, .cpu = -1,
+                vcpus[n++] = (VcpuInfo){.number = (unsigned)i,
+                                        .state = -1,
+                                        .cpu = -1,
                                         .map = (uint8_t *)ret.cpumaps.cpumaps_val + i * map_len};
         print_vcpus(tool, vcpus, n, map_len, n_cpus, pretty);
     }
@@ -304,7 +316,8 @@ static int print_inactive(Tool *tool, const remote_domain *dom, size_t n_cpus, b
     return 0;
 }
 
-static int print_active(Tool *tool, const remote_domain_get_vcpus_ret *ret, size_t n_cpus, bool pretty) {
+static int print_active(Tool *tool, const remote_domain_get_vcpus_ret *ret, size_t n_cpus,
+                        bool pretty) {
     size_t map_len = (n_cpus + 7) / 8, n = ret->info.info_len;
     CLEANUP_FREE VcpuInfo *vcpus = calloc(n + 1, sizeof(*vcpus));
 
@@ -313,7 +326,9 @@ static int print_active(Tool *tool, const remote_domain_get_vcpus_ret *ret, size
     for (size_t i = 0; i < n; i++) {
         const remote_vcpu_info *info = &ret->info.info_val[i];
 
-        vcpus[i] = (VcpuInfo){.number = info->number, .state = MAX_OF(info->state, 0), .cpu = info->cpu,
+        vcpus[i] = (VcpuInfo){.number = info->number,
+                              .state = MAX_OF(info->state, 0),
+                              .cpu = info->cpu,
                               .time_ns = info->cpu_time,
                               .map = (uint8_t *)ret->cpumaps.cpumaps_val + i * map_len};
     }
@@ -337,12 +352,13 @@ static int cmd_vcpuinfo(Tool *tool, const Args *args) {
     if (n_cpus < 0)
         return n_cpus;
     plain.dom = dom;
-    if (CALL(tool, DOMAIN_GET_INFO, remote_domain_args, &plain, remote_domain_get_info_ret, &info, &error) < 0)
+    if (CALL(tool, DOMAIN_GET_INFO, remote_domain_args, &plain, remote_domain_get_info_ret, &info,
+             &error) < 0)
         return tool_fail(NULL, "%s", error_message(error));
     call = (remote_domain_get_vcpus_args){
         .dom = dom, .maxinfo = info.nrVirtCpu, .maplen = (n_cpus + 7) / 8};
-    r = CALL(tool, DOMAIN_GET_VCPUS, remote_domain_get_vcpus_args, &call, remote_domain_get_vcpus_ret, &ret,
-             &error);
+    r = CALL(tool, DOMAIN_GET_VCPUS, remote_domain_get_vcpus_args, &call,
+             remote_domain_get_vcpus_ret, &ret, &error);
     if (r < 0 && info.state == 5)
         return print_inactive(tool, &dom, (size_t)n_cpus, pretty);
     if (r < 0)
@@ -361,8 +377,8 @@ static void print_pins(Tool *tool, const remote_domain_get_vcpu_pin_info_ret *re
     CLEANUP(table_done) Table table = {0};
 
     table_start(&table, 2, titles);
-    for (size_t i = 0; i < (size_t)MAX_OF(ret->num, 0) && (i + 1) * map_len <= ret->cpumaps.cpumaps_len;
-         i++) {
+    for (size_t i = 0;
+         i < (size_t)MAX_OF(ret->num, 0) && (i + 1) * map_len <= ret->cpumaps.cpumaps_len; i++) {
         const uint8_t *map = (uint8_t *)ret->cpumaps.cpumaps_val + i * map_len;
         CLEANUP_FREE char *number = text_format("%zu", i);
         CLEANUP_FREE char *affinity = format_cpulist(map, map_len, n_cpus);
@@ -427,7 +443,9 @@ static const Option setvcpus_options[] = {
     OPTION_DOMAIN,
     {"count", OPTION_NUMBER, true, "number of virtual CPUs"},
     {"maximum", OPTION_FLAG, false, "set maximum limit on next boot"},
-    OPTION_CONFIG, OPTION_LIVE, OPTION_CURRENT,
+    OPTION_CONFIG,
+    OPTION_LIVE,
+    OPTION_CURRENT,
     {"guest", OPTION_FLAG, false, "modify cpu state in the guest"},
     {"hotpluggable", OPTION_FLAG, false, "make added vcpus hot(un)pluggable"},
     OPTION_END};
@@ -436,7 +454,9 @@ static const Option setvcpu_options[] = {
     {"vcpulist", OPTION_STRING, true, "ids of vcpus to manipulate"},
     {"enable", OPTION_FLAG, false, "enable cpus specified by cpumap"},
     {"disable", OPTION_FLAG, false, "disable cpus specified by cpumap"},
-    OPTION_CONFIG, OPTION_LIVE, OPTION_CURRENT,
+    OPTION_CONFIG,
+    OPTION_LIVE,
+    OPTION_CURRENT,
     OPTION_END};
 static const Option vcpucount_options[] = {
     OPTION_DOMAIN,
@@ -453,24 +473,40 @@ static const Option vcpupin_options[] = {
     OPTION_DOMAIN,
     {"vcpu", OPTION_NUMBER, false, "vcpu number"},
     {"cpulist", OPTION_STRING, false, "host cpu number(s) to set, or omit option to query"},
-    OPTION_CONFIG, OPTION_LIVE, OPTION_CURRENT,
+    OPTION_CONFIG,
+    OPTION_LIVE,
+    OPTION_CURRENT,
     OPTION_END};
 
 static const Command commands[] = {
-    {.name = "setvcpu", .help = "attach/detach vcpu or groups of threads",
-     .description = "Add or remove vcpus", .options = setvcpu_options, .run = cmd_setvcpu},
-    {.name = "setvcpus", .help = "change number of virtual CPUs",
+    {.name = "setvcpu",
+     .help = "attach/detach vcpu or groups of threads",
+     .description = "Add or remove vcpus",
+     .options = setvcpu_options,
+     .run = cmd_setvcpu},
+    {.name = "setvcpus",
+     .help = "change number of virtual CPUs",
      .description = "Change the number of virtual CPUs in the guest domain.",
-     .options = setvcpus_options, .run = cmd_setvcpus},
-    {.name = "vcpucount", .help = "domain vcpu counts",
+     .options = setvcpus_options,
+     .run = cmd_setvcpus},
+    {.name = "vcpucount",
+     .help = "domain vcpu counts",
      .description = "Returns the number of virtual CPUs used by the domain.",
-     .options = vcpucount_options, .json = true, .run = cmd_vcpucount},
-    {.name = "vcpuinfo", .help = "detailed domain vcpu information",
+     .options = vcpucount_options,
+     .json = true,
+     .run = cmd_vcpucount},
+    {.name = "vcpuinfo",
+     .help = "detailed domain vcpu information",
      .description = "Returns basic information about the domain virtual CPUs.",
-     .options = vcpuinfo_options, .json = true, .run = cmd_vcpuinfo},
-    {.name = "vcpupin", .help = "query domain vcpu affinity",
+     .options = vcpuinfo_options,
+     .json = true,
+     .run = cmd_vcpuinfo},
+    {.name = "vcpupin",
+     .help = "query domain vcpu affinity",
      .description = "Show which host CPUs the domain's virtual CPUs may run on.",
-     .options = vcpupin_options, .json = true, .run = cmd_vcpupin},
+     .options = vcpupin_options,
+     .json = true,
+     .run = cmd_vcpupin},
     {0}};
 
 const CommandGroup group_vcpu = {"Virtual CPUs", "vcpu", commands};

@@ -4,10 +4,10 @@
 
 #include "vireo.h"
 
-int tool_call(Tool *tool, int procedure, xdrproc_t args_xdr, void *args, xdrproc_t ret_xdr, void *ret,
-              Error **reterr) {
-    return rpc_client_call(tool->client, REMOTE_PROGRAM, procedure, args_xdr, args, ret_xdr, ret, -1,
-                           reterr);
+int tool_call(Tool *tool, int procedure, xdrproc_t args_xdr, void *args, xdrproc_t ret_xdr,
+              void *ret, Error **reterr) {
+    return rpc_client_call(tool->client, REMOTE_PROGRAM, procedure, args_xdr, args, ret_xdr, ret,
+                           -1, reterr);
 }
 
 /* ---- domains ---- */
@@ -58,17 +58,17 @@ static int lookup(Tool *tool, const char *text, unsigned ways, remote_domain *re
     int r = -ENOENT;
 
     if ((ways & LOOKUP_ID) && parse_id(text, &by_id.id))
-        r = CALL(tool, DOMAIN_LOOKUP_BY_ID, remote_domain_lookup_by_id_args, &by_id, remote_domain, ret,
-                 reterr);
-    else if ((ways & LOOKUP_UUID) && parse_uuid(text, by_uuid.uuid))
-        r = CALL(tool, DOMAIN_LOOKUP_BY_UUID, remote_domain_lookup_by_uuid_args, &by_uuid, remote_domain,
+        r = CALL(tool, DOMAIN_LOOKUP_BY_ID, remote_domain_lookup_by_id_args, &by_id, remote_domain,
                  ret, reterr);
+    else if ((ways & LOOKUP_UUID) && parse_uuid(text, by_uuid.uuid))
+        r = CALL(tool, DOMAIN_LOOKUP_BY_UUID, remote_domain_lookup_by_uuid_args, &by_uuid,
+                 remote_domain, ret, reterr);
     if (r < 0 && (ways & LOOKUP_NAME)) {
         *ret = (remote_domain){0};
         if (*reterr)
             error_free(TAKE_PTR(*reterr));
-        r = CALL(tool, DOMAIN_LOOKUP_BY_NAME, remote_domain_lookup_by_name_args, &by_name, remote_domain,
-                 ret, reterr);
+        r = CALL(tool, DOMAIN_LOOKUP_BY_NAME, remote_domain_lookup_by_name_args, &by_name,
+                 remote_domain, ret, reterr);
     }
     return r;
 }
@@ -102,7 +102,7 @@ void format_uuid(const char *uuid, char ret[37]) {
 }
 
 const char *format_state(int state) {
-    static const char *const names[] = {"no state", "running", "idle",    "paused",
+    static const char *const names[] = {"no state",    "running",  "idle",    "paused",
                                         "in shutdown", "shut off", "crashed", "pmsuspended"};
 
     return state >= 0 && (size_t)state < ARRAY_SIZE(names) ? names[state] : "no state";
@@ -157,7 +157,8 @@ int tool_exclusive(const Args *args, const char *a, const char *b) {
 }
 
 int tool_affect_flags(const Args *args, unsigned *ret) {
-    if (tool_exclusive(args, "current", "live") < 0 || tool_exclusive(args, "current", "config") < 0)
+    if (tool_exclusive(args, "current", "live") < 0 ||
+        tool_exclusive(args, "current", "config") < 0)
         return -EINVAL;
     *ret = (args_has(args, "live") ? 1u : 0) | (args_has(args, "config") ? 2u : 0);
     return 0;

@@ -157,18 +157,27 @@ static int cmd_echo(Tool *tool, const Args *args) {
 }
 
 static const Option help_options[] = {
-    {"command", OPTION_STRING, false, "Prints global help, command specific help, or help for a group of related commands"},
+    {"command", OPTION_STRING, false,
+     "Prints global help, command specific help, or help for a group of related commands"},
     OPTION_END};
-static const Option echo_options[] = {{"string", OPTION_REST, false, "arguments to echo"}, OPTION_END};
+static const Option echo_options[] = {{"string", OPTION_REST, false, "arguments to echo"},
+                                      OPTION_END};
 
 static const Command commands[] = {
-    {.name = "echo", .help = "echo arguments. Used for internal testing.",
-     .description = "Echo back arguments, possibly with quoting.", .options = echo_options, .local = true,
+    {.name = "echo",
+     .help = "echo arguments. Used for internal testing.",
+     .description = "Echo back arguments, possibly with quoting.",
+     .options = echo_options,
+     .local = true,
      .run = cmd_echo},
     {.name = "exit", .help = "quit this interactive terminal", .local = true, .run = cmd_quit},
-    {.name = "help", .help = "print help",
-     .description = "Prints global help, command specific help, or help for a\n    group of related commands",
-     .options = help_options, .local = true, .run = cmd_help},
+    {.name = "help",
+     .help = "print help",
+     .description =
+         "Prints global help, command specific help, or help for a\n    group of related commands",
+     .options = help_options,
+     .local = true,
+     .run = cmd_help},
     {.name = "quit", .help = "quit this interactive terminal", .local = true, .run = cmd_quit},
     {0}};
 

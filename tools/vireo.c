@@ -5,8 +5,8 @@
 
 #include "vireo.h"
 
-const CommandGroup *const command_groups[] = {&group_domain,  &group_vcpu, &group_info,
-                                              &group_monitor, &group_host, &group_vireo, NULL};
+const CommandGroup *const command_groups[] = {
+    &group_domain, &group_vcpu, &group_info, &group_monitor, &group_host, &group_vireo, NULL};
 
 const Command *command_find(const char *name) {
     for (const CommandGroup *const *group = command_groups; *group; group++)
@@ -128,11 +128,13 @@ static int run_arguments(Tool *tool, int argc, char **argv) {
 
 /* 1: go on; 0: done; negative: bad options. */
 static int parse_options(Tool *tool, int argc, char **argv) {
-    static const struct option options[] = {
-        {"connect", required_argument, NULL, 'c'}, {"readonly", no_argument, NULL, 'r'},
-        {"quiet", no_argument, NULL, 'q'},         {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},          {"version", no_argument, NULL, 'v'},
-        {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"connect", required_argument, NULL, 'c'},
+                                            {"readonly", no_argument, NULL, 'r'},
+                                            {"quiet", no_argument, NULL, 'q'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {"version", no_argument, NULL, 'v'},
+                                            {NULL, 0, NULL, 0}};
     int c;
 
     opterr = 0;
@@ -159,8 +161,9 @@ static int parse_options(Tool *tool, int argc, char **argv) {
         case ':':
             return tool_fail(NULL, "option '%s' requires an argument", argv[optind - 1]);
         default:
-            return optopt ? tool_fail(NULL, "unsupported option '-%c'. See --help.", optopt)
-                          : tool_fail(NULL, "unsupported option '%s'. See --help.", argv[optind - 1]);
+            return optopt
+                       ? tool_fail(NULL, "unsupported option '-%c'. See --help.", optopt)
+                       : tool_fail(NULL, "unsupported option '%s'. See --help.", argv[optind - 1]);
         }
     }
     return 1;

@@ -18,12 +18,12 @@ typedef struct Tool {
 } Tool;
 
 typedef struct Command {
-    const char *name; /* NULL ends a table */
-    const char *help; /* one line */
-    const char *description; /* NULL: none */
-    const Option *options;   /* NULL: none */
-    bool local;              /* needs no connection */
-    bool json;               /* prints data, so knows --json */
+    const char *name;                         /* NULL ends a table */
+    const char *help;                         /* one line */
+    const char *description;                  /* NULL: none */
+    const Option *options;                    /* NULL: none */
+    bool local;                               /* needs no connection */
+    bool json;                                /* prints data, so knows --json */
     int (*run)(Tool *tool, const Args *args); /* negative: failed and said so */
 } Command;
 
@@ -32,7 +32,8 @@ typedef struct CommandGroup {
     const Command *commands;
 } CommandGroup;
 
-extern const CommandGroup group_domain, group_vcpu, group_info, group_monitor, group_host, group_vireo;
+extern const CommandGroup group_domain, group_vcpu, group_info, group_monitor, group_host,
+    group_vireo;
 extern const CommandGroup *const command_groups[]; /* NULL at the end */
 
 /* vireo.c */
@@ -51,8 +52,8 @@ void help_tool(void);
 /* shell.c */
 int shell_run(Tool *tool);
 
-/* output.c. tool_fail prints "error: <formatted>" and, with an error, "error: <its message>"; always
- * returns -EIO. */
+/* output.c. tool_fail prints "error: <formatted>" and, with an error, "error: <its message>";
+ * always returns -EIO. */
 int tool_fail(const Error *error, const char *format, ...) PRINTF_LIKE(2, 3);
 /* A message for people: nothing under --quiet or --json. */
 void tool_say(const Tool *tool, const char *format, ...) PRINTF_LIKE(2, 3);
@@ -78,16 +79,16 @@ char *text_format(const char *format, ...) PRINTF_LIKE(1, 2);
 #define LOOKUP_NAME 4u
 
 /* A call of the remote program, without a time limit. */
-int tool_call(Tool *tool, int procedure, xdrproc_t args_xdr, void *args, xdrproc_t ret_xdr, void *ret,
-              Error **reterr);
+int tool_call(Tool *tool, int procedure, xdrproc_t args_xdr, void *args, xdrproc_t ret_xdr,
+              void *ret, Error **reterr);
 /* CALL(tool, DOMAIN_GET_STATE, remote_domain_flags_args, &args, remote_domain_get_state_ret, &ret,
  * &error); CALL_VOID without a result. */
-#define CALL(tool, proc, args_type, args, ret_type, ret, reterr)                                  \
-    tool_call(tool, REMOTE_PROC_##proc, (xdrproc_t)xdr_##args_type, args,                         \
+#define CALL(tool, proc, args_type, args, ret_type, ret, reterr)                                   \
+    tool_call(tool, REMOTE_PROC_##proc, (xdrproc_t)xdr_##args_type, args,                          \
               (xdrproc_t)xdr_##ret_type, ret, reterr)
-#define CALL_VOID(tool, proc, args_type, args, reterr)                                            \
+#define CALL_VOID(tool, proc, args_type, args, reterr)                                             \
     tool_call(tool, REMOTE_PROC_##proc, (xdrproc_t)xdr_##args_type, args, NULL, NULL, reterr)
-#define CALL_NONE(tool, proc, ret_type, ret, reterr)                                              \
+#define CALL_NONE(tool, proc, ret_type, ret, reterr)                                               \
     tool_call(tool, REMOTE_PROC_##proc, NULL, NULL, (xdrproc_t)xdr_##ret_type, ret, reterr)
 
 static inline void domain_done(remote_domain *domain) {
@@ -114,8 +115,13 @@ int tool_exclusive(const Args *args, const char *a, const char *b);
  * contradict. */
 int tool_affect_flags(const Args *args, unsigned *ret);
 
-#define OPTION_DOMAIN {"domain", OPTION_STRING, true, "domain name, id or uuid"}
-#define OPTION_CONFIG {"config", OPTION_FLAG, false, "affect next boot"}
-#define OPTION_LIVE {"live", OPTION_FLAG, false, "affect running domain"}
-#define OPTION_CURRENT {"current", OPTION_FLAG, false, "affect current domain"}
-#define OPTION_END {NULL, OPTION_FLAG, false, NULL}
+#define OPTION_DOMAIN                                                                              \
+    { "domain", OPTION_STRING, true, "domain name, id or uuid" }
+#define OPTION_CONFIG                                                                              \
+    { "config", OPTION_FLAG, false, "affect next boot" }
+#define OPTION_LIVE                                                                                \
+    { "live", OPTION_FLAG, false, "affect running domain" }
+#define OPTION_CURRENT                                                                             \
+    { "current", OPTION_FLAG, false, "affect current domain" }
+#define OPTION_END                                                                                 \
+    { NULL, OPTION_FLAG, false, NULL }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A blocking client connection. The socket is non-blocking and every wait is a poll() with a deadline; a
- * half-received packet stays in the client, so that a timeout never loses the place in the stream. */
+/* A blocking client connection. The socket is non-blocking and every wait is a poll() with a
+ * deadline; a half-received packet stays in the client, so that a timeout never loses the place in
+ * the stream. */
 #include "rpc/client.h"
 
 #include <fcntl.h>
@@ -117,7 +118,8 @@ static bool known_uri(const char *uri) {
     return strncmp(uri, "vireo:///system", len) == 0 && len == strlen("vireo:///system");
 }
 
-static int resolve_uri(const char *uri, bool readonly, char **ret_uri, char **ret_path, Error **reterr) {
+static int resolve_uri(const char *uri, bool readonly, char **ret_uri, char **ret_path,
+                       Error **reterr) {
     const char *value;
 
     if (!uri)
@@ -135,8 +137,8 @@ static int resolve_uri(const char *uri, bool readonly, char **ret_uri, char **re
                                 "qemu+unix:///system?socket=PATH or a socket path",
                                 uri);
         value = find_socket(uri);
-        *ret_path = value ? decode_value(value)
-                          : strdup(readonly ? DEFAULT_SOCKET_RO : DEFAULT_SOCKET);
+        *ret_path =
+            value ? decode_value(value) : strdup(readonly ? DEFAULT_SOCKET_RO : DEFAULT_SOCKET);
         *ret_uri = strdup(uri);
     }
     return *ret_uri && *ret_path ? 0 : error_no_memory(reterr);
@@ -159,7 +161,8 @@ static int connect_socket(const char *path, int *ret_fd, Error **reterr) {
     CLEANUP_CLOSE int fd = -1;
 
     if (strlen(path) >= sizeof(address.sun_path))
-        return error_report(reterr, FROM_RPC, ERROR_INVALID_ARG, "socket path is too long: %s", path);
+        return error_report(reterr, FROM_RPC, ERROR_INVALID_ARG, "socket path is too long: %s",
+                            path);
     memcpy(address.sun_path, path, strlen(path) + 1);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
@@ -226,7 +229,8 @@ static int send_packet(RpcClient *client, const FrameHeader *header, xdrproc_t x
     if (r == -ENOMEM)
         return error_no_memory(reterr);
     if (r < 0)
-        return error_report(reterr, FROM_RPC, ERROR_RPC, "the call's arguments are too long to be sent");
+        return error_report(reterr, FROM_RPC, ERROR_RPC,
+                            "the call's arguments are too long to be sent");
     return send_bytes(client, bytes, len, deadline, reterr);
 }
 
@@ -262,7 +266,8 @@ static int receive_packet(RpcClient *client, int64_t deadline, Error **reterr) {
     if (client->in_len == 0)
         client->in_size = 4;
     while (client->in_len < client->in_size) {
-        ssize_t n = recv(client->fd, client->in + client->in_len, client->in_size - client->in_len, 0);
+        ssize_t n =
+            recv(client->fd, client->in + client->in_len, client->in_size - client->in_len, 0);
 
         if (n == 0)
             return connection_ended(client, reterr, 0);
@@ -316,15 +321,19 @@ static int queue_event(RpcClient *client, const FrameHeader *header, Error **ret
         if (!events)
             return error_no_memory(reterr);
         if (client->n_events)
-            memcpy(events, client->events + client->first_event, client->n_events * sizeof(*events));
+            memcpy(events, client->events + client->first_event,
+                   client->n_events * sizeof(*events));
         free(client->events);
         client->events = events;
         client->events_size = size;
         client->first_event = 0;
     }
     memcpy(payload, client->in + FRAME_HEADER_SIZE, len);
-    client->events[client->first_event + client->n_events++] = (RpcEvent){
-        .program = header->program, .procedure = header->procedure, .payload = TAKE_PTR(payload), .len = len};
+    client->events[client->first_event + client->n_events++] =
+        (RpcEvent){.program = header->program,
+                   .procedure = header->procedure,
+                   .payload = TAKE_PTR(payload),
+                   .len = len};
     return 0;
 }
 
@@ -337,8 +346,8 @@ static int handle_message(RpcClient *client, const FrameHeader *header, int64_t 
     return send_pong(client, deadline, reterr);
 }
 
-/* Receives one packet; messages are handled here. 1: *ret is a reply's header, its payload behind the
- * header in client->in. 0: nothing (the deadline). 2: a message was handled. */
+/* Receives one packet; messages are handled here. 1: *ret is a reply's header, its payload behind
+ * the header in client->in. 0: nothing (the deadline). 2: a message was handled. */
 static int receive_one(RpcClient *client, int64_t deadline, FrameHeader *ret, Error **reterr) {
     int r;
 
@@ -356,8 +365,8 @@ static int receive_one(RpcClient *client, int64_t deadline, FrameHeader *ret, Er
         return r < 0 ? r : 2;
     }
     client->broken = true;
-    return error_report(reterr, FROM_RPC, ERROR_RPC, "vireod sent a packet of the unexpected type %d",
-                        ret->type);
+    return error_report(reterr, FROM_RPC, ERROR_RPC,
+                        "vireod sent a packet of the unexpected type %d", ret->type);
 }
 
 /* ---- calls ---- */
@@ -379,9 +388,10 @@ static int take_reply(RpcClient *client, const FrameHeader *header, xdrproc_t re
     return 0;
 }
 
-int rpc_client_call(RpcClient *client, uint32_t program, int32_t procedure, xdrproc_t args_xdr, void *args,
-                    xdrproc_t ret_xdr, void *ret, int timeout_ms, Error **reterr) {
-    FrameHeader header = {.program = program, .version = 1, .procedure = procedure, .type = FRAME_CALL};
+int rpc_client_call(RpcClient *client, uint32_t program, int32_t procedure, xdrproc_t args_xdr,
+                    void *args, xdrproc_t ret_xdr, void *ret, int timeout_ms, Error **reterr) {
+    FrameHeader header = {
+        .program = program, .version = 1, .procedure = procedure, .type = FRAME_CALL};
     int64_t deadline = deadline_of(timeout_ms);
     FrameHeader reply;
     int r;
@@ -443,7 +453,8 @@ static int authenticate(RpcClient *client, Error **reterr) {
         return rpc_client_call(client, REMOTE_PROGRAM, REMOTE_PROC_AUTH_POLKIT, NULL, NULL,
                                (xdrproc_t)xdr_remote_auth_polkit_ret, &ret, -1, reterr);
     }
-    return error_report(reterr, FROM_RPC, ERROR_AUTH_FAILED, "unsupported authentication type %d", type);
+    return error_report(reterr, FROM_RPC, ERROR_AUTH_FAILED, "unsupported authentication type %d",
+                        type);
 }
 
 static int connect_open(RpcClient *client, bool readonly, Error **reterr) {
@@ -455,8 +466,8 @@ static int connect_open(RpcClient *client, bool readonly, Error **reterr) {
     if (r < 0)
         return r;
     r = rpc_client_call(client, REMOTE_PROGRAM, REMOTE_PROC_CONNECT_OPEN,
-                        (xdrproc_t)xdr_remote_connect_open_args, &args, NULL, NULL, CONNECT_TIMEOUT_MS,
-                        reterr);
+                        (xdrproc_t)xdr_remote_connect_open_args, &args, NULL, NULL,
+                        CONNECT_TIMEOUT_MS, reterr);
     if (r >= 0)
         client->opened = true;
     return r;

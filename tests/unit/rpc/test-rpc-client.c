@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The client against a server thread on a real unix socket that answers as each test tells it to. */
+/* The client against a server thread on a real unix socket that answers as each test tells it to.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +21,7 @@ typedef struct Fake {
     pthread_t thread;
     /* Answers what is not the handshake; false closes the connection. */
     bool (*answer)(struct Fake *fake, int fd, const FrameHeader *call);
-    int open_flags;  /* seen in CONNECT_OPEN */
+    int open_flags;    /* seen in CONNECT_OPEN */
     bool pong, closed; /* seen */
 } Fake;
 
@@ -63,14 +64,16 @@ static bool reply_hostname(int fd, const FrameHeader *call) {
 }
 
 static bool send_event(int fd, int procedure) {
-    FrameHeader header = {.program = REMOTE_PROGRAM, .version = 1, .procedure = procedure,
-                          .type = FRAME_MESSAGE};
-    remote_domain_event_callback_domain_msg msg = {.callbackID = procedure, .dom.name = (char *)"vm"};
+    FrameHeader header = {
+        .program = REMOTE_PROGRAM, .version = 1, .procedure = procedure, .type = FRAME_MESSAGE};
+    remote_domain_event_callback_domain_msg msg = {.callbackID = procedure,
+                                                   .dom.name = (char *)"vm"};
 
     return send_frame(fd, header, (xdrproc_t)xdr_remote_domain_event_callback_domain_msg, &msg);
 }
 
-static bool handshake(Fake *fake, int fd, const FrameHeader *call, const uint8_t *payload, size_t len) {
+static bool handshake(Fake *fake, int fd, const FrameHeader *call, const uint8_t *payload,
+                      size_t len) {
     int none = 0;
     remote_auth_list_ret list = {.types.types_len = 1, .types.types_val = &none};
     remote_connect_open_args args = {0};
@@ -78,7 +81,8 @@ static bool handshake(Fake *fake, int fd, const FrameHeader *call, const uint8_t
     if (call->procedure == REMOTE_PROC_AUTH_LIST)
         return reply(fd, call, (xdrproc_t)xdr_remote_auth_list_ret, &list);
     if (call->procedure == REMOTE_PROC_CONNECT_OPEN) {
-        assert_int_equal(frame_decode(payload, len, (xdrproc_t)xdr_remote_connect_open_args, &args), 0);
+        assert_int_equal(frame_decode(payload, len, (xdrproc_t)xdr_remote_connect_open_args, &args),
+                         0);
         fake->open_flags = (int)args.flags;
         xdr_free((xdrproc_t)xdr_remote_connect_open_args, &args);
     }
@@ -143,8 +147,9 @@ static void fake_stop(Fake *fake) {
 
 static int get_hostname(RpcClient *client, int timeout_ms, char ret[64], Error **reterr) {
     remote_connect_get_hostname_ret host = {0};
-    int r = rpc_client_call(client, REMOTE_PROGRAM, REMOTE_PROC_CONNECT_GET_HOSTNAME, NULL, NULL,
-                            (xdrproc_t)xdr_remote_connect_get_hostname_ret, &host, timeout_ms, reterr);
+    int r =
+        rpc_client_call(client, REMOTE_PROGRAM, REMOTE_PROC_CONNECT_GET_HOSTNAME, NULL, NULL,
+                        (xdrproc_t)xdr_remote_connect_get_hostname_ret, &host, timeout_ms, reterr);
 
     if (r >= 0) {
         snprintf(ret, 64, "%s", host.hostname);
@@ -203,7 +208,8 @@ static void test_error_reply(void **state) {
 }
 
 static bool answer_with_events(Fake *fake, int fd, const FrameHeader *call) {
-    FrameHeader ping = {.program = KEEPALIVE_PROGRAM, .version = 1, .procedure = 1, .type = FRAME_MESSAGE};
+    FrameHeader ping = {
+        .program = KEEPALIVE_PROGRAM, .version = 1, .procedure = 1, .type = FRAME_MESSAGE};
 
     return send_event(fd, 318) && send_frame(fd, ping, NULL, NULL) && send_event(fd, 319) &&
            reply_hostname(fd, call) && send_event(fd, 333);
@@ -226,7 +232,8 @@ static void test_events_queue_while_a_call_waits(void **state) {
         assert_int_equal(event.program, REMOTE_PROGRAM);
         assert_int_equal(event.procedure, expected[i]);
         assert_int_equal(frame_decode(event.payload, event.len,
-                                      (xdrproc_t)xdr_remote_domain_event_callback_domain_msg, &msg), 0);
+                                      (xdrproc_t)xdr_remote_domain_event_callback_domain_msg, &msg),
+                         0);
         assert_int_equal(msg.callbackID, expected[i]);
         assert_string_equal(msg.dom.name, "vm");
         xdr_free((xdrproc_t)xdr_remote_domain_event_callback_domain_msg, &msg);
@@ -399,8 +406,10 @@ static void test_no_server(void **state) {
 }
 
 static void test_unknown_uris_are_refused(void **state) {
-    static const char *const uris[] = {"qemu+ssh://host/system", "xen:///", "qemu:///session", "nonsense", "vireo:///other",
-                                       "qemu+tcp://localhost/system?socket=/x"};
+    static const char *const uris[] = {
+        "qemu+ssh://host/system", "xen:///",
+        "qemu:///session",        "nonsense",
+        "vireo:///other",         "qemu+tcp://localhost/system?socket=/x"};
 
     for (size_t i = 0; i < ARRAY_SIZE(uris); i++) {
         CLEANUP_ERROR Error *error = NULL;

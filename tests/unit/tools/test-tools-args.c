@@ -8,11 +8,15 @@
 
 #include "args.h"
 
-static const Option options[] = {{"domain", OPTION_STRING, true, ""}, {"count", OPTION_NUMBER, true, ""},
-                                 {"live", OPTION_FLAG, false, ""},    {"mode", OPTION_STRING, false, ""},
+static const Option options[] = {{"domain", OPTION_STRING, true, ""},
+                                 {"count", OPTION_NUMBER, true, ""},
+                                 {"live", OPTION_FLAG, false, ""},
+                                 {"mode", OPTION_STRING, false, ""},
                                  {NULL, OPTION_FLAG, false, NULL}};
-static const Option rest_options[] = {{"domain", OPTION_STRING, true, ""}, {"hmp", OPTION_FLAG, false, ""},
-                                      {"cmd", OPTION_REST, true, ""},      {NULL, OPTION_FLAG, false, NULL}};
+static const Option rest_options[] = {{"domain", OPTION_STRING, true, ""},
+                                      {"hmp", OPTION_FLAG, false, ""},
+                                      {"cmd", OPTION_REST, true, ""},
+                                      {NULL, OPTION_FLAG, false, NULL}};
 
 /* Splits the text and parses its only command. */
 static int parse(const char *text, const Option *table, Words *words, Args *args, char **problem) {
@@ -81,7 +85,8 @@ static void test_refusals(void **state) {
 }
 
 static void test_numbers(void **state) {
-    static const char *const bad[] = {"ol8 x", "ol8 6x", "ol8 ''", "ol8 -1", "ol8 101", "ol8 99999999999999999999"};
+    static const char *const bad[] = {"ol8 x",  "ol8 6x",  "ol8 ''",
+                                      "ol8 -1", "ol8 101", "ol8 99999999999999999999"};
 
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         CLEANUP_FREE char *problem = NULL;
@@ -102,7 +107,8 @@ static void test_rest(void **state) {
     Words words;
     Args args;
 
-    assert_int_equal(parse("--cmd info ol8 --hmp status --json", rest_options, &words, &args, &problem), 0);
+    assert_int_equal(
+        parse("--cmd info ol8 --hmp status --json", rest_options, &words, &args, &problem), 0);
     assert_string_equal(args_string(&args, "domain"), "ol8");
     assert_int_equal(args.n_rest, 2);
     assert_string_equal(args.rest[0], "info");
@@ -134,12 +140,15 @@ static void test_json_only_where_known(void **state) {
 }
 
 static void test_split(void **state) {
-    static const char *const expected[] = {"list", "--all", NULL, "echo", "a b", "c\"d", "e;f", "gh", "", NULL, "uri", NULL};
+    static const char *const expected[] = {"list", "--all", NULL, "echo", "a b", "c\"d",
+                                           "e;f",  "gh",    "",   NULL,   "uri", NULL};
     CLEANUP_FREE char *problem = NULL;
     Words words;
 
-    assert_int_equal(words_split(" list --all;; echo 'a b' \"c\\\"d\" e\\;f g'h' ''\n# words\n uri # more;",
-                                 &words, &problem), 0);
+    assert_int_equal(
+        words_split(" list --all;; echo 'a b' \"c\\\"d\" e\\;f g'h' ''\n# words\n uri # more;",
+                    &words, &problem),
+        0);
     assert_int_equal(words.n, ARRAY_SIZE(expected));
     for (size_t i = 0; i < words.n; i++) {
         if (expected[i])
