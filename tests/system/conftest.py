@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A private vireod per test, its clients, its guests; nothing of it outlives the test."""
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+import pytest
+
+BUILD = os.environ.get("VIREO_BUILD") or os.path.join(os.path.dirname(__file__), "../../build")
+VIREOD = os.path.join(BUILD, "daemon/vireod")
+VIREO = os.path.join(BUILD, "tools/vireo")
+GUEST = os.environ.get("VIREO_GUEST") or os.path.join(os.path.dirname(__file__), "../../build/guest")
+QEMU = "/usr/bin/qemu-system-x86_64"
+
+
+def wait_for(condition, seconds, what):
+    """Polls until condition() is true; its value. Fails naming what was waited for."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"no {what} within {seconds} s")
+
+
+class Daemon:
+    """vireod --root DIR, with what a test needs to know of it."""
+
+    def __init__(self, root):
+        self.root = root
+        self.socket = f"{root}/run/vireo-sock"
+        self.uri = f"qemu+unix:///system?socket={self.socket}"
+        self.process = None
+
+    def start(self):
+        self.log = open(f"{self.root}/vireod.log", "ab")
+        self.process = subprocess.Popen([VIREOD, "--root", self.root, "-v"], stdin=subprocess.DEVNULL,
+                                        stdout=self.log, stderr=self.log)
+        wait_for(self.answers, 20, "vireod that answers: " + self.log_text()[-2000:])
+
+    def answers(self):
+        assert self.process.poll() is None, "vireod ended: " + self.log_text()[-3000:]
+        try:
+            with socket.socket(socket.AF_UNIX) as s:
+                s.connect(self.socket)
+                return True
+        except OSError:
+            return False
+
+    def stop(self, sig=signal.SIGTERM):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(sig)
+            try:
+                status = self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+                raise AssertionError("vireod did not stop within 20 s")
+            self.log.close()
+            return status
+        return None
+
+    def log_text(self):
+        try:
+            with open(f"{self.root}/vireod.log", errors="replace") as f:
+                return f.read()
+        except OSError:
+            return ""
+
+    def qemus(self):
+        """{domain name: pid} of the QEMUs below this root."""
+        found = {}
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/cmdline", "rb") as f:
+                    line = f.read().decode(errors="replace")
+            except OSError:
+                continue
+            if "qemu-system" in line.split("\0")[0] and self.root + "/" in line:
+                name = re.search(r"guest=([^,\0]+)", line)
+                found[name.group(1) if name else "probe"] = int(pid)
+        return found
+
+    def clean_up(self):
+        failure = None
+        try:
+            status = self.stop()
+            if status not in (None, 0):
+                failure = f"vireod ended with status {status}"
+        except AssertionError as error:
+            failure = str(error)
+        for pid in self.qemus().values():
+            os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not self.qemus(), 10, "end of all QEMUs")
+        log = self.log_text()
+        shutil.rmtree(self.root, ignore_errors=True)
+        assert failure is None, failure + "\n" + log[-3000:]
+        assert "AddressSanitizer" not in log and "runtime error" not in log, log[-6000:]
+
+    # ---- clients ----
+
+    def run(self, program, *arguments, ok=True):
+        result = subprocess.run([program, "-c", self.uri, *map(str, arguments)], stdin=subprocess.DEVNULL,
+                                capture_output=True, text=True, timeout=90)
+        if ok is not None:
+            assert (result.returncode == 0) == ok, f"{arguments}: {result.stdout}{result.stderr}"
+        return result
+
+    def virsh(self, *arguments, ok=True):
+        """stdout when it shall succeed, stderr when it shall fail."""
+        result = self.run("virsh", *arguments, ok=ok)
+        return result.stdout if ok else result.stderr
+
+    def vireo(self, *arguments, ok=True):
+        result = self.run(VIREO, *arguments, ok=ok)
+        return result.stdout if ok else result.stderr
+
+    # ---- domains ----
+
+    def console(self, name):
+        return f"{self.root}/{name}.console"
+
+    def online(self, name):
+        """The last list of CPUs the guest printed on its console, '' before it booted."""
+        try:
+            with open(self.console(name), errors="replace") as f:
+                lines = [l.split()[1] for l in f.read().splitlines() if l.startswith("ONLINE ")]
+        except OSError:
+            return ""
+        return lines[-1] if lines else ""
+
+    def wait_online(self, name, cpus, seconds=60):
+        wait_for(lambda: self.online(name) == cpus, seconds,
+                 f"'ONLINE {cpus}' on the console of '{name}', which says '{self.online(name)}'")
+
+    def xml(self, name, maximum=4, current=1, kind="qemu", boot=True, cpu="<cpu mode='maximum'/>",
+            extra="", cmdline="", **replace):
+        kernel = replace.get("kernel", f"{GUEST}/vmlinuz")
+        boot_xml = (f"<kernel>{kernel}</kernel><initrd>{GUEST}/initrd</initrd>"
+                    f"<cmdline>console=ttyS0 quiet {cmdline}</cmdline>") if boot else ""
+        return f"""<domain type='{kind}'>
+  <name>{name}</name><memory unit='MiB'>{256 if boot else 64}</memory>
+  <vcpu current='{current}'>{maximum}</vcpu>
+  <os><type arch='x86_64' machine='q35'>hvm</type>{boot_xml}</os>
+  <features><acpi/><apic/></features>{cpu}
+  <devices><emulator>{replace.get("emulator", QEMU)}</emulator>
+    <serial type='file'><source path='{self.console(name)}'/></serial>
+    <memballoon model='none'/>{extra}</devices>
+</domain>
+"""
+
+    def define(self, name, **options):
+        path = f"{self.root}/{name}.define.xml"
+        with open(path, "w") as f:
+            f.write(self.xml(name, **options))
+        self.virsh("define", path)
+        return path
+
+    def boot(self, name, **options):
+        """Defines and starts a Linux guest under TCG and waits until it is up."""
+        self.define(name, **options)
+        self.virsh("start", name)
+        current = options.get("current", 1)
+        self.wait_online(name, "0" if current == 1 else f"0-{current - 1}")
+
+    def paused(self, name, **options):
+        """A paused machine without a guest: vCPU threads without waiting for a boot."""
+        self.define(name, boot=False, **options)
+        self.virsh("start", name, "--paused")
+
+    def counts(self, name):
+        """vcpucount as a dict, ('current', 'live') -> 2."""
+        rows = [line.split() for line in self.virsh("vcpucount", name).splitlines() if line.strip()]
+        return {(row[0], row[1]): int(row[2]) for row in rows}
+
+
+@pytest.fixture
+def daemon():
+    root = tempfile.mkdtemp(prefix="vireo-test.", dir="/tmp")
+    os.chmod(root, 0o755)
+    instance = Daemon(root)
+    try:
+        instance.start()
+        yield instance
+    finally:
+        instance.clean_up()
+
+
+@pytest.fixture
+def guest():
+    if not os.path.exists(f"{GUEST}/vmlinuz") or not os.path.exists(f"{GUEST}/initrd"):
+        pytest.skip(f"SKIP: no embedded guest in {GUEST}: scripts/make-guest makes it")
+    return GUEST
+
+
+@pytest.fixture
+def kvm(daemon):
+    """Whether vCPU threads can be had from KVM here."""
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        pytest.skip("SKIP: /dev/kvm cannot be used")
+    return "<cpu mode='custom'><model>kvm64</model></cpu>"

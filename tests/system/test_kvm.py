@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Many vCPUs at once, as KVM threads of a paused machine."""
+import os
+import re
+import signal
+
+
+def test_1_to_240_in_one_call(daemon, kvm):
+    daemon.paused("k240", maximum=240, kind="kvm", cpu=kvm)
+    daemon.virsh("setvcpus", "k240", "240", "--live")
+    assert daemon.counts("k240")[("current", "live")] == 240
+    pid = daemon.qemus()["k240"]
+    names = []
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/comm") as f:
+            names.append(f.read().strip())
+    assert sum(1 for name in names if re.fullmatch(r"CPU \d+/KVM", name)) == 240
+    xml = daemon.virsh("dumpxml", "k240")
+    assert len(re.findall(r"<vcpu id='\d+' enabled='yes'", xml)) == 240
+
+    daemon.stop(signal.SIGKILL)
+    daemon.start()
+    assert daemon.counts("k240")[("current", "live")] == 240
+    assert daemon.virsh("dumpxml", "k240") == xml
+
+
+def test_topology(daemon, kvm):
+    """Sockets, dies, cores, threads: entities come in topology order, ids count up."""
+    cpu = kvm.replace("</cpu>", "<topology sockets='2' dies='2' cores='2' threads='2'/></cpu>")
+    daemon.paused("t1", maximum=16, kind="kvm", cpu=cpu)
+    for count in (2, 9, 16):
+        daemon.virsh("setvcpus", "t1", count, "--live")
+        ids = re.findall(r"^VCPU: +(\d+)", daemon.virsh("vcpuinfo", "t1"), re.M)
+        assert ids == [str(i) for i in range(count)]
