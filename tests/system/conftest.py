@@ -7,8 +7,10 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
+import libvirt
 import pytest
 
 BUILD = os.environ.get("VIREO_BUILD") or os.path.join(os.path.dirname(__file__), "../../build")
@@ -27,6 +29,41 @@ def wait_for(condition, seconds, what):
             return value
         time.sleep(0.02)
     raise AssertionError(f"no {what} within {seconds} s")
+
+
+libvirt.registerErrorHandler(lambda *_: None, None)
+
+
+class EventLoop:
+    """libvirt's event loop on a thread; once per process."""
+
+    started = False
+
+    @classmethod
+    def start(cls):
+        if cls.started:
+            return
+        libvirt.virEventRegisterDefaultImpl()
+        cls.started = True
+
+        def run():
+            while True:
+                libvirt.virEventRunDefaultImpl()
+
+        threading.Thread(target=run, daemon=True).start()
+
+
+def watch(connection):
+    """The events of a connection's domains as they come: ('life', name, event, detail) and
+    ('removed', name, alias)."""
+    seen = []
+    connection.domainEventRegisterAny(
+        None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+        lambda c, d, event, detail, o: seen.append(("life", d.name(), event, detail)), None)
+    connection.domainEventRegisterAny(
+        None, libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED,
+        lambda c, d, alias, o: seen.append(("removed", d.name(), alias)), None)
+    return seen
 
 
 class Daemon:
@@ -190,6 +227,15 @@ def daemon():
         yield instance
     finally:
         instance.clean_up()
+
+
+@pytest.fixture
+def connection(daemon):
+    """A python-libvirt client with an event loop."""
+    EventLoop.start()
+    connection = libvirt.open(daemon.uri)
+    yield connection
+    connection.close()
 
 
 @pytest.fixture
