@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "daemon.h"
+#include "util/log.h"
 
 enum {
     EVENT_ID_LIFECYCLE = 0,
@@ -27,6 +28,8 @@ int registration_add(Client *client, int event_id, const remote_domain *filter, 
     }
     registration->next = client->registrations;
     client->registrations = registration;
+    log_debug("client %d: event %d registered as callback %d", (int)rpc_session_peer_pid(client->session),
+              event_id, registration->callback_id);
     *ret = registration;
     return 0;
 }

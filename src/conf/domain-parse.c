@@ -400,6 +400,9 @@ int domain_parse(const char *xml, size_t len, const DomainParseParams *params, D
                                 XML_PARSE_NOCDATA);
     if (!doc || !context->wellFormed || !xmlDocGetRootElement(doc))
         r = malformed(context, reterr);
+    else if (doc->intSubset || doc->extSubset) /* entities could grow without bound */
+        r = error_report(reterr, FROM_DOMAIN, ERROR_XML_DETAIL,
+                         "(domain_definition): a document type declaration is not allowed");
     else
         r = domain_parse_node(xmlDocGetRootElement(doc), params, ret, reterr);
     xmlFreeDoc(doc);

@@ -112,6 +112,18 @@ int domain_check_active(const Domain *domain, Error **reterr) {
     return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is not running");
 }
 
+int domain_check_survives(const Domain *domain, const char *what, Error **reterr) {
+    bool affected = domain->caps && (domain->caps->major < 7 ||
+                                     (domain->caps->major == 7 && domain->caps->minor <= 2));
+
+    if (!affected || !domain->vcpu_was_removed || domain->live->virt != DOMAIN_VIRT_QEMU)
+        return 0;
+    return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
+                        "cannot %s in domain '%s': a vCPU was removed from it, and QEMU %u.%u without KVM "
+                        "crashes on this; shut the domain down and start it again",
+                        what, domain_name(domain), domain->caps->major, domain->caps->minor);
+}
+
 /* Brings the definition's vCPU flags in line with what QEMU has. */
 static void apply_map(Domain *domain) {
     DomainDef *live = domain->live;

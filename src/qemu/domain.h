@@ -70,6 +70,7 @@ struct Domain {
     bool guest_shutdown; /* QEMU said SHUTDOWN: its end will be no crash */
     bool rebooting;      /* an ACPI reboot: the SHUTDOWN event means "reset and go on" */
     bool stopping;       /* somebody is already ending it */
+    bool vcpu_was_removed; /* in this run of QEMU; kept in the status file */
 
     DomainJob *jobs;
     FiberCond job_cond;
@@ -97,6 +98,11 @@ void domain_set_state(Domain *domain, DomainState state, int reason);
 
 /* "domain is not running" unless it runs and its monitor is open. */
 int domain_check_active(const Domain *domain, Error **reterr);
+
+/* Refuses what QEMU would not survive: under TCG, QEMU 7.2 frees the TLB of a removed vCPU but leaves its
+ * memory listener behind, so the next change of the memory map (a plug, a reset) writes to freed memory
+ * and aborts; seen on 7.2.22 each time. `what`: "plug a vCPU". ERROR_OPERATION_UNSUPPORTED. */
+int domain_check_survives(const Domain *domain, const char *what, Error **reterr);
 
 /* Queries QEMU and brings vcpus and live->vcpus (online, hotpluggable, order) up to date. Holds the
  * job. */

@@ -371,6 +371,7 @@ static int settle_removals(Domain *domain, Removal *removals, size_t n, size_t *
             continue;
         if (!entity->qom_path) {
             removals[i].done = true;
+            domain->vcpu_was_removed = true;
             emit_removed(domain, removals[i].id, removals[i].n_vcpus);
         } else {
             if (entity->unplug == UNPLUG_HINTED && query)
@@ -447,6 +448,17 @@ static int wait_removals(Domain *domain, Removal *removals, size_t n, uint64_t t
     }
 }
 
+/* QEMU's machines start with the old ACPI hotplug registers, which cannot eject, until the guest's own
+ * ACPI code switches them over (QEMU's docs/specs/acpi_cpu_hotplug). */
+static int del_error(const Domain *domain, const MonitorReply *reply, Error **reterr) {
+    if (strstr(reply->error_desc, "not supported device type"))
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                            "the guest of domain '%s' has not set up ACPI CPU hotplug, no vCPU can be removed "
+                            "before its operating system runs (QEMU: %s)",
+                            domain_name(domain), reply->error_desc);
+    return monitor_reply_error(reply, "device_del", reterr);
+}
+
 /* "DeviceNotFound" to device_del means it is gone already: a hint. Other errors end the change. */
 static int check_del_replies(Domain *domain, ReplyPtr *replies, const Removal *removals, size_t n,
                              Error **reterr) {
@@ -468,7 +480,7 @@ static int check_del_replies(Domain *domain, ReplyPtr *replies, const Removal *r
             } else {
                 entity->unplug = UNPLUG_NONE;
                 if (result == 0)
-                    result = monitor_reply_error(replies[i], "device_del", reterr);
+                    result = del_error(domain, replies[i], reterr);
             }
         }
     }
@@ -504,6 +516,11 @@ int hotplug_run(Domain *domain, const HotplugPlan *plan, uint64_t timeout_usec, 
 
     if (plan->n_entities == 0)
         return 0;
+    if (plan->plug) {
+        r = domain_check_survives(domain, "plug a vCPU", reterr);
+        if (r < 0)
+            return r;
+    }
     r = plan->plug ? run_plug(domain, plan, reterr) : run_unplug(domain, plan, timeout_usec, reterr);
     if (domain->live) {
         domain->live->vcpus_individual = true;

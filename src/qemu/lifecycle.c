@@ -44,7 +44,7 @@ void driver_stop(Domain *domain, int reason, int stopped_detail) {
         driver_list_remove(domain);
     }
     domain->pid = (QemuPid){0};
-    domain->guest_shutdown = domain->rebooting = domain->stopping = false;
+    domain->guest_shutdown = domain->rebooting = domain->stopping = domain->vcpu_was_removed = false;
 }
 
 /* Monitor or process went away without being asked to. */
@@ -106,11 +106,10 @@ static void finish_reboot(void *userdata) {
         return;
     action = json_object_new_object();
     json_object_object_add(action, "shutdown", json_object_new_string("poweroff"));
-    if (domain_check_active(domain, &error) < 0 ||
-        monitor_run(domain->monitor, "system_reset", NULL, deadline, NULL, &error) < 0 ||
-        monitor_run(domain->monitor, "set-action", json_object_get(action), deadline, NULL, &error) <
-            0 ||
-        monitor_run(domain->monitor, "cont", NULL, deadline, NULL, &error) < 0)
+    if (domain_check_active(domain, NULL) >= 0 &&
+        (monitor_run(domain->monitor, "system_reset", NULL, deadline, NULL, &error) < 0 ||
+         monitor_run(domain->monitor, "set-action", json_object_get(action), deadline, NULL, &error) < 0 ||
+         monitor_run(domain->monitor, "cont", NULL, deadline, NULL, &error) < 0))
         log_warning("domain '%s': reboot failed: %s", domain_name(domain), error_message(error));
     json_object_put(action);
     domain_job_end(domain, &job);
@@ -119,6 +118,8 @@ static void finish_reboot(void *userdata) {
 static void on_shutdown_event(Domain *domain, json_object *data) {
     json_object *guest = NULL;
 
+    if (domain->stopping) /* our own doing */
+        return;
     if (domain->rebooting) {
         domain->rebooting = false;
         domain_ref(domain);
@@ -401,6 +402,8 @@ static int simple_command(Domain *domain, const char *what, const char *command,
     if (r < 0)
         return r;
     r = domain_check_active(domain, reterr);
+    if (r >= 0 && streq(command, "system_reset"))
+        r = domain_check_survives(domain, "reset the guest", reterr);
     if (r >= 0)
         r = monitor_run(domain->monitor, command, NULL, deadline_in(COMMAND_USEC), NULL, reterr);
     domain_job_end(domain, &job);
@@ -429,6 +432,8 @@ int driver_reboot(Domain *domain, Error **reterr) {
         return r;
     }
     r = domain_check_active(domain, reterr);
+    if (r >= 0)
+        r = domain_check_survives(domain, "reboot the guest", reterr);
     if (r < 0)
         json_object_put(action);
     else

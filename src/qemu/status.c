@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The status file of a running domain (run/domains/NAME.xml) and how a new daemon finds its QEMUs.
  *
- *     <domstatus state='1' reason='1' pid='4711' start='123456' id='3'>
+ *     <domstatus state='1' reason='1' pid='4711' start='123456' id='3' removed='0'>
  *       <monitor path='...'/> <log path='...'/>
  *       <domain ...>the live definition</domain>
  *     </domstatus> */
@@ -12,6 +12,7 @@
 
 #include "conf/domain-format.h"
 #include "conf/domain-parse.h"
+#include "qemu/command-line.h"
 #include "qemu/driver.h"
 #include "util/file.h"
 #include "util/log.h"
@@ -21,6 +22,7 @@
 
 int driver_save_status(Domain *domain, Error **reterr) {
     CLEANUP_FREE char *path = NULL, *xml = NULL, *text = NULL;
+    xmlChar *monitor, *log;
     int r;
 
     if (!domain->live || !domain->driver)
@@ -29,11 +31,15 @@ int driver_save_status(Domain *domain, Error **reterr) {
     r = domain_format(domain->live, &(DomainFormatParams){.id = domain->id, .indent = 2}, &xml);
     if (!path || r < 0)
         return error_no_memory(reterr);
-    text = strf("<domstatus state='%d' reason='%d' pid='%d' start='%llu' id='%d'>\n"
-                "  <monitor path='%s'/>\n  <log path='%s'/>\n%s</domstatus>\n",
+    monitor = xmlEncodeSpecialChars(NULL, BAD_CAST domain->monitor_path);
+    log = xmlEncodeSpecialChars(NULL, BAD_CAST domain->log_path);
+    text = !monitor || !log ? NULL : strf("<domstatus state='%d' reason='%d' pid='%d' start='%llu' id='%d' removed='%d'>\n"
+                "  <monitor path=\"%s\"/>\n  <log path=\"%s\"/>\n%s</domstatus>\n",
                 domain->state, domain->reason, (int)domain->pid.pid,
-                (unsigned long long)domain->pid.start_time, domain->id, domain->monitor_path,
-                domain->log_path, xml);
+                (unsigned long long)domain->pid.start_time, domain->id, domain->vcpu_was_removed,
+                (char *)monitor, (char *)log, xml);
+    xmlFree(monitor);
+    xmlFree(log);
     if (!text)
         return error_no_memory(reterr);
     r = file_write_atomic_worker(path, text, strlen(text), 0600);
@@ -85,6 +91,7 @@ static int read_status(xmlNodePtr root, Domain *domain, Error **reterr) {
     domain->state = attribute(root, "state");
     domain->reason = attribute(root, "reason");
     domain->id = attribute(root, "id");
+    domain->vcpu_was_removed = attribute(root, "removed");
     domain->pid = (QemuPid){.pid = attribute(root, "pid"), .start_time = attribute(root, "start")};
     if (domain->pid.pid <= 1 || domain->id <= 0)
         return error_report(reterr, FROM_DOMAIN, ERROR_XML, "no usable pid or id in the status file");
@@ -112,9 +119,12 @@ static void sync_run_state(Domain *domain) {
 }
 
 static int reconnect(Domain *domain, Error **reterr) {
+    CLEANUP_FREE char *channels = path_join(domain->driver->paths.lib, "channel");
     uint64_t deadline = deadline_in(RECONNECT_USEC);
     int r;
 
+    if (!channels)
+        return error_no_memory(reterr);
     if (!qemu_process_alive(&domain->pid))
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
                             "its QEMU (process %d) has ended", (int)domain->pid.pid);
@@ -122,6 +132,8 @@ static int reconnect(Domain *domain, Error **reterr) {
                         deadline, &domain->monitor, reterr);
     if (r >= 0)
         r = monitor_handshake(domain->monitor, deadline, reterr);
+    if (r >= 0 && qemu_assign_aliases(domain->live, channels) < 0)
+        r = error_no_memory(reterr);
     if (r >= 0)
         r = driver_watch(domain, reterr);
     if (r >= 0)
@@ -150,6 +162,7 @@ static Domain *adopt(Driver *driver, Domain *found) {
     listed->id = found->id;
     listed->state = found->state;
     listed->reason = found->reason;
+    listed->vcpu_was_removed = found->vcpu_was_removed;
     return domain_ref(listed);
 }
 
