@@ -21,9 +21,7 @@ def test_1_to_240_in_one_call(daemon, kvm):
     daemon.stop(signal.SIGKILL)
     daemon.start()
     assert daemon.counts("k240")[("current", "live")] == 240
-    assert daemon.qemus() == {"k240": pid}
-    assert len(re.findall(r"<vcpu id='\d+' enabled='yes'", daemon.virsh("dumpxml", "k240"))) == 240
-    assert len(re.findall(r"^VCPU:", daemon.virsh("vcpuinfo", "k240"), re.M)) == 240
+    assert daemon.virsh("dumpxml", "k240") == xml
 
 
 def test_topology(daemon, kvm):

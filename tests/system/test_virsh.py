@@ -3,8 +3,6 @@
 import re
 import time
 
-import pytest
-
 from conftest import wait_for
 
 
@@ -117,7 +115,6 @@ def test_monitor_command(daemon):
     assert "CommandNotFound" in daemon.virsh("qemu-monitor-command", "m1", '{"execute":"nope"}')
 
 
-@pytest.mark.xfail(reason="the refusal is on its way to main", strict=False)
 def test_replug_under_tcg_is_refused(daemon, guest):
     """QEMU 7.2 without KVM aborts when a vCPU is plugged after a removal: refused, the guest lives."""
     daemon.boot("r1")

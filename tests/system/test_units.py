@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The systemd units, as `meson install` puts them down."""
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from conftest import BUILD
+
+
+def test_verify(tmp_path):
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("SKIP: systemd-analyze is not installed (package systemd)")
+    units = []
+    for name in ("vireod.service", "vireod.socket", "vireod-ro.socket"):
+        with open(os.path.join(BUILD, "daemon/units", name)) as f:
+            text = f.read()
+        if name == "vireod.service":
+            # the program has to exist where the unit names it
+            line = next(l for l in text.splitlines() if l.startswith("ExecStart="))
+            text = text.replace(line, f"ExecStart={os.path.abspath(os.path.join(BUILD, 'daemon/vireod'))}")
+            assert "Type=notify" in text and "KillMode=process" in text
+        path = tmp_path / name
+        path.write_text(text)
+        units.append(str(path))
+    result = subprocess.run(["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert not [l for l in result.stderr.splitlines() if "vireod" in l], result.stderr
+
+
+def test_socket_activation(tmp_path):
+    """A socket passed by systemd (systemd-socket-activate stands in) is served."""
+    program = shutil.which("systemd-socket-activate")
+    if not program:
+        pytest.skip("SKIP: systemd-socket-activate is not installed (package systemd)")
+    socket_path = f"{tmp_path}/activated"
+    process = subprocess.Popen([program, "-l", socket_path, os.path.join(BUILD, "daemon/vireod"),
+                                "--root", str(tmp_path / "root")],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        from conftest import wait_for
+        wait_for(lambda: os.path.exists(socket_path), 10, "activation socket")
+        result = subprocess.run(["virsh", "-c", f"qemu+unix:///system?socket={socket_path}", "list", "--all"],
+                                capture_output=True, text=True, timeout=30)
+        assert result.returncode == 0, result.stderr
+    finally:
+        process.terminate()
+        process.wait(10)
