@@ -36,6 +36,19 @@ static void escape(FILE *out, const char *text) {
         }
 }
 
+/* In an attribute a reader turns bare tabs and newlines into spaces. */
+static void escape_attribute(FILE *out, const char *text) {
+    char one[2] = "";
+
+    for (; *text; text++)
+        if (*text == '\t' || *text == '\n') {
+            fprintf(out, "&#%d;", *text);
+        } else {
+            one[0] = *text;
+            escape(out, one);
+        }
+}
+
 /* A line at the current depth, newline added; %s arguments must be safe words. */
 static void line(Writer *w, const char *format, ...) PRINTF_LIKE(2, 3);
 static void line(Writer *w, const char *format, ...) {
@@ -76,7 +89,7 @@ static void attribute(Writer *w, const char *name, const char *value) {
     if (!value)
         return;
     fprintf(w->out, " %s='", name);
-    escape(w->out, value);
+    escape_attribute(w->out, value);
     fputc('\'', w->out);
 }
 

@@ -4,6 +4,8 @@
 
 #include "conf/domain-parse-internal.h"
 
+#define NUMA_CELL_ID_MAX 1023u
+
 int parse_vcpu(Parser *parser, xmlNodePtr node) {
     CLEANUP_FREE char *text = node_text(node), *cpuset = node_attribute(node, "cpuset");
     CLEANUP_FREE char *placement = node_attribute(node, "placement");
@@ -44,6 +46,7 @@ int parse_vcpu(Parser *parser, xmlNodePtr node) {
         return parse_refuse(parser, node, "placement='auto'");
     if (!cpuset)
         return 0;
+    bitmap_free(TAKE_PTR(def->cpuset)); /* a second <vcpu> */
     if (bitmap_parse(cpuset, BITMAP_MAX_BITS, &def->cpuset) < 0)
         return error_report(parser->reterr, FROM_DOMAIN, ERROR_INVALID_ARG,
                             "Failed to parse bitmap '%.200s'", cpuset);
@@ -155,13 +158,18 @@ static int parse_cell(Parser *parser, xmlNodePtr node) {
     CpuDef *cpu = &parser->def->cpu;
     CLEANUP_FREE char *cpus = node_attribute(node, "cpus"), *memory = node_attribute(node, "memory");
     CLEANUP_FREE char *unit = node_attribute(node, "unit");
-    NumaCell *cell = array_append(&cpu->cells, &cpu->n_cells, sizeof(NumaCell));
-    unsigned id = cpu->n_cells - 1;
+    NumaCell *cell;
+    unsigned id;
     int r;
 
+    if (cpu->n_cells > NUMA_CELL_ID_MAX)
+        return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML, "too many NUMA cells (line %ld)",
+                            xmlGetLineNo(node));
+    cell = array_append(&cpu->cells, &cpu->n_cells, sizeof(NumaCell));
     if (!cell)
         return error_no_memory(parser->reterr);
-    r = attribute_unsigned(parser, node, "id", 1023, &id);
+    id = cpu->n_cells - 1;
+    r = attribute_unsigned(parser, node, "id", NUMA_CELL_ID_MAX, &id);
     if (r < 0)
         return r;
     if (id != cpu->n_cells - 1)

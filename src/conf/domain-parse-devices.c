@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* <devices>. */
+#include <ctype.h>
 #include <stdio.h>
 #include <sys/random.h>
 
 #include "conf/domain-parse-internal.h"
 #include "util/file.h"
+
+/* Some checks compare each device with all others. */
+#define DEVICES_MAX 4096u
 
 static int missing(Parser *parser, xmlNodePtr node, const char *what) {
     return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML, "missing %s in <%s> (line %ld)", what,
@@ -187,15 +191,21 @@ static int parse_disk(Parser *parser, xmlNodePtr node) {
 
 /* ---- interfaces ---- */
 
+/* aa:bb:cc:dd:ee:ff. */
+static bool is_mac(const char *text) {
+    for (unsigned i = 0; i < 17; i++)
+        if (i % 3 == 2 ? text[i] != ':' : !isxdigit((unsigned char)text[i]))
+            return false;
+    return text[17] == '\0';
+}
+
 static int parse_interface(Parser *parser, xmlNodePtr node) {
     DomainDef *def = parser->def;
     CLEANUP_FREE char *type = node_attribute(node, "type"), *detail = NULL;
     xmlNodePtr mac = node_child(node, "mac"), model = node_child(node, "model");
     xmlNodePtr boot = node_child(node, "boot");
     InterfaceDef *interface;
-    unsigned b[6];
     uint8_t random[3];
-    char rest;
 
     if (!streq_ptr(type, "user")) {
         detail = strf("type='%.60s'", type ? type : "");
@@ -213,8 +223,7 @@ static int parse_interface(Parser *parser, xmlNodePtr node) {
     }
     if (!interface->mac)
         return error_no_memory(parser->reterr);
-    if (strlen(interface->mac) != 17 || sscanf(interface->mac, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1],
-                                               &b[2], &b[3], &b[4], &b[5], &rest) != 6)
+    if (!is_mac(interface->mac))
         return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML, "unable to parse mac address '%.40s'",
                             interface->mac);
     if (model)
@@ -293,7 +302,12 @@ int parse_devices(Parser *parser, xmlNodePtr node) {
         {"vsock", NULL, true},                   {"shmem", NULL, true},
         {"lease", NULL, true},                   {"hub", NULL, true},
         {"nvram", NULL, true},                   {"crypto", NULL, true}};
-    int r = parse_children(parser, node, readers, ARRAY_SIZE(readers));
+    int r;
+
+    if (xmlChildElementCount(node) > DEVICES_MAX)
+        return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML, "more than %u devices (line %ld)",
+                            DEVICES_MAX, xmlGetLineNo(node));
+    r = parse_children(parser, node, readers, ARRAY_SIZE(readers));
 
     return r < 0 ? r : pair_consoles(parser);
 }

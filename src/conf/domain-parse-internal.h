@@ -11,6 +11,7 @@ typedef struct Parser {
     const DomainParseParams *params;
     DomainDef *def;
     Error **reterr;
+    unsigned n_warnings;
 } Parser;
 
 /* One child element's reader; a table of them per parent. */

@@ -31,10 +31,13 @@ char *node_text(xmlNodePtr node) {
     return take(xmlNodeGetContent(node));
 }
 
+/* A node's path costs a walk over its siblings: a text full of unknown ones must not take for ever. */
+#define WARNINGS_MAX 32u
+
 static void warn(Parser *parser, xmlNodePtr node) {
     xmlChar *path;
 
-    if (!parser->params->warning)
+    if (!parser->params->warning || parser->n_warnings++ >= WARNINGS_MAX)
         return;
     path = xmlGetNodePath(node);
     parser->params->warning(path ? (const char *)path : (const char *)node->name, xmlGetLineNo(node),

@@ -7,6 +7,8 @@
 #include "conf/domain-parse-internal.h"
 #include "conf/domain-validate.h"
 
+#define NAME_MAX_BYTES 200u /* leaves room in a file name for a suffix */
+
 static int read_text(Parser *parser, xmlNodePtr node, char **to) {
     char *text = node_text(node);
 
@@ -17,8 +19,24 @@ static int read_text(Parser *parser, xmlNodePtr node, char **to) {
     return 0;
 }
 
+/* The name becomes part of file names. */
 static int parse_name(Parser *parser, xmlNodePtr node) {
-    return read_text(parser, node, &parser->def->name);
+    int r = read_text(parser, node, &parser->def->name);
+    const char *name = parser->def->name;
+
+    if (r < 0)
+        return r;
+    if (strchr(name, '\n'))
+        return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML_DETAIL,
+                            "invalid char in name (line %ld): a newline", xmlGetLineNo(node));
+    if (strchr(name, '/') || streq(name, ".") || streq(name, ".."))
+        return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML, "name %.200s cannot contain '/'%s",
+                            name, strchr(name, '/') ? "" : " or be a directory's");
+    if (strlen(name) > NAME_MAX_BYTES)
+        return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML,
+                            "the name is longer than %u bytes (line %ld)", NAME_MAX_BYTES,
+                            xmlGetLineNo(node));
+    return 0;
 }
 
 static int parse_title(Parser *parser, xmlNodePtr node) {
@@ -42,19 +60,31 @@ static int parse_uuid(Parser *parser, xmlNodePtr node) {
     return 0;
 }
 
-static int parse_metadata(Parser *parser, xmlNodePtr node) {
-    xmlBufferPtr buffer = xmlBufferCreate();
-    int r = -ENOMEM;
+/* The element as text, with its CDATA, comments and prefixes; NULL when out of memory. */
+static char *dump_verbatim(xmlNodePtr node) {
+    xmlOutputBufferPtr output = xmlAllocOutputBuffer(NULL);
+    char *text = NULL;
 
-    /* Namespaces declared further up must not be lost. */
-    if (buffer && xmlReconciliateNs(node->doc, node) >= 0 &&
-        xmlNodeDump(buffer, node->doc, node, 0, 0) >= 0) {
-        free(parser->def->metadata);
-        parser->def->metadata = strdup((const char *)xmlBufferContent(buffer));
-        r = parser->def->metadata ? 0 : -ENOMEM;
-    }
-    xmlBufferFree(buffer);
-    return r < 0 ? error_no_memory(parser->reterr) : 0;
+    if (!output)
+        return NULL;
+    if (!node->doc->encoding) /* else attributes come out as numbers */
+        node->doc->encoding = xmlStrdup(BAD_CAST "UTF-8");
+    xmlNodeDumpOutput(output, node->doc, node, 0, 0, "UTF-8");
+    if (xmlOutputBufferFlush(output) >= 0)
+        text = strndup((const char *)xmlOutputBufferGetContent(output),
+                       xmlOutputBufferGetSize(output));
+    xmlOutputBufferClose(output);
+    return text;
+}
+
+static int parse_metadata(Parser *parser, xmlNodePtr node) {
+    /* Namespaces declared further up must not be lost; a prefix declared here already stays. */
+    for (xmlNodePtr up = node->parent; up && up->type == XML_ELEMENT_NODE; up = up->parent)
+        for (xmlNsPtr ns = up->nsDef; ns; ns = ns->next)
+            xmlNewNs(node, ns->href, ns->prefix);
+    free(parser->def->metadata);
+    parser->def->metadata = dump_verbatim(node);
+    return parser->def->metadata ? 0 : error_no_memory(parser->reterr);
 }
 
 static int parse_memory_element(Parser *parser, xmlNodePtr node, uint64_t *to) {
@@ -328,7 +358,10 @@ static int fill(Parser *parser, bool has_uuid) {
         uint64_t sum = 0;
 
         for (size_t i = 0; i < def->cpu.n_cells; i++)
-            sum += def->cpu.cells[i].memory_kib;
+            sum += def->cpu.cells[i].memory_kib; /* 2^10 cells of 2^53 at most */
+        if (sum > INT64_MAX / 1024)
+            return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML,
+                                "the memory of the NUMA cells is beyond any machine's");
         def->memory_kib = sum;
     }
     if (!def->current_memory_kib || def->current_memory_kib > def->memory_kib)
@@ -396,8 +429,7 @@ int domain_parse(const char *xml, size_t len, const DomainParseParams *params, D
         return error_no_memory(reterr);
     /* No XML_PARSE_HUGE: libxml2 keeps its limits on depth and entities. */
     doc = xmlCtxtReadMemory(context, xml, (int)len, "domain.xml", NULL,
-                            XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
-                                XML_PARSE_NOCDATA);
+                            XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
     if (!doc || !context->wellFormed || !xmlDocGetRootElement(doc))
         r = malformed(context, reterr);
     else if (doc->intSubset || doc->extSubset) /* entities could grow without bound */
