@@ -34,15 +34,16 @@ def wait_for(condition, seconds, what):
 class Daemon:
     """vireod --root DIR, with what a test needs to know of it."""
 
-    def __init__(self, root):
+    def __init__(self, root, verbose=True):
         self.root = root
+        self.verbose = ["-v"] if verbose else []
         self.socket = f"{root}/run/vireo-sock"
         self.uri = f"qemu+unix:///system?socket={self.socket}"
         self.process = None
 
     def start(self):
         self.log = open(f"{self.root}/vireod.log", "ab")
-        self.process = subprocess.Popen([VIREOD, "--root", self.root, "-v"], stdin=subprocess.DEVNULL,
+        self.process = subprocess.Popen([VIREOD, "--root", self.root, *self.verbose], stdin=subprocess.DEVNULL,
                                         stdout=self.log, stderr=self.log)
         wait_for(self.answers, 20, "vireod that answers: " + self.log_text()[-2000:])
 
