@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Bytes as a client's frames, into a real session over a socketpair, served by the daemon's own tables
+ * and a driver in a temporary directory that knows two domains. Nothing can be executed: fork always
+ * fails here.
+ *
+ * The first byte: 1 the read-only socket, 2 the connection is opened first, 4 the rest is not raw frames
+ * but records (16-bit procedure, 16-bit length, payload) that get good headers, 8 the QEMU program
+ * instead of the remote one; the high nibble cuts the stream into pieces. */
+#include <stdio.h>
+
+#include "daemon.h"
+#include "fuzz.h"
+#include "rpc/frame.h"
+#include "util/file.h"
+
+enum { READONLY = 1, OPENED = 2, RECORDS = 4, QEMU_RECORDS = 8 };
+
+#define RECORDS_MAX 64
+
+static Daemon daemon_state;
+static char root[64];
+
+static const char *const presets[] = {
+    "<domain type='kvm'><name>one</name><uuid>00000000-0000-0000-0000-000000000001</uuid>"
+    "<metadata><x:a xmlns:x='http://example.org/x'>m</x:a></metadata>"
+    "<memory>65536</memory><vcpu current='2'>4</vcpu><os><type arch='x86_64' machine='q35'>hvm</type></os>"
+    "<devices><emulator>/usr/bin/qemu-system-x86_64</emulator></devices></domain>",
+    "<domain type='qemu'><name>two</name><uuid>00000000-0000-0000-0000-000000000002</uuid>"
+    "<memory>65536</memory><vcpu>1</vcpu><os><type arch='x86_64' machine='pc'>hvm</type></os>"
+    "<devices><emulator>/nowhere/qemu</emulator></devices></domain>"};
+
+/* Replaces libc's for this program: an <emulator> is a client's to choose. */
+pid_t fork(void) {
+    errno = EAGAIN;
+    return -1;
+}
+
+static void remove_root(void) {
+    char path[128];
+    static const char *const dirs[] = {"etc/domains", "etc/autostart", "etc", "run/domains", "run/probe",
+                                       "run", "lib/channel", "lib", "log/qemu", "log", ""};
+
+    for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+        snprintf(path, sizeof(path), "%s/%s", root, dirs[i]);
+        rmdir(path); /* what a crash left behind stays */
+    }
+}
+
+static void set_up(void) {
+    CLEANUP_ERROR Error *error = NULL;
+    DriverPaths paths;
+
+    fuzz_loop_init();
+    snprintf(root, sizeof(root), "%s/vireo-fuzz-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    if (!mkdtemp(root) || config_init(&daemon_state.config, root) < 0)
+        abort();
+    paths = (DriverPaths){daemon_state.config.etc, daemon_state.config.lib, daemon_state.config.run,
+                          daemon_state.config.log};
+    if (driver_new(&paths, &daemon_events, &daemon_state, &daemon_state.driver, &error) < 0)
+        abort();
+    daemon_programs_init();
+    if (rpc_server_new(daemon_programs, daemon_n_programs, &client_ops, &daemon_state,
+                       &daemon_state.server) < 0)
+        abort();
+    atexit(remove_root);
+}
+
+static void define_presets(void *userdata) {
+    for (size_t i = 0; i < ARRAY_SIZE(presets); i++) {
+        CLEANUP_DOMAIN Domain *domain = NULL;
+        CLEANUP_ERROR Error *error = NULL;
+
+        if (driver_define(daemon_state.driver, presets[i], &domain, &error) < 0) {
+            fprintf(stderr, "fuzz: %s\n", error_message(error));
+            abort();
+        }
+    }
+}
+
+static void undefine_all(void *userdata) {
+    while (daemon_state.driver->domains) {
+        CLEANUP_DOMAIN Domain *domain = domain_ref(daemon_state.driver->domains);
+        CLEANUP_ERROR Error *error = NULL;
+
+        if (domain->live || driver_undefine(domain, &error) < 0) {
+            fprintf(stderr, "fuzz: %s is not to be removed: %s\n", domain_name(domain), error_message(error));
+            abort();
+        }
+    }
+}
+
+static bool no_fibers(void *userdata) {
+    return fiber_count() == 0;
+}
+
+static bool gone(void *userdata) {
+    return fiber_count() == 0 && rpc_server_n_sessions(daemon_state.server) == 0;
+}
+
+static void on_fiber(FiberFunc func) {
+    if (fiber_start("fuzz", func, NULL) < 0)
+        abort();
+    fuzz_loop_until(no_fibers, NULL, "presets");
+}
+
+static void send_open(int fd) {
+    FrameHeader header = {.program = REMOTE_PROGRAM, .version = REMOTE_VERSION,
+                          .procedure = REMOTE_PROC_CONNECT_OPEN, .serial = 1};
+    remote_string name = (char *)"qemu:///system";
+    remote_connect_open_args args = {.name = &name};
+    CLEANUP_FREE uint8_t *bytes = NULL;
+    size_t len = 0;
+
+    if (frame_encode(&header, (xdrproc_t)xdr_remote_connect_open_args, &args, &bytes, &len) < 0)
+        abort();
+    fuzz_send(fd, bytes, len, len);
+}
+
+static void put_word(uint8_t *to, uint32_t word) {
+    to[0] = word >> 24;
+    to[1] = word >> 16;
+    to[2] = word >> 8;
+    to[3] = word;
+}
+
+static void send_records(int fd, bool qemu, const uint8_t *data, size_t size, size_t chunk) {
+    for (unsigned i = 0; size >= 4 && i < RECORDS_MAX; i++) {
+        size_t len = MIN_OF((size_t)(data[2] << 8 | data[3]), size - 4);
+        const uint32_t words[] = {FRAME_HEADER_SIZE + len, qemu ? QEMU_PROGRAM : REMOTE_PROGRAM, 1,
+                                  (uint32_t)(data[0] << 8 | data[1]), FRAME_CALL, i + 2, FRAME_OK};
+        CLEANUP_FREE uint8_t *frame = malloc(FRAME_HEADER_SIZE + len);
+
+        if (!frame)
+            abort();
+        for (size_t k = 0; k < ARRAY_SIZE(words); k++)
+            put_word(frame + 4 * k, words[k]);
+        memcpy(frame + FRAME_HEADER_SIZE, data + 4, len);
+        fuzz_send(fd, frame, FRAME_HEADER_SIZE + len, chunk);
+        data += 4 + len;
+        size -= 4 + len;
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    size_t chunk;
+    int fds[2];
+
+    if (!daemon_state.server)
+        set_up();
+    if (size < 1)
+        return 0;
+    chunk = data[0] >> 4 ? (data[0] >> 4) * 3u : 65536u;
+    on_fiber(define_presets);
+    fuzz_socketpair(fds);
+    if (rpc_server_add_connection(daemon_state.server, fds[0], data[0] & READONLY) < 0)
+        abort();
+    if (data[0] & OPENED)
+        send_open(fds[1]);
+    if (data[0] & RECORDS)
+        send_records(fds[1], data[0] & QEMU_RECORDS, data + 1, size - 1, chunk);
+    else
+        fuzz_send(fds[1], data + 1, size - 1, chunk);
+    close(fds[1]);
+    fuzz_loop_until(gone, NULL, "rpc");
+    if (daemon_state.clients)
+        abort();
+    on_fiber(undefine_all);
+    return 0;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Runs a fuzz target over every file of the given directories (or single files), without libFuzzer, so
+ * that the ordinary test run keeps past findings fixed. */
+#include <dirent.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "fuzz.h"
+#include "util/file.h"
+
+#define INPUT_MAX (8u << 20)
+
+static unsigned n_inputs;
+
+static int replay_file(const char *path) {
+    CLEANUP_FREE char *data = NULL;
+    size_t size = 0;
+    int r = file_read(path, INPUT_MAX, &data, &size);
+    uint8_t *exact;
+
+    if (r < 0) {
+        fprintf(stderr, "replay: cannot read '%s': %s\n", path, strerror(-r));
+        return r;
+    }
+    printf("%s: %zu bytes\n", path, size);
+    fflush(stdout); /* the last line names the culprit of a crash */
+    /* A copy of exactly that size, so that ASan sees a read beyond it. */
+    exact = malloc(size ? size : 1);
+    if (!exact)
+        return -ENOMEM;
+    memcpy(exact, data, size);
+    LLVMFuzzerTestOneInput(exact, size);
+    free(exact);
+    n_inputs++;
+    return 0;
+}
+
+static int replay(const char *path) {
+    struct dirent *entry;
+    struct stat st;
+    int r = 0;
+    DIR *dir;
+
+    if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+        return replay_file(path);
+    dir = opendir(path);
+    if (!dir)
+        return -errno;
+    while (r >= 0 && (entry = readdir(dir))) {
+        CLEANUP_FREE char *file = path_join(path, entry->d_name);
+
+        if (entry->d_name[0] != '.')
+            r = file ? replay_file(file) : -ENOMEM;
+    }
+    closedir(dir);
+    return r;
+}
+
+int main(int argc, char **argv) {
+    for (int i = 1; i < argc; i++)
+        if (replay(argv[i]) < 0)
+            return 1;
+    printf("%u inputs\n", n_inputs);
+    return n_inputs > 0 ? 0 : 1; /* an empty corpus tests nothing */
+}
