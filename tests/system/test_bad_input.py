@@ -72,8 +72,8 @@ def test_unknown_names(daemon, other):
 
 @pytest.mark.parametrize("options, expected", [
     ({"kernel": "/nonexistent/kernel"}, "/nonexistent/kernel"),
-    ({"emulator": "/nonexistent/qemu"}, "cannot run the emulator '/nonexistent/qemu'"),
-    ({"emulator": "/bin/false"}, "/bin/false"),
+    ({"boot": False, "emulator": "/nonexistent/qemu"}, "cannot run the emulator '/nonexistent/qemu'"),
+    ({"boot": False, "emulator": "/bin/false"}, "/bin/false"),
     ({"boot": False, "extra": "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/>"
       "<source file='/nonexistent/disk.qcow2'/><target dev='vda' bus='virtio'/></disk>"},
      "/nonexistent/disk.qcow2"),

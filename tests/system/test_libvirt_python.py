@@ -93,6 +93,22 @@ def test_bad_counts(daemon, connection, count, flags, code, text):
     assert domain.vcpusFlags(libvirt.VIR_DOMAIN_AFFECT_CONFIG) == 1
 
 
+@pytest.mark.parametrize("count", [0, 5, 10 ** 9, 2 ** 31, 2 ** 32 - 1])
+def test_bad_live_counts(daemon, connection, count):
+    """No count outside 1...maximum reaches the running QEMU, whatever the client checks itself."""
+    daemon.paused("e1")
+    domain = connection.lookupByName("e1")
+    for flags in (libvirt.VIR_DOMAIN_AFFECT_LIVE, libvirt.VIR_DOMAIN_AFFECT_CURRENT,
+                  libvirt.VIR_DOMAIN_AFFECT_LIVE | libvirt.VIR_DOMAIN_AFFECT_CONFIG):
+        with pytest.raises(libvirt.libvirtError) as raised:
+            domain.setVcpusFlags(count, flags)
+        assert raised.value.get_error_code() == libvirt.VIR_ERR_INVALID_ARG
+    with pytest.raises(libvirt.libvirtError):
+        domain.setVcpus(count)
+    assert domain.vcpusFlags(libvirt.VIR_DOMAIN_AFFECT_LIVE) == 1
+    assert domain.vcpusFlags(libvirt.VIR_DOMAIN_AFFECT_CONFIG) == 1
+
+
 def test_keepalive_and_long_call(daemon, connection):
     """A connection with keepalive stays up while nothing is said."""
     connection.setKeepAlive(1, 3)
