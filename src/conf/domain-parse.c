@@ -415,6 +415,10 @@ static int malformed(xmlParserCtxtPtr context, Error **reterr) {
                         error && error->message ? error->message : "not well-formed XML");
 }
 
+/* What has no parser context yet (a broken encoding) libxml2 would print. */
+static void quiet(void *context, const char *format, ...) {
+}
+
 int domain_parse(const char *xml, size_t len, const DomainParseParams *params, DomainDef **ret,
                  Error **reterr) {
     xmlParserCtxtPtr context;
@@ -427,6 +431,7 @@ int domain_parse(const char *xml, size_t len, const DomainParseParams *params, D
     context = xmlNewParserCtxt();
     if (!context)
         return error_no_memory(reterr);
+    xmlSetGenericErrorFunc(NULL, quiet);
     /* No XML_PARSE_HUGE: libxml2 keeps its limits on depth and entities. */
     doc = xmlCtxtReadMemory(context, xml, (int)len, "domain.xml", NULL,
                             XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);

@@ -5,15 +5,20 @@
  *
  * The first byte: 1 the read-only socket, 2 the connection is opened first, 4 the rest is not raw frames
  * but records (16-bit procedure, 16-bit length, payload) that get good headers, 8 the QEMU program
- * instead of the remote one; the high nibble cuts the stream into pieces. */
+ * instead of the remote one, 16 domain "one" runs on a fake QEMU whose behaviour is the second byte
+ * (fake-qemu.h); the upper three bits cut the stream into pieces. */
 #include <stdio.h>
 
 #include "daemon.h"
+#include "fake-qemu.h"
 #include "fuzz.h"
 #include "rpc/frame.h"
 #include "util/file.h"
+#include "util/worker.h"
 
-enum { READONLY = 1, OPENED = 2, RECORDS = 4, QEMU_RECORDS = 8 };
+enum { READONLY = 1, OPENED = 2, RECORDS = 4, QEMU_RECORDS = 8, RUNNING = 16 };
+
+#define UNPLUG_USEC (2 * USEC_PER_MSEC)
 
 #define RECORDS_MAX 64
 
@@ -58,7 +63,10 @@ static void set_up(void) {
                           daemon_state.config.log};
     if (driver_new(&paths, &daemon_events, &daemon_state, &daemon_state.driver, &error) < 0)
         abort();
+    daemon_state.driver->unplug_timeout_usec = UNPLUG_USEC;
     daemon_programs_init();
+    if (worker_init(1) < 0) /* calls overlap at every write, as in the daemon */
+        abort();
     if (rpc_server_new(daemon_programs, daemon_n_programs, &client_ops, &daemon_state,
                        &daemon_state.server) < 0)
         abort();
@@ -77,11 +85,19 @@ static void define_presets(void *userdata) {
     }
 }
 
-static void undefine_all(void *userdata) {
+static void start_one(void *userdata) {
+    const unsigned *behaviour = userdata;
+
+    fake_qemu_start(daemon_state.driver->domains, *behaviour);
+}
+
+static void remove_all(void *userdata) {
     while (daemon_state.driver->domains) {
         CLEANUP_DOMAIN Domain *domain = domain_ref(daemon_state.driver->domains);
         CLEANUP_ERROR Error *error = NULL;
 
+        if (domain->live && driver_destroy(domain, false, NULL) >= 0 && !domain->driver)
+            continue; /* it was transient */
         if (domain->live || driver_undefine(domain, &error) < 0) {
             fprintf(stderr, "fuzz: %s is not to be removed: %s\n", domain_name(domain), error_message(error));
             abort();
@@ -97,8 +113,13 @@ static bool gone(void *userdata) {
     return fiber_count() == 0 && rpc_server_n_sessions(daemon_state.server) == 0;
 }
 
-static void on_fiber(FiberFunc func) {
-    if (fiber_start("fuzz", func, NULL) < 0)
+static bool answered(void *userdata) {
+    fuzz_drain(*(int *)userdata);
+    return fiber_count() == 0;
+}
+
+static void on_fiber(FiberFunc func, void *userdata) {
+    if (fiber_start("fuzz", func, userdata) < 0)
         abort();
     fuzz_loop_until(no_fibers, NULL, "presets");
 }
@@ -142,28 +163,39 @@ static void send_records(int fd, bool qemu, const uint8_t *data, size_t size, si
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    unsigned flags, behaviour;
     size_t chunk;
     int fds[2];
 
     if (!daemon_state.server)
         set_up();
-    if (size < 1)
+    if (size < 2)
         return 0;
-    chunk = data[0] >> 4 ? (data[0] >> 4) * 3u : 65536u;
-    on_fiber(define_presets);
+    flags = data[0];
+    behaviour = data[1];
+    chunk = flags >> 5 ? (flags >> 5) * 5u : 65536u;
+    data += 1 + !!(flags & RUNNING);
+    size -= 1 + !!(flags & RUNNING);
+    on_fiber(define_presets, NULL);
+    if (flags & RUNNING)
+        on_fiber(start_one, &behaviour);
     fuzz_socketpair(fds);
-    if (rpc_server_add_connection(daemon_state.server, fds[0], data[0] & READONLY) < 0)
+    if (rpc_server_add_connection(daemon_state.server, fds[0], flags & READONLY) < 0)
         abort();
-    if (data[0] & OPENED)
+    if (flags & OPENED)
         send_open(fds[1]);
-    if (data[0] & RECORDS)
-        send_records(fds[1], data[0] & QEMU_RECORDS, data + 1, size - 1, chunk);
+    if (flags & RECORDS)
+        send_records(fds[1], flags & QEMU_RECORDS, data, size, chunk);
     else
-        fuzz_send(fds[1], data + 1, size - 1, chunk);
+        fuzz_send(fds[1], data, size, chunk);
+    /* A hang-up drops what was not read yet: most inputs are answered to the end. */
+    if (!(flags & RUNNING) || !(behaviour & 128) || size % 2)
+        fuzz_loop_until(answered, &fds[1], "calls");
     close(fds[1]);
     fuzz_loop_until(gone, NULL, "rpc");
     if (daemon_state.clients)
         abort();
-    on_fiber(undefine_all);
+    on_fiber(remove_all, NULL);
+    fake_qemu_end();
     return 0;
 }
