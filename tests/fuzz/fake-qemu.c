@@ -140,10 +140,10 @@ static const char *device_del(json_object *arguments) {
 }
 
 static void answer(json_object *id, const char *value, const char *error) {
-    CLEANUP_FREE char *text = error ? strf("{\"error\":{\"class\":\"%s\",\"desc\":\"no\"},\"id\":%s}\r\n", error,
-                                           json_object_to_json_string(id))
-                                    : strf("{\"return\":%s,\"id\":%s}\r\n", value,
-                                           json_object_to_json_string(id));
+    const char *id_text = json_object_to_json_string(id);
+    CLEANUP_FREE char *text =
+        error ? strf("{\"error\":{\"class\":\"%s\",\"desc\":\"no\"},\"id\":%s}\r\n", error, id_text)
+              : strf("{\"return\":%s,\"id\":%s}\r\n", value, id_text);
 
     if (!text)
         abort();
