@@ -6,6 +6,7 @@
 
 #include "conf/domain-parse-internal.h"
 #include "conf/domain-validate.h"
+#include "conf/xml-text.h"
 
 #define NAME_MAX_BYTES 200u /* leaves room in a file name for a suffix */
 
@@ -60,30 +61,9 @@ static int parse_uuid(Parser *parser, xmlNodePtr node) {
     return 0;
 }
 
-/* The element as text, with its CDATA, comments and prefixes; NULL when out of memory. */
-static char *dump_verbatim(xmlNodePtr node) {
-    xmlOutputBufferPtr output = xmlAllocOutputBuffer(NULL);
-    char *text = NULL;
-
-    if (!output)
-        return NULL;
-    if (!node->doc->encoding) /* else attributes come out as numbers */
-        node->doc->encoding = xmlStrdup(BAD_CAST "UTF-8");
-    xmlNodeDumpOutput(output, node->doc, node, 0, 0, "UTF-8");
-    if (xmlOutputBufferFlush(output) >= 0)
-        text = strndup((const char *)xmlOutputBufferGetContent(output),
-                       xmlOutputBufferGetSize(output));
-    xmlOutputBufferClose(output);
-    return text;
-}
-
 static int parse_metadata(Parser *parser, xmlNodePtr node) {
-    /* Namespaces declared further up must not be lost; a prefix declared here already stays. */
-    for (xmlNodePtr up = node->parent; up && up->type == XML_ELEMENT_NODE; up = up->parent)
-        for (xmlNsPtr ns = up->nsDef; ns; ns = ns->next)
-            xmlNewNs(node, ns->href, ns->prefix);
     free(parser->def->metadata);
-    parser->def->metadata = dump_verbatim(node);
+    parser->def->metadata = xml_text(node);
     return parser->def->metadata ? 0 : error_no_memory(parser->reterr);
 }
 

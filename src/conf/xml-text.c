@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* XML tree to text; recursion is as deep as libxml2 let the parser go (256). */
+#include "conf/xml-text.h"
+
+#include <stdio.h>
+
+#include "util/macro.h"
+
+static void put_escaped(FILE *out, const xmlChar *text, bool in_attribute) {
+    for (; text && *text; text++) {
+        if (*text == '&')
+            fputs("&amp;", out);
+        else if (*text == '<')
+            fputs("&lt;", out);
+        else if (*text == '>')
+            fputs("&gt;", out);
+        else if (*text == '\r' || (in_attribute && (*text == '\n' || *text == '\t' || *text == '"')))
+            fprintf(out, "&#%d;", *text);
+        else
+            fputc(*text, out);
+    }
+}
+
+static void put_name(FILE *out, const xmlNs *ns, const xmlChar *name) {
+    if (ns && ns->prefix)
+        fprintf(out, "%s:", (const char *)ns->prefix);
+    fputs((const char *)name, out);
+}
+
+/* libxml2 2.9 leaves an ampersand in a namespace name as "&#38;". */
+static void put_namespace(FILE *out, const xmlNs *ns) {
+    const xmlChar *href, *amp;
+
+    fprintf(out, ns->prefix ? " xmlns:%s=\"" : " xmlns%s=\"", ns->prefix ? (const char *)ns->prefix : "");
+    for (href = ns->href; href && (amp = xmlStrstr(href, BAD_CAST "&#38;")); href = amp + 5) {
+        xmlChar *before = xmlStrndup(href, (int)(amp - href));
+
+        put_escaped(out, before, true);
+        fputs("&amp;", out);
+        xmlFree(before);
+    }
+    put_escaped(out, href, true);
+    fputc('"', out);
+}
+
+static bool declares(const xmlNode *element, const xmlChar *prefix) {
+    for (const xmlNs *ns = element->nsDef; ns; ns = ns->next)
+        if (xmlStrEqual(ns->prefix, prefix))
+            return true;
+    return false;
+}
+
+/* Declarations further up, the nearest of each prefix. */
+static void put_inherited(FILE *out, const xmlNode *element) {
+    for (const xmlNode *up = element->parent; up && up->type == XML_ELEMENT_NODE; up = up->parent)
+        for (const xmlNs *ns = up->nsDef; ns; ns = ns->next) {
+            const xmlNode *below = element;
+
+            while (below != up && !declares(below, ns->prefix))
+                below = below->parent;
+            if (below == up)
+                put_namespace(out, ns);
+        }
+}
+
+static void put_element(FILE *out, const xmlNode *element, bool outermost);
+
+static void put_node(FILE *out, const xmlNode *node) {
+    switch (node->type) {
+    case XML_ELEMENT_NODE:
+        put_element(out, node, false);
+        break;
+    case XML_TEXT_NODE:
+        put_escaped(out, node->content, false);
+        break;
+    case XML_CDATA_SECTION_NODE:
+        fprintf(out, "<![CDATA[%s]]>", node->content ? (const char *)node->content : "");
+        break;
+    case XML_COMMENT_NODE:
+        fprintf(out, "<!--%s-->", node->content ? (const char *)node->content : "");
+        break;
+    case XML_PI_NODE:
+        fprintf(out, "<?%s%s%s?>", (const char *)node->name, node->content ? " " : "",
+                node->content ? (const char *)node->content : "");
+        break;
+    default: /* entities need a document type, which is refused */
+        break;
+    }
+}
+
+static void put_element(FILE *out, const xmlNode *element, bool outermost) {
+    fputc('<', out);
+    put_name(out, element->ns, element->name);
+    for (const xmlNs *ns = element->nsDef; ns; ns = ns->next)
+        put_namespace(out, ns);
+    if (outermost)
+        put_inherited(out, element);
+    for (const xmlAttr *attribute = element->properties; attribute; attribute = attribute->next) {
+        xmlChar *value = xmlNodeGetContent((const xmlNode *)attribute);
+
+        fputc(' ', out);
+        put_name(out, attribute->ns, attribute->name);
+        fputs("=\"", out);
+        put_escaped(out, value, true);
+        fputc('"', out);
+        xmlFree(value);
+    }
+    if (!element->children) {
+        fputs("/>", out);
+        return;
+    }
+    fputc('>', out);
+    for (const xmlNode *child = element->children; child; child = child->next)
+        put_node(out, child);
+    fputs("</", out);
+    put_name(out, element->ns, element->name);
+    fputc('>', out);
+}
+
+char *xml_text(xmlNodePtr element) {
+    CLEANUP_FREE char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+
+    if (!out)
+        return NULL;
+    put_element(out, element, true);
+    return fclose(out) == 0 ? TAKE_PTR(text) : NULL;
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A parsed XML element as text again, to be kept and written as it was read. */
+#pragma once
+
+#include <libxml/tree.h>
+
+/* The element with its comments, CDATA and prefixes; declarations of the elements around it that it
+ * may need are repeated in it. Unlike libxml2's own dump this escapes namespace names, too. Attributes
+ * in double quotes. NULL when out of memory. Caller frees. */
+char *xml_text(xmlNodePtr element);
