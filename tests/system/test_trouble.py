@@ -225,7 +225,7 @@ def memory_kib(pid):
 
 
 def test_client_that_never_reads(daemon):
-    """Calls without end and no answer taken: the daemon stops reading from it, not serving others."""
+    """Calls without end and no answer taken: the daemon stops reading or closes it, and serves others."""
     daemon.paused("w1", maximum=200)
     s = socket.socket(socket.AF_UNIX)
     s.connect(daemon.socket)
@@ -233,16 +233,15 @@ def test_client_that_never_reads(daemon):
     before = memory_kib(daemon.process.pid)
     capabilities = frame(7) * 100
     s.settimeout(1)
-    try:
-        for _ in range(2000):
+    with pytest.raises(OSError):  # 2.4 GB of answers are not taken on
+        for _ in range(4000):
             s.sendall(capabilities)
-    except OSError:
-        pass
     quick(daemon, "list")
     quick(daemon, "setvcpus", "w1", "2", "--live")
     grown = memory_kib(daemon.process.pid) - before
     s.close()
-    assert grown < 256 * 1024, f"the daemon grew by {grown} KiB"
+    # The limit is 64 MiB of answers; the rest is room for malloc's and the sanitizers' own.
+    assert grown < 1024 * 1024, f"the daemon grew by {grown} KiB"
     quick(daemon, "list")
 
 
