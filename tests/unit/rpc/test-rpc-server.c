@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The server's session over a socketpair: admission, queueing, framing, keepalive, clients that go. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "rpc/frame.h"
+#include "rpc/remote_protocol.h"
+#include "rpc/server.h"
+#include "util/log.h"
+
+enum { PROC_ECHO = 1, PROC_WRITE, PROC_HOLD, PROC_LOGIN, PROC_OPEN, PROC_FAIL, PROC_MUTE, PROC_BYE,
+       PROC_MISSING, PROC_EVENT };
+
+static struct {
+    RpcServer *server;
+    int fd; /* the client's end */
+    bool authenticated, open;
+    FiberCond gate;
+    bool gate_open;
+    unsigned n_held, n_returned, n_opened, n_closed;
+    uint8_t input[1 << 20];
+    size_t input_used;
+    uint32_t serial;
+} t;
+
+/* ---- a program ---- */
+
+static int echo(RpcSession *session, void *args, void *ret, Error **reterr) {
+    *(remote_string *)ret = strdup(*(remote_string *)args);
+    return 0;
+}
+
+static int nothing(RpcSession *session, void *args, void *ret, Error **reterr) {
+    return 0;
+}
+
+static int hold(RpcSession *session, void *args, void *ret, Error **reterr) {
+    t.n_held++;
+    while (!t.gate_open)
+        assert_int_equal(fiber_cond_wait(&t.gate, deadline_in(10 * USEC_PER_SEC)), 0);
+    t.n_returned++;
+    return 0;
+}
+
+static int login(RpcSession *session, void *args, void *ret, Error **reterr) {
+    rpc_session_set_authenticated(session, true);
+    return 0;
+}
+
+static int open_session(RpcSession *session, void *args, void *ret, Error **reterr) {
+    rpc_session_set_open(session, true);
+    return 0;
+}
+
+static int fail_call(RpcSession *session, void *args, void *ret, Error **reterr) {
+    return error_report(reterr, FROM_QEMU, ERROR_NO_DOMAIN, "no '%s'", "x");
+}
+
+static int mute(RpcSession *session, void *args, void *ret, Error **reterr) {
+    return -EIO;
+}
+
+static int bye(RpcSession *session, void *args, void *ret, Error **reterr) {
+    rpc_session_close_after_reply(session);
+    return 0;
+}
+
+static int event(RpcSession *session, void *args, void *ret, Error **reterr) {
+    remote_string text = (char *)"e";
+
+    return rpc_session_send_event(session, REMOTE_PROGRAM, 1, 318, (xdrproc_t)xdr_remote_string, &text);
+}
+
+#define STRING (xdrproc_t)xdr_remote_string, sizeof(remote_string)
+#define EARLY (RPC_PROC_BEFORE_AUTH | RPC_PROC_BEFORE_OPEN)
+
+static const RpcProc procs[] = {
+    {PROC_ECHO, "virEcho", 0, echo, STRING, STRING},
+    {PROC_WRITE, "virDomainCreate", RPC_PROC_WRITE, nothing, NULL, 0, NULL, 0},
+    {PROC_HOLD, "virHold", 0, hold, NULL, 0, NULL, 0},
+    {PROC_LOGIN, "virLogin", EARLY, login, NULL, 0, NULL, 0},
+    {PROC_OPEN, "virConnectOpen", RPC_PROC_BEFORE_OPEN, open_session, NULL, 0, NULL, 0},
+    {PROC_FAIL, "virFail", 0, fail_call, NULL, 0, NULL, 0},
+    {PROC_MUTE, "virMute", 0, mute, NULL, 0, NULL, 0},
+    {PROC_BYE, "virConnectClose", EARLY, bye, NULL, 0, NULL, 0},
+    {PROC_MISSING, "virMissing", EARLY, NULL, NULL, 0, NULL, 0},
+    {PROC_EVENT, "virEvent", 0, event, NULL, 0, NULL, 0},
+};
+static const RpcProgram program = {REMOTE_PROGRAM, REMOTE_VERSION, procs, ARRAY_SIZE(procs)};
+
+static int session_opened(RpcSession *session, void *userdata) {
+    t.n_opened++;
+    rpc_session_set_authenticated(session, t.authenticated);
+    rpc_session_set_open(session, t.open);
+    return 0;
+}
+
+static void session_closed(RpcSession *session, void *userdata) {
+    t.n_closed++;
+}
+
+static const RpcServerOps ops = {.session_opened = session_opened, .session_closed = session_closed};
+
+/* ---- the client ---- */
+
+static void pump(void) {
+    while (sd_event_run(fiber_event(), 0) > 0)
+        ;
+}
+
+static void connect_client(bool readonly) {
+    int fds[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+    t.fd = fds[1];
+    t.input_used = 0;
+    assert_int_equal(rpc_server_add_connection(t.server, fds[0], readonly), 0);
+}
+
+static void hang_up(void) {
+    close(TAKE_FD(t.fd));
+    pump();
+}
+
+static void send_bytes(const void *bytes, size_t len) {
+    assert_int_equal(send(t.fd, bytes, len, MSG_NOSIGNAL), (ssize_t)len);
+}
+
+static void send_frame(const FrameHeader *header, const char *text) {
+    CLEANUP_FREE uint8_t *bytes = NULL;
+    remote_string string = (char *)text;
+    size_t len = 0;
+
+    assert_int_equal(frame_encode(header, text ? (xdrproc_t)xdr_remote_string : NULL, &string, &bytes, &len), 0);
+    send_bytes(bytes, len);
+}
+
+static FrameHeader call_header(int procedure) {
+    return (FrameHeader){.program = REMOTE_PROGRAM, .version = REMOTE_VERSION, .procedure = procedure,
+                         .type = FRAME_CALL, .serial = ++t.serial};
+}
+
+static uint32_t call(int procedure, const char *text) {
+    FrameHeader header = call_header(procedure);
+
+    send_frame(&header, text);
+    return header.serial;
+}
+
+/* The next packet that is there already: its header, and payload copied. False: none. */
+static bool next_packet(FrameHeader *header, uint8_t *payload, size_t *ret_len) {
+    uint32_t length;
+    ssize_t n;
+
+    pump();
+    n = recv(t.fd, t.input + t.input_used, sizeof(t.input) - t.input_used, MSG_DONTWAIT);
+    if (n > 0)
+        t.input_used += n;
+    if (t.input_used < 4)
+        return false;
+    length = frame_length(t.input);
+    assert_in_range(length, FRAME_HEADER_SIZE, 4096);
+    assert_true(t.input_used >= length);
+    frame_parse_header(t.input, header);
+    *ret_len = length - FRAME_HEADER_SIZE;
+    memcpy(payload, t.input + FRAME_HEADER_SIZE, *ret_len);
+    memmove(t.input, t.input + length, t.input_used - length);
+    t.input_used -= length;
+    return true;
+}
+
+static void expect_nothing(void) {
+    uint8_t payload[4096];
+    FrameHeader header;
+    size_t len;
+
+    assert_false(next_packet(&header, payload, &len));
+}
+
+static void expect_ok(uint32_t serial, const char *text) {
+    uint8_t payload[4096];
+    FrameHeader header;
+    remote_string back = NULL;
+    size_t len;
+
+    assert_true(next_packet(&header, payload, &len));
+    assert_int_equal(header.program, REMOTE_PROGRAM);
+    assert_int_equal(header.type, FRAME_REPLY);
+    assert_int_equal(header.status, FRAME_OK);
+    assert_int_equal(header.serial, serial);
+    if (!text) {
+        assert_int_equal(len, 0);
+        return;
+    }
+    assert_int_equal(frame_decode(payload, len, (xdrproc_t)xdr_remote_string, &back), 0);
+    assert_string_equal(back, text);
+    xdr_free((xdrproc_t)xdr_remote_string, &back);
+}
+
+static void expect_error(uint32_t serial, ErrorCode code, ErrorFrom from, const char *message) {
+    CLEANUP_ERROR Error *error = NULL;
+    uint8_t payload[4096];
+    FrameHeader header;
+    size_t len;
+
+    assert_true(next_packet(&header, payload, &len));
+    assert_int_equal(header.type, FRAME_REPLY);
+    assert_int_equal(header.status, FRAME_ERROR);
+    assert_int_equal(header.serial, serial);
+    frame_decode_error(payload, len, &error);
+    assert_string_equal(error->message, message);
+    assert_int_equal(error->code, code);
+    assert_int_equal(error->from, from);
+}
+
+/* The server has closed and let go of the session. */
+static void expect_closed(void) {
+    uint8_t byte;
+
+    pump();
+    assert_int_equal(recv(t.fd, &byte, 1, MSG_DONTWAIT), 0);
+    assert_int_equal(rpc_server_n_sessions(t.server), 0);
+    assert_int_equal(t.n_closed, t.n_opened);
+}
+
+static int set_up(void **state) {
+    sd_event *loop = NULL;
+
+    memset(&t, 0, sizeof(t));
+    t.fd = -1;
+    t.authenticated = t.open = true;
+    log_init(LOG_ERR);
+    assert_true(sd_event_new(&loop) >= 0);
+    assert_int_equal(fiber_init(loop), 0);
+    sd_event_unref(loop);
+    assert_int_equal(rpc_server_new(&program, 1, &ops, NULL, &t.server), 0);
+    return 0;
+}
+
+static int tear_down(void **state) {
+    if (t.fd >= 0)
+        hang_up();
+    assert_int_equal(fiber_count(), 0);
+    assert_int_equal(rpc_server_n_sessions(t.server), 0);
+    assert_int_equal(t.n_closed, t.n_opened);
+    rpc_server_free(t.server);
+    fiber_shutdown();
+    return 0;
+}
+
+/* ---- tests ---- */
+
+static void test_calls_and_replies(void **state) {
+    connect_client(false);
+    expect_ok(call(PROC_ECHO, "hello"), "hello");
+    expect_ok(call(PROC_WRITE, NULL), NULL);
+    expect_error(call(PROC_FAIL, NULL), ERROR_NO_DOMAIN, FROM_QEMU, "Domain not found: no 'x'");
+    expect_error(call(PROC_MUTE, NULL), ERROR_INTERNAL, FROM_RPC,
+                 "internal error: the call failed without saying why");
+    expect_ok(call(PROC_ECHO, "still here"), "still here");
+}
+
+static void test_unknown_things_are_errors(void **state) {
+    FrameHeader header = call_header(PROC_ECHO);
+
+    connect_client(false);
+    header.program = 4711;
+    send_frame(&header, "x");
+    expect_error(header.serial, ERROR_RPC, FROM_RPC, "Cannot find program 4711 version 1");
+    header = call_header(PROC_ECHO);
+    header.version = 2;
+    send_frame(&header, "x");
+    expect_error(header.serial, ERROR_RPC, FROM_RPC, "Cannot find program 536903814 version 2");
+    expect_error(call(9999, NULL), ERROR_RPC, FROM_RPC, "unknown procedure: 9999");
+    expect_error(call(-1, NULL), ERROR_RPC, FROM_RPC, "unknown procedure: -1");
+    expect_error(call(INT32_MIN, NULL), ERROR_RPC, FROM_RPC, "unknown procedure: -2147483648");
+    expect_error(call(PROC_MISSING, NULL), ERROR_RPC, FROM_RPC, "unknown procedure: 9");
+    header = call_header(PROC_ECHO);
+    header.status = 1;
+    send_frame(&header, "x");
+    expect_error(header.serial, ERROR_RPC, FROM_RPC, "Unexpected message status 1");
+    expect_error(call(PROC_ECHO, NULL), ERROR_RPC, FROM_RPC, "Unable to decode message payload");
+    expect_ok(call(PROC_ECHO, "on"), "on");
+}
+
+static void test_stray_packets_are_ignored(void **state) {
+    connect_client(false);
+    for (int type = FRAME_REPLY; type <= 9; type++) {
+        FrameHeader header = call_header(PROC_ECHO);
+
+        header.type = type;
+        send_frame(&header, "x");
+    }
+    expect_nothing();
+    expect_ok(call(PROC_ECHO, "on"), "on");
+}
+
+static void test_login_and_open_come_first(void **state) {
+    t.authenticated = t.open = false;
+    connect_client(false);
+    expect_error(call(PROC_ECHO, "x"), ERROR_RPC, FROM_RPC, "authentication required");
+    expect_error(call(PROC_OPEN, NULL), ERROR_RPC, FROM_RPC, "authentication required");
+    expect_ok(call(PROC_LOGIN, NULL), NULL);
+    expect_error(call(PROC_ECHO, "x"), ERROR_INTERNAL, FROM_RPC,
+                 "internal error: hypervisor connection not open");
+    expect_ok(call(PROC_OPEN, NULL), NULL);
+    expect_ok(call(PROC_ECHO, "x"), "x");
+}
+
+static void test_readonly_cannot_write(void **state) {
+    connect_client(true);
+    expect_error(call(PROC_WRITE, NULL), ERROR_OPERATION_DENIED, FROM_DOMAIN,
+                 "operation forbidden: read only access prevents virDomainCreate");
+    expect_ok(call(PROC_ECHO, "reads"), "reads");
+}
+
+static void test_bad_lengths_close(void **state) {
+    static const uint32_t lengths[] = {0, 1, 4, 27, RPC_LENGTH_MAX + 1, 0x80000000u, UINT32_MAX};
+
+    for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
+        const uint32_t length = lengths[i];
+        const uint8_t word[] = {length >> 24, length >> 16, length >> 8, length};
+
+        connect_client(false);
+        send_bytes(word, 4);
+        expect_closed();
+        hang_up();
+    }
+}
+
+/* A length word that is allowed waits for its bytes; nothing is answered, nothing closes. */
+static void test_truncated_frames_wait(void **state) {
+    static const uint8_t word[] = {RPC_LENGTH_MAX >> 24, RPC_LENGTH_MAX >> 16 & 255,
+                                   RPC_LENGTH_MAX >> 8 & 255, RPC_LENGTH_MAX & 255};
+    FrameHeader header = call_header(PROC_ECHO);
+    CLEANUP_FREE uint8_t *bytes = NULL;
+    remote_string text = (char *)"in pieces";
+    size_t len = 0;
+
+    assert_int_equal(frame_encode(&header, (xdrproc_t)xdr_remote_string, &text, &bytes, &len), 0);
+    connect_client(false);
+    for (size_t i = 0; i < len; i++) {
+        expect_nothing();
+        send_bytes(bytes + i, 1);
+    }
+    expect_ok(header.serial, "in pieces");
+    send_bytes(word, 4);
+    send_bytes(bytes, len);
+    expect_nothing();
+    assert_int_equal(rpc_server_n_sessions(t.server), 1);
+    hang_up();
+}
+
+static void release(void) {
+    t.gate_open = true;
+    fiber_cond_broadcast(&t.gate);
+}
+
+static void test_calls_beyond_the_limit_wait(void **state) {
+    uint32_t first = t.serial + 1;
+    bool answered[RPC_MAX_ACTIVE + 4] = {false};
+
+    connect_client(false);
+    for (int i = 0; i < RPC_MAX_ACTIVE + 3; i++)
+        call(PROC_HOLD, NULL);
+    call(PROC_ECHO, "last");
+    pump();
+    assert_int_equal(t.n_held, RPC_MAX_ACTIVE);
+    expect_nothing();
+    release();
+    for (size_t i = 0; i < ARRAY_SIZE(answered); i++) {
+        uint8_t payload[4096];
+        FrameHeader header;
+        size_t len;
+
+        assert_true(next_packet(&header, payload, &len));
+        assert_in_range(header.serial - first, 0, ARRAY_SIZE(answered) - 1);
+        assert_false(answered[header.serial - first]);
+        answered[header.serial - first] = true;
+    }
+    assert_int_equal(t.n_returned, RPC_MAX_ACTIVE + 3);
+    expect_nothing();
+}
+
+/* One client at its limit does not hold up another. */
+static void test_a_busy_client_does_not_block_others(void **state) {
+    int busy;
+
+    connect_client(false);
+    for (int i = 0; i < RPC_MAX_ACTIVE + 3; i++)
+        call(PROC_HOLD, NULL);
+    pump();
+    busy = t.fd;
+    connect_client(false);
+    expect_ok(call(PROC_ECHO, "me"), "me");
+    close(busy);
+    release();
+    pump();
+    assert_int_equal(rpc_server_n_sessions(t.server), 1);
+}
+
+static void test_keepalive_is_answered(void **state) {
+    FrameHeader ping = {.program = KEEPALIVE_PROGRAM, .version = KEEPALIVE_VERSION, .procedure = 1,
+                        .type = FRAME_MESSAGE}, header;
+    uint8_t payload[4096];
+    size_t len;
+
+    t.authenticated = t.open = false; /* it needs neither */
+    connect_client(false);
+    send_frame(&ping, NULL);
+    assert_true(next_packet(&header, payload, &len));
+    assert_int_equal(header.program, KEEPALIVE_PROGRAM);
+    assert_int_equal(header.procedure, 2);
+    assert_int_equal(header.type, FRAME_MESSAGE);
+    assert_int_equal(header.serial, 0);
+    assert_int_equal(len, 0);
+    ping.procedure = 2;
+    send_frame(&ping, NULL);
+    expect_nothing();
+}
+
+static void test_client_vanishes_in_a_call(void **state) {
+    connect_client(false);
+    call(PROC_HOLD, NULL);
+    call(PROC_HOLD, NULL);
+    pump();
+    assert_int_equal(t.n_held, 2);
+    hang_up();
+    assert_int_equal(t.n_returned, 0); /* the work goes on */
+    assert_int_equal(t.n_closed, 0);   /* its session is still of use to it */
+    release();
+    pump();
+    assert_int_equal(t.n_returned, 2);
+    assert_int_equal(t.n_closed, 1);
+    assert_int_equal(rpc_server_n_sessions(t.server), 0);
+}
+
+static void test_close_comes_after_the_reply(void **state) {
+    uint32_t serial;
+
+    connect_client(false);
+    serial = call(PROC_BYE, NULL);
+    call(PROC_ECHO, "too late");
+    expect_ok(serial, NULL);
+    expect_closed();
+}
+
+static void test_events_keep_their_place(void **state) {
+    uint8_t payload[4096];
+    FrameHeader header;
+    uint32_t serial;
+    size_t len;
+
+    connect_client(false);
+    serial = call(PROC_EVENT, NULL);
+    assert_true(next_packet(&header, payload, &len));
+    assert_int_equal(header.type, FRAME_MESSAGE);
+    assert_int_equal(header.procedure, 318);
+    assert_int_equal(header.serial, 0);
+    expect_ok(serial, NULL);
+}
+
+static void stop(void *userdata) {
+    *(int *)userdata = rpc_server_stop(t.server, deadline_in(10 * USEC_PER_MSEC));
+}
+
+static void test_stop_waits_for_calls(void **state) {
+    int r = 1;
+
+    connect_client(false);
+    call(PROC_HOLD, NULL);
+    pump();
+    assert_int_equal(fiber_start("stop", stop, &r), 0);
+    while (r == 1)
+        assert_true(sd_event_run(fiber_event(), UINT64_MAX) >= 0);
+    assert_int_equal(r, -ETIMEDOUT);
+    release();
+    r = 1;
+    assert_int_equal(fiber_start("stop", stop, &r), 0);
+    pump();
+    assert_int_equal(r, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(test_calls_and_replies),
+        TEST(test_unknown_things_are_errors),
+        TEST(test_stray_packets_are_ignored),
+        TEST(test_login_and_open_come_first),
+        TEST(test_readonly_cannot_write),
+        TEST(test_bad_lengths_close),
+        TEST(test_truncated_frames_wait),
+        TEST(test_calls_beyond_the_limit_wait),
+        TEST(test_a_busy_client_does_not_block_others),
+        TEST(test_keepalive_is_answered),
+        TEST(test_client_vanishes_in_a_call),
+        TEST(test_close_comes_after_the_reply),
+        TEST(test_events_keep_their_place),
+        TEST(test_stop_waits_for_calls),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
