@@ -34,7 +34,10 @@ def wait_for(condition, seconds, what):
 class Daemon:
     """vireod --root DIR, with what a test needs to know of it."""
 
+    live = set()
+
     def __init__(self, root, verbose=True):
+        Daemon.live.add(self)
         self.root = root
         self.verbose = ["-v"] if verbose else []
         self.socket = f"{root}/run/vireo-sock"
@@ -90,6 +93,14 @@ class Daemon:
                 found[name.group(1) if name else "probe"] = int(pid)
         return found
 
+    def kill(self):
+        """The end without questions, for a test run that is itself being ended."""
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+        for pid in self.qemus().values():
+            os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(self.root, ignore_errors=True)
+
     def clean_up(self):
         failure = None
         try:
@@ -103,6 +114,7 @@ class Daemon:
         wait_for(lambda: not self.qemus(), 10, "end of all QEMUs")
         log = self.log_text()
         shutil.rmtree(self.root, ignore_errors=True)
+        Daemon.live.discard(self)
         assert failure is None, failure + "\n" + log[-3000:]
         assert "AddressSanitizer" not in log and "runtime error" not in log, log[-6000:]
 

@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Runs pytest for meson: its exit status, or 77 when every test was skipped."""
+import os
+import shutil
 import signal
 import sys
+import tempfile
 
 import pytest
 
@@ -18,14 +21,20 @@ class Counter:
 
 
 def end(*_):
-    """meson's timeout sends SIGTERM first: the fixtures still tear down what they started."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise KeyboardInterrupt
+    """meson's timeout: SIGTERM, then SIGKILL half a second later. What was started ends here and now."""
+    for instance in list(sys.modules["conftest"].Daemon.live if "conftest" in sys.modules else []):
+        instance.kill()
+    shutil.rmtree(scratch, ignore_errors=True)
+    print("ended by SIGTERM", flush=True)
+    os._exit(1)
 
 
+scratch = tempfile.mkdtemp(prefix="vireo-pytest.", dir="/tmp")
 signal.signal(signal.SIGTERM, end)
 counter = Counter()
-status = pytest.main(["-q", "-rsx", "-p", "no:cacheprovider", "-x", "--durations=3", *sys.argv[1:]], plugins=[counter])
+status = pytest.main(["-q", "-rsx", "-p", "no:cacheprovider", "-x", "--durations=3", f"--basetemp={scratch}/t",
+                      *sys.argv[1:]], plugins=[counter])
+shutil.rmtree(scratch, ignore_errors=True)
 if status == 0 and counter.passed == 0 and counter.skipped:
     status = 77
 sys.exit(int(status))

@@ -46,4 +46,7 @@ def test_socket_activation(tmp_path):
         assert result.returncode == 0, result.stderr
     finally:
         process.terminate()
-        process.wait(10)
+        try:
+            process.wait(10)
+        finally:
+            process.kill()
