@@ -5,14 +5,11 @@
 #include <libxml/parser.h>
 #include <libxml/tree.h>
 
+#include "conf/xml-text.h"
+
 static void doc_freep(xmlDocPtr *doc) {
     if (*doc)
         xmlFreeDoc(*doc);
-}
-
-static void buffer_freep(xmlBufferPtr *buffer) {
-    if (*buffer)
-        xmlBufferFree(*buffer);
 }
 
 static xmlNodePtr find_child(xmlDocPtr doc, const char *uri) {
@@ -36,14 +33,24 @@ static void drop_prefix(xmlNodePtr node, const xmlNs *ns) {
     }
 }
 
+/* Moved to the root, which keeps it alive: attributes may still point to it. */
+static void forget_declaration(xmlNodePtr node, xmlNsPtr ns) {
+    xmlNodePtr root = xmlDocGetRootElement(node->doc);
+
+    for (xmlNsPtr *at = &node->nsDef; *at; at = &(*at)->next)
+        if (*at == ns) {
+            *at = ns->next;
+            ns->next = root->nsDef;
+            root->nsDef = ns;
+            return;
+        }
+}
+
 int domain_def_metadata_element(const DomainDef *def, const char *uri, char **ret, Error **reterr) {
     CLEANUP(doc_freep) xmlDocPtr doc = NULL;
-    CLEANUP(buffer_freep) xmlBufferPtr buffer = xmlBufferCreate();
-    xmlNodePtr node = NULL;
+    xmlNodePtr node = NULL, copy;
     xmlNsPtr ns;
 
-    if (!buffer)
-        return error_no_memory(reterr);
     if (def->metadata && uri) {
         doc = xmlReadMemory(def->metadata, strlen(def->metadata), NULL, NULL,
                             XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
@@ -53,17 +60,12 @@ int domain_def_metadata_element(const DomainDef *def, const char *uri, char **re
         return error_report(reterr, FROM_DOMAIN, ERROR_NO_DOMAIN_METADATA,
                             "Requested metadata element is not present");
     ns = node->ns;
-    xmlUnlinkNode(node);
-    drop_prefix(node, ns);
-    if (node->nsDef && node->nsDef == ns) {
-        node->nsDef = ns->next;
-        ns->next = NULL;
-    } else {
-        ns = NULL;
-    }
-    xmlNodeDump(buffer, doc, node, 0, 1);
-    xmlFreeNode(node);
-    xmlFreeNs(ns);
-    *ret = strdup((const char *)xmlBufferContent(buffer));
+    drop_prefix(node->children, ns);
+    node->ns = NULL;
+    forget_declaration(node, ns);
+    /* The copy declares what was declared around it, and a prefix that attributes still have. */
+    copy = xmlDocCopyNode(node, doc, 1);
+    *ret = copy ? xml_text(copy) : NULL;
+    xmlFreeNode(copy);
     return *ret ? 0 : error_no_memory(reterr);
 }

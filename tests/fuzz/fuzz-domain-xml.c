@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Bytes as domain XML. What is accepted must format, parse again and format to the same text. */
+#include <libxml/parser.h>
 #include <stdio.h>
 
 #include "conf/domain-format.h"
@@ -45,6 +46,17 @@ static void round_trip(const DomainDef *def) {
     }
 }
 
+static void check_well_formed(const char *element) {
+    xmlDocPtr doc = xmlReadMemory(element, (int)strlen(element), NULL, NULL,
+                                  XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+
+    if (!doc) {
+        fprintf(stderr, "fuzz: no XML by itself: %s\n", element);
+        abort();
+    }
+    xmlFreeDoc(doc);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     CLEANUP_DOMAIN_DEF DomainDef *def = NULL;
     CLEANUP_ERROR Error *error = NULL;
@@ -55,7 +67,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         abort();
     if (r < 0)
         return 0;
-    domain_def_metadata_element(def, "http://example.org/x", &element, NULL);
+    if (domain_def_metadata_element(def, "http://example.org/x", &element, NULL) >= 0)
+        check_well_formed(element);
     round_trip(def);
     return 0;
 }

@@ -47,7 +47,7 @@ static void test_by_namespace(void **state) {
               "<top:three/><plain>p</plain></metadata>");
 
     expect(def, "urn:a", "<one>first</one>");
-    expect(def, "urn:b", "<two k=\"v\">\n  <in/>\n</two>");
+    expect(def, "urn:b", "<two k=\"v\"><in/></two>");
     expect(def, "urn:top", "<three/>");
     expect_none(def, "urn:c");
     expect_none(def, "");
@@ -59,14 +59,24 @@ static void test_other_namespaces_stay(void **state) {
     CLEANUP_DOMAIN_DEF DomainDef *def =
         parse("<metadata><a:one xmlns:a='urn:a'><c:x xmlns:c='urn:c'/></a:one></metadata>");
 
-    expect(def, "urn:a", "<one>\n  <c:x xmlns:c=\"urn:c\"/>\n</one>");
+    expect(def, "urn:a", "<one><c:x xmlns:c=\"urn:c\"/></one>");
     expect_none(def, "urn:c"); /* children of <metadata> only */
+}
+
+/* What comes out is XML by itself. */
+static void test_declarations(void **state) {
+    CLEANUP_DOMAIN_DEF DomainDef *def =
+        parse("<metadata xmlns:o='urn:o'><a:one xmlns:a='urn:a' a:k='1'><b o:k='2'/><o:c/></a:one>"
+              "<d:d xmlns:d='urn:d'><e xmlns:f='x&lt;&#10;&amp;' f:k='3'/></d:d></metadata>");
+
+    expect(def, "urn:a", "<one xmlns:a=\"urn:a\" xmlns:o=\"urn:o\" a:k=\"1\"><b o:k=\"2\"/><o:c/></one>");
+    expect(def, "urn:d", "<d><e xmlns:f=\"x&lt;&#10;&amp;\" f:k=\"3\"/></d>");
 }
 
 static void test_default_namespace(void **state) {
     CLEANUP_DOMAIN_DEF DomainDef *def = parse("<metadata><one xmlns='urn:a'><two/></one></metadata>");
 
-    expect(def, "urn:a", "<one>\n  <two/>\n</one>");
+    expect(def, "urn:a", "<one><two/></one>");
 }
 
 static void test_first_of_two(void **state) {
@@ -87,7 +97,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_by_namespace),      cmocka_unit_test(test_other_namespaces_stay),
         cmocka_unit_test(test_default_namespace), cmocka_unit_test(test_first_of_two),
-        cmocka_unit_test(test_none),
+        cmocka_unit_test(test_declarations),      cmocka_unit_test(test_none),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
