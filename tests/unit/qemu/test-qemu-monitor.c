@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The monitor against a scripted QEMU on the same loop: expect a command, say something, hang up. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "qemu/monitor.h"
+#include "util/file.h"
+#include "util/log.h"
+
+#define GREETING "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 0}}, \"capabilities\": [\"oob\"]}}\r\n"
+#define SOON (200 * USEC_PER_MSEC)
+
+static struct {
+    Monitor *monitor;
+    int fd; /* QEMU's end */
+    char trace[4096]; /* events and ends, in order */
+    char input[1 << 20];
+    size_t input_used;
+    int r; /* of the fiber under test */
+    bool done;
+    Error *error;
+} t;
+
+static void note(const char *format, const char *text) {
+    size_t used = strlen(t.trace);
+
+    snprintf(t.trace + used, sizeof(t.trace) - used, format, text);
+}
+
+static void on_event(Monitor *monitor, const char *name, json_object *data, int64_t seconds,
+                     int64_t microseconds, void *userdata) {
+    assert_ptr_equal(userdata, &t);
+    note("!%s ", name);
+    if (data)
+        note("%s ", json_object_to_json_string_ext(data, JSON_C_TO_STRING_PLAIN));
+    if (seconds)
+        assert_int_equal(microseconds, seconds * 2);
+}
+
+static void on_closed(Monitor *monitor, int error, void *userdata) {
+    note("closed:%s ", error ? strerrorname_np(-error) : "0");
+}
+
+static const MonitorOps ops = {.event = on_event, .closed = on_closed};
+
+/* ---- the scripted side ---- */
+
+static void pump(void) {
+    while (sd_event_run(fiber_event(), 0) > 0)
+        ;
+}
+
+static void say(const char *text) {
+    assert_int_equal(send(t.fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
+    pump();
+}
+
+static void hang_up(void) {
+    close(TAKE_FD(t.fd));
+    pump();
+}
+
+/* The next line the monitor has sent is this. */
+static void expect(const char *line) {
+    char *end;
+    ssize_t n;
+
+    pump();
+    n = recv(t.fd, t.input + t.input_used, sizeof(t.input) - t.input_used - 1, MSG_DONTWAIT);
+    if (n > 0)
+        t.input_used += n;
+    t.input[t.input_used] = '\0';
+    end = strstr(t.input, "\r\n");
+    if (!end)
+        fail_msg("no line, wanted %s", line);
+    *end = '\0';
+    assert_string_equal(t.input, line);
+    t.input_used -= end + 2 - t.input;
+    memmove(t.input, end + 2, t.input_used);
+}
+
+static int set_up(void **state) {
+    sd_event *loop = NULL;
+    int fds[2];
+
+    memset(&t, 0, sizeof(t));
+    log_init(LOG_ERR);
+    assert_true(sd_event_new(&loop) >= 0);
+    assert_int_equal(fiber_init(loop), 0);
+    sd_event_unref(loop);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+    t.fd = fds[1];
+    assert_int_equal(monitor_new(fds[0], "vm", &ops, &t, &t.monitor), 0);
+    return 0;
+}
+
+static int tear_down(void **state) {
+    monitor_free(TAKE_PTR(t.monitor));
+    pump();
+    assert_int_equal(fiber_count(), 0);
+    if (t.fd >= 0)
+        close(t.fd);
+    error_free(TAKE_PTR(t.error));
+    fiber_shutdown();
+    return 0;
+}
+
+static MonitorReply *send_command(const char *name, json_object *arguments) {
+    MonitorReply *reply = NULL;
+
+    assert_int_equal(monitor_send(t.monitor, name, arguments, &reply), 0);
+    return reply;
+}
+
+static void run_until_done(void) {
+    while (!t.done)
+        assert_true(sd_event_run(fiber_event(), 5 * USEC_PER_SEC) > 0);
+}
+
+/* ---- tests ---- */
+
+static void handshake(void *userdata) {
+    t.r = monitor_handshake(t.monitor, deadline_in(SOON), &t.error);
+    t.done = true;
+}
+
+static void test_handshake(void **state) {
+    assert_int_equal(fiber_start("handshake", handshake, NULL), 0);
+    pump();
+    assert_false(t.done);
+    say(GREETING);
+    expect("{\"execute\":\"qmp_capabilities\",\"id\":\"vireo-1\"}");
+    assert_false(t.done);
+    say("{\"return\": {}, \"id\": \"vireo-1\"}\r\n");
+    assert_true(t.done);
+    assert_int_equal(t.r, 0);
+}
+
+static void test_no_greeting(void **state) {
+    assert_int_equal(fiber_start("handshake", handshake, NULL), 0);
+    run_until_done();
+    assert_int_equal(t.r, -ETIMEDOUT);
+    assert_int_equal(t.error->code, ERROR_OPERATION_TIMEOUT);
+}
+
+static void test_hang_up_before_the_greeting(void **state) {
+    assert_int_equal(fiber_start("handshake", handshake, NULL), 0);
+    pump();
+    hang_up();
+    run_until_done();
+    assert_true(t.r < 0);
+    assert_string_equal(t.error->message, "operation failed: QEMU closed its monitor before the greeting");
+    assert_string_equal(t.trace, "closed:0 ");
+}
+
+static void test_hang_up_in_the_handshake(void **state) {
+    assert_int_equal(fiber_start("handshake", handshake, NULL), 0);
+    say(GREETING "{\"retu");
+    hang_up();
+    run_until_done();
+    assert_true(t.r < 0);
+    assert_non_null(strstr(t.error->message, "qmp_capabilities"));
+}
+
+/* Sent at once, answered later and in any order; each reply finds its own. */
+static void test_pipelined_commands(void **state) {
+    MonitorReply *replies[3];
+    json_object *arguments = json_object_new_object();
+
+    json_object_object_add(arguments, "path", json_object_new_string("/a/b"));
+    replies[0] = send_command("one", arguments);
+    replies[1] = send_command("two", NULL);
+    replies[2] = send_command("three", NULL);
+    expect("{\"execute\":\"one\",\"arguments\":{\"path\":\"/a/b\"},\"id\":\"vireo-1\"}");
+    expect("{\"execute\":\"two\",\"id\":\"vireo-2\"}");
+    expect("{\"execute\":\"three\",\"id\":\"vireo-3\"}");
+    say("{\"return\": 3, \"id\": \"vireo-3\"}\r\n");
+    assert_true(replies[2]->done && !replies[0]->done && !replies[1]->done);
+    say("{\"return\": 1, \"id\": \"vireo-1\"}{\"return\": 2, \"id\": \"vireo-2\"}");
+    for (int i = 0; i < 3; i++) {
+        assert_true(replies[i]->done);
+        assert_int_equal(monitor_wait(replies[i], 0), 0);
+        assert_int_equal(json_object_get_int(replies[i]->value), i + 1);
+        assert_int_equal(monitor_reply_error(replies[i], "x", NULL), 0);
+        monitor_reply_free(replies[i]);
+    }
+}
+
+static void test_error_reply(void **state) {
+    MonitorReply *reply = send_command("device_del", NULL);
+    CLEANUP_ERROR Error *error = NULL;
+
+    say("{\"id\": \"vireo-1\", \"error\": {\"class\": \"DeviceNotFound\", \"desc\": \"Device 'vcpu3' not found\"}}\n");
+    assert_true(reply->done);
+    assert_int_equal(reply->error, 0);
+    assert_null(reply->value);
+    assert_string_equal(reply->error_class, "DeviceNotFound");
+    assert_true(monitor_reply_error(reply, "device_del", &error) < 0);
+    assert_string_equal(error->message, "internal error: unable to execute QEMU command 'device_del': "
+                                        "Device 'vcpu3' not found");
+    monitor_reply_free(reply);
+}
+
+static void test_odd_error_replies(void **state) {
+    static const char *const answers[] = {
+        "{\"id\": \"vireo-1\", \"error\": null}", "{\"id\": \"vireo-2\", \"error\": 7}",
+        "{\"id\": \"vireo-3\", \"error\": {\"class\": 1, \"desc\": []}}"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
+        MonitorReply *reply = send_command("x", NULL);
+
+        say(answers[i]);
+        assert_true(reply->done);
+        assert_string_equal(reply->error_class, "GenericError");
+        assert_string_equal(reply->error_desc, "no description");
+        monitor_reply_free(reply);
+    }
+}
+
+static void test_events_keep_their_place(void **state) {
+    MonitorReply *reply = send_command("x", NULL);
+
+    say("{\"timestamp\": {\"seconds\": 5, \"microseconds\": 10}, \"event\": \"STOP\"}\r\n"
+        "{\"event\": \"DEVICE_DELETED\", \"data\": {\"path\": \"p\"}}\r\n");
+    assert_string_equal(t.trace, "!STOP !DEVICE_DELETED {\"path\":\"p\"} ");
+    assert_false(reply->done);
+    say("{\"return\": {}, \"id\": \"vireo-1\"}{\"event\": \"RESUME\"}");
+    assert_true(reply->done);
+    assert_string_equal(t.trace, "!STOP !DEVICE_DELETED {\"path\":\"p\"} !RESUME ");
+    monitor_reply_free(reply);
+}
+
+static void test_byte_by_byte(void **state) {
+    static const char text[] = "  \r\n{\"event\": \"A\\u00e9\\\"}{\"}\r\n\t{\"return\": [\"}\"], \"id\": \"vireo-1\"}\r\n";
+    MonitorReply *reply = send_command("x", NULL);
+
+    for (const char *at = text; *at; at++) {
+        const char one[] = {*at, '\0'};
+
+        say(one);
+    }
+    assert_string_equal(t.trace, "!Aé\"}{ ");
+    assert_true(reply->done);
+    monitor_reply_free(reply);
+}
+
+static void test_stray_replies_are_ignored(void **state) {
+    MonitorReply *reply = send_command("x", NULL);
+
+    say("{\"return\": {}}{\"return\": {}, \"id\": 1}{\"return\": {}, \"id\": \"vireo-99\"}"
+        "{\"return\": {}, \"id\": \"other-1\"}{\"error\": {}, \"id\": \"vireo-\"}{}{\"id\": \"vireo-1\"}");
+    assert_false(reply->done);
+    assert_true(monitor_is_open(t.monitor));
+    say("{\"return\": {}, \"id\": \"vireo-1\"}{\"return\": {}, \"id\": \"vireo-1\"}");
+    assert_true(reply->done);
+    monitor_reply_free(reply);
+}
+
+static void expect_broken(const char *text, const char *trace) {
+    MonitorReply *reply = send_command("x", NULL);
+
+    say(text);
+    assert_false(monitor_is_open(t.monitor));
+    assert_true(reply->done);
+    assert_true(reply->error < 0);
+    assert_string_equal(t.trace, trace);
+    monitor_reply_free(reply);
+    assert_int_equal(monitor_send(t.monitor, "y", NULL, &reply), -ENOTCONN);
+}
+
+static void test_garbage_closes(void **state) {
+    expect_broken("HTTP/1.0 200 OK\r\n", "closed:EBADMSG ");
+}
+
+static void test_an_array_closes(void **state) {
+    expect_broken("[]", "closed:EBADMSG ");
+}
+
+static void test_bad_json_closes(void **state) {
+    expect_broken("{\"event\": \"STOP\"}{\"event\" \"x\"}", "!STOP closed:EBADMSG ");
+}
+
+static void test_depth_is_limited(void **state) {
+    char text[200] = "{\"a\":";
+
+    memset(text + 5, '[', 100);
+    expect_broken(text, "closed:EBADMSG ");
+}
+
+static void test_size_is_limited(void **state) {
+    size_t chunk = 1 << 16;
+    CLEANUP_FREE char *filler = malloc(chunk);
+
+    memset(filler, 'x', chunk);
+    say("{\"event\": \"");
+    for (size_t sent = 0; sent < MONITOR_MESSAGE_MAX + 2 * chunk && monitor_is_open(t.monitor); sent += chunk) {
+        assert_true(send(t.fd, filler, chunk, MSG_NOSIGNAL) > 0);
+        pump();
+    }
+    assert_false(monitor_is_open(t.monitor));
+    assert_string_equal(t.trace, "closed:EMSGSIZE ");
+}
+
+static void test_hang_up_in_a_reply(void **state) {
+    MonitorReply *first = send_command("one", NULL), *second = send_command("two", NULL);
+
+    say("{\"return\": {}, \"id\": \"vireo-1\"}{\"return\": {\"a\":");
+    assert_true(first->done && !second->done);
+    expect("{\"execute\":\"one\",\"id\":\"vireo-1\"}");
+    expect("{\"execute\":\"two\",\"id\":\"vireo-2\"}");
+    hang_up();
+    assert_int_equal(first->error, 0);
+    assert_true(second->done);
+    assert_int_equal(second->error, -ENOTCONN);
+    assert_string_equal(t.trace, "closed:0 ");
+    monitor_reply_free(first);
+    monitor_reply_free(second);
+}
+
+/* A killed QEMU leaves what it had not read: the kernel calls that a reset. */
+static void test_killed_with_commands_unread(void **state) {
+    MonitorReply *reply = send_command("one", NULL);
+
+    hang_up();
+    assert_true(reply->done);
+    assert_int_equal(reply->error, -ECONNRESET);
+    assert_string_equal(t.trace, "closed:ECONNRESET ");
+    monitor_reply_free(reply);
+}
+
+static void test_dropped_reply(void **state) {
+    MonitorReply *reply = send_command("one", NULL), *next = send_command("two", NULL);
+
+    monitor_reply_free(reply);
+    say("{\"return\": {}, \"id\": \"vireo-1\"}{\"return\": 2, \"id\": \"vireo-2\"}");
+    assert_true(next->done);
+    monitor_free(TAKE_PTR(t.monitor));
+    assert_int_equal(json_object_get_int(next->value), 2); /* outlives the monitor */
+    monitor_reply_free(next);
+}
+
+static void wait_for(void *userdata) {
+    t.r = monitor_wait(userdata, deadline_in(SOON / 4));
+    t.done = true;
+}
+
+static void test_deadline(void **state) {
+    MonitorReply *reply = send_command("slow", NULL);
+
+    assert_int_equal(fiber_start("wait", wait_for, reply), 0);
+    run_until_done();
+    assert_int_equal(t.r, -ETIMEDOUT);
+    monitor_reply_free(reply);
+    say("{\"return\": {}, \"id\": \"vireo-1\"}"); /* too late, harmless */
+    assert_true(monitor_is_open(t.monitor));
+}
+
+static void test_free_wakes_the_waiting(void **state) {
+    MonitorReply *reply = send_command("slow", NULL);
+
+    assert_int_equal(fiber_start("wait", wait_for, reply), 0);
+    pump();
+    monitor_free(TAKE_PTR(t.monitor));
+    run_until_done();
+    assert_int_equal(t.r, -ENOTCONN);
+    assert_string_equal(t.trace, ""); /* nobody is told what he did himself */
+    monitor_reply_free(reply);
+}
+
+static void run_command(void *userdata) {
+    t.r = monitor_run(t.monitor, "stop", NULL, deadline_in(SOON), NULL, &t.error);
+    t.done = true;
+}
+
+static void test_run(void **state) {
+    assert_int_equal(fiber_start("run", run_command, NULL), 0);
+    expect("{\"execute\":\"stop\",\"id\":\"vireo-1\"}");
+    say("{\"error\": {\"class\": \"GenericError\", \"desc\": \"no\"}, \"id\": \"vireo-1\"}");
+    run_until_done();
+    assert_int_equal(t.error->code, ERROR_INTERNAL);
+    assert_string_equal(t.error->message, "internal error: unable to execute QEMU command 'stop': no");
+}
+
+static void test_run_and_hang_up(void **state) {
+    assert_int_equal(fiber_start("run", run_command, NULL), 0);
+    pump();
+    hang_up();
+    run_until_done();
+    assert_int_equal(t.error->code, ERROR_OPERATION_FAILED);
+}
+
+static void pass_through(void *userdata) {
+    char *answer = NULL;
+
+    t.r = monitor_passthrough(t.monitor, userdata, deadline_in(SOON), &answer, &t.error);
+    if (t.r >= 0)
+        note("%s", answer);
+    free(answer);
+    t.done = true;
+}
+
+static void test_passthrough_keeps_the_clients_id(void **state) {
+    assert_int_equal(fiber_start("pass", pass_through, (char *)"{\"execute\":\"q\",\"id\":{\"my\":1}}"), 0);
+    expect("{\"execute\":\"q\",\"id\":\"vireo-1\"}");
+    say("{\"error\": {\"class\": \"C\", \"desc\": \"d\"}, \"id\": \"vireo-1\"}");
+    run_until_done();
+    assert_string_equal(t.trace, "{\"error\":{\"class\":\"C\",\"desc\":\"d\"},\"id\":{\"my\":1}}");
+}
+
+static void test_passthrough_without_id(void **state) {
+    assert_int_equal(fiber_start("pass", pass_through, (char *)"{\"execute\":\"q\"}"), 0);
+    expect("{\"execute\":\"q\",\"id\":\"vireo-1\"}");
+    say("{\"return\": {\"path\": \"/a\"}, \"id\": \"vireo-1\"}");
+    run_until_done();
+    assert_string_equal(t.trace, "{\"return\":{\"path\":\"/a\"}}");
+}
+
+static void test_passthrough_refuses_what_is_not_one_object(void **state) {
+    static const char *const texts[] = {"", "{", "7", "[]", "quit", "{}{\"execute\":\"quit\"}"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        t.done = false;
+        assert_int_equal(fiber_start("pass", pass_through, (char *)texts[i]), 0);
+        run_until_done();
+        if (t.r >= 0 || !strstr(t.error->message, "not one JSON object"))
+            fail_msg("'%s': %s", texts[i], error_message(t.error));
+        error_free(TAKE_PTR(t.error));
+    }
+    assert_true(monitor_is_open(t.monitor));
+}
+
+/* Far more than the socket takes at once: the rest waits for the loop. */
+static void test_many_commands(void **state) {
+    enum { N = 5000 };
+    MonitorReply **replies = calloc(N, sizeof(MonitorReply *));
+    size_t n_lines = 0;
+
+    for (int i = 0; i < N; i++) {
+        json_object *arguments = json_object_new_object();
+
+        json_object_object_add(arguments, "filler", json_object_new_string("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"));
+        replies[i] = send_command("device_add", arguments);
+    }
+    while (n_lines < N) {
+        ssize_t n = recv(t.fd, t.input, sizeof(t.input), MSG_DONTWAIT);
+
+        assert_true(n > 0);
+        for (ssize_t i = 0; i < n; i++)
+            n_lines += t.input[i] == '\n';
+        pump();
+    }
+    for (int i = 0; i < N; i++) {
+        CLEANUP_FREE char *text = strf("{\"return\": %d, \"id\": \"vireo-%d\"}\r\n", i, i + 1);
+
+        say(text);
+        assert_true(replies[i]->done);
+        assert_int_equal(json_object_get_int(replies[i]->value), i);
+        monitor_reply_free(replies[i]);
+    }
+    free(replies);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(test_handshake),
+        TEST(test_no_greeting),
+        TEST(test_hang_up_before_the_greeting),
+        TEST(test_hang_up_in_the_handshake),
+        TEST(test_pipelined_commands),
+        TEST(test_error_reply),
+        TEST(test_odd_error_replies),
+        TEST(test_events_keep_their_place),
+        TEST(test_byte_by_byte),
+        TEST(test_stray_replies_are_ignored),
+        TEST(test_garbage_closes),
+        TEST(test_an_array_closes),
+        TEST(test_bad_json_closes),
+        TEST(test_depth_is_limited),
+        TEST(test_size_is_limited),
+        TEST(test_hang_up_in_a_reply),
+        TEST(test_killed_with_commands_unread),
+        TEST(test_dropped_reply),
+        TEST(test_deadline),
+        TEST(test_free_wakes_the_waiting),
+        TEST(test_run),
+        TEST(test_run_and_hang_up),
+        TEST(test_passthrough_keeps_the_clients_id),
+        TEST(test_passthrough_without_id),
+        TEST(test_passthrough_refuses_what_is_not_one_object),
+        TEST(test_many_commands),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
