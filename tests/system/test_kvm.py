@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Many vCPUs at once, as KVM threads of a paused machine."""
+import json
 import os
 import re
 import signal
+import subprocess
+import time
+
+import pytest
 
 
 def test_1_to_240_in_one_call(daemon, kvm):
@@ -32,3 +37,21 @@ def test_topology(daemon, kvm):
         daemon.virsh("setvcpus", "t1", count, "--live")
         ids = re.findall(r"^VCPU: +(\d+)", daemon.virsh("vcpuinfo", "t1"), re.M)
         assert ids == [str(i) for i in range(count)]
+
+
+@pytest.mark.parametrize("delay", [0.05, 0.1, 0.2, 0.4])
+def test_killed_in_the_middle(daemon, kvm, delay):
+    """kill -9 of vireod during 1 -> 240: after the restart its count is QEMU's, and the rest can follow."""
+    daemon.paused("k240", maximum=240, kind="kvm", cpu=kvm)
+    change = subprocess.Popen(["virsh", "-c", daemon.uri, "setvcpus", "k240", "240", "--live"],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(delay)
+    daemon.stop(signal.SIGKILL)
+    change.wait(30)
+    daemon.start()
+    there = len(json.loads(daemon.virsh("qemu-monitor-command", "k240", "query-cpus-fast"))["return"])
+    assert daemon.counts("k240")[("current", "live")] == there
+    assert len(re.findall(r"^VCPU:", daemon.virsh("vcpuinfo", "k240"), re.M)) == there
+    if there < 240:
+        daemon.virsh("setvcpus", "k240", "240", "--live")
+    assert daemon.counts("k240")[("current", "live")] == 240
