@@ -4,10 +4,12 @@ import os
 import random
 import socket
 import struct
+import subprocess
+import time
 
 import pytest
 
-from conftest import wait_for
+from conftest import QEMU, wait_for
 
 REMOTE = 0x20008086
 
@@ -73,6 +75,7 @@ def test_unknown_names(daemon, other):
 @pytest.mark.parametrize("options, expected", [
     ({"kernel": "/nonexistent/kernel"}, "/nonexistent/kernel"),
     ({"boot": False, "emulator": "/nonexistent/qemu"}, "cannot run the emulator '/nonexistent/qemu'"),
+    ({"boot": False, "emulator": "/tmp"}, "/tmp"),
     ({"boot": False, "emulator": "/bin/false"}, "/bin/false"),
     ({"boot": False, "extra": "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/>"
       "<source file='/nonexistent/disk.qcow2'/><target dev='vda' bus='virtio'/></disk>"},
@@ -93,6 +96,45 @@ def test_start_fails(daemon, other, options, expected):
         error = result.stderr
     assert expected in error
     assert set(daemon.qemus()) == {"other"}
+
+
+def start_with_emulator(daemon, script, mode=0o755):
+    """`virsh start` of a domain whose emulator is this shell script, as a process that runs."""
+    emulator = f"{daemon.root}/emulator.sh"
+    with open(emulator, "w") as f:
+        f.write(f"#!/bin/sh\n{script}\n")
+    os.chmod(emulator, mode)
+    daemon.define("s1", boot=False, emulator=emulator)
+    return subprocess.Popen(["virsh", "-c", daemon.uri, "start", "s1", "--paused"], stdin=subprocess.DEVNULL,
+                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+def test_last_words(daemon, other):
+    """A QEMU that passed its probe and exits at start: the last lines of its log are in the error."""
+    client = start_with_emulator(daemon, f'case "$*" in *guest=*) echo first words >&2; sleep 0.5; echo last words >&2;'
+                                 f' exit 3;; *) exec {QEMU} "$@";; esac')
+    _, error = client.communicate(timeout=20)
+    assert client.returncode == 1 and "first words" in error and "last words" in error, error
+    assert "shut off" in daemon.virsh("domstate", "s1")
+
+
+def test_emulator_without_permission(daemon, other):
+    client = start_with_emulator(daemon, "exit 0", mode=0o644)
+    _, error = client.communicate(timeout=20)
+    assert client.returncode == 1 and "emulator.sh': Permission denied" in error, error
+
+
+def test_emulator_that_hangs(daemon, other):
+    """A program that never opens a monitor: an error at a deadline, served meanwhile, and it is ended."""
+    client = start_with_emulator(daemon, f"echo $$ >{daemon.root}/pid; exec sleep 1000")
+    pid = wait_for(lambda: open(f"{daemon.root}/pid").read().strip() if os.path.exists(f"{daemon.root}/pid") else "",
+                   10, "running emulator")
+    start = time.monotonic()
+    assert "other" in daemon.virsh("list")
+    assert time.monotonic() - start < 2
+    _, error = client.communicate(timeout=60)
+    assert client.returncode == 1 and "does not answer" in error, error
+    wait_for(lambda: not os.path.exists(f"/proc/{pid}"), 5, "end of the emulator that hung")
 
 
 # ---- frames ----
