@@ -32,6 +32,16 @@ static int known_attribute(Parser *parser, xmlNodePtr node, const char *name, co
     return 0;
 }
 
+/* The same for a word that is kept as it is written. */
+static int word_attribute(Parser *parser, xmlNodePtr node, const char *name, const char *const *words,
+                          size_t n, char **to) {
+    int ignored = 0, r = known_attribute(parser, node, name, words, n, &ignored);
+
+    if (r >= 0)
+        attribute_string(node, name, to);
+    return r;
+}
+
 static int parse_emulator(Parser *parser, xmlNodePtr node) {
     free(parser->def->emulator);
     parser->def->emulator = node_text(node);
@@ -141,14 +151,23 @@ static int parse_disk_target(Parser *parser, xmlNodePtr node, DiskDef *disk) {
     return 0;
 }
 
+static const char *const cache_words[] = {"default", "none", "writeback", "writethrough", "directsync",
+                                          "unsafe"};
+static const char *const io_words[] = {"native", "threads", "io_uring"};
+static const char *const discard_words[] = {"unmap", "ignore"};
+
 static int parse_disk_driver(Parser *parser, xmlNodePtr node, DiskDef *disk) {
     int format = DISK_FORMAT_RAW, r;
 
     r = known_attribute(parser, node, "type", disk_format_names, DISK_FORMAT_MAX_, &format);
     disk->format = format;
-    attribute_string(node, "cache", &disk->cache);
-    attribute_string(node, "io", &disk->io);
-    attribute_string(node, "discard", &disk->discard);
+    if (r >= 0)
+        r = word_attribute(parser, node, "cache", cache_words, ARRAY_SIZE(cache_words), &disk->cache);
+    if (r >= 0)
+        r = word_attribute(parser, node, "io", io_words, ARRAY_SIZE(io_words), &disk->io);
+    if (r >= 0)
+        r = word_attribute(parser, node, "discard", discard_words, ARRAY_SIZE(discard_words),
+                           &disk->discard);
     if (disk->cache && streq(disk->cache, "default"))
         free(TAKE_PTR(disk->cache));
     return r;
@@ -199,6 +218,9 @@ static bool is_mac(const char *text) {
     return text[17] == '\0';
 }
 
+/* What becomes QEMU's -device: no other driver is to be had this way. */
+static const char *const nic_words[] = {"virtio", "e1000", "e1000e", "rtl8139"};
+
 static int parse_interface(Parser *parser, xmlNodePtr node) {
     DomainDef *def = parser->def;
     CLEANUP_FREE char *type = node_attribute(node, "type"), *detail = NULL;
@@ -226,8 +248,9 @@ static int parse_interface(Parser *parser, xmlNodePtr node) {
     if (!is_mac(interface->mac))
         return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML, "unable to parse mac address '%.40s'",
                             interface->mac);
-    if (model)
-        attribute_string(model, "type", &interface->model);
+    if (model && word_attribute(parser, model, "type", nic_words, ARRAY_SIZE(nic_words),
+                                &interface->model) < 0)
+        return -EOPNOTSUPP;
     return boot ? attribute_unsigned(parser, boot, "order", 10000, &interface->boot_order) : 0;
 }
 
