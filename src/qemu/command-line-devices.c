@@ -286,7 +286,7 @@ static void add_rng(ArgvBuilder *builder, const DomainDef *def, const RngDef *rn
     if (backend) {
         put(backend, "qom-type", "rng-random");
         put(backend, "id", id);
-        put(backend, "filename", rng->backend ? rng->backend : "/dev/urandom");
+        put(backend, "filename", rng->backend && *rng->backend ? rng->backend : "/dev/urandom");
     }
     argv_add_json(builder, "-object", backend);
     object = device(is_s390(def) ? "virtio-rng-ccw" : "virtio-rng-pci", rng->alias);

@@ -112,6 +112,14 @@ static bool needs_remapping(const DomainDef *def) {
     return is_x86(def) && def->n_vcpus_max > 255;
 }
 
+/* A property of the pc machines only. */
+static bool without_hpet(const DomainDef *def, const QemuMachine *machine) {
+    for (size_t i = 0; i < def->n_timers; i++)
+        if (streq(def->timers[i].name, "hpet") && def->timers[i].present == TRISTATE_NO)
+            return is_x86(def) && strncmp(machine->name, "pc-", 3) == 0;
+    return false;
+}
+
 static void add_machine(ArgvBuilder *builder, const QemuCommandParams *params,
                         const QemuMachine *machine) {
     const DomainDef *def = params->def;
@@ -127,8 +135,9 @@ static void add_machine(ArgvBuilder *builder, const QemuCommandParams *params,
                          : def->features.vmport == TRISTATE_YES ? ",vmport=on"
                                                                 : "";
 
-    argv_add_option(builder, "-machine", "%s,accel=%s,usb=off,dump-guest-core=off%s%s%s%s", machine->name,
-                    kvm ? "kvm" : "tcg", split, acpi, smm, vmport);
+    argv_add_option(builder, "-machine", "%s,accel=%s,usb=off,dump-guest-core=off%s%s%s%s%s", machine->name,
+                    kvm ? "kvm" : "tcg", split, acpi, smm, vmport,
+                    without_hpet(def, machine) ? ",hpet=off" : "");
 }
 
 static void add_features(const CpuDef *cpu, FILE *out) {
@@ -275,8 +284,6 @@ static void add_clock(ArgvBuilder *builder, const DomainDef *def) {
             drift = ",driftfix=slew";
         if (streq(timer->name, "pit") && streq_ptr(timer->tickpolicy, "delay"))
             argv_add_option(builder, "-global", "kvm-pit.lost_tick_policy=delay");
-        if (streq(timer->name, "hpet") && timer->present == TRISTATE_NO)
-            argv_add_option(builder, "-global", "hpet.msi=off");
     }
     argv_add_option(builder, "-rtc", "base=%s%s", base, drift);
 }

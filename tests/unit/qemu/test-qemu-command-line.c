@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Golden command lines: tests/data/domain/NAME.xml makes NAME.args, one option per line, quoted as for
+ * a shell. REGENERATE=1 rewrites them; TEST_DATA names another data directory. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <glob.h>
+#include <stdio.h>
+
+#include "conf/domain-parse.h"
+#include "qemu/command-line.h"
+#include "util/file.h"
+
+static QemuMachine machines[] = {
+    {.name = (char *)"pc-q35-7.2", .alias = (char *)"q35", .cpu_max = 288, .hotpluggable_cpus = true},
+    {.name = (char *)"pc-i440fx-7.2", .alias = (char *)"pc", .cpu_max = 255, .hotpluggable_cpus = true,
+     .is_default = true},
+    {.name = (char *)"microvm", .cpu_max = 288},
+};
+
+static QemuCaps caps = {.n_refs = 1, .binary = (char *)"/usr/bin/qemu-system-x86_64",
+                        .arch = (char *)"x86_64", .major = 7, .minor = 2, .machines = machines,
+                        .n_machines = ARRAY_SIZE(machines), .kvm = true};
+
+static const char *data_dir(void) {
+    const char *dir = getenv("TEST_DATA");
+
+    return dir ? dir : TEST_DATA_DIR;
+}
+
+static DomainDef *parse(const char *file, const char *xml) {
+    DomainParseParams params = {.default_arch = "x86_64"};
+    CLEANUP_ERROR Error *error = NULL;
+    DomainDef *def = NULL;
+
+    if (domain_parse(xml, strlen(xml), &params, &def, &error) < 0)
+        fail_msg("%s: %s", file, error_message(error));
+    return def;
+}
+
+/* The command line as text, or NULL and an error. */
+static char *command_line(DomainDef *def, Error **reterr) {
+    QemuCommandParams params = {.def = def, .caps = &caps, .monitor_path = "/run/vm,1/monitor",
+                                .channel_dir = "/lib/channel"};
+    char **argv = NULL, *text = NULL;
+    size_t size = 0;
+    FILE *out;
+
+    assert_int_equal(qemu_assign_aliases(def, params.channel_dir), 0);
+    if (qemu_command_line(&params, &argv, reterr) < 0)
+        return NULL;
+    out = open_memstream(&text, &size);
+    for (size_t i = 0; argv[i]; i++) {
+        CLEANUP_FREE char *one = qemu_argv_format((char *[]){argv[i], NULL});
+
+        fprintf(out, "%s%s", i == 0 ? "" : *argv[i] == '-' ? "\n" : " ", one);
+    }
+    fputc('\n', out);
+    fclose(out);
+    qemu_argv_free(argv);
+    return text;
+}
+
+static void check_file(const char *file) {
+    CLEANUP_FREE char *path = strf("%.*s.args", (int)(strlen(file) - strlen(".xml")), file);
+    CLEANUP_FREE char *xml = NULL, *expected = NULL, *got = NULL;
+    CLEANUP_DOMAIN_DEF DomainDef *def = NULL;
+    CLEANUP_ERROR Error *error = NULL;
+
+    assert_int_equal(file_read(file, DOMAIN_XML_MAX, &xml, NULL), 0);
+    def = parse(file, xml);
+    got = command_line(def, &error);
+    if (!got)
+        fail_msg("%s: %s", file, error_message(error));
+    if (getenv("REGENERATE"))
+        assert_int_equal(file_write_atomic(path, got, strlen(got), 0644), 0);
+    if (file_read(path, 1 << 20, &expected, NULL) < 0)
+        fail_msg("no %s", path);
+    for (const char *a = expected, *b = got; !streq(expected, got); a += strcspn(a, "\n") + 1, b += strcspn(b, "\n") + 1) {
+        size_t m = strcspn(a, "\n"), n = strcspn(b, "\n");
+
+        if (m != n || memcmp(a, b, n) != 0)
+            fail_msg("%s\n expected: %.*s\n      got: %.*s", path, (int)m, a, (int)n, b);
+    }
+}
+
+static void test_golden(void **state) {
+    CLEANUP_FREE char *pattern = path_join(data_dir(), "domain/*.xml");
+    unsigned n = 0;
+    glob_t found = {0};
+
+    assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        const char *file = found.gl_pathv[i];
+        size_t len = strlen(file);
+
+        if (len > 8 && streq(file + len - 8, ".out.xml"))
+            continue;
+        check_file(file);
+        n++;
+    }
+    globfree(&found);
+    assert_true(n >= 12);
+}
+
+static char *line_of(const char *rest) {
+    CLEANUP_FREE char *xml = strf("<domain type='kvm'><name>n</name>"
+                                  "<uuid>6c1a0fd2-8f10-4b3f-9b80-3f1d26b0a0ff</uuid><memory>1024</memory>%s"
+                                  "</domain>", rest);
+    CLEANUP_DOMAIN_DEF DomainDef *def = parse(rest, xml);
+    CLEANUP_ERROR Error *error = NULL;
+    char *text = command_line(def, &error);
+
+    if (!text)
+        fail_msg("%s: %s", rest, error_message(error));
+    return text;
+}
+
+static void test_many_vcpus_bring_remapping(void **state) {
+    CLEANUP_FREE char *few = line_of("<vcpu>255</vcpu><os><type machine='q35'>hvm</type></os>");
+    CLEANUP_FREE char *many = line_of("<vcpu>256</vcpu><os><type machine='q35'>hvm</type></os>");
+
+    assert_true(strstr(few, "intel-iommu") == NULL);
+    assert_true(strstr(many, "intel-iommu") != NULL);
+    assert_true(strstr(many, "kernel-irqchip=split") != NULL);
+}
+
+/* Only what is online and cannot be unplugged is there from the start. */
+static void test_boot_vcpus(void **state) {
+    CLEANUP_FREE char *text = line_of("<vcpu>4</vcpu><vcpus><vcpu id='0' enabled='yes' hotpluggable='no'/>"
+                                      "<vcpu id='1' enabled='yes' hotpluggable='no'/>"
+                                      "<vcpu id='2' enabled='yes' hotpluggable='yes'/></vcpus>");
+
+    assert_true(strstr(text, "-smp 2,maxcpus=4,sockets=4,cores=1,threads=1\n") != NULL);
+}
+
+static void test_refusals(void **state) {
+    static const struct {
+        const char *rest, *words;
+        bool no_kvm;
+    } rows[] = {
+        {"<os><type machine='sun4m'>hvm</type></os>",
+         "the emulator '/usr/bin/qemu-system-x86_64' does not support the machine type 'sun4m'", false},
+        {"<vcpu>289</vcpu><os><type machine='q35'>hvm</type></os>",
+         "Maximum CPUs greater than specified machine type limit 288", false},
+        {"<vcpu>256</vcpu><os><type machine='pc'>hvm</type></os>",
+         "Maximum CPUs greater than specified machine type limit 255", false},
+        {"<vcpu>256</vcpu><os><type machine='microvm'>hvm</type></os>",
+         "more than 255 vcpus require the q35 machine type", false},
+        {"", "cannot use /dev/kvm on this host", true},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        CLEANUP_FREE char *xml = strf("<domain type='kvm'><name>n</name><memory>1</memory>%s</domain>",
+                                      rows[i].rest), *text = NULL;
+        CLEANUP_DOMAIN_DEF DomainDef *def = parse(rows[i].rest, xml);
+        CLEANUP_ERROR Error *error = NULL;
+
+        caps.kvm = !rows[i].no_kvm;
+        text = command_line(def, &error);
+        caps.kvm = true;
+        assert_null(text);
+        assert_int_equal(error->code, ERROR_CONFIG_UNSUPPORTED);
+        if (!strstr(error->message, rows[i].words))
+            fail_msg("%s", error->message);
+    }
+}
+
+static void test_quoting(void **state) {
+    CLEANUP_FREE char *text = qemu_argv_format((char *[]){(char *)"a-b_c=d.e,f/g:h@i+j%k", (char *)"",
+                                                          (char *)"it's", (char *)"a b", (char *)"$x", NULL});
+
+    assert_string_equal(text, "a-b_c=d.e,f/g:h@i+j%k '' 'it'\\''s' 'a b' '$x'");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_many_vcpus_bring_remapping),
+        cmocka_unit_test(test_boot_vcpus),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_quoting),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
