@@ -7,9 +7,10 @@
 HANDLER(set_vcpus) {
     remote_domain_set_vcpus_args *args = args_;
     CLEANUP_DOMAIN Domain *domain = NULL;
+    VcpuRequest request = {.count = args->nvcpus, .flags = AFFECT_LIVE};
     int r = dispatch_domain(session, &args->dom, &domain, reterr);
 
-    return r < 0 ? r : driver_set_vcpus(domain, args->nvcpus, AFFECT_LIVE, reterr);
+    return r < 0 ? r : driver_change_vcpus(domain, &request, NULL, reterr);
 }
 
 /* What the API's own layer refuses before a driver sees it. */
@@ -42,6 +43,7 @@ static int check_set_flags(unsigned flags, Error **reterr) {
 HANDLER(set_vcpus_flags) {
     remote_domain_set_vcpus_flags_args *args = args_;
     CLEANUP_DOMAIN Domain *domain = NULL;
+    VcpuRequest request = {.count = args->nvcpus, .flags = args->flags};
     int r = check_set_flags(args->flags, reterr);
 
     if (r >= 0)
@@ -50,7 +52,7 @@ HANDLER(set_vcpus_flags) {
                            "qemuDomainSetVcpusFlags", reterr);
     if (r >= 0)
         r = dispatch_domain(session, &args->dom, &domain, reterr);
-    return r < 0 ? r : driver_set_vcpus(domain, args->nvcpus, args->flags, reterr);
+    return r < 0 ? r : driver_change_vcpus(domain, &request, NULL, reterr);
 }
 
 HANDLER(get_vcpus_flags) {
@@ -85,11 +87,15 @@ HANDLER(get_max_vcpus) {
 HANDLER(set_vcpu) {
     remote_domain_set_vcpu_args *args = args_;
     CLEANUP_DOMAIN Domain *domain = NULL;
+    VcpuRequest request = {.single = true, .ids = args->cpumap, .enable = args->state, .flags = args->flags};
     int r = dispatch_flags(args->flags, AFFECT_LIVE | AFFECT_CONFIG, "qemuDomainSetVcpu", reterr);
+
+    if (r >= 0 && args->state != 0 && args->state != 1)
+        r = error_argument(reterr, "virDomainSetVcpu", "state", "unsupported state value");
 
     if (r >= 0)
         r = dispatch_domain(session, &args->dom, &domain, reterr);
-    return r < 0 ? r : driver_set_vcpu(domain, args->cpumap, args->state, args->flags, reterr);
+    return r < 0 ? r : driver_change_vcpus(domain, &request, NULL, reterr);
 }
 
 /* ---- vcpuinfo ---- */

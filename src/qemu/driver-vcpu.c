@@ -7,6 +7,7 @@
 #include "qemu/driver.h"
 #include "qemu/hotplug.h"
 #include "util/file.h"
+#include "util/log.h"
 
 /* CURRENT becomes LIVE or CONFIG, by whether the domain runs; what is asked for must exist. */
 static int resolve_affect(const Domain *domain, unsigned flags, bool *ret_live, bool *ret_config,
@@ -91,46 +92,18 @@ static int config_set_maximum(DomainDef *def, unsigned count, Error **reterr) {
     return 0;
 }
 
-/* Replaces the persistent definition once its file is written. */
-static int commit_config(Domain *domain, DomainDef **def, Error **reterr) {
-    int r = domain_validate(*def, reterr);
+/* ---- what a request asks for ---- */
 
-    if (r >= 0)
-        r = driver_save_config(domain, *def, reterr);
-    if (r < 0)
-        return r;
-    domain_def_free(domain->config);
-    domain->config = TAKE_PTR(*def);
-    return 0;
-}
+static int check_count(const Domain *domain, const VcpuRequest *request, bool live, bool config, Error **reterr) {
+    unsigned count = request->count;
 
-static int set_config(Domain *domain, unsigned count, unsigned flags, Error **reterr) {
-    CLEANUP_DOMAIN_DEF DomainDef *def = domain_def_copy(domain->config);
-
-    if (!def)
-        return error_no_memory(reterr);
-    if (flags & VCPU_MAXIMUM) {
-        int r = config_set_maximum(def, count, reterr);
-
-        if (r < 0)
-            return r;
-    } else {
-        config_set_count(def, count, flags & VCPU_HOTPLUGGABLE);
-    }
-    return commit_config(domain, &def, reterr);
-}
-
-/* ---- setvcpus ---- */
-
-static int check_count(const Domain *domain, unsigned count, unsigned flags, bool live, bool config,
-                       Error **reterr) {
-    if ((flags & VCPU_MAXIMUM) && live)
+    if ((request->flags & VCPU_MAXIMUM) && live)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
                             "maximum vcpu count of a live domain can't be modified");
-    if ((flags & VCPU_MAXIMUM) && count > DOMAIN_MAX_VCPUS)
+    if ((request->flags & VCPU_MAXIMUM) && count > DOMAIN_MAX_VCPUS)
         return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
                             "maximum vcpu count %u is beyond the limit of %u", count, DOMAIN_MAX_VCPUS);
-    if (flags & VCPU_MAXIMUM)
+    if (request->flags & VCPU_MAXIMUM)
         return 0;
     if (live && count > domain->live->n_vcpus_max)
         return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
@@ -145,50 +118,112 @@ static int check_count(const Domain *domain, unsigned count, unsigned flags, boo
     return 0;
 }
 
-static int set_live(Domain *domain, unsigned count, Error **reterr) {
-    CLEANUP(hotplug_plan_done) HotplugPlan plan = {0};
-    int r = domain_check_active(domain, reterr);
+static int check_ids(const DomainDef *def, const Bitmap *ids, const char *which, Error **reterr) {
+    int last = bitmap_last(ids);
 
-    if (r >= 0)
-        r = hotplug_plan_count(&domain->vcpus, count, &plan, reterr);
-    if (r >= 0)
-        r = hotplug_run(domain, &plan, 0, reterr);
-    return r;
+    if (last >= (int)def->n_vcpus_max)
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "vcpu %d is not present in %s config",
+                            last, which);
+    return 0;
 }
 
-static int set_vcpus_locked(Domain *domain, unsigned count, unsigned flags, Error **reterr) {
-    bool live, config;
+/* The text's ids; at least one. */
+static int parse_ids(const char *list, Bitmap **ret, Error **reterr) {
+    CLEANUP_BITMAP Bitmap *ids = NULL;
+
+    if (bitmap_parse(list, BITMAP_MAX_BITS, &ids) < 0)
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "Failed to parse bitmap '%s'", list);
+    if (bitmap_is_empty(ids))
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "no vcpus selected for modification");
+    *ret = TAKE_PTR(ids);
+    return 0;
+}
+
+static int check_request(const Domain *domain, const VcpuRequest *request, bool live, bool config, Error **reterr) {
+    CLEANUP_BITMAP Bitmap *ids = NULL;
     int r;
 
-    r = resolve_affect(domain, flags, &live, &config, reterr);
-    if (r >= 0)
-        r = check_count(domain, count, flags, live, config, reterr);
+    if (!request->single)
+        return check_count(domain, request, live, config, reterr);
+    r = parse_ids(request->ids, &ids, reterr);
     if (r >= 0 && live)
-        r = set_live(domain, count, reterr);
+        r = check_ids(domain->live, ids, "live", reterr);
     if (r >= 0 && config)
-        r = set_config(domain, count, flags, reterr);
+        r = check_ids(domain->config, ids, "persistent", reterr);
     return r;
 }
 
-int driver_set_vcpus(Domain *domain, unsigned count, unsigned flags, Error **reterr) {
-    DomainJob job;
+/* ---- the config half ---- */
+
+static int config_set_ids(DomainDef *def, const Bitmap *ids, bool enable, Error **reterr) {
+    int first = bitmap_next(ids, 0), last = bitmap_last(ids);
+
+    if (bitmap_test(ids, 0))
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "vCPU '0' can't be modified");
+    for (int id = first; id >= 0; id = bitmap_next(ids, id + 1)) {
+        if (id >= (int)def->n_vcpus_max)
+            return check_ids(def, ids, "persistent", reterr);
+        if (def->vcpus[id].online == enable)
+            return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                                "vcpu '%d' is already in requested state", id);
+        def->vcpus[id].online = enable;
+        def->vcpus[id].hotpluggable = TRISTATE_YES;
+    }
+    for (unsigned id = last + 1; id < def->n_vcpus_max; id++)
+        if (def->vcpus[id].online && def->vcpus[id].hotpluggable != TRISTATE_YES)
+            return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                                "vcpu '%d' can't be modified as it is followed by non-hotpluggable "
+                                "online vcpus",
+                                first);
+    for (unsigned id = 0; id < def->n_vcpus_max; id++)
+        def->vcpus[id].order = 0;
+    def->vcpus_individual = true;
+    return 0;
+}
+
+/* The persistent definition as the request wants it; nothing is changed yet. */
+static int make_config(const Domain *domain, const VcpuRequest *request, DomainDef **ret, Error **reterr) {
+    CLEANUP_DOMAIN_DEF DomainDef *def = domain_def_copy(domain->config);
+    CLEANUP_BITMAP Bitmap *ids = NULL;
+    int r = 0;
+
+    if (!def)
+        return error_no_memory(reterr);
+    if (request->single) {
+        r = parse_ids(request->ids, &ids, reterr);
+        if (r >= 0)
+            r = config_set_ids(def, ids, request->enable, reterr);
+    } else if (request->flags & VCPU_MAXIMUM) {
+        r = config_set_maximum(def, request->count, reterr);
+    } else {
+        config_set_count(def, request->count, request->flags & VCPU_HOTPLUGGABLE);
+    }
+    if (r >= 0)
+        r = domain_validate(def, reterr);
+    if (r >= 0)
+        *ret = TAKE_PTR(def);
+    return r;
+}
+
+/* Replaces the persistent definition once its file is written. */
+static int commit_config(Domain *domain, const VcpuRequest *request, Error **reterr) {
+    CLEANUP_DOMAIN_DEF DomainDef *def = NULL;
     int r;
 
-    if (count == 0)
-        return error_argument(reterr, "virDomainSetVcpusFlags", "nvcpus",
-                              "nvcpus in virDomainSetVcpusFlags must not be zero");
-    if (flags & VCPU_GUEST)
-        return error_report(reterr, FROM_QEMU, ERROR_AGENT_UNRESPONSIVE,
-                            "QEMU guest agent is not connected");
-    r = domain_job_begin(domain, &job, "setvcpus", reterr);
+    if (!domain->config)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "domain '%s' has no persistent definition any more", domain_name(domain));
+    r = make_config(domain, request, &def, reterr);
+    if (r >= 0)
+        r = driver_save_config(domain, def, reterr);
     if (r < 0)
         return r;
-    r = set_vcpus_locked(domain, count, flags, reterr);
-    domain_job_end(domain, &job);
-    return r;
+    domain_def_free(domain->config);
+    domain->config = TAKE_PTR(def);
+    return 0;
 }
 
-/* ---- setvcpu ---- */
+/* ---- the live half ---- */
 
 /* The one entity that exactly holds the listed ids. */
 static int find_entity(Domain *domain, const Bitmap *ids, VcpuEntity **ret, Error **reterr) {
@@ -209,91 +244,336 @@ static int find_entity(Domain *domain, const Bitmap *ids, VcpuEntity **ret, Erro
     return 0;
 }
 
-static int set_vcpu_live(Domain *domain, const Bitmap *ids, bool enable, Error **reterr) {
-    CLEANUP(hotplug_plan_done) HotplugPlan plan = {.plug = enable};
+static int plan_single(Domain *domain, const VcpuRequest *request, HotplugPlan *plan, Error **reterr) {
+    CLEANUP_BITMAP Bitmap *ids = NULL;
     VcpuEntity *entity = NULL;
-    int r = domain_check_active(domain, reterr);
+    int r = parse_ids(request->ids, &ids, reterr);
 
     if (r >= 0)
         r = find_entity(domain, ids, &entity, reterr);
     if (r < 0)
         return r;
-    if (enable == (entity->qom_path != NULL))
+    if (request->enable == (entity->qom_path != NULL))
         return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
                             "vcpu '%u' is already in requested state", entity->first_id);
-    if (!enable && !entity->alias)
+    if (!request->enable && !entity->alias)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
                             "vcpu '%u' can't be unplugged", entity->first_id);
-    plan.entities = malloc(sizeof(size_t));
-    if (!plan.entities)
-        return error_no_memory(reterr);
-    plan.entities[plan.n_entities++] = entity - domain->vcpus.entities;
-    return hotplug_run(domain, &plan, 0, reterr);
+    return hotplug_plan_ids(&domain->vcpus, request->enable, &entity->first_id, 1, plan, reterr);
 }
 
-static int set_vcpu_config(Domain *domain, const Bitmap *ids, bool enable, Error **reterr) {
-    CLEANUP_DOMAIN_DEF DomainDef *def = domain_def_copy(domain->config);
-    int last = bitmap_last(ids);
+/* Everything that can be known to fail fails here; nothing has been sent. */
+static int plan_live(Domain *domain, const VcpuRequest *request, HotplugPlan *plan, Error **reterr) {
+    int r = domain_check_active(domain, reterr);
 
-    if (!def)
-        return error_no_memory(reterr);
-    if (bitmap_test(ids, 0))
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "vCPU '0' can't be modified");
-    for (int id = bitmap_next(ids, 0); id >= 0; id = bitmap_next(ids, id + 1)) {
-        if (def->vcpus[id].online == enable)
-            return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
-                                "vcpu '%d' is already in requested state", id);
-        def->vcpus[id].online = enable;
-        def->vcpus[id].hotpluggable = TRISTATE_YES;
+    if (r >= 0)
+        r = request->single ? plan_single(domain, request, plan, reterr)
+                            : hotplug_plan_count(&domain->vcpus, request->count, plan, reterr);
+    return r < 0 ? r : hotplug_preflight(domain, plan, reterr);
+}
+
+/* ---- operations ---- */
+
+static int begin_operation(Domain *domain, const VcpuRequest *request, bool config, const HotplugPlan *plan,
+                           Operation **ret, Error **reterr) {
+    Operation *operation = NULL;
+    int r = operation_new(domain->driver, domain, request, &operation, reterr);
+
+    if (r < 0)
+        return r;
+    operation->live = true;
+    operation->config = config;
+    operation->plug = plan->plug;
+    operation->vcpus = calloc(plan->n_entities + 1, sizeof(unsigned));
+    for (size_t i = 0; operation->vcpus && i < plan->n_entities; i++) {
+        unsigned id = domain->vcpus.entities[plan->entities[i]].first_id;
+        Operation *earlier = operation_of_vcpu(domain, id);
+
+        if (earlier && earlier->state == OPERATION_PENDING) {
+            CLEANUP_FREE char *why = strf("taken over by operation %llu", (unsigned long long)operation->id);
+
+            operation_set_state(earlier, OPERATION_CANCELLED, why);
+        }
+        operation->vcpus[operation->n_vcpus++] = id;
     }
-    for (unsigned id = last + 1; id < def->n_vcpus_max; id++)
-        if (def->vcpus[id].online && def->vcpus[id].hotpluggable != TRISTATE_YES)
-            return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
-                                "vcpu '%d' can't be modified as it is followed by non-hotpluggable "
-                                "online vcpus",
-                                bitmap_next(ids, 0));
-    for (unsigned id = 0; id < def->n_vcpus_max; id++)
-        def->vcpus[id].order = 0;
-    def->vcpus_individual = true;
-    return commit_config(domain, &def, reterr);
-}
-
-static int check_ids(const DomainDef *def, const Bitmap *ids, const char *which, Error **reterr) {
-    int last = bitmap_last(ids);
-
-    if (last >= (int)def->n_vcpus_max)
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "vcpu %d is not present in %s config",
-                            last, which);
+    r = operation->vcpus ? operation_journal(operation, reterr) : error_no_memory(reterr);
+    if (r < 0) {
+        operation_set_state(operation, OPERATION_FAILED, reterr && *reterr ? error_message(*reterr) : NULL);
+        operation_unref(operation);
+        return r;
+    }
+    *ret = operation;
     return 0;
 }
 
-int driver_set_vcpu(Domain *domain, const char *list, int state, unsigned flags, Error **reterr) {
-    CLEANUP_BITMAP Bitmap *ids = NULL;
+/* The live half is there: the config half, and the outcome. */
+static int finish_operation(Domain *domain, Operation *operation, Error **reterr) {
+    CLEANUP_ERROR Error *error = NULL;
+    int r = operation->config ? commit_config(domain, &operation->request, &error) : 0;
+
+    if (r < 0) {
+        error_prefix(&error, "the running domain was changed, its definition was not");
+        operation_set_state(operation, OPERATION_FAILED, error_message(error));
+        return error_propagate(reterr, TAKE_PTR(error));
+    }
+    if (operation->config)
+        operation_step(operation, STEP_CONFIG);
+    operation_set_state(operation, OPERATION_DONE, NULL);
+    return 0;
+}
+
+/* Job held. -ETIMEDOUT: the removal stays pending. */
+static int run_operation(Domain *domain, Operation *operation, const HotplugPlan *plan, Error **reterr) {
+    CLEANUP_ERROR Error *error = NULL;
+    int r = hotplug_run(domain, plan, operation, &error);
+
+    if (operation_has_ended(operation)) /* the domain stopped meanwhile */
+        return error ? error_propagate(reterr, TAKE_PTR(error)) : r;
+    if (r == -EINPROGRESS || (r == -ETIMEDOUT && !plan->plug)) {
+        operation_set_state(operation, OPERATION_PENDING, "waiting for the guest");
+        operation_step(operation, STEP_PENDING);
+        return error ? error_propagate(reterr, TAKE_PTR(error)) : 0;
+    }
+    if (r < 0) {
+        operation_set_state(operation, OPERATION_FAILED, error_message(error));
+        return error_propagate(reterr, TAKE_PTR(error));
+    }
+    return finish_operation(domain, operation, reterr);
+}
+
+static int change_locked(Domain *domain, const VcpuRequest *request, uint64_t *ret_operation, Error **reterr) {
+    CLEANUP(hotplug_plan_done) HotplugPlan plan = {0};
+    CLEANUP_DOMAIN_DEF DomainDef *wanted = NULL;
+    CLEANUP(operation_unrefp) Operation *operation = NULL;
     bool live, config;
+    int r;
+
+    r = resolve_affect(domain, request->flags, &live, &config, reterr);
+    if (r >= 0)
+        r = check_request(domain, request, live, config, reterr);
+    if (r >= 0 && config)
+        r = make_config(domain, request, &wanted, reterr); /* would it be valid? */
+    if (r >= 0 && live)
+        r = plan_live(domain, request, &plan, reterr);
+    if (r < 0)
+        return r;
+    if (plan.n_entities == 0)
+        return config ? commit_config(domain, request, reterr) : 0;
+    r = begin_operation(domain, request, config, &plan, &operation, reterr);
+    if (r < 0)
+        return r;
+    if (ret_operation)
+        *ret_operation = operation->id;
+    return run_operation(domain, operation, &plan, reterr);
+}
+
+int driver_change_vcpus(Domain *domain, const VcpuRequest *request, uint64_t *ret_operation, Error **reterr) {
     DomainJob job;
     int r;
 
-    if (state != 0 && state != 1)
-        return error_argument(reterr, "virDomainSetVcpu", "state", "unsupported state value");
-    if (bitmap_parse(list, BITMAP_MAX_BITS, &ids) < 0)
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "Failed to parse bitmap '%s'", list);
-    if (bitmap_is_empty(ids))
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "no vcpus selected for modification");
-    r = domain_job_begin(domain, &job, "setvcpu", reterr);
+    if (!request->single && request->count == 0)
+        return error_argument(reterr, "virDomainSetVcpusFlags", "nvcpus",
+                              "nvcpus in virDomainSetVcpusFlags must not be zero");
+    if (request->flags & VCPU_GUEST)
+        return error_report(reterr, FROM_QEMU, ERROR_AGENT_UNRESPONSIVE,
+                            "QEMU guest agent is not connected");
+    r = domain_job_begin(domain, &job, request->single ? "setvcpu" : "setvcpus", reterr);
     if (r < 0)
         return r;
-    r = resolve_affect(domain, flags, &live, &config, reterr);
-    if (r >= 0 && live)
-        r = check_ids(domain->live, ids, "live", reterr);
-    if (r >= 0 && config)
-        r = check_ids(domain->config, ids, "persistent", reterr);
-    if (r >= 0 && live)
-        r = set_vcpu_live(domain, ids, state, reterr);
-    if (r >= 0 && config)
-        r = set_vcpu_config(domain, ids, state, reterr);
+    r = change_locked(domain, request, ret_operation, reterr);
     domain_job_end(domain, &job);
     return r;
 }
+
+static Domain *domain_of(const Operation *operation) {
+    Domain *domain = operation->driver
+                         ? driver_find_uuid(operation->driver, operation->uuid, operation->name, NULL)
+                         : NULL;
+
+    return domain && domain->live && domain->pid.pid == operation->pid.pid &&
+                   domain->pid.start_time == operation->pid.start_time
+               ? domain
+               : NULL;
+}
+
+/* Carries on with what is left of an operation. Job held. */
+static int go_on(Domain *domain, Operation *operation, Error **reterr) {
+    CLEANUP(hotplug_plan_done) HotplugPlan plan = {0};
+    CLEANUP_ERROR Error *error = NULL;
+    int r = hotplug_plan_ids(&domain->vcpus, operation->plug, operation->vcpus, operation->n_vcpus, &plan,
+                             &error);
+
+    if (r >= 0 && plan.n_entities > 0)
+        r = hotplug_preflight(domain, &plan, &error);
+    if (r < 0) {
+        operation_set_state(operation, OPERATION_FAILED, error_message(error));
+        return error_propagate(reterr, TAKE_PTR(error));
+    }
+    return plan.n_entities > 0 ? run_operation(domain, operation, &plan, reterr)
+                               : finish_operation(domain, operation, reterr);
+}
+
+static void resume(void *userdata) {
+    CLEANUP(operation_unrefp) Operation *operation = userdata;
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    CLEANUP_ERROR Error *error = NULL;
+    DomainJob job;
+
+    if (domain_of(operation))
+        domain = domain_ref(domain_of(operation));
+    if (!domain) {
+        operation_set_state(operation, OPERATION_FAILED,
+                            "its QEMU ended while vireod was away; nothing of it is left");
+        return;
+    }
+    if (domain_job_begin(domain, &job, "an operation of an earlier vireod", &error) < 0) {
+        operation_set_state(operation, OPERATION_FAILED, error_message(error));
+        return;
+    }
+    if (domain_check_active(domain, &error) < 0)
+        operation_set_state(operation, OPERATION_FAILED, error_message(error));
+    else if (go_on(domain, operation, &error) < 0)
+        log_info("domain '%s': operation %llu: %s", domain_name(domain), (unsigned long long)operation->id,
+                 error_message(error));
+    domain_job_end(domain, &job);
+}
+
+void driver_resume_operations(Driver *driver) {
+    for (Operation *operation = driver->operations; operation; operation = operation->next) {
+        if (operation_has_ended(operation))
+            continue;
+        if (fiber_start("resume-operation", resume, operation_ref(operation)) < 0)
+            operation_unref(operation);
+    }
+}
+
+void driver_settle_operations(Domain *domain, const char *rejection) {
+    Operation *next;
+
+    for (Operation *operation = domain->driver ? domain->driver->operations : NULL; operation; operation = next) {
+        bool left = false, rejected = false;
+
+        next = operation->next;
+        if (operation->state != OPERATION_PENDING || domain_of(operation) != domain)
+            continue;
+        for (size_t i = 0; i < operation->n_vcpus; i++) {
+            const VcpuEntity *entity = vcpu_map_by_id(&domain->vcpus, operation->vcpus[i]);
+
+            left |= entity && entity->qom_path && entity->unplug != UNPLUG_NONE;
+            rejected |= entity && entity->qom_path && entity->unplug == UNPLUG_NONE;
+        }
+        if (rejected) {
+            operation_set_state(operation, OPERATION_FAILED, rejection ? rejection : "the guest refused");
+        } else if (!left) {
+            CLEANUP_ERROR Error *error = NULL;
+
+            operation_ref(operation);
+            if (finish_operation(domain, operation, &error) < 0)
+                log_warning("domain '%s': operation %llu: %s", domain_name(domain),
+                            (unsigned long long)operation->id, error_message(error));
+            next = operation->next; /* the write may have let others change the list */
+            operation_unref(operation);
+        }
+    }
+}
+
+void driver_fail_operations(Domain *domain, const char *why) {
+    Operation *next;
+
+    for (Operation *operation = domain->driver ? domain->driver->operations : NULL; operation; operation = next) {
+        next = operation->next;
+        if (!operation_has_ended(operation) && domain_of(operation) == domain)
+            operation_set_state(operation, OPERATION_FAILED, why);
+    }
+}
+
+static int check_pending(const Operation *operation, const char *what, Error **reterr) {
+    if (operation->state == OPERATION_PENDING)
+        return 0;
+    return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                        "operation %llu of domain '%s' is %s; only a pending one can be %s",
+                        (unsigned long long)operation->id, operation->name,
+                        operation_state_name(operation->state), what);
+}
+
+int driver_cancel_operation(Operation *operation, Error **reterr) {
+    int r = check_pending(operation, "cancelled", reterr);
+
+    if (r >= 0)
+        operation_set_state(operation, OPERATION_CANCELLED, "the guest may still remove the vCPU");
+    return r;
+}
+
+int driver_retry_operation(Operation *operation, uint64_t timeout_usec, Error **reterr) {
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    DomainJob job;
+    int r = check_pending(operation, "retried", reterr);
+
+    if (r < 0)
+        return r;
+    if (!domain_of(operation))
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is not running");
+    domain = domain_ref(domain_of(operation));
+    r = domain_job_begin(domain, &job, "retry of a vcpu removal", reterr);
+    if (r < 0)
+        return r;
+    r = check_pending(operation, "retried", reterr);
+    if (r >= 0) {
+        operation->request.timeout_usec = timeout_usec;
+        operation->request.async = false;
+        operation_set_state(operation, OPERATION_ACTING, NULL);
+        r = go_on(domain, operation, reterr);
+    }
+    domain_job_end(domain, &job);
+    return r;
+}
+
+/* ---- the plan as text ---- */
+
+static void print_entity(FILE *out, const VcpuEntity *entity, bool plug) {
+    const char *props = entity->props ? json_object_to_json_string_ext(entity->props, JSON_C_TO_STRING_PLAIN) : "{}";
+
+    if (plug)
+        fprintf(out, "plug    vcpu%u: device_add %s %s", entity->first_id, entity->type, props);
+    else
+        fprintf(out, "unplug  %s: device_del, then the guest's evidence", entity->alias);
+    if (entity->n_vcpus > 1)
+        fprintf(out, " (%u vCPUs)", entity->n_vcpus);
+    fputc('\n', out);
+}
+
+int driver_plan_vcpus(Domain *domain, const VcpuRequest *request, char **ret, Error **reterr) {
+    CLEANUP(hotplug_plan_done) HotplugPlan plan = {0};
+    CLEANUP_DOMAIN_DEF DomainDef *wanted = NULL;
+    bool live, config;
+    size_t size = 0;
+    FILE *out;
+    int r;
+
+    r = resolve_affect(domain, request->flags, &live, &config, reterr);
+    if (r >= 0)
+        r = check_request(domain, request, live, config, reterr);
+    if (r >= 0 && config)
+        r = make_config(domain, request, &wanted, reterr);
+    if (r >= 0 && live)
+        r = plan_live(domain, request, &plan, reterr);
+    if (r < 0)
+        return r;
+    out = open_memstream(ret, &size);
+    if (!out)
+        return error_no_memory(reterr);
+    for (size_t i = 0; i < plan.n_entities; i++)
+        print_entity(out, &domain->vcpus.entities[plan.entities[i]], plan.plug);
+    if (live)
+        fprintf(out, "live    %u vCPUs online now, %zu entities to %s\n", domain_def_online_vcpus(domain->live),
+                plan.n_entities, plan.plug ? "plug" : "unplug");
+    if (config)
+        fprintf(out, "config  %u of %u vCPUs, will be %u of %u\n", domain_def_online_vcpus(domain->config),
+                domain->config->n_vcpus_max, domain_def_online_vcpus(wanted), wanted->n_vcpus_max);
+    return fclose(out) == 0 ? 0 : error_no_memory(reterr);
+}
+
+/* ---- threads ---- */
 
 int driver_thread_stat(pid_t pid, pid_t tid, uint64_t *ret_ns, int *ret_cpu, char *ret_state) {
     CLEANUP_FREE char *path = tid ? strf("/proc/%d/task/%d/stat", pid, tid) : strf("/proc/%d/stat", pid);

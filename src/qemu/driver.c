@@ -23,6 +23,7 @@ static int make_dirs(Driver *driver, Error **reterr) {
         const char *base, *sub;
     } dirs[] = {{driver->paths.etc, "domains"}, {driver->paths.etc, "autostart"},
                 {driver->paths.run, "domains"}, {driver->paths.run, "probe"},
+                {driver->paths.run, "operations"},
                 {driver->paths.lib, "channel"}, {driver->paths.log, "qemu"}};
 
     for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
@@ -73,6 +74,7 @@ void driver_free(Driver *driver) {
         return;
     while (driver->domains)
         driver_list_remove(driver->domains);
+    operation_list_free(driver);
     if (driver->caps)
         qemu_caps_cache_free(driver->caps);
     paths_done(&driver->paths);
@@ -462,7 +464,9 @@ int driver_load(Driver *driver, Error **reterr) {
             load_one(driver, path);
     }
     closedir(d);
+    operation_load_all(driver);
     driver_reconnect_all(driver);
+    driver_resume_operations(driver);
     autostart_all(driver);
     return 0;
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "qemu/domain.h"
+#include "qemu/operation.h"
 
 typedef struct DriverPaths {
     char *etc; /* domains/NAME.xml, autostart/NAME.xml */
@@ -36,6 +37,8 @@ typedef struct DriverEvents {
     void (*device_removal_failed)(Domain *domain, const char *alias, void *userdata);
     void (*monitor_event)(Domain *domain, const char *name, json_object *data, int64_t seconds,
                           int64_t microseconds, void *userdata);
+    /* An operation changed its state. */
+    void (*operation)(Operation *operation, void *userdata);
 } DriverEvents;
 
 struct Driver {
@@ -46,6 +49,8 @@ struct Driver {
     Domain *domains; /* in order of definition */
     unsigned n_domains;
     int next_id;
+    Operation *operations; /* newest first */
+    uint64_t last_operation;
     uint64_t unplug_timeout_usec; /* 0: the default, 5 s, 10 s on pSeries */
     bool stopping;
 };
@@ -85,8 +90,16 @@ int driver_monitor_command(Domain *domain, const char *command, bool hmp, char *
 enum { AFFECT_CURRENT = 0, AFFECT_LIVE = 1, AFFECT_CONFIG = 2 };
 enum { VCPU_MAXIMUM = 4, VCPU_GUEST = 8, VCPU_HOTPLUGGABLE = 16 };
 
-int driver_set_vcpus(Domain *domain, unsigned count, unsigned flags, Error **reterr);
-int driver_set_vcpu(Domain *domain, const char *list, int state, unsigned flags, Error **reterr);
+/* Changes the vCPUs. The live half runs as an operation: a removal that the guest does not answer by the
+ * deadline gives ERROR_OPERATION_TIMEOUT and stays pending; the config half follows the live half, also
+ * then. *ret_operation (may be NULL) gets its id, 0 when only the definition changed. */
+int driver_change_vcpus(Domain *domain, const VcpuRequest *request, uint64_t *ret_operation, Error **reterr);
+/* What the request would do, as text for a person, changing nothing. Caller frees. */
+int driver_plan_vcpus(Domain *domain, const VcpuRequest *request, char **ret, Error **reterr);
+/* Gives up waiting for a pending removal; the guest may still carry it out. */
+int driver_cancel_operation(Operation *operation, Error **reterr);
+/* Asks the guest of a pending removal once more and waits again; timeout 0: the domain's default. */
+int driver_retry_operation(Operation *operation, uint64_t timeout_usec, Error **reterr);
 /* The count, or negative. Never suspends. */
 int driver_get_vcpus(Domain *domain, unsigned flags, Error **reterr);
 
@@ -114,5 +127,12 @@ void driver_stop(Domain *domain, int reason, int stopped_detail);
 /* Watches process and monitor of a domain that runs. */
 int driver_watch(Domain *domain, Error **reterr);
 extern const MonitorOps driver_monitor_ops;
+/* Goes on with the operations an earlier daemon left; after the domains were found again. */
+void driver_resume_operations(Driver *driver);
+/* Ends the pending removals that are complete, and, with the guest's `rejection` (or NULL), those that were
+ * refused. Job held. */
+void driver_settle_operations(Domain *domain, const char *rejection);
+/* Fails everything under way on a domain that stopped. */
+void driver_fail_operations(Domain *domain, const char *why);
 /* Unplug evidence from an event (hotplug.c). */
 void hotplug_event(Domain *domain, const char *name, json_object *data);

@@ -84,6 +84,44 @@ int hotplug_plan_count(const VcpuMap *map, unsigned target, HotplugPlan *ret, Er
     return 0;
 }
 
+int hotplug_plan_ids(const VcpuMap *map, bool plug, const unsigned *ids, size_t n, HotplugPlan *ret,
+                     Error **reterr) {
+    CLEANUP(hotplug_plan_done) HotplugPlan plan = {.plug = plug};
+
+    plan.entities = calloc(n + 1, sizeof(size_t));
+    if (!plan.entities)
+        return error_no_memory(reterr);
+    for (size_t i = 0; i < n; i++)
+        for (size_t at = 0; at < map->n_entities; at++)
+            if (map->entities[at].first_id == ids[i] && (map->entities[at].qom_path != NULL) != plug)
+                plan.entities[plan.n_entities++] = at;
+    *ret = plan;
+    plan = (HotplugPlan){0};
+    return 0;
+}
+
+int hotplug_preflight(const Domain *domain, const HotplugPlan *plan, Error **reterr) {
+    int r;
+
+    if (plan->n_entities == 0)
+        return 0;
+    r = domain_check_active(domain, reterr);
+    if (r < 0)
+        return r;
+    if (plan->plug)
+        return domain_check_survives(domain, "plug a vCPU", reterr);
+    if (domain->state == DOMAIN_PAUSED)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "domain '%s' is paused, its guest can't release a vCPU; resume it first",
+                            domain_name(domain));
+    if (!domain->live->features.acpi && streq(domain->live->os.arch, "x86_64"))
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
+                            "domain '%s' runs without ACPI, its guest can't be asked to release a vCPU; "
+                            "<features><acpi/></features> switches it on",
+                            domain_name(domain));
+    return 0;
+}
+
 /* ---- evidence ---- */
 
 static const char *ost_reason(int64_t status) {
@@ -221,6 +259,17 @@ typedef struct Removal {
     bool done;
 } Removal;
 
+static Removal *removals_of(const Domain *domain, const HotplugPlan *plan) {
+    Removal *removals = calloc(plan->n_entities + 1, sizeof(Removal));
+
+    for (size_t i = 0; removals && i < plan->n_entities; i++) {
+        const VcpuEntity *entity = &domain->vcpus.entities[plan->entities[i]];
+
+        removals[i] = (Removal){.id = entity->first_id, .n_vcpus = entity->n_vcpus};
+    }
+    return removals;
+}
+
 static void emit_removed(Domain *domain, unsigned id, unsigned n_vcpus) {
     const DriverEvents *events = domain->driver ? domain->driver->events : NULL;
     char alias[32];
@@ -323,28 +372,6 @@ static int check_new_threads(Domain *domain, Error **reterr) {
     return 0;
 }
 
-static int run_plug(Domain *domain, const HotplugPlan *plan, Error **reterr) {
-    ReplyPtr *replies = calloc(plan->n_entities + 1, sizeof(ReplyPtr));
-    CLEANUP_ERROR Error *error = NULL, *refresh = NULL;
-    size_t n_ok = 0;
-    int r;
-
-    if (!replies)
-        return error_no_memory(reterr);
-    r = send_all(domain, plan, replies, &error);
-    r = collect(domain, replies, plan->n_entities, "device_add", &n_ok, error ? NULL : &error);
-    free_replies(replies, plan->n_entities);
-    if (domain_refresh_vcpus(domain, &refresh) < 0)
-        return error_propagate(reterr, error ? TAKE_PTR(error) : TAKE_PTR(refresh));
-    if (error) {
-        error_prefix(&error, "%zu of %zu vCPU devices were added, %u vCPUs are online now", n_ok,
-                     plan->n_entities, domain_def_online_vcpus(domain->live));
-        return error_propagate(reterr, TAKE_PTR(error));
-    }
-    (void)r;
-    return check_new_threads(domain, reterr);
-}
-
 /* Settles what has evidence; one re-query for all hints of a round. *ret_left: still open. */
 static int settle_removals(Domain *domain, Removal *removals, size_t n, size_t *ret_left,
                            Error **reterr) {
@@ -417,10 +444,19 @@ static bool was_extended(Domain *domain, const Removal *removals, size_t n) {
     return extended;
 }
 
+static void hint_all(Domain *domain, const Removal *removals, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        VcpuEntity *entity = vcpu_map_by_id(&domain->vcpus, removals[i].id);
+
+        if (!removals[i].done && entity && entity->unplug == UNPLUG_REQUESTED)
+            entity->unplug = UNPLUG_HINTED;
+    }
+}
+
 static int wait_removals(Domain *domain, Removal *removals, size_t n, uint64_t timeout,
                          Error **reterr) {
     uint64_t deadline = deadline_in(timeout);
-    bool may_extend = true;
+    bool may_extend = true, looked_again = false;
     size_t left = n;
     int r;
 
@@ -439,6 +475,11 @@ static int wait_removals(Domain *domain, Removal *removals, size_t n, uint64_t t
             if (may_extend && was_extended(domain, removals, n)) {
                 may_extend = false;
                 deadline = deadline_in(timeout);
+                continue;
+            }
+            if (!looked_again) { /* an event may have been lost */
+                looked_again = true;
+                hint_all(domain, removals, n);
                 continue;
             }
             return error_report(reterr, FROM_QEMU, ERROR_OPERATION_TIMEOUT,
@@ -477,7 +518,7 @@ static int check_del_replies(Domain *domain, ReplyPtr *replies, const Removal *r
         } else if (replies[i]->error_class && entity && entity->unplug != UNPLUG_DELETED) {
             if (streq(replies[i]->error_class, "DeviceNotFound")) {
                 entity->unplug = UNPLUG_HINTED;
-            } else {
+            } else if (!strstr(replies[i]->error_desc, "already in the process of unplug")) {
                 entity->unplug = UNPLUG_NONE;
                 if (result == 0)
                     result = del_error(domain, replies[i], reterr);
@@ -487,46 +528,99 @@ static int check_del_replies(Domain *domain, ReplyPtr *replies, const Removal *r
     return result;
 }
 
-static int run_unplug(Domain *domain, const HotplugPlan *plan, uint64_t timeout, Error **reterr) {
-    CLEANUP_FREE Removal *removals = calloc(plan->n_entities + 1, sizeof(Removal));
+static int run_unplug(Domain *domain, const HotplugPlan *plan, const Operation *operation, Error **reterr) {
+    CLEANUP_FREE Removal *removals = removals_of(domain, plan);
     ReplyPtr *replies = calloc(plan->n_entities + 1, sizeof(ReplyPtr));
+    uint64_t timeout = unplug_timeout(domain, operation ? operation->request.timeout_usec : 0);
     int r;
 
     if (!removals || !replies) {
         free(replies);
         return error_no_memory(reterr);
     }
-    for (size_t i = 0; i < plan->n_entities; i++) {
-        const VcpuEntity *entity = &domain->vcpus.entities[plan->entities[i]];
-
-        removals[i] = (Removal){.id = entity->first_id, .n_vcpus = entity->n_vcpus};
-    }
     r = send_all(domain, plan, replies, reterr);
+    operation_step(operation, STEP_SENT);
     if (r >= 0)
         r = check_del_replies(domain, replies, removals, plan->n_entities, reterr);
     free_replies(replies, plan->n_entities);
+    operation_step(operation, STEP_ANSWERED);
     if (r < 0)
         return r;
-    return wait_removals(domain, removals, plan->n_entities, unplug_timeout(domain, timeout), reterr);
+    if (operation && operation->request.async)
+        return -EINPROGRESS;
+    r = wait_removals(domain, removals, plan->n_entities, timeout, reterr);
+    if (r >= 0)
+        operation_step(operation, STEP_CONFIRMED);
+    return r;
 }
 
-int hotplug_run(Domain *domain, const HotplugPlan *plan, uint64_t timeout_usec, Error **reterr) {
+/* Takes away again what a plug that failed half way had added. `ids` are the plan's; the failure's sentence
+ * gets what became of them. */
+static void roll_back(Domain *domain, const Removal *ids, size_t n, Error **error) {
+    CLEANUP(hotplug_plan_done) HotplugPlan plan = {0};
+    CLEANUP_ERROR Error *undo = NULL;
+    CLEANUP_FREE unsigned *list = calloc(n + 1, sizeof(unsigned));
+    size_t n_added;
+    int r;
+
+    if (!list || domain_check_active(domain, NULL) < 0)
+        return;
+    for (size_t i = 0; i < n; i++)
+        list[i] = ids[i].id;
+    r = hotplug_plan_ids(&domain->vcpus, false, list, n, &plan, &undo);
+    n_added = plan.n_entities;
+    if (r >= 0 && n_added > 0)
+        r = hotplug_preflight(domain, &plan, &undo);
+    if (r >= 0 && n_added > 0)
+        r = run_unplug(domain, &plan, NULL, &undo);
+    if (n_added == 0)
+        error_prefix(error, "no vCPU was added");
+    else if (r >= 0)
+        error_prefix(error, "the %zu of %zu vCPU devices that were added are removed again", n_added, n);
+    else
+        error_prefix(error, "%zu of %zu vCPU devices were added and could not all be removed again (%s), %u vCPUs "
+                     "are online now", n_added, n, error_message(undo), domain_def_online_vcpus(domain->live));
+}
+
+static int run_plug(Domain *domain, const HotplugPlan *plan, const Operation *operation, Error **reterr) {
+    CLEANUP_FREE Removal *ids = removals_of(domain, plan);
+    ReplyPtr *replies = calloc(plan->n_entities + 1, sizeof(ReplyPtr));
+    CLEANUP_ERROR Error *error = NULL, *refresh = NULL;
+    size_t n_ok = 0;
+
+    if (!replies || !ids) {
+        free(replies);
+        return error_no_memory(reterr);
+    }
+    send_all(domain, plan, replies, &error);
+    operation_step(operation, STEP_SENT);
+    collect(domain, replies, plan->n_entities, "device_add", &n_ok, error ? NULL : &error);
+    free_replies(replies, plan->n_entities);
+    operation_step(operation, STEP_ANSWERED);
+    if (domain_refresh_vcpus(domain, &refresh) < 0)
+        return error_propagate(reterr, error ? TAKE_PTR(error) : TAKE_PTR(refresh));
+    operation_step(operation, STEP_CONFIRMED);
+    if (!error)
+        check_new_threads(domain, &error);
+    if (!error)
+        return 0;
+    roll_back(domain, ids, plan->n_entities, &error);
+    return error_propagate(reterr, TAKE_PTR(error));
+}
+
+int hotplug_run(Domain *domain, const HotplugPlan *plan, Operation *operation, Error **reterr) {
     CLEANUP_ERROR Error *saving = NULL;
     int r;
 
     if (plan->n_entities == 0)
         return 0;
-    if (plan->plug) {
-        r = domain_check_survives(domain, "plug a vCPU", reterr);
-        if (r < 0)
-            return r;
-    }
-    r = plan->plug ? run_plug(domain, plan, reterr) : run_unplug(domain, plan, timeout_usec, reterr);
+    r = plan->plug ? run_plug(domain, plan, operation, reterr) : run_unplug(domain, plan, operation, reterr);
     if (domain->live) {
         domain->live->vcpus_individual = true;
         if (driver_save_status(domain, &saving) < 0)
             log_warning("domain '%s': cannot save its status, ignoring: %s", domain_name(domain),
                         error_message(saving));
+        operation_step(operation, STEP_SAVED);
     }
     return r;
 }
@@ -555,6 +649,7 @@ static void late_removal(void *userdata) {
             log_info("domain '%s': %s", domain_name(domain), error_message(error));
         if (domain->live && driver_save_status(domain, NULL) < 0)
             log_warning("domain '%s': cannot save its status, ignoring", domain_name(domain));
+        driver_settle_operations(domain, error ? error_message(error) : NULL);
     }
     domain_job_end(domain, &job);
 }
@@ -581,5 +676,5 @@ int hotplug_boot(Domain *domain, Error **reterr) {
         if (id < domain->live->n_vcpus_max && wanted[id] && !entity->qom_path && entity->type)
             plan.entities[plan.n_entities++] = i;
     }
-    return plan.n_entities ? run_plug(domain, &plan, reterr) : 0;
+    return plan.n_entities ? run_plug(domain, &plan, NULL, reterr) : 0;
 }

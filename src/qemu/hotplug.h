@@ -4,6 +4,7 @@
 #pragma once
 
 #include "qemu/domain.h"
+#include "qemu/operation.h"
 
 /* Entities of one change, as indexes into domain->vcpus.entities. */
 typedef struct HotplugPlan {
@@ -18,10 +19,18 @@ void hotplug_plan_done(HotplugPlan *plan);
  * down. Pure; ERROR_CONFIG_UNSUPPORTED for granularity and for targets out of reach. */
 int hotplug_plan_count(const VcpuMap *map, unsigned target, HotplugPlan *ret, Error **reterr);
 
-/* Sends it, waits for what must be waited for, refreshes, saves the status. Job held. On a failure
- * half way what this change plugged is unplugged again where QEMU still lets it (paused at boot), and
- * the error says how many vCPUs are online. Errors as BEHAVIOUR.md 4, 5, 8. */
-int hotplug_run(Domain *domain, const HotplugPlan *plan, uint64_t timeout_usec, Error **reterr);
+/* Sends it, waits for what must be waited for, refreshes, saves the status. Job held. A plug that fails half
+ * way takes away again what it added; the error says so, and what could not be taken away. A removal that
+ * has no answer by the deadline returns -ETIMEDOUT with ERROR_OPERATION_TIMEOUT: the guest has been asked
+ * and may still do it (hotplug_event). With operation->request.async it does not wait at all: -EINPROGRESS
+ * without an error. Errors as BEHAVIOUR.md 4, 5, 8. */
+int hotplug_run(Domain *domain, const HotplugPlan *plan, Operation *operation, Error **reterr);
+/* Foreseeable failures of a plan, before anything is sent: a guest that is paused or has no ACPI cannot
+ * give up a vCPU, QEMUs that would crash. */
+int hotplug_preflight(const Domain *domain, const HotplugPlan *plan, Error **reterr);
+/* The plan of a list of entities by first id: those of them that are not yet (no longer) plugged. */
+int hotplug_plan_ids(const VcpuMap *map, bool plug, const unsigned *ids, size_t n, HotplugPlan *ret,
+                     Error **reterr);
 
 /* Plugs the vCPUs that live->vcpus marks online and that QEMU was not started with; before cont. */
 int hotplug_boot(Domain *domain, Error **reterr);

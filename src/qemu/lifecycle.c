@@ -31,6 +31,7 @@ void driver_stop(Domain *domain, int reason, int stopped_detail) {
     qemu_process_kill(&domain->pid, KILL_GRACE_USEC);
     fiber_cond_broadcast(&domain->evidence);
     monitor_free(TAKE_PTR(domain->monitor));
+    driver_fail_operations(domain, "the domain stopped");
     remove_run_files(domain);
     vcpu_map_done(&domain->vcpus);
     qemu_caps_unref(TAKE_PTR(domain->caps));

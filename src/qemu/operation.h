@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A live vCPU change as an operation: an id, a journal entry that is on disk before the first command
+ * leaves, one outcome. What it does is driver-vcpu.c's and hotplug.c's; here it is remembered.
+ *
+ * The journal is run/operations/ID.json, removed when the operation has ended. After a crash the next
+ * daemon finds it and carries on from what QEMU says is there (driver-vcpu.c).
+ *
+ * Ownership: the Driver's list holds a reference on each, also on the last OPERATION_HISTORY that have ended. */
+#pragma once
+
+#include "qemu/process.h"
+#include "util/bitmap.h"
+#include "util/error.h"
+#include "util/fiber.h"
+
+#define OPERATION_HISTORY 100u
+
+typedef struct Driver Driver;
+typedef struct Domain Domain;
+
+/* What a client asked for. */
+typedef struct VcpuRequest {
+    bool single;    /* setvcpu: `ids` and `enable`; else setvcpus: `count` */
+    unsigned count;
+    char *ids;      /* as written, "3" or "2-3" */
+    bool enable;
+    unsigned flags; /* AFFECT_*, VCPU_* */
+    uint64_t timeout_usec; /* of a removal; 0: the domain's default */
+    bool async;     /* a removal: return once the guest has been asked */
+} VcpuRequest;
+
+/* Where an operation is. Those up to PENDING are under way. */
+typedef enum OperationState {
+    OPERATION_ACTING,    /* commands are out, or about to be */
+    OPERATION_PENDING,   /* the guest has been asked; nobody waits any more */
+    OPERATION_DONE,
+    OPERATION_FAILED,    /* with a detail; what it had done was undone, or the detail says what was not */
+    OPERATION_CANCELLED, /* a pending removal nobody wants to hear of any more */
+    OPERATION_STATE_MAX_
+} OperationState;
+
+/* The points at which a crash leaves something different behind; tests stop the daemon at each. */
+typedef enum OperationStep {
+    STEP_JOURNALED, /* the journal is on disk, nothing sent */
+    STEP_SENT,      /* device_add / device_del are queued for QEMU */
+    STEP_ANSWERED,  /* QEMU has answered them all */
+    STEP_CONFIRMED, /* the state was read back */
+    STEP_PENDING,   /* the deadline passed, the guest may still answer */
+    STEP_SAVED,     /* the status file is written */
+    STEP_CONFIG,    /* the persistent definition is written */
+    STEP_ENDED,     /* the outcome is known, the journal still there */
+    OPERATION_STEP_MAX_
+} OperationStep;
+
+typedef struct Operation {
+    struct Operation *next;
+    unsigned n_refs;
+    uint64_t id;
+    Driver *driver; /* NULL once the driver is gone */
+    char *name;     /* the domain's */
+    uint8_t uuid[16];
+    QemuPid pid;    /* the QEMU it was started on */
+    VcpuRequest request;
+    bool live, config; /* what `flags` came to mean */
+    bool plug;
+    unsigned *vcpus;   /* first id of each entity it changes */
+    size_t n_vcpus;
+    OperationState state;
+    char *detail;      /* why it failed, what is left; or NULL */
+    uint64_t started, ended; /* CLOCK_REALTIME, microseconds; ended 0: under way */
+    FiberCond cond;    /* broadcast at every change of state */
+} Operation;
+
+const char *operation_state_name(OperationState state);
+const char *operation_step_name(OperationStep step);
+static inline bool operation_has_ended(const Operation *operation) {
+    return operation->state > OPERATION_PENDING;
+}
+
+/* Copies the request. Listed at once, not yet written. *ret is a reference of the caller's. */
+int operation_new(Driver *driver, const Domain *domain, const VcpuRequest *request, Operation **ret,
+                  Error **reterr);
+Operation *operation_ref(Operation *operation);
+void operation_unref(Operation *operation);
+DEFINE_CLEANUP(Operation *, operation_unref)
+
+/* Writes the journal; ERROR_SYSTEM. On a fiber. */
+int operation_journal(const Operation *operation, Error **reterr);
+/* Tells listeners; an ended operation loses its journal. `detail` may be NULL, is copied. */
+void operation_set_state(Operation *operation, OperationState state, const char *detail);
+/* Waits until it has ended: 0, or -ETIMEDOUT. */
+int operation_wait(Operation *operation, uint64_t deadline);
+
+/* Borrowed; NULL and ERROR_INVALID_ARG when there is none. */
+Operation *operation_find(const Driver *driver, uint64_t id, Error **reterr);
+/* The one under way on that domain that has `vcpu` among its entities, or NULL. */
+Operation *operation_of_vcpu(const Domain *domain, unsigned vcpu);
+/* "setvcpus 4 --live --config": for lists and logs. Caller frees; NULL: out of memory. */
+char *operation_describe(const Operation *operation);
+
+/* Reads what the last daemon left; the operations are listed as ACTING. A journal that cannot be read is
+ * named in the log and removed. On a fiber. */
+void operation_load_all(Driver *driver);
+void operation_list_free(Driver *driver);
+
+/* Marks a step. With VIREOD_CRASH_AT=<step name> in the environment the daemon kills itself there: for
+ * tests of recovery. `operation` may be NULL (vCPUs plugged at boot have none). */
+void operation_step(const Operation *operation, OperationStep step);
+
+void vcpu_request_done(VcpuRequest *request);
