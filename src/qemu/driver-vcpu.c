@@ -421,11 +421,8 @@ static void resume(void *userdata) {
 
     if (domain_of(operation))
         domain = domain_ref(domain_of(operation));
-    if (!domain) {
-        operation_set_state(operation, OPERATION_FAILED,
-                            "its QEMU ended while vireod was away; nothing of it is left");
+    if (!domain) /* it stopped a moment ago, and its operations with it */
         return;
-    }
     if (domain_job_begin(domain, &job, "an operation of an earlier vireod", &error) < 0) {
         operation_set_state(operation, OPERATION_FAILED, error_message(error));
         return;
@@ -438,13 +435,20 @@ static void resume(void *userdata) {
     domain_job_end(domain, &job);
 }
 
-void driver_resume_operations(Driver *driver) {
-    for (Operation *operation = driver->operations; operation; operation = operation->next) {
-        if (operation_has_ended(operation))
+void driver_resume_operations(Domain *domain) {
+    for (Operation *operation = domain->driver->operations; operation; operation = operation->next) {
+        if (operation_has_ended(operation) || domain_of(operation) != domain)
             continue;
         if (fiber_start("resume-operation", resume, operation_ref(operation)) < 0)
             operation_unref(operation);
     }
+}
+
+void driver_drop_operations(Driver *driver) {
+    for (Operation *operation = driver->operations; operation; operation = operation->next)
+        if (!operation_has_ended(operation) && !domain_of(operation))
+            operation_set_state(operation, OPERATION_FAILED,
+                                "its QEMU ended while vireod was away; nothing of it is left");
 }
 
 void driver_settle_operations(Domain *domain, const char *rejection) {

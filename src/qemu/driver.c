@@ -75,6 +75,7 @@ void driver_free(Driver *driver) {
     while (driver->domains)
         driver_list_remove(driver->domains);
     operation_list_free(driver);
+    fiber_cond_done(&driver->reconnected);
     if (driver->caps)
         qemu_caps_cache_free(driver->caps);
     paths_done(&driver->paths);
@@ -256,6 +257,20 @@ static int redefine(Domain *domain, DomainDef *def, bool *ret_new, Error **reter
     return r;
 }
 
+/* Writes a new domain's file; nobody else changes the domain meanwhile. */
+static int save_new(Domain *domain, Error **reterr) {
+    DomainJob job;
+    int r = domain_job_begin(domain, &job, "define", reterr); /* the first: it does not wait */
+
+    if (r < 0)
+        return r;
+    r = driver_save_config(domain, domain->config, reterr);
+    if (r < 0)
+        driver_list_remove(domain);
+    domain_job_end(domain, &job);
+    return r;
+}
+
 int driver_define(Driver *driver, const char *xml, Domain **ret, Error **reterr) {
     CLEANUP_DOMAIN_DEF DomainDef *def = NULL;
     CLEANUP_DOMAIN Domain *domain = NULL;
@@ -285,11 +300,9 @@ int driver_define(Driver *driver, const char *xml, Domain **ret, Error **reterr)
             return error_no_memory(reterr);
         domain->config = TAKE_PTR(def);
         driver_list_add(driver, domain);
-        r = driver_save_config(domain, domain->config, reterr);
-        if (r < 0) {
-            driver_list_remove(domain);
+        r = save_new(domain, reterr);
+        if (r < 0)
             return r;
-        }
     }
     driver_emit_lifecycle(domain, EVENT_DEFINED, is_new ? 0 : 1);
     *ret = TAKE_PTR(domain);
@@ -466,7 +479,7 @@ int driver_load(Driver *driver, Error **reterr) {
     closedir(d);
     operation_load_all(driver);
     driver_reconnect_all(driver);
-    driver_resume_operations(driver);
+    driver_drop_operations(driver);
     autostart_all(driver);
     return 0;
 }

@@ -52,6 +52,8 @@ struct Driver {
     Operation *operations; /* newest first */
     uint64_t last_operation;
     uint64_t unplug_timeout_usec; /* 0: the default, 5 s, 10 s on pSeries */
+    unsigned n_first_tries, n_reconnecting; /* domains that were found but are not connected yet */
+    FiberCond reconnected;
     bool stopping;
 };
 
@@ -61,6 +63,8 @@ int driver_new(const DriverPaths *paths, const DriverEvents *events, void *userd
 /* Reads the definitions, finds running QEMUs again, autostarts. On a fiber. Problems with single
  * domains are logged, not returned. */
 int driver_load(Driver *driver, Error **reterr);
+/* With `stopping` set: waits for the background of driver_load to end. On a fiber. */
+void driver_stop_reconnecting(Driver *driver);
 /* Lets go of all domains; guests go on running. */
 void driver_free(Driver *driver);
 
@@ -120,15 +124,18 @@ char *driver_status_path(Driver *driver, const char *name);
 /* Writes the persistent definition / the status file; atomic, on the worker pool. */
 int driver_save_config(Domain *domain, const DomainDef *def, Error **reterr);
 int driver_save_status(Domain *domain, Error **reterr);
-/* Reads every status file and takes up the QEMUs that still run. On a fiber. */
+/* Reads every status file and takes up the QEMUs that still run. Returns once each was tried, or a few seconds
+ * have passed: what does not answer is tried on in the background. On a fiber. */
 void driver_reconnect_all(Driver *driver);
 /* Ends what runs (kill, files, state, events). Job held. */
 void driver_stop(Domain *domain, int reason, int stopped_detail);
 /* Watches process and monitor of a domain that runs. */
 int driver_watch(Domain *domain, Error **reterr);
 extern const MonitorOps driver_monitor_ops;
-/* Goes on with the operations an earlier daemon left; after the domains were found again. */
-void driver_resume_operations(Driver *driver);
+/* Goes on with the operations that an earlier daemon left of a domain that was found again. */
+void driver_resume_operations(Domain *domain);
+/* Fails those whose QEMU is no more. */
+void driver_drop_operations(Driver *driver);
 /* Ends the pending removals that are complete, and, with the guest's `rejection` (or NULL), those that were
  * refused. Job held. */
 void driver_settle_operations(Domain *domain, const char *rejection);

@@ -18,6 +18,9 @@
 #include "util/log.h"
 
 #define RECONNECT_USEC (5 * USEC_PER_SEC)
+#define FIRST_TRIES_USEC (3 * USEC_PER_SEC) /* readiness waits no longer for a QEMU that does not answer */
+#define RETRY_SLICE_USEC (100 * USEC_PER_MSEC)
+#define RETRY_SLICES 20
 #define COMMAND_USEC (10 * USEC_PER_SEC)
 
 int driver_save_status(Domain *domain, Error **reterr) {
@@ -141,6 +144,7 @@ static int reconnect(Domain *domain, Error **reterr) {
     if (r < 0)
         return r;
     sync_run_state(domain);
+    qemu_caps_unref(TAKE_PTR(domain->caps));
     qemu_caps_get(domain->driver->caps, domain->live->emulator, &domain->caps, NULL);
     return 0;
 }
@@ -164,6 +168,60 @@ static Domain *adopt(Driver *driver, Domain *found) {
     listed->reason = found->reason;
     listed->vcpu_was_removed = found->vcpu_was_removed;
     return domain_ref(listed);
+}
+
+/* Undoes a try that failed; the QEMU is left alone. */
+static void disconnect(Domain *domain) {
+    domain->pid_watch = sd_event_source_disable_unref(domain->pid_watch);
+    monitor_free(TAKE_PTR(domain->monitor));
+    vcpu_map_done(&domain->vcpus);
+}
+
+/* True when there is nothing more to try: connected, or gone. */
+static bool try_reconnect(Domain *domain, bool first) {
+    CLEANUP_ERROR Error *error = NULL;
+    DomainJob job;
+    bool over = true;
+
+    if (domain_job_begin(domain, &job, "reconnecting to QEMU", &error) < 0)
+        return domain->driver == NULL;
+    if (!domain->live || domain->monitor) {
+        /* destroyed meanwhile, or started anew */
+    } else if (!qemu_process_alive(&domain->pid)) {
+        log_info("domain '%s': its QEMU (process %d) ended while vireod was away", domain_name(domain),
+                 (int)domain->pid.pid);
+        driver_stop(domain, SHUTOFF_UNKNOWN, STOPPED_FAILED);
+    } else if (reconnect(domain, &error) >= 0) {
+        driver_save_status(domain, NULL);
+        log_info("domain '%s' found running, %u vCPUs", domain_name(domain),
+                 domain_def_online_vcpus(domain->live));
+        driver_resume_operations(domain);
+    } else {
+        disconnect(domain);
+        over = false;
+        if (first)
+            log_warning("domain '%s': QEMU (process %d) runs but does not answer, trying on: %s",
+                        domain_name(domain), (int)domain->pid.pid, error_message(error));
+    }
+    domain_job_end(domain, &job);
+    return over;
+}
+
+/* A QEMU that lives is never given up: it may be stopped, or its host be swapping. */
+static void keep_reconnecting(void *userdata) {
+    CLEANUP_DOMAIN Domain *domain = userdata;
+    Driver *driver = domain->driver;
+    bool over = try_reconnect(domain, true);
+
+    driver->n_first_tries--;
+    fiber_cond_broadcast(&driver->reconnected);
+    for (unsigned slice = 1; !over && !driver->stopping && domain->driver; slice++) {
+        fiber_sleep(RETRY_SLICE_USEC);
+        if (slice % RETRY_SLICES == 0)
+            over = try_reconnect(domain, false);
+    }
+    driver->n_reconnecting--;
+    fiber_cond_broadcast(&driver->reconnected);
 }
 
 static void take_up(Driver *driver, const char *path) {
@@ -194,21 +252,20 @@ static void take_up(Driver *driver, const char *path) {
         return;
     if (domain->id >= driver->next_id)
         driver->next_id = domain->id + 1;
-    r = reconnect(domain, &error);
-    if (r < 0) {
-        log_info("domain '%s' is not running any more: %s", domain_name(domain), error_message(error));
-        driver_stop(domain, SHUTOFF_UNKNOWN, STOPPED_FAILED);
-        return;
+    driver->n_first_tries++;
+    driver->n_reconnecting++;
+    if (fiber_start("reconnect", keep_reconnecting, domain_ref(domain)) < 0) {
+        driver->n_first_tries--;
+        driver->n_reconnecting--;
+        domain_unref(domain);
     }
-    driver_save_status(domain, NULL);
-    log_info("domain '%s' found running, %u vCPUs", domain_name(domain),
-             domain_def_online_vcpus(domain->live));
 }
 
 void driver_reconnect_all(Driver *driver) {
     CLEANUP_FREE char *dir = path_join(driver->paths.run, "domains");
     struct dirent *entry;
     DIR *d = dir ? opendir(dir) : NULL;
+    uint64_t deadline;
 
     if (!d)
         return;
@@ -220,4 +277,13 @@ void driver_reconnect_all(Driver *driver) {
             take_up(driver, path);
     }
     closedir(d);
+    deadline = deadline_in(FIRST_TRIES_USEC);
+    while (driver->n_first_tries > 0 && fiber_cond_wait(&driver->reconnected, deadline) >= 0)
+        ;
+}
+
+void driver_stop_reconnecting(Driver *driver) {
+    while (driver->n_reconnecting > 0)
+        if (fiber_cond_wait(&driver->reconnected, deadline_in(RECONNECT_USEC)) < 0)
+            return;
 }

@@ -50,6 +50,13 @@ class Daemon:
                                         stdout=self.log, stderr=self.log)
         wait_for(self.answers, 20, "vireod that answers: " + self.log_text()[-2000:])
 
+    def configure(self, *lines):
+        """Starts again with these settings."""
+        self.stop()
+        with open(f"{self.root}/etc/vireod.conf", "w") as f:
+            f.write("\n".join(lines) + "\n")
+        self.start()
+
     def answers(self):
         assert self.process.poll() is None, "vireod ended: " + self.log_text()[-3000:]
         try:
@@ -184,6 +191,26 @@ class Daemon:
         current = options.get("current", 1)
         self.wait_online(name, "0" if current == 1 else f"0-{current - 1}")
 
+    def said(self, name, word):
+        """How often the guest printed the word."""
+        with open(self.console(name), errors="replace") as f:
+            return f.read().split().count(word)
+
+    def press_button(self, name, word):
+        """The power button, and the guest's word for having felt it."""
+        wait_for(lambda: self.said(name, "BUTTON"), 30, "a guest that listens to its power button")
+        before = self.said(name, word)
+        self.virsh("shutdown", name)
+        wait_for(lambda: self.said(name, word) > before, 30, f"'{word}' on the console of '{name}'")
+
+    def deafen(self, name):
+        """The guest (booted with cmdline='vireo.deaf') does not hear of CPU events any more."""
+        self.press_button(name, "DEAF")
+
+    def wake(self, name):
+        """It hears them again, also those it missed."""
+        self.press_button(name, "AWAKE")
+
     def paused(self, name, **options):
         """A paused machine without a guest: vCPU threads without waiting for a boot."""
         self.define(name, boot=False, **options)
@@ -193,6 +220,33 @@ class Daemon:
         """vcpucount as a dict, ('current', 'live') -> 2."""
         rows = [line.split() for line in self.virsh("vcpucount", name).splitlines() if line.strip()]
         return {(row[0], row[1]): int(row[2]) for row in rows}
+
+
+def client(daemon, *arguments):
+    """A virsh that runs beside the test."""
+    return subprocess.Popen(["virsh", "-c", daemon.uri, *arguments], stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def end_of(process, seconds=30):
+    out, _ = process.communicate(timeout=seconds)
+    return process.returncode, out
+
+
+def quick(daemon, *arguments, seconds=2):
+    """The call succeeds without queueing behind anything."""
+    start = time.monotonic()
+    out = daemon.virsh(*arguments)
+    assert time.monotonic() - start < seconds, f"{arguments} took {time.monotonic() - start:.1f} s"
+    return out
+
+
+def silent(daemon, name):
+    """A Linux guest with three vCPUs that does not hear of an eject until daemon.wake(name)."""
+    daemon.boot(name, cmdline="vireo.deaf")
+    daemon.virsh("setvcpus", name, "3", "--live")
+    daemon.wait_online(name, "0-2")
+    daemon.deafen(name)
 
 
 @pytest.fixture

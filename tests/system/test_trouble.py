@@ -4,110 +4,12 @@ import os
 import signal
 import socket
 import struct
-import subprocess
 import threading
 import time
 
 import pytest
 
-from conftest import wait_for
-
-
-def client(daemon, *arguments):
-    """A virsh that runs beside the test."""
-    return subprocess.Popen(["virsh", "-c", daemon.uri, *arguments], stdin=subprocess.DEVNULL,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
-def end_of(process, seconds=30):
-    out, _ = process.communicate(timeout=seconds)
-    return process.returncode, out
-
-
-def quick(daemon, *arguments, seconds=2):
-    """The call succeeds without queueing behind anything."""
-    start = time.monotonic()
-    out = daemon.virsh(*arguments)
-    assert time.monotonic() - start < seconds, f"{arguments} took {time.monotonic() - start:.1f} s"
-    return out
-
-
-def silent(daemon, name):
-    """A Linux guest with three vCPUs that nobody will hear an eject's answer from: it is stopped."""
-    daemon.boot(name)
-    daemon.virsh("setvcpus", name, "3", "--live")
-    daemon.wait_online(name, "0-2")
-    daemon.virsh("suspend", name)
-
-
-def test_silent_guest(daemon, guest):
-    """Nobody in the guest answers the eject: an error after the deadline, nothing else waits for it."""
-    silent(daemon, "s1")
-    daemon.paused("s2")
-    removal = client(daemon, "setvcpus", "s1", "1", "--live")
-    time.sleep(0.5)
-    assert removal.poll() is None
-    quick(daemon, "list", "--all")
-    quick(daemon, "dominfo", "s1")
-    quick(daemon, "vcpucount", "s1")
-    quick(daemon, "setvcpus", "s2", "2", "--live")
-    status, out = end_of(removal)
-    assert status == 1 and "vcpu unplug request timed out" in out, out
-    assert daemon.counts("s1")[("current", "live")] == 3
-    quick(daemon, "destroy", "s1")
-
-
-def test_destroy_during_removal(daemon, guest):
-    """destroy does not wait for the guest's answer, and the waiting call ends with it."""
-    silent(daemon, "s1")
-    removal = client(daemon, "setvcpus", "s1", "1", "--live")
-    time.sleep(0.5)
-    assert removal.poll() is None
-    daemon.virsh("destroy", "s1")
-    status, out = end_of(removal, 10)
-    assert status == 1, out
-    assert "shut off" in daemon.virsh("domstate", "s1") and not daemon.qemus()
-    daemon.virsh("start", "s1", "--paused")
-    assert daemon.counts("s1")[("current", "live")] == 1
-
-
-def test_qemu_dies_during_removal(daemon, guest):
-    silent(daemon, "s1")
-    removal = client(daemon, "setvcpus", "s1", "1", "--live")
-    time.sleep(0.5)
-    assert removal.poll() is None
-    os.kill(daemon.qemus()["s1"], signal.SIGKILL)
-    status, out = end_of(removal, 10)
-    assert status == 1, out
-    assert "shut off (crashed)" in daemon.virsh("domstate", "s1", "--reason")
-
-
-def test_daemon_dies_during_removal(daemon, guest):
-    """The restarted daemon finds the domain as QEMU has it, and can go on with it."""
-    silent(daemon, "s1")
-    removal = client(daemon, "setvcpus", "s1", "1", "--live")
-    time.sleep(0.5)
-    assert removal.poll() is None
-    daemon.stop(signal.SIGKILL)
-    status, _ = end_of(removal)
-    assert status == 1
-    daemon.start()
-    assert daemon.counts("s1")[("current", "live")] == 3
-    daemon.virsh("setvcpus", "s1", "4", "--live")
-    assert daemon.counts("s1")[("current", "live")] == 4
-
-
-def test_late_answer(daemon, guest):
-    """The guest is stopped past the deadline; when it goes on, the removal completes by itself."""
-    daemon.boot("l1")
-    daemon.virsh("setvcpus", "l1", "2", "--live")
-    daemon.wait_online("l1", "0-1")
-    daemon.virsh("suspend", "l1")
-    assert "timed out" in daemon.virsh("setvcpus", "l1", "1", "--live", ok=False)
-    assert daemon.counts("l1")[("current", "live")] == 2
-    daemon.virsh("resume", "l1")
-    daemon.wait_online("l1", "0")
-    wait_for(lambda: daemon.counts("l1")[("current", "live")] == 1, 20, "current count of 1 after the late answer")
+from conftest import client, end_of, quick, wait_for
 
 
 def test_stopped_qemu(daemon):
@@ -139,7 +41,6 @@ def test_destroy_of_stopped_qemu(daemon):
     assert "shut off" in daemon.virsh("domstate", "q1")
 
 
-@pytest.mark.xfail(reason="vireod ends a QEMU that does not answer at its start", strict=True)
 def test_restart_with_stopped_qemu(daemon):
     """A domain that does not answer at the daemon's start does not keep the others from it."""
     daemon.paused("q1")
@@ -167,7 +68,7 @@ def test_many_at_once(daemon):
     results = [end_of(process, 60) for process in clients]
     # Whoever comes second with the smaller count asks for a removal that no guest is there to answer.
     for status, out in results:
-        assert status == 0 or "has not set up ACPI CPU hotplug" in out, out
+        assert status == 0 or "is paused" in out, out
     for name in names:
         assert daemon.counts(name)[("current", "live")] == 16
         threads = daemon.virsh("qemu-monitor-command", name, "--hmp", "info cpus")

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A guest that answers too late."""
+import signal
+import time
+
+import pytest
+
+from conftest import client, end_of, silent, wait_for
+
+
+@pytest.fixture(autouse=True)
+def short_deadline(daemon):
+    """What is looked at here is not the length of the deadline."""
+    daemon.configure("unplug_timeout_ms = 2000")
+
+
+def test_late_answer(daemon, guest):
+    """The guest hears nothing until past the deadline; then the removal completes by itself, and with it the
+    definition's half of the same call."""
+    silent(daemon, "l1")
+    daemon.define("other", boot=False)
+    assert "timed out" in daemon.virsh("setvcpus", "l1", "1", "--live", "--config", ok=False)
+    assert daemon.counts("l1")[("current", "live")] == 3
+    daemon.virsh("setvcpus", "l1", "2", "--config")  # meanwhile: the definition is not locked
+    daemon.wake("l1")
+    daemon.wait_online("l1", "0")
+    wait_for(lambda: daemon.counts("l1")[("current", "live")] == 1, 20, "current count of 1 after the late answer")
+    wait_for(lambda: daemon.counts("l1")[("current", "config")] == 1, 20, "the definition's half after it")
+
+
+def test_late_answer_after_restart(daemon, guest):
+    """The daemon is killed while the removal is pending; the next one completes it."""
+    silent(daemon, "l2")
+    daemon.virsh("setvcpus", "l2", "3", "--config")
+    assert "timed out" in daemon.virsh("setvcpus", "l2", "2", "--live", "--config", ok=False)
+    daemon.stop(signal.SIGKILL)
+    daemon.start()
+    assert daemon.counts("l2")[("current", "live")] == 3
+    daemon.wake("l2")
+    daemon.wait_online("l2", "0-1")
+    wait_for(lambda: daemon.counts("l2") == {("maximum", "config"): 4, ("maximum", "live"): 4,
+                                             ("current", "config"): 2, ("current", "live"): 2}, 20,
+             "both halves after the late answer")
+
+
+def test_daemon_dies_during_removal(daemon, guest):
+    """The restarted daemon finds the domain as QEMU has it, and can go on with it."""
+    silent(daemon, "s1")
+    removal = client(daemon, "setvcpus", "s1", "1", "--live")
+    time.sleep(0.5)
+    assert removal.poll() is None
+    daemon.stop(signal.SIGKILL)
+    status, _ = end_of(removal)
+    assert status == 1
+    daemon.start()
+    assert daemon.counts("s1")[("current", "live")] == 3
+    daemon.virsh("setvcpus", "s1", "4", "--live")
+    assert daemon.counts("s1")[("current", "live")] == 4
