@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The real qemu-guest-agent in the embedded guest: its counts, its CPUs, its silence, its absence."""
+import json
+import os
+import re
+import socket
+import threading
+import time
+
+import pytest
+
+from conftest import GUEST, wait_for
+
+CHANNEL = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+NOT_CONNECTED = "Guest agent is not responding: QEMU guest agent is not connected"
+PING = '{"execute":"guest-ping"}'
+
+
+@pytest.fixture
+def agent_guest(guest):
+    if not os.path.exists(f"{GUEST}/initrd-agent"):
+        pytest.skip(f"SKIP: no guest with an agent in {GUEST}: scripts/make-guest says what hinders it")
+
+
+def define(daemon, name, initrd="initrd-agent", **options):
+    path = f"{daemon.root}/{name}.define.xml"
+    with open(path, "w") as f:
+        f.write(daemon.xml(name, extra=CHANNEL, **options).replace(f"{GUEST}/initrd<", f"{GUEST}/{initrd}<"))
+    daemon.virsh("define", path)
+
+
+def agents_started(daemon, name):
+    with open(daemon.console(name), errors="replace") as f:
+        return f.read().splitlines().count("AGENT")
+
+
+def boot(daemon, name, vcpus=4):
+    """A guest whose agent has its port open."""
+    define(daemon, name, maximum=vcpus, current=vcpus)
+    daemon.virsh("start", name)
+    daemon.wait_online(name, f"0-{vcpus - 1}" if vcpus > 1 else "0")
+    wait_for(lambda: agents_started(daemon, name), 20, "agent in the guest")
+
+
+def ask(daemon, name, command, *arguments, ok=True):
+    return daemon.virsh("qemu-agent-command", name, *arguments, command, ok=ok)
+
+
+def ask_when_there(daemon, name):
+    """The console says that the agent begins; a moment later it answers."""
+    def answers():
+        result = daemon.run("virsh", "qemu-agent-command", name, PING, ok=None)
+        assert result.returncode == 0 or "Guest agent is not responding" in result.stderr, result.stderr
+        return result.returncode == 0
+    wait_for(answers, 20, f"answer of the agent of '{name}'")
+
+
+def execute(daemon, name, script):
+    """Runs a shell script in the guest, by the agent itself, without waiting for its end."""
+    command = {"execute": "guest-exec", "arguments": {"path": "/bin/sh", "arg": ["-c", script]}}
+    assert "pid" in ask(daemon, name, json.dumps(command))
+
+
+def test_agent_in_the_guest_answers_on_its_socket(daemon, agent_guest):
+    """Not by vireod: the guest, its modules, the channel and QEMU's socket."""
+    boot(daemon, "raw", vcpus=2)
+    path = re.search(r"<channel type='unix'>.*?path='([^']+)'", daemon.virsh("dumpxml", "raw"), re.S).group(1)
+    with socket.socket(socket.AF_UNIX) as channel:
+        channel.settimeout(20)
+        channel.connect(path)
+        lines = channel.makefile("rb")
+
+        def answer(command):
+            channel.sendall(json.dumps(command).encode() + b"\n")
+            return json.loads(lines.readline().lstrip(b"\xff"))
+
+        channel.sendall(b"\xff")
+        answer({"execute": "guest-sync-delimited", "arguments": {"id": 1}})  # the agent complains of the 0xff
+        assert lines.readline() == b'\xff{"return": 1}\n'
+        cpus = answer({"execute": "guest-get-vcpus"})["return"]
+        assert sorted((c["logical-id"], c["online"]) for c in cpus) == [(0, True), (1, True)]
+        off = {"execute": "guest-set-vcpus", "arguments": {"vcpus": [{"logical-id": 1, "online": False}]}}
+        assert answer(off) == {"return": 1}
+        daemon.wait_online("raw", "0", 10)
+
+
+def test_counts_and_cpus_by_virsh(daemon, agent_guest):
+    boot(daemon, "w1")
+    ask_when_there(daemon, "w1")
+    assert json.loads(ask(daemon, "w1", PING)) == {"return": {}}
+    assert "unable to execute QEMU agent command 'nope'" in ask(daemon, "w1", '{"execute":"nope"}', ok=False)
+    assert "error" in ask(daemon, "w1", "not JSON", ok=False)
+    assert daemon.virsh("vcpucount", "w1", "--guest").split() == ["4"]
+
+    # Down and up from the lowest that can go, as with libvirt; the machine's own count stays.
+    daemon.virsh("setvcpus", "w1", "2", "--guest")
+    daemon.wait_online("w1", "0,3", 10)
+    assert daemon.virsh("vcpucount", "w1", "--guest").split() == ["2"]
+    assert daemon.counts("w1")[("current", "live")] == 4
+    daemon.virsh("setvcpus", "w1", "4", "--guest")
+    daemon.wait_online("w1", "0-3", 10)
+    assert "error" in daemon.virsh("setvcpus", "w1", "9", "--guest", ok=False)
+    assert "error" in daemon.virsh("setvcpus", "w1", "2", "--guest", "--config", ok=False)
+
+    def guest_vcpus():
+        rows = [line.split(":", 1) for line in daemon.virsh("guestvcpus", "w1").splitlines() if ":" in line]
+        return {key.strip(): value.strip() for key, value in rows}
+
+    assert guest_vcpus() == {"vcpus": "0-3", "online": "0-3", "offlinable": "1-3"}
+    daemon.virsh("guestvcpus", "w1", "--cpulist", "2", "--disable")
+    daemon.wait_online("w1", "0-1,3", 10)
+    assert guest_vcpus()["online"] == "0-1,3"
+    assert "guest is missing vCPUs '9'" in daemon.virsh("guestvcpus", "w1", "--cpulist", "2,9", "--enable", ok=False)
+    assert "error" in daemon.virsh("guestvcpus", "w1", "--cpulist", "0", "--disable", ok=False)
+    assert guest_vcpus()["online"] == "0-1,3"
+    daemon.virsh("guestvcpus", "w1", "--cpulist", "2", "--enable")
+    daemon.wait_online("w1", "0-3", 10)
+
+    # A new daemon finds the agent where it was.
+    daemon.stop()
+    daemon.start()
+    assert json.loads(ask(daemon, "w1", PING)) == {"return": {}}
+
+
+def test_stuck_agent_blocks_only_its_callers(daemon, agent_guest):
+    boot(daemon, "w1", vcpus=2)
+    ask_when_there(daemon, "w1")
+    # Stopped for a while, by a child of its own.
+    execute(daemon, "w1", "p=$(cat /run/qemu-ga.pid); sleep 1; kill -STOP $p; sleep 12; kill -CONT $p")
+    time.sleep(3)
+    results = []
+
+    def caller():
+        start = time.monotonic()
+        results.append((ask(daemon, "w1", PING, ok=False), time.monotonic() - start))
+
+    threads = [threading.Thread(target=caller), threading.Thread(target=caller)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.5)
+    start = time.monotonic()
+    assert daemon.counts("w1")[("current", "live")] == 2
+    daemon.virsh("setvcpus", "w1", "1", "--config")
+    daemon.virsh("dumpxml", "w1")
+    assert time.monotonic() - start < 2
+    for thread in threads:
+        thread.join(60)
+    assert all("Guest agent is not responding" in text for text, _ in results)
+    assert max(seconds for _, seconds in results) < 12  # one behind the other, 5 s each
+    ask_when_there(daemon, "w1")
+    for _ in range(3):  # the answers that come late are nobody's
+        assert daemon.virsh("vcpucount", "w1", "--guest").split() == ["2"]
+        assert json.loads(ask(daemon, "w1", PING)) == {"return": {}}
+
+
+def test_agent_that_ends_and_comes_again(daemon, agent_guest):
+    boot(daemon, "w1", vcpus=1)
+    ask_when_there(daemon, "w1")
+    execute(daemon, "w1", "kill -9 $(cat /run/qemu-ga.pid)")
+    wait_for(lambda: agents_started(daemon, "w1") > 1, 20, "second agent")
+    ask_when_there(daemon, "w1")
+    assert daemon.virsh("vcpucount", "w1", "--guest").split() == ["1"]
+
+
+def test_no_agent(daemon):
+    """A channel with nobody behind it is known at once; one that is not there, too."""
+    define(daemon, "w1", boot=False)
+    daemon.virsh("start", "w1", "--paused")
+    start = time.monotonic()
+    assert NOT_CONNECTED in ask(daemon, "w1", PING, ok=False)
+    assert NOT_CONNECTED in daemon.virsh("vcpucount", "w1", "--guest", ok=False)
+    assert NOT_CONNECTED in daemon.virsh("setvcpus", "w1", "1", "--guest", ok=False)
+    assert NOT_CONNECTED in daemon.virsh("guestvcpus", "w1", ok=False)
+    assert time.monotonic() - start < 4
+    daemon.paused("w2")
+    assert "error" in ask(daemon, "w2", PING, ok=False)
+    assert "error" in ask(daemon, "w2", PING, "--timeout", "1", ok=False)
+    daemon.virsh("destroy", "w1")
+    assert "domain is not running" in ask(daemon, "w1", PING, ok=False)
+
+
+# Until the driver's calls are wired to src/qemu/agent.h; then this list goes.
+for name in ("test_counts_and_cpus_by_virsh", "test_stuck_agent_blocks_only_its_callers",
+             "test_agent_that_ends_and_comes_again", "test_no_agent"):
+    globals()[name] = pytest.mark.xfail(strict=False, reason="the driver's agent calls are not wired yet")(
+        globals()[name])
