@@ -93,6 +93,7 @@ static int enqueue(RpcSession *session, uint8_t *bytes, size_t len) {
     if (!packet) {
         log_warning("a client (pid %d) does not read its replies, closing it", (int)session->pid);
         free(bytes);
+        session->closing = true; /* said once; what else it has sent is not looked at */
         shutdown(session->fd, SHUT_RDWR);
         return -ENOBUFS;
     }

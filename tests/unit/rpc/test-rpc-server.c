@@ -464,6 +464,35 @@ static void test_events_keep_their_place(void **state) {
     expect_ok(serial, NULL);
 }
 
+/* Replies to a client that never reads are kept up to a limit, then it is closed. */
+static void test_a_client_that_does_not_read_is_closed(void **state) {
+    enum { SIZE = 1 << 20, MANY = 200 };
+    CLEANUP_FREE char *text = malloc(SIZE + 1);
+    CLEANUP_FREE uint8_t *bytes = NULL;
+    FrameHeader header = call_header(PROC_ECHO);
+    size_t len = 0, sent = 0;
+    unsigned n = 0;
+
+    memset(text, 'x', SIZE);
+    text[SIZE] = '\0';
+    assert_int_equal(frame_encode(&header, (xdrproc_t)xdr_remote_string, &text, &bytes, &len), 0);
+    connect_client(false);
+    while (n < MANY && rpc_server_n_sessions(t.server) == 1) {
+        ssize_t r = send(t.fd, bytes + sent, len - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        if (r > 0)
+            sent += r;
+        if (sent == len) {
+            sent = 0;
+            n++;
+        }
+        pump();
+    }
+    assert_in_range(n, 32, 100);
+    assert_int_equal(rpc_server_n_sessions(t.server), 0);
+    hang_up();
+}
+
 static void stop(void *userdata) {
     *(int *)userdata = rpc_server_stop(t.server, deadline_in(10 * USEC_PER_MSEC));
 }
@@ -502,6 +531,7 @@ int main(void) {
         TEST(test_client_vanishes_in_a_call),
         TEST(test_close_comes_after_the_reply),
         TEST(test_events_keep_their_place),
+        TEST(test_a_client_that_does_not_read_is_closed),
         TEST(test_stop_waits_for_calls),
     };
 

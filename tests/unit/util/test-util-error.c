@@ -84,6 +84,20 @@ static void test_propagate(void **state) {
     assert_int_equal(error_propagate(NULL, inner), -EIO); /* frees it: LeakSanitizer watches */
 }
 
+/* What a C caller branches on. */
+static void test_errno_of_codes(void **state) {
+    static const struct {
+        ErrorCode code;
+        int errnum;
+    } rows[] = {{ERROR_NO_MEMORY, ENOMEM}, {ERROR_INVALID_ARG, EINVAL}, {ERROR_NO_DOMAIN, ENOENT},
+                {ERROR_OPERATION_TIMEOUT, ETIMEDOUT}, {ERROR_RESOURCE_BUSY, EBUSY},
+                {ERROR_OPERATION_ABORTED, ECANCELED}, {ERROR_OPERATION_DENIED, EPERM},
+                {ERROR_CONFIG_UNSUPPORTED, EOPNOTSUPP}, {ERROR_DEVICE_MISSING, ENODEV}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        assert_int_equal(error_to_errno(rows[i].code), -rows[i].errnum);
+}
+
 static void test_raw(void **state) {
     CLEANUP_ERROR Error *error = NULL;
 
@@ -104,6 +118,7 @@ int main(void) {
         cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_prefix_keeps_the_code),
         cmocka_unit_test(test_propagate),
+        cmocka_unit_test(test_errno_of_codes),
         cmocka_unit_test(test_raw),
     };
 
