@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include "qemu/monitor.h"
 #include "util/file.h"
@@ -464,6 +465,71 @@ static void test_many_commands(void **state) {
     free(replies);
 }
 
+/* ---- connecting ---- */
+
+static struct {
+    char dir[32], path[64];
+    unsigned n_asked;
+    bool alive;
+    int listener;
+} c;
+
+/* Asked between tries; the third time QEMU has come so far. */
+static bool is_alive(void *userdata) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    if (++c.n_asked < 3 || !c.alive)
+        return c.n_asked < 3;
+    if (c.listener < 0) {
+        strcpy(address.sun_path, c.path);
+        c.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(bind(c.listener, (struct sockaddr *)&address, sizeof(address)), 0);
+        assert_int_equal(listen(c.listener, 1), 0);
+    }
+    return true;
+}
+
+static void connect_monitor(void *userdata) {
+    monitor_free(TAKE_PTR(t.monitor));
+    t.r = monitor_connect(c.path, "vm", &ops, &t, userdata ? is_alive : NULL, deadline_in(SOON), &t.monitor,
+                          &t.error);
+    t.done = true;
+}
+
+static void run_connect(bool ask, bool alive) {
+    strcpy(c.dir, "/tmp/vireo-test-XXXXXX");
+    assert_non_null(mkdtemp(c.dir));
+    snprintf(c.path, sizeof(c.path), "%s/monitor", c.dir);
+    c.n_asked = 0;
+    c.alive = alive;
+    c.listener = -1;
+    assert_int_equal(fiber_start("connect", connect_monitor, ask ? &c : NULL), 0);
+    run_until_done();
+    if (c.listener >= 0)
+        close(c.listener);
+    unlink(c.path);
+    rmdir(c.dir);
+}
+
+static void test_connect_waits_for_the_socket(void **state) {
+    run_connect(true, true);
+    assert_int_equal(t.r, 0);
+    assert_true(monitor_is_open(t.monitor));
+    assert_int_equal(c.n_asked, 3);
+}
+
+static void test_connect_ends_with_qemu(void **state) {
+    run_connect(true, false);
+    assert_true(t.r < 0);
+    assert_true(strstr(t.error->message, "QEMU ended before its monitor") != NULL);
+}
+
+static void test_connect_has_a_deadline(void **state) {
+    run_connect(false, false);
+    assert_int_equal(t.r, -ETIMEDOUT);
+    assert_int_equal(t.error->code, ERROR_OPERATION_TIMEOUT);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -494,6 +560,9 @@ int main(void) {
         TEST(test_passthrough_without_id),
         TEST(test_passthrough_refuses_what_is_not_one_object),
         TEST(test_many_commands),
+        TEST(test_connect_waits_for_the_socket),
+        TEST(test_connect_ends_with_qemu),
+        TEST(test_connect_has_a_deadline),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,10 +6,13 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 
 #include "rpc/frame.h"
 #include "rpc/remote_protocol.h"
 #include "rpc/server.h"
+#include "util/file.h"
 #include "util/log.h"
 
 enum { PROC_ECHO = 1, PROC_WRITE, PROC_HOLD, PROC_LOGIN, PROC_OPEN, PROC_FAIL, PROC_MUTE, PROC_BYE,
@@ -514,6 +517,58 @@ static void test_stop_waits_for_calls(void **state) {
     assert_int_equal(r, 0);
 }
 
+/* ---- listening ---- */
+
+static int connect_to(const char *path) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    strcpy(address.sun_path, path);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    return fd;
+}
+
+static void test_listening(void **state) {
+    char dir[] = "/tmp/vireo-test-XXXXXX";
+    CLEANUP_FREE char *path = NULL;
+    CLEANUP_ERROR Error *error = NULL;
+    struct stat st;
+    int fd = -1, other = -1;
+
+    assert_non_null(mkdtemp(dir));
+    path = path_join(dir, "sock");
+    assert_int_equal(rpc_listen_unix(path, 0600, &fd, &error), 0);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    assert_int_equal(rpc_listen_unix(path, 0600, &other, &error), -EADDRINUSE); /* it lives */
+    assert_true(strstr(error->message, "another daemon is listening") != NULL);
+    close(fd);
+    assert_int_equal(rpc_listen_unix(path, 0660, &fd, NULL), 0); /* a dead one is replaced */
+
+    assert_int_equal(rpc_server_add_listener(t.server, fd, true), 0);
+    t.fd = connect_to(path);
+    expect_ok(call(PROC_ECHO, "accepted"), "accepted");
+    expect_error(call(PROC_WRITE, NULL), ERROR_OPERATION_DENIED, FROM_DOMAIN,
+                 "operation forbidden: read only access prevents virDomainCreate");
+    unlink(path);
+    rmdir(dir);
+}
+
+static void test_listening_where_it_cannot(void **state) {
+    CLEANUP_ERROR Error *error = NULL;
+    char path[200];
+    int fd = -1;
+
+    memset(path, 'x', sizeof(path) - 1);
+    path[0] = '/';
+    path[sizeof(path) - 1] = '\0';
+    assert_true(rpc_listen_unix(path, 0600, &fd, &error) < 0);
+    assert_true(strstr(error->message, "longer than 107 bytes") != NULL);
+    assert_true(rpc_listen_unix("/nowhere/sock", 0600, &fd, &error) < 0);
+    assert_true(strstr(error->message, "cannot listen on '/nowhere/sock'") != NULL);
+    assert_int_equal(fd, -1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -533,6 +588,8 @@ int main(void) {
         TEST(test_events_keep_their_place),
         TEST(test_a_client_that_does_not_read_is_closed),
         TEST(test_stop_waits_for_calls),
+        TEST(test_listening),
+        TEST(test_listening_where_it_cannot),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
