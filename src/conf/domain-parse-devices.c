@@ -42,10 +42,21 @@ static int word_attribute(Parser *parser, xmlNodePtr node, const char *name, con
     return r;
 }
 
+/* An empty path is none. */
+static void path_attribute(xmlNodePtr node, const char *name, char **to) {
+    attribute_string(node, name, to);
+    if (*to && !**to)
+        free(TAKE_PTR(*to));
+}
+
 static int parse_emulator(Parser *parser, xmlNodePtr node) {
+    CLEANUP_FREE char *text = node_text(node);
+
+    if (!text)
+        return error_no_memory(parser->reterr);
     free(parser->def->emulator);
-    parser->def->emulator = node_text(node);
-    return parser->def->emulator ? 0 : error_no_memory(parser->reterr);
+    parser->def->emulator = *text ? TAKE_PTR(text) : NULL;
+    return 0;
 }
 
 static int parse_chardev(Parser *parser, xmlNodePtr node, ChardevKind kind) {
@@ -71,7 +82,7 @@ static int parse_chardev(Parser *parser, xmlNodePtr node, ChardevKind kind) {
         CLEANUP_FREE char *mode = node_attribute(source, "mode");
 
         if (type != CHARDEV_PTY)
-            attribute_string(source, "path", &chardev->source.path);
+            path_attribute(source, "path", &chardev->source.path);
         if (mode)
             chardev->source.listen = streq(mode, "bind");
         r = attribute_bool(parser, source, "append", &chardev->source.append);
@@ -200,7 +211,7 @@ static int parse_disk(Parser *parser, xmlNodePtr node) {
     if (serial)
         disk->serial = node_text(serial);
     if (source)
-        attribute_string(source, type == DISK_BLOCK ? "dev" : "file", &disk->source);
+        path_attribute(source, type == DISK_BLOCK ? "dev" : "file", &disk->source);
     if (!disk->source && device != DISK_DEVICE_CDROM)
         return missing(parser, node, "source");
     if (device == DISK_DEVICE_CDROM && disk->bus == DISK_BUS_VIRTIO)

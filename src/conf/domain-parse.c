@@ -94,16 +94,25 @@ static int parse_os_type(Parser *parser, xmlNodePtr node) {
     return 0;
 }
 
+/* Empty is as good as absent. */
+static int read_text_or_none(Parser *parser, xmlNodePtr node, char **to) {
+    int r = read_text(parser, node, to);
+
+    if (r >= 0 && !**to)
+        free(TAKE_PTR(*to));
+    return r;
+}
+
 static int parse_kernel(Parser *parser, xmlNodePtr node) {
-    return read_text(parser, node, &parser->def->os.kernel);
+    return read_text_or_none(parser, node, &parser->def->os.kernel);
 }
 
 static int parse_initrd(Parser *parser, xmlNodePtr node) {
-    return read_text(parser, node, &parser->def->os.initrd);
+    return read_text_or_none(parser, node, &parser->def->os.initrd);
 }
 
 static int parse_cmdline(Parser *parser, xmlNodePtr node) {
-    return read_text(parser, node, &parser->def->os.cmdline);
+    return read_text_or_none(parser, node, &parser->def->os.cmdline);
 }
 
 static int parse_boot(Parser *parser, xmlNodePtr node) {

@@ -134,6 +134,9 @@ static const Bad cpus[] = {
 static const Bad devices[] = {
     {DEVICES("<disk><source file='/a'/></disk>"), ERROR_XML, "missing target dev in <disk> (line 4)"},
     {DEVICES("<disk><target dev='vda'/></disk>"), ERROR_XML, "missing source in <disk> (line 4)"},
+    {DEVICES("<disk><source file=''/><target dev='vda'/></disk>"), ERROR_XML,
+     "missing source in <disk> (line 4)"},
+    {DEVICES("<serial type='file'><source path=''/></serial>"), ERROR_XML, "missing source path in <serial>"},
     {DEVICES("<disk type='network'/>"), ERROR_CONFIG_UNSUPPORTED, "<disk> in line 4 is not supported yet: type='network'"},
     {DEVICES("<disk device='floppy'/>"), ERROR_CONFIG_UNSUPPORTED, "device='floppy'"},
     {DISK("<target dev='vda' bus='xen'/>"), ERROR_CONFIG_UNSUPPORTED, "<target> in line 5 is not supported yet: bus='xen'"},
