@@ -50,3 +50,38 @@ def test_socket_activation(tmp_path):
             process.wait(10)
         finally:
             process.kill()
+
+
+def test_activated_readonly_socket(tmp_path):
+    """Of the two sockets the units pass, the read-only one stays read-only."""
+    program = shutil.which("systemd-socket-activate")
+    if not program:
+        pytest.skip("SKIP: systemd-socket-activate is not installed (package systemd)")
+    from conftest import wait_for
+    root = str(tmp_path / "root")
+    os.makedirs(f"{root}/run")
+    sockets = [f"{root}/run/vireo-sock", f"{root}/run/vireo-sock-ro"]
+    definition = tmp_path / "x.xml"
+    definition.write_text("<domain type='qemu'><name>x</name><memory>65536</memory><vcpu>1</vcpu><os>"
+                          "<type arch='x86_64' machine='q35'>hvm</type></os></domain>")
+    process = subprocess.Popen([program, "-l", sockets[0], "-l", sockets[1],
+                                os.path.join(BUILD, "daemon/vireod"), "--root", root],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def virsh(path, *arguments):
+        return subprocess.run(["virsh", "-c", f"qemu+unix:///system?socket={path}", *arguments],
+                              capture_output=True, text=True, timeout=30)
+    try:
+        wait_for(lambda: all(os.path.exists(s) for s in sockets), 10, "activation sockets")
+        refused = virsh(sockets[1], "define", str(definition))
+        assert refused.returncode == 1 and "read only" in refused.stderr, refused
+        accepted = virsh(sockets[0], "define", str(definition))
+        assert accepted.returncode == 0, accepted
+        seen = virsh(sockets[1], "list", "--all", "--name")
+        assert seen.stdout.split() == ["x"], seen
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        finally:
+            process.kill()
