@@ -8,6 +8,7 @@
  * instead of the remote one, 16 domain "one" runs on a fake QEMU whose behaviour is the second byte
  * (fake-qemu.h); the upper three bits cut the stream into pieces. */
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "daemon.h"
 #include "fake-qemu.h"
@@ -38,6 +39,15 @@ static const char *const presets[] = {
 pid_t fork(void) {
     errno = EAGAIN;
     return -1;
+}
+
+/* And a disk that takes its time, so that other calls come in between. */
+static _Atomic bool slow_disk;
+
+int fsync(int fd) {
+    if (slow_disk)
+        usleep(200);
+    return 0;
 }
 
 static void remove_root(void) {
@@ -162,6 +172,20 @@ static void send_records(int fd, bool qemu, const uint8_t *data, size_t size, si
     }
 }
 
+/* What was undefined must not come back after a restart. */
+static void check_no_files(void) {
+    static const char *const dirs[] = {"etc/domains", "etc/autostart", "run/domains"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+        CLEANUP_FREE char *path = path_join(root, dirs[i]);
+
+        if (rmdir(path) < 0 || mkdir(path, 0700) < 0) {
+            fprintf(stderr, "fuzz: '%s' is not empty: %s\n", path, strerror(errno));
+            abort();
+        }
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     unsigned flags, behaviour;
     size_t chunk;
@@ -179,6 +203,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     on_fiber(define_presets, NULL);
     if (flags & RUNNING)
         on_fiber(start_one, &behaviour);
+    slow_disk = true;
     fuzz_socketpair(fds);
     if (rpc_server_add_connection(daemon_state.server, fds[0], flags & READONLY) < 0)
         abort();
@@ -195,7 +220,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fuzz_loop_until(gone, NULL, "rpc");
     if (daemon_state.clients)
         abort();
+    slow_disk = false;
     on_fiber(remove_all, NULL);
+    check_no_files();
     fake_qemu_end();
     return 0;
 }
