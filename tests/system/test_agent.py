@@ -126,7 +126,7 @@ def test_stuck_agent_blocks_only_its_callers(daemon, agent_guest):
     boot(daemon, "w1", vcpus=2)
     ask_when_there(daemon, "w1")
     # Stopped for a while, by a child of its own.
-    execute(daemon, "w1", "p=$(cat /run/qemu-ga.pid); sleep 1; kill -STOP $p; sleep 12; kill -CONT $p")
+    execute(daemon, "w1", "sleep 1; kill -STOP $PPID; sleep 14; kill -CONT $PPID")
     time.sleep(3)
     results = []
 
@@ -156,7 +156,7 @@ def test_stuck_agent_blocks_only_its_callers(daemon, agent_guest):
 def test_agent_that_ends_and_comes_again(daemon, agent_guest):
     boot(daemon, "w1", vcpus=1)
     ask_when_there(daemon, "w1")
-    execute(daemon, "w1", "kill -9 $(cat /run/qemu-ga.pid)")
+    execute(daemon, "w1", "kill -9 $PPID")
     wait_for(lambda: agents_started(daemon, "w1") > 1, 20, "second agent")
     ask_when_there(daemon, "w1")
     assert daemon.virsh("vcpucount", "w1", "--guest").split() == ["1"]
