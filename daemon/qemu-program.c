@@ -21,6 +21,27 @@ HANDLER(monitor_command) {
                                           &((qemu_domain_monitor_command_ret *)ret_)->result, reterr);
 }
 
+HANDLER(domain_agent_command) {
+    qemu_domain_agent_command_args *args = args_;
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    CLEANUP_FREE char *text = NULL;
+    char **result;
+    int r = dispatch_flags(args->flags, 0, "qemuDomainQemuAgentCommand", reterr);
+
+    if (r >= 0)
+        r = dispatch_domain(session, &args->dom, &domain, reterr);
+    if (r >= 0)
+        r = driver_agent_command(domain, args->cmd, args->timeout, &text, reterr);
+    if (r < 0)
+        return r;
+    result = malloc(sizeof(*result));
+    if (!result)
+        return error_no_memory(reterr);
+    *result = TAKE_PTR(text);
+    ((qemu_domain_agent_command_ret *)ret_)->result = result;
+    return 0;
+}
+
 /* The pattern is kept compiled: an event is matched without allocation. */
 static int compile_pattern(Registration *registration, const char *text, unsigned flags, Error **reterr) {
     int how = REG_EXTENDED | REG_NOSUB | ((flags & MONITOR_EVENT_NOCASE) ? REG_ICASE : 0);
@@ -100,6 +121,8 @@ void qemu_send_monitor_event(Domain *domain, const char *name, json_object *data
 const RpcProc qemu_procs[] = {
     {QEMU_PROC_DOMAIN_MONITOR_COMMAND, "virDomainQemuMonitorCommand", RPC_PROC_WRITE, monitor_command,
      XDR_OF(qemu_domain_monitor_command_args), XDR_OF(qemu_domain_monitor_command_ret)},
+    {QEMU_PROC_DOMAIN_AGENT_COMMAND, "virDomainQemuAgentCommand", RPC_PROC_WRITE, domain_agent_command,
+     XDR_OF(qemu_domain_agent_command_args), XDR_OF(qemu_domain_agent_command_ret)},
     {QEMU_PROC_CONNECT_DOMAIN_MONITOR_EVENT_REGISTER, "virConnectDomainQemuMonitorEventRegister",
      RPC_PROC_WRITE, register_event, XDR_OF(qemu_connect_domain_monitor_event_register_args),
      XDR_OF(qemu_connect_domain_monitor_event_register_ret)},

@@ -98,6 +98,54 @@ HANDLER(set_vcpu) {
     return r < 0 ? r : driver_change_vcpus(domain, &request, NULL, reterr);
 }
 
+/* ---- the guest's own CPUs ---- */
+
+static int add_list(remote_typed_param *param, const char *name, const Bitmap *map) {
+    param->field = strdup(name);
+    param->value.type = 7; /* string */
+    param->value.remote_param_value_u.s = bitmap_format(map);
+    return param->field && param->value.remote_param_value_u.s ? 0 : -ENOMEM;
+}
+
+HANDLER(get_guest_vcpus) {
+    remote_domain_flags_args *args = args_;
+    remote_domain_get_guest_vcpus_ret *ret = ret_;
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    CLEANUP_AGENT_VCPUS AgentVcpus vcpus = {0};
+    CLEANUP_BITMAP Bitmap *all = NULL, *online = NULL, *offlinable = NULL;
+    int r = dispatch_flags(args->flags, 0, "qemuDomainGetGuestVcpus", reterr);
+
+    if (r >= 0)
+        r = dispatch_domain(session, &args->dom, &domain, reterr);
+    if (r >= 0)
+        r = driver_agent_vcpus(domain, &vcpus, reterr);
+    if (r < 0)
+        return r;
+    ret->params.params_val = calloc(3, sizeof(remote_typed_param));
+    if (!ret->params.params_val || agent_vcpus_sets(&vcpus, &all, &online, &offlinable) < 0)
+        return error_no_memory(reterr);
+    for (int i = 0; i < 3; i++)
+        ret->params.params_val[i].value.type = 1; /* freed as it stands if the rest fails */
+    ret->params.params_len = 3;
+    if (add_list(&ret->params.params_val[0], "vcpus", all) < 0 ||
+        add_list(&ret->params.params_val[1], "online", online) < 0 ||
+        add_list(&ret->params.params_val[2], "offlinable", offlinable) < 0)
+        return error_no_memory(reterr);
+    return 0;
+}
+
+HANDLER(set_guest_vcpus) {
+    remote_domain_set_guest_vcpus_args *args = args_;
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    int r = dispatch_flags(args->flags, 0, "qemuDomainSetGuestVcpus", reterr);
+
+    if (r >= 0 && args->state != 0 && args->state != 1)
+        r = error_argument(reterr, "virDomainSetGuestVcpus", "state", "unsupported state value");
+    if (r >= 0)
+        r = dispatch_domain(session, &args->dom, &domain, reterr);
+    return r < 0 ? r : driver_agent_set_vcpus(domain, args->cpumap, args->state, reterr);
+}
+
 /* ---- vcpuinfo ---- */
 
 /* Limits of an n x maplen table of CPU maps. */
@@ -225,5 +273,9 @@ const RpcProc vcpu_procs[] = {
      XDR_OF(remote_domain_get_vcpu_pin_info_args), XDR_OF(remote_domain_get_vcpu_pin_info_ret)},
     {REMOTE_PROC_DOMAIN_SET_VCPU, "virDomainSetVcpu", RPC_PROC_WRITE, set_vcpu,
      XDR_OF(remote_domain_set_vcpu_args), NO_XDR},
+    {REMOTE_PROC_DOMAIN_GET_GUEST_VCPUS, "virDomainGetGuestVcpus", RPC_PROC_WRITE, get_guest_vcpus,
+     XDR_OF(remote_domain_flags_args), XDR_OF(remote_domain_get_guest_vcpus_ret)},
+    {REMOTE_PROC_DOMAIN_SET_GUEST_VCPUS, "virDomainSetGuestVcpus", RPC_PROC_WRITE, set_guest_vcpus,
+     XDR_OF(remote_domain_set_guest_vcpus_args), NO_XDR},
 };
 const size_t vcpu_n_procs = ARRAY_SIZE(vcpu_procs);

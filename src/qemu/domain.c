@@ -2,6 +2,8 @@
 /* The domain object: references, state, the job queue, the vCPU refresh. */
 #include "qemu/domain.h"
 
+#include "qemu/agent.h"
+
 #include "util/fiber.h"
 #include "util/log.h"
 
@@ -35,6 +37,7 @@ void domain_unref(Domain *domain) {
     assert(!domain->jobs);
     sd_event_source_disable_unref(domain->pid_watch);
     monitor_free(domain->monitor);
+    agent_free(domain->agent);
     qemu_caps_unref(domain->caps);
     vcpu_map_done(&domain->vcpus);
     domain_def_free(domain->config);

@@ -64,6 +64,7 @@ struct Domain {
     QemuPid pid;
     QemuCaps *caps;
     Monitor *monitor;
+    struct Agent *agent; /* NULL: no channel for one, or shut off */
     sd_event_source *pid_watch;
     char *monitor_path, *log_path;
     VcpuMap vcpus;

@@ -33,9 +33,12 @@ int driver_get_vcpus(Domain *domain, unsigned flags, Error **reterr) {
     const DomainDef *def;
     int r;
 
-    if (flags & VCPU_GUEST)
-        return error_report(reterr, FROM_QEMU, ERROR_AGENT_UNRESPONSIVE,
-                            "QEMU guest agent is not connected");
+    if (flags & VCPU_GUEST) {
+        CLEANUP_AGENT_VCPUS AgentVcpus vcpus = {0};
+
+        r = driver_agent_vcpus(domain, &vcpus, reterr);
+        return r < 0 ? r : (int)agent_vcpus_online(&vcpus);
+    }
     r = resolve_affect(domain, flags, &live, &config, reterr);
     if (r < 0)
         return r;
@@ -375,8 +378,7 @@ int driver_change_vcpus(Domain *domain, const VcpuRequest *request, uint64_t *re
         return error_argument(reterr, "virDomainSetVcpusFlags", "nvcpus",
                               "nvcpus in virDomainSetVcpusFlags must not be zero");
     if (request->flags & VCPU_GUEST)
-        return error_report(reterr, FROM_QEMU, ERROR_AGENT_UNRESPONSIVE,
-                            "QEMU guest agent is not connected");
+        return driver_agent_set_count(domain, request->count, reterr);
     r = domain_job_begin(domain, &job, request->single ? "setvcpu" : "setvcpus", reterr);
     if (r < 0)
         return r;

@@ -4,6 +4,7 @@
  * libvirt's; unknown ones are refused by the caller (daemon/). */
 #pragma once
 
+#include "qemu/agent-vcpu.h"
 #include "qemu/domain.h"
 #include "qemu/operation.h"
 
@@ -90,6 +91,12 @@ int driver_suspend(Domain *domain, Error **reterr);
 int driver_resume(Domain *domain, Error **reterr);
 int driver_monitor_command(Domain *domain, const char *command, bool hmp, char **ret, Error **reterr);
 
+/* The guest through its agent; these suspend, for seconds when it is silent, and hold no job. */
+int driver_agent_command(Domain *domain, const char *command, int timeout, char **ret, Error **reterr);
+int driver_agent_vcpus(Domain *domain, AgentVcpus *ret, Error **reterr);
+int driver_agent_set_count(Domain *domain, unsigned count, Error **reterr);
+int driver_agent_set_vcpus(Domain *domain, const char *list, bool online, Error **reterr);
+
 /* vCPU flags, libvirt's. */
 enum { AFFECT_CURRENT = 0, AFFECT_LIVE = 1, AFFECT_CONFIG = 2 };
 enum { VCPU_MAXIMUM = 4, VCPU_GUEST = 8, VCPU_HOTPLUGGABLE = 16 };
@@ -104,7 +111,7 @@ int driver_plan_vcpus(Domain *domain, const VcpuRequest *request, char **ret, Er
 int driver_cancel_operation(Operation *operation, Error **reterr);
 /* Asks the guest of a pending removal once more and waits again; timeout 0: the domain's default. */
 int driver_retry_operation(Operation *operation, uint64_t timeout_usec, Error **reterr);
-/* The count, or negative. Never suspends. */
+/* The count, or negative. Suspends only with VCPU_GUEST. */
 int driver_get_vcpus(Domain *domain, unsigned flags, Error **reterr);
 
 /* XML flags: 2 INACTIVE. Caller frees. */
@@ -141,5 +148,8 @@ void driver_drop_operations(Driver *driver);
 void driver_settle_operations(Domain *domain, const char *rejection);
 /* Fails everything under way on a domain that stopped. */
 void driver_fail_operations(Domain *domain, const char *why);
+/* The guest agent (driver-agent.c). open: on a fiber, when the monitor is there; event: VSERPORT_CHANGE. */
+int driver_agent_open(Domain *domain, Error **reterr);
+void driver_agent_event(Domain *domain, json_object *data);
 /* Unplug evidence from an event (hotplug.c). */
 void hotplug_event(Domain *domain, const char *name, json_object *data);

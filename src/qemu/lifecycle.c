@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "qemu/command-line.h"
+#include "qemu/agent.h"
 #include "qemu/driver.h"
 #include "qemu/hotplug.h"
 #include "util/file.h"
@@ -31,6 +32,7 @@ void driver_stop(Domain *domain, int reason, int stopped_detail) {
     qemu_process_kill(&domain->pid, KILL_GRACE_USEC);
     fiber_cond_broadcast(&domain->evidence);
     monitor_free(TAKE_PTR(domain->monitor));
+    agent_free(TAKE_PTR(domain->agent));
     driver_fail_operations(domain, "the domain stopped");
     remove_run_files(domain);
     vcpu_map_done(&domain->vcpus);
@@ -159,6 +161,8 @@ static void on_event(Monitor *monitor, const char *name, json_object *data, int6
     } else if (streq(name, "RESET")) {
         if (driver->events && driver->events->reboot)
             driver->events->reboot(domain, driver->userdata);
+    } else if (streq(name, "VSERPORT_CHANGE")) {
+        driver_agent_event(domain, data);
     } else {
         hotplug_event(domain, name, data);
     }
@@ -256,6 +260,8 @@ static int bring_up(Domain *domain, Error **reterr) {
     if (r >= 0)
         r = hotplug_boot(domain, reterr);
     if (r >= 0)
+        r = driver_agent_open(domain, reterr);
+    if (r >= 0)
         read_ptys(domain);
     return r;
 }
@@ -296,6 +302,7 @@ static void abandon_start(Domain *domain) {
     if (domain->pid.pid > 0)
         qemu_process_kill(&domain->pid, 0);
     monitor_free(TAKE_PTR(domain->monitor));
+    agent_free(TAKE_PTR(domain->agent));
     if (domain->monitor_path)
         unlink(domain->monitor_path);
     vcpu_map_done(&domain->vcpus);

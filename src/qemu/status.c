@@ -140,6 +140,8 @@ static int reconnect(Domain *domain, Error **reterr) {
     if (r >= 0)
         r = driver_watch(domain, reterr);
     if (r >= 0)
+        r = driver_agent_open(domain, reterr);
+    if (r >= 0)
         r = domain_refresh_vcpus(domain, reterr);
     if (r < 0)
         return r;
