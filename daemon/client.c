@@ -38,6 +38,8 @@ static void session_closed(RpcSession *session, void *userdata) {
     while (*at != client)
         at = &(*at)->next;
     *at = client->next;
+    if (client->vireo_kinds)
+        vireo_update_trace(daemon);
     while (client->registrations) {
         Registration *registration = client->registrations;
 

@@ -51,6 +51,9 @@ typedef struct Client {
     char *uri;
     Registration *registrations;
     int next_callback_id;
+    unsigned vireo_kinds; /* Vireo's own events: VIREO_EVENT_* */
+    bool vireo_filtered;  /* of the domain vireo_uuid only */
+    uint8_t vireo_uuid[16];
 } Client;
 
 extern const RpcServerOps client_ops;
@@ -60,11 +63,14 @@ extern RpcProgram daemon_programs[];
 void daemon_programs_init(void);
 extern const size_t daemon_n_programs;
 
+/* Kinds of Vireo's own events. */
+enum { VIREO_EVENT_OPERATION = 1, VIREO_EVENT_TRACE = 2 };
+
 /* Handler tables, one per file; put together in programs.c. */
 extern const RpcProc connect_procs[], domain_procs[], life_procs[], vcpu_procs[], stats_procs[], event_procs[],
-    qemu_procs[];
+    qemu_procs[], vireo_procs[];
 extern const size_t connect_n_procs, domain_n_procs, life_n_procs, vcpu_n_procs, stats_n_procs, event_n_procs,
-    qemu_n_procs;
+    qemu_n_procs, vireo_n_procs;
 
 /* How a handler and its row of the table are written. */
 #define HANDLER(name) static int name(RpcSession *session, void *args_, void *ret_, Error **reterr)
@@ -102,3 +108,8 @@ void registration_free(Registration *registration);
 /* DriverEvents.monitor_event: to those who registered with the QEMU program. */
 void qemu_send_monitor_event(Domain *domain, const char *name, json_object *data, int64_t seconds,
                              int64_t microseconds, void *userdata);
+/* DriverEvents.operation, and MonitorTraceFunc's lines: to those who asked on Vireo's program. */
+void vireo_send_operation(Operation *operation, void *userdata);
+/* After a client came to want the trace, or went. */
+void vireo_update_trace(Daemon *daemon);
+void vireo_send_trace(Domain *domain, char direction, const char *text, size_t len, void *userdata);

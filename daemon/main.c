@@ -20,6 +20,7 @@ static const char usage[] =
     "  -r, --root DIR      keep everything below DIR (etc, lib, run, log)\n"
     "  -f, --config FILE   configuration file (default: ETC/vireod.conf)\n"
     "  -v, --verbose       log what it does\n"
+    "      --list-steps    print the steps of an operation, for tests that stop at each\n"
     "  -V, --version       print the version\n"
     "  -h, --help          this text\n";
 
@@ -33,7 +34,8 @@ static int parse_options(int argc, char **argv, Options *options) {
     static const struct option longs[] = {
         {"root", required_argument, NULL, 'r'},    {"config", required_argument, NULL, 'f'},
         {"verbose", no_argument, NULL, 'v'},       {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
+        {"help", no_argument, NULL, 'h'},          {"list-steps", no_argument, NULL, 's'},
+        {NULL, 0, NULL, 0}};
     int c;
 
     while ((c = getopt_long(argc, argv, "r:f:vVh", longs, NULL)) != -1) {
@@ -49,6 +51,10 @@ static int parse_options(int argc, char **argv, Options *options) {
             break;
         case 'V':
             printf("vireod %s\n", VIREO_VERSION);
+            return 1;
+        case 's':
+            for (int step = 0; step < OPERATION_STEP_MAX_; step++)
+                puts(operation_step_name(step));
             return 1;
         case 'h':
             fputs(usage, stdout);

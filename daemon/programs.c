@@ -9,6 +9,7 @@ static RpcProc remote_procs[REMOTE_PROCS_MAX];
 RpcProgram daemon_programs[] = {
     {REMOTE_PROGRAM, REMOTE_VERSION, remote_procs, 0},
     {QEMU_PROGRAM, QEMU_VERSION, NULL, 0},
+    {VIREO_PROGRAM, VIREO_VERSION_1, NULL, 0},
 };
 const size_t daemon_n_programs = ARRAY_SIZE(daemon_programs);
 
@@ -29,4 +30,6 @@ void daemon_programs_init(void) {
     daemon_programs[0].n_procs = n;
     daemon_programs[1].procs = qemu_procs;
     daemon_programs[1].n_procs = qemu_n_procs;
+    daemon_programs[2].procs = vireo_procs;
+    daemon_programs[2].n_procs = vireo_n_procs;
 }

@@ -148,6 +148,8 @@ const DriverEvents daemon_events = {
     .device_added = send_device_added,
     .device_removal_failed = send_device_removal_failed,
     .monitor_event = qemu_send_monitor_event,
+    .operation = vireo_send_operation,
+    .trace = vireo_send_trace,
 };
 
 const RpcProc event_procs[] = {

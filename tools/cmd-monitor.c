@@ -186,6 +186,35 @@ static int watch_events(Watch *watch) {
     return watch->seen ? 0 : -ENOENT;
 }
 
+typedef struct Follow {
+    Watch watch;
+    void (*print)(Tool *tool, const RpcEvent *event, void *userdata);
+    void *userdata;
+} Follow;
+
+static bool follow_print(Watch *watch, const RpcEvent *event) {
+    Follow *follow = CONTAINER_OF(watch, Follow, watch);
+
+    follow->print(watch->tool, event, follow->userdata);
+    return true;
+}
+
+int tool_follow(Tool *tool, void (*print)(Tool *tool, const RpcEvent *event, void *userdata),
+                void *userdata) {
+    Follow follow = {.watch = {.tool = tool, .loop = true, .print = follow_print},
+                     .print = print,
+                     .userdata = userdata};
+    struct sigaction action = {.sa_handler = on_interrupt}, before;
+    CLEANUP_ERROR Error *error = NULL;
+    int r;
+
+    interrupted = 0;
+    sigaction(SIGINT, &action, &before);
+    r = wait_events(&follow.watch, &error);
+    sigaction(SIGINT, &before, NULL);
+    return r < 0 ? tool_fail(NULL, "%s", error_message(error)) : 0;
+}
+
 static void format_now(char ret[64]) {
     struct timespec ts;
     struct tm tm;

@@ -48,6 +48,50 @@ static int setvcpus_flags(const Args *args, unsigned *ret) {
     return 0;
 }
 
+/* --plan, --async and --timeout are Vireo's own: its program has a call for them. */
+static bool is_own(const Args *args) {
+    return args_has(args, "plan") || args_has(args, "async") || args_has(args, "timeout");
+}
+
+static int print_plan(Tool *tool, vireo_change_vcpus_args *call) {
+    CLEANUP_ERROR Error *error = NULL;
+    vireo_plan_vcpus_ret ret = {0};
+
+    if (rpc_client_call(tool->client, VIREO_PROGRAM, VIREO_PROC_PLAN_VCPUS,
+                        (xdrproc_t)xdr_vireo_change_vcpus_args, call,
+                        (xdrproc_t)xdr_vireo_plan_vcpus_ret, &ret, -1, &error) < 0)
+        return tool_fail(NULL, "%s", error_message(error));
+    fputs(ret.plan, stdout);
+    xdr_free((xdrproc_t)xdr_vireo_plan_vcpus_ret, (char *)&ret);
+    return 0;
+}
+
+static int change_own(Tool *tool, const Args *args, vireo_change_vcpus_args *call) {
+    CLEANUP_ERROR Error *error = NULL;
+    vireo_change_vcpus_ret ret = {0};
+    long long seconds = 0;
+
+    if (tool_exclusive(args, "async", "wait") < 0)
+        return -EINVAL;
+    if (args_number(args, "timeout", 1, 3600, &seconds) < 0)
+        return tool_fail(NULL, "Numeric value '%s' for <%s> option is malformed or out of range",
+                         args_string(args, "timeout"), "timeout");
+    call->timeout_ms = (uint64_t)seconds * 1000;
+    call->async = args_has(args, "async");
+    if (call->flags == 0 && !args_has(args, "current"))
+        call->flags = VCPU_LIVE;
+    if (args_has(args, "plan"))
+        return print_plan(tool, call);
+    if (rpc_client_call(tool->client, VIREO_PROGRAM, VIREO_PROC_CHANGE_VCPUS,
+                        (xdrproc_t)xdr_vireo_change_vcpus_args, call,
+                        (xdrproc_t)xdr_vireo_change_vcpus_ret, &ret, -1, &error) < 0)
+        return tool_fail(NULL, "%s", error_message(error));
+    if (call->async && ret.operation)
+        tool_say(tool, "Operation %llu; 'vireo ops await %llu' waits for it\n",
+                 (unsigned long long)ret.operation, (unsigned long long)ret.operation);
+    return 0;
+}
+
 static int cmd_setvcpus(Tool *tool, const Args *args) {
     CLEANUP_DOMAIN remote_domain dom = {0};
     CLEANUP_ERROR Error *error = NULL;
@@ -64,6 +108,11 @@ static int cmd_setvcpus(Tool *tool, const Args *args) {
                          args_string(args, "count"), "count");
     if (count == 0)
         return tool_fail(NULL, "Can't set 0 processors for a VM");
+    if (is_own(args)) {
+        vireo_change_vcpus_args own = {.dom = dom, .count = (unsigned)count, .flags = flags};
+
+        return change_own(tool, args, &own);
+    }
     plain = (remote_domain_set_vcpus_args){.dom = dom, .nvcpus = (unsigned)count};
     call =
         (remote_domain_set_vcpus_flags_args){.dom = dom, .nvcpus = (unsigned)count, .flags = flags};
@@ -89,6 +138,13 @@ static int cmd_setvcpu(Tool *tool, const Args *args) {
         return tool_fail(NULL, "one of --enable, --disable is required");
     if (tool_domain(tool, args, &dom) < 0)
         return -EIO;
+    if (is_own(args)) {
+        char *ids = (char *)args_string(args, "vcpulist");
+        vireo_change_vcpus_args own = {
+            .dom = dom, .ids = &ids, .enable = args_has(args, "enable"), .flags = flags};
+
+        return change_own(tool, args, &own);
+    }
     call = (remote_domain_set_vcpu_args){.dom = dom,
                                          .cpumap = (char *)args_string(args, "vcpulist"),
                                          .state = args_has(args, "enable"),
@@ -448,6 +504,10 @@ static const Option setvcpus_options[] = {
     OPTION_CURRENT,
     {"guest", OPTION_FLAG, false, "modify cpu state in the guest"},
     {"hotpluggable", OPTION_FLAG, false, "make added vcpus hot(un)pluggable"},
+    {"plan", OPTION_FLAG, false, "show what would be done, change nothing"},
+    {"async", OPTION_FLAG, false, "return once the guest has been asked to release vCPUs"},
+    {"wait", OPTION_FLAG, false, "wait for the guest, the default"},
+    {"timeout", OPTION_NUMBER, false, "seconds to wait for the guest's release"},
     OPTION_END};
 static const Option setvcpu_options[] = {
     OPTION_DOMAIN,
@@ -457,6 +517,10 @@ static const Option setvcpu_options[] = {
     OPTION_CONFIG,
     OPTION_LIVE,
     OPTION_CURRENT,
+    {"plan", OPTION_FLAG, false, "show what would be done, change nothing"},
+    {"async", OPTION_FLAG, false, "return once the guest has been asked to release vCPUs"},
+    {"wait", OPTION_FLAG, false, "wait for the guest, the default"},
+    {"timeout", OPTION_NUMBER, false, "seconds to wait for the guest's release"},
     OPTION_END};
 static const Option vcpucount_options[] = {
     OPTION_DOMAIN,

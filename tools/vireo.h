@@ -33,7 +33,7 @@ typedef struct CommandGroup {
 } CommandGroup;
 
 extern const CommandGroup group_domain, group_vcpu, group_info, group_monitor, group_host,
-    group_vireo;
+    group_ops, group_vireo;
 extern const CommandGroup *const command_groups[]; /* NULL at the end */
 
 /* vireo.c */
@@ -108,6 +108,11 @@ const char *format_state(int state);
 char *format_cpumap(const uint8_t *map, size_t map_len, size_t n);
 char *format_cpulist(const uint8_t *map, size_t map_len, size_t n);
 json_object *json_cpulist(const uint8_t *map, size_t map_len, size_t n);
+
+/* Prints events until Ctrl-C or the end of the connection; `print` frees nothing. Times of the event in
+ * `seconds` since the first. */
+int tool_follow(Tool *tool, void (*print)(Tool *tool, const RpcEvent *event, void *userdata),
+                void *userdata);
 
 /* Refuses two flags together. */
 int tool_exclusive(const Args *args, const char *a, const char *b);

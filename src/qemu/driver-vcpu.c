@@ -411,8 +411,10 @@ static int go_on(Domain *domain, Operation *operation, Error **reterr) {
         operation_set_state(operation, OPERATION_FAILED, error_message(error));
         return error_propagate(reterr, TAKE_PTR(error));
     }
-    return plan.n_entities > 0 ? run_operation(domain, operation, &plan, reterr)
-                               : finish_operation(domain, operation, reterr);
+    if (plan.n_entities > 0)
+        return run_operation(domain, operation, &plan, reterr);
+    hotplug_save(domain, operation);
+    return finish_operation(domain, operation, reterr);
 }
 
 static void resume(void *userdata) {

@@ -40,6 +40,8 @@ typedef struct DriverEvents {
                           int64_t microseconds, void *userdata);
     /* An operation changed its state. */
     void (*operation)(Operation *operation, void *userdata);
+    /* A line of a domain's QMP conversation: direction '>', '<' or '!'. Asked for by driver_set_trace. */
+    void (*trace)(Domain *domain, char direction, const char *text, size_t len, void *userdata);
 } DriverEvents;
 
 struct Driver {
@@ -53,6 +55,7 @@ struct Driver {
     Operation *operations; /* newest first */
     uint64_t last_operation;
     uint64_t unplug_timeout_usec; /* 0: the default, 5 s, 10 s on pSeries */
+    bool tracing; /* monitors report their lines to events->trace */
     unsigned n_first_tries, n_reconnecting; /* domains that were found but are not connected yet */
     FiberCond reconnected;
     bool stopping;
@@ -114,6 +117,9 @@ int driver_retry_operation(Operation *operation, uint64_t timeout_usec, Error **
 /* The count, or negative. Suspends only with VCPU_GUEST. */
 int driver_get_vcpus(Domain *domain, unsigned flags, Error **reterr);
 
+/* Switches the reporting of all QMP conversations on or off. */
+void driver_set_trace(Driver *driver, bool on);
+
 /* XML flags: 2 INACTIVE. Caller frees. */
 int driver_dump_xml(Domain *domain, unsigned flags, char **ret, Error **reterr);
 
@@ -136,6 +142,8 @@ int driver_save_status(Domain *domain, Error **reterr);
 void driver_reconnect_all(Driver *driver);
 /* Ends what runs (kill, files, state, events). Job held. */
 void driver_stop(Domain *domain, int reason, int stopped_detail);
+/* monitor_handshake on a domain's new monitor, traced when somebody wants that. */
+int driver_handshake(Domain *domain, uint64_t deadline, Error **reterr);
 /* Watches process and monitor of a domain that runs. */
 int driver_watch(Domain *domain, Error **reterr);
 extern const MonitorOps driver_monitor_ops;

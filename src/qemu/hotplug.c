@@ -608,20 +608,25 @@ static int run_plug(Domain *domain, const HotplugPlan *plan, const Operation *op
     return error_propagate(reterr, TAKE_PTR(error));
 }
 
+void hotplug_save(Domain *domain, const Operation *operation) {
+    CLEANUP_ERROR Error *error = NULL;
+
+    if (!domain->live)
+        return;
+    domain->live->vcpus_individual = true;
+    if (driver_save_status(domain, &error) < 0)
+        log_warning("domain '%s': cannot save its status, ignoring: %s", domain_name(domain),
+                    error_message(error));
+    operation_step(operation, STEP_SAVED);
+}
+
 int hotplug_run(Domain *domain, const HotplugPlan *plan, Operation *operation, Error **reterr) {
-    CLEANUP_ERROR Error *saving = NULL;
     int r;
 
     if (plan->n_entities == 0)
         return 0;
     r = plan->plug ? run_plug(domain, plan, operation, reterr) : run_unplug(domain, plan, operation, reterr);
-    if (domain->live) {
-        domain->live->vcpus_individual = true;
-        if (driver_save_status(domain, &saving) < 0)
-            log_warning("domain '%s': cannot save its status, ignoring: %s", domain_name(domain),
-                        error_message(saving));
-        operation_step(operation, STEP_SAVED);
-    }
+    hotplug_save(domain, operation);
     return r;
 }
 

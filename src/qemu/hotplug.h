@@ -32,5 +32,9 @@ int hotplug_preflight(const Domain *domain, const HotplugPlan *plan, Error **ret
 int hotplug_plan_ids(const VcpuMap *map, bool plug, const unsigned *ids, size_t n, HotplugPlan *ret,
                      Error **reterr);
 
+/* After a live change: the XML lists single vCPUs from now on; the status file. What cannot be written is
+ * logged. `operation` may be NULL. Job held. */
+void hotplug_save(Domain *domain, const Operation *operation);
+
 /* Plugs the vCPUs that live->vcpus marks online and that QEMU was not started with; before cont. */
 int hotplug_boot(Domain *domain, Error **reterr);

@@ -95,6 +95,30 @@ static void on_monitor_closed(Monitor *monitor, int error, void *userdata) {
     start_gone(userdata);
 }
 
+/* ---- the monitor ---- */
+
+static void trace_line(Monitor *monitor, char direction, const char *text, size_t len, void *userdata) {
+    Domain *domain = userdata;
+
+    if (domain->driver && domain->driver->events && domain->driver->events->trace)
+        domain->driver->events->trace(domain, direction, text, len, domain->driver->userdata);
+}
+
+int driver_handshake(Domain *domain, uint64_t deadline, Error **reterr) {
+    if (domain->driver->tracing)
+        monitor_set_trace(domain->monitor, trace_line, domain);
+    return monitor_handshake(domain->monitor, deadline, reterr);
+}
+
+void driver_set_trace(Driver *driver, bool on) {
+    if (driver->tracing == on)
+        return;
+    driver->tracing = on;
+    for (Domain *domain = driver->domains; domain; domain = domain->next)
+        if (domain->monitor)
+            monitor_set_trace(domain->monitor, on ? trace_line : NULL, domain);
+}
+
 /* ---- events ---- */
 
 /* The guest has powered off for an ACPI reboot: reset it and let it go on. */
@@ -254,7 +278,7 @@ static int bring_up(Domain *domain, Error **reterr) {
     r = monitor_connect(domain->monitor_path, domain_name(domain), &driver_monitor_ops, domain,
                         is_alive, deadline, &domain->monitor, reterr);
     if (r >= 0)
-        r = monitor_handshake(domain->monitor, deadline, reterr);
+        r = driver_handshake(domain, deadline, reterr);
     if (r >= 0)
         r = driver_watch(domain, reterr);
     if (r >= 0)

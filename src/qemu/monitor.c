@@ -208,7 +208,8 @@ static int on_message(Monitor *monitor, json_object *message) {
     if (monitor->trace) {
         size_t len;
 
-        text = json_object_to_json_string_length(message, JSON_C_TO_STRING_PLAIN, &len);
+        text = json_object_to_json_string_length(
+            message, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
         trace(monitor, direction, text, len);
     }
     if (member(message, "QMP")) {

@@ -134,7 +134,7 @@ static int reconnect(Domain *domain, Error **reterr) {
     r = monitor_connect(domain->monitor_path, domain_name(domain), &driver_monitor_ops, domain, is_alive,
                         deadline, &domain->monitor, reterr);
     if (r >= 0)
-        r = monitor_handshake(domain->monitor, deadline, reterr);
+        r = driver_handshake(domain, deadline, reterr);
     if (r >= 0 && qemu_assign_aliases(domain->live, channels) < 0)
         r = error_no_memory(reterr);
     if (r >= 0)

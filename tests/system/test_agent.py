@@ -177,10 +177,3 @@ def test_no_agent(daemon):
     assert "error" in ask(daemon, "w2", PING, "--timeout", "1", ok=False)
     daemon.virsh("destroy", "w1")
     assert "domain is not running" in ask(daemon, "w1", PING, ok=False)
-
-
-# Until the driver's calls are wired to src/qemu/agent.h; then this list goes.
-for name in ("test_counts_and_cpus_by_virsh", "test_stuck_agent_blocks_only_its_callers",
-             "test_agent_that_ends_and_comes_again", "test_no_agent"):
-    globals()[name] = pytest.mark.xfail(strict=False, reason="the driver's agent calls are not wired yet")(
-        globals()[name])

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Vireo's own program: operations, vCPU changes with a plan, a deadline or no waiting, the QMP trace. */
+#include <time.h>
+
+#include "daemon.h"
+
+enum { LIST_UNDER_WAY = 1 };
+
+static int make_operation(const Operation *operation, vireo_operation *ret, Error **reterr) {
+    Domain *domain = operation->driver
+                         ? driver_find_uuid(operation->driver, operation->uuid, operation->name, NULL)
+                         : NULL;
+
+    ret->id = operation->id;
+    ret->dom.name = strdup(operation->name);
+    memcpy(ret->dom.uuid, operation->uuid, sizeof(ret->dom.uuid));
+    ret->dom.id = domain ? domain->id : -1;
+    ret->what = operation_describe(operation);
+    ret->state = strdup(operation_state_name(operation->state));
+    ret->started = operation->started;
+    ret->ended = operation->ended;
+    ret->vcpus.vcpus_val = calloc(operation->n_vcpus + 1, sizeof(u_int));
+    if (operation->detail) {
+        ret->detail = calloc(1, sizeof(remote_string));
+        if (ret->detail)
+            *ret->detail = strdup(operation->detail);
+    }
+    if (!ret->dom.name || !ret->what || !ret->state || !ret->vcpus.vcpus_val ||
+        (operation->detail && (!ret->detail || !*ret->detail)))
+        return error_no_memory(reterr);
+    for (size_t i = 0; i < operation->n_vcpus; i++)
+        ret->vcpus.vcpus_val[ret->vcpus.vcpus_len++] = operation->vcpus[i];
+    return 0;
+}
+
+static bool is_listed(const Operation *operation, const vireo_operation_list_args *args) {
+    if ((args->flags & LIST_UNDER_WAY) && operation_has_ended(operation))
+        return false;
+    return !args->dom || memcmp(args->dom->uuid, operation->uuid, sizeof(operation->uuid)) == 0;
+}
+
+HANDLER(operation_list) {
+    vireo_operation_list_args *args = args_;
+    vireo_operation_list_ret *ret = ret_;
+    const Operation *first = driver_of(session)->operations;
+    size_t n = 0;
+    int r = dispatch_flags(args->flags, LIST_UNDER_WAY, "vireoOperationList", reterr);
+
+    if (r < 0)
+        return r;
+    for (const Operation *at = first; at; at = at->next)
+        n += is_listed(at, args);
+    n = MIN_OF(n, (size_t)VIREO_OPERATIONS_MAX);
+    ret->operations.operations_val = calloc(n + 1, sizeof(vireo_operation));
+    if (!ret->operations.operations_val)
+        return error_no_memory(reterr);
+    for (const Operation *at = first; at && ret->operations.operations_len < n; at = at->next)
+        if (is_listed(at, args)) {
+            r = make_operation(at, &ret->operations.operations_val[ret->operations.operations_len++], reterr);
+            if (r < 0)
+                return r;
+        }
+    return 0;
+}
+
+static int find(RpcSession *session, uint64_t id, Operation **ret, Error **reterr) {
+    Operation *operation = operation_find(driver_of(session), id, reterr);
+
+    if (!operation)
+        return -EINVAL;
+    *ret = operation_ref(operation);
+    return 0;
+}
+
+HANDLER(operation_get) {
+    vireo_operation_args *args = args_;
+    CLEANUP(operation_unrefp) Operation *operation = NULL;
+    int r = find(session, args->id, &operation, reterr);
+
+    return r < 0 ? r : make_operation(operation, &((vireo_operation_ret *)ret_)->operation, reterr);
+}
+
+/* Returns the operation as it is at its end, or at the deadline. */
+HANDLER(operation_await) {
+    vireo_operation_timeout_args *args = args_;
+    CLEANUP(operation_unrefp) Operation *operation = NULL;
+    int r = find(session, args->id, &operation, reterr);
+
+    if (r < 0)
+        return r;
+    if (args->timeout_ms)
+        operation_wait(operation, deadline_in(MIN_OF(args->timeout_ms, UINT64_C(86400000)) * USEC_PER_MSEC));
+    return make_operation(operation, &((vireo_operation_ret *)ret_)->operation, reterr);
+}
+
+HANDLER(operation_cancel) {
+    vireo_operation_args *args = args_;
+    CLEANUP(operation_unrefp) Operation *operation = NULL;
+    int r = find(session, args->id, &operation, reterr);
+
+    return r < 0 ? r : driver_cancel_operation(operation, reterr);
+}
+
+HANDLER(operation_retry) {
+    vireo_operation_timeout_args *args = args_;
+    CLEANUP(operation_unrefp) Operation *operation = NULL;
+    int r = find(session, args->id, &operation, reterr);
+
+    return r < 0 ? r
+                 : driver_retry_operation(operation, MIN_OF(args->timeout_ms, UINT64_C(3600000)) * USEC_PER_MSEC,
+                                          reterr);
+}
+
+static VcpuRequest request_of(const vireo_change_vcpus_args *args) {
+    return (VcpuRequest){.single = args->ids != NULL,
+                         .ids = args->ids ? *args->ids : NULL,
+                         .count = args->count,
+                         .enable = args->enable,
+                         .flags = args->flags,
+                         .timeout_usec = MIN_OF(args->timeout_ms, UINT64_C(3600000)) * USEC_PER_MSEC,
+                         .async = args->async};
+}
+
+static int check_change_flags(unsigned flags, Error **reterr) {
+    return dispatch_flags(flags, AFFECT_LIVE | AFFECT_CONFIG | VCPU_HOTPLUGGABLE, "vireoChangeVcpus", reterr);
+}
+
+HANDLER(change_vcpus) {
+    vireo_change_vcpus_args *args = args_;
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    VcpuRequest request = request_of(args);
+    int r = check_change_flags(args->flags, reterr);
+
+    if (r >= 0)
+        r = dispatch_domain(session, &args->dom, &domain, reterr);
+    return r < 0 ? r
+                 : driver_change_vcpus(domain, &request, &((vireo_change_vcpus_ret *)ret_)->operation, reterr);
+}
+
+HANDLER(plan_vcpus) {
+    vireo_change_vcpus_args *args = args_;
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    VcpuRequest request = request_of(args);
+    int r = check_change_flags(args->flags, reterr);
+
+    if (r >= 0)
+        r = dispatch_domain(session, &args->dom, &domain, reterr);
+    return r < 0 ? r : driver_plan_vcpus(domain, &request, &((vireo_plan_vcpus_ret *)ret_)->plan, reterr);
+}
+
+/* ---- events ---- */
+
+/* Reports QMP lines as long as one client wants them. */
+void vireo_update_trace(Daemon *daemon) {
+    bool wanted = false;
+
+    for (const Client *client = daemon->clients; client; client = client->next)
+        wanted |= (client->vireo_kinds & VIREO_EVENT_TRACE) != 0;
+    driver_set_trace(daemon->driver, wanted);
+}
+
+HANDLER(event_register) {
+    vireo_event_register_args *args = args_;
+    Client *client = client_of(session);
+    int r = dispatch_flags(args->kinds, VIREO_EVENT_OPERATION | VIREO_EVENT_TRACE, "vireoEventRegister", reterr);
+
+    if (r < 0)
+        return r;
+    if ((args->kinds & VIREO_EVENT_TRACE) && rpc_session_readonly(session))
+        return error_report(reterr, FROM_RPC, ERROR_OPERATION_DENIED,
+                            "read only access prevents the QMP trace");
+    client->vireo_kinds = args->kinds;
+    client->vireo_filtered = args->dom != NULL;
+    if (args->dom)
+        memcpy(client->vireo_uuid, args->dom->uuid, sizeof(client->vireo_uuid));
+    vireo_update_trace(client->daemon);
+    return 0;
+}
+
+static bool wants(const Client *client, unsigned kind, const uint8_t uuid[16]) {
+    return (client->vireo_kinds & kind) &&
+           (!client->vireo_filtered || memcmp(client->vireo_uuid, uuid, sizeof(client->vireo_uuid)) == 0);
+}
+
+void vireo_send_operation(Operation *operation, void *userdata) {
+    Daemon *daemon = userdata;
+    vireo_operation_msg message = {0};
+    bool made = false;
+
+    for (Client *client = daemon->clients; client; client = client->next) {
+        if (!wants(client, VIREO_EVENT_OPERATION, operation->uuid))
+            continue;
+        if (!made && make_operation(operation, &message.operation, NULL) < 0)
+            break;
+        made = true;
+        rpc_session_send_event(client->session, VIREO_PROGRAM, VIREO_VERSION_1, VIREO_PROC_EVENT_OPERATION,
+                               (xdrproc_t)xdr_vireo_operation_msg, &message);
+    }
+    xdr_free((xdrproc_t)xdr_vireo_operation_msg, (char *)&message);
+}
+
+void vireo_send_trace(Domain *domain, char direction, const char *text, size_t len, void *userdata) {
+    Daemon *daemon = userdata;
+    CLEANUP_FREE char *copy = strndup(text, MIN_OF(len, (size_t)REMOTE_STRING_MAX - 1));
+    struct timespec now;
+    vireo_trace_msg message = {.direction = direction, .text = copy};
+
+    if (!copy)
+        return;
+    clock_gettime(CLOCK_REALTIME, &now);
+    message.usec = (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
+    message.dom = (remote_domain){.name = (char *)domain_name(domain), .id = domain->id};
+    memcpy(message.dom.uuid, domain_def(domain)->uuid, sizeof(message.dom.uuid));
+    for (Client *client = daemon->clients; client; client = client->next)
+        if (wants(client, VIREO_EVENT_TRACE, domain_def(domain)->uuid))
+            rpc_session_send_event(client->session, VIREO_PROGRAM, VIREO_VERSION_1, VIREO_PROC_EVENT_TRACE,
+                                   (xdrproc_t)xdr_vireo_trace_msg, &message);
+}
+
+const RpcProc vireo_procs[] = {
+    {VIREO_PROC_OPERATION_LIST, "vireoOperationList", 0, operation_list, XDR_OF(vireo_operation_list_args),
+     XDR_OF(vireo_operation_list_ret)},
+    {VIREO_PROC_OPERATION_GET, "vireoOperationGet", 0, operation_get, XDR_OF(vireo_operation_args),
+     XDR_OF(vireo_operation_ret)},
+    {VIREO_PROC_OPERATION_AWAIT, "vireoOperationAwait", 0, operation_await,
+     XDR_OF(vireo_operation_timeout_args), XDR_OF(vireo_operation_ret)},
+    {VIREO_PROC_OPERATION_CANCEL, "vireoOperationCancel", RPC_PROC_WRITE, operation_cancel,
+     XDR_OF(vireo_operation_args), NO_XDR},
+    {VIREO_PROC_OPERATION_RETRY, "vireoOperationRetry", RPC_PROC_WRITE, operation_retry,
+     XDR_OF(vireo_operation_timeout_args), NO_XDR},
+    {VIREO_PROC_CHANGE_VCPUS, "vireoChangeVcpus", RPC_PROC_WRITE, change_vcpus, XDR_OF(vireo_change_vcpus_args),
+     XDR_OF(vireo_change_vcpus_ret)},
+    {VIREO_PROC_PLAN_VCPUS, "vireoPlanVcpus", 0, plan_vcpus, XDR_OF(vireo_change_vcpus_args),
+     XDR_OF(vireo_plan_vcpus_ret)},
+    {VIREO_PROC_EVENT_REGISTER, "vireoEventRegister", 0, event_register, XDR_OF(vireo_event_register_args),
+     NO_XDR},
+};
+const size_t vireo_n_procs = ARRAY_SIZE(vireo_procs);
