@@ -130,7 +130,6 @@ int domain_check_survives(const Domain *domain, const char *what, Error **reterr
 /* Brings the definition's vCPU flags in line with what QEMU has. */
 static void apply_map(Domain *domain) {
     DomainDef *live = domain->live;
-    unsigned order = 1;
 
     for (size_t i = 0; i < domain->vcpus.n_entities; i++) {
         const VcpuEntity *entity = &domain->vcpus.entities[i];
@@ -141,47 +140,65 @@ static void apply_map(Domain *domain) {
                 return;
             live->vcpus[id].online = online;
             live->vcpus[id].hotpluggable = (entity->alias || !online) ? TRISTATE_YES : TRISTATE_NO;
-            live->vcpus[id].order = online ? order : 0;
+            live->vcpus[id].order = online ? entity->order : 0;
         }
-        order += online;
     }
 }
 
-int domain_refresh_vcpus(Domain *domain, Error **reterr) {
-    CLEANUP(monitor_reply_freep) MonitorReply *hotpluggable = NULL, *fast = NULL;
+void vcpu_query_done(VcpuQuery *query) {
+    monitor_reply_free(TAKE_PTR(query->hotpluggable));
+    monitor_reply_free(TAKE_PTR(query->fast));
+}
+
+static int query_error(const Domain *domain, int r, Error **reterr) {
+    return error_report(reterr, FROM_QEMU,
+                        r == -ETIMEDOUT ? ERROR_OPERATION_TIMEOUT : ERROR_OPERATION_FAILED,
+                        "domain '%s': QEMU did not answer the CPU queries: %s", domain_name(domain),
+                        strerror(-r));
+}
+
+int domain_query_vcpus(Domain *domain, VcpuQuery *query, Error **reterr) {
+    int r = domain_check_active(domain, reterr);
+
+    if (r < 0)
+        return r;
+    r = monitor_send(domain->monitor, "query-hotpluggable-cpus", NULL, &query->hotpluggable);
+    if (r >= 0)
+        r = monitor_send(domain->monitor, "query-cpus-fast", NULL, &query->fast);
+    return r < 0 ? query_error(domain, r, reterr) : 0;
+}
+
+int domain_take_vcpus(Domain *domain, VcpuQuery *query, Error **reterr) {
     uint64_t deadline = deadline_in(QUERY_USEC);
     VcpuMap map;
     int r;
 
-    r = domain_check_active(domain, reterr);
+    r = monitor_wait(query->fast, deadline); /* the later of the two */
+    if (r >= 0)
+        r = monitor_wait(query->hotpluggable, deadline);
     if (r < 0)
-        return r;
-    r = monitor_send(domain->monitor, "query-hotpluggable-cpus", NULL, &hotpluggable);
-    if (r >= 0)
-        r = monitor_send(domain->monitor, "query-cpus-fast", NULL, &fast);
-    if (r >= 0)
-        r = monitor_wait(hotpluggable, deadline);
-    if (r >= 0)
-        r = monitor_wait(fast, deadline);
-    if (r < 0)
-        return error_report(reterr, FROM_QEMU,
-                            r == -ETIMEDOUT ? ERROR_OPERATION_TIMEOUT : ERROR_OPERATION_FAILED,
-                            "domain '%s': QEMU did not answer the CPU queries: %s",
-                            domain_name(domain), strerror(-r));
-    r = monitor_reply_error(fast, "query-cpus-fast", reterr);
+        return query_error(domain, r, reterr);
+    r = monitor_reply_error(query->fast, "query-cpus-fast", reterr);
     if (r < 0)
         return r;
     if (!domain->live)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is not running");
-    if (hotpluggable->error_class)
-        r = vcpu_map_build_static(fast->value, domain->pid.pid, &map, reterr);
+    if (query->hotpluggable->error_class)
+        r = vcpu_map_build_static(query->fast->value, domain->pid.pid, &map, reterr);
     else
-        r = vcpu_map_build(hotpluggable->value, fast->value, domain->pid.pid, &domain->vcpus, &map,
-                           reterr);
+        r = vcpu_map_build(query->hotpluggable->value, query->fast->value, domain->pid.pid, &domain->vcpus,
+                           &map, reterr);
     if (r < 0)
         return r;
     vcpu_map_done(&domain->vcpus);
     domain->vcpus = map;
     apply_map(domain);
     return 0;
+}
+
+int domain_refresh_vcpus(Domain *domain, Error **reterr) {
+    CLEANUP(vcpu_query_done) VcpuQuery query = {0};
+    int r = domain_query_vcpus(domain, &query, reterr);
+
+    return r < 0 ? r : domain_take_vcpus(domain, &query, reterr);
 }

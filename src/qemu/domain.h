@@ -105,6 +105,15 @@ int domain_check_active(const Domain *domain, Error **reterr);
  * and aborts; seen on 7.2.22 each time. `what`: "plug a vCPU". ERROR_OPERATION_UNSUPPORTED. */
 int domain_check_survives(const Domain *domain, const char *what, Error **reterr);
 
-/* Queries QEMU and brings vcpus and live->vcpus (online, hotpluggable, order) up to date. Holds the
- * job. */
+/* The two questions whose answers make a VcpuMap. Zeroed before use. */
+typedef struct VcpuQuery {
+    MonitorReply *hotpluggable, *fast;
+} VcpuQuery;
+
+void vcpu_query_done(VcpuQuery *query);
+/* Queues both; they go out with whatever is queued before them. */
+int domain_query_vcpus(Domain *domain, VcpuQuery *query, Error **reterr);
+/* Waits for the answers and brings vcpus and live->vcpus (online, hotpluggable, order) up to date. Job held. */
+int domain_take_vcpus(Domain *domain, VcpuQuery *query, Error **reterr);
+/* Both at once. */
 int domain_refresh_vcpus(Domain *domain, Error **reterr);

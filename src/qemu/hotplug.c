@@ -344,6 +344,8 @@ static int collect(Domain *domain, ReplyPtr *replies, size_t n, const char *comm
     CLEANUP_ERROR Error *first = NULL;
     size_t n_ok = 0;
 
+    if (n > 0 && replies[n - 1]) /* QEMU answers in order: the fiber wakes once, not n times */
+        monitor_wait(replies[n - 1], deadline);
     for (size_t i = 0; i < n; i++) {
         int r = replies[i] ? monitor_wait(replies[i], deadline) : -ENOTCONN;
 
@@ -506,6 +508,8 @@ static int check_del_replies(Domain *domain, ReplyPtr *replies, const Removal *r
     uint64_t deadline = deadline_in(COMMAND_USEC);
     int result = 0;
 
+    if (n > 0 && replies[n - 1])
+        monitor_wait(replies[n - 1], deadline);
     for (size_t i = 0; i < n; i++) {
         int r = replies[i] ? monitor_wait(replies[i], deadline) : -ENOTCONN;
         VcpuEntity *entity = vcpu_map_by_id(&domain->vcpus, removals[i].id);
@@ -539,6 +543,7 @@ static int run_unplug(Domain *domain, const HotplugPlan *plan, const Operation *
         return error_no_memory(reterr);
     }
     r = send_all(domain, plan, replies, reterr);
+    monitor_flush(domain->monitor);
     operation_step(operation, STEP_SENT);
     if (r >= 0)
         r = check_del_replies(domain, replies, removals, plan->n_entities, reterr);
@@ -585,19 +590,25 @@ static void roll_back(Domain *domain, const Removal *ids, size_t n, Error **erro
 static int run_plug(Domain *domain, const HotplugPlan *plan, const Operation *operation, Error **reterr) {
     CLEANUP_FREE Removal *ids = removals_of(domain, plan);
     ReplyPtr *replies = calloc(plan->n_entities + 1, sizeof(ReplyPtr));
+    CLEANUP(vcpu_query_done) VcpuQuery query = {0};
     CLEANUP_ERROR Error *error = NULL, *refresh = NULL;
     size_t n_ok = 0;
+    int r;
 
     if (!replies || !ids) {
         free(replies);
         return error_no_memory(reterr);
     }
     send_all(domain, plan, replies, &error);
+    r = domain_query_vcpus(domain, &query, &refresh); /* answered after the last device_add */
+    monitor_flush(domain->monitor);
     operation_step(operation, STEP_SENT);
     collect(domain, replies, plan->n_entities, "device_add", &n_ok, error ? NULL : &error);
     free_replies(replies, plan->n_entities);
     operation_step(operation, STEP_ANSWERED);
-    if (domain_refresh_vcpus(domain, &refresh) < 0)
+    if (r >= 0)
+        r = domain_take_vcpus(domain, &query, &refresh);
+    if (r < 0)
         return error_propagate(reterr, error ? TAKE_PTR(error) : TAKE_PTR(refresh));
     operation_step(operation, STEP_CONFIRMED);
     if (!error)

@@ -463,11 +463,14 @@ static int send_message(Monitor *monitor, json_object *message, bool keep_raw, M
         free(reply);
         return r;
     }
-    /* A first try without waiting for the loop; errors are left for the loop, which closes. */
-    if (flush(monitor) < 0)
-        sd_event_source_set_io_events(monitor->io, EPOLLIN | EPOLLOUT);
     *ret = &reply->public;
     return 0;
+}
+
+void monitor_flush(Monitor *monitor) {
+    /* A first try without waiting for the loop; errors are left for the loop, which closes. */
+    if (monitor->fd >= 0 && monitor->output_used > 0 && flush(monitor) < 0)
+        sd_event_source_set_io_events(monitor->io, EPOLLIN | EPOLLOUT);
 }
 
 int monitor_send(Monitor *monitor, const char *execute, json_object *arguments, MonitorReply **ret) {
@@ -484,6 +487,10 @@ int monitor_send(Monitor *monitor, const char *execute, json_object *arguments, 
 }
 
 int monitor_wait(MonitorReply *reply, uint64_t deadline) {
+    Monitor *monitor = ((Reply *)reply)->monitor; /* NULL once it is done */
+
+    if (monitor)
+        monitor_flush(monitor);
     while (!reply->done) {
         int r = fiber_cond_wait(&reply->cond, deadline);
 

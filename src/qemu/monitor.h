@@ -50,8 +50,10 @@ DEFINE_CLEANUP(Monitor *, monitor_free)
 bool monitor_is_open(const Monitor *monitor);
 
 /* Queues {"execute":…,"arguments":…,"id":"vireo-N"}; never suspends, never calls back. `arguments` may
- * be NULL and is consumed in every case. */
+ * be NULL and is consumed in every case. What is queued leaves at the next monitor_wait or monitor_flush, so
+ * that many commands cost one system call. */
 int monitor_send(Monitor *monitor, const char *execute, json_object *arguments, MonitorReply **ret);
+void monitor_flush(Monitor *monitor);
 /* Waits for one reply: 0 with done set, -ETIMEDOUT, or the disconnect's errno. An error reply from
  * QEMU is 0 here: look at error_class. */
 int monitor_wait(MonitorReply *reply, uint64_t deadline);

@@ -142,6 +142,7 @@ static bool valid_tid(int64_t tid) {
  * under TCG a removed CPU's object can linger while query-cpus-fast already left it out. */
 static int join_threads(VcpuMap *map, json_object *fast, pid_t pid, Error **reterr) {
     CLEANUP_FREE PathRow *rows = calloc(map->n_entities + 1, sizeof(PathRow));
+    unsigned order = 0;
     size_t n_rows = 0;
 
     if (!rows)
@@ -165,6 +166,8 @@ static int join_threads(VcpuMap *map, json_object *fast, pid_t pid, Error **rete
         row = bsearch(&key, rows, n_rows, sizeof(PathRow), compare_rows);
         if (!row || row->n_seen >= row->entity->n_vcpus)
             continue;
+        if (row->n_seen == 0)
+            row->entity->order = ++order;
         map->tids[row->entity->first_id + row->n_seen++] = valid_tid(tid) ? tid : 0;
     }
     for (size_t i = 0; i < n_rows; i++)
@@ -262,7 +265,7 @@ int vcpu_map_build_static(json_object *fast, pid_t pid, VcpuMap *ret, Error **re
         const char *path = get_string(cpu, "qom-path");
         int64_t tid = get_int(cpu, "thread-id", 0);
 
-        map.entities[i] = (VcpuEntity){.first_id = i, .n_vcpus = 1};
+        map.entities[i] = (VcpuEntity){.first_id = i, .n_vcpus = 1, .order = i + 1};
         map.entities[i].qom_path = strdup(path ? path : "");
         map.tids[i] = valid_tid(tid) ? tid : 0;
     }

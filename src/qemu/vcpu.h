@@ -30,6 +30,7 @@ typedef struct VcpuEntity {
     int64_t topology[6];  /* node is not part of the order: socket, die, cluster, core, thread; -1 */
     char *qom_path;       /* NULL: not plugged */
     char *alias;          /* "vcpu3" when it can be unplugged, NULL for boot CPUs */
+    unsigned order;       /* 1, 2, ... as query-cpus-fast first lists them: the order of their arrival; 0: off */
     UnplugState unplug;
     char *reason;         /* of a rejection */
     bool extended;        /* the guest said "in progress": the deadline was moved once */

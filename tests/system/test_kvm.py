@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import time
@@ -29,6 +30,23 @@ def test_1_to_240_in_one_call(daemon, kvm):
     daemon.start()
     assert daemon.counts("k240")[("current", "live")] == 240
     assert daemon.virsh("dumpxml", "k240") == xml
+
+
+def test_descriptor_table(daemon):
+    """QEMU starts with room for its vCPUs' descriptors: growing the table makes each of its threads wait."""
+    daemon.paused("f1")
+    with open(f"/proc/{daemon.qemus()['f1']}/status") as f:
+        size = int(re.search(r"^FDSize:\s+(\d+)", f.read(), re.M).group(1))
+    assert size >= min(4096, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+
+
+def test_order_is_that_of_arrival(daemon, kvm):
+    daemon.paused("o1", maximum=4, kind="kvm", cpu=kvm)
+    for vcpu in (3, 1):
+        daemon.virsh("setvcpu", "o1", "--enable", vcpu, "--live")
+    found = dict(re.findall(r"<vcpu id='(\d)' enabled='yes' hotpluggable='(?:yes|no)' order='(\d)'",
+                            daemon.virsh("dumpxml", "o1")))
+    assert found == {"0": "1", "3": "2", "1": "3"}
 
 
 def test_topology(daemon, kvm):

@@ -110,10 +110,17 @@ static int tear_down(void **state) {
     return 0;
 }
 
-static MonitorReply *send_command(const char *name, json_object *arguments) {
+static MonitorReply *queue_command(const char *name, json_object *arguments) {
     MonitorReply *reply = NULL;
 
     assert_int_equal(monitor_send(t.monitor, name, arguments, &reply), 0);
+    return reply;
+}
+
+static MonitorReply *send_command(const char *name, json_object *arguments) {
+    MonitorReply *reply = queue_command(name, arguments);
+
+    monitor_flush(t.monitor);
     return reply;
 }
 
@@ -444,8 +451,10 @@ static void test_many_commands(void **state) {
         json_object *arguments = json_object_new_object();
 
         json_object_object_add(arguments, "filler", json_object_new_string("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"));
-        replies[i] = send_command("device_add", arguments);
+        replies[i] = queue_command("device_add", arguments);
     }
+    assert_int_equal(recv(t.fd, t.input, sizeof(t.input), MSG_DONTWAIT), -1); /* nothing has left yet */
+    monitor_flush(t.monitor);
     while (n_lines < N) {
         ssize_t n = recv(t.fd, t.input, sizeof(t.input), MSG_DONTWAIT);
 
