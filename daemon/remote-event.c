@@ -9,9 +9,11 @@ enum {
     EVENT_ID_LIFECYCLE = 0,
     EVENT_ID_REBOOT = 1,
     EVENT_ID_DEVICE_REMOVED = 15,
+    EVENT_ID_AGENT_LIFECYCLE = 18,
     EVENT_ID_DEVICE_ADDED = 19,
     EVENT_ID_DEVICE_REMOVAL_FAILED = 22,
-    EVENT_ID_LAST = 26, /* those above are accepted and never sent unless named here */
+    EVENT_ID_VCPU_REMOVED = 28, /* libvirt 12.4 */
+    EVENT_ID_LAST = 28,         /* those up to here are accepted and never sent unless named here */
 };
 
 int registration_add(Client *client, int event_id, const remote_domain *filter, Registration **ret,
@@ -84,46 +86,46 @@ static remote_domain borrow_domain(const Domain *domain) {
     return wire;
 }
 
+typedef struct EventKind {
+    int id;
+    int procedure;
+    xdrproc_t xdr;
+} EventKind;
+
+/* To all who registered for it; `callback_id` lies in the message and is set for each. */
+static void send_event(Daemon *daemon, const Domain *domain, const EventKind *kind, void *message, int *callback_id) {
+    for (Client *client = daemon->clients; client; client = client->next)
+        for (Registration *at = client->registrations; at; at = at->next)
+            if (registration_matches(at, kind->id, domain)) {
+                *callback_id = at->callback_id;
+                rpc_session_send_event(client->session, REMOTE_PROGRAM, REMOTE_VERSION, kind->procedure, kind->xdr,
+                                       message);
+            }
+}
+
 static void send_lifecycle(Domain *domain, LifecycleEvent event, int detail, void *userdata) {
-    Daemon *daemon = userdata;
+    static const EventKind kind = {EVENT_ID_LIFECYCLE, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_LIFECYCLE,
+                                   (xdrproc_t)xdr_remote_domain_event_callback_lifecycle_msg};
     remote_domain_event_callback_lifecycle_msg message = {
         .dom = borrow_domain(domain), .event = event, .detail = detail};
 
-    for (Client *client = daemon->clients; client; client = client->next)
-        for (Registration *at = client->registrations; at; at = at->next)
-            if (registration_matches(at, EVENT_ID_LIFECYCLE, domain)) {
-                message.callbackID = at->callback_id;
-                rpc_session_send_event(client->session, REMOTE_PROGRAM, REMOTE_VERSION,
-                                       REMOTE_PROC_DOMAIN_EVENT_CALLBACK_LIFECYCLE,
-                                       (xdrproc_t)xdr_remote_domain_event_callback_lifecycle_msg, &message);
-            }
+    send_event(userdata, domain, &kind, &message, &message.callbackID);
 }
 
 static void send_reboot(Domain *domain, void *userdata) {
-    Daemon *daemon = userdata;
+    static const EventKind kind = {EVENT_ID_REBOOT, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_REBOOT,
+                                   (xdrproc_t)xdr_remote_domain_event_callback_domain_msg};
     remote_domain_event_callback_domain_msg message = {.dom = borrow_domain(domain)};
 
-    for (Client *client = daemon->clients; client; client = client->next)
-        for (Registration *at = client->registrations; at; at = at->next)
-            if (registration_matches(at, EVENT_ID_REBOOT, domain)) {
-                message.callbackID = at->callback_id;
-                rpc_session_send_event(client->session, REMOTE_PROGRAM, REMOTE_VERSION,
-                                       REMOTE_PROC_DOMAIN_EVENT_CALLBACK_REBOOT,
-                                       (xdrproc_t)xdr_remote_domain_event_callback_domain_msg, &message);
-            }
+    send_event(userdata, domain, &kind, &message, &message.callbackID);
 }
 
-static void send_device(Domain *domain, int event_id, int procedure, const char *alias, Daemon *daemon) {
+static void send_device(Domain *domain, int id, int procedure, const char *alias, Daemon *daemon) {
+    const EventKind kind = {id, procedure, (xdrproc_t)xdr_remote_domain_event_callback_device_msg};
     remote_domain_event_callback_device_msg message = {.dom = borrow_domain(domain),
                                                        .devAlias = (char *)alias};
 
-    for (Client *client = daemon->clients; client; client = client->next)
-        for (Registration *at = client->registrations; at; at = at->next)
-            if (registration_matches(at, event_id, domain)) {
-                message.callbackID = at->callback_id;
-                rpc_session_send_event(client->session, REMOTE_PROGRAM, REMOTE_VERSION, procedure,
-                                       (xdrproc_t)xdr_remote_domain_event_callback_device_msg, &message);
-            }
+    send_event(daemon, domain, &kind, &message, &message.callbackID);
 }
 
 static void send_device_removed(Domain *domain, const char *alias, void *userdata) {
@@ -141,12 +143,31 @@ static void send_device_removal_failed(Domain *domain, const char *alias, void *
                 REMOTE_PROC_DOMAIN_EVENT_CALLBACK_DEVICE_REMOVAL_FAILED, alias, userdata);
 }
 
+static void send_vcpu_removed(Domain *domain, unsigned vcpu, void *userdata) {
+    static const EventKind kind = {EVENT_ID_VCPU_REMOVED, REMOTE_PROC_DOMAIN_EVENT_VCPU_REMOVED,
+                                   (xdrproc_t)xdr_remote_domain_event_vcpu_removed_msg};
+    remote_domain_event_vcpu_removed_msg message = {.dom = borrow_domain(domain), .vcpu = vcpu};
+
+    send_event(userdata, domain, &kind, &message, &message.callbackID);
+}
+
+static void send_agent_lifecycle(Domain *domain, bool connected, int reason, void *userdata) {
+    static const EventKind kind = {EVENT_ID_AGENT_LIFECYCLE, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_AGENT_LIFECYCLE,
+                                   (xdrproc_t)xdr_remote_domain_event_callback_agent_lifecycle_msg};
+    remote_domain_event_callback_agent_lifecycle_msg message = {
+        .dom = borrow_domain(domain), .state = connected ? 1 : 2, .reason = reason};
+
+    send_event(userdata, domain, &kind, &message, &message.callbackID);
+}
+
 const DriverEvents daemon_events = {
     .lifecycle = send_lifecycle,
     .reboot = send_reboot,
     .device_removed = send_device_removed,
     .device_added = send_device_added,
     .device_removal_failed = send_device_removal_failed,
+    .vcpu_removed = send_vcpu_removed,
+    .agent_lifecycle = send_agent_lifecycle,
     .monitor_event = qemu_send_monitor_event,
     .operation = vireo_send_operation,
     .trace = vireo_send_trace,

@@ -43,13 +43,18 @@ static int check_set_flags(unsigned flags, Error **reterr) {
 HANDLER(set_vcpus_flags) {
     remote_domain_set_vcpus_flags_args *args = args_;
     CLEANUP_DOMAIN Domain *domain = NULL;
-    VcpuRequest request = {.count = args->nvcpus, .flags = args->flags};
+    VcpuRequest request = {.count = args->nvcpus,
+                           .flags = args->flags & ~(unsigned)VCPU_ASYNC_UNPLUG,
+                           .async = args->flags & VCPU_ASYNC_UNPLUG};
     int r = check_set_flags(args->flags, reterr);
 
     if (r >= 0)
-        r = dispatch_flags(args->flags,
-                           AFFECT_LIVE | AFFECT_CONFIG | VCPU_MAXIMUM | VCPU_GUEST | VCPU_HOTPLUGGABLE,
+        r = dispatch_flags(args->flags, AFFECT_LIVE | AFFECT_CONFIG | VCPU_MAXIMUM | VCPU_GUEST |
+                                            VCPU_HOTPLUGGABLE | VCPU_ASYNC_UNPLUG,
                            "qemuDomainSetVcpusFlags", reterr);
+    if (r >= 0 && request.async && (args->flags & VCPU_GUEST))
+        r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
+                         "the guest agent takes CPUs offline at once, not asynchronously");
     if (r >= 0)
         r = dispatch_domain(session, &args->dom, &domain, reterr);
     return r < 0 ? r : driver_change_vcpus(domain, &request, NULL, reterr);
@@ -87,8 +92,13 @@ HANDLER(get_max_vcpus) {
 HANDLER(set_vcpu) {
     remote_domain_set_vcpu_args *args = args_;
     CLEANUP_DOMAIN Domain *domain = NULL;
-    VcpuRequest request = {.single = true, .ids = args->cpumap, .enable = args->state, .flags = args->flags};
-    int r = dispatch_flags(args->flags, AFFECT_LIVE | AFFECT_CONFIG, "qemuDomainSetVcpu", reterr);
+    VcpuRequest request = {.single = true,
+                           .ids = args->cpumap,
+                           .enable = args->state,
+                           .flags = args->flags & ~(unsigned)SETVCPU_ASYNC_UNPLUG,
+                           .async = args->flags & SETVCPU_ASYNC_UNPLUG};
+    int r = dispatch_flags(args->flags, AFFECT_LIVE | AFFECT_CONFIG | SETVCPU_ASYNC_UNPLUG, "qemuDomainSetVcpu",
+                           reterr);
 
     if (r >= 0 && args->state != 0 && args->state != 1)
         r = error_argument(reterr, "virDomainSetVcpu", "state", "unsupported state value");

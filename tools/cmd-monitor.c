@@ -244,7 +244,7 @@ static void print_json_line(json_object *object) {
 
 /* ---- domain events ---- */
 
-typedef enum EventKind { EVENT_LIFECYCLE, EVENT_DOMAIN, EVENT_DEVICE } EventKind;
+typedef enum EventKind { EVENT_LIFECYCLE, EVENT_DOMAIN, EVENT_DEVICE, EVENT_AGENT, EVENT_VCPU } EventKind;
 
 static const struct EventType {
     const char *name;
@@ -254,9 +254,11 @@ static const struct EventType {
     {"lifecycle", 0, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_LIFECYCLE, EVENT_LIFECYCLE},
     {"reboot", 1, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_REBOOT, EVENT_DOMAIN},
     {"device-removed", 15, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_DEVICE_REMOVED, EVENT_DEVICE},
+    {"agent-lifecycle", 18, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_AGENT_LIFECYCLE, EVENT_AGENT},
     {"device-added", 19, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_DEVICE_ADDED, EVENT_DEVICE},
     {"device-removal-failed", 22, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_DEVICE_REMOVAL_FAILED,
      EVENT_DEVICE},
+    {"vcpu-removed", 28, REMOTE_PROC_DOMAIN_EVENT_VCPU_REMOVED, EVENT_VCPU},
 };
 
 static const char *lifecycle_name(int event) {
@@ -347,11 +349,37 @@ static bool print_device(Watch *watch, const struct EventType *type, const RpcEv
     return ok;
 }
 
+static bool print_agent(Watch *watch, const struct EventType *type, const RpcEvent *event) {
+    remote_domain_event_callback_agent_lifecycle_msg msg = {0};
+    bool ok = frame_decode(event->payload, event->len,
+                           (xdrproc_t)xdr_remote_domain_event_callback_agent_lifecycle_msg, &msg) == 0;
+
+    if (ok)
+        print_event(watch, type->name, &msg.dom, "state", msg.state == 1 ? "connected" : "disconnected");
+    xdr_free((xdrproc_t)xdr_remote_domain_event_callback_agent_lifecycle_msg, &msg);
+    return ok;
+}
+
+static bool print_vcpu(Watch *watch, const struct EventType *type, const RpcEvent *event) {
+    remote_domain_event_vcpu_removed_msg msg = {0};
+    bool ok = frame_decode(event->payload, event->len, (xdrproc_t)xdr_remote_domain_event_vcpu_removed_msg, &msg) == 0;
+
+    if (ok) {
+        CLEANUP_FREE char *text = text_format("%u", msg.vcpu);
+
+        print_event(watch, type->name, &msg.dom, "vcpu", text);
+    }
+    xdr_free((xdrproc_t)xdr_remote_domain_event_vcpu_removed_msg, &msg);
+    return ok;
+}
+
 static bool print_domain_event(Watch *watch, const RpcEvent *event) {
     static bool (*const printers[])(Watch *, const struct EventType *,
                                     const RpcEvent *) = {[EVENT_LIFECYCLE] = print_lifecycle,
                                                          [EVENT_DOMAIN] = print_plain,
-                                                         [EVENT_DEVICE] = print_device};
+                                                         [EVENT_DEVICE] = print_device,
+                                                         [EVENT_AGENT] = print_agent,
+                                                         [EVENT_VCPU] = print_vcpu};
 
     for (size_t i = 0; i < ARRAY_SIZE(event_types); i++)
         if (event->program == REMOTE_PROGRAM && event->procedure == event_types[i].message)

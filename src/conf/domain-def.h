@@ -182,6 +182,7 @@ typedef struct DomainDef {
     uint8_t uuid[16];
     char *title, *description;
     char *metadata; /* the <metadata> element verbatim, or NULL */
+    uint64_t unplug_timeout_usec; /* from Vireo's element in it; 0: not given */
 
     uint64_t memory_kib;         /* <memory> */
     uint64_t current_memory_kib; /* <currentMemory> */

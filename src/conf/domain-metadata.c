@@ -7,15 +7,16 @@
 
 #include "conf/xml-text.h"
 
+#define UNPLUG_MIN_MSEC 10
+#define UNPLUG_MAX_MSEC 3600000
+
 static void doc_freep(xmlDocPtr *doc) {
     if (*doc)
         xmlFreeDoc(*doc);
 }
 
-static xmlNodePtr find_child(xmlDocPtr doc, const char *uri) {
-    xmlNodePtr root = xmlDocGetRootElement(doc);
-
-    for (xmlNodePtr node = root ? root->children : NULL; node; node = node->next)
+static xmlNodePtr find_child(xmlNodePtr metadata, const char *uri) {
+    for (xmlNodePtr node = metadata ? metadata->children : NULL; node; node = node->next)
         if (node->type == XML_ELEMENT_NODE && node->ns && node->ns->href &&
             streq((const char *)node->ns->href, uri))
             return node;
@@ -54,7 +55,7 @@ int domain_def_metadata_element(const DomainDef *def, const char *uri, char **re
     if (def->metadata && uri) {
         doc = xmlReadMemory(def->metadata, strlen(def->metadata), NULL, NULL,
                             XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
-        node = doc ? find_child(doc, uri) : NULL;
+        node = doc ? find_child(xmlDocGetRootElement(doc), uri) : NULL;
     }
     if (!node)
         return error_report(reterr, FROM_DOMAIN, ERROR_NO_DOMAIN_METADATA,
@@ -68,4 +69,31 @@ int domain_def_metadata_element(const DomainDef *def, const char *uri, char **re
     *ret = copy ? xml_text(copy) : NULL;
     xmlFreeNode(copy);
     return *ret ? 0 : error_no_memory(reterr);
+}
+
+int domain_metadata_parse(DomainDef *def, xmlNodePtr metadata, Error **reterr) {
+    xmlNodePtr own = find_child(metadata, VIREO_METADATA_URI);
+
+    def->unplug_timeout_usec = 0;
+    for (xmlNodePtr node = own ? own->children : NULL; node; node = node->next) {
+        xmlChar *text;
+        char *end = NULL;
+        long value;
+        bool ok;
+
+        if (node->type != XML_ELEMENT_NODE || !streq((const char *)node->name, "unplug"))
+            continue;
+        text = xmlGetProp(node, BAD_CAST "timeout-ms");
+        value = text ? strtol((const char *)text, &end, 10) : 0;
+        ok = end && *text && *end == '\0' && value >= UNPLUG_MIN_MSEC && value <= UNPLUG_MAX_MSEC;
+        if (!ok)
+            error_report(reterr, FROM_DOMAIN, ERROR_XML,
+                         "'timeout-ms' of Vireo's <unplug> in <metadata> must be %d to %d milliseconds, not '%s'",
+                         UNPLUG_MIN_MSEC, UNPLUG_MAX_MSEC, text ? (const char *)text : "");
+        xmlFree(text);
+        if (!ok)
+            return -EINVAL;
+        def->unplug_timeout_usec = (uint64_t)value * 1000;
+    }
+    return 0;
 }

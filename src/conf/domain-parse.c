@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sys/random.h>
 
+#include "conf/domain-metadata.h"
 #include "conf/domain-parse-internal.h"
 #include "conf/domain-validate.h"
 #include "conf/xml-text.h"
@@ -64,7 +65,9 @@ static int parse_uuid(Parser *parser, xmlNodePtr node) {
 static int parse_metadata(Parser *parser, xmlNodePtr node) {
     free(parser->def->metadata);
     parser->def->metadata = xml_text(node);
-    return parser->def->metadata ? 0 : error_no_memory(parser->reterr);
+    if (!parser->def->metadata)
+        return error_no_memory(parser->reterr);
+    return domain_metadata_parse(parser->def, node, parser->reterr);
 }
 
 static int parse_memory_element(Parser *parser, xmlNodePtr node, uint64_t *to) {

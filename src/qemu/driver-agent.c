@@ -37,6 +37,16 @@ static bool frontend_open(json_object *list, const char *alias) {
     return false;
 }
 
+static void set_connected(Domain *domain, bool connected, int reason) {
+    const DriverEvents *events = domain->driver->events;
+
+    if (agent_is_connected(domain->agent) == connected)
+        return;
+    agent_set_connected(domain->agent, connected);
+    if (events && events->agent_lifecycle)
+        events->agent_lifecycle(domain, connected, reason, domain->driver->userdata);
+}
+
 int driver_agent_open(Domain *domain, Error **reterr) {
     const ChardevDef *channel = find_channel(domain->live);
     json_object *list = NULL;
@@ -51,7 +61,7 @@ int driver_agent_open(Domain *domain, Error **reterr) {
     agent_set_connected(domain->agent, false);
     r = monitor_run(domain->monitor, "query-chardev", NULL, deadline_in(QUERY_USEC), &list, reterr);
     if (r >= 0 && domain->agent && channel->alias && frontend_open(list, channel->alias))
-        agent_set_connected(domain->agent, true);
+        set_connected(domain, true, AGENT_REASON_DOMAIN_STARTED);
     json_object_put(list);
     return r < 0 ? r : 0;
 }
@@ -64,7 +74,7 @@ void driver_agent_event(Domain *domain, json_object *data) {
         !json_object_object_get_ex(data, "open", &open) ||
         !streq_ptr(json_object_get_string(id), channel->alias))
         return;
-    agent_set_connected(domain->agent, json_object_get_boolean(open));
+    set_connected(domain, json_object_get_boolean(open), AGENT_REASON_CHANNEL);
 }
 
 static int get_agent(Domain *domain, Error **reterr) {

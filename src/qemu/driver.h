@@ -27,6 +27,7 @@ typedef enum LifecycleEvent {
     EVENT_CRASHED = 8,
 } LifecycleEvent;
 
+enum { AGENT_REASON_UNKNOWN = 0, AGENT_REASON_DOMAIN_STARTED = 1, AGENT_REASON_CHANNEL = 2 };
 enum { STOPPED_SHUTDOWN = 0, STOPPED_DESTROYED = 1, STOPPED_CRASHED = 2, STOPPED_FAILED = 5 };
 
 /* What the daemon forwards to clients. The domain and strings are borrowed. */
@@ -36,6 +37,9 @@ typedef struct DriverEvents {
     void (*device_removed)(Domain *domain, const char *alias, void *userdata);
     void (*device_added)(Domain *domain, const char *alias, void *userdata);
     void (*device_removal_failed)(Domain *domain, const char *alias, void *userdata);
+    /* One for each vCPU of a removed device; libvirt 12.4. */
+    void (*vcpu_removed)(Domain *domain, unsigned vcpu, void *userdata);
+    void (*agent_lifecycle)(Domain *domain, bool connected, int reason, void *userdata);
     void (*monitor_event)(Domain *domain, const char *name, json_object *data, int64_t seconds,
                           int64_t microseconds, void *userdata);
     /* An operation changed its state. */
@@ -102,7 +106,9 @@ int driver_agent_set_vcpus(Domain *domain, const char *list, bool online, Error 
 
 /* vCPU flags, libvirt's. */
 enum { AFFECT_CURRENT = 0, AFFECT_LIVE = 1, AFFECT_CONFIG = 2 };
-enum { VCPU_MAXIMUM = 4, VCPU_GUEST = 8, VCPU_HOTPLUGGABLE = 16 };
+/* The asynchronous unplug is libvirt 12.4's: bit 5 of setvcpus, bit 2 of setvcpu (inferred from the order of the
+ * flags there). */
+enum { VCPU_MAXIMUM = 4, VCPU_GUEST = 8, VCPU_HOTPLUGGABLE = 16, VCPU_ASYNC_UNPLUG = 32, SETVCPU_ASYNC_UNPLUG = 4 };
 
 /* Changes the vCPUs. The live half runs as an operation: a removal that the guest does not answer by the
  * deadline gives ERROR_OPERATION_TIMEOUT and stays pending; the config half follows the live half, also

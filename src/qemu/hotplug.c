@@ -4,7 +4,10 @@
  * Evidence (DESIGN.md): DEVICE_DELETED for the alias is proof. DEVICE_DELETED for a child path, or
  * ACPI_DEVICE_OST with status 0 for the slot, is a hint that one re-query decides: QEMU under TCG
  * never sends the first. OST 1 and 0x80-0x83 and DEVICE_UNPLUG_GUEST_ERROR are refusals; 0x84 ("in
- * progress") moves the deadline once. Status values: ACPI 6.4, 6.3.5 _OST, table 6.73. */
+ * progress") is progress. Status values: ACPI 6.4, 6.3.5 _OST, table 6.73.
+ *
+ * Guests eject one CPU after the other. A default deadline is therefore one of silence: each removal and
+ * each sign of progress moves it, up to one timeout per device. One given with the call is kept to. */
 #include "qemu/hotplug.h"
 
 #include <stdio.h>
@@ -196,7 +199,7 @@ static void on_ost(Domain *domain, json_object *data) {
     if (status == 0 && entity->unplug == UNPLUG_REQUESTED)
         entity->unplug = UNPLUG_HINTED;
     else if (status == 0x84)
-        entity->extended = true;
+        entity->in_progress = true;
     else if (ost_reason(status))
         entity_reject(entity, ost_reason(status));
 }
@@ -277,8 +280,21 @@ static void emit_removed(Domain *domain, unsigned id, unsigned n_vcpus) {
     snprintf(alias, sizeof(alias), "vcpu%u", id);
     if (events && events->device_removed)
         events->device_removed(domain, alias, domain->driver->userdata);
+    for (unsigned vcpu = id; events && events->vcpu_removed && vcpu < id + n_vcpus; vcpu++)
+        events->vcpu_removed(domain, vcpu, domain->driver->userdata);
     log_info("domain '%s': vCPU %u%s removed", domain_name(domain), id,
              n_vcpus > 1 ? " (and siblings)" : "");
+}
+
+static void emit_added(Domain *domain, const Removal *ids, size_t n) {
+    const DriverEvents *events = domain->driver ? domain->driver->events : NULL;
+
+    for (size_t i = 0; events && events->device_added && i < n; i++) {
+        char alias[32];
+
+        snprintf(alias, sizeof(alias), "vcpu%u", ids[i].id);
+        events->device_added(domain, alias, domain->driver->userdata);
+    }
 }
 
 static void emit_failed(Domain *domain, unsigned id) {
@@ -290,15 +306,23 @@ static void emit_failed(Domain *domain, unsigned id) {
         events->device_removal_failed(domain, alias, domain->driver->userdata);
 }
 
-static uint64_t unplug_timeout(const Domain *domain, uint64_t asked) {
+typedef struct UnplugTimeout {
+    uint64_t usec;
+    bool is_total; /* else: of silence */
+} UnplugTimeout;
+
+/* The call's, the domain's, the configuration file's, the machine's own. */
+static UnplugTimeout unplug_timeout(const Domain *domain, uint64_t asked) {
     const char *machine = domain->live->os.machine;
 
     if (asked)
-        return asked;
+        return (UnplugTimeout){.usec = asked, .is_total = true};
+    if (domain->live->unplug_timeout_usec)
+        return (UnplugTimeout){.usec = domain->live->unplug_timeout_usec};
     if (domain->driver->unplug_timeout_usec)
-        return domain->driver->unplug_timeout_usec;
-    return machine && strncmp(machine, "pseries", 7) == 0 ? PSERIES_UNPLUG_USEC
-                                                          : DEFAULT_UNPLUG_USEC;
+        return (UnplugTimeout){.usec = domain->driver->unplug_timeout_usec};
+    return (UnplugTimeout){.usec = machine && strncmp(machine, "pseries", 7) == 0 ? PSERIES_UNPLUG_USEC
+                                                                                 : DEFAULT_UNPLUG_USEC};
 }
 
 typedef MonitorReply *ReplyPtr;
@@ -323,7 +347,7 @@ static int send_all(Domain *domain, const HotplugPlan *plan, ReplyPtr *replies, 
             if (arguments)
                 json_object_object_add(arguments, "id", json_object_new_string(entity->alias));
             entity->unplug = UNPLUG_REQUESTED; /* armed before the command leaves */
-            entity->extended = false;
+            entity->in_progress = false;
         }
         if (!arguments)
             return error_no_memory(reterr);
@@ -432,18 +456,19 @@ static int first_rejection(Domain *domain, const Removal *removals, size_t n, Er
     return r;
 }
 
-static bool was_extended(Domain *domain, const Removal *removals, size_t n) {
-    bool extended = false;
+/* Whether the guest said "in progress" of one since the last time this was asked. */
+static bool made_progress(Domain *domain, const Removal *removals, size_t n) {
+    bool progress = false;
 
     for (size_t i = 0; i < n; i++) {
         VcpuEntity *entity = vcpu_map_by_id(&domain->vcpus, removals[i].id);
 
-        if (!removals[i].done && entity && entity->extended) {
-            extended = true;
-            entity->extended = false;
+        if (!removals[i].done && entity && entity->in_progress) {
+            progress = true;
+            entity->in_progress = false;
         }
     }
-    return extended;
+    return progress;
 }
 
 static void hint_all(Domain *domain, const Removal *removals, size_t n) {
@@ -455,30 +480,29 @@ static void hint_all(Domain *domain, const Removal *removals, size_t n) {
     }
 }
 
-static int wait_removals(Domain *domain, Removal *removals, size_t n, uint64_t timeout,
+static int wait_removals(Domain *domain, Removal *removals, size_t n, const UnplugTimeout *timeout,
                          Error **reterr) {
-    uint64_t deadline = deadline_in(timeout);
-    bool may_extend = true, looked_again = false;
+    uint64_t latest = deadline_in(timeout->usec * (timeout->is_total ? 1 : MAX_OF(n, (size_t)2)));
+    uint64_t deadline = deadline_in(timeout->usec);
+    bool looked_again = false;
     size_t left = n;
-    int r;
 
     for (;;) {
-        r = settle_removals(domain, removals, n, &left, reterr);
+        size_t before = left;
+        int r = settle_removals(domain, removals, n, &left, reterr);
+
         if (r < 0 || left == 0)
             return r;
         r = first_rejection(domain, removals, n, reterr);
         if (r < 0)
             return r;
+        if (made_progress(domain, removals, n) || left < before)
+            deadline = MIN_OF(deadline_in(timeout->usec), latest);
         r = fiber_cond_wait(&domain->evidence, deadline);
         if (domain_check_active(domain, NULL) < 0)
             return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
                                 "domain '%s' stopped during the vcpu unplug", domain_name(domain));
         if (r == -ETIMEDOUT) {
-            if (may_extend && was_extended(domain, removals, n)) {
-                may_extend = false;
-                deadline = deadline_in(timeout);
-                continue;
-            }
             if (!looked_again) { /* an event may have been lost */
                 looked_again = true;
                 hint_all(domain, removals, n);
@@ -535,7 +559,7 @@ static int check_del_replies(Domain *domain, ReplyPtr *replies, const Removal *r
 static int run_unplug(Domain *domain, const HotplugPlan *plan, const Operation *operation, Error **reterr) {
     CLEANUP_FREE Removal *removals = removals_of(domain, plan);
     ReplyPtr *replies = calloc(plan->n_entities + 1, sizeof(ReplyPtr));
-    uint64_t timeout = unplug_timeout(domain, operation ? operation->request.timeout_usec : 0);
+    UnplugTimeout timeout = unplug_timeout(domain, operation ? operation->request.timeout_usec : 0);
     int r;
 
     if (!removals || !replies) {
@@ -553,7 +577,7 @@ static int run_unplug(Domain *domain, const HotplugPlan *plan, const Operation *
         return r;
     if (operation && operation->request.async)
         return -EINPROGRESS;
-    r = wait_removals(domain, removals, plan->n_entities, timeout, reterr);
+    r = wait_removals(domain, removals, plan->n_entities, &timeout, reterr);
     if (r >= 0)
         operation_step(operation, STEP_CONFIRMED);
     return r;
@@ -613,8 +637,11 @@ static int run_plug(Domain *domain, const HotplugPlan *plan, const Operation *op
     operation_step(operation, STEP_CONFIRMED);
     if (!error)
         check_new_threads(domain, &error);
-    if (!error)
+    if (!error) {
+        if (operation) /* not those of the start */
+            emit_added(domain, ids, plan->n_entities);
         return 0;
+    }
     roll_back(domain, ids, plan->n_entities, &error);
     return error_propagate(reterr, TAKE_PTR(error));
 }

@@ -191,7 +191,7 @@ static void carry_over(VcpuMap *map, const VcpuMap *old) {
         if (!to->qom_path || !streq_ptr(to->qom_path, from->qom_path))
             continue;
         to->unplug = from->unplug;
-        to->extended = from->extended;
+        to->in_progress = from->in_progress;
         to->reason = from->reason ? strdup(from->reason) : NULL;
     }
 }

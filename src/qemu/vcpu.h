@@ -33,7 +33,7 @@ typedef struct VcpuEntity {
     unsigned order;       /* 1, 2, ... as query-cpus-fast first lists them: the order of their arrival; 0: off */
     UnplugState unplug;
     char *reason;         /* of a rejection */
-    bool extended;        /* the guest said "in progress": the deadline was moved once */
+    bool in_progress;     /* the guest said so since somebody last looked */
 } VcpuEntity;
 
 typedef struct VcpuMap {

@@ -167,7 +167,7 @@ class Daemon:
         boot_xml = (f"<kernel>{kernel}</kernel><initrd>{GUEST}/initrd</initrd>"
                     f"<cmdline>console=ttyS0 quiet nohz=off {cmdline}</cmdline>") if boot else ""
         return f"""<domain type='{kind}'>
-  <name>{name}</name><memory unit='MiB'>{256 if boot else 64}</memory>
+  <name>{name}</name>{replace.get("metadata", "")}<memory unit='MiB'>{256 if boot else 64}</memory>
   <vcpu current='{current}'>{maximum}</vcpu>
   <os><type arch='x86_64' machine='q35'>hvm</type>{boot_xml}</os>
   <features><acpi/><apic/></features>{cpu}

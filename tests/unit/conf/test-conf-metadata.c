@@ -93,11 +93,42 @@ static void test_none(void **state) {
     expect_none(empty, "urn:a");
 }
 
+#define UNPLUG(value) \
+    "<metadata><v:domain xmlns:v='urn:vireo:domain'><v:unplug timeout-ms='" value "'/></v:domain></metadata>"
+
+static void test_unplug_timeout(void **state) {
+    CLEANUP_DOMAIN_DEF DomainDef *def = parse(UNPLUG("20000")), *none = parse("<metadata/>");
+    CLEANUP_DOMAIN_DEF DomainDef *copy = domain_def_copy(def);
+
+    assert_int_equal(def->unplug_timeout_usec, 20000000);
+    assert_int_equal(copy->unplug_timeout_usec, 20000000);
+    assert_int_equal(none->unplug_timeout_usec, 0);
+}
+
+static void test_bad_unplug_timeout(void **state) {
+    static const char *const values[] = {"", "5s", "9", "3600001", "-1", "99999999999999999999"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
+        CLEANUP_FREE char *xml = strf("<domain type='kvm'><name>n</name><memory>1</memory><metadata>"
+                                      "<domain xmlns='urn:vireo:domain'><unplug timeout-ms='%s'/></domain>"
+                                      "</metadata></domain>",
+                                      values[i]);
+        DomainParseParams params = {.default_arch = "x86_64"};
+        CLEANUP_ERROR Error *error = NULL;
+        DomainDef *def = NULL;
+
+        assert_true(domain_parse(xml, strlen(xml), &params, &def, &error) < 0);
+        assert_int_equal(error->code, ERROR_XML);
+        assert_non_null(strstr(error->message, "must be 10 to 3600000 milliseconds"));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_by_namespace),      cmocka_unit_test(test_other_namespaces_stay),
         cmocka_unit_test(test_default_namespace), cmocka_unit_test(test_first_of_two),
         cmocka_unit_test(test_declarations),      cmocka_unit_test(test_none),
+        cmocka_unit_test(test_unplug_timeout),    cmocka_unit_test(test_bad_unplug_timeout),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

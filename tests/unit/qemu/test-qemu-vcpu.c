@@ -186,12 +186,12 @@ static void test_unplug_state_carries_over(void **state) {
 
     old.entities[2].unplug = UNPLUG_REJECTED;
     old.entities[2].reason = strdup("busy");
-    old.entities[2].extended = true;
+    old.entities[2].in_progress = true;
     old.entities[5].unplug = UNPLUG_REQUESTED; /* not plugged: means nothing */
     map = build(&recorded, &old);
     assert_int_equal(map.entities[2].unplug, UNPLUG_REJECTED);
     assert_string_equal(map.entities[2].reason, "busy");
-    assert_true(map.entities[2].extended);
+    assert_true(map.entities[2].in_progress);
     assert_int_equal(map.entities[5].unplug, UNPLUG_NONE);
     vcpu_map_done(&map);
     map = build(&recorded, &other); /* another shape */
