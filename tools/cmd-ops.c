@@ -75,19 +75,24 @@ static void print_table(const vireo_operation_list_ret *list) {
     putchar('\n');
 }
 
+static int get_list(Tool *tool, remote_domain *dom, bool all, vireo_operation_list_ret *ret, Error **reterr) {
+    vireo_operation_list_args call = {.dom = dom, .flags = all ? 0 : 1};
+
+    return VIREO_CALL(tool, OPERATION_LIST, vireo_operation_list_args, &call, vireo_operation_list_ret, ret, reterr);
+}
+
+int ops_under_way(Tool *tool, remote_domain *dom, vireo_operation_list_ret *ret, Error **reterr) {
+    return get_list(tool, dom, false, ret, reterr);
+}
+
 static int ops_list(Tool *tool, const Args *args) {
     CLEANUP_DOMAIN remote_domain dom = {0};
     CLEANUP_ERROR Error *error = NULL;
-    vireo_operation_list_args call = {.flags = args_has(args, "all") ? 0 : 1};
     vireo_operation_list_ret ret = {0};
 
-    if (args_has(args, "domain")) {
-        if (tool_domain(tool, args, &dom) < 0)
-            return -EIO;
-        call.dom = &dom;
-    }
-    if (VIREO_CALL(tool, OPERATION_LIST, vireo_operation_list_args, &call, vireo_operation_list_ret, &ret,
-                   &error) < 0)
+    if (args_has(args, "domain") && tool_domain(tool, args, &dom) < 0)
+        return -EIO;
+    if (get_list(tool, args_has(args, "domain") ? &dom : NULL, args_has(args, "all"), &ret, &error) < 0)
         return tool_fail(error, "Failed to list operations");
     if (tool->json) {
         json_object *array = json_object_new_array();

@@ -237,6 +237,7 @@ typedef struct VcpuInfo {
     int state, cpu; /* cpu negative: not known; state -1: the domain is off */
     uint64_t time_ns;
     const uint8_t *map;
+    uint64_t removal; /* the operation the guest was asked to release it by, or 0 */
 } VcpuInfo;
 
 static int node_cpus(Tool *tool) {
@@ -279,6 +280,8 @@ static void print_vcpu(const VcpuInfo *vcpu, size_t map_len, size_t n_cpus, bool
         printf("%-15s %s (out of %zu)\n", "CPU Affinity:", affinity, n_cpus);
     else
         printf("%-15s %s\n", "CPU Affinity:", affinity);
+    if (vcpu->removal)
+        printf("%-15s removal (operation %" PRIu64 ")\n", "Pending:", vcpu->removal);
 }
 
 static void print_vcpus(Tool *tool, const VcpuInfo *vcpus, size_t n, size_t map_len, size_t n_cpus,
@@ -305,6 +308,8 @@ static void print_vcpus(Tool *tool, const VcpuInfo *vcpus, size_t n, size_t map_
         json_object_object_add(object, "cpu_time_ns",
                                vcpu->state < 0 ? NULL : json_object_new_uint64(vcpu->time_ns));
         json_object_object_add(object, "affinity", json_cpulist(vcpu->map, map_len, n_cpus));
+        if (vcpu->removal)
+            json_object_object_add(object, "pending_removal", json_object_new_uint64(vcpu->removal));
         json_object_array_add(list, object);
     }
     if (list)
@@ -372,8 +377,25 @@ static int print_inactive(Tool *tool, const remote_domain *dom, size_t n_cpus, b
     return 0;
 }
 
-static int print_active(Tool *tool, const remote_domain_get_vcpus_ret *ret, size_t n_cpus,
-                        bool pretty) {
+/* Marks those of pending removals. A server that is not vireod has none. */
+static void mark_removals(Tool *tool, remote_domain *dom, VcpuInfo *vcpus, size_t n) {
+    vireo_operation_list_ret ret = {0};
+
+    if (ops_under_way(tool, dom, &ret, NULL) < 0)
+        return;
+    for (u_int i = 0; i < ret.operations.operations_len; i++) {
+        const vireo_operation *operation = &ret.operations.operations_val[i];
+
+        for (u_int k = 0; streq(operation->state, "pending") && k < operation->vcpus.vcpus_len; k++)
+            for (size_t at = 0; at < n; at++)
+                if (vcpus[at].number == operation->vcpus.vcpus_val[k])
+                    vcpus[at].removal = operation->id;
+    }
+    xdr_free((xdrproc_t)xdr_vireo_operation_list_ret, (char *)&ret);
+}
+
+static int print_active(Tool *tool, remote_domain *dom, const remote_domain_get_vcpus_ret *ret,
+                        size_t n_cpus, bool pretty) {
     size_t map_len = (n_cpus + 7) / 8, n = ret->info.info_len;
     CLEANUP_FREE VcpuInfo *vcpus = calloc(n + 1, sizeof(*vcpus));
 
@@ -388,6 +410,7 @@ static int print_active(Tool *tool, const remote_domain_get_vcpus_ret *ret, size
                               .time_ns = info->cpu_time,
                               .map = (uint8_t *)ret->cpumaps.cpumaps_val + i * map_len};
     }
+    mark_removals(tool, dom, vcpus, n);
     print_vcpus(tool, vcpus, n, map_len, n_cpus, pretty);
     return 0;
 }
@@ -419,7 +442,7 @@ static int cmd_vcpuinfo(Tool *tool, const Args *args) {
         return print_inactive(tool, &dom, (size_t)n_cpus, pretty);
     if (r < 0)
         return tool_fail(NULL, "%s", error_message(error));
-    r = print_active(tool, &ret, (size_t)n_cpus, pretty);
+    r = print_active(tool, &dom, &ret, (size_t)n_cpus, pretty);
     xdr_free((xdrproc_t)xdr_remote_domain_get_vcpus_ret, &ret);
     return r;
 }

@@ -114,6 +114,9 @@ json_object *json_cpulist(const uint8_t *map, size_t map_len, size_t n);
 int tool_follow(Tool *tool, void (*print)(Tool *tool, const RpcEvent *event, void *userdata),
                 void *userdata);
 
+/* cmd-ops.c: the operations of a domain (NULL: all) that have not ended. xdr_free what it returns. */
+int ops_under_way(Tool *tool, remote_domain *dom, vireo_operation_list_ret *ret, Error **reterr);
+
 /* Refuses two flags together. */
 int tool_exclusive(const Args *args, const char *a, const char *b);
 /* --config, --live, --current as VIR_DOMAIN_AFFECT flags (live 1, config 2); negative when they

@@ -11,6 +11,7 @@ typedef struct Writer {
     FILE *out;
     unsigned indent;
     bool live;
+    const Bitmap *pending; /* or NULL */
 } Writer;
 
 static void escape(FILE *out, const char *text) {
@@ -143,6 +144,8 @@ static void format_vcpus(Writer *w, const DomainDef *def) {
         attribute(w, "hotpluggable", vcpu->hotpluggable == TRISTATE_YES ? "yes" : "no");
         if (vcpu->order)
             number(w, "order", vcpu->order);
+        if (w->pending && bitmap_test(w->pending, id))
+            attribute(w, "pending", "removal");
         end_empty(w);
     }
     close_tag(w, "vcpus");
@@ -447,7 +450,7 @@ int domain_format(const DomainDef *def, const DomainFormatParams *params, char *
     CLEANUP_FREE char *text = NULL;
     size_t size = 0;
     Writer writer = {.out = open_memstream(&text, &size), .indent = params->indent,
-                     .live = params->id > 0};
+                     .live = params->id > 0, .pending = params->pending};
 
     if (!writer.out)
         return -ENOMEM;

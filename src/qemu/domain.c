@@ -40,6 +40,7 @@ void domain_unref(Domain *domain) {
     agent_free(domain->agent);
     qemu_caps_unref(domain->caps);
     vcpu_map_done(&domain->vcpus);
+    bitmap_free(domain->pending_removals);
     domain_def_free(domain->config);
     domain_def_free(domain->live);
     free(domain->monitor_path);

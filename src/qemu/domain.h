@@ -68,6 +68,7 @@ struct Domain {
     sd_event_source *pid_watch;
     char *monitor_path, *log_path;
     VcpuMap vcpus;
+    Bitmap *pending_removals; /* what the status file said of them, until the map is read; else NULL */
     bool guest_shutdown; /* QEMU said SHUTDOWN: its end will be no crash */
     bool rebooting;      /* an ACPI reboot: the SHUTDOWN event means "reset and go on" */
     bool stopping;       /* somebody is already ending it */

@@ -3,7 +3,7 @@
  *
  *     <domstatus state='1' reason='1' pid='4711' start='123456' id='3' removed='0'>
  *       <monitor path='...'/> <log path='...'/>
- *       <domain ...>the live definition</domain>
+ *       <domain ...>the live definition, with pending='removal' at a <vcpu> the guest was asked to release</domain>
  *     </domstatus> */
 #include <dirent.h>
 #include <libxml/parser.h>
@@ -25,14 +25,16 @@
 
 int driver_save_status(Domain *domain, Error **reterr) {
     CLEANUP_FREE char *path = NULL, *xml = NULL, *text = NULL;
+    CLEANUP_BITMAP Bitmap *pending = NULL;
     xmlChar *monitor, *log;
     int r;
 
     if (!domain->live || !domain->driver)
         return 0;
     path = driver_status_path(domain->driver, domain->live->name);
-    r = domain_format(domain->live, &(DomainFormatParams){.id = domain->id, .indent = 2}, &xml);
-    if (!path || r < 0)
+    pending = vcpu_map_pending(&domain->vcpus);
+    r = domain_format(domain->live, &(DomainFormatParams){.id = domain->id, .indent = 2, .pending = pending}, &xml);
+    if (!path || !pending || r < 0)
         return error_no_memory(reterr);
     monitor = xmlEncodeSpecialChars(NULL, BAD_CAST domain->monitor_path);
     log = xmlEncodeSpecialChars(NULL, BAD_CAST domain->log_path);
@@ -73,6 +75,18 @@ static char *child_path(xmlNodePtr root, const char *name) {
     return copy;
 }
 
+/* The ids of <vcpus><vcpu pending=>. */
+static int read_pending(xmlNodePtr domain, Bitmap **ret) {
+    CLEANUP_BITMAP Bitmap *pending = bitmap_new();
+    xmlNodePtr vcpus = child(domain, "vcpus");
+
+    for (xmlNodePtr at = vcpus && pending ? vcpus->children : NULL; at; at = at->next)
+        if (at->type == XML_ELEMENT_NODE && xmlHasProp(at, BAD_CAST "pending"))
+            bitmap_set(pending, (unsigned)attribute(at, "id")); /* an id out of range names no vCPU */
+    *ret = TAKE_PTR(pending);
+    return *ret ? 0 : -ENOMEM;
+}
+
 /* What the file says, without touching the world. */
 static int read_status(xmlNodePtr root, Domain *domain, Error **reterr) {
     xmlNodePtr node = child(root, "domain");
@@ -87,6 +101,8 @@ static int read_status(xmlNodePtr root, Domain *domain, Error **reterr) {
     r = domain_parse_node(node, &params, &domain->live, reterr);
     if (r < 0)
         return r;
+    if (read_pending(node, &domain->pending_removals) < 0)
+        return error_no_memory(reterr);
     domain->monitor_path = child_path(root, "monitor");
     domain->log_path = child_path(root, "log");
     if (!domain->monitor_path || !domain->log_path)
@@ -145,6 +161,9 @@ static int reconnect(Domain *domain, Error **reterr) {
         r = domain_refresh_vcpus(domain, reterr);
     if (r < 0)
         return r;
+    if (domain->pending_removals)
+        vcpu_map_set_pending(&domain->vcpus, domain->pending_removals);
+    bitmap_free(TAKE_PTR(domain->pending_removals));
     sync_run_state(domain);
     qemu_caps_unref(TAKE_PTR(domain->caps));
     qemu_caps_get(domain->driver->caps, domain->live->emulator, &domain->caps, NULL);
@@ -164,6 +183,7 @@ static Domain *adopt(Driver *driver, Domain *found) {
     listed->live = TAKE_PTR(found->live);
     listed->monitor_path = TAKE_PTR(found->monitor_path);
     listed->log_path = TAKE_PTR(found->log_path);
+    listed->pending_removals = TAKE_PTR(found->pending_removals);
     listed->pid = found->pid;
     listed->id = found->id;
     listed->state = found->state;

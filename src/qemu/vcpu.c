@@ -283,6 +283,30 @@ unsigned vcpu_map_online(const VcpuMap *map) {
     return n;
 }
 
+Bitmap *vcpu_map_pending(const VcpuMap *map) {
+    CLEANUP_BITMAP Bitmap *pending = bitmap_new();
+
+    for (size_t i = 0; pending && i < map->n_entities; i++) {
+        const VcpuEntity *entity = &map->entities[i];
+
+        if (entity->unplug == UNPLUG_NONE)
+            continue;
+        for (unsigned id = entity->first_id; id < entity->first_id + entity->n_vcpus; id++)
+            if (bitmap_set(pending, id) < 0)
+                return NULL;
+    }
+    return TAKE_PTR(pending);
+}
+
+void vcpu_map_set_pending(VcpuMap *map, const Bitmap *pending) {
+    for (size_t i = 0; i < map->n_entities; i++) {
+        VcpuEntity *entity = &map->entities[i];
+
+        if (entity->alias && entity->unplug == UNPLUG_NONE && bitmap_test(pending, entity->first_id))
+            entity->unplug = UNPLUG_REQUESTED;
+    }
+}
+
 VcpuEntity *vcpu_map_by_alias(VcpuMap *map, const char *alias) {
     for (size_t i = 0; alias && i < map->n_entities; i++)
         if (map->entities[i].alias && streq(map->entities[i].alias, alias))

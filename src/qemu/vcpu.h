@@ -11,6 +11,7 @@
 #include <json-c/json.h>
 #include <sys/types.h>
 
+#include "util/bitmap.h"
 #include "util/error.h"
 
 /* What is known of a removal that was asked for. */
@@ -53,6 +54,10 @@ int vcpu_map_build(json_object *hotpluggable, json_object *fast, pid_t pid, cons
 int vcpu_map_build_static(json_object *fast, pid_t pid, VcpuMap *ret, Error **reterr);
 void vcpu_map_done(VcpuMap *map);
 
+/* The vCPUs that the guest was asked to release and still has; NULL: out of memory. Caller frees. */
+Bitmap *vcpu_map_pending(const VcpuMap *map);
+/* What vcpu_map_pending said to an earlier daemon: their events are evidence again. */
+void vcpu_map_set_pending(VcpuMap *map, const Bitmap *pending);
 /* Online vCPUs: those of plugged entities. */
 unsigned vcpu_map_online(const VcpuMap *map);
 VcpuEntity *vcpu_map_by_alias(VcpuMap *map, const char *alias);

@@ -43,6 +43,19 @@ def test_late_answer_after_restart(daemon, guest):
              "both halves after the late answer")
 
 
+def test_cancelled_removal_after_restart(daemon, guest):
+    """Nobody waits for it any more, but the status file knows that the guest was asked."""
+    silent(daemon, "l3")
+    assert "timed out" in daemon.virsh("setvcpus", "l3", "2", "--live", ok=False)
+    daemon.vireo("ops", "cancel", "2")  # 1 was the plug
+    daemon.stop(signal.SIGKILL)
+    daemon.start()
+    daemon.wake("l3")
+    wait_for(lambda: daemon.counts("l3")[("current", "live")] == 2, 20, "removal that was seen")
+    with open(f"{daemon.root}/run/domains/l3.xml") as f:
+        assert "pending" not in f.read()
+
+
 def test_daemon_dies_during_removal(daemon, guest):
     """The restarted daemon finds the domain as QEMU has it, and can go on with it."""
     silent(daemon, "s1")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Operations: what `vireo ops`, --plan, --async and --timeout say and do, and the trace."""
 import json
+import re
 import signal
 import subprocess
 import time
@@ -44,10 +45,14 @@ def test_async_await(daemon, guest):
     assert time.monotonic() - start < 2
     operation, = ops(daemon, "list")
     assert operation["state"] == "pending" and sorted(operation["vcpus"]) == [1, 2]
+    assert daemon.vireo("vcpuinfo", "a1").count(f"removal (operation {operation['id']})") == 2
+    with open(f"{daemon.root}/run/domains/a1.xml") as f:
+        assert re.findall(r"<vcpu id='(\d)'[^>]* pending='removal'/>", f.read()) == ["1", "2"]
     assert "is pending" in daemon.vireo("ops", "await", operation["id"], "--timeout", "1", ok=False)
     daemon.wake("a1")
     daemon.vireo("ops", "await", operation["id"], "--timeout", "30")
     assert ops(daemon, "list") == []
+    assert "Pending" not in daemon.vireo("vcpuinfo", "a1")
     assert daemon.counts("a1")[("current", "live")] == 1
     assert daemon.counts("a1")[("current", "config")] == 1
 
