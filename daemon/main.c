@@ -137,7 +137,7 @@ static void shut_down(void *userdata) {
     Daemon *daemon = userdata;
 
     rpc_server_stop(daemon->server, deadline_in(STOP_USEC));
-    driver_stop_reconnecting(daemon->driver);
+    driver_stop_background(daemon->driver);
     sd_event_exit(fiber_event(), 0);
 }
 

@@ -6,6 +6,15 @@
 
 enum { LIST_UNDER_WAY = 1 };
 
+static int set_text(remote_opt_string *to, const char *text) {
+    if (!text)
+        return 0;
+    *to = calloc(1, sizeof(remote_string));
+    if (*to)
+        **to = strdup(text);
+    return *to && **to ? 0 : -ENOMEM;
+}
+
 static int make_operation(const Operation *operation, vireo_operation *ret, Error **reterr) {
     Domain *domain = operation->driver
                          ? driver_find_uuid(operation->driver, operation->uuid, operation->name, NULL)
@@ -20,13 +29,8 @@ static int make_operation(const Operation *operation, vireo_operation *ret, Erro
     ret->started = operation->started;
     ret->ended = operation->ended;
     ret->vcpus.vcpus_val = calloc(operation->n_vcpus + 1, sizeof(u_int));
-    if (operation->detail) {
-        ret->detail = calloc(1, sizeof(remote_string));
-        if (ret->detail)
-            *ret->detail = strdup(operation->detail);
-    }
     if (!ret->dom.name || !ret->what || !ret->state || !ret->vcpus.vcpus_val ||
-        (operation->detail && (!ret->detail || !*ret->detail)))
+        set_text(&ret->detail, operation->detail) < 0 || set_text(&ret->guest, operation->guest) < 0)
         return error_no_memory(reterr);
     for (size_t i = 0; i < operation->n_vcpus; i++)
         ret->vcpus.vcpus_val[ret->vcpus.vcpus_len++] = operation->vcpus[i];

@@ -27,6 +27,8 @@ static json_object *operation_json(const vireo_operation *operation) {
     json_object_object_add(object, "state", json_object_new_string(operation->state));
     if (operation->detail)
         json_object_object_add(object, "detail", json_object_new_string(*operation->detail));
+    if (operation->guest)
+        json_object_object_add(object, "guest", json_object_new_string(*operation->guest));
     json_object_object_add(object, "started-usec", json_object_new_uint64(operation->started));
     if (operation->ended)
         json_object_object_add(object, "ended-usec", json_object_new_uint64(operation->ended));
@@ -49,6 +51,8 @@ static void print_operation(const Tool *tool, const vireo_operation *operation) 
            "Domain:", operation->dom.name, "Operation:", operation->what, "State:", operation->state);
     if (operation->detail)
         printf("%-16s%s\n", "Detail:", *operation->detail);
+    if (operation->guest)
+        printf("%-16s%s\n", "Guest:", *operation->guest);
     printf("%-16s%s\n%-16s%s\n%-16s", "Started:", started, "Ended:", ended, "vCPUs:");
     for (u_int i = 0; i < operation->vcpus.vcpus_len; i++)
         printf("%s%u", i ? "," : "", operation->vcpus.vcpus_val[i]);

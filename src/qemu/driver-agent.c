@@ -104,8 +104,7 @@ int driver_agent_vcpus(Domain *domain, AgentVcpus *ret, Error **reterr) {
     return r < 0 ? r : agent_get_vcpus(domain->agent, ret, reterr);
 }
 
-/* After the agent was asked once, the domain may have stopped: look again. */
-static int set_vcpus(Domain *domain, AgentVcpus *vcpus, Error **reterr) {
+int driver_agent_change(Domain *domain, AgentVcpus *vcpus, Error **reterr) {
     int r = get_agent(domain, reterr);
 
     return r < 0 ? r : agent_set_vcpus(domain->agent, vcpus, reterr);
@@ -117,7 +116,7 @@ int driver_agent_set_count(Domain *domain, unsigned count, Error **reterr) {
 
     if (r >= 0)
         r = agent_vcpus_plan(&vcpus, count, reterr);
-    return r < 0 ? r : set_vcpus(domain, &vcpus, reterr);
+    return r < 0 ? r : driver_agent_change(domain, &vcpus, reterr);
 }
 
 int driver_agent_set_vcpus(Domain *domain, const char *list, bool online, Error **reterr) {
@@ -132,5 +131,5 @@ int driver_agent_set_vcpus(Domain *domain, const char *list, bool online, Error 
     r = driver_agent_vcpus(domain, &vcpus, reterr);
     if (r >= 0)
         r = agent_vcpus_select(&vcpus, ids, online, reterr);
-    return r < 0 ? r : set_vcpus(domain, &vcpus, reterr);
+    return r < 0 ? r : driver_agent_change(domain, &vcpus, reterr);
 }

@@ -5,6 +5,7 @@
 
 #include "conf/domain-validate.h"
 #include "qemu/driver.h"
+#include "qemu/guest-online.h"
 #include "qemu/hotplug.h"
 #include "util/file.h"
 #include "util/log.h"
@@ -348,6 +349,8 @@ static int change_locked(Domain *domain, const VcpuRequest *request, uint64_t *r
     CLEANUP(hotplug_plan_done) HotplugPlan plan = {0};
     CLEANUP_DOMAIN_DEF DomainDef *wanted = NULL;
     CLEANUP(operation_unrefp) Operation *operation = NULL;
+    GuestOnline *online;
+    unsigned n_vcpus;
     bool live, config;
     int r;
 
@@ -362,12 +365,20 @@ static int change_locked(Domain *domain, const VcpuRequest *request, uint64_t *r
         return r;
     if (plan.n_entities == 0)
         return config ? commit_config(domain, request, reterr) : 0;
+    n_vcpus = hotplug_plan_vcpus(&domain->vcpus, &plan);
+    online = plan.plug ? guest_online_begin(domain) : NULL;
     r = begin_operation(domain, request, config, &plan, &operation, reterr);
-    if (r < 0)
+    if (r < 0) {
+        guest_online_finish(online, NULL, 0);
         return r;
+    }
     if (ret_operation)
         *ret_operation = operation->id;
-    return run_operation(domain, operation, &plan, reterr);
+    guest_online_wait(online);
+    r = run_operation(domain, operation, &plan, reterr);
+    if (plan.plug)
+        guest_online_finish(online, operation, r < 0 ? 0 : n_vcpus);
+    return r;
 }
 
 int driver_change_vcpus(Domain *domain, const VcpuRequest *request, uint64_t *ret_operation, Error **reterr) {

@@ -75,7 +75,7 @@ void driver_free(Driver *driver) {
     while (driver->domains)
         driver_list_remove(driver->domains);
     operation_list_free(driver);
-    fiber_cond_done(&driver->reconnected);
+    fiber_cond_done(&driver->background);
     if (driver->caps)
         qemu_caps_cache_free(driver->caps);
     paths_done(&driver->paths);

@@ -60,8 +60,9 @@ struct Driver {
     uint64_t last_operation;
     uint64_t unplug_timeout_usec; /* 0: the default, 5 s, 10 s on pSeries */
     bool tracing; /* monitors report their lines to events->trace */
-    unsigned n_first_tries, n_reconnecting; /* domains that were found but are not connected yet */
-    FiberCond reconnected;
+    unsigned n_first_tries; /* domains that were found but not tried yet */
+    unsigned n_background;  /* fibers that go on by themselves: reconnecting, bringing CPUs online */
+    FiberCond background; /* a first try or a background fiber ended */
     bool stopping;
 };
 
@@ -71,8 +72,8 @@ int driver_new(const DriverPaths *paths, const DriverEvents *events, void *userd
 /* Reads the definitions, finds running QEMUs again, autostarts. On a fiber. Problems with single
  * domains are logged, not returned. */
 int driver_load(Driver *driver, Error **reterr);
-/* With `stopping` set: waits for the background of driver_load to end. On a fiber. */
-void driver_stop_reconnecting(Driver *driver);
+/* With `stopping` set: waits for what goes on by itself to end. On a fiber. */
+void driver_stop_background(Driver *driver);
 /* Lets go of all domains; guests go on running. */
 void driver_free(Driver *driver);
 
@@ -101,6 +102,8 @@ int driver_monitor_command(Domain *domain, const char *command, bool hmp, char *
 /* The guest through its agent; these suspend, for seconds when it is silent, and hold no job. */
 int driver_agent_command(Domain *domain, const char *command, int timeout, char **ret, Error **reterr);
 int driver_agent_vcpus(Domain *domain, AgentVcpus *ret, Error **reterr);
+/* Has the agent do what agent_vcpus_plan or agent_vcpus_select marked. */
+int driver_agent_change(Domain *domain, AgentVcpus *vcpus, Error **reterr);
 int driver_agent_set_count(Domain *domain, unsigned count, Error **reterr);
 int driver_agent_set_vcpus(Domain *domain, const char *list, bool online, Error **reterr);
 

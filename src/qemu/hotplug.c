@@ -24,6 +24,14 @@ void hotplug_plan_done(HotplugPlan *plan) {
     *plan = (HotplugPlan){0};
 }
 
+unsigned hotplug_plan_vcpus(const VcpuMap *map, const HotplugPlan *plan) {
+    unsigned n = 0;
+
+    for (size_t i = 0; i < plan->n_entities; i++)
+        n += map->entities[plan->entities[i]].n_vcpus;
+    return n;
+}
+
 static int plan_up(const VcpuMap *map, unsigned online, unsigned target, HotplugPlan *plan,
                    Error **reterr) {
     for (size_t i = 0; i < map->n_entities && online < target; i++) {

@@ -14,6 +14,8 @@ typedef struct HotplugPlan {
 } HotplugPlan;
 
 void hotplug_plan_done(HotplugPlan *plan);
+/* vCPUs of the plan's entities. */
+unsigned hotplug_plan_vcpus(const VcpuMap *map, const HotplugPlan *plan);
 
 /* Which entities bring the online count to `target`: lowest ids first up, highest unpluggable first
  * down. Pure; ERROR_CONFIG_UNSUPPORTED for granularity and for targets out of reach. */

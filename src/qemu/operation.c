@@ -52,6 +52,7 @@ void operation_unref(Operation *operation) {
     free(operation->name);
     free(operation->vcpus);
     free(operation->detail);
+    free(operation->guest);
     free(operation);
 }
 
@@ -254,6 +255,12 @@ char *operation_describe(const Operation *operation) {
     return strf("setvcpus %u%s%s", request->count, live, config);
 }
 
+static void tell(Operation *operation) {
+    fiber_cond_broadcast(&operation->cond);
+    if (operation->driver && operation->driver->events && operation->driver->events->operation)
+        operation->driver->events->operation(operation, operation->driver->userdata);
+}
+
 void operation_set_state(Operation *operation, OperationState state, const char *detail) {
     CLEANUP_FREE char *what = operation_describe(operation);
     char *copy = detail ? strdup(detail) : NULL;
@@ -272,13 +279,19 @@ void operation_set_state(Operation *operation, OperationState state, const char 
     log_debug("domain '%s': operation %llu (%s) is %s%s%s", operation->name,
               (unsigned long long)operation->id, what ? what : "", operation_state_name(state),
               detail ? ": " : "", detail ? detail : "");
-    fiber_cond_broadcast(&operation->cond);
-    if (operation->driver && operation->driver->events && operation->driver->events->operation)
-        operation->driver->events->operation(operation, operation->driver->userdata);
+    tell(operation);
+}
+
+void operation_set_guest(Operation *operation, const char *text) {
+    free(operation->guest);
+    operation->guest = strdup(text);
+    operation->guest_pending = false;
+    log_debug("domain '%s': operation %llu: %s", operation->name, (unsigned long long)operation->id, text);
+    tell(operation);
 }
 
 int operation_wait(Operation *operation, uint64_t deadline) {
-    while (!operation_has_ended(operation)) {
+    while (!operation_has_ended(operation) || operation->guest_pending) {
         int r = fiber_cond_wait(&operation->cond, deadline);
 
         if (r < 0)

@@ -67,6 +67,8 @@ typedef struct Operation {
     size_t n_vcpus;
     OperationState state;
     char *detail;      /* why it failed, what is left; or NULL */
+    char *guest;       /* of a plug: whether the guest uses the vCPUs; NULL: not of one, or not known yet */
+    bool guest_pending; /* `guest` will come */
     uint64_t started, ended; /* CLOCK_REALTIME, microseconds; ended 0: under way */
     FiberCond cond;    /* broadcast at every change of state */
 } Operation;
@@ -88,7 +90,9 @@ DEFINE_CLEANUP(Operation *, operation_unref)
 int operation_journal(const Operation *operation, Error **reterr);
 /* Tells listeners; an ended operation loses its journal. `detail` may be NULL, is copied. */
 void operation_set_state(Operation *operation, OperationState state, const char *detail);
-/* Waits until it has ended: 0, or -ETIMEDOUT. */
+/* Sets `guest`, the last thing that is learnt of an operation; tells listeners. Copied. */
+void operation_set_guest(Operation *operation, const char *text);
+/* Waits until it has ended and nothing more is to be learnt of it: 0, or -ETIMEDOUT. */
 int operation_wait(Operation *operation, uint64_t deadline);
 
 /* Borrowed; NULL and ERROR_INVALID_ARG when there is none. */

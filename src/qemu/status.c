@@ -12,6 +12,7 @@
 
 #include "conf/domain-format.h"
 #include "conf/domain-parse.h"
+#include "qemu/agent.h"
 #include "qemu/command-line.h"
 #include "qemu/driver.h"
 #include "util/file.h"
@@ -236,14 +237,14 @@ static void keep_reconnecting(void *userdata) {
     bool over = try_reconnect(domain, true);
 
     driver->n_first_tries--;
-    fiber_cond_broadcast(&driver->reconnected);
+    fiber_cond_broadcast(&driver->background);
     for (unsigned slice = 1; !over && !driver->stopping && domain->driver; slice++) {
         fiber_sleep(RETRY_SLICE_USEC);
         if (slice % RETRY_SLICES == 0)
             over = try_reconnect(domain, false);
     }
-    driver->n_reconnecting--;
-    fiber_cond_broadcast(&driver->reconnected);
+    driver->n_background--;
+    fiber_cond_broadcast(&driver->background);
 }
 
 static void take_up(Driver *driver, const char *path) {
@@ -275,10 +276,10 @@ static void take_up(Driver *driver, const char *path) {
     if (domain->id >= driver->next_id)
         driver->next_id = domain->id + 1;
     driver->n_first_tries++;
-    driver->n_reconnecting++;
+    driver->n_background++;
     if (fiber_start("reconnect", keep_reconnecting, domain_ref(domain)) < 0) {
         driver->n_first_tries--;
-        driver->n_reconnecting--;
+        driver->n_background--;
         domain_unref(domain);
     }
 }
@@ -300,12 +301,14 @@ void driver_reconnect_all(Driver *driver) {
     }
     closedir(d);
     deadline = deadline_in(FIRST_TRIES_USEC);
-    while (driver->n_first_tries > 0 && fiber_cond_wait(&driver->reconnected, deadline) >= 0)
+    while (driver->n_first_tries > 0 && fiber_cond_wait(&driver->background, deadline) >= 0)
         ;
 }
 
-void driver_stop_reconnecting(Driver *driver) {
-    while (driver->n_reconnecting > 0)
-        if (fiber_cond_wait(&driver->reconnected, deadline_in(RECONNECT_USEC)) < 0)
+void driver_stop_background(Driver *driver) {
+    for (Domain *domain = driver->domains; domain; domain = domain->next)
+        agent_free(TAKE_PTR(domain->agent)); /* whoever waits for one gets an error */
+    while (driver->n_background > 0)
+        if (fiber_cond_wait(&driver->background, deadline_in(RECONNECT_USEC)) < 0)
             return;
 }

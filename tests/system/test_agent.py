@@ -34,9 +34,9 @@ def agents_started(daemon, name):
         return f.read().splitlines().count("AGENT")
 
 
-def boot(daemon, name, vcpus=4):
+def boot(daemon, name, vcpus=4, maximum=None, **options):
     """A guest whose agent has its port open."""
-    define(daemon, name, maximum=vcpus, current=vcpus)
+    define(daemon, name, maximum=maximum or vcpus, current=vcpus, **options)
     daemon.virsh("start", name)
     daemon.wait_online(name, f"0-{vcpus - 1}" if vcpus > 1 else "0")
     wait_for(lambda: agents_started(daemon, name), 20, "agent in the guest")
@@ -177,3 +177,41 @@ def test_no_agent(daemon):
     assert "error" in ask(daemon, "w2", PING, "--timeout", "1", ok=False)
     daemon.virsh("destroy", "w1")
     assert "domain is not running" in ask(daemon, "w1", PING, ok=False)
+
+
+def last_operation(daemon, name):
+    daemon.vireo("ops", "await", json.loads(daemon.vireo("ops", "list", "--domain", name, "--all", "--json"))[-1]["id"],
+                 "--timeout", "30")
+    return json.loads(daemon.vireo("ops", "list", "--domain", name, "--all", "--json"))[-1]
+
+
+def test_plugged_cpus_are_brought_online(daemon, agent_guest):
+    """A guest that leaves new CPUs offline, and one that was taken offline before: only the new ones come."""
+    boot(daemon, "p1", vcpus=2, maximum=6, cmdline="vireo.leaveoffline")
+    ask_when_there(daemon, "p1")
+    daemon.virsh("setvcpus", "p1", "1", "--guest")
+    daemon.wait_online("p1", "0")
+    daemon.virsh("setvcpus", "p1", "5", "--live")
+    operation = last_operation(daemon, "p1")
+    assert operation["guest"] == "all 3 new CPUs are online in the guest"
+    daemon.wait_online("p1", "0,2-4")
+
+
+def test_plug_with_a_stuck_agent(daemon, agent_guest):
+    """It costs the plug a few tenths of a second and the outcome says what is not known."""
+    boot(daemon, "p2", vcpus=1, maximum=4)
+    ask_when_there(daemon, "p2")
+    execute(daemon, "p2", "kill -STOP $PPID")
+    time.sleep(1)
+    start = time.monotonic()
+    daemon.virsh("setvcpus", "p2", "3", "--live")
+    assert time.monotonic() - start < 1.5
+    assert "is not known" in last_operation(daemon, "p2")["guest"]
+    assert daemon.counts("p2")[("current", "live")] == 3
+
+
+def test_plug_without_agent(daemon):
+    daemon.paused("p3")
+    daemon.virsh("setvcpus", "p3", "3", "--live")
+    assert last_operation(daemon, "p3")["guest"] == \
+        "no guest agent is connected; whether the guest uses the vCPUs is not known"
