@@ -14,6 +14,7 @@
 
 #include "util/file.h"
 #include "util/log.h"
+#include "util/probe.h"
 
 #define DEPTH_MAX 64
 #define READ_CHUNK 65536u
@@ -59,6 +60,15 @@ typedef struct Reply {
     char *raw; /* whole answer, for the passthrough */
 } Reply;
 
+DEFINE_PROBE(qemu_monitor_new);
+DEFINE_PROBE(qemu_monitor_close);
+DEFINE_PROBE(qemu_monitor_send_msg);
+DEFINE_PROBE(qemu_monitor_recv_reply);
+DEFINE_PROBE(qemu_monitor_recv_event);
+DEFINE_PROBE(qemu_monitor_io_process);
+DEFINE_PROBE(qemu_monitor_io_read);
+DEFINE_PROBE(qemu_monitor_io_write);
+
 static void trace(Monitor *monitor, char direction, const char *text, size_t len) {
     if (monitor->trace)
         monitor->trace(monitor, direction, text, len, monitor->trace_data);
@@ -80,6 +90,7 @@ static void fail_pending(Monitor *monitor, int error) {
 static void disconnect(Monitor *monitor, int error) {
     if (monitor->fd < 0)
         return;
+    PROBE2(qemu_monitor_close, monitor, 1);
     if (error < 0)
         log_debug("monitor '%s': closed: %s", monitor->name, strerror(-error));
     monitor->io = sd_event_source_disable_unref(monitor->io);
@@ -97,6 +108,8 @@ static int flush(Monitor *monitor) {
         ssize_t n = send(monitor->fd, monitor->output + monitor->output_sent,
                          monitor->output_used - monitor->output_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
 
+        PROBE5(qemu_monitor_io_write, monitor, monitor->output + monitor->output_sent,
+               (unsigned)(monitor->output_used - monitor->output_sent), (int)n, n < 0 ? errno : 0);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -205,11 +218,15 @@ static int on_message(Monitor *monitor, json_object *message) {
     if (!json_object_is_type(message, json_type_object))
         return -EBADMSG;
     direction = member_string(message, "event") ? '!' : '<';
-    if (monitor->trace) {
+    if (monitor->trace || PROBE_WANTED(qemu_monitor_recv_event) || PROBE_WANTED(qemu_monitor_recv_reply)) {
         size_t len;
 
         text = json_object_to_json_string_length(
             message, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
+        if (direction == '!')
+            PROBE2(qemu_monitor_recv_event, monitor, text);
+        else
+            PROBE2(qemu_monitor_recv_reply, monitor, text);
         trace(monitor, direction, text, len);
     }
     if (member(message, "QMP")) {
@@ -270,12 +287,14 @@ static int read_some(Monitor *monitor) {
         ssize_t n = recv(monitor->fd, buffer, sizeof(buffer), MSG_DONTWAIT);
         int r;
 
+        PROBE5(qemu_monitor_io_read, monitor, buffer, (unsigned)sizeof(buffer), (int)n, n < 0 ? errno : 0);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
         if (n == 0)
             return -ENOTCONN;
+        PROBE3(qemu_monitor_io_process, monitor, buffer, (unsigned)n);
         r = feed(monitor, buffer, n);
         if (r < 0)
             return r;
@@ -330,6 +349,7 @@ int monitor_new(int fd, const char *name, const MonitorOps *ops, void *userdata,
     }
     if (debug && streq(debug, "1"))
         monitor_set_trace(monitor, trace_to_stderr, NULL);
+    PROBE3(qemu_monitor_new, monitor, 1, fd);
     *ret = monitor;
     return 0;
 }
@@ -338,8 +358,10 @@ void monitor_free(Monitor *monitor) {
     if (!monitor)
         return;
     monitor->io = sd_event_source_disable_unref(monitor->io);
-    if (monitor->fd >= 0)
+    if (monitor->fd >= 0) {
+        PROBE2(qemu_monitor_close, monitor, 1);
         close(TAKE_FD(monitor->fd));
+    }
     fail_pending(monitor, -ENOTCONN);
     fiber_cond_broadcast(&monitor->greeting);
     if (monitor->tokener)
@@ -453,6 +475,7 @@ static int send_message(Monitor *monitor, json_object *message, bool keep_raw, M
         json_object_put(message);
         return r;
     }
+    PROBE3(qemu_monitor_send_msg, monitor, text, -1);
     trace(monitor, '>', text, len);
     r = append(monitor, text, len);
     if (r >= 0)
