@@ -36,6 +36,7 @@ void domain_unref(Domain *domain) {
         return;
     assert(!domain->jobs);
     sd_event_source_disable_unref(domain->pid_watch);
+    sd_event_source_disable_unref(domain->recheck);
     monitor_free(domain->monitor);
     agent_free(domain->agent);
     qemu_caps_unref(domain->caps);

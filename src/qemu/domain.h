@@ -77,6 +77,9 @@ struct Domain {
     DomainJob *jobs;
     FiberCond job_cond;
     FiberCond evidence; /* broadcast when an unplug event came, or the monitor closed */
+    sd_event_source *recheck; /* of removals nobody waits for: their event may have been lost */
+    bool late_queued;         /* a fiber is about to look at late evidence */
+    uint64_t recheck_usec;    /* until the next look; doubles */
 };
 
 Domain *domain_new(Driver *driver);

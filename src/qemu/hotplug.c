@@ -18,6 +18,7 @@
 #define DEFAULT_UNPLUG_USEC (5 * USEC_PER_SEC)
 #define PSERIES_UNPLUG_USEC (10 * USEC_PER_SEC)
 #define COMMAND_USEC (30 * USEC_PER_SEC)
+#define RECHECK_MAX_USEC (60 * USEC_PER_SEC)
 
 void hotplug_plan_done(HotplugPlan *plan) {
     free(plan->entities);
@@ -226,6 +227,7 @@ static void on_deleted(Domain *domain, json_object *data) {
 }
 
 static void late_removal(void *userdata);
+static void start_late_removal(Domain *domain);
 
 /* True when a removal that nobody waits for any more has new evidence. */
 static bool has_news(const Domain *domain) {
@@ -254,11 +256,8 @@ void hotplug_event(Domain *domain, const char *name, json_object *data) {
         return;
     }
     fiber_cond_broadcast(&domain->evidence);
-    if (!domain->jobs && has_news(domain)) {
-        domain_ref(domain);
-        if (fiber_start("late-removal", late_removal, domain) < 0)
-            domain_unref(domain);
-    }
+    if (has_news(domain)) /* whoever waits under the job takes it first */
+        start_late_removal(domain);
 }
 
 /* ---- act ---- */
@@ -369,12 +368,12 @@ static int send_all(Domain *domain, const HotplugPlan *plan, ReplyPtr *replies, 
     return 0;
 }
 
-/* Waits for all replies; the first failure is the error, *ret_n_ok counts the successes. */
-static int collect(Domain *domain, ReplyPtr *replies, size_t n, const char *command, size_t *ret_n_ok,
-                   Error **reterr) {
+/* Waits for all replies; the first failure is the error. Leaves in `added` the ids that QEMU did add. */
+static int collect(Domain *domain, ReplyPtr *replies, size_t n, const Removal *ids, Removal *added,
+                   size_t *ret_n_added, Error **reterr) {
     uint64_t deadline = deadline_in(COMMAND_USEC);
     CLEANUP_ERROR Error *first = NULL;
-    size_t n_ok = 0;
+    size_t n_added = 0;
 
     if (n > 0 && replies[n - 1]) /* QEMU answers in order: the fiber wakes once, not n times */
         monitor_wait(replies[n - 1], deadline);
@@ -382,16 +381,16 @@ static int collect(Domain *domain, ReplyPtr *replies, size_t n, const char *comm
         int r = replies[i] ? monitor_wait(replies[i], deadline) : -ENOTCONN;
 
         if (r >= 0) {
-            r = monitor_reply_error(replies[i], command, first ? NULL : &first);
-            n_ok += r >= 0;
+            r = monitor_reply_error(replies[i], "device_add", first ? NULL : &first);
+            if (r >= 0)
+                added[n_added++] = ids[i];
         } else if (!first) {
             error_report(&first, FROM_QEMU,
                          r == -ETIMEDOUT ? ERROR_OPERATION_TIMEOUT : ERROR_OPERATION_FAILED,
-                         "domain '%s': no answer to %s: %s", domain_name(domain), command,
-                         strerror(-r));
+                         "domain '%s': no answer to device_add: %s", domain_name(domain), strerror(-r));
         }
     }
-    *ret_n_ok = n_ok;
+    *ret_n_added = n_added;
     return first ? error_propagate(reterr, TAKE_PTR(first)) : 0;
 }
 
@@ -591,21 +590,19 @@ static int run_unplug(Domain *domain, const HotplugPlan *plan, const Operation *
     return r;
 }
 
-/* Takes away again what a plug that failed half way had added. `ids` are the plan's; the failure's sentence
- * gets what became of them. */
-static void roll_back(Domain *domain, const Removal *ids, size_t n, Error **error) {
+/* Takes away again what a plug of `n` that failed half way had added. The failure's sentence gets what became of
+ * them. */
+static void roll_back(Domain *domain, const Removal *added, size_t n_added, size_t n, Error **error) {
     CLEANUP(hotplug_plan_done) HotplugPlan plan = {0};
     CLEANUP_ERROR Error *undo = NULL;
-    CLEANUP_FREE unsigned *list = calloc(n + 1, sizeof(unsigned));
-    size_t n_added;
+    CLEANUP_FREE unsigned *list = calloc(n_added + 1, sizeof(unsigned));
     int r;
 
     if (!list || domain_check_active(domain, NULL) < 0)
         return;
-    for (size_t i = 0; i < n; i++)
-        list[i] = ids[i].id;
-    r = hotplug_plan_ids(&domain->vcpus, false, list, n, &plan, &undo);
-    n_added = plan.n_entities;
+    for (size_t i = 0; i < n_added; i++)
+        list[i] = added[i].id;
+    r = hotplug_plan_ids(&domain->vcpus, false, list, n_added, &plan, &undo);
     if (r >= 0 && n_added > 0)
         r = hotplug_preflight(domain, &plan, &undo);
     if (r >= 0 && n_added > 0)
@@ -620,14 +617,14 @@ static void roll_back(Domain *domain, const Removal *ids, size_t n, Error **erro
 }
 
 static int run_plug(Domain *domain, const HotplugPlan *plan, const Operation *operation, Error **reterr) {
-    CLEANUP_FREE Removal *ids = removals_of(domain, plan);
+    CLEANUP_FREE Removal *ids = removals_of(domain, plan), *added = removals_of(domain, plan);
     ReplyPtr *replies = calloc(plan->n_entities + 1, sizeof(ReplyPtr));
     CLEANUP(vcpu_query_done) VcpuQuery query = {0};
     CLEANUP_ERROR Error *error = NULL, *refresh = NULL;
-    size_t n_ok = 0;
+    size_t n_added = 0;
     int r;
 
-    if (!replies || !ids) {
+    if (!replies || !ids || !added) {
         free(replies);
         return error_no_memory(reterr);
     }
@@ -635,7 +632,7 @@ static int run_plug(Domain *domain, const HotplugPlan *plan, const Operation *op
     r = domain_query_vcpus(domain, &query, &refresh); /* answered after the last device_add */
     monitor_flush(domain->monitor);
     operation_step(operation, STEP_SENT);
-    collect(domain, replies, plan->n_entities, "device_add", &n_ok, error ? NULL : &error);
+    collect(domain, replies, plan->n_entities, ids, added, &n_added, error ? NULL : &error);
     free_replies(replies, plan->n_entities);
     operation_step(operation, STEP_ANSWERED);
     if (r >= 0)
@@ -650,7 +647,7 @@ static int run_plug(Domain *domain, const HotplugPlan *plan, const Operation *op
             emit_added(domain, ids, plan->n_entities);
         return 0;
     }
-    roll_back(domain, ids, plan->n_entities, &error);
+    roll_back(domain, added, n_added, plan->n_entities, &error);
     return error_propagate(reterr, TAKE_PTR(error));
 }
 
@@ -673,7 +670,51 @@ int hotplug_run(Domain *domain, const HotplugPlan *plan, Operation *operation, E
         return 0;
     r = plan->plug ? run_plug(domain, plan, operation, reterr) : run_unplug(domain, plan, operation, reterr);
     hotplug_save(domain, operation);
+    hotplug_watch_pending(domain);
     return r;
+}
+
+static bool has_pending(const Domain *domain) {
+    for (size_t i = 0; i < domain->vcpus.n_entities; i++)
+        if (domain->vcpus.entities[i].unplug != UNPLUG_NONE)
+            return true;
+    return false;
+}
+
+static void start_late_removal(Domain *domain) {
+    if (domain->late_queued)
+        return;
+    domain->late_queued = fiber_start("late-removal", late_removal, domain_ref(domain)) >= 0;
+    if (!domain->late_queued)
+        domain_unref(domain);
+}
+
+static int on_recheck(sd_event_source *source, uint64_t usec, void *userdata) {
+    Domain *domain = userdata;
+
+    if (!domain->jobs && domain_check_active(domain, NULL) >= 0) { /* whoever has the job will look itself */
+        for (size_t i = 0; i < domain->vcpus.n_entities; i++)
+            if (domain->vcpus.entities[i].unplug == UNPLUG_REQUESTED)
+                domain->vcpus.entities[i].unplug = UNPLUG_HINTED;
+        start_late_removal(domain); /* which comes back here */
+    } else {
+        hotplug_watch_pending(domain);
+    }
+    return 0;
+}
+
+void hotplug_watch_pending(Domain *domain) {
+    uint64_t first;
+
+    domain->recheck = sd_event_source_disable_unref(domain->recheck);
+    if (!domain->live || !domain->driver || !has_pending(domain)) {
+        domain->recheck_usec = 0;
+        return;
+    }
+    first = unplug_timeout(domain, 0).usec;
+    domain->recheck_usec = domain->recheck_usec ? MIN_OF(domain->recheck_usec * 2, RECHECK_MAX_USEC) : first;
+    sd_event_add_time_relative(fiber_event(), &domain->recheck, CLOCK_MONOTONIC, domain->recheck_usec, 0,
+                               on_recheck, domain);
 }
 
 /* Evidence came for a removal nobody waits for: finish it under a job of its own. */
@@ -683,9 +724,13 @@ static void late_removal(void *userdata) {
     CLEANUP_FREE Removal *removals = NULL;
     size_t n = 0, left;
     DomainJob job;
+    int r = domain_job_begin(domain, &job, "late vcpu removal", &error);
 
-    if (domain_job_begin(domain, &job, "late vcpu removal", &error) < 0)
+    domain->late_queued = false;
+    if (r < 0) { /* a job that takes very long */
+        hotplug_watch_pending(domain);
         return;
+    }
     if (domain_check_active(domain, NULL) >= 0)
         removals = calloc(domain->vcpus.n_entities + 1, sizeof(Removal));
     for (size_t i = 0; removals && i < domain->vcpus.n_entities; i++) {
@@ -702,6 +747,7 @@ static void late_removal(void *userdata) {
             log_warning("domain '%s': cannot save its status, ignoring", domain_name(domain));
         driver_settle_operations(domain, error ? error_message(error) : NULL);
     }
+    hotplug_watch_pending(domain);
     domain_job_end(domain, &job);
 }
 

@@ -38,5 +38,10 @@ int hotplug_plan_ids(const VcpuMap *map, bool plug, const unsigned *ids, size_t 
  * logged. `operation` may be NULL. Job held. */
 void hotplug_save(Domain *domain, const Operation *operation);
 
+/* Looks again at the removals that nobody waits for, first after the domain's own deadline, then less and less
+ * often: an event can be lost, or be one this QEMU does not send. Call it when such removals may have come or gone;
+ * with none it stops looking. */
+void hotplug_watch_pending(Domain *domain);
+
 /* Plugs the vCPUs that live->vcpus marks online and that QEMU was not started with; before cont. */
 int hotplug_boot(Domain *domain, Error **reterr);

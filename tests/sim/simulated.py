@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Simulated domains below a test's vireod: tests/system's Daemon with QEMUs that are tests/sim/vireo-sim."""
+import json
+import os
+import re
+import socket
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../system"))
+from conftest import wait_for  # noqa: E402
+
+# A QEMU that does not crash at a plug after a removal (domain_check_survives).
+MODERN = {"query-version": {"qemu": {"major": 8, "minor": 2, "micro": 0}, "package": ""}}
+
+
+def emulator(daemon, name, behaviour):
+    """The path of an emulator that behaves so. Its argv[0] is one that Daemon.qemus() knows."""
+    path = f"{daemon.root}/{name}.emulator"
+    with open(f"{path}.json", "w") as f:
+        json.dump(behaviour, f)
+    with open(path, "w") as f:
+        f.write(f"#!/bin/bash\nexec -a qemu-system-simulated {sys.executable} -S {HERE}/vireo-sim "
+                f"--behaviour {path}.json \"$@\"\n")
+    os.chmod(path, 0o755)
+    return path
+
+
+def define(daemon, name, behaviour, maximum=8, current=1, arch="x86_64", machine="q35", extra_cpu=""):
+    behaviour = {"replies": MODERN, "arch": arch, **behaviour}
+    path = emulator(daemon, name, behaviour)
+    xml = f"""<domain type='qemu'><name>{name}</name><memory unit='MiB'>64</memory>
+  <vcpu current='{current}'>{maximum}</vcpu>
+  <os><type arch='{arch}' machine='{machine}'>hvm</type></os>
+  {"<features><acpi/></features>" if arch == "x86_64" else ""}{extra_cpu}
+  <devices><emulator>{path}</emulator><memballoon model='none'/></devices></domain>"""
+    with open(f"{daemon.root}/{name}.xml", "w") as f:
+        f.write(xml)
+    daemon.virsh("define", f"{daemon.root}/{name}.xml")
+
+
+def start(daemon, name, behaviour=None, **options):
+    define(daemon, name, behaviour or {}, **options)
+    daemon.virsh("start", name)
+
+
+def ask(daemon, name, **request):
+    """The simulator's truth; `set` changes its behaviour, `replace` all of it, `release` wakes a silent guest."""
+    with open(f"{daemon.root}/run/domains/{name}.xml") as f:
+        monitor = re.search(r'<monitor path="([^"]+)"', f.read()).group(1)
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(10)
+        s.connect(monitor + ".ctl")
+        s.sendall(json.dumps(request).encode() + b"\n")
+        with s.makefile() as stream:
+            return json.loads(stream.readline())
+
+
+def online(daemon, name):
+    """The vCPUs that vireod says are online."""
+    xml = daemon.virsh("dumpxml", name)
+    found = re.findall(r"<vcpu id='(\d+)' enabled='(yes|no)'", xml)
+    if found:
+        return [int(i) for i, enabled in found if enabled == "yes"]
+    current = re.search(r"<vcpu[^>]*?(?: current='(\d+)')?>(\d+)</vcpu>", xml)
+    return list(range(int(current.group(1) or current.group(2))))
+
+
+def sent(daemon, name):
+    """The vCPU commands QEMU has received: [["device_add", "vcpu1"], ...]."""
+    return [row for row in ask(daemon, name, log=True)["log"] if row[0] in ("device_add", "device_del", "cpu-add")]
+
+
+def agree(daemon, name, seconds=10):
+    """Waits until vireod and the simulator see the same vCPUs."""
+    wait_for(lambda: online(daemon, name) == ask(daemon, name)["online"], seconds,
+             f"agreement on '{name}': {online(daemon, name)} and {ask(daemon, name)['online']}")
