@@ -112,6 +112,10 @@ int hotplug_plan_ids(const VcpuMap *map, bool plug, const unsigned *ids, size_t 
     return 0;
 }
 
+static bool is_pseries(const DomainDef *def) {
+    return def->os.machine && strncmp(def->os.machine, "pseries", 7) == 0;
+}
+
 int hotplug_preflight(const Domain *domain, const HotplugPlan *plan, Error **reterr) {
     int r;
 
@@ -122,7 +126,12 @@ int hotplug_preflight(const Domain *domain, const HotplugPlan *plan, Error **ret
         return r;
     if (plan->plug)
         return domain_check_survives(domain, "plug a vCPU", reterr);
-    if (domain->state == DOMAIN_PAUSED)
+    if (streq(domain->live->os.arch, "s390x")) /* its QEMU refuses every device_del of a CPU */
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
+                            "vCPUs of domain '%s' cannot be removed while it runs: QEMU's s390x machines have no CPU "
+                            "hot-unplug; --config takes effect at its next start",
+                            domain_name(domain));
+    if (domain->state == DOMAIN_PAUSED && !is_pseries(domain->live))
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                             "domain '%s' is paused, its guest can't release a vCPU; resume it first",
                             domain_name(domain));
@@ -320,16 +329,13 @@ typedef struct UnplugTimeout {
 
 /* The call's, the domain's, the configuration file's, the machine's own. */
 static UnplugTimeout unplug_timeout(const Domain *domain, uint64_t asked) {
-    const char *machine = domain->live->os.machine;
-
     if (asked)
         return (UnplugTimeout){.usec = asked, .is_total = true};
     if (domain->live->unplug_timeout_usec)
         return (UnplugTimeout){.usec = domain->live->unplug_timeout_usec};
     if (domain->driver->unplug_timeout_usec)
         return (UnplugTimeout){.usec = domain->driver->unplug_timeout_usec};
-    return (UnplugTimeout){.usec = machine && strncmp(machine, "pseries", 7) == 0 ? PSERIES_UNPLUG_USEC
-                                                                                 : DEFAULT_UNPLUG_USEC};
+    return (UnplugTimeout){.usec = is_pseries(domain->live) ? PSERIES_UNPLUG_USEC : DEFAULT_UNPLUG_USEC};
 }
 
 typedef MonitorReply *ReplyPtr;
@@ -751,27 +757,83 @@ static void late_removal(void *userdata) {
     domain_job_end(domain, &job);
 }
 
+/* The definition against the entities that QEMU has, before apply_map overwrites it: an entity is online whole or
+ * not at all, and entities come in an order of their own. */
+static int check_wanted(const VcpuMap *map, const VcpuDef *wanted, unsigned n, Error **reterr) {
+    CLEANUP_FREE unsigned *first_of = calloc(DOMAIN_MAX_VCPUS + 1, sizeof(unsigned)); /* by order: first id + 1 */
+
+    if (!first_of)
+        return error_no_memory(reterr);
+    for (size_t i = 0; i < map->n_entities; i++) {
+        const VcpuEntity *entity = &map->entities[i];
+        const VcpuDef *first = &wanted[entity->first_id];
+
+        if (entity->first_id + entity->n_vcpus > n)
+            break;
+        for (unsigned k = 1; k < entity->n_vcpus; k++)
+            if (first[k].online != first->online || first[k].hotpluggable != first->hotpluggable ||
+                first[k].order != first->order)
+                return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                                    "vcpus %u to %u are one hotpluggable entity (granularity %u): they must be "
+                                    "enabled, hotpluggable and ordered alike",
+                                    entity->first_id, entity->first_id + entity->n_vcpus - 1, entity->n_vcpus);
+        if (!first->online || first->order == 0)
+            continue;
+        if (first->order > DOMAIN_MAX_VCPUS || first_of[first->order])
+            return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED, "duplicate vcpu order '%u'",
+                                first->order);
+        first_of[first->order] = entity->first_id + 1;
+    }
+    return 0;
+}
+
+typedef struct BootEntity {
+    size_t at;
+    unsigned order;
+} BootEntity;
+
+static int compare_boot(const void *a, const void *b) {
+    const BootEntity *x = a, *y = b;
+
+    if (x->order != y->order)
+        return x->order < y->order ? -1 : 1;
+    return (x->at > y->at) - (x->at < y->at);
+}
+
+/* Those that are wanted and not there, in their order. */
+static int plan_boot(const VcpuMap *map, const VcpuDef *wanted, unsigned n, HotplugPlan *plan, Error **reterr) {
+    CLEANUP_FREE BootEntity *entities = calloc(map->n_entities + 1, sizeof(BootEntity));
+
+    plan->entities = calloc(map->n_entities + 1, sizeof(size_t));
+    if (!plan->entities || !entities)
+        return error_no_memory(reterr);
+    for (size_t i = 0; i < map->n_entities; i++) {
+        unsigned id = map->entities[i].first_id;
+
+        if (id < n && wanted[id].online && !map->entities[i].qom_path && map->entities[i].type)
+            entities[plan->n_entities++] = (BootEntity){.at = i, .order = wanted[id].order};
+    }
+    qsort(entities, plan->n_entities, sizeof(BootEntity), compare_boot);
+    for (size_t i = 0; i < plan->n_entities; i++)
+        plan->entities[i] = entities[i].at;
+    return 0;
+}
+
 int hotplug_boot(Domain *domain, Error **reterr) {
     CLEANUP(hotplug_plan_done) HotplugPlan plan = {.plug = true};
-    CLEANUP_FREE bool *wanted = calloc(domain->live->n_vcpus_max + 1, sizeof(bool));
+    unsigned n = domain->live->n_vcpus_max;
+    CLEANUP_FREE VcpuDef *wanted = calloc(n + 1, sizeof(VcpuDef));
     int r;
 
     if (!wanted)
         return error_no_memory(reterr);
-    for (unsigned id = 0; id < domain->live->n_vcpus_max; id++)
-        wanted[id] = domain->live->vcpus[id].online;
+    memcpy(wanted, domain->live->vcpus, n * sizeof(VcpuDef));
     r = domain_refresh_vcpus(domain, reterr);
+    if (r >= 0)
+        r = check_wanted(&domain->vcpus, wanted, n, reterr);
+    if (r >= 0)
+        r = plan_boot(&domain->vcpus, wanted, n, &plan, reterr);
     if (r < 0)
         return r;
-    plan.entities = calloc(domain->vcpus.n_entities + 1, sizeof(size_t));
-    if (!plan.entities)
-        return error_no_memory(reterr);
-    for (size_t i = 0; i < domain->vcpus.n_entities; i++) {
-        const VcpuEntity *entity = &domain->vcpus.entities[i];
-        unsigned id = entity->first_id;
-
-        if (id < domain->live->n_vcpus_max && wanted[id] && !entity->qom_path && entity->type)
-            plan.entities[plan.n_entities++] = i;
-    }
     return plan.n_entities ? run_plug(domain, &plan, NULL, reterr) : 0;
 }

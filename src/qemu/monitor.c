@@ -250,7 +250,7 @@ static int feed(Monitor *monitor, const char *data, size_t len) {
         size_t used;
         int r;
 
-        if (monitor->message_bytes == 0 && strchr(" \r\n\t", *data)) {
+        if (monitor->message_bytes == 0 && memchr(" \r\n\t", *data, 4)) {
             data++;
             len--;
             continue;

@@ -16,6 +16,7 @@
 #include "util/worker.h"
 
 #define FD_TABLE_SIZE 4096 /* descriptors; 8 bytes each */
+#define COMMAND_LINE_MAX (4u << 20)
 #define KILL_WAIT_USEC (30 * USEC_PER_SEC)
 
 int qemu_process_identify(pid_t pid, QemuPid *ret) {
@@ -55,6 +56,18 @@ bool qemu_process_alive(const QemuPid *pid) {
 
     return pid->pid > 0 && qemu_process_identify(pid->pid, &now) == 0 &&
            now.start_time == pid->start_time && !is_zombie(pid->pid);
+}
+
+bool qemu_process_has_argument(pid_t pid, const char *prefix) {
+    CLEANUP_FREE char *path = strf("/proc/%d/cmdline", (int)pid), *text = NULL;
+    size_t len = 0;
+
+    if (!path || file_read(path, COMMAND_LINE_MAX, &text, &len) < 0)
+        return false;
+    for (const char *at = text; at < text + len; at += strlen(at) + 1)
+        if (strncmp(at, prefix, strlen(prefix)) == 0)
+            return true;
+    return false;
 }
 
 typedef struct Spawn {

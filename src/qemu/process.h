@@ -21,6 +21,8 @@ int qemu_process_spawn(char *const *argv, const char *log_path, QemuPid *ret, Er
 /* Reads start_time; -ESRCH when there is no such process. */
 int qemu_process_identify(pid_t pid, QemuPid *ret);
 bool qemu_process_alive(const QemuPid *pid);
+/* Whether one of the process's arguments begins with `prefix`. */
+bool qemu_process_has_argument(pid_t pid, const char *prefix);
 /* SIGTERM, after grace_usec SIGKILL, waits for the end, reaps; on a fiber. 0 also if already gone. */
 int qemu_process_kill(const QemuPid *pid, uint64_t grace_usec);
 /* Calls func once from the loop when the process ends. The source is the caller's to unref. */

@@ -286,6 +286,37 @@ static void take_up(Driver *driver, const char *path) {
     }
 }
 
+static bool is_known(const Driver *driver, pid_t pid) {
+    for (const Domain *domain = driver->domains; domain; domain = domain->next)
+        if (domain->pid.pid == pid)
+            return true;
+    return false;
+}
+
+/* A vireod that is killed between a QEMU's start and its status file leaves one that nobody knows; it has run
+ * nothing yet. The same with one that is only asked for its capabilities. Known by the socket in their argv,
+ * which lies in this daemon's run directory. */
+static void kill_strays(Driver *driver) {
+    CLEANUP_FREE char *domain = strf("socket,id=charmonitor,path=%s/domains/", driver->paths.run);
+    CLEANUP_FREE char *probe = strf("unix:%s/probe/", driver->paths.run);
+    DIR *d = domain && probe ? opendir("/proc") : NULL;
+    struct dirent *entry;
+
+    while (d && (entry = readdir(d))) {
+        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+        QemuPid found;
+
+        if (pid <= 1 || is_known(driver, pid) ||
+            (!qemu_process_has_argument(pid, domain) && !qemu_process_has_argument(pid, probe)) ||
+            qemu_process_identify(pid, &found) < 0)
+            continue;
+        log_warning("QEMU process %d was left behind before it was known, ending it", (int)pid);
+        qemu_process_kill(&found, 0);
+    }
+    if (d)
+        closedir(d);
+}
+
 void driver_reconnect_all(Driver *driver) {
     CLEANUP_FREE char *dir = path_join(driver->paths.run, "domains");
     struct dirent *entry;
@@ -302,6 +333,7 @@ void driver_reconnect_all(Driver *driver) {
             take_up(driver, path);
     }
     closedir(d);
+    kill_strays(driver);
     deadline = deadline_in(FIRST_TRIES_USEC);
     while (driver->n_first_tries > 0 && fiber_cond_wait(&driver->background, deadline) >= 0)
         ;

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Writes replies/ARCH.json: what a real QEMU answers when vireod probes it. record.py [ARCH]..."""
 import json

@@ -284,6 +284,16 @@ static void test_garbage_closes(void **state) {
     expect_broken("HTTP/1.0 200 OK\r\n", "closed:EBADMSG ");
 }
 
+static void test_nul_closes(void **state) {
+    MonitorReply *reply = send_command("x", NULL);
+
+    assert_int_equal(send(t.fd, "\0\0{}", 4, 0), 4);
+    pump();
+    assert_false(monitor_is_open(t.monitor));
+    assert_true(reply->error < 0);
+    monitor_reply_free(reply);
+}
+
 static void test_an_array_closes(void **state) {
     expect_broken("[]", "closed:EBADMSG ");
 }
@@ -554,6 +564,7 @@ int main(void) {
         TEST(test_byte_by_byte),
         TEST(test_stray_replies_are_ignored),
         TEST(test_garbage_closes),
+        TEST(test_nul_closes),
         TEST(test_an_array_closes),
         TEST(test_bad_json_closes),
         TEST(test_depth_is_limited),
