@@ -18,6 +18,8 @@
 #define DEFAULT_UNPLUG_USEC (5 * USEC_PER_SEC)
 #define PSERIES_UNPLUG_USEC (10 * USEC_PER_SEC)
 #define COMMAND_USEC (30 * USEC_PER_SEC)
+#define GATHER_MIN_USEC (2 * USEC_PER_MSEC)
+#define GATHER_MAX_USEC (100 * USEC_PER_MSEC)
 #define RECHECK_MAX_USEC (60 * USEC_PER_SEC)
 
 void hotplug_plan_done(HotplugPlan *plan) {
@@ -493,17 +495,33 @@ static void hint_all(Domain *domain, const Removal *removals, size_t n) {
     }
 }
 
+/* Each look at QEMU costs O(n), so one must serve many of n events: before it, evidence is let gather for some
+ * times what the last look took, unless all of it is here. */
+static void gather(Domain *domain, const Removal *removals, size_t n, uint64_t last_look_usec) {
+    for (size_t i = 0; i < n; i++) {
+        const VcpuEntity *entity = vcpu_map_by_id(&domain->vcpus, removals[i].id);
+
+        if (!removals[i].done && entity && entity->unplug == UNPLUG_REQUESTED) {
+            fiber_sleep(MIN_OF(MAX_OF(4 * last_look_usec, GATHER_MIN_USEC), GATHER_MAX_USEC));
+            return;
+        }
+    }
+}
+
 static int wait_removals(Domain *domain, Removal *removals, size_t n, const UnplugTimeout *timeout,
                          Error **reterr) {
     uint64_t latest = deadline_in(timeout->usec * (timeout->is_total ? 1 : MAX_OF(n, (size_t)2)));
     uint64_t deadline = deadline_in(timeout->usec);
+    uint64_t look_usec = 0;
     bool looked_again = false;
     size_t left = n;
 
     for (;;) {
+        uint64_t began = now_usec();
         size_t before = left;
         int r = settle_removals(domain, removals, n, &left, reterr);
 
+        look_usec = now_usec() - began;
         if (r < 0 || left == 0)
             return r;
         r = first_rejection(domain, removals, n, reterr);
@@ -525,6 +543,7 @@ static int wait_removals(Domain *domain, Removal *removals, size_t n, const Unpl
                                 "vcpu unplug request timed out. Unplug result must be manually "
                                 "inspected in the domain");
         }
+        gather(domain, removals, n, look_usec);
     }
 }
 

@@ -307,7 +307,24 @@ void vcpu_map_set_pending(VcpuMap *map, const Bitmap *pending) {
     }
 }
 
+/* Our own aliases name their entity: "vcpu17", and paths in "/machine/peripheral/vcpu17/...". */
+static VcpuEntity *by_number(VcpuMap *map, const char *alias) {
+    unsigned id;
+
+    return sscanf(alias, "vcpu%u", &id) == 1 ? vcpu_map_by_id(map, id) : NULL;
+}
+
+static bool is_at_path(const VcpuEntity *entity, const char *path) {
+    size_t len = entity->qom_path ? strlen(entity->qom_path) : 0;
+
+    return len && strncmp(path, entity->qom_path, len) == 0 && (path[len] == '\0' || path[len] == '/');
+}
+
 VcpuEntity *vcpu_map_by_alias(VcpuMap *map, const char *alias) {
+    VcpuEntity *guess = alias ? by_number(map, alias) : NULL;
+
+    if (guess && streq_ptr(guess->alias, alias))
+        return guess;
     for (size_t i = 0; alias && i < map->n_entities; i++)
         if (map->entities[i].alias && streq(map->entities[i].alias, alias))
             return &map->entities[i];
@@ -315,13 +332,15 @@ VcpuEntity *vcpu_map_by_alias(VcpuMap *map, const char *alias) {
 }
 
 VcpuEntity *vcpu_map_by_path(VcpuMap *map, const char *path) {
-    for (size_t i = 0; path && i < map->n_entities; i++) {
-        const char *own = map->entities[i].qom_path;
-        size_t len = own ? strlen(own) : 0;
+    VcpuEntity *guess = NULL;
 
-        if (len && strncmp(path, own, len) == 0 && (path[len] == '\0' || path[len] == '/'))
+    if (path && strncmp(path, PERIPHERAL, strlen(PERIPHERAL)) == 0)
+        guess = by_number(map, path + strlen(PERIPHERAL));
+    if (guess && is_at_path(guess, path))
+        return guess;
+    for (size_t i = 0; path && i < map->n_entities; i++)
+        if (is_at_path(&map->entities[i], path))
             return &map->entities[i];
-    }
     return NULL;
 }
 
