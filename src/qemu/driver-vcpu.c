@@ -270,6 +270,10 @@ static int plan_single(Domain *domain, const VcpuRequest *request, HotplugPlan *
 static int plan_live(Domain *domain, const VcpuRequest *request, HotplugPlan *plan, Error **reterr) {
     int r = domain_check_active(domain, reterr);
 
+    if (r >= 0 && !vcpu_map_has_hotplug(&domain->vcpus))
+        r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
+                         "domain '%s' has no CPU hotplug: its QEMU has none for the machine '%s'", domain_name(domain),
+                         domain->live->os.machine ? domain->live->os.machine : "none");
     if (r >= 0)
         r = request->single ? plan_single(domain, request, plan, reterr)
                             : hotplug_plan_count(&domain->vcpus, request->count, plan, reterr);

@@ -274,6 +274,10 @@ int vcpu_map_build_static(json_object *fast, pid_t pid, VcpuMap *ret, Error **re
     return 0;
 }
 
+bool vcpu_map_has_hotplug(const VcpuMap *map) {
+    return map->n_entities > 0 && map->entities[0].type;
+}
+
 unsigned vcpu_map_online(const VcpuMap *map) {
     unsigned n = 0;
 

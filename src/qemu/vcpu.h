@@ -58,6 +58,8 @@ void vcpu_map_done(VcpuMap *map);
 Bitmap *vcpu_map_pending(const VcpuMap *map);
 /* What vcpu_map_pending said to an earlier daemon: their events are evidence again. */
 void vcpu_map_set_pending(VcpuMap *map, const Bitmap *pending);
+/* Whether QEMU named entities at all; a machine without CPU hotplug does not. */
+bool vcpu_map_has_hotplug(const VcpuMap *map);
 /* Online vCPUs: those of plugged entities. */
 unsigned vcpu_map_online(const VcpuMap *map);
 VcpuEntity *vcpu_map_by_alias(VcpuMap *map, const char *alias);

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Changes that cannot be: the error's code and sentence, and that QEMU never heard of them."""
+import json
+import os
+import sys
+
+import libvirt
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from simulated import ask, define, sent, start  # noqa: E402
+from conftest import daemon  # noqa: E402,F401
+
+LIVE, CONFIG, MAXIMUM, GUEST = 1, 2, 4, 8
+INVALID_ARG, UNSUPPORTED, INVALID, CONFIG_UNSUPPORTED = (libvirt.VIR_ERR_INVALID_ARG, libvirt.VIR_ERR_OPERATION_UNSUPPORTED,
+                                                         libvirt.VIR_ERR_OPERATION_INVALID,
+                                                         libvirt.VIR_ERR_CONFIG_UNSUPPORTED)
+ARGUMENT_UNSUPPORTED = libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED
+
+
+def count(n, flags):
+    return lambda d: d.setVcpusFlags(n, flags)
+
+
+def one(ids, state, flags):
+    return lambda d: d.setVcpu(ids, state, flags)
+
+
+@pytest.fixture
+def domain(daemon):
+    libvirt.registerErrorHandler(lambda *_: None, None)
+    connection = libvirt.open(daemon.uri)
+    yield lambda name="s1": connection.lookupByName(name)
+    connection.close()
+
+
+def refused(daemon, domain, change, code, text, name="s1"):
+    before = sent(daemon, name)
+    xml = domain(name).XMLDesc(), domain(name).XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    with pytest.raises(libvirt.libvirtError) as caught:
+        change(domain(name))
+    assert text in str(caught.value)
+    assert caught.value.get_error_code() == code, str(caught.value)
+    assert sent(daemon, name) == before
+    assert (domain(name).XMLDesc(), domain(name).XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)) == xml
+    assert json.loads(daemon.vireo("ops", "list", "--all", "--json")) == []
+
+
+@pytest.mark.parametrize("change, code, text", [
+    (count(9, LIVE), INVALID_ARG, "requested vcpus is greater than max allowable vcpus for the live domain: 9 > 8"),
+    (count(9, CONFIG), INVALID_ARG, "max allowable vcpus for the persistent domain: 9 > 8"),
+    (count(9, LIVE | CONFIG), INVALID_ARG, "max allowable vcpus"),
+    (count(0, LIVE), INVALID_ARG, "must not be zero"),
+    (count(1, LIVE), CONFIG_UNSUPPORTED, "can't be unplugged"),
+    (count(1, LIVE | CONFIG), CONFIG_UNSUPPORTED, "can't be unplugged"),
+    (count(8, LIVE | MAXIMUM), INVALID_ARG, "VIR_DOMAIN_AFFECT_CONFIG"),
+    (count(16, LIVE | CONFIG | MAXIMUM), UNSUPPORTED, "maximum vcpu count of a live domain can't be modified"),
+    (count(100000, CONFIG | MAXIMUM), INVALID_ARG, "beyond the limit"),
+    (count(2, CONFIG | GUEST), INVALID_ARG, "mutually exclusive"),
+    (count(2, LIVE | GUEST), ARGUMENT_UNSUPPORTED, "QEMU guest agent is not configured"),
+    (one("8", 1, LIVE), INVALID_ARG, "vcpu 8 is not present in live config"),
+    (one("8", 1, CONFIG), INVALID_ARG, "vcpu 8 is not present in persistent config"),
+    (one("1", 1, LIVE), INVALID_ARG, "vcpu '1' is already in requested state"),
+    (one("5", 0, LIVE), INVALID_ARG, "vcpu '5' is already in requested state"),
+    (one("5", 0, CONFIG), INVALID_ARG, "vcpu '5' is already in requested state"),
+    (one("1", 0, LIVE), UNSUPPORTED, "vcpu '1' can't be unplugged"),
+    (one("4-5", 1, LIVE), UNSUPPORTED, "only one hotpluggable entity"),
+    (one("1,^1", 1, LIVE), INVALID_ARG, "no vcpus selected"),
+    (one("x", 1, LIVE), INVALID_ARG, "Failed to parse bitmap 'x'"),
+    (one("0", 0, CONFIG), INVALID_ARG, "vCPU '0' can't be modified"),
+    (one("1", 0, CONFIG), INVALID_ARG, "followed by non-hotpluggable online vcpus"),
+    (one("1", 0, LIVE | CONFIG), INVALID_ARG, "followed by non-hotpluggable online vcpus"),
+    (one("2", 2, LIVE), INVALID_ARG, "state"),
+])
+def test_refused(daemon, domain, change, code, text):
+    """On a domain with three of eight vCPUs, all there at boot."""
+    start(daemon, "s1", current=3)
+    refused(daemon, domain, change, code, text)
+
+
+def test_paused_guest(daemon, domain):
+    start(daemon, "s1")
+    daemon.virsh("qemu-monitor-command", "s1", '{"execute":"device_add","arguments":{"driver":"max-x86_64-cpu",'
+                 '"id":"vcpu1","socket-id":1,"core-id":0,"thread-id":0}}')
+    daemon.stop()
+    daemon.start()
+    connection = libvirt.open(daemon.uri)
+    connection.lookupByName("s1").suspend()
+    refused(daemon, lambda name: connection.lookupByName(name), count(1, LIVE), INVALID, "is paused")
+    connection.close()
+
+
+def test_old_qemu(daemon, domain):
+    start(daemon, "s1", {"without": ["query-hotpluggable-cpus"]})
+    refused(daemon, domain, count(4, LIVE), UNSUPPORTED, "hotplug")
+
+
+def test_not_running(daemon, domain):
+    define(daemon, "s1", {})
+    for change in (count(2, LIVE), one("1", 1, LIVE), count(2, LIVE | CONFIG)):
+        with pytest.raises(libvirt.libvirtError) as caught:
+            change(domain())
+        assert caught.value.get_error_code() == INVALID and "domain is not running" in str(caught.value)
+
+
+def test_maximum_against_topology_and_numa(daemon, domain):
+    cpu = "<cpu><topology sockets='2' cores='2' threads='2'/></cpu>"
+    start(daemon, "s1", extra_cpu=cpu)
+    refused(daemon, domain, count(6, CONFIG | MAXIMUM), INVALID_ARG, "CPU topology doesn't match")
+    cpu = ("<cpu><numa><cell id='0' cpus='0-3' memory='32' unit='MiB'/>"
+           "<cell id='1' cpus='4-7' memory='32' unit='MiB'/></numa></cpu>")
+    start(daemon, "s2", extra_cpu=cpu)
+    refused(daemon, domain, count(6, CONFIG | MAXIMUM), INVALID_ARG, "number of CPUs in <numa> exceeds", "s2")
+
+
+def test_more_than_the_machine_has(daemon, domain):
+    define(daemon, "s1", {}, maximum=1000)
+    error = daemon.virsh("start", "s1", ok=False)
+    assert "288" in error and "1000" in error
+
+
+def test_failed_changes_are_not_written_down(daemon):
+    """Nothing of a refused change is left on disk either."""
+    start(daemon, "s1", current=3)
+    daemon.virsh("setvcpus", "s1", "9", "--live", ok=False)
+    assert os.listdir(f"{daemon.root}/run/operations") == []
+    assert ask(daemon, "s1")["online"] == [0, 1, 2]
