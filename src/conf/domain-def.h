@@ -176,6 +176,13 @@ typedef struct ControllerDef {
     char *model;
 } ControllerDef;
 
+/* <iommu model='intel'>: interrupt remapping with extended interrupt mode is what more than 255 vCPUs need. */
+typedef struct IommuDef {
+    bool given;
+    Tristate intremap, caching_mode, eim, iotlb;
+    unsigned aw_bits; /* 0: not given */
+} IommuDef;
+
 typedef struct DomainDef {
     DomainVirt virt;
     char *name;
@@ -214,6 +221,7 @@ typedef struct DomainDef {
     size_t n_controllers;
     MemballoonModel memballoon;
     bool memballoon_given;
+    IommuDef iommu;
 } DomainDef;
 
 /* Deep copy; NULL when out of memory. */

@@ -394,6 +394,25 @@ static void format_rng(Writer *w, const RngDef *rng) {
     close_tag(w, "rng");
 }
 
+static void format_iommu(Writer *w, const IommuDef *iommu) {
+    start(w, "iommu");
+    attribute(w, "model", "intel");
+    if (!iommu->intremap && !iommu->caching_mode && !iommu->eim && !iommu->iotlb && !iommu->aw_bits) {
+        end_empty(w);
+        return;
+    }
+    end_open(w);
+    start(w, "driver");
+    attribute(w, "intremap", on_off(iommu->intremap));
+    attribute(w, "caching_mode", on_off(iommu->caching_mode));
+    attribute(w, "eim", on_off(iommu->eim));
+    attribute(w, "iotlb", on_off(iommu->iotlb));
+    if (iommu->aw_bits)
+        number(w, "aw_bits", iommu->aw_bits);
+    end_empty(w);
+    close_tag(w, "iommu");
+}
+
 static void format_devices(Writer *w, const DomainDef *def) {
     open_tag(w, "devices");
     element(w, "emulator", def->emulator);
@@ -414,6 +433,8 @@ static void format_devices(Writer *w, const DomainDef *def) {
         line(w, "<memballoon model='%s'/>", memballoon_names[def->memballoon]);
     for (size_t i = 0; i < def->n_rngs; i++)
         format_rng(w, &def->rngs[i]);
+    if (def->iommu.given)
+        format_iommu(w, &def->iommu);
     close_tag(w, "devices");
 }
 

@@ -301,6 +301,31 @@ static int parse_memballoon(Parser *parser, xmlNodePtr node) {
     return r;
 }
 
+static int parse_iommu(Parser *parser, xmlNodePtr node) {
+    static const char *const models[] = {"intel"};
+    IommuDef *iommu = &parser->def->iommu;
+    xmlNodePtr driver = node_child(node, "driver");
+    int model = -1;
+    int r = known_attribute(parser, node, "model", models, ARRAY_SIZE(models), &model);
+
+    if (r >= 0 && model < 0)
+        return missing(parser, node, "model");
+    if (r >= 0 && iommu->given)
+        return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML, "only one <iommu> is possible (line %ld)",
+                            xmlGetLineNo(node));
+    iommu->given = true;
+    if (r < 0 || !driver)
+        return r;
+    r = attribute_tristate(parser, driver, "intremap", &iommu->intremap);
+    if (r >= 0)
+        r = attribute_tristate(parser, driver, "caching_mode", &iommu->caching_mode);
+    if (r >= 0)
+        r = attribute_tristate(parser, driver, "eim", &iommu->eim);
+    if (r >= 0)
+        r = attribute_tristate(parser, driver, "iotlb", &iommu->iotlb);
+    return r < 0 ? r : attribute_unsigned(parser, driver, "aw_bits", 64, &iommu->aw_bits);
+}
+
 static int parse_controller(Parser *parser, xmlNodePtr node) {
     DomainDef *def = parser->def;
     ControllerDef *controller = array_append(&def->controllers, &def->n_controllers,
@@ -332,7 +357,7 @@ int parse_devices(Parser *parser, xmlNodePtr node) {
         {"filesystem", NULL, true},              {"tpm", NULL, true},
         {"panic", NULL, true},                   {"parallel", NULL, true},
         {"redirdev", NULL, true},                {"smartcard", NULL, true},
-        {"memory", NULL, true},                  {"iommu", NULL, true},
+        {"memory", NULL, true},                  {"iommu", parse_iommu, false},
         {"vsock", NULL, true},                   {"shmem", NULL, true},
         {"lease", NULL, true},                   {"hub", NULL, true},
         {"nvram", NULL, true},                   {"crypto", NULL, true}};

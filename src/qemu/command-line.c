@@ -124,7 +124,7 @@ static void add_machine(ArgvBuilder *builder, const QemuCommandParams *params,
                         const QemuMachine *machine) {
     const DomainDef *def = params->def;
     bool kvm = def->virt == DOMAIN_VIRT_KVM;
-    const char *split = kvm && (needs_remapping(def) || def->features.ioapic_split)
+    const char *split = kvm && (needs_remapping(def) || def->iommu.intremap == TRISTATE_YES || def->features.ioapic_split)
                             ? ",kernel-irqchip=split"
                             : "";
     const char *acpi = is_x86(def) && !def->features.acpi ? ",acpi=off" : "";
@@ -288,6 +288,36 @@ static void add_clock(ArgvBuilder *builder, const DomainDef *def) {
     argv_add_option(builder, "-rtc", "base=%s%s", base, drift);
 }
 
+static const char *on_off(Tristate value, const char *fallback) {
+    return value == TRISTATE_YES ? "on" : value == TRISTATE_NO ? "off" : fallback;
+}
+
+/* The one of the definition, or the one that more than 255 vCPUs need. */
+static void add_iommu(ArgvBuilder *builder, const DomainDef *def) {
+    const IommuDef *iommu = &def->iommu;
+    const char *wanted = needs_remapping(def) ? "on" : NULL;
+    const struct {
+        const char *name, *value;
+    } properties[] = {{"intremap", on_off(iommu->intremap, wanted)},
+                      {"caching-mode", on_off(iommu->caching_mode, NULL)},
+                      {"eim", on_off(iommu->eim, wanted)},
+                      {"device-iotlb", on_off(iommu->iotlb, NULL)}};
+    json_object *device;
+
+    if (!iommu->given && !wanted)
+        return;
+    device = json_object_new_object();
+    json_object_object_add(device, "driver", json_object_new_string("intel-iommu"));
+    json_object_object_add(device, "id", json_object_new_string("iommu0"));
+    for (size_t i = 0; i < ARRAY_SIZE(properties); i++)
+        if (properties[i].value)
+            json_object_object_add(device, properties[i].name, json_object_new_string(properties[i].value));
+    if (iommu->aw_bits)
+        json_object_object_add(device, "aw-bits", json_object_new_int64(iommu->aw_bits));
+    argv_add_option(builder, "-device", "%s", json_object_to_json_string_ext(device, JSON_C_TO_STRING_PLAIN));
+    json_object_put(device);
+}
+
 /* ---- checks ---- */
 
 static int check(const QemuCommandParams *params, const QemuMachine *machine, Error **reterr) {
@@ -305,6 +335,13 @@ static int check(const QemuCommandParams *params, const QemuMachine *machine, Er
     if (needs_remapping(def) && !strstr(machine->name, "q35"))
         return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
                             "more than 255 vcpus require the q35 machine type");
+    if (needs_remapping(def) && (def->iommu.eim == TRISTATE_NO || def->iommu.intremap == TRISTATE_NO))
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                            "domain '%s': more than 255 vcpus require <iommu> with intremap='on' and eim='on'",
+                            def->name);
+    if (def->iommu.given && !strstr(machine->name, "q35"))
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                            "domain '%s': the IOMMU model 'intel' requires the q35 machine type", def->name);
     if (def->virt == DOMAIN_VIRT_KVM && !params->caps->kvm)
         return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
                             "domain '%s' has type='kvm', but '%s' cannot use /dev/kvm on this host; use "
@@ -348,9 +385,7 @@ int qemu_command_line(const QemuCommandParams *params, char ***ret_argv, Error *
     if (def->on_reboot == LIFECYCLE_DESTROY)
         argv_add(&builder, "-no-reboot");
     add_boot(&builder, def);
-    if (needs_remapping(def))
-        argv_add_option(&builder, "-device",
-                        "{\"driver\":\"intel-iommu\",\"id\":\"iommu0\",\"intremap\":\"on\",\"eim\":\"on\"}");
+    add_iommu(&builder, def);
     r = argv_add_devices(&builder, def, reterr);
     argv_add_option(&builder, "-msg", "timestamp=on");
     if (r < 0 || builder.failed) {

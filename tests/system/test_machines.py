@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Real QEMUs of other machines: POWER and s390x cores, and one that has no CPU hotplug."""
+import json
 import os
 import re
 
@@ -82,3 +83,32 @@ def test_plugged_at_boot_in_their_order(daemon):
     result = daemon.run("virsh", "define", path, ok=None)
     error = result.stderr if result.returncode else daemon.virsh("start", "b1", ok=False)
     assert "duplicate vcpu order" in error
+
+
+def test_more_than_255(daemon, kvm):
+    """With the interrupt remapping that takes; asked for, or added."""
+    daemon.paused("k288", maximum=288, kind="kvm", cpu=kvm)
+    daemon.virsh("setvcpus", "k288", "288", "--live")
+    assert daemon.counts("k288")[("current", "live")] == 288 and threads(daemon, "k288") == 288
+    own = "<iommu model='intel'><driver intremap='on' eim='on'/></iommu>"
+    daemon.paused("own", maximum=256, kind="kvm", cpu=kvm, extra=own)
+    daemon.virsh("setvcpus", "own", "256", "--live")
+    assert "<driver intremap='on' eim='on'/>" in daemon.virsh("dumpxml", "own")
+    daemon.define("off", maximum=256, kind="kvm", cpu=kvm, boot=False, extra=own.replace("eim='on'", "eim='off'"))
+    assert "require <iommu> with intremap='on' and eim='on'" in daemon.virsh("start", "off", ok=False)
+    daemon.define("pc", maximum=289, kind="kvm", cpu=kvm, boot=False)
+    assert "machine type limit 288" in daemon.virsh("start", "pc", ok=False)
+
+
+def test_dies_and_nodes_are_passed_back(daemon):
+    """die-id and node-id go to device_add as QEMU gave them; QEMU refuses a vCPU of another node."""
+    cpu = ("<cpu mode='maximum'><topology sockets='2' dies='2' cores='2' threads='2'/><numa>"
+           "<cell id='0' cpus='0-7' memory='32' unit='MiB'/><cell id='1' cpus='8-15' memory='32' unit='MiB'/>"
+           "</numa></cpu>")
+    daemon.paused("n1", maximum=16, cpu=cpu)
+    daemon.virsh("setvcpus", "n1", "16", "--live")
+    rows = json.loads(daemon.virsh("qemu-monitor-command", "n1", "query-hotpluggable-cpus"))["return"]
+    assert all("qom-path" in row for row in rows) and len(rows) == 16
+    assert {(r["props"]["socket-id"], r["props"]["node-id"]) for r in rows} == {(0, 0), (1, 1)}
+    assert {r["props"]["die-id"] for r in rows} == {0, 1}
+    assert online(daemon, "n1") == list(range(16))

@@ -169,6 +169,11 @@ static const Bad devices[] = {
      "<backend> in line 5"},
     {DEVICES("<rng model='virtio'><rate bytes='-1'/></rng>"), ERROR_XML, "'bytes' in element 'rate'"},
     {DEVICES("<memballoon model='xen'/>"), ERROR_CONFIG_UNSUPPORTED, "model='xen'"},
+    {DEVICES("<iommu/>"), ERROR_XML, "missing model in <iommu> (line 4)"},
+    {DEVICES("<iommu model='virtio'/>"), ERROR_CONFIG_UNSUPPORTED, "model='virtio'"},
+    {DEVICES("<iommu model='intel'/><iommu model='intel'/>"), ERROR_XML, "only one <iommu>"},
+    {DEVICES("<iommu model='intel'><driver eim='x'/></iommu>"), ERROR_XML, "'eim' in element 'driver'"},
+    {DEVICES("<iommu model='intel'><driver aw_bits='65'/></iommu>"), ERROR_XML, "'aw_bits' in element 'driver'"},
     {DEVICES("<controller/>"), ERROR_XML, "missing type in <controller> (line 4)"},
     {DEVICES("<controller type='usb' index='-1'/>"), ERROR_XML, "'index' in element 'controller'"},
 };
@@ -186,7 +191,7 @@ static const struct {
     {"<cpu>", "</cpu>", "cache maxphysaddr"},
     {"<cpu><numa>", "</numa></cpu>", "interconnects"},
     {"<devices>", "</devices>",
-     "graphics video sound watchdog hostdev filesystem tpm panic parallel redirdev smartcard memory iommu "
+     "graphics video sound watchdog hostdev filesystem tpm panic parallel redirdev smartcard memory "
      "vsock shmem lease hub nvram crypto"},
 };
 
