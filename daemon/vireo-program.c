@@ -28,6 +28,8 @@ static int make_operation(const Operation *operation, vireo_operation *ret, Erro
     ret->state = strdup(operation_state_name(operation->state));
     ret->started = operation->started;
     ret->ended = operation->ended;
+    ret->done = (unsigned)operation->n_done;
+    ret->plug = operation->plug;
     ret->vcpus.vcpus_val = calloc(operation->n_vcpus + 1, sizeof(u_int));
     if (!ret->dom.name || !ret->what || !ret->state || !ret->vcpus.vcpus_val ||
         set_text(&ret->detail, operation->detail) < 0 || set_text(&ret->guest, operation->guest) < 0)
@@ -122,7 +124,7 @@ static VcpuRequest request_of(const vireo_change_vcpus_args *args) {
                          .enable = args->enable,
                          .flags = args->flags,
                          .timeout_usec = MIN_OF(args->timeout_ms, UINT64_C(3600000)) * USEC_PER_MSEC,
-                         .async = args->async};
+                         .async = args->async == 1};
 }
 
 static int check_change_flags(unsigned flags, Error **reterr) {
@@ -137,8 +139,11 @@ HANDLER(change_vcpus) {
 
     if (r >= 0)
         r = dispatch_domain(session, &args->dom, &domain, reterr);
-    return r < 0 ? r
-                 : driver_change_vcpus(domain, &request, &((vireo_change_vcpus_ret *)ret_)->operation, reterr);
+    if (r < 0)
+        return r;
+    return args->async == 2
+               ? driver_begin_change(domain, &request, &((vireo_change_vcpus_ret *)ret_)->operation, reterr)
+               : driver_change_vcpus(domain, &request, &((vireo_change_vcpus_ret *)ret_)->operation, reterr);
 }
 
 HANDLER(plan_vcpus) {

@@ -2,9 +2,12 @@
 /* Operations: live vCPU changes that are under way, pending or over; and the QMP conversation. */
 #include <inttypes.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "rpc/frame.h"
 #include "vireo.h"
+
+#define PROGRESS_MS 200
 
 #define VIREO_CALL(tool, proc, args_type, args, ret_type, ret, reterr)                             \
     rpc_client_call((tool)->client, VIREO_PROGRAM, VIREO_PROC_##proc, (xdrproc_t)xdr_##args_type,  \
@@ -127,6 +130,56 @@ static int ops_await(Tool *tool, uint64_t id, uint64_t timeout_ms, bool wait) {
         tool_fail(NULL, "operation %" PRIu64 " is %s", id, ret.operation.state);
     xdr_free((xdrproc_t)xdr_vireo_operation_ret, (char *)&ret);
     return wait && !good ? -EIO : 0;
+}
+
+/* A line on a terminal that is rewritten; nothing elsewhere. */
+static void print_progress(const Tool *tool, const vireo_operation *operation, bool *shown) {
+    if (tool->quiet || tool->json || !isatty(STDERR_FILENO))
+        return;
+    fprintf(stderr, "\r\033[K%s: %u of %u devices, %s", operation->what, operation->done,
+            operation->vcpus.vcpus_len, operation->state);
+    fflush(stderr);
+    *shown = true;
+}
+
+static int report_end(Tool *tool, const vireo_operation *operation, bool to_the_end) {
+    if (strcmp(operation->state, "done") == 0) {
+        if (to_the_end && operation->guest)
+            tool_say(tool, "%s\n", *operation->guest);
+        return 0;
+    }
+    if (strcmp(operation->state, "pending") == 0)
+        return tool_fail(NULL,
+                         "the guest has not released the vCPUs in time; operation %" PRIu64
+                         " goes on, 'vireo ops' shows it",
+                         (uint64_t)operation->id);
+    return tool_fail(NULL, "%s", operation->detail ? *operation->detail : operation->state);
+}
+
+int ops_follow(Tool *tool, uint64_t id, bool to_the_end) {
+    bool shown = false, over = false;
+    int r = 0;
+
+    while (!over) {
+        CLEANUP_ERROR Error *error = NULL;
+        vireo_operation_timeout_args call = {.id = id, .timeout_ms = PROGRESS_MS};
+        vireo_operation_ret ret = {0};
+
+        if (VIREO_CALL(tool, OPERATION_AWAIT, vireo_operation_timeout_args, &call, vireo_operation_ret, &ret,
+                       &error) < 0)
+            return tool_fail(error, "Failed to get operation %" PRIu64, id);
+        over = ret.operation.ended || (!to_the_end && strcmp(ret.operation.state, "pending") == 0);
+        over = over && (!to_the_end || ret.operation.guest || strcmp(ret.operation.state, "done") != 0 ||
+                        !ret.operation.plug);
+        if (!over)
+            print_progress(tool, &ret.operation, &shown);
+        else if (shown)
+            fputs("\r\033[K", stderr);
+        if (over)
+            r = report_end(tool, &ret.operation, to_the_end);
+        xdr_free((xdrproc_t)xdr_vireo_operation_ret, (char *)&ret);
+    }
+    return r;
 }
 
 static int ops_cancel(Tool *tool, uint64_t id) {

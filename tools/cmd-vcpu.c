@@ -48,9 +48,15 @@ static int setvcpus_flags(const Args *args, unsigned *ret) {
     return 0;
 }
 
-/* --plan, --async and --timeout are Vireo's own: its program has a call for them. */
+/* --plan, --async, --wait and --timeout are Vireo's own: its program has a call for them. */
 static bool is_own(const Args *args) {
-    return args_has(args, "plan") || args_has(args, "async") || args_has(args, "timeout");
+    return args_has(args, "plan") || args_has(args, "async") || args_has(args, "timeout") || args_has(args, "wait");
+}
+
+/* A terminal gets a line of progress, which takes that program too, if the server has it. */
+static bool wants_progress(const Tool *tool, const Args *args) {
+    return isatty(STDERR_FILENO) && !tool->quiet && !tool->json && !args_has(args, "guest") &&
+           !args_has(args, "maximum");
 }
 
 static int print_plan(Tool *tool, vireo_change_vcpus_args *call) {
@@ -66,6 +72,7 @@ static int print_plan(Tool *tool, vireo_change_vcpus_args *call) {
     return 0;
 }
 
+/* -EOPNOTSUPP, with nothing said: the server is not vireod, and a plain call will do. */
 static int change_own(Tool *tool, const Args *args, vireo_change_vcpus_args *call) {
     CLEANUP_ERROR Error *error = NULL;
     vireo_change_vcpus_ret ret = {0};
@@ -77,7 +84,7 @@ static int change_own(Tool *tool, const Args *args, vireo_change_vcpus_args *cal
         return tool_fail(NULL, "Numeric value '%s' for <%s> option is malformed or out of range",
                          args_string(args, "timeout"), "timeout");
     call->timeout_ms = (uint64_t)seconds * 1000;
-    call->async = args_has(args, "async");
+    call->async = args_has(args, "async") ? 1 : args_has(args, "wait") || wants_progress(tool, args) ? 2 : 0;
     if (call->flags == 0 && !args_has(args, "current"))
         call->flags = VCPU_LIVE;
     if (args_has(args, "plan"))
@@ -85,7 +92,10 @@ static int change_own(Tool *tool, const Args *args, vireo_change_vcpus_args *cal
     if (rpc_client_call(tool->client, VIREO_PROGRAM, VIREO_PROC_CHANGE_VCPUS,
                         (xdrproc_t)xdr_vireo_change_vcpus_args, call,
                         (xdrproc_t)xdr_vireo_change_vcpus_ret, &ret, -1, &error) < 0)
-        return tool_fail(NULL, "%s", error_message(error));
+        return !is_own(args) && error->code == ERROR_RPC ? -EOPNOTSUPP
+                                                         : tool_fail(NULL, "%s", error_message(error));
+    if (call->async == 2)
+        return ret.operation ? ops_follow(tool, ret.operation, args_has(args, "wait")) : 0;
     if (call->async && ret.operation)
         tool_say(tool, "Operation %llu; 'vireo ops await %llu' waits for it\n",
                  (unsigned long long)ret.operation, (unsigned long long)ret.operation);
@@ -108,10 +118,12 @@ static int cmd_setvcpus(Tool *tool, const Args *args) {
                          args_string(args, "count"), "count");
     if (count == 0)
         return tool_fail(NULL, "Can't set 0 processors for a VM");
-    if (is_own(args)) {
+    if (is_own(args) || wants_progress(tool, args)) {
         vireo_change_vcpus_args own = {.dom = dom, .count = (unsigned)count, .flags = flags};
 
-        return change_own(tool, args, &own);
+        r = change_own(tool, args, &own);
+        if (r != -EOPNOTSUPP)
+            return r;
     }
     plain = (remote_domain_set_vcpus_args){.dom = dom, .nvcpus = (unsigned)count};
     call =
@@ -138,12 +150,14 @@ static int cmd_setvcpu(Tool *tool, const Args *args) {
         return tool_fail(NULL, "one of --enable, --disable is required");
     if (tool_domain(tool, args, &dom) < 0)
         return -EIO;
-    if (is_own(args)) {
+    if (is_own(args) || wants_progress(tool, args)) {
         char *ids = (char *)args_string(args, "vcpulist");
         vireo_change_vcpus_args own = {
             .dom = dom, .ids = &ids, .enable = args_has(args, "enable"), .flags = flags};
+        int r = change_own(tool, args, &own);
 
-        return change_own(tool, args, &own);
+        if (r != -EOPNOTSUPP)
+            return r;
     }
     call = (remote_domain_set_vcpu_args){.dom = dom,
                                          .cpumap = (char *)args_string(args, "vcpulist"),
@@ -529,7 +543,7 @@ static const Option setvcpus_options[] = {
     {"hotpluggable", OPTION_FLAG, false, "make added vcpus hot(un)pluggable"},
     {"plan", OPTION_FLAG, false, "show what would be done, change nothing"},
     {"async", OPTION_FLAG, false, "return once the guest has been asked to release vCPUs"},
-    {"wait", OPTION_FLAG, false, "wait for the guest, the default"},
+    {"wait", OPTION_FLAG, false, "wait until the guest has released or taken up the vCPUs, however long that is"},
     {"timeout", OPTION_NUMBER, false, "seconds to wait for the guest's release"},
     OPTION_END};
 static const Option setvcpu_options[] = {
@@ -542,7 +556,7 @@ static const Option setvcpu_options[] = {
     OPTION_CURRENT,
     {"plan", OPTION_FLAG, false, "show what would be done, change nothing"},
     {"async", OPTION_FLAG, false, "return once the guest has been asked to release vCPUs"},
-    {"wait", OPTION_FLAG, false, "wait for the guest, the default"},
+    {"wait", OPTION_FLAG, false, "wait until the guest has released or taken up the vCPUs, however long that is"},
     {"timeout", OPTION_NUMBER, false, "seconds to wait for the guest's release"},
     OPTION_END};
 static const Option vcpucount_options[] = {

@@ -117,6 +117,10 @@ int tool_follow(Tool *tool, void (*print)(Tool *tool, const RpcEvent *event, voi
 /* cmd-ops.c: the operations of a domain (NULL: all) that have not ended. xdr_free what it returns. */
 int ops_under_way(Tool *tool, remote_domain *dom, vireo_operation_list_ret *ret, Error **reterr);
 
+/* Waits for an operation, on a terminal with a line that tells how far it is; fails as it does. One that becomes
+ * pending is a failure too, unless to_the_end: then the wait goes on, and what the guest makes of it is said. */
+int ops_follow(Tool *tool, uint64_t id, bool to_the_end);
+
 /* Refuses two flags together. */
 int tool_exclusive(const Args *args, const char *a, const char *b);
 /* --config, --live, --current as VIR_DOMAIN_AFFECT flags (live 1, config 2); negative when they

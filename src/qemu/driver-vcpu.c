@@ -378,6 +378,8 @@ static int change_locked(Domain *domain, const VcpuRequest *request, uint64_t *r
     }
     if (ret_operation)
         *ret_operation = operation->id;
+    if (request->begun)
+        fiber_cond_broadcast(request->begun);
     guest_online_wait(online);
     r = run_operation(domain, operation, &plan, reterr);
     if (plan.plug)
@@ -399,6 +401,63 @@ int driver_change_vcpus(Domain *domain, const VcpuRequest *request, uint64_t *re
         return r;
     r = change_locked(domain, request, ret_operation, reterr);
     domain_job_end(domain, &job);
+    return r;
+}
+
+/* A change on a fiber of its own, for a caller that wants to follow it. */
+typedef struct BegunChange {
+    unsigned n_refs; /* the fiber's and the caller's */
+    Domain *domain;
+    VcpuRequest request;
+    uint64_t operation;
+    bool over;
+    int r;
+    Error *error;
+    FiberCond cond;
+} BegunChange;
+
+static void begun_change_unref(BegunChange *change) {
+    if (--change->n_refs > 0)
+        return;
+    domain_unref(change->domain);
+    vcpu_request_done(&change->request);
+    error_free(change->error);
+    fiber_cond_done(&change->cond);
+    free(change);
+}
+
+static void run_change(void *userdata) {
+    BegunChange *change = userdata;
+
+    change->r = driver_change_vcpus(change->domain, &change->request, &change->operation, &change->error);
+    change->over = true;
+    fiber_cond_broadcast(&change->cond);
+    begun_change_unref(change);
+}
+
+int driver_begin_change(Domain *domain, const VcpuRequest *request, uint64_t *ret_operation, Error **reterr) {
+    BegunChange *change = calloc(1, sizeof(BegunChange));
+    int r;
+
+    if (!change)
+        return error_no_memory(reterr);
+    change->n_refs = 2;
+    change->domain = domain_ref(domain);
+    change->request = *request;
+    change->request.begun = &change->cond;
+    change->request.ids = request->ids ? strdup(request->ids) : NULL;
+    if ((request->ids && !change->request.ids) || fiber_start("change-vcpus", run_change, change) < 0) {
+        change->n_refs = 1;
+        begun_change_unref(change);
+        return error_no_memory(reterr);
+    }
+    while (!change->over && !change->operation)
+        fiber_cond_wait(&change->cond, USEC_FOREVER);
+    *ret_operation = change->operation;
+    r = change->operation ? 0 : change->r; /* the operation tells its own outcome */
+    if (r < 0)
+        r = error_propagate(reterr, TAKE_PTR(change->error));
+    begun_change_unref(change);
     return r;
 }
 

@@ -117,6 +117,9 @@ enum { VCPU_MAXIMUM = 4, VCPU_GUEST = 8, VCPU_HOTPLUGGABLE = 16, VCPU_ASYNC_UNPL
  * deadline gives ERROR_OPERATION_TIMEOUT and stays pending; the config half follows the live half, also
  * then. *ret_operation (may be NULL) gets its id, 0 when only the definition changed. */
 int driver_change_vcpus(Domain *domain, const VcpuRequest *request, uint64_t *ret_operation, Error **reterr);
+/* The same, but returns as soon as the operation has begun; what becomes of it the operation tells. *ret_operation
+ * stays 0 when nothing had to be done live. Errors: those of before the first command. */
+int driver_begin_change(Domain *domain, const VcpuRequest *request, uint64_t *ret_operation, Error **reterr);
 /* What the request would do, as text for a person, changing nothing. Caller frees. */
 int driver_plan_vcpus(Domain *domain, const VcpuRequest *request, char **ret, Error **reterr);
 /* Gives up waiting for a pending removal; the guest may still carry it out. */

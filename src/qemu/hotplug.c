@@ -18,6 +18,7 @@
 #define DEFAULT_UNPLUG_USEC (5 * USEC_PER_SEC)
 #define PSERIES_UNPLUG_USEC (10 * USEC_PER_SEC)
 #define COMMAND_USEC (30 * USEC_PER_SEC)
+#define PROGRESS_STEP 32u
 #define GATHER_MIN_USEC (2 * USEC_PER_MSEC)
 #define GATHER_MAX_USEC (100 * USEC_PER_MSEC)
 #define RECHECK_MAX_USEC (60 * USEC_PER_SEC)
@@ -378,12 +379,16 @@ static int send_all(Domain *domain, const HotplugPlan *plan, ReplyPtr *replies, 
 
 /* Waits for all replies; the first failure is the error. Leaves in `added` the ids that QEMU did add. */
 static int collect(Domain *domain, ReplyPtr *replies, size_t n, const Removal *ids, Removal *added,
-                   size_t *ret_n_added, Error **reterr) {
+                   size_t *ret_n_added, Operation *operation, Error **reterr) {
     uint64_t deadline = deadline_in(COMMAND_USEC);
     CLEANUP_ERROR Error *first = NULL;
     size_t n_added = 0;
 
-    if (n > 0 && replies[n - 1]) /* QEMU answers in order: the fiber wakes once, not n times */
+    /* QEMU answers in order: the fiber wakes for some of the replies, not for each. */
+    for (size_t i = PROGRESS_STEP - 1; operation && i < n && replies[i]; i += PROGRESS_STEP)
+        if (monitor_wait(replies[i], deadline) >= 0)
+            operation->n_done = i + 1;
+    if (n > 0 && replies[n - 1])
         monitor_wait(replies[n - 1], deadline);
     for (size_t i = 0; i < n; i++) {
         int r = replies[i] ? monitor_wait(replies[i], deadline) : -ENOTCONN;
@@ -509,7 +514,7 @@ static void gather(Domain *domain, const Removal *removals, size_t n, uint64_t l
 }
 
 static int wait_removals(Domain *domain, Removal *removals, size_t n, const UnplugTimeout *timeout,
-                         Error **reterr) {
+                         Operation *operation, Error **reterr) {
     uint64_t latest = deadline_in(timeout->usec * (timeout->is_total ? 1 : MAX_OF(n, (size_t)2)));
     uint64_t deadline = deadline_in(timeout->usec);
     uint64_t look_usec = 0;
@@ -522,6 +527,8 @@ static int wait_removals(Domain *domain, Removal *removals, size_t n, const Unpl
         int r = settle_removals(domain, removals, n, &left, reterr);
 
         look_usec = now_usec() - began;
+        if (operation)
+            operation->n_done = n - left;
         if (r < 0 || left == 0)
             return r;
         r = first_rejection(domain, removals, n, reterr);
@@ -588,7 +595,7 @@ static int check_del_replies(Domain *domain, ReplyPtr *replies, const Removal *r
     return result;
 }
 
-static int run_unplug(Domain *domain, const HotplugPlan *plan, const Operation *operation, Error **reterr) {
+static int run_unplug(Domain *domain, const HotplugPlan *plan, Operation *operation, Error **reterr) {
     CLEANUP_FREE Removal *removals = removals_of(domain, plan);
     ReplyPtr *replies = calloc(plan->n_entities + 1, sizeof(ReplyPtr));
     UnplugTimeout timeout = unplug_timeout(domain, operation ? operation->request.timeout_usec : 0);
@@ -609,7 +616,7 @@ static int run_unplug(Domain *domain, const HotplugPlan *plan, const Operation *
         return r;
     if (operation && operation->request.async)
         return -EINPROGRESS;
-    r = wait_removals(domain, removals, plan->n_entities, &timeout, reterr);
+    r = wait_removals(domain, removals, plan->n_entities, &timeout, operation, reterr);
     if (r >= 0)
         operation_step(operation, STEP_CONFIRMED);
     return r;
@@ -641,7 +648,7 @@ static void roll_back(Domain *domain, const Removal *added, size_t n_added, size
                      "are online now", n_added, n, error_message(undo), domain_def_online_vcpus(domain->live));
 }
 
-static int run_plug(Domain *domain, const HotplugPlan *plan, const Operation *operation, Error **reterr) {
+static int run_plug(Domain *domain, const HotplugPlan *plan, Operation *operation, Error **reterr) {
     CLEANUP_FREE Removal *ids = removals_of(domain, plan), *added = removals_of(domain, plan);
     ReplyPtr *replies = calloc(plan->n_entities + 1, sizeof(ReplyPtr));
     CLEANUP(vcpu_query_done) VcpuQuery query = {0};
@@ -657,7 +664,8 @@ static int run_plug(Domain *domain, const HotplugPlan *plan, const Operation *op
     r = domain_query_vcpus(domain, &query, &refresh); /* answered after the last device_add */
     monitor_flush(domain->monitor);
     operation_step(operation, STEP_SENT);
-    collect(domain, replies, plan->n_entities, ids, added, &n_added, error ? NULL : &error);
+    collect(domain, replies, plan->n_entities, ids, added, &n_added, operation,
+            error ? NULL : &error);
     free_replies(replies, plan->n_entities);
     operation_step(operation, STEP_ANSWERED);
     if (r >= 0)

@@ -90,6 +90,7 @@ int operation_new(Driver *driver, const Domain *domain, const VcpuRequest *reque
     operation->n_refs = 1;
     operation->name = strdup(domain_name(domain));
     operation->request = *request;
+    operation->request.begun = NULL;
     operation->request.ids = request->ids ? strdup(request->ids) : NULL;
     if (!operation->name || (request->ids && !operation->request.ids)) {
         operation_unref(operation);

@@ -27,6 +27,7 @@ typedef struct VcpuRequest {
     unsigned flags; /* AFFECT_*, VCPU_* */
     uint64_t timeout_usec; /* of a removal; 0: the domain's default */
     bool async;     /* a removal: return once the guest has been asked */
+    FiberCond *begun; /* broadcast when the operation has its id; borrowed, may be NULL */
 } VcpuRequest;
 
 /* Where an operation is. Those up to PENDING are under way. */
@@ -65,6 +66,7 @@ typedef struct Operation {
     bool plug;
     unsigned *vcpus;   /* first id of each entity it changes */
     size_t n_vcpus;
+    size_t n_done;     /* of them, while it acts: for progress, not for decisions */
     OperationState state;
     char *detail;      /* why it failed, what is left; or NULL */
     char *guest;       /* of a plug: whether the guest uses the vCPUs; NULL: not of one, or not known yet */

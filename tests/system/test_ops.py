@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Operations: what `vireo ops`, --plan, --async and --timeout say and do, and the trace."""
 import json
+import os
 import re
 import signal
 import subprocess
@@ -95,3 +96,38 @@ def test_trace(daemon):
     for line in lines:
         json.loads(line[3])
     assert watcher.returncode == 0
+
+
+def test_wait(daemon, guest):
+    """--wait goes on past the deadline, to the guest's answer; for a plug it tells what the guest made of it."""
+    silent(daemon, "w1")
+    daemon.configure("unplug_timeout_ms = 500")
+    change = subprocess.Popen([VIREO, "-c", daemon.uri, "setvcpus", "w1", "1", "--live", "--wait"],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    wait_for(lambda: [o for o in ops(daemon, "list") if o["state"] == "pending"], 10, "pending operation")
+    assert change.poll() is None
+    daemon.wake("w1")
+    out, _ = change.communicate(timeout=30)
+    assert change.returncode == 0, out
+    assert daemon.counts("w1")[("current", "live")] == 1
+    daemon.paused("w2")
+    assert "whether the guest uses the vCPUs is not known" in daemon.vireo("setvcpus", "w2", "3", "--live", "--wait")
+
+
+def test_progress_on_a_terminal(daemon, guest):
+    silent(daemon, "t1")
+    daemon.configure("unplug_timeout_ms = 1500")
+    master, slave = os.openpty()
+    change = subprocess.Popen([VIREO, "-c", daemon.uri, "setvcpus", "t1", "1", "--live"], stdin=subprocess.DEVNULL,
+                              stdout=slave, stderr=slave)
+    os.close(slave)
+    text = b""
+    try:
+        while part := os.read(master, 4096):
+            text += part
+    except OSError:
+        pass  # the other end is closed
+    os.close(master)
+    assert change.wait(10) == 1
+    assert b"setvcpus 1 --live: 0 of 2 devices, acting" in text and b"goes on, 'vireo ops' shows it" in text
+    assert "requested vcpus is greater" in daemon.vireo("setvcpus", "t1", "9", "--live", "--wait", ok=False)
