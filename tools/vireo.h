@@ -33,7 +33,7 @@ typedef struct CommandGroup {
 } CommandGroup;
 
 extern const CommandGroup group_domain, group_vcpu, group_info, group_monitor, group_host,
-    group_ops, group_vireo;
+    group_ops, group_guest, group_vireo;
 extern const CommandGroup *const command_groups[]; /* NULL at the end */
 
 /* vireo.c */

@@ -107,6 +107,13 @@ def test_counts_and_cpus_by_virsh(daemon, agent_guest):
         return {key.strip(): value.strip() for key, value in rows}
 
     assert guest_vcpus() == {"vcpus": "0-3", "online": "0-3", "offlinable": "1-3"}
+    assert daemon.vireo("guestvcpus", "w1").split() == daemon.virsh("guestvcpus", "w1").split()
+    assert json.loads(daemon.vireo("qemu-agent-command", "w1", PING)) == {"return": {}}
+    assert "--enable or --disable" in daemon.vireo("guestvcpus", "w1", "1", ok=False)
+    daemon.vireo("guestvcpus", "w1", "1", "--disable")
+    daemon.wait_online("w1", "0,2-3", 10)
+    daemon.vireo("guestvcpus", "w1", "1", "--enable")
+    daemon.wait_online("w1", "0-3", 10)
     daemon.virsh("guestvcpus", "w1", "--cpulist", "2", "--disable")
     daemon.wait_online("w1", "0-1,3", 10)
     assert guest_vcpus()["online"] == "0-1,3"
