@@ -171,5 +171,3 @@ void driver_fail_operations(Domain *domain, const char *why);
 /* The guest agent (driver-agent.c). open: on a fiber, when the monitor is there; event: VSERPORT_CHANGE. */
 int driver_agent_open(Domain *domain, Error **reterr);
 void driver_agent_event(Domain *domain, json_object *data);
-/* Unplug evidence from an event (hotplug.c). */
-void hotplug_event(Domain *domain, const char *name, json_object *data);

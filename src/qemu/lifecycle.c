@@ -7,6 +7,7 @@
 #include "qemu/agent.h"
 #include "qemu/driver.h"
 #include "qemu/hotplug.h"
+#include "qemu/removal.h"
 #include "util/file.h"
 #include "util/log.h"
 
@@ -188,7 +189,7 @@ static void on_event(Monitor *monitor, const char *name, json_object *data, int6
     } else if (streq(name, "VSERPORT_CHANGE")) {
         driver_agent_event(domain, data);
     } else {
-        hotplug_event(domain, name, data);
+        removal_event(domain, name, data);
     }
 }
 

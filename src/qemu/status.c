@@ -15,7 +15,7 @@
 #include "qemu/agent.h"
 #include "qemu/command-line.h"
 #include "qemu/driver.h"
-#include "qemu/hotplug.h"
+#include "qemu/removal.h"
 #include "util/file.h"
 #include "util/log.h"
 
@@ -166,7 +166,7 @@ static int reconnect(Domain *domain, Error **reterr) {
     if (domain->pending_removals)
         vcpu_map_set_pending(&domain->vcpus, domain->pending_removals);
     bitmap_free(TAKE_PTR(domain->pending_removals));
-    hotplug_watch_pending(domain);
+    removal_watch_pending(domain);
     sync_run_state(domain);
     qemu_caps_unref(TAKE_PTR(domain->caps));
     qemu_caps_get(domain->driver->caps, domain->live->emulator, &domain->caps, NULL);
