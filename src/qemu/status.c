@@ -249,7 +249,8 @@ static void keep_reconnecting(void *userdata) {
     fiber_cond_broadcast(&driver->background);
 }
 
-static void take_up(Driver *driver, const char *path) {
+/* False when the file says nothing that can be used: then nobody knows whose QEMU is whose. */
+static bool take_up(Driver *driver, const char *path) {
     CLEANUP_DOMAIN Domain *found = domain_new(driver), *domain = NULL;
     CLEANUP_ERROR Error *error = NULL;
     CLEANUP_FREE char *text = NULL;
@@ -259,22 +260,22 @@ static void take_up(Driver *driver, const char *path) {
 
     r = file_read(path, DOMAIN_XML_MAX * 2, &text, &len);
     if (!found || r < 0)
-        return;
+        return false;
     doc = xmlReadMemory(text, (int)len, path, NULL, XML_PARSE_NONET | XML_PARSE_NOERROR);
     if (!doc || !xmlDocGetRootElement(doc)) {
         log_warning("status file '%s' cannot be read, ignoring", path);
         xmlFreeDoc(doc);
-        return;
+        return false;
     }
     r = read_status(xmlDocGetRootElement(doc), found, &error);
     xmlFreeDoc(doc);
     if (r < 0) {
         log_warning("status file '%s', ignoring: %s", path, error_message(error));
-        return;
+        return false;
     }
     domain = adopt(driver, found);
     if (!domain)
-        return;
+        return true;
     if (domain->id >= driver->next_id)
         driver->next_id = domain->id + 1;
     driver->n_first_tries++;
@@ -284,6 +285,7 @@ static void take_up(Driver *driver, const char *path) {
         driver->n_background--;
         domain_unref(domain);
     }
+    return true;
 }
 
 static bool is_known(const Driver *driver, pid_t pid) {
@@ -296,7 +298,7 @@ static bool is_known(const Driver *driver, pid_t pid) {
 /* A vireod that is killed between a QEMU's start and its status file leaves one that nobody knows; it has run
  * nothing yet. The same with one that is only asked for its capabilities. Known by the socket in their argv,
  * which lies in this daemon's run directory. */
-static void kill_strays(Driver *driver) {
+static void kill_strays(Driver *driver, bool all_known) {
     CLEANUP_FREE char *domain = strf("socket,id=charmonitor,path=%s/domains/", driver->paths.run);
     CLEANUP_FREE char *probe = strf("unix:%s/probe/", driver->paths.run);
     DIR *d = domain && probe ? opendir("/proc") : NULL;
@@ -310,6 +312,10 @@ static void kill_strays(Driver *driver) {
             (!qemu_process_has_argument(pid, domain) && !qemu_process_has_argument(pid, probe)) ||
             qemu_process_identify(pid, &found) < 0)
             continue;
+        if (!all_known) {
+            log_warning("QEMU process %d may belong to a status file that cannot be read, leaving it alone", (int)pid);
+            continue;
+        }
         log_warning("QEMU process %d was left behind before it was known, ending it", (int)pid);
         qemu_process_kill(&found, 0);
     }
@@ -321,6 +327,7 @@ void driver_reconnect_all(Driver *driver) {
     CLEANUP_FREE char *dir = path_join(driver->paths.run, "domains");
     struct dirent *entry;
     DIR *d = dir ? opendir(dir) : NULL;
+    bool all_known = true;
     uint64_t deadline;
 
     if (!d)
@@ -330,10 +337,10 @@ void driver_reconnect_all(Driver *driver) {
         CLEANUP_FREE char *path = path_join(dir, entry->d_name);
 
         if (path && n > 4 && streq(entry->d_name + n - 4, ".xml"))
-            take_up(driver, path);
+            all_known &= take_up(driver, path);
     }
     closedir(d);
-    kill_strays(driver);
+    kill_strays(driver, all_known);
     deadline = deadline_in(FIRST_TRIES_USEC);
     while (driver->n_first_tries > 0 && fiber_cond_wait(&driver->background, deadline) >= 0)
         ;

@@ -85,3 +85,26 @@ def test_garbage_in_run_directory(daemon):
     daemon.start()
     assert "paused" in daemon.virsh("domstate", "f1")
     assert "broken" in daemon.log_text()
+
+
+def test_stray_qemu(daemon):
+    """vireod was killed between a QEMU's start and its status file: the next one ends that QEMU. One whose status
+    file cannot be read is left alone."""
+    daemon.paused("known")
+    daemon.paused("stray")
+    pids = daemon.qemus()
+    daemon.stop(signal.SIGKILL)
+    status = f"{daemon.root}/run/domains/stray.xml"
+    os.rename(status, status + ".away")
+    daemon.start()
+    wait_for(lambda: "stray" not in daemon.qemus(), 10, "end of the stray")
+    assert daemon.qemus() == {"known": pids["known"]}
+    assert "running" in daemon.virsh("list") or "paused" in daemon.virsh("list")
+    daemon.virsh("start", "stray", "--paused")
+    pids = daemon.qemus()
+    daemon.stop(signal.SIGKILL)
+    with open(status, "w") as f:
+        f.write("<domstatus")
+    daemon.start()
+    assert daemon.qemus() == pids
+    assert "leaving it alone" in daemon.log_text()
