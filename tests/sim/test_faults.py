@@ -155,6 +155,17 @@ def test_huge_reply(daemon):
     wait_for(lambda: "shut off" in daemon.virsh("domstate", "s1"), 10, "end of s1")
 
 
+def test_shared_thread(daemon):
+    """All vCPUs on the emulator's thread: they come and go, and nothing is claimed of threads of their own."""
+    start(daemon, "s1", {"shared_thread": True})
+    daemon.virsh(*UP)
+    assert online(daemon, "s1") == [0, 1, 2, 3]
+    info = daemon.virsh("vcpuinfo", "s1")
+    assert info.count("VCPU:") == 4 and "CPU time" not in info
+    daemon.virsh(*DOWN)
+    agree(daemon, "s1")
+
+
 def test_old_qemu(daemon):
     """Without query-hotpluggable-cpus nothing can be plugged, and that is said."""
     start(daemon, "s1", {"without": ["query-hotpluggable-cpus"]})
