@@ -21,26 +21,6 @@ KINDS = {"setvcpus up": (("setvcpus", "s1", "6"), [0, 1, 2, 3, 4, 5]),
 FLAGS = {"live": ("--live",), "both": ("--live", "--config")}
 
 
-def crash_at(daemon, step, *command):
-    """The change under a vireod that ends at that step; whether it came there."""
-    daemon.stop()
-    os.environ["VIREOD_CRASH_AT"] = step
-    try:
-        daemon.start()
-    finally:
-        del os.environ["VIREOD_CRASH_AT"]
-    daemon.run("virsh", *command, ok=None)
-    try:
-        daemon.process.wait(2)
-        return True
-    except subprocess.TimeoutExpired:
-        daemon.stop()
-        return False
-    finally:
-        if daemon.process.poll() is not None:
-            daemon.start()
-
-
 def ended(daemon):
     wait_for(lambda: json.loads(daemon.vireo("ops", "list", "--json")) == [], 20, "end of the operation")
     assert os.listdir(f"{daemon.root}/run/operations") == []
@@ -60,7 +40,7 @@ def prepare(daemon, **behaviour):
 def test_crash(daemon, step, kind, flags):
     prepare(daemon)
     command, expected = KINDS[kind]
-    came = crash_at(daemon, step, *command, *FLAGS[flags])
+    came = daemon.crash_at(step, *command, *FLAGS[flags], seconds=2)
     assert came or (step == "config" and flags == "live")
     ended(daemon)
     agree(daemon, "s1")
@@ -75,7 +55,7 @@ def test_crash_with_a_silent_guest(daemon, step, kind, flags):
     """The guest answers only after the restart; steps that need its answer are not reached before."""
     prepare(daemon, silent=1)
     command, expected = KINDS[kind]
-    came = crash_at(daemon, step, *command, *FLAGS[flags])
+    came = daemon.crash_at(step, *command, *FLAGS[flags], seconds=2)
     assert came == (step not in ("confirmed", "config", "ended"))
     if not came:
         assert online(daemon, "s1") == [0, 1, 2]
@@ -91,7 +71,7 @@ def test_crash_of_a_change_that_fails(daemon, step):
     """QEMU refuses a device_add: nothing of it is left, whenever the daemon ended."""
     prepare(daemon, add_error=0)
     ask(daemon, "s1", set={"add_error": 1})
-    assert crash_at(daemon, step, "setvcpus", "s1", "6", "--live", "--config") or step == "saved"
+    assert daemon.crash_at(step, "setvcpus", "s1", "6", "--live", "--config") or step == "saved"
     ended(daemon)
     agree(daemon, "s1")
     assert online(daemon, "s1") == [0, 1, 2]

@@ -57,6 +57,25 @@ class Daemon:
             f.write("\n".join(lines) + "\n")
         self.start()
 
+    def crash_at(self, step, *command, seconds=15):
+        """Runs virsh with these words under a vireod that kills itself at that step of an operation (HACKING.md);
+        then a new one is there. Whether it came to that step."""
+        self.stop()
+        os.environ["VIREOD_CRASH_AT"] = step
+        try:
+            self.start()
+        finally:
+            del os.environ["VIREOD_CRASH_AT"]
+        self.run("virsh", *command, ok=None)
+        try:
+            self.process.wait(seconds)
+            crashed = True
+        except subprocess.TimeoutExpired:
+            self.stop()
+            crashed = False
+        self.start()
+        return crashed
+
     def answers(self):
         assert self.process.poll() is None, "vireod ended: " + self.log_text()[-3000:]
         try:

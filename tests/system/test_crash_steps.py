@@ -7,27 +7,14 @@ import subprocess
 
 import pytest
 
-from conftest import VIREOD, silent, wait_for
+from conftest import VIREOD, wait_for
 
 STEPS = subprocess.run([VIREOD, "--list-steps"], capture_output=True, text=True).stdout.split()
 
 
 def crash(daemon, step, *command):
-    """Runs the change with a daemon that ends at the step; returns whether it came there."""
-    daemon.stop()
-    os.environ["VIREOD_CRASH_AT"] = step
-    try:
-        daemon.start()
-    finally:
-        del os.environ["VIREOD_CRASH_AT"]
-    daemon.run("virsh", *command, ok=None)
-    try:
-        daemon.process.wait(15)
-        crashed = True
-    except subprocess.TimeoutExpired:
-        daemon.stop()
-        crashed = False
-    daemon.start()
+    """Also waits until the operation has ended; whether the daemon came to the step."""
+    crashed = daemon.crash_at(step, *command)
     wait_for(lambda: not json.loads(daemon.vireo("ops", "list", "--json")), 30, "end of the operation")
     assert os.listdir(f"{daemon.root}/run/operations") == []
     return crashed

@@ -2,7 +2,7 @@
 """The same for a removal, with a real guest."""
 import pytest
 
-from conftest import silent
+from conftest import silent, wait_for
 from test_crash_steps import STEPS, crash
 
 
@@ -22,18 +22,7 @@ def test_unplug_pending(daemon, guest):
     """The step that only a silent guest leads to."""
     daemon.configure("unplug_timeout_ms = 1000")
     silent(daemon, "c1")
-    daemon.stop()
-    import os
-    import subprocess
-    os.environ["VIREOD_CRASH_AT"] = "pending"
-    try:
-        daemon.start()
-    finally:
-        del os.environ["VIREOD_CRASH_AT"]
-    daemon.run("virsh", "setvcpus", "c1", "1", "--live", ok=None)
-    daemon.process.wait(15)
-    daemon.start()
+    assert daemon.crash_at("pending", "setvcpus", "c1", "1", "--live")
     daemon.wake("c1")
     daemon.wait_online("c1", "0")
-    from conftest import wait_for
     wait_for(lambda: daemon.counts("c1")[("current", "live")] == 1, 20, "current count of 1")
