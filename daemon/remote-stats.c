@@ -64,7 +64,7 @@ static void add_ullong(Params *params, const char *format, unsigned index, uint6
 }
 
 static void add_vcpu(Params *params, const Domain *domain, unsigned id) {
-    pid_t tid = id < domain->vcpus.n_vcpus ? domain->vcpus.tids[id] : 0;
+    pid_t tid = vcpu_map_tid(&domain->vcpus, id);
     remote_typed_param *param;
     uint64_t ns = 0;
     char state;

@@ -186,7 +186,7 @@ static void read_affinity(pid_t tid, const Bitmap *all, uint8_t *bytes, size_t l
 }
 
 static void fill_info(const Domain *domain, unsigned id, remote_vcpu_info *info) {
-    pid_t tid = id < domain->vcpus.n_vcpus ? domain->vcpus.tids[id] : 0;
+    pid_t tid = vcpu_map_tid(&domain->vcpus, id);
     uint64_t ns = 0;
     char state;
     int cpu = -1;
@@ -221,14 +221,13 @@ HANDLER(get_vcpus) {
         return error_no_memory(reterr);
     for (unsigned id = 0; id < domain->live->n_vcpus_max && ret->info.info_len < (unsigned)args->maxinfo; id++) {
         unsigned n = ret->info.info_len;
+        pid_t tid = vcpu_map_tid(&domain->vcpus, id);
 
         if (!domain->live->vcpus[id].online)
             continue;
         fill_info(domain, id, &ret->info.info_val[n]);
-        read_affinity(domain->vcpus.has_tids && id < domain->vcpus.n_vcpus && domain->vcpus.tids[id]
-                          ? domain->vcpus.tids[id]
-                          : domain->pid.pid,
-                      all, (uint8_t *)ret->cpumaps.cpumaps_val + (size_t)n * args->maplen, args->maplen);
+        read_affinity(tid ? tid : domain->pid.pid, all,
+                      (uint8_t *)ret->cpumaps.cpumaps_val + (size_t)n * args->maplen, args->maplen);
         ret->info.info_len++;
     }
     return 0;

@@ -117,11 +117,13 @@ int domain_check_active(const Domain *domain, Error **reterr) {
     return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is not running");
 }
 
-int domain_check_survives(const Domain *domain, const char *what, Error **reterr) {
-    bool affected = domain->caps && (domain->caps->major < 7 ||
-                                     (domain->caps->major == 7 && domain->caps->minor <= 2));
+bool domain_would_crash_after_removal(const Domain *domain) {
+    return domain->live->virt == DOMAIN_VIRT_QEMU && domain->caps &&
+           (domain->caps->major < 7 || (domain->caps->major == 7 && domain->caps->minor <= 2));
+}
 
-    if (!affected || !domain->vcpu_was_removed || domain->live->virt != DOMAIN_VIRT_QEMU)
+int domain_check_survives(const Domain *domain, const char *what, Error **reterr) {
+    if (!domain->vcpu_was_removed || !domain_would_crash_after_removal(domain))
         return 0;
     return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
                         "cannot %s in domain '%s': a vCPU was removed from it, and QEMU %u.%u without KVM "

@@ -2,8 +2,10 @@
 /* vCPU counts and single vCPUs: what the flags mean, live and in the persistent definition. */
 #include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "conf/domain-validate.h"
+#include "qemu/agent.h"
 #include "qemu/driver.h"
 #include "qemu/guest-online.h"
 #include "qemu/hotplug.h"
@@ -624,6 +626,23 @@ static void print_entity(FILE *out, const VcpuEntity *entity, bool plug) {
     fputc('\n', out);
 }
 
+/* What it means for the host and the guest, and what should be known before. */
+static void print_effects(FILE *out, const Domain *domain, const HotplugPlan *plan) {
+    unsigned n = hotplug_plan_vcpus(&domain->vcpus, plan), online = domain_def_online_vcpus(domain->live);
+    unsigned after = plan->plug ? online + n : online - n;
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+    fprintf(out, "host    %u threads %s, %u in all on %ld host CPUs\n", n, plan->plug ? "more" : "less", after, cpus);
+    if (plan->plug && (long)after > cpus)
+        fprintf(out, "warning more vCPUs than host CPUs: they will take turns\n");
+    if (plan->plug && (!domain->agent || !agent_is_connected(domain->agent)))
+        fprintf(out, "warning no guest agent is connected: the guest itself must bring the vCPUs online\n");
+    if (!plan->plug && domain_would_crash_after_removal(domain))
+        fprintf(out, "warning nothing can be plugged, nor the guest reset, after this until the domain is started "
+                     "again: QEMU %u.%u without KVM crashes on it\n",
+                domain->caps->major, domain->caps->minor);
+}
+
 int driver_plan_vcpus(Domain *domain, const VcpuRequest *request, char **ret, Error **reterr) {
     CLEANUP(hotplug_plan_done) HotplugPlan plan = {0};
     CLEANUP_DOMAIN_DEF DomainDef *wanted = NULL;
@@ -646,6 +665,8 @@ int driver_plan_vcpus(Domain *domain, const VcpuRequest *request, char **ret, Er
         return error_no_memory(reterr);
     for (size_t i = 0; i < plan.n_entities; i++)
         print_entity(out, &domain->vcpus.entities[plan.entities[i]], plan.plug);
+    if (plan.n_entities > 0)
+        print_effects(out, domain, &plan);
     if (live)
         fprintf(out, "live    %u vCPUs online now, %zu entities to %s\n", domain_def_online_vcpus(domain->live),
                 plan.n_entities, plan.plug ? "plug" : "unplug");

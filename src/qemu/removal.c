@@ -292,7 +292,9 @@ static void gather(Domain *domain, const Removal *removals, size_t n, uint64_t l
     }
 }
 
-int removals_wait(Domain *domain, Removal *removals, size_t n, Operation *operation, Error **reterr) {
+/* *ret_left: how many are still there. */
+static int wait_all(Domain *domain, Removal *removals, size_t n, Operation *operation, size_t *ret_left,
+                    Error **reterr) {
     UnplugTimeout timeout = unplug_timeout(domain, operation ? operation->request.timeout_usec : 0);
     uint64_t latest = deadline_in(timeout.usec * (timeout.is_total ? 1 : MAX_OF(n, (size_t)2)));
     uint64_t deadline = deadline_in(timeout.usec);
@@ -306,6 +308,7 @@ int removals_wait(Domain *domain, Removal *removals, size_t n, Operation *operat
         int r = settle_removals(domain, removals, n, &left, reterr);
 
         look_usec = now_usec() - began;
+        *ret_left = left;
         if (operation)
             operation->n_done = n - left;
         if (r < 0 || left == 0)
@@ -331,6 +334,15 @@ int removals_wait(Domain *domain, Removal *removals, size_t n, Operation *operat
         }
         gather(domain, removals, n, look_usec);
     }
+}
+
+int removals_wait(Domain *domain, Removal *removals, size_t n, Operation *operation, Error **reterr) {
+    size_t left = n;
+    int r = wait_all(domain, removals, n, operation, &left, reterr);
+
+    if (r < 0 && left < n && reterr && *reterr)
+        error_prefix(reterr, "%zu of %zu vCPU devices were removed", n - left, n);
+    return r;
 }
 
 /* ---- those that nobody waits for ---- */

@@ -274,6 +274,10 @@ int vcpu_map_build_static(json_object *fast, pid_t pid, VcpuMap *ret, Error **re
     return 0;
 }
 
+pid_t vcpu_map_tid(const VcpuMap *map, unsigned id) {
+    return map->has_tids && id < map->n_vcpus ? map->tids[id] : 0;
+}
+
 bool vcpu_map_has_hotplug(const VcpuMap *map) {
     return map->n_entities > 0 && map->entities[0].type;
 }

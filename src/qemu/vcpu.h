@@ -58,6 +58,8 @@ void vcpu_map_done(VcpuMap *map);
 Bitmap *vcpu_map_pending(const VcpuMap *map);
 /* What vcpu_map_pending said to an earlier daemon: their events are evidence again. */
 void vcpu_map_set_pending(VcpuMap *map, const Bitmap *pending);
+/* The host thread of a vCPU of its own; 0: offline, not known, or vCPUs share threads. */
+pid_t vcpu_map_tid(const VcpuMap *map, unsigned id);
 /* Whether QEMU named entities at all; a machine without CPU hotplug does not. */
 bool vcpu_map_has_hotplug(const VcpuMap *map);
 /* Online vCPUs: those of plugged entities. */

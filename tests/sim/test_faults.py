@@ -55,6 +55,17 @@ def test_refusals(daemon, code, reason):
     no_operations(daemon)
 
 
+def test_refusal_of_some(daemon):
+    """The guest gives two of three and refuses the third: both are said, and both are so."""
+    start(daemon, "s1", {"refuse_codes": [0x81], "event_delay_ms": [20, 20]})
+    daemon.virsh(*UP)
+    ask(daemon, "s1", set={"refuse_aliases": ["vcpu2"]})
+    error = daemon.virsh(*DOWN, ok=False)
+    assert "2 of 3 vCPU devices were removed" in error and "vCPU 2 was rejected" in error and "in use" in error
+    agree(daemon, "s1")
+    assert online(daemon, "s1") == [0, 2]
+
+
 def test_guest_error(daemon):
     start(daemon, "s1", {"guest_error": 1})
     daemon.virsh(*UP)

@@ -52,8 +52,10 @@ def test_cancelled_removal_after_restart(daemon, guest):
     daemon.start()
     daemon.wake("l3")
     wait_for(lambda: daemon.counts("l3")[("current", "live")] == 2, 20, "removal that was seen")
-    with open(f"{daemon.root}/run/domains/l3.xml") as f:
-        assert "pending" not in f.read()
+    def mark():
+        with open(f"{daemon.root}/run/domains/l3.xml") as f:
+            return "pending" in f.read()
+    wait_for(lambda: not mark(), 10, "status file without the mark")
 
 
 def test_daemon_dies_during_removal(daemon, guest):

@@ -33,6 +33,7 @@ def test_plan_changes_nothing(daemon):
     plan = daemon.vireo("setvcpus", "p1", "3", "--live", "--config", "--plan")
     assert "plug    vcpu1: device_add max-x86_64-cpu" in plan and "plug    vcpu2" in plan
     assert "config  1 of 4 vCPUs, will be 3 of 4" in plan
+    assert "host    2 threads more, 3 in all on" in plan and "warning no guest agent is connected" in plan
     assert "greater than max allowable" in daemon.vireo("setvcpus", "p1", "9", "--live", "--plan", ok=False)
     assert daemon.virsh("dumpxml", "p1") == before
     assert ops(daemon, "list", "--all") == []
