@@ -136,6 +136,8 @@ void removal_event(Domain *domain, const char *name, json_object *data) {
     } else if (streq(name, "DEVICE_UNPLUG_GUEST_ERROR")) {
         VcpuEntity *entity = vcpu_map_by_alias(&domain->vcpus, json_string(data, "device"));
 
+        if (!entity) /* "device" is optional in it */
+            entity = vcpu_map_by_path(&domain->vcpus, json_string(data, "path"));
         if (entity)
             entity_reject(entity, "the guest reported an unplug error");
     } else {

@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from simulated import ask, define, sent, start  # noqa: E402
-from conftest import daemon  # noqa: E402,F401
+from conftest import client, daemon, end_of, wait_for  # noqa: E402,F401
 
 LIVE, CONFIG, MAXIMUM, GUEST = 1, 2, 4, 8
 INVALID_ARG, UNSUPPORTED, INVALID, CONFIG_UNSUPPORTED = (libvirt.VIR_ERR_INVALID_ARG, libvirt.VIR_ERR_OPERATION_UNSUPPORTED,
@@ -125,3 +125,46 @@ def test_failed_changes_are_not_written_down(daemon):
     daemon.virsh("setvcpus", "s1", "9", "--live", ok=False)
     assert os.listdir(f"{daemon.root}/run/operations") == []
     assert ask(daemon, "s1")["online"] == [0, 1, 2]
+
+
+def test_another_change_holds_the_domain(daemon):
+    """It waits its turn, not for ever; the error names what it waited for, and nothing of it was sent."""
+    daemon.configure("unplug_timeout_ms = 60000")
+    start(daemon, "s1", {"silent": 1})
+    daemon.virsh("setvcpus", "s1", "3", "--live")
+    first = client(daemon, "setvcpus", "s1", "2", "--live")
+    wait_for(lambda: ["device_del", "vcpu2"] in sent(daemon, "s1"), 10, "removal under way")
+    before = sent(daemon, "s1")
+    assert "held by setvcpus" in daemon.virsh("setvcpus", "s1", "5", "--live", ok=False)
+    assert sent(daemon, "s1") == before
+    ask(daemon, "s1", release=True)
+    assert end_of(first)[0] == 0
+
+
+def test_no_thread_for_a_new_vcpu(daemon, domain):
+    """QEMU's two lists contradict each other: the plug is undone and said to be QEMU's fault."""
+    start(daemon, "s1", {"without_thread": ["vcpu2"]})
+    with pytest.raises(libvirt.libvirtError) as caught:
+        domain().setVcpusFlags(4, LIVE)
+    assert caught.value.get_error_code() == libvirt.VIR_ERR_INTERNAL_ERROR
+    assert "no thread for vCPU 2" in str(caught.value) and "are removed again" in str(caught.value)
+    assert ask(daemon, "s1")["online"] == [0]
+
+
+def test_order_at_start(daemon, monkeypatch):
+    """Two entities with one order: nothing is plugged at the start that fails."""
+    monkeypatch.setenv("VIREO_QMP_DEBUG", "1")
+    daemon.stop()
+    daemon.start()
+    define(daemon, "s1", {})
+    with open(f"{daemon.root}/s1.xml") as f:
+        xml = f.read()
+    vcpus = "".join(f"<vcpu id='{i}' enabled='yes' hotpluggable='{'yes' if i else 'no'}' order='{max(1, min(i + 1, 2))}'/>"
+                    for i in range(3))
+    with open(f"{daemon.root}/s1.xml", "w") as f:
+        f.write(xml.replace("</vcpu>", f"</vcpu><vcpus>{vcpus}</vcpus>"))
+    daemon.virsh("undefine", "s1")
+    result = daemon.run("virsh", "define", f"{daemon.root}/s1.xml", ok=None)
+    error = result.stderr if result.returncode else daemon.virsh("start", "s1", ok=False)
+    assert "duplicate vcpu order '2'" in error
+    assert '"execute":"device_add"' not in daemon.log_text()

@@ -222,3 +222,18 @@ def test_plug_without_agent(daemon):
     daemon.virsh("setvcpus", "p3", "3", "--live")
     assert last_operation(daemon, "p3")["guest"] == \
         "no guest agent is connected; whether the guest uses the vCPUs is not known"
+
+
+def test_agent_errors_send_nothing_to_qemu(daemon, agent_guest, monkeypatch):
+    monkeypatch.setenv("VIREO_QMP_DEBUG", "1")
+    daemon.stop()
+    daemon.start()
+    boot(daemon, "e1", vcpus=2, maximum=4)
+    ask_when_there(daemon, "e1")
+    assert "less cpu than requested" in daemon.virsh("setvcpus", "e1", "3", "--guest", ok=False)
+    assert "guest is missing vCPUs '3'" in daemon.virsh("guestvcpus", "e1", "--cpulist", "3", "--enable", ok=False)
+    assert "not offlinable" in daemon.virsh("guestvcpus", "e1", "--cpulist", "0", "--disable", ok=False)
+    log = daemon.log_text()
+    assert '"execute":"device_' not in log
+    daemon.virsh("setvcpus", "e1", "3", "--live")
+    assert '"execute":"device_add"' in daemon.log_text()  # it would have been seen
