@@ -141,7 +141,8 @@ void guest_online_wait(GuestOnline *online) {
 void guest_online_finish(GuestOnline *online, Operation *operation, unsigned n) {
     if (!online) {
         if (n > 0)
-            operation_set_guest(operation, "no guest agent is connected; whether the guest uses the vCPUs is not known");
+            operation_set_guest(operation,
+                                "whether the guest uses the vCPUs is not known: it does not run, or no agent is connected");
         return;
     }
     if (n > 0) {

@@ -221,7 +221,7 @@ def test_plug_without_agent(daemon):
     daemon.paused("p3")
     daemon.virsh("setvcpus", "p3", "3", "--live")
     assert last_operation(daemon, "p3")["guest"] == \
-        "no guest agent is connected; whether the guest uses the vCPUs is not known"
+        "whether the guest uses the vCPUs is not known: it does not run, or no agent is connected"
 
 
 def test_agent_errors_send_nothing_to_qemu(daemon, agent_guest, monkeypatch):
