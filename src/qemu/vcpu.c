@@ -95,6 +95,14 @@ static size_t entity_path_length(const char *path) {
     return thread ? (size_t)(thread - path) : strlen(path);
 }
 
+/* Which of the core's threads: the N of ".../thread[N]"; a path without one is the next. */
+static unsigned thread_of_path(const char *path, unsigned next) {
+    const char *thread = path + entity_path_length(path);
+    unsigned n;
+
+    return sscanf(thread, "/thread[%u]", &n) == 1 ? n : next;
+}
+
 typedef struct PathRow {
     const char *path;
     size_t len;
@@ -159,16 +167,20 @@ static int join_threads(VcpuMap *map, json_object *fast, pid_t pid, Error **rete
         const char *path = get_string(cpu, "qom-path");
         int64_t tid = get_int(cpu, "thread-id", 0);
         PathRow key, *row;
+        unsigned thread;
 
         if (!path)
             continue;
         key = (PathRow){.path = path, .len = entity_path_length(path)};
         row = bsearch(&key, rows, n_rows, sizeof(PathRow), compare_rows);
-        if (!row || row->n_seen >= row->entity->n_vcpus)
+        if (!row)
             continue;
-        if (row->n_seen == 0)
+        thread = thread_of_path(path, row->n_seen);
+        if (thread >= row->entity->n_vcpus)
+            continue;
+        if (row->n_seen++ == 0)
             row->entity->order = ++order;
-        map->tids[row->entity->first_id + row->n_seen++] = valid_tid(tid) ? tid : 0;
+        map->tids[row->entity->first_id + thread] = valid_tid(tid) ? tid : 0;
     }
     for (size_t i = 0; i < n_rows; i++)
         if (rows[i].n_seen == 0) {

@@ -219,15 +219,15 @@ static void test_an_entity_without_threads_is_gone(void **state) {
 static void test_cores_of_several_threads(void **state) {
     json_object *hotpluggable = json("[{\"type\":\"core\",\"vcpus-count\":2,\"props\":{\"core-id\":2}},"
                                      "{\"type\":\"core\",\"vcpus-count\":2,\"props\":{\"core-id\":0},\"qom-path\":\"/m/device[1]\"}]");
-    json_object *fast = json("[{\"qom-path\":\"/m/device[1]/thread[0]\",\"thread-id\":11},"
-                             "{\"qom-path\":\"/m/device[1]/thread[1]\",\"thread-id\":12},"
+    json_object *fast = json("[{\"qom-path\":\"/m/device[1]/thread[1]\",\"thread-id\":12},"
+                             "{\"qom-path\":\"/m/device[1]/thread[0]\",\"thread-id\":11},"
                              "{\"qom-path\":\"/m/device[1]/thread[2]\",\"thread-id\":13}]");
     CLEANUP_MAP VcpuMap map = {0};
 
     assert_int_equal(vcpu_map_build(hotpluggable, fast, 1, NULL, &map, NULL), 0);
     assert_int_equal(map.n_vcpus, 4);
     assert_int_equal(vcpu_map_online(&map), 2);
-    assert_int_equal(map.tids[0], 11);
+    assert_int_equal(map.tids[0], 11); /* by their number, in whatever order they are listed */
     assert_int_equal(map.tids[1], 12); /* one thread too many is left alone */
     assert_int_equal(map.tids[2], 0);
     assert_ptr_equal(vcpu_map_by_id(&map, 3), &map.entities[1]);
