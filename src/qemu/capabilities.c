@@ -159,7 +159,10 @@ static int read_kvm(QemuCaps *caps, json_object *value) {
 }
 
 static int read_commands(QemuCaps *caps, json_object *value) {
-    return read_names(value, &caps->commands, &caps->n_commands);
+    int r = read_names(value, &caps->commands, &caps->n_commands);
+
+    caps->cpu_add = r >= 0 && qemu_caps_has_command(caps, "cpu-add");
+    return r;
 }
 
 static int read_cpu_models(QemuCaps *caps, json_object *value) {

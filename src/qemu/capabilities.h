@@ -25,6 +25,7 @@ typedef struct QemuCaps {
     size_t n_commands;
     char **cpu_models; /* sorted; may be empty */
     size_t n_cpu_models;
+    bool cpu_add; /* the command, of QEMUs up to 5.1 */
     bool kvm; /* the binary has KVM and /dev/kvm could be used at probe time */
 } QemuCaps;
 

@@ -256,34 +256,60 @@ int vcpu_map_build(json_object *hotpluggable, json_object *fast, pid_t pid, cons
     return 0;
 }
 
-int vcpu_map_build_static(json_object *fast, pid_t pid, VcpuMap *ret, Error **reterr) {
-    VcpuMap map = {0};
+/* Entities of one vCPU each, by index: those of `fast`, and up to `n` that are not there. */
+static int build_by_index(json_object *fast, unsigned n, VcpuMap *map, Error **reterr) {
+    map->entities = calloc(n, sizeof(VcpuEntity));
+    map->tids = calloc(n, sizeof(pid_t));
+    if (!map->entities || !map->tids)
+        return error_no_memory(reterr);
+    map->n_entities = map->n_vcpus = n;
+    for (unsigned i = 0; i < n; i++)
+        map->entities[i] = (VcpuEntity){.first_id = i, .n_vcpus = 1};
+    for (size_t i = 0; i < json_object_array_length(fast); i++) {
+        json_object *cpu = json_object_array_get_idx(fast, i);
+        const char *path = get_string(cpu, "qom-path");
+        int64_t tid = get_int(cpu, "thread-id", get_int(cpu, "thread_id", 0));
+
+        if (!path)
+            path = get_string(cpu, "qom_path"); /* query-cpus wrote so */
+        map->entities[i].order = i + 1;
+        map->entities[i].qom_path = strdup(path ? path : "");
+        if (!map->entities[i].qom_path)
+            return error_no_memory(reterr);
+        map->tids[i] = valid_tid(tid) ? tid : 0;
+    }
+    return 0;
+}
+
+static int build_untyped(json_object *fast, pid_t pid, unsigned max, bool cpu_add, VcpuMap *ret,
+                         Error **reterr) {
+    CLEANUP(vcpu_map_done) VcpuMap map = {0};
     size_t n;
+    int r;
 
     if (!json_object_is_type(fast, json_type_array) || json_object_array_length(fast) == 0 ||
         json_object_array_length(fast) > DOMAIN_MAX_VCPUS)
         return error_report(reterr, FROM_QEMU, ERROR_INTERNAL,
                             "query-cpus-fast: not a usable list of CPUs");
     n = json_object_array_length(fast);
-    map.entities = calloc(n, sizeof(VcpuEntity));
-    map.tids = calloc(n, sizeof(pid_t));
-    if (!map.entities || !map.tids) {
-        vcpu_map_done(&map);
-        return error_no_memory(reterr);
-    }
-    map.n_entities = map.n_vcpus = n;
-    for (size_t i = 0; i < n; i++) {
-        json_object *cpu = json_object_array_get_idx(fast, i);
-        const char *path = get_string(cpu, "qom-path");
-        int64_t tid = get_int(cpu, "thread-id", 0);
-
-        map.entities[i] = (VcpuEntity){.first_id = i, .n_vcpus = 1, .order = i + 1};
-        map.entities[i].qom_path = strdup(path ? path : "");
-        map.tids[i] = valid_tid(tid) ? tid : 0;
-    }
+    r = build_by_index(fast, MAX_OF(n, (size_t)max), &map, reterr);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < map.n_entities; i++)
+        map.entities[i].cpu_add = cpu_add;
     map.has_tids = tids_are_valid(&map, pid);
     *ret = map;
+    map = (VcpuMap){0};
     return 0;
+}
+
+int vcpu_map_build_static(json_object *fast, pid_t pid, VcpuMap *ret, Error **reterr) {
+    return build_untyped(fast, pid, 0, false, ret, reterr);
+}
+
+int vcpu_map_build_cpu_add(json_object *fast, pid_t pid, unsigned max, VcpuMap *ret, Error **reterr) {
+    assert(max <= DOMAIN_MAX_VCPUS);
+    return build_untyped(fast, pid, max, true, ret, reterr);
 }
 
 pid_t vcpu_map_tid(const VcpuMap *map, unsigned id) {
@@ -291,7 +317,7 @@ pid_t vcpu_map_tid(const VcpuMap *map, unsigned id) {
 }
 
 bool vcpu_map_has_hotplug(const VcpuMap *map) {
-    return map->n_entities > 0 && map->entities[0].type;
+    return map->n_entities > 0 && vcpu_entity_can_plug(&map->entities[0]);
 }
 
 unsigned vcpu_map_online(const VcpuMap *map) {
@@ -381,6 +407,20 @@ VcpuEntity *vcpu_map_by_id(VcpuMap *map, unsigned id) {
     return NULL;
 }
 
+bool vcpu_entity_can_plug(const VcpuEntity *entity) {
+    return entity->type || entity->cpu_add;
+}
+
+int vcpu_map_check_plug(const VcpuMap *map, const VcpuEntity *entity, Error **reterr) {
+    for (size_t i = 0; entity->cpu_add && i < map->n_entities && map->entities[i].first_id < entity->first_id; i++)
+        if (!map->entities[i].qom_path)
+            return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
+                                "vcpu %u cannot be plugged before vcpu %u: this QEMU adds vCPUs by cpu-add, from low to "
+                                "high ids",
+                                entity->first_id, map->entities[i].first_id);
+    return 0;
+}
+
 json_object *vcpu_entity_device_add(const VcpuEntity *entity) {
     json_object *arguments = json_object_new_object();
     CLEANUP_FREE char *alias = strf("vcpu%u", entity->first_id);
@@ -394,4 +434,18 @@ json_object *vcpu_entity_device_add(const VcpuEntity *entity) {
     json_object_object_foreach(entity->props, key, value)
         json_object_object_add(arguments, key, json_object_get(value));
     return arguments;
+}
+
+static json_object *cpu_add(const VcpuEntity *entity) {
+    json_object *arguments = json_object_new_object();
+
+    if (arguments)
+        json_object_object_add(arguments, "id", json_object_new_int64(entity->first_id));
+    return arguments;
+}
+
+json_object *vcpu_entity_plug_command(const VcpuEntity *entity, const char **ret_command) {
+    assert(vcpu_entity_can_plug(entity));
+    *ret_command = entity->cpu_add ? "cpu-add" : "device_add";
+    return entity->cpu_add ? cpu_add(entity) : vcpu_entity_device_add(entity);
 }

@@ -26,7 +26,8 @@ typedef enum UnplugState {
 typedef struct VcpuEntity {
     unsigned first_id;    /* id of its first vCPU */
     unsigned n_vcpus;     /* vcpus-count: 1 on x86, threads per core on POWER */
-    char *type;           /* device_add driver */
+    char *type;           /* device_add driver; NULL: QEMU named none */
+    bool cpu_add;         /* without a type: plugged by its id with the old cpu-add, never taken away */
     json_object *props;   /* device_add properties, QEMU's own */
     int64_t topology[6];  /* node is not part of the order: socket, die, cluster, core, thread; -1 */
     char *qom_path;       /* NULL: not plugged */
@@ -52,6 +53,10 @@ int vcpu_map_build(json_object *hotpluggable, json_object *fast, pid_t pid, cons
                    VcpuMap *ret, Error **reterr);
 /* A map for a QEMU without hotpluggable entities: threads in index order. */
 int vcpu_map_build_static(json_object *fast, pid_t pid, VcpuMap *ret, Error **reterr);
+/* The same where QEMU has cpu-add (1.5 to 5.1; from 2.7 on for machine types older than that only): ids up to
+ * `max` are entities that it can add. `fast` may be the answer of the older query-cpus. Facts: QEMU's
+ * qapi/machine.json before 5.2 (cpu-add, CpuInfo). */
+int vcpu_map_build_cpu_add(json_object *fast, pid_t pid, unsigned max, VcpuMap *ret, Error **reterr);
 void vcpu_map_done(VcpuMap *map);
 
 /* The vCPUs that the guest was asked to release and still has; NULL: out of memory. Caller frees. */
@@ -60,7 +65,7 @@ Bitmap *vcpu_map_pending(const VcpuMap *map);
 void vcpu_map_set_pending(VcpuMap *map, const Bitmap *pending);
 /* The host thread of a vCPU of its own; 0: offline, not known, or vCPUs share threads. */
 pid_t vcpu_map_tid(const VcpuMap *map, unsigned id);
-/* Whether QEMU named entities at all; a machine without CPU hotplug does not. */
+/* Whether QEMU can plug any entity; a machine without CPU hotplug cannot. */
 bool vcpu_map_has_hotplug(const VcpuMap *map);
 /* Online vCPUs: those of plugged entities. */
 unsigned vcpu_map_online(const VcpuMap *map);
@@ -70,5 +75,11 @@ VcpuEntity *vcpu_map_by_path(VcpuMap *map, const char *path);
 /* The entity that vCPU `id` belongs to, or NULL. */
 VcpuEntity *vcpu_map_by_id(VcpuMap *map, unsigned id);
 
+/* Can the entity be plugged, now or after a removal? */
+bool vcpu_entity_can_plug(const VcpuEntity *entity);
+/* cpu-add goes from low to high ids: ERROR_OPERATION_UNSUPPORTED for one whose predecessor is not there. */
+int vcpu_map_check_plug(const VcpuMap *map, const VcpuEntity *entity, Error **reterr);
 /* device_add's arguments for an entity: {"driver":type,"id":"vcpuN",props...}. NULL: out of memory. */
 json_object *vcpu_entity_device_add(const VcpuEntity *entity);
+/* The arguments of the command that plugs an entity, and its name: device_add or cpu-add. NULL: out of memory. */
+json_object *vcpu_entity_plug_command(const VcpuEntity *entity, const char **ret_command);

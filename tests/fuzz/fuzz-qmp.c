@@ -79,6 +79,8 @@ static void use_replies(MonitorReply *replies[2]) {
     }
     if (replies[1]->value && vcpu_map_build_static(replies[1]->value, 4711, &map, NULL) >= 0)
         vcpu_map_done(&map);
+    if (replies[1]->value && vcpu_map_build_cpu_add(replies[1]->value, 4711, 9, &map, NULL) >= 0)
+        vcpu_map_done(&map);
     if (replies[0]->value && replies[1]->value)
         use_map(replies[0]->value, replies[1]->value);
 }

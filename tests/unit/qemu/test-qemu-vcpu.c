@@ -235,6 +235,59 @@ static void test_cores_of_several_threads(void **state) {
     json_object_put(fast);
 }
 
+/* QEMU before 2.7, and the machine types of that time up to 5.1: no entities, but cpu-add. */
+static void test_cpu_add(void **state) {
+    json_object *fast = json("[{\"CPU\":0,\"current\":true,\"halted\":false,\"thread_id\":25627,"
+                             "\"qom_path\":\"/machine/unattached/device[0]\"},"
+                             "{\"CPU\":1,\"current\":false,\"halted\":true,\"thread_id\":25628,"
+                             "\"qom_path\":\"/machine/unattached/device[2]\"}]");
+    CLEANUP_MAP VcpuMap map = {0}, none = {0};
+    CLEANUP_ERROR Error *error = NULL;
+    const char *command = NULL;
+    json_object *arguments, *expected = json("{\"id\":2}");
+
+    assert_int_equal(vcpu_map_build_cpu_add(fast, 1, 4, &map, NULL), 0);
+    check_order(&map);
+    assert_int_equal(map.n_vcpus, 4);
+    assert_int_equal(vcpu_map_online(&map), 2);
+    assert_true(map.has_tids && vcpu_map_has_hotplug(&map));
+    assert_int_equal(map.tids[1], 25628);
+    assert_int_equal(map.tids[2], 0);
+    assert_string_equal(map.entities[1].qom_path, "/machine/unattached/device[2]");
+    for (unsigned i = 0; i < 4; i++) { /* what came so never goes */
+        assert_null(map.entities[i].alias);
+        assert_true(vcpu_entity_can_plug(&map.entities[i]));
+    }
+    assert_int_equal(vcpu_map_check_plug(&map, &map.entities[2], NULL), 0);
+    assert_true(vcpu_map_check_plug(&map, &map.entities[3], &error) < 0);
+    assert_int_equal(error->code, ERROR_OPERATION_UNSUPPORTED);
+    assert_non_null(strstr(error->message, "vcpu 3 cannot be plugged before vcpu 2"));
+    arguments = vcpu_entity_plug_command(&map.entities[2], &command);
+    assert_string_equal(command, "cpu-add");
+    assert_true(json_object_equal(arguments, expected));
+    json_object_put(arguments);
+
+    assert_int_equal(vcpu_map_build_static(fast, 1, &none, NULL), 0); /* neither of the two */
+    assert_false(vcpu_map_has_hotplug(&none));
+    assert_int_equal(none.n_vcpus, 2);
+    json_object_put(expected);
+    json_object_put(fast);
+}
+
+static void test_plug_command_of_entities(void **state) {
+    CLEANUP_RECORDED Recorded recorded = load("dies");
+    CLEANUP_MAP VcpuMap map = build(&recorded, NULL);
+    const char *command = NULL;
+    json_object *arguments = vcpu_entity_plug_command(&map.entities[6], &command);
+    json_object *expected = vcpu_entity_device_add(&map.entities[6]);
+
+    assert_string_equal(command, "device_add");
+    assert_true(json_object_equal(arguments, expected));
+    assert_int_equal(vcpu_map_check_plug(&map, &map.entities[7], NULL), 0); /* in any order */
+    json_object_put(arguments);
+    json_object_put(expected);
+}
+
 static void test_bad_answers_are_errors(void **state) {
     static const struct {
         const char *hotpluggable, *words;
@@ -283,6 +336,7 @@ static void test_odd_threads_are_survived(void **state) {
     assert_true(vcpu_map_build_static(hotpluggable, 1, &none, NULL) == 0);
     vcpu_map_done(&none);
     assert_true(vcpu_map_build_static(NULL, 1, &none, &error) < 0);
+    assert_null(none.entities);
     assert_true(strstr(error->message, "query-cpus-fast") != NULL);
     json_object_put(hotpluggable);
     json_object_put(fast);
@@ -301,6 +355,8 @@ int main(void) {
         cmocka_unit_test(test_unplug_state_carries_over),
         cmocka_unit_test(test_an_entity_without_threads_is_gone),
         cmocka_unit_test(test_cores_of_several_threads),
+        cmocka_unit_test(test_cpu_add),
+        cmocka_unit_test(test_plug_command_of_entities),
         cmocka_unit_test(test_bad_answers_are_errors),
         cmocka_unit_test(test_odd_threads_are_survived),
     };
