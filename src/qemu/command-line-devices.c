@@ -55,6 +55,7 @@ static int assign_chardevs(DomainDef *def, const char *channel_dir) {
 int qemu_assign_aliases(DomainDef *def, const char *channel_dir) {
     int r = assign_chardevs(def, channel_dir);
 
+    qemu_fill_iommu(def);
     for (size_t i = 0; r >= 0 && i < def->n_disks; i++) {
         static const char *const prefixes[] = {
             [DISK_BUS_VIRTIO] = "virtio-disk", [DISK_BUS_IDE] = "ide-disk", [DISK_BUS_SATA] = "sata-disk",

@@ -21,3 +21,5 @@ char *argv_escape(const char *text);
 
 /* Controllers, chardevs, disks, interfaces, rng, balloon. */
 int argv_add_devices(ArgvBuilder *builder, const DomainDef *def, Error **reterr);
+/* The interrupt remapping device when it is needed, and what its attributes imply. */
+void qemu_fill_iommu(DomainDef *def);

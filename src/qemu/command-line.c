@@ -104,12 +104,28 @@ char *qemu_argv_format(char *const *argv) {
 
 /* ---- machine, accelerator, CPU ---- */
 
+static const char *on_off(Tristate value) {
+    return value == TRISTATE_YES ? "on" : value == TRISTATE_NO ? "off" : NULL;
+}
+
 static bool is_x86(const DomainDef *def) {
     return streq(def->os.arch, "x86_64") || streq(def->os.arch, "i686") || streq(def->os.arch, "i386");
 }
 
+/* Without extended interrupt mode no interrupt reaches a vCPU beyond these. */
+#define VCPUS_WITHOUT_EIM 255u
+
 static bool needs_remapping(const DomainDef *def) {
-    return is_x86(def) && def->n_vcpus_max > 255;
+    return is_x86(def) && def->n_vcpus_max > VCPUS_WITHOUT_EIM;
+}
+
+static bool is_q35(const char *machine) {
+    return strstr(machine, "q35") != NULL;
+}
+
+/* vCPUs that come and go at a time: pSeries has cores, of as many as the topology has threads. */
+static unsigned granularity(const DomainDef *def, const QemuMachine *machine) {
+    return strncmp(machine->name, "pseries", 7) == 0 ? MAX_OF(def->cpu.topology.threads, 1u) : 1;
 }
 
 /* A property of the pc machines only. */
@@ -123,20 +139,17 @@ static bool without_hpet(const DomainDef *def, const QemuMachine *machine) {
 static void add_machine(ArgvBuilder *builder, const QemuCommandParams *params,
                         const QemuMachine *machine) {
     const DomainDef *def = params->def;
-    bool kvm = def->virt == DOMAIN_VIRT_KVM;
-    const char *split = kvm && (needs_remapping(def) || def->iommu.intremap == TRISTATE_YES || def->features.ioapic_split)
-                            ? ",kernel-irqchip=split"
-                            : "";
-    const char *acpi = is_x86(def) && !def->features.acpi ? ",acpi=off" : "";
-    const char *smm = def->features.smm == TRISTATE_NO    ? ",smm=off"
-                      : def->features.smm == TRISTATE_YES ? ",smm=on"
-                                                          : "";
-    const char *vmport = def->features.vmport == TRISTATE_NO    ? ",vmport=off"
-                         : def->features.vmport == TRISTATE_YES ? ",vmport=on"
-                                                                : "";
+    const FeaturesDef *features = &def->features;
+    bool kvm = def->virt == DOMAIN_VIRT_KVM, x86 = is_x86(def);
+    /* Interrupt remapping needs the I/O APIC outside of the kernel. */
+    bool split = features->ioapic_split || def->iommu.intremap == TRISTATE_YES ||
+                 def->iommu.eim == TRISTATE_YES;
+    const char *smm = x86 ? on_off(features->smm) : NULL, *vmport = x86 ? on_off(features->vmport) : NULL;
 
-    argv_add_option(builder, "-machine", "%s,accel=%s,usb=off,dump-guest-core=off%s%s%s%s%s", machine->name,
-                    kvm ? "kvm" : "tcg", split, acpi, smm, vmport,
+    argv_add_option(builder, "-machine", "%s,accel=%s,usb=off,dump-guest-core=off%s%s%s%s%s%s%s",
+                    machine->name, kvm ? "kvm" : "tcg", x86 && kvm && split ? ",kernel-irqchip=split" : "",
+                    x86 && !features->acpi ? ",acpi=off" : "", smm ? ",smm=" : "", smm ? smm : "",
+                    vmport ? ",vmport=" : "", vmport ? vmport : "",
                     without_hpet(def, machine) ? ",hpet=off" : "");
 }
 
@@ -185,7 +198,7 @@ static void add_cpu(ArgvBuilder *builder, const DomainDef *def) {
     add_features(&def->cpu, out);
     if (def->features.pmu != TRISTATE_ABSENT && is_x86(def))
         fprintf(out, ",pmu=%s", def->features.pmu == TRISTATE_YES ? "on" : "off");
-    if (def->features.kvm_hidden == TRISTATE_YES)
+    if (def->features.kvm_hidden == TRISTATE_YES && is_x86(def))
         fputs(",kvm=off", out);
     if (fclose(out) == 0)
         argv_add_option(builder, "-cpu", "%s", text);
@@ -224,25 +237,46 @@ static void add_smp(ArgvBuilder *builder, const DomainDef *def) {
     }
 }
 
+/* The vCPUs of a cell. Those that no cell names belong to the first, as in libvirt since 6.4: QEMU would
+ * warn and put them where it likes. NULL: out of memory. */
+static Bitmap *cell_vcpus(const DomainDef *def, size_t at) {
+    const NumaCell *cells = def->cpu.cells;
+    CLEANUP_BITMAP Bitmap *vcpus = cells[at].cpus ? bitmap_copy(cells[at].cpus) : bitmap_new();
+
+    for (unsigned id = 0; vcpus && at == 0 && id < def->n_vcpus_max; id++) {
+        bool named = false;
+
+        for (size_t i = 0; i < def->cpu.n_cells; i++)
+            named |= cells[i].cpus && bitmap_test(cells[i].cpus, id);
+        if (!named && bitmap_set(vcpus, id) < 0)
+            return NULL;
+    }
+    return TAKE_PTR(vcpus);
+}
+
 static void add_numa(ArgvBuilder *builder, const DomainDef *def) {
     for (size_t i = 0; i < def->cpu.n_cells; i++) {
         const NumaCell *cell = &def->cpu.cells[i];
+        CLEANUP_BITMAP Bitmap *vcpus = cell_vcpus(def, i);
         char *text = NULL;
         size_t size = 0;
         FILE *out = open_memstream(&text, &size);
 
-        if (!out) {
+        if (!out || !vcpus) {
+            if (out)
+                fclose(out);
+            free(text);
             builder->failed = true;
             return;
         }
         fprintf(out, "node,nodeid=%zu", i);
-        for (int first = cell->cpus ? bitmap_next(cell->cpus, 0) : -1; first >= 0;) {
+        for (int first = bitmap_next(vcpus, 0); first >= 0;) {
             int last = first;
 
-            while (bitmap_test(cell->cpus, last + 1))
+            while (bitmap_test(vcpus, last + 1))
                 last++;
             fprintf(out, last > first ? ",cpus=%d-%d" : ",cpus=%d", first, last);
-            first = bitmap_next(cell->cpus, last + 1);
+            first = bitmap_next(vcpus, last + 1);
         }
         fprintf(out, ",memdev=ram-node%zu", i);
         if (fclose(out) == 0) {
@@ -282,29 +316,23 @@ static void add_clock(ArgvBuilder *builder, const DomainDef *def) {
 
         if (streq(timer->name, "rtc") && streq_ptr(timer->tickpolicy, "catchup"))
             drift = ",driftfix=slew";
-        if (streq(timer->name, "pit") && streq_ptr(timer->tickpolicy, "delay"))
+        if (streq(timer->name, "pit") && streq_ptr(timer->tickpolicy, "delay") && is_x86(def))
             argv_add_option(builder, "-global", "kvm-pit.lost_tick_policy=delay");
     }
     argv_add_option(builder, "-rtc", "base=%s%s", base, drift);
 }
 
-static const char *on_off(Tristate value, const char *fallback) {
-    return value == TRISTATE_YES ? "on" : value == TRISTATE_NO ? "off" : fallback;
-}
-
-/* The one of the definition, or the one that more than 255 vCPUs need. */
 static void add_iommu(ArgvBuilder *builder, const DomainDef *def) {
     const IommuDef *iommu = &def->iommu;
-    const char *wanted = needs_remapping(def) ? "on" : NULL;
     const struct {
         const char *name, *value;
-    } properties[] = {{"intremap", on_off(iommu->intremap, wanted)},
-                      {"caching-mode", on_off(iommu->caching_mode, NULL)},
-                      {"eim", on_off(iommu->eim, wanted)},
-                      {"device-iotlb", on_off(iommu->iotlb, NULL)}};
+    } properties[] = {{"intremap", on_off(iommu->intremap)},
+                      {"caching-mode", on_off(iommu->caching_mode)},
+                      {"eim", on_off(iommu->eim)},
+                      {"device-iotlb", on_off(iommu->iotlb)}};
     json_object *device;
 
-    if (!iommu->given && !wanted)
+    if (!iommu->given)
         return;
     device = json_object_new_object();
     json_object_object_add(device, "driver", json_object_new_string("intel-iommu"));
@@ -314,40 +342,95 @@ static void add_iommu(ArgvBuilder *builder, const DomainDef *def) {
             json_object_object_add(device, properties[i].name, json_object_new_string(properties[i].value));
     if (iommu->aw_bits)
         json_object_object_add(device, "aw-bits", json_object_new_int64(iommu->aw_bits));
-    argv_add_option(builder, "-device", "%s", json_object_to_json_string_ext(device, JSON_C_TO_STRING_PLAIN));
-    json_object_put(device);
+    argv_add_json(builder, "-device", device);
+}
+
+void qemu_fill_iommu(DomainDef *def) {
+    IommuDef *iommu = &def->iommu;
+    bool needed = needs_remapping(def) && def->os.machine && is_q35(def->os.machine);
+
+    iommu->given |= needed;
+    if (needed && iommu->eim == TRISTATE_ABSENT)
+        iommu->eim = TRISTATE_YES;
+    if (iommu->eim == TRISTATE_YES && iommu->intremap == TRISTATE_ABSENT)
+        iommu->intremap = TRISTATE_YES;
 }
 
 /* ---- checks ---- */
 
-static int check(const QemuCommandParams *params, const QemuMachine *machine, Error **reterr) {
+/* TCG's local APIC has no x2APIC mode before QEMU 9.0. */
+static int check_without_kvm(const QemuCommandParams *params, Error **reterr) {
     const DomainDef *def = params->def;
 
-    if (!machine)
+    if (def->virt == DOMAIN_VIRT_KVM || params->caps->major >= 9 ||
+        (!needs_remapping(def) && def->iommu.eim != TRISTATE_YES))
+        return 0;
+    return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                        "domain '%s': %s cannot be had without KVM before QEMU 9.0, and '%s' is %u.%u; use "
+                        "type='kvm'",
+                        def->name, needs_remapping(def) ? "more than 255 vCPUs" : "<iommu> with eim='on'",
+                        params->caps->binary, params->caps->major, params->caps->minor);
+}
+
+static int check_iommu(const QemuCommandParams *params, const QemuMachine *machine, Error **reterr) {
+    const DomainDef *def = params->def;
+    const IommuDef *iommu = &def->iommu;
+
+    if (needs_remapping(def) && !is_q35(machine->name))
         return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
-                            "the emulator '%s' does not support the machine type '%s'",
-                            params->caps->binary, def->os.machine ? def->os.machine : "(default)");
+                            "domain '%s': more than %u vCPUs are only supported on q35-based machine "
+                            "types, not on '%s'",
+                            def->name, VCPUS_WITHOUT_EIM, machine->name);
+    if (needs_remapping(def) &&
+        (!iommu->given || iommu->eim != TRISTATE_YES || iommu->intremap == TRISTATE_NO))
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                            "domain '%s': more than %u vCPUs require extended interrupt mode enabled on the "
+                            "iommu device: <iommu model='intel'><driver intremap='on' eim='on'/></iommu>",
+                            def->name, VCPUS_WITHOUT_EIM);
+    if (iommu->given && !is_q35(machine->name))
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                            "domain '%s': the IOMMU model 'intel' requires the q35 machine type, not '%s'",
+                            def->name, machine->name);
+    if (iommu->eim == TRISTATE_YES && iommu->intremap == TRISTATE_NO)
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                            "domain '%s': <iommu> with eim='on' requires intremap='on'", def->name);
+    return check_without_kvm(params, reterr);
+}
+
+/* Said here, before QEMU says it in its own words. */
+static int check_vcpus(const DomainDef *def, const QemuMachine *machine, Error **reterr) {
+    unsigned at_a_time = granularity(def, machine), online = domain_def_online_vcpus(def);
+
     if (def->n_vcpus_max > machine->cpu_max)
         return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
                             "Maximum CPUs greater than specified machine type limit %u (domain '%s' asks "
                             "for %u on '%s')",
                             machine->cpu_max, def->name, def->n_vcpus_max, machine->name);
-    if (needs_remapping(def) && !strstr(machine->name, "q35"))
+    if (online % at_a_time || boot_vcpus(def) % at_a_time)
         return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
-                            "more than 255 vcpus require the q35 machine type");
-    if (needs_remapping(def) && (def->iommu.eim == TRISTATE_NO || def->iommu.intremap == TRISTATE_NO))
+                            "vCPUs count must be a multiple of the vCPU hotplug granularity (%u): domain "
+                            "'%s' has %u online vCPUs, %u of them not hotpluggable",
+                            at_a_time, def->name, online, boot_vcpus(def));
+    return 0;
+}
+
+static int check(const QemuCommandParams *params, const QemuMachine *machine, Error **reterr) {
+    const DomainDef *def = params->def;
+    int r;
+
+    if (!machine)
         return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
-                            "domain '%s': more than 255 vcpus require <iommu> with intremap='on' and eim='on'",
-                            def->name);
-    if (def->iommu.given && !strstr(machine->name, "q35"))
-        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
-                            "domain '%s': the IOMMU model 'intel' requires the q35 machine type", def->name);
+                            "the emulator '%s' does not support the machine type '%s'",
+                            params->caps->binary, def->os.machine ? def->os.machine : "(default)");
+    r = check_vcpus(def, machine, reterr);
+    if (r < 0)
+        return r;
     if (def->virt == DOMAIN_VIRT_KVM && !params->caps->kvm)
         return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
                             "domain '%s' has type='kvm', but '%s' cannot use /dev/kvm on this host; use "
                             "type='qemu'",
                             def->name, params->caps->binary);
-    return 0;
+    return check_iommu(params, machine, reterr);
 }
 
 int qemu_command_line(const QemuCommandParams *params, char ***ret_argv, Error **reterr) {

@@ -412,13 +412,18 @@ bool vcpu_entity_can_plug(const VcpuEntity *entity) {
 }
 
 int vcpu_map_check_plug(const VcpuMap *map, const VcpuEntity *entity, Error **reterr) {
-    for (size_t i = 0; entity->cpu_add && i < map->n_entities && map->entities[i].first_id < entity->first_id; i++)
-        if (!map->entities[i].qom_path)
-            return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
-                                "vcpu %u cannot be plugged before vcpu %u: this QEMU adds vCPUs by cpu-add, from low to "
-                                "high ids",
-                                entity->first_id, map->entities[i].first_id);
-    return 0;
+    const VcpuEntity *lower = map->entities;
+
+    if (!entity->cpu_add)
+        return 0;
+    while (lower < entity && lower->qom_path)
+        lower++;
+    if (lower >= entity)
+        return 0;
+    return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
+                        "vcpu %u cannot be plugged before vcpu %u: this QEMU adds vCPUs by cpu-add, from low "
+                        "to high ids",
+                        entity->first_id, lower->first_id);
 }
 
 json_object *vcpu_entity_device_add(const VcpuEntity *entity) {

@@ -81,5 +81,5 @@ bool vcpu_entity_can_plug(const VcpuEntity *entity);
 int vcpu_map_check_plug(const VcpuMap *map, const VcpuEntity *entity, Error **reterr);
 /* device_add's arguments for an entity: {"driver":type,"id":"vcpuN",props...}. NULL: out of memory. */
 json_object *vcpu_entity_device_add(const VcpuEntity *entity);
-/* The arguments of the command that plugs an entity, and its name: device_add or cpu-add. NULL: out of memory. */
+/* The command that plugs an entity, device_add or cpu-add, and its arguments. NULL: out of memory. */
 json_object *vcpu_entity_plug_command(const VcpuEntity *entity, const char **ret_command);

@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(HERE, "../system"))
 from conftest import wait_for  # noqa: E402
 
 # A QEMU that does not crash at a plug after a removal (domain_check_survives).
-MODERN = {"query-version": {"qemu": {"major": 8, "minor": 2, "micro": 0}, "package": ""}}
+MODERN = {"query-version": {"qemu": {"major": 9, "minor": 0, "micro": 0}, "package": ""}}
 
 
 def emulator(daemon, name, behaviour):

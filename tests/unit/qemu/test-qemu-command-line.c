@@ -19,9 +19,19 @@ static QemuMachine machines[] = {
     {.name = (char *)"microvm", .cpu_max = 288},
 };
 
+static QemuMachine other_machines[] = {
+    {.name = (char *)"pseries-7.2", .alias = (char *)"pseries", .cpu_max = 4096, .hotpluggable_cpus = true},
+    {.name = (char *)"s390-ccw-virtio-7.2", .alias = (char *)"s390-ccw-virtio", .cpu_max = 248,
+     .hotpluggable_cpus = true},
+};
+
 static QemuCaps caps = {.n_refs = 1, .binary = (char *)"/usr/bin/qemu-system-x86_64",
                         .arch = (char *)"x86_64", .major = 7, .minor = 2, .machines = machines,
                         .n_machines = ARRAY_SIZE(machines), .kvm = true};
+
+static QemuCaps other_caps = {.n_refs = 1, .binary = (char *)"/usr/bin/qemu-system-other",
+                              .arch = (char *)"other", .major = 7, .minor = 2, .machines = other_machines,
+                              .n_machines = ARRAY_SIZE(other_machines)};
 
 static const char *data_dir(void) {
     const char *dir = getenv("TEST_DATA");
@@ -41,7 +51,8 @@ static DomainDef *parse(const char *file, const char *xml) {
 
 /* The command line as text, or NULL and an error. */
 static char *command_line(DomainDef *def, Error **reterr) {
-    QemuCommandParams params = {.def = def, .caps = &caps, .monitor_path = "/run/vm,1/monitor",
+    QemuCaps *used = streq(def->os.arch, "x86_64") || streq(def->os.arch, "i686") ? &caps : &other_caps;
+    QemuCommandParams params = {.def = def, .caps = used, .monitor_path = "/run/vm,1/monitor",
                                 .channel_dir = "/lib/channel"};
     char **argv = NULL, *text = NULL;
     size_t size = 0;
@@ -126,6 +137,31 @@ static void test_many_vcpus_bring_remapping(void **state) {
     assert_true(strstr(many, "kernel-irqchip=split") != NULL);
 }
 
+/* One without the mode gets it; what runs says so, and what it implies goes with it. */
+static void test_iommu_is_filled_in(void **state) {
+    static const struct {
+        const char *vcpus, *driver, *expected;
+    } rows[] = {
+        {"256", "", "\"intremap\":\"on\",\"eim\":\"on\"}"},
+        {"256", "<driver intremap='on'/>", "\"intremap\":\"on\",\"eim\":\"on\"}"},
+        {"4", "<driver eim='on'/>", "\"intremap\":\"on\",\"eim\":\"on\"}"},
+        {"4", "<driver intremap='off' iotlb='on'/>", "\"intremap\":\"off\",\"device-iotlb\":\"on\"}"},
+        {"4", "", "{\"driver\":\"intel-iommu\",\"id\":\"iommu0\"}"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        CLEANUP_FREE char *rest = strf("<vcpu>%s</vcpu><os><type machine='pc-q35-7.2'>hvm</type></os>"
+                                       "<devices><iommu model='intel'>%s</iommu></devices>", rows[i].vcpus,
+                                       rows[i].driver);
+        CLEANUP_FREE char *text = line_of(rest);
+
+        if (!strstr(text, rows[i].expected))
+            fail_msg("%s: %s", rest, text);
+        assert_int_equal(strstr(text, "kernel-irqchip=split") != NULL,
+                         strstr(text, "\"intremap\":\"on\"") != NULL);
+    }
+}
+
 /* Only what is online and cannot be unplugged is there from the start. */
 static void test_boot_vcpus(void **state) {
     CLEANUP_FREE char *text = line_of("<vcpu>4</vcpu><vcpus><vcpu id='0' enabled='yes' hotpluggable='no'/>"
@@ -135,36 +171,85 @@ static void test_boot_vcpus(void **state) {
     assert_true(strstr(text, "-smp 2,maxcpus=4,sockets=4,cores=1,threads=1\n") != NULL);
 }
 
+#define IOMMU(driver) "<os><type machine='q35'>hvm</type></os><devices><iommu model='intel'>" driver \
+                      "</iommu></devices>"
+#define CORES(vcpu, vcpus) vcpu "<os><type arch='ppc64' machine='pseries'>hvm</type></os><cpu>" \
+                           "<topology sockets='1' cores='2' threads='4'/></cpu>" vcpus
+
+/* The cells name four of eight. */
+static void test_vcpus_of_no_cell(void **state) {
+    CLEANUP_FREE char *text = line_of("<vcpu>8</vcpu><cpu><numa><cell id='0' cpus='1' memory='512'/>"
+                                      "<cell id='1' cpus='4-6' memory='512'/></numa></cpu>");
+
+    assert_non_null(strstr(text, "-numa node,nodeid=0,cpus=0-3,cpus=7,memdev=ram-node0\n"));
+    assert_non_null(strstr(text, "-numa node,nodeid=1,cpus=4-6,memdev=ram-node1\n"));
+}
+
 static void test_refusals(void **state) {
     static const struct {
         const char *rest, *words;
-        bool no_kvm;
+        bool no_kvm; /* the host has none, or type='qemu' */
+        const char *type;
     } rows[] = {
         {"<os><type machine='sun4m'>hvm</type></os>",
-         "the emulator '/usr/bin/qemu-system-x86_64' does not support the machine type 'sun4m'", false},
+         "the emulator '/usr/bin/qemu-system-x86_64' does not support the machine type 'sun4m'", false, "kvm"},
         {"<vcpu>289</vcpu><os><type machine='q35'>hvm</type></os>",
-         "Maximum CPUs greater than specified machine type limit 288", false},
+         "Maximum CPUs greater than specified machine type limit 288", false, "kvm"},
         {"<vcpu>256</vcpu><os><type machine='pc'>hvm</type></os>",
-         "Maximum CPUs greater than specified machine type limit 255", false},
+         "Maximum CPUs greater than specified machine type limit 255", false, "kvm"},
         {"<vcpu>256</vcpu><os><type machine='microvm'>hvm</type></os>",
-         "more than 255 vcpus require the q35 machine type", false},
-        {"", "cannot use /dev/kvm on this host", true},
+         "more than 255 vCPUs are only supported on q35-based machine types, not on 'microvm'", false, "kvm"},
+        {"", "cannot use /dev/kvm on this host", true, "kvm"},
+        {"<vcpu>256</vcpu><os><type machine='q35'>hvm</type></os>",
+         "more than 255 vCPUs cannot be had without KVM before QEMU 9.0, and '/usr/bin/qemu-system-x86_64' is "
+         "7.2", true, "qemu"},
+        {IOMMU("<driver eim='on'/>"), "<iommu> with eim='on' cannot be had without KVM", true, "qemu"},
+        {IOMMU("<driver intremap='off' eim='on'/>"), "eim='on' requires intremap='on'", false, "kvm"},
+        {"<vcpu>256</vcpu>" IOMMU("<driver eim='off'/>"),
+         "more than 255 vCPUs require extended interrupt mode", false, "kvm"},
+        {"<vcpu>256</vcpu>" IOMMU("<driver intremap='off'/>"),
+         "more than 255 vCPUs require extended interrupt mode", false, "kvm"},
+        {"<devices><iommu model='intel'/></devices>",
+         "requires the q35 machine type, not 'pc-i440fx-7.2'", false, "kvm"},
+        {CORES("<vcpu current='6'>8</vcpu>", ""),
+         "vCPUs count must be a multiple of the vCPU hotplug granularity (4): domain 'n' has 6 online vCPUs, 6 "
+         "of them not hotpluggable", true, "qemu"},
+        {CORES("<vcpu>8</vcpu>", "<vcpus><vcpu id='0' enabled='yes'/>"
+                                 "<vcpu id='1' enabled='yes' hotpluggable='yes'/>"
+                                 "<vcpu id='2' enabled='yes' hotpluggable='yes'/>"
+                                 "<vcpu id='3' enabled='yes' hotpluggable='yes'/></vcpus>"),
+         "granularity (4): domain 'n' has 4 online vCPUs, 1 of them not hotpluggable", true, "qemu"},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        CLEANUP_FREE char *xml = strf("<domain type='kvm'><name>n</name><memory>1</memory>%s</domain>",
-                                      rows[i].rest), *text = NULL;
+        CLEANUP_FREE char *xml = strf("<domain type='%s'><name>n</name><memory>1</memory>%s</domain>",
+                                      rows[i].type, rows[i].rest), *text = NULL;
         CLEANUP_DOMAIN_DEF DomainDef *def = parse(rows[i].rest, xml);
         CLEANUP_ERROR Error *error = NULL;
 
         caps.kvm = !rows[i].no_kvm;
         text = command_line(def, &error);
         caps.kvm = true;
-        assert_null(text);
+        if (text)
+            fail_msg("%s: %s", rows[i].rest, text);
         assert_int_equal(error->code, ERROR_CONFIG_UNSUPPORTED);
         if (!strstr(error->message, rows[i].words))
             fail_msg("%s", error->message);
     }
+}
+
+/* Since then TCG has an x2APIC. */
+static void test_many_vcpus_without_kvm(void **state) {
+    CLEANUP_DOMAIN_DEF DomainDef *def = parse("", "<domain type='qemu'><name>n</name><memory>1</memory><vcpu>288"
+                                                  "</vcpu><os><type machine='q35'>hvm</type></os></domain>");
+    CLEANUP_FREE char *text = NULL;
+
+    caps.major = 9;
+    text = command_line(def, NULL);
+    caps.major = 7;
+    assert_non_null(text);
+    assert_non_null(strstr(text, "\"eim\":\"on\""));
+    assert_null(strstr(text, "kernel-irqchip"));
 }
 
 static void test_quoting(void **state) {
@@ -178,8 +263,11 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden),
         cmocka_unit_test(test_many_vcpus_bring_remapping),
+        cmocka_unit_test(test_iommu_is_filled_in),
         cmocka_unit_test(test_boot_vcpus),
+        cmocka_unit_test(test_vcpus_of_no_cell),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_many_vcpus_without_kvm),
         cmocka_unit_test(test_quoting),
     };
 
