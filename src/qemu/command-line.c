@@ -325,11 +325,11 @@ static void add_clock(ArgvBuilder *builder, const DomainDef *def) {
 static void add_iommu(ArgvBuilder *builder, const DomainDef *def) {
     const IommuDef *iommu = &def->iommu;
     const struct {
-        const char *name, *value;
-    } properties[] = {{"intremap", on_off(iommu->intremap)},
-                      {"caching-mode", on_off(iommu->caching_mode)},
-                      {"eim", on_off(iommu->eim)},
-                      {"device-iotlb", on_off(iommu->iotlb)}};
+        const char *name;
+        Tristate value;
+        bool is_auto; /* an OnOffAuto to QEMU, a word; the others are booleans */
+    } properties[] = {{"intremap", iommu->intremap, true}, {"caching-mode", iommu->caching_mode, false},
+                      {"eim", iommu->eim, true}, {"device-iotlb", iommu->iotlb, false}};
     json_object *device;
 
     if (!iommu->given)
@@ -337,9 +337,14 @@ static void add_iommu(ArgvBuilder *builder, const DomainDef *def) {
     device = json_object_new_object();
     json_object_object_add(device, "driver", json_object_new_string("intel-iommu"));
     json_object_object_add(device, "id", json_object_new_string("iommu0"));
-    for (size_t i = 0; i < ARRAY_SIZE(properties); i++)
-        if (properties[i].value)
-            json_object_object_add(device, properties[i].name, json_object_new_string(properties[i].value));
+    for (size_t i = 0; i < ARRAY_SIZE(properties); i++) {
+        Tristate value = properties[i].value;
+
+        if (value != TRISTATE_ABSENT)
+            json_object_object_add(device, properties[i].name,
+                                   properties[i].is_auto ? json_object_new_string(on_off(value))
+                                                         : json_object_new_boolean(value == TRISTATE_YES));
+    }
     if (iommu->aw_bits)
         json_object_object_add(device, "aw-bits", json_object_new_int64(iommu->aw_bits));
     argv_add_json(builder, "-device", device);

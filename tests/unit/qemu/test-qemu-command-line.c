@@ -145,7 +145,7 @@ static void test_iommu_is_filled_in(void **state) {
         {"256", "", "\"intremap\":\"on\",\"eim\":\"on\"}"},
         {"256", "<driver intremap='on'/>", "\"intremap\":\"on\",\"eim\":\"on\"}"},
         {"4", "<driver eim='on'/>", "\"intremap\":\"on\",\"eim\":\"on\"}"},
-        {"4", "<driver intremap='off' iotlb='on'/>", "\"intremap\":\"off\",\"device-iotlb\":\"on\"}"},
+        {"4", "<driver intremap='off' iotlb='on'/>", "\"intremap\":\"off\",\"device-iotlb\":true}"},
         {"4", "", "{\"driver\":\"intel-iommu\",\"id\":\"iommu0\"}"},
     };
 
