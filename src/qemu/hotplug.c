@@ -264,6 +264,8 @@ int hotplug_boot(Domain *domain, Error **reterr) {
     if (r >= 0)
         r = hotplug_check_def(&domain->vcpus, wanted, n, reterr);
     if (r >= 0)
+        r = vcpu_map_check_boot(&domain->vcpus, wanted, n, reterr);
+    if (r >= 0)
         r = hotplug_plan_boot(&domain->vcpus, wanted, n, &plan, reterr);
     if (r < 0)
         return r;

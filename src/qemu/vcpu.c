@@ -4,7 +4,6 @@
 
 #include <stdio.h>
 
-#include "conf/domain-def.h"
 #include "util/file.h"
 
 #define PERIPHERAL "/machine/peripheral/"
@@ -405,6 +404,52 @@ VcpuEntity *vcpu_map_by_id(VcpuMap *map, unsigned id) {
             return entity;
     }
     return NULL;
+}
+
+/* One entity against the definition of its first vCPU. */
+static int check_boot_entity(const VcpuEntity *entity, const VcpuDef *wanted, Error **reterr) {
+    unsigned id = entity->first_id;
+
+    if (wanted->online == (entity->qom_path != NULL))
+        return 0;
+    if (!wanted->online)
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                            "vcpu '%u' is not enabled, but QEMU starts with it: those that are not hotpluggable "
+                            "have to be the first ones",
+                            id);
+    if (wanted->hotpluggable != TRISTATE_YES)
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                            "vcpu '%u' is enabled and not hotpluggable, but QEMU does not start with it: such "
+                            "ones have to be the first ones",
+                            id);
+    if (!vcpu_entity_can_plug(entity))
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                            "vcpu '%u' is to be hotplugged at start, but QEMU names no hotpluggable entity for "
+                            "it; hotpluggable='no' makes it one that is there from the start",
+                            id);
+    return 0;
+}
+
+int vcpu_map_check_boot(const VcpuMap *map, const VcpuDef *wanted, unsigned n, Error **reterr) {
+    for (unsigned id = 0; id < n;) {
+        const VcpuEntity absent = {.first_id = id, .n_vcpus = 1};
+        const VcpuEntity *entity = vcpu_map_by_id((VcpuMap *)map, id);
+        int r;
+
+        if (!entity)
+            entity = &absent;
+        r = check_boot_entity(entity, &wanted[entity->first_id], reterr);
+        if (r < 0)
+            return r;
+        id = entity->first_id + entity->n_vcpus;
+    }
+    return 0;
+}
+
+int vcpu_map_check_affinity(const VcpuMap *map, Error **reterr) {
+    return map->has_tids ? 0
+                         : error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                                        "cpu affinity is not supported: QEMU runs several vCPUs on one thread");
 }
 
 bool vcpu_entity_can_plug(const VcpuEntity *entity) {

@@ -11,8 +11,7 @@
 #include <json-c/json.h>
 #include <sys/types.h>
 
-#include "util/bitmap.h"
-#include "util/error.h"
+#include "conf/domain-def.h"
 
 /* What is known of a removal that was asked for. */
 typedef enum UnplugState {
@@ -74,6 +73,12 @@ VcpuEntity *vcpu_map_by_alias(VcpuMap *map, const char *alias);
 VcpuEntity *vcpu_map_by_path(VcpuMap *map, const char *path);
 /* The entity that vCPU `id` belongs to, or NULL. */
 VcpuEntity *vcpu_map_by_id(VcpuMap *map, unsigned id);
+
+/* At start: QEMU has or can plug just the vCPUs that are wanted. `wanted` is the definition's n, from before
+ * the first refresh. ERROR_CONFIG_UNSUPPORTED. */
+int vcpu_map_check_boot(const VcpuMap *map, const VcpuDef *wanted, unsigned n, Error **reterr);
+/* ERROR_OPERATION_INVALID where vCPUs have no threads of their own: nothing can be pinned or scheduled. */
+int vcpu_map_check_affinity(const VcpuMap *map, Error **reterr);
 
 /* Can the entity be plugged, now or after a removal? */
 bool vcpu_entity_can_plug(const VcpuEntity *entity);

@@ -270,6 +270,15 @@ def test_plugged_at_boot_in_their_order(daemon):
     assert "paused" in daemon.virsh("domstate", "b1")
 
 
+@pytest.mark.parametrize("machine, states, words", [
+    ("q35", [(True, False, 0), (False, True, 0), (True, False, 0)], "vcpu '1' is not enabled, but QEMU starts with it"),
+    ("microvm", [(True, False, 0), (True, True, 0)], "vcpu '1' is to be hotplugged at start")])
+def test_what_cannot_be_at_start(daemon, machine, states, words):
+    define(daemon, "b1", "x86_64", machine, maximum=len(states), inner=vcpus(states))
+    start_refused(daemon, "b1", CONFIG_UNSUPPORTED, words)
+    assert sent(daemon) == []
+
+
 def test_order_is_of_one_entity(daemon):
     states = [(True, False, 1), (True, True, 2), (True, True, 2)]
     define(daemon, "b1", "x86_64", "q35", maximum=3, inner=vcpus(states))

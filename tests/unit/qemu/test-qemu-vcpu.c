@@ -288,6 +288,56 @@ static void test_plug_command_of_entities(void **state) {
     json_object_put(expected);
 }
 
+/* Four entities, the first there; QEMU's side of the start. */
+static void test_boot_against_the_definition(void **state) {
+    enum { OFF, BOOT, PLUG };
+    static const struct {
+        const char *name;
+        int vcpus[6];
+        unsigned n;
+        const char *words;
+    } rows[] = {
+        {"flat", {BOOT, OFF, OFF, OFF}, 4, NULL},
+        {"flat", {BOOT, OFF, PLUG, PLUG}, 4, NULL},
+        {"flat", {BOOT, PLUG}, 2, NULL}, /* more than the definition's are not its business */
+        {"flat", {OFF, PLUG, OFF, OFF}, 4, "vcpu '0' is not enabled, but QEMU starts with it"},
+        {"flat", {BOOT, OFF, BOOT, OFF}, 4, "vcpu '2' is enabled and not hotpluggable"},
+        {"flat", {BOOT, OFF, OFF, OFF, OFF, OFF}, 6, NULL},
+        {"flat", {BOOT, OFF, OFF, OFF, OFF, PLUG}, 6, "QEMU names no hotpluggable entity for it"},
+        {"flat", {BOOT, OFF, OFF, OFF, BOOT, OFF}, 6, "vcpu '4' is enabled and not hotpluggable"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        CLEANUP_RECORDED Recorded recorded = load(rows[i].name);
+        CLEANUP_MAP VcpuMap map = build(&recorded, NULL);
+        CLEANUP_ERROR Error *error = NULL;
+        VcpuDef wanted[6] = {0};
+        int r;
+
+        for (unsigned id = 0; id < rows[i].n; id++)
+            wanted[id] = (VcpuDef){.online = rows[i].vcpus[id] != OFF,
+                                   .hotpluggable = rows[i].vcpus[id] == BOOT ? TRISTATE_NO : TRISTATE_YES};
+        r = vcpu_map_check_boot(&map, wanted, rows[i].n, &error);
+        assert_int_equal(r < 0, rows[i].words != NULL);
+        if (r >= 0)
+            continue;
+        assert_int_equal(error->code, ERROR_CONFIG_UNSUPPORTED);
+        if (!strstr(error->message, rows[i].words))
+            fail_msg("row %zu: %s", i, error->message);
+    }
+}
+
+static void test_affinity_needs_threads(void **state) {
+    CLEANUP_RECORDED Recorded recorded = load("flat"), single = load("single");
+    CLEANUP_MAP VcpuMap map = build(&recorded, NULL), shared = build(&single, NULL);
+    CLEANUP_ERROR Error *error = NULL;
+
+    assert_int_equal(vcpu_map_check_affinity(&map, NULL), 0);
+    assert_true(vcpu_map_check_affinity(&shared, &error) < 0);
+    assert_int_equal(error->code, ERROR_OPERATION_INVALID);
+    assert_non_null(strstr(error->message, "cpu affinity is not supported"));
+}
+
 static void test_bad_answers_are_errors(void **state) {
     static const struct {
         const char *hotpluggable, *words;
@@ -357,6 +407,8 @@ int main(void) {
         cmocka_unit_test(test_cores_of_several_threads),
         cmocka_unit_test(test_cpu_add),
         cmocka_unit_test(test_plug_command_of_entities),
+        cmocka_unit_test(test_boot_against_the_definition),
+        cmocka_unit_test(test_affinity_needs_threads),
         cmocka_unit_test(test_bad_answers_are_errors),
         cmocka_unit_test(test_odd_threads_are_survived),
     };
