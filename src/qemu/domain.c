@@ -187,7 +187,9 @@ int domain_take_vcpus(Domain *domain, VcpuQuery *query, Error **reterr) {
         return r;
     if (!domain->live)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is not running");
-    if (query->hotpluggable->error_class)
+    if (query->hotpluggable->error_class && domain->caps && domain->caps->cpu_add)
+        r = vcpu_map_build_cpu_add(query->fast->value, domain->pid.pid, domain->live->n_vcpus_max, &map, reterr);
+    else if (query->hotpluggable->error_class)
         r = vcpu_map_build_static(query->fast->value, domain->pid.pid, &map, reterr);
     else
         r = vcpu_map_build(query->hotpluggable->value, query->fast->value, domain->pid.pid, &domain->vcpus,

@@ -617,7 +617,9 @@ int driver_retry_operation(Operation *operation, uint64_t timeout_usec, Error **
 static void print_entity(FILE *out, const VcpuEntity *entity, bool plug) {
     const char *props = entity->props ? json_object_to_json_string_ext(entity->props, JSON_C_TO_STRING_PLAIN) : "{}";
 
-    if (plug)
+    if (plug && entity->cpu_add)
+        fprintf(out, "plug    vcpu%u: cpu-add %u", entity->first_id, entity->first_id);
+    else if (plug)
         fprintf(out, "plug    vcpu%u: device_add %s %s", entity->first_id, entity->type, props);
     else
         fprintf(out, "unplug  %s: device_del, then the guest's evidence", entity->alias);

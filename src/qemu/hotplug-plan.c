@@ -20,7 +20,7 @@ static int plan_up(const VcpuMap *map, unsigned online, unsigned target, Hotplug
     for (size_t i = 0; i < map->n_entities && online < target; i++) {
         const VcpuEntity *entity = &map->entities[i];
 
-        if (entity->qom_path || !entity->type)
+        if (entity->qom_path || !vcpu_entity_can_plug(entity))
             continue;
         if (online + entity->n_vcpus > target)
             return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
@@ -106,8 +106,12 @@ int hotplug_preflight(const Domain *domain, const HotplugPlan *plan, Error **ret
     r = domain_check_active(domain, reterr);
     if (r < 0)
         return r;
-    if (plan->plug)
-        return domain_check_survives(domain, "plug a vCPU", reterr);
+    if (plan->plug) {
+        r = domain_check_survives(domain, "plug a vCPU", reterr);
+        if (r >= 0) /* the plan goes up: its first entity decides */
+            r = vcpu_map_check_plug(&domain->vcpus, &domain->vcpus.entities[plan->entities[0]], reterr);
+        return r;
+    }
     if (streq(domain->live->os.arch, "s390x")) /* its QEMU refuses every device_del of a CPU */
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
                             "vCPUs of domain '%s' cannot be removed while it runs: QEMU's s390x machines have no CPU "
@@ -178,7 +182,7 @@ int hotplug_plan_boot(const VcpuMap *map, const VcpuDef *wanted, unsigned n, Hot
     for (size_t i = 0; i < map->n_entities; i++) {
         unsigned id = map->entities[i].first_id;
 
-        if (id < n && wanted[id].online && !map->entities[i].qom_path && map->entities[i].type)
+        if (id < n && wanted[id].online && !map->entities[i].qom_path && vcpu_entity_can_plug(&map->entities[i]))
             entities[plan->n_entities++] = (BootEntity){.at = i, .order = wanted[id].order};
     }
     qsort(entities, plan->n_entities, sizeof(BootEntity), compare_boot);

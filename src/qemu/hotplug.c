@@ -34,11 +34,12 @@ static void free_replies(ReplyPtr *replies, size_t n) {
 static int send_all(Domain *domain, const HotplugPlan *plan, ReplyPtr *replies, Error **reterr) {
     for (size_t i = 0; i < plan->n_entities; i++) {
         VcpuEntity *entity = &domain->vcpus.entities[plan->entities[i]];
+        const char *command = "device_del";
         json_object *arguments;
         int r;
 
         if (plan->plug) {
-            arguments = vcpu_entity_device_add(entity);
+            arguments = vcpu_entity_plug_command(entity, &command);
         } else {
             arguments = json_object_new_object();
             if (arguments)
@@ -48,8 +49,7 @@ static int send_all(Domain *domain, const HotplugPlan *plan, ReplyPtr *replies, 
         }
         if (!arguments)
             return error_no_memory(reterr);
-        r = monitor_send(domain->monitor, plan->plug ? "device_add" : "device_del", arguments,
-                         &replies[i]);
+        r = monitor_send(domain->monitor, command, arguments, &replies[i]);
         if (r < 0)
             return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
                                 "domain '%s': cannot send to QEMU: %s", domain_name(domain),

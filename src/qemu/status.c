@@ -159,6 +159,8 @@ static int reconnect(Domain *domain, Error **reterr) {
         r = driver_watch(domain, reterr);
     if (r >= 0)
         r = driver_agent_open(domain, reterr);
+    qemu_caps_unref(TAKE_PTR(domain->caps)); /* what the map is built by; without them it is a guess */
+    qemu_caps_get(domain->driver->caps, domain->live->emulator, &domain->caps, NULL);
     if (r >= 0)
         r = domain_refresh_vcpus(domain, reterr);
     if (r < 0)
@@ -168,8 +170,6 @@ static int reconnect(Domain *domain, Error **reterr) {
     bitmap_free(TAKE_PTR(domain->pending_removals));
     removal_watch_pending(domain);
     sync_run_state(domain);
-    qemu_caps_unref(TAKE_PTR(domain->caps));
-    qemu_caps_get(domain->driver->caps, domain->live->emulator, &domain->caps, NULL);
     return 0;
 }
 

@@ -52,6 +52,22 @@ def test_start_count_must_be_whole_cores(daemon):
     assert "shut off" in daemon.virsh("domstate", "p1")
 
 
+def test_cpu_add(daemon):
+    """QEMUs that have no hotpluggable entities but the older command: from low to high ids, and none goes."""
+    start(daemon, "s1", {"without": ["query-hotpluggable-cpus"], "cpu_add": True})
+    assert "cannot be plugged before vcpu 1" in daemon.virsh("setvcpu", "s1", "3", "--enable", "--live", ok=False)
+    assert "cpu-add 1" in daemon.vireo("setvcpus", "s1", "4", "--live", "--plan")
+    daemon.virsh("setvcpus", "s1", "4", "--live", "--config")
+    assert online(daemon, "s1") == ask(daemon, "s1")["online"] == [0, 1, 2, 3]
+    log = [row[0] for row in ask(daemon, "s1", log=True)["log"]]
+    assert log.count("cpu-add") == 3 and "device_add" not in log
+    assert "can't be unplugged" in daemon.virsh("setvcpus", "s1", "2", "--live", ok=False)
+    daemon.stop()
+    daemon.start()
+    daemon.virsh("setvcpu", "s1", "4", "--enable", "--live")
+    assert online(daemon, "s1") == [0, 1, 2, 3, 4]
+
+
 def test_removed_vcpus_each_have_an_event(daemon):
     import subprocess
     from conftest import VIREO, end_of, wait_for

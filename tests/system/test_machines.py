@@ -246,7 +246,7 @@ def test_s390x_cores(daemon, connection):
 # ---- machines without CPU hotplug ----
 
 @pytest.mark.parametrize("arch, machine, maximum, current, wanted", [
-    ("x86_64", "microvm", 2, 2, 1), ("x86_64", "microvm", 2, 1, 2), ("ppc64", "powernv9", 2, 1, 2)])
+    ("x86_64", "microvm", 2, 2, 1), ("x86_64", "microvm", 2, 1, 2), ("ppc64", "powernv9", 2, 2, 1)])
 def test_without_hotplug(daemon, connection, arch, machine, maximum, current, wanted):
     start(daemon, "e1", arch, machine, maximum=maximum, current=current,
           memory=2048 if machine == "powernv9" else 256)  # the least it takes
