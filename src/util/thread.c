@@ -61,16 +61,13 @@ static int affinity_error(pid_t tid, const char *cpus, int errnum, Error **reter
 }
 
 int thread_set_affinity(pid_t tid, const Bitmap *cpus, Error **reterr) {
-    uint8_t bytes[MASK_BYTES];
     unsigned long mask[MASK_BYTES / sizeof(unsigned long)] = {0};
     CLEANUP_FREE char *text = NULL;
     int errnum;
 
     assert(tid > 0 && cpus);
-    /* Byte n/8, bit n%8 is the wire's form; the kernel's is a row of longs in the host's byte order. */
-    bitmap_to_bytes(cpus, bytes, sizeof(bytes));
-    for (size_t i = 0; i < sizeof(bytes); i++)
-        mask[i / sizeof(long)] |= (unsigned long)bytes[i] << (i % sizeof(long) * 8);
+    for (int cpu = bitmap_next(cpus, 0); cpu >= 0; cpu = bitmap_next(cpus, cpu + 1))
+        CPU_SET_S(cpu, sizeof(mask), (cpu_set_t *)mask);
     if (sched_setaffinity(tid, sizeof(mask), (cpu_set_t *)mask) == 0)
         return 0;
     errnum = errno;
@@ -80,15 +77,19 @@ int thread_set_affinity(pid_t tid, const Bitmap *cpus, Error **reterr) {
 
 int thread_get_affinity(pid_t tid, Bitmap **ret, Error **reterr) {
     unsigned long mask[MASK_BYTES / sizeof(unsigned long)] = {0};
-    uint8_t bytes[MASK_BYTES];
+    CLEANUP_BITMAP Bitmap *cpus = bitmap_new();
 
     assert(tid > 0);
+    if (!cpus)
+        return error_no_memory(reterr);
     if (sched_getaffinity(tid, sizeof(mask), (cpu_set_t *)mask) < 0)
         return errno == ESRCH ? gone(tid, reterr)
                               : error_system(reterr, FROM_NONE, errno, "cannot read the CPUs of thread %d", tid);
-    for (size_t i = 0; i < sizeof(bytes); i++)
-        bytes[i] = mask[i / sizeof(long)] >> (i % sizeof(long) * 8);
-    return bitmap_from_bytes(bytes, sizeof(bytes), ret) < 0 ? error_no_memory(reterr) : 0;
+    for (unsigned cpu = 0; cpu < BITMAP_MAX_BITS; cpu++)
+        if (CPU_ISSET_S(cpu, sizeof(mask), (cpu_set_t *)mask) && bitmap_set(cpus, cpu) < 0)
+            return error_no_memory(reterr);
+    *ret = TAKE_PTR(cpus);
+    return 0;
 }
 
 static bool may_set_any_priority(void) {
