@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* One thread of the host, by its id: on which CPUs it may run, and by which scheduling policy.
  *
- * Plain system calls: short, but they may block, so on a fiber they belong on a worker. A thread that is gone
- * is -ESRCH, whatever was asked of it, so that a caller whose vCPU was just unplugged can tell. */
+ * Plain system calls: short, but they may block, so on a fiber they belong on a worker. A thread that is
+ * gone is -ESRCH, whatever was asked of it, so that a caller whose vCPU was just unplugged can tell. */
 #pragma once
 
 #include <sys/types.h>

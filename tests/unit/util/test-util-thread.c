@@ -5,62 +5,21 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
+#include "sleeper.h"
 #include "util/file.h"
 #include "util/thread.h"
 
-/* A thread that sleeps until it is told to end. */
-typedef struct Sleeper {
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    pid_t tid;
-    bool end;
-} Sleeper;
-
-static void *sleep_on(void *arg) {
-    Sleeper *sleeper = arg;
-
-    pthread_mutex_lock(&sleeper->lock);
-    sleeper->tid = gettid();
-    pthread_cond_broadcast(&sleeper->changed);
-    while (!sleeper->end)
-        pthread_cond_wait(&sleeper->changed, &sleeper->lock);
-    pthread_mutex_unlock(&sleeper->lock);
-    return NULL;
-}
-
 static int set_up(void **state) {
-    Sleeper *sleeper = calloc(1, sizeof(Sleeper));
-
-    pthread_mutex_init(&sleeper->lock, NULL);
-    pthread_cond_init(&sleeper->changed, NULL);
-    if (pthread_create(&sleeper->thread, NULL, sleep_on, sleeper) != 0)
-        return -1;
-    pthread_mutex_lock(&sleeper->lock);
-    while (!sleeper->tid)
-        pthread_cond_wait(&sleeper->changed, &sleeper->lock);
-    pthread_mutex_unlock(&sleeper->lock);
-    *state = sleeper;
+    *state = sleeper_new();
     return 0;
 }
 
 static int tear_down(void **state) {
-    Sleeper *sleeper = *state;
-
-    pthread_mutex_lock(&sleeper->lock);
-    sleeper->end = true;
-    pthread_cond_broadcast(&sleeper->changed);
-    pthread_mutex_unlock(&sleeper->lock);
-    pthread_join(sleeper->thread, NULL);
-    pthread_cond_destroy(&sleeper->changed);
-    pthread_mutex_destroy(&sleeper->lock);
-    free(sleeper);
+    sleeper_free(*state);
     return 0;
 }
 
@@ -86,7 +45,8 @@ static void test_affinity(void **state) {
 /* The largest set there is goes to the kernel, which keeps what it has. */
 static void test_affinity_beyond_the_host(void **state) {
     Sleeper *sleeper = *state;
-    CLEANUP_BITMAP Bitmap *all = cpus_of(sleeper->tid), *wide = bitmap_new_range(BITMAP_MAX_BITS), *seen = NULL;
+    CLEANUP_BITMAP Bitmap *all = cpus_of(sleeper->tid), *wide = bitmap_new_range(BITMAP_MAX_BITS),
+                          *seen = NULL;
 
     assert_int_equal(thread_set_affinity(sleeper->tid, wide, NULL), 0);
     seen = cpus_of(sleeper->tid);
@@ -144,8 +104,8 @@ static void test_priority_out_of_range(void **state) {
 
     assert_int_equal(thread_set_scheduler(sleeper->tid, THREAD_POLICY_FIFO, 0, NULL), -EINVAL);
     assert_int_equal(thread_set_scheduler(sleeper->tid, THREAD_POLICY_RR, 100, &error), -EINVAL);
-    assert_string_equal(error_message(error),
-                        "invalid argument: priority 100 of scheduler 'rr' is out of range 1 to 99");
+    assert_string_equal(error_message(error), "invalid argument: priority 100 of scheduler 'rr' is out of "
+                                              "range 1 to 99");
 }
 
 /* Somebody who may not: the sentence asks for the right. In a child, which alone gives its rights away. */
@@ -238,8 +198,12 @@ static char *make_sysfs(const char *online, const char *isolated) {
 }
 
 static void remove_sysfs(const char *root) {
-    static const char *const names[] = {"/devices/system/cpu/online", "/devices/system/cpu/isolated",
-                                        "/devices/system/cpu", "/devices/system", "/devices", ""};
+    static const char *const names[] = {"/devices/system/cpu/online",
+                                        "/devices/system/cpu/isolated",
+                                        "/devices/system/cpu",
+                                        "/devices/system",
+                                        "/devices",
+                                        ""};
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         CLEANUP_FREE char *path = strf("%s%s", root, names[i]);
@@ -251,12 +215,8 @@ static void remove_sysfs(const char *root) {
 static void test_default_cpus(void **state) {
     static const struct {
         const char *online, *isolated, *expected;
-    } rows[] = {{"0-3\n", "\n", "0-3"},
-                {"0-7,16\n", "2-3,16\n", "0-1,4-7"},
-                {"0-1\n", "0-1\n", "0-1"},
-                {"0-3\n", NULL, "0-3"},
-                {"0-16383\n", "1-16383\n", "0"},
-                {"nonsense\n", NULL, NULL},
+    } rows[] = {{"0-3\n", "\n", "0-3"}, {"0-7,16\n", "2-3,16\n", "0-1,4-7"}, {"0-1\n", "0-1\n", "0-1"},
+                {"0-3\n", NULL, "0-3"}, {"0-16383\n", "1-16383\n", "0"},     {"nonsense\n", NULL, NULL},
                 {NULL, NULL, NULL}};
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
