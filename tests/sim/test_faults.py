@@ -166,6 +166,17 @@ def test_huge_reply(daemon):
     wait_for(lambda: "shut off" in daemon.virsh("domstate", "s1"), 10, "end of s1")
 
 
+def test_mute_qemu(daemon):
+    """One that greets and never answers, as a real one does now and then: it is started again."""
+    files = {kind: f"{daemon.root}/mute.{kind}" for kind in ("probe", "start")}
+    for path in files.values():
+        open(path, "w").close()
+    start(daemon, "s1", {"mute_once": files})
+    assert daemon.log_text().count("greeted and then said nothing") == 2
+    daemon.virsh(*UP)
+    assert online(daemon, "s1") == [0, 1, 2, 3] and len(daemon.qemus()) == 1
+
+
 def test_shared_thread(daemon):
     """All vCPUs on the emulator's thread: they come and go, and nothing is claimed of threads of their own."""
     start(daemon, "s1", {"shared_thread": True})
