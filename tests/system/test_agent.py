@@ -163,7 +163,7 @@ def test_stuck_agent_blocks_only_its_callers(daemon, agent_guest):
 def test_agent_that_ends_and_comes_again(daemon, agent_guest):
     boot(daemon, "w1", vcpus=1)
     ask_when_there(daemon, "w1")
-    execute(daemon, "w1", "kill -9 $PPID")
+    execute(daemon, "w1", "sleep 1; kill -9 $PPID")
     wait_for(lambda: agents_started(daemon, "w1") > 1, 20, "second agent")
     ask_when_there(daemon, "w1")
     assert daemon.virsh("vcpucount", "w1", "--guest").split() == ["1"]
@@ -208,8 +208,8 @@ def test_plug_with_a_stuck_agent(daemon, agent_guest):
     """It costs the plug a few tenths of a second and the outcome says what is not known."""
     boot(daemon, "p2", vcpus=1, maximum=4)
     ask_when_there(daemon, "p2")
-    execute(daemon, "p2", "kill -STOP $PPID")
-    time.sleep(1)
+    execute(daemon, "p2", "sleep 1; kill -STOP $PPID")  # after its answer
+    time.sleep(3)
     start = time.monotonic()
     daemon.virsh("setvcpus", "p2", "3", "--live")
     assert time.monotonic() - start < 1.5
