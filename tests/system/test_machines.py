@@ -255,6 +255,7 @@ def test_without_hotplug(daemon, connection, arch, machine, maximum, current, wa
         domain.setVcpusFlags(wanted, LIVE)
     with refused(daemon, "e1", UNSUPPORTED, "'e1'", "hotplug", machine):
         domain.setVcpu("1", int(wanted > current), LIVE)
+    daemon.virsh("setvcpus", "e1", current, "--live")  # nothing to change, nothing to refuse
     assert sent(daemon) == []
     daemon.virsh("setvcpus", "e1", wanted, "--config")
 
