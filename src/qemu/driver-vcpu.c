@@ -272,6 +272,9 @@ static int plan_single(Domain *domain, const VcpuRequest *request, HotplugPlan *
 static int plan_live(Domain *domain, const VcpuRequest *request, HotplugPlan *plan, Error **reterr) {
     int r = domain_check_active(domain, reterr);
 
+    /* What is so already needs no hotplug. */
+    if (r >= 0 && !request->single && request->count == vcpu_map_online(&domain->vcpus))
+        return 0;
     if (r >= 0 && !vcpu_map_has_hotplug(&domain->vcpus))
         r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
                          "domain '%s' has no CPU hotplug: its QEMU has none for the machine '%s'", domain_name(domain),

@@ -415,7 +415,7 @@ static int check_boot_entity(const VcpuEntity *entity, const VcpuDef *wanted, Er
     if (!wanted->online)
         return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
                             "vcpu '%u' is not enabled, but QEMU starts with it: those that are not hotpluggable "
-                            "have to be the first ones",
+                            "have to be the first ones, and some machines without CPU hotplug have all of theirs",
                             id);
     if (wanted->hotpluggable != TRISTATE_YES)
         return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
