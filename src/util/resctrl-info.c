@@ -281,7 +281,7 @@ void resctrl_free(Resctrl *resctrl) {
     free(resctrl);
 }
 
-/* Requests ----------------------------------------------------------------------------------------------- */
+/* Requests ---------------------------------------------------------------------------------------- */
 
 int resctrl_find_run(uint64_t mask, uint64_t used, unsigned n_bits, uint64_t *ret) {
     uint64_t free_bits = mask & ~used;

@@ -80,8 +80,7 @@ static int take_lock(const Resctrl *resctrl, int *ret, Error **reterr) {
     return 0;
 }
 
-/* Finding room --------------------------------------------------------------------------------------------
- */
+/* Finding room ------------------------------------------------------------------------------------ */
 
 /* One part of one cache, by cache and place in its ids. */
 typedef struct Slot {
@@ -229,8 +228,7 @@ static char *format_schemata(const Plan *plan, const ResctrlRequest *request) {
     return text;
 }
 
-/* Groups --------------------------------------------------------------------------------------------------
- */
+/* Groups ------------------------------------------------------------------------------------------ */
 
 static int mkdir_error(const Resctrl *resctrl, const char *what, const char *name, int errnum,
                        Error **reterr) {
@@ -381,8 +379,7 @@ int resctrl_add_thread(const Resctrl *resctrl, const char *group, const char *mo
                         monitor ? "monitor" : "group", monitor ? monitor : shown(group), status);
 }
 
-/* Reading -------------------------------------------------------------------------------------------------
- */
+/* Reading ----------------------------------------------------------------------------------------- */
 
 static int only_l3(const struct dirent *entry) {
     return strncmp(entry->d_name, "mon_L3_", 7) == 0;

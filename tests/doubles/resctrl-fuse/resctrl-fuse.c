@@ -84,8 +84,7 @@ static bool line_exists(Line line) {
     return false;
 }
 
-/* Paths ---------------------------------------------------------------------------------------------------
- */
+/* Paths ------------------------------------------------------------------------------------------- */
 
 typedef struct Place {
     int group;                /* that the path is in, -1: info or nothing */
@@ -249,8 +248,7 @@ static int kind_of(const char *path) {
     return search.kind;
 }
 
-/* Reading -------------------------------------------------------------------------------------------------
- */
+/* Reading ----------------------------------------------------------------------------------------- */
 
 static size_t print_line(char *out, size_t size, int group, Line line, bool as_size) {
     size_t n = snprintf(out, size, "%6s:", line_names[line]);
@@ -350,8 +348,7 @@ static void print_file(const char *path, char *out, size_t size) {
         print_info(out, size, strrchr(path, '/') + 1);
 }
 
-/* Writing -------------------------------------------------------------------------------------------------
- */
+/* Writing ----------------------------------------------------------------------------------------- */
 
 static bool overlaps(int group, unsigned id, uint64_t mask, bool only_exclusive) {
     for (size_t i = 0; i < GROUPS_MAX; i++) {
@@ -529,8 +526,7 @@ static int do_write(const char *path, const char *data, size_t size, off_t offse
     return r < 0 ? r : (int)size;
 }
 
-/* Directories ---------------------------------------------------------------------------------------------
- */
+/* Directories ------------------------------------------------------------------------------------- */
 
 static void group_reset(int group, const char *name, int parent) {
     Group *to = &groups[group];

@@ -28,7 +28,8 @@ static void test_find_run(void **state) {
                 {0xfffff, 0xfffff, 1, 0},
                 {0xfffff, 0xff0ff, 4, 0xf00},
                 {0xfffff, 0xff0ff, 5, 0},
-                {0xfffff, 0x3c0fc, 2, 0x3},   /* the smallest run that fits, not the first large one */
+                {0xfffff, 0x0ff00, 4, 0xf0000}, /* the smallest run that fits, not the first */
+                {0xfffff, 0x3c0fc, 2, 0x3},
                 {0xfffff, 0x3c0fc, 3, 0x700}, /* two runs of 2 are too small */
                 {0xfffff, 0x3c0f8, 3, 0x7},
                 {0xfffff, 0x0ff0f, 4, 0xf0}, /* as small as the run above it: the lower one */
@@ -60,8 +61,7 @@ static void test_no_file_system(void **state) {
     assert_non_null(strstr(error_message(error), "no resctrl file system at '/nonexistent'"));
 }
 
-/* The file system -----------------------------------------------------------------------------------------
- */
+/* The file system --------------------------------------------------------------------------------- */
 
 typedef struct World {
     char root[64];
