@@ -173,8 +173,7 @@ static int append_properties(sd_bus_message *message, const ScopeParams *params)
     return r;
 }
 
-/* CreateMachine(name, id, service, class, leader, root directory, properties): answers when the scope is up.
- */
+/* CreateMachine(name, id, service, class, leader, root directory, properties): answers when it is up. */
 static int create_machine(Link *link, const ScopeParams *params, sd_bus_error *error) {
     CLEANUP(sd_bus_message_unrefp) sd_bus_message *message = NULL;
     int r = sd_bus_message_new_method_call(link->bus, &message, MACHINED, MACHINED_PATH, MACHINED_MANAGER,

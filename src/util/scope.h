@@ -21,8 +21,7 @@ typedef struct ScopeParams {
 } ScopeParams;
 
 /* "vireo-3-ol8": a machine's name for systemd, from any name: at most 64 bytes, letters, digits, '-' and '.';
- * what does not fit is left out, and the id keeps it unique. NULL when out of memory; so are the next ones.
- */
+ * what does not fit is left out, and the id keeps it unique. NULL when out of memory, as the next two. */
 char *scope_machine_name(unsigned id, const char *name);
 /* "machine-vireo\x2d3\x2dol8.scope": machined's own rule, used also without it. */
 char *scope_unit_name(const char *machine);
