@@ -49,8 +49,7 @@ char *audit_device_text(const AuditVm *vm, const char *resource, const char *rea
 /* resrc=tpm device="/dev/tpm0", and others of one field. */
 char *audit_field_text(const AuditVm *vm, const char *resource, const char *reason, const char *field,
                        const char *value);
-/* resrc=cgroup: what a group may use. `path` NULL: class=all. rdev is "MM:mm" in hex when path is a device.
- */
+/* resrc=cgroup: what a group may use. `path` NULL: class=all. rdev is "MM:mm" in hex for a device. */
 char *audit_cgroup_text(const AuditVm *vm, const char *reason, const char *cgroup, const char *path,
                         const char *acl);
 

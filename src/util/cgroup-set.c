@@ -30,7 +30,7 @@ int cgroup_tree_require(const CgroupTree *tree, CgroupController controller, Err
     return find_place(tree, controller, "") ? 0 : not_available(tree, controller, reterr);
 }
 
-/* Threads ------------------------------------------------------------------------------------------------ */
+/* Threads ----------------------------------------------------------------------------------------- */
 
 static const char *attach_hint(const CgroupPlace *place, int errnum) {
     bool v2 = place->hierarchy->ops->version == 2;
@@ -80,7 +80,7 @@ int cgroup_tree_attach(CgroupTree *tree, const char *child, pid_t tid, Error **r
     return r;
 }
 
-/* cpuset ------------------------------------------------------------------------------------------------- */
+/* cpuset ------------------------------------------------------------------------------------------ */
 
 typedef struct Set {
     const Bitmap *wanted;
@@ -182,7 +182,7 @@ int cgroup_tree_check_cpus(CgroupTree *tree, const Bitmap *cpus, Error **reterr)
     return check_set(place, "*", &(Set){cpus, NULL, place->hierarchy->ops->effective_cpus, "CPUs"}, reterr);
 }
 
-/* Everything --------------------------------------------------------------------------------------------- */
+/* Everything -------------------------------------------------------------------------------------- */
 
 int cgroup_tree_set(CgroupTree *tree, const char *child, const CgroupValues *values, Error **reterr) {
     const CgroupPlace *place = find_place(tree, CGROUP_CPU, child);

@@ -262,7 +262,7 @@ int cgroup_tree_add(CgroupTree *tree, const char *child, Error **reterr) {
     return 0;
 }
 
-/* Removing ----------------------------------------------------------------------------------------------- */
+/* Removing ---------------------------------------------------------------------------------------- */
 
 /* Who is still in the group, for the sentence: " (thread 123 is in it)". */
 static void find_thread(int parent, const char *name, char *ret, size_t size) {

@@ -128,16 +128,16 @@ static char *cpu_group_of(pid_t tid) {
 static int scheduler_denied(pid_t tid, ThreadPolicy policy, Error **reterr) {
     CLEANUP_FREE char *group = NULL;
 
-    if (!may_set_any_priority())
+    if (!may_set_any_priority() || !thread_policy_is_realtime(policy))
         return error_report(reterr, FROM_NONE, ERROR_OPERATION_DENIED,
                             "cannot give thread %d the scheduler '%s': the daemon lacks CAP_SYS_NICE, or a "
-                            "limit on real-time priority (RLIMIT_RTPRIO) that allows it",
-                            tid, policies[policy].name);
+                            "limit (%s) that allows it",
+                            tid, policies[policy].name,
+                            thread_policy_is_realtime(policy) ? "RLIMIT_RTPRIO" : "RLIMIT_NICE");
     group = cpu_group_of(tid);
     return error_report(reterr, FROM_NONE, ERROR_OPERATION_DENIED,
-                        "cannot give thread %d the scheduler '%s': its cgroup '%s' has no real-time "
-                        "budget, which "
-                        "this kernel asks for (CONFIG_RT_GROUP_SCHED); write cpu.rt_runtime_us of the "
+                        "cannot give thread %d the scheduler '%s': its cgroup '%s' has no real-time budget, "
+                        "which this kernel asks for (CONFIG_RT_GROUP_SCHED); write cpu.rt_runtime_us of the "
                         "group and of every group above it, or use another scheduler",
                         tid, policies[policy].name, group ? group : "?");
 }

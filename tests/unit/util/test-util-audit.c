@@ -93,8 +93,7 @@ static void test_off(void **state) {
     assert_int_equal(auditor_send(auditor, AUDIT_TYPE_CONTROL, "x", true, NULL), 0);
 }
 
-/* The kernel ------------------------------------------------------------------------------------------------
- */
+/* The kernel -------------------------------------------------------------------------------------- */
 
 typedef struct Daemon {
     char dir[64];

@@ -52,8 +52,7 @@ static void test_values_out_of_range(void **state) {
                                               "17592186044415");
 }
 
-/* A host of our own ---------------------------------------------------------------------------------------
- */
+/* A host of our own ------------------------------------------------------------------------------- */
 
 typedef struct Fake {
     char root[64];
@@ -216,8 +215,7 @@ static void test_bad_names(void **state) {
         assert_int_equal(cgroup_tree_create(fake->host, "/", names[i], &tree, NULL), -EINVAL);
 }
 
-/* v2 ------------------------------------------------------------------------------------------------------
- */
+/* v2 ---------------------------------------------------------------------------------------------- */
 
 /* The files of one group, as the kernel would make them, watched. */
 static void make_group(Fake *fake, const char *path, const char *controllers, const char *given) {

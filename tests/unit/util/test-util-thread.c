@@ -67,7 +67,8 @@ static void test_affinity_without_any_cpu(void **state) {
 }
 
 static void test_scheduler(void **state) {
-    static const ThreadPolicy fair[] = {THREAD_POLICY_BATCH, THREAD_POLICY_IDLE, THREAD_POLICY_OTHER};
+    static const ThreadPolicy fair[] = {THREAD_POLICY_BATCH, THREAD_POLICY_OTHER, THREAD_POLICY_IDLE};
+    /* idle is the last: only root comes back from it */
     Sleeper *sleeper = *state;
     ThreadPolicy policy = THREAD_POLICY_INVALID;
     int priority = -1;
