@@ -5,6 +5,8 @@
 #include <ctype.h>
 #include <stdio.h>
 
+#include "conf/domain-copy.h"
+
 static void chardev_done(ChardevDef *chardev) {
     free(chardev->source.path);
     free(chardev->target_type);
@@ -70,8 +72,14 @@ void domain_def_free(DomainDef *def) {
     free(def->title);
     free(def->description);
     free(def->metadata);
+    for (unsigned i = 0; i < def->n_vcpus_max; i++)
+        bitmap_free(def->vcpus[i].pin);
     free(def->vcpus);
     bitmap_free(def->cpuset);
+    cputune_done(&def->cputune);
+    iothreads_done(def->iothreads, def->n_iothreads);
+    numatune_done(&def->numatune);
+    free(def->partition);
     free(def->os.arch);
     free(def->os.machine);
     free(def->os.kernel);
@@ -88,25 +96,23 @@ void domain_def_free(DomainDef *def) {
     free(def);
 }
 
-/* ---- copy: each helper replaces borrowed pointers of a shallow copy by its own ---- */
+/* ---- copy ---- */
 
-/* On failure *ok turns false and the pointer NULL, so that the half-built copy can be freed. */
-static void own(char **text, bool *ok) {
+void own(char **text, bool *ok) {
     if (!*text)
         return;
     *text = strdup(*text);
     *ok &= *text != NULL;
 }
 
-static void own_map(Bitmap **map, bool *ok) {
+void own_map(Bitmap **map, bool *ok) {
     if (!*map)
         return;
     *map = bitmap_copy(*map);
     *ok &= *map != NULL;
 }
 
-/* Own copy of an array; on failure *n becomes 0. */
-static void own_array(void *array, size_t item, size_t *n, bool *ok) {
+void own_array(void *array, size_t item, size_t *n, bool *ok) {
     void **p = array, *copy;
 
     if (*n == 0) {
@@ -191,12 +197,17 @@ DomainDef *domain_def_copy(const DomainDef *from) {
     *def = *from;
     char **texts[] = {&def->name, &def->title, &def->description, &def->metadata, &def->os.arch,
                       &def->os.machine, &def->os.kernel, &def->os.initrd, &def->os.cmdline,
-                      &def->emulator};
+                      &def->emulator, &def->partition};
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
         own(texts[i], &ok);
     own_array(&def->vcpus, sizeof(VcpuDef), &n_vcpus, &ok);
     def->n_vcpus_max = n_vcpus;
+    for (size_t i = 0; i < n_vcpus; i++)
+        own_map(&def->vcpus[i].pin, &ok);
     own_map(&def->cpuset, &ok);
+    cputune_own(&def->cputune, &ok);
+    iothreads_own(&def->iothreads, &def->n_iothreads, &ok);
+    numatune_own(&def->numatune, &ok);
     own_cpu(&def->cpu, &ok);
     own_array(&def->timers, sizeof(TimerDef), &def->n_timers, &ok);
     for (size_t i = 0; i < def->n_timers; i++) {
@@ -219,6 +230,8 @@ int domain_def_set_max_vcpus(DomainDef *def, unsigned max) {
     VcpuDef *vcpus;
 
     assert(max > 0 && max <= DOMAIN_MAX_VCPUS);
+    for (unsigned i = max; i < def->n_vcpus_max; i++)
+        bitmap_free(TAKE_PTR(def->vcpus[i].pin));
     vcpus = realloc(def->vcpus, max * sizeof(VcpuDef));
     if (!vcpus)
         return -ENOMEM;
@@ -227,6 +240,41 @@ int domain_def_set_max_vcpus(DomainDef *def, unsigned max) {
     def->vcpus = vcpus;
     def->n_vcpus_max = max;
     return 0;
+}
+
+static int compare_iothread(const void *key, const void *item) {
+    unsigned id = *(const unsigned *)key, other = ((const IothreadDef *)item)->id;
+
+    return (id > other) - (id < other);
+}
+
+IothreadDef *domain_def_iothread(const DomainDef *def, unsigned id) {
+    return def->n_iothreads ? bsearch(&id, def->iothreads, def->n_iothreads, sizeof(IothreadDef), compare_iothread)
+                            : NULL;
+}
+
+IothreadDef *domain_def_add_iothread(DomainDef *def, unsigned id) {
+    IothreadDef *bigger = reallocarray(def->iothreads, def->n_iothreads + 1, sizeof(IothreadDef));
+    size_t at = def->n_iothreads;
+
+    if (!bigger)
+        return NULL;
+    def->iothreads = bigger;
+    for (; at > 0 && bigger[at - 1].id > id; at--)
+        bigger[at] = bigger[at - 1];
+    bigger[at] = (IothreadDef){.id = id, .pool_min = -1, .pool_max = -1};
+    def->n_iothreads++;
+    return &bigger[at];
+}
+
+void domain_def_remove_iothread(DomainDef *def, unsigned id) {
+    IothreadDef *gone = domain_def_iothread(def, id);
+
+    if (!gone)
+        return;
+    bitmap_free(gone->pin);
+    def->n_iothreads--;
+    memmove(gone, gone + 1, (size_t)(def->iothreads + def->n_iothreads - gone) * sizeof(IothreadDef));
 }
 
 void uuid_format(const uint8_t uuid[16], char text[UUID_TEXT_SIZE]) {

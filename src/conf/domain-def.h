@@ -6,6 +6,7 @@
  * Ownership: every pointer below belongs to the DomainDef; domain_def_free frees the tree. */
 #pragma once
 
+#include "conf/domain-tune.h"
 #include "util/bitmap.h"
 #include "util/error.h"
 
@@ -31,6 +32,8 @@ typedef struct VcpuDef {
     bool online;
     Tristate hotpluggable;
     unsigned order; /* 0: none */
+    Bitmap *pin;    /* <vcpupin>, also of an offline one; or NULL */
+    SchedDef sched; /* <vcpusched> */
 } VcpuDef;
 
 typedef enum CpuMode {
@@ -151,6 +154,7 @@ typedef struct DiskDef {
     char *serial;
     bool readonly, shareable;
     unsigned boot_order; /* 0: none */
+    unsigned iothread;   /* 0: the main loop */
     char *alias;
 } DiskDef;
 
@@ -199,6 +203,11 @@ typedef struct DomainDef {
     bool vcpus_individual; /* <vcpus> is written */
     bool placement_auto;
     Bitmap *cpuset; /* <vcpu cpuset=>, or NULL */
+    CpuTuneDef cputune;
+    IothreadDef *iothreads; /* in order of their ids */
+    size_t n_iothreads;
+    NumaTuneDef numatune;
+    char *partition; /* <resource><partition>, or NULL */
 
     OsDef os;
     FeaturesDef features;
@@ -235,6 +244,12 @@ unsigned domain_def_online_vcpus(const DomainDef *def);
 
 /* Grows or shrinks the vcpus array to `max`; new entries are offline, absent. -ENOMEM. */
 int domain_def_set_max_vcpus(DomainDef *def, unsigned max);
+
+/* The IO thread of that id, NULL when there is none. */
+IothreadDef *domain_def_iothread(const DomainDef *def, unsigned id);
+/* A new one in its place by id, which is not there yet; NULL: out of memory. */
+IothreadDef *domain_def_add_iothread(DomainDef *def, unsigned id);
+void domain_def_remove_iothread(DomainDef *def, unsigned id);
 
 void uuid_format(const uint8_t uuid[16], char text[UUID_TEXT_SIZE]);
 /* Accepts the dashed and the bare hexadecimal form; -EINVAL. */

@@ -17,6 +17,8 @@ const char *const disk_device_names[DISK_DEVICE_MAX_] = {"disk", "cdrom"};
 const char *const disk_bus_names[DISK_BUS_MAX_] = {"virtio", "ide", "sata", "scsi"};
 const char *const disk_format_names[DISK_FORMAT_MAX_] = {"raw", "qcow2"};
 const char *const memballoon_names[MEMBALLOON_MODEL_MAX_] = {"virtio", "none"};
+const char *const resctrl_type_names[RESCTRL_TYPE_MAX] = {"both", "code", "data"};
+const char *const numa_mode_names[NUMA_MODE_MAX_] = {"strict", "preferred", "interleave", "restrictive"};
 
 int enum_from_string(const char *const *names, size_t n, const char *text) {
     for (size_t i = 0; i < n; i++)

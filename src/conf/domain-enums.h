@@ -17,6 +17,8 @@ extern const char *const disk_device_names[DISK_DEVICE_MAX_];
 extern const char *const disk_bus_names[DISK_BUS_MAX_];
 extern const char *const disk_format_names[DISK_FORMAT_MAX_];
 extern const char *const memballoon_names[MEMBALLOON_MODEL_MAX_];
+extern const char *const resctrl_type_names[RESCTRL_TYPE_MAX];
+extern const char *const numa_mode_names[NUMA_MODE_MAX_];
 
 int enum_from_string(const char *const *names, size_t n, const char *text);
 #define ENUM_FROM_STRING(names, text) enum_from_string(names, ARRAY_SIZE(names), text)

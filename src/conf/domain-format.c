@@ -6,15 +6,9 @@
 #include <stdio.h>
 
 #include "conf/domain-enums.h"
+#include "conf/domain-format-internal.h"
 
-typedef struct Writer {
-    FILE *out;
-    unsigned indent;
-    bool live;
-    const Bitmap *pending; /* or NULL */
-} Writer;
-
-static void escape(FILE *out, const char *text) {
+void writer_escape(FILE *out, const char *text) {
     for (; *text; text++)
         switch (*text) {
         case '<':
@@ -46,13 +40,11 @@ static void escape_attribute(FILE *out, const char *text) {
             fprintf(out, "&#%d;", *text);
         } else {
             one[0] = *text;
-            escape(out, one);
+            writer_escape(out, one);
         }
 }
 
-/* A line at the current depth, newline added; %s arguments must be safe words. */
-static void line(Writer *w, const char *format, ...) PRINTF_LIKE(2, 3);
-static void line(Writer *w, const char *format, ...) {
+void writer_line(Writer *w, const char *format, ...) {
     va_list args;
 
     fprintf(w->out, "%*s", (int)w->indent, "");
@@ -62,31 +54,29 @@ static void line(Writer *w, const char *format, ...) {
     fputc('\n', w->out);
 }
 
-static void open_tag(Writer *w, const char *text) {
-    line(w, "<%s>", text);
+void writer_open(Writer *w, const char *text) {
+    writer_line(w, "<%s>", text);
     w->indent += 2;
 }
 
-static void close_tag(Writer *w, const char *name) {
+void writer_close(Writer *w, const char *name) {
     w->indent -= 2;
-    line(w, "</%s>", name);
+    writer_line(w, "</%s>", name);
 }
 
-/* <name>text</name>, nothing for NULL. */
-static void element(Writer *w, const char *name, const char *text) {
+void writer_element(Writer *w, const char *name, const char *text) {
     if (!text)
         return;
     fprintf(w->out, "%*s<%s>", (int)w->indent, "", name);
-    escape(w->out, text);
+    writer_escape(w->out, text);
     fprintf(w->out, "</%s>\n", name);
 }
 
-/* Starts "<name"; attributes follow, then end_empty or end_open. */
-static void start(Writer *w, const char *name) {
+void writer_start(Writer *w, const char *name) {
     fprintf(w->out, "%*s<%s", (int)w->indent, "", name);
 }
 
-static void attribute(Writer *w, const char *name, const char *value) {
+void writer_attribute(Writer *w, const char *name, const char *value) {
     if (!value)
         return;
     fprintf(w->out, " %s='", name);
@@ -94,15 +84,15 @@ static void attribute(Writer *w, const char *name, const char *value) {
     fputc('\'', w->out);
 }
 
-static void number(Writer *w, const char *name, uint64_t value) {
+void writer_number(Writer *w, const char *name, uint64_t value) {
     fprintf(w->out, " %s='%llu'", name, (unsigned long long)value);
 }
 
-static void end_empty(Writer *w) {
+void writer_end_empty(Writer *w) {
     fputs("/>\n", w->out);
 }
 
-static void end_open(Writer *w) {
+void writer_end_open(Writer *w) {
     fputs(">\n", w->out);
     w->indent += 2;
 }
@@ -115,10 +105,10 @@ static const char *on_off(Tristate value) {
     return value == TRISTATE_YES ? "on" : value == TRISTATE_NO ? "off" : NULL;
 }
 
-static void list_attribute(Writer *w, const char *name, const Bitmap *map) {
+void writer_list(Writer *w, const char *name, const Bitmap *map) {
     CLEANUP_FREE char *text = map ? bitmap_format(map) : NULL;
 
-    attribute(w, name, text);
+    writer_attribute(w, name, text);
 }
 
 /* ---- parts ---- */
@@ -126,48 +116,48 @@ static void list_attribute(Writer *w, const char *name, const Bitmap *map) {
 static void format_vcpus(Writer *w, const DomainDef *def) {
     unsigned online = domain_def_online_vcpus(def);
 
-    start(w, "vcpu");
-    attribute(w, "placement", def->placement_auto ? "auto" : "static");
-    list_attribute(w, "cpuset", def->cpuset);
+    writer_start(w, "vcpu");
+    writer_attribute(w, "placement", def->placement_auto ? "auto" : "static");
+    writer_list(w, "cpuset", def->cpuset);
     if (online != def->n_vcpus_max)
-        number(w, "current", online);
+        writer_number(w, "current", online);
     fprintf(w->out, ">%u</vcpu>\n", def->n_vcpus_max);
     if (!def->vcpus_individual)
         return;
-    open_tag(w, "vcpus");
+    writer_open(w, "vcpus");
     for (unsigned id = 0; id < def->n_vcpus_max; id++) {
         const VcpuDef *vcpu = &def->vcpus[id];
 
-        start(w, "vcpu");
-        number(w, "id", id);
-        attribute(w, "enabled", vcpu->online ? "yes" : "no");
-        attribute(w, "hotpluggable", vcpu->hotpluggable == TRISTATE_YES ? "yes" : "no");
+        writer_start(w, "vcpu");
+        writer_number(w, "id", id);
+        writer_attribute(w, "enabled", vcpu->online ? "yes" : "no");
+        writer_attribute(w, "hotpluggable", vcpu->hotpluggable == TRISTATE_YES ? "yes" : "no");
         if (vcpu->order)
-            number(w, "order", vcpu->order);
+            writer_number(w, "order", vcpu->order);
         if (w->pending && bitmap_test(w->pending, id))
-            attribute(w, "pending", "removal");
-        end_empty(w);
+            writer_attribute(w, "pending", "removal");
+        writer_end_empty(w);
     }
-    close_tag(w, "vcpus");
+    writer_close(w, "vcpus");
 }
 
 static void format_os(Writer *w, const OsDef *os) {
-    open_tag(w, "os");
-    start(w, "type");
-    attribute(w, "arch", os->arch);
-    attribute(w, "machine", os->machine);
+    writer_open(w, "os");
+    writer_start(w, "type");
+    writer_attribute(w, "arch", os->arch);
+    writer_attribute(w, "machine", os->machine);
     fputs(">hvm</type>\n", w->out);
-    element(w, "kernel", os->kernel);
-    element(w, "initrd", os->initrd);
-    element(w, "cmdline", os->cmdline);
+    writer_element(w, "kernel", os->kernel);
+    writer_element(w, "initrd", os->initrd);
+    writer_element(w, "cmdline", os->cmdline);
     for (size_t i = 0; i < os->n_boot; i++)
-        line(w, "<boot dev='%s'/>", boot_names[os->boot[i]]);
-    close_tag(w, "os");
+        writer_line(w, "<boot dev='%s'/>", boot_names[os->boot[i]]);
+    writer_close(w, "os");
 }
 
 static void state_element(Writer *w, const char *name, Tristate value) {
     if (value != TRISTATE_ABSENT)
-        line(w, "<%s state='%s'/>", name, on_off(value));
+        writer_line(w, "<%s state='%s'/>", name, on_off(value));
 }
 
 static void format_features(Writer *w, const FeaturesDef *features) {
@@ -175,56 +165,56 @@ static void format_features(Writer *w, const FeaturesDef *features) {
 
     if (memcmp(features, &none, sizeof(none)) == 0)
         return;
-    open_tag(w, "features");
+    writer_open(w, "features");
     if (features->acpi)
-        line(w, "<acpi/>");
+        writer_line(w, "<acpi/>");
     if (features->apic)
-        line(w, "<apic/>");
+        writer_line(w, "<apic/>");
     if (features->pae)
-        line(w, "<pae/>");
+        writer_line(w, "<pae/>");
     state_element(w, "hap", features->hap);
     if (features->kvm_hidden != TRISTATE_ABSENT) {
-        open_tag(w, "kvm");
+        writer_open(w, "kvm");
         state_element(w, "hidden", features->kvm_hidden);
-        close_tag(w, "kvm");
+        writer_close(w, "kvm");
     }
     state_element(w, "pmu", features->pmu);
     state_element(w, "vmport", features->vmport);
     state_element(w, "smm", features->smm);
     if (features->ioapic_split)
-        line(w, "<ioapic driver='qemu'/>");
-    close_tag(w, "features");
+        writer_line(w, "<ioapic driver='qemu'/>");
+    writer_close(w, "features");
 }
 
 static void format_cpu_children(Writer *w, const CpuDef *cpu) {
     const CpuTopology *t = &cpu->topology;
 
     if (cpu->model) {
-        start(w, "model");
-        attribute(w, "fallback", cpu->fallback);
+        writer_start(w, "model");
+        writer_attribute(w, "fallback", cpu->fallback);
         fputc('>', w->out);
-        escape(w->out, cpu->model);
+        writer_escape(w->out, cpu->model);
         fputs("</model>\n", w->out);
     }
-    element(w, "vendor", cpu->vendor);
+    writer_element(w, "vendor", cpu->vendor);
     if (t->sockets)
-        line(w, "<topology sockets='%u' dies='%u' clusters='%u' cores='%u' threads='%u'/>", t->sockets,
+        writer_line(w, "<topology sockets='%u' dies='%u' clusters='%u' cores='%u' threads='%u'/>", t->sockets,
              t->dies, t->clusters, t->cores, t->threads);
     for (size_t i = 0; i < cpu->n_features; i++)
-        line(w, "<feature policy='%s' name='%s'/>", cpu_policy_names[cpu->features[i].policy],
+        writer_line(w, "<feature policy='%s' name='%s'/>", cpu_policy_names[cpu->features[i].policy],
              cpu->features[i].name);
     if (!cpu->n_cells)
         return;
-    open_tag(w, "numa");
+    writer_open(w, "numa");
     for (size_t i = 0; i < cpu->n_cells; i++) {
-        start(w, "cell");
-        number(w, "id", i);
-        list_attribute(w, "cpus", cpu->cells[i].cpus);
-        number(w, "memory", cpu->cells[i].memory_kib);
-        attribute(w, "unit", "KiB");
-        end_empty(w);
+        writer_start(w, "cell");
+        writer_number(w, "id", i);
+        writer_list(w, "cpus", cpu->cells[i].cpus);
+        writer_number(w, "memory", cpu->cells[i].memory_kib);
+        writer_attribute(w, "unit", "KiB");
+        writer_end_empty(w);
     }
-    close_tag(w, "numa");
+    writer_close(w, "numa");
 }
 
 static void format_cpu(Writer *w, const CpuDef *cpu) {
@@ -232,37 +222,37 @@ static void format_cpu(Writer *w, const CpuDef *cpu) {
 
     if (cpu->mode == CPU_MODE_NONE && !children)
         return;
-    start(w, "cpu");
+    writer_start(w, "cpu");
     if (cpu->mode != CPU_MODE_NONE)
-        attribute(w, "mode", cpu_mode_names[cpu->mode]);
-    attribute(w, "match", cpu->match);
-    attribute(w, "check", cpu->check);
-    attribute(w, "migratable", cpu->migratable);
+        writer_attribute(w, "mode", cpu_mode_names[cpu->mode]);
+    writer_attribute(w, "match", cpu->match);
+    writer_attribute(w, "check", cpu->check);
+    writer_attribute(w, "migratable", cpu->migratable);
     if (!children) {
-        end_empty(w);
+        writer_end_empty(w);
         return;
     }
-    end_open(w);
+    writer_end_open(w);
     format_cpu_children(w, cpu);
-    close_tag(w, "cpu");
+    writer_close(w, "cpu");
 }
 
 static void format_clock(Writer *w, const DomainDef *def) {
-    start(w, "clock");
-    attribute(w, "offset", clock_names[def->clock]);
+    writer_start(w, "clock");
+    writer_attribute(w, "offset", clock_names[def->clock]);
     if (!def->n_timers) {
-        end_empty(w);
+        writer_end_empty(w);
         return;
     }
-    end_open(w);
+    writer_end_open(w);
     for (size_t i = 0; i < def->n_timers; i++) {
-        start(w, "timer");
-        attribute(w, "name", def->timers[i].name);
-        attribute(w, "tickpolicy", def->timers[i].tickpolicy);
-        attribute(w, "present", yes_no(def->timers[i].present));
-        end_empty(w);
+        writer_start(w, "timer");
+        writer_attribute(w, "name", def->timers[i].name);
+        writer_attribute(w, "tickpolicy", def->timers[i].tickpolicy);
+        writer_attribute(w, "present", yes_no(def->timers[i].present));
+        writer_end_empty(w);
     }
-    close_tag(w, "clock");
+    writer_close(w, "clock");
 }
 
 /* ---- devices ---- */
@@ -270,9 +260,9 @@ static void format_clock(Writer *w, const DomainDef *def) {
 static void format_alias(Writer *w, const char *alias) {
     if (!w->live || !alias)
         return;
-    start(w, "alias");
-    attribute(w, "name", alias);
-    end_empty(w);
+    writer_start(w, "alias");
+    writer_attribute(w, "name", alias);
+    writer_end_empty(w);
 }
 
 static void format_chardev(Writer *w, const ChardevDef *chardev, const ChardevSource *source) {
@@ -280,28 +270,28 @@ static void format_chardev(Writer *w, const ChardevDef *chardev, const ChardevSo
     const char *name = names[chardev->kind], *type = chardev->target_type;
     bool tty = w->live && source->type == CHARDEV_PTY && source->path;
 
-    start(w, name);
-    attribute(w, "type", chardev_names[source->type]);
+    writer_start(w, name);
+    writer_attribute(w, "type", chardev_names[source->type]);
     if (tty && chardev->kind == CHARDEV_CONSOLE)
-        attribute(w, "tty", source->path);
-    end_open(w);
+        writer_attribute(w, "tty", source->path);
+    writer_end_open(w);
     if (source->path && (tty || source->type != CHARDEV_PTY)) {
-        start(w, "source");
+        writer_start(w, "source");
         if (source->type == CHARDEV_UNIX)
-            attribute(w, "mode", source->listen ? "bind" : "connect");
-        attribute(w, "path", source->path);
+            writer_attribute(w, "mode", source->listen ? "bind" : "connect");
+        writer_attribute(w, "path", source->path);
         if (source->append)
-            attribute(w, "append", "on");
-        end_empty(w);
+            writer_attribute(w, "append", "on");
+        writer_end_empty(w);
     }
-    start(w, "target");
-    attribute(w, "type", type ? type : chardev->kind == CHARDEV_CONSOLE ? "serial" : NULL);
-    attribute(w, "name", chardev->target_name);
+    writer_start(w, "target");
+    writer_attribute(w, "type", type ? type : chardev->kind == CHARDEV_CONSOLE ? "serial" : NULL);
+    writer_attribute(w, "name", chardev->target_name);
     if (chardev->kind != CHARDEV_CHANNEL)
-        number(w, "port", chardev->port);
-    end_empty(w);
+        writer_number(w, "port", chardev->port);
+    writer_end_empty(w);
     format_alias(w, chardev->alias);
-    close_tag(w, name);
+    writer_close(w, name);
 }
 
 /* A console that mirrors serial 0 shows the serial's source. */
@@ -322,149 +312,152 @@ static void format_chardevs(Writer *w, const DomainDef *def) {
 }
 
 static void format_disk(Writer *w, const DiskDef *disk) {
-    start(w, "disk");
-    attribute(w, "type", disk_type_names[disk->type]);
-    attribute(w, "device", disk_device_names[disk->device]);
-    end_open(w);
-    start(w, "driver");
-    attribute(w, "name", "qemu");
-    attribute(w, "type", disk_format_names[disk->format]);
-    attribute(w, "cache", disk->cache);
-    attribute(w, "io", disk->io);
-    attribute(w, "discard", disk->discard);
-    end_empty(w);
+    writer_start(w, "disk");
+    writer_attribute(w, "type", disk_type_names[disk->type]);
+    writer_attribute(w, "device", disk_device_names[disk->device]);
+    writer_end_open(w);
+    writer_start(w, "driver");
+    writer_attribute(w, "name", "qemu");
+    writer_attribute(w, "type", disk_format_names[disk->format]);
+    writer_attribute(w, "cache", disk->cache);
+    writer_attribute(w, "io", disk->io);
+    writer_attribute(w, "discard", disk->discard);
+    if (disk->iothread)
+        writer_number(w, "iothread", disk->iothread);
+    writer_end_empty(w);
     if (disk->source) {
-        start(w, "source");
-        attribute(w, disk->type == DISK_BLOCK ? "dev" : "file", disk->source);
-        end_empty(w);
+        writer_start(w, "source");
+        writer_attribute(w, disk->type == DISK_BLOCK ? "dev" : "file", disk->source);
+        writer_end_empty(w);
     }
-    start(w, "target");
-    attribute(w, "dev", disk->target);
-    attribute(w, "bus", disk_bus_names[disk->bus]);
-    end_empty(w);
+    writer_start(w, "target");
+    writer_attribute(w, "dev", disk->target);
+    writer_attribute(w, "bus", disk_bus_names[disk->bus]);
+    writer_end_empty(w);
     if (disk->readonly)
-        line(w, "<readonly/>");
+        writer_line(w, "<readonly/>");
     if (disk->shareable)
-        line(w, "<shareable/>");
-    element(w, "serial", disk->serial);
+        writer_line(w, "<shareable/>");
+    writer_element(w, "serial", disk->serial);
     if (disk->boot_order)
-        line(w, "<boot order='%u'/>", disk->boot_order);
+        writer_line(w, "<boot order='%u'/>", disk->boot_order);
     format_alias(w, disk->alias);
-    close_tag(w, "disk");
+    writer_close(w, "disk");
 }
 
 static void format_interface(Writer *w, const InterfaceDef *interface) {
-    line(w, "<interface type='user'>");
+    writer_line(w, "<interface type='user'>");
     w->indent += 2;
-    start(w, "mac");
-    attribute(w, "address", interface->mac);
-    end_empty(w);
+    writer_start(w, "mac");
+    writer_attribute(w, "address", interface->mac);
+    writer_end_empty(w);
     if (interface->model) {
-        start(w, "model");
-        attribute(w, "type", interface->model);
-        end_empty(w);
+        writer_start(w, "model");
+        writer_attribute(w, "type", interface->model);
+        writer_end_empty(w);
     }
     if (interface->boot_order)
-        line(w, "<boot order='%u'/>", interface->boot_order);
+        writer_line(w, "<boot order='%u'/>", interface->boot_order);
     format_alias(w, interface->alias);
-    close_tag(w, "interface");
+    writer_close(w, "interface");
 }
 
 static void format_rng(Writer *w, const RngDef *rng) {
-    start(w, "rng");
-    attribute(w, "model", rng->model ? rng->model : "virtio");
-    end_open(w);
+    writer_start(w, "rng");
+    writer_attribute(w, "model", rng->model ? rng->model : "virtio");
+    writer_end_open(w);
     if (rng->rate_bytes) {
-        start(w, "rate");
-        number(w, "bytes", rng->rate_bytes);
+        writer_start(w, "rate");
+        writer_number(w, "bytes", rng->rate_bytes);
         if (rng->rate_period_ms)
-            number(w, "period", rng->rate_period_ms);
-        end_empty(w);
+            writer_number(w, "period", rng->rate_period_ms);
+        writer_end_empty(w);
     }
-    start(w, "backend");
-    attribute(w, "model", "random");
+    writer_start(w, "backend");
+    writer_attribute(w, "model", "random");
     if (rng->backend && *rng->backend) {
         fputc('>', w->out);
-        escape(w->out, rng->backend);
+        writer_escape(w->out, rng->backend);
         fputs("</backend>\n", w->out);
     } else {
-        end_empty(w);
+        writer_end_empty(w);
     }
     format_alias(w, rng->alias);
-    close_tag(w, "rng");
+    writer_close(w, "rng");
 }
 
 static void format_iommu(Writer *w, const IommuDef *iommu) {
-    start(w, "iommu");
-    attribute(w, "model", "intel");
+    writer_start(w, "iommu");
+    writer_attribute(w, "model", "intel");
     if (!iommu->intremap && !iommu->caching_mode && !iommu->eim && !iommu->iotlb && !iommu->aw_bits) {
-        end_empty(w);
+        writer_end_empty(w);
         return;
     }
-    end_open(w);
-    start(w, "driver");
-    attribute(w, "intremap", on_off(iommu->intremap));
-    attribute(w, "caching_mode", on_off(iommu->caching_mode));
-    attribute(w, "eim", on_off(iommu->eim));
-    attribute(w, "iotlb", on_off(iommu->iotlb));
+    writer_end_open(w);
+    writer_start(w, "driver");
+    writer_attribute(w, "intremap", on_off(iommu->intremap));
+    writer_attribute(w, "caching_mode", on_off(iommu->caching_mode));
+    writer_attribute(w, "eim", on_off(iommu->eim));
+    writer_attribute(w, "iotlb", on_off(iommu->iotlb));
     if (iommu->aw_bits)
-        number(w, "aw_bits", iommu->aw_bits);
-    end_empty(w);
-    close_tag(w, "iommu");
+        writer_number(w, "aw_bits", iommu->aw_bits);
+    writer_end_empty(w);
+    writer_close(w, "iommu");
 }
 
 static void format_devices(Writer *w, const DomainDef *def) {
-    open_tag(w, "devices");
-    element(w, "emulator", def->emulator);
+    writer_open(w, "devices");
+    writer_element(w, "emulator", def->emulator);
     for (size_t i = 0; i < def->n_disks; i++)
         format_disk(w, &def->disks[i]);
     for (size_t i = 0; i < def->n_controllers; i++) {
-        start(w, "controller");
-        attribute(w, "type", def->controllers[i].type);
+        writer_start(w, "controller");
+        writer_attribute(w, "type", def->controllers[i].type);
         if (def->controllers[i].index >= 0)
-            number(w, "index", def->controllers[i].index);
-        attribute(w, "model", def->controllers[i].model);
-        end_empty(w);
+            writer_number(w, "index", def->controllers[i].index);
+        writer_attribute(w, "model", def->controllers[i].model);
+        writer_end_empty(w);
     }
     for (size_t i = 0; i < def->n_interfaces; i++)
         format_interface(w, &def->interfaces[i]);
     format_chardevs(w, def);
     if (def->memballoon_given)
-        line(w, "<memballoon model='%s'/>", memballoon_names[def->memballoon]);
+        writer_line(w, "<memballoon model='%s'/>", memballoon_names[def->memballoon]);
     for (size_t i = 0; i < def->n_rngs; i++)
         format_rng(w, &def->rngs[i]);
     if (def->iommu.given)
         format_iommu(w, &def->iommu);
-    close_tag(w, "devices");
+    writer_close(w, "devices");
 }
 
 static void format_domain(Writer *w, const DomainDef *def, int id) {
     char uuid[UUID_TEXT_SIZE];
 
     uuid_format(def->uuid, uuid);
-    start(w, "domain");
-    attribute(w, "type", virt_names[def->virt]);
+    writer_start(w, "domain");
+    writer_attribute(w, "type", virt_names[def->virt]);
     if (id > 0)
-        number(w, "id", id);
-    end_open(w);
-    element(w, "name", def->name);
-    element(w, "uuid", uuid);
-    element(w, "title", def->title);
-    element(w, "description", def->description);
+        writer_number(w, "id", id);
+    writer_end_open(w);
+    writer_element(w, "name", def->name);
+    writer_element(w, "uuid", uuid);
+    writer_element(w, "title", def->title);
+    writer_element(w, "description", def->description);
     if (def->metadata)
         fprintf(w->out, "%*s%s\n", (int)w->indent, "", def->metadata);
-    line(w, "<memory unit='KiB'>%llu</memory>", (unsigned long long)def->memory_kib);
-    line(w, "<currentMemory unit='KiB'>%llu</currentMemory>", (unsigned long long)def->current_memory_kib);
+    writer_line(w, "<memory unit='KiB'>%llu</memory>", (unsigned long long)def->memory_kib);
+    writer_line(w, "<currentMemory unit='KiB'>%llu</currentMemory>", (unsigned long long)def->current_memory_kib);
     format_vcpus(w, def);
+    format_tune(w, def);
     format_os(w, &def->os);
     format_features(w, &def->features);
     format_cpu(w, &def->cpu);
     format_clock(w, def);
-    line(w, "<on_poweroff>%s</on_poweroff>", lifecycle_names[def->on_poweroff]);
-    line(w, "<on_reboot>%s</on_reboot>", lifecycle_names[def->on_reboot]);
-    line(w, "<on_crash>%s</on_crash>", lifecycle_names[def->on_crash]);
+    writer_line(w, "<on_poweroff>%s</on_poweroff>", lifecycle_names[def->on_poweroff]);
+    writer_line(w, "<on_reboot>%s</on_reboot>", lifecycle_names[def->on_reboot]);
+    writer_line(w, "<on_crash>%s</on_crash>", lifecycle_names[def->on_crash]);
     format_devices(w, def);
-    close_tag(w, "domain");
+    writer_close(w, "domain");
 }
 
 int domain_format(const DomainDef *def, const DomainFormatParams *params, char **ret) {

@@ -42,9 +42,7 @@ int parse_vcpu(Parser *parser, xmlNodePtr node) {
         return error_report(parser->reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
                             "unsupported placement '%.40s' of <vcpu>", placement);
     def->placement_auto = placement && streq(placement, "auto");
-    if (def->placement_auto)
-        return parse_refuse(parser, node, "placement='auto'");
-    if (!cpuset)
+    if (!cpuset || def->placement_auto) /* numad says it then */
         return 0;
     bitmap_free(TAKE_PTR(def->cpuset)); /* a second <vcpu> */
     if (bitmap_parse(cpuset, BITMAP_MAX_BITS, &def->cpuset) < 0)

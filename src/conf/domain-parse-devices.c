@@ -181,7 +181,7 @@ static int parse_disk_driver(Parser *parser, xmlNodePtr node, DiskDef *disk) {
                            &disk->discard);
     if (disk->cache && streq(disk->cache, "default"))
         free(TAKE_PTR(disk->cache));
-    return r;
+    return r < 0 ? r : attribute_unsigned(parser, node, "iothread", IOTHREAD_ID_MAX, &disk->iothread);
 }
 
 static int parse_disk(Parser *parser, xmlNodePtr node) {

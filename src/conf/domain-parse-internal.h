@@ -24,6 +24,9 @@ typedef struct ElementReader {
 /* Runs the table over node's child elements; warns of unknown ones. */
 int parse_children(Parser *parser, xmlNodePtr node, const ElementReader *readers, size_t n);
 
+/* Says that this element is passed over, to whoever wants to know. */
+void parse_warn(Parser *parser, xmlNodePtr node);
+
 /* "unsupported configuration: <name> in line N is not supported: detail". */
 int parse_refuse(Parser *parser, xmlNodePtr node, const char *detail);
 
@@ -44,6 +47,8 @@ int attribute_enum(Parser *parser, xmlNodePtr node, const char *name, const char
 void attribute_string(xmlNodePtr node, const char *name, char **to);
 /* A size with unit attribute `unit_name` (default KiB) in KiB, rounded up. */
 int parse_size_kib(Parser *parser, xmlNodePtr node, const char *number, const char *unit, uint64_t *ret);
+/* The same in bytes. */
+int parse_size_bytes(Parser *parser, xmlNodePtr node, const char *number, const char *unit, uint64_t *ret);
 
 /* Appends a zeroed element of `size` bytes; NULL when out of memory. */
 void *array_append(void *array, size_t *n, size_t size);
@@ -52,3 +57,6 @@ int parse_vcpu(Parser *parser, xmlNodePtr node);
 int parse_vcpus(Parser *parser, xmlNodePtr node);
 int parse_cpu(Parser *parser, xmlNodePtr node);
 int parse_devices(Parser *parser, xmlNodePtr node);
+int parse_resource(Parser *parser, xmlNodePtr node);
+/* <iothreads>, <iothreadids>, <cputune> and <numatune> of the root, after all others. */
+int parse_tune(Parser *parser, xmlNodePtr root);

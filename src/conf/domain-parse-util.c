@@ -34,7 +34,7 @@ char *node_text(xmlNodePtr node) {
 /* A node's path costs a walk over its siblings: a text full of unknown ones must not take for ever. */
 #define WARNINGS_MAX 32u
 
-static void warn(Parser *parser, xmlNodePtr node) {
+void parse_warn(Parser *parser, xmlNodePtr node) {
     xmlChar *path;
 
     if (!parser->params->warning || parser->n_warnings++ >= WARNINGS_MAX)
@@ -62,7 +62,7 @@ int parse_children(Parser *parser, xmlNodePtr node, const ElementReader *readers
             if (node_is(at, readers[i].name))
                 reader = &readers[i];
         if (!reader) {
-            warn(parser, at);
+            parse_warn(parser, at);
             continue;
         }
         if (reader->unsupported)
@@ -146,7 +146,7 @@ static uint64_t unit_bytes(const char *unit) {
     static const struct {
         const char *name;
         uint64_t bytes;
-    } units[] = {{"b", 1}, {"bytes", 1}, {"KB", 1000}, {"k", 1024}, {"KiB", 1024},
+    } units[] = {{"b", 1}, {"B", 1}, {"bytes", 1}, {"KB", 1000}, {"k", 1024}, {"KiB", 1024},
                  {"MB", 1000000}, {"M", UINT64_C(1) << 20}, {"MiB", UINT64_C(1) << 20},
                  {"GB", 1000000000}, {"G", UINT64_C(1) << 30}, {"GiB", UINT64_C(1) << 30},
                  {"TB", UINT64_C(1000000000000)}, {"T", UINT64_C(1) << 40}, {"TiB", UINT64_C(1) << 40}};
@@ -157,8 +157,8 @@ static uint64_t unit_bytes(const char *unit) {
     return 0;
 }
 
-int parse_size_kib(Parser *parser, xmlNodePtr node, const char *number, const char *unit, uint64_t *ret) {
-    uint64_t bytes = unit_bytes(unit ? unit : "KiB"), value;
+int parse_size_bytes(Parser *parser, xmlNodePtr node, const char *number, const char *unit, uint64_t *ret) {
+    uint64_t bytes = unit_bytes(unit), value;
     char *end = NULL;
 
     if (!bytes)
@@ -175,8 +175,17 @@ int parse_size_kib(Parser *parser, xmlNodePtr node, const char *number, const ch
         return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML,
                             "Invalid value '%.80s' for element '%s' (line %ld)", number ? number : "",
                             (const char *)node->name, xmlGetLineNo(node));
-    *ret = (value * bytes + 1023) / 1024;
+    *ret = value * bytes;
     return 0;
+}
+
+int parse_size_kib(Parser *parser, xmlNodePtr node, const char *number, const char *unit, uint64_t *ret) {
+    uint64_t bytes = 0;
+    int r = parse_size_bytes(parser, node, number, unit ? unit : "KiB", &bytes);
+
+    if (r >= 0)
+        *ret = (bytes + 1023) / 1024;
+    return r;
 }
 
 void *array_append(void *array, size_t *n, size_t size) {

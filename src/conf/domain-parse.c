@@ -282,6 +282,11 @@ static const ElementReader top_readers[] = {
     {"currentMemory", parse_current_memory, false},
     {"vcpu", parse_vcpu, false},
     {"vcpus", NULL, false}, /* after all others: it needs the maximum */
+    {"iothreads", NULL, false}, /* these four: parse_tune */
+    {"iothreadids", NULL, false},
+    {"cputune", NULL, false},
+    {"numatune", NULL, false},
+    {"resource", parse_resource, false},
     {"os", parse_os, false},
     {"features", parse_features, false},
     {"cpu", parse_cpu, false},
@@ -292,16 +297,11 @@ static const ElementReader top_readers[] = {
     {"devices", parse_devices, false},
     {"seclabel", parse_seclabel, false},
     {"pm", NULL, false},
-    {"cputune", NULL, true},
-    {"numatune", NULL, true},
     {"memtune", NULL, true},
     {"memoryBacking", NULL, true},
     {"maxMemory", NULL, true},
     {"blkiotune", NULL, true},
-    {"iothreads", NULL, true},
-    {"iothreadids", NULL, true},
     {"defaultiothread", NULL, true},
-    {"resource", NULL, true},
     {"sysinfo", NULL, true},
     {"idmap", NULL, true},
     {"launchSecurity", NULL, true},
@@ -389,6 +389,8 @@ int domain_parse_node(void *root, const DomainParseParams *params, DomainDef **r
     vcpus = node_child(node, "vcpus");
     if (r >= 0 && vcpus)
         r = parse_vcpus(&parser, vcpus);
+    if (r >= 0)
+        r = parse_tune(&parser, node);
     if (r >= 0)
         r = fill(&parser, has_uuid);
     if (r >= 0)

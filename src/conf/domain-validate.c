@@ -78,7 +78,26 @@ static int check_numa(const DomainDef *def, Error **reterr) {
     return 0;
 }
 
+static int check_disk_iothread(const DomainDef *def, const DiskDef *disk, Error **reterr) {
+    if (!disk->iothread)
+        return 0;
+    if (disk->bus != DISK_BUS_VIRTIO || disk->device != DISK_DEVICE_DISK)
+        return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
+                            "IOThreads are only for disks on the virtio bus, not for '%s'", disk->target);
+    if (!domain_def_iothread(def, disk->iothread))
+        return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
+                            "Disk iothread '%u' of '%s' is not defined in <iothreads> or <iothreadids>", disk->iothread,
+                            disk->target);
+    return 0;
+}
+
 static int check_disks(const DomainDef *def, Error **reterr) {
+    for (size_t i = 0; i < def->n_disks; i++) {
+        int r = check_disk_iothread(def, &def->disks[i], reterr);
+
+        if (r < 0)
+            return r;
+    }
     for (size_t i = 0; i < def->n_disks; i++)
         for (size_t k = 0; k < i; k++)
             if (streq(def->disks[i].target, def->disks[k].target))

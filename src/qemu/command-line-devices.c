@@ -242,6 +242,10 @@ static void add_disk(ArgvBuilder *builder, const DomainDef *def, const DiskDef *
                 streq(disk->cache, "writethrough") || streq(disk->cache, "directsync") ? "off" : "on");
         if (disk->boot_order)
             json_object_object_add(object, "bootindex", json_object_new_int(disk->boot_order));
+        if (disk->iothread) {
+            snprintf(node, sizeof(node), "iothread%u", disk->iothread);
+            put(object, "iothread", node);
+        }
     }
     argv_add_json(builder, "-device", object);
 }

@@ -19,6 +19,12 @@ void argv_add_json(ArgvBuilder *builder, const char *option, json_object *object
 /* Doubles commas, as QEMU's option syntax wants it. Caller frees. */
 char *argv_escape(const char *text);
 
+/* -object and -numa of the guest's memory. A machine without NUMA cells has one backend, and needs none of its own
+ * unless it is bound to host nodes. */
+#define MAIN_BACKEND "ram"
+bool qemu_has_main_backend(const DomainDef *def);
+void argv_add_memory(ArgvBuilder *builder, const DomainDef *def);
+void argv_add_iothreads(ArgvBuilder *builder, const DomainDef *def);
 /* Controllers, chardevs, disks, interfaces, rng, balloon. */
 int argv_add_devices(ArgvBuilder *builder, const DomainDef *def, Error **reterr);
 /* The interrupt remapping device when it is needed, and what its attributes imply. */

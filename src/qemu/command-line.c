@@ -146,11 +146,12 @@ static void add_machine(ArgvBuilder *builder, const QemuCommandParams *params,
                  def->iommu.eim == TRISTATE_YES;
     const char *smm = x86 ? on_off(features->smm) : NULL, *vmport = x86 ? on_off(features->vmport) : NULL;
 
-    argv_add_option(builder, "-machine", "%s,accel=%s,usb=off,dump-guest-core=off%s%s%s%s%s%s%s",
+    argv_add_option(builder, "-machine", "%s,accel=%s,usb=off,dump-guest-core=off%s%s%s%s%s%s%s%s",
                     machine->name, kvm ? "kvm" : "tcg", x86 && kvm && split ? ",kernel-irqchip=split" : "",
                     x86 && !features->acpi ? ",acpi=off" : "", smm ? ",smm=" : "", smm ? smm : "",
                     vmport ? ",vmport=" : "", vmport ? vmport : "",
-                    without_hpet(def, machine) ? ",hpet=off" : "");
+                    without_hpet(def, machine) ? ",hpet=off" : "",
+                    qemu_has_main_backend(def) ? ",memory-backend=" MAIN_BACKEND : "");
 }
 
 static void add_features(const CpuDef *cpu, FILE *out) {
@@ -234,60 +235,6 @@ static void add_smp(ArgvBuilder *builder, const DomainDef *def) {
     } else {
         argv_add_option(builder, "-smp", "%u,maxcpus=%u,sockets=%u,cores=1,threads=1", boot_vcpus(def),
                         def->n_vcpus_max, def->n_vcpus_max);
-    }
-}
-
-/* The vCPUs of a cell. Those that no cell names belong to the first, as in libvirt since 6.4: QEMU would
- * warn and put them where it likes. NULL: out of memory. */
-static Bitmap *cell_vcpus(const DomainDef *def, size_t at) {
-    const NumaCell *cells = def->cpu.cells;
-    CLEANUP_BITMAP Bitmap *vcpus = cells[at].cpus ? bitmap_copy(cells[at].cpus) : bitmap_new();
-
-    for (unsigned id = 0; vcpus && at == 0 && id < def->n_vcpus_max; id++) {
-        bool named = false;
-
-        for (size_t i = 0; i < def->cpu.n_cells; i++)
-            named |= cells[i].cpus && bitmap_test(cells[i].cpus, id);
-        if (!named && bitmap_set(vcpus, id) < 0)
-            return NULL;
-    }
-    return TAKE_PTR(vcpus);
-}
-
-static void add_numa(ArgvBuilder *builder, const DomainDef *def) {
-    for (size_t i = 0; i < def->cpu.n_cells; i++) {
-        const NumaCell *cell = &def->cpu.cells[i];
-        CLEANUP_BITMAP Bitmap *vcpus = cell_vcpus(def, i);
-        char *text = NULL;
-        size_t size = 0;
-        FILE *out = open_memstream(&text, &size);
-
-        if (!out || !vcpus) {
-            if (out)
-                fclose(out);
-            free(text);
-            builder->failed = true;
-            return;
-        }
-        fprintf(out, "node,nodeid=%zu", i);
-        for (int first = bitmap_next(vcpus, 0); first >= 0;) {
-            int last = first;
-
-            while (bitmap_test(vcpus, last + 1))
-                last++;
-            fprintf(out, last > first ? ",cpus=%d-%d" : ",cpus=%d", first, last);
-            first = bitmap_next(vcpus, last + 1);
-        }
-        fprintf(out, ",memdev=ram-node%zu", i);
-        if (fclose(out) == 0) {
-            argv_add_option(builder, "-object",
-                            "{\"qom-type\":\"memory-backend-ram\",\"id\":\"ram-node%zu\",\"size\":%llu}", i,
-                            (unsigned long long)cell->memory_kib * 1024);
-            argv_add_option(builder, "-numa", "%s", text);
-        } else {
-            builder->failed = true;
-        }
-        free(text);
     }
 }
 
@@ -460,7 +407,8 @@ int qemu_command_line(const QemuCommandParams *params, char ***ret_argv, Error *
     add_cpu(&builder, def);
     argv_add_option(&builder, "-m", "size=%lluk", (unsigned long long)def->memory_kib);
     add_smp(&builder, def);
-    add_numa(&builder, def);
+    argv_add_memory(&builder, def);
+    argv_add_iothreads(&builder, def);
     argv_add_option(&builder, "-uuid", "%s", uuid);
     argv_add_option(&builder, "-display", "none");
     argv_add(&builder, "-no-user-config");

@@ -3,6 +3,8 @@
  * it. No files are opened, nothing is started. */
 #pragma once
 
+#include <json-c/json.h>
+
 #include "qemu/capabilities.h"
 
 typedef struct QemuCommandParams {
@@ -26,6 +28,9 @@ int qemu_command_line(const QemuCommandParams *params, char ***ret_argv, Error *
  * there. Here the definition stays as it is written, and the XML of what runs has it. What the definition
  * switches off stays off, and is an error. */
 int qemu_assign_aliases(DomainDef *def, const char *channel_dir);
+/* object-add's arguments for an IO thread, as they are also on the command line: {"qom-type":"iothread",
+ * "id":"iothreadN",...} (QEMU's qapi/qom.json, IothreadProperties). NULL: out of memory. */
+json_object *qemu_iothread_object(const IothreadDef *iothread);
 /* One line for the log and domxml-to-native, shell-quoted. Caller frees. */
 char *qemu_argv_format(char *const *argv);
 void qemu_argv_free(char **argv);

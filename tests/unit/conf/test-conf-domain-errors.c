@@ -75,7 +75,6 @@ static const Bad vcpus[] = {
     {INSIDE("<vcpu current='-1'>2</vcpu>"), ERROR_XML, "'current' in element 'vcpu': '-1' (line 3)"},
     {INSIDE("<vcpu current='3'>2</vcpu>"), ERROR_INVALID_ARG,
      "maxvcpus must not be less than current vcpus (2 < 3)"},
-    {INSIDE("<vcpu placement='auto'>2</vcpu>"), ERROR_CONFIG_UNSUPPORTED, "<vcpu> in line 3"},
     {INSIDE("<vcpu placement='here'>2</vcpu>"), ERROR_CONFIG_UNSUPPORTED, "placement 'here'"},
     {INSIDE("<vcpu cpuset='1-'>2</vcpu>"), ERROR_INVALID_ARG, "Failed to parse bitmap '1-'"},
     {INSIDE("<vcpu cpuset='1,^1'>2</vcpu>"), ERROR_INVALID_ARG, "Invalid value of 'cpuset': 1,^1"},
@@ -178,14 +177,140 @@ static const Bad devices[] = {
     {DEVICES("<controller type='usb' index='-1'/>"), ERROR_XML, "'index' in element 'controller'"},
 };
 
+#define TUNE(text) INSIDE("<vcpu>4</vcpu><iothreads>2</iothreads><cputune>\n" text "</cputune>")
+
+static const Bad cputune[] = {
+    {TUNE("<shares>1</shares>"), ERROR_INVALID_ARG, "value of 'shares' is out of range [2, 262144]"},
+    {TUNE("<shares>262145</shares>"), ERROR_INVALID_ARG, "value of 'shares' is out of range"},
+    {TUNE("<shares>-1</shares>"), ERROR_XML, "can't parse cputune shares value '-1' (line 4)"},
+    {TUNE("<shares>many</shares>"), ERROR_XML, "can't parse cputune shares value 'many'"},
+    {TUNE("<period>999</period>"), ERROR_INVALID_ARG, "value of 'period' is out of range [1000, 1000000]"},
+    {TUNE("<period>1000001</period>"), ERROR_INVALID_ARG, "value of 'period' is out of range"},
+    {TUNE("<period>-5</period>"), ERROR_XML, "can't parse cputune period value '-5'"},
+    {TUNE("<quota>999</quota>"), ERROR_INVALID_ARG, "value of 'quota' is out of range [1000, 17592186044415]"},
+    {TUNE("<quota>17592186044416</quota>"), ERROR_INVALID_ARG, "value of 'quota' is out of range"},
+    {TUNE("<quota>99999999999999999999</quota>"), ERROR_XML, "can't parse cputune quota value"},
+    {TUNE("<global_period>1</global_period>"), ERROR_INVALID_ARG, "value of 'global_period'"},
+    {TUNE("<global_quota>1</global_quota>"), ERROR_INVALID_ARG, "value of 'global_quota'"},
+    {TUNE("<emulator_period>1</emulator_period>"), ERROR_INVALID_ARG, "value of 'emulator_period'"},
+    {TUNE("<emulator_quota>1</emulator_quota>"), ERROR_INVALID_ARG, "value of 'emulator_quota'"},
+    {TUNE("<iothread_period>1</iothread_period>"), ERROR_INVALID_ARG, "value of 'iothread_period'"},
+    {TUNE("<iothread_quota>1</iothread_quota>"), ERROR_INVALID_ARG, "value of 'iothread_quota'"},
+    {TUNE("<vcpupin cpuset='0'/>"), ERROR_XML, "missing attribute 'vcpu' in element 'vcpupin' (line 4)"},
+    {TUNE("<vcpupin vcpu='0'/>"), ERROR_XML, "missing attribute 'cpuset' in element 'vcpupin'"},
+    {TUNE("<vcpupin vcpu='x' cpuset='0'/>"), ERROR_XML, "'vcpu' in element 'vcpupin': 'x'"},
+    {TUNE("<vcpupin vcpu='0' cpuset='0,^0'/>"), ERROR_INVALID_ARG, "Invalid value of 'cpuset': 0,^0"},
+    {TUNE("<vcpupin vcpu='0' cpuset='a'/>"), ERROR_INVALID_ARG, "Failed to parse bitmap 'a'"},
+    {TUNE("<vcpupin vcpu='0' cpuset='16384'/>"), ERROR_INVALID_ARG, "Failed to parse bitmap '16384'"},
+    {TUNE("<vcpupin vcpu='1' cpuset='0'/><vcpupin vcpu='1' cpuset='1'/>"), ERROR_INTERNAL,
+     "duplicate vcpupin for vcpu '1'"},
+    {TUNE("<emulatorpin/>"), ERROR_XML, "missing attribute 'cpuset' in element 'emulatorpin'"},
+    {TUNE("<emulatorpin cpuset='0'/><emulatorpin cpuset='0'/>"), ERROR_XML, "only one emulatorpin"},
+    {TUNE("<iothreadpin iothread='3' cpuset='0'/>"), ERROR_XML, "Cannot find 'iothread' : 3"},
+    {TUNE("<iothreadpin iothread='1' cpuset='0'/><iothreadpin iothread='1' cpuset='1'/>"), ERROR_INTERNAL,
+     "duplicate iothreadpin for same iothread '1'"},
+    {TUNE("<vcpusched vcpus='0' scheduler='fair'/>"), ERROR_XML,
+     "'scheduler' in element 'vcpusched': 'fair' (line 4): batch, idle, fifo or rr"},
+    {TUNE("<vcpusched vcpus='0'/>"), ERROR_XML, "'scheduler' in element 'vcpusched'"},
+    {TUNE("<vcpusched vcpus='0' scheduler='fifo'/>"), ERROR_XML,
+     "Missing or invalid scheduler priority in element 'vcpusched' (line 4): fifo needs one from 1 to 99"},
+    {TUNE("<vcpusched vcpus='0' scheduler='rr' priority='100'/>"), ERROR_XML, "rr needs one from 1 to 99"},
+    {TUNE("<vcpusched vcpus='4' scheduler='batch'/>"), ERROR_XML, "vCPU '4' of <vcpusched> is not present"},
+    {TUNE("<vcpusched vcpus='0-1' scheduler='batch'/><vcpusched vcpus='1' scheduler='idle'/>"), ERROR_XML_DETAIL,
+     "must not overlap (vCPU '1')"},
+    {TUNE("<iothreadsched iothreads='3' scheduler='idle'/>"), ERROR_XML, "Cannot find 'iothread' : 3"},
+    {TUNE("<iothreadsched iothreads='1' scheduler='idle'/><iothreadsched iothreads='1' scheduler='idle'/>"),
+     ERROR_XML_DETAIL, "must not overlap (iothread '1')"},
+    {TUNE("<emulatorsched scheduler='idle'/><emulatorsched scheduler='idle'/>"), ERROR_XML, "only one emulatorsched"},
+    {TUNE("<emulatorsched scheduler='rr' priority='0'/>"), ERROR_XML, "rr needs one"},
+};
+
+#define CACHE(more) "<cache id='0' level='3' type='both' size='1' " more "/>"
+
+static const Bad resctrls[] = {
+    {TUNE("<cachetune/>"), ERROR_XML, "missing attribute 'vcpus' in element 'cachetune'"},
+    {TUNE("<cachetune vcpus='x'/>"), ERROR_INVALID_ARG, "Failed to parse bitmap 'x'"},
+    {TUNE("<cachetune vcpus='0-1'/><cachetune vcpus='1-2'/>"), ERROR_INVALID_ARG, "Overlapping vcpus in resctrls"},
+    {TUNE("<cachetune vcpus='0-1'/><memorytune vcpus='1'/>"), ERROR_INVALID_ARG, "of <memorytune> in line 4"},
+    {TUNE("<cachetune vcpus='0'/><cachetune vcpus='0'/>"), ERROR_XML, "Identical vcpus in cachetunes found"},
+    {TUNE("<memorytune vcpus='0'/><memorytune vcpus='0'/>"), ERROR_XML, "Identical vcpus in memorytunes found"},
+    {TUNE("<cachetune vcpus='0'><cache/></cachetune>"), ERROR_XML, "missing attribute 'id' in element 'cache'"},
+    {TUNE("<cachetune vcpus='0'><cache id='0' level='1' type='both' size='1'/></cachetune>"), ERROR_XML,
+     "Invalid cache attribute 'level' value '1'"},
+    {TUNE("<cachetune vcpus='0'><cache id='0' level='3' type='warm' size='1'/></cachetune>"), ERROR_XML,
+     "'type' in element 'cache': 'warm'"},
+    {TUNE("<cachetune vcpus='0'><cache id='0' level='3' size='1'/></cachetune>"), ERROR_XML,
+     "Missing cache attribute 'type'"},
+    {TUNE("<cachetune vcpus='0'><cache id='0' level='3' type='both'/></cachetune>"), ERROR_XML,
+     "Missing cache attribute 'size'"},
+    {TUNE("<cachetune vcpus='0'><cache id='0' level='3' type='both' size='0'/></cachetune>"), ERROR_XML,
+     "Cache size of 0"},
+    {TUNE("<cachetune vcpus='0'>" CACHE("unit='furlong'") "</cachetune>"), ERROR_INVALID_ARG, "unknown suffix 'furlong'"},
+    {TUNE("<cachetune vcpus='0'>" CACHE("") CACHE("") "</cachetune>"), ERROR_XML,
+     "Colliding cache allocations for cache level '3' id '0', type 'both'"},
+    {TUNE("<cachetune vcpus='0'><monitor level='2' vcpus='0'/></cachetune>"), ERROR_CONFIG_UNSUPPORTED,
+     "Invalid monitor cache level '2'"},
+    {TUNE("<cachetune vcpus='0'><monitor level='3' vcpus='1'/></cachetune>"), ERROR_INVALID_ARG,
+     "Monitor has vcpus conflict with allocation"},
+    {TUNE("<cachetune vcpus='0-2'><monitor level='3' vcpus='0-1'/><monitor level='3' vcpus='1-2'/></cachetune>"),
+     ERROR_INVALID_ARG, "Overlapping vcpus found in monitors"},
+    {TUNE("<cachetune vcpus='0-2'><monitor level='3' vcpus='0'/><monitor level='3' vcpus='0'/></cachetune>"),
+     ERROR_INVALID_ARG, "Identical vcpu sets found in monitors"},
+    {TUNE("<memorytune vcpus='0'><node id='0'/></memorytune>"), ERROR_XML,
+     "missing attribute 'bandwidth' in element 'node'"},
+    {TUNE("<memorytune vcpus='0'><node id='0' bandwidth='1'/><node id='0' bandwidth='2'/></memorytune>"), ERROR_XML,
+     "Memory Bandwidth already defined for node 0"},
+};
+
+#define CELL "<cpu><numa><cell id='0' cpus='0' memory='1024'/></numa></cpu>"
+
+static const Bad threads_and_nodes[] = {
+    {INSIDE("<iothreads>two</iothreads>"), ERROR_XML, "invalid iothreads count 'two' (line 3)"},
+    {INSIDE("<iothreads>-1</iothreads>"), ERROR_XML, "invalid iothreads count '-1'"},
+    {INSIDE("<iothreads>16385</iothreads>"), ERROR_XML, "a number up to 16384"},
+    {INSIDE("<iothreadids><iothread/></iothreadids>"), ERROR_XML, "missing attribute 'id' in element 'iothread'"},
+    {INSIDE("<iothreadids><iothread id='0'/></iothreadids>"), ERROR_XML, "invalid iothread 'id' value of '0'"},
+    {INSIDE("<iothreadids><iothread id='1'/><iothread id='1'/></iothreadids>"), ERROR_XML,
+     "duplicate iothread id '1' found"},
+    {INSIDE("<iothreadids><iothread id='1' thread_pool_min='x'/></iothreadids>"), ERROR_XML,
+     "'thread_pool_min' in element 'iothread': 'x'"},
+    {INSIDE("<iothreadids><iothread id='1' thread_pool_min='3' thread_pool_max='2'/></iothreadids>"), ERROR_INVALID_ARG,
+     "thread_pool_min of iothread '1' must be smaller or equal to thread_pool_max"},
+    {INSIDE("<iothreadids><iothread id='1'><poll max='-1'/></iothread></iothreadids>"), ERROR_XML,
+     "'max' in element 'poll': '-1'"},
+    {INSIDE("<iothreads>1</iothreads><devices><disk><driver iothread='2'/><source file='/a'/><target dev='vda'/></disk>"
+            "</devices>"),
+     ERROR_CONFIG_UNSUPPORTED, "Disk iothread '2' of 'vda' is not defined"},
+    {INSIDE("<iothreads>1</iothreads><devices><disk><driver iothread='1'/><source file='/a'/><target dev='sda'/></disk>"
+            "</devices>"),
+     ERROR_CONFIG_UNSUPPORTED, "IOThreads are only for disks on the virtio bus, not for 'sda'"},
+    {INSIDE("<numatune><memory mode='loose' nodeset='0'/></numatune>"), ERROR_XML, "'mode' in element 'memory': 'loose'"},
+    {INSIDE("<numatune><memory mode='strict'/></numatune>"), ERROR_XML, "nodeset for NUMA memory tuning must be set"},
+    {INSIDE("<numatune><memory nodeset='0,^0'/></numatune>"), ERROR_INVALID_ARG, "Invalid value of 'nodeset': 0,^0"},
+    {INSIDE("<numatune><memory placement='near'/></numatune>"), ERROR_XML, "'placement' in element 'memory': 'near'"},
+    {INSIDE("<numatune><memory nodeset='0'/><memory nodeset='0'/></numatune>"), ERROR_XML, "only one <memory>"},
+    {INSIDE("<numatune><memnode nodeset='0'/></numatune>"), ERROR_XML, "missing attribute 'cellid' in element 'memnode'"},
+    {INSIDE("<numatune><memnode cellid='0' nodeset='0'/></numatune>"), ERROR_XML, "there is no cell 0"},
+    {INSIDE(CELL "<numatune><memnode cellid='0' nodeset='0'/><memnode cellid='0' nodeset='0'/></numatune>"), ERROR_XML,
+     "Multiple memnode elements with cellid 0"},
+    {INSIDE(CELL "<numatune><memory placement='auto'/><memnode cellid='0' nodeset='0'/></numatune>"), ERROR_XML,
+     "not compatible with automatic NUMA placement"},
+    {INSIDE(CELL "<numatune><memory mode='restrictive' nodeset='0'/><memnode cellid='0' nodeset='0'/></numatune>"),
+     ERROR_XML, "'restrictive' mode is required"},
+    {INSIDE("<resource><partition>machine</partition></resource>"), ERROR_CONFIG_UNSUPPORTED,
+     "resource partition 'machine' must start with '/'"},
+    {INSIDE("<resource><partition>/a/../b</partition></resource>"), ERROR_CONFIG_UNSUPPORTED, "is no plain path"},
+};
+
 /* Elements that libvirt knows and we do not do yet: refused by name, with the line. */
 static const struct {
     const char *parents; /* opened before, closed after */
     const char *closing;
     const char *names;
 } unsupported[] = {
-    {"", "", "cputune numatune memtune memoryBacking maxMemory blkiotune iothreads iothreadids "
-             "defaultiothread resource sysinfo idmap launchSecurity bootloader perf keywrap seclabel"},
+    {"", "", "memtune memoryBacking maxMemory blkiotune "
+             "defaultiothread sysinfo idmap launchSecurity bootloader perf keywrap seclabel"},
+    {"<cputune>", "</cputune>", "energytune"},
     {"<os>", "</os>", "loader nvram firmware acpi"},
     {"<features>", "</features>", "hyperv xen gic viridian capabilities"},
     {"<cpu>", "</cpu>", "cache maxphysaddr"},
@@ -236,6 +361,18 @@ static void test_cpus(void **state) {
 
 static void test_devices(void **state) {
     expect_all(devices, ARRAY_SIZE(devices));
+}
+
+static void test_cputune(void **state) {
+    expect_all(cputune, ARRAY_SIZE(cputune));
+}
+
+static void test_resctrls(void **state) {
+    expect_all(resctrls, ARRAY_SIZE(resctrls));
+}
+
+static void test_threads_and_nodes(void **state) {
+    expect_all(threads_and_nodes, ARRAY_SIZE(threads_and_nodes));
 }
 
 static void test_known_but_unsupported(void **state) {
@@ -304,6 +441,9 @@ int main(void) {
         cmocka_unit_test(test_vcpus),
         cmocka_unit_test(test_cpus),
         cmocka_unit_test(test_devices),
+        cmocka_unit_test(test_cputune),
+        cmocka_unit_test(test_resctrls),
+        cmocka_unit_test(test_threads_and_nodes),
         cmocka_unit_test(test_known_but_unsupported),
         cmocka_unit_test(test_size_limit),
         cmocka_unit_test(test_depth_limit),
