@@ -8,9 +8,22 @@
 #include "util/log.h"
 
 #define CONFIG_MAX (1u << 20)
+#define PARTITION_MAX 200u /* bytes of a directory in a cgroup's name */
+
+/* A private instance keeps to a partition of its own, named after its directory: "/vireo-tmp-v" for /tmp/v. */
+static char *private_partition(const char *root) {
+    size_t len = strlen(root);
+    char *name = strf("/vireo%s%s", *root == '/' ? "" : "-", len > PARTITION_MAX ? root + len - PARTITION_MAX : root);
+
+    for (char *at = name ? name + 1 : NULL; at && *at; at++)
+        if (*at == '/' || *at == '\n')
+            *at = '-';
+    return name;
+}
 
 int config_init(Config *config, const char *root) {
-    *config = (Config){.socket_mode = 0600, .socket_ro_mode = 0666, .log_level = LOG_INFO};
+    *config = (Config){.socket_mode = 0600, .socket_ro_mode = 0666, .log_level = LOG_INFO, .scopes = !root};
+    config->partition = root ? private_partition(root) : strdup("/machine");
     if (root) {
         config->root = strdup(root);
         config->etc = path_join(root, "etc");
@@ -23,7 +36,7 @@ int config_init(Config *config, const char *root) {
         config->run = strdup("/run/vireo");
         config->log = strdup("/var/log/vireo");
     }
-    if (!config->etc || !config->lib || !config->run || !config->log || (root && !config->root))
+    if (!config->partition || !config->etc || !config->lib || !config->run || !config->log || (root && !config->root))
         return -ENOMEM;
     config->socket = path_join(config->run, "vireo-sock");
     config->socket_ro = path_join(config->run, "vireo-sock-ro");
@@ -38,6 +51,8 @@ void config_done(Config *config) {
     free(config->log);
     free(config->socket);
     free(config->socket_ro);
+    free(config->partition);
+    free(config->resctrl);
     *config = (Config){0};
 }
 
@@ -79,6 +94,13 @@ static int parse_level(const char *text, int *ret) {
     return -EINVAL;
 }
 
+static int parse_yes(const char *text, bool *ret) {
+    if (!streq(text, "yes") && !streq(text, "no"))
+        return -EINVAL;
+    *ret = streq(text, "yes");
+    return 0;
+}
+
 static int set_path(char **to, const char *value) {
     char *copy;
 
@@ -103,6 +125,12 @@ static int apply(Config *config, const char *key, const char *value) {
         return parse_number(value, 8, 0777, &config->socket_ro_mode);
     if (streq(key, "unplug_timeout_ms"))
         return parse_number(value, 10, 3600000, &config->unplug_timeout_ms);
+    if (streq(key, "partition"))
+        return set_path(&config->partition, value);
+    if (streq(key, "resctrl"))
+        return set_path(&config->resctrl, value);
+    if (streq(key, "scopes"))
+        return parse_yes(value, &config->scopes);
     if (streq(key, "log_level"))
         return parse_level(value, &config->log_level);
     return -ENOENT;

@@ -14,6 +14,9 @@ typedef struct Config {
     char *socket, *socket_ro;
     unsigned socket_mode, socket_ro_mode;
     unsigned unplug_timeout_ms; /* 0: default */
+    char *partition;            /* cgroup of domains that name none */
+    char *resctrl;              /* root of the resctrl tree; NULL: the kernel's */
+    bool scopes;                /* systemd scopes where there is systemd */
     int log_level;
 } Config;
 

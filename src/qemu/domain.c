@@ -3,6 +3,7 @@
 #include "qemu/domain.h"
 
 #include "qemu/agent.h"
+#include "qemu/limits.h"
 
 #include "util/fiber.h"
 #include "util/log.h"
@@ -28,6 +29,13 @@ Domain *domain_ref(Domain *domain) {
     return domain;
 }
 
+void domain_found_done(DomainFound *found) {
+    free(found->partition);
+    free(found->group);
+    free(found->machine);
+    *found = (DomainFound){0};
+}
+
 void domain_unref(Domain *domain) {
     if (!domain)
         return;
@@ -41,6 +49,9 @@ void domain_unref(Domain *domain) {
     agent_free(domain->agent);
     qemu_caps_unref(domain->caps);
     vcpu_map_done(&domain->vcpus);
+    iothread_list_done(&domain->iothreads);
+    limits_free(domain->limits);
+    domain_found_done(&domain->found);
     bitmap_free(domain->pending_removals);
     domain_def_free(domain->config);
     domain_def_free(domain->live);
@@ -207,4 +218,23 @@ int domain_refresh_vcpus(Domain *domain, Error **reterr) {
     int r = domain_query_vcpus(domain, &query, reterr);
 
     return r < 0 ? r : domain_take_vcpus(domain, &query, reterr);
+}
+
+int domain_refresh_iothreads(Domain *domain, Error **reterr) {
+    json_object *reply = NULL;
+    IothreadList list;
+    int r;
+
+    if (domain->live->n_iothreads == 0 && domain->iothreads.n == 0)
+        return 0;
+    r = monitor_run(domain->monitor, "query-iothreads", NULL, deadline_in(QUERY_USEC), &reply, reterr);
+    if (r < 0)
+        return r;
+    r = iothread_list_parse(reply, &list, reterr);
+    json_object_put(reply);
+    if (r < 0)
+        return r;
+    iothread_list_done(&domain->iothreads);
+    domain->iothreads = list;
+    return 0;
 }

@@ -8,12 +8,14 @@
 
 #include "conf/domain-def.h"
 #include "qemu/capabilities.h"
+#include "qemu/iothread.h"
 #include "qemu/monitor.h"
 #include "qemu/process.h"
 #include "qemu/vcpu.h"
 
 typedef struct Driver Driver;
 typedef struct Domain Domain;
+typedef struct Limits Limits;
 
 /* libvirt's virDomainState. */
 typedef enum DomainState {
@@ -48,6 +50,13 @@ typedef struct DomainJob {
     struct DomainJob *next;
 } DomainJob;
 
+/* What the status file says of the cgroup of a domain that is being found again. */
+typedef struct DomainFound {
+    char *partition, *group, *machine;
+} DomainFound;
+
+void domain_found_done(DomainFound *found);
+
 struct Domain {
     unsigned n_refs;
     Driver *driver; /* NULL once it is no longer listed */
@@ -68,6 +77,10 @@ struct Domain {
     sd_event_source *pid_watch;
     char *monitor_path, *log_path;
     VcpuMap vcpus;
+    IothreadList iothreads;
+    Limits *limits; /* what its threads are held to; NULL: shut off */
+    uint64_t n_drifts; /* times that somebody else's change was mended */
+    DomainFound found;
     Bitmap *pending_removals; /* what the status file said of them, until the map is read; else NULL */
     bool guest_shutdown; /* QEMU said SHUTDOWN: its end will be no crash */
     bool rebooting;      /* an ACPI reboot: the SHUTDOWN event means "reset and go on" */
@@ -123,3 +136,5 @@ int domain_query_vcpus(Domain *domain, VcpuQuery *query, Error **reterr);
 int domain_take_vcpus(Domain *domain, VcpuQuery *query, Error **reterr);
 /* Both at once. */
 int domain_refresh_vcpus(Domain *domain, Error **reterr);
+/* Asks QEMU for its IO threads, when the definition has any. Job held. */
+int domain_refresh_iothreads(Domain *domain, Error **reterr);

@@ -37,7 +37,7 @@ static int make_dirs(Driver *driver, Error **reterr) {
     return 0;
 }
 
-int driver_new(const DriverPaths *paths, const DriverEvents *events, void *userdata, Driver **ret,
+int driver_new(const DriverPaths *paths, const LimitsParams *limits, const DriverEvents *events, void *userdata, Driver **ret,
                Error **reterr) {
     Driver *driver = calloc(1, sizeof(Driver));
     CLEANUP_FREE char *probe = path_join(paths->run, "probe");
@@ -61,6 +61,8 @@ int driver_new(const DriverPaths *paths, const DriverEvents *events, void *userd
         if (r < 0)
             error_no_memory(reterr);
     }
+    if (r >= 0)
+        r = limits_host_new(limits, &driver->limits, reterr);
     if (r < 0) {
         driver_free(driver);
         return r;
@@ -78,6 +80,7 @@ void driver_free(Driver *driver) {
     fiber_cond_done(&driver->background);
     if (driver->caps)
         qemu_caps_cache_free(driver->caps);
+    limits_host_free(driver->limits);
     paths_done(&driver->paths);
     free(driver);
 }

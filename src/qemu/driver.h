@@ -6,6 +6,7 @@
 
 #include "qemu/agent-vcpu.h"
 #include "qemu/domain.h"
+#include "qemu/limits.h"
 #include "qemu/operation.h"
 
 typedef struct DriverPaths {
@@ -51,6 +52,7 @@ typedef struct DriverEvents {
 struct Driver {
     DriverPaths paths;
     QemuCapsCache *caps;
+    LimitsHost *limits;
     const DriverEvents *events;
     void *userdata;
     Domain *domains; /* in order of definition */
@@ -66,8 +68,8 @@ struct Driver {
     bool stopping;
 };
 
-/* paths' strings are copied. events stays the caller's. */
-int driver_new(const DriverPaths *paths, const DriverEvents *events, void *userdata, Driver **ret,
+/* The strings are copied. events stays the caller's. */
+int driver_new(const DriverPaths *paths, const LimitsParams *limits, const DriverEvents *events, void *userdata, Driver **ret,
                Error **reterr);
 /* Reads the definitions, finds running QEMUs again, autostarts. On a fiber. Problems with single
  * domains are logged, not returned. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "qemu/driver.h"
+#include "qemu/limits.h"
 #include "qemu/removal.h"
 #include "util/log.h"
 
@@ -197,17 +198,35 @@ static void roll_back(Domain *domain, const Removal *added, size_t n_added, size
                      "are online now", n_added, n, error_message(undo), domain_def_online_vcpus(domain->live));
 }
 
+/* The ids of a plan's vCPUs. */
+static Bitmap *vcpus_of(const Removal *ids, size_t n) {
+    CLEANUP_BITMAP Bitmap *vcpus = bitmap_new();
+
+    for (size_t i = 0; vcpus && i < n; i++)
+        for (unsigned id = ids[i].id; id < ids[i].id + ids[i].n_vcpus; id++)
+            if (bitmap_set(vcpus, id) < 0)
+                return NULL;
+    return TAKE_PTR(vcpus);
+}
+
 static int run_plug(Domain *domain, const HotplugPlan *plan, Operation *operation, Error **reterr) {
     CLEANUP_FREE Removal *ids = removals_of(domain, plan), *added = removals_of(domain, plan);
     ReplyPtr *replies = calloc(plan->n_entities + 1, sizeof(ReplyPtr));
     CLEANUP(vcpu_query_done) VcpuQuery query = {0};
     CLEANUP_ERROR Error *error = NULL, *refresh = NULL;
+    CLEANUP_BITMAP Bitmap *vcpus = ids ? vcpus_of(ids, plan->n_entities) : NULL;
     size_t n_added = 0;
-    int r;
+    int r = 0;
 
-    if (!replies || !ids || !added) {
+    if (!replies || !ids || !added || !vcpus)
+        r = error_no_memory(reterr);
+    if (r >= 0)
+        r = limits_prepare_vcpus(domain, vcpus, reterr);
+    if (r >= 0)
+        r = limits_widen_memory(domain, true, reterr);
+    if (r < 0) {
         free(replies);
-        return error_no_memory(reterr);
+        return r;
     }
     send_all(domain, plan, replies, &error);
     r = domain_query_vcpus(domain, &query, &refresh); /* answered after the last device_add */
@@ -219,17 +238,22 @@ static int run_plug(Domain *domain, const HotplugPlan *plan, Operation *operatio
     operation_step(operation, STEP_ANSWERED);
     if (r >= 0)
         r = domain_take_vcpus(domain, &query, &refresh);
+    limits_widen_memory(domain, false, error ? NULL : &error);
     if (r < 0)
         return error_propagate(reterr, error ? TAKE_PTR(error) : TAKE_PTR(refresh));
     operation_step(operation, STEP_CONFIRMED);
     if (!error)
         check_new_threads(domain, &error);
+    if (!error)
+        limits_tune(domain, &(LimitsScope){.vcpus = vcpus}, &error);
+    operation_step(operation, STEP_TUNED);
     if (!error) {
         if (operation) /* not those of the start */
             emit_added(domain, ids, plan->n_entities);
         return 0;
     }
     roll_back(domain, added, n_added, plan->n_entities, &error);
+    limits_forget_vcpus(domain); /* the groups that were made for them */
     return error_propagate(reterr, TAKE_PTR(error));
 }
 
@@ -256,6 +280,20 @@ int hotplug_run(Domain *domain, const HotplugPlan *plan, Operation *operation, E
     return r;
 }
 
+/* Those that QEMU was started with. */
+static int tune_boot_vcpus(Domain *domain, Error **reterr) {
+    CLEANUP_BITMAP Bitmap *vcpus = bitmap_new();
+    int r;
+
+    for (unsigned id = 0; vcpus && id < domain->live->n_vcpus_max; id++)
+        if (domain->live->vcpus[id].online && bitmap_set(vcpus, id) < 0)
+            return error_no_memory(reterr);
+    if (!vcpus)
+        return error_no_memory(reterr);
+    r = limits_prepare_vcpus(domain, vcpus, reterr);
+    return r < 0 ? r : limits_tune(domain, &(LimitsScope){.vcpus = vcpus}, reterr);
+}
+
 int hotplug_boot(Domain *domain, Error **reterr) {
     CLEANUP(hotplug_plan_done) HotplugPlan plan = {.plug = true};
     unsigned n = domain->live->n_vcpus_max;
@@ -272,6 +310,8 @@ int hotplug_boot(Domain *domain, Error **reterr) {
         r = vcpu_map_check_boot(&domain->vcpus, wanted, n, reterr);
     if (r >= 0)
         r = hotplug_plan_boot(&domain->vcpus, wanted, n, &plan, reterr);
+    if (r >= 0)
+        r = tune_boot_vcpus(domain, reterr);
     if (r < 0)
         return r;
     return plan.n_entities ? run_plug(domain, &plan, NULL, reterr) : 0;

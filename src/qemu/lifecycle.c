@@ -34,9 +34,11 @@ void driver_stop(Domain *domain, int reason, int stopped_detail) {
     fiber_cond_broadcast(&domain->evidence);
     monitor_free(TAKE_PTR(domain->monitor));
     agent_free(TAKE_PTR(domain->agent));
+    limits_end(domain);
     driver_fail_operations(domain, "the domain stopped");
     remove_run_files(domain);
     vcpu_map_done(&domain->vcpus);
+    iothread_list_done(&domain->iothreads);
     qemu_caps_unref(TAKE_PTR(domain->caps));
     domain_set_state(domain, DOMAIN_SHUTOFF, reason);
     domain->id = -1; /* libvirt's STOPPED carries id -1 */
@@ -282,6 +284,12 @@ static int bring_up(Domain *domain, uint64_t handshake_usec, Error **reterr) {
     if (r >= 0)
         r = driver_watch(domain, reterr);
     if (r >= 0)
+        r = limits_begin(domain, reterr);
+    if (r >= 0)
+        r = domain_refresh_iothreads(domain, reterr);
+    if (r >= 0)
+        r = limits_tune(domain, &(LimitsScope){.all_iothreads = true}, reterr);
+    if (r >= 0)
         r = hotplug_boot(domain, reterr);
     if (r >= 0)
         r = driver_agent_open(domain, reterr);
@@ -329,7 +337,9 @@ static void abandon_start(Domain *domain) {
     agent_free(TAKE_PTR(domain->agent));
     if (domain->monitor_path)
         unlink(domain->monitor_path);
+    limits_end(domain);
     vcpu_map_done(&domain->vcpus);
+    iothread_list_done(&domain->iothreads);
     qemu_caps_unref(TAKE_PTR(domain->caps));
     domain_def_free(TAKE_PTR(domain->live));
     domain->pid = (QemuPid){0};

@@ -16,7 +16,7 @@
 
 static const char *const state_names[OPERATION_STATE_MAX_] = {"acting", "pending", "done", "failed",
                                                               "cancelled"};
-static const char *const step_names[OPERATION_STEP_MAX_] = {"journaled", "sent",  "answered", "confirmed",
+static const char *const step_names[OPERATION_STEP_MAX_] = {"journaled", "sent",  "answered", "confirmed", "tuned",
                                                             "pending",   "saved", "config",   "ended"};
 
 const char *operation_state_name(OperationState state) {

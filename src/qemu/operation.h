@@ -46,6 +46,7 @@ typedef enum OperationStep {
     STEP_SENT,      /* device_add / device_del are queued for QEMU */
     STEP_ANSWERED,  /* QEMU has answered them all */
     STEP_CONFIRMED, /* the state was read back */
+    STEP_TUNED,     /* new threads have their cgroups and pins; gone ones' are removed */
     STEP_PENDING,   /* the deadline passed, the guest may still answer */
     STEP_SAVED,     /* the status file is written */
     STEP_CONFIG,    /* the persistent definition is written */

@@ -202,9 +202,12 @@ static UnplugTimeout unplug_timeout(const Domain *domain, uint64_t asked) {
 /* Settles what has evidence; one re-query for all hints of a round. *ret_left: still open. */
 static int settle_removals(Domain *domain, Removal *removals, size_t n, size_t *ret_left,
                            Error **reterr) {
+    CLEANUP_BITMAP Bitmap *gone = bitmap_new();
     bool query = false;
     size_t left = 0;
 
+    if (!gone)
+        return error_no_memory(reterr);
     for (size_t i = 0; i < n; i++) {
         VcpuEntity *entity = vcpu_map_by_id(&domain->vcpus, removals[i].id);
 
@@ -226,7 +229,8 @@ static int settle_removals(Domain *domain, Removal *removals, size_t n, size_t *
         if (!entity->qom_path) {
             removals[i].done = true;
             domain->vcpu_was_removed = true;
-            emit_removed(domain, removals[i].id, removals[i].n_vcpus);
+            for (unsigned id = removals[i].id; id < removals[i].id + removals[i].n_vcpus; id++)
+                bitmap_set(gone, id);
         } else {
             if (entity->unplug == UNPLUG_HINTED && query)
                 entity->unplug = UNPLUG_REQUESTED; /* the hint did not hold */
@@ -234,6 +238,12 @@ static int settle_removals(Domain *domain, Removal *removals, size_t n, size_t *
         }
     }
     *ret_left = left;
+    if (bitmap_is_empty(gone))
+        return 0;
+    limits_drop_vcpus(domain, gone);
+    for (size_t i = 0; i < n; i++)
+        if (removals[i].done && bitmap_test(gone, removals[i].id))
+            emit_removed(domain, removals[i].id, removals[i].n_vcpus);
     return 0;
 }
 

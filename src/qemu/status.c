@@ -3,6 +3,7 @@
  *
  *     <domstatus state='1' reason='1' pid='4711' start='123456' id='3' removed='0'>
  *       <monitor path='...'/> <log path='...'/>
+ *       <limits partition='/machine' group='vireo-3-ol8' machine='vireo-3-ol8'/>   where it has a cgroup, and a scope
  *       <domain ...>the live definition, with pending='removal' at a <vcpu> the guest was asked to release</domain>
  *     </domstatus> */
 #include <dirent.h>
@@ -25,10 +26,44 @@
 #define RETRY_SLICES 20
 #define COMMAND_USEC (10 * USEC_PER_SEC)
 
+static void write_attribute(FILE *out, const char *name, const char *value) {
+    xmlChar *escaped = value ? xmlEncodeSpecialChars(NULL, BAD_CAST value) : NULL;
+
+    if (escaped)
+        fprintf(out, " %s=\"%s\"", name, (char *)escaped);
+    xmlFree(escaped);
+}
+
+/* The file's text; NULL: out of memory. Caller frees. */
+static char *status_text(const Domain *domain, const char *xml) {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+
+    if (!out)
+        return NULL;
+    fprintf(out, "<domstatus state='%d' reason='%d' pid='%d' start='%llu' id='%d' removed='%d'>\n", domain->state,
+            domain->reason, (int)domain->pid.pid, (unsigned long long)domain->pid.start_time, domain->id,
+            domain->vcpu_was_removed);
+    fputs("  <monitor", out);
+    write_attribute(out, "path", domain->monitor_path);
+    fputs("/>\n  <log", out);
+    write_attribute(out, "path", domain->log_path);
+    fputs("/>\n", out);
+    if (domain->limits && limits_partition(domain->limits)) {
+        fputs("  <limits", out);
+        write_attribute(out, "partition", limits_partition(domain->limits));
+        write_attribute(out, "group", limits_group(domain->limits));
+        write_attribute(out, "machine", limits_machine(domain->limits));
+        fputs("/>\n", out);
+    }
+    fprintf(out, "%s</domstatus>\n", xml);
+    return fclose(out) == 0 ? text : NULL;
+}
+
 int driver_save_status(Domain *domain, Error **reterr) {
     CLEANUP_FREE char *path = NULL, *xml = NULL, *text = NULL;
     CLEANUP_BITMAP Bitmap *pending = NULL;
-    xmlChar *monitor, *log;
     int r;
 
     if (!domain->live || !domain->driver)
@@ -38,15 +73,7 @@ int driver_save_status(Domain *domain, Error **reterr) {
     r = domain_format(domain->live, &(DomainFormatParams){.id = domain->id, .indent = 2, .pending = pending}, &xml);
     if (!path || !pending || r < 0)
         return error_no_memory(reterr);
-    monitor = xmlEncodeSpecialChars(NULL, BAD_CAST domain->monitor_path);
-    log = xmlEncodeSpecialChars(NULL, BAD_CAST domain->log_path);
-    text = !monitor || !log ? NULL : strf("<domstatus state='%d' reason='%d' pid='%d' start='%llu' id='%d' removed='%d'>\n"
-                "  <monitor path=\"%s\"/>\n  <log path=\"%s\"/>\n%s</domstatus>\n",
-                domain->state, domain->reason, (int)domain->pid.pid,
-                (unsigned long long)domain->pid.start_time, domain->id, domain->vcpu_was_removed,
-                (char *)monitor, (char *)log, xml);
-    xmlFree(monitor);
-    xmlFree(log);
+    text = status_text(domain, xml);
     if (!text)
         return error_no_memory(reterr);
     r = file_write_atomic_worker(path, text, strlen(text), 0600);
@@ -68,9 +95,9 @@ static xmlNodePtr child(xmlNodePtr node, const char *name) {
     return NULL;
 }
 
-static char *child_path(xmlNodePtr root, const char *name) {
+static char *child_attribute(xmlNodePtr root, const char *name, const char *attribute_name) {
     xmlNodePtr node = child(root, name);
-    xmlChar *text = node ? xmlGetProp(node, BAD_CAST "path") : NULL;
+    xmlChar *text = node ? xmlGetProp(node, BAD_CAST attribute_name) : NULL;
     char *copy = text ? strdup((const char *)text) : NULL;
 
     xmlFree(text);
@@ -105,10 +132,13 @@ static int read_status(xmlNodePtr root, Domain *domain, Error **reterr) {
         return r;
     if (read_pending(node, &domain->pending_removals) < 0)
         return error_no_memory(reterr);
-    domain->monitor_path = child_path(root, "monitor");
-    domain->log_path = child_path(root, "log");
+    domain->monitor_path = child_attribute(root, "monitor", "path");
+    domain->log_path = child_attribute(root, "log", "path");
     if (!domain->monitor_path || !domain->log_path)
         return error_report(reterr, FROM_DOMAIN, ERROR_XML, "no monitor or log path in the status file");
+    domain->found.partition = child_attribute(root, "limits", "partition");
+    domain->found.group = child_attribute(root, "limits", "group");
+    domain->found.machine = child_attribute(root, "limits", "machine");
     domain->state = attribute(root, "state");
     domain->reason = attribute(root, "reason");
     domain->id = attribute(root, "id");
@@ -139,6 +169,27 @@ static void sync_run_state(Domain *domain) {
     json_object_put(value);
 }
 
+/* What an operation under way had not come to when the daemon was killed: cgroups of vCPUs that are gone, threads that
+ * are not where they belong. */
+static void resume_limits(Domain *domain) {
+    CLEANUP_BITMAP Bitmap *offline = bitmap_new();
+    CLEANUP_ERROR Error *error = NULL;
+    CLEANUP_FREE char *mended = NULL;
+    int r = limits_resume(domain, domain->found.partition, domain->found.group, domain->found.machine, &error);
+
+    for (unsigned id = 0; offline && id < domain->live->n_vcpus_max; id++)
+        if (!domain->live->vcpus[id].online)
+            bitmap_set(offline, id);
+    if (r >= 0 && offline)
+        limits_drop_vcpus(domain, offline);
+    if (r >= 0)
+        r = limits_reconcile(domain, &mended, &error);
+    if (r > 0)
+        log_info("domain '%s': its threads were not as they should be: %s", domain_name(domain), mended);
+    else if (r < 0)
+        log_warning("domain '%s': its threads cannot be tuned: %s", domain_name(domain), error_message(error));
+}
+
 static int reconnect(Domain *domain, Error **reterr) {
     CLEANUP_FREE char *channels = path_join(domain->driver->paths.lib, "channel");
     uint64_t deadline = deadline_in(RECONNECT_USEC);
@@ -163,8 +214,11 @@ static int reconnect(Domain *domain, Error **reterr) {
     qemu_caps_get(domain->driver->caps, domain->live->emulator, &domain->caps, NULL);
     if (r >= 0)
         r = domain_refresh_vcpus(domain, reterr);
+    if (r >= 0)
+        r = domain_refresh_iothreads(domain, reterr);
     if (r < 0)
         return r;
+    resume_limits(domain);
     if (domain->pending_removals)
         vcpu_map_set_pending(&domain->vcpus, domain->pending_removals);
     bitmap_free(TAKE_PTR(domain->pending_removals));
@@ -187,6 +241,9 @@ static Domain *adopt(Driver *driver, Domain *found) {
     listed->monitor_path = TAKE_PTR(found->monitor_path);
     listed->log_path = TAKE_PTR(found->log_path);
     listed->pending_removals = TAKE_PTR(found->pending_removals);
+    domain_found_done(&listed->found);
+    listed->found = found->found;
+    found->found = (DomainFound){0};
     listed->pid = found->pid;
     listed->id = found->id;
     listed->state = found->state;

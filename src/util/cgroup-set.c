@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What is put into the groups of a tree and read back: threads, cpuset, weight and bandwidth, usage. */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
+#include <sys/inotify.h>
 
 #include "util/cgroup-internal.h"
 #include "util/file.h"
@@ -254,4 +258,43 @@ int cgroup_tree_usage(CgroupTree *tree, const char *child, CgroupUsage *ret, Err
     }
     *ret = usage;
     return 0;
+}
+
+/* v1's cpuacct.usage_percpu: numbers with spaces between, one for each possible CPU. */
+int cgroup_tree_usage_percpu(CgroupTree *tree, const char *child, uint64_t **ret, size_t *ret_n, Error **reterr) {
+    const CgroupPlace *place = find_place(tree, CGROUP_CPUACCT, child);
+    CLEANUP_FREE char *text = NULL;
+    CLEANUP_FREE uint64_t *list = NULL;
+    size_t n = 0;
+    int r;
+
+    if (!place)
+        return not_available(tree, CGROUP_CPUACCT, reterr);
+    if (place->hierarchy->ops->version != 1)
+        return error_report(reterr, FROM_CGROUP, ERROR_OPERATION_UNSUPPORTED,
+                            "cgroup v2 does not count CPU time by host CPU; ask for the total");
+    r = cgroup_read(place, child, "cpuacct.usage_percpu", &text, reterr);
+    if (r < 0)
+        return r;
+    list = calloc(strlen(text) / 2 + 1, sizeof(uint64_t));
+    if (!list)
+        return error_no_memory(reterr);
+    for (char *at = text, *end; (list[n] = strtoull(at, &end, 10), end > at); at = end)
+        n++;
+    *ret = TAKE_PTR(list);
+    *ret_n = n;
+    return 0;
+}
+
+int cgroup_tree_watch(CgroupTree *tree, const char *child, int inotify_fd) {
+    int r = 0;
+
+    for (size_t i = 0; i < tree->n_places; i++) {
+        char path[NAME_MAX + 64];
+
+        snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", tree->places[i].fd, child ? child : ".");
+        if (inotify_add_watch(inotify_fd, path, IN_MODIFY | IN_ONLYDIR) < 0)
+            r = -errno;
+    }
+    return r;
 }

@@ -365,3 +365,17 @@ int cgroup_tree_remove(CgroupTree *tree, Error **reterr) {
     }
     return result;
 }
+
+void cgroup_partition_remove(const CgroupHost *host, const char *partition) {
+    CLEANUP_FREE char *path = NULL;
+
+    if (check_partition(partition, &path, NULL) < 0 || !*path)
+        return;
+    for (size_t i = 0; i < host->n_hierarchies; i++) {
+        CLEANUP_CGROUP_PLACE CgroupPlace parent = {.fd = -1};
+        const char *name = strrchr(path, '/');
+
+        if (cgroup_place_open(&host->hierarchies[i], path, (size_t)(name - path), &parent) >= 0)
+            unlinkat(parent.fd, name + 1, AT_REMOVEDIR);
+    }
+}

@@ -79,6 +79,9 @@ int cgroup_host_group_of(const CgroupHost *host, CgroupController controller, pi
 /* mkdir -p of an absolute path in every hierarchy, fit to have trees below it. */
 int cgroup_partition_make(const CgroupHost *host, const char *partition, Error **reterr);
 
+/* Removes a partition that nobody uses; one that somebody does stays, and is no error. */
+void cgroup_partition_remove(const CgroupHost *host, const char *partition);
+
 /* PARTITION/NAME; the partition exists. What is there already is taken over. Succeeds when one hierarchy
  * could be used; of the others cgroup_tree_require tells the reason, as does every value that needs them.
  * `open` makes nothing: -ENOENT when there is no such group in any hierarchy. */
@@ -106,6 +109,10 @@ int cgroup_tree_check_cpus(CgroupTree *tree, const Bitmap *cpus, Error **reterr)
 int cgroup_tree_get(CgroupTree *tree, const char *child, CgroupState *ret, Error **reterr);
 void cgroup_state_done(CgroupState *state);
 int cgroup_tree_usage(CgroupTree *tree, const char *child, CgroupUsage *ret, Error **reterr);
+/* Nanoseconds by host CPU, *ret_n of them; the caller frees. v1 only: v2 does not count by CPU, ERROR_OPERATION_UNSUPPORTED. */
+int cgroup_tree_usage_percpu(CgroupTree *tree, const char *child, uint64_t **ret, size_t *ret_n, Error **reterr);
+/* Has inotify report who writes to the group's files (IN_MODIFY). -errno. */
+int cgroup_tree_watch(CgroupTree *tree, const char *child, int inotify_fd);
 
 /* Removes the directory or directories, the deepest first; threads that are about to leave are waited for,
  * 2 s in all. What is gone already is no error. */

@@ -207,6 +207,10 @@ static int read_cpus(const char *sysfs, const char *name, Bitmap **ret, Error **
     return 0;
 }
 
+int thread_online_cpus(const char *sysfs, Bitmap **ret, Error **reterr) {
+    return read_cpus(sysfs ? sysfs : "/sys", "online", ret, reterr);
+}
+
 int thread_default_cpus(const char *sysfs, Bitmap **ret, Error **reterr) {
     CLEANUP_BITMAP Bitmap *online = NULL, *isolated = NULL, *left = NULL;
     int r;

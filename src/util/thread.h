@@ -41,3 +41,5 @@ int thread_get_scheduler(pid_t tid, ThreadPolicy *ret_policy, int *ret_priority,
  * isolated. From sysfs and not from the daemon's own mask: a daemon that was started on two CPUs must not
  * squeeze every guest onto them. `sysfs` is "/sys" when NULL. */
 int thread_default_cpus(const char *sysfs, Bitmap **ret, Error **reterr);
+/* All that are online, isolated ones too. */
+int thread_online_cpus(const char *sysfs, Bitmap **ret, Error **reterr);

@@ -71,7 +71,7 @@ static void set_up(void) {
         abort();
     paths = (DriverPaths){daemon_state.config.etc, daemon_state.config.lib, daemon_state.config.run,
                           daemon_state.config.log};
-    if (driver_new(&paths, &daemon_events, &daemon_state, &daemon_state.driver, &error) < 0)
+    if (driver_new(&paths, &(LimitsParams){.partition = "/vireo-fuzz"}, &daemon_events, &daemon_state, &daemon_state.driver, &error) < 0)
         abort();
     daemon_state.driver->unplug_timeout_usec = UNPLUG_USEC;
     daemon_programs_init();

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Carries plans out on a worker: per thread its cgroup, affinity, scheduler and resctrl group, in that order, since a
+ * real-time thread cannot enter a cgroup without a budget but may get its policy there, and a cpuset that is narrowed
+ * overrides the affinity. And finds what is not as planned. */
+#include <dirent.h>
+#include <stdio.h>
+
+#include "qemu/limits-internal.h"
+#include "util/file.h"
+
+#define EMULATOR_PASSES 3 /* QEMU makes and ends threads of its own at any time */
+
+static int compare_pid(const void *a, const void *b) {
+    pid_t x = *(const pid_t *)a, y = *(const pid_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+static bool is_other(const LimitsPlan *plan, pid_t tid) {
+    return bsearch(&tid, plan->others, plan->n_others, sizeof(pid_t), compare_pid) != NULL;
+}
+
+static CgroupValues values_of(const Limits *limits, const ThreadPlan *thread) {
+    bool cpuset = cgroup_tree_require(limits->tree, CGROUP_CPUSET, NULL) >= 0;
+
+    return (CgroupValues){.cpus = cpuset ? thread->cpus : NULL, /* else the affinity alone has to do */
+                          .mems = cpuset ? thread->mems : NULL,
+                          .period = thread->bandwidth.period,
+                          .quota = thread->bandwidth.quota};
+}
+
+static int apply_resctrls(const Limits *limits, const ThreadPlan *thread, pid_t tid, Error **reterr) {
+    int r = 0;
+
+    for (size_t i = 0; i < thread->n_resctrls && r >= 0; i++) {
+        const ResctrlPlan *plan = &thread->resctrls[i];
+
+        if (plan->group)
+            r = resctrl_add_thread(limits->resctrl, plan->group, NULL, tid, reterr);
+        for (size_t k = 0; k < plan->n_monitors && r >= 0; k++)
+            r = resctrl_add_thread(limits->resctrl, plan->group, plan->monitors[k], tid, reterr);
+    }
+    return r;
+}
+
+static int apply_one(const Limits *limits, const ThreadPlan *thread, Error **reterr) {
+    int r = 0;
+
+    if (limits->tree) {
+        CgroupValues values = values_of(limits, thread);
+
+        r = cgroup_tree_place(limits->tree, thread->child, thread->tid, &values, reterr);
+    }
+    if (r >= 0)
+        r = thread_set_affinity(thread->tid, thread->affinity, reterr);
+    if (r >= 0 && thread->set_sched)
+        r = thread_set_scheduler(thread->tid, thread->sched.policy, thread->sched.priority, reterr);
+    return r < 0 ? r : apply_resctrls(limits, thread, thread->tid, reterr);
+}
+
+/* One thread of the emulator; one that ends meanwhile is none. */
+static int apply_emulator_thread(const Limits *limits, const ThreadPlan *thread, pid_t tid, Error **reterr) {
+    CLEANUP_ERROR Error *error = NULL;
+    int r = limits->tree ? cgroup_tree_attach(limits->tree, thread->child, tid, &error) : 0;
+
+    if (r >= 0)
+        r = thread_set_affinity(tid, thread->affinity, &error);
+    if (r >= 0 && thread->set_sched)
+        r = thread_set_scheduler(tid, thread->sched.policy, thread->sched.priority, &error);
+    if (r == -ESRCH)
+        return 0;
+    return r < 0 ? error_propagate(reterr, TAKE_PTR(error)) : 0;
+}
+
+static int each_emulator_thread(const Limits *limits, const LimitsPlan *plan, const ThreadPlan *thread,
+                                int (*func)(const Limits *limits, const ThreadPlan *thread, pid_t tid, Error **reterr),
+                                Error **reterr) {
+    CLEANUP_FREE char *path = strf("/proc/%d/task", (int)plan->pid);
+    struct dirent *entry;
+    DIR *dir = path ? opendir(path) : NULL;
+    int r = 0;
+
+    if (!dir)
+        return error_system(reterr, FROM_QEMU, path ? errno : ENOMEM, "cannot list QEMU's threads in '%s'",
+                            path ? path : "/proc");
+    while (r >= 0 && (entry = readdir(dir))) {
+        pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
+
+        if (tid > 0 && !is_other(plan, tid))
+            r = func(limits, thread, tid, reterr);
+    }
+    closedir(dir);
+    return r;
+}
+
+static int apply_emulator(const Limits *limits, const LimitsPlan *plan, const ThreadPlan *thread, Error **reterr) {
+    int r = 0;
+
+    if (limits->tree) {
+        CgroupValues values = values_of(limits, thread);
+
+        r = cgroup_tree_add(limits->tree, thread->child, reterr);
+        for (int pass = 0; pass < EMULATOR_PASSES && r >= 0; pass++)
+            r = each_emulator_thread(limits, plan, thread, apply_emulator_thread, reterr);
+        return r < 0 ? r : cgroup_tree_set(limits->tree, thread->child, &values, reterr);
+    }
+    return each_emulator_thread(limits, plan, thread, apply_emulator_thread, reterr);
+}
+
+static int apply_group(const Limits *limits, const LimitsPlan *plan, Error **reterr) {
+    CgroupValues values = {.shares = plan->shares, .period = plan->global.period, .quota = plan->global.quota};
+
+    return limits->tree ? cgroup_tree_set(limits->tree, NULL, &values, reterr) : 0;
+}
+
+int limits_apply(const Limits *limits, const LimitsPlan *plan, const char *name, Error **reterr) {
+    CLEANUP_ERROR Error *later = NULL;
+    int r = 0;
+
+    if (!limits->tree && plan->needs_cpu)
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                            "domain '%s': cgroup CPU is required for scheduler tuning: %s", name, limits->no_tree);
+    qsort(plan->others, plan->n_others, sizeof(pid_t), compare_pid);
+    /* v1 holds each child to its parent's share: growing goes from the top, shrinking from below. Whichever it is, one
+     * of the two succeeds before the children and one after. */
+    if (plan->group && apply_group(limits, plan, &later) >= 0)
+        error_free(TAKE_PTR(later));
+    for (size_t i = 0; i < plan->n_threads && r >= 0; i++) {
+        const ThreadPlan *thread = &plan->threads[i];
+
+        r = thread->tid ? apply_one(limits, thread, reterr) : apply_emulator(limits, plan, thread, reterr);
+        if (r < 0 && reterr && *reterr)
+            error_prefix(reterr, "%s of domain '%s'", thread->child, name);
+    }
+    if (r >= 0 && later) {
+        r = apply_group(limits, plan, reterr);
+        if (r < 0 && reterr && *reterr)
+            error_prefix(reterr, "domain '%s'", name);
+    }
+    return r;
+}
+
+/* ---- what is not as planned ---- */
+
+typedef struct Mending {
+    const Limits *limits;
+    const char *name;
+    FILE *out;
+    int n;
+} Mending;
+
+static void differs(Mending *mending, const char *child, const char *what, const char *is, const char *wanted) {
+    fprintf(mending->out, "%s: %s was '%s', is '%s' again\n", child, what, is, wanted);
+    mending->n++;
+}
+
+static bool differs_in_set(Mending *mending, const char *child, const char *what, const Bitmap *is, const Bitmap *wanted) {
+    CLEANUP_FREE char *is_text = NULL, *wanted_text = NULL;
+
+    if (!wanted || (is && bitmap_equal(is, wanted)))
+        return false;
+    is_text = is ? bitmap_format(is) : strdup("");
+    wanted_text = bitmap_format(wanted);
+    differs(mending, child, what, is_text ? is_text : "?", wanted_text ? wanted_text : "?");
+    return true;
+}
+
+static bool differs_in_number(Mending *mending, const char *child, const char *what, int64_t is, int64_t wanted) {
+    char is_text[24], wanted_text[24];
+
+    if (!wanted || is == wanted || (is < 0 && wanted < 0))
+        return false;
+    snprintf(is_text, sizeof(is_text), "%lld", (long long)is);
+    snprintf(wanted_text, sizeof(wanted_text), "%lld", (long long)wanted);
+    differs(mending, child, what, is_text, wanted_text);
+    return true;
+}
+
+static bool group_differs(Mending *mending, const char *child, const char *label, const CgroupValues *values) {
+    CLEANUP(cgroup_state_done) CgroupState state = {0};
+    bool found = false;
+
+    if (cgroup_tree_get(mending->limits->tree, child, &state, NULL) < 0) {
+        differs(mending, label, "cgroup", "missing", label);
+        return true;
+    }
+    found |= differs_in_set(mending, label, "cpuset.cpus", state.cpus, values->cpus);
+    found |= differs_in_set(mending, label, "cpuset.mems", state.mems, values->mems);
+    if (values->shares && state.weight) /* v2 keeps less exact numbers */
+        found |= differs_in_number(mending, label, "cpu.weight", (int64_t)state.weight,
+                                   (int64_t)cgroup_shares_to_weight(values->shares));
+    else
+        found |= differs_in_number(mending, label, "cpu.shares", (int64_t)state.shares, (int64_t)values->shares);
+    found |= differs_in_number(mending, label, "period", (int64_t)state.period, (int64_t)values->period);
+    found |= differs_in_number(mending, label, "quota", state.quota, values->quota);
+    return found;
+}
+
+static bool is_elsewhere(Mending *mending, const ThreadPlan *thread, pid_t tid) {
+    const Limits *limits = mending->limits;
+    CLEANUP_FREE char *wanted = strf("%s/%s/%s", streq(limits->partition, "/") ? "" : limits->partition, limits->group,
+                                     thread->child);
+
+    for (CgroupController c = 0; wanted && c < CGROUP_CONTROLLER_MAX; c++) {
+        CLEANUP_FREE char *is = NULL;
+
+        if (cgroup_tree_require(limits->tree, c, NULL) < 0 ||
+            cgroup_host_group_of(limits->host->cgroups, c, tid, &is, NULL) < 0 || streq(is, wanted))
+            continue;
+        differs(mending, thread->child, "cgroup", is, wanted);
+        return true;
+    }
+    return false;
+}
+
+static bool thread_differs(Mending *mending, const ThreadPlan *thread, pid_t tid) {
+    CLEANUP_BITMAP Bitmap *affinity = NULL;
+    ThreadPolicy policy = THREAD_POLICY_OTHER;
+    int priority = 0;
+    bool found = mending->limits->tree && is_elsewhere(mending, thread, tid);
+
+    if (thread_get_affinity(tid, &affinity, NULL) >= 0)
+        found |= differs_in_set(mending, thread->child, "affinity", affinity, thread->affinity);
+    if (thread->set_sched && thread_get_scheduler(tid, &policy, &priority, NULL) >= 0 &&
+        (policy != thread->sched.policy ||
+         (thread_policy_is_realtime(policy) && priority != thread->sched.priority))) {
+        differs(mending, thread->child, "scheduler", thread_policy_to_string(policy),
+                thread_policy_to_string(thread->sched.policy));
+        found = true;
+    }
+    return found;
+}
+
+/* The emulator's threads: its main one stands for all, they inherit from each other. */
+static bool plan_differs(Mending *mending, const LimitsPlan *plan, const ThreadPlan *thread) {
+    pid_t tid = thread->tid ? thread->tid : plan->pid;
+    bool found = false;
+
+    if (mending->limits->tree) {
+        CgroupValues values = values_of(mending->limits, thread);
+
+        found = group_differs(mending, thread->child, thread->child, &values);
+    }
+    return thread_differs(mending, thread, tid) || found;
+}
+
+int limits_mend(const Limits *limits, const LimitsPlan *plan, const char *name, FILE *out, Error **reterr) {
+    Mending mending = {.limits = limits, .name = name, .out = out};
+    LimitsPlan broken = *plan;
+    CgroupValues group = {.shares = plan->shares, .period = plan->global.period, .quota = plan->global.quota};
+    int r;
+
+    broken.threads = calloc(plan->n_threads + 1, sizeof(ThreadPlan));
+    broken.n_threads = 0;
+    if (!broken.threads)
+        return error_no_memory(reterr);
+    broken.group = plan->group && limits->tree && group_differs(&mending, NULL, "domain", &group);
+    for (size_t i = 0; i < plan->n_threads; i++)
+        if (plan_differs(&mending, plan, &plan->threads[i]))
+            broken.threads[broken.n_threads++] = plan->threads[i]; /* borrowed */
+    r = mending.n ? limits_apply(limits, &broken, name, reterr) : 0;
+    free(broken.threads);
+    return r < 0 ? r : mending.n;
+}

@@ -1,0 +1,734 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A domain's Limits from start to end. Whatever touches a file goes to a worker; what it needs is copied before. */
+#include "qemu/limits.h"
+
+#include <stdio.h>
+#include <sys/inotify.h>
+
+#include "qemu/driver.h"
+#include "qemu/limits-internal.h"
+#include "util/file.h"
+#include "util/log.h"
+#include "util/scope.h"
+#include "util/worker.h"
+
+#define SCOPE_USEC (10 * USEC_PER_SEC)
+#define SCOPE_GROUP "vireo" /* our tree in a scope that systemd delegated */
+
+/* ---- the host ---- */
+
+int limits_host_new(const LimitsParams *params, LimitsHost **ret, Error **reterr) {
+    LimitsHost *host = calloc(1, sizeof(LimitsHost));
+    int r;
+
+    if (!host)
+        return error_no_memory(reterr);
+    host->partition = strdup(params->partition);
+    host->resctrl_root = params->resctrl_root ? strdup(params->resctrl_root) : NULL;
+    host->scopes = params->scopes;
+    r = host->partition ? cgroup_host_new(NULL, &host->cgroups, reterr) : error_no_memory(reterr);
+    if (r < 0) {
+        limits_host_free(host);
+        return r;
+    }
+    *ret = host;
+    return 0;
+}
+
+void limits_host_free(LimitsHost *host) {
+    if (!host)
+        return;
+    if (host->cgroups) {
+        cgroup_partition_remove(host->cgroups, host->partition);
+        cgroup_host_free(host->cgroups);
+    }
+    free(host->partition);
+    free(host->resctrl_root);
+    free(host);
+}
+
+int limits_default_cpus(Bitmap **ret, Error **reterr) {
+    return thread_default_cpus(NULL, ret, reterr);
+}
+
+/* ---- memory ---- */
+
+static Limits *limits_new(const LimitsHost *host) {
+    Limits *limits = calloc(1, sizeof(Limits));
+
+    if (!limits)
+        return NULL;
+    limits->n_refs = 1;
+    limits->host = host;
+    limits->inotify_fd = -1;
+    return limits;
+}
+
+static Limits *limits_ref(Limits *limits) {
+    limits->n_refs++;
+    return limits;
+}
+
+void limits_free(Limits *limits) {
+    if (!limits || --limits->n_refs > 0)
+        return;
+    sd_event_source_disable_unref(limits->inotify);
+    sd_event_source_disable_unref(limits->settle);
+    if (limits->inotify_fd >= 0)
+        close(limits->inotify_fd);
+    cgroup_tree_free(limits->tree);
+    resctrl_free(limits->resctrl);
+    free(limits->no_tree);
+    free(limits->partition);
+    free(limits->group);
+    free(limits->machine);
+    free(limits->made);
+    free(limits);
+}
+
+DEFINE_CLEANUP(Limits *, limits_free)
+
+const char *limits_partition(const Limits *limits) {
+    return limits->tree ? limits->partition : NULL;
+}
+
+const char *limits_group(const Limits *limits) {
+    return limits->tree ? limits->group : NULL;
+}
+
+const char *limits_machine(const Limits *limits) {
+    return limits->in_scope ? limits->machine : NULL;
+}
+
+/* ---- begin ---- */
+
+typedef struct Begin {
+    Limits *limits;
+    const char *name, *partition; /* the definition's; partition may be NULL */
+    uint8_t uuid[16];
+    pid_t pid;
+    bool needs_cgroup, needs_resctrl;
+    Error *error;
+} Begin;
+
+/* Into a scope of systemd's. -ENOTCONN: there is no systemd. */
+static int enter_scope(Begin *begin, Error **reterr) {
+    Limits *limits = begin->limits;
+    CLEANUP_FREE char *unit = scope_unit_name(limits->machine), *description = strf("Virtual machine %s", begin->name);
+    CLEANUP_FREE char *slice = begin->partition ? scope_slice_name(begin->partition) : NULL;
+    ScopeParams params = {.machine = limits->machine,
+                          .description = description,
+                          .slice = slice,
+                          .uuid = begin->uuid,
+                          .pid = begin->pid};
+    CgroupController controller = CGROUP_CPU;
+    int r;
+
+    if (!unit || !description || (begin->partition && !slice))
+        return error_no_memory(reterr);
+    r = scope_start(NULL, &params, SCOPE_USEC, reterr);
+    if (r < 0)
+        return r;
+    limits->in_scope = true;
+    while (controller < CGROUP_CONTROLLER_MAX && !cgroup_host_version(limits->host->cgroups, controller))
+        controller++;
+    if (controller == CGROUP_CONTROLLER_MAX)
+        return error_report(reterr, FROM_CGROUP, ERROR_OPERATION_INVALID, "this host has no cgroup controllers");
+    r = cgroup_host_group_of(limits->host->cgroups, controller, begin->pid, &limits->partition, reterr);
+    if (r >= 0 && !strstr(limits->partition, unit)) { /* v1: systemd keeps its own hierarchy only */
+        free(limits->partition);
+        limits->partition = strf("/%s/%s", slice ? slice : "machine.slice", unit);
+        if (!limits->partition)
+            return error_no_memory(reterr);
+        r = cgroup_partition_make(limits->host->cgroups, limits->partition, reterr);
+    }
+    return r;
+}
+
+static int enter_partition(Begin *begin, Error **reterr) {
+    Limits *limits = begin->limits;
+
+    limits->partition = strdup(begin->partition ? begin->partition : limits->host->partition);
+    if (!limits->partition)
+        return error_no_memory(reterr);
+    return begin->partition ? 0 : cgroup_partition_make(limits->host->cgroups, limits->partition, reterr);
+}
+
+/* In a scope the process itself is what keeps v2 from handing controllers down, until it is in our group. */
+static int make_tree(Begin *begin, Error **reterr) {
+    Limits *limits = begin->limits;
+    int r = limits->host->scopes ? enter_scope(begin, reterr) : -ENOTCONN;
+
+    if (r == -ENOTCONN) {
+        if (reterr)
+            error_free(TAKE_PTR(*reterr));
+        r = enter_partition(begin, reterr);
+    }
+    limits->group = strdup(limits->in_scope ? SCOPE_GROUP : limits->machine);
+    if (r >= 0 && !limits->group)
+        r = error_no_memory(reterr);
+    if (r >= 0)
+        r = cgroup_tree_create(limits->host->cgroups, limits->partition, limits->group, &limits->tree, reterr);
+    if (r >= 0)
+        r = cgroup_tree_adopt(limits->tree, begin->pid, reterr);
+    if (r >= 0 && limits->in_scope) {
+        cgroup_tree_free(TAKE_PTR(limits->tree));
+        r = cgroup_tree_create(limits->host->cgroups, limits->partition, limits->group, &limits->tree, reterr);
+    }
+    return r;
+}
+
+static int run_begin(void *arg) {
+    Begin *begin = arg;
+    Limits *limits = begin->limits;
+    CLEANUP_ERROR Error *error = NULL;
+    int r = make_tree(begin, &error);
+
+    if (r < 0) {
+        if (limits->tree)
+            cgroup_tree_remove(limits->tree, NULL);
+        cgroup_tree_free(TAKE_PTR(limits->tree));
+        limits->no_tree = strdup(error_message(error));
+        if (!limits->no_tree || begin->needs_cgroup)
+            return error_propagate(&begin->error, TAKE_PTR(error));
+    }
+    return begin->needs_resctrl ? resctrl_new(limits->host->resctrl_root, &limits->resctrl, &begin->error) : 0;
+}
+
+static int add_made(Limits *limits, size_t n) {
+    limits->made = calloc(n + 1, sizeof(bool));
+    limits->n_made = n;
+    return limits->made ? 0 : -ENOMEM;
+}
+
+static void watch(Limits *limits, const char *child) {
+    if (limits->tree && limits->inotify_fd >= 0)
+        cgroup_tree_watch(limits->tree, child, limits->inotify_fd);
+}
+
+int limits_begin(Domain *domain, Error **reterr) {
+    const DomainDef *def = domain->live;
+    Begin begin = {.limits = limits_new(domain->driver->limits),
+                   .name = def->name,
+                   .partition = def->partition,
+                   .pid = domain->pid.pid,
+                   .needs_cgroup = limits_needs_cgroup(def),
+                   .needs_resctrl = def->cputune.n_resctrls > 0};
+    int r;
+
+    if (!begin.limits)
+        return error_no_memory(reterr);
+    memcpy(begin.uuid, def->uuid, sizeof(begin.uuid));
+    domain->limits = begin.limits; /* from here on limits_end cleans up */
+    begin.limits->machine = scope_machine_name((unsigned)domain->id, def->name);
+    if (!begin.limits->machine || add_made(begin.limits, def->cputune.n_resctrls) < 0)
+        return error_no_memory(reterr);
+    r = worker_run(run_begin, &begin);
+    if (r < 0) {
+        r = error_propagate(reterr, begin.error);
+        if (reterr && *reterr)
+            error_prefix(reterr, "domain '%s'", def->name);
+        return r;
+    }
+    if (!begin.limits->tree)
+        log_info("domain '%s' has no cgroup: %s", def->name, begin.limits->no_tree);
+    begin.limits->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    watch(begin.limits, NULL);
+    return limits_tune(domain, &(LimitsScope){.emulator = true, .group = true}, reterr);
+}
+
+typedef struct Resume {
+    Limits *limits;
+    bool needs_resctrl;
+    Error *error;
+} Resume;
+
+static int run_resume(void *arg) {
+    Resume *resume = arg;
+    Limits *limits = resume->limits;
+    CLEANUP_ERROR Error *error = NULL;
+
+    if (!limits->partition || !limits->group) {
+        limits->no_tree = strdup("it was started without one");
+    } else if (cgroup_tree_open(limits->host->cgroups, limits->partition, limits->group, &limits->tree, &error) < 0) {
+        limits->no_tree = strdup(error_message(error));
+    }
+    return resume->needs_resctrl ? resctrl_new(limits->host->resctrl_root, &limits->resctrl, &resume->error) : 0;
+}
+
+int limits_resume(Domain *domain, const char *partition, const char *group, const char *machine, Error **reterr) {
+    const DomainDef *def = domain->live;
+    Limits *limits = limits_new(domain->driver->limits);
+    Resume resume = {.limits = limits, .needs_resctrl = def->cputune.n_resctrls > 0};
+    int r;
+
+    if (!limits)
+        return error_no_memory(reterr);
+    limits_free(domain->limits);
+    domain->limits = limits;
+    limits->partition = partition ? strdup(partition) : NULL;
+    limits->group = group ? strdup(group) : NULL;
+    limits->in_scope = machine != NULL;
+    limits->machine = machine ? strdup(machine) : scope_machine_name((unsigned)domain->id, def->name);
+    if ((partition && !limits->partition) || (group && !limits->group) || !limits->machine ||
+        add_made(limits, def->cputune.n_resctrls) < 0)
+        return error_no_memory(reterr);
+    r = worker_run(run_resume, &resume);
+    if (r < 0)
+        return error_propagate(reterr, resume.error);
+    if (partition && !limits->tree)
+        log_warning("domain '%s' has lost its cgroup: %s", def->name, limits->no_tree);
+    for (size_t i = 0; i < limits->n_made; i++)
+        limits->made[i] = true; /* they may be: what is not there is no error to remove */
+    limits->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    watch(limits, NULL);
+    return 0;
+}
+
+/* ---- resctrl groups ---- */
+
+typedef struct GroupWork {
+    const Resctrl *resctrl;
+    char *group;
+    ResctrlRequest request;
+    char **monitors;
+    size_t n_monitors;
+    Error *error;
+} GroupWork;
+
+static void group_work_done(GroupWork *work) {
+    for (size_t i = 0; i < work->n_monitors; i++)
+        free(work->monitors[i]);
+    free(work->monitors);
+    free(work->group);
+    error_free(work->error);
+}
+
+/* The request's arrays stay the definition's: that part of it never changes while the domain runs. */
+static int group_work_new(Domain *domain, const ResctrlDef *def, GroupWork *ret) {
+    *ret = (GroupWork){.resctrl = domain->limits->resctrl,
+                       .request = {.caches = def->caches,
+                                   .n_caches = def->n_caches,
+                                   .bandwidths = def->bandwidths,
+                                   .n_bandwidths = def->n_bandwidths}};
+    ret->monitors = calloc(def->n_monitors + 1, sizeof(char *));
+    if (!ret->monitors || limits_resctrl_name(domain, def, &ret->group) < 0)
+        return -ENOMEM;
+    for (size_t i = 0; i < def->n_monitors; i++) {
+        if (limits_monitor_name(domain, def, &def->monitors[i], &ret->monitors[ret->n_monitors]) < 0)
+            return -ENOMEM;
+        ret->n_monitors += ret->monitors[ret->n_monitors] != NULL;
+    }
+    return 0;
+}
+
+static int run_group_remove(void *arg) {
+    GroupWork *work = arg;
+    int r = 0;
+
+    for (size_t i = 0; i < work->n_monitors && !work->group && r >= 0; i++)
+        r = resctrl_monitor_remove(work->resctrl, NULL, work->monitors[i], &work->error);
+    return work->group && r >= 0 ? resctrl_group_remove(work->resctrl, work->group, &work->error) : r;
+}
+
+static int run_group_make(void *arg) {
+    GroupWork *work = arg;
+    int r = work->group ? resctrl_group_create(work->resctrl, work->group, &work->request, &work->error) : 0;
+
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < work->n_monitors && r >= 0; i++) {
+        bool again = false; /* one of the cache and one of the memory share a monitor group */
+
+        for (size_t k = 0; k < i; k++)
+            again |= streq(work->monitors[i], work->monitors[k]);
+        if (!again)
+            r = resctrl_monitor_create(work->resctrl, work->group, work->monitors[i], &work->error);
+    }
+    if (r < 0) {
+        Error *error = TAKE_PTR(work->error);
+
+        run_group_remove(work);
+        error_free(work->error);
+        work->error = error;
+    }
+    return r;
+}
+
+static int make_groups(Domain *domain, const Bitmap *vcpus, Error **reterr) {
+    Limits *limits = domain->limits;
+
+    for (size_t i = 0; i < limits->n_made; i++) {
+        const ResctrlDef *def = &domain->live->cputune.resctrls[i];
+        CLEANUP(group_work_done) GroupWork work = {0};
+        int r;
+
+        if (limits->made[i] || !bitmap_overlaps(def->vcpus, vcpus))
+            continue;
+        if (group_work_new(domain, def, &work) < 0)
+            return error_no_memory(reterr);
+        r = worker_run(run_group_make, &work);
+        if (r < 0)
+            return error_propagate(reterr, TAKE_PTR(work.error));
+        limits->made[i] = true;
+    }
+    return 0;
+}
+
+/* Groups none of whose vCPUs is online; with `all` every one. */
+static void remove_groups(Domain *domain, bool all) {
+    Limits *limits = domain->limits;
+
+    for (size_t i = 0; limits->resctrl && i < limits->n_made; i++) {
+        const ResctrlDef *def = &domain->live->cputune.resctrls[i];
+        CLEANUP(group_work_done) GroupWork work = {0};
+        bool used = false;
+
+        for (int id = bitmap_next(def->vcpus, 0); id >= 0 && !all; id = bitmap_next(def->vcpus, (unsigned)id + 1))
+            used |= (unsigned)id < domain->live->n_vcpus_max && domain->live->vcpus[id].online;
+        if (!limits->made[i] || used || group_work_new(domain, def, &work) < 0)
+            continue;
+        if (worker_run(run_group_remove, &work) < 0)
+            log_warning("domain '%s': %s", domain_name(domain), error_message(work.error));
+        else
+            limits->made[i] = false;
+    }
+}
+
+/* ---- checks ---- */
+
+typedef struct CpuCheck {
+    Limits *limits;
+    const Bitmap *cpus;
+    Error *error;
+} CpuCheck;
+
+static int run_check(void *arg) {
+    CpuCheck *check = arg;
+    Limits *limits = check->limits;
+    CLEANUP_BITMAP Bitmap *online = NULL;
+    CLEANUP_FREE char *is = NULL, *wanted = NULL;
+    int r;
+
+    if (limits->tree && cgroup_tree_require(limits->tree, CGROUP_CPUSET, NULL) >= 0)
+        return cgroup_tree_check_cpus(limits->tree, check->cpus, &check->error);
+    r = thread_online_cpus(NULL, &online, &check->error);
+    if (r < 0 || bitmap_is_subset(check->cpus, online))
+        return r;
+    is = bitmap_format(online);
+    wanted = bitmap_format(check->cpus);
+    return error_report(&check->error, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                        "cannot use CPUs '%s': the host has only '%s' online", wanted ? wanted : "?", is ? is : "?");
+}
+
+int limits_check_cpus(Domain *domain, const Bitmap *cpus, Error **reterr) {
+    Limits *limits = limits_ref(domain->limits);
+    CpuCheck check = {.limits = limits, .cpus = cpus};
+    int r = worker_run(run_check, &check);
+
+    limits_free(limits);
+    return r < 0 ? error_propagate(reterr, check.error) : 0;
+}
+
+/* All pins at once; only if that fails one by one, to name the vCPU. */
+static int check_pins(Domain *domain, const Bitmap *vcpus, Error **reterr) {
+    const DomainDef *def = domain->live;
+    CLEANUP_BITMAP Bitmap *all = bitmap_new();
+
+    if (!all)
+        return error_no_memory(reterr);
+    for (int id = bitmap_next(vcpus, 0); id >= 0 && (unsigned)id < def->n_vcpus_max; id = bitmap_next(vcpus, (unsigned)id + 1)) {
+        const Bitmap *pin = def->vcpus[id].pin ? def->vcpus[id].pin : def->cpuset;
+
+        if (pin && bitmap_union(all, pin) < 0)
+            return error_no_memory(reterr);
+    }
+    if (bitmap_is_empty(all) || limits_check_cpus(domain, all, NULL) >= 0)
+        return 0;
+    for (int id = bitmap_next(vcpus, 0); id >= 0 && (unsigned)id < def->n_vcpus_max; id = bitmap_next(vcpus, (unsigned)id + 1)) {
+        const Bitmap *pin = def->vcpus[id].pin ? def->vcpus[id].pin : def->cpuset;
+
+        if (pin && limits_check_cpus(domain, pin, reterr) < 0) {
+            if (reterr && *reterr)
+                error_prefix(reterr, "vCPU %d of domain '%s'", id, domain_name(domain));
+            return -EINVAL;
+        }
+    }
+    return 0;
+}
+
+int limits_prepare_vcpus(Domain *domain, const Bitmap *vcpus, Error **reterr) {
+    int r;
+
+    if (!domain->limits)
+        return 0;
+    r = check_pins(domain, vcpus, reterr);
+    if (r < 0 || !domain->limits->resctrl)
+        return r;
+    r = make_groups(domain, vcpus, reterr);
+    if (r < 0)
+        remove_groups(domain, false);
+    return r;
+}
+
+int limits_require(const Domain *domain, CgroupController controller, Error **reterr) {
+    const Limits *limits = domain->limits;
+
+    if (limits && limits->tree)
+        return cgroup_tree_require(limits->tree, controller, reterr);
+    return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain '%s' has no cgroup controller %s: %s",
+                        domain_name(domain), cgroup_controller_name(controller),
+                        limits && limits->no_tree ? limits->no_tree : "it is not running");
+}
+
+/* ---- tuning ---- */
+
+typedef struct Tune {
+    Limits *limits;
+    LimitsPlan plan;
+    char *name;
+    FILE *out; /* mending: what differed */
+    Error *error;
+} Tune;
+
+static void tune_done(Tune *tune) {
+    limits_plan_done(&tune->plan);
+    limits_free(tune->limits);
+    free(tune->name);
+    error_free(tune->error);
+}
+
+/* What was just written ourselves is no news. */
+static void drain(const Limits *limits) {
+    char buffer[4096];
+
+    while (limits->inotify_fd >= 0 && read(limits->inotify_fd, buffer, sizeof(buffer)) > 0)
+        ;
+}
+
+static int run_tune(void *arg) {
+    Tune *tune = arg;
+    int r = limits_apply(tune->limits, &tune->plan, tune->name, &tune->error);
+
+    for (size_t i = 0; i < tune->plan.n_threads; i++)
+        watch(tune->limits, tune->plan.threads[i].child);
+    drain(tune->limits);
+    return r;
+}
+
+static int run_mend(void *arg) {
+    Tune *tune = arg;
+    int r = limits_mend(tune->limits, &tune->plan, tune->name, tune->out, &tune->error);
+
+    for (size_t i = 0; i < tune->plan.n_threads; i++)
+        watch(tune->limits, tune->plan.threads[i].child);
+    drain(tune->limits);
+    return r;
+}
+
+/* QEMU's single-threaded TCG has no thread for each vCPU: whatever is asked of one cannot be done. */
+static int check_threads(const Domain *domain, Error **reterr) {
+    const DomainDef *def = domain->live;
+    bool asked = def->cputune.vcpu.quota > 0 || def->cputune.n_resctrls > 0;
+
+    for (unsigned id = 0; id < def->n_vcpus_max && !asked; id++)
+        asked = (def->vcpus[id].pin && !(def->cpuset && bitmap_equal(def->vcpus[id].pin, def->cpuset))) ||
+                def->vcpus[id].sched.given;
+    return asked ? vcpu_map_check_affinity(&domain->vcpus, reterr) : 0;
+}
+
+static int begin_tune(Domain *domain, const LimitsScope *scope, Tune *ret, Error **reterr) {
+    int r;
+
+    *ret = (Tune){.limits = limits_ref(domain->limits), .name = strdup(domain_name(domain))};
+    if (!ret->name)
+        return error_no_memory(reterr);
+    r = scope->all_vcpus || scope->vcpus ? check_threads(domain, reterr) : 0;
+    return r < 0 ? r : limits_plan(domain, scope, &ret->plan, reterr);
+}
+
+int limits_tune(Domain *domain, const LimitsScope *scope, Error **reterr) {
+    CLEANUP(tune_done) Tune tune = {0};
+    int r;
+
+    if (!domain->limits)
+        return 0;
+    r = begin_tune(domain, scope, &tune, reterr);
+    if (r >= 0) {
+        r = worker_run(run_tune, &tune);
+        if (r < 0)
+            error_propagate(reterr, TAKE_PTR(tune.error));
+    }
+    return r;
+}
+
+int limits_reconcile(Domain *domain, char **ret_text, Error **reterr) {
+    CLEANUP(tune_done) Tune tune = {0};
+    CLEANUP_FREE char *text = NULL;
+    LimitsScope everything = LIMITS_EVERYTHING;
+    size_t size = 0;
+    int r;
+
+    if (!domain->limits)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is not running");
+    r = begin_tune(domain, &everything, &tune, reterr);
+    if (r < 0)
+        return r;
+    tune.out = open_memstream(&text, &size);
+    if (!tune.out)
+        return error_no_memory(reterr);
+    r = worker_run(run_mend, &tune);
+    if (fclose(tune.out) != 0)
+        return error_no_memory(reterr);
+    if (r < 0)
+        return error_propagate(reterr, TAKE_PTR(tune.error));
+    if (ret_text)
+        *ret_text = TAKE_PTR(text);
+    return r;
+}
+
+/* ---- the emulator's memory nodes ---- */
+
+int limits_widen_memory(Domain *domain, bool wide, Error **reterr) {
+    const NumaTuneDef *numa = &domain->live->numatune;
+    CLEANUP(tune_done) Tune tune = {0};
+    int r;
+
+    if (!domain->limits || !domain->limits->tree || !numa->nodes ||
+        (numa->mode != NUMA_STRICT && numa->mode != NUMA_RESTRICTIVE))
+        return 0;
+    r = begin_tune(domain, &(LimitsScope){.emulator = true}, &tune, reterr);
+    if (r >= 0 && wide) {
+        CLEANUP(cgroup_state_done) CgroupState state = {0};
+
+        r = cgroup_tree_get(domain->limits->tree, NULL, &state, reterr);
+        if (r < 0 || !state.effective_mems)
+            return r < 0 ? r : 0;
+        bitmap_free(tune.plan.threads[0].mems);
+        tune.plan.threads[0].mems = TAKE_PTR(state.effective_mems);
+    }
+    if (r < 0)
+        return r;
+    r = worker_run(run_tune, &tune);
+    return r < 0 ? error_propagate(reterr, TAKE_PTR(tune.error)) : 0;
+}
+
+/* ---- what has gone ---- */
+
+typedef struct Drop {
+    Limits *limits;
+    const Bitmap *vcpus;
+    unsigned iothread;
+    Error *error;
+} Drop;
+
+static int run_drop(void *arg) {
+    Drop *drop = arg;
+    char child[CHILD_NAME_SIZE];
+    int result = 0;
+
+    for (int id = drop->vcpus ? bitmap_next(drop->vcpus, 0) : -1; id >= 0; id = bitmap_next(drop->vcpus, (unsigned)id + 1)) {
+        snprintf(child, sizeof(child), "vcpu%d", id);
+        if (cgroup_tree_remove_child(drop->limits->tree, child, drop->error ? NULL : &drop->error) < 0)
+            result = -EBUSY;
+    }
+    snprintf(child, sizeof(child), "iothread%u", drop->iothread);
+    if (drop->iothread && cgroup_tree_remove_child(drop->limits->tree, child, &drop->error) < 0)
+        result = -EBUSY;
+    drain(drop->limits);
+    return result;
+}
+
+static void drop(Domain *domain, const Bitmap *vcpus, unsigned iothread) {
+    Drop work = {.limits = domain->limits ? limits_ref(domain->limits) : NULL, .vcpus = vcpus, .iothread = iothread};
+
+    if (work.limits && work.limits->tree && worker_run(run_drop, &work) < 0)
+        log_warning("domain '%s': %s", domain_name(domain), error_message(work.error));
+    error_free(work.error);
+    limits_free(work.limits);
+}
+
+void limits_drop_vcpus(Domain *domain, const Bitmap *vcpus) {
+    if (!domain->limits || !domain->live)
+        return;
+    drop(domain, vcpus, 0);
+    limits_forget_vcpus(domain);
+}
+
+void limits_forget_vcpus(Domain *domain) {
+    if (domain->limits && domain->live)
+        remove_groups(domain, false);
+}
+
+void limits_drop_iothread(Domain *domain, unsigned id) {
+    drop(domain, NULL, id);
+}
+
+typedef struct End {
+    Limits *limits;
+    Error *error;
+} End;
+
+static int run_end(void *arg) {
+    End *end = arg;
+    int r = end->limits->tree ? cgroup_tree_remove(end->limits->tree, &end->error) : 0;
+
+    if (end->limits->in_scope) /* it goes with its last process, unless something is left in it */
+        scope_stop(NULL, end->limits->machine, SCOPE_USEC, NULL);
+    return r;
+}
+
+void limits_end(Domain *domain) {
+    End end = {.limits = domain->limits};
+
+    if (!domain->limits)
+        return;
+    if (domain->live)
+        remove_groups(domain, true);
+    domain->limits = NULL;
+    if (worker_run(run_end, &end) < 0)
+        log_warning("domain '%s': %s", domain_name(domain), error_message(end.error));
+    error_free(end.error);
+    limits_free(end.limits);
+}
+
+/* ---- readings ---- */
+
+int limits_usage(Domain *domain, const char *child, CgroupUsage *ret, Error **reterr) {
+    int r = limits_require(domain, CGROUP_CPUACCT, reterr);
+
+    return r < 0 ? r : cgroup_tree_usage(domain->limits->tree, child, ret, reterr);
+}
+
+int limits_usage_percpu(Domain *domain, const char *child, uint64_t **ret, size_t *ret_n, Error **reterr) {
+    int r = limits_require(domain, CGROUP_CPUACCT, reterr);
+
+    return r < 0 ? r : cgroup_tree_usage_percpu(domain->limits->tree, child, ret, ret_n, reterr);
+}
+
+int limits_shares(Domain *domain, uint64_t *ret, Error **reterr) {
+    CLEANUP(cgroup_state_done) CgroupState state = {0};
+    int r;
+
+    *ret = 0;
+    if (!domain->limits || !domain->limits->tree)
+        return 0;
+    r = cgroup_tree_get(domain->limits->tree, NULL, &state, reterr);
+    if (r >= 0)
+        *ret = state.weight ? state.weight : state.shares;
+    return r;
+}
+
+int limits_monitor(Domain *domain, size_t resctrl, size_t monitor, const char *feature, ResctrlReading **ret,
+                   size_t *ret_n, Error **reterr) {
+    const ResctrlDef *def = &domain->live->cputune.resctrls[resctrl];
+    CLEANUP_FREE char *group = NULL, *name = NULL;
+
+    if (!domain->limits || !domain->limits->resctrl)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain '%s' has no resctrl monitors",
+                            domain_name(domain));
+    if (limits_resctrl_name(domain, def, &group) < 0 ||
+        limits_monitor_name(domain, def, &def->monitors[monitor], &name) < 0)
+        return error_no_memory(reterr);
+    return resctrl_monitor_read(domain->limits->resctrl, group, name, feature, ret, ret_n, reterr);
+}
