@@ -22,7 +22,8 @@ static char *private_partition(const char *root) {
 }
 
 int config_init(Config *config, const char *root) {
-    *config = (Config){.socket_mode = 0600, .socket_ro_mode = 0666, .log_level = LOG_INFO, .scopes = !root};
+    *config = (Config){.socket_mode = 0600, .socket_ro_mode = 0666, .log_level = LOG_INFO, .scopes = !root,
+                       .audit_level = AUDIT_LEVEL_IF_AVAILABLE};
     config->partition = root ? private_partition(root) : strdup("/machine");
     if (root) {
         config->root = strdup(root);
@@ -101,6 +102,16 @@ static int parse_yes(const char *text, bool *ret) {
     return 0;
 }
 
+/* libvirt's numbers: 0, 1 and 2. */
+static int parse_audit(const char *text, AuditLevel *ret) {
+    unsigned level;
+
+    if (parse_number(text, 10, AUDIT_LEVEL_MAX - 1, &level) < 0)
+        return -EINVAL;
+    *ret = (AuditLevel)level;
+    return 0;
+}
+
 static int set_path(char **to, const char *value) {
     char *copy;
 
@@ -131,6 +142,8 @@ static int apply(Config *config, const char *key, const char *value) {
         return set_path(&config->resctrl, value);
     if (streq(key, "scopes"))
         return parse_yes(value, &config->scopes);
+    if (streq(key, "audit_level"))
+        return parse_audit(value, &config->audit_level);
     if (streq(key, "log_level"))
         return parse_level(value, &config->log_level);
     return -ENOENT;

@@ -17,6 +17,7 @@ typedef struct Config {
     char *partition;            /* cgroup of domains that name none */
     char *resctrl;              /* root of the resctrl tree; NULL: the kernel's */
     bool scopes;                /* systemd scopes where there is systemd */
+    AuditLevel audit_level;
     int log_level;
 } Config;
 

@@ -169,9 +169,7 @@ static int add_signals(sd_event *event, Daemon *daemon) {
 
 static int set_up(Daemon *daemon, const Options *options, Error **reterr) {
     CLEANUP_FREE char *path = path_join(daemon->config.etc, "vireod.conf");
-    DriverPaths paths = {daemon->config.etc, daemon->config.lib, daemon->config.run,
-                         daemon->config.log};
-    LimitsParams limits;
+    DriverParams params;
     int r;
 
     if (!path)
@@ -182,11 +180,13 @@ static int set_up(Daemon *daemon, const Options *options, Error **reterr) {
         return r;
     log_init(options->verbose ? LOG_DEBUG : daemon->config.log_level);
     r = make_root(&daemon->config, reterr);
-    limits = (LimitsParams){.partition = daemon->config.partition,
-                            .resctrl_root = daemon->config.resctrl,
-                            .scopes = daemon->config.scopes};
+    params = (DriverParams){.paths = {daemon->config.etc, daemon->config.lib, daemon->config.run, daemon->config.log},
+                            .limits = {.partition = daemon->config.partition,
+                                       .resctrl_root = daemon->config.resctrl,
+                                       .scopes = daemon->config.scopes},
+                            .audit = daemon->config.audit_level};
     if (r >= 0)
-        r = driver_new(&paths, &limits, &daemon_events, daemon, &daemon->driver, reterr);
+        r = driver_new(&params, &daemon_events, daemon, &daemon->driver, reterr);
     if (r < 0)
         return r;
     daemon->driver->unplug_timeout_usec = daemon->config.unplug_timeout_ms * USEC_PER_MSEC;

@@ -37,8 +37,8 @@ static int make_dirs(Driver *driver, Error **reterr) {
     return 0;
 }
 
-int driver_new(const DriverPaths *paths, const LimitsParams *limits, const DriverEvents *events, void *userdata, Driver **ret,
-               Error **reterr) {
+int driver_new(const DriverParams *params, const DriverEvents *events, void *userdata, Driver **ret, Error **reterr) {
+    const DriverPaths *paths = &params->paths;
     Driver *driver = calloc(1, sizeof(Driver));
     CLEANUP_FREE char *probe = path_join(paths->run, "probe");
     int r;
@@ -62,7 +62,9 @@ int driver_new(const DriverPaths *paths, const LimitsParams *limits, const Drive
             error_no_memory(reterr);
     }
     if (r >= 0)
-        r = limits_host_new(limits, &driver->limits, reterr);
+        r = limits_host_new(&params->limits, &driver->limits, reterr);
+    if (r >= 0)
+        r = auditor_new(params->audit, &driver->auditor, reterr);
     if (r < 0) {
         driver_free(driver);
         return r;
@@ -81,6 +83,8 @@ void driver_free(Driver *driver) {
     if (driver->caps)
         qemu_caps_cache_free(driver->caps);
     limits_host_free(driver->limits);
+    auditor_free(driver->auditor);
+    fiber_cond_done(&driver->audit_cond);
     paths_done(&driver->paths);
     free(driver);
 }

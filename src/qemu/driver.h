@@ -8,6 +8,7 @@
 #include "qemu/domain.h"
 #include "qemu/limits.h"
 #include "qemu/operation.h"
+#include "util/audit.h"
 
 typedef struct DriverPaths {
     char *etc; /* domains/NAME.xml, autostart/NAME.xml */
@@ -53,6 +54,9 @@ struct Driver {
     DriverPaths paths;
     QemuCapsCache *caps;
     LimitsHost *limits;
+    Auditor *auditor;
+    bool auditing; /* a worker has it */
+    FiberCond audit_cond;
     const DriverEvents *events;
     void *userdata;
     Domain *domains; /* in order of definition */
@@ -68,8 +72,14 @@ struct Driver {
     bool stopping;
 };
 
-/* The strings are copied. events stays the caller's. */
-int driver_new(const DriverPaths *paths, const LimitsParams *limits, const DriverEvents *events, void *userdata, Driver **ret,
+typedef struct DriverParams {
+    DriverPaths paths;
+    LimitsParams limits;
+    AuditLevel audit;
+} DriverParams;
+
+/* The strings are copied. events stays the caller's. With audit required, a host without it is an error. */
+int driver_new(const DriverParams *params, const DriverEvents *events, void *userdata, Driver **ret,
                Error **reterr);
 /* Reads the definitions, finds running QEMUs again, autostarts. On a fiber. Problems with single
  * domains are logged, not returned. */

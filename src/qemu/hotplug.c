@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "qemu/audit-domain.h"
 #include "qemu/driver.h"
 #include "qemu/limits.h"
 #include "qemu/removal.h"
@@ -63,6 +64,8 @@ static int send_all(Domain *domain, const HotplugPlan *plan, ReplyPtr *replies, 
 static int collect(Domain *domain, ReplyPtr *replies, size_t n, const Removal *ids, Removal *added,
                    size_t *ret_n_added, Operation *operation, Error **reterr) {
     CLEANUP_ERROR Error *first = NULL;
+    unsigned online = domain_def_online_vcpus(domain->live);
+    AuditRecords records = {0};
     size_t n_added = 0;
     uint64_t deadline;
 
@@ -82,8 +85,12 @@ static int collect(Domain *domain, ReplyPtr *replies, size_t n, const Removal *i
 
         if (r >= 0) {
             r = monitor_reply_error(replies[i], "device_add", first ? NULL : &first);
-            if (r >= 0)
+            if (operation) /* the start has a record of its own */
+                audit_records_add_vcpus(&records, domain, online, online + ids[i].n_vcpus, r >= 0);
+            if (r >= 0) {
                 added[n_added++] = ids[i];
+                online += ids[i].n_vcpus;
+            }
         } else if (!first) {
             error_report(&first, FROM_QEMU,
                          r == -ETIMEDOUT ? ERROR_OPERATION_TIMEOUT : ERROR_OPERATION_FAILED,
@@ -91,6 +98,7 @@ static int collect(Domain *domain, ReplyPtr *replies, size_t n, const Removal *i
         }
     }
     *ret_n_added = n_added;
+    audit_records_send(&records, domain);
     return first ? error_propagate(reterr, TAKE_PTR(first)) : 0;
 }
 
@@ -120,6 +128,8 @@ static int del_error(const Domain *domain, const MonitorReply *reply, Error **re
 static int check_del_replies(Domain *domain, ReplyPtr *replies, const Removal *removals, size_t n,
                              Error **reterr) {
     uint64_t deadline = deadline_in(COMMAND_USEC);
+    unsigned online = domain_def_online_vcpus(domain->live);
+    AuditRecords records = {0};
     int result = 0;
 
     if (n > 0 && replies[n - 1])
@@ -138,11 +148,13 @@ static int check_del_replies(Domain *domain, ReplyPtr *replies, const Removal *r
                 entity->unplug = UNPLUG_HINTED;
             } else if (!strstr(replies[i]->error_desc, "already in the process of unplug")) {
                 entity->unplug = UNPLUG_NONE;
+                audit_records_add_vcpus(&records, domain, online, online - removals[i].n_vcpus, false);
                 if (result == 0)
                     result = del_error(domain, replies[i], reterr);
             }
         }
     }
+    audit_records_send(&records, domain);
     return result;
 }
 

@@ -3,8 +3,9 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "qemu/command-line.h"
 #include "qemu/agent.h"
+#include "qemu/audit-domain.h"
+#include "qemu/command-line.h"
 #include "qemu/driver.h"
 #include "qemu/hotplug.h"
 #include "qemu/removal.h"
@@ -27,6 +28,21 @@ static void remove_run_files(Domain *domain) {
         unlink(domain->monitor_path);
 }
 
+/* libvirt's words for it (its src/qemu/qemu_process.c names them in the stop record). */
+static const char *audit_reason(int reason) {
+    switch (reason) {
+    case SHUTOFF_SHUTDOWN:
+        return "shutdown";
+    case SHUTOFF_DESTROYED:
+        return "destroyed";
+    case SHUTOFF_CRASHED:
+    case SHUTOFF_FAILED:
+        return "failed";
+    default:
+        return "unknown";
+    }
+}
+
 void driver_stop(Domain *domain, int reason, int stopped_detail) {
     domain->stopping = true;
     domain->pid_watch = sd_event_source_disable_unref(domain->pid_watch);
@@ -35,6 +51,7 @@ void driver_stop(Domain *domain, int reason, int stopped_detail) {
     monitor_free(TAKE_PTR(domain->monitor));
     agent_free(TAKE_PTR(domain->agent));
     limits_end(domain);
+    audit_domain_stop(domain, audit_reason(reason));
     driver_fail_operations(domain, "the domain stopped");
     remove_run_files(domain);
     vcpu_map_done(&domain->vcpus);
@@ -397,9 +414,12 @@ static int start_locked(Domain *domain, bool paused, Error **reterr) {
     if (r >= 0)
         r = spawn(domain, argv, reterr);
     qemu_argv_free(argv);
+    if (r >= 0) /* before the guest does anything */
+        r = audit_domain_start(domain, true, reterr);
     if (r >= 0 && !paused)
         r = monitor_run(domain->monitor, "cont", NULL, deadline_in(COMMAND_USEC), NULL, reterr);
     if (r < 0) {
+        audit_domain_start(domain, false, NULL);
         abandon_start(domain);
         return r;
     }

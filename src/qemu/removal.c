@@ -12,7 +12,9 @@
 
 #include <stdio.h>
 
+#include "qemu/audit-domain.h"
 #include "qemu/driver.h"
+#include "qemu/limits.h"
 #include "util/log.h"
 
 #define DEFAULT_UNPLUG_USEC (5 * USEC_PER_SEC)
@@ -200,9 +202,11 @@ static UnplugTimeout unplug_timeout(const Domain *domain, uint64_t asked) {
 }
 
 /* Settles what has evidence; one re-query for all hints of a round. *ret_left: still open. */
-static int settle_removals(Domain *domain, Removal *removals, size_t n, size_t *ret_left,
+static int settle_removals(Domain *domain, Removal *removals, size_t n, const Operation *operation, size_t *ret_left,
                            Error **reterr) {
     CLEANUP_BITMAP Bitmap *gone = bitmap_new();
+    AuditRecords records = {0};
+    unsigned online = domain_def_online_vcpus(domain->live);
     bool query = false;
     size_t left = 0;
 
@@ -241,14 +245,21 @@ static int settle_removals(Domain *domain, Removal *removals, size_t n, size_t *
     if (bitmap_is_empty(gone))
         return 0;
     limits_drop_vcpus(domain, gone);
+    operation_step(operation, STEP_TUNED);
     for (size_t i = 0; i < n; i++)
-        if (removals[i].done && bitmap_test(gone, removals[i].id))
+        if (removals[i].done && bitmap_test(gone, removals[i].id)) {
+            audit_records_add_vcpus(&records, domain, online, online - removals[i].n_vcpus, true);
+            online -= removals[i].n_vcpus;
             emit_removed(domain, removals[i].id, removals[i].n_vcpus);
+        }
+    audit_records_send(&records, domain);
     return 0;
 }
 
 /* The first refusal among the open removals, or 0. Refused entities are reset. */
 static int first_rejection(Domain *domain, const Removal *removals, size_t n, Error **reterr) {
+    unsigned online = domain_def_online_vcpus(domain->live);
+    AuditRecords records = {0};
     int r = 0;
 
     for (size_t i = 0; i < n; i++) {
@@ -263,7 +274,9 @@ static int first_rejection(Domain *domain, const Removal *removals, size_t n, Er
                              entity->reason ? entity->reason : "no reason given");
         emit_failed(domain, removals[i].id);
         entity->unplug = UNPLUG_NONE;
+        audit_records_add_vcpus(&records, domain, online, online - removals[i].n_vcpus, false);
     }
+    audit_records_send(&records, domain);
     return r;
 }
 
@@ -317,7 +330,7 @@ static int wait_all(Domain *domain, Removal *removals, size_t n, Operation *oper
     for (;;) {
         uint64_t began = now_usec();
         size_t before = left;
-        int r = settle_removals(domain, removals, n, &left, reterr);
+        int r = settle_removals(domain, removals, n, operation, &left, reterr);
 
         look_usec = now_usec() - began;
         *ret_left = left;
@@ -427,7 +440,7 @@ static void late_removal(void *userdata) {
             removals[n++] = (Removal){.id = entity->first_id, .n_vcpus = entity->n_vcpus};
     }
     if (n > 0) {
-        if (settle_removals(domain, removals, n, &left, &error) < 0 ||
+        if (settle_removals(domain, removals, n, NULL, &left, &error) < 0 ||
             first_rejection(domain, removals, n, &error) < 0)
             log_info("domain '%s': %s", domain_name(domain), error_message(error));
         if (domain->live && driver_save_status(domain, NULL) < 0)

@@ -63,15 +63,16 @@ static void remove_root(void) {
 
 static void set_up(void) {
     CLEANUP_ERROR Error *error = NULL;
-    DriverPaths paths;
+    DriverParams params;
 
     fuzz_loop_init();
     snprintf(root, sizeof(root), "%s/vireo-fuzz-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     if (!mkdtemp(root) || config_init(&daemon_state.config, root) < 0)
         abort();
-    paths = (DriverPaths){daemon_state.config.etc, daemon_state.config.lib, daemon_state.config.run,
-                          daemon_state.config.log};
-    if (driver_new(&paths, &(LimitsParams){.partition = "/vireo-fuzz"}, &daemon_events, &daemon_state, &daemon_state.driver, &error) < 0)
+    params = (DriverParams){.paths = {daemon_state.config.etc, daemon_state.config.lib, daemon_state.config.run,
+                                      daemon_state.config.log},
+                            .limits.partition = "/vireo-fuzz"};
+    if (driver_new(&params, &daemon_events, &daemon_state, &daemon_state.driver, &error) < 0)
         abort();
     daemon_state.driver->unplug_timeout_usec = UNPLUG_USEC;
     daemon_programs_init();
