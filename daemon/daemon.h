@@ -68,12 +68,12 @@ void daemon_programs_init(void);
 extern const size_t daemon_n_programs;
 
 /* Kinds of Vireo's own events. */
-enum { VIREO_EVENT_OPERATION = 1, VIREO_EVENT_TRACE = 2 };
+enum { VIREO_EVENT_OPERATION = 1, VIREO_EVENT_TRACE = 2, VIREO_EVENT_DRIFT = 4 };
 
 /* Handler tables, one per file; put together in programs.c. */
-extern const RpcProc connect_procs[], domain_procs[], life_procs[], vcpu_procs[], stats_procs[], event_procs[],
+extern const RpcProc connect_procs[], domain_procs[], life_procs[], vcpu_procs[], tune_procs[], stats_procs[], event_procs[],
     qemu_procs[], vireo_procs[];
-extern const size_t connect_n_procs, domain_n_procs, life_n_procs, vcpu_n_procs, stats_n_procs, event_n_procs,
+extern const size_t connect_n_procs, domain_n_procs, life_n_procs, vcpu_n_procs, tune_n_procs, stats_n_procs, event_n_procs,
     qemu_n_procs, vireo_n_procs;
 
 /* How a handler and its row of the table are written. */
@@ -114,6 +114,7 @@ void qemu_send_monitor_event(Domain *domain, const char *name, json_object *data
                              int64_t microseconds, void *userdata);
 /* DriverEvents.operation, and MonitorTraceFunc's lines: to those who asked on Vireo's program. */
 void vireo_send_operation(Operation *operation, void *userdata);
+void vireo_send_drift(Domain *domain, unsigned n, const char *text, void *userdata);
 /* After a client came to want the trace, or went. */
 void vireo_update_trace(Daemon *daemon);
 void vireo_send_trace(Domain *domain, char direction, const char *text, size_t len, void *userdata);

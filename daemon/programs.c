@@ -19,7 +19,8 @@ void daemon_programs_init(void) {
         size_t n;
     } parts[] = {{connect_procs, connect_n_procs}, {domain_procs, domain_n_procs},
                  {life_procs, life_n_procs},       {vcpu_procs, vcpu_n_procs},
-                 {stats_procs, stats_n_procs},     {event_procs, event_n_procs}};
+                 {tune_procs, tune_n_procs},       {stats_procs, stats_n_procs},
+                 {event_procs, event_n_procs}};
     size_t n = 0;
 
     for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {

@@ -3,12 +3,14 @@
 #include <stdio.h>
 
 #include "daemon.h"
+#include "params.h"
 #include "util/log.h"
 
 enum {
     EVENT_ID_LIFECYCLE = 0,
     EVENT_ID_REBOOT = 1,
     EVENT_ID_DEVICE_REMOVED = 15,
+    EVENT_ID_TUNABLE = 17,
     EVENT_ID_AGENT_LIFECYCLE = 18,
     EVENT_ID_DEVICE_ADDED = 19,
     EVENT_ID_DEVICE_REMOVAL_FAILED = 22,
@@ -160,6 +162,26 @@ static void send_agent_lifecycle(Domain *domain, bool connected, int reason, voi
     send_event(userdata, domain, &kind, &message, &message.callbackID);
 }
 
+static void send_tunable(Domain *domain, const TunableValue *values, size_t n, void *userdata) {
+    static const EventKind kind = {EVENT_ID_TUNABLE, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_TUNABLE,
+                                   (xdrproc_t)xdr_remote_domain_event_callback_tunable_msg};
+    remote_domain_event_callback_tunable_msg message = {.dom = borrow_domain(domain)};
+    Params params = {0};
+
+    for (size_t i = 0; i < n; i++)
+        if (values[i].type == TUNABLE_TEXT)
+            params_add_string(&params, values[i].name, 0, values[i].text);
+        else if (values[i].type == TUNABLE_LLONG)
+            params_add_llong(&params, values[i].name, values[i].number);
+        else
+            params_add_ullong(&params, values[i].name, 0, (uint64_t)values[i].number);
+    message.params.params_val = params.list;
+    message.params.params_len = params.n;
+    if (!params.failed)
+        send_event(userdata, domain, &kind, &message, &message.callbackID);
+    params_done(&params);
+}
+
 const DriverEvents daemon_events = {
     .lifecycle = send_lifecycle,
     .reboot = send_reboot,
@@ -168,6 +190,8 @@ const DriverEvents daemon_events = {
     .device_removal_failed = send_device_removal_failed,
     .vcpu_removed = send_vcpu_removed,
     .agent_lifecycle = send_agent_lifecycle,
+    .tunable = send_tunable,
+    .drift = vireo_send_drift,
     .monitor_event = qemu_send_monitor_event,
     .operation = vireo_send_operation,
     .trace = vireo_send_trace,

@@ -3,107 +3,212 @@
 #include <stdio.h>
 
 #include "daemon.h"
+#include "params.h"
+#include "util/file.h"
 
-enum { STATS_STATE = 1, STATS_CPU_TOTAL = 2, STATS_BALLOON = 4, STATS_VCPU = 8 };
-enum { STATS_SUPPORTED = STATS_STATE | STATS_CPU_TOTAL | STATS_BALLOON | STATS_VCPU };
+enum { STATS_STATE = 1, STATS_CPU_TOTAL = 2, STATS_BALLOON = 4, STATS_VCPU = 8, STATS_IOTHREAD = 128, STATS_MEMORY = 256 };
+enum {
+    STATS_SUPPORTED = STATS_STATE | STATS_CPU_TOTAL | STATS_BALLOON | STATS_VCPU | STATS_IOTHREAD | STATS_MEMORY
+};
 enum { STATS_LIST_BITS = 0xff, STATS_NOWAIT = 1 << 29, STATS_BACKING = 1 << 30 };
 #define STATS_ENFORCE (1u << 31)
 
-enum { PARAM_INT = 1, PARAM_UINT = 2, PARAM_ULLONG = 4 };
+/* The second number of /proc/PID/task/TID/schedstat (scheduler/sched-stats.rst): time in the run queue, ns. */
+static uint64_t read_delay(pid_t pid, pid_t tid) {
+    CLEANUP_FREE char *path = strf("/proc/%d/task/%d/schedstat", pid, tid), *text = NULL;
+    unsigned long long delay = 0;
 
-/* A growing list; `failed` sticks, so callers check once. */
-typedef struct Params {
-    remote_typed_param *list;
-    size_t n, size;
-    bool failed;
-} Params;
-
-static remote_typed_param *add(Params *params, int type, const char *format, unsigned index) {
-    remote_typed_param *param;
-
-    if (params->n == params->size) {
-        size_t size = params->size ? params->size * 2 : 32;
-        void *grown = reallocarray(params->list, size, sizeof(remote_typed_param));
-
-        params->failed |= !grown;
-        if (!grown)
-            return NULL;
-        params->list = grown;
-        params->size = size;
-    }
-    param = &params->list[params->n];
-    *param = (remote_typed_param){0};
-    if (asprintf(&param->field, format, index) < 0) {
-        params->failed = true;
-        return NULL;
-    }
-    param->value.type = type;
-    params->n++;
-    return param;
+    if (!path || file_read(path, 4096, &text, NULL) < 0 || sscanf(text, "%*u %llu", &delay) != 1)
+        return 0;
+    return delay;
 }
 
-static void add_int(Params *params, const char *name, int value) {
-    remote_typed_param *param = add(params, PARAM_INT, name, 0);
+/* "wait_sum : 12.345678" (ms) of /proc/PID/task/TID/sched, which is there while kernel.sched_schedstats is 1. */
+static uint64_t read_wait(pid_t pid, pid_t tid) {
+    CLEANUP_FREE char *path = strf("/proc/%d/task/%d/sched", pid, tid), *text = NULL;
+    unsigned long long whole = 0, fraction = 0;
+    const char *at;
 
-    if (param)
-        param->value.remote_param_value_u.i = value;
+    if (!path || file_read(path, 65536, &text, NULL) < 0)
+        return 0;
+    at = strstr(text, "wait_sum");
+    at = at ? strchr(at, ':') : NULL;
+    if (!at || sscanf(at + 1, " %llu.%6llu", &whole, &fraction) < 1)
+        return 0;
+    return whole * UINT64_C(1000000) + fraction;
 }
 
-static void add_uint(Params *params, const char *name, unsigned value) {
-    remote_typed_param *param = add(params, PARAM_UINT, name, 0);
+static bool has_schedstats(void) {
+    CLEANUP_FREE char *text = NULL;
 
-    if (param)
-        param->value.remote_param_value_u.ui = value;
+    return file_read("/proc/sys/kernel/sched_schedstats", 64, &text, NULL) >= 0 && *text == '1';
 }
 
-static void add_ullong(Params *params, const char *format, unsigned index, uint64_t value) {
-    remote_typed_param *param = add(params, PARAM_ULLONG, format, index);
-
-    if (param)
-        param->value.remote_param_value_u.ul = value;
-}
-
-static void add_vcpu(Params *params, const Domain *domain, unsigned id) {
-    pid_t tid = vcpu_map_tid(&domain->vcpus, id);
-    remote_typed_param *param;
+static void add_vcpu(Params *params, const Domain *domain, unsigned id, bool schedstats) {
+    pid_t pid = domain->pid.pid, tid = vcpu_map_tid(&domain->vcpus, id);
     uint64_t ns = 0;
     char state;
     int cpu;
 
-    param = add(params, PARAM_INT, "vcpu.%u.state", id);
-    if (param)
-        param->value.remote_param_value_u.i = 1;
-    if (tid && driver_thread_stat(domain->pid.pid, tid, &ns, &cpu, &state) >= 0)
-        add_ullong(params, "vcpu.%u.time", id, ns);
+    params_add_int(params, "vcpu.%u.state", id, 1);
+    if (!tid || driver_thread_stat(pid, tid, &ns, &cpu, &state) < 0)
+        return;
+    params_add_ullong(params, "vcpu.%u.time", id, ns);
+    params_add_ullong(params, "vcpu.%u.wait", id, schedstats ? read_wait(pid, tid) : 0);
+    params_add_ullong(params, "vcpu.%u.delay", id, read_delay(pid, tid));
 }
 
-static void add_stats(Params *params, const Domain *domain, unsigned stats) {
+static void add_vcpus(Params *params, const Domain *domain) {
     const DomainDef *def = domain_def(domain);
+    bool schedstats = has_schedstats();
+
+    params_add_uint(params, "vcpu.current", 0, domain_def_online_vcpus(def));
+    params_add_uint(params, "vcpu.maximum", 0, def->n_vcpus_max);
+    for (unsigned id = 0; domain_is_active(domain) && id < def->n_vcpus_max; id++)
+        if (def->vcpus[id].online)
+            add_vcpu(params, domain, id, schedstats);
+}
+
+static void add_iothreads(Params *params, const Domain *domain) {
+    if (!domain_is_active(domain))
+        return;
+    params_add_uint(params, "iothread.count", 0, (unsigned)domain->iothreads.n);
+    for (size_t i = 0; i < domain->iothreads.n; i++) {
+        const Iothread *iothread = &domain->iothreads.list[i];
+
+        params_add_ullong(params, "iothread.%u.poll-max-ns", iothread->id, iothread->poll_max_ns);
+        params_add_uint(params, "iothread.%u.poll-grow", iothread->id, (unsigned)iothread->poll_grow);
+        params_add_uint(params, "iothread.%u.poll-shrink", iothread->id, (unsigned)iothread->poll_shrink);
+    }
+}
+
+/* ---- resctrl monitors ---- */
+
+/* "cpu.cache.monitor.0.bank.1.id": two numbers in a name. */
+static void add_nested(Params *params, const char *format, unsigned first, unsigned second, bool is_id, uint64_t value) {
+    CLEANUP_FREE char *name = strf(format, first, second);
+
+    if (!name)
+        params->failed = true;
+    else if (is_id)
+        params_add_uint(params, name, 0, (unsigned)value);
+    else
+        params_add_ullong(params, name, 0, value);
+}
+
+typedef struct MonitorNames {
+    const char *count, *name, *vcpus, *parts, *part_id; /* with one number, the last one with two */
+    struct {
+        const char *feature, *value;
+    } readings[2];
+    bool is_memory;
+} MonitorNames;
+
+static void add_monitor(Params *params, Domain *domain, const MonitorNames *names, size_t resctrl, size_t monitor,
+                        unsigned n) {
+    const MonitorDef *def = &domain->live->cputune.resctrls[resctrl].monitors[monitor];
+    CLEANUP_FREE char *list = bitmap_format(def->vcpus), *name = list ? strf("vcpus_%s", list) : NULL;
+
+    if (!name) {
+        params->failed = true;
+        return;
+    }
+    params_add_string(params, names->name, n, name);
+    params_add_string(params, names->vcpus, n, list);
+    for (size_t k = 0; k < ARRAY_SIZE(names->readings) && names->readings[k].feature; k++) {
+        CLEANUP_FREE ResctrlReading *readings = NULL;
+        size_t n_readings = 0;
+
+        if (limits_monitor(domain, resctrl, monitor, names->readings[k].feature, &readings, &n_readings, NULL) < 0)
+            continue;
+        if (k == 0)
+            params_add_uint(params, names->parts, n, (unsigned)n_readings);
+        for (unsigned i = 0; i < n_readings; i++) {
+            if (k == 0)
+                add_nested(params, names->part_id, n, i, true, readings[i].id);
+            if (readings[i].available)
+                add_nested(params, names->readings[k].value, n, i, false, readings[i].value);
+        }
+    }
+}
+
+static void add_monitors(Params *params, Domain *domain, const MonitorNames *names) {
+    const CpuTuneDef *tune = domain_is_active(domain) ? &domain->live->cputune : NULL;
+    unsigned n = 0;
+
+    for (size_t i = 0; tune && i < tune->n_resctrls; i++)
+        for (size_t k = 0; k < tune->resctrls[i].n_monitors; k++)
+            n += tune->resctrls[i].monitors[k].is_memory == names->is_memory;
+    if (n == 0)
+        return;
+    params_add_uint(params, names->count, 0, n);
+    n = 0;
+    for (size_t i = 0; i < tune->n_resctrls; i++)
+        for (size_t k = 0; k < tune->resctrls[i].n_monitors; k++)
+            if (tune->resctrls[i].monitors[k].is_memory == names->is_memory)
+                add_monitor(params, domain, names, i, k, n++);
+}
+
+static const MonitorNames cache_names = {
+    .count = "cpu.cache.monitor.count",
+    .name = "cpu.cache.monitor.%u.name",
+    .vcpus = "cpu.cache.monitor.%u.vcpus",
+    .parts = "cpu.cache.monitor.%u.bank.count",
+    .part_id = "cpu.cache.monitor.%u.bank.%u.id",
+    .readings = {{"llc_occupancy", "cpu.cache.monitor.%u.bank.%u.bytes"}}};
+
+static const MonitorNames memory_names = {
+    .count = "memory.bandwidth.monitor.count",
+    .name = "memory.bandwidth.monitor.%u.name",
+    .vcpus = "memory.bandwidth.monitor.%u.vcpus",
+    .parts = "memory.bandwidth.monitor.%u.node.count",
+    .part_id = "memory.bandwidth.monitor.%u.node.%u.id",
+    .readings = {{"mbm_total_bytes", "memory.bandwidth.monitor.%u.node.%u.bytes.total"},
+                 {"mbm_local_bytes", "memory.bandwidth.monitor.%u.node.%u.bytes.local"}},
+    .is_memory = true};
+
+/* ---- groups ---- */
+
+static void add_cpu_total(Params *params, Domain *domain) {
+    CgroupUsage usage;
     uint64_t ns = 0;
     char state;
     int cpu;
+
+    if (!domain_is_active(domain))
+        return;
+    if (limits_usage(domain, NULL, &usage, NULL) >= 0) {
+        params_add_ullong(params, "cpu.time", 0, usage.usage_ns);
+        params_add_ullong(params, "cpu.user", 0, usage.user_ns);
+        params_add_ullong(params, "cpu.system", 0, usage.system_ns);
+    } else if (driver_thread_stat(domain->pid.pid, 0, &ns, &cpu, &state) >= 0) {
+        params_add_ullong(params, "cpu.time", 0, ns);
+    }
+    add_monitors(params, domain, &cache_names);
+}
+
+static void add_stats(Params *params, Domain *domain, unsigned stats) {
+    const DomainDef *def = domain_def(domain);
 
     if (stats & STATS_STATE) {
-        add_int(params, "state.state", domain->state);
-        add_int(params, "state.reason", domain->reason);
+        params_add_int(params, "state.state", 0, domain->state);
+        params_add_int(params, "state.reason", 0, domain->reason);
     }
-    if ((stats & STATS_CPU_TOTAL) && domain_is_active(domain) &&
-        driver_thread_stat(domain->pid.pid, 0, &ns, &cpu, &state) >= 0)
-        add_ullong(params, "cpu.time", 0, ns);
+    if (stats & STATS_CPU_TOTAL)
+        add_cpu_total(params, domain);
     if (stats & STATS_BALLOON) {
-        add_ullong(params, "balloon.current", 0, def->current_memory_kib);
-        add_ullong(params, "balloon.maximum", 0, def->memory_kib);
+        params_add_ullong(params, "balloon.current", 0, def->current_memory_kib);
+        params_add_ullong(params, "balloon.maximum", 0, def->memory_kib);
     }
-    if (stats & STATS_VCPU) {
-        add_uint(params, "vcpu.current", domain_def_online_vcpus(def));
-        add_uint(params, "vcpu.maximum", def->n_vcpus_max);
-        for (unsigned id = 0; domain_is_active(domain) && id < def->n_vcpus_max; id++)
-            if (def->vcpus[id].online)
-                add_vcpu(params, domain, id);
-    }
+    if (stats & STATS_VCPU)
+        add_vcpus(params, domain);
+    if (stats & STATS_IOTHREAD)
+        add_iothreads(params, domain);
+    if (stats & STATS_MEMORY)
+        add_monitors(params, domain, &memory_names);
 }
 
-static int add_record(remote_connect_get_all_domain_stats_ret *ret, const Domain *domain, unsigned stats,
+static int add_record(remote_connect_get_all_domain_stats_ret *ret, Domain *domain, unsigned stats,
                       Error **reterr) {
     remote_domain_stats_record *record = &ret->retStats.retStats_val[ret->retStats.retStats_len];
     Params params = {0};
@@ -122,7 +227,7 @@ static int named_stats(RpcSession *session, const remote_connect_get_all_domain_
                        remote_connect_get_all_domain_stats_ret *ret, unsigned stats, Error **reterr) {
     for (unsigned i = 0; i < args->doms.doms_len; i++) {
         const remote_domain *wire = &args->doms.doms_val[i];
-        const Domain *domain =
+        Domain *domain =
             driver_find_uuid(driver_of(session), (const uint8_t *)wire->uuid, wire->name, NULL);
         int r = domain ? add_record(ret, domain, stats, reterr) : 0; /* gone meanwhile: left out */
 
@@ -152,7 +257,7 @@ HANDLER(get_all_domain_stats) {
         return error_no_memory(reterr);
     if (args->doms.doms_len)
         return named_stats(session, args, ret, stats, reterr);
-    for (const Domain *domain = driver->domains; domain; domain = domain->next)
+    for (Domain *domain = driver->domains; domain; domain = domain->next)
         if (dispatch_list_matches(domain, args->flags & STATS_LIST_BITS)) {
             r = add_record(ret, domain, stats, reterr);
             if (r < 0)

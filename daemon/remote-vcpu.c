@@ -233,40 +233,6 @@ HANDLER(get_vcpus) {
     return 0;
 }
 
-/* What each vCPU was asked to run on, offline ones too. */
-HANDLER(get_vcpu_pin_info) {
-    remote_domain_get_vcpu_pin_info_args *args = args_;
-    remote_domain_get_vcpu_pin_info_ret *ret = ret_;
-    CLEANUP_DOMAIN Domain *domain = NULL;
-    CLEANUP_BITMAP Bitmap *all = bitmap_new_range(dispatch_host_cpus());
-    const DomainDef *def;
-    int r = dispatch_exclusive(args->flags, "virDomainGetVcpuPinInfo", reterr);
-
-    if (r >= 0)
-        r = dispatch_flags(args->flags, AFFECT_LIVE | AFFECT_CONFIG, "qemuDomainGetVcpuPinInfo", reterr);
-    if (r >= 0)
-        r = check_maps("virDomainGetVcpuPinInfo", "ncpumaps", args->ncpumaps, args->maplen, reterr);
-    if (r >= 0)
-        r = dispatch_domain(session, &args->dom, &domain, reterr);
-    if (r < 0)
-        return r;
-    if ((args->flags & AFFECT_LIVE) && !domain_is_active(domain))
-        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is not running");
-    if ((args->flags & AFFECT_CONFIG) && !domain->config)
-        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
-                            "transient domains do not have any persistent config");
-    def = (args->flags & AFFECT_CONFIG) ? domain->config : domain_def(domain);
-    ret->cpumaps.cpumaps_len = args->ncpumaps * args->maplen;
-    ret->cpumaps.cpumaps_val = calloc(1, ret->cpumaps.cpumaps_len + 1);
-    if (!ret->cpumaps.cpumaps_val || !all)
-        return error_no_memory(reterr);
-    ret->num = MIN_OF(args->ncpumaps, (int)def->n_vcpus_max);
-    for (int id = 0; id < ret->num; id++)
-        bitmap_to_bytes(def->cpuset ? def->cpuset : all,
-                        (uint8_t *)ret->cpumaps.cpumaps_val + (size_t)id * args->maplen, args->maplen);
-    return 0;
-}
-
 const RpcProc vcpu_procs[] = {
     {REMOTE_PROC_DOMAIN_GET_MAX_VCPUS, "virDomainGetMaxVcpus", 0, get_max_vcpus, XDR_OF(remote_domain_args),
      XDR_OF(remote_int_ret)},
@@ -278,8 +244,6 @@ const RpcProc vcpu_procs[] = {
      XDR_OF(remote_domain_set_vcpus_flags_args), NO_XDR},
     {REMOTE_PROC_DOMAIN_GET_VCPUS_FLAGS, "virDomainGetVcpusFlags", 0, get_vcpus_flags,
      XDR_OF(remote_domain_flags_args), XDR_OF(remote_int_ret)},
-    {REMOTE_PROC_DOMAIN_GET_VCPU_PIN_INFO, "virDomainGetVcpuPinInfo", 0, get_vcpu_pin_info,
-     XDR_OF(remote_domain_get_vcpu_pin_info_args), XDR_OF(remote_domain_get_vcpu_pin_info_ret)},
     {REMOTE_PROC_DOMAIN_SET_VCPU, "virDomainSetVcpu", RPC_PROC_WRITE, set_vcpu,
      XDR_OF(remote_domain_set_vcpu_args), NO_XDR},
     {REMOTE_PROC_DOMAIN_GET_GUEST_VCPUS, "virDomainGetGuestVcpus", RPC_PROC_WRITE, get_guest_vcpus,

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "daemon.h"
+#include "qemu/driver-tune.h"
 
 enum { LIST_UNDER_WAY = 1 };
 
@@ -157,6 +158,21 @@ HANDLER(plan_vcpus) {
     return r < 0 ? r : driver_plan_vcpus(domain, &request, &((vireo_plan_vcpus_ret *)ret_)->plan, reterr);
 }
 
+HANDLER(reconcile) {
+    remote_domain_args *args = args_;
+    vireo_reconcile_ret *ret = ret_;
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    int r = dispatch_domain(session, &args->dom, &domain, reterr);
+
+    if (r >= 0)
+        r = driver_reconcile(domain, &ret->text, reterr);
+    if (r < 0)
+        return r;
+    ret->differences = (unsigned)r;
+    ret->total = domain->n_drifts;
+    return 0;
+}
+
 /* ---- events ---- */
 
 /* Reports QMP lines as long as one client wants them. */
@@ -171,7 +187,8 @@ void vireo_update_trace(Daemon *daemon) {
 HANDLER(event_register) {
     vireo_event_register_args *args = args_;
     Client *client = client_of(session);
-    int r = dispatch_flags(args->kinds, VIREO_EVENT_OPERATION | VIREO_EVENT_TRACE, "vireoEventRegister", reterr);
+    int r = dispatch_flags(args->kinds, VIREO_EVENT_OPERATION | VIREO_EVENT_TRACE | VIREO_EVENT_DRIFT,
+                           "vireoEventRegister", reterr);
 
     if (r < 0)
         return r;
@@ -226,6 +243,18 @@ void vireo_send_trace(Domain *domain, char direction, const char *text, size_t l
                                    (xdrproc_t)xdr_vireo_trace_msg, &message);
 }
 
+void vireo_send_drift(Domain *domain, unsigned n, const char *text, void *userdata) {
+    Daemon *daemon = userdata;
+    vireo_drift_msg message = {.differences = n, .text = (char *)text};
+
+    message.dom = (remote_domain){.name = (char *)domain_name(domain), .id = domain->id};
+    memcpy(message.dom.uuid, domain_def(domain)->uuid, sizeof(message.dom.uuid));
+    for (Client *client = daemon->clients; client; client = client->next)
+        if (wants(client, VIREO_EVENT_DRIFT, domain_def(domain)->uuid))
+            rpc_session_send_event(client->session, VIREO_PROGRAM, VIREO_VERSION_1, VIREO_PROC_EVENT_DRIFT,
+                                   (xdrproc_t)xdr_vireo_drift_msg, &message);
+}
+
 const RpcProc vireo_procs[] = {
     {VIREO_PROC_OPERATION_LIST, "vireoOperationList", 0, operation_list, XDR_OF(vireo_operation_list_args),
      XDR_OF(vireo_operation_list_ret)},
@@ -243,5 +272,7 @@ const RpcProc vireo_procs[] = {
      XDR_OF(vireo_plan_vcpus_ret)},
     {VIREO_PROC_EVENT_REGISTER, "vireoEventRegister", 0, event_register, XDR_OF(vireo_event_register_args),
      NO_XDR},
+    {VIREO_PROC_RECONCILE, "vireoReconcile", RPC_PROC_WRITE, reconcile, XDR_OF(remote_domain_args),
+     XDR_OF(vireo_reconcile_ret)},
 };
 const size_t vireo_n_procs = ARRAY_SIZE(vireo_procs);

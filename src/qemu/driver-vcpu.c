@@ -12,9 +12,7 @@
 #include "util/file.h"
 #include "util/log.h"
 
-/* CURRENT becomes LIVE or CONFIG, by whether the domain runs; what is asked for must exist. */
-static int resolve_affect(const Domain *domain, unsigned flags, bool *ret_live, bool *ret_config,
-                          Error **reterr) {
+int driver_resolve_affect(const Domain *domain, unsigned flags, bool *ret_live, bool *ret_config, Error **reterr) {
     bool live = flags & AFFECT_LIVE, config = flags & AFFECT_CONFIG;
 
     if (!live && !config) {
@@ -42,7 +40,7 @@ int driver_get_vcpus(Domain *domain, unsigned flags, Error **reterr) {
         r = driver_agent_vcpus(domain, &vcpus, reterr);
         return r < 0 ? r : (int)agent_vcpus_online(&vcpus);
     }
-    r = resolve_affect(domain, flags, &live, &config, reterr);
+    r = driver_resolve_affect(domain, flags, &live, &config, reterr);
     if (r < 0)
         return r;
     def = live ? domain->live : domain->config;
@@ -363,7 +361,7 @@ static int change_locked(Domain *domain, const VcpuRequest *request, uint64_t *r
     bool live, config;
     int r;
 
-    r = resolve_affect(domain, request->flags, &live, &config, reterr);
+    r = driver_resolve_affect(domain, request->flags, &live, &config, reterr);
     if (r >= 0)
         r = check_request(domain, request, live, config, reterr);
     if (r >= 0 && config)
@@ -656,7 +654,7 @@ int driver_plan_vcpus(Domain *domain, const VcpuRequest *request, char **ret, Er
     FILE *out;
     int r;
 
-    r = resolve_affect(domain, request->flags, &live, &config, reterr);
+    r = driver_resolve_affect(domain, request->flags, &live, &config, reterr);
     if (r >= 0)
         r = check_request(domain, request, live, config, reterr);
     if (r >= 0 && config)

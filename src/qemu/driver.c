@@ -179,6 +179,16 @@ void driver_emit_lifecycle(Domain *domain, LifecycleEvent event, int detail) {
         driver->events->lifecycle(domain, event, detail, driver->userdata);
 }
 
+void driver_tell_drift(Domain *domain, unsigned n, const char *text) {
+    Driver *driver = domain->driver;
+
+    domain->n_drifts += n;
+    log_warning("domain '%s': %u settings of its threads were changed by somebody else and are mended: %s",
+                domain_name(domain), n, text);
+    if (driver && driver->events && driver->events->drift)
+        driver->events->drift(domain, n, text, driver->userdata);
+}
+
 /* ---- define ---- */
 
 static void parse_warning(const char *path, int line, void *userdata) {

@@ -32,6 +32,16 @@ typedef enum LifecycleEvent {
 enum { AGENT_REASON_UNKNOWN = 0, AGENT_REASON_DOMAIN_STARTED = 1, AGENT_REASON_CHANNEL = 2 };
 enum { STOPPED_SHUTDOWN = 0, STOPPED_DESTROYED = 1, STOPPED_CRASHED = 2, STOPPED_FAILED = 5 };
 
+typedef enum TunableType { TUNABLE_ULLONG, TUNABLE_LLONG, TUNABLE_TEXT } TunableType;
+
+/* One changed parameter, by libvirt's name ("cputune.vcpupin3"). */
+typedef struct TunableValue {
+    char name[48];
+    TunableType type;
+    int64_t number;
+    const char *text;
+} TunableValue;
+
 /* What the daemon forwards to clients. The domain and strings are borrowed. */
 typedef struct DriverEvents {
     void (*lifecycle)(Domain *domain, LifecycleEvent event, int detail, void *userdata);
@@ -42,6 +52,10 @@ typedef struct DriverEvents {
     /* One for each vCPU of a removed device; libvirt 12.4. */
     void (*vcpu_removed)(Domain *domain, unsigned vcpu, void *userdata);
     void (*agent_lifecycle)(Domain *domain, bool connected, int reason, void *userdata);
+    /* A live change of what the threads may use. */
+    void (*tunable)(Domain *domain, const TunableValue *values, size_t n, void *userdata);
+    /* Somebody else had changed it, and it was mended: a line for each difference. */
+    void (*drift)(Domain *domain, unsigned n, const char *text, void *userdata);
     void (*monitor_event)(Domain *domain, const char *name, json_object *data, int64_t seconds,
                           int64_t microseconds, void *userdata);
     /* An operation changed its state. */
@@ -151,6 +165,11 @@ int driver_dump_xml(Domain *domain, unsigned flags, char **ret, Error **reterr);
 int driver_thread_stat(pid_t pid, pid_t tid, uint64_t *ret_ns, int *ret_cpu, char *ret_state);
 
 /* ---- between the driver's own files ---- */
+
+/* CURRENT becomes LIVE or CONFIG, by whether the domain runs; what is asked for must exist. */
+int driver_resolve_affect(const Domain *domain, unsigned flags, bool *ret_live, bool *ret_config, Error **reterr);
+/* Counts, logs and reports that `n` differences were mended. */
+void driver_tell_drift(Domain *domain, unsigned n, const char *text);
 
 int driver_list_add(Driver *driver, Domain *domain);
 void driver_list_remove(Domain *domain);

@@ -58,18 +58,32 @@ static int apply_one(const Limits *limits, const ThreadPlan *thread, Error **ret
     return r < 0 ? r : apply_resctrls(limits, thread, thread->tid, reterr);
 }
 
-/* One thread of the emulator; one that ends meanwhile is none. */
-static int apply_emulator_thread(const Limits *limits, const ThreadPlan *thread, pid_t tid, Error **reterr) {
-    CLEANUP_ERROR Error *error = NULL;
-    int r = limits->tree ? cgroup_tree_attach(limits->tree, thread->child, tid, &error) : 0;
-
+/* A thread of the emulator that ends meanwhile is none. */
+static int unless_gone(int r, Error *error, Error **reterr) {
     if (r >= 0)
-        r = thread_set_affinity(tid, thread->affinity, &error);
+        return 0;
+    if (r == -ESRCH) {
+        error_free(error);
+        return 0;
+    }
+    error_propagate(reterr, error);
+    return r;
+}
+
+static int attach_emulator_thread(const Limits *limits, const ThreadPlan *thread, pid_t tid, Error **reterr) {
+    Error *error = NULL;
+    int r = cgroup_tree_attach(limits->tree, thread->child, tid, &error);
+
+    return unless_gone(r, error, reterr);
+}
+
+static int set_emulator_thread(const Limits *limits, const ThreadPlan *thread, pid_t tid, Error **reterr) {
+    Error *error = NULL;
+    int r = thread_set_affinity(tid, thread->affinity, &error);
+
     if (r >= 0 && thread->set_sched)
         r = thread_set_scheduler(tid, thread->sched.policy, thread->sched.priority, &error);
-    if (r == -ESRCH)
-        return 0;
-    return r < 0 ? error_propagate(reterr, TAKE_PTR(error)) : 0;
+    return unless_gone(r, error, reterr);
 }
 
 static int each_emulator_thread(const Limits *limits, const LimitsPlan *plan, const ThreadPlan *thread,
@@ -93,6 +107,7 @@ static int each_emulator_thread(const Limits *limits, const LimitsPlan *plan, co
     return r;
 }
 
+/* The cpuset before the affinity: it bounds what a thread may be pinned to. */
 static int apply_emulator(const Limits *limits, const LimitsPlan *plan, const ThreadPlan *thread, Error **reterr) {
     int r = 0;
 
@@ -101,10 +116,11 @@ static int apply_emulator(const Limits *limits, const LimitsPlan *plan, const Th
 
         r = cgroup_tree_add(limits->tree, thread->child, reterr);
         for (int pass = 0; pass < EMULATOR_PASSES && r >= 0; pass++)
-            r = each_emulator_thread(limits, plan, thread, apply_emulator_thread, reterr);
-        return r < 0 ? r : cgroup_tree_set(limits->tree, thread->child, &values, reterr);
+            r = each_emulator_thread(limits, plan, thread, attach_emulator_thread, reterr);
+        if (r >= 0)
+            r = cgroup_tree_set(limits->tree, thread->child, &values, reterr);
     }
-    return each_emulator_thread(limits, plan, thread, apply_emulator_thread, reterr);
+    return r < 0 ? r : each_emulator_thread(limits, plan, thread, set_emulator_thread, reterr);
 }
 
 static int apply_group(const Limits *limits, const LimitsPlan *plan, Error **reterr) {

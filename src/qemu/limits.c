@@ -422,11 +422,14 @@ static int run_check(void *arg) {
 }
 
 int limits_check_cpus(Domain *domain, const Bitmap *cpus, Error **reterr) {
-    Limits *limits = limits_ref(domain->limits);
-    CpuCheck check = {.limits = limits, .cpus = cpus};
-    int r = worker_run(run_check, &check);
+    CpuCheck check = {.limits = domain->limits, .cpus = cpus};
+    int r;
 
-    limits_free(limits);
+    if (!domain->limits)
+        return 0;
+    limits_ref(check.limits);
+    r = worker_run(run_check, &check);
+    limits_free(check.limits);
     return r < 0 ? error_propagate(reterr, check.error) : 0;
 }
 
@@ -715,7 +718,7 @@ int limits_shares(Domain *domain, uint64_t *ret, Error **reterr) {
         return 0;
     r = cgroup_tree_get(domain->limits->tree, NULL, &state, reterr);
     if (r >= 0)
-        *ret = state.weight ? state.weight : state.shares;
+        *ret = state.shares;
     return r;
 }
 

@@ -78,7 +78,7 @@ int limits_require(const Domain *domain, CgroupController controller, Error **re
 /* Usage of a child ("vcpu3") or the whole (NULL). Any time, job or not. */
 int limits_usage(Domain *domain, const char *child, CgroupUsage *ret, Error **reterr);
 int limits_usage_percpu(Domain *domain, const char *child, uint64_t **ret, size_t *ret_n, Error **reterr);
-/* The shares as the kernel has them: cpu.shares, or cpu.weight with v2. 0: no such controller. */
+/* The shares as the kernel has them, in v1's unit whatever the version. 0: no such controller. */
 int limits_shares(Domain *domain, uint64_t *ret, Error **reterr);
 /* Host CPUs that are online and not isolated; where an unpinned thread may run. */
 int limits_default_cpus(Bitmap **ret, Error **reterr);

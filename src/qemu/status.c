@@ -185,7 +185,7 @@ static void resume_limits(Domain *domain) {
     if (r >= 0)
         r = limits_reconcile(domain, &mended, &error);
     if (r > 0)
-        log_info("domain '%s': its threads were not as they should be: %s", domain_name(domain), mended);
+        driver_tell_drift(domain, (unsigned)r, mended);
     else if (r < 0)
         log_warning("domain '%s': its threads cannot be tuned: %s", domain_name(domain), error_message(error));
 }

@@ -187,7 +187,7 @@ class Daemon:
                     f"<cmdline>console=ttyS0 quiet nohz=off {cmdline}</cmdline>") if boot else ""
         return f"""<domain type='{kind}'>
   <name>{name}</name>{replace.get("metadata", "")}<memory unit='MiB'>{256 if boot else 64}</memory>
-  <vcpu current='{current}'>{maximum}</vcpu>
+  <vcpu current='{current}'>{maximum}</vcpu>{replace.get("tune", "")}
   <os><type arch='x86_64' machine='q35'>hvm</type>{boot_xml}</os>
   <features><acpi/><apic/></features>{cpu}
   <devices><emulator>{replace.get("emulator", QEMU)}</emulator>

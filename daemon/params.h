@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Typed parameters: growing lists for replies, and the reading of those that clients send. */
+#pragma once
+
+#include "rpc/remote_protocol.h"
+#include "util/error.h"
+#include "util/macro.h"
+
+enum { PARAM_INT = 1, PARAM_UINT = 2, PARAM_LLONG = 3, PARAM_ULLONG = 4, PARAM_DOUBLE = 5, PARAM_BOOLEAN = 6,
+       PARAM_STRING = 7 };
+#define TYPED_PARAM_STRING_OKAY 4u
+
+/* A growing list; `failed` sticks, so callers check once. What was added is freed with the reply. */
+typedef struct Params {
+    remote_typed_param *list;
+    size_t n, size;
+    bool failed;
+} Params;
+
+/* `format` may have one %u, for `index`. */
+void params_add_int(Params *params, const char *format, unsigned index, int value);
+void params_add_uint(Params *params, const char *format, unsigned index, unsigned value);
+void params_add_ullong(Params *params, const char *format, unsigned index, uint64_t value);
+void params_add_llong(Params *params, const char *name, int64_t value);
+void params_add_string(Params *params, const char *format, unsigned index, const char *value);
+/* One that could not be handed on. */
+void params_done(Params *params);
+
+/* What may be sent: name and type. */
+typedef struct ParamRule {
+    const char *name;
+    int type;
+} ParamRule;
+
+/* Each one known, of its type, and given once, as libvirt's virTypedParamsValidate says it. *ret_at (n_rules entries)
+ * gets for each rule the parameter or NULL. ERROR_ARGUMENT_UNSUPPORTED, ERROR_INVALID_ARG. */
+int params_check(const remote_typed_param *list, size_t n, const ParamRule *rules, size_t n_rules,
+                 const remote_typed_param **ret_at, Error **reterr);

@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Pins, IO threads, scheduler and NUMA parameters, CPU statistics. */
+#include <stdio.h>
+
+#include "daemon.h"
+#include "params.h"
+#include "qemu/driver-tune.h"
+
+#define CPU_STATS_NCPUS_MAX 128u
+
+/* ---- maps ---- */
+
+static int read_map(const char *bytes, unsigned len, const char *api, Bitmap **ret, Error **reterr) {
+    int r;
+
+    if (len == 0)
+        return error_argument(reterr, api, "cpumap", "cpumap in %s must not be NULL", api);
+    r = bitmap_from_bytes((const uint8_t *)bytes, len, ret);
+    return r < 0 ? error_no_memory(reterr) : 0;
+}
+
+/* What a thread was asked to run on, cut to the CPUs the host has. */
+static void write_map(const DomainDef *def, const Bitmap *pin, const Bitmap *all, uint8_t *bytes, size_t len) {
+    bitmap_to_bytes(pin ? pin : def->cpuset ? def->cpuset : all, bytes, len);
+}
+
+static int check_maplen(const char *api, int n, int maplen, Error **reterr) {
+    if (n <= 0)
+        return error_argument(reterr, api, "ncpumaps", "ncpumaps in %s must be greater than zero", api);
+    if (maplen <= 0)
+        return error_argument(reterr, api, "maplen", "maplen in %s must be greater than zero", api);
+    if (n > REMOTE_VCPUINFO_MAX)
+        return error_report(reterr, FROM_RPC, ERROR_INTERNAL, "ncpumaps > REMOTE_VCPUINFO_MAX");
+    if ((uint64_t)n * (uint64_t)maplen > REMOTE_CPUMAPS_MAX)
+        return error_report(reterr, FROM_RPC, ERROR_INTERNAL, "maxinfo > REMOTE_CPUMAPS_MAX");
+    return 0;
+}
+
+/* The definition a getter looks at, with LIVE and CONFIG excluding each other. */
+static int find_def(RpcSession *session, const remote_domain *wire, unsigned flags, unsigned allowed, const char *api,
+                    const char *function, Domain **ret, const DomainDef **ret_def, Error **reterr) {
+    int r = dispatch_exclusive(flags, api, reterr);
+
+    if (r >= 0)
+        r = dispatch_flags(flags, AFFECT_LIVE | AFFECT_CONFIG | allowed, function, reterr);
+    if (r >= 0)
+        r = dispatch_domain(session, wire, ret, reterr);
+    return r < 0 ? r : driver_affected_def(*ret, flags & (AFFECT_LIVE | AFFECT_CONFIG), ret_def, reterr);
+}
+
+/* ---- pins ---- */
+
+static int pin_vcpu(RpcSession *session, const remote_domain *wire, unsigned vcpu, const char *bytes, unsigned len,
+                    unsigned flags, Error **reterr) {
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    CLEANUP_BITMAP Bitmap *cpus = NULL;
+    int r = dispatch_flags(flags, AFFECT_LIVE | AFFECT_CONFIG, "qemuDomainPinVcpuFlags", reterr);
+
+    if (r >= 0)
+        r = read_map(bytes, len, "virDomainPinVcpuFlags", &cpus, reterr);
+    if (r >= 0)
+        r = dispatch_domain(session, wire, &domain, reterr);
+    return r < 0 ? r : driver_pin_vcpu(domain, vcpu, cpus, flags, reterr);
+}
+
+HANDLER(pin_vcpu_live) {
+    remote_domain_pin_vcpu_args *args = args_;
+
+    return pin_vcpu(session, &args->dom, args->vcpu, args->cpumap.cpumap_val, args->cpumap.cpumap_len, AFFECT_LIVE,
+                    reterr);
+}
+
+HANDLER(pin_vcpu_flags) {
+    remote_domain_pin_vcpu_flags_args *args = args_;
+
+    return pin_vcpu(session, &args->dom, args->vcpu, args->cpumap.cpumap_val, args->cpumap.cpumap_len, args->flags,
+                    reterr);
+}
+
+HANDLER(get_vcpu_pin_info) {
+    remote_domain_get_vcpu_pin_info_args *args = args_;
+    remote_domain_get_vcpu_pin_info_ret *ret = ret_;
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    CLEANUP_BITMAP Bitmap *all = bitmap_new_range(dispatch_host_cpus());
+    const DomainDef *def = NULL;
+    int r = check_maplen("virDomainGetVcpuPinInfo", args->ncpumaps, args->maplen, reterr);
+
+    if (r >= 0)
+        r = find_def(session, &args->dom, args->flags, 0, "virDomainGetVcpuPinInfo", "qemuDomainGetVcpuPinInfo",
+                     &domain, &def, reterr);
+    if (r < 0)
+        return r;
+    ret->cpumaps.cpumaps_len = args->ncpumaps * args->maplen;
+    ret->cpumaps.cpumaps_val = calloc(1, ret->cpumaps.cpumaps_len + 1);
+    if (!ret->cpumaps.cpumaps_val || !all)
+        return error_no_memory(reterr);
+    ret->num = MIN_OF(args->ncpumaps, (int)def->n_vcpus_max);
+    for (int id = 0; id < ret->num; id++)
+        write_map(def, def->vcpus[id].pin, all, (uint8_t *)ret->cpumaps.cpumaps_val + (size_t)id * args->maplen,
+                  args->maplen);
+    return 0;
+}
+
+HANDLER(pin_emulator) {
+    remote_domain_pin_emulator_args *args = args_;
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    CLEANUP_BITMAP Bitmap *cpus = NULL;
+    int r = dispatch_flags(args->flags, AFFECT_LIVE | AFFECT_CONFIG, "qemuDomainPinEmulator", reterr);
+
+    if (r >= 0)
+        r = read_map(args->cpumap.cpumap_val, args->cpumap.cpumap_len, "virDomainPinEmulator", &cpus, reterr);
+    if (r >= 0)
+        r = dispatch_domain(session, &args->dom, &domain, reterr);
+    return r < 0 ? r : driver_pin_emulator(domain, cpus, args->flags, reterr);
+}
+
+HANDLER(get_emulator_pin_info) {
+    remote_domain_get_emulator_pin_info_args *args = args_;
+    remote_domain_get_emulator_pin_info_ret *ret = ret_;
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    CLEANUP_BITMAP Bitmap *all = bitmap_new_range(dispatch_host_cpus());
+    const DomainDef *def = NULL;
+    int r = check_maplen("virDomainGetEmulatorPinInfo", 1, args->maplen, reterr);
+
+    if (r >= 0)
+        r = find_def(session, &args->dom, args->flags, 0, "virDomainGetEmulatorPinInfo", "qemuDomainGetEmulatorPinInfo",
+                     &domain, &def, reterr);
+    if (r < 0)
+        return r;
+    ret->cpumaps.cpumaps_val = calloc(1, args->maplen);
+    if (!ret->cpumaps.cpumaps_val || !all)
+        return error_no_memory(reterr);
+    ret->cpumaps.cpumaps_len = args->maplen;
+    write_map(def, def->cputune.emulator_pin, all, (uint8_t *)ret->cpumaps.cpumaps_val, args->maplen);
+    ret->ret = 1;
+    return 0;
+}
+
+/* ---- IO threads ---- */
+
+HANDLER(get_iothread_info) {
+    remote_domain_flags_args *args = args_;
+    remote_domain_get_iothread_info_ret *ret = ret_;
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    CLEANUP_BITMAP Bitmap *all = bitmap_new_range(dispatch_host_cpus());
+    unsigned len = (dispatch_host_cpus() + 7) / 8;
+    const DomainDef *def = NULL;
+    int r = find_def(session, &args->dom, args->flags, 0, "virDomainGetIOThreadInfo", "qemuDomainGetIOThreadInfo",
+                     &domain, &def, reterr);
+
+    if (r < 0)
+        return r;
+    ret->info.info_val = calloc(def->n_iothreads + 1, sizeof(remote_iothread_info));
+    if (!ret->info.info_val || !all)
+        return error_no_memory(reterr);
+    for (size_t i = 0; i < def->n_iothreads; i++) {
+        remote_iothread_info *info = &ret->info.info_val[ret->info.info_len++];
+
+        info->iothread_id = def->iothreads[i].id;
+        info->cpumap.cpumap_val = calloc(1, len);
+        if (!info->cpumap.cpumap_val)
+            return error_no_memory(reterr);
+        info->cpumap.cpumap_len = len;
+        write_map(def, def->iothreads[i].pin, all, (uint8_t *)info->cpumap.cpumap_val, len);
+    }
+    ret->ret = ret->info.info_len;
+    return 0;
+}
+
+HANDLER(pin_iothread) {
+    remote_domain_pin_vcpu_flags_args *args = args_; /* the same on the wire */
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    CLEANUP_BITMAP Bitmap *cpus = NULL;
+    int r = dispatch_flags(args->flags, AFFECT_LIVE | AFFECT_CONFIG, "qemuDomainPinIOThread", reterr);
+
+    if (r >= 0)
+        r = read_map(args->cpumap.cpumap_val, args->cpumap.cpumap_len, "virDomainPinIOThread", &cpus, reterr);
+    if (r >= 0)
+        r = dispatch_domain(session, &args->dom, &domain, reterr);
+    return r < 0 ? r : driver_pin_iothread(domain, args->vcpu, cpus, args->flags, reterr);
+}
+
+HANDLER(add_iothread) {
+    remote_domain_iothread_args *args = args_;
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    int r = dispatch_flags(args->flags, AFFECT_LIVE | AFFECT_CONFIG, "qemuDomainAddIOThread", reterr);
+
+    if (r >= 0)
+        r = dispatch_domain(session, &args->dom, &domain, reterr);
+    return r < 0 ? r : driver_add_iothread(domain, args->iothread_id, args->flags, reterr);
+}
+
+HANDLER(del_iothread) {
+    remote_domain_iothread_args *args = args_;
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    int r = dispatch_flags(args->flags, AFFECT_LIVE | AFFECT_CONFIG, "qemuDomainDelIOThread", reterr);
+
+    if (r >= 0)
+        r = dispatch_domain(session, &args->dom, &domain, reterr);
+    return r < 0 ? r : driver_delete_iothread(domain, args->iothread_id, args->flags, reterr);
+}
+
+HANDLER(set_iothread_params) {
+    static const ParamRule rules[] = {{"poll_max_ns", PARAM_ULLONG},
+                                      {"poll_grow", PARAM_UINT},
+                                      {"poll_shrink", PARAM_UINT},
+                                      {"thread_pool_min", PARAM_INT},
+                                      {"thread_pool_max", PARAM_INT}};
+    remote_domain_set_iothread_params_args *args = args_;
+    const remote_typed_param *at[ARRAY_SIZE(rules)];
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    IothreadDef values = {.id = args->iothread_id, .pool_min = -1, .pool_max = -1};
+    int r = dispatch_flags(args->flags, AFFECT_LIVE | AFFECT_CONFIG | TYPED_PARAM_STRING_OKAY,
+                           "qemuDomainSetIOThreadParams", reterr);
+
+    if (r >= 0)
+        r = params_check(args->params.params_val, args->params.params_len, rules, ARRAY_SIZE(rules), at, reterr);
+    if (r < 0)
+        return r;
+    values.has_poll_max = at[0] != NULL;
+    values.has_poll_grow = at[1] != NULL;
+    values.has_poll_shrink = at[2] != NULL;
+    values.poll_max_ns = at[0] ? at[0]->value.remote_param_value_u.ul : 0;
+    values.poll_grow = at[1] ? at[1]->value.remote_param_value_u.ui : 0;
+    values.poll_shrink = at[2] ? at[2]->value.remote_param_value_u.ui : 0;
+    values.pool_min = at[3] ? at[3]->value.remote_param_value_u.i : -1;
+    values.pool_max = at[4] ? at[4]->value.remote_param_value_u.i : -1;
+    if (values.has_poll_max && values.poll_max_ns > INT64_MAX)
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "poll_max_ns is beyond its limit of %lld",
+                            (long long)INT64_MAX);
+    if ((at[3] && values.pool_min < 0) || (at[4] && values.pool_max < 0))
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                            "thread_pool_min and thread_pool_max must not be negative");
+    r = dispatch_domain(session, &args->dom, &domain, reterr);
+    return r < 0 ? r
+                 : driver_set_iothread(domain, &values, args->flags & (AFFECT_LIVE | AFFECT_CONFIG), reterr);
+}
+
+/* ---- scheduler parameters ---- */
+
+HANDLER(get_scheduler_type) {
+    remote_domain_args *args = args_;
+    remote_domain_get_scheduler_type_ret *ret = ret_;
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    int r = dispatch_domain(session, &args->dom, &domain, reterr);
+
+    if (r >= 0)
+        r = dispatch_string(&ret->type, "posix", reterr);
+    ret->nparams = SCHED_KEY_MAX_;
+    return r;
+}
+
+static int get_scheduler(RpcSession *session, const remote_domain *wire, int nparams, unsigned flags,
+                         remote_domain_get_scheduler_parameters_ret *ret, Error **reterr) {
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    const DomainDef *def = NULL;
+    SchedValues values;
+    Params params = {0};
+    int r;
+
+    if (nparams <= 0)
+        return error_argument(reterr, "virDomainGetSchedulerParametersFlags", "nparams",
+                              "nparams in virDomainGetSchedulerParametersFlags must be greater than zero");
+    if (nparams > 16)
+        return error_report(reterr, FROM_RPC, ERROR_INTERNAL, "nparams too large");
+    r = find_def(session, wire, flags, TYPED_PARAM_STRING_OKAY, "virDomainGetSchedulerParametersFlags",
+                 "qemuDomainGetSchedulerParametersFlags", &domain, &def, reterr);
+    if (r >= 0)
+        r = driver_get_sched(domain, flags & (AFFECT_LIVE | AFFECT_CONFIG), &values, reterr);
+    if (r < 0)
+        return r;
+    for (SchedKey key = 0; key < SCHED_KEY_MAX_ && (int)key < nparams; key++)
+        if (sched_key_is_quota(key))
+            params_add_llong(&params, sched_key_name(key), values.value[key]);
+        else
+            params_add_ullong(&params, sched_key_name(key), 0, (uint64_t)values.value[key]);
+    ret->params.params_val = params.list;
+    ret->params.params_len = params.n;
+    return params.failed ? error_no_memory(reterr) : 0;
+}
+
+HANDLER(get_scheduler_parameters) {
+    remote_domain_get_scheduler_parameters_args *args = args_;
+
+    return get_scheduler(session, &args->dom, args->nparams, AFFECT_CURRENT, ret_, reterr);
+}
+
+HANDLER(get_scheduler_parameters_flags) {
+    remote_domain_get_scheduler_parameters_flags_args *args = args_;
+
+    return get_scheduler(session, &args->dom, args->nparams, args->flags, ret_, reterr);
+}
+
+static int set_scheduler(RpcSession *session, const remote_domain *wire, const remote_typed_param *list, unsigned n,
+                         unsigned flags, Error **reterr) {
+    const remote_typed_param *at[SCHED_KEY_MAX_];
+    ParamRule rules[SCHED_KEY_MAX_];
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    SchedValues values = {0};
+    int r = dispatch_flags(flags, AFFECT_LIVE | AFFECT_CONFIG | TYPED_PARAM_STRING_OKAY,
+                           "qemuDomainSetSchedulerParametersFlags", reterr);
+
+    for (SchedKey key = 0; key < SCHED_KEY_MAX_; key++)
+        rules[key] = (ParamRule){sched_key_name(key), sched_key_is_quota(key) ? PARAM_LLONG : PARAM_ULLONG};
+    if (r >= 0)
+        r = params_check(list, n, rules, SCHED_KEY_MAX_, at, reterr);
+    if (r < 0)
+        return r;
+    for (SchedKey key = 0; key < SCHED_KEY_MAX_; key++) {
+        if (!at[key])
+            continue;
+        values.given[key] = true;
+        if (sched_key_is_quota(key))
+            values.value[key] = at[key]->value.remote_param_value_u.l;
+        else /* beyond any limit, whatever it is */
+            values.value[key] = (int64_t)MIN_OF(at[key]->value.remote_param_value_u.ul, (uint64_t)INT64_MAX);
+    }
+    r = dispatch_domain(session, wire, &domain, reterr);
+    return r < 0 ? r : driver_set_sched(domain, &values, flags & (AFFECT_LIVE | AFFECT_CONFIG), reterr);
+}
+
+HANDLER(set_scheduler_parameters) {
+    remote_domain_set_scheduler_parameters_args *args = args_;
+
+    return set_scheduler(session, &args->dom, args->params.params_val, args->params.params_len, AFFECT_CURRENT, reterr);
+}
+
+HANDLER(set_scheduler_parameters_flags) {
+    remote_domain_set_parameters_flags_args *args = args_;
+
+    return set_scheduler(session, &args->dom, args->params.params_val, args->params.params_len, args->flags, reterr);
+}
+
+/* ---- numatune ---- */
+
+HANDLER(get_numa_parameters) {
+    remote_domain_get_scheduler_parameters_flags_args *args = args_; /* the same on the wire */
+    remote_domain_get_numa_parameters_ret *ret = ret_;
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    CLEANUP_FREE char *nodes = NULL;
+    const DomainDef *def = NULL;
+    Params params = {0};
+    int r = find_def(session, &args->dom, args->flags, TYPED_PARAM_STRING_OKAY, "virDomainGetNumaParameters",
+                     "qemuDomainGetNumaParameters", &domain, &def, reterr);
+
+    if (r < 0)
+        return r;
+    if (args->nparams < 0 || args->nparams > 16)
+        return error_report(reterr, FROM_RPC, ERROR_INTERNAL, "nparams too large");
+    if (args->nparams == 0) {
+        ret->nparams = 2;
+        return 0;
+    }
+    nodes = def->numatune.nodes ? bitmap_format(def->numatune.nodes) : strdup("");
+    if (!nodes)
+        return error_no_memory(reterr);
+    params_add_int(&params, "numa_mode", 0, def->numatune.mode);
+    if (args->nparams > 1)
+        params_add_string(&params, "numa_nodeset", 0, nodes);
+    ret->params.params_val = params.list;
+    ret->params.params_len = params.n;
+    return params.failed ? error_no_memory(reterr) : 0;
+}
+
+HANDLER(set_numa_parameters) {
+    static const ParamRule rules[] = {{"numa_mode", PARAM_INT}, {"numa_nodeset", PARAM_STRING}};
+    remote_domain_set_parameters_flags_args *args = args_;
+    const remote_typed_param *at[ARRAY_SIZE(rules)];
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    CLEANUP_BITMAP Bitmap *nodes = NULL;
+    int mode = NUMA_MODE_MAX_;
+    int r = dispatch_flags(args->flags, AFFECT_LIVE | AFFECT_CONFIG | TYPED_PARAM_STRING_OKAY,
+                           "qemuDomainSetNumaParameters", reterr);
+
+    if (r >= 0)
+        r = params_check(args->params.params_val, args->params.params_len, rules, ARRAY_SIZE(rules), at, reterr);
+    if (r < 0)
+        return r;
+    if (at[0]) {
+        mode = at[0]->value.remote_param_value_u.i;
+        if (mode < 0 || mode >= NUMA_MODE_MAX_)
+            return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "unsupported numatune mode: '%d'", mode);
+    }
+    if (at[1] && bitmap_parse(at[1]->value.remote_param_value_u.s, BITMAP_MAX_BITS, &nodes) < 0)
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "Invalid nodeset of 'numatune': %.200s",
+                            at[1]->value.remote_param_value_u.s);
+    r = dispatch_domain(session, &args->dom, &domain, reterr);
+    return r < 0 ? r
+                 : driver_set_numa(domain, (NumaMode)mode, nodes, args->flags & (AFFECT_LIVE | AFFECT_CONFIG), reterr);
+}
+
+/* ---- CPU statistics ---- */
+
+static int total_stats(Domain *domain, Params *params, Error **reterr) {
+    CgroupUsage usage;
+    int r = limits_usage(domain, NULL, &usage, reterr);
+
+    if (r < 0)
+        return r;
+    params_add_ullong(params, "cpu_time", 0, usage.usage_ns);
+    params_add_ullong(params, "user_time", 0, usage.user_ns);
+    params_add_ullong(params, "system_time", 0, usage.system_ns);
+    return 0;
+}
+
+/* The vCPUs' share of each host CPU's time. */
+static int add_vcpu_times(Domain *domain, uint64_t *times, size_t n, Error **reterr) {
+    const DomainDef *def = domain->live;
+
+    for (unsigned id = 0; id < def->n_vcpus_max; id++) {
+        CLEANUP_FREE uint64_t *one = NULL;
+        size_t n_one = 0;
+        char child[32];
+        int r;
+
+        if (!vcpu_map_tid(&domain->vcpus, id))
+            continue;
+        snprintf(child, sizeof(child), "vcpu%u", id);
+        r = limits_usage_percpu(domain, child, &one, &n_one, reterr);
+        if (r < 0)
+            return r;
+        for (size_t cpu = 0; cpu < n_one && cpu < n; cpu++)
+            times[cpu] += one[cpu];
+    }
+    return 0;
+}
+
+static int percpu_stats(Domain *domain, const remote_domain_get_cpu_stats_args *args, Params *params, Error **reterr) {
+    CLEANUP_FREE uint64_t *all = NULL, *vcpus = NULL;
+    size_t n = 0;
+    int r = limits_usage_percpu(domain, NULL, &all, &n, reterr);
+
+    if (r < 0)
+        return r;
+    if (args->start_cpu >= (int)n)
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "start_cpu %d larger than maximum of %zu",
+                            args->start_cpu, n - 1);
+    vcpus = calloc(n + 1, sizeof(uint64_t));
+    if (!vcpus)
+        return error_no_memory(reterr);
+    r = add_vcpu_times(domain, vcpus, n, reterr);
+    for (size_t i = (size_t)args->start_cpu; r >= 0 && i < n && i < (size_t)args->start_cpu + args->ncpus; i++) {
+        params_add_ullong(params, "cpu_time", 0, all[i]);
+        if (args->nparams > 1)
+            params_add_ullong(params, "vcpu_time", 0, vcpus[i]);
+    }
+    return r;
+}
+
+/* Four questions in one call: how many CPUs (ncpus 0), how many parameters (nparams 0), of the total (start_cpu -1),
+ * of each CPU. */
+HANDLER(get_cpu_stats) {
+    remote_domain_get_cpu_stats_args *args = args_;
+    remote_domain_get_cpu_stats_ret *ret = ret_;
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    Params params = {0};
+    bool total = args->start_cpu == -1;
+    int r = dispatch_flags(args->flags, TYPED_PARAM_STRING_OKAY, "qemuDomainGetCPUStats", reterr);
+
+    if (r >= 0 && (args->start_cpu < -1 || args->ncpus > CPU_STATS_NCPUS_MAX || args->nparams > 16))
+        r = error_report(reterr, FROM_RPC, ERROR_INTERNAL, "start_cpu, ncpus or nparams is out of range");
+    if (r >= 0)
+        r = dispatch_domain(session, &args->dom, &domain, reterr);
+    if (r >= 0 && !domain_is_active(domain))
+        r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is not running");
+    if (r >= 0)
+        r = limits_require(domain, CGROUP_CPUACCT, reterr);
+    if (r < 0)
+        return r;
+    if (args->ncpus == 0) {
+        ret->nparams = (int)dispatch_host_cpus();
+        return 0;
+    }
+    if (args->nparams == 0) {
+        ret->nparams = total ? 3 : 2;
+        return 0;
+    }
+    r = total ? total_stats(domain, &params, reterr) : percpu_stats(domain, args, &params, reterr);
+    if (r < 0) {
+        params_done(&params);
+        return r;
+    }
+    if (total && params.n > args->nparams)
+        while (params.n > args->nparams)
+            xdr_free((xdrproc_t)xdr_remote_typed_param, (char *)&params.list[--params.n]);
+    ret->params.params_val = params.list;
+    ret->params.params_len = params.n;
+    ret->nparams = total ? (int)params.n : (int)MIN_OF(args->nparams, 2u);
+    return params.failed ? error_no_memory(reterr) : 0;
+}
+
+const RpcProc tune_procs[] = {
+    {REMOTE_PROC_DOMAIN_PIN_VCPU, "virDomainPinVcpu", RPC_PROC_WRITE, pin_vcpu_live,
+     XDR_OF(remote_domain_pin_vcpu_args), NO_XDR},
+    {REMOTE_PROC_DOMAIN_PIN_VCPU_FLAGS, "virDomainPinVcpuFlags", RPC_PROC_WRITE, pin_vcpu_flags,
+     XDR_OF(remote_domain_pin_vcpu_flags_args), NO_XDR},
+    {REMOTE_PROC_DOMAIN_GET_VCPU_PIN_INFO, "virDomainGetVcpuPinInfo", 0, get_vcpu_pin_info,
+     XDR_OF(remote_domain_get_vcpu_pin_info_args), XDR_OF(remote_domain_get_vcpu_pin_info_ret)},
+    {REMOTE_PROC_DOMAIN_PIN_EMULATOR, "virDomainPinEmulator", RPC_PROC_WRITE, pin_emulator,
+     XDR_OF(remote_domain_pin_emulator_args), NO_XDR},
+    {REMOTE_PROC_DOMAIN_GET_EMULATOR_PIN_INFO, "virDomainGetEmulatorPinInfo", 0, get_emulator_pin_info,
+     XDR_OF(remote_domain_get_emulator_pin_info_args), XDR_OF(remote_domain_get_emulator_pin_info_ret)},
+    {REMOTE_PROC_DOMAIN_GET_IOTHREAD_INFO, "virDomainGetIOThreadInfo", 0, get_iothread_info,
+     XDR_OF(remote_domain_flags_args), XDR_OF(remote_domain_get_iothread_info_ret)},
+    {REMOTE_PROC_DOMAIN_PIN_IOTHREAD, "virDomainPinIOThread", RPC_PROC_WRITE, pin_iothread,
+     XDR_OF(remote_domain_pin_vcpu_flags_args), NO_XDR},
+    {REMOTE_PROC_DOMAIN_ADD_IOTHREAD, "virDomainAddIOThread", RPC_PROC_WRITE, add_iothread,
+     XDR_OF(remote_domain_iothread_args), NO_XDR},
+    {REMOTE_PROC_DOMAIN_DEL_IOTHREAD, "virDomainDelIOThread", RPC_PROC_WRITE, del_iothread,
+     XDR_OF(remote_domain_iothread_args), NO_XDR},
+    {REMOTE_PROC_DOMAIN_SET_IOTHREAD_PARAMS, "virDomainSetIOThreadParams", RPC_PROC_WRITE, set_iothread_params,
+     XDR_OF(remote_domain_set_iothread_params_args), NO_XDR},
+    {REMOTE_PROC_DOMAIN_GET_SCHEDULER_TYPE, "virDomainGetSchedulerType", 0, get_scheduler_type,
+     XDR_OF(remote_domain_args), XDR_OF(remote_domain_get_scheduler_type_ret)},
+    {REMOTE_PROC_DOMAIN_GET_SCHEDULER_PARAMETERS, "virDomainGetSchedulerParameters", 0, get_scheduler_parameters,
+     XDR_OF(remote_domain_get_scheduler_parameters_args), XDR_OF(remote_domain_get_scheduler_parameters_ret)},
+    {REMOTE_PROC_DOMAIN_GET_SCHEDULER_PARAMETERS_FLAGS, "virDomainGetSchedulerParametersFlags", 0,
+     get_scheduler_parameters_flags, XDR_OF(remote_domain_get_scheduler_parameters_flags_args),
+     XDR_OF(remote_domain_get_scheduler_parameters_ret)},
+    {REMOTE_PROC_DOMAIN_SET_SCHEDULER_PARAMETERS, "virDomainSetSchedulerParameters", RPC_PROC_WRITE,
+     set_scheduler_parameters, XDR_OF(remote_domain_set_scheduler_parameters_args), NO_XDR},
+    {REMOTE_PROC_DOMAIN_SET_SCHEDULER_PARAMETERS_FLAGS, "virDomainSetSchedulerParametersFlags", RPC_PROC_WRITE,
+     set_scheduler_parameters_flags, XDR_OF(remote_domain_set_parameters_flags_args), NO_XDR},
+    {REMOTE_PROC_DOMAIN_GET_NUMA_PARAMETERS, "virDomainGetNumaParameters", 0, get_numa_parameters,
+     XDR_OF(remote_domain_get_scheduler_parameters_flags_args), XDR_OF(remote_domain_get_numa_parameters_ret)},
+    {REMOTE_PROC_DOMAIN_SET_NUMA_PARAMETERS, "virDomainSetNumaParameters", RPC_PROC_WRITE, set_numa_parameters,
+     XDR_OF(remote_domain_set_parameters_flags_args), NO_XDR},
+    {REMOTE_PROC_DOMAIN_GET_CPU_STATS, "virDomainGetCPUStats", 0, get_cpu_stats,
+     XDR_OF(remote_domain_get_cpu_stats_args), XDR_OF(remote_domain_get_cpu_stats_ret)},
+};
+const size_t tune_n_procs = ARRAY_SIZE(tune_procs);
