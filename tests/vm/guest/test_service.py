@@ -49,11 +49,11 @@ def test_watchdog(daemon):
     os.makedirs(directory)
     try:
         with open(f"{directory}/watchdog.conf", "w") as f:
-            f.write("[Service]\nWatchdogSec=1\nTimeoutAbortSec=1\n")
+            f.write("[Service]\nWatchdogSec=2\nTimeoutAbortSec=1\n")
         run("systemctl", "daemon-reload")
         run("systemctl", "restart", "vireod.service")
         pid = daemon.pid()
-        time.sleep(4)
+        time.sleep(6)
         assert daemon.pid() == pid and unit("vireod.service", "NRestarts") == "0"
         os.kill(pid, signal.SIGSTOP)
         wait_for(lambda: daemon.pid() not in (0, pid) and unit("vireod.service", "ActiveState") == "active", 20,
