@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""vireod as the system's service, started anew for each test, and its machines."""
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+SOCKET = "/run/vireo/vireo-sock"
+UNITS = ["vireod.service", "vireod.socket", "vireod-ro.socket"]
+QEMU = "/usr/bin/qemu-system-x86_64"
+
+
+def run(*command, ok=True, seconds=60):
+    """ok=None: whatever its exit status."""
+    result = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                            timeout=seconds)
+    if ok is not None:
+        assert (result.returncode == 0) == ok, f"{command}: {result.returncode} {result.stdout}{result.stderr}"
+    return result
+
+
+def wait_for(condition, seconds, what):
+    """Polls until condition() is true; its value. Fails naming what was waited for."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.05)
+    raise AssertionError(f"no {what} within {seconds} s")
+
+
+def unit(name, what):
+    """A property of a unit."""
+    return run("systemctl", "show", "--property", what, "--value", name).stdout.strip()
+
+
+class Daemon:
+    """vireod.service, its clients and its machines: what tests/system calls by the same names does the same."""
+
+    uri = f"qemu+unix:///system?socket={SOCKET}"
+
+    def virsh(self, *arguments, ok=True):
+        """stdout when it shall succeed, stderr when it shall fail."""
+        result = run("virsh", "-c", self.uri, *arguments, ok=ok)
+        return result.stdout if ok else result.stderr
+
+    def vireo(self, *arguments, ok=True):
+        result = run("vireo", "-c", SOCKET, *arguments, ok=ok)
+        return result.stdout if ok else result.stderr
+
+    def pid(self):
+        return int(unit("vireod.service", "MainPID"))
+
+    def qemus(self):
+        """{domain name: pid} of the QEMUs here."""
+        found = {}
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/cmdline") as f:
+                    words = f.read().split("\0")
+            except OSError:
+                continue
+            names = [word for word in words if word.startswith("guest=")]
+            if words[0] == QEMU and names:
+                found[names[0].split("=")[1].split(",")[0]] = int(pid)
+        return found
+
+    def log(self, lines=30):
+        return run("journalctl", "-b", "-u", "vireod.service", "--no-pager", "-n", lines, ok=None).stdout
+
+    def xml(self, name, maximum=4, current=1, memory=64, tune="", extra=""):
+        """A small machine; tune is a <cputune>, extra goes to the devices."""
+        return f"""<domain type='qemu'>
+  <name>{name}</name><memory unit='MiB'>{memory}</memory>
+  <vcpu current='{current}'>{maximum}</vcpu>{tune}
+  <os><type arch='x86_64' machine='q35'>hvm</type></os>
+  <features><acpi/><apic/></features>
+  <devices><emulator>{QEMU}</emulator><memballoon model='none'/>{extra}</devices>
+</domain>
+"""
+
+    def define(self, name, **options):
+        path = f"/run/{name}.define.xml"
+        with open(path, "w") as f:
+            f.write(self.xml(name, **options))
+        self.virsh("define", path)
+
+    def paused(self, name, **options):
+        """A machine whose vCPU threads are there and do not run: its QEMU's pid."""
+        self.define(name, **options)
+        self.virsh("start", name, "--paused")
+        return self.qemus()[name]
+
+    def counts(self, name):
+        """vcpucount as a dict, ('current', 'live') -> 2."""
+        rows = [line.split() for line in self.virsh("vcpucount", name).splitlines() if line.strip()]
+        return {(row[0], row[1]): int(row[2]) for row in rows}
+
+
+@pytest.fixture
+def daemon():
+    """The service runs; afterwards its machines and what it had written are gone."""
+    instance = Daemon()
+    run("systemctl", "reset-failed", *UNITS, ok=None)
+    run("systemctl", "start", *UNITS)
+    try:
+        yield instance
+    finally:
+        for name in instance.qemus():
+            instance.vireo("destroy", name, ok=None)
+        run("systemctl", "stop", *UNITS)
+        left = instance.qemus()
+        for pid in left.values():
+            os.kill(pid, signal.SIGKILL)
+        for directory in ("/etc/vireo", "/run/vireo/domains", "/run/vireo/operations"):
+            shutil.rmtree(directory, ignore_errors=True)
+        assert not left, f"machines that could not be ended: {left}\n{instance.log()}"
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """What vireod said, with a test that failed."""
+    report = (yield).get_result()
+    if report.failed and "daemon" in item.fixturenames:
+        report.sections.append(("journal of vireod.service", Daemon().log()))

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""vireod as systemd's service, from the units that the project installs."""
+import json
+import os
+import shutil
+import signal
+import time
+
+from conftest import SOCKET, UNITS, run, unit, wait_for
+
+
+def test_enabled_units_are_good():
+    run("systemctl", "enable", *UNITS)
+    result = run("systemd-analyze", "verify", "--man=no", *UNITS)
+    assert "vireod" not in result.stderr, result.stderr
+
+
+def test_ready_is_notified(daemon):
+    """start returns when the daemon said READY=1, and then it serves."""
+    assert unit("vireod.service", "Type") == "notify"
+    assert unit("vireod.service", "ActiveState") == "active"
+    assert unit("vireod.service", "StatusText") == "Serving domains"
+    with open(f"/proc/{daemon.pid()}/comm") as f:
+        assert f.read() == "vireod\n"
+    daemon.virsh("list", "--all")
+
+
+def test_its_cgroup(daemon):
+    with open(f"/proc/{daemon.pid()}/cgroup") as f:
+        assert f.read() == "0::/system.slice/vireod.service\n"
+
+
+def test_socket_activation(daemon):
+    run("systemctl", "stop", "vireod.service")
+    assert unit("vireod.service", "ActiveState") == "inactive" and daemon.pid() == 0
+    assert unit("vireod.socket", "ActiveState") == "active" and os.path.exists(SOCKET)
+    daemon.virsh("list", "--all")
+    assert unit("vireod.service", "ActiveState") == "active"
+    # The read-only one leads to the same daemon, and may not define.
+    daemon.define("x")
+    readonly = ["virsh", "-c", f"qemu+unix:///system?socket={SOCKET}-ro"]
+    assert run(*readonly, "list", "--all", "--name").stdout.split() == ["x"]
+    assert "read only" in run(*readonly, "undefine", "x", ok=False).stderr
+
+
+def test_watchdog(daemon):
+    """A vireod that runs feeds it; one that hangs is ended, and another comes."""
+    directory = "/run/systemd/system/vireod.service.d"
+    os.makedirs(directory)
+    try:
+        with open(f"{directory}/watchdog.conf", "w") as f:
+            f.write("[Service]\nWatchdogSec=2\nTimeoutAbortSec=1\n")
+        run("systemctl", "daemon-reload")
+        run("systemctl", "restart", "vireod.service")
+        pid = daemon.pid()
+        time.sleep(6)
+        assert daemon.pid() == pid and unit("vireod.service", "NRestarts") == "0"
+        os.kill(pid, signal.SIGSTOP)
+        wait_for(lambda: daemon.pid() not in (0, pid) and unit("vireod.service", "ActiveState") == "active", 20,
+                 "new vireod")
+    finally:
+        shutil.rmtree(directory)
+        run("systemctl", "daemon-reload")
+
+
+def test_vcpus_of_a_paused_machine(daemon):
+    pid = daemon.paused("v", maximum=4)
+    assert daemon.counts("v")[("current", "live")] == 1
+    daemon.virsh("setvcpus", "v", "4", "--live")
+    assert daemon.counts("v")[("current", "live")] == 4
+    cpus = json.loads(daemon.vireo("qemu-monitor-command", "v", "query-cpus-fast"))["return"]
+    threads = {str(cpu["thread-id"]) for cpu in cpus}
+    assert len(threads) == 4 and threads <= set(os.listdir(f"/proc/{pid}/task"))
+
+
+def test_restart_leaves_machines_running(daemon):
+    pid = daemon.paused("r", maximum=4)
+    daemon.virsh("setvcpus", "r", "3", "--live")
+    before = daemon.pid()
+    run("systemctl", "restart", "vireod.service")
+    assert daemon.pid() not in (0, before)
+    assert daemon.qemus() == {"r": pid}
+    assert daemon.virsh("domstate", "r").strip() == "paused"
+    assert daemon.counts("r")[("current", "live")] == 3
+    daemon.virsh("setvcpus", "r", "4", "--live")
+    assert daemon.counts("r")[("current", "live")] == 4
+
+
+def test_killed_it_comes_again(daemon):
+    """Restart=on-failure, and the machine is found again."""
+    pid = daemon.paused("k")
+    before = daemon.pid()
+    os.kill(before, signal.SIGKILL)
+    wait_for(lambda: daemon.pid() not in (0, before) and unit("vireod.service", "ActiveState") == "active", 20,
+             "new vireod")
+    assert daemon.qemus() == {"k": pid}
+    assert daemon.virsh("domstate", "k").strip() == "paused"
