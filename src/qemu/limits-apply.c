@@ -7,6 +7,7 @@
 
 #include "qemu/limits-internal.h"
 #include "util/file.h"
+#include "util/scope.h"
 
 #define EMULATOR_PASSES 3 /* QEMU makes and ends threads of its own at any time */
 
@@ -123,10 +124,14 @@ static int apply_emulator(const Limits *limits, const LimitsPlan *plan, const Th
     return r < 0 ? r : each_emulator_thread(limits, plan, thread, set_emulator_thread, reterr);
 }
 
+/* In a scope it is the scope that competes with other machines. */
 static int apply_group(const Limits *limits, const LimitsPlan *plan, Error **reterr) {
     CgroupValues values = {.shares = plan->shares, .period = plan->global.period, .quota = plan->global.quota};
+    int r = limits->tree ? cgroup_tree_set(limits->tree, NULL, &values, reterr) : 0;
 
-    return limits->tree ? cgroup_tree_set(limits->tree, NULL, &values, reterr) : 0;
+    if (r < 0 || !limits->in_scope || !plan->shares)
+        return r;
+    return scope_set_weight(NULL, limits->machine, cgroup_shares_to_weight(plan->shares), SCOPE_USEC, reterr);
 }
 
 int limits_apply(const Limits *limits, const LimitsPlan *plan, const char *name, Error **reterr) {

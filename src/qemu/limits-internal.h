@@ -27,6 +27,7 @@ struct Limits {
 };
 
 #define CHILD_NAME_SIZE 32
+#define SCOPE_USEC (10 * USEC_PER_SEC)
 
 /* A resctrl group of a plan's thread. */
 typedef struct ResctrlPlan {

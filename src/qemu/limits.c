@@ -12,7 +12,6 @@
 #include "util/scope.h"
 #include "util/worker.h"
 
-#define SCOPE_USEC (10 * USEC_PER_SEC)
 #define SCOPE_GROUP "vireo" /* our tree in a scope that systemd delegated */
 
 /* ---- the host ---- */
@@ -154,7 +153,6 @@ static int enter_partition(Begin *begin, Error **reterr) {
     return begin->partition ? 0 : cgroup_partition_make(limits->host->cgroups, limits->partition, reterr);
 }
 
-/* In a scope the process itself is what keeps v2 from handing controllers down, until it is in our group. */
 static int make_tree(Begin *begin, Error **reterr) {
     Limits *limits = begin->limits;
     int r = limits->host->scopes ? enter_scope(begin, reterr) : -ENOTCONN;
@@ -167,15 +165,11 @@ static int make_tree(Begin *begin, Error **reterr) {
     limits->group = strdup(limits->in_scope ? SCOPE_GROUP : limits->machine);
     if (r >= 0 && !limits->group)
         r = error_no_memory(reterr);
+    if (r >= 0 && limits->in_scope)
+        r = cgroup_move_down(limits->host->cgroups, limits->partition, limits->group, begin->pid, reterr);
     if (r >= 0)
         r = cgroup_tree_create(limits->host->cgroups, limits->partition, limits->group, &limits->tree, reterr);
-    if (r >= 0)
-        r = cgroup_tree_adopt(limits->tree, begin->pid, reterr);
-    if (r >= 0 && limits->in_scope) {
-        cgroup_tree_free(TAKE_PTR(limits->tree));
-        r = cgroup_tree_create(limits->host->cgroups, limits->partition, limits->group, &limits->tree, reterr);
-    }
-    return r;
+    return r < 0 || limits->in_scope ? r : cgroup_tree_adopt(limits->tree, begin->pid, reterr);
 }
 
 static int run_begin(void *arg) {

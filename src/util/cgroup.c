@@ -379,3 +379,25 @@ void cgroup_partition_remove(const CgroupHost *host, const char *partition) {
             unlinkat(parent.fd, name + 1, AT_REMOVEDIR);
     }
 }
+
+int cgroup_move_down(const CgroupHost *host, const char *partition, const char *name, pid_t pid, Error **reterr) {
+    CLEANUP_FREE char *path = NULL;
+    int r = check_partition(partition, &path, reterr);
+
+    for (size_t i = 0; i < host->n_hierarchies && r >= 0; i++) {
+        const CgroupHierarchy *hierarchy = &host->hierarchies[i];
+        CLEANUP_CGROUP_PLACE CgroupPlace place = {.fd = -1};
+        char text[16];
+
+        r = cgroup_place_open(hierarchy, path, strlen(path), &place);
+        if (r >= 0 && mkdirat(place.fd, name, 0755) < 0 && errno != EEXIST)
+            r = -errno;
+        if (r < 0)
+            return group_error(hierarchy, path, name, r, "make", reterr);
+        r = hierarchy->ops->prepare(&place, name, false, reterr);
+        snprintf(text, sizeof(text), "%d", pid);
+        if (r >= 0)
+            r = cgroup_write(&place, name, "cgroup.procs", text, reterr);
+    }
+    return r;
+}

@@ -82,6 +82,11 @@ int cgroup_partition_make(const CgroupHost *host, const char *partition, Error *
 /* Removes a partition that nobody uses; one that somebody does stays, and is no error. */
 void cgroup_partition_remove(const CgroupHost *host, const char *partition);
 
+/* Makes PARTITION/NAME and moves a process there that is in the partition itself. Before cgroup_tree_create: v2 would
+ * make the partition the root of a threaded subtree when it hands controllers down with a process in it, and take no
+ * process below it any more. */
+int cgroup_move_down(const CgroupHost *host, const char *partition, const char *name, pid_t pid, Error **reterr);
+
 /* PARTITION/NAME; the partition exists. What is there already is taken over. Succeeds when one hierarchy
  * could be used; of the others cgroup_tree_require tells the reason, as does every value that needs them.
  * `open` makes nothing: -ENOENT when there is no such group in any hierarchy. */

@@ -324,3 +324,24 @@ int scope_stop(const char *address, const char *machine, uint64_t usec, Error **
         return 0;
     return call_error(&error, r, "stop the scope", unit, reterr);
 }
+
+/* SetUnitProperties(name, runtime, properties). */
+int scope_set_weight(const char *address, const char *machine, uint64_t weight, uint64_t usec, Error **reterr) {
+    CLEANUP(sd_bus_message_unrefp) sd_bus_message *message = NULL;
+    CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+    CLEANUP_FREE char *unit = scope_unit_name(machine);
+    CLEANUP(link_done) Link link = {0};
+    int r;
+
+    if (!unit)
+        return error_no_memory(reterr);
+    r = link_open(&link, address, usec, reterr);
+    if (r < 0)
+        return r;
+    r = sd_bus_message_new_method_call(link.bus, &message, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "SetUnitProperties");
+    if (r >= 0)
+        r = sd_bus_message_append(message, "sba(sv)", unit, true, 1, "CPUWeight", "t", weight);
+    if (r >= 0)
+        r = sd_bus_call(link.bus, message, remaining(&link), &error, NULL);
+    return r < 0 ? call_error(&error, r, "set CPUWeight of", unit, reterr) : 0;
+}

@@ -35,3 +35,6 @@ int scope_start(const char *address, const ScopeParams *params, uint64_t usec, E
 /* Ends the scope and whatever is left in it. One that is gone is no error: it goes by itself with its last
  * process. */
 int scope_stop(const char *address, const char *machine, uint64_t usec, Error **reterr);
+/* The scope's share against other machines (CPUWeight, 1 to 10000), which systemd keeps through its own reloads: a
+ * value that is only written to the scope's file it would take back. */
+int scope_set_weight(const char *address, const char *machine, uint64_t weight, uint64_t usec, Error **reterr);

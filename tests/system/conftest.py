@@ -42,6 +42,7 @@ class Daemon:
         self.verbose = ["-v"] if verbose else []
         self.socket = f"{root}/run/vireo-sock"
         self.uri = f"qemu+unix:///system?socket={self.socket}"
+        self.partition = "/vireo" + root.replace("/", "-")
         self.process = None
 
     def start(self):

@@ -59,14 +59,19 @@ def check(daemon, name, wanted, online):
     for child, thread in found.items():
         for one in thread if child == "emulator" else [thread]:
             check_thread(one, child, wanted[child])
-    made = {path.rsplit("/", 1)[1] for path in groups(daemon.root)}
+    made = {path.rsplit("/", 1)[1] for path in groups(daemon)}
     assert {child for child in made if re.fullmatch(r"vcpu\d+", child)} == {f"vcpu{i}" for i in online}
     return found
 
 
+def nothing_left(daemon):
+    """Of the machines; the partition itself may be there. (systemd takes a moment to remove a scope.)"""
+    return {path.count("/") for path in groups(daemon)} <= {1}
+
+
 def test_a_whole_life(daemon, guest):
     """Start, plug to the maximum, change, daemon restart, unplug, stop: at each step the kernel has what the XML says."""
-    tuned(daemon, "t", maximum=4, current=2)
+    tuned(daemon, "t", maximum=4, current=2, boot=True)
     daemon.virsh("start", "t")
     daemon.wait_online("t", "0-1", 90)
     wanted = dict(WANTED)
@@ -103,9 +108,9 @@ def test_a_whole_life(daemon, guest):
     daemon.wait_online("t", "0-3", 60)
     daemon.virsh("setvcpus", "t", "3", "--live")
     check(daemon, "t", wanted, [0, 1, 2])
-    assert groups(daemon.root)
+    assert groups(daemon)
     daemon.virsh("destroy", "t")
-    assert {path.count("/") for path in groups(daemon.root)} <= {1}, "more than the partition is left"
+    wait_for(lambda: nothing_left(daemon), 10, "end of the machine's cgroups")
 
 
 def test_every_plugged_vcpu_is_tuned(daemon, kvm):
@@ -214,23 +219,24 @@ def test_realtime_without_a_budget(daemon):
         assert threads(daemon.qemus()["t"])["vcpu0"].policy() == ("fifo", 1)
         return
     assert "vcpu0 of domain 't'" in result.stderr and "CONFIG_RT_GROUP_SCHED" in result.stderr, result.stderr
-    wait_for(lambda: not daemon.qemus(), 10, "end of QEMU")
-    assert {path.count("/") for path in groups(daemon.root)} <= {1}
+    wait_for(lambda: not daemon.qemus() and nothing_left(daemon), 10, "end of QEMU and its cgroups")
 
 
 def test_a_tuning_that_fails_after_the_plug_rolls_it_back(daemon, guest):
     """The new vCPU's policy cannot be had: it is taken away again, and nothing of it stays."""
+    if mounts()["cpu"][0] != 1:
+        pytest.skip("SKIP: v2 gives every cgroup a real-time budget")
     tuned(daemon, "t", "<cputune><vcpusched vcpus='2' scheduler='rr' priority='5'/></cputune>", maximum=3, current=1)
     daemon.virsh("start", "t")
     daemon.wait_online("t", "0", 90)
     result = daemon.run("virsh", "setvcpus", "t", "3", "--live", ok=None)
     if result.returncode == 0:
-        pytest.skip("SKIP: this host gives cgroups a real-time budget")
+        pytest.skip("SKIP: this kernel is without CONFIG_RT_GROUP_SCHED")
     assert "vcpu2 of domain 't'" in result.stderr and "are removed again" in result.stderr, result.stderr
     assert daemon.counts("t")[("current", "live")] == 1
     found = threads(daemon.qemus()["t"])
     assert "vcpu1" not in found and "vcpu2" not in found
-    assert not [path for path in groups(daemon.root) if path.endswith(("vcpu1", "vcpu2"))]
+    assert not [path for path in groups(daemon) if path.endswith(("vcpu1", "vcpu2"))]
 
 
 def test_iothreads(daemon):
@@ -247,7 +253,7 @@ def test_iothreads(daemon):
     assert "already using iothread_id '3'" in daemon.virsh("iothreadadd", "t", "3", ok=False)
     daemon.virsh("iothreaddel", "t", "3", "--live")
     assert "iothread3" not in threads(daemon.qemus()["t"])
-    assert not [path for path in groups(daemon.root) if path.endswith("iothread3")]
+    assert not [path for path in groups(daemon) if path.endswith("iothread3")]
     assert re.search(r"^ 3 +1$", daemon.virsh("iothreadinfo", "t", "--config"), re.M)
 
 
@@ -300,11 +306,15 @@ def test_numatune(daemon):
     assert "<memory mode='interleave' nodeset='0'/>" in daemon.virsh("dumpxml", "t", "--inactive")
 
 
-def test_statistics(daemon, guest):
-    """CPU time by cgroup and thread: total, per CPU, per vCPU with wait and delay."""
-    daemon.boot("t", maximum=2, current=2)
-    out = daemon.virsh("cpu-stats", "t", "--total")
-    assert float(re.search(r"cpu_time +([\d.]+)", out).group(1)) > 0.1
+def test_statistics(daemon):
+    """CPU time by cgroup and thread: total, per CPU, per vCPU with wait and delay. The firmware alone takes some."""
+    tuned(daemon, "t", "", boot=False, maximum=2, current=2)
+    daemon.virsh("start", "t")
+
+    def total():
+        return float(re.search(r"cpu_time +([\d.]+)", daemon.virsh("cpu-stats", "t", "--total")).group(1))
+
+    wait_for(lambda: total() > 0.2, 30, "CPU time")
     stats = dict(line.strip().split("=") for line in daemon.virsh("domstats", "t").splitlines() if "=" in line)
     assert int(stats["cpu.time"]) > 10 ** 8 and int(stats["cpu.user"]) > 0 and "cpu.system" in stats
     assert int(stats["vcpu.0.delay"]) > 0 and "vcpu.1.wait" in stats
@@ -331,6 +341,8 @@ def test_tunable_events(daemon):
 @pytest.fixture
 def partition():
     """A cgroup /vireo-test-partition that has the first host CPU only; its name."""
+    if mounts()["cpu"][0] != 1:
+        pytest.skip("SKIP: v2's partitions are slices of systemd; tests/vm has its own")
     name, made = "/vireo-test-partition", []
     first = str(min(host_cpus()))
     for controller in "cpu", "cpuset", "cpuacct":

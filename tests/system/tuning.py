@@ -101,11 +101,10 @@ def threads(pid):
     return found
 
 
-def groups(root):
-    """Every cgroup of the private partition of a daemon with this --root: {'/vireo-tmp-x/vireo-1-t/vcpu0', ...}."""
-    name = "vireo" + root.replace("/", "-")
+def groups(daemon):
+    """Every cgroup below those of a daemon's machines: {'/vireo-tmp-x/vireo-1-t/vcpu0', ...}."""
     found = set()
     for _, where in set(mounts().values()):
-        for path in glob.glob(f"{where}/{name}/**/", recursive=True):
+        for path in glob.glob(f"{where}{daemon.partition}/**/", recursive=True):
             found.add(path[len(where):].rstrip("/"))
     return found

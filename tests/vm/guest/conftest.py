@@ -11,6 +11,7 @@ import pytest
 SOCKET = "/run/vireo/vireo-sock"
 UNITS = ["vireod.service", "vireod.socket", "vireod-ro.socket"]
 QEMU = "/usr/bin/qemu-system-x86_64"
+LINUX = "/payload/linux"
 
 
 def run(*command, ok=True, seconds=60):
@@ -42,6 +43,16 @@ class Daemon:
     """vireod.service, its clients and its machines: what tests/system calls by the same names does the same."""
 
     uri = f"qemu+unix:///system?socket={SOCKET}"
+    partition = "/machine.slice"
+
+    def start(self):
+        run("systemctl", "start", *UNITS)
+
+    def stop(self):
+        run("systemctl", "stop", *UNITS)
+
+    def run(self, program, *arguments, ok=True):
+        return run(program, "-c", self.uri, *arguments, ok=ok)
 
     def virsh(self, *arguments, ok=True):
         """stdout when it shall succeed, stderr when it shall fail."""
@@ -70,18 +81,38 @@ class Daemon:
         return found
 
     def log(self, lines=30):
-        return run("journalctl", "-b", "-u", "vireod.service", "--no-pager", "-n", lines, ok=None).stdout
+        return run("journalctl", "-b", "-u", "vireod.service", "--no-pager", "-o", "cat", "-n", lines, ok=None).stdout
 
-    def xml(self, name, maximum=4, current=1, memory=64, tune="", extra=""):
-        """A small machine; tune is a <cputune>, extra goes to the devices."""
+    def log_text(self):
+        return self.log("all")
+
+    def xml(self, name, maximum=4, current=1, tune="", extra="", boot=False):
+        """A small machine, with boot the embedded guest; tune goes behind <vcpu>, extra to the devices."""
+        os_xml = (f"<kernel>{LINUX}/vmlinuz</kernel><initrd>{LINUX}/initrd</initrd>"
+                  "<cmdline>console=ttyS0 quiet nohz=off</cmdline>") if boot else ""
         return f"""<domain type='qemu'>
-  <name>{name}</name><memory unit='MiB'>{memory}</memory>
+  <name>{name}</name><memory unit='MiB'>{256 if boot else 64}</memory>
   <vcpu current='{current}'>{maximum}</vcpu>{tune}
-  <os><type arch='x86_64' machine='q35'>hvm</type></os>
+  <os><type arch='x86_64' machine='q35'>hvm</type>{os_xml}</os>
   <features><acpi/><apic/></features>
-  <devices><emulator>{QEMU}</emulator><memballoon model='none'/>{extra}</devices>
+  <cpu mode='maximum'><feature policy='disable' name='monitor'/></cpu>
+  <devices><emulator>{QEMU}</emulator><serial type='file'><source path='/run/{name}.console'/></serial>
+    <memballoon model='none'/>{extra}</devices>
 </domain>
 """
+
+    def wait_online(self, name, cpus, seconds=0):
+        """Until the guest's console says that it uses these CPUs; a guest in a guest takes its time."""
+        def online():
+            with open(f"/run/{name}.console", errors="replace") as f:
+                lines = [line.split()[1] for line in f.read().splitlines() if line.startswith("ONLINE ")]
+            return lines and lines[-1] == cpus
+        wait_for(online, max(seconds, 150), f"'ONLINE {cpus}' on the console of '{name}'")
+
+    def boot(self, name, current=1, **options):
+        self.define(name, boot=True, current=current, **options)
+        self.virsh("start", name)
+        self.wait_online(name, "0" if current == 1 else f"0-{current - 1}")
 
     def define(self, name, **options):
         path = f"/run/{name}.define.xml"
@@ -106,6 +137,9 @@ def daemon():
     """The service runs; afterwards its machines and what it had written are gone."""
     instance = Daemon()
     run("systemctl", "reset-failed", *UNITS, ok=None)
+    os.makedirs("/etc/vireo", exist_ok=True)
+    with open("/etc/vireo/vireod.conf", "w") as f:
+        f.write("log_level = debug\n")
     run("systemctl", "start", *UNITS)
     try:
         yield instance
@@ -127,3 +161,14 @@ def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
     if report.failed and "daemon" in item.fixturenames:
         report.sections.append(("journal of vireod.service", Daemon().log()))
+
+
+@pytest.fixture
+def guest():
+    if not os.path.exists(f"{LINUX}/vmlinuz"):
+        pytest.skip("SKIP: no embedded guest: scripts/make-guest makes it")
+
+
+@pytest.fixture
+def kvm():
+    pytest.skip("SKIP: no KVM in the system VM")

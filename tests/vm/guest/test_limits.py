@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Machines in scopes of systemd, on cgroup v2: what tests/system/test_tune.py cannot see on a host without systemd."""
+import json
+import os
+import re
+import threading
+
+import libvirt
+import pytest
+
+from conftest import run, unit, wait_for
+from tuning import cpus, groups, read, threads
+
+TUNE = ("<cputune><shares>2048</shares><period>100000</period><quota>60000</quota><vcpupin vcpu='0' cpuset='0'/>"
+        "<vcpupin vcpu='2' cpuset='1'/><emulatorpin cpuset='1'/></cputune>")
+
+
+def scope_of(daemon, name):
+    """The unit that has the machine's QEMU, and its directory."""
+    path = read(f"/proc/{daemon.qemus()[name]}/cgroup").split("::")[1]
+    directory = path[:path.index(".scope") + len(".scope")]
+    return os.path.basename(directory), f"/sys/fs/cgroup{directory}"
+
+
+def test_a_scope_of_its_own(daemon):
+    """Known to systemd and machined, delegated, gone with the machine."""
+    daemon.paused("s", maximum=4, current=2, tune=TUNE)
+    name, directory = scope_of(daemon, "s")
+    assert re.fullmatch(r"machine-vireo\\x2d\d+\\x2ds\.scope", name), name
+    assert unit(name, "Slice") == "machine.slice" and unit(name, "Delegate") == "yes"
+    assert unit(name, "ActiveState") == "active"
+    machines = json.loads(run("machinectl", "list", "-o", "json").stdout)
+    assert any(row["machine"].endswith("-s") and row["class"] == "vm" for row in machines), machines
+    assert read(f"{directory}/cpu.weight") == "200", "shares weigh against other machines: they belong to the scope"
+    daemon.virsh("destroy", "s")
+    wait_for(lambda: not os.path.exists(directory), 10, "end of the scope")
+    assert "machine" not in run("machinectl", "list", "-o", "json").stdout
+    wait_for(lambda: unit(name, "LoadState") == "not-found", 10, "end of the unit")
+
+
+def test_limits_survive_a_reload(daemon):
+    """systemctl daemon-reload writes what systemd knows: nothing of the machine's changes by it."""
+    daemon.paused("s", maximum=4, current=2, tune=TUNE)
+    daemon.virsh("setvcpus", "s", "4", "--live")
+    directory = scope_of(daemon, "s")[1]
+    files = ["cpu.weight", "vireo/cpu.weight"] + [
+        f"vireo/{child}/{name}" for child in ("vcpu0", "vcpu1", "vcpu2", "vcpu3", "emulator")
+        for name in ("cpu.max", "cpuset.cpus", "cgroup.threads")]
+    before = {name: read(f"{directory}/{name}") for name in files}
+    assert before["vireo/vcpu2/cpuset.cpus"] == "1" and before["vireo/vcpu3/cpu.max"] == "60000 100000"
+    run("systemctl", "daemon-reload")
+    assert {name: read(f"{directory}/{name}") for name in files} == before
+    daemon.virsh("schedinfo", "s", "--set", "cpu_shares=512")
+    run("systemctl", "daemon-reload")
+    assert read(f"{directory}/cpu.weight") == "50"
+
+
+def test_an_ancestor_that_clips(daemon):
+    """machine.slice has one CPU: a pin to another is refused naming it, and what was there stays."""
+    daemon.paused("s", maximum=2, current=2)
+    run("systemctl", "set-property", "--runtime", "machine.slice", "AllowedCPUs=0")
+    try:
+        wait_for(lambda: read("/sys/fs/cgroup/machine.slice/cpuset.cpus.effective") == "0", 10, "a narrow slice")
+        connection = libvirt.open(daemon.uri)
+        with pytest.raises(libvirt.libvirtError) as caught:
+            connection.lookupByName("s").pinVcpu(1, (False, True))
+        connection.close()
+        assert caught.value.get_error_code() == 38, caught.value
+        assert "'/machine.slice' has only '0'" in str(caught.value), caught.value
+        assert "vcpupin" not in daemon.virsh("dumpxml", "s")
+        # Asked for everything, it has what there is: vcpuinfo shows both.
+        daemon.virsh("vcpupin", "s", "0", "0")
+        assert threads(daemon.qemus()["s"])["vcpu0"].affinity() == {0}
+    finally:
+        run("systemctl", "set-property", "--runtime", "machine.slice", "AllowedCPUs=")
+
+
+def test_realtime_policies(daemon):
+    """No real-time groups in v2: the policy is had, at start and at plug."""
+    daemon.paused("s", maximum=3, current=1,
+                  tune="<cputune><vcpusched vcpus='0' scheduler='fifo' priority='3'/>"
+                       "<vcpusched vcpus='2' scheduler='rr' priority='7'/><emulatorsched scheduler='batch'/></cputune>")
+    daemon.virsh("setvcpus", "s", "3", "--live")
+    found = threads(daemon.qemus()["s"])
+    assert found["vcpu0"].policy() == ("fifo", 3) and found["vcpu2"].policy() == ("rr", 7)
+    assert found["vcpu1"].policy()[0] == "other", "a new thread does not keep the emulator's policy"
+    assert found["emulator"][0].policy()[0] == "batch"
+
+
+def test_memory_nodes(daemon):
+    """strict on node 1: every thread's cpuset has it alone; the emulator's is open while QEMU makes threads."""
+    daemon.paused("s", maximum=4, current=1, tune="<numatune><memory mode='strict' nodeset='1'/></numatune>")
+    found = threads(daemon.qemus()["s"])
+    emulator = f"/sys/fs/cgroup{found['emulator'][0].cgroup('cpuset')}/cpuset.mems"
+    assert found["vcpu0"].value("cpuset", "cpuset.mems") == "1" and read(emulator) == "1"
+    seen, stop = set(), threading.Event()
+
+    def watch():
+        while not stop.is_set():
+            seen.add(read(emulator))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        daemon.virsh("setvcpus", "s", "4", "--live")
+    finally:
+        stop.set()
+        watcher.join()
+    assert "0-1" in seen, seen
+    assert read(emulator) == "1" and threads(daemon.qemus()["s"])["vcpu3"].value("cpuset", "cpuset.mems") == "1"
+    daemon.virsh("numatune", "s", "--nodeset", "0-1", "--live")
+    assert threads(daemon.qemus()["s"])["vcpu3"].value("cpuset", "cpuset.mems") == "0-1"
+
+
+def test_a_host_cpu_goes_and_comes(daemon):
+    """Once it is back, what was pinned to it runs there again, by itself."""
+    daemon.paused("s", maximum=2, current=2, tune="<cputune><vcpupin vcpu='1' cpuset='0-1'/></cputune>")
+    thread = threads(daemon.qemus()["s"])["vcpu1"]
+    switch = "/sys/devices/system/cpu/cpu1/online"
+    try:
+        with open(switch, "w") as f:
+            f.write("0")
+        wait_for(lambda: thread.affinity() == {0}, 10, "vCPU 1 on CPU 0 alone")
+    finally:
+        with open(switch, "w") as f:
+            f.write("1")
+    wait_for(lambda: thread.affinity() == {0, 1}, 20, "vCPU 1 on both CPUs again")
+    assert cpus(thread.value("cpuset", "cpuset.cpus.effective")) == {0, 1}
+
+
+def test_audit_records(daemon):
+    """Start, each plugged vCPU, stop: a record each, in libvirt's form."""
+    run("auditctl", "-s")
+    daemon.paused("a", maximum=3, current=1)
+    uuid = daemon.virsh("domuuid", "a").strip()
+    daemon.virsh("setvcpus", "a", "3", "--live")
+    daemon.virsh("destroy", "a")
+
+    def records():
+        out = run("ausearch", "-m", "VIRT_CONTROL,VIRT_RESOURCE", "--raw", ok=None).stdout
+        return [line for line in out.splitlines() if uuid in line]
+
+    wait_for(lambda: any("op=stop" in line for line in records()), 20, "stop record")
+    text = "\n".join(records())
+    prefix = f'virt=qemu resrc=vcpu reason=update vm="a" uuid={uuid} '
+    for words in (f'virt=qemu resrc=vcpu reason=start vm="a" uuid={uuid} old-vcpu=0 new-vcpu=1',
+                  f'virt=qemu resrc=mem reason=start vm="a" uuid={uuid} old-mem=0 new-mem=65536',
+                  prefix + "old-vcpu=1 new-vcpu=2", prefix + "old-vcpu=2 new-vcpu=3",
+                  f'virt=qemu op=start reason=booted vm="a" uuid={uuid} vm-pid=',
+                  f'virt=qemu op=stop reason=destroyed vm="a" uuid={uuid}',
+                  f'virt=qemu resrc=cgroup reason=allow vm="a" uuid={uuid} cgroup='):
+        assert words in text, (words, text)
+    assert text.count("res=success") == len(records())
+
+
+def test_audit_of_failures(daemon):
+    """A start that fails has its record too."""
+    daemon.define("b", tune="<cputune><vcpupin vcpu='0' cpuset='9'/></cputune>")
+    error = daemon.virsh("start", "b", ok=False)
+    assert "'9'" in error, error
+    uuid = daemon.virsh("domuuid", "b").strip()
+
+    def failed():
+        out = run("ausearch", "-m", "VIRT_CONTROL", "--raw", ok=None).stdout
+        return [line for line in out.splitlines() if uuid in line and "op=start" in line and "res=failed" in line]
+
+    wait_for(failed, 20, "record of a failed start")
+    wait_for(lambda: groups(daemon) <= {"/machine.slice"}, 10, "end of its scope")
