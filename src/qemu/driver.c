@@ -8,6 +8,7 @@
 
 #include "conf/domain-format.h"
 #include "conf/domain-parse.h"
+#include "qemu/drift.h"
 #include "util/file.h"
 #include "util/log.h"
 
@@ -82,6 +83,7 @@ void driver_free(Driver *driver) {
     fiber_cond_done(&driver->background);
     if (driver->caps)
         qemu_caps_cache_free(driver->caps);
+    sd_event_source_disable_unref(driver->uevents);
     limits_host_free(driver->limits);
     auditor_free(driver->auditor);
     fiber_cond_done(&driver->audit_cond);
@@ -494,6 +496,7 @@ int driver_load(Driver *driver, Error **reterr) {
             load_one(driver, path);
     }
     closedir(d);
+    drift_watch_host(driver);
     operation_load_all(driver);
     driver_reconnect_all(driver);
     driver_drop_operations(driver);

@@ -68,6 +68,7 @@ struct Driver {
     DriverPaths paths;
     QemuCapsCache *caps;
     LimitsHost *limits;
+    sd_event_source *uevents; /* of host CPUs */
     Auditor *auditor;
     bool auditing; /* a worker has it */
     FiberCond audit_cond;

@@ -197,7 +197,9 @@ static bool differs_in_number(Mending *mending, const char *child, const char *w
     return true;
 }
 
-static bool group_differs(Mending *mending, const char *child, const char *label, const CgroupValues *values) {
+/* *ret_effective (may be NULL): the CPUs the group comes to have; NULL without a cpuset. */
+static bool group_differs(Mending *mending, const char *child, const char *label, const CgroupValues *values,
+                          Bitmap **ret_effective) {
     CLEANUP(cgroup_state_done) CgroupState state = {0};
     bool found = false;
 
@@ -214,6 +216,8 @@ static bool group_differs(Mending *mending, const char *child, const char *label
         found |= differs_in_number(mending, label, "cpu.shares", (int64_t)state.shares, (int64_t)values->shares);
     found |= differs_in_number(mending, label, "period", (int64_t)state.period, (int64_t)values->period);
     found |= differs_in_number(mending, label, "quota", state.quota, values->quota);
+    if (ret_effective)
+        *ret_effective = TAKE_PTR(state.effective_cpus);
     return found;
 }
 
@@ -234,14 +238,23 @@ static bool is_elsewhere(Mending *mending, const ThreadPlan *thread, pid_t tid) 
     return false;
 }
 
-static bool thread_differs(Mending *mending, const ThreadPlan *thread, pid_t tid) {
-    CLEANUP_BITMAP Bitmap *affinity = NULL;
+/* What it may run on is bounded by what its group has, which an ancestor of the group may bound. */
+static bool affinity_differs(Mending *mending, const ThreadPlan *thread, pid_t tid, const Bitmap *effective) {
+    CLEANUP_BITMAP Bitmap *is = NULL, *wanted = bitmap_copy(thread->affinity);
+
+    if (!wanted || thread_get_affinity(tid, &is, NULL) < 0)
+        return false;
+    if (effective)
+        bitmap_intersect(wanted, effective);
+    return !bitmap_is_empty(wanted) && differs_in_set(mending, thread->child, "affinity", is, wanted);
+}
+
+static bool thread_differs(Mending *mending, const ThreadPlan *thread, pid_t tid, const Bitmap *effective) {
     ThreadPolicy policy = THREAD_POLICY_OTHER;
     int priority = 0;
     bool found = mending->limits->tree && is_elsewhere(mending, thread, tid);
 
-    if (thread_get_affinity(tid, &affinity, NULL) >= 0)
-        found |= differs_in_set(mending, thread->child, "affinity", affinity, thread->affinity);
+    found |= affinity_differs(mending, thread, tid, effective);
     if (thread->set_sched && thread_get_scheduler(tid, &policy, &priority, NULL) >= 0 &&
         (policy != thread->sched.policy ||
          (thread_policy_is_realtime(policy) && priority != thread->sched.priority))) {
@@ -255,14 +268,15 @@ static bool thread_differs(Mending *mending, const ThreadPlan *thread, pid_t tid
 /* The emulator's threads: its main one stands for all, they inherit from each other. */
 static bool plan_differs(Mending *mending, const LimitsPlan *plan, const ThreadPlan *thread) {
     pid_t tid = thread->tid ? thread->tid : plan->pid;
+    CLEANUP_BITMAP Bitmap *effective = NULL;
     bool found = false;
 
     if (mending->limits->tree) {
         CgroupValues values = values_of(mending->limits, thread);
 
-        found = group_differs(mending, thread->child, thread->child, &values);
+        found = group_differs(mending, thread->child, thread->child, &values, &effective);
     }
-    return thread_differs(mending, thread, tid) || found;
+    return thread_differs(mending, thread, tid, effective) || found;
 }
 
 int limits_mend(const Limits *limits, const LimitsPlan *plan, const char *name, FILE *out, Error **reterr) {
@@ -275,7 +289,7 @@ int limits_mend(const Limits *limits, const LimitsPlan *plan, const char *name, 
     broken.n_threads = 0;
     if (!broken.threads)
         return error_no_memory(reterr);
-    broken.group = plan->group && limits->tree && group_differs(&mending, NULL, "domain", &group);
+    broken.group = plan->group && limits->tree && group_differs(&mending, NULL, "domain", &group, NULL);
     for (size_t i = 0; i < plan->n_threads; i++)
         if (plan_differs(&mending, plan, &plan->threads[i]))
             broken.threads[broken.n_threads++] = plan->threads[i]; /* borrowed */

@@ -3,6 +3,8 @@
  * them). Plans own all they point to: a worker must not look at what the loop may change. */
 #pragma once
 
+#include <stdio.h>
+
 #include "qemu/limits.h"
 #include "util/resctrl.h"
 
@@ -69,6 +71,9 @@ bool limits_needs_cgroup(const DomainDef *def);
 int limits_resctrl_name(const Domain *domain, const ResctrlDef *resctrl, char **ret);
 /* "vcpus_1"; *ret NULL for the monitor that the group itself is. */
 int limits_monitor_name(const Domain *domain, const ResctrlDef *resctrl, const MonitorDef *monitor, char **ret);
+
+/* Forgets what inotify has reported so far. */
+void limits_drain(const Limits *limits);
 
 /* limits-apply.c; on a worker. `name` is the domain's, for sentences. */
 int limits_apply(const Limits *limits, const LimitsPlan *plan, const char *name, Error **reterr);

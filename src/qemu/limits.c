@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/inotify.h>
 
+#include "qemu/drift.h"
 #include "qemu/driver.h"
 #include "qemu/limits-internal.h"
 #include "util/file.h"
@@ -228,6 +229,7 @@ int limits_begin(Domain *domain, Error **reterr) {
         log_info("domain '%s' has no cgroup: %s", def->name, begin.limits->no_tree);
     begin.limits->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     watch(begin.limits, NULL);
+    drift_watch_domain(domain);
     return limits_tune(domain, &(LimitsScope){.emulator = true, .group = true}, reterr);
 }
 
@@ -276,6 +278,7 @@ int limits_resume(Domain *domain, const char *partition, const char *group, cons
         limits->made[i] = true; /* they may be: what is not there is no error to remove */
     limits->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     watch(limits, NULL);
+    drift_watch_domain(domain);
     return 0;
 }
 
@@ -495,8 +498,7 @@ static void tune_done(Tune *tune) {
     error_free(tune->error);
 }
 
-/* What was just written ourselves is no news. */
-static void drain(const Limits *limits) {
+void limits_drain(const Limits *limits) {
     char buffer[4096];
 
     while (limits->inotify_fd >= 0 && read(limits->inotify_fd, buffer, sizeof(buffer)) > 0)
@@ -509,7 +511,7 @@ static int run_tune(void *arg) {
 
     for (size_t i = 0; i < tune->plan.n_threads; i++)
         watch(tune->limits, tune->plan.threads[i].child);
-    drain(tune->limits);
+    limits_drain(tune->limits); /* what was just written ourselves is no news */
     return r;
 }
 
@@ -519,7 +521,7 @@ static int run_mend(void *arg) {
 
     for (size_t i = 0; i < tune->plan.n_threads; i++)
         watch(tune->limits, tune->plan.threads[i].child);
-    drain(tune->limits);
+    limits_drain(tune->limits); /* what was just written ourselves is no news */
     return r;
 }
 
@@ -532,6 +534,18 @@ static int check_threads(const Domain *domain, Error **reterr) {
         asked = (def->vcpus[id].pin && !(def->cpuset && bitmap_equal(def->vcpus[id].pin, def->cpuset))) ||
                 def->vcpus[id].sched.given;
     return asked ? vcpu_map_check_affinity(&domain->vcpus, reterr) : 0;
+}
+
+/* Our own writes are told apart from others' by not listening meanwhile. */
+static int run_quietly(Limits *limits, WorkerFunc func, void *arg) {
+    int r;
+
+    if (limits->inotify)
+        sd_event_source_set_enabled(limits->inotify, SD_EVENT_OFF);
+    r = worker_run(func, arg);
+    if (limits->inotify)
+        sd_event_source_set_enabled(limits->inotify, SD_EVENT_ON);
+    return r;
 }
 
 static int begin_tune(Domain *domain, const LimitsScope *scope, Tune *ret, Error **reterr) {
@@ -552,7 +566,7 @@ int limits_tune(Domain *domain, const LimitsScope *scope, Error **reterr) {
         return 0;
     r = begin_tune(domain, scope, &tune, reterr);
     if (r >= 0) {
-        r = worker_run(run_tune, &tune);
+        r = run_quietly(tune.limits, run_tune, &tune);
         if (r < 0)
             error_propagate(reterr, TAKE_PTR(tune.error));
     }
@@ -574,7 +588,7 @@ int limits_reconcile(Domain *domain, char **ret_text, Error **reterr) {
     tune.out = open_memstream(&text, &size);
     if (!tune.out)
         return error_no_memory(reterr);
-    r = worker_run(run_mend, &tune);
+    r = run_quietly(tune.limits, run_mend, &tune);
     if (fclose(tune.out) != 0)
         return error_no_memory(reterr);
     if (r < 0)
@@ -606,7 +620,7 @@ int limits_widen_memory(Domain *domain, bool wide, Error **reterr) {
     }
     if (r < 0)
         return r;
-    r = worker_run(run_tune, &tune);
+    r = run_quietly(tune.limits, run_tune, &tune);
     return r < 0 ? error_propagate(reterr, TAKE_PTR(tune.error)) : 0;
 }
 
@@ -632,14 +646,14 @@ static int run_drop(void *arg) {
     snprintf(child, sizeof(child), "iothread%u", drop->iothread);
     if (drop->iothread && cgroup_tree_remove_child(drop->limits->tree, child, &drop->error) < 0)
         result = -EBUSY;
-    drain(drop->limits);
+    limits_drain(drop->limits);
     return result;
 }
 
 static void drop(Domain *domain, const Bitmap *vcpus, unsigned iothread) {
     Drop work = {.limits = domain->limits ? limits_ref(domain->limits) : NULL, .vcpus = vcpus, .iothread = iothread};
 
-    if (work.limits && work.limits->tree && worker_run(run_drop, &work) < 0)
+    if (work.limits && work.limits->tree && run_quietly(work.limits, run_drop, &work) < 0)
         log_warning("domain '%s': %s", domain_name(domain), error_message(work.error));
     error_free(work.error);
     limits_free(work.limits);
@@ -683,6 +697,8 @@ void limits_end(Domain *domain) {
     if (domain->live)
         remove_groups(domain, true);
     domain->limits = NULL;
+    end.limits->inotify = sd_event_source_disable_unref(end.limits->inotify);
+    end.limits->settle = sd_event_source_disable_unref(end.limits->settle);
     if (worker_run(run_end, &end) < 0)
         log_warning("domain '%s': %s", domain_name(domain), error_message(end.error));
     error_free(end.error);

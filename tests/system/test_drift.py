@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What somebody else changes of a domain's threads is found, mended, counted and told."""
+import os
+import subprocess
+
+import pytest
+
+from conftest import wait_for
+from tuning import host_cpus, mounts, threads
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="SKIP: cgroups need root"),
+    pytest.mark.skipif(len(host_cpus()) < 2, reason="SKIP: pins need two host CPUs"),
+    pytest.mark.skipif(not {"cpu", "cpuset"} <= set(mounts()), reason="SKIP: no cgroup controllers cpu and cpuset"),
+]
+
+TUNE = ("<cputune><shares>2048</shares><period>100000</period><quota>60000</quota><vcpupin vcpu='0' cpuset='0'/>"
+        "<vcpupin vcpu='1' cpuset='1'/><vcpusched vcpus='0' scheduler='batch'/></cputune>")
+
+
+def write_quota(thread, quota):
+    version, where = mounts()["cpu"]
+    path = where + thread.cgroup("cpu") + ("/cpu.cfs_quota_us" if version == 1 else "/cpu.max")
+    with open(path, "w") as f:
+        f.write(str(quota))
+
+
+def mended(daemon):
+    return daemon.log_text().count("changed by somebody else and are mended")
+
+
+def test_a_written_file_is_mended_at_once(daemon):
+    """inotify sees the write; a change of our own is none."""
+    daemon.paused("t", maximum=2, current=2, tune=TUNE)
+    daemon.virsh("schedinfo", "t", "--set", "vcpu_quota=70000")
+    thread = threads(daemon.qemus()["t"])["vcpu1"]
+    write_quota(thread, 20000)
+    wait_for(lambda: thread.bandwidth() == (70000, 100000), 10, "quota as it was")
+    wait_for(lambda: mended(daemon) == 1, 10, "word of it")
+    assert "vcpu1: quota was '20000', is '70000' again" in daemon.log_text()
+
+
+def test_reconcile_finds_everything(daemon):
+    """Affinity, policy, cgroup membership and shares, in one pass; a second one finds nothing."""
+    daemon.paused("t", maximum=2, current=2, tune=TUNE)
+    found = threads(daemon.qemus()["t"])
+    os.sched_setaffinity(found["vcpu1"].tid, host_cpus() if mounts()["cpuset"][0] == 2 else {1})
+    os.sched_setscheduler(found["vcpu0"].tid, os.SCHED_OTHER, os.sched_param(0))
+    version, where = mounts()["cpu"]
+    there = where + os.path.dirname(found["vcpu0"].cgroup("cpu")) + "/emulator"
+    with open(there + ("/tasks" if version == 1 else "/cgroup.threads"), "w") as f:
+        f.write(str(found["vcpu1"].tid))
+    assert found["vcpu1"].cgroup("cpu").endswith("/emulator")
+    out = daemon.vireo("reconcile", "t")
+    assert "vcpu0: scheduler was 'other', is 'batch' again" in out, out
+    assert "vcpu1: cgroup was" in out, out
+    assert found["vcpu0"].policy()[0] == "batch" and found["vcpu1"].cgroup("cpu").endswith("/vcpu1")
+    assert found["vcpu1"].affinity() == {1}
+    assert "again" not in daemon.vireo("reconcile", "t")
+
+
+def test_nothing_is_found_after_our_own_changes(daemon):
+    """Plug, pin and schedinfo leave nothing to mend: by hand, and by themselves."""
+    daemon.paused("t", maximum=4, current=2, tune=TUNE)
+    daemon.virsh("setvcpus", "t", "4", "--live")
+    daemon.virsh("vcpupin", "t", "3", "1")
+    daemon.virsh("emulatorpin", "t", "0")
+    daemon.virsh("schedinfo", "t", "--set", "vcpu_quota=70000", "cpu_shares=512", "global_quota=-1")
+    assert "again" not in daemon.vireo("reconcile", "t")
+    assert mended(daemon) == 0
+
+
+def test_what_happened_while_the_daemon_was_away(daemon):
+    """A quota changed and a group of a vCPU that is none left behind: both are put right by the next daemon."""
+    daemon.paused("t", maximum=4, current=2, tune=TUNE)
+    thread = threads(daemon.qemus()["t"])["vcpu0"]
+    left = mounts()["cpu"][1] + os.path.dirname(thread.cgroup("cpu")) + "/vcpu3"
+    daemon.stop()
+    write_quota(thread, 20000)
+    os.mkdir(left)
+    daemon.start()
+    assert thread.bandwidth() == (60000, 100000) and not os.path.exists(left)
+    assert mended(daemon) == 1
+
+
+def test_it_is_not_running(daemon):
+    daemon.define("t", boot=False)
+    assert "domain is not running" in daemon.vireo("reconcile", "t", ok=False)
+    result = subprocess.run(["virsh", "-c", daemon.uri, "list"], stdin=subprocess.DEVNULL, capture_output=True, timeout=30)
+    assert result.returncode == 0
