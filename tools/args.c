@@ -129,7 +129,7 @@ static int take_option(const char *command, const Option *options, char *const *
     if (at < 0)
         return say(ret_error, "command '%s' doesn't support option --%.*s", command, (int)len,
                    name);
-    if (args->values[at])
+    if (args->values[at] && options[at].kind != OPTION_REST)
         return say(ret_error, "option --%s already seen", options[at].name);
     if (options[at].kind == OPTION_FLAG) {
         if (equals)

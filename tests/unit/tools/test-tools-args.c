@@ -108,11 +108,12 @@ static void test_rest(void **state) {
     Args args;
 
     assert_int_equal(
-        parse("--cmd info ol8 --hmp status --json", rest_options, &words, &args, &problem), 0);
+        parse("--cmd info ol8 --hmp status --cmd more --json", rest_options, &words, &args, &problem), 0);
     assert_string_equal(args_string(&args, "domain"), "ol8");
-    assert_int_equal(args.n_rest, 2);
+    assert_int_equal(args.n_rest, 3);
     assert_string_equal(args.rest[0], "info");
     assert_string_equal(args.rest[1], "status");
+    assert_string_equal(args.rest[2], "more");
     assert_true(args_has(&args, "hmp"));
     assert_true(args.json);
     args_done(&args);
