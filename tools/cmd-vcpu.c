@@ -3,17 +3,11 @@
 #include <libxml/parser.h>
 
 #include "cmd-info.h"
+#include "cmd-vcpu.h"
 
-#define VCPUS_MAX 16384
+/* ---- shared with other groups ---- */
 
-/* virDomainVcpuFlags */
-#define VCPU_LIVE 1u
-#define VCPU_CONFIG 2u
-#define VCPU_MAXIMUM 4u
-#define VCPU_GUEST 8u
-#define VCPU_HOTPLUGGABLE 16u
-
-static int get_count(Tool *tool, const remote_domain *dom, unsigned flags, Error **reterr) {
+int vcpu_get_count(Tool *tool, const remote_domain *dom, unsigned flags, Error **reterr) {
     remote_domain_flags_args call = {.dom = *dom, .flags = flags};
     remote_int_ret ret = {0};
     int r = CALL(tool, DOMAIN_GET_VCPUS_FLAGS, remote_domain_flags_args, &call, remote_int_ret,
@@ -22,13 +16,42 @@ static int get_count(Tool *tool, const remote_domain *dom, unsigned flags, Error
     return r < 0 ? r : ret.value;
 }
 
-static int ask(Tool *tool, int procedure, const remote_domain *dom) {
+int vcpu_ask(Tool *tool, int procedure, const remote_domain *dom) {
     remote_domain_args call = {.dom = *dom};
     remote_int_ret ret = {0};
     int r = tool_call(tool, procedure, (xdrproc_t)xdr_remote_domain_args, &call,
                       (xdrproc_t)xdr_remote_int_ret, &ret, NULL);
 
     return r < 0 ? r : ret.value;
+}
+
+int vcpu_host_cpus(Tool *tool) {
+    remote_node_get_cpu_map_args call = {0};
+    remote_node_get_cpu_map_ret ret = {0};
+    CLEANUP_ERROR Error *error = NULL;
+    int n;
+
+    if (CALL(tool, NODE_GET_CPU_MAP, remote_node_get_cpu_map_args, &call,
+             remote_node_get_cpu_map_ret, &ret, &error) < 0)
+        return tool_fail(NULL, "%s", error_message(error));
+    n = ret.ret;
+    xdr_free((xdrproc_t)xdr_remote_node_get_cpu_map_ret, &ret);
+    return n > 0 && n <= VCPUS_MAX ? n : tool_fail(NULL, "the server reports %d CPUs", n);
+}
+
+int vcpu_get_pins(Tool *tool, const remote_domain *dom, int n, int n_cpus, unsigned flags,
+                  remote_domain_get_vcpu_pin_info_ret *ret, Error **reterr) {
+    remote_domain_get_vcpu_pin_info_args call = {
+        .dom = *dom, .ncpumaps = n, .maplen = (int)vcpu_map_len(n_cpus), .flags = flags};
+
+    return CALL(tool, DOMAIN_GET_VCPU_PIN_INFO, remote_domain_get_vcpu_pin_info_args, &call,
+                remote_domain_get_vcpu_pin_info_ret, ret, reterr);
+}
+
+const uint8_t *vcpu_pin_of(const remote_domain_get_vcpu_pin_info_ret *pins, size_t id, size_t map_len) {
+    if (id >= (size_t)MAX_OF(pins->num, 0) || (id + 1) * map_len > pins->cpumaps.cpumaps_len)
+        return NULL;
+    return (uint8_t *)pins->cpumaps.cpumaps_val + id * map_len;
 }
 
 /* ---- setvcpus, setvcpu ---- */
@@ -183,8 +206,8 @@ static const CountRow count_rows[] = {{"maximum", "config", VCPU_MAXIMUM | VCPU_
 /* All four, without those that the domain does not have. */
 static int all_counts(Tool *tool, const remote_domain *dom) {
     json_object *object = tool->json ? json_object_new_object() : NULL;
-    int persistent = ask(tool, REMOTE_PROC_DOMAIN_IS_PERSISTENT, dom);
-    int active = ask(tool, REMOTE_PROC_DOMAIN_IS_ACTIVE, dom);
+    int persistent = vcpu_ask(tool, REMOTE_PROC_DOMAIN_IS_PERSISTENT, dom);
+    int active = vcpu_ask(tool, REMOTE_PROC_DOMAIN_IS_ACTIVE, dom);
 
     for (size_t i = 0; i < ARRAY_SIZE(count_rows); i++) {
         const CountRow *row = &count_rows[i];
@@ -193,7 +216,7 @@ static int all_counts(Tool *tool, const remote_domain *dom) {
 
         if ((row->flags & VCPU_CONFIG ? persistent : active) <= 0)
             continue;
-        count = get_count(tool, dom, row->flags, &error);
+        count = vcpu_get_count(tool, dom, row->flags, &error);
         if (count < 0) {
             json_object_put(object);
             return tool_fail(error, row->flags & VCPU_MAXIMUM
@@ -228,7 +251,7 @@ static int cmd_vcpucount(Tool *tool, const Args *args) {
         return -EIO;
     if (!maximum && !args_has(args, "active") && !flags && !args_has(args, "current") && !guest)
         return all_counts(tool, &dom);
-    count = get_count(tool, &dom, flags | (maximum ? VCPU_MAXIMUM : 0) | (guest ? VCPU_GUEST : 0),
+    count = vcpu_get_count(tool, &dom, flags | (maximum ? VCPU_MAXIMUM : 0) | (guest ? VCPU_GUEST : 0),
                       &error);
     if (count < 0)
         return tool_fail(NULL, "%s", error_message(error));
@@ -253,20 +276,6 @@ typedef struct VcpuInfo {
     const uint8_t *map;
     uint64_t removal; /* the operation the guest was asked to release it by, or 0 */
 } VcpuInfo;
-
-static int node_cpus(Tool *tool) {
-    remote_node_get_cpu_map_args call = {0};
-    remote_node_get_cpu_map_ret ret = {0};
-    CLEANUP_ERROR Error *error = NULL;
-    int n;
-
-    if (CALL(tool, NODE_GET_CPU_MAP, remote_node_get_cpu_map_args, &call,
-             remote_node_get_cpu_map_ret, &ret, &error) < 0)
-        return tool_fail(NULL, "%s", error_message(error));
-    n = ret.ret;
-    xdr_free((xdrproc_t)xdr_remote_node_get_cpu_map_ret, &ret);
-    return n > 0 && n <= VCPUS_MAX ? n : tool_fail(NULL, "the server reports %d CPUs", n);
-}
 
 static const char *vcpu_state(int state) {
     static const char *const names[] = {"offline", "running", "blocked"};
@@ -365,8 +374,8 @@ static int print_inactive(Tool *tool, const remote_domain *dom, size_t n_cpus, b
     CLEANUP_FREE char *xml = NULL;
     int max, current;
 
-    max = get_count(tool, dom, VCPU_MAXIMUM | VCPU_CONFIG, &error);
-    current = max < 0 ? max : get_count(tool, dom, VCPU_CONFIG, &error);
+    max = vcpu_get_count(tool, dom, VCPU_MAXIMUM | VCPU_CONFIG, &error);
+    current = max < 0 ? max : vcpu_get_count(tool, dom, VCPU_CONFIG, &error);
     if (current < 0 || max > VCPUS_MAX || info_get_xml(tool, dom, 2, &xml, &error) < 0)
         return tool_fail(NULL, "%s", error_message(error));
     call.ncpumaps = max;
@@ -441,7 +450,7 @@ static int cmd_vcpuinfo(Tool *tool, const Args *args) {
 
     if (tool_domain(tool, args, &dom) < 0)
         return -EIO;
-    n_cpus = node_cpus(tool);
+    n_cpus = vcpu_host_cpus(tool);
     if (n_cpus < 0)
         return n_cpus;
     plain.dom = dom;
@@ -459,75 +468,6 @@ static int cmd_vcpuinfo(Tool *tool, const Args *args) {
     r = print_active(tool, &dom, &ret, (size_t)n_cpus, pretty);
     xdr_free((xdrproc_t)xdr_remote_domain_get_vcpus_ret, &ret);
     return r;
-}
-
-/* ---- vcpupin ---- */
-
-static void print_pins(Tool *tool, const remote_domain_get_vcpu_pin_info_ret *ret, size_t map_len,
-                       size_t n_cpus, long long only) {
-    static const char *const titles[] = {"VCPU", "CPU Affinity"};
-    json_object *list = tool->json ? json_object_new_array() : NULL;
-    CLEANUP(table_done) Table table = {0};
-
-    table_start(&table, 2, titles);
-    for (size_t i = 0;
-         i < (size_t)MAX_OF(ret->num, 0) && (i + 1) * map_len <= ret->cpumaps.cpumaps_len; i++) {
-        const uint8_t *map = (uint8_t *)ret->cpumaps.cpumaps_val + i * map_len;
-        CLEANUP_FREE char *number = text_format("%zu", i);
-        CLEANUP_FREE char *affinity = format_cpulist(map, map_len, n_cpus);
-        const char *cells[] = {number, affinity};
-        json_object *object;
-
-        if (only >= 0 && (size_t)only != i)
-            continue;
-        table_add(&table, cells);
-        if (!list)
-            continue;
-        object = json_object_new_object();
-        json_object_object_add(object, "vcpu", json_object_new_int64((int64_t)i));
-        json_object_object_add(object, "affinity", json_cpulist(map, map_len, n_cpus));
-        json_object_array_add(list, object);
-    }
-    if (list)
-        tool_print_json(list);
-    else
-        table_print(&table, !tool->quiet);
-}
-
-static int cmd_vcpupin(Tool *tool, const Args *args) {
-    CLEANUP_DOMAIN remote_domain dom = {0};
-    CLEANUP_ERROR Error *error = NULL;
-    remote_domain_get_vcpu_pin_info_args call;
-    remote_domain_get_vcpu_pin_info_ret ret = {0};
-    long long only = -1;
-    unsigned flags = 0;
-    int n_cpus, count;
-
-    if (tool_affect_flags(args, &flags) < 0 || tool_exclusive(args, "live", "config") < 0)
-        return -EINVAL;
-    if (args_has(args, "cpulist"))
-        return tool_fail(NULL, "changing the affinity of vCPUs is not supported");
-    if (args_number(args, "vcpu", 0, VCPUS_MAX, &only) < 0)
-        return tool_fail(NULL, "Numeric value '%s' for <%s> option is malformed or out of range",
-                         args_string(args, "vcpu"), "vcpu");
-    n_cpus = node_cpus(tool);
-    if (n_cpus < 0 || tool_domain(tool, args, &dom) < 0)
-        return -EIO;
-    if ((flags & VCPU_LIVE) && ask(tool, REMOTE_PROC_DOMAIN_IS_ACTIVE, &dom) == 0)
-        return tool_fail(NULL, "cannot get vcpupin for offline domain");
-    if ((flags & VCPU_CONFIG) && ask(tool, REMOTE_PROC_DOMAIN_IS_PERSISTENT, &dom) == 0)
-        return tool_fail(NULL, "cannot get vcpupin for transient domain");
-    count = get_count(tool, &dom, VCPU_MAXIMUM | flags, &error);
-    if (count < 0)
-        return tool_fail(NULL, "%s", error_message(error));
-    call = (remote_domain_get_vcpu_pin_info_args){
-        .dom = dom, .ncpumaps = count, .maplen = (n_cpus + 7) / 8, .flags = flags};
-    if (CALL(tool, DOMAIN_GET_VCPU_PIN_INFO, remote_domain_get_vcpu_pin_info_args, &call,
-             remote_domain_get_vcpu_pin_info_ret, &ret, &error) < 0)
-        return tool_fail(NULL, "%s", error_message(error));
-    print_pins(tool, &ret, (size_t)call.maplen, (size_t)n_cpus, only);
-    xdr_free((xdrproc_t)xdr_remote_domain_get_vcpu_pin_info_ret, &ret);
-    return 0;
 }
 
 /* ---- tables ---- */
@@ -570,15 +510,6 @@ static const Option vcpucount_options[] = {
     OPTION_END};
 static const Option vcpuinfo_options[] = {
     OPTION_DOMAIN, {"pretty", OPTION_FLAG, false, "return human readable output"}, OPTION_END};
-static const Option vcpupin_options[] = {
-    OPTION_DOMAIN,
-    {"vcpu", OPTION_NUMBER, false, "vcpu number"},
-    {"cpulist", OPTION_STRING, false, "host cpu number(s) to set, or omit option to query"},
-    OPTION_CONFIG,
-    OPTION_LIVE,
-    OPTION_CURRENT,
-    OPTION_END};
-
 static const Command commands[] = {
     {.name = "setvcpu",
      .help = "attach/detach vcpu or groups of threads",
@@ -602,12 +533,6 @@ static const Command commands[] = {
      .options = vcpuinfo_options,
      .json = true,
      .run = cmd_vcpuinfo},
-    {.name = "vcpupin",
-     .help = "query domain vcpu affinity",
-     .description = "Show which host CPUs the domain's virtual CPUs may run on.",
-     .options = vcpupin_options,
-     .json = true,
-     .run = cmd_vcpupin},
     {0}};
 
 const CommandGroup group_vcpu = {"Virtual CPUs", "vcpu", commands};

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The commands of group "Tuning", whose table is in cmd-tune.c. */
+#pragma once
+
+#include "vireo.h"
+
+/* tune-pin.c */
+int cmd_vcpupin(Tool *tool, const Args *args);
+int cmd_emulatorpin(Tool *tool, const Args *args);
+int cmd_iothreadinfo(Tool *tool, const Args *args);
+int cmd_iothreadpin(Tool *tool, const Args *args);
+
+/* tune-sched.c */
+int cmd_schedinfo(Tool *tool, const Args *args);
