@@ -12,3 +12,12 @@ int cmd_iothreadpin(Tool *tool, const Args *args);
 
 /* tune-sched.c */
 int cmd_schedinfo(Tool *tool, const Args *args);
+int cmd_numatune(Tool *tool, const Args *args);
+
+/* tune-iothread.c */
+int cmd_iothreadadd(Tool *tool, const Args *args);
+int cmd_iothreaddel(Tool *tool, const Args *args);
+int cmd_iothreadset(Tool *tool, const Args *args);
+
+/* tune-stats.c */
+int cmd_cpu_stats(Tool *tool, const Args *args);

@@ -146,3 +146,93 @@ int cmd_schedinfo(Tool *tool, const Args *args) {
     print_sched(tool, &sched);
     return 0;
 }
+
+/* ---- numatune ---- */
+
+/* virDomainNumatuneMemMode */
+static const char *const numa_modes[] = {"strict", "preferred", "interleave", "restrictive"};
+
+static char *numa_format(const remote_typed_param *param) {
+    int mode = param->value.remote_param_value_u.i;
+
+    if (param->value.type == TYPED_INT && streq(param->field, "numa_mode") && mode >= 0 &&
+        (size_t)mode < ARRAY_SIZE(numa_modes))
+        return text_format("%s", numa_modes[mode]);
+    return param_format(param);
+}
+
+static void print_numa(const Tool *tool, const remote_typed_param *params, u_int n) {
+    json_object *object = tool->json ? json_object_new_object() : NULL;
+
+    for (u_int i = 0; i < n; i++) {
+        CLEANUP_FREE char *text = numa_format(&params[i]);
+
+        if (object)
+            json_object_object_add(object, params[i].field, json_object_new_string(text));
+        else
+            printf("%-15s: %s\n", params[i].field, text);
+    }
+    if (object)
+        tool_print_json(object);
+}
+
+/* Asked how many there are first, then for them. */
+static int show_numa(Tool *tool, const remote_domain *dom, unsigned flags) {
+    remote_domain_get_scheduler_parameters_flags_args call = {
+        .dom = *dom, .flags = flags | TYPED_STRING_OKAY}; /* the same on the wire */
+    remote_domain_get_numa_parameters_ret ret = {0};
+    CLEANUP_ERROR Error *error = NULL;
+
+    if (CALL(tool, DOMAIN_GET_NUMA_PARAMETERS, remote_domain_get_scheduler_parameters_flags_args, &call,
+             remote_domain_get_numa_parameters_ret, &ret, &error) < 0)
+        return tool_fail(error, "Unable to get number of memory parameters");
+    call.nparams = ret.nparams;
+    xdr_free((xdrproc_t)xdr_remote_domain_get_numa_parameters_ret, (char *)&ret);
+    ret = (remote_domain_get_numa_parameters_ret){0};
+    if (call.nparams > 0 &&
+        CALL(tool, DOMAIN_GET_NUMA_PARAMETERS, remote_domain_get_scheduler_parameters_flags_args, &call,
+             remote_domain_get_numa_parameters_ret, &ret, &error) < 0)
+        return tool_fail(error, "Unable to get numa parameters");
+    print_numa(tool, ret.params.params_val, ret.params.params_len);
+    xdr_free((xdrproc_t)xdr_remote_domain_get_numa_parameters_ret, (char *)&ret);
+    return 0;
+}
+
+/* A name, or the number of one. */
+static int read_mode(const char *text, remote_typed_param *ret) {
+    CLEANUP_ERROR Error *error = NULL;
+
+    for (size_t i = 0; i < ARRAY_SIZE(numa_modes); i++)
+        if (streq(text, numa_modes[i])) {
+            *ret = (remote_typed_param){.field = (char *)"numa_mode", .value = {.type = TYPED_INT}};
+            ret->value.remote_param_value_u.i = (int)i;
+            return 0;
+        }
+    if (param_parse("numa_mode", TYPED_INT, text, ret, NULL) == 0 && ret->value.remote_param_value_u.i >= 0 &&
+        (size_t)ret->value.remote_param_value_u.i < ARRAY_SIZE(numa_modes))
+        return 0;
+    error_report(&error, FROM_NONE, ERROR_INVALID_ARG,
+                 "expected one of strict, preferred, interleave and restrictive, or its number from 0 to 3");
+    return tool_fail(error, "Invalid mode: %s", text);
+}
+
+int cmd_numatune(Tool *tool, const Args *args) {
+    const char *mode = args_string(args, "mode"), *nodes = args_string(args, "nodeset");
+    remote_typed_param params[2];
+    remote_domain_set_parameters_flags_args call = {.params = {.params_val = params}};
+    CLEANUP_DOMAIN remote_domain dom = {0};
+    CLEANUP_ERROR Error *error = NULL;
+
+    if (tool_affect_flags(args, &call.flags) < 0 || tool_domain(tool, args, &dom) < 0)
+        return -EIO;
+    if (!mode && !nodes)
+        return show_numa(tool, &dom, call.flags);
+    if (nodes && param_parse("numa_nodeset", TYPED_STRING, nodes, &params[call.params.params_len++], &error) < 0)
+        return tool_fail(NULL, "%s", error_message(error));
+    if (mode && read_mode(mode, &params[call.params.params_len++]) < 0)
+        return -EINVAL;
+    call.dom = dom;
+    if (CALL_VOID(tool, DOMAIN_SET_NUMA_PARAMETERS, remote_domain_set_parameters_flags_args, &call, &error) < 0)
+        return tool_fail(error, "Unable to change numa parameters");
+    return 0;
+}
