@@ -175,8 +175,9 @@ static int check_required(const char *command, const Option *options, const Args
     for (int i = 0; options && options[i].name; i++)
         if (options[i].required && !args->values[i])
             return say(ret_error,
-                       options[i].kind == OPTION_FLAG ? "command '%s' requires --%s option"
-                                                      : "command '%s' requires <%s> option",
+                       options[i].kind == OPTION_FLAG || options[i].kind == OPTION_NUMBER
+                           ? "command '%s' requires --%s option"
+                           : "command '%s' requires <%s> option",
                        command, options[i].name);
     return 0;
 }

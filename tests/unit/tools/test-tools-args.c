@@ -75,7 +75,7 @@ static void test_refusals(void **state) {
     check_refused("ol8 6 --liv", "command 'do' doesn't support option --liv");
     check_refused("ol8 6 --=x", "command 'do' doesn't support option --");
     check_refused("ol8 6 acpi more", "unexpected data 'more'");
-    check_refused("ol8 --live", "command 'do' requires <count> option");
+    check_refused("ol8 --live", "command 'do' requires --count option");
     check_refused("--live", "command 'do' requires <domain> option");
     check_refused("ol8 6 --live=yes", "invalid '=' after option --live");
     check_refused("ol8 6 --live --live", "option --live already seen");
