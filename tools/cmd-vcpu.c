@@ -273,7 +273,8 @@ typedef struct VcpuInfo {
     unsigned number;
     int state, cpu; /* cpu negative: not known; state -1: the domain is off */
     uint64_t time_ns;
-    const uint8_t *map;
+    const uint8_t *map, *asked; /* where it may run, and where it shall; asked NULL: not known */
+    bool differs;               /* these two do, and not because of CPUs that the host has offline */
     uint64_t removal; /* the operation the guest was asked to release it by, or 0 */
 } VcpuInfo;
 
@@ -285,10 +286,16 @@ static const char *vcpu_state(int state) {
     return state >= 0 && (size_t)state < ARRAY_SIZE(names) ? names[state] : "no state";
 }
 
-static void print_vcpu(const VcpuInfo *vcpu, size_t map_len, size_t n_cpus, bool pretty) {
-    CLEANUP_FREE char *affinity = pretty ? format_cpulist(vcpu->map, map_len, n_cpus)
-                                         : format_cpumap(vcpu->map, map_len, n_cpus);
+static void print_map(const char *title, const uint8_t *map, size_t map_len, size_t n_cpus, bool pretty) {
+    CLEANUP_FREE char *text = pretty ? format_cpulist(map, map_len, n_cpus) : format_cpumap(map, map_len, n_cpus);
 
+    if (pretty)
+        printf("%-15s %s (out of %zu)\n", title, text, n_cpus);
+    else
+        printf("%-15s %s\n", title, text);
+}
+
+static void print_vcpu(const VcpuInfo *vcpu, size_t map_len, size_t n_cpus, bool pretty) {
     printf("%-15s %u\n", "VCPU:", vcpu->number);
     if (vcpu->cpu >= 0)
         printf("%-15s %d\n", "CPU:", vcpu->cpu);
@@ -299,10 +306,9 @@ static void print_vcpu(const VcpuInfo *vcpu, size_t map_len, size_t n_cpus, bool
         printf("%-15s %s\n", "CPU time", "N/A");
     else if (vcpu->time_ns)
         printf("%-15s %.1lfs\n", "CPU time:", (double)vcpu->time_ns / 1e9);
-    if (pretty)
-        printf("%-15s %s (out of %zu)\n", "CPU Affinity:", affinity, n_cpus);
-    else
-        printf("%-15s %s\n", "CPU Affinity:", affinity);
+    print_map("CPU Affinity:", vcpu->map, map_len, n_cpus, pretty);
+    if (vcpu->differs)
+        print_map("Requested:", vcpu->asked, map_len, n_cpus, pretty);
     if (vcpu->removal)
         printf("%-15s removal (operation %" PRIu64 ")\n", "Pending:", vcpu->removal);
 }
@@ -331,6 +337,8 @@ static void print_vcpus(Tool *tool, const VcpuInfo *vcpus, size_t n, size_t map_
         json_object_object_add(object, "cpu_time_ns",
                                vcpu->state < 0 ? NULL : json_object_new_uint64(vcpu->time_ns));
         json_object_object_add(object, "affinity", json_cpulist(vcpu->map, map_len, n_cpus));
+        json_object_object_add(object, "requested",
+                               vcpu->asked ? json_cpulist(vcpu->asked, map_len, n_cpus) : NULL);
         if (vcpu->removal)
             json_object_object_add(object, "pending_removal", json_object_new_uint64(vcpu->removal));
         json_object_array_add(list, object);
@@ -364,10 +372,9 @@ static size_t enabled_vcpus(const char *xml, bool *enabled, size_t max) {
     return found;
 }
 
-static int print_inactive(Tool *tool, const remote_domain *dom, size_t n_cpus, bool pretty) {
-    remote_domain_get_vcpu_pin_info_args call = {.dom = *dom, .flags = VCPU_CONFIG};
-    remote_domain_get_vcpu_pin_info_ret ret = {0};
-    size_t map_len = (n_cpus + 7) / 8, n = 0;
+static int print_inactive(Tool *tool, const remote_domain *dom, int n_cpus, bool pretty) {
+    CLEANUP(vcpu_pins_done) remote_domain_get_vcpu_pin_info_ret pins = {0};
+    size_t map_len = vcpu_map_len(n_cpus), n = 0;
     CLEANUP_FREE VcpuInfo *vcpus = NULL;
     CLEANUP_ERROR Error *error = NULL;
     CLEANUP_FREE bool *enabled = NULL;
@@ -376,27 +383,22 @@ static int print_inactive(Tool *tool, const remote_domain *dom, size_t n_cpus, b
 
     max = vcpu_get_count(tool, dom, VCPU_MAXIMUM | VCPU_CONFIG, &error);
     current = max < 0 ? max : vcpu_get_count(tool, dom, VCPU_CONFIG, &error);
-    if (current < 0 || max > VCPUS_MAX || info_get_xml(tool, dom, 2, &xml, &error) < 0)
-        return tool_fail(NULL, "%s", error_message(error));
-    call.ncpumaps = max;
-    call.maplen = (int)map_len;
-    if (CALL(tool, DOMAIN_GET_VCPU_PIN_INFO, remote_domain_get_vcpu_pin_info_args, &call,
-             remote_domain_get_vcpu_pin_info_ret, &ret, &error) < 0)
+    if (current < 0 || max > VCPUS_MAX || info_get_xml(tool, dom, 2, &xml, &error) < 0 ||
+        vcpu_get_pins(tool, dom, max, n_cpus, VCPU_CONFIG, &pins, &error) < 0)
         return tool_fail(NULL, "%s", error_message(error));
     vcpus = calloc((size_t)max + 1, sizeof(*vcpus));
     enabled = calloc((size_t)max + 1, sizeof(*enabled));
-    if (vcpus && enabled) {
-        if (enabled_vcpus(xml, enabled, (size_t)max) == 0)
-            memset(enabled, 1, (size_t)MIN_OF(current, max));
-        for (size_t i = 0; i < (size_t)max && (i + 1) * map_len <= ret.cpumaps.cpumaps_len; i++)
-            if (enabled[i])
-                vcpus[n++] = (VcpuInfo){.number = (unsigned)i,
-                                        .state = -1,
-                                        .cpu = -1,
-                                        .map = (uint8_t *)ret.cpumaps.cpumaps_val + i * map_len};
-        print_vcpus(tool, vcpus, n, map_len, n_cpus, pretty);
+    if (!vcpus || !enabled)
+        return tool_fail(NULL, "out of memory");
+    if (enabled_vcpus(xml, enabled, (size_t)max) == 0)
+        memset(enabled, 1, (size_t)MIN_OF(current, max));
+    for (size_t i = 0; i < (size_t)max; i++) {
+        const uint8_t *map = vcpu_pin_of(&pins, i, map_len);
+
+        if (map && enabled[i])
+            vcpus[n++] = (VcpuInfo){.number = (unsigned)i, .state = -1, .cpu = -1, .map = map, .asked = map};
     }
-    xdr_free((xdrproc_t)xdr_remote_domain_get_vcpu_pin_info_ret, &ret);
+    print_vcpus(tool, vcpus, n, map_len, (size_t)n_cpus, pretty);
     return 0;
 }
 
@@ -417,10 +419,48 @@ static void mark_removals(Tool *tool, remote_domain *dom, VcpuInfo *vcpus, size_
     xdr_free((xdrproc_t)xdr_vireo_operation_list_ret, (char *)&ret);
 }
 
-static int print_active(Tool *tool, remote_domain *dom, const remote_domain_get_vcpus_ret *ret,
-                        size_t n_cpus, bool pretty) {
-    size_t map_len = (n_cpus + 7) / 8, n = ret->info.info_len;
+/* Whether the map has just the host's online CPUs. */
+static bool is_online_map(Tool *tool, const uint8_t *map, size_t map_len) {
+    remote_node_get_cpu_map_args call = {.need_map = 1};
+    remote_node_get_cpu_map_ret ret = {0};
+    bool same;
+
+    if (CALL(tool, NODE_GET_CPU_MAP, remote_node_get_cpu_map_args, &call, remote_node_get_cpu_map_ret, &ret, NULL) < 0)
+        return false;
+    same = ret.cpumap.cpumap_len >= map_len && memcmp(ret.cpumap.cpumap_val, map, map_len) == 0;
+    xdr_free((xdrproc_t)xdr_remote_node_get_cpu_map_ret, (char *)&ret);
+    return same;
+}
+
+static bool has_all(const uint8_t *map, size_t n_cpus) {
+    size_t n = 0;
+
+    for (size_t i = 0; i < n_cpus; i++)
+        n += map[i / 8] >> (i % 8) & 1;
+    return n == n_cpus;
+}
+
+/* Adds what was asked for. One that has no pin was asked to run on all CPUs: that it cannot on those that are offline
+ * is nothing to tell. */
+static void mark_requests(Tool *tool, const remote_domain_get_vcpu_pin_info_ret *pins, VcpuInfo *vcpus, size_t n,
+                          int n_cpus) {
+    size_t map_len = vcpu_map_len(n_cpus);
+
+    for (size_t i = 0; i < n; i++) {
+        VcpuInfo *vcpu = &vcpus[i];
+
+        vcpu->asked = vcpu_pin_of(pins, vcpu->number, map_len);
+        vcpu->differs = vcpu->asked && memcmp(vcpu->asked, vcpu->map, map_len) != 0 &&
+                        !(has_all(vcpu->asked, (size_t)n_cpus) && is_online_map(tool, vcpu->map, map_len));
+    }
+}
+
+static int print_active(Tool *tool, remote_domain *dom, const remote_domain_get_vcpus_ret *ret, int n_cpus,
+                        bool pretty) {
+    CLEANUP(vcpu_pins_done) remote_domain_get_vcpu_pin_info_ret pins = {0};
+    size_t map_len = vcpu_map_len(n_cpus), n = ret->info.info_len;
     CLEANUP_FREE VcpuInfo *vcpus = calloc(n + 1, sizeof(*vcpus));
+    unsigned last = 0;
 
     if (!vcpus || n * map_len > ret->cpumaps.cpumaps_len)
         return tool_fail(NULL, "the server's answer is too short");
@@ -432,9 +472,12 @@ static int print_active(Tool *tool, remote_domain *dom, const remote_domain_get_
                               .cpu = info->cpu,
                               .time_ns = info->cpu_time,
                               .map = (uint8_t *)ret->cpumaps.cpumaps_val + i * map_len};
+        last = MAX_OF(last, info->number);
     }
+    if (last < VCPUS_MAX && vcpu_get_pins(tool, dom, (int)last + 1, n_cpus, VCPU_LIVE, &pins, NULL) >= 0)
+        mark_requests(tool, &pins, vcpus, n, n_cpus);
     mark_removals(tool, dom, vcpus, n);
-    print_vcpus(tool, vcpus, n, map_len, n_cpus, pretty);
+    print_vcpus(tool, vcpus, n, map_len, (size_t)n_cpus, pretty);
     return 0;
 }
 
@@ -462,10 +505,10 @@ static int cmd_vcpuinfo(Tool *tool, const Args *args) {
     r = CALL(tool, DOMAIN_GET_VCPUS, remote_domain_get_vcpus_args, &call,
              remote_domain_get_vcpus_ret, &ret, &error);
     if (r < 0 && info.state == 5)
-        return print_inactive(tool, &dom, (size_t)n_cpus, pretty);
+        return print_inactive(tool, &dom, n_cpus, pretty);
     if (r < 0)
         return tool_fail(NULL, "%s", error_message(error));
-    r = print_active(tool, &dom, &ret, (size_t)n_cpus, pretty);
+    r = print_active(tool, &dom, &ret, n_cpus, pretty);
     xdr_free((xdrproc_t)xdr_remote_domain_get_vcpus_ret, &ret);
     return r;
 }
