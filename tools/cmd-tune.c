@@ -5,21 +5,15 @@
 /* ---- reconcile ---- */
 
 static void print_mended(const Tool *tool, const vireo_reconcile_ret *ret) {
-    json_object *object = json_object_new_object(), *list = json_object_new_array();
-    const char *end;
-
-    for (const char *line = ret->text; *line; line = *end ? end + 1 : end) {
-        end = line + strcspn(line, "\n");
-        json_object_array_add(list, json_object_new_string_len(line, (int)(end - line)));
-    }
-    json_object_object_add(object, "differences", json_object_new_int64(ret->differences));
-    json_object_object_add(object, "mended", list);
-    json_object_object_add(object, "total", json_object_new_uint64(ret->total));
     if (tool->json) {
+        json_object *object = json_object_new_object();
+
+        json_object_object_add(object, "differences", json_object_new_int64(ret->differences));
+        json_object_object_add(object, "mended", json_lines(ret->text));
+        json_object_object_add(object, "total", json_object_new_uint64(ret->total));
         tool_print_json(object);
         return;
     }
-    json_object_put(object);
     fputs(ret->text, stdout);
     if (ret->differences)
         tool_say(tool, "%u %s mended\n", ret->differences, ret->differences == 1 ? "difference" : "differences");

@@ -59,6 +59,8 @@ int tool_fail(const Error *error, const char *format, ...) PRINTF_LIKE(2, 3);
 void tool_say(const Tool *tool, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Prints and frees. */
 void tool_print_json(json_object *object);
+/* A text's lines. */
+json_object *json_lines(const char *text);
 
 typedef struct Table {
     size_t n_columns, n_rows, size;
