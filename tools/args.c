@@ -129,7 +129,7 @@ static int take_option(const char *command, const Option *options, char *const *
     if (at < 0)
         return say(ret_error, "command '%s' doesn't support option --%.*s", command, (int)len,
                    name);
-    if (args->values[at])
+    if (args->values[at] && options[at].kind != OPTION_REST)
         return say(ret_error, "option --%s already seen", options[at].name);
     if (options[at].kind == OPTION_FLAG) {
         if (equals)
@@ -175,8 +175,9 @@ static int check_required(const char *command, const Option *options, const Args
     for (int i = 0; options && options[i].name; i++)
         if (options[i].required && !args->values[i])
             return say(ret_error,
-                       options[i].kind == OPTION_FLAG ? "command '%s' requires --%s option"
-                                                      : "command '%s' requires <%s> option",
+                       options[i].kind == OPTION_FLAG || options[i].kind == OPTION_NUMBER
+                           ? "command '%s' requires --%s option"
+                           : "command '%s' requires <%s> option",
                        command, options[i].name);
     return 0;
 }

@@ -3,8 +3,10 @@
 #include <signal.h>
 #include <time.h>
 
+#include "param.h"
 #include "rpc/frame.h"
-#include "vireo.h"
+
+#define DRIFT_EVENTS 4u /* of vireo_event_register_args' kinds */
 
 /* ---- qemu-monitor-command ---- */
 
@@ -244,7 +246,15 @@ static void print_json_line(json_object *object) {
 
 /* ---- domain events ---- */
 
-typedef enum EventKind { EVENT_LIFECYCLE, EVENT_DOMAIN, EVENT_DEVICE, EVENT_AGENT, EVENT_VCPU } EventKind;
+typedef enum EventKind {
+    EVENT_LIFECYCLE,
+    EVENT_DOMAIN,
+    EVENT_DEVICE,
+    EVENT_AGENT,
+    EVENT_VCPU,
+    EVENT_TUNABLE,
+    EVENT_DRIFT, /* of Vireo's own program, and has no id */
+} EventKind;
 
 static const struct EventType {
     const char *name;
@@ -254,11 +264,13 @@ static const struct EventType {
     {"lifecycle", 0, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_LIFECYCLE, EVENT_LIFECYCLE},
     {"reboot", 1, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_REBOOT, EVENT_DOMAIN},
     {"device-removed", 15, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_DEVICE_REMOVED, EVENT_DEVICE},
+    {"tunable", 17, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_TUNABLE, EVENT_TUNABLE},
     {"agent-lifecycle", 18, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_AGENT_LIFECYCLE, EVENT_AGENT},
     {"device-added", 19, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_DEVICE_ADDED, EVENT_DEVICE},
     {"device-removal-failed", 22, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_DEVICE_REMOVAL_FAILED,
      EVENT_DEVICE},
     {"vcpu-removed", 28, REMOTE_PROC_DOMAIN_EVENT_VCPU_REMOVED, EVENT_VCPU},
+    {"drift", -1, VIREO_PROC_EVENT_DRIFT, EVENT_DRIFT},
 };
 
 static const char *lifecycle_name(int event) {
@@ -291,25 +303,39 @@ static const char *lifecycle_detail(int event, int detail) {
     return names[event][detail];
 }
 
-static void print_event(const Watch *watch, const char *name, const remote_domain *dom,
-                        const char *key, const char *text) {
+/* What all events have in common: as JSON, and as the beginning of a line. */
+static json_object *event_json(const char *name, const remote_domain *dom) {
+    json_object *object = json_object_new_object();
     char when[64];
 
     format_now(when);
-    if (watch->tool->json) {
-        json_object *object = json_object_new_object();
+    json_object_object_add(object, "event", json_object_new_string(name));
+    json_object_object_add(object, "domain", json_object_new_string(dom->name));
+    json_object_object_add(object, "time", json_object_new_string(when));
+    return object;
+}
 
-        json_object_object_add(object, "event", json_object_new_string(name));
-        json_object_object_add(object, "domain", json_object_new_string(dom->name));
-        json_object_object_add(object, "time", json_object_new_string(when));
+static void print_event_head(const Watch *watch, const char *name, const remote_domain *dom) {
+    char when[64];
+
+    format_now(when);
+    if (watch->timestamp)
+        printf("%s: ", when);
+    printf("event '%s' for domain '%s'", name, dom->name);
+}
+
+static void print_event(const Watch *watch, const char *name, const remote_domain *dom,
+                        const char *key, const char *text) {
+    if (watch->tool->json) {
+        json_object *object = event_json(name, dom);
+
         if (text)
             json_object_object_add(object, key, json_object_new_string(text));
         print_json_line(object);
         return;
     }
-    if (watch->timestamp)
-        printf("%s: ", when);
-    printf("event '%s' for domain '%s'%s%s\n", name, dom->name, text ? ": " : "", text ? text : "");
+    print_event_head(watch, name, dom);
+    printf("%s%s\n", text ? ": " : "", text ? text : "");
 }
 
 static bool print_lifecycle(Watch *watch, const struct EventType *type, const RpcEvent *event) {
@@ -373,51 +399,140 @@ static bool print_vcpu(Watch *watch, const struct EventType *type, const RpcEven
     return ok;
 }
 
-static bool print_domain_event(Watch *watch, const RpcEvent *event) {
-    static bool (*const printers[])(Watch *, const struct EventType *,
-                                    const RpcEvent *) = {[EVENT_LIFECYCLE] = print_lifecycle,
-                                                         [EVENT_DOMAIN] = print_plain,
-                                                         [EVENT_DEVICE] = print_device,
-                                                         [EVENT_AGENT] = print_agent,
-                                                         [EVENT_VCPU] = print_vcpu};
+/* virsh has the parameters in lines of their own. */
+static bool print_tunable(Watch *watch, const struct EventType *type, const RpcEvent *event) {
+    remote_domain_event_callback_tunable_msg msg = {0};
+    bool ok = frame_decode(event->payload, event->len, (xdrproc_t)xdr_remote_domain_event_callback_tunable_msg, &msg) ==
+              0;
 
-    for (size_t i = 0; i < ARRAY_SIZE(event_types); i++)
-        if (event->program == REMOTE_PROGRAM && event->procedure == event_types[i].message)
-            return printers[event_types[i].kind](watch, &event_types[i], event);
+    if (ok && watch->tool->json) {
+        json_object *object = event_json(type->name, &msg.dom), *params = json_object_new_object();
+
+        params_add_json(params, msg.params.params_val, msg.params.params_len);
+        json_object_object_add(object, "params", params);
+        print_json_line(object);
+    } else if (ok) {
+        print_event_head(watch, type->name, &msg.dom);
+        printf(":\n");
+        for (u_int i = 0; i < msg.params.params_len; i++) {
+            CLEANUP_FREE char *text = param_format(&msg.params.params_val[i]);
+
+            printf("\t%s: %s\n", msg.params.params_val[i].field, text);
+        }
+    }
+    xdr_free((xdrproc_t)xdr_remote_domain_event_callback_tunable_msg, (char *)&msg);
+    return ok;
+}
+
+/* Somebody changed the limits of a domain's threads behind the daemon's back, and it has mended them. */
+static bool print_drift(Watch *watch, const struct EventType *type, const RpcEvent *event) {
+    vireo_drift_msg msg = {0};
+    bool ok = frame_decode(event->payload, event->len, (xdrproc_t)xdr_vireo_drift_msg, &msg) == 0;
+
+    if (ok && watch->tool->json) {
+        json_object *object = event_json(type->name, &msg.dom);
+
+        json_object_object_add(object, "differences", json_object_new_int64(msg.differences));
+        json_object_object_add(object, "mended", json_lines(msg.text));
+        print_json_line(object);
+    } else if (ok) {
+        print_event_head(watch, type->name, &msg.dom);
+        printf(":\n");
+        for (const char *line = msg.text; *line;) {
+            int len = (int)strcspn(line, "\n");
+
+            printf("\t%.*s\n", len, line);
+            line += len + (line[len] == '\n');
+        }
+    }
+    xdr_free((xdrproc_t)xdr_vireo_drift_msg, (char *)&msg);
+    return ok;
+}
+
+static bool print_domain_event(Watch *watch, const RpcEvent *event) {
+    static bool (*const printers[])(Watch *, const struct EventType *, const RpcEvent *) = {
+        [EVENT_LIFECYCLE] = print_lifecycle, [EVENT_DOMAIN] = print_plain, [EVENT_DEVICE] = print_device,
+        [EVENT_AGENT] = print_agent,         [EVENT_VCPU] = print_vcpu,    [EVENT_TUNABLE] = print_tunable,
+        [EVENT_DRIFT] = print_drift};
+
+    for (size_t i = 0; i < ARRAY_SIZE(event_types); i++) {
+        const struct EventType *type = &event_types[i];
+
+        if (event->program == (type->kind == EVENT_DRIFT ? VIREO_PROGRAM : REMOTE_PROGRAM) &&
+            event->procedure == type->message)
+            return printers[type->kind](watch, type, event);
+    }
     return false;
 }
 
+/* ---- event ---- */
+
+/* What was registered, to be taken back. */
+typedef struct Registered {
+    int ids[ARRAY_SIZE(event_types)];
+    size_t n_ids;
+    bool drift;
+} Registered;
+
+static int register_drift(Tool *tool, unsigned kinds, remote_domain *dom, Error **reterr) {
+    vireo_event_register_args call = {.kinds = kinds, .dom = dom};
+
+    return rpc_client_call(tool->client, VIREO_PROGRAM, VIREO_PROC_EVENT_REGISTER,
+                           (xdrproc_t)xdr_vireo_event_register_args, &call, NULL, NULL, -1, reterr);
+}
+
+static int register_event(Tool *tool, const struct EventType *type, remote_domain *dom, Registered *registered,
+                          Error **reterr) {
+    remote_connect_domain_event_callback_register_any_args call = {.eventID = type->id, .dom = dom};
+    remote_connect_domain_event_callback_register_any_ret ret = {0};
+    int r;
+
+    if (type->kind == EVENT_DRIFT) {
+        r = register_drift(tool, DRIFT_EVENTS, dom, reterr);
+        registered->drift = r >= 0;
+        return r;
+    }
+    r = CALL(tool, CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY, remote_connect_domain_event_callback_register_any_args,
+             &call, remote_connect_domain_event_callback_register_any_ret, &ret, reterr);
+    if (r >= 0)
+        registered->ids[registered->n_ids++] = ret.callbackID;
+    return r;
+}
+
 /* Registers all types (name NULL: single refusals are passed over) or one. */
-static int register_events(Tool *tool, const char *name, remote_domain *dom, int *ids,
-                           size_t *n_ids) {
+static int register_events(Tool *tool, const char *name, remote_domain *dom, Registered *registered) {
     bool known = false;
 
     for (size_t i = 0; i < ARRAY_SIZE(event_types); i++) {
-        remote_connect_domain_event_callback_register_any_args call = {.eventID = event_types[i].id,
-                                                                       .dom = dom};
-        remote_connect_domain_event_callback_register_any_ret ret = {0};
         CLEANUP_ERROR Error *error = NULL;
 
         if (name && !streq(name, event_types[i].name))
             continue;
         known = true;
-        if (CALL(tool, CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY,
-                 remote_connect_domain_event_callback_register_any_args, &call,
-                 remote_connect_domain_event_callback_register_any_ret, &ret, &error) >= 0)
-            ids[(*n_ids)++] = ret.callbackID;
-        else if (name)
+        if (register_event(tool, &event_types[i], dom, registered, &error) < 0 && name)
             return tool_fail(NULL, "%s", error_message(error));
     }
     return known ? 0 : tool_fail(NULL, "unknown event type %s", name);
+}
+
+static void deregister_events(Tool *tool, const Registered *registered) {
+    for (size_t i = 0; i < registered->n_ids; i++) {
+        remote_connect_domain_event_callback_deregister_any_args call = {.callbackID = registered->ids[i]};
+
+        CALL_VOID(tool, CONNECT_DOMAIN_EVENT_CALLBACK_DEREGISTER_ANY,
+                  remote_connect_domain_event_callback_deregister_any_args, &call, NULL);
+    }
+    if (registered->drift)
+        register_drift(tool, 0, NULL, NULL);
 }
 
 static int cmd_event(Tool *tool, const Args *args) {
     const char *name = args_string(args, "event");
     CLEANUP_DOMAIN remote_domain dom = {0};
     bool with_domain = args_has(args, "domain");
-    int ids[ARRAY_SIZE(event_types)], r;
-    size_t n_ids = 0;
+    Registered registered = {0};
     Watch watch;
+    int r;
 
     if (args_has(args, "list")) {
         for (size_t i = 0; i < ARRAY_SIZE(event_types); i++)
@@ -431,15 +546,10 @@ static int cmd_event(Tool *tool, const Args *args) {
         (with_domain && tool_domain(tool, args, &dom) < 0))
         return -EIO;
     watch.print = print_domain_event;
-    r = register_events(tool, name, with_domain ? &dom : NULL, ids, &n_ids);
+    r = register_events(tool, name, with_domain ? &dom : NULL, &registered);
     if (r == 0)
         r = watch_events(&watch);
-    for (size_t i = 0; i < n_ids; i++) {
-        remote_connect_domain_event_callback_deregister_any_args call = {.callbackID = ids[i]};
-
-        CALL_VOID(tool, CONNECT_DOMAIN_EVENT_CALLBACK_DEREGISTER_ANY,
-                  remote_connect_domain_event_callback_deregister_any_args, &call, NULL);
-    }
+    deregister_events(tool, &registered);
     return r;
 }
 

@@ -3,17 +3,11 @@
 #include <libxml/parser.h>
 
 #include "cmd-info.h"
+#include "cmd-vcpu.h"
 
-#define VCPUS_MAX 16384
+/* ---- shared with other groups ---- */
 
-/* virDomainVcpuFlags */
-#define VCPU_LIVE 1u
-#define VCPU_CONFIG 2u
-#define VCPU_MAXIMUM 4u
-#define VCPU_GUEST 8u
-#define VCPU_HOTPLUGGABLE 16u
-
-static int get_count(Tool *tool, const remote_domain *dom, unsigned flags, Error **reterr) {
+int vcpu_get_count(Tool *tool, const remote_domain *dom, unsigned flags, Error **reterr) {
     remote_domain_flags_args call = {.dom = *dom, .flags = flags};
     remote_int_ret ret = {0};
     int r = CALL(tool, DOMAIN_GET_VCPUS_FLAGS, remote_domain_flags_args, &call, remote_int_ret,
@@ -22,13 +16,42 @@ static int get_count(Tool *tool, const remote_domain *dom, unsigned flags, Error
     return r < 0 ? r : ret.value;
 }
 
-static int ask(Tool *tool, int procedure, const remote_domain *dom) {
+int vcpu_ask(Tool *tool, int procedure, const remote_domain *dom) {
     remote_domain_args call = {.dom = *dom};
     remote_int_ret ret = {0};
     int r = tool_call(tool, procedure, (xdrproc_t)xdr_remote_domain_args, &call,
                       (xdrproc_t)xdr_remote_int_ret, &ret, NULL);
 
     return r < 0 ? r : ret.value;
+}
+
+int vcpu_host_cpus(Tool *tool) {
+    remote_node_get_cpu_map_args call = {0};
+    remote_node_get_cpu_map_ret ret = {0};
+    CLEANUP_ERROR Error *error = NULL;
+    int n;
+
+    if (CALL(tool, NODE_GET_CPU_MAP, remote_node_get_cpu_map_args, &call,
+             remote_node_get_cpu_map_ret, &ret, &error) < 0)
+        return tool_fail(NULL, "%s", error_message(error));
+    n = ret.ret;
+    xdr_free((xdrproc_t)xdr_remote_node_get_cpu_map_ret, &ret);
+    return n > 0 && n <= VCPUS_MAX ? n : tool_fail(NULL, "the server reports %d CPUs", n);
+}
+
+int vcpu_get_pins(Tool *tool, const remote_domain *dom, int n, int n_cpus, unsigned flags,
+                  remote_domain_get_vcpu_pin_info_ret *ret, Error **reterr) {
+    remote_domain_get_vcpu_pin_info_args call = {
+        .dom = *dom, .ncpumaps = n, .maplen = (int)vcpu_map_len(n_cpus), .flags = flags};
+
+    return CALL(tool, DOMAIN_GET_VCPU_PIN_INFO, remote_domain_get_vcpu_pin_info_args, &call,
+                remote_domain_get_vcpu_pin_info_ret, ret, reterr);
+}
+
+const uint8_t *vcpu_pin_of(const remote_domain_get_vcpu_pin_info_ret *pins, size_t id, size_t map_len) {
+    if (id >= (size_t)MAX_OF(pins->num, 0) || (id + 1) * map_len > pins->cpumaps.cpumaps_len)
+        return NULL;
+    return (uint8_t *)pins->cpumaps.cpumaps_val + id * map_len;
 }
 
 /* ---- setvcpus, setvcpu ---- */
@@ -183,8 +206,8 @@ static const CountRow count_rows[] = {{"maximum", "config", VCPU_MAXIMUM | VCPU_
 /* All four, without those that the domain does not have. */
 static int all_counts(Tool *tool, const remote_domain *dom) {
     json_object *object = tool->json ? json_object_new_object() : NULL;
-    int persistent = ask(tool, REMOTE_PROC_DOMAIN_IS_PERSISTENT, dom);
-    int active = ask(tool, REMOTE_PROC_DOMAIN_IS_ACTIVE, dom);
+    int persistent = vcpu_ask(tool, REMOTE_PROC_DOMAIN_IS_PERSISTENT, dom);
+    int active = vcpu_ask(tool, REMOTE_PROC_DOMAIN_IS_ACTIVE, dom);
 
     for (size_t i = 0; i < ARRAY_SIZE(count_rows); i++) {
         const CountRow *row = &count_rows[i];
@@ -193,7 +216,7 @@ static int all_counts(Tool *tool, const remote_domain *dom) {
 
         if ((row->flags & VCPU_CONFIG ? persistent : active) <= 0)
             continue;
-        count = get_count(tool, dom, row->flags, &error);
+        count = vcpu_get_count(tool, dom, row->flags, &error);
         if (count < 0) {
             json_object_put(object);
             return tool_fail(error, row->flags & VCPU_MAXIMUM
@@ -228,7 +251,7 @@ static int cmd_vcpucount(Tool *tool, const Args *args) {
         return -EIO;
     if (!maximum && !args_has(args, "active") && !flags && !args_has(args, "current") && !guest)
         return all_counts(tool, &dom);
-    count = get_count(tool, &dom, flags | (maximum ? VCPU_MAXIMUM : 0) | (guest ? VCPU_GUEST : 0),
+    count = vcpu_get_count(tool, &dom, flags | (maximum ? VCPU_MAXIMUM : 0) | (guest ? VCPU_GUEST : 0),
                       &error);
     if (count < 0)
         return tool_fail(NULL, "%s", error_message(error));
@@ -250,23 +273,10 @@ typedef struct VcpuInfo {
     unsigned number;
     int state, cpu; /* cpu negative: not known; state -1: the domain is off */
     uint64_t time_ns;
-    const uint8_t *map;
+    const uint8_t *map, *asked; /* where it may run, and where it shall; asked NULL: not known */
+    bool differs;               /* these two do, and not because of CPUs that the host has offline */
     uint64_t removal; /* the operation the guest was asked to release it by, or 0 */
 } VcpuInfo;
-
-static int node_cpus(Tool *tool) {
-    remote_node_get_cpu_map_args call = {0};
-    remote_node_get_cpu_map_ret ret = {0};
-    CLEANUP_ERROR Error *error = NULL;
-    int n;
-
-    if (CALL(tool, NODE_GET_CPU_MAP, remote_node_get_cpu_map_args, &call,
-             remote_node_get_cpu_map_ret, &ret, &error) < 0)
-        return tool_fail(NULL, "%s", error_message(error));
-    n = ret.ret;
-    xdr_free((xdrproc_t)xdr_remote_node_get_cpu_map_ret, &ret);
-    return n > 0 && n <= VCPUS_MAX ? n : tool_fail(NULL, "the server reports %d CPUs", n);
-}
 
 static const char *vcpu_state(int state) {
     static const char *const names[] = {"offline", "running", "blocked"};
@@ -276,10 +286,16 @@ static const char *vcpu_state(int state) {
     return state >= 0 && (size_t)state < ARRAY_SIZE(names) ? names[state] : "no state";
 }
 
-static void print_vcpu(const VcpuInfo *vcpu, size_t map_len, size_t n_cpus, bool pretty) {
-    CLEANUP_FREE char *affinity = pretty ? format_cpulist(vcpu->map, map_len, n_cpus)
-                                         : format_cpumap(vcpu->map, map_len, n_cpus);
+static void print_map(const char *title, const uint8_t *map, size_t map_len, size_t n_cpus, bool pretty) {
+    CLEANUP_FREE char *text = pretty ? format_cpulist(map, map_len, n_cpus) : format_cpumap(map, map_len, n_cpus);
 
+    if (pretty)
+        printf("%-15s %s (out of %zu)\n", title, text, n_cpus);
+    else
+        printf("%-15s %s\n", title, text);
+}
+
+static void print_vcpu(const VcpuInfo *vcpu, size_t map_len, size_t n_cpus, bool pretty) {
     printf("%-15s %u\n", "VCPU:", vcpu->number);
     if (vcpu->cpu >= 0)
         printf("%-15s %d\n", "CPU:", vcpu->cpu);
@@ -290,10 +306,9 @@ static void print_vcpu(const VcpuInfo *vcpu, size_t map_len, size_t n_cpus, bool
         printf("%-15s %s\n", "CPU time", "N/A");
     else if (vcpu->time_ns)
         printf("%-15s %.1lfs\n", "CPU time:", (double)vcpu->time_ns / 1e9);
-    if (pretty)
-        printf("%-15s %s (out of %zu)\n", "CPU Affinity:", affinity, n_cpus);
-    else
-        printf("%-15s %s\n", "CPU Affinity:", affinity);
+    print_map("CPU Affinity:", vcpu->map, map_len, n_cpus, pretty);
+    if (vcpu->differs)
+        print_map("Requested:", vcpu->asked, map_len, n_cpus, pretty);
     if (vcpu->removal)
         printf("%-15s removal (operation %" PRIu64 ")\n", "Pending:", vcpu->removal);
 }
@@ -322,6 +337,8 @@ static void print_vcpus(Tool *tool, const VcpuInfo *vcpus, size_t n, size_t map_
         json_object_object_add(object, "cpu_time_ns",
                                vcpu->state < 0 ? NULL : json_object_new_uint64(vcpu->time_ns));
         json_object_object_add(object, "affinity", json_cpulist(vcpu->map, map_len, n_cpus));
+        json_object_object_add(object, "requested",
+                               vcpu->asked ? json_cpulist(vcpu->asked, map_len, n_cpus) : NULL);
         if (vcpu->removal)
             json_object_object_add(object, "pending_removal", json_object_new_uint64(vcpu->removal));
         json_object_array_add(list, object);
@@ -355,39 +372,33 @@ static size_t enabled_vcpus(const char *xml, bool *enabled, size_t max) {
     return found;
 }
 
-static int print_inactive(Tool *tool, const remote_domain *dom, size_t n_cpus, bool pretty) {
-    remote_domain_get_vcpu_pin_info_args call = {.dom = *dom, .flags = VCPU_CONFIG};
-    remote_domain_get_vcpu_pin_info_ret ret = {0};
-    size_t map_len = (n_cpus + 7) / 8, n = 0;
+static int print_inactive(Tool *tool, const remote_domain *dom, int n_cpus, bool pretty) {
+    CLEANUP(vcpu_pins_done) remote_domain_get_vcpu_pin_info_ret pins = {0};
+    size_t map_len = vcpu_map_len(n_cpus), n = 0;
     CLEANUP_FREE VcpuInfo *vcpus = NULL;
     CLEANUP_ERROR Error *error = NULL;
     CLEANUP_FREE bool *enabled = NULL;
     CLEANUP_FREE char *xml = NULL;
     int max, current;
 
-    max = get_count(tool, dom, VCPU_MAXIMUM | VCPU_CONFIG, &error);
-    current = max < 0 ? max : get_count(tool, dom, VCPU_CONFIG, &error);
-    if (current < 0 || max > VCPUS_MAX || info_get_xml(tool, dom, 2, &xml, &error) < 0)
-        return tool_fail(NULL, "%s", error_message(error));
-    call.ncpumaps = max;
-    call.maplen = (int)map_len;
-    if (CALL(tool, DOMAIN_GET_VCPU_PIN_INFO, remote_domain_get_vcpu_pin_info_args, &call,
-             remote_domain_get_vcpu_pin_info_ret, &ret, &error) < 0)
+    max = vcpu_get_count(tool, dom, VCPU_MAXIMUM | VCPU_CONFIG, &error);
+    current = max < 0 ? max : vcpu_get_count(tool, dom, VCPU_CONFIG, &error);
+    if (current < 0 || max > VCPUS_MAX || info_get_xml(tool, dom, 2, &xml, &error) < 0 ||
+        vcpu_get_pins(tool, dom, max, n_cpus, VCPU_CONFIG, &pins, &error) < 0)
         return tool_fail(NULL, "%s", error_message(error));
     vcpus = calloc((size_t)max + 1, sizeof(*vcpus));
     enabled = calloc((size_t)max + 1, sizeof(*enabled));
-    if (vcpus && enabled) {
-        if (enabled_vcpus(xml, enabled, (size_t)max) == 0)
-            memset(enabled, 1, (size_t)MIN_OF(current, max));
-        for (size_t i = 0; i < (size_t)max && (i + 1) * map_len <= ret.cpumaps.cpumaps_len; i++)
-            if (enabled[i])
-                vcpus[n++] = (VcpuInfo){.number = (unsigned)i,
-                                        .state = -1,
-                                        .cpu = -1,
-                                        .map = (uint8_t *)ret.cpumaps.cpumaps_val + i * map_len};
-        print_vcpus(tool, vcpus, n, map_len, n_cpus, pretty);
+    if (!vcpus || !enabled)
+        return tool_fail(NULL, "out of memory");
+    if (enabled_vcpus(xml, enabled, (size_t)max) == 0)
+        memset(enabled, 1, (size_t)MIN_OF(current, max));
+    for (size_t i = 0; i < (size_t)max; i++) {
+        const uint8_t *map = vcpu_pin_of(&pins, i, map_len);
+
+        if (map && enabled[i])
+            vcpus[n++] = (VcpuInfo){.number = (unsigned)i, .state = -1, .cpu = -1, .map = map, .asked = map};
     }
-    xdr_free((xdrproc_t)xdr_remote_domain_get_vcpu_pin_info_ret, &ret);
+    print_vcpus(tool, vcpus, n, map_len, (size_t)n_cpus, pretty);
     return 0;
 }
 
@@ -408,10 +419,48 @@ static void mark_removals(Tool *tool, remote_domain *dom, VcpuInfo *vcpus, size_
     xdr_free((xdrproc_t)xdr_vireo_operation_list_ret, (char *)&ret);
 }
 
-static int print_active(Tool *tool, remote_domain *dom, const remote_domain_get_vcpus_ret *ret,
-                        size_t n_cpus, bool pretty) {
-    size_t map_len = (n_cpus + 7) / 8, n = ret->info.info_len;
+/* Whether the map has just the host's online CPUs. */
+static bool is_online_map(Tool *tool, const uint8_t *map, size_t map_len) {
+    remote_node_get_cpu_map_args call = {.need_map = 1};
+    remote_node_get_cpu_map_ret ret = {0};
+    bool same;
+
+    if (CALL(tool, NODE_GET_CPU_MAP, remote_node_get_cpu_map_args, &call, remote_node_get_cpu_map_ret, &ret, NULL) < 0)
+        return false;
+    same = ret.cpumap.cpumap_len >= map_len && memcmp(ret.cpumap.cpumap_val, map, map_len) == 0;
+    xdr_free((xdrproc_t)xdr_remote_node_get_cpu_map_ret, (char *)&ret);
+    return same;
+}
+
+static bool has_all(const uint8_t *map, size_t n_cpus) {
+    size_t n = 0;
+
+    for (size_t i = 0; i < n_cpus; i++)
+        n += map[i / 8] >> (i % 8) & 1;
+    return n == n_cpus;
+}
+
+/* Adds what was asked for. One that has no pin was asked to run on all CPUs: that it cannot on those that are offline
+ * is nothing to tell. */
+static void mark_requests(Tool *tool, const remote_domain_get_vcpu_pin_info_ret *pins, VcpuInfo *vcpus, size_t n,
+                          int n_cpus) {
+    size_t map_len = vcpu_map_len(n_cpus);
+
+    for (size_t i = 0; i < n; i++) {
+        VcpuInfo *vcpu = &vcpus[i];
+
+        vcpu->asked = vcpu_pin_of(pins, vcpu->number, map_len);
+        vcpu->differs = vcpu->asked && memcmp(vcpu->asked, vcpu->map, map_len) != 0 &&
+                        !(has_all(vcpu->asked, (size_t)n_cpus) && is_online_map(tool, vcpu->map, map_len));
+    }
+}
+
+static int print_active(Tool *tool, remote_domain *dom, const remote_domain_get_vcpus_ret *ret, int n_cpus,
+                        bool pretty) {
+    CLEANUP(vcpu_pins_done) remote_domain_get_vcpu_pin_info_ret pins = {0};
+    size_t map_len = vcpu_map_len(n_cpus), n = ret->info.info_len;
     CLEANUP_FREE VcpuInfo *vcpus = calloc(n + 1, sizeof(*vcpus));
+    unsigned last = 0;
 
     if (!vcpus || n * map_len > ret->cpumaps.cpumaps_len)
         return tool_fail(NULL, "the server's answer is too short");
@@ -423,9 +472,12 @@ static int print_active(Tool *tool, remote_domain *dom, const remote_domain_get_
                               .cpu = info->cpu,
                               .time_ns = info->cpu_time,
                               .map = (uint8_t *)ret->cpumaps.cpumaps_val + i * map_len};
+        last = MAX_OF(last, info->number);
     }
+    if (last < VCPUS_MAX && vcpu_get_pins(tool, dom, (int)last + 1, n_cpus, VCPU_LIVE, &pins, NULL) >= 0)
+        mark_requests(tool, &pins, vcpus, n, n_cpus);
     mark_removals(tool, dom, vcpus, n);
-    print_vcpus(tool, vcpus, n, map_len, n_cpus, pretty);
+    print_vcpus(tool, vcpus, n, map_len, (size_t)n_cpus, pretty);
     return 0;
 }
 
@@ -441,7 +493,7 @@ static int cmd_vcpuinfo(Tool *tool, const Args *args) {
 
     if (tool_domain(tool, args, &dom) < 0)
         return -EIO;
-    n_cpus = node_cpus(tool);
+    n_cpus = vcpu_host_cpus(tool);
     if (n_cpus < 0)
         return n_cpus;
     plain.dom = dom;
@@ -453,81 +505,12 @@ static int cmd_vcpuinfo(Tool *tool, const Args *args) {
     r = CALL(tool, DOMAIN_GET_VCPUS, remote_domain_get_vcpus_args, &call,
              remote_domain_get_vcpus_ret, &ret, &error);
     if (r < 0 && info.state == 5)
-        return print_inactive(tool, &dom, (size_t)n_cpus, pretty);
+        return print_inactive(tool, &dom, n_cpus, pretty);
     if (r < 0)
         return tool_fail(NULL, "%s", error_message(error));
-    r = print_active(tool, &dom, &ret, (size_t)n_cpus, pretty);
+    r = print_active(tool, &dom, &ret, n_cpus, pretty);
     xdr_free((xdrproc_t)xdr_remote_domain_get_vcpus_ret, &ret);
     return r;
-}
-
-/* ---- vcpupin ---- */
-
-static void print_pins(Tool *tool, const remote_domain_get_vcpu_pin_info_ret *ret, size_t map_len,
-                       size_t n_cpus, long long only) {
-    static const char *const titles[] = {"VCPU", "CPU Affinity"};
-    json_object *list = tool->json ? json_object_new_array() : NULL;
-    CLEANUP(table_done) Table table = {0};
-
-    table_start(&table, 2, titles);
-    for (size_t i = 0;
-         i < (size_t)MAX_OF(ret->num, 0) && (i + 1) * map_len <= ret->cpumaps.cpumaps_len; i++) {
-        const uint8_t *map = (uint8_t *)ret->cpumaps.cpumaps_val + i * map_len;
-        CLEANUP_FREE char *number = text_format("%zu", i);
-        CLEANUP_FREE char *affinity = format_cpulist(map, map_len, n_cpus);
-        const char *cells[] = {number, affinity};
-        json_object *object;
-
-        if (only >= 0 && (size_t)only != i)
-            continue;
-        table_add(&table, cells);
-        if (!list)
-            continue;
-        object = json_object_new_object();
-        json_object_object_add(object, "vcpu", json_object_new_int64((int64_t)i));
-        json_object_object_add(object, "affinity", json_cpulist(map, map_len, n_cpus));
-        json_object_array_add(list, object);
-    }
-    if (list)
-        tool_print_json(list);
-    else
-        table_print(&table, !tool->quiet);
-}
-
-static int cmd_vcpupin(Tool *tool, const Args *args) {
-    CLEANUP_DOMAIN remote_domain dom = {0};
-    CLEANUP_ERROR Error *error = NULL;
-    remote_domain_get_vcpu_pin_info_args call;
-    remote_domain_get_vcpu_pin_info_ret ret = {0};
-    long long only = -1;
-    unsigned flags = 0;
-    int n_cpus, count;
-
-    if (tool_affect_flags(args, &flags) < 0 || tool_exclusive(args, "live", "config") < 0)
-        return -EINVAL;
-    if (args_has(args, "cpulist"))
-        return tool_fail(NULL, "changing the affinity of vCPUs is not supported");
-    if (args_number(args, "vcpu", 0, VCPUS_MAX, &only) < 0)
-        return tool_fail(NULL, "Numeric value '%s' for <%s> option is malformed or out of range",
-                         args_string(args, "vcpu"), "vcpu");
-    n_cpus = node_cpus(tool);
-    if (n_cpus < 0 || tool_domain(tool, args, &dom) < 0)
-        return -EIO;
-    if ((flags & VCPU_LIVE) && ask(tool, REMOTE_PROC_DOMAIN_IS_ACTIVE, &dom) == 0)
-        return tool_fail(NULL, "cannot get vcpupin for offline domain");
-    if ((flags & VCPU_CONFIG) && ask(tool, REMOTE_PROC_DOMAIN_IS_PERSISTENT, &dom) == 0)
-        return tool_fail(NULL, "cannot get vcpupin for transient domain");
-    count = get_count(tool, &dom, VCPU_MAXIMUM | flags, &error);
-    if (count < 0)
-        return tool_fail(NULL, "%s", error_message(error));
-    call = (remote_domain_get_vcpu_pin_info_args){
-        .dom = dom, .ncpumaps = count, .maplen = (n_cpus + 7) / 8, .flags = flags};
-    if (CALL(tool, DOMAIN_GET_VCPU_PIN_INFO, remote_domain_get_vcpu_pin_info_args, &call,
-             remote_domain_get_vcpu_pin_info_ret, &ret, &error) < 0)
-        return tool_fail(NULL, "%s", error_message(error));
-    print_pins(tool, &ret, (size_t)call.maplen, (size_t)n_cpus, only);
-    xdr_free((xdrproc_t)xdr_remote_domain_get_vcpu_pin_info_ret, &ret);
-    return 0;
 }
 
 /* ---- tables ---- */
@@ -570,15 +553,6 @@ static const Option vcpucount_options[] = {
     OPTION_END};
 static const Option vcpuinfo_options[] = {
     OPTION_DOMAIN, {"pretty", OPTION_FLAG, false, "return human readable output"}, OPTION_END};
-static const Option vcpupin_options[] = {
-    OPTION_DOMAIN,
-    {"vcpu", OPTION_NUMBER, false, "vcpu number"},
-    {"cpulist", OPTION_STRING, false, "host cpu number(s) to set, or omit option to query"},
-    OPTION_CONFIG,
-    OPTION_LIVE,
-    OPTION_CURRENT,
-    OPTION_END};
-
 static const Command commands[] = {
     {.name = "setvcpu",
      .help = "attach/detach vcpu or groups of threads",
@@ -602,12 +576,6 @@ static const Command commands[] = {
      .options = vcpuinfo_options,
      .json = true,
      .run = cmd_vcpuinfo},
-    {.name = "vcpupin",
-     .help = "query domain vcpu affinity",
-     .description = "Show which host CPUs the domain's virtual CPUs may run on.",
-     .options = vcpupin_options,
-     .json = true,
-     .run = cmd_vcpupin},
     {0}};
 
 const CommandGroup group_vcpu = {"Virtual CPUs", "vcpu", commands};

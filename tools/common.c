@@ -74,7 +74,10 @@ static int lookup(Tool *tool, const char *text, unsigned ways, remote_domain *re
 }
 
 int tool_lookup(Tool *tool, const Args *args, unsigned ways, remote_domain *ret) {
-    const char *text = args_string(args, "domain");
+    return tool_lookup_text(tool, args_string(args, "domain"), ways, ret);
+}
+
+int tool_lookup_text(Tool *tool, const char *text, unsigned ways, remote_domain *ret) {
     CLEANUP_ERROR Error *error = NULL;
 
     *ret = (remote_domain){0};
@@ -162,4 +165,9 @@ int tool_affect_flags(const Args *args, unsigned *ret) {
         return -EINVAL;
     *ret = (args_has(args, "live") ? 1u : 0) | (args_has(args, "config") ? 2u : 0);
     return 0;
+}
+
+int tool_bad_number(const Args *args, const char *option) {
+    return tool_fail(NULL, "Numeric value '%s' for <%s> option is malformed or out of range",
+                     args_string(args, option), option);
 }

@@ -51,6 +51,18 @@ void tool_print_json(json_object *object) {
     json_object_put(object);
 }
 
+json_object *json_lines(const char *text) {
+    json_object *list = json_object_new_array();
+
+    while (*text) {
+        size_t len = strcspn(text, "\n");
+
+        json_object_array_add(list, json_object_new_string_len(text, (int)len));
+        text += len + (text[len] == '\n');
+    }
+    return list;
+}
+
 /* ---- tables ---- */
 
 void table_start(Table *table, size_t n_columns, const char *const *titles) {

@@ -6,7 +6,8 @@
 #include "vireo.h"
 
 const CommandGroup *const command_groups[] = {
-    &group_domain, &group_vcpu, &group_info, &group_monitor, &group_ops, &group_guest, &group_host, &group_vireo, NULL};
+    &group_domain, &group_vcpu,  &group_tune, &group_info,  &group_monitor,
+    &group_ops,    &group_guest, &group_host, &group_vireo, NULL};
 
 const Command *command_find(const char *name) {
     for (const CommandGroup *const *group = command_groups; *group; group++)

@@ -33,7 +33,7 @@ typedef struct CommandGroup {
 } CommandGroup;
 
 extern const CommandGroup group_domain, group_vcpu, group_info, group_monitor, group_host,
-    group_ops, group_guest, group_vireo;
+    group_ops, group_guest, group_tune, group_vireo;
 extern const CommandGroup *const command_groups[]; /* NULL at the end */
 
 /* vireo.c */
@@ -59,6 +59,8 @@ int tool_fail(const Error *error, const char *format, ...) PRINTF_LIKE(2, 3);
 void tool_say(const Tool *tool, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Prints and frees. */
 void tool_print_json(json_object *object);
+/* A text's lines. */
+json_object *json_lines(const char *text);
 
 typedef struct Table {
     size_t n_columns, n_rows, size;
@@ -98,6 +100,7 @@ static inline void domain_done(remote_domain *domain) {
 
 /* The domain that the option --domain names; says so when there is none. `ways`: LOOKUP_*. */
 int tool_lookup(Tool *tool, const Args *args, unsigned ways, remote_domain *ret);
+int tool_lookup_text(Tool *tool, const char *text, unsigned ways, remote_domain *ret);
 static inline int tool_domain(Tool *tool, const Args *args, remote_domain *ret) {
     return tool_lookup(tool, args, LOOKUP_ID | LOOKUP_UUID | LOOKUP_NAME, ret);
 }
@@ -126,6 +129,8 @@ int tool_exclusive(const Args *args, const char *a, const char *b);
 /* --config, --live, --current as VIR_DOMAIN_AFFECT flags (live 1, config 2); negative when they
  * contradict. */
 int tool_affect_flags(const Args *args, unsigned *ret);
+/* Says that this option's value is no number, or out of its range. */
+int tool_bad_number(const Args *args, const char *option);
 
 #define OPTION_DOMAIN                                                                              \
     { "domain", OPTION_STRING, true, "domain name, id or uuid" }

@@ -75,7 +75,7 @@ static void test_refusals(void **state) {
     check_refused("ol8 6 --liv", "command 'do' doesn't support option --liv");
     check_refused("ol8 6 --=x", "command 'do' doesn't support option --");
     check_refused("ol8 6 acpi more", "unexpected data 'more'");
-    check_refused("ol8 --live", "command 'do' requires <count> option");
+    check_refused("ol8 --live", "command 'do' requires --count option");
     check_refused("--live", "command 'do' requires <domain> option");
     check_refused("ol8 6 --live=yes", "invalid '=' after option --live");
     check_refused("ol8 6 --live --live", "option --live already seen");
@@ -108,11 +108,12 @@ static void test_rest(void **state) {
     Args args;
 
     assert_int_equal(
-        parse("--cmd info ol8 --hmp status --json", rest_options, &words, &args, &problem), 0);
+        parse("--cmd info ol8 --hmp status --cmd more --json", rest_options, &words, &args, &problem), 0);
     assert_string_equal(args_string(&args, "domain"), "ol8");
-    assert_int_equal(args.n_rest, 2);
+    assert_int_equal(args.n_rest, 3);
     assert_string_equal(args.rest[0], "info");
     assert_string_equal(args.rest[1], "status");
+    assert_string_equal(args.rest[2], "more");
     assert_true(args_has(&args, "hmp"));
     assert_true(args.json);
     args_done(&args);
