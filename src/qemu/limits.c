@@ -146,13 +146,25 @@ static int enter_scope(Begin *begin, Error **reterr) {
     return r;
 }
 
+/* A group of our name may be left from a machine that ended while no daemon looked, with that one's limits. */
+static int remove_leftover(const Limits *limits, Error **reterr) {
+    CLEANUP(cgroup_tree_freep) CgroupTree *tree = NULL;
+
+    if (cgroup_tree_open(limits->host->cgroups, limits->partition, limits->machine, &tree, NULL) < 0)
+        return 0;
+    return cgroup_tree_remove(tree, reterr);
+}
+
 static int enter_partition(Begin *begin, Error **reterr) {
     Limits *limits = begin->limits;
+    int r = 0;
 
     limits->partition = strdup(begin->partition ? begin->partition : limits->host->partition);
     if (!limits->partition)
         return error_no_memory(reterr);
-    return begin->partition ? 0 : cgroup_partition_make(limits->host->cgroups, limits->partition, reterr);
+    if (!begin->partition)
+        r = cgroup_partition_make(limits->host->cgroups, limits->partition, reterr);
+    return r < 0 ? r : remove_leftover(limits, reterr);
 }
 
 static int make_tree(Begin *begin, Error **reterr) {

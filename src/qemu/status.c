@@ -272,7 +272,8 @@ static bool try_reconnect(Domain *domain, bool first) {
     } else if (!qemu_process_alive(&domain->pid)) {
         log_info("domain '%s': its QEMU (process %d) ended while vireod was away", domain_name(domain),
                  (int)domain->pid.pid);
-        driver_stop(domain, SHUTOFF_UNKNOWN, STOPPED_FAILED);
+        limits_resume(domain, domain->found.partition, domain->found.group, domain->found.machine, NULL);
+        driver_stop(domain, SHUTOFF_UNKNOWN, STOPPED_FAILED); /* which removes its cgroup, too */
     } else if (reconnect(domain, &error) >= 0) {
         driver_save_status(domain, NULL);
         log_info("domain '%s' found running, %u vCPUs", domain_name(domain),
