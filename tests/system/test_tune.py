@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from conftest import wait_for
-from tuning import groups, host_cpus, mounts, threads
+from tuning import cpus, groups, host_cpus, mounts, threads
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="SKIP: cgroups need root"),
@@ -381,3 +381,43 @@ def test_partitions(daemon, partition):
     assert f"the group '{partition}' has only '{first}'" in str(caught.value), caught.value
     assert "vcpupin" not in daemon.virsh("dumpxml", "p") and found["vcpu1"].affinity() == {first}
     daemon.virsh("destroy", "p")
+
+
+def test_automatic_placement(daemon, tmp_path):
+    """placement='auto' asks numad: its nodes' CPUs and memory, kept over a restart; without numad a clear error."""
+    if daemon.partition == "/machine.slice":
+        pytest.skip("SKIP: a service of systemd has a PATH of its own")
+    program = tmp_path / "numad"
+    program.write_text(f"#!/bin/sh\necho \"$@\" >>{tmp_path}/asked\necho 0\n")
+    program.chmod(0o755)
+    before = os.environ["PATH"]
+
+    def restart(path):
+        os.environ["PATH"] = path
+        try:
+            daemon.stop()
+            daemon.start()
+        finally:
+            os.environ["PATH"] = before
+
+    daemon.define("t", boot=False, maximum=2, current=2)
+    xml = daemon.virsh("dumpxml", "t").replace("placement='static'", "placement='auto'")
+    (tmp_path / "t.xml").write_text(xml)
+    daemon.virsh("define", tmp_path / "t.xml")
+    restart(str(tmp_path / "nowhere"))
+    error = daemon.virsh("start", "t", "--paused", ok=False)
+    assert "domain 't'" in error and "numad, which is not installed" in error and "placement='static'" in error, error
+    restart(f"{tmp_path}:{before}")
+    daemon.virsh("start", "t", "--paused")
+    assert (tmp_path / "asked").read_text() == "-w 2:64\n"
+    with open("/sys/devices/system/node/node0/cpulist") as f:
+        node0 = cpus(f.read().strip())
+    thread = threads(daemon.qemus()["t"])["vcpu1"]
+    assert thread.affinity() == node0 and thread.value("cpuset", "cpuset.mems") == "0"
+    restart(str(tmp_path / "nowhere"))
+    assert "vcpu1" not in daemon.vireo("reconcile", "t") and "placement='auto'" in daemon.virsh("dumpxml", "t")
+    daemon.virsh("setvcpus", "t", "2", "--live")
+    program.write_text("#!/bin/sh\necho over there\n")
+    restart(f"{tmp_path}:{before}")
+    daemon.virsh("destroy", "t")
+    assert "'over there" in daemon.virsh("start", "t", "--paused", ok=False)
