@@ -502,10 +502,6 @@ static int parse_cachetune(Parser *parser, xmlNodePtr node) {
     return parse_resctrl(parser, node, false);
 }
 
-static int parse_memorytune(Parser *parser, xmlNodePtr node) {
-    return parse_resctrl(parser, node, true);
-}
-
 static int parse_cputune(Parser *parser, xmlNodePtr node) {
     static const ElementReader readers[] = {
         {"shares", parse_shares, false},
@@ -524,11 +520,16 @@ static int parse_cputune(Parser *parser, xmlNodePtr node) {
         {"iothreadsched", parse_iothreadsched, false},
         {"emulatorsched", parse_emulatorsched, false},
         {"cachetune", parse_cachetune, false},
-        {"memorytune", parse_memorytune, false},
+        {"memorytune", NULL, false}, /* after all of <cachetune> */
         {"energytune", NULL, true},
     };
+    int r = parse_children(parser, node, readers, ARRAY_SIZE(readers));
 
-    return parse_children(parser, node, readers, ARRAY_SIZE(readers));
+    /* The groups come in the order in which they are written: those of <cachetune> first. */
+    for (xmlNodePtr at = node->children; at && r >= 0; at = at->next)
+        if (node_is(at, "memorytune"))
+            r = parse_resctrl(parser, at, true);
+    return r;
 }
 
 /* ---- <numatune> ---- */
