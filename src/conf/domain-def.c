@@ -65,6 +65,10 @@ static void devices_done(DomainDef *def) {
     free(def->controllers);
 }
 
+bool vcpu_def_is_hotpluggable(const VcpuDef *vcpu) {
+    return vcpu->hotpluggable == TRISTATE_ABSENT ? !vcpu->online : vcpu->hotpluggable == TRISTATE_YES;
+}
+
 void domain_def_free(DomainDef *def) {
     if (!def)
         return;

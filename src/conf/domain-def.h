@@ -36,6 +36,9 @@ typedef struct VcpuDef {
     SchedDef sched; /* <vcpusched> */
 } VcpuDef;
 
+/* What is not said: an offline vCPU can be plugged, an online one is there from the start. */
+bool vcpu_def_is_hotpluggable(const VcpuDef *vcpu);
+
 typedef enum CpuMode {
     CPU_MODE_NONE, /* no <cpu>, or one with topology/numa only: QEMU's default model */
     CPU_MODE_CUSTOM,

@@ -132,7 +132,7 @@ static void format_vcpus(Writer *w, const DomainDef *def) {
         writer_start(w, "vcpu");
         writer_number(w, "id", id);
         writer_attribute(w, "enabled", vcpu->online ? "yes" : "no");
-        writer_attribute(w, "hotpluggable", vcpu->hotpluggable == TRISTATE_YES ? "yes" : "no");
+        writer_attribute(w, "hotpluggable", vcpu_def_is_hotpluggable(vcpu) ? "yes" : "no");
         if (vcpu->order)
             writer_number(w, "order", vcpu->order);
         if (w->pending && bitmap_test(w->pending, id))

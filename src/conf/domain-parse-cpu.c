@@ -32,8 +32,8 @@ int parse_vcpu(Parser *parser, xmlNodePtr node) {
         return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML,
                             "current vcpus count must be greater than 0 (line %ld)", xmlGetLineNo(node));
     if (current > max)
-        return error_report(parser->reterr, FROM_DOMAIN, ERROR_INVALID_ARG,
-                            "maxvcpus must not be less than current vcpus (%u < %u)", max, current);
+        return error_report(parser->reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
+                            "maximum vCPU count must not be less than current vCPU count (%u < %u)", max, current);
     if (domain_def_set_max_vcpus(def, max) < 0)
         return error_no_memory(parser->reterr);
     for (unsigned i = 0; i < max; i++)
@@ -47,10 +47,12 @@ int parse_vcpu(Parser *parser, xmlNodePtr node) {
     bitmap_free(TAKE_PTR(def->cpuset)); /* a second <vcpu> */
     if (bitmap_parse(cpuset, BITMAP_MAX_BITS, &def->cpuset) < 0)
         return error_report(parser->reterr, FROM_DOMAIN, ERROR_INVALID_ARG,
-                            "Failed to parse bitmap '%.200s'", cpuset);
+                            "Failed to parse bitmap '%.200s': the 'cpuset' of element 'vcpu' (line %ld)", cpuset,
+                            xmlGetLineNo(node));
     if (bitmap_is_empty(def->cpuset))
-        return error_report(parser->reterr, FROM_DOMAIN, ERROR_INVALID_ARG,
-                            "Invalid value of 'cpuset': %.200s", cpuset);
+        return error_report(parser->reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
+                            "Invalid value of 'cpuset': %.200s (element 'vcpu' in line %ld): the list is empty", cpuset,
+                            xmlGetLineNo(node));
     return 0;
 }
 
@@ -61,7 +63,7 @@ static int parse_one_vcpu(Parser *parser, xmlNodePtr node) {
     VcpuDef *vcpu;
     int r;
 
-    r = attribute_unsigned(parser, node, "id", DOMAIN_MAX_VCPUS, &id);
+    r = attribute_unsigned(parser, node, "id", UINT32_MAX - 1, &id);
     if (r >= 0)
         r = attribute_tristate(parser, node, "enabled", &enabled);
     if (r < 0)
@@ -70,10 +72,12 @@ static int parse_one_vcpu(Parser *parser, xmlNodePtr node) {
         return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML, "missing vcpu id (line %ld)",
                             xmlGetLineNo(node));
     if (enabled == TRISTATE_ABSENT)
-        return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML, "missing 'enabled' of vcpu '%u'", id);
+        return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML, "missing 'enabled' of vcpu '%u' (line %ld)", id,
+                            xmlGetLineNo(node));
     if (id >= def->n_vcpus_max)
         return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML,
-                            "vcpu id '%u' is out of range of maximum vcpu count", id);
+                            "vcpu id '%u' is out of range of maximum vcpu count %u (line %ld)", id, def->n_vcpus_max,
+                            xmlGetLineNo(node));
     vcpu = &def->vcpus[id];
     vcpu->online = enabled == TRISTATE_YES;
     vcpu->hotpluggable = vcpu->online ? TRISTATE_NO : TRISTATE_YES;
@@ -175,8 +179,9 @@ static int parse_cell(Parser *parser, xmlNodePtr node) {
                             "NUMA cells must be written in the order of their ids (line %ld)",
                             xmlGetLineNo(node));
     if (cpus && bitmap_parse(cpus, BITMAP_MAX_BITS, &cell->cpus) < 0)
-        return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML, "Failed to parse bitmap '%.200s'",
-                            cpus);
+        return error_report(parser->reterr, FROM_DOMAIN, ERROR_INVALID_ARG,
+                            "Failed to parse bitmap '%.200s': the 'cpus' of NUMA cell %u (line %ld)", cpus, id,
+                            xmlGetLineNo(node));
     return parse_size_kib(parser, node, memory, unit, &cell->memory_kib);
 }
 

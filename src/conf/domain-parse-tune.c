@@ -10,8 +10,8 @@
 #define PRIORITY_MAX 99u
 #define TUNE_ITEMS_MAX 1024u /* of one kind: each is compared with all others; no processor has as many */
 
-/* A list attribute that must be there and have a member. */
-static int attribute_list(Parser *parser, xmlNodePtr node, const char *name, Bitmap **ret) {
+/* A list attribute that must be there; it may be of nothing. */
+static int attribute_map(Parser *parser, xmlNodePtr node, const char *name, Bitmap **ret) {
     CLEANUP_FREE char *text = node_attribute(node, name);
     CLEANUP_BITMAP Bitmap *map = NULL;
     int r;
@@ -23,9 +23,25 @@ static int attribute_list(Parser *parser, xmlNodePtr node, const char *name, Bit
     if (r == -ENOMEM)
         return error_no_memory(parser->reterr);
     if (r < 0)
-        return error_report(parser->reterr, FROM_DOMAIN, ERROR_INVALID_ARG, "Failed to parse bitmap '%.200s'", text);
+        return error_report(parser->reterr, FROM_DOMAIN, ERROR_INVALID_ARG, 
+                            "Failed to parse bitmap '%.200s': the '%s' of element '%s' (line %ld)", text, name,
+                            (const char *)node->name, xmlGetLineNo(node));
+    *ret = TAKE_PTR(map);
+    return 0;
+}
+
+/* The same with at least one member. */
+static int attribute_list(Parser *parser, xmlNodePtr node, const char *name, Bitmap **ret) {
+    CLEANUP_FREE char *text = node_attribute(node, name);
+    CLEANUP_BITMAP Bitmap *map = NULL;
+    int r = attribute_map(parser, node, name, &map);
+
+    if (r < 0)
+        return r;
     if (bitmap_is_empty(map))
-        return error_report(parser->reterr, FROM_DOMAIN, ERROR_INVALID_ARG, "Invalid value of '%s': %.200s", name, text);
+        return error_report(parser->reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
+                            "Invalid value of '%s': %.200s (element '%s' in line %ld): the list is empty", name,
+                            text ? text : "", (const char *)node->name, xmlGetLineNo(node));
     *ret = TAKE_PTR(map);
     return 0;
 }
@@ -236,6 +252,13 @@ static int parse_emulatorpin(Parser *parser, xmlNodePtr node) {
     return attribute_list(parser, node, "cpuset", &parser->def->cputune.emulator_pin);
 }
 
+static int no_iothread(Parser *parser, xmlNodePtr node, unsigned id) {
+    return error_report(parser->reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
+                        "Cannot find 'iothread' : %u, which <%s> in line %ld names; <iothreads> or <iothreadids> must have "
+                        "it",
+                        id, (const char *)node->name, xmlGetLineNo(node));
+}
+
 static int parse_iothreadpin(Parser *parser, xmlNodePtr node) {
     IothreadDef *iothread;
     unsigned id = 0;
@@ -245,7 +268,7 @@ static int parse_iothreadpin(Parser *parser, xmlNodePtr node) {
         return r;
     iothread = domain_def_iothread(parser->def, id);
     if (!iothread)
-        return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML, "Cannot find 'iothread' : %u", id);
+        return no_iothread(parser, node, id);
     if (iothread->pin)
         return error_report(parser->reterr, FROM_DOMAIN, ERROR_INTERNAL, "duplicate iothreadpin for same iothread '%u'",
                             id);
@@ -288,8 +311,9 @@ static int parse_vcpusched(Parser *parser, xmlNodePtr node) {
         r = parse_sched(parser, node, &sched);
     for (int id = r < 0 ? -1 : bitmap_next(ids, 0); id >= 0; id = bitmap_next(ids, id + 1)) {
         if (id >= (int)def->n_vcpus_max)
-            return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML,
-                                "vCPU '%d' of <vcpusched> is not present in domain definition", id);
+            return error_report(parser->reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
+                                "vCPU '%d' is not present in domain definition, but in <vcpusched> (line %ld)", id,
+                                xmlGetLineNo(node));
         if (def->vcpus[id].sched.given)
             return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML_DETAIL,
                                 "vcpusched attributes 'vcpus' must not overlap (vCPU '%d')", id);
@@ -309,7 +333,7 @@ static int parse_iothreadsched(Parser *parser, xmlNodePtr node) {
         IothreadDef *iothread = domain_def_iothread(parser->def, (unsigned)id);
 
         if (!iothread)
-            return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML, "Cannot find 'iothread' : %d", id);
+            return no_iothread(parser, node, (unsigned)id);
         if (iothread->sched.given)
             return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML_DETAIL,
                                 "iothreadsched attributes 'iothreads' must not overlap (iothread '%d')", id);
@@ -333,7 +357,7 @@ static int find_resctrl(Parser *parser, xmlNodePtr node, ResctrlDef **ret) {
     CpuTuneDef *tune = &parser->def->cputune;
     CLEANUP_BITMAP Bitmap *vcpus = NULL, *all = bitmap_new_range(parser->def->n_vcpus_max);
     ResctrlDef *resctrl;
-    int r = attribute_list(parser, node, "vcpus", &vcpus);
+    int r = attribute_map(parser, node, "vcpus", &vcpus);
 
     *ret = NULL;
     if (r < 0)
@@ -351,7 +375,7 @@ static int find_resctrl(Parser *parser, xmlNodePtr node, ResctrlDef **ret) {
             return 0;
         }
         if (bitmap_overlaps(tune->resctrls[i].vcpus, vcpus))
-            return error_report(parser->reterr, FROM_DOMAIN, ERROR_INVALID_ARG,
+            return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML,
                                 "Overlapping vcpus in resctrls: the 'vcpus' of <%s> in line %ld must be those of "
                                 "another cachetune or memorytune, or none of them",
                                 (const char *)node->name, xmlGetLineNo(node));
@@ -428,6 +452,9 @@ static int parse_node(Parser *parser, xmlNodePtr node, ResctrlDef *resctrl) {
 
 /* A monitor is the group's own, of all its vCPUs, or of some that no other of its kind has. */
 static int check_monitor(Parser *parser, xmlNodePtr node, const ResctrlDef *resctrl, const MonitorDef *monitor) {
+    if (bitmap_is_empty(monitor->vcpus))
+        return error_report(parser->reterr, FROM_DOMAIN, ERROR_INVALID_ARG,
+                            "vcpus is empty: <monitor> in line %ld watches nothing", xmlGetLineNo(node));
     if (!bitmap_is_subset(monitor->vcpus, resctrl->vcpus))
         return error_report(parser->reterr, FROM_DOMAIN, ERROR_INVALID_ARG,
                             "Monitor has vcpus conflict with allocation: those of <monitor> in line %ld must be among "
@@ -454,11 +481,11 @@ static int parse_monitor(Parser *parser, xmlNodePtr node, ResctrlDef *resctrl, b
     int r = is_memory ? 0 : attribute_required(parser, node, "level", UINT32_MAX, &level);
 
     if (r >= 0 && level != 3)
-        r = error_report(parser->reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
+        r = error_report(parser->reterr, FROM_DOMAIN, ERROR_XML,
                          "Invalid monitor cache level '%u' (line %ld): only level 3 can be monitored", level,
                          xmlGetLineNo(node));
     if (r >= 0)
-        r = attribute_list(parser, node, "vcpus", &monitor.vcpus);
+        r = attribute_map(parser, node, "vcpus", &monitor.vcpus);
     if (r < 0)
         return r;
     r = check_monitor(parser, node, resctrl, &monitor);
@@ -502,10 +529,6 @@ static int parse_cachetune(Parser *parser, xmlNodePtr node) {
     return parse_resctrl(parser, node, false);
 }
 
-static int parse_memorytune(Parser *parser, xmlNodePtr node) {
-    return parse_resctrl(parser, node, true);
-}
-
 static int parse_cputune(Parser *parser, xmlNodePtr node) {
     static const ElementReader readers[] = {
         {"shares", parse_shares, false},
@@ -524,11 +547,16 @@ static int parse_cputune(Parser *parser, xmlNodePtr node) {
         {"iothreadsched", parse_iothreadsched, false},
         {"emulatorsched", parse_emulatorsched, false},
         {"cachetune", parse_cachetune, false},
-        {"memorytune", parse_memorytune, false},
+        {"memorytune", NULL, false}, /* after all of <cachetune> */
         {"energytune", NULL, true},
     };
+    int r = parse_children(parser, node, readers, ARRAY_SIZE(readers));
 
-    return parse_children(parser, node, readers, ARRAY_SIZE(readers));
+    /* The groups come in the order in which they are written: those of <cachetune> first. */
+    for (xmlNodePtr at = node->children; at && r >= 0; at = at->next)
+        if (node_is(at, "memorytune"))
+            r = parse_resctrl(parser, at, true);
+    return r;
 }
 
 /* ---- <numatune> ---- */

@@ -7,20 +7,24 @@ static int check_vcpus(const DomainDef *def, Error **reterr) {
     unsigned last_order = 0;
 
     if (!def->vcpus[0].online)
-        return error_report(reterr, FROM_DOMAIN, ERROR_INVALID_ARG, "vCPU '0' must be enabled");
+        return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED, "vcpu 0 can't be offline");
     if (def->vcpus[0].hotpluggable == TRISTATE_YES)
-        return error_report(reterr, FROM_DOMAIN, ERROR_INVALID_ARG, "vCPU '0' can't be hotpluggable");
+        return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED, "vcpu0 can't be hotpluggable");
     if (def->vcpus[0].order > 1)
-        return error_report(reterr, FROM_DOMAIN, ERROR_INVALID_ARG, "vCPU '0' must have order 1");
+        return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
+                            "vcpu0 must be enabled first: its order is '%u', not '1'", def->vcpus[0].order);
     for (unsigned id = 0; id < def->n_vcpus_max; id++) {
         const VcpuDef *vcpu = &def->vcpus[id];
 
+        if (!vcpu->online && vcpu->hotpluggable == TRISTATE_NO)
+            return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
+                                "vcpu '%u' is both offline and not hotpluggable", id);
         if (!vcpu->online)
             continue;
         ordered |= vcpu->order != 0;
         unordered |= vcpu->order == 0;
         if (vcpu->order > def->n_vcpus_max)
-            return error_report(reterr, FROM_DOMAIN, ERROR_XML,
+            return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
                                 "order '%u' of vCPU '%u' is beyond the maximum of %u vcpus", vcpu->order,
                                 id, def->n_vcpus_max);
         if (vcpu->hotpluggable == TRISTATE_YES) {
@@ -28,18 +32,21 @@ static int check_vcpus(const DomainDef *def, Error **reterr) {
             continue;
         }
         if (seen_hotpluggable)
-            return error_report(reterr, FROM_DOMAIN, ERROR_INVALID_ARG,
-                                "online non-hotpluggable vCPU '%u' is not allowed to follow a "
-                                "hotpluggable one",
+            return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
+                                "online non-hotpluggable vcpus need to be ordered prior to hotpluggable vcpus: vcpu "
+                                "'%u' follows a hotpluggable one",
                                 id);
         if (vcpu->order && vcpu->order < last_order)
-            return error_report(reterr, FROM_DOMAIN, ERROR_INVALID_ARG,
-                                "online non-hotpluggable vCPUs need to have ascending order");
+            return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
+                                "online non-hotpluggable vcpus must be ordered in ascending order: vcpu '%u' has order "
+                                "'%u' after '%u'",
+                                id, vcpu->order, last_order);
         last_order = vcpu->order;
     }
     if (ordered && unordered)
-        return error_report(reterr, FROM_DOMAIN, ERROR_INVALID_ARG,
-                            "all online vCPUs need an order if one has it");
+        return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
+                            "all vcpus must have either set or unset order: some that are enabled have one, some have "
+                            "none");
     return 0;
 }
 
@@ -57,7 +64,8 @@ static int check_topology(const DomainDef *def, Error **reterr) {
     }
     if (product != def->n_vcpus_max)
         return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
-                            "CPU topology doesn't match maximum vcpu count");
+                            "CPU topology doesn't match maximum vcpu count: <topology> must make %u CPUs",
+                            def->n_vcpus_max);
     return 0;
 }
 
@@ -69,7 +77,9 @@ static int check_numa(const DomainDef *def, Error **reterr) {
             continue;
         if (bitmap_last(cpus) >= (int)def->n_vcpus_max)
             return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
-                                "CPU IDs in <numa> exceed the <vcpu> count");
+                                "CPU IDs in <numa> exceed the <vcpu> count: NUMA cell %zu has CPU '%d', the last one is "
+                                "'%u'",
+                                i, bitmap_last(cpus), def->n_vcpus_max - 1);
         for (size_t k = 0; k < i; k++)
             if (def->cpu.cells[k].cpus && bitmap_overlaps(cpus, def->cpu.cells[k].cpus))
                 return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,

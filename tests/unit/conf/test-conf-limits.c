@@ -101,6 +101,21 @@ static void test_maximum_vcpus(void **state) {
     assert_int_equal(def->vcpus[2].hotpluggable, TRISTATE_ABSENT);
 }
 
+/* An offline vCPU of which nothing was said can be plugged, and is written so once the vCPUs are written one by one. */
+static void test_offline_is_hotpluggable(void **state) {
+    CLEANUP_DOMAIN_DEF DomainDef *def = parse(HEAD "<vcpu current='1'>2</vcpu>" TAIL), *again = NULL;
+    CLEANUP_FREE char *text = NULL;
+
+    assert_int_equal(domain_def_set_max_vcpus(def, 3), 0);
+    def->vcpus_individual = true;
+    assert_int_equal(domain_format(def, &(DomainFormatParams){0}, &text), 0);
+    assert_non_null(strstr(text, "<vcpu id='0' enabled='yes' hotpluggable='no'/>"));
+    assert_non_null(strstr(text, "<vcpu id='1' enabled='no' hotpluggable='yes'/>"));
+    assert_non_null(strstr(text, "<vcpu id='2' enabled='no' hotpluggable='yes'/>"));
+    again = parse(text);
+    assert_int_equal(again->vcpus[2].hotpluggable, TRISTATE_YES);
+}
+
 static void test_spaces(void **state) {
     CLEANUP_DOMAIN_DEF DomainDef *def =
         parse("<domain type='kvm'><name>n</name><uuid>\n 6C1A0FD28f104b3f9b803f1d26b0a0ff\n</uuid>"
@@ -185,6 +200,7 @@ int main(void) {
         cmocka_unit_test(test_number_of_devices),
         cmocka_unit_test(test_warnings_end),
         cmocka_unit_test(test_maximum_vcpus),
+        cmocka_unit_test(test_offline_is_hotpluggable),
         cmocka_unit_test(test_spaces),
         cmocka_unit_test(test_uuid),
         cmocka_unit_test(test_element_order_is_free),
