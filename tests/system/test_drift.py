@@ -87,7 +87,7 @@ def test_what_happened_while_the_daemon_was_away(daemon):
 
 
 def test_a_machine_that_ended_unseen(daemon):
-    """Its cgroup goes when the next daemon finds out; one that was left is not taken over with its limits."""
+    """Its cgroup goes when the next daemon finds out."""
     daemon.paused("t", maximum=2, current=2, tune=TUNE)
     pid = daemon.qemus()["t"]
     daemon.stop()
@@ -95,6 +95,13 @@ def test_a_machine_that_ended_unseen(daemon):
     wait_for(lambda: not daemon.qemus(), 10, "end of QEMU")
     daemon.start()
     assert not [path for path in groups(daemon) if path != daemon.partition]
+
+
+def test_a_group_that_was_left(daemon):
+    """It is not taken over with its limits."""
+    if daemon.partition == "/machine.slice":
+        pytest.skip("SKIP: systemd removes a scope's cgroup itself")
+    daemon.paused("t")
     left = f"{mounts()['cpu'][1]}{daemon.partition}/vireo-2-u"
     os.makedirs(f"{left}/vcpu0")
     write(f"{left}/vcpu0/" + ("cpu.cfs_quota_us" if mounts()["cpu"][0] == 1 else "cpu.max"), "5000")
