@@ -221,8 +221,8 @@ static int run(Daemon *daemon, const Options *options) {
     else
         r = sd_event_loop(event);
     rpc_server_free(daemon->server);
+    worker_shutdown(); /* what a worker still does, it does for the driver */
     driver_free(daemon->driver);
-    worker_shutdown();
     sd_event_unref(event);
     return r;
 }

@@ -403,31 +403,9 @@ static int total_stats(Domain *domain, Params *params, Error **reterr) {
     return 0;
 }
 
-/* The vCPUs' share of each host CPU's time. */
-static int add_vcpu_times(Domain *domain, uint64_t *times, size_t n, Error **reterr) {
-    const DomainDef *def = domain->live;
-
-    for (unsigned id = 0; id < def->n_vcpus_max; id++) {
-        CLEANUP_FREE uint64_t *one = NULL;
-        size_t n_one = 0;
-        char child[32];
-        int r;
-
-        if (!vcpu_map_tid(&domain->vcpus, id))
-            continue;
-        snprintf(child, sizeof(child), "vcpu%u", id);
-        r = limits_usage_percpu(domain, child, &one, &n_one, reterr);
-        if (r < 0)
-            return r;
-        for (size_t cpu = 0; cpu < n_one && cpu < n; cpu++)
-            times[cpu] += one[cpu];
-    }
-    return 0;
-}
-
 static int percpu_stats(Domain *domain, const remote_domain_get_cpu_stats_args *args, Params *params, Error **reterr) {
     CLEANUP_FREE uint64_t *all = NULL, *vcpus = NULL;
-    size_t n = 0;
+    size_t n = 0, n_vcpus = 0;
     int r = limits_usage_percpu(domain, NULL, &all, &n, reterr);
 
     if (r < 0)
@@ -435,14 +413,11 @@ static int percpu_stats(Domain *domain, const remote_domain_get_cpu_stats_args *
     if (args->start_cpu >= (int)n)
         return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "start_cpu %d larger than maximum of %zu",
                             args->start_cpu, n - 1);
-    vcpus = calloc(n + 1, sizeof(uint64_t));
-    if (!vcpus)
-        return error_no_memory(reterr);
-    r = add_vcpu_times(domain, vcpus, n, reterr);
+    r = limits_vcpu_times(domain, &vcpus, &n_vcpus, reterr);
     for (size_t i = (size_t)args->start_cpu; r >= 0 && i < n && i < (size_t)args->start_cpu + args->ncpus; i++) {
         params_add_ullong(params, "cpu_time", 0, all[i]);
         if (args->nparams > 1)
-            params_add_ullong(params, "vcpu_time", 0, vcpus[i]);
+            params_add_ullong(params, "vcpu_time", 0, i < n_vcpus ? vcpus[i] : 0);
     }
     return r;
 }

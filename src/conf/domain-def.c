@@ -236,6 +236,7 @@ int domain_def_set_max_vcpus(DomainDef *def, unsigned max) {
     assert(max > 0 && max <= DOMAIN_MAX_VCPUS);
     for (unsigned i = max; i < def->n_vcpus_max; i++)
         bitmap_free(TAKE_PTR(def->vcpus[i].pin));
+    cputune_clip(&def->cputune, max);
     vcpus = realloc(def->vcpus, max * sizeof(VcpuDef));
     if (!vcpus)
         return -ENOMEM;

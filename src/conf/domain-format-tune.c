@@ -30,8 +30,9 @@ static void format_iothread(Writer *w, const IothreadDef *iothread) {
     writer_close(w, "iothread");
 }
 
-static bool is_plain(const IothreadDef *iothread) {
-    return iothread->automatic && !iothread->has_poll_max && !iothread->has_poll_grow &&
+/* Read back without being named, would it get its id? */
+static bool is_plain(const IothreadDef *iothread, size_t at) {
+    return iothread->automatic && iothread->id == at + 1 && !iothread->has_poll_max && !iothread->has_poll_grow &&
            !iothread->has_poll_shrink && iothread->pool_min < 0 && iothread->pool_max < 0;
 }
 
@@ -42,7 +43,7 @@ static void format_iothreads(Writer *w, const DomainDef *def) {
         return;
     writer_line(w, "<iothreads>%zu</iothreads>", def->n_iothreads);
     for (size_t i = 0; i < def->n_iothreads; i++)
-        plain &= is_plain(&def->iothreads[i]);
+        plain &= is_plain(&def->iothreads[i], i);
     if (plain)
         return;
     writer_open(w, "iothreadids");

@@ -351,20 +351,24 @@ static int parse_emulatorsched(Parser *parser, xmlNodePtr node) {
 
 /* ---- <cachetune> and <memorytune> ---- */
 
+/* A lowered maximum must not make the rest unreadable. */
+static void clip_to_maximum(const Parser *parser, Bitmap *vcpus) {
+    for (int id = bitmap_last(vcpus); id >= (int)parser->def->n_vcpus_max; id = bitmap_last(vcpus))
+        bitmap_clear(vcpus, (unsigned)id);
+}
+
 /* The group of the vCPUs a <cachetune> or <memorytune> names: another element's if they are the same ones, a new one
  * if nobody has any of them. *ret is NULL where none of the vCPUs exists: then the element means nothing. */
 static int find_resctrl(Parser *parser, xmlNodePtr node, ResctrlDef **ret) {
     CpuTuneDef *tune = &parser->def->cputune;
-    CLEANUP_BITMAP Bitmap *vcpus = NULL, *all = bitmap_new_range(parser->def->n_vcpus_max);
+    CLEANUP_BITMAP Bitmap *vcpus = NULL;
     ResctrlDef *resctrl;
     int r = attribute_map(parser, node, "vcpus", &vcpus);
 
     *ret = NULL;
     if (r < 0)
         return r;
-    if (!all)
-        return error_no_memory(parser->reterr);
-    bitmap_intersect(vcpus, all);
+    clip_to_maximum(parser, vcpus);
     if (bitmap_is_empty(vcpus)) {
         parse_warn(parser, node);
         return 0;
@@ -488,6 +492,12 @@ static int parse_monitor(Parser *parser, xmlNodePtr node, ResctrlDef *resctrl, b
         r = attribute_map(parser, node, "vcpus", &monitor.vcpus);
     if (r < 0)
         return r;
+    if (!bitmap_is_empty(monitor.vcpus) && bitmap_next(monitor.vcpus, 0) >= (int)parser->def->n_vcpus_max) {
+        bitmap_free(monitor.vcpus);
+        parse_warn(parser, node);
+        return 0;
+    }
+    clip_to_maximum(parser, monitor.vcpus);
     r = check_monitor(parser, node, resctrl, &monitor);
     to = r < 0 ? NULL : append(parser, node, &resctrl->monitors, &resctrl->n_monitors, sizeof(MonitorDef));
     if (!to) {
@@ -620,22 +630,8 @@ static int parse_memnode(Parser *parser, xmlNodePtr node) {
 
 static int parse_numatune(Parser *parser, xmlNodePtr node) {
     static const ElementReader readers[] = {{"memory", parse_numa_memory, false}, {"memnode", parse_memnode, false}};
-    const NumaTuneDef *tune = &parser->def->numatune;
-    int r = parse_children(parser, node, readers, ARRAY_SIZE(readers));
 
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < tune->n_memnodes; i++) {
-        if (tune->automatic)
-            return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML,
-                                "Per-node binding is not compatible with automatic NUMA placement.");
-        if (tune->given && tune->mode != tune->memnodes[i].mode &&
-            (tune->mode == NUMA_RESTRICTIVE || tune->memnodes[i].mode == NUMA_RESTRICTIVE))
-            return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML,
-                                "'restrictive' mode is required in memnode element when mode is 'restrictive' in memory "
-                                "element, and the other way round");
-    }
-    return 0;
+    return parse_children(parser, node, readers, ARRAY_SIZE(readers));
 }
 
 /* ---- <resource> ---- */

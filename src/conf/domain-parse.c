@@ -393,7 +393,7 @@ int domain_parse_node(void *root, const DomainParseParams *params, DomainDef **r
         r = parse_tune(&parser, node);
     if (r >= 0)
         r = fill(&parser, has_uuid);
-    if (r >= 0)
+    if (r >= 0 && !params->live)
         r = domain_validate(def, reterr);
     if (r < 0)
         return r;

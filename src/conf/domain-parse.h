@@ -14,6 +14,7 @@ typedef struct DomainParseParams {
     const char *default_arch; /* host arch for an <os> without arch; not NULL */
     DomainParseWarning warning; /* may be NULL */
     void *userdata;
+    bool live; /* of something that runs: what is so is not held to the rules of domain_validate */
 } DomainParseParams;
 
 /* Parses and runs domain_validate. No network, no entity expansion, no DTD loading, depth and size

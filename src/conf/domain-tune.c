@@ -47,6 +47,35 @@ static void resctrl_done(ResctrlDef *resctrl) {
     free(resctrl->monitors);
 }
 
+static void clip(Bitmap *vcpus, unsigned max) {
+    for (int id = bitmap_last(vcpus); id >= (int)max; id = bitmap_last(vcpus))
+        bitmap_clear(vcpus, (unsigned)id);
+}
+
+void cputune_clip(CpuTuneDef *tune, unsigned max) {
+    size_t n = 0;
+
+    for (size_t i = 0; i < tune->n_resctrls; i++) {
+        ResctrlDef *resctrl = &tune->resctrls[i];
+        size_t n_monitors = 0;
+
+        clip(resctrl->vcpus, max);
+        for (size_t k = 0; k < resctrl->n_monitors; k++) {
+            clip(resctrl->monitors[k].vcpus, max);
+            if (bitmap_is_empty(resctrl->monitors[k].vcpus))
+                bitmap_free(resctrl->monitors[k].vcpus);
+            else
+                resctrl->monitors[n_monitors++] = resctrl->monitors[k];
+        }
+        resctrl->n_monitors = n_monitors;
+        if (bitmap_is_empty(resctrl->vcpus))
+            resctrl_done(resctrl);
+        else
+            tune->resctrls[n++] = *resctrl;
+    }
+    tune->n_resctrls = n;
+}
+
 void cputune_done(CpuTuneDef *tune) {
     bitmap_free(tune->emulator_pin);
     for (size_t i = 0; i < tune->n_resctrls; i++)

@@ -88,6 +88,23 @@ static int check_numa(const DomainDef *def, Error **reterr) {
     return 0;
 }
 
+static int check_numatune(const DomainDef *def, Error **reterr) {
+    const NumaTuneDef *tune = &def->numatune;
+
+    for (size_t i = 0; i < tune->n_memnodes; i++) {
+        NumaMode mode = tune->memnodes[i].mode;
+
+        if (tune->automatic)
+            return error_report(reterr, FROM_DOMAIN, ERROR_XML,
+                                "Per-node binding is not compatible with automatic NUMA placement.");
+        if (tune->given && tune->mode != mode && (tune->mode == NUMA_RESTRICTIVE || mode == NUMA_RESTRICTIVE))
+            return error_report(reterr, FROM_DOMAIN, ERROR_XML,
+                                "'restrictive' mode is required in memnode element when mode is 'restrictive' in memory "
+                                "element, and the other way round");
+    }
+    return 0;
+}
+
 static int check_disk_iothread(const DomainDef *def, const DiskDef *disk, Error **reterr) {
     if (!disk->iothread)
         return 0;
@@ -124,6 +141,8 @@ int domain_validate(const DomainDef *def, Error **reterr) {
         r = check_topology(def, reterr);
     if (r >= 0)
         r = check_numa(def, reterr);
+    if (r >= 0)
+        r = check_numatune(def, reterr);
     if (r >= 0)
         r = check_disks(def, reterr);
     return r;

@@ -93,6 +93,8 @@ void audit_records_add_vcpus(AuditRecords *records, const Domain *domain, unsign
 void audit_records_send(AuditRecords *records, Domain *domain) {
     CLEANUP_ERROR Error *error = NULL;
 
+    if (records->failed)
+        log_error("domain '%s': an audit record could not be built: out of memory", domain_name(domain));
     if (records->n > 0 && domain->driver && send_all(records, domain->driver, &error) < 0)
         log_error("domain '%s': %s", domain_name(domain), error_message(error));
     records_done(records);

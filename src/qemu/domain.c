@@ -220,12 +220,12 @@ int domain_refresh_vcpus(Domain *domain, Error **reterr) {
     return r < 0 ? r : domain_take_vcpus(domain, &query, reterr);
 }
 
-int domain_refresh_iothreads(Domain *domain, Error **reterr) {
+int domain_refresh_iothreads(Domain *domain, bool always, Error **reterr) {
     json_object *reply = NULL;
     IothreadList list;
     int r;
 
-    if (domain->live->n_iothreads == 0 && domain->iothreads.n == 0)
+    if (!always && domain->live->n_iothreads == 0 && domain->iothreads.n == 0)
         return 0;
     r = monitor_run(domain->monitor, "query-iothreads", NULL, deadline_in(QUERY_USEC), &reply, reterr);
     if (r < 0)

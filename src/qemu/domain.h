@@ -136,5 +136,5 @@ int domain_query_vcpus(Domain *domain, VcpuQuery *query, Error **reterr);
 int domain_take_vcpus(Domain *domain, VcpuQuery *query, Error **reterr);
 /* Both at once. */
 int domain_refresh_vcpus(Domain *domain, Error **reterr);
-/* Asks QEMU for its IO threads, when the definition has any. Job held. */
-int domain_refresh_iothreads(Domain *domain, Error **reterr);
+/* Asks QEMU for its IO threads; unless `always`, only when there is any to be expected. Job held. */
+int domain_refresh_iothreads(Domain *domain, bool always, Error **reterr);

@@ -12,6 +12,8 @@
 
 #define COMMAND_USEC (30 * USEC_PER_SEC)
 #define DEFAULT_PERIOD 100000
+#define DEFAULT_SHARES 1024
+#define DEFAULT_POOL_MAX 64 /* QEMU's (util/async.c) */
 #define CHANGES_MAX (SCHED_KEY_MAX_ + 1)
 
 /* ---- the one way ---- */
@@ -34,11 +36,65 @@ static int edited_copy(const DomainDef *def, const Change *change, bool live, Do
     CLEANUP_DOMAIN_DEF DomainDef *copy = domain_def_copy(def);
     int r = copy ? change->edit(copy, live, change->arg, reterr) : error_no_memory(reterr);
 
-    if (r >= 0)
+    if (r >= 0 && !live) /* what runs need not be what may be written */
         r = domain_validate(copy, reterr);
     if (r >= 0)
         *ret = TAKE_PTR(copy);
     return r;
+}
+
+static void neutral_bandwidth(BandwidthDef *bandwidth, const BandwidthDef *edited) {
+    if (!bandwidth->period && edited->period)
+        bandwidth->period = DEFAULT_PERIOD;
+    if (!bandwidth->quota && edited->quota)
+        bandwidth->quota = -1;
+}
+
+static void neutral_pin(Bitmap **pin, const Bitmap *edited, const Bitmap *cpus) {
+    if (!*pin && edited && cpus)
+        *pin = bitmap_copy(cpus);
+}
+
+/* What was not asked for before is left alone when it is tuned: to take back what `edited` asked for it has to be said
+ * in full, as what a thread has without it. NULL: out of memory. */
+static DomainDef *neutral_copy(Domain *domain, const DomainDef *before, const DomainDef *edited) {
+    CLEANUP_DOMAIN_DEF DomainDef *def = domain_def_copy(before);
+    CLEANUP_BITMAP Bitmap *cpus = NULL, *mems = NULL;
+    CpuTuneDef *tune = def ? &def->cputune : NULL;
+
+    if (!def || limits_whole(domain, &cpus, &mems, NULL) < 0)
+        return NULL;
+    if (!tune->shares && edited->cputune.shares)
+        tune->shares = DEFAULT_SHARES;
+    neutral_bandwidth(&tune->vcpu, &edited->cputune.vcpu);
+    neutral_bandwidth(&tune->global, &edited->cputune.global);
+    neutral_bandwidth(&tune->emulator, &edited->cputune.emulator);
+    neutral_bandwidth(&tune->iothread, &edited->cputune.iothread);
+    for (unsigned id = 0; id < def->n_vcpus_max && !def->cpuset; id++)
+        neutral_pin(&def->vcpus[id].pin, edited->vcpus[id].pin, cpus);
+    if (!def->cpuset)
+        neutral_pin(&tune->emulator_pin, edited->cputune.emulator_pin, cpus);
+    for (size_t i = 0; i < def->n_iothreads && !def->cpuset; i++) {
+        const IothreadDef *other = domain_def_iothread(edited, def->iothreads[i].id);
+
+        neutral_pin(&def->iothreads[i].pin, other ? other->pin : NULL, cpus);
+    }
+    neutral_pin(&def->numatune.nodes, edited->numatune.nodes, mems);
+    return TAKE_PTR(def);
+}
+
+/* After a change that could not be tuned whole: first what was not there before, then what was. */
+static int take_back(Domain *domain, const Change *change, DomainDef *before, const DomainDef *edited) {
+    DomainDef *neutral = neutral_copy(domain, before, edited);
+    int r = 0;
+
+    if (neutral) {
+        domain->live = neutral;
+        r = limits_tune(domain, &change->scope, NULL);
+        domain_def_free(domain->live);
+    }
+    domain->live = before;
+    return limits_tune(domain, &change->scope, NULL) < 0 || !neutral ? -EIO : r;
 }
 
 /* The edited definition is the live one from here on, unless the threads cannot follow. */
@@ -55,11 +111,10 @@ static int change_live(Domain *domain, const Change *change, DomainDef *edited, 
     r = limits_tune(domain, &change->scope, reterr);
     if (r >= 0 || !domain->live)
         return r;
-    domain->live = TAKE_PTR(before);
-    domain_def_free(edited);
-    if (limits_tune(domain, &change->scope, NULL) < 0)
+    if (take_back(domain, change, TAKE_PTR(before), edited) < 0)
         log_warning("domain '%s': what its threads had before %s cannot be restored whole", domain_name(domain),
                     change->what);
+    domain_def_free(edited);
     if (change->undo)
         change->undo(domain, change->arg);
     return r;
@@ -285,12 +340,12 @@ static int check_sched(const SchedValues *values, Error **reterr) {
     return r;
 }
 
-/* Zero means: as it is. */
+/* Zero takes a value out of a definition; of what runs it means: as it is. */
 static int edit_sched(DomainDef *def, bool live, const void *arg, Error **reterr) {
     const SchedValues *values = arg;
 
     for (SchedKey key = 0; key < SCHED_KEY_MAX_; key++) {
-        if (!values->given[key] || !values->value[key])
+        if (!values->given[key] || (live && !values->value[key]))
             continue;
         if (key == SCHED_CPU_SHARES)
             def->cputune.shares = (uint64_t)values->value[key];
@@ -352,7 +407,7 @@ static void undo_add(Domain *domain, const void *arg) {
 
     delete_object(domain, id, NULL);
     limits_drop_iothread(domain, id);
-    domain_refresh_iothreads(domain, NULL);
+    domain_refresh_iothreads(domain, true, NULL);
 }
 
 static int act_add(Domain *domain, const void *arg, Error **reterr) {
@@ -420,12 +475,12 @@ static int edit_delete(DomainDef *def, bool live, const void *arg, Error **reter
 
 static int act_delete(Domain *domain, const void *arg, Error **reterr) {
     unsigned id = *(const unsigned *)arg;
-    int r = delete_object(domain, id, reterr);
+    CLEANUP_ERROR Error *error = NULL;
+    int r = delete_object(domain, id, &error);
 
-    if (r < 0)
-        return r;
-    limits_drop_iothread(domain, id);
-    domain_refresh_iothreads(domain, NULL);
+    if (domain_refresh_iothreads(domain, true, NULL) < 0 || iothread_list_find(&domain->iothreads, id))
+        return r < 0 ? error_propagate(reterr, TAKE_PTR(error)) : 0;
+    limits_drop_iothread(domain, id); /* gone, by us or before */
     return 0;
 }
 
@@ -478,8 +533,7 @@ static int set_property(Domain *domain, unsigned id, const char *property, json_
 }
 
 /* QEMU holds the pool's minimum to its maximum at each step: what widens goes first. */
-static int act_iothread(Domain *domain, const void *arg, Error **reterr) {
-    const IothreadDef *values = arg;
+static int set_properties(Domain *domain, const IothreadDef *values, Error **reterr) {
     int r = 0;
 
     if (values->has_poll_max)
@@ -494,7 +548,31 @@ static int act_iothread(Domain *domain, const void *arg, Error **reterr) {
         r = set_property(domain, values->id, "thread-pool-max", json_object_new_int(values->pool_max), reterr);
     if (r >= 0 && values->pool_min >= 0)
         r = set_property(domain, values->id, "thread-pool-min", json_object_new_int(values->pool_min), reterr);
-    return r < 0 ? r : domain_refresh_iothreads(domain, reterr);
+    return r;
+}
+
+/* One that is refused takes the ones before it back. */
+static int act_iothread(Domain *domain, const void *arg, Error **reterr) {
+    const IothreadDef *values = arg, *before = domain_def_iothread(domain->live, values->id);
+    const Iothread *now = iothread_list_find(&domain->iothreads, values->id);
+    int r = set_properties(domain, values, reterr);
+
+    if (r < 0 && now && before) {
+        IothreadDef old = {.id = values->id,
+                           .has_poll_max = values->has_poll_max,
+                           .poll_max_ns = now->poll_max_ns,
+                           .has_poll_grow = values->has_poll_grow,
+                           .poll_grow = now->poll_grow,
+                           .has_poll_shrink = values->has_poll_shrink,
+                           .poll_shrink = now->poll_shrink,
+                           .pool_min = values->pool_min < 0 ? -1 : MAX_OF(before->pool_min, 0),
+                           .pool_max = values->pool_max < 0        ? -1
+                                       : before->pool_max >= 0 ? before->pool_max
+                                                               : DEFAULT_POOL_MAX};
+
+        set_properties(domain, &old, NULL);
+    }
+    return r < 0 ? r : domain_refresh_iothreads(domain, false, reterr);
 }
 
 int driver_set_iothread(Domain *domain, const IothreadDef *values, unsigned flags, Error **reterr) {

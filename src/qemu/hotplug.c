@@ -237,6 +237,7 @@ static int run_plug(Domain *domain, const HotplugPlan *plan, Operation *operatio
     if (r >= 0)
         r = limits_widen_memory(domain, true, reterr);
     if (r < 0) {
+        limits_forget_vcpus(domain);
         free(replies);
         return r;
     }

@@ -51,6 +51,8 @@ void driver_stop(Domain *domain, int reason, int stopped_detail) {
     fiber_cond_broadcast(&domain->evidence);
     monitor_free(TAKE_PTR(domain->monitor));
     agent_free(TAKE_PTR(domain->agent));
+    if (!domain->limits && domain->live) /* it ended before it was found again */
+        limits_resume(domain, domain->found.partition, domain->found.group, domain->found.machine, NULL);
     limits_end(domain);
     audit_domain_stop(domain, audit_reason(reason));
     driver_fail_operations(domain, "the domain stopped");
@@ -304,7 +306,7 @@ static int bring_up(Domain *domain, uint64_t handshake_usec, Error **reterr) {
     if (r >= 0)
         r = limits_begin(domain, reterr);
     if (r >= 0)
-        r = domain_refresh_iothreads(domain, reterr);
+        r = domain_refresh_iothreads(domain, false, reterr);
     if (r >= 0)
         r = limits_tune(domain, &(LimitsScope){.all_iothreads = true}, reterr);
     if (r >= 0)

@@ -9,6 +9,7 @@
 #include "util/file.h"
 #include "util/scope.h"
 
+#define TASKS_FILE_MAX (1u << 20)
 #define EMULATOR_PASSES 3 /* QEMU makes and ends threads of its own at any time */
 
 static int compare_pid(const void *a, const void *b) {
@@ -124,6 +125,15 @@ static int apply_emulator(const Limits *limits, const LimitsPlan *plan, const Th
     return r < 0 ? r : each_emulator_thread(limits, plan, thread, set_emulator_thread, reterr);
 }
 
+static int apply_thread(const Limits *limits, const LimitsPlan *plan, const ThreadPlan *thread, const char *name,
+                        Error **reterr) {
+    int r = thread->tid ? apply_one(limits, thread, reterr) : apply_emulator(limits, plan, thread, reterr);
+
+    if (r < 0 && reterr && *reterr)
+        error_prefix(reterr, "%s of domain '%s'", thread->child, name);
+    return r;
+}
+
 /* In a scope it is the scope that competes with other machines. */
 static int apply_group(const Limits *limits, const LimitsPlan *plan, Error **reterr) {
     CgroupValues values = {.shares = plan->shares, .period = plan->global.period, .quota = plan->global.quota};
@@ -146,13 +156,8 @@ int limits_apply(const Limits *limits, const LimitsPlan *plan, const char *name,
      * of the two succeeds before the children and one after. */
     if (plan->group && apply_group(limits, plan, &later) >= 0)
         error_free(TAKE_PTR(later));
-    for (size_t i = 0; i < plan->n_threads && r >= 0; i++) {
-        const ThreadPlan *thread = &plan->threads[i];
-
-        r = thread->tid ? apply_one(limits, thread, reterr) : apply_emulator(limits, plan, thread, reterr);
-        if (r < 0 && reterr && *reterr)
-            error_prefix(reterr, "%s of domain '%s'", thread->child, name);
-    }
+    for (size_t i = 0; i < plan->n_threads && r >= 0; i++)
+        r = apply_thread(limits, plan, &plan->threads[i], name, reterr);
     if (r >= 0 && later) {
         r = apply_group(limits, plan, reterr);
         if (r < 0 && reterr && *reterr)
@@ -249,11 +254,45 @@ static bool affinity_differs(Mending *mending, const ThreadPlan *thread, pid_t t
     return !bitmap_is_empty(wanted) && differs_in_set(mending, thread->child, "affinity", is, wanted);
 }
 
+static bool is_in(const Mending *mending, const char *group, const char *monitor, pid_t tid) {
+    CLEANUP_FREE char *text = NULL, *path = NULL;
+
+    path = strf("%s%s%s%s%s/tasks", mending->limits->resctrl->root, group ? "/" : "", group ? group : "",
+                monitor ? "/mon_groups/" : "", monitor ? monitor : "");
+    if (!path || file_read(path, TASKS_FILE_MAX, &text, NULL) < 0)
+        return false;
+    for (char *at = text, *end;; at = end) {
+        long id = strtol(at, &end, 10);
+
+        if (end == at)
+            return false;
+        if (id == tid)
+            return true;
+    }
+}
+
+static bool resctrls_differ(Mending *mending, const ThreadPlan *thread, pid_t tid) {
+    for (size_t i = 0; i < thread->n_resctrls; i++) {
+        const ResctrlPlan *plan = &thread->resctrls[i];
+        bool there = !plan->group || is_in(mending, plan->group, NULL, tid);
+
+        for (size_t k = 0; k < plan->n_monitors && there; k++)
+            there = is_in(mending, plan->group, plan->monitors[k], tid);
+        if (!there) {
+            differs(mending, thread->child, "resctrl group", "another", plan->group ? plan->group : "the default one");
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool thread_differs(Mending *mending, const ThreadPlan *thread, pid_t tid, const Bitmap *effective) {
     ThreadPolicy policy = THREAD_POLICY_OTHER;
     int priority = 0;
     bool found = mending->limits->tree && is_elsewhere(mending, thread, tid);
 
+    if (mending->limits->resctrl)
+        found |= resctrls_differ(mending, thread, tid);
     found |= affinity_differs(mending, thread, tid, effective);
     if (thread->set_sched && thread_get_scheduler(tid, &policy, &priority, NULL) >= 0 &&
         (policy != thread->sched.policy ||
@@ -279,21 +318,20 @@ static bool plan_differs(Mending *mending, const LimitsPlan *plan, const ThreadP
     return thread_differs(mending, thread, tid, effective) || found;
 }
 
+/* The first failure is the error; what comes after it is mended all the same. */
 int limits_mend(const Limits *limits, const LimitsPlan *plan, const char *name, FILE *out, Error **reterr) {
     Mending mending = {.limits = limits, .name = name, .out = out};
-    LimitsPlan broken = *plan;
     CgroupValues group = {.shares = plan->shares, .period = plan->global.period, .quota = plan->global.quota};
-    int r;
+    int result = 0;
 
-    broken.threads = calloc(plan->n_threads + 1, sizeof(ThreadPlan));
-    broken.n_threads = 0;
-    if (!broken.threads)
-        return error_no_memory(reterr);
-    broken.group = plan->group && limits->tree && group_differs(&mending, NULL, "domain", &group, NULL);
+    qsort(plan->others, plan->n_others, sizeof(pid_t), compare_pid);
+    if (plan->group && limits->tree && group_differs(&mending, NULL, "domain", &group, NULL))
+        result = apply_group(limits, plan, reterr);
     for (size_t i = 0; i < plan->n_threads; i++)
-        if (plan_differs(&mending, plan, &plan->threads[i]))
-            broken.threads[broken.n_threads++] = plan->threads[i]; /* borrowed */
-    r = mending.n ? limits_apply(limits, &broken, name, reterr) : 0;
-    free(broken.threads);
-    return r < 0 ? r : mending.n;
+        if (plan_differs(&mending, plan, &plan->threads[i])) {
+            int r = apply_thread(limits, plan, &plan->threads[i], name, result < 0 ? NULL : reterr);
+
+            result = result < 0 ? result : r;
+        }
+    return result < 0 ? result : mending.n;
 }

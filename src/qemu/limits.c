@@ -103,8 +103,9 @@ const char *limits_machine(const Limits *limits) {
 
 /* ---- begin ---- */
 
+/* What the worker makes lies in `made`, and is the domain's only when it is whole: readers do not wait. */
 typedef struct Begin {
-    Limits *limits;
+    Limits *limits; /* made: not the domain's yet */
     const char *name, *partition; /* the definition's; partition may be NULL */
     uint8_t uuid[16];
     pid_t pid;
@@ -159,10 +160,14 @@ static int enter_partition(Begin *begin, Error **reterr) {
     Limits *limits = begin->limits;
     int r = 0;
 
-    limits->partition = strdup(begin->partition ? begin->partition : limits->host->partition);
-    if (!limits->partition)
-        return error_no_memory(reterr);
-    if (!begin->partition)
+    r = cgroup_partition_normal(begin->partition ? begin->partition : limits->host->partition, &limits->partition,
+                                reterr);
+    if (r >= 0 && !*limits->partition) { /* the top */
+        free(limits->partition);
+        limits->partition = strdup("/");
+        r = limits->partition ? 0 : error_no_memory(reterr);
+    }
+    if (r >= 0 && !begin->partition)
         r = cgroup_partition_make(limits->host->cgroups, limits->partition, reterr);
     return r < 0 ? r : remove_leftover(limits, reterr);
 }
@@ -207,20 +212,39 @@ static int run_begin(void *arg) {
     return begin->needs_resctrl ? resctrl_new(limits->host->resctrl_root, &limits->resctrl, &begin->error) : 0;
 }
 
-static int add_made(Limits *limits, size_t n) {
-    limits->made = calloc(n + 1, sizeof(bool));
-    limits->n_made = n;
-    return limits->made ? 0 : -ENOMEM;
-}
-
 static void watch(Limits *limits, const char *child) {
     if (limits->tree && limits->inotify_fd >= 0)
         cgroup_tree_watch(limits->tree, child, limits->inotify_fd);
 }
 
+/* Names and numbers of a Limits that is being made. */
+static Limits *limits_of(Domain *domain, const char *machine) {
+    CLEANUP(limits_freep) Limits *limits = limits_new(domain->driver->limits);
+    size_t n = domain->live->cputune.n_resctrls;
+
+    if (!limits)
+        return NULL;
+    limits->machine = machine ? strdup(machine) : scope_machine_name((unsigned)domain->id, domain->live->name);
+    limits->made = calloc(n + 1, sizeof(bool));
+    limits->n_made = n;
+    return limits->machine && limits->made ? TAKE_PTR(limits) : NULL;
+}
+
+/* From here on the domain has it, readers see it, and limits_end cleans up. */
+static void hand_over(Domain *domain, Limits *limits) {
+    limits_free(domain->limits);
+    domain->limits = limits;
+    limits->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (limits->inotify_fd < 0)
+        log_warning("domain '%s': changes of its cgroups by others will not be noticed: %s", domain_name(domain),
+                    strerror(errno));
+    watch(limits, NULL);
+    drift_watch_domain(domain);
+}
+
 int limits_begin(Domain *domain, Error **reterr) {
     const DomainDef *def = domain->live;
-    Begin begin = {.limits = limits_new(domain->driver->limits),
+    Begin begin = {.limits = limits_of(domain, NULL),
                    .name = def->name,
                    .partition = def->partition,
                    .pid = domain->pid.pid,
@@ -231,11 +255,8 @@ int limits_begin(Domain *domain, Error **reterr) {
     if (!begin.limits)
         return error_no_memory(reterr);
     memcpy(begin.uuid, def->uuid, sizeof(begin.uuid));
-    domain->limits = begin.limits; /* from here on limits_end cleans up */
-    begin.limits->machine = scope_machine_name((unsigned)domain->id, def->name);
-    if (!begin.limits->machine || add_made(begin.limits, def->cputune.n_resctrls) < 0)
-        return error_no_memory(reterr);
     r = worker_run(run_begin, &begin);
+    hand_over(domain, begin.limits);
     if (r < 0) {
         r = error_propagate(reterr, begin.error);
         if (reterr && *reterr)
@@ -244,9 +265,6 @@ int limits_begin(Domain *domain, Error **reterr) {
     }
     if (!begin.limits->tree)
         log_info("domain '%s' has no cgroup: %s", def->name, begin.limits->no_tree);
-    begin.limits->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    watch(begin.limits, NULL);
-    drift_watch_domain(domain);
     return limits_tune(domain, &(LimitsScope){.emulator = true, .group = true}, reterr);
 }
 
@@ -271,32 +289,26 @@ static int run_resume(void *arg) {
 
 int limits_resume(Domain *domain, const char *partition, const char *group, const char *machine, Error **reterr) {
     const DomainDef *def = domain->live;
-    Limits *limits = limits_new(domain->driver->limits);
+    Limits *limits = limits_of(domain, machine);
     Resume resume = {.limits = limits, .needs_resctrl = def->cputune.n_resctrls > 0};
     int r;
 
     if (!limits)
         return error_no_memory(reterr);
-    limits_free(domain->limits);
-    domain->limits = limits;
     limits->partition = partition ? strdup(partition) : NULL;
     limits->group = group ? strdup(group) : NULL;
     limits->in_scope = machine != NULL;
-    limits->machine = machine ? strdup(machine) : scope_machine_name((unsigned)domain->id, def->name);
-    if ((partition && !limits->partition) || (group && !limits->group) || !limits->machine ||
-        add_made(limits, def->cputune.n_resctrls) < 0)
-        return error_no_memory(reterr);
-    r = worker_run(run_resume, &resume);
-    if (r < 0)
-        return error_propagate(reterr, resume.error);
-    if (partition && !limits->tree)
-        log_warning("domain '%s' has lost its cgroup: %s", def->name, limits->no_tree);
     for (size_t i = 0; i < limits->n_made; i++)
         limits->made[i] = true; /* they may be: what is not there is no error to remove */
-    limits->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    watch(limits, NULL);
-    drift_watch_domain(domain);
-    return 0;
+    if ((partition && !limits->partition) || (group && !limits->group)) {
+        limits_free(limits);
+        return error_no_memory(reterr);
+    }
+    r = worker_run(run_resume, &resume);
+    hand_over(domain, limits);
+    if (partition && !limits->tree)
+        log_warning("domain '%s' has lost its cgroup: %s", def->name, limits->no_tree);
+    return r < 0 ? error_propagate(reterr, resume.error) : 0;
 }
 
 /* ---- resctrl groups ---- */
@@ -345,9 +357,14 @@ static int run_group_remove(void *arg) {
     return work->group && r >= 0 ? resctrl_group_remove(work->resctrl, work->group, &work->error) : r;
 }
 
+/* One of that name is left from a machine that ended while no daemon looked: domain ids begin anew with the host. */
 static int run_group_make(void *arg) {
     GroupWork *work = arg;
-    int r = work->group ? resctrl_group_create(work->resctrl, work->group, &work->request, &work->error) : 0;
+    int r = run_group_remove(work);
+
+    if (r < 0)
+        return r;
+    r = work->group ? resctrl_group_create(work->resctrl, work->group, &work->request, &work->error) : 0;
 
     if (r < 0)
         return r;
@@ -731,7 +748,113 @@ void limits_end(Domain *domain) {
     limits_free(end.limits);
 }
 
+typedef struct Stray {
+    const LimitsHost *host;
+    char *partition, *group;
+    pid_t pid;
+} Stray;
+
+/* ".../vireo-3-ol8/emulator": the last part that can be the name of a machine's group. In a scope there is none, and
+ * systemd removes what is below. */
+static int run_find_stray(void *arg) {
+    Stray *stray = arg;
+    CgroupController controller = CGROUP_CPU;
+    char *slash;
+
+    while (controller < CGROUP_CONTROLLER_MAX && !cgroup_host_version(stray->host->cgroups, controller))
+        controller++;
+    if (controller == CGROUP_CONTROLLER_MAX ||
+        cgroup_host_group_of(stray->host->cgroups, controller, stray->pid, &stray->partition, NULL) < 0)
+        return 0;
+    while ((slash = strrchr(stray->partition, '/')) && strncmp(slash, "/vireo-", 7) != 0 && slash > stray->partition)
+        *slash = '\0';
+    if (!slash || slash == stray->partition)
+        return 0;
+    stray->group = strdup(slash + 1);
+    *slash = '\0';
+    return 0;
+}
+
+static int run_remove_stray(void *arg) {
+    const Stray *stray = arg;
+    CLEANUP(cgroup_tree_freep) CgroupTree *tree = NULL;
+
+    if (cgroup_tree_open(stray->host->cgroups, stray->partition, stray->group, &tree, NULL) < 0)
+        return 0;
+    return cgroup_tree_remove(tree, NULL);
+}
+
+void limits_end_stray(LimitsHost *host, const QemuPid *pid) {
+    Stray stray = {.host = host, .pid = pid->pid};
+
+    worker_run(run_find_stray, &stray);
+    qemu_process_kill(pid, 0);
+    if (stray.group)
+        worker_run(run_remove_stray, &stray);
+    free(stray.partition);
+    free(stray.group);
+}
+
 /* ---- readings ---- */
+
+typedef struct VcpuTimes {
+    Limits *limits;
+    unsigned *ids;
+    size_t n_ids, n;
+    uint64_t *times;
+    Error *error;
+} VcpuTimes;
+
+static int run_vcpu_times(void *arg) {
+    VcpuTimes *work = arg;
+
+    for (size_t i = 0; i < work->n_ids; i++) {
+        CLEANUP_FREE uint64_t *one = NULL;
+        char child[CHILD_NAME_SIZE];
+        size_t n = 0;
+        int r;
+
+        snprintf(child, sizeof(child), "vcpu%u", work->ids[i]);
+        r = cgroup_tree_usage_percpu(work->limits->tree, child, &one, &n, &work->error);
+        if (r < 0)
+            return r;
+        if (!work->times)
+            work->times = calloc(n + 1, sizeof(uint64_t));
+        if (!work->times)
+            return error_no_memory(&work->error);
+        if (i == 0)
+            work->n = n;
+        for (size_t cpu = 0; cpu < n && cpu < work->n; cpu++)
+            work->times[cpu] += one[cpu];
+    }
+    return 0;
+}
+
+int limits_vcpu_times(Domain *domain, uint64_t **ret, size_t *ret_n, Error **reterr) {
+    VcpuTimes work = {.ids = calloc(domain->live->n_vcpus_max + 1, sizeof(unsigned))};
+    int r = limits_require(domain, CGROUP_CPUACCT, reterr);
+
+    if (r >= 0 && !work.ids)
+        r = error_no_memory(reterr);
+    for (unsigned id = 0; r >= 0 && id < domain->live->n_vcpus_max; id++)
+        if (vcpu_map_tid(&domain->vcpus, id))
+            work.ids[work.n_ids++] = id;
+    if (r >= 0) {
+        work.limits = limits_ref(domain->limits);
+        r = worker_run(run_vcpu_times, &work);
+        limits_free(work.limits);
+        if (r < 0)
+            error_propagate(reterr, work.error);
+    }
+    free(work.ids);
+    if (r < 0) {
+        free(work.times);
+        return r;
+    }
+    *ret = work.times;
+    *ret_n = work.n;
+    return 0;
+}
 
 int limits_usage(Domain *domain, const char *child, CgroupUsage *ret, Error **reterr) {
     int r = limits_require(domain, CGROUP_CPUACCT, reterr);
@@ -756,6 +879,17 @@ int limits_shares(Domain *domain, uint64_t *ret, Error **reterr) {
     if (r >= 0)
         *ret = state.shares;
     return r;
+}
+
+int limits_whole(Domain *domain, Bitmap **ret_cpus, Bitmap **ret_mems, Error **reterr) {
+    CLEANUP(cgroup_state_done) CgroupState state = {0};
+    int r = 0;
+
+    if (domain->limits && domain->limits->tree)
+        r = cgroup_tree_get(domain->limits->tree, NULL, &state, reterr);
+    *ret_cpus = TAKE_PTR(state.effective_cpus);
+    *ret_mems = TAKE_PTR(state.effective_mems);
+    return r < 0 || *ret_cpus ? r : thread_online_cpus(NULL, ret_cpus, reterr);
 }
 
 int limits_monitor(Domain *domain, size_t resctrl, size_t monitor, const char *feature, ResctrlReading **ret,

@@ -46,6 +46,8 @@ int limits_begin(Domain *domain, Error **reterr);
 int limits_resume(Domain *domain, const char *partition, const char *group, const char *machine, Error **reterr);
 /* Everything is removed; QEMU has ended. Logs what stays. */
 void limits_end(Domain *domain);
+/* Ends a QEMU that nobody knows, and removes the cgroup it was put into. */
+void limits_end_stray(LimitsHost *host, const QemuPid *pid);
 /* Lets go; removes nothing. */
 void limits_free(Limits *limits);
 
@@ -78,11 +80,15 @@ int limits_check_cpus(Domain *domain, const Bitmap *cpus, Error **reterr);
 int limits_require(const Domain *domain, CgroupController controller, Error **reterr);
 /* Usage of a child ("vcpu3") or the whole (NULL). Any time, job or not. */
 int limits_usage(Domain *domain, const char *child, CgroupUsage *ret, Error **reterr);
+/* The same of all vCPUs together: it suspends. */
+int limits_vcpu_times(Domain *domain, uint64_t **ret, size_t *ret_n, Error **reterr);
 int limits_usage_percpu(Domain *domain, const char *child, uint64_t **ret, size_t *ret_n, Error **reterr);
 /* The shares as the kernel has them, in v1's unit whatever the version. 0: no such controller. */
 int limits_shares(Domain *domain, uint64_t *ret, Error **reterr);
 /* Host CPUs that are online and not isolated; where an unpinned thread may run. */
 int limits_default_cpus(Bitmap **ret, Error **reterr);
+/* What the domain's own group has: all that its threads could be given. Caller frees both. */
+int limits_whole(Domain *domain, Bitmap **ret_cpus, Bitmap **ret_mems, Error **reterr);
 /* Readings of one resctrl monitor feature ("llc_occupancy") of a monitor, by cache or node. Caller frees. */
 int limits_monitor(Domain *domain, size_t resctrl, size_t monitor, const char *feature, ResctrlReading **ret,
                    size_t *ret_n, Error **reterr);

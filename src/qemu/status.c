@@ -139,7 +139,7 @@ static int read_placement(xmlNodePtr root, DomainDef *live, Error **reterr) {
 static int read_status(xmlNodePtr root, Domain *domain, Error **reterr) {
     xmlNodePtr node = child(root, "domain");
     struct utsname host;
-    DomainParseParams params = {0};
+    DomainParseParams params = {.live = true};
     int r;
 
     uname(&host);
@@ -191,6 +191,20 @@ static void sync_run_state(Domain *domain) {
     json_object_put(value);
 }
 
+/* QEMU's own word on its IO threads wins: one may have been added or deleted right before the daemon was killed. */
+static void align_iothreads(Domain *domain) {
+    DomainDef *live = domain->live;
+
+    for (size_t i = live->n_iothreads; i-- > 0;)
+        if (!iothread_list_find(&domain->iothreads, live->iothreads[i].id)) {
+            log_info("domain '%s': its IO thread %u is gone", domain_name(domain), live->iothreads[i].id);
+            domain_def_remove_iothread(live, live->iothreads[i].id);
+        }
+    for (size_t i = 0; i < domain->iothreads.n; i++)
+        if (!domain_def_iothread(live, domain->iothreads.list[i].id))
+            domain_def_add_iothread(live, domain->iothreads.list[i].id);
+}
+
 /* What an operation under way had not come to when the daemon was killed: cgroups of vCPUs that are gone, threads that
  * are not where they belong. */
 static void resume_limits(Domain *domain) {
@@ -237,9 +251,10 @@ static int reconnect(Domain *domain, Error **reterr) {
     if (r >= 0)
         r = domain_refresh_vcpus(domain, reterr);
     if (r >= 0)
-        r = domain_refresh_iothreads(domain, reterr);
+        r = domain_refresh_iothreads(domain, true, reterr);
     if (r < 0)
         return r;
+    align_iothreads(domain);
     resume_limits(domain);
     if (domain->pending_removals)
         vcpu_map_set_pending(&domain->vcpus, domain->pending_removals);
@@ -294,8 +309,7 @@ static bool try_reconnect(Domain *domain, bool first) {
     } else if (!qemu_process_alive(&domain->pid)) {
         log_info("domain '%s': its QEMU (process %d) ended while vireod was away", domain_name(domain),
                  (int)domain->pid.pid);
-        limits_resume(domain, domain->found.partition, domain->found.group, domain->found.machine, NULL);
-        driver_stop(domain, SHUTOFF_UNKNOWN, STOPPED_FAILED); /* which removes its cgroup, too */
+        driver_stop(domain, SHUTOFF_UNKNOWN, STOPPED_FAILED);
     } else if (reconnect(domain, &error) >= 0) {
         driver_save_status(domain, NULL);
         log_info("domain '%s' found running, %u vCPUs", domain_name(domain),
@@ -397,7 +411,7 @@ static void kill_strays(Driver *driver, bool all_known) {
             continue;
         }
         log_warning("QEMU process %d was left behind before it was known, ending it", (int)pid);
-        qemu_process_kill(&found, 0);
+        limits_end_stray(driver->limits, &found);
     }
     if (d)
         closedir(d);

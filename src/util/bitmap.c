@@ -168,6 +168,20 @@ static int parse_number(const char **text, unsigned max_bits, unsigned *ret) {
     return 0;
 }
 
+/* Word by word: a text of megabytes may say the same wide range over and over. */
+static int set_range(Bitmap *map, unsigned first, unsigned last) {
+    int r = bitmap_set(map, last); /* as long as it has to be */
+
+    for (unsigned bit = first; r >= 0 && bit <= last; bit = (bit / 64 + 1) * 64) {
+        uint64_t word = ~UINT64_C(0) << bit % 64;
+
+        if (last / 64 == bit / 64 && last % 64 < 63)
+            word &= (UINT64_C(1) << (last % 64 + 1)) - 1;
+        map->words[bit / 64] |= word;
+    }
+    return r;
+}
+
 /* "^N", "N" or "N-M". */
 static int parse_item(const char **text, unsigned max_bits, Bitmap *map) {
     unsigned first, last;
@@ -188,12 +202,9 @@ static int parse_item(const char **text, unsigned max_bits, Bitmap *map) {
         if (last < first)
             return -EINVAL;
     }
-    for (unsigned bit = first; bit <= last; bit++) {
-        if (clear)
-            bitmap_clear(map, bit);
-        else if ((r = bitmap_set(map, bit)) < 0)
-            return r;
-    }
+    if (!clear)
+        return set_range(map, first, last);
+    bitmap_clear(map, first);
     return 0;
 }
 

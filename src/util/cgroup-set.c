@@ -99,7 +99,7 @@ static int clipped(const CgroupPlace *group, bool is_top, const CgroupPlace *pla
         return error_no_memory(reterr);
     return error_report(reterr, FROM_CGROUP, ERROR_CONFIG_UNSUPPORTED,
                         "cgroup '%s%s%s' cannot have %s '%s': %s '%s' has only '%s'",
-                        cgroup_place_name(place), child ? "/" : "", child ? child : "", set->noun, wanted,
+                        cgroup_place_name(place), child && *child ? "/" : "", child ? child : "", set->noun, wanted,
                         is_top ? "the host at" : "the group",
                         is_top ? group->hierarchy->mount_point : cgroup_place_name(group), text);
 }
@@ -183,7 +183,7 @@ int cgroup_tree_check_cpus(CgroupTree *tree, const Bitmap *cpus, Error **reterr)
 
     if (!place)
         return not_available(tree, CGROUP_CPUSET, reterr);
-    return check_set(place, "*", &(Set){cpus, NULL, place->hierarchy->ops->effective_cpus, "CPUs"}, reterr);
+    return check_set(place, "", &(Set){cpus, NULL, place->hierarchy->ops->effective_cpus, "CPUs"}, reterr);
 }
 
 /* Everything -------------------------------------------------------------------------------------- */

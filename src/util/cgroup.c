@@ -95,8 +95,7 @@ static bool is_name(const char *name, size_t length) {
            !(name[0] == '.' && (length == 1 || (length == 2 && name[1] == '.')));
 }
 
-/* "/a//b/" as "/a/b", and the top as "". */
-static int check_partition(const char *partition, char **ret, Error **reterr) {
+int cgroup_partition_normal(const char *partition, char **ret, Error **reterr) {
     CLEANUP_FREE char *path = strf("%s", "");
     const char *at = partition;
 
@@ -131,7 +130,7 @@ static void forget(char **missing) {
 int cgroup_partition_make(const CgroupHost *host, const char *partition, Error **reterr) {
     CLEANUP_FREE char *path = NULL;
     CLEANUP_ERROR Error *first = NULL;
-    int r = check_partition(partition, &path, reterr);
+    int r = cgroup_partition_normal(partition, &path, reterr);
     size_t n_made = 0;
 
     for (size_t i = 0; i < host->n_hierarchies && r >= 0; i++) {
@@ -194,7 +193,7 @@ static int tree_new(const CgroupHost *host, const char *partition, const char *n
     if (!is_name(name, strlen(name)))
         return error_report(reterr, FROM_CGROUP, ERROR_INVALID_ARG, "'%s' cannot be the name of a cgroup",
                             name);
-    r = check_partition(partition, &tree->partition, reterr);
+    r = cgroup_partition_normal(partition, &tree->partition, reterr);
     for (size_t i = 0; i < host->n_hierarchies && r >= 0; i++) {
         const CgroupHierarchy *hierarchy = &host->hierarchies[i];
         CLEANUP_ERROR Error *error = NULL;
@@ -369,7 +368,7 @@ int cgroup_tree_remove(CgroupTree *tree, Error **reterr) {
 void cgroup_partition_remove(const CgroupHost *host, const char *partition) {
     CLEANUP_FREE char *path = NULL;
 
-    if (check_partition(partition, &path, NULL) < 0 || !*path)
+    if (cgroup_partition_normal(partition, &path, NULL) < 0 || !*path)
         return;
     for (size_t i = 0; i < host->n_hierarchies; i++) {
         CLEANUP_CGROUP_PLACE CgroupPlace parent = {.fd = -1};
@@ -382,7 +381,7 @@ void cgroup_partition_remove(const CgroupHost *host, const char *partition) {
 
 int cgroup_move_down(const CgroupHost *host, const char *partition, const char *name, pid_t pid, Error **reterr) {
     CLEANUP_FREE char *path = NULL;
-    int r = check_partition(partition, &path, reterr);
+    int r = cgroup_partition_normal(partition, &path, reterr);
 
     for (size_t i = 0; i < host->n_hierarchies && r >= 0; i++) {
         const CgroupHierarchy *hierarchy = &host->hierarchies[i];

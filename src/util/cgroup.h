@@ -76,6 +76,9 @@ int cgroup_host_version(const CgroupHost *host, CgroupController controller);
 int cgroup_host_group_of(const CgroupHost *host, CgroupController controller, pid_t pid, char **ret,
                          Error **reterr);
 
+/* A partition as the others here write it: "/a//b/" is "/a/b", the top is "". ERROR_INVALID_ARG for what is none. */
+int cgroup_partition_normal(const char *partition, char **ret, Error **reterr);
+
 /* mkdir -p of an absolute path in every hierarchy, fit to have trees below it. */
 int cgroup_partition_make(const CgroupHost *host, const char *partition, Error **reterr);
 
