@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What was half done and is put right, and what must be read back as it was."""
+import glob
+import os
+import re
+
+import libvirt
+import pytest
+
+from conftest import wait_for
+from resctrl_double import resctrl  # noqa: F401 (a fixture)
+from tuning import host_cpus, mounts, read, threads
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="SKIP: cgroups need root"),
+    pytest.mark.skipif(len(host_cpus()) < 2, reason="SKIP: pins need two host CPUs"),
+    pytest.mark.skipif(mounts().get("cpu", (0,))[0] != 1, reason="SKIP: looks at files of cgroup v1"),
+]
+
+
+def restart(daemon):
+    daemon.stop()
+    daemon.start()
+
+
+def own_group(daemon, name, controller="cpu"):
+    """The directory of the domain's own group."""
+    return mounts()[controller][1] + os.path.dirname(threads(daemon.qemus()[name])["vcpu0"].cgroup(controller))
+
+
+def test_iothreads_keep_their_ids(daemon):
+    """Without the first, the second is still the second: in the file, in the status file and in QEMU."""
+    daemon.paused("t", tune="<iothreads>2</iothreads><cputune><iothreadpin iothread='2' cpuset='1'/></cputune>")
+    daemon.virsh("iothreaddel", "t", "1", "--live", "--config")
+    restart(daemon)
+    for where in "--live", "--config":
+        assert re.findall(r"^ (\d+) +(\S+)$", daemon.virsh("iothreadinfo", "t", where), re.M) == [("2", "1")]
+    assert "iothread2" in threads(daemon.qemus()["t"])
+
+
+def test_a_lowered_maximum_clips_monitors(daemon):
+    daemon.define("t", boot=False, maximum=8, tune="<cputune><cachetune vcpus='0-7'><monitor level='3' vcpus='2-7'/>"
+                  "<monitor level='3' vcpus='1'/></cachetune><memorytune vcpus='0-7'><monitor vcpus='2-7'/></memorytune>"
+                  "</cputune>")
+    daemon.virsh("setvcpus", "t", "4", "--maximum", "--config")
+    before = daemon.virsh("dumpxml", "t")
+    assert before.count("vcpus='2-3'") == 2 and "<cachetune vcpus='0-3'>" in before
+    restart(daemon)
+    assert daemon.virsh("dumpxml", "t") == before
+
+
+def test_a_numa_mode_that_could_not_be_read_back(daemon):
+    daemon.define("t", boot=False, maximum=2, cpu="<cpu><numa><cell id='0' cpus='0-1' memory='65536'/></numa></cpu>",
+                  tune="<numatune><memory mode='strict' nodeset='0'/><memnode cellid='0' mode='strict' nodeset='0'/>"
+                       "</numatune>")
+    connection = libvirt.open(daemon.uri)
+    with pytest.raises(libvirt.libvirtError, match="'restrictive' mode is required"):
+        connection.lookupByName("t").setNumaParameters({"numa_mode": 3}, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+    connection.close()
+
+
+def test_what_runs_need_not_be_what_may_be_written(daemon):
+    """Somebody plugged a vCPU by hand that no definition could have: pins go on working, and the domain is found again."""
+    daemon.paused("t", maximum=4, current=1)
+    daemon.virsh("setvcpus", "t", "2", "--live")
+    daemon.virsh("qemu-monitor-command", "t", '{"execute":"device_add","arguments":{"driver":"max-x86_64-cpu",'
+                 '"socket-id":3,"core-id":0,"thread-id":0}}')
+    restart(daemon)
+    daemon.virsh("vcpupin", "t", "0", "1", "--live")
+    restart(daemon)
+    assert daemon.virsh("domstate", "t").strip() == "paused" and daemon.qemus()
+    assert threads(daemon.qemus()["t"])["vcpu0"].affinity() == {1}
+
+
+def test_a_refused_change_leaves_nothing(daemon):
+    """Half of it was written already: shares, and a vCPU's quota that the domain's own does not allow."""
+    daemon.paused("t", maximum=2, current=2, tune="<cputune><global_period>100000</global_period>"
+                  "<global_quota>20000</global_quota></cputune>")
+    error = daemon.virsh("schedinfo", "t", "--set", "cpu_shares=5000", "vcpu_quota=50000", ok=False)
+    assert "vcpu0 of domain 't'" in error
+    assert read(own_group(daemon, "t") + "/cpu.shares") == "1024"
+    assert threads(daemon.qemus()["t"])["vcpu0"].bandwidth() == (-1, 100000)
+    xml = daemon.virsh("dumpxml", "t")
+    assert "shares" not in xml and "<quota>" not in xml
+
+
+def test_a_refused_iothreadset_leaves_nothing(daemon):
+    daemon.paused("t", tune="<iothreads>1</iothreads>")
+    before = re.search(r"iothread.1.poll-max-ns=(\d+)", daemon.virsh("domstats", "t", "--iothread")).group(1)
+    daemon.virsh("iothreadset", "t", "1", "--poll-max-ns", "77000", "--thread-pool-min", "100", ok=False)
+    reply = daemon.virsh("qemu-monitor-command", "t", '{"execute":"query-iothreads"}')
+    assert f'"poll-max-ns":{before}' in reply.replace(" ", ""), reply
+    assert "77000" not in daemon.virsh("dumpxml", "t")
+
+
+def test_iothreads_that_changed_unseen(daemon):
+    """QEMU's word on its IO threads is the domain's after a restart: they can be deleted and added again."""
+    daemon.paused("t", tune="<iothreads>1</iothreads>")
+    daemon.virsh("qemu-monitor-command", "t", '{"execute":"object-del","arguments":{"id":"iothread1"}}')
+    daemon.virsh("qemu-monitor-command", "t",
+                 '{"execute":"object-add","arguments":{"qom-type":"iothread","id":"iothread7"}}')
+    restart(daemon)
+    assert re.findall(r"^ (\d+) ", daemon.virsh("iothreadinfo", "t", "--live"), re.M) == ["7"]
+    daemon.virsh("iothreadadd", "t", "1", "--live")
+    daemon.virsh("iothreaddel", "t", "7", "--live")
+    daemon.virsh("qemu-monitor-command", "t", '{"execute":"object-del","arguments":{"id":"iothread1"}}')
+    daemon.virsh("iothreaddel", "t", "1", "--live")
+
+
+def test_what_cannot_be_mended_does_not_hinder(daemon):
+    """Somebody narrowed the domain's own cpuset: a vCPU pinned beyond it fails, another one's quota is put right."""
+    daemon.paused("t", maximum=3, current=3, tune="<cputune><period>100000</period><quota>50000</quota>"
+                  "<vcpupin vcpu='0' cpuset='1'/><vcpupin vcpu='2' cpuset='0'/><emulatorpin cpuset='0'/></cputune>")
+    cpuset = own_group(daemon, "t", "cpuset")
+    for child in glob.glob(f"{cpuset}/*/cpuset.cpus") + [f"{cpuset}/cpuset.cpus"]:
+        with open(child, "w") as f:
+            f.write("0")
+    wait_for(lambda: "cannot be compared" in daemon.log_text(), 10, "word of it")
+    with open(own_group(daemon, "t") + "/vcpu2/cpu.cfs_quota_us", "w") as f:
+        f.write("20000")
+    assert "vcpu0 of domain 't'" in daemon.vireo("reconcile", "t", ok=False)
+    assert threads(daemon.qemus()["t"])["vcpu2"].bandwidth()[0] == 50000
+
+
+def test_a_partition_written_oddly(daemon):
+    """It is the same partition, and nothing to mend."""
+    path = f"{mounts()['cpuset'][1]}{daemon.partition}"
+    daemon.paused("first")
+    daemon.paused("t", tune=f"<resource><partition>/{daemon.partition}//</partition></resource>")
+    assert os.path.isdir(path) and threads(daemon.qemus()["t"])["vcpu0"].cgroup("cpu").startswith(daemon.partition + "/")
+    assert "again" not in daemon.vireo("reconcile", "t")
+
+
+def test_zero_takes_a_value_out_of_the_definition(daemon):
+    daemon.define("t", boot=False, tune="<cputune><period>50000</period><quota>40000</quota></cputune>")
+    daemon.virsh("schedinfo", "t", "--config", "--set", "vcpu_quota=0", "vcpu_period=0")
+    xml = daemon.virsh("dumpxml", "t")
+    assert "quota" not in xml and "period" not in xml
+
+
+def test_a_resctrl_group_that_was_left_and_a_thread_that_was_moved(daemon, resctrl):
+    fs = resctrl("closids=4", "rmids=8")
+    tune = ("<cputune><cachetune vcpus='0-1'><cache id='0' level='3' type='both' size='2' unit='MiB'/></cachetune>"
+            "</cputune>")
+    os.mkdir(f"{fs.root}/vireo-1-t-vcpus_0-1")
+    daemon.paused("t", maximum=2, current=2, tune=tune)
+    tids = {threads(daemon.qemus()["t"])[f"vcpu{i}"].tid for i in (0, 1)}
+    assert fs.tasks("vireo-1-t-vcpus_0-1") == tids
+    fs.write("tasks", f"{min(tids)}\n")
+    assert fs.tasks("vireo-1-t-vcpus_0-1") == {max(tids)}
+    assert "resctrl group" in daemon.vireo("reconcile", "t")
+    assert fs.tasks("vireo-1-t-vcpus_0-1") == tids
