@@ -2,6 +2,8 @@
 """Parts of caches and memory bandwidth for vCPUs, on a file system that has the kernel's rules (tests/doubles)."""
 import os
 
+import pytest
+
 from conftest import wait_for
 from resctrl_double import resctrl  # noqa: F401 (a fixture)
 from tuning import threads
@@ -50,6 +52,8 @@ def test_groups_follow_the_vcpus(daemon, resctrl):
 
 def test_groups_go_with_the_last_vcpu(daemon, resctrl, guest):
     """Unplugged whole, a group's part of the cache is free for others."""
+    if daemon.partition == "/machine.slice":
+        pytest.skip("SKIP: a guest in a guest takes long; test_tune.test_a_whole_life shows it")
     fs = resctrl("closids=8", "rmids=16")
     daemon.boot("t", maximum=4, current=2, tune=TUNE)
     daemon.virsh("setvcpus", "t", "4", "--live")

@@ -90,8 +90,14 @@ class Daemon:
                 found[names[0].split("=")[1].split(",")[0]] = int(pid)
         return found
 
+    def __init__(self):
+        shown = run("journalctl", "-n", "0", "--show-cursor", ok=None).stdout
+        self.cursor = ["--after-cursor", shown.split("cursor: ")[1].strip()] if "cursor: " in shown else []
+
     def log(self, lines=30):
-        return run("journalctl", "-b", "-u", "vireod.service", "--no-pager", "-o", "cat", "-n", lines, ok=None).stdout
+        """What vireod said since the test began."""
+        return run("journalctl", *self.cursor, "-u", "vireod.service", "--no-pager", "-o", "cat", "-n", lines,
+                   ok=None).stdout
 
     def log_text(self):
         return self.log("all")
@@ -169,8 +175,8 @@ def daemon():
 def pytest_runtest_makereport(item, call):
     """What vireod said, with a test that failed."""
     report = (yield).get_result()
-    if report.failed and "daemon" in item.fixturenames:
-        report.sections.append(("journal of vireod.service", Daemon().log()))
+    if report.failed and "daemon" in getattr(item, "funcargs", {}):
+        report.sections.append(("journal of vireod.service", item.funcargs["daemon"].log()))
 
 
 @pytest.fixture
