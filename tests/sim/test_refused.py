@@ -110,7 +110,7 @@ def test_maximum_against_topology_and_numa(daemon, domain):
     cpu = ("<cpu><numa><cell id='0' cpus='0-3' memory='32' unit='MiB'/>"
            "<cell id='1' cpus='4-7' memory='32' unit='MiB'/></numa></cpu>")
     start(daemon, "s2", extra_cpu=cpu)
-    refused(daemon, domain, count(6, CONFIG | MAXIMUM), INVALID_ARG, "number of CPUs in <numa> exceeds", "s2")
+    refused(daemon, domain, count(6, CONFIG | MAXIMUM), INVALID_ARG, "Number of CPUs in <numa> exceeds the desired maximum vcpu count: cell 1 has CPU '7'", "s2")
 
 
 def test_more_than_the_machine_has(daemon, domain):
