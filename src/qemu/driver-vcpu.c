@@ -91,7 +91,8 @@ static int config_set_maximum(DomainDef *def, unsigned count, Error **reterr) {
     for (size_t i = 0; i < def->cpu.n_cells; i++)
         if (def->cpu.cells[i].cpus && bitmap_last(def->cpu.cells[i].cpus) >= (int)count)
             return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
-                                "Number of CPUs in <numa> exceeds the desired maximum vcpu count: cell %zu has CPU '%d'",
+                                "Number of CPUs in <numa> exceeds the desired maximum vcpu count: cell %zu has CPU "
+                                "'%d'",
                                 i, bitmap_last(def->cpu.cells[i].cpus));
     if (domain_def_set_max_vcpus(def, count) < 0)
         return error_no_memory(reterr);
