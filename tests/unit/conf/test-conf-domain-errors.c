@@ -74,7 +74,7 @@ static const Bad vcpus[] = {
     {INSIDE("<vcpu current='0'>2</vcpu>"), ERROR_XML, "greater than 0 (line 3)"},
     {INSIDE("<vcpu current='-1'>2</vcpu>"), ERROR_XML, "'current' in element 'vcpu': '-1' (line 3)"},
     {INSIDE("<vcpu current='3'>2</vcpu>"), ERROR_CONFIG_UNSUPPORTED,
-     "maximum vCPU count must not be less than current vCPU count (2 < 3)"},
+     "maximum vCPU count must not be less than current vCPU count (2 < 3) in <vcpu> (line 3)"},
     {INSIDE("<vcpu placement='here'>2</vcpu>"), ERROR_CONFIG_UNSUPPORTED, "placement 'here'"},
     {INSIDE("<vcpu cpuset='1-'>2</vcpu>"), ERROR_INVALID_ARG,
      "Failed to parse bitmap '1-': the 'cpuset' of element 'vcpu' (line 3)"},
