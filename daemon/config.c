@@ -22,7 +22,8 @@ static char *private_partition(const char *root) {
 }
 
 int config_init(Config *config, const char *root) {
-    *config = (Config){.socket_mode = 0600, .socket_ro_mode = 0666, .log_level = LOG_INFO, .scopes = !root,
+    *config = (Config){.socket_mode = 0600, .socket_ro_mode = 0666, .log_level = LOG_INFO, .cgroups = true,
+                       .scopes = !root,
                        .audit_level = AUDIT_LEVEL_IF_AVAILABLE};
     config->partition = root ? private_partition(root) : strdup("/machine");
     if (root) {
@@ -140,6 +141,8 @@ static int apply(Config *config, const char *key, const char *value) {
         return set_path(&config->partition, value);
     if (streq(key, "resctrl"))
         return set_path(&config->resctrl, value);
+    if (streq(key, "cgroups"))
+        return parse_yes(value, &config->cgroups);
     if (streq(key, "scopes"))
         return parse_yes(value, &config->scopes);
     if (streq(key, "audit_level"))

@@ -16,7 +16,8 @@ typedef struct Config {
     unsigned unplug_timeout_ms; /* 0: default */
     char *partition;            /* cgroup of domains that name none */
     char *resctrl;              /* root of the resctrl tree; NULL: the kernel's */
-    bool scopes;                /* systemd scopes where there is systemd */
+    bool cgroups;               /* put machines into cgroups */
+    bool scopes;                /* and these into systemd's scopes where there is systemd */
     AuditLevel audit_level;
     int log_level;
 } Config;

@@ -183,6 +183,7 @@ static int set_up(Daemon *daemon, const Options *options, Error **reterr) {
     params = (DriverParams){.paths = {daemon->config.etc, daemon->config.lib, daemon->config.run, daemon->config.log},
                             .limits = {.partition = daemon->config.partition,
                                        .resctrl_root = daemon->config.resctrl,
+                                       .cgroups = daemon->config.cgroups,
                                        .scopes = daemon->config.scopes},
                             .audit = daemon->config.audit_level};
     if (r >= 0)

@@ -24,7 +24,7 @@ static int read_cpulist(const Args *args, int n_cpus, char **ret) {
     else
         r = bitmap_parse(list, BITMAP_MAX_BITS, &map);
     if (r == -EINVAL || r == -ERANGE)
-        return invalid_cpulist(list, "expected CPUs and ranges of them as in '0-4,^2', or 'r' for all CPUs of the host");
+        return invalid_cpulist(list, "expected CPUs and ranges as in '0-4,^2', or 'r' for all CPUs of the host");
     if (!map)
         return tool_fail(NULL, "out of memory");
     last = bitmap_last(map);

@@ -118,7 +118,8 @@ static void format_vcpus(Writer *w, const DomainDef *def) {
 
     writer_start(w, "vcpu");
     writer_attribute(w, "placement", def->placement_auto ? "auto" : "static");
-    writer_list(w, "cpuset", def->cpuset);
+    if (!def->placement_auto)
+        writer_list(w, "cpuset", def->cpuset);
     if (online != def->n_vcpus_max)
         writer_number(w, "current", online);
     fprintf(w->out, ">%u</vcpu>\n", def->n_vcpus_max);

@@ -169,6 +169,8 @@ int driver_thread_stat(pid_t pid, pid_t tid, uint64_t *ret_ns, int *ret_cpu, cha
 
 /* CURRENT becomes LIVE or CONFIG, by whether the domain runs; what is asked for must exist. */
 int driver_resolve_affect(const Domain *domain, unsigned flags, bool *ret_live, bool *ret_config, Error **reterr);
+/* Gives a definition with placement='auto' the nodes that were advised. */
+int driver_place(DomainDef *live, const Bitmap *nodes, Error **reterr);
 /* Counts, logs and reports that `n` differences were mended. */
 void driver_tell_drift(Domain *domain, unsigned n, const char *text);
 

@@ -8,6 +8,7 @@
 #include "qemu/command-line.h"
 #include "qemu/driver.h"
 #include "qemu/hotplug.h"
+#include "qemu/numad.h"
 #include "qemu/removal.h"
 #include "util/file.h"
 #include "util/log.h"
@@ -399,6 +400,40 @@ static int spawn(Domain *domain, char **argv, Error **reterr) {
     return error_propagate(reterr, TAKE_PTR(error));
 }
 
+/* placement='auto': the nodes that numad advises, for the CPUs, the memory, or both. A <vcpu> placed so places memory
+ * that nothing else is said of, as in libvirt. */
+static int place(Domain *domain, Error **reterr) {
+    DomainDef *live = domain->live;
+    CLEANUP_BITMAP Bitmap *nodes = NULL;
+    int r;
+
+    if (!live->placement_auto && !live->numatune.automatic)
+        return 0;
+    r = numad_advise(domain_def_online_vcpus(live), live->memory_kib / 1024, &nodes, reterr);
+    if (r >= 0)
+        r = driver_place(live, nodes, reterr);
+    if (r < 0 && reterr && *reterr)
+        error_prefix(reterr, "domain '%s'", live->name);
+    return r;
+}
+
+int driver_place(DomainDef *live, const Bitmap *nodes, Error **reterr) {
+    NumaTuneDef *tune = &live->numatune;
+
+    if (live->placement_auto) {
+        bitmap_free(TAKE_PTR(live->cpuset));
+        if (numad_cpus_of(nodes, &live->cpuset, reterr) < 0)
+            return -EINVAL;
+        if (!tune->given && tune->n_memnodes == 0)
+            tune->automatic = true;
+    }
+    if (!tune->automatic)
+        return 0;
+    bitmap_free(tune->nodes);
+    tune->nodes = bitmap_copy(nodes);
+    return tune->nodes ? 0 : error_no_memory(reterr);
+}
+
 static int start_locked(Domain *domain, bool paused, Error **reterr) {
     char **argv = NULL;
     int r;
@@ -410,7 +445,9 @@ static int start_locked(Domain *domain, bool paused, Error **reterr) {
         return error_no_memory(reterr);
     domain->id = domain->driver->next_id++;
     domain_set_state(domain, DOMAIN_PAUSED, PAUSED_STARTING_UP);
-    r = prepare(domain, &argv, reterr);
+    r = place(domain, reterr);
+    if (r >= 0)
+        r = prepare(domain, &argv, reterr);
     if (r >= 0)
         r = spawn(domain, argv, reterr);
     qemu_argv_free(argv);

@@ -11,7 +11,7 @@
 struct LimitsHost {
     CgroupHost *cgroups;
     char *partition, *resctrl_root;
-    bool scopes;
+    bool enabled, scopes;
 };
 
 struct Limits {

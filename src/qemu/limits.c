@@ -25,6 +25,7 @@ int limits_host_new(const LimitsParams *params, LimitsHost **ret, Error **reterr
         return error_no_memory(reterr);
     host->partition = strdup(params->partition);
     host->resctrl_root = params->resctrl_root ? strdup(params->resctrl_root) : NULL;
+    host->enabled = params->cgroups;
     host->scopes = params->scopes;
     r = host->partition ? cgroup_host_new(NULL, &host->cgroups, reterr) : error_no_memory(reterr);
     if (r < 0) {
@@ -145,19 +146,35 @@ static int enter_scope(Begin *begin, Error **reterr) {
     return r;
 }
 
+/* A group of our name may be left from a machine that ended while no daemon looked, with that one's limits. */
+static int remove_leftover(const Limits *limits, Error **reterr) {
+    CLEANUP(cgroup_tree_freep) CgroupTree *tree = NULL;
+
+    if (cgroup_tree_open(limits->host->cgroups, limits->partition, limits->machine, &tree, NULL) < 0)
+        return 0;
+    return cgroup_tree_remove(tree, reterr);
+}
+
 static int enter_partition(Begin *begin, Error **reterr) {
     Limits *limits = begin->limits;
+    int r = 0;
 
     limits->partition = strdup(begin->partition ? begin->partition : limits->host->partition);
     if (!limits->partition)
         return error_no_memory(reterr);
-    return begin->partition ? 0 : cgroup_partition_make(limits->host->cgroups, limits->partition, reterr);
+    if (!begin->partition)
+        r = cgroup_partition_make(limits->host->cgroups, limits->partition, reterr);
+    return r < 0 ? r : remove_leftover(limits, reterr);
 }
 
 static int make_tree(Begin *begin, Error **reterr) {
     Limits *limits = begin->limits;
-    int r = limits->host->scopes ? enter_scope(begin, reterr) : -ENOTCONN;
+    int r;
 
+    if (!limits->host->enabled)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "cgroups are switched off (cgroups = no in vireod.conf)");
+    r = limits->host->scopes ? enter_scope(begin, reterr) : -ENOTCONN;
     if (r == -ENOTCONN) {
         if (reterr)
             error_free(TAKE_PTR(*reterr));
@@ -352,6 +369,15 @@ static int run_group_make(void *arg) {
     return r;
 }
 
+static int group_error(const Domain *domain, const ResctrlDef *def, GroupWork *work, Error **reterr) {
+    CLEANUP_FREE char *list = bitmap_format(def->vcpus);
+    int r = error_propagate(reterr, TAKE_PTR(work->error));
+
+    if (reterr && *reterr)
+        error_prefix(reterr, "the resctrl group of vCPUs '%s' of domain '%s'", list ? list : "?", domain_name(domain));
+    return r;
+}
+
 static int make_groups(Domain *domain, const Bitmap *vcpus, Error **reterr) {
     Limits *limits = domain->limits;
 
@@ -366,7 +392,7 @@ static int make_groups(Domain *domain, const Bitmap *vcpus, Error **reterr) {
             return error_no_memory(reterr);
         r = worker_run(run_group_make, &work);
         if (r < 0)
-            return error_propagate(reterr, TAKE_PTR(work.error));
+            return group_error(domain, def, &work, reterr);
         limits->made[i] = true;
     }
     return 0;

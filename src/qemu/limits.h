@@ -18,6 +18,7 @@ typedef struct LimitsHost LimitsHost;
 typedef struct LimitsParams {
     const char *partition;    /* of domains that name none; made when it is missing */
     const char *resctrl_root; /* NULL: the kernel's */
+    bool cgroups;             /* false: none is made, and what needs one is refused */
     bool scopes;              /* ask systemd for a scope when it is there */
 } LimitsParams;
 

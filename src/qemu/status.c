@@ -3,6 +3,7 @@
  *
  *     <domstatus state='1' reason='1' pid='4711' start='123456' id='3' removed='0'>
  *       <monitor path='...'/> <log path='...'/>
+ *       <placement nodes='0'/>                                                    with placement='auto'
  *       <limits partition='/machine' group='vireo-3-ol8' machine='vireo-3-ol8'/>   where it has a cgroup, and a scope
  *       <domain ...>the live definition, with pending='removal' at a <vcpu> the guest was asked to release</domain>
  *     </domstatus> */
@@ -55,6 +56,13 @@ static char *status_text(const Domain *domain, const char *xml) {
         write_attribute(out, "partition", limits_partition(domain->limits));
         write_attribute(out, "group", limits_group(domain->limits));
         write_attribute(out, "machine", limits_machine(domain->limits));
+        fputs("/>\n", out);
+    }
+    if (domain->live->numatune.automatic && domain->live->numatune.nodes) {
+        CLEANUP_FREE char *nodes = bitmap_format(domain->live->numatune.nodes);
+
+        fputs("  <placement", out);
+        write_attribute(out, "nodes", nodes);
         fputs("/>\n", out);
     }
     fprintf(out, "%s</domstatus>\n", xml);
@@ -116,6 +124,17 @@ static int read_pending(xmlNodePtr domain, Bitmap **ret) {
     return *ret ? 0 : -ENOMEM;
 }
 
+static int read_placement(xmlNodePtr root, DomainDef *live, Error **reterr) {
+    CLEANUP_FREE char *text = child_attribute(root, "placement", "nodes");
+    CLEANUP_BITMAP Bitmap *nodes = NULL;
+
+    if (!text)
+        return 0;
+    if (bitmap_parse(text, BITMAP_MAX_BITS, &nodes) < 0)
+        return error_report(reterr, FROM_DOMAIN, ERROR_XML, "no nodes in <placement> of the status file");
+    return driver_place(live, nodes, reterr);
+}
+
 /* What the file says, without touching the world. */
 static int read_status(xmlNodePtr root, Domain *domain, Error **reterr) {
     xmlNodePtr node = child(root, "domain");
@@ -136,6 +155,9 @@ static int read_status(xmlNodePtr root, Domain *domain, Error **reterr) {
     domain->log_path = child_attribute(root, "log", "path");
     if (!domain->monitor_path || !domain->log_path)
         return error_report(reterr, FROM_DOMAIN, ERROR_XML, "no monitor or log path in the status file");
+    r = read_placement(root, domain->live, reterr);
+    if (r < 0)
+        return r;
     domain->found.partition = child_attribute(root, "limits", "partition");
     domain->found.group = child_attribute(root, "limits", "group");
     domain->found.machine = child_attribute(root, "limits", "machine");
@@ -272,7 +294,8 @@ static bool try_reconnect(Domain *domain, bool first) {
     } else if (!qemu_process_alive(&domain->pid)) {
         log_info("domain '%s': its QEMU (process %d) ended while vireod was away", domain_name(domain),
                  (int)domain->pid.pid);
-        driver_stop(domain, SHUTOFF_UNKNOWN, STOPPED_FAILED);
+        limits_resume(domain, domain->found.partition, domain->found.group, domain->found.machine, NULL);
+        driver_stop(domain, SHUTOFF_UNKNOWN, STOPPED_FAILED); /* which removes its cgroup, too */
     } else if (reconnect(domain, &error) >= 0) {
         driver_save_status(domain, NULL);
         log_info("domain '%s' found running, %u vCPUs", domain_name(domain),

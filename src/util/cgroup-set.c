@@ -276,11 +276,16 @@ int cgroup_tree_usage_percpu(CgroupTree *tree, const char *child, uint64_t **ret
     r = cgroup_read(place, child, "cpuacct.usage_percpu", &text, reterr);
     if (r < 0)
         return r;
-    list = calloc(strlen(text) / 2 + 1, sizeof(uint64_t));
+    list = calloc(strlen(text) / 2 + 1, sizeof(uint64_t)); /* each number has a space or the end behind it */
     if (!list)
         return error_no_memory(reterr);
-    for (char *at = text, *end; (list[n] = strtoull(at, &end, 10), end > at); at = end)
-        n++;
+    for (char *at = text, *end;; at = end) {
+        uint64_t value = strtoull(at, &end, 10);
+
+        if (end == at)
+            break;
+        list[n++] = value;
+    }
     *ret = TAKE_PTR(list);
     *ret_n = n;
     return 0;

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A private vireod per test, its clients, its guests; nothing of it outlives the test."""
+import glob
 import os
 import re
 import shutil
@@ -120,6 +121,15 @@ class Daemon:
                 found[name.group(1) if name else "probe"] = int(pid)
         return found
 
+    def remove_groups(self):
+        """The cgroups of machines that were ended without their vireod."""
+        for path in glob.glob(f"/sys/fs/cgroup/*{self.partition}/") + glob.glob(f"/sys/fs/cgroup{self.partition}/"):
+            for directory, _, _ in os.walk(path, topdown=False):
+                try:
+                    os.rmdir(directory)
+                except OSError:
+                    pass
+
     def kill(self):
         """The end without questions, for a test run that is itself being ended."""
         if self.process and self.process.poll() is None:
@@ -127,6 +137,7 @@ class Daemon:
         for pid in self.qemus().values():
             os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.root, ignore_errors=True)
+        self.remove_groups()
 
     def clean_up(self):
         failure = None
@@ -139,6 +150,7 @@ class Daemon:
         for pid in self.qemus().values():
             os.kill(pid, signal.SIGKILL)
         wait_for(lambda: not self.qemus(), 10, "end of all QEMUs")
+        self.remove_groups()
         log = self.log_text()
         shutil.rmtree(self.root, ignore_errors=True)
         Daemon.live.discard(self)

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What somebody else changes of a domain's threads is found, mended, counted and told."""
 import os
+import signal
 import subprocess
 
 import pytest
 
 from conftest import wait_for
-from tuning import host_cpus, mounts, threads
+from tuning import groups, host_cpus, mounts, threads
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="SKIP: cgroups need root"),
@@ -18,11 +19,14 @@ TUNE = ("<cputune><shares>2048</shares><period>100000</period><quota>60000</quot
         "<vcpupin vcpu='1' cpuset='1'/><vcpusched vcpus='0' scheduler='batch'/></cputune>")
 
 
+def write(path, value):
+    with open(path, "w") as f:
+        f.write(str(value))
+
+
 def write_quota(thread, quota):
     version, where = mounts()["cpu"]
-    path = where + thread.cgroup("cpu") + ("/cpu.cfs_quota_us" if version == 1 else "/cpu.max")
-    with open(path, "w") as f:
-        f.write(str(quota))
+    write(where + thread.cgroup("cpu") + ("/cpu.cfs_quota_us" if version == 1 else "/cpu.max"), quota)
 
 
 def mended(daemon):
@@ -48,8 +52,7 @@ def test_reconcile_finds_everything(daemon):
     os.sched_setscheduler(found["vcpu0"].tid, os.SCHED_OTHER, os.sched_param(0))
     version, where = mounts()["cpu"]
     there = where + os.path.dirname(found["vcpu0"].cgroup("cpu")) + "/emulator"
-    with open(there + ("/tasks" if version == 1 else "/cgroup.threads"), "w") as f:
-        f.write(str(found["vcpu1"].tid))
+    write(there + ("/tasks" if version == 1 else "/cgroup.threads"), found["vcpu1"].tid)
     assert found["vcpu1"].cgroup("cpu").endswith("/emulator")
     out = daemon.vireo("reconcile", "t")
     assert "vcpu0: scheduler was 'other', is 'batch' again" in out, out
@@ -81,6 +84,30 @@ def test_what_happened_while_the_daemon_was_away(daemon):
     daemon.start()
     assert thread.bandwidth() == (60000, 100000) and not os.path.exists(left)
     assert mended(daemon) == 1
+
+
+def test_a_machine_that_ended_unseen(daemon):
+    """Its cgroup goes when the next daemon finds out."""
+    daemon.paused("t", maximum=2, current=2, tune=TUNE)
+    pid = daemon.qemus()["t"]
+    daemon.stop()
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not daemon.qemus(), 10, "end of QEMU")
+    daemon.start()
+    assert not [path for path in groups(daemon) if path != daemon.partition]
+
+
+def test_a_group_that_was_left(daemon):
+    """It is not taken over with its limits."""
+    if daemon.partition == "/machine.slice":
+        pytest.skip("SKIP: systemd removes a scope's cgroup itself")
+    daemon.paused("t")
+    left = f"{mounts()['cpu'][1]}{daemon.partition}/vireo-2-u"
+    os.makedirs(f"{left}/vcpu0")
+    write(f"{left}/vcpu0/" + ("cpu.cfs_quota_us" if mounts()["cpu"][0] == 1 else "cpu.max"), "5000")
+    daemon.paused("u", maximum=2)
+    thread = threads(daemon.qemus()["u"])["vcpu0"]
+    assert thread.cgroup("cpu").endswith("/vireo-2-u/vcpu0") and thread.bandwidth()[0] == -1
 
 
 def test_it_is_not_running(daemon):

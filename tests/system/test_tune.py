@@ -8,7 +8,8 @@ import subprocess
 import pytest
 
 from conftest import wait_for
-from tuning import groups, host_cpus, mounts, threads
+from resctrl_double import resctrl  # noqa: F401 (a fixture)
+from tuning import cpus, groups, host_cpus, mounts, threads
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="SKIP: cgroups need root"),
@@ -24,6 +25,10 @@ TUNE = """<iothreads>2</iothreads>
 <vcpupin vcpu='0' cpuset='0'/><vcpupin vcpu='2' cpuset='1'/><vcpupin vcpu='3' cpuset='0'/>
 <emulatorpin cpuset='0-1'/><iothreadpin iothread='2' cpuset='1'/>
 <vcpusched vcpus='1,3' scheduler='batch'/><iothreadsched iothreads='1' scheduler='idle'/>
+<emulatorsched scheduler='batch'/>
+<cachetune vcpus='0-1'><cache id='0' level='3' type='both' size='2' unit='MiB'/><monitor level='3' vcpus='1'/></cachetune>
+<memorytune vcpus='0-1'><node id='0' bandwidth='50'/><monitor vcpus='0-1'/></memorytune>
+<cachetune vcpus='2-3'><cache id='1' level='3' type='both' size='3' unit='MiB'/></cachetune>
 </cputune><numatune><memory mode='strict' nodeset='0'/></numatune>"""
 
 # per thread: CPUs, quota, period, policy
@@ -34,7 +39,7 @@ WANTED = {
     "vcpu3": ({0}, 60000, 100000, "batch"),
     "iothread1": ({0, 1}, 15000, 20000, "idle"),
     "iothread2": ({1}, 15000, 20000, "other"),
-    "emulator": ({0, 1}, 45000, 50000, "other"),
+    "emulator": ({0, 1}, 45000, 50000, "batch"),
 }
 
 
@@ -52,7 +57,18 @@ def check_thread(thread, child, wanted):
     assert thread.value("cpuset", "cpuset.mems") == "0", child
 
 
-def check(daemon, name, wanted, online):
+def check_resctrl(fs, found):
+    """Both groups have their vCPUs' threads, the monitor its one, and a group without a vCPU is not there."""
+    wanted = {}
+    for vcpus, group in (((0, 1), "vireo-1-t-vcpus_0-1"), ((2, 3), "vireo-1-t-vcpus_2-3")):
+        tids = {found[f"vcpu{i}"].tid for i in vcpus if f"vcpu{i}" in found}
+        if tids:
+            wanted[group] = tids
+    assert {group: fs.tasks(group) for group in fs.groups()} == wanted
+    assert fs.tasks("vireo-1-t-vcpus_0-1/mon_groups/vcpus_1") == {found["vcpu1"].tid}
+
+
+def check(daemon, name, wanted, online, fs):
     """All threads that are there, and no other vCPU's cgroup."""
     found = threads(daemon.qemus()[name])
     assert {key for key in found if key.startswith("vcpu")} == {f"vcpu{i}" for i in online}
@@ -61,6 +77,7 @@ def check(daemon, name, wanted, online):
             check_thread(one, child, wanted[child])
     made = {path.rsplit("/", 1)[1] for path in groups(daemon)}
     assert {child for child in made if re.fullmatch(r"vcpu\d+", child)} == {f"vcpu{i}" for i in online}
+    check_resctrl(fs, found)
     return found
 
 
@@ -69,13 +86,14 @@ def nothing_left(daemon):
     return {path.count("/") for path in groups(daemon)} <= {1}
 
 
-def test_a_whole_life(daemon, guest):
+def test_a_whole_life(daemon, guest, resctrl):
     """Start, plug to the maximum, change, daemon restart, unplug, stop: at each step the kernel has what the XML says."""
+    fs = resctrl("closids=8", "rmids=16")
     tuned(daemon, "t", maximum=4, current=2, boot=True)
     daemon.virsh("start", "t")
     daemon.wait_online("t", "0-1", 90)
     wanted = dict(WANTED)
-    found = check(daemon, "t", wanted, [0, 1])
+    found = check(daemon, "t", wanted, [0, 1], fs)
     top = os.path.dirname(found["vcpu0"].cgroup("cpu"))
     version, where = mounts()["cpu"]
     if version == 1:
@@ -87,7 +105,7 @@ def test_a_whole_life(daemon, guest):
         assert open(f"{where}{top}/cpu.max").read() == "380000 200000\n"
 
     daemon.virsh("setvcpus", "t", "4", "--live")
-    check(daemon, "t", wanted, [0, 1, 2, 3])
+    check(daemon, "t", wanted, [0, 1, 2, 3], fs)
 
     daemon.virsh("vcpupin", "t", "0", "1")
     daemon.virsh("emulatorpin", "t", "1")
@@ -97,20 +115,21 @@ def test_a_whole_life(daemon, guest):
     for i in 1, 2, 3:
         wanted[f"vcpu{i}"] = (wanted[f"vcpu{i}"][0], 70000, 100000, wanted[f"vcpu{i}"][3])
     wanted["iothread1"] = ({0}, 15000, 20000, "idle")
-    wanted["emulator"] = ({1}, -1, 50000, "other")
-    check(daemon, "t", wanted, [0, 1, 2, 3])
+    wanted["emulator"] = ({1}, -1, 50000, "batch")
+    check(daemon, "t", wanted, [0, 1, 2, 3], fs)
 
     daemon.stop()
     daemon.start()
-    check(daemon, "t", wanted, [0, 1, 2, 3])
+    check(daemon, "t", wanted, [0, 1, 2, 3], fs)
     assert "mended" not in daemon.log_text()
 
     daemon.wait_online("t", "0-3", 60)
     daemon.virsh("setvcpus", "t", "3", "--live")
-    check(daemon, "t", wanted, [0, 1, 2])
+    check(daemon, "t", wanted, [0, 1, 2], fs)
     assert groups(daemon)
     daemon.virsh("destroy", "t")
     wait_for(lambda: nothing_left(daemon), 10, "end of the machine's cgroups")
+    assert fs.groups() == []
 
 
 def test_every_plugged_vcpu_is_tuned(daemon, kvm):
@@ -381,3 +400,43 @@ def test_partitions(daemon, partition):
     assert f"the group '{partition}' has only '{first}'" in str(caught.value), caught.value
     assert "vcpupin" not in daemon.virsh("dumpxml", "p") and found["vcpu1"].affinity() == {first}
     daemon.virsh("destroy", "p")
+
+
+def test_automatic_placement(daemon, tmp_path):
+    """placement='auto' asks numad: its nodes' CPUs and memory, kept over a restart; without numad a clear error."""
+    if daemon.partition == "/machine.slice":
+        pytest.skip("SKIP: a service of systemd has a PATH of its own")
+    program = tmp_path / "numad"
+    program.write_text(f"#!/bin/sh\necho \"$@\" >>{tmp_path}/asked\necho 0\n")
+    program.chmod(0o755)
+    before = os.environ["PATH"]
+
+    def restart(path):
+        os.environ["PATH"] = path
+        try:
+            daemon.stop()
+            daemon.start()
+        finally:
+            os.environ["PATH"] = before
+
+    daemon.define("t", boot=False, maximum=2, current=2)
+    xml = daemon.virsh("dumpxml", "t").replace("placement='static'", "placement='auto'")
+    (tmp_path / "t.xml").write_text(xml)
+    daemon.virsh("define", tmp_path / "t.xml")
+    restart(str(tmp_path / "nowhere"))
+    error = daemon.virsh("start", "t", "--paused", ok=False)
+    assert "domain 't'" in error and "numad, which is not installed" in error and "placement='static'" in error, error
+    restart(f"{tmp_path}:{before}")
+    daemon.virsh("start", "t", "--paused")
+    assert (tmp_path / "asked").read_text() == "-w 2:64\n"
+    with open("/sys/devices/system/node/node0/cpulist") as f:
+        node0 = cpus(f.read().strip())
+    thread = threads(daemon.qemus()["t"])["vcpu1"]
+    assert thread.affinity() == node0 and thread.value("cpuset", "cpuset.mems") == "0"
+    restart(str(tmp_path / "nowhere"))
+    assert "vcpu1" not in daemon.vireo("reconcile", "t") and "placement='auto'" in daemon.virsh("dumpxml", "t")
+    daemon.virsh("setvcpus", "t", "2", "--live")
+    program.write_text("#!/bin/sh\necho over there\n")
+    restart(f"{tmp_path}:{before}")
+    daemon.virsh("destroy", "t")
+    assert "'over there" in daemon.virsh("start", "t", "--paused", ok=False)

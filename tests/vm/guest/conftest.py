@@ -12,6 +12,9 @@ SOCKET = "/run/vireo/vireo-sock"
 UNITS = ["vireod.service", "vireod.socket", "vireod-ro.socket"]
 QEMU = "/usr/bin/qemu-system-x86_64"
 LINUX = "/payload/linux"
+BUILD = "/payload"
+CONFIG = "/etc/vireo/vireod.conf"
+DEBUG = "log_level = debug"
 
 
 def run(*command, ok=True, seconds=60):
@@ -47,6 +50,13 @@ class Daemon:
 
     def start(self):
         run("systemctl", "start", *UNITS)
+
+    def configure(self, *lines):
+        """Starts again with these settings."""
+        self.stop()
+        with open(CONFIG, "w") as f:
+            f.write("\n".join([DEBUG, *lines]) + "\n")
+        self.start()
 
     def stop(self):
         run("systemctl", "stop", *UNITS)
@@ -138,8 +148,8 @@ def daemon():
     instance = Daemon()
     run("systemctl", "reset-failed", *UNITS, ok=None)
     os.makedirs("/etc/vireo", exist_ok=True)
-    with open("/etc/vireo/vireod.conf", "w") as f:
-        f.write("log_level = debug\n")
+    with open(CONFIG, "w") as f:
+        f.write(DEBUG + "\n")
     run("systemctl", "start", *UNITS)
     try:
         yield instance

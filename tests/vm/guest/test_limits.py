@@ -153,16 +153,25 @@ def test_audit_records(daemon):
     assert text.count("res=success") == len(records())
 
 
+def failed_records(uuid, words):
+    out = run("ausearch", "-m", "VIRT_CONTROL,VIRT_RESOURCE", "--raw", ok=None).stdout
+    return [line for line in out.splitlines() if uuid in line and words in line and "res=failed" in line]
+
+
 def test_audit_of_failures(daemon):
-    """A start that fails has its record too."""
+    """A plug that QEMU refuses, for somebody took the slot by hand, and a start that fails."""
+    daemon.paused("c", maximum=3, current=1)
+    uuid = daemon.virsh("domuuid", "c").strip()
+    daemon.virsh("qemu-monitor-command", "c", '{"execute":"device_add","arguments":{"driver":"max-x86_64-cpu",'
+                 '"id":"mine","socket-id":2,"core-id":0,"thread-id":0}}')
+    daemon.virsh("setvcpus", "c", "3", "--live", ok=False)
+    wait_for(lambda: failed_records(uuid, "resrc=vcpu reason=update"), 20, "record of a failed plug")
+    daemon.virsh("destroy", "c")
+
     daemon.define("b", tune="<cputune><vcpupin vcpu='0' cpuset='9'/></cputune>")
     error = daemon.virsh("start", "b", ok=False)
     assert "'9'" in error, error
     uuid = daemon.virsh("domuuid", "b").strip()
 
-    def failed():
-        out = run("ausearch", "-m", "VIRT_CONTROL", "--raw", ok=None).stdout
-        return [line for line in out.splitlines() if uuid in line and "op=start" in line and "res=failed" in line]
-
-    wait_for(failed, 20, "record of a failed start")
+    wait_for(lambda: failed_records(uuid, "op=start"), 20, "record of a failed start")
     wait_for(lambda: groups(daemon) <= {"/machine.slice"}, 10, "end of its scope")
