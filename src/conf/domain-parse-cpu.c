@@ -33,7 +33,8 @@ int parse_vcpu(Parser *parser, xmlNodePtr node) {
                             "current vcpus count must be greater than 0 (line %ld)", xmlGetLineNo(node));
     if (current > max)
         return error_report(parser->reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
-                            "maximum vCPU count must not be less than current vCPU count (%u < %u)", max, current);
+                            "maximum vCPU count must not be less than current vCPU count (%u < %u) in <vcpu> (line %ld)",
+                            max, current, xmlGetLineNo(node));
     if (domain_def_set_max_vcpus(def, max) < 0)
         return error_no_memory(parser->reterr);
     for (unsigned i = 0; i < max; i++)

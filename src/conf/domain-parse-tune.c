@@ -254,8 +254,8 @@ static int parse_emulatorpin(Parser *parser, xmlNodePtr node) {
 
 static int no_iothread(Parser *parser, xmlNodePtr node, unsigned id) {
     return error_report(parser->reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
-                        "Cannot find 'iothread' : %u, which <%s> in line %ld names; <iothreads> or <iothreadids> must have "
-                        "it",
+                        "Cannot find 'iothread' : %u, which <%s> in line %ld names; <iothreads> or <iothreadids> must "
+                        "have it",
                         id, (const char *)node->name, xmlGetLineNo(node));
 }
 

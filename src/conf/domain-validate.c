@@ -77,8 +77,8 @@ static int check_numa(const DomainDef *def, Error **reterr) {
             continue;
         if (bitmap_last(cpus) >= (int)def->n_vcpus_max)
             return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
-                                "CPU IDs in <numa> exceed the <vcpu> count: NUMA cell %zu has CPU '%d', the last one is "
-                                "'%u'",
+                                "CPU IDs in <numa> exceed the <vcpu> count: NUMA cell %zu has CPU '%d', the last one "
+                                "is '%u'",
                                 i, bitmap_last(cpus), def->n_vcpus_max - 1);
         for (size_t k = 0; k < i; k++)
             if (def->cpu.cells[k].cpus && bitmap_overlaps(cpus, def->cpu.cells[k].cpus))

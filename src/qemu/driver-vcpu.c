@@ -86,11 +86,14 @@ static int config_set_maximum(DomainDef *def, unsigned count, Error **reterr) {
 
     if (t->sockets && product != count)
         return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
-                            "CPU topology doesn't match the desired vcpu count");
+                            "CPU topology doesn't match the desired vcpu count: it makes %llu CPUs, not %u",
+                            (unsigned long long)product, count);
     for (size_t i = 0; i < def->cpu.n_cells; i++)
         if (def->cpu.cells[i].cpus && bitmap_last(def->cpu.cells[i].cpus) >= (int)count)
             return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
-                                "number of CPUs in <numa> exceeds the desired maximum vcpu count");
+                                "Number of CPUs in <numa> exceeds the desired maximum vcpu count: cell %zu has CPU "
+                                "'%d'",
+                                i, bitmap_last(def->cpu.cells[i].cpus));
     if (domain_def_set_max_vcpus(def, count) < 0)
         return error_no_memory(reterr);
     return 0;
@@ -136,7 +139,7 @@ static int parse_ids(const char *list, Bitmap **ret, Error **reterr) {
     CLEANUP_BITMAP Bitmap *ids = NULL;
 
     if (bitmap_parse(list, BITMAP_MAX_BITS, &ids) < 0)
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "Failed to parse bitmap '%s'", list);
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "Failed to parse bitmap '%.200s'", list);
     if (bitmap_is_empty(ids))
         return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "no vcpus selected for modification");
     *ret = TAKE_PTR(ids);
@@ -239,7 +242,8 @@ static int find_entity(Domain *domain, const Bitmap *ids, VcpuEntity **ret, Erro
     for (int id = bitmap_next(ids, 0); id >= 0; id = bitmap_next(ids, id + 1))
         if (vcpu_map_by_id(&domain->vcpus, id) != entity)
             return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
-                                "only one hotpluggable entity can be selected");
+                                "only one hotpluggable entity can be selected, and vcpu '%d' is of another than '%d'",
+                                id, bitmap_next(ids, 0));
     if (bitmap_count(ids) != entity->n_vcpus)
         return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
                             "vcpu %u belongs to a hotpluggable entity of %u vcpus; name all of them",
@@ -262,7 +266,9 @@ static int plan_single(Domain *domain, const VcpuRequest *request, HotplugPlan *
                             "vcpu '%u' is already in requested state", entity->first_id);
     if (!request->enable && !entity->alias)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
-                            "vcpu '%u' can't be unplugged", entity->first_id);
+                            "vcpu '%u' can't be unplugged: it is not hotpluggable; what is changed with --config "
+                            "takes effect at the next start",
+                            entity->first_id);
     return hotplug_plan_ids(&domain->vcpus, request->enable, &entity->first_id, 1, plan, reterr);
 }
 

@@ -132,7 +132,7 @@ int hotplug_preflight(const Domain *domain, const HotplugPlan *plan, Error **ret
 /* ---- at start ---- */
 
 int hotplug_check_def(const VcpuMap *map, const VcpuDef *wanted, unsigned n, Error **reterr) {
-    CLEANUP_FREE unsigned *first_of = calloc(DOMAIN_MAX_VCPUS + 1, sizeof(unsigned)); /* by order: first id + 1 */
+    CLEANUP_FREE unsigned *first_of = calloc(n + 1, sizeof(unsigned)); /* by order: first id + 1 */
 
     if (!first_of)
         return error_no_memory(reterr);
@@ -144,17 +144,22 @@ int hotplug_check_def(const VcpuMap *map, const VcpuDef *wanted, unsigned n, Err
             break;
         first += entity->first_id;
         for (unsigned k = 1; k < entity->n_vcpus; k++)
-            if (first[k].online != first->online || first[k].hotpluggable != first->hotpluggable ||
-                first[k].order != first->order)
+            if (first[k].online != first->online || first[k].order != first->order ||
+                vcpu_def_is_hotpluggable(&first[k]) != vcpu_def_is_hotpluggable(first))
                 return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
                                     "vcpus %u to %u are one hotpluggable entity (granularity %u): they must be "
                                     "enabled, hotpluggable and ordered alike",
                                     entity->first_id, entity->first_id + entity->n_vcpus - 1, entity->n_vcpus);
         if (!first->online || first->order == 0)
             continue;
-        if (first->order > DOMAIN_MAX_VCPUS || first_of[first->order])
-            return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED, "duplicate vcpu order '%u'",
-                                first->order);
+        if (first->order > n)
+            return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                                "vcpu order '%u' of vcpu '%u' exceeds vcpu count %u", first->order,
+                                entity->first_id, n);
+        if (first_of[first->order])
+            return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                                "duplicate vcpu order '%u': vcpus '%u' and '%u' have it", first->order,
+                                first_of[first->order] - 1, entity->first_id);
         first_of[first->order] = entity->first_id + 1;
     }
     return 0;

@@ -52,6 +52,18 @@ def test_start_count_must_be_whole_cores(daemon):
     assert "shut off" in daemon.virsh("domstate", "p1")
 
 
+def test_a_core_is_alike_after_changes_of_the_definition(daemon):
+    """Threads that were changed one by one and those nobody spoke of: a core of both starts."""
+    define(daemon, "p1", {}, **POWER)
+    daemon.virsh("setvcpus", "p1", "6", "--config")
+    assert "granularity" in daemon.virsh("start", "p1", ok=False)
+    for count in ("4", "8"):
+        daemon.virsh("setvcpus", "p1", count, "--config")
+        daemon.virsh("start", "p1")
+        assert len(online(daemon, "p1")) == int(count)
+        daemon.virsh("destroy", "p1")
+
+
 def test_cpu_add(daemon):
     """QEMUs that have no hotpluggable entities but the older command: from low to high ids, and none goes."""
     start(daemon, "s1", {"without": ["query-hotpluggable-cpus"], "cpu_add": True})

@@ -9,13 +9,15 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from simulated import ask, define, sent, start  # noqa: E402
+from test_cores import POWER  # noqa: E402
 from conftest import client, daemon, end_of, wait_for  # noqa: E402,F401
 
-LIVE, CONFIG, MAXIMUM, GUEST = 1, 2, 4, 8
+LIVE, CONFIG, MAXIMUM, GUEST, HOTPLUGGABLE = 1, 2, 4, 8, 16
 INVALID_ARG, UNSUPPORTED, INVALID, CONFIG_UNSUPPORTED = (libvirt.VIR_ERR_INVALID_ARG, libvirt.VIR_ERR_OPERATION_UNSUPPORTED,
                                                          libvirt.VIR_ERR_OPERATION_INVALID,
                                                          libvirt.VIR_ERR_CONFIG_UNSUPPORTED)
 ARGUMENT_UNSUPPORTED = libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED
+FAILED, TIMEOUT = libvirt.VIR_ERR_OPERATION_FAILED, libvirt.VIR_ERR_OPERATION_TIMEOUT
 
 
 def count(n, flags):
@@ -70,12 +72,63 @@ def refused(daemon, domain, change, code, text, name="s1"):
     (one("0", 0, CONFIG), INVALID_ARG, "vCPU '0' can't be modified"),
     (one("1", 0, CONFIG), INVALID_ARG, "followed by non-hotpluggable online vcpus"),
     (one("1", 0, LIVE | CONFIG), INVALID_ARG, "followed by non-hotpluggable online vcpus"),
-    (one("2", 2, LIVE), INVALID_ARG, "state"),
+    (one("2", 2, LIVE), INVALID_ARG, "unsupported state value"),
+    (one("", 1, LIVE), INVALID_ARG, "no vcpus selected for modification"),
+    (one("16384", 1, LIVE), INVALID_ARG, "Failed to parse bitmap '16384'"),
+    (one("7-8", 1, LIVE), INVALID_ARG, "vcpu 8 is not present in live config"),
+    (one("7-8", 1, CONFIG), INVALID_ARG, "vcpu 8 is not present in persistent config"),
+    (one("0", 0, LIVE), UNSUPPORTED, "vcpu '0' can't be unplugged: it is not hotpluggable"),
+    (one("0", 1, CONFIG), INVALID_ARG, "vCPU '0' can't be modified"),
+    (one("1-2", 0, LIVE), UNSUPPORTED,
+     "only one hotpluggable entity can be selected, and vcpu '2' is of another than '1'"),
+    (count(2, LIVE | GUEST | HOTPLUGGABLE), INVALID_ARG,
+     "Flags 'VIR_DOMAIN_VCPU_HOTPLUGGABLE' and 'VIR_DOMAIN_VCPU_GUEST' are mutually exclusive"),
+    (count(9, CONFIG | MAXIMUM | HOTPLUGGABLE), INVALID_ARG, "'VIR_DOMAIN_VCPU_MAXIMUM' are mutually exclusive"),
+    (count(2, LIVE | 0x1000), INVALID_ARG, "unsupported flags (0x1000)"),
+    (lambda d: d.vcpusFlags(LIVE | CONFIG), INVALID_ARG, "are mutually exclusive"),
+    (lambda d: d.vcpusFlags(GUEST), ARGUMENT_UNSUPPORTED, "QEMU guest agent is not configured"),
+    (lambda d: d.setGuestVcpus("1", 1), ARGUMENT_UNSUPPORTED, "QEMU guest agent is not configured"),
+    (lambda d: d.setGuestVcpus("1", 2), INVALID_ARG, "unsupported state value"),
 ])
 def test_refused(daemon, domain, change, code, text):
     """On a domain with three of eight vCPUs, all there at boot."""
     start(daemon, "s1", current=3)
     refused(daemon, domain, change, code, text)
+
+
+@pytest.mark.parametrize("change, code, text", [
+    (count(6, LIVE), CONFIG_UNSUPPORTED,
+     "requested vcpu count 6 is not a multiple of the hotpluggable entity's granularity (4 vcpus at a time)"),
+    (one("4", 1, LIVE), CONFIG_UNSUPPORTED, "vcpu 4 belongs to a hotpluggable entity of 4 vcpus; name all of them"),
+    (one("4-6", 1, LIVE), CONFIG_UNSUPPORTED, "vcpu 4 belongs to a hotpluggable entity of 4 vcpus; name all of them"),
+    (one("4-11", 1, LIVE), UNSUPPORTED, "only one hotpluggable entity can be selected"),
+    (one("0-3", 0, LIVE), UNSUPPORTED, "vcpu '0' can't be unplugged"),
+    (one("0-3", 1, LIVE), INVALID_ARG, "vcpu '0' is already in requested state"),
+])
+def test_cores(daemon, domain, change, code, text):
+    """POWER cores of four threads."""
+    start(daemon, "s1", **POWER)
+    refused(daemon, domain, change, code, text)
+
+
+def test_unplug_that_the_guest_answers_badly(daemon):
+    """Refused: its reason. Not answered: OPERATION_TIMEOUT. Neither changes the definition."""
+    daemon.configure("unplug_timeout_ms = 300")
+    connection = libvirt.open(daemon.uri)
+    for name, behaviour, code, text in (
+            ("s1", {"refuse": 1, "refuse_codes": [0x82]}, FAILED, "was rejected by the guest of domain 's1': "),
+            ("s2", {"silent": 1}, TIMEOUT,
+             "vcpu unplug request timed out. Unplug result must be manually inspected in the domain")):
+        start(daemon, name, behaviour)
+        connection.lookupByName(name).setVcpusFlags(3, LIVE | CONFIG)
+        before = connection.lookupByName(name).XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+        with pytest.raises(libvirt.libvirtError) as caught:
+            connection.lookupByName(name).setVcpusFlags(2, LIVE | CONFIG)
+        assert text in str(caught.value)
+        assert caught.value.get_error_code() == code, str(caught.value)
+        assert connection.lookupByName(name).XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE) == before
+        assert ask(daemon, name)["online"] == [0, 1, 2]
+    connection.close()
 
 
 def test_paused_guest(daemon, domain):
@@ -106,17 +159,21 @@ def test_not_running(daemon, domain):
 def test_maximum_against_topology_and_numa(daemon, domain):
     cpu = "<cpu><topology sockets='2' cores='2' threads='2'/></cpu>"
     start(daemon, "s1", extra_cpu=cpu)
-    refused(daemon, domain, count(6, CONFIG | MAXIMUM), INVALID_ARG, "CPU topology doesn't match")
+    refused(daemon, domain, count(6, CONFIG | MAXIMUM), INVALID_ARG,
+            "CPU topology doesn't match the desired vcpu count: it makes 8 CPUs, not 6")
     cpu = ("<cpu><numa><cell id='0' cpus='0-3' memory='32' unit='MiB'/>"
            "<cell id='1' cpus='4-7' memory='32' unit='MiB'/></numa></cpu>")
     start(daemon, "s2", extra_cpu=cpu)
-    refused(daemon, domain, count(6, CONFIG | MAXIMUM), INVALID_ARG, "number of CPUs in <numa> exceeds", "s2")
+    refused(daemon, domain, count(6, CONFIG | MAXIMUM), INVALID_ARG,
+            "Number of CPUs in <numa> exceeds the desired maximum vcpu count: cell 1 has CPU '7'", "s2")
 
 
 def test_more_than_the_machine_has(daemon, domain):
     define(daemon, "s1", {}, maximum=1000)
-    error = daemon.virsh("start", "s1", ok=False)
-    assert "288" in error and "1000" in error
+    with pytest.raises(libvirt.libvirtError) as caught:
+        domain().create()
+    assert "Maximum CPUs greater than specified machine type limit 288" in str(caught.value)
+    assert "'s1' asks for 1000" in str(caught.value) and caught.value.get_error_code() == CONFIG_UNSUPPORTED
 
 
 def test_failed_changes_are_not_written_down(daemon):
@@ -135,7 +192,12 @@ def test_another_change_holds_the_domain(daemon):
     first = client(daemon, "setvcpus", "s1", "2", "--live")
     wait_for(lambda: ["device_del", "vcpu2"] in sent(daemon, "s1"), 10, "removal under way")
     before = sent(daemon, "s1")
-    assert "held by setvcpus" in daemon.virsh("setvcpus", "s1", "5", "--live", ok=False)
+    connection = libvirt.open(daemon.uri)
+    with pytest.raises(libvirt.libvirtError) as caught:
+        connection.lookupByName("s1").setVcpusFlags(5, LIVE)
+    connection.close()
+    assert "cannot acquire state change lock of domain 's1' for setvcpus (held by setvcpus)" in str(caught.value)
+    assert caught.value.get_error_code() == TIMEOUT
     assert sent(daemon, "s1") == before
     ask(daemon, "s1", release=True)
     assert end_of(first)[0] == 0
@@ -164,7 +226,11 @@ def test_order_at_start(daemon, monkeypatch):
     with open(f"{daemon.root}/s1.xml", "w") as f:
         f.write(xml.replace("</vcpu>", f"</vcpu><vcpus>{vcpus}</vcpus>"))
     daemon.virsh("undefine", "s1")
-    result = daemon.run("virsh", "define", f"{daemon.root}/s1.xml", ok=None)
-    error = result.stderr if result.returncode else daemon.virsh("start", "s1", ok=False)
-    assert "duplicate vcpu order '2'" in error
+    daemon.virsh("define", f"{daemon.root}/s1.xml")
+    connection = libvirt.open(daemon.uri)
+    with pytest.raises(libvirt.libvirtError) as caught:
+        connection.lookupByName("s1").create()
+    connection.close()
+    assert "duplicate vcpu order '2': vcpus '1' and '2' have it" in str(caught.value)
+    assert caught.value.get_error_code() == CONFIG_UNSUPPORTED
     assert '"execute":"device_add"' not in daemon.log_text()

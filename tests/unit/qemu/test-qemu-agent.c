@@ -654,7 +654,7 @@ static void check_plan(const char *before, unsigned target, const char *after) {
     assert_string_equal(text, after);
 }
 
-static void check_no_plan(const char *before, unsigned target, ErrorCode code) {
+static void check_no_plan(const char *before, unsigned target, ErrorCode code, const char *words) {
     CLEANUP_ERROR Error *error = NULL;
     AgentVcpu items[16];
     AgentVcpus vcpus;
@@ -662,6 +662,7 @@ static void check_no_plan(const char *before, unsigned target, ErrorCode code) {
     from_text(&vcpus, items, before);
     assert_true(agent_vcpus_plan(&vcpus, target, &error) < 0);
     assert_int_equal(error->code, code);
+    assert_non_null(strstr(error->message, words));
     for (size_t i = 0; i < vcpus.n; i++)
         assert_false(items[i].modified);
 }
@@ -682,11 +683,12 @@ static void test_plan(void **data) {
     /* Not all may: CPU 0 is like any other. */
     check_plan("ooox", 2, "--ox");
     check_plan("-ooo", 1, "---o");
-    check_no_plan("oooo", 0, ERROR_INVALID_ARG);
-    check_no_plan("xoxo", 1, ERROR_INVALID_ARG);
-    check_no_plan("xo", 3, ERROR_INVALID_ARG);
+    check_no_plan("oooo", 0, ERROR_INVALID_ARG, "Cannot offline enough CPUs: 1 of the guest's 4 online ones cannot go");
+    check_no_plan("xoxo", 1, ERROR_INVALID_ARG, "Cannot offline enough CPUs: 2 of the guest's 4 online ones cannot go");
+    check_no_plan("xo", 3, ERROR_INVALID_ARG, "guest agent reports less cpu than requested: 2 < 3");
     assert_true(agent_vcpus_plan(&vcpus, 2, &error) < 0);
     assert_int_equal(error->code, ERROR_INTERNAL);
+    assert_non_null(strstr(error->message, "says that vCPU '1' is offline and cannot go offline"));
 }
 
 static void test_plan_takes_any_order(void **data) {
