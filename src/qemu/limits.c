@@ -206,8 +206,11 @@ static int run_begin(void *arg) {
             cgroup_tree_remove(limits->tree, NULL);
         cgroup_tree_free(TAKE_PTR(limits->tree));
         limits->no_tree = strdup(error_message(error));
-        if (!limits->no_tree || begin->needs_cgroup)
-            return error_propagate(&begin->error, TAKE_PTR(error));
+        if (!limits->no_tree)
+            return error_no_memory(&begin->error);
+        if (begin->needs_cgroup)
+            return error_report(&begin->error, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                                "its tuning or partition needs a cgroup: %s", error_message(error));
     }
     return begin->needs_resctrl ? resctrl_new(limits->host->resctrl_root, &limits->resctrl, &begin->error) : 0;
 }
@@ -254,6 +257,11 @@ int limits_begin(Domain *domain, Error **reterr) {
 
     if (!begin.limits)
         return error_no_memory(reterr);
+    if (begin.needs_resctrl && def->virt != DOMAIN_VIRT_KVM && !domain->driver->limits->resctrl_root) {
+        limits_free(begin.limits); /* libvirt's rule; who names a resctrl tree knows what for */
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                            "domain '%s': cachetune and memorytune are only supported for KVM domains", def->name);
+    }
     memcpy(begin.uuid, def->uuid, sizeof(begin.uuid));
     r = worker_run(run_begin, &begin);
     hand_over(domain, begin.limits);

@@ -171,5 +171,6 @@ def test_tuning_without_cgroups(daemon, no_cgroups, domain):
     define_tuned(daemon, "<cputune><quota>50000</quota></cputune>")
     with pytest.raises(libvirt.libvirtError) as caught:
         domain().create()
+    assert caught.value.get_error_code() == 67
     assert "domain 's1'" in str(caught.value) and "none of the cgroup controllers cpu" in str(caught.value)
     assert not domain().isActive() and not daemon.qemus()

@@ -98,3 +98,14 @@ def test_no_resctrl_here(daemon):
     """A host without it refuses the domain and says what is missing."""
     daemon.configure("resctrl = /nonexistent")
     refused_start(daemon, "t", TUNE, "no resctrl file system at '/nonexistent'")
+
+
+def test_without_kvm(daemon):
+    """libvirt's rule, unless the tree is named."""
+    import libvirt
+    daemon.define("t", boot=False, maximum=4, tune=TUNE)
+    connection = libvirt.open(daemon.uri)
+    with pytest.raises(libvirt.libvirtError, match="only supported for KVM domains") as caught:
+        connection.lookupByName("t").create()
+    connection.close()
+    assert caught.value.get_error_code() == 67
