@@ -103,9 +103,9 @@ const char *limits_machine(const Limits *limits) {
 
 /* ---- begin ---- */
 
-/* What the worker makes lies in `made`, and is the domain's only when it is whole: readers do not wait. */
+/* What the worker makes is the domain's only when it is whole: readers do not wait. */
 typedef struct Begin {
-    Limits *limits; /* made: not the domain's yet */
+    Limits *limits;
     const char *name, *partition; /* the definition's; partition may be NULL */
     uint8_t uuid[16];
     pid_t pid;
@@ -271,8 +271,8 @@ int limits_begin(Domain *domain, Error **reterr) {
             error_prefix(reterr, "domain '%s'", def->name);
         return r;
     }
-    if (!begin.limits->tree)
-        log_info("domain '%s' has no cgroup: %s", def->name, begin.limits->no_tree);
+    if (!begin.limits->tree && domain->driver->limits->enabled)
+        log_warning("domain '%s' has no cgroup: %s", def->name, begin.limits->no_tree);
     return limits_tune(domain, &(LimitsScope){.emulator = true, .group = true}, reterr);
 }
 

@@ -220,10 +220,8 @@ int bitmap_parse(const char *text, unsigned max_bits, Bitmap **ret) {
         if (r < 0)
             return r;
         text = skip_space(text);
-        if (*text == ',') {
+        if (*text == ',') { /* one at the end is accepted, as libvirt does */
             text = skip_space(text + 1);
-            if (*text == '\0')
-                return -EINVAL;
         } else if (*text) {
             return -EINVAL;
         }
