@@ -250,11 +250,13 @@ static int reconnect(Domain *domain, Error **reterr) {
     qemu_caps_get(domain->driver->caps, domain->live->emulator, &domain->caps, NULL);
     if (r >= 0)
         r = domain_refresh_vcpus(domain, reterr);
-    if (r >= 0)
-        r = domain_refresh_iothreads(domain, true, reterr);
     if (r < 0)
         return r;
-    align_iothreads(domain);
+    r = domain_refresh_iothreads(domain, true, domain->live->n_iothreads ? reterr : NULL);
+    if (r < 0 && (domain->live->n_iothreads || domain_check_active(domain, reterr) < 0))
+        return r;
+    if (r >= 0) /* a QEMU that is too old for the question has none */
+        align_iothreads(domain);
     resume_limits(domain);
     if (domain->pending_removals)
         vcpu_map_set_pending(&domain->vcpus, domain->pending_removals);
