@@ -7,7 +7,7 @@ import tempfile
 
 import pytest
 
-from conftest import BUILD, wait_for
+from conftest import BUILD, PATIENT, wait_for
 
 DOUBLE = os.path.join(BUILD, "tests/unit/util/resctrl-fuse")
 
@@ -57,7 +57,7 @@ def resctrl(daemon):
 
     def mount(*options):
         made.append(Resctrl(*options))
-        daemon.configure(f"resctrl = {made[-1].root}")
+        daemon.configure(f"resctrl = {made[-1].root}", *PATIENT)
         return made[-1]
 
     yield mount

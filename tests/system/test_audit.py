@@ -5,7 +5,7 @@ import re
 import sys
 
 from auditing import auditctl, auditd  # noqa: F401 (a fixture)
-from conftest import wait_for
+from conftest import PATIENT, wait_for
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../sim"))
 import simulated  # noqa: E402
@@ -44,6 +44,7 @@ def test_a_life(daemon, auditd, tmp_path):
 
 def test_removal(daemon, auditd, guest):
     """The record comes with the guest's evidence: at once, or late."""
+    daemon.configure(*PATIENT)
     daemon.boot("t", maximum=3, cmdline="vireo.deaf")
     daemon.virsh("setvcpus", "t", "3", "--live")
     daemon.wait_online("t", "0-2")

@@ -6,7 +6,7 @@ import time
 import libvirt
 import pytest
 
-from conftest import wait_for
+from conftest import PATIENT, wait_for
 
 libvirt.registerErrorHandler(lambda *_: None, None)
 
@@ -33,6 +33,7 @@ class Loop:
 @pytest.fixture
 def connection(daemon):
     Loop.start()
+    daemon.configure(*PATIENT)
     connection = libvirt.open(daemon.uri)
     yield connection
     connection.close()

@@ -3,11 +3,12 @@
 import re
 import time
 
-from conftest import wait_for
+from conftest import PATIENT, wait_for
 
 
 def test_main_job(daemon, guest):
     """define, start, 1 -> 4 -> 2 live, counts, vcpuinfo, dumpxml, destroy, undefine."""
+    daemon.configure(*PATIENT)
     daemon.boot("w1")
     assert daemon.counts("w1") == {("maximum", "config"): 4, ("maximum", "live"): 4,
                                    ("current", "config"): 1, ("current", "live"): 1}

@@ -15,6 +15,7 @@ LINUX = "/payload/linux"
 BUILD = "/payload"
 CONFIG = "/etc/vireo/vireod.conf"
 DEBUG = "log_level = debug"
+PATIENT = ["unplug_timeout_ms = 20000"]  # as in tests/system
 
 
 def run(*command, ok=True, seconds=60):
