@@ -3,7 +3,7 @@
 #include "qemu/domain.h"
 
 #include "qemu/agent.h"
-#include "qemu/limits.h"
+#include "qemu/domain-limits.h"
 
 #include "util/fiber.h"
 #include "util/log.h"

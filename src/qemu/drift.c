@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 
 #include "qemu/driver-tune.h"
-#include "qemu/limits-internal.h"
+#include "qemu/domain-limits-internal.h"
 #include "util/log.h"
 
 #define SETTLE_USEC (300 * USEC_PER_MSEC) /* a change often comes as several writes */

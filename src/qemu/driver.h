@@ -6,7 +6,7 @@
 
 #include "qemu/agent-vcpu.h"
 #include "qemu/domain.h"
-#include "qemu/limits.h"
+#include "qemu/domain-limits.h"
 #include "qemu/operation.h"
 #include "util/audit.h"
 

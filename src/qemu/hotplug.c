@@ -6,7 +6,7 @@
 
 #include "qemu/audit-domain.h"
 #include "qemu/driver.h"
-#include "qemu/limits.h"
+#include "qemu/domain-limits.h"
 #include "qemu/removal.h"
 #include "util/log.h"
 

@@ -3,6 +3,7 @@
 #include "qemu/process.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -68,6 +69,30 @@ bool qemu_process_has_argument(pid_t pid, const char *prefix) {
         if (strncmp(at, prefix, strlen(prefix)) == 0)
             return true;
     return false;
+}
+
+static char *read_exe(const char *pid) {
+    CLEANUP_FREE char *path = strf("/proc/%s/exe", pid), *target = calloc(1, PATH_MAX);
+
+    return path && target && readlink(path, target, PATH_MAX - 1) > 0 ? TAKE_PTR(target) : NULL;
+}
+
+bool qemu_process_is_unborn(pid_t pid) {
+    CLEANUP_FREE char *number = strf("%d", (int)pid), *path = strf("/proc/%d/stat", (int)pid), *stat = NULL;
+    CLEANUP_FREE char *line_path = strf("/proc/%d/cmdline", (int)pid), *line = NULL, *own_line = NULL;
+    CLEANUP_FREE char *exe = number ? read_exe(number) : NULL, *own_exe = exe ? read_exe("self") : NULL;
+    size_t len = 0, own_len = 0;
+    const char *rest;
+    int parent;
+
+    if (pid == getpid() || !own_exe || !streq(exe, own_exe) || !path || !line_path)
+        return false;
+    if (file_read(path, 8192, &stat, NULL) < 0 || !(rest = strrchr(stat, ')')) ||
+        sscanf(rest + 1, " %*c %d", &parent) != 1 || parent == getpid())
+        return false;
+    return file_read(line_path, COMMAND_LINE_MAX, &line, &len) >= 0 &&
+           file_read("/proc/self/cmdline", COMMAND_LINE_MAX, &own_line, &own_len) >= 0 && len == own_len &&
+           memcmp(line, own_line, len) == 0;
 }
 
 typedef struct Spawn {

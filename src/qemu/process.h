@@ -23,6 +23,9 @@ int qemu_process_identify(pid_t pid, QemuPid *ret);
 bool qemu_process_alive(const QemuPid *pid);
 /* Whether one of the process's arguments begins with `prefix`. */
 bool qemu_process_has_argument(pid_t pid, const char *prefix);
+/* Whether it is what a vireod that was killed had forked, to become a QEMU: this program with this command line, and
+ * neither this process nor its child. */
+bool qemu_process_is_unborn(pid_t pid);
 /* SIGTERM, after grace_usec SIGKILL, waits for the end, reaps; on a fiber. 0 also if already gone. */
 int qemu_process_kill(const QemuPid *pid, uint64_t grace_usec);
 /* Calls func once from the loop when the process ends. The source is the caller's to unref. */

@@ -14,7 +14,7 @@
 
 #include "qemu/audit-domain.h"
 #include "qemu/driver.h"
-#include "qemu/limits.h"
+#include "qemu/domain-limits.h"
 #include "util/log.h"
 
 #define DEFAULT_UNPLUG_USEC (5 * USEC_PER_SEC)

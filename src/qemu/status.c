@@ -405,7 +405,8 @@ static void kill_strays(Driver *driver, bool all_known) {
         QemuPid found;
 
         if (pid <= 1 || is_known(driver, pid) ||
-            (!qemu_process_has_argument(pid, domain) && !qemu_process_has_argument(pid, probe)) ||
+            (!qemu_process_has_argument(pid, domain) && !qemu_process_has_argument(pid, probe) &&
+             !qemu_process_is_unborn(pid)) ||
             qemu_process_identify(pid, &found) < 0)
             continue;
         if (!all_known) {
@@ -440,6 +441,7 @@ void driver_reconnect_all(Driver *driver) {
     deadline = deadline_in(FIRST_TRIES_USEC);
     while (driver->n_first_tries > 0 && fiber_cond_wait(&driver->background, deadline) >= 0)
         ;
+    kill_strays(driver, all_known); /* again: one that was between two programs had no command line to be known by */
 }
 
 void driver_stop_background(Driver *driver) {

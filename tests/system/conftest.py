@@ -143,6 +143,9 @@ class Daemon:
 
     def clean_up(self):
         failure = None
+        ended = self.process.poll() if self.process else None
+        if ended not in (None, 0, -signal.SIGKILL):  # whoever kills it on purpose kills it so
+            failure = f"vireod ended by itself with status {ended}"
         try:
             status = self.stop()
             if status not in (None, 0):

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "qemu/iothread.h"
-#include "qemu/limits-internal.h"
+#include "qemu/domain-limits-internal.h"
 #include "util/file.h"
 #include "util/scope.h"
 

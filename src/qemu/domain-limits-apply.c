@@ -5,7 +5,7 @@
 #include <dirent.h>
 #include <stdio.h>
 
-#include "qemu/limits-internal.h"
+#include "qemu/domain-limits-internal.h"
 #include "util/file.h"
 #include "util/scope.h"
 

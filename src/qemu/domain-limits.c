@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A domain's Limits from start to end. Whatever touches a file goes to a worker; what it needs is copied before. */
-#include "qemu/limits.h"
+#include "qemu/domain-limits.h"
 
 #include <stdio.h>
 #include <sys/inotify.h>
 
 #include "qemu/drift.h"
 #include "qemu/driver.h"
-#include "qemu/limits-internal.h"
+#include "qemu/domain-limits-internal.h"
 #include "util/file.h"
 #include "util/log.h"
 #include "util/scope.h"

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Between limits.c (a domain's life), limits-plan.c (from definition to plans) and limits-apply.c (a worker does
- * them). Plans own all they point to: a worker must not look at what the loop may change. */
+/* Between domain-limits.c (a domain's life), domain-limits-plan.c (from definition to plans) and
+ * domain-limits-apply.c (a worker does them). Plans own all they point to: a worker must not look at what the loop may
+ * change. */
 #pragma once
 
 #include <stdio.h>
 
-#include "qemu/limits.h"
+#include "qemu/domain-limits.h"
 #include "util/resctrl.h"
 
 struct LimitsHost {
@@ -62,7 +63,7 @@ typedef struct LimitsPlan {
     bool needs_cpu; /* a value that nothing but the cpu controller can keep */
 } LimitsPlan;
 
-/* limits-plan.c */
+/* domain-limits-plan.c */
 int limits_plan(const Domain *domain, const LimitsScope *scope, LimitsPlan *ret, Error **reterr);
 void limits_plan_done(LimitsPlan *plan);
 /* Whether the definition asks for what only a cgroup can give. */
@@ -75,7 +76,7 @@ int limits_monitor_name(const Domain *domain, const ResctrlDef *resctrl, const M
 /* Forgets what inotify has reported so far. */
 void limits_drain(const Limits *limits);
 
-/* limits-apply.c; on a worker. `name` is the domain's, for sentences. */
+/* domain-limits-apply.c; on a worker. `name` is the domain's, for sentences. */
 int limits_apply(const Limits *limits, const LimitsPlan *plan, const char *name, Error **reterr);
 /* Mends what differs and writes a line for each into `out`. Returns how many. */
 int limits_mend(const Limits *limits, const LimitsPlan *plan, const char *name, FILE *out, Error **reterr);
