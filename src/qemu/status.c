@@ -252,14 +252,18 @@ static int reconnect(Domain *domain, Error **reterr) {
         r = domain_refresh_vcpus(domain, reterr);
     if (r < 0)
         return r;
+    if (domain->pending_removals) /* at once: an answer that comes now must find what was asked */
+        vcpu_map_set_pending(&domain->vcpus, domain->pending_removals);
     r = domain_refresh_iothreads(domain, true, domain->live->n_iothreads ? reterr : NULL);
     if (r < 0 && (domain->live->n_iothreads || domain_check_active(domain, reterr) < 0))
         return r;
     if (r >= 0) /* a QEMU that is too old for the question has none */
         align_iothreads(domain);
     resume_limits(domain);
-    if (domain->pending_removals)
-        vcpu_map_set_pending(&domain->vcpus, domain->pending_removals);
+    /* That took its time, and an event of what this daemon has not asked for is passed over. */
+    r = domain_refresh_vcpus(domain, reterr);
+    if (r < 0)
+        return r;
     bitmap_free(TAKE_PTR(domain->pending_removals));
     removal_watch_pending(domain);
     sync_run_state(domain);
