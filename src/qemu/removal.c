@@ -232,6 +232,7 @@ static int settle_removals(Domain *domain, Removal *removals, size_t n, const Op
             continue;
         if (!entity->qom_path) {
             removals[i].done = true;
+            entity->unplug = UNPLUG_NONE;
             domain->vcpu_was_removed = true;
             for (unsigned id = removals[i].id; id < removals[i].id + removals[i].n_vcpus; id++)
                 bitmap_set(gone, id);
@@ -445,8 +446,9 @@ static void late_removal(void *userdata) {
             log_info("domain '%s': %s", domain_name(domain), error_message(error));
         if (domain->live && driver_save_status(domain, NULL) < 0)
             log_warning("domain '%s': cannot save its status, ignoring", domain_name(domain));
-        driver_settle_operations(domain, error ? error_message(error) : NULL);
     }
+    if (domain->live) /* also what somebody else has found done */
+        driver_settle_operations(domain, error ? error_message(error) : NULL);
     removal_watch_pending(domain);
     domain_job_end(domain, &job);
 }

@@ -199,6 +199,9 @@ static void carry_over(VcpuMap *map, const VcpuMap *old) {
         VcpuEntity *to = &map->entities[i];
         const VcpuEntity *from = &old->entities[i];
 
+        /* Whoever looked was not the one who waits for it: it stays to be settled. */
+        if (!to->qom_path && (from->qom_path ? from->unplug != UNPLUG_NONE : from->unplug == UNPLUG_DELETED))
+            to->unplug = UNPLUG_DELETED;
         if (!to->qom_path || !streq_ptr(to->qom_path, from->qom_path))
             continue;
         to->unplug = from->unplug;
@@ -334,7 +337,7 @@ Bitmap *vcpu_map_pending(const VcpuMap *map) {
     for (size_t i = 0; pending && i < map->n_entities; i++) {
         const VcpuEntity *entity = &map->entities[i];
 
-        if (entity->unplug == UNPLUG_NONE)
+        if (entity->unplug == UNPLUG_NONE || !entity->qom_path)
             continue;
         for (unsigned id = entity->first_id; id < entity->first_id + entity->n_vcpus; id++)
             if (bitmap_set(pending, id) < 0)

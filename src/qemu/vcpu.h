@@ -19,7 +19,7 @@ typedef enum UnplugState {
     UNPLUG_REQUESTED, /* device_del was accepted, the guest has it */
     UNPLUG_HINTED,    /* an event says it may be gone; one re-query decides */
     UNPLUG_REJECTED,  /* the guest refused; see `reason` */
-    UNPLUG_DELETED,   /* DEVICE_DELETED came for the device itself */
+    UNPLUG_DELETED,   /* DEVICE_DELETED came for the device itself, or it is gone from the map: to be settled */
 } UnplugState;
 
 typedef struct VcpuEntity {
