@@ -735,8 +735,15 @@ static int run_end(void *arg) {
     End *end = arg;
     int r = end->limits->tree ? cgroup_tree_remove(end->limits->tree, &end->error) : 0;
 
-    if (end->limits->in_scope) /* it goes with its last process, unless something is left in it */
-        scope_stop(NULL, end->limits->machine, SCOPE_USEC, NULL);
+    if (end->limits->in_scope) {
+        /* It goes with its last process, unless something is left in it. systemd tries to remove the directory once,
+         * perhaps while what is below was still there, and never had those of hierarchies that it does not use. */
+        int stopped = scope_stop(NULL, end->limits->machine, SCOPE_USEC, r < 0 ? NULL : &end->error);
+
+        r = r < 0 ? r : stopped;
+        if (end->limits->partition)
+            cgroup_partition_remove(end->limits->host->cgroups, end->limits->partition);
+    }
     return r;
 }
 

@@ -289,8 +289,8 @@ static int remove_below(const CgroupPlace *place, int parent, const char *name, 
     if (fd < 0)
         return errno == ENOENT ? 0 : group_error(place->hierarchy, place->path, name, -errno, "open", reterr);
     n = scandirat(fd, ".", &entries, NULL, NULL);
-    if (n < 0)
-        return group_error(place->hierarchy, place->path, name, -errno, "list", reterr);
+    if (n < 0) /* systemd removes what is in a scope, too */
+        return errno == ENOENT ? 0 : group_error(place->hierarchy, place->path, name, -errno, "list", reterr);
     for (int i = 0; i < n; i++) {
         if (r >= 0 && entries[i]->d_type == DT_DIR && entries[i]->d_name[0] != '.')
             r = remove_group(place, fd, entries[i]->d_name, deadline, depth + 1, reterr);

@@ -172,12 +172,28 @@ def daemon():
         assert not left, f"machines that could not be ended: {left}\n{instance.log()}"
 
 
+def slice_state():
+    """What is in machine.slice, and what systemd thinks of it."""
+    lines = [run("systemctl", "list-units", "--all", "--no-legend", "machine-*", ok=None).stdout]
+    for path, _, names in os.walk("/sys/fs/cgroup/machine.slice"):
+        for name in sorted({"cgroup.events", "cgroup.threads"} & set(names)):
+            try:
+                with open(f"{path}/{name}") as f:
+                    lines.append(f"{path}/{name}: {' '.join(f.read().split())}")
+            except OSError as error:
+                lines.append(f"{path}/{name}: {error.strerror}")
+    return "\n".join(lines)
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """What vireod said, with a test that failed."""
+    """What vireod and systemd said, and where the machines' cgroups are, with a test that failed."""
     report = (yield).get_result()
     if report.failed and "daemon" in getattr(item, "funcargs", {}):
-        report.sections.append(("journal of vireod.service", item.funcargs["daemon"].log()))
+        daemon = item.funcargs["daemon"]
+        said = run("journalctl", *daemon.cursor, "_PID=1", "--no-pager", "-o", "cat", "-n", 30, ok=None).stdout
+        report.sections += [("journal of vireod.service", daemon.log()), ("journal of systemd", said),
+                            ("machine.slice", slice_state())]
 
 
 @pytest.fixture

@@ -38,6 +38,22 @@ def test_a_scope_of_its_own(daemon):
     wait_for(lambda: unit(name, "LoadState") == "not-found", 10, "end of the unit")
 
 
+def test_a_scope_that_systemd_leaves(daemon):
+    """systemd tries to remove a scope's directory once: one that is busy then goes, too, when it no longer is."""
+    daemon.paused("s", maximum=1, current=1)
+    name, directory = scope_of(daemon, "s")
+    run("mount", "-t", "tmpfs", "none", f"{directory}/vireo/vcpu0")  # a directory with a mount on it is busy
+    try:
+        destroy = threading.Thread(target=daemon.virsh, args=("destroy", "s"))
+        destroy.start()
+        wait_for(lambda: unit(name, "ActiveState") in ("inactive", "failed"), 10, "end of the unit")
+        assert os.path.exists(directory)
+    finally:
+        run("umount", f"{directory}/vireo/vcpu0")
+    destroy.join()
+    assert not os.path.exists(directory)
+
+
 def test_limits_survive_a_reload(daemon):
     """systemctl daemon-reload writes what systemd knows: nothing of the machine's changes by it."""
     daemon.paused("s", maximum=4, current=2, tune=TUNE)
