@@ -8,6 +8,7 @@
 #include "qemu/domain-limits-internal.h"
 #include "util/file.h"
 #include "util/scope.h"
+#include "util/thread.h"
 
 #define TASKS_FILE_MAX (1u << 20)
 #define EMULATOR_PASSES 3 /* QEMU makes and ends threads of its own at any time */
@@ -135,13 +136,20 @@ static int apply_thread(const Limits *limits, const LimitsPlan *plan, const Thre
 }
 
 /* In a scope it is the scope that competes with other machines. */
+static int apply_scope_share(const Limits *limits, uint64_t shares, Error **reterr) {
+    bool is_v1 = cgroup_host_version(limits->host->cgroups, CGROUP_CPU) == 1;
+
+    return scope_set_share(NULL, limits->machine, is_v1 ? "CPUShares" : "CPUWeight",
+                           is_v1 ? shares : cgroup_shares_to_weight(shares), SCOPE_USEC, reterr);
+}
+
 static int apply_group(const Limits *limits, const LimitsPlan *plan, Error **reterr) {
     CgroupValues values = {.shares = plan->shares, .period = plan->global.period, .quota = plan->global.quota};
     int r = limits->tree ? cgroup_tree_set(limits->tree, NULL, &values, reterr) : 0;
 
     if (r < 0 || !limits->in_scope || !plan->shares)
         return r;
-    return scope_set_weight(NULL, limits->machine, cgroup_shares_to_weight(plan->shares), SCOPE_USEC, reterr);
+    return apply_scope_share(limits, plan->shares, reterr);
 }
 
 int limits_apply(const Limits *limits, const LimitsPlan *plan, const char *name, Error **reterr) {
@@ -318,15 +326,40 @@ static bool plan_differs(Mending *mending, const LimitsPlan *plan, const ThreadP
     return thread_differs(mending, thread, tid, effective) || found;
 }
 
+/* What the machine had, and what its pins were checked against, of the host CPUs that have gone and come since; v2 does
+ * it by itself, and `is` is empty there. */
+static int give_back(Mending *mending, const LimitsPlan *plan, Error **reterr) {
+    const Limits *limits = mending->limits;
+    CLEANUP_BITMAP Bitmap *wanted = limits->had ? bitmap_copy(limits->had) : NULL, *online = NULL;
+    CLEANUP(cgroup_state_done) CgroupState state = {0};
+
+    if (!limits->tree || !wanted || cgroup_host_version(limits->host->cgroups, CGROUP_CPUSET) != 1 ||
+        cgroup_tree_get(limits->tree, NULL, &state, NULL) < 0 || thread_online_cpus(NULL, &online, NULL) < 0)
+        return 0;
+    for (size_t i = 0; i < plan->n_threads; i++)
+        if (plan->threads[i].cpus && bitmap_union(wanted, plan->threads[i].cpus) < 0)
+            return error_no_memory(reterr);
+    bitmap_intersect(wanted, online);
+    if (bitmap_is_subset(wanted, state.cpus))
+        return 0;
+    if (bitmap_union(wanted, state.cpus) < 0)
+        return error_no_memory(reterr);
+    differs_in_set(mending, "domain", "cpuset.cpus", state.cpus, wanted);
+    return cgroup_tree_give_back(limits->tree, wanted, reterr);
+}
+
 /* The first failure is the error; what comes after it is mended all the same. */
 int limits_mend(const Limits *limits, const LimitsPlan *plan, const char *name, FILE *out, Error **reterr) {
     Mending mending = {.limits = limits, .name = name, .out = out};
     CgroupValues group = {.shares = plan->shares, .period = plan->global.period, .quota = plan->global.quota};
-    int result = 0;
+    int result = give_back(&mending, plan, reterr);
 
     qsort(plan->others, plan->n_others, sizeof(pid_t), compare_pid);
-    if (plan->group && limits->tree && group_differs(&mending, NULL, "domain", &group, NULL))
-        result = apply_group(limits, plan, reterr);
+    if (plan->group && limits->tree && group_differs(&mending, NULL, "domain", &group, NULL)) {
+        int r = apply_group(limits, plan, result < 0 ? NULL : reterr);
+
+        result = result < 0 ? result : r;
+    }
     for (size_t i = 0; i < plan->n_threads; i++)
         if (plan_differs(&mending, plan, &plan->threads[i])) {
             int r = apply_thread(limits, plan, &plan->threads[i], name, result < 0 ? NULL : reterr);

@@ -20,6 +20,7 @@ struct Limits {
     const LimitsHost *host;
     CgroupTree *tree; /* NULL: none could be had */
     char *no_tree;    /* why */
+    Bitmap *had;      /* the CPUs of the tree's cpuset when it was made or found again; NULL: unknown */
     char *partition, *group, *machine;
     bool in_scope;
     Resctrl *resctrl; /* NULL: not asked for */

@@ -79,6 +79,7 @@ void limits_free(Limits *limits) {
         close(limits->inotify_fd);
     cgroup_tree_free(limits->tree);
     resctrl_free(limits->resctrl);
+    bitmap_free(limits->had);
     free(limits->no_tree);
     free(limits->partition);
     free(limits->group);
@@ -113,7 +114,17 @@ typedef struct Begin {
     Error *error;
 } Begin;
 
-/* Into a scope of systemd's. -ENOTCONN: there is no systemd. */
+/* A group of our name may be left from a machine that ended while no daemon looked, with that one's limits. */
+static int remove_leftover(const Limits *limits, const char *group, Error **reterr) {
+    CLEANUP(cgroup_tree_freep) CgroupTree *tree = NULL;
+
+    if (cgroup_tree_open(limits->host->cgroups, limits->partition, group, &tree, NULL) < 0)
+        return 0;
+    return cgroup_tree_remove(tree, reterr);
+}
+
+/* Into a scope of systemd's. -ENOTCONN: there is no systemd. On v1 systemd has a directory for the scope in some
+ * hierarchies only (for v2 and its own, and for those that it hands to a delegated unit: not in cpuset). */
 static int enter_scope(Begin *begin, Error **reterr) {
     Limits *limits = begin->limits;
     CLEANUP_FREE char *unit = scope_unit_name(limits->machine), *description = strf("Virtual machine %s", begin->name);
@@ -137,23 +148,16 @@ static int enter_scope(Begin *begin, Error **reterr) {
     if (controller == CGROUP_CONTROLLER_MAX)
         return error_report(reterr, FROM_CGROUP, ERROR_OPERATION_INVALID, "this host has no cgroup controllers");
     r = cgroup_host_group_of(limits->host->cgroups, controller, begin->pid, &limits->partition, reterr);
-    if (r >= 0 && !strstr(limits->partition, unit)) { /* v1: systemd keeps its own hierarchy only */
+    if (r < 0)
+        return r;
+    if (!strstr(limits->partition, unit)) {
         free(limits->partition);
         limits->partition = strf("/%s/%s", slice ? slice : "machine.slice", unit);
         if (!limits->partition)
             return error_no_memory(reterr);
-        r = cgroup_partition_make(limits->host->cgroups, limits->partition, reterr);
     }
-    return r;
-}
-
-/* A group of our name may be left from a machine that ended while no daemon looked, with that one's limits. */
-static int remove_leftover(const Limits *limits, Error **reterr) {
-    CLEANUP(cgroup_tree_freep) CgroupTree *tree = NULL;
-
-    if (cgroup_tree_open(limits->host->cgroups, limits->partition, limits->machine, &tree, NULL) < 0)
-        return 0;
-    return cgroup_tree_remove(tree, reterr);
+    r = cgroup_partition_make(limits->host->cgroups, limits->partition, reterr);
+    return r < 0 ? r : remove_leftover(limits, SCOPE_GROUP, reterr);
 }
 
 static int enter_partition(Begin *begin, Error **reterr) {
@@ -169,7 +173,7 @@ static int enter_partition(Begin *begin, Error **reterr) {
     }
     if (r >= 0 && !begin->partition)
         r = cgroup_partition_make(limits->host->cgroups, limits->partition, reterr);
-    return r < 0 ? r : remove_leftover(limits, reterr);
+    return r < 0 ? r : remove_leftover(limits, limits->machine, reterr);
 }
 
 static int make_tree(Begin *begin, Error **reterr) {
@@ -192,7 +196,14 @@ static int make_tree(Begin *begin, Error **reterr) {
         r = cgroup_move_down(limits->host->cgroups, limits->partition, limits->group, begin->pid, reterr);
     if (r >= 0)
         r = cgroup_tree_create(limits->host->cgroups, limits->partition, limits->group, &limits->tree, reterr);
-    return r < 0 || limits->in_scope ? r : cgroup_tree_adopt(limits->tree, begin->pid, reterr);
+    return r < 0 ? r : cgroup_tree_adopt(limits->tree, begin->pid, reterr);
+}
+
+static void note_cpus(Limits *limits) {
+    CLEANUP(cgroup_state_done) CgroupState state = {0};
+
+    if (limits->tree && cgroup_tree_get(limits->tree, NULL, &state, NULL) >= 0)
+        limits->had = TAKE_PTR(state.cpus);
 }
 
 static int run_begin(void *arg) {
@@ -212,6 +223,7 @@ static int run_begin(void *arg) {
             return error_report(&begin->error, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
                                 "its tuning or partition needs a cgroup: %s", error_message(error));
     }
+    note_cpus(limits);
     return begin->needs_resctrl ? resctrl_new(limits->host->resctrl_root, &limits->resctrl, &begin->error) : 0;
 }
 
@@ -292,6 +304,7 @@ static int run_resume(void *arg) {
     } else if (cgroup_tree_open(limits->host->cgroups, limits->partition, limits->group, &limits->tree, &error) < 0) {
         limits->no_tree = strdup(error_message(error));
     }
+    note_cpus(limits);
     return resume->needs_resctrl ? resctrl_new(limits->host->resctrl_root, &limits->resctrl, &resume->error) : 0;
 }
 

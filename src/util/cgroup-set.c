@@ -186,6 +186,39 @@ int cgroup_tree_check_cpus(CgroupTree *tree, const Bitmap *cpus, Error **reterr)
     return check_set(place, "", &(Set){cpus, NULL, place->hierarchy->ops->effective_cpus, "CPUs"}, reterr);
 }
 
+/* The top has what the host has, and no file to write. */
+int cgroup_tree_give_back(CgroupTree *tree, const Bitmap *cpus, Error **reterr) {
+    const CgroupPlace *place = find_place(tree, CGROUP_CPUSET, "");
+    CLEANUP_BITMAP Bitmap *given = NULL;
+    int r = 0;
+
+    if (!place || place->hierarchy->ops->version != 1)
+        return 0;
+    for (size_t at = 0, next = 1; next > 0 && r >= 0; at = next) {
+        CLEANUP_CGROUP_PLACE CgroupPlace group = {.fd = -1};
+        CLEANUP_BITMAP Bitmap *has = NULL;
+
+        next = cgroup_path_next(place->path, at);
+        r = cgroup_place_open(place->hierarchy, place->path, at, &group);
+        if (r < 0)
+            return error_system(reterr, FROM_CGROUP, r, "cannot open cgroup '%.*s'", (int)at, place->path);
+        r = cgroup_read_list(&group, NULL, place->hierarchy->ops->cpus, &has, reterr);
+        if (r < 0)
+            return r;
+        if (at == 0) {
+            given = bitmap_copy(cpus);
+            if (!given)
+                return error_no_memory(reterr);
+            bitmap_intersect(given, has);
+        } else if (!bitmap_is_subset(given, has)) {
+            CLEANUP_FREE char *text = bitmap_union(has, given) >= 0 ? bitmap_format(has) : NULL;
+
+            r = text ? cgroup_write(&group, NULL, place->hierarchy->ops->cpus, text, reterr) : error_no_memory(reterr);
+        }
+    }
+    return r;
+}
+
 /* Everything -------------------------------------------------------------------------------------- */
 
 int cgroup_tree_set(CgroupTree *tree, const char *child, const CgroupValues *values, Error **reterr) {

@@ -388,6 +388,8 @@ int cgroup_move_down(const CgroupHost *host, const char *partition, const char *
         CLEANUP_CGROUP_PLACE CgroupPlace place = {.fd = -1};
         char text[16];
 
+        if (hierarchy->ops->version == 1)
+            continue;
         r = cgroup_place_open(hierarchy, path, strlen(path), &place);
         if (r >= 0 && mkdirat(place.fd, name, 0755) < 0 && errno != EEXIST)
             r = -errno;

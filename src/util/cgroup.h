@@ -85,9 +85,9 @@ int cgroup_partition_make(const CgroupHost *host, const char *partition, Error *
 /* Removes a partition that nobody uses; one that somebody does stays, and is no error. */
 void cgroup_partition_remove(const CgroupHost *host, const char *partition);
 
-/* Makes PARTITION/NAME and moves a process there that is in the partition itself. Before cgroup_tree_create: v2 would
- * make the partition the root of a threaded subtree when it hands controllers down with a process in it, and take no
- * process below it any more. */
+/* Makes PARTITION/NAME where it is v2's and moves a process there that is in the partition itself. Before
+ * cgroup_tree_create: v2 would make the partition the root of a threaded subtree when it hands controllers down with a
+ * process in it, and take no process below it any more. v1 has no such rule. */
 int cgroup_move_down(const CgroupHost *host, const char *partition, const char *name, pid_t pid, Error **reterr);
 
 /* PARTITION/NAME; the partition exists. What is there already is taken over. Succeeds when one hierarchy
@@ -114,6 +114,10 @@ int cgroup_tree_place(CgroupTree *tree, const char *child, pid_t tid, const Cgro
                       Error **reterr);
 /* Could a child have these CPUs? Writes nothing; names the ancestor that has fewer. */
 int cgroup_tree_check_cpus(CgroupTree *tree, const Bitmap *cpus, Error **reterr);
+/* With v1 a host CPU that goes offline leaves every group, and does not come back into them with the host; v2 keeps what
+ * was asked. Those of the CPUs that the groups from the top down to the tree's own lack are given to them again, as far
+ * as the host has them; the children are the caller's. Does nothing with v2. */
+int cgroup_tree_give_back(CgroupTree *tree, const Bitmap *cpus, Error **reterr);
 int cgroup_tree_get(CgroupTree *tree, const char *child, CgroupState *ret, Error **reterr);
 void cgroup_state_done(CgroupState *state);
 int cgroup_tree_usage(CgroupTree *tree, const char *child, CgroupUsage *ret, Error **reterr);

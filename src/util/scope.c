@@ -326,7 +326,8 @@ int scope_stop(const char *address, const char *machine, uint64_t usec, Error **
 }
 
 /* SetUnitProperties(name, runtime, properties). */
-int scope_set_weight(const char *address, const char *machine, uint64_t weight, uint64_t usec, Error **reterr) {
+int scope_set_share(const char *address, const char *machine, const char *property, uint64_t value, uint64_t usec,
+                    Error **reterr) {
     CLEANUP(sd_bus_message_unrefp) sd_bus_message *message = NULL;
     CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
     CLEANUP_FREE char *unit = scope_unit_name(machine);
@@ -340,8 +341,8 @@ int scope_set_weight(const char *address, const char *machine, uint64_t weight, 
         return r;
     r = sd_bus_message_new_method_call(link.bus, &message, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "SetUnitProperties");
     if (r >= 0)
-        r = sd_bus_message_append(message, "sba(sv)", unit, true, 1, "CPUWeight", "t", weight);
+        r = sd_bus_message_append(message, "sba(sv)", unit, true, 1, property, "t", value);
     if (r >= 0)
         r = sd_bus_call(link.bus, message, remaining(&link), &error, NULL);
-    return r < 0 ? call_error(&error, r, "set CPUWeight of", unit, reterr) : 0;
+    return r < 0 ? call_error(&error, r, "set the share of", unit, reterr) : 0;
 }

@@ -35,6 +35,8 @@ int scope_start(const char *address, const ScopeParams *params, uint64_t usec, E
 /* Ends the scope and whatever is left in it. One that is gone is no error: it goes by itself with its last
  * process. */
 int scope_stop(const char *address, const char *machine, uint64_t usec, Error **reterr);
-/* The scope's share against other machines (CPUWeight, 1 to 10000), which systemd keeps through its own reloads: a
- * value that is only written to the scope's file it would take back. */
-int scope_set_weight(const char *address, const char *machine, uint64_t weight, uint64_t usec, Error **reterr);
+/* The scope's share against other machines, which systemd keeps through its own reloads: a value that is only written
+ * to the scope's file it would take back. `property` is "CPUWeight" (1 to 10000) where the controller cpu is v2's,
+ * "CPUShares" (2 to 262144) where it is v1's (systemd.resource-control(5)). */
+int scope_set_share(const char *address, const char *machine, const char *property, uint64_t value, uint64_t usec,
+                    Error **reterr);

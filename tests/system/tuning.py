@@ -102,9 +102,10 @@ def threads(pid):
 
 
 def groups(daemon):
-    """Every cgroup below those of a daemon's machines: {'/vireo-tmp-x/vireo-1-t/vcpu0', ...}."""
+    """Every cgroup of a daemon's machines, and their partition: {'/vireo-tmp-x/vireo-1-t/vcpu0', ...}. Slices that
+    systemd made in between stay."""
     found = set()
     for _, where in set(mounts().values()):
         for path in glob.glob(f"{where}{daemon.partition}/**/", recursive=True):
             found.add(path[len(where):].rstrip("/"))
-    return found
+    return {path for path in found if path == daemon.partition or not path.endswith(".slice")}

@@ -207,6 +207,31 @@ static void test_cpus_that_an_ancestor_lacks(void **state) {
     assert_int_equal(error->code, ERROR_CONFIG_UNSUPPORTED);
 }
 
+/* A host CPU that went and came: v1 has taken it out of the tree's group and of those above it. */
+static void test_cpus_are_given_back(void **state) {
+    World *world = *state;
+    CLEANUP_BITMAP Bitmap *zero = bitmap_new_range(1), *both = bitmap_new_range(2), *many = bitmap_new_range(4096);
+    CLEANUP(cgroup_tree_freep) CgroupTree *partition = NULL;
+    CLEANUP(cgroup_state_done) CgroupState seen = {0};
+    CLEANUP_ERROR Error *error = NULL;
+
+    make_tree(world);
+    need(cgroup_host_version(world->host, CGROUP_CPUSET) == 1, "v2 keeps what was asked");
+    seen = get(world, NULL);
+    need(bitmap_is_subset(both, seen.cpus), "the host's CPUs 0 and 1 are not to be had");
+    assert_int_equal(cgroup_tree_open(world->host, "/", world->partition + 1, &partition, NULL), 0);
+    set(world, NULL, (CgroupValues){.cpus = zero});
+    assert_int_equal(cgroup_tree_set(partition, NULL, &(CgroupValues){.cpus = zero}, NULL), 0);
+    assert_int_equal(cgroup_tree_give_back(world->tree, both, &error), 0);
+    cgroup_state_done(&seen);
+    seen = get(world, NULL);
+    assert_true(bitmap_equal(seen.cpus, both));
+    cgroup_state_done(&seen);
+    assert_int_equal(cgroup_tree_get(partition, NULL, &seen, NULL), 0);
+    assert_true(bitmap_equal(seen.cpus, both));
+    assert_int_equal(cgroup_tree_give_back(world->tree, many, &error), 0); /* what the host has of them */
+}
+
 static void test_cpus_that_the_host_lacks(void **state) {
     World *world = *state;
     CLEANUP_BITMAP Bitmap *many = bitmap_new_range(BITMAP_MAX_BITS);
@@ -482,6 +507,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_bandwidth_changes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_quota_above_the_ancestors, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_cpus_that_an_ancestor_lacks, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_cpus_are_given_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_cpus_that_the_host_lacks, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_thread_that_is_gone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_realtime_thread_without_a_budget, set_up, tear_down),
