@@ -205,23 +205,20 @@ static bool is_alive(void *userdata) {
     return qemu_process_alive(userdata);
 }
 
-/* *ret_mute: see MONITOR_MUTE_USEC. */
-static int talk(QemuCaps *caps, const char *socket, QemuPid *pid, bool *ret_mute, Error **reterr) {
+static int talk(QemuCaps *caps, const char *socket, QemuPid *pid, Error **reterr) {
     CLEANUP(monitor_freep) Monitor *monitor = NULL;
     uint64_t deadline = deadline_in(PROBE_USEC);
     int r;
 
     r = monitor_connect(socket, "probe", NULL, pid, is_alive, deadline, &monitor, reterr);
-    if (r >= 0) {
-        r = monitor_handshake(monitor, deadline_in(MONITOR_MUTE_USEC), reterr);
-        *ret_mute = r < 0 && monitor_is_open(monitor);
-    }
+    if (r >= 0)
+        r = monitor_handshake(monitor, deadline, reterr);
     if (r >= 0)
         r = ask_all(caps, monitor, deadline, reterr);
     return r;
 }
 
-static int probe_once(QemuCapsCache *cache, QemuCaps *caps, bool *ret_mute, Error **reterr) {
+static int probe(QemuCapsCache *cache, QemuCaps *caps, Error **reterr) {
     CLEANUP_FREE char *socket = strf("%s/%u.sock", cache->run_dir, ++cache->n_probes);
     CLEANUP_FREE char *log = strf("%s/%u.log", cache->run_dir, cache->n_probes);
     CLEANUP_FREE char *qmp = socket ? strf("unix:%s,server=on,wait=off", socket) : NULL;
@@ -234,7 +231,7 @@ static int probe_once(QemuCapsCache *cache, QemuCaps *caps, bool *ret_mute, Erro
         return error_no_memory(reterr);
     r = qemu_process_spawn(argv, log, &pid, reterr);
     if (r >= 0) {
-        r = talk(caps, socket, &pid, ret_mute, reterr);
+        r = talk(caps, socket, &pid, reterr);
         if (r < 0) {
             CLEANUP_FREE char *tail = qemu_log_tail(log, 0, 1024);
 
@@ -246,19 +243,6 @@ static int probe_once(QemuCapsCache *cache, QemuCaps *caps, bool *ret_mute, Erro
     unlink(socket);
     unlink(log);
     return r;
-}
-
-static int probe(QemuCapsCache *cache, QemuCaps *caps, Error **reterr) {
-    CLEANUP_ERROR Error *error = NULL;
-    bool mute = false;
-    int r = probe_once(cache, caps, &mute, &error);
-
-    if (r < 0 && mute) {
-        log_warning("emulator '%s' greeted and then said nothing, starting it again", caps->binary);
-        error_free(TAKE_PTR(error));
-        r = probe_once(cache, caps, &mute, &error);
-    }
-    return r < 0 ? error_propagate(reterr, TAKE_PTR(error)) : r;
 }
 
 static CacheEntry *find(QemuCapsCache *cache, const char *binary) {

@@ -294,13 +294,14 @@ static void add_log_tail(Domain *domain, off_t offset, Error **error) {
 }
 
 /* From a spawned process to a domain that is ready to run. */
-static int bring_up(Domain *domain, uint64_t handshake_usec, Error **reterr) {
+static int bring_up(Domain *domain, Error **reterr) {
+    uint64_t deadline = deadline_in(CONNECT_USEC);
     int r;
 
     r = monitor_connect(domain->monitor_path, domain_name(domain), &driver_monitor_ops, domain,
-                        is_alive, deadline_in(CONNECT_USEC), &domain->monitor, reterr);
+                        is_alive, deadline, &domain->monitor, reterr);
     if (r >= 0)
-        r = driver_handshake(domain, deadline_in(handshake_usec), reterr);
+        r = driver_handshake(domain, deadline, reterr);
     if (r >= 0)
         r = driver_watch(domain, reterr);
     if (r >= 0)
@@ -368,12 +369,6 @@ static void abandon_start(Domain *domain) {
     domain_set_state(domain, DOMAIN_SHUTOFF, SHUTOFF_FAILED);
 }
 
-/* See MONITOR_MUTE_USEC. The process is watched from right after the handshake. */
-static bool is_mute(const Domain *domain, const Error *error) {
-    return error && error->code == ERROR_OPERATION_TIMEOUT && domain->monitor && monitor_is_open(domain->monitor) &&
-           !domain->pid_watch && !domain->stopping;
-}
-
 static int spawn(Domain *domain, char **argv, Error **reterr) {
     CLEANUP_ERROR Error *error = NULL;
     struct stat info;
@@ -383,18 +378,7 @@ static int spawn(Domain *domain, char **argv, Error **reterr) {
     r = qemu_process_spawn(argv, domain->log_path, &domain->pid, reterr);
     if (r < 0)
         return r;
-    r = bring_up(domain, MONITOR_MUTE_USEC, &error);
-    if (r < 0 && is_mute(domain, error)) {
-        log_warning("domain '%s': QEMU greeted and then said nothing, starting it again", domain_name(domain));
-        monitor_free(TAKE_PTR(domain->monitor));
-        qemu_process_kill(&domain->pid, 0);
-        unlink(domain->monitor_path);
-        error_free(TAKE_PTR(error));
-        r = qemu_process_spawn(argv, domain->log_path, &domain->pid, reterr);
-        if (r < 0)
-            return r;
-        r = bring_up(domain, CONNECT_USEC, &error);
-    }
+    r = bring_up(domain, &error);
     if (r >= 0)
         return 0;
     if (!qemu_process_alive(&domain->pid) || !domain->monitor || !monitor_is_open(domain->monitor))

@@ -20,6 +20,8 @@
 #define READ_CHUNK 65536u
 #define READS_PER_ROUND 16 /* then other sources get their turn */
 #define RETRY_USEC (5 * USEC_PER_MSEC)
+#define NUDGE_USEC (250 * USEC_PER_MSEC)
+#define NUDGE_ROUNDS 40
 
 typedef struct Pending {
     uint64_t id;
@@ -43,6 +45,10 @@ struct Monitor {
     FiberCond greeting;
     MonitorTraceFunc trace;
     void *trace_data;
+    struct sockaddr_un address; /* of monitor_connect */
+    sd_event_source *nudge;
+    unsigned n_rounds;
+    uint64_t oldest; /* what was waited for in the last round: 0 the greeting */
 };
 
 static void reply_finish(MonitorReply *reply, int error) {
@@ -94,6 +100,7 @@ static void disconnect(Monitor *monitor, int error) {
     if (error < 0)
         log_debug("monitor '%s': closed: %s", monitor->name, strerror(-error));
     monitor->io = sd_event_source_disable_unref(monitor->io);
+    monitor->nudge = sd_event_source_disable_unref(monitor->nudge);
     close(TAKE_FD(monitor->fd));
     fail_pending(monitor, error < 0 ? error : -ENOTCONN);
     fiber_cond_broadcast(&monitor->greeting);
@@ -358,6 +365,7 @@ void monitor_free(Monitor *monitor) {
     if (!monitor)
         return;
     monitor->io = sd_event_source_disable_unref(monitor->io);
+    monitor->nudge = sd_event_source_disable_unref(monitor->nudge);
     if (monitor->fd >= 0) {
         PROBE2(qemu_monitor_close, monitor, 1);
         close(TAKE_FD(monitor->fd));
@@ -381,9 +389,49 @@ void monitor_set_trace(Monitor *monitor, MonitorTraceFunc func, void *userdata) 
     monitor->trace_data = userdata;
 }
 
+/* ---- a QEMU that hangs in accept ---- */
+
+/* While QEMU (7.2) starts, two of its threads watch the listening socket, which blocks: the main one, and the one that
+ * the monitor is being handed to. When a connection is there just then, both may accept; one hangs until the next
+ * connection comes, and with the main thread every command. So one comes, and goes: QEMU has a client already and
+ * closes it, or finds it, closed, when this one has left. */
+static void nudge(const Monitor *monitor) {
+    CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    log_debug("monitor '%s': QEMU is silent, another connection may wake it up", monitor->name);
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&monitor->address, sizeof(monitor->address)) < 0)
+        log_debug("monitor '%s': no other connection: %s", monitor->name, strerror(errno));
+}
+
+static bool is_waited_for(const Monitor *monitor, uint64_t *ret_oldest) {
+    *ret_oldest = monitor->first < monitor->end ? monitor->pending[monitor->first].id : 0;
+    return *ret_oldest || !monitor->greeted;
+}
+
+/* Once, when a whole round has brought no answer; only a QEMU that has just been connected to can hang so. */
+static int on_round(sd_event_source *source, uint64_t usec, void *userdata) {
+    Monitor *monitor = userdata;
+    uint64_t oldest;
+    bool waited = is_waited_for(monitor, &oldest), silent = waited && monitor->n_rounds && oldest == monitor->oldest;
+
+    monitor->oldest = waited ? oldest : UINT64_MAX;
+    if (silent)
+        nudge(monitor);
+    if (silent || ++monitor->n_rounds == NUDGE_ROUNDS)
+        return sd_event_source_set_enabled(source, SD_EVENT_OFF);
+    return sd_event_source_set_time_relative(source, NUDGE_USEC);
+}
+
+static int watch_silence(Monitor *monitor) {
+    int r = sd_event_add_time_relative(fiber_event(), &monitor->nudge, CLOCK_MONOTONIC, NUDGE_USEC, 0, on_round, monitor);
+
+    return r < 0 ? r : sd_event_source_set_enabled(monitor->nudge, SD_EVENT_ON);
+}
+
 int monitor_connect(const char *path, const char *name, const MonitorOps *ops, void *userdata,
                     bool (*alive)(void *userdata), uint64_t deadline, Monitor **ret, Error **reterr) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
+    CLEANUP(monitor_freep) Monitor *monitor = NULL;
     CLEANUP_CLOSE int fd = -1;
     int r;
 
@@ -406,8 +454,14 @@ int monitor_connect(const char *path, const char *name, const MonitorOps *ops, v
                                 "the monitor '%s' does not answer", path);
         fiber_sleep(RETRY_USEC);
     }
-    r = monitor_new(TAKE_FD(fd), name, ops, userdata, ret);
-    return r < 0 ? error_no_memory(reterr) : 0;
+    r = monitor_new(TAKE_FD(fd), name, ops, userdata, &monitor);
+    if (r < 0)
+        return error_no_memory(reterr);
+    monitor->address = address;
+    if (watch_silence(monitor) < 0)
+        return error_no_memory(reterr);
+    *ret = TAKE_PTR(monitor);
+    return 0;
 }
 
 int monitor_handshake(Monitor *monitor, uint64_t deadline, Error **reterr) {

@@ -38,14 +38,10 @@ typedef struct MonitorReply {
 /* Takes the connected, non-blocking fd. `name` (for logs and traces) is copied. */
 int monitor_new(int fd, const char *name, const MonitorOps *ops, void *userdata, Monitor **ret);
 /* Connects to a unix socket, retrying until it is there or the deadline; on a fiber. `alive` (may be
- * NULL) is asked between tries and ends them with -ECONNREFUSED when false. */
+ * NULL) is asked between tries and ends them with -ECONNREFUSED when false. A QEMU that is silent soon after gets
+ * another connection, once, which wakes one that hangs in accept(2). */
 int monitor_connect(const char *path, const char *name, const MonitorOps *ops, void *userdata,
                     bool (*alive)(void *userdata), uint64_t deadline, Monitor **ret, Error **reterr);
-/* A QEMU that was just started and has not answered qmp_capabilities by then never will: one in some thousand
- * starts of 7.2, its dispatcher missing the command that came before its main loop ran (seen with a client of a
- * dozen lines too). It has done nothing yet, so it can be ended and started anew. */
-#define MONITOR_MUTE_USEC (8 * USEC_PER_SEC)
-
 /* Greeting and qmp_capabilities. On a fiber. */
 int monitor_handshake(Monitor *monitor, uint64_t deadline, Error **reterr);
 /* Closes; fails what is under way; `closed` is not called. Takes NULL. */
