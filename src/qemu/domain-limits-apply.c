@@ -327,7 +327,7 @@ static bool plan_differs(Mending *mending, const LimitsPlan *plan, const ThreadP
 }
 
 /* What the machine had, and what its pins were checked against, of the host CPUs that have gone and come since; v2 does
- * it by itself, and `is` is empty there. */
+ * it by itself. */
 static int give_back(Mending *mending, const LimitsPlan *plan, Error **reterr) {
     const Limits *limits = mending->limits;
     CLEANUP_BITMAP Bitmap *wanted = limits->had ? bitmap_copy(limits->had) : NULL, *online = NULL;

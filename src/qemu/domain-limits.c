@@ -114,13 +114,18 @@ typedef struct Begin {
     Error *error;
 } Begin;
 
-/* A group of our name may be left from a machine that ended while no daemon looked, with that one's limits. */
-static int remove_leftover(const Limits *limits, const char *group, Error **reterr) {
+/* With what is below it. What is not there is no error. */
+static int remove_cgroup(const Limits *limits, const char *partition, const char *group, Error **reterr) {
     CLEANUP(cgroup_tree_freep) CgroupTree *tree = NULL;
 
-    if (cgroup_tree_open(limits->host->cgroups, limits->partition, group, &tree, NULL) < 0)
+    if (cgroup_tree_open(limits->host->cgroups, partition, group, &tree, NULL) < 0)
         return 0;
     return cgroup_tree_remove(tree, reterr);
+}
+
+/* A group of our name may be left from a machine that ended while no daemon looked, with that one's limits. */
+static int remove_leftover(const Limits *limits, const char *group, Error **reterr) {
+    return remove_cgroup(limits, limits->partition, group, reterr);
 }
 
 /* Into a scope of systemd's. -ENOTCONN: there is no systemd. On v1 systemd has a directory for the scope in some
@@ -744,18 +749,27 @@ typedef struct End {
     Error *error;
 } End;
 
+/* A scope goes with its last process, unless something is left in it. systemd tries to remove its directory once, perhaps
+ * while what is below was still there, and never had those of hierarchies that it does not use. */
+static int end_scope(const Limits *limits, Error **reterr) {
+    CLEANUP_FREE char *path = limits->partition ? strdup(limits->partition) : NULL;
+    char *slash = path ? strrchr(path, '/') : NULL;
+    int r = scope_stop(NULL, limits->machine, SCOPE_USEC, reterr);
+
+    if (r < 0 || !slash)
+        return r;
+    *slash = '\0';
+    return remove_cgroup(limits, *path ? path : "/", slash + 1, reterr);
+}
+
 static int run_end(void *arg) {
     End *end = arg;
     int r = end->limits->tree ? cgroup_tree_remove(end->limits->tree, &end->error) : 0;
 
     if (end->limits->in_scope) {
-        /* It goes with its last process, unless something is left in it. systemd tries to remove the directory once,
-         * perhaps while what is below was still there, and never had those of hierarchies that it does not use. */
-        int stopped = scope_stop(NULL, end->limits->machine, SCOPE_USEC, r < 0 ? NULL : &end->error);
+        int ended = end_scope(end->limits, r < 0 ? NULL : &end->error);
 
-        r = r < 0 ? r : stopped;
-        if (end->limits->partition)
-            cgroup_partition_remove(end->limits->host->cgroups, end->limits->partition);
+        r = r < 0 ? r : ended;
     }
     return r;
 }

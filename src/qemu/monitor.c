@@ -21,7 +21,7 @@
 #define READS_PER_ROUND 16 /* then other sources get their turn */
 #define RETRY_USEC (5 * USEC_PER_MSEC)
 #define NUDGE_USEC (250 * USEC_PER_MSEC)
-#define NUDGE_ROUNDS 40
+#define NUDGE_ROUNDS 80
 
 typedef struct Pending {
     uint64_t id;
@@ -394,7 +394,8 @@ void monitor_set_trace(Monitor *monitor, MonitorTraceFunc func, void *userdata) 
 /* While QEMU (7.2) starts, two of its threads watch the listening socket, which blocks: the main one, and the one that
  * the monitor is being handed to. When a connection is there just then, both may accept; one hangs until the next
  * connection comes, and with the main thread every command. So one comes, and goes: QEMU has a client already and
- * closes it, or finds it, closed, when this one has left. */
+ * closes it, or finds it, closed, when this one has left. It may make the two hang again, so more come as long as QEMU
+ * is silent; two wait at most, the socket's backlog. */
 static void nudge(const Monitor *monitor) {
     CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
@@ -408,7 +409,7 @@ static bool is_waited_for(const Monitor *monitor, uint64_t *ret_oldest) {
     return *ret_oldest || !monitor->greeted;
 }
 
-/* Once, when a whole round has brought no answer; only a QEMU that has just been connected to can hang so. */
+/* After each round that has brought no answer; only a QEMU that has just been connected to can hang so. */
 static int on_round(sd_event_source *source, uint64_t usec, void *userdata) {
     Monitor *monitor = userdata;
     uint64_t oldest;
@@ -417,7 +418,7 @@ static int on_round(sd_event_source *source, uint64_t usec, void *userdata) {
     monitor->oldest = waited ? oldest : UINT64_MAX;
     if (silent)
         nudge(monitor);
-    if (silent || ++monitor->n_rounds == NUDGE_ROUNDS)
+    if (++monitor->n_rounds == NUDGE_ROUNDS)
         return sd_event_source_set_enabled(source, SD_EVENT_OFF);
     return sd_event_source_set_time_relative(source, NUDGE_USEC);
 }

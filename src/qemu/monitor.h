@@ -39,7 +39,7 @@ typedef struct MonitorReply {
 int monitor_new(int fd, const char *name, const MonitorOps *ops, void *userdata, Monitor **ret);
 /* Connects to a unix socket, retrying until it is there or the deadline; on a fiber. `alive` (may be
  * NULL) is asked between tries and ends them with -ECONNREFUSED when false. A QEMU that is silent soon after gets
- * another connection, once, which wakes one that hangs in accept(2). */
+ * further connections, which wake one that hangs in accept(2). */
 int monitor_connect(const char *path, const char *name, const MonitorOps *ops, void *userdata,
                     bool (*alive)(void *userdata), uint64_t deadline, Monitor **ret, Error **reterr);
 /* Greeting and qmp_capabilities. On a fiber. */

@@ -156,6 +156,22 @@ static int on_stop(sd_bus_message *message, void *userdata, sd_bus_error *error)
     return sd_bus_reply_method_return(message, "o", "/org/freedesktop/systemd1/job/8");
 }
 
+static int on_set(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+    CLEANUP_FREE char *properties = NULL, *line = NULL;
+    Fake *fake = userdata;
+    const char *unit;
+    int runtime;
+
+    sd_bus_message_read(message, "sb", &unit, &runtime);
+    properties = read_properties(message);
+    line = strf("set %s %s%s", unit, runtime ? "runtime" : "for good", properties);
+    note(fake, line);
+    if (fake->mood == MOOD_EXISTS)
+        return sd_bus_reply_method_errorf(message, "org.freedesktop.systemd1.NoSuchUnit", "Unit %s is gone.",
+                                          unit);
+    return sd_bus_reply_method_return(message, "");
+}
+
 static int on_subscribe(sd_bus_message *message, void *userdata, sd_bus_error *error) {
     note(userdata, "subscribe");
     return sd_bus_reply_method_return(message, "");
@@ -196,6 +212,7 @@ static const sd_bus_vtable systemd_table[] = {
     SD_BUS_METHOD("Subscribe", "", "", on_subscribe, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("StartTransientUnit", "ssa(sv)a(sa(sv))", "o", on_start, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("StopUnit", "ss", "o", on_stop, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("SetUnitProperties", "sba(sv)", "", on_set, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_SIGNAL("JobRemoved", "uoss", 0),
     SD_BUS_VTABLE_END,
 };
@@ -466,6 +483,26 @@ static void test_stop_what_is_gone(void **state) {
     assert_journal(world, "ready\nterminate vireo-3-ol8\nstop " UNIT " replace\n");
 }
 
+static void test_set_share(void **state) {
+    World *world = *state;
+    CLEANUP_ERROR Error *error = NULL;
+
+    start_daemon(world);
+    start_fake(world, MOOD_DONE, false);
+    assert_int_equal(scope_set_share(world->address, "vireo-3-ol8", "CPUShares", 2048, 10 * USEC_PER_SEC, &error), 0);
+    assert_journal(world, "ready\nset " UNIT " runtime CPUShares=2048\n");
+}
+
+static void test_set_share_of_what_is_gone(void **state) {
+    World *world = *state;
+    CLEANUP_ERROR Error *error = NULL;
+
+    start_daemon(world);
+    start_fake(world, MOOD_EXISTS, false);
+    assert_true(scope_set_share(world->address, "vireo-3-ol8", "CPUWeight", 200, 10 * USEC_PER_SEC, &error) < 0);
+    assert_non_null(strstr(error_message(error), "set the share of '" UNIT "': Unit " UNIT " is gone."));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_machine_names),
@@ -483,6 +520,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_stop, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_stop_by_machined, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_stop_what_is_gone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_set_share, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_set_share_of_what_is_gone, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
