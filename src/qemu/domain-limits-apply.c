@@ -181,6 +181,7 @@ typedef struct Mending {
     const char *name;
     FILE *out;
     int n;
+    Bitmap *inherited; /* v1: the CPUs of a thread's group that has none of its own in the plan */
 } Mending;
 
 static void differs(Mending *mending, const char *child, const char *what, const char *is, const char *wanted) {
@@ -332,6 +333,7 @@ static int give_back(Mending *mending, const LimitsPlan *plan, Error **reterr) {
     const Limits *limits = mending->limits;
     CLEANUP_BITMAP Bitmap *wanted = limits->had ? bitmap_copy(limits->had) : NULL, *online = NULL;
     CLEANUP(cgroup_state_done) CgroupState state = {0};
+    int r;
 
     if (!limits->tree || !wanted || cgroup_host_version(limits->host->cgroups, CGROUP_CPUSET) != 1 ||
         cgroup_tree_get(limits->tree, NULL, &state, NULL) < 0 || thread_online_cpus(NULL, &online, NULL) < 0)
@@ -340,12 +342,18 @@ static int give_back(Mending *mending, const LimitsPlan *plan, Error **reterr) {
         if (plan->threads[i].cpus && bitmap_union(wanted, plan->threads[i].cpus) < 0)
             return error_no_memory(reterr);
     bitmap_intersect(wanted, online);
-    if (bitmap_is_subset(wanted, state.cpus))
+    mending->inherited = TAKE_PTR(state.cpus);
+    if (bitmap_is_subset(wanted, mending->inherited))
         return 0;
-    if (bitmap_union(wanted, state.cpus) < 0)
+    if (bitmap_union(wanted, mending->inherited) < 0)
         return error_no_memory(reterr);
-    differs_in_set(mending, "domain", "cpuset.cpus", state.cpus, wanted);
-    return cgroup_tree_give_back(limits->tree, wanted, reterr);
+    differs_in_set(mending, "domain", "cpuset.cpus", mending->inherited, wanted);
+    r = cgroup_tree_give_back(limits->tree, wanted, reterr);
+    if (r >= 0) {
+        bitmap_free(mending->inherited);
+        mending->inherited = TAKE_PTR(wanted);
+    }
+    return r;
 }
 
 /* The first failure is the error; what comes after it is mended all the same. */
@@ -360,11 +368,17 @@ int limits_mend(const Limits *limits, const LimitsPlan *plan, const char *name, 
 
         result = result < 0 ? result : r;
     }
-    for (size_t i = 0; i < plan->n_threads; i++)
-        if (plan_differs(&mending, plan, &plan->threads[i])) {
-            int r = apply_thread(limits, plan, &plan->threads[i], name, result < 0 ? NULL : reterr);
+    for (size_t i = 0; i < plan->n_threads; i++) {
+        ThreadPlan thread = plan->threads[i];
+
+        if (!thread.cpus)
+            thread.cpus = mending.inherited;
+        if (plan_differs(&mending, plan, &thread)) {
+            int r = apply_thread(limits, plan, &thread, name, result < 0 ? NULL : reterr);
 
             result = result < 0 ? result : r;
         }
+    }
+    bitmap_free(mending.inherited);
     return result < 0 ? result : mending.n;
 }

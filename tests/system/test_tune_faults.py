@@ -3,6 +3,7 @@
 import glob
 import os
 import re
+import subprocess
 
 import libvirt
 import pytest
@@ -107,14 +108,46 @@ def test_iothreads_that_changed_unseen(daemon):
     daemon.virsh("iothreaddel", "t", "1", "--live")
 
 
-def test_what_cannot_be_mended_does_not_hinder(daemon):
-    """Somebody narrowed the domain's own cpuset: a vCPU pinned beyond it fails, another one's quota is put right."""
-    daemon.paused("t", maximum=3, current=3, tune="<cputune><period>100000</period><quota>50000</quota>"
-                  "<vcpupin vcpu='0' cpuset='1'/><vcpupin vcpu='2' cpuset='0'/><emulatorpin cpuset='0'/></cputune>")
+PINNED = ("<cputune><period>100000</period><quota>50000</quota><vcpupin vcpu='0' cpuset='1'/>"
+          "<vcpupin vcpu='2' cpuset='0'/><emulatorpin cpuset='0'/></cputune>")
+
+
+def test_the_domains_own_cpuset_is_mended(daemon):
+    """Somebody narrowed it, and all that is in it: the CPUs it had are there again, and the pins."""
+    daemon.paused("t", maximum=3, current=3, tune=PINNED)
     cpuset = own_group(daemon, "t", "cpuset")
-    for child in glob.glob(f"{cpuset}/*/cpuset.cpus") + [f"{cpuset}/cpuset.cpus"]:
-        with open(child, "w") as f:
+    had = read(f"{cpuset}/cpuset.cpus")
+    for path in glob.glob(f"{cpuset}/*/cpuset.cpus") + [f"{cpuset}/cpuset.cpus"]:
+        with open(path, "w") as f:
             f.write("0")
+    found = threads(daemon.qemus()["t"])
+    wait_for(lambda: found["vcpu0"].affinity() == {1} and found["vcpu1"].affinity() == host_cpus(), 10, "pins")
+    assert read(f"{cpuset}/cpuset.cpus") == had
+
+
+@pytest.fixture
+def read_only_file(tmp_path):
+    """Puts a file that nobody can write over another one."""
+    covered = []
+
+    def cover(path, text):
+        source = tmp_path / str(len(covered))
+        source.write_text(text)
+        subprocess.run(["mount", "--bind", source, path], check=True, timeout=10)
+        covered.append(path)
+        subprocess.run(["mount", "-o", "remount,ro,bind", path], check=True, timeout=10)
+
+    yield cover
+    for path in covered:
+        subprocess.run(["umount", path], check=True, timeout=10)
+
+
+def test_what_cannot_be_mended_does_not_hinder(daemon, read_only_file):
+    """The CPUs of one vCPU cannot be written: word of it, and another one's quota is put right all the same."""
+    daemon.paused("t", maximum=3, current=3, tune=PINNED)
+    read_only_file(own_group(daemon, "t", "cpuset") + "/vcpu0/cpuset.cpus", "0\n")
+    with open(own_group(daemon, "t") + "/vcpu1/cpu.cfs_quota_us", "w") as f:
+        f.write("20000")
     wait_for(lambda: "cannot be compared" in daemon.log_text(), 10, "word of it")
     with open(own_group(daemon, "t") + "/vcpu2/cpu.cfs_quota_us", "w") as f:
         f.write("20000")

@@ -162,9 +162,10 @@ def test_memory_nodes(daemon):
 
 
 def test_a_host_cpu_goes_and_comes(daemon):
-    """Once it is back, what was pinned to it runs there again, by itself; and what comes next can be pinned to it."""
+    """Once it is back, all that may run on it does again, by itself; and what comes next can be pinned to it."""
     daemon.paused("s", maximum=3, current=2, tune="<cputune><vcpupin vcpu='1' cpuset='0-1'/></cputune>")
-    thread = threads(daemon.qemus()["s"])["vcpu1"]
+    found = threads(daemon.qemus()["s"])
+    thread = found["vcpu1"]
     switch = "/sys/devices/system/cpu/cpu1/online"
     try:
         with open(switch, "w") as f:
@@ -173,7 +174,8 @@ def test_a_host_cpu_goes_and_comes(daemon):
     finally:
         with open(switch, "w") as f:
             f.write("1")
-    wait_for(lambda: thread.affinity() == {0, 1}, 20, "vCPU 1 on both CPUs again")
+    everything = [found["vcpu0"], thread, *found["emulator"]]
+    wait_for(lambda: all(each.affinity() == {0, 1} for each in everything), 20, "every thread on both CPUs again")
     effective = "cpuset.cpus.effective" if V2 else "cpuset.effective_cpus"
     assert cpus(thread.value("cpuset", effective)) == {0, 1}
     daemon.virsh("vcpupin", "s", "2", "1")
