@@ -124,13 +124,15 @@ class Daemon:
         return found
 
     def remove_groups(self):
-        """The cgroups of machines that were ended without their vireod."""
+        """The cgroups of machines that were ended without their vireod; a process that was killed takes a moment."""
+        end = time.monotonic() + 5
         for path in glob.glob(f"/sys/fs/cgroup/*{self.partition}/") + glob.glob(f"/sys/fs/cgroup{self.partition}/"):
-            for directory, _, _ in os.walk(path, topdown=False):
-                try:
-                    os.rmdir(directory)
-                except OSError:
-                    pass
+            while os.path.isdir(path) and time.monotonic() < end:
+                for directory, _, _ in os.walk(path, topdown=False):
+                    try:
+                        os.rmdir(directory)
+                    except OSError:
+                        time.sleep(0.01)
 
     def kill(self):
         """The end without questions, for a test run that is itself being ended."""
