@@ -123,11 +123,6 @@ static int remove_cgroup(const Limits *limits, const char *partition, const char
     return cgroup_tree_remove(tree, reterr);
 }
 
-/* A group of our name may be left from a machine that ended while no daemon looked, with that one's limits. */
-static int remove_leftover(const Limits *limits, const char *group, Error **reterr) {
-    return remove_cgroup(limits, limits->partition, group, reterr);
-}
-
 /* Into a scope of systemd's. -ENOTCONN: there is no systemd. On v1 systemd has a directory for the scope in some
  * hierarchies only (for v2 and its own, and for those that it hands to a delegated unit: not in cpuset). */
 static int enter_scope(Begin *begin, Error **reterr) {
@@ -162,7 +157,7 @@ static int enter_scope(Begin *begin, Error **reterr) {
             return error_no_memory(reterr);
     }
     r = cgroup_partition_make(limits->host->cgroups, limits->partition, reterr);
-    return r < 0 ? r : remove_leftover(limits, SCOPE_GROUP, reterr);
+    return r < 0 ? r : remove_cgroup(limits, limits->partition, SCOPE_GROUP, reterr); /* as in enter_partition */
 }
 
 static int enter_partition(Begin *begin, Error **reterr) {
@@ -178,7 +173,8 @@ static int enter_partition(Begin *begin, Error **reterr) {
     }
     if (r >= 0 && !begin->partition)
         r = cgroup_partition_make(limits->host->cgroups, limits->partition, reterr);
-    return r < 0 ? r : remove_leftover(limits, limits->machine, reterr);
+    /* A group of our name may be left from a machine that ended while no daemon looked, with that one's limits. */
+    return r < 0 ? r : remove_cgroup(limits, limits->partition, limits->machine, reterr);
 }
 
 static int make_tree(Begin *begin, Error **reterr) {

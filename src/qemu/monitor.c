@@ -394,8 +394,8 @@ void monitor_set_trace(Monitor *monitor, MonitorTraceFunc func, void *userdata) 
 /* While QEMU (7.2) starts, two of its threads watch the listening socket, which blocks: the main one, and the one that
  * the monitor is being handed to. When a connection is there just then, both may accept; one hangs until the next
  * connection comes, and with the main thread every command. So one comes, and goes: QEMU has a client already and
- * closes it, or finds it, closed, when this one has left. It may make the two hang again, so more come as long as QEMU
- * is silent; two wait at most, the socket's backlog. */
+ * closes it, or finds it, closed, when this one has left. One was not enough once, so more come as long as QEMU is
+ * silent. */
 static void nudge(const Monitor *monitor) {
     CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
