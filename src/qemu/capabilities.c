@@ -221,16 +221,20 @@ static int talk(QemuCaps *caps, const char *socket, QemuPid *pid, Error **reterr
 static int probe(QemuCapsCache *cache, QemuCaps *caps, Error **reterr) {
     CLEANUP_FREE char *socket = strf("%s/%u.sock", cache->run_dir, ++cache->n_probes);
     CLEANUP_FREE char *log = strf("%s/%u.log", cache->run_dir, cache->n_probes);
-    CLEANUP_FREE char *qmp = socket ? strf("unix:%s,server=on,wait=off", socket) : NULL;
     char *argv[] = {caps->binary, "-S", "-no-user-config", "-nodefaults", "-display", "none",
-                    "-machine", "none,accel=kvm:tcg", "-qmp", qmp, NULL};
+                    "-machine", "none,accel=kvm:tcg", "-chardev", QEMU_MONITOR_CHARDEV,
+                    "-mon", "chardev=charmonitor,id=monitor,mode=control", NULL};
     QemuPid pid = {0};
+    CLEANUP_CLOSE int listener = -1;
     int r;
 
-    if (!socket || !log || !qmp)
+    if (!socket || !log)
         return error_no_memory(reterr);
-    r = qemu_process_spawn(argv, log, &pid, reterr);
+    r = monitor_listen(socket, &listener, reterr);
+    if (r >= 0)
+        r = qemu_process_spawn(argv, log, listener, socket, &pid, reterr);
     if (r >= 0) {
+        close(TAKE_FD(listener)); /* so that QEMU's end is seen */
         r = talk(caps, socket, &pid, reterr);
         if (r < 0) {
             CLEANUP_FREE char *tail = qemu_log_tail(log, 0, 1024);

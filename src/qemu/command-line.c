@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "qemu/command-line-internal.h"
+#include "qemu/process.h"
 #include "util/file.h"
 
 void argv_add(ArgvBuilder *builder, const char *text) {
@@ -388,7 +389,7 @@ static int check(const QemuCommandParams *params, const QemuMachine *machine, Er
 int qemu_command_line(const QemuCommandParams *params, char ***ret_argv, Error **reterr) {
     const DomainDef *def = params->def;
     const QemuMachine *machine = qemu_caps_machine(params->caps, def->os.machine);
-    CLEANUP_FREE char *name = NULL, *monitor = NULL;
+    CLEANUP_FREE char *name = NULL;
     ArgvBuilder builder = {0};
     char uuid[UUID_TEXT_SIZE];
     int r = check(params, machine, reterr);
@@ -396,8 +397,7 @@ int qemu_command_line(const QemuCommandParams *params, char ***ret_argv, Error *
     if (r < 0)
         return r;
     name = argv_escape(def->name);
-    monitor = argv_escape(params->monitor_path);
-    if (!name || !monitor)
+    if (!name)
         return error_no_memory(reterr);
     uuid_format(def->uuid, uuid);
     argv_add(&builder, params->caps->binary);
@@ -413,10 +413,8 @@ int qemu_command_line(const QemuCommandParams *params, char ***ret_argv, Error *
     argv_add_option(&builder, "-display", "none");
     argv_add(&builder, "-no-user-config");
     argv_add(&builder, "-nodefaults");
-    argv_add_option(&builder, "-chardev", "socket,id=charmonitor,path=%s,server=on,wait=off", monitor);
+    argv_add_option(&builder, "-chardev", "%s", QEMU_MONITOR_CHARDEV);
     argv_add_option(&builder, "-mon", "chardev=charmonitor,id=monitor,mode=control");
-    if (params->pid_file)
-        argv_add_option(&builder, "-pidfile", "%s", params->pid_file);
     add_clock(&builder, def);
     if (def->on_reboot == LIFECYCLE_DESTROY)
         argv_add(&builder, "-no-reboot");

@@ -10,8 +10,6 @@
 typedef struct QemuCommandParams {
     const DomainDef *def;
     const QemuCaps *caps;
-    const char *monitor_path; /* QMP unix socket QEMU listens on (server=on,wait=off) */
-    const char *pid_file;     /* or NULL */
     const char *channel_dir;  /* unix channels without a path are put here */
 } QemuCommandParams;
 

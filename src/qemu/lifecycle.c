@@ -337,13 +337,11 @@ static int prepare(Domain *domain, char ***ret_argv, Error **reterr) {
     domain->log_path = strf("%s/qemu/%s.log", driver->paths.log, domain->live->name);
     if (!channels || !domain->monitor_path || !domain->log_path)
         return error_no_memory(reterr);
-    unlink(domain->monitor_path);
     r = qemu_assign_aliases(domain->live, channels);
     if (r < 0)
         return error_no_memory(reterr);
     params = (QemuCommandParams){.def = domain->live,
                                  .caps = domain->caps,
-                                 .monitor_path = domain->monitor_path,
                                  .channel_dir = channels};
     return qemu_command_line(&params, ret_argv, reterr);
 }
@@ -373,11 +371,14 @@ static int spawn(Domain *domain, char **argv, Error **reterr) {
     CLEANUP_ERROR Error *error = NULL;
     struct stat info;
     off_t offset = stat(domain->log_path, &info) == 0 ? info.st_size : 0;
-    int r;
+    CLEANUP_CLOSE int listener = -1;
+    int r = monitor_listen(domain->monitor_path, &listener, reterr);
 
-    r = qemu_process_spawn(argv, domain->log_path, &domain->pid, reterr);
+    if (r >= 0)
+        r = qemu_process_spawn(argv, domain->log_path, listener, domain->monitor_path, &domain->pid, reterr);
     if (r < 0)
         return r;
+    close(TAKE_FD(listener)); /* so that QEMU's end is seen */
     r = bring_up(domain, &error);
     if (r >= 0)
         return 0;

@@ -20,8 +20,7 @@
 #define READ_CHUNK 65536u
 #define READS_PER_ROUND 16 /* then other sources get their turn */
 #define RETRY_USEC (5 * USEC_PER_MSEC)
-#define NUDGE_USEC (250 * USEC_PER_MSEC)
-#define NUDGE_ROUNDS 80
+#define BACKLOG 1 /* vireod is the only client */
 
 typedef struct Pending {
     uint64_t id;
@@ -45,10 +44,6 @@ struct Monitor {
     FiberCond greeting;
     MonitorTraceFunc trace;
     void *trace_data;
-    struct sockaddr_un address; /* of monitor_connect */
-    sd_event_source *nudge;
-    unsigned n_rounds;
-    uint64_t oldest; /* what was waited for in the last round: 0 the greeting */
 };
 
 static void reply_finish(MonitorReply *reply, int error) {
@@ -100,7 +95,6 @@ static void disconnect(Monitor *monitor, int error) {
     if (error < 0)
         log_debug("monitor '%s': closed: %s", monitor->name, strerror(-error));
     monitor->io = sd_event_source_disable_unref(monitor->io);
-    monitor->nudge = sd_event_source_disable_unref(monitor->nudge);
     close(TAKE_FD(monitor->fd));
     fail_pending(monitor, error < 0 ? error : -ENOTCONN);
     fiber_cond_broadcast(&monitor->greeting);
@@ -365,7 +359,6 @@ void monitor_free(Monitor *monitor) {
     if (!monitor)
         return;
     monitor->io = sd_event_source_disable_unref(monitor->io);
-    monitor->nudge = sd_event_source_disable_unref(monitor->nudge);
     if (monitor->fd >= 0) {
         PROBE2(qemu_monitor_close, monitor, 1);
         close(TAKE_FD(monitor->fd));
@@ -389,58 +382,44 @@ void monitor_set_trace(Monitor *monitor, MonitorTraceFunc func, void *userdata) 
     monitor->trace_data = userdata;
 }
 
-/* ---- a QEMU that hangs in accept ---- */
+/* ---- the socket ---- */
 
-/* While QEMU (7.2) starts, two of its threads watch the listening socket, which blocks: the main one, and the one that
- * the monitor is being handed to. When a connection is there just then, both may accept; one hangs until the next
- * connection comes, and with the main thread every command. So one comes, and goes: QEMU has a client already and
- * closes it, or finds it, closed, when this one has left. One was not enough once, so more come as long as QEMU is
- * silent. */
-static void nudge(const Monitor *monitor) {
-    CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    log_debug("monitor '%s': QEMU is silent, another connection may wake it up", monitor->name);
-    if (fd < 0 || connect(fd, (const struct sockaddr *)&monitor->address, sizeof(monitor->address)) < 0)
-        log_debug("monitor '%s': no other connection: %s", monitor->name, strerror(errno));
+static int make_address(const char *path, struct sockaddr_un *address, Error **reterr) {
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof(address->sun_path))
+        return error_report(reterr, FROM_QEMU, ERROR_INTERNAL,
+                            "monitor path '%s' is longer than %zu bytes; use a shorter --root", path,
+                            sizeof(address->sun_path) - 1);
+    strcpy(address->sun_path, path);
+    return 0;
 }
 
-static bool is_waited_for(const Monitor *monitor, uint64_t *ret_oldest) {
-    *ret_oldest = monitor->first < monitor->end ? monitor->pending[monitor->first].id : 0;
-    return *ret_oldest || !monitor->greeted;
-}
+/* While QEMU (7.2) starts, two of its threads watch the listening socket: the main one, and the one that the monitor is
+ * being handed to. When a connection is there just then, both may accept, and on a socket that blocks one of them hangs
+ * until the next connection comes, with the main thread every command. Hence O_NONBLOCK, which QEMU leaves as it is. */
+int monitor_listen(const char *path, int *ret, Error **reterr) {
+    CLEANUP_CLOSE int fd = -1;
+    struct sockaddr_un address;
+    int r = make_address(path, &address, reterr);
 
-/* After each round that has brought no answer; only a QEMU that has just been connected to can hang so. */
-static int on_round(sd_event_source *source, uint64_t usec, void *userdata) {
-    Monitor *monitor = userdata;
-    uint64_t oldest;
-    bool waited = is_waited_for(monitor, &oldest), silent = waited && monitor->n_rounds && oldest == monitor->oldest;
-
-    monitor->oldest = waited ? oldest : UINT64_MAX;
-    if (silent)
-        nudge(monitor);
-    if (++monitor->n_rounds == NUDGE_ROUNDS)
-        return sd_event_source_set_enabled(source, SD_EVENT_OFF);
-    return sd_event_source_set_time_relative(source, NUDGE_USEC);
-}
-
-static int watch_silence(Monitor *monitor) {
-    int r = sd_event_add_time_relative(fiber_event(), &monitor->nudge, CLOCK_MONOTONIC, NUDGE_USEC, 0, on_round, monitor);
-
-    return r < 0 ? r : sd_event_source_set_enabled(monitor->nudge, SD_EVENT_ON);
+    if (r < 0)
+        return r;
+    unlink(path);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, BACKLOG) < 0)
+        return error_system(reterr, FROM_QEMU, errno, "cannot make the monitor's socket '%s'", path);
+    *ret = TAKE_FD(fd);
+    return 0;
 }
 
 int monitor_connect(const char *path, const char *name, const MonitorOps *ops, void *userdata,
                     bool (*alive)(void *userdata), uint64_t deadline, Monitor **ret, Error **reterr) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    CLEANUP(monitor_freep) Monitor *monitor = NULL;
     CLEANUP_CLOSE int fd = -1;
-    int r;
+    struct sockaddr_un address;
+    int r = make_address(path, &address, reterr);
 
-    if (strlen(path) >= sizeof(address.sun_path))
-        return error_report(reterr, FROM_QEMU, ERROR_INTERNAL,
-                            "monitor path '%s' is longer than %zu bytes; use a shorter --root", path,
-                            sizeof(address.sun_path) - 1);
-    strcpy(address.sun_path, path);
+    if (r < 0)
+        return r;
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return error_system(reterr, FROM_QEMU, errno, "cannot make a socket");
@@ -449,20 +428,14 @@ int monitor_connect(const char *path, const char *name, const MonitorOps *ops, v
             return error_system(reterr, FROM_QEMU, errno, "cannot connect to the monitor '%s'", path);
         if (alive && !alive(userdata))
             return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
-                                "QEMU ended before its monitor '%s' was there", path);
+                                "QEMU ended before its monitor '%s' was connected", path);
         if (now_usec() >= deadline)
             return error_report(reterr, FROM_QEMU, ERROR_OPERATION_TIMEOUT,
                                 "the monitor '%s' does not answer", path);
         fiber_sleep(RETRY_USEC);
     }
-    r = monitor_new(TAKE_FD(fd), name, ops, userdata, &monitor);
-    if (r < 0)
-        return error_no_memory(reterr);
-    monitor->address = address;
-    if (watch_silence(monitor) < 0)
-        return error_no_memory(reterr);
-    *ret = TAKE_PTR(monitor);
-    return 0;
+    r = monitor_new(TAKE_FD(fd), name, ops, userdata, ret);
+    return r < 0 ? error_no_memory(reterr) : 0;
 }
 
 int monitor_handshake(Monitor *monitor, uint64_t deadline, Error **reterr) {

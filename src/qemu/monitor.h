@@ -37,9 +37,12 @@ typedef struct MonitorReply {
 
 /* Takes the connected, non-blocking fd. `name` (for logs and traces) is copied. */
 int monitor_new(int fd, const char *name, const MonitorOps *ops, void *userdata, Monitor **ret);
+/* The socket a QEMU that is about to start gets as its monitor's ("-chardev socket,fd=N,server=on,wait=off"), listening
+ * at `path` in the place of whatever is there; monitor_connect finds it at once. *ret is the caller's to close as soon
+ * as QEMU has it, the path the caller's to unlink, also after an error. At most 107 bytes of path: unix(7). */
+int monitor_listen(const char *path, int *ret, Error **reterr);
 /* Connects to a unix socket, retrying until it is there or the deadline; on a fiber. `alive` (may be
- * NULL) is asked between tries and ends them with -ECONNREFUSED when false. A QEMU that is silent soon after gets
- * further connections, which wake one that hangs in accept(2). */
+ * NULL) is asked between tries and ends them when false. */
 int monitor_connect(const char *path, const char *name, const MonitorOps *ops, void *userdata,
                     bool (*alive)(void *userdata), uint64_t deadline, Monitor **ret, Error **reterr);
 /* Greeting and qmp_capabilities. On a fiber. */

@@ -17,7 +17,8 @@
 #include "util/worker.h"
 
 #define FD_TABLE_SIZE 4096 /* descriptors; 8 bytes each */
-#define COMMAND_LINE_MAX (4u << 20)
+#define COMMAND_LINE_MAX (4u << 20) /* bytes, with the environment: execve(2) */
+#define MONITOR_VARIABLE "VIREO_MONITOR=" /* by it a later vireod knows a QEMU that has no status file */
 #define KILL_WAIT_USEC (30 * USEC_PER_SEC)
 
 int qemu_process_identify(pid_t pid, QemuPid *ret) {
@@ -59,8 +60,9 @@ bool qemu_process_alive(const QemuPid *pid) {
            now.start_time == pid->start_time && !is_zombie(pid->pid);
 }
 
-bool qemu_process_has_argument(pid_t pid, const char *prefix) {
-    CLEANUP_FREE char *path = strf("/proc/%d/cmdline", (int)pid), *text = NULL;
+/* Whether one of the strings in the file begins with `prefix`. */
+static bool has_string(pid_t pid, const char *file, const char *prefix) {
+    CLEANUP_FREE char *path = strf("/proc/%d/%s", (int)pid, file), *text = NULL;
     size_t len = 0;
 
     if (!path || file_read(path, COMMAND_LINE_MAX, &text, &len) < 0)
@@ -69,6 +71,13 @@ bool qemu_process_has_argument(pid_t pid, const char *prefix) {
         if (strncmp(at, prefix, strlen(prefix)) == 0)
             return true;
     return false;
+}
+
+bool qemu_process_has_monitor_in(pid_t pid, const char *directory) {
+    CLEANUP_FREE char *prefix = strf(MONITOR_VARIABLE "%s/", directory);
+
+    /* The environment alone may have been inherited, from a QEMU's wrapper for one. */
+    return prefix && has_string(pid, "cmdline", QEMU_MONITOR_CHARDEV) && has_string(pid, "environ", prefix);
 }
 
 static char *read_exe(const char *pid) {
@@ -97,9 +106,26 @@ bool qemu_process_is_unborn(pid_t pid) {
 
 typedef struct Spawn {
     char *const *argv;
-    int log_fd;
+    char **environment; /* a copy of our own and one more; the strings are borrowed */
+    int log_fd, monitor_fd;
     pid_t pid;
 } Spawn;
+
+static char **make_environment(char *variable) {
+    size_t n = 0, used = 0;
+    char **copy;
+
+    while (environ[n])
+        n++;
+    copy = calloc(n + 2, sizeof(char *));
+    if (!copy)
+        return NULL;
+    for (size_t i = 0; i < n; i++)
+        if (strncmp(environ[i], MONITOR_VARIABLE, strlen(MONITOR_VARIABLE)) != 0)
+            copy[used++] = environ[i];
+    copy[used] = variable;
+    return copy;
+}
 
 /* A process with threads that outgrows its table of file descriptors waits for an RCU grace period each time
  * (expand_fdtable in the kernel's fs/file.c), and every KVM vCPU is a descriptor: 1 -> 60 vCPUs took a fifth
@@ -111,30 +137,31 @@ static void grow_fd_table(int fd) {
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return;
     last = (int)MIN_OF(limit.rlim_cur, (rlim_t)FD_TABLE_SIZE) - 1;
-    if (last > 3 && dup2(fd, last) >= 0)
+    if (last > QEMU_MONITOR_FD + 1 && dup2(fd, last) >= 0)
         close(last);
 }
 
 /* In the child: only async-signal-safe calls. */
 static void child(const Spawn *spawn, int report) {
     sigset_t none;
-    int null, error;
+    int null, monitor, high, error;
 
     setsid();
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     for (int sig = 1; sig < 32; sig++)
         signal(sig, SIG_DFL);
-    null = open("/dev/null", O_RDONLY);
-    if (null >= 0 && dup2(null, 0) >= 0 && dup2(spawn->log_fd, 1) >= 0 && dup2(spawn->log_fd, 2) >= 0) {
-        if (report != 3) {
-            dup2(report, 3);
-            report = 3;
-        }
-        fcntl(report, F_SETFD, FD_CLOEXEC);
-        syscall(SYS_close_range, 4u, ~0u, 0u);
+    /* Out of the way of what follows. */
+    high = fcntl(report, F_DUPFD_CLOEXEC, QEMU_MONITOR_FD + 2);
+    report = high >= 0 ? high : report;
+    monitor = high >= 0 ? fcntl(spawn->monitor_fd, F_DUPFD_CLOEXEC, QEMU_MONITOR_FD + 2) : -1;
+    null = monitor >= 0 ? open("/dev/null", O_RDONLY) : -1;
+    if (null >= 0 && dup2(null, 0) >= 0 && dup2(spawn->log_fd, 1) >= 0 && dup2(spawn->log_fd, 2) >= 0 &&
+        dup2(monitor, QEMU_MONITOR_FD) >= 0 && dup3(report, QEMU_MONITOR_FD + 1, O_CLOEXEC) >= 0) {
+        report = QEMU_MONITOR_FD + 1;
+        syscall(SYS_close_range, QEMU_MONITOR_FD + 2u, ~0u, 0u);
         grow_fd_table(0);
-        execv(spawn->argv[0], spawn->argv);
+        execve(spawn->argv[0], spawn->argv, spawn->environment);
     }
     error = errno;
     if (write(report, &error, sizeof(error)) < 0)
@@ -175,13 +202,18 @@ static void log_argv(int fd, char *const *argv) {
     dprintf(fd, "\n");
 }
 
-int qemu_process_spawn(char *const *argv, const char *log_path, QemuPid *ret, Error **reterr) {
+int qemu_process_spawn(char *const *argv, const char *log_path, int monitor_fd, const char *monitor_path, QemuPid *ret,
+                       Error **reterr) {
     CLEANUP_CLOSE int fd = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    Spawn spawn = {.argv = argv, .log_fd = fd};
+    CLEANUP_FREE char *variable = strf(MONITOR_VARIABLE "%s", monitor_path);
+    CLEANUP_FREE char **environment = variable ? make_environment(variable) : NULL;
+    Spawn spawn = {.argv = argv, .environment = environment, .log_fd = fd, .monitor_fd = monitor_fd};
     int r;
 
     if (fd < 0)
         return error_system(reterr, FROM_QEMU, errno, "cannot open the log '%s'", log_path);
+    if (!environment)
+        return error_no_memory(reterr);
     log_argv(fd, argv);
     r = worker_run(run_spawn, &spawn);
     if (r < 0)

@@ -14,15 +14,21 @@ typedef struct QemuPid {
     uint64_t start_time; /* field 22 of /proc/PID/stat */
 } QemuPid;
 
-/* Forks (on the worker pool), setsid, stdin /dev/null, stdout and stderr appended to log_path, fds
- * above 2 closed, signals reset, exec. A failing exec is reported here with its reason. Prints the
- * argv into the log first. */
-int qemu_process_spawn(char *const *argv, const char *log_path, QemuPid *ret, Error **reterr);
+/* The descriptor by which a QEMU finds its monitor's listening socket, and its -chardev. */
+#define QEMU_MONITOR_FD 3
+#define QEMU_MONITOR_CHARDEV "socket,id=charmonitor,fd=3,server=on,wait=off"
+
+/* Forks (on the worker pool), setsid, stdin /dev/null, stdout and stderr appended to log_path, the listening socket
+ * monitor_fd (monitor_listen) as QEMU_MONITOR_FD, the other fds closed, signals reset, exec. In its environment
+ * VIREO_MONITOR is monitor_path. A failing exec is reported here with its reason. Prints the argv into the log first.
+ * monitor_fd stays the caller's. */
+int qemu_process_spawn(char *const *argv, const char *log_path, int monitor_fd, const char *monitor_path, QemuPid *ret,
+                       Error **reterr);
 /* Reads start_time; -ESRCH when there is no such process. */
 int qemu_process_identify(pid_t pid, QemuPid *ret);
 bool qemu_process_alive(const QemuPid *pid);
-/* Whether one of the process's arguments begins with `prefix`. */
-bool qemu_process_has_argument(pid_t pid, const char *prefix);
+/* Whether it is a QEMU that this vireod or an earlier one started, with its monitor below `directory`. */
+bool qemu_process_has_monitor_in(pid_t pid, const char *directory);
 /* Whether it is what a vireod that was killed had forked, to become a QEMU: this program with this command line, and
  * neither this process nor its child. */
 bool qemu_process_is_unborn(pid_t pid);

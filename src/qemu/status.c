@@ -396,12 +396,10 @@ static bool is_known(const Driver *driver, pid_t pid) {
 }
 
 /* A vireod that is killed between a QEMU's start and its status file leaves one that nobody knows; it has run
- * nothing yet. The same with one that is only asked for its capabilities. Known by the socket in their argv,
- * which lies in this daemon's run directory. */
+ * nothing yet. The same with one that is only asked for its capabilities. Known by their monitors, which lie in this
+ * daemon's run directory. */
 static void kill_strays(Driver *driver, bool all_known) {
-    CLEANUP_FREE char *domain = strf("socket,id=charmonitor,path=%s/domains/", driver->paths.run);
-    CLEANUP_FREE char *probe = strf("unix:%s/probe/", driver->paths.run);
-    DIR *d = domain && probe ? opendir("/proc") : NULL;
+    DIR *d = opendir("/proc");
     struct dirent *entry;
 
     while (d && (entry = readdir(d))) {
@@ -409,8 +407,7 @@ static void kill_strays(Driver *driver, bool all_known) {
         QemuPid found;
 
         if (pid <= 1 || is_known(driver, pid) ||
-            (!qemu_process_has_argument(pid, domain) && !qemu_process_has_argument(pid, probe) &&
-             !qemu_process_is_unborn(pid)) ||
+            (!qemu_process_has_monitor_in(pid, driver->paths.run) && !qemu_process_is_unborn(pid)) ||
             qemu_process_identify(pid, &found) < 0)
             continue;
         if (!all_known) {

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 COMMANDS = ("query-version", "query-machines", "query-target", "query-kvm", "query-commands", "query-cpu-definitions")
@@ -17,12 +16,15 @@ KEPT_MODELS = 12  # of the many
 def conversation(argv, commands):
     """The greeting and each command's answer of a QEMU started with these arguments and -S."""
     with tempfile.TemporaryDirectory(prefix="vireo-record.", dir="/tmp") as directory:
-        path = f"{directory}/qmp"
-        qemu = subprocess.Popen([*argv, "-S", "-no-user-config", "-nodefaults", "-display", "none", "-qmp",
-                                 f"unix:{path},server=on,wait=off"], stdin=subprocess.DEVNULL,
-                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with listen(f"{directory}/qmp") as listener:
+            qemu = subprocess.Popen([*argv, "-S", "-no-user-config", "-nodefaults", "-display", "none", "-chardev",
+                                     f"socket,id=charmonitor,fd={listener.fileno()},server=on,wait=off",
+                                     "-mon", "chardev=charmonitor,mode=control"], pass_fds=[listener.fileno()],
+                                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            with connect(path, qemu) as connection, connection.makefile("r") as lines:
+            with socket.socket(socket.AF_UNIX) as connection, connection.makefile("r") as lines:
+                connection.settimeout(20)
+                connection.connect(f"{directory}/qmp")
                 answers = [json.loads(lines.readline())]
                 for command in [{"execute": "qmp_capabilities"}, *commands]:
                     connection.sendall(json.dumps(command).encode() + b"\n")
@@ -36,18 +38,13 @@ def conversation(argv, commands):
             qemu.wait()
 
 
-def connect(path, qemu):
-    end = time.monotonic() + 20
-    while time.monotonic() < end and qemu.poll() is None:
-        connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(20)
-        try:
-            connection.connect(path)
-            return connection
-        except OSError:
-            connection.close()
-            time.sleep(0.02)
-    raise OSError("QEMU does not answer")
+def listen(path):
+    """As vireod makes it: src/qemu/monitor.c says why it does not block."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen(1)
+    listener.setblocking(False)
+    return listener
 
 
 def record(arch):

@@ -166,18 +166,6 @@ def test_huge_reply(daemon):
     wait_for(lambda: "shut off" in daemon.virsh("domstate", "s1"), 10, "end of s1")
 
 
-def test_qemu_that_hangs_in_accept(daemon):
-    """Its main thread waits for another client, as a real one's does now and then: one comes, and it goes on."""
-    files = {kind: f"{daemon.root}/hang.{kind}" for kind in ("probe", "start")}
-    for path in files.values():
-        open(path, "w").close()
-    start(daemon, "s1", {"accept_hangs_once": files})
-    assert not any(os.path.exists(path) for path in files.values())
-    assert daemon.log_text().count("QEMU is silent") >= 2
-    daemon.virsh(*UP)
-    assert online(daemon, "s1") == [0, 1, 2, 3] and len(daemon.qemus()) == 1
-
-
 def test_shared_thread(daemon):
     """All vCPUs on the emulator's thread: they come and go, and nothing is claimed of threads of their own."""
     start(daemon, "s1", {"shared_thread": True})

@@ -17,6 +17,9 @@ VIREOD = os.path.join(BUILD, "daemon/vireod")
 VIREO = os.path.join(BUILD, "tools/vireo")
 GUEST = os.environ.get("VIREO_GUEST") or os.path.join(os.path.dirname(__file__), "../../build/guest")
 # Without mwait and with a tick, an idle CPU of a TCG guest wakes up at once: removals take long otherwise.
+# maxcpus=1: QEMU's TCG before 8.1 can go on for ever with what a kernel that changes its own code has replaced while
+# another CPU was translating it (seen: int3 of the jump labels). So one CPU boots; init brings the others.
+CMDLINE = "console=ttyS0 quiet nohz=off maxcpus=1"
 CPU = "<cpu mode='maximum'><feature policy='disable' name='monitor'/></cpu>"
 QEMU = "/usr/bin/qemu-system-x86_64"
 # Settings for tests that are not about the deadline: now and then a guest under TCG takes 4 s to offline a CPU.
@@ -114,11 +117,11 @@ class Daemon:
         found = {}
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
-                with open(f"/proc/{pid}/cmdline", "rb") as f:
-                    line = f.read().decode(errors="replace")
+                with open(f"/proc/{pid}/cmdline", "rb") as f, open(f"/proc/{pid}/environ", "rb") as g:
+                    line, environment = f.read().decode(errors="replace"), g.read().decode(errors="replace")
             except OSError:
                 continue
-            if "qemu-system" in line.split("\0")[0] and self.root + "/" in line:
+            if "qemu-system" in line.split("\0")[0] and f"VIREO_MONITOR={self.root}/" in environment:
                 name = re.search(r"guest=([^,\0]+)", line)
                 found[name.group(1) if name else "probe"] = int(pid)
         return found
@@ -204,7 +207,7 @@ class Daemon:
             extra="", cmdline="", **replace):
         kernel = replace.get("kernel", f"{GUEST}/vmlinuz")
         boot_xml = (f"<kernel>{kernel}</kernel><initrd>{GUEST}/initrd</initrd>"
-                    f"<cmdline>console=ttyS0 quiet nohz=off {cmdline}</cmdline>") if boot else ""
+                    f"<cmdline>{CMDLINE} {cmdline}</cmdline>") if boot else ""
         return f"""<domain type='{kind}'>
   <name>{name}</name>{replace.get("metadata", "")}<memory unit='MiB'>{256 if boot else 64}</memory>
   <vcpu current='{current}'>{maximum}</vcpu>{replace.get("tune", "")}

@@ -52,8 +52,7 @@ static DomainDef *parse(const char *file, const char *xml) {
 /* The command line as text, or NULL and an error. */
 static char *command_line(DomainDef *def, Error **reterr) {
     QemuCaps *used = streq(def->os.arch, "x86_64") || streq(def->os.arch, "i686") ? &caps : &other_caps;
-    QemuCommandParams params = {.def = def, .caps = used, .monitor_path = "/run/vm,1/monitor",
-                                .channel_dir = "/lib/channel"};
+    QemuCommandParams params = {.def = def, .caps = used, .channel_dir = "/lib/channel"};
     char **argv = NULL, *text = NULL;
     size_t size = 0;
     FILE *out;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The monitor against a scripted QEMU on the same loop: expect a command, say something, hang up. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -515,19 +516,27 @@ static void connect_monitor(void *userdata) {
     t.done = true;
 }
 
-static void run_connect(bool ask, bool alive) {
+static void make_path(void) {
     strcpy(c.dir, "/tmp/vireo-test-XXXXXX");
     assert_non_null(mkdtemp(c.dir));
     snprintf(c.path, sizeof(c.path), "%s/monitor", c.dir);
-    c.n_asked = 0;
-    c.alive = alive;
     c.listener = -1;
-    assert_int_equal(fiber_start("connect", connect_monitor, ask ? &c : NULL), 0);
-    run_until_done();
+}
+
+static void remove_path(void) {
     if (c.listener >= 0)
         close(c.listener);
     unlink(c.path);
     rmdir(c.dir);
+}
+
+static void run_connect(bool ask, bool alive) {
+    make_path();
+    c.n_asked = 0;
+    c.alive = alive;
+    assert_int_equal(fiber_start("connect", connect_monitor, ask ? &c : NULL), 0);
+    run_until_done();
+    remove_path();
 }
 
 static void test_connect_waits_for_the_socket(void **state) {
@@ -547,6 +556,31 @@ static void test_connect_has_a_deadline(void **state) {
     run_connect(false, false);
     assert_int_equal(t.r, -ETIMEDOUT);
     assert_int_equal(t.error->code, ERROR_OPERATION_TIMEOUT);
+}
+
+/* In the place of what an earlier one left; a connection waits there, and a second accept(2) does not wait for another. */
+static void test_listen(void **state) {
+    make_path();
+    close(open(c.path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    assert_int_equal(monitor_listen(c.path, &c.listener, &t.error), 0);
+    assert_int_equal(fiber_start("connect", connect_monitor, NULL), 0);
+    run_until_done();
+    assert_int_equal(t.r, 0);
+    close(accept(c.listener, NULL, NULL));
+    assert_int_equal(accept(c.listener, NULL, NULL), -1);
+    assert_int_equal(errno, EAGAIN);
+    remove_path();
+}
+
+static void test_listen_errors(void **state) {
+    char path[200] = "/nowhere/monitor";
+    int fd;
+
+    assert_int_equal(monitor_listen(path, &fd, &t.error), -ENOENT);
+    assert_string_equal(t.error->message, "cannot make the monitor's socket '/nowhere/monitor': No such file or directory");
+    memset(path, 'x', sizeof(path) - 1);
+    assert_true(monitor_listen(path, &fd, &t.error) < 0);
+    assert_non_null(strstr(t.error->message, "is longer than 107 bytes; use a shorter --root"));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -583,6 +617,8 @@ int main(void) {
         TEST(test_connect_waits_for_the_socket),
         TEST(test_connect_ends_with_qemu),
         TEST(test_connect_has_a_deadline),
+        TEST(test_listen),
+        TEST(test_listen_errors),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
