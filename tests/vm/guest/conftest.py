@@ -106,7 +106,7 @@ class Daemon:
     def xml(self, name, maximum=4, current=1, tune="", extra="", boot=False):
         """A small machine, with boot the embedded guest; tune goes behind <vcpu>, extra to the devices."""
         os_xml = (f"<kernel>{LINUX}/vmlinuz</kernel><initrd>{LINUX}/initrd</initrd>"
-                  "<cmdline>console=ttyS0 quiet nohz=off</cmdline>") if boot else ""
+                  "<cmdline>console=ttyS0 quiet nohz=off maxcpus=1</cmdline>") if boot else ""
         return f"""<domain type='qemu'>
   <name>{name}</name><memory unit='MiB'>{256 if boot else 64}</memory>
   <vcpu current='{current}'>{maximum}</vcpu>{tune}
