@@ -52,8 +52,8 @@ int fsync(int fd) {
 
 static void remove_root(void) {
     char path[128];
-    static const char *const dirs[] = {"etc/domains", "etc/autostart", "etc", "run/domains", "run/probe",
-                                       "run", "lib/channel", "lib", "log/qemu", "log", ""};
+    static const char *const dirs[] = {"etc/domains", "etc/autostart", "etc", "run/domains", "run/operations",
+                                       "run/probe", "run", "lib/channel", "lib", "log/qemu", "log", ""};
 
     for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
         snprintf(path, sizeof(path), "%s/%s", root, dirs[i]);
