@@ -448,7 +448,7 @@ int monitor_handshake(Monitor *monitor, uint64_t deadline, Error **reterr) {
         r = fiber_cond_wait(&monitor->greeting, deadline);
         if (r < 0 && !monitor->greeted)
             return error_report(reterr, FROM_QEMU, ERROR_OPERATION_TIMEOUT,
-                                "no greeting on the monitor of '%s'", monitor->name);
+                                "the monitor of '%s' does not answer: no greeting", monitor->name);
     }
     return monitor_run(monitor, "qmp_capabilities", NULL, deadline, NULL, reterr);
 }
