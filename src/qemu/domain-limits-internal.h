@@ -13,7 +13,14 @@ struct LimitsHost {
     CgroupHost *cgroups;
     char *partition, *resctrl_root;
     bool enabled, scopes;
+    int inotify_fd; /* one for all domains: a user may have 128 (fs.inotify.max_user_instances); -1: none */
 };
+
+/* inotify's watch descriptors, ascending. */
+typedef struct Watches {
+    int *list;
+    size_t n;
+} Watches;
 
 struct Limits {
     unsigned n_refs;
@@ -26,8 +33,9 @@ struct Limits {
     Resctrl *resctrl; /* NULL: not asked for */
     bool *made;       /* by index of cputune.resctrls: its group or its monitors are there */
     size_t n_made;
-    int inotify_fd;   /* -1: none */
-    sd_event_source *inotify, *settle;
+    Watches watches;  /* of its groups' directories; the loop's */
+    unsigned n_quiet; /* how many of our own changes are under way */
+    sd_event_source *settle;
 };
 
 #define CHILD_NAME_SIZE 32
@@ -74,8 +82,11 @@ int limits_resctrl_name(const Domain *domain, const ResctrlDef *resctrl, char **
 /* "vcpus_1"; *ret NULL for the monitor that the group itself is. */
 int limits_monitor_name(const Domain *domain, const ResctrlDef *resctrl, const MonitorDef *monitor, char **ret);
 
-/* Forgets what inotify has reported so far. */
-void limits_drain(const Limits *limits);
+/* drift.c. The group's directories (NULL: the domain's own) are watched from now on, and in the list, which is the
+ * caller's to free; on the loop or a worker. */
+void drift_watch_group(const Limits *limits, const char *child, Watches *list);
+/* Begins to listen to those: `list` is merged in, and what has been written so far is our own doing. */
+void drift_listen(Domain *domain, Limits *limits, const Watches *list);
 
 /* domain-limits-apply.c; on a worker. `name` is the domain's, for sentences. */
 int limits_apply(const Limits *limits, const LimitsPlan *plan, const char *name, Error **reterr);

@@ -27,6 +27,7 @@ int limits_host_new(const LimitsParams *params, LimitsHost **ret, Error **reterr
     host->resctrl_root = params->resctrl_root ? strdup(params->resctrl_root) : NULL;
     host->enabled = params->cgroups;
     host->scopes = params->scopes;
+    host->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     r = host->partition ? cgroup_host_new(NULL, &host->cgroups, reterr) : error_no_memory(reterr);
     if (r < 0) {
         limits_host_free(host);
@@ -43,6 +44,8 @@ void limits_host_free(LimitsHost *host) {
         cgroup_partition_remove(host->cgroups, host->partition);
         cgroup_host_free(host->cgroups);
     }
+    if (host->inotify_fd >= 0)
+        close(host->inotify_fd);
     free(host->partition);
     free(host->resctrl_root);
     free(host);
@@ -61,7 +64,6 @@ static Limits *limits_new(const LimitsHost *host) {
         return NULL;
     limits->n_refs = 1;
     limits->host = host;
-    limits->inotify_fd = -1;
     return limits;
 }
 
@@ -73,10 +75,8 @@ static Limits *limits_ref(Limits *limits) {
 void limits_free(Limits *limits) {
     if (!limits || --limits->n_refs > 0)
         return;
-    sd_event_source_disable_unref(limits->inotify);
     sd_event_source_disable_unref(limits->settle);
-    if (limits->inotify_fd >= 0)
-        close(limits->inotify_fd);
+    free(limits->watches.list);
     cgroup_tree_free(limits->tree);
     resctrl_free(limits->resctrl);
     bitmap_free(limits->had);
@@ -228,11 +228,6 @@ static int run_begin(void *arg) {
     return begin->needs_resctrl ? resctrl_new(limits->host->resctrl_root, &limits->resctrl, &begin->error) : 0;
 }
 
-static void watch(Limits *limits, const char *child) {
-    if (limits->tree && limits->inotify_fd >= 0)
-        cgroup_tree_watch(limits->tree, child, limits->inotify_fd);
-}
-
 /* Names and numbers of a Limits that is being made. */
 static Limits *limits_of(Domain *domain, const char *machine) {
     CLEANUP(limits_freep) Limits *limits = limits_new(domain->driver->limits);
@@ -250,12 +245,7 @@ static Limits *limits_of(Domain *domain, const char *machine) {
 static void hand_over(Domain *domain, Limits *limits) {
     limits_free(domain->limits);
     domain->limits = limits;
-    limits->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    if (limits->inotify_fd < 0)
-        log_warning("domain '%s': changes of its cgroups by others will not be noticed: %s", domain_name(domain),
-                    strerror(errno));
-    watch(limits, NULL);
-    drift_watch_domain(domain);
+    drift_watch_group(limits, NULL, &limits->watches);
 }
 
 int limits_begin(Domain *domain, Error **reterr) {
@@ -553,40 +543,25 @@ typedef struct Tune {
     LimitsPlan plan;
     char *name;
     FILE *out; /* mending: what differed */
+    Watches watches;
     Error *error;
 } Tune;
 
 static void tune_done(Tune *tune) {
     limits_plan_done(&tune->plan);
     limits_free(tune->limits);
+    free(tune->watches.list);
     free(tune->name);
     error_free(tune->error);
 }
 
-void limits_drain(const Limits *limits) {
-    char buffer[4096];
-
-    while (limits->inotify_fd >= 0 && read(limits->inotify_fd, buffer, sizeof(buffer)) > 0)
-        ;
-}
-
 static int run_tune(void *arg) {
     Tune *tune = arg;
-    int r = limits_apply(tune->limits, &tune->plan, tune->name, &tune->error);
+    int r = tune->out ? limits_mend(tune->limits, &tune->plan, tune->name, tune->out, &tune->error)
+                      : limits_apply(tune->limits, &tune->plan, tune->name, &tune->error);
 
     for (size_t i = 0; i < tune->plan.n_threads; i++)
-        watch(tune->limits, tune->plan.threads[i].child);
-    limits_drain(tune->limits); /* what was just written ourselves is no news */
-    return r;
-}
-
-static int run_mend(void *arg) {
-    Tune *tune = arg;
-    int r = limits_mend(tune->limits, &tune->plan, tune->name, tune->out, &tune->error);
-
-    for (size_t i = 0; i < tune->plan.n_threads; i++)
-        watch(tune->limits, tune->plan.threads[i].child);
-    limits_drain(tune->limits); /* what was just written ourselves is no news */
+        drift_watch_group(tune->limits, tune->plan.threads[i].child, &tune->watches);
     return r;
 }
 
@@ -601,15 +576,14 @@ static int check_threads(const Domain *domain, Error **reterr) {
     return asked ? vcpu_map_check_affinity(&domain->vcpus, reterr) : 0;
 }
 
-/* Our own writes are told apart from others' by not listening meanwhile. */
-static int run_quietly(Limits *limits, WorkerFunc func, void *arg) {
+/* Our own writes are told apart from others' by not listening to this domain meanwhile. */
+static int run_quietly(Domain *domain, Limits *limits, WorkerFunc func, void *arg, const Watches *found) {
     int r;
 
-    if (limits->inotify)
-        sd_event_source_set_enabled(limits->inotify, SD_EVENT_OFF);
+    limits->n_quiet++;
     r = worker_run(func, arg);
-    if (limits->inotify)
-        sd_event_source_set_enabled(limits->inotify, SD_EVENT_ON);
+    drift_listen(domain, limits, found);
+    limits->n_quiet--;
     return r;
 }
 
@@ -631,7 +605,7 @@ int limits_tune(Domain *domain, const LimitsScope *scope, Error **reterr) {
         return 0;
     r = begin_tune(domain, scope, &tune, reterr);
     if (r >= 0) {
-        r = run_quietly(tune.limits, run_tune, &tune);
+        r = run_quietly(domain, tune.limits, run_tune, &tune, &tune.watches);
         if (r < 0)
             error_propagate(reterr, TAKE_PTR(tune.error));
     }
@@ -653,7 +627,7 @@ int limits_reconcile(Domain *domain, char **ret_text, Error **reterr) {
     tune.out = open_memstream(&text, &size);
     if (!tune.out)
         return error_no_memory(reterr);
-    r = run_quietly(tune.limits, run_mend, &tune);
+    r = run_quietly(domain, tune.limits, run_tune, &tune, &tune.watches);
     if (fclose(tune.out) != 0)
         return error_no_memory(reterr);
     if (r < 0)
@@ -685,7 +659,7 @@ int limits_widen_memory(Domain *domain, bool wide, Error **reterr) {
     }
     if (r < 0)
         return r;
-    r = run_quietly(tune.limits, run_tune, &tune);
+    r = run_quietly(domain, tune.limits, run_tune, &tune, &tune.watches);
     return r < 0 ? error_propagate(reterr, TAKE_PTR(tune.error)) : 0;
 }
 
@@ -711,14 +685,14 @@ static int run_drop(void *arg) {
     snprintf(child, sizeof(child), "iothread%u", drop->iothread);
     if (drop->iothread && cgroup_tree_remove_child(drop->limits->tree, child, &drop->error) < 0)
         result = -EBUSY;
-    limits_drain(drop->limits);
     return result;
 }
 
 static void drop(Domain *domain, const Bitmap *vcpus, unsigned iothread) {
     Drop work = {.limits = domain->limits ? limits_ref(domain->limits) : NULL, .vcpus = vcpus, .iothread = iothread};
+    const Watches none = {0};
 
-    if (work.limits && work.limits->tree && run_quietly(work.limits, run_drop, &work) < 0)
+    if (work.limits && work.limits->tree && run_quietly(domain, work.limits, run_drop, &work, &none) < 0)
         log_warning("domain '%s': %s", domain_name(domain), error_message(work.error));
     error_free(work.error);
     limits_free(work.limits);
@@ -760,7 +734,11 @@ static int end_scope(const Limits *limits, Error **reterr) {
 
 static int run_end(void *arg) {
     End *end = arg;
-    int r = end->limits->tree ? cgroup_tree_remove(end->limits->tree, &end->error) : 0;
+    int r;
+
+    for (size_t i = 0; i < end->limits->watches.n; i++)
+        inotify_rm_watch(end->limits->host->inotify_fd, end->limits->watches.list[i]);
+    r = end->limits->tree ? cgroup_tree_remove(end->limits->tree, &end->error) : 0;
 
     if (end->limits->in_scope) {
         int ended = end_scope(end->limits, r < 0 ? NULL : &end->error);
@@ -778,7 +756,6 @@ void limits_end(Domain *domain) {
     if (domain->live)
         remove_groups(domain, true);
     domain->limits = NULL;
-    end.limits->inotify = sd_event_source_disable_unref(end.limits->inotify);
     end.limits->settle = sd_event_source_disable_unref(end.limits->settle);
     if (worker_run(run_end, &end) < 0)
         log_warning("domain '%s': %s", domain_name(domain), error_message(end.error));

@@ -84,6 +84,7 @@ void driver_free(Driver *driver) {
     if (driver->caps)
         qemu_caps_cache_free(driver->caps);
     sd_event_source_disable_unref(driver->uevents);
+    sd_event_source_disable_unref(driver->writes);
     limits_host_free(driver->limits);
     auditor_free(driver->auditor);
     fiber_cond_done(&driver->audit_cond);

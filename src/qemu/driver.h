@@ -69,6 +69,7 @@ struct Driver {
     QemuCapsCache *caps;
     LimitsHost *limits;
     sd_event_source *uevents; /* of host CPUs */
+    sd_event_source *writes;  /* to the domains' cgroups */
     Auditor *auditor;
     bool auditing; /* a worker has it */
     FiberCond audit_cond;

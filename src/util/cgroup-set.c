@@ -324,15 +324,15 @@ int cgroup_tree_usage_percpu(CgroupTree *tree, const char *child, uint64_t **ret
     return 0;
 }
 
-int cgroup_tree_watch(CgroupTree *tree, const char *child, int inotify_fd) {
-    int r = 0;
+size_t cgroup_tree_watch(const CgroupTree *tree, const char *child, int inotify_fd, int *ret) {
+    size_t n = 0;
 
     for (size_t i = 0; i < tree->n_places; i++) {
         char path[NAME_MAX + 64];
 
         snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", tree->places[i].fd, child ? child : ".");
-        if (inotify_add_watch(inotify_fd, path, IN_MODIFY | IN_ONLYDIR) < 0)
-            r = -errno;
+        ret[n] = inotify_add_watch(inotify_fd, path, IN_MODIFY | IN_ONLYDIR);
+        n += ret[n] >= 0;
     }
-    return r;
+    return n;
 }

@@ -123,8 +123,9 @@ void cgroup_state_done(CgroupState *state);
 int cgroup_tree_usage(CgroupTree *tree, const char *child, CgroupUsage *ret, Error **reterr);
 /* Nanoseconds by host CPU, *ret_n of them; the caller frees. v1 only: v2 does not count by CPU, ERROR_OPERATION_UNSUPPORTED. */
 int cgroup_tree_usage_percpu(CgroupTree *tree, const char *child, uint64_t **ret, size_t *ret_n, Error **reterr);
-/* Has inotify report who writes to the group's files (IN_MODIFY). -errno. */
-int cgroup_tree_watch(CgroupTree *tree, const char *child, int inotify_fd);
+/* Has inotify report who writes to the group's files (IN_MODIFY). ret has room for CGROUP_CONTROLLER_MAX watch
+ * descriptors; returns how many it got: fewer when a directory cannot be watched. */
+size_t cgroup_tree_watch(const CgroupTree *tree, const char *child, int inotify_fd, int *ret);
 
 /* Removes the directory or directories, the deepest first; threads that are about to leave are waited for,
  * 2 s in all. What is gone already is no error. */

@@ -112,6 +112,9 @@ class Daemon:
         except OSError:
             return ""
 
+    def pid(self):
+        return self.process.pid
+
     def qemus(self):
         """{domain name: pid} of the QEMUs below this root."""
         found = {}

@@ -19,9 +19,9 @@ def other(daemon):
     """A domain that must not be disturbed."""
     daemon.paused("other")
     pid = daemon.qemus()["other"]
-    daemon_pid = daemon.process.pid
+    daemon_pid = daemon.pid()
     yield
-    assert daemon.process.poll() is None and daemon.process.pid == daemon_pid
+    assert daemon.process.poll() is None and daemon.pid() == daemon_pid
     assert daemon.qemus()["other"] == pid
     daemon.virsh("setvcpus", "other", "2", "--live")
     assert daemon.counts("other")[("current", "live")] == 2

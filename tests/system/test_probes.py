@@ -50,7 +50,7 @@ def test_debugger_sees_the_conversation(daemon):
     with open(script, "w") as f:
         f.write(COMMANDS)
     with open(out, "wb") as log:
-        gdb = subprocess.Popen(["gdb", "-q", "-nx", "-batch", "-p", str(daemon.process.pid), "-x", script],
+        gdb = subprocess.Popen(["gdb", "-q", "-nx", "-batch", "-p", str(daemon.pid()), "-x", script],
                                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
         def said():

@@ -131,7 +131,7 @@ def test_client_that_never_reads(daemon):
     s = socket.socket(socket.AF_UNIX)
     s.connect(daemon.socket)
     s.sendall(frame(66) + frame(1, OPEN))
-    before = memory_kib(daemon.process.pid)
+    before = memory_kib(daemon.pid())
     capabilities = frame(7) * 100
     s.settimeout(1)
     with pytest.raises(OSError):  # 2.4 GB of answers are not taken on
@@ -139,7 +139,7 @@ def test_client_that_never_reads(daemon):
             s.sendall(capabilities)
     quick(daemon, "list")
     quick(daemon, "setvcpus", "w1", "2", "--live")
-    grown = memory_kib(daemon.process.pid) - before
+    grown = memory_kib(daemon.pid()) - before
     s.close()
     # The limit is 64 MiB of answers; the rest is room for malloc's and the sanitizers' own.
     assert grown < 1024 * 1024, f"the daemon grew by {grown} KiB"
