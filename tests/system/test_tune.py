@@ -18,7 +18,7 @@ pytestmark = [
 ]
 
 TUNE = """<iothreads>2</iothreads>
-<cputune><shares>2048</shares><period>100000</period><quota>60000</quota>
+<cputune><shares>2048</shares><period>100000</period><quota>96000</quota>
 <global_period>200000</global_period><global_quota>380000</global_quota>
 <emulator_period>50000</emulator_period><emulator_quota>45000</emulator_quota>
 <iothread_period>20000</iothread_period><iothread_quota>15000</iothread_quota>
@@ -33,10 +33,10 @@ TUNE = """<iothreads>2</iothreads>
 
 # per thread: CPUs, quota, period, policy
 WANTED = {
-    "vcpu0": ({0}, 60000, 100000, "other"),
-    "vcpu1": ({0, 1}, 60000, 100000, "batch"),
-    "vcpu2": ({1}, 60000, 100000, "other"),
-    "vcpu3": ({0}, 60000, 100000, "batch"),
+    "vcpu0": ({0}, 96000, 100000, "other"),
+    "vcpu1": ({0, 1}, 96000, 100000, "batch"),
+    "vcpu2": ({1}, 96000, 100000, "other"),
+    "vcpu3": ({0}, 96000, 100000, "batch"),
     "iothread1": ({0, 1}, 15000, 20000, "idle"),
     "iothread2": ({1}, 15000, 20000, "other"),
     "emulator": ({0, 1}, 45000, 50000, "batch"),
@@ -110,10 +110,10 @@ def test_a_whole_life(daemon, guest, resctrl):
     daemon.virsh("vcpupin", "t", "0", "1")
     daemon.virsh("emulatorpin", "t", "1")
     daemon.virsh("iothreadpin", "t", "1", "0")
-    daemon.virsh("schedinfo", "t", "--set", "vcpu_quota=70000", "emulator_quota=-1", "cpu_shares=512")
-    wanted["vcpu0"] = ({1}, 70000, 100000, "other")
+    daemon.virsh("schedinfo", "t", "--set", "vcpu_quota=92000", "emulator_quota=-1", "cpu_shares=512")
+    wanted["vcpu0"] = ({1}, 92000, 100000, "other")
     for i in 1, 2, 3:
-        wanted[f"vcpu{i}"] = (wanted[f"vcpu{i}"][0], 70000, 100000, wanted[f"vcpu{i}"][3])
+        wanted[f"vcpu{i}"] = (wanted[f"vcpu{i}"][0], 92000, 100000, wanted[f"vcpu{i}"][3])
     wanted["iothread1"] = ({0}, 15000, 20000, "idle")
     wanted["emulator"] = ({1}, -1, 50000, "batch")
     check(daemon, "t", wanted, [0, 1, 2, 3], fs)

@@ -15,6 +15,8 @@ LINUX = "/payload/linux"
 BUILD = "/payload"
 CONFIG = "/etc/vireo/vireod.conf"
 DEBUG = "log_level = debug"
+# As in tests/system, and without what takes long: the boot of a guest in a guest.
+CMDLINE = "console=ttyS0 quiet nohz=off maxcpus=1 possible_cpus=9 cryptomgr.notests lsm= nokaslr"
 PATIENT = ["unplug_timeout_ms = 20000"]  # as in tests/system
 
 
@@ -106,7 +108,7 @@ class Daemon:
     def xml(self, name, maximum=4, current=1, tune="", extra="", boot=False):
         """A small machine, with boot the embedded guest; tune goes behind <vcpu>, extra to the devices."""
         os_xml = (f"<kernel>{LINUX}/vmlinuz</kernel><initrd>{LINUX}/initrd</initrd>"
-                  "<cmdline>console=ttyS0 quiet nohz=off maxcpus=1</cmdline>") if boot else ""
+                  f"<cmdline>{CMDLINE}</cmdline>") if boot else ""
         return f"""<domain type='qemu'>
   <name>{name}</name><memory unit='MiB'>{256 if boot else 64}</memory>
   <vcpu current='{current}'>{maximum}</vcpu>{tune}
@@ -120,11 +122,17 @@ class Daemon:
 
     def wait_online(self, name, cpus, seconds=0):
         """Until the guest's console says that it uses these CPUs; a guest in a guest takes its time."""
-        def online():
+        def console():
             with open(f"/run/{name}.console", errors="replace") as f:
-                lines = [line.split()[1] for line in f.read().splitlines() if line.startswith("ONLINE ")]
+                return f.read().splitlines()
+
+        def online():
+            lines = [line.split()[1] for line in console() if line.startswith("ONLINE ")]
             return lines and lines[-1] == cpus
-        wait_for(online, max(seconds, 150), f"'ONLINE {cpus}' on the console of '{name}'")
+        try:
+            wait_for(online, max(seconds, 400), f"'ONLINE {cpus}' on the console of '{name}'")
+        except AssertionError as error:
+            raise AssertionError(f"{error}, which says {console()[-5:]}") from None
 
     def boot(self, name, current=1, **options):
         self.define(name, boot=True, current=current, **options)
