@@ -29,14 +29,14 @@ PATIENT = ["unplug_timeout_ms = 20000"]
 
 
 def wait_for(condition, seconds, what):
-    """Polls until condition() is true; its value. Fails naming what was waited for."""
+    """Polls until condition() is true; its value. Fails naming what was waited for (a text, or what makes one then)."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         value = condition()
         if value:
             return value
         time.sleep(0.02)
-    raise AssertionError(f"no {what} within {seconds} s")
+    raise AssertionError(f"no {what() if callable(what) else what} within {seconds} s")
 
 
 class Daemon:
@@ -206,7 +206,7 @@ class Daemon:
 
     def wait_online(self, name, cpus, seconds=60):
         wait_for(lambda: self.online(name) == cpus, seconds,
-                 f"'ONLINE {cpus}' on the console of '{name}', which says '{self.online(name)}'")
+                 lambda: f"'ONLINE {cpus}' on the console of '{name}', which says '{self.online(name)}'")
 
     def xml(self, name, maximum=4, current=1, kind="qemu", boot=True, cpu=CPU,
             extra="", cmdline="", **replace):
