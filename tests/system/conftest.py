@@ -234,9 +234,31 @@ class Daemon:
     def boot(self, name, **options):
         """Defines and starts a Linux guest under TCG and waits until it is up."""
         self.define(name, **options)
+        self.bring_up(name, options.get("current", 1))
+
+    def bring_up(self, name, vcpus):
+        """Starts its guest and waits for its CPUs. One that TCG has lost (CMDLINE) spins in place: it is started once
+        more. One that does nothing, or is lost again, is a failure."""
+        online = "0" if vcpus == 1 else f"0-{vcpus - 1}"
         self.virsh("start", name)
-        current = options.get("current", 1)
-        self.wait_online(name, "0" if current == 1 else f"0-{current - 1}")
+        try:
+            self.wait_online(name, online, 30)
+        except AssertionError as error:
+            if not self.spins(name):
+                raise
+            print(f"{error}; QEMU spins, starting it once more")
+            self.virsh("destroy", name)
+            self.virsh("start", name)
+            self.wait_online(name, online)
+
+    def spins(self, name):
+        """Whether its QEMU uses at least half a host CPU."""
+        def seconds():
+            with open(f"/proc/{self.qemus()[name]}/stat") as f:
+                return int(f.read().rsplit(")", 1)[1].split()[11]) / os.sysconf("SC_CLK_TCK")
+        before = seconds()
+        time.sleep(2)
+        return seconds() - before > 1
 
     def said(self, name, word):
         """How often the guest printed the word."""

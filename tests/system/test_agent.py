@@ -37,8 +37,7 @@ def agents_started(daemon, name):
 def boot(daemon, name, vcpus=4, maximum=None, **options):
     """A guest whose agent has its port open."""
     define(daemon, name, maximum=maximum or vcpus, current=vcpus, **options)
-    daemon.virsh("start", name)
-    daemon.wait_online(name, f"0-{vcpus - 1}" if vcpus > 1 else "0")
+    daemon.bring_up(name, vcpus)
     wait_for(lambda: agents_started(daemon, name), 20, "agent in the guest")
 
 
