@@ -30,14 +30,14 @@ def run(*command, ok=True, seconds=60):
 
 
 def wait_for(condition, seconds, what):
-    """Polls until condition() is true; its value. Fails naming what was waited for."""
+    """Polls until condition() is true; its value. Fails naming what was waited for (a text, or what makes one then)."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         value = condition()
         if value:
             return value
         time.sleep(0.05)
-    raise AssertionError(f"no {what} within {seconds} s")
+    raise AssertionError(f"no {what() if callable(what) else what} within {seconds} s")
 
 
 def unit(name, what):
@@ -129,10 +129,8 @@ class Daemon:
         def online():
             lines = [line.split()[1] for line in console() if line.startswith("ONLINE ")]
             return lines and lines[-1] == cpus
-        try:
-            wait_for(online, max(seconds, 400), f"'ONLINE {cpus}' on the console of '{name}'")
-        except AssertionError as error:
-            raise AssertionError(f"{error}, which says {console()[-5:]}") from None
+        wait_for(online, max(seconds, 400),
+                 lambda: f"'ONLINE {cpus}' on the console of '{name}', which says {console()[-5:]}")
 
     def boot(self, name, current=1, **options):
         self.define(name, boot=True, current=current, **options)
