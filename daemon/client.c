@@ -19,11 +19,12 @@ static int session_opened(RpcSession *session, void *userdata) {
 
     if (!client)
         return -ENOMEM;
-    *client = (Client){.daemon = daemon, .session = session, .next = daemon->clients,
-                       .next_callback_id = 1};
+    *client = (Client){
+        .daemon = daemon, .session = session, .next = daemon->clients, .next_callback_id = 1};
     daemon->clients = client;
     rpc_session_set_userdata(session, client);
-    /* Peer credentials are all there is for now: root and the daemon's own user; anybody may read. */
+    /* Peer credentials are all there is for now: root and the daemon's own user; anybody may read.
+     */
     rpc_session_set_authenticated(session,
                                   uid == 0 || uid == geteuid() || rpc_session_readonly(session));
     return 0;
@@ -50,4 +51,5 @@ static void session_closed(RpcSession *session, void *userdata) {
     free(client);
 }
 
-const RpcServerOps client_ops = {.session_opened = session_opened, .session_closed = session_closed};
+const RpcServerOps client_ops = {.session_opened = session_opened,
+                                 .session_closed = session_closed};

@@ -10,10 +10,12 @@
 #define CONFIG_MAX (1u << 20)
 #define PARTITION_MAX 200u /* bytes of a directory in a cgroup's name */
 
-/* A private instance keeps to a partition of its own, named after its directory: "/vireo-tmp-v" for /tmp/v. */
+/* A private instance keeps to a partition of its own, named after its directory: "/vireo-tmp-v" for
+ * /tmp/v. */
 static char *private_partition(const char *root) {
     size_t len = strlen(root);
-    char *name = strf("/vireo%s%s", *root == '/' ? "" : "-", len > PARTITION_MAX ? root + len - PARTITION_MAX : root);
+    char *name = strf("/vireo%s%s", *root == '/' ? "" : "-",
+                      len > PARTITION_MAX ? root + len - PARTITION_MAX : root);
 
     for (char *at = name ? name + 1 : NULL; at && *at; at++)
         if (*at == '/' || *at == '\n')
@@ -22,7 +24,10 @@ static char *private_partition(const char *root) {
 }
 
 int config_init(Config *config, const char *root) {
-    *config = (Config){.socket_mode = 0600, .socket_ro_mode = 0666, .log_level = LOG_INFO, .cgroups = true,
+    *config = (Config){.socket_mode = 0600,
+                       .socket_ro_mode = 0666,
+                       .log_level = LOG_INFO,
+                       .cgroups = true,
                        .scopes = !root,
                        .audit_level = AUDIT_LEVEL_IF_AVAILABLE};
     config->partition = root ? private_partition(root) : strdup("/machine");
@@ -38,7 +43,8 @@ int config_init(Config *config, const char *root) {
         config->run = strdup("/run/vireo");
         config->log = strdup("/var/log/vireo");
     }
-    if (!config->partition || !config->etc || !config->lib || !config->run || !config->log || (root && !config->root))
+    if (!config->partition || !config->etc || !config->lib || !config->run || !config->log ||
+        (root && !config->root))
         return -ENOMEM;
     config->socket = path_join(config->run, "vireo-sock");
     config->socket_ro = path_join(config->run, "vireo-sock-ro");
@@ -86,7 +92,8 @@ static int parse_level(const char *text, int *ret) {
     static const struct {
         const char *name;
         int level;
-    } levels[] = {{"error", LOG_ERR}, {"warning", LOG_WARNING}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}};
+    } levels[] = {
+        {"error", LOG_ERR}, {"warning", LOG_WARNING}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}};
 
     for (size_t i = 0; i < ARRAY_SIZE(levels); i++)
         if (streq(text, levels[i].name)) {

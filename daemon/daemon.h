@@ -9,7 +9,7 @@
 #include "rpc/server.h"
 
 typedef struct Config {
-    char *root;     /* --root, or NULL */
+    char *root; /* --root, or NULL */
     char *etc, *lib, *run, *log;
     char *socket, *socket_ro;
     unsigned socket_mode, socket_ro_mode;
@@ -72,10 +72,10 @@ extern const size_t daemon_n_programs;
 enum { VIREO_EVENT_OPERATION = 1, VIREO_EVENT_TRACE = 2, VIREO_EVENT_DRIFT = 4 };
 
 /* Handler tables, one per file; put together in programs.c. */
-extern const RpcProc connect_procs[], domain_procs[], life_procs[], vcpu_procs[], tune_procs[], stats_procs[], event_procs[],
-    qemu_procs[], vireo_procs[];
-extern const size_t connect_n_procs, domain_n_procs, life_n_procs, vcpu_n_procs, tune_n_procs, stats_n_procs, event_n_procs,
-    qemu_n_procs, vireo_n_procs;
+extern const RpcProc connect_procs[], domain_procs[], life_procs[], vcpu_procs[], tune_procs[],
+    stats_procs[], event_procs[], qemu_procs[], vireo_procs[];
+extern const size_t connect_n_procs, domain_n_procs, life_n_procs, vcpu_n_procs, tune_n_procs,
+    stats_n_procs, event_n_procs, qemu_n_procs, vireo_n_procs;
 
 /* How a handler and its row of the table are written. */
 #define HANDLER(name) static int name(RpcSession *session, void *args_, void *ret_, Error **reterr)

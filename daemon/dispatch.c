@@ -3,7 +3,8 @@
 #include "daemon.h"
 
 int dispatch_domain(RpcSession *session, const remote_domain *wire, Domain **ret, Error **reterr) {
-    Domain *domain = driver_find_uuid(driver_of(session), (const uint8_t *)wire->uuid, wire->name, reterr);
+    Domain *domain = driver_find_uuid(driver_of(session), (const uint8_t *)wire->uuid, wire->name,
+                                      reterr);
 
     if (!domain)
         return -ENOENT;
@@ -23,8 +24,8 @@ int dispatch_make_domain(const Domain *domain, remote_domain *ret, Error **reter
 int dispatch_flags(unsigned flags, unsigned allowed, const char *function, Error **reterr) {
     if (!(flags & ~allowed))
         return 0;
-    error_argument(reterr, function, "flags", "unsupported flags (0x%x) in function %s", flags & ~allowed,
-                   function);
+    error_argument(reterr, function, "flags", "unsupported flags (0x%x) in function %s",
+                   flags & ~allowed, function);
     if (reterr && *reterr)
         (*reterr)->from = FROM_QEMU;
     return -EINVAL;

@@ -31,11 +31,13 @@ typedef struct Options {
 
 /* 0 go on, 1 exit well, negative exit badly. */
 static int parse_options(int argc, char **argv, Options *options) {
-    static const struct option longs[] = {
-        {"root", required_argument, NULL, 'r'},    {"config", required_argument, NULL, 'f'},
-        {"verbose", no_argument, NULL, 'v'},       {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},          {"list-steps", no_argument, NULL, 's'},
-        {NULL, 0, NULL, 0}};
+    static const struct option longs[] = {{"root", required_argument, NULL, 'r'},
+                                          {"config", required_argument, NULL, 'f'},
+                                          {"verbose", no_argument, NULL, 'v'},
+                                          {"version", no_argument, NULL, 'V'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {"list-steps", no_argument, NULL, 's'},
+                                          {NULL, 0, NULL, 0}};
     int c;
 
     while ((c = getopt_long(argc, argv, "r:f:vVh", longs, NULL)) != -1) {
@@ -174,18 +176,19 @@ static int set_up(Daemon *daemon, const Options *options, Error **reterr) {
 
     if (!path)
         return error_no_memory(reterr);
-    r = config_load(&daemon->config, options->config ? options->config : path, options->config != NULL,
-                    reterr);
+    r = config_load(&daemon->config, options->config ? options->config : path,
+                    options->config != NULL, reterr);
     if (r < 0)
         return r;
     log_init(options->verbose ? LOG_DEBUG : daemon->config.log_level);
     r = make_root(&daemon->config, reterr);
-    params = (DriverParams){.paths = {daemon->config.etc, daemon->config.lib, daemon->config.run, daemon->config.log},
-                            .limits = {.partition = daemon->config.partition,
-                                       .resctrl_root = daemon->config.resctrl,
-                                       .cgroups = daemon->config.cgroups,
-                                       .scopes = daemon->config.scopes},
-                            .audit = daemon->config.audit_level};
+    params = (DriverParams){
+        .paths = {daemon->config.etc, daemon->config.lib, daemon->config.run, daemon->config.log},
+        .limits = {.partition = daemon->config.partition,
+                   .resctrl_root = daemon->config.resctrl,
+                   .cgroups = daemon->config.cgroups,
+                   .scopes = daemon->config.scopes},
+        .audit = daemon->config.audit_level};
     if (r >= 0)
         r = driver_new(&params, &daemon_events, daemon, &daemon->driver, reterr);
     if (r < 0)

@@ -76,7 +76,8 @@ void params_done(Params *params) {
 }
 
 static const char *type_name(int type) {
-    static const char *const names[] = {"unknown", "int", "uint", "llong", "ullong", "double", "boolean", "string"};
+    static const char *const names[] = {"unknown", "int",    "uint",    "llong",
+                                        "ullong",  "double", "boolean", "string"};
 
     return type >= 0 && type < (int)ARRAY_SIZE(names) ? names[type] : names[0];
 }
@@ -91,15 +92,16 @@ int params_check(const remote_typed_param *list, size_t n, const ParamRule *rule
         while (k < n_rules && !streq(rules[k].name, list[i].field))
             k++;
         if (k == n_rules)
-            return error_report(reterr, FROM_QEMU, ERROR_ARGUMENT_UNSUPPORTED, "parameter '%.80s' not supported",
-                                list[i].field);
+            return error_report(reterr, FROM_QEMU, ERROR_ARGUMENT_UNSUPPORTED,
+                                "parameter '%.80s' not supported", list[i].field);
         if (ret_at[k])
-            return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "parameter '%s' occurs multiple times",
-                                rules[k].name);
+            return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                                "parameter '%s' occurs multiple times", rules[k].name);
         if (list[i].value.type != rules[k].type)
             return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
-                                "invalid type '%s' for parameter '%s', expected '%s'", type_name(list[i].value.type),
-                                rules[k].name, type_name(rules[k].type));
+                                "invalid type '%s' for parameter '%s', expected '%s'",
+                                type_name(list[i].value.type), rules[k].name,
+                                type_name(rules[k].type));
         ret_at[k] = &list[i];
     }
     return 0;

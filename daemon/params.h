@@ -6,11 +6,19 @@
 #include "util/error.h"
 #include "util/macro.h"
 
-enum { PARAM_INT = 1, PARAM_UINT = 2, PARAM_LLONG = 3, PARAM_ULLONG = 4, PARAM_DOUBLE = 5, PARAM_BOOLEAN = 6,
-       PARAM_STRING = 7 };
+enum {
+    PARAM_INT = 1,
+    PARAM_UINT = 2,
+    PARAM_LLONG = 3,
+    PARAM_ULLONG = 4,
+    PARAM_DOUBLE = 5,
+    PARAM_BOOLEAN = 6,
+    PARAM_STRING = 7
+};
 #define TYPED_PARAM_STRING_OKAY 4u
 
-/* A growing list; `failed` sticks, so callers check once. What was added is freed with the reply. */
+/* A growing list; `failed` sticks, so callers check once. What was added is freed with the reply.
+ */
 typedef struct Params {
     remote_typed_param *list;
     size_t n, size;
@@ -32,7 +40,8 @@ typedef struct ParamRule {
     int type;
 } ParamRule;
 
-/* Each one known, of its type, and given once, as libvirt's virTypedParamsValidate says it. *ret_at (n_rules entries)
- * gets for each rule the parameter or NULL. ERROR_ARGUMENT_UNSUPPORTED, ERROR_INVALID_ARG. */
+/* Each one known, of its type, and given once, as libvirt's virTypedParamsValidate says it. *ret_at
+ * (n_rules entries) gets for each rule the parameter or NULL. ERROR_ARGUMENT_UNSUPPORTED,
+ * ERROR_INVALID_ARG. */
 int params_check(const remote_typed_param *list, size_t n, const ParamRule *rules, size_t n_rules,
                  const remote_typed_param **ret_at, Error **reterr);

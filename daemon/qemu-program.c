@@ -16,9 +16,10 @@ HANDLER(monitor_command) {
 
     if (r >= 0)
         r = dispatch_domain(session, &args->dom, &domain, reterr);
-    return r < 0 ? r
-                 : driver_monitor_command(domain, args->cmd, args->flags & MONITOR_HMP,
-                                          &((qemu_domain_monitor_command_ret *)ret_)->result, reterr);
+    return r < 0
+               ? r
+               : driver_monitor_command(domain, args->cmd, args->flags & MONITOR_HMP,
+                                        &((qemu_domain_monitor_command_ret *)ret_)->result, reterr);
 }
 
 HANDLER(domain_agent_command) {
@@ -43,15 +44,16 @@ HANDLER(domain_agent_command) {
 }
 
 /* The pattern is kept compiled: an event is matched without allocation. */
-static int compile_pattern(Registration *registration, const char *text, unsigned flags, Error **reterr) {
+static int compile_pattern(Registration *registration, const char *text, unsigned flags,
+                           Error **reterr) {
     int how = REG_EXTENDED | REG_NOSUB | ((flags & MONITOR_EVENT_NOCASE) ? REG_ICASE : 0);
     CLEANUP_FREE regex_t *pattern = calloc(1, sizeof(regex_t));
 
     if (!pattern)
         return error_no_memory(reterr);
     if (regcomp(pattern, text, how) != 0)
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "cannot compile the regular expression '%s'",
-                            text);
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                            "cannot compile the regular expression '%s'", text);
     registration->pattern = TAKE_PTR(pattern);
     return 0;
 }
@@ -102,9 +104,12 @@ static bool wants(const Registration *registration, const Domain *domain, const 
 void qemu_send_monitor_event(Domain *domain, const char *name, json_object *data, int64_t seconds,
                              int64_t microseconds, void *userdata) {
     Daemon *daemon = userdata;
-    char *details = data ? (char *)json_object_to_json_string_ext(data, JSON_C_TO_STRING_PLAIN) : NULL;
-    qemu_domain_monitor_event_msg message = {.event = (char *)name, .seconds = seconds,
-                                             .micros = microseconds, .details = details ? &details : NULL};
+    char *details = data ? (char *)json_object_to_json_string_ext(data, JSON_C_TO_STRING_PLAIN)
+                         : NULL;
+    qemu_domain_monitor_event_msg message = {.event = (char *)name,
+                                             .seconds = seconds,
+                                             .micros = microseconds,
+                                             .details = details ? &details : NULL};
 
     message.dom = (remote_domain){.name = (char *)domain_name(domain), .id = domain->id};
     memcpy(message.dom.uuid, domain_def(domain)->uuid, sizeof(message.dom.uuid));
@@ -119,14 +124,17 @@ void qemu_send_monitor_event(Domain *domain, const char *name, json_object *data
 }
 
 const RpcProc qemu_procs[] = {
-    {QEMU_PROC_DOMAIN_MONITOR_COMMAND, "virDomainQemuMonitorCommand", RPC_PROC_WRITE, monitor_command,
-     XDR_OF(qemu_domain_monitor_command_args), XDR_OF(qemu_domain_monitor_command_ret)},
-    {QEMU_PROC_DOMAIN_AGENT_COMMAND, "virDomainQemuAgentCommand", RPC_PROC_WRITE, domain_agent_command,
-     XDR_OF(qemu_domain_agent_command_args), XDR_OF(qemu_domain_agent_command_ret)},
+    {QEMU_PROC_DOMAIN_MONITOR_COMMAND, "virDomainQemuMonitorCommand", RPC_PROC_WRITE,
+     monitor_command, XDR_OF(qemu_domain_monitor_command_args),
+     XDR_OF(qemu_domain_monitor_command_ret)},
+    {QEMU_PROC_DOMAIN_AGENT_COMMAND, "virDomainQemuAgentCommand", RPC_PROC_WRITE,
+     domain_agent_command, XDR_OF(qemu_domain_agent_command_args),
+     XDR_OF(qemu_domain_agent_command_ret)},
     {QEMU_PROC_CONNECT_DOMAIN_MONITOR_EVENT_REGISTER, "virConnectDomainQemuMonitorEventRegister",
      RPC_PROC_WRITE, register_event, XDR_OF(qemu_connect_domain_monitor_event_register_args),
      XDR_OF(qemu_connect_domain_monitor_event_register_ret)},
-    {QEMU_PROC_CONNECT_DOMAIN_MONITOR_EVENT_DEREGISTER, "virConnectDomainQemuMonitorEventDeregister",
-     RPC_PROC_WRITE, deregister_event, XDR_OF(qemu_connect_domain_monitor_event_deregister_args), NO_XDR},
+    {QEMU_PROC_CONNECT_DOMAIN_MONITOR_EVENT_DEREGISTER,
+     "virConnectDomainQemuMonitorEventDeregister", RPC_PROC_WRITE, deregister_event,
+     XDR_OF(qemu_connect_domain_monitor_event_deregister_args), NO_XDR},
 };
 const size_t qemu_n_procs = ARRAY_SIZE(qemu_procs);

@@ -88,15 +88,16 @@ HANDLER(get_version) {
     uname(&host);
     emulator = qemu_default_emulator(host.machine);
     if (!emulator)
-        return error_report(reterr, FROM_QEMU, ERROR_INTERNAL, "no emulator is known for this host");
+        return error_report(reterr, FROM_QEMU, ERROR_INTERNAL,
+                            "no emulator is known for this host");
     r = qemu_caps_get(driver_of(session)->caps, emulator, &caps, reterr);
     if (r >= 0)
         ret->hv_ver = caps->major * UINT64_C(1000000) + caps->minor * 1000 + caps->micro;
     return r;
 }
 
-/* The libvirt release whose protocol and behaviour this is, not our own: clients decide by it what they may
- * ask for. */
+/* The libvirt release whose protocol and behaviour this is, not our own: clients decide by it what
+ * they may ask for. */
 HANDLER(get_lib_version) {
     ((remote_connect_get_lib_version_ret *)ret_)->lib_ver = 9 * UINT64_C(1000000);
     return 0;
@@ -215,7 +216,8 @@ HANDLER(get_max_vcpus) {
     uname(&host);
     emulator = qemu_default_emulator(host.machine);
     if (!emulator)
-        return error_report(reterr, FROM_QEMU, ERROR_INTERNAL, "no emulator is known for this host");
+        return error_report(reterr, FROM_QEMU, ERROR_INTERNAL,
+                            "no emulator is known for this host");
     r = qemu_caps_get(driver_of(session)->caps, emulator, &caps, reterr);
     if (r < 0)
         return r;
@@ -234,9 +236,10 @@ HANDLER(get_domain_capabilities) {
     remote_connect_get_domain_capabilities_args *args = args_;
     remote_connect_get_domain_capabilities_ret *ret = ret_;
 
-    return qemu_caps_domain_xml(driver_of(session)->caps, args->emulatorbin ? *args->emulatorbin : NULL,
-                                args->arch ? *args->arch : NULL, args->machine ? *args->machine : NULL,
-                                args->virttype ? *args->virttype : NULL, &ret->capabilities, reterr);
+    return qemu_caps_domain_xml(
+        driver_of(session)->caps, args->emulatorbin ? *args->emulatorbin : NULL,
+        args->arch ? *args->arch : NULL, args->machine ? *args->machine : NULL,
+        args->virttype ? *args->virttype : NULL, &ret->capabilities, reterr);
 }
 
 HANDLER(zero) {
@@ -247,28 +250,38 @@ HANDLER(zero) {
 #define EARLY (RPC_PROC_BEFORE_AUTH | RPC_PROC_BEFORE_OPEN)
 
 const RpcProc connect_procs[] = {
-    {REMOTE_PROC_CONNECT_OPEN, "virConnectOpen", RPC_PROC_BEFORE_OPEN, connect_open, XDR_OF(remote_connect_open_args), NO_XDR},
-    {REMOTE_PROC_CONNECT_CLOSE, "virConnectClose", RPC_PROC_BEFORE_OPEN, connect_close, NO_XDR, NO_XDR},
+    {REMOTE_PROC_CONNECT_OPEN, "virConnectOpen", RPC_PROC_BEFORE_OPEN, connect_open,
+     XDR_OF(remote_connect_open_args), NO_XDR},
+    {REMOTE_PROC_CONNECT_CLOSE, "virConnectClose", RPC_PROC_BEFORE_OPEN, connect_close, NO_XDR,
+     NO_XDR},
     {REMOTE_PROC_AUTH_LIST, "authList", EARLY, auth_list, NO_XDR, XDR_OF(remote_auth_list_ret)},
-    {REMOTE_PROC_CONNECT_SUPPORTS_FEATURE, "virConnectSupportsFeature", RPC_PROC_BEFORE_OPEN, supports_feature,
-     XDR_OF(remote_connect_supports_feature_args), XDR_OF(remote_connect_supports_feature_ret)},
-    {REMOTE_PROC_CONNECT_GET_URI, "virConnectGetURI", 0, get_uri, NO_XDR, XDR_OF(remote_connect_get_uri_ret)},
-    {REMOTE_PROC_CONNECT_GET_TYPE, "virConnectGetType", 0, get_type, NO_XDR, XDR_OF(remote_connect_get_type_ret)},
-    {REMOTE_PROC_CONNECT_GET_VERSION, "virConnectGetVersion", 0, get_version, NO_XDR, XDR_OF(remote_connect_get_version_ret)},
+    {REMOTE_PROC_CONNECT_SUPPORTS_FEATURE, "virConnectSupportsFeature", RPC_PROC_BEFORE_OPEN,
+     supports_feature, XDR_OF(remote_connect_supports_feature_args),
+     XDR_OF(remote_connect_supports_feature_ret)},
+    {REMOTE_PROC_CONNECT_GET_URI, "virConnectGetURI", 0, get_uri, NO_XDR,
+     XDR_OF(remote_connect_get_uri_ret)},
+    {REMOTE_PROC_CONNECT_GET_TYPE, "virConnectGetType", 0, get_type, NO_XDR,
+     XDR_OF(remote_connect_get_type_ret)},
+    {REMOTE_PROC_CONNECT_GET_VERSION, "virConnectGetVersion", 0, get_version, NO_XDR,
+     XDR_OF(remote_connect_get_version_ret)},
     {REMOTE_PROC_CONNECT_GET_LIB_VERSION, "virConnectGetLibVersion", 0, get_lib_version, NO_XDR,
      XDR_OF(remote_connect_get_lib_version_ret)},
     {REMOTE_PROC_CONNECT_GET_HOSTNAME, "virConnectGetHostname", 0, get_hostname, NO_XDR,
      XDR_OF(remote_connect_get_hostname_ret)},
-    {REMOTE_PROC_CONNECT_IS_SECURE, "virConnectIsSecure", 0, is_secure, NO_XDR, XDR_OF(remote_connect_is_secure_ret)},
-    {REMOTE_PROC_CONNECT_REGISTER_CLOSE_CALLBACK, "virConnectRegisterCloseCallback", 0, nothing, NO_XDR, NO_XDR},
-    {REMOTE_PROC_CONNECT_UNREGISTER_CLOSE_CALLBACK, "virConnectUnregisterCloseCallback", 0, nothing, NO_XDR, NO_XDR},
-    {REMOTE_PROC_NODE_GET_INFO, "virNodeGetInfo", 0, node_get_info, NO_XDR, XDR_OF(remote_node_get_info_ret)},
-    {REMOTE_PROC_NODE_GET_CPU_MAP, "virNodeGetCPUMap", 0, node_get_cpu_map, XDR_OF(remote_node_get_cpu_map_args),
-     XDR_OF(remote_node_get_cpu_map_ret)},
+    {REMOTE_PROC_CONNECT_IS_SECURE, "virConnectIsSecure", 0, is_secure, NO_XDR,
+     XDR_OF(remote_connect_is_secure_ret)},
+    {REMOTE_PROC_CONNECT_REGISTER_CLOSE_CALLBACK, "virConnectRegisterCloseCallback", 0, nothing,
+     NO_XDR, NO_XDR},
+    {REMOTE_PROC_CONNECT_UNREGISTER_CLOSE_CALLBACK, "virConnectUnregisterCloseCallback", 0, nothing,
+     NO_XDR, NO_XDR},
+    {REMOTE_PROC_NODE_GET_INFO, "virNodeGetInfo", 0, node_get_info, NO_XDR,
+     XDR_OF(remote_node_get_info_ret)},
+    {REMOTE_PROC_NODE_GET_CPU_MAP, "virNodeGetCPUMap", 0, node_get_cpu_map,
+     XDR_OF(remote_node_get_cpu_map_args), XDR_OF(remote_node_get_cpu_map_ret)},
     {REMOTE_PROC_NODE_GET_FREE_MEMORY, "virNodeGetFreeMemory", 0, node_get_free_memory, NO_XDR,
      XDR_OF(remote_node_get_free_memory_ret)},
-    {REMOTE_PROC_NODE_GET_SECURITY_MODEL, "virNodeGetSecurityModel", 0, node_get_security_model, NO_XDR,
-     XDR_OF(remote_node_get_security_model_ret)},
+    {REMOTE_PROC_NODE_GET_SECURITY_MODEL, "virNodeGetSecurityModel", 0, node_get_security_model,
+     NO_XDR, XDR_OF(remote_node_get_security_model_ret)},
     {REMOTE_PROC_CONNECT_GET_MAX_VCPUS, "virConnectGetMaxVcpus", 0, get_max_vcpus,
      XDR_OF(remote_connect_get_max_vcpus_args), XDR_OF(remote_connect_get_max_vcpus_ret)},
     {REMOTE_PROC_CONNECT_GET_CAPABILITIES, "virConnectGetCapabilities", 0, get_capabilities, NO_XDR,
@@ -277,27 +290,33 @@ const RpcProc connect_procs[] = {
      get_domain_capabilities, XDR_OF(remote_connect_get_domain_capabilities_args),
      XDR_OF(remote_connect_get_domain_capabilities_ret)},
     /* Objects there are none of: clients list them at start. */
-    {REMOTE_PROC_CONNECT_NUM_OF_NETWORKS, "virConnectNumOfNetworks", 0, zero, NO_XDR, XDR_OF(remote_int_ret)},
-    {REMOTE_PROC_CONNECT_NUM_OF_DEFINED_NETWORKS, "virConnectNumOfDefinedNetworks", 0, zero, NO_XDR, XDR_OF(remote_int_ret)},
-    {REMOTE_PROC_CONNECT_NUM_OF_STORAGE_POOLS, "virConnectNumOfStoragePools", 0, zero, NO_XDR, XDR_OF(remote_int_ret)},
-    {REMOTE_PROC_CONNECT_NUM_OF_DEFINED_STORAGE_POOLS, "virConnectNumOfDefinedStoragePools", 0, zero, NO_XDR,
+    {REMOTE_PROC_CONNECT_NUM_OF_NETWORKS, "virConnectNumOfNetworks", 0, zero, NO_XDR,
      XDR_OF(remote_int_ret)},
-    {REMOTE_PROC_CONNECT_NUM_OF_INTERFACES, "virConnectNumOfInterfaces", 0, zero, NO_XDR, XDR_OF(remote_int_ret)},
-    {REMOTE_PROC_CONNECT_NUM_OF_DEFINED_INTERFACES, "virConnectNumOfDefinedInterfaces", 0, zero, NO_XDR,
+    {REMOTE_PROC_CONNECT_NUM_OF_DEFINED_NETWORKS, "virConnectNumOfDefinedNetworks", 0, zero, NO_XDR,
      XDR_OF(remote_int_ret)},
-    {REMOTE_PROC_CONNECT_NUM_OF_SECRETS, "virConnectNumOfSecrets", 0, zero, NO_XDR, XDR_OF(remote_int_ret)},
-    {REMOTE_PROC_CONNECT_NUM_OF_NWFILTERS, "virConnectNumOfNWFilters", 0, zero, NO_XDR, XDR_OF(remote_int_ret)},
+    {REMOTE_PROC_CONNECT_NUM_OF_STORAGE_POOLS, "virConnectNumOfStoragePools", 0, zero, NO_XDR,
+     XDR_OF(remote_int_ret)},
+    {REMOTE_PROC_CONNECT_NUM_OF_DEFINED_STORAGE_POOLS, "virConnectNumOfDefinedStoragePools", 0,
+     zero, NO_XDR, XDR_OF(remote_int_ret)},
+    {REMOTE_PROC_CONNECT_NUM_OF_INTERFACES, "virConnectNumOfInterfaces", 0, zero, NO_XDR,
+     XDR_OF(remote_int_ret)},
+    {REMOTE_PROC_CONNECT_NUM_OF_DEFINED_INTERFACES, "virConnectNumOfDefinedInterfaces", 0, zero,
+     NO_XDR, XDR_OF(remote_int_ret)},
+    {REMOTE_PROC_CONNECT_NUM_OF_SECRETS, "virConnectNumOfSecrets", 0, zero, NO_XDR,
+     XDR_OF(remote_int_ret)},
+    {REMOTE_PROC_CONNECT_NUM_OF_NWFILTERS, "virConnectNumOfNWFilters", 0, zero, NO_XDR,
+     XDR_OF(remote_int_ret)},
     {REMOTE_PROC_CONNECT_LIST_ALL_STORAGE_POOLS, "virConnectListAllStoragePools", 0, nothing,
      XDR_OF(remote_list_all_args), XDR_OF(remote_empty_list_ret)},
-    {REMOTE_PROC_CONNECT_LIST_ALL_NETWORKS, "virConnectListAllNetworks", 0, nothing, XDR_OF(remote_list_all_args),
-     XDR_OF(remote_empty_list_ret)},
-    {REMOTE_PROC_CONNECT_LIST_ALL_INTERFACES, "virConnectListAllInterfaces", 0, nothing, XDR_OF(remote_list_all_args),
-     XDR_OF(remote_empty_list_ret)},
-    {REMOTE_PROC_CONNECT_LIST_ALL_NODE_DEVICES, "virConnectListAllNodeDevices", 0, nothing, XDR_OF(remote_list_all_args),
-     XDR_OF(remote_empty_list_ret)},
-    {REMOTE_PROC_CONNECT_LIST_ALL_NWFILTERS, "virConnectListAllNWFilters", 0, nothing, XDR_OF(remote_list_all_args),
-     XDR_OF(remote_empty_list_ret)},
-    {REMOTE_PROC_CONNECT_LIST_ALL_SECRETS, "virConnectListAllSecrets", 0, nothing, XDR_OF(remote_list_all_args),
-     XDR_OF(remote_empty_list_ret)},
+    {REMOTE_PROC_CONNECT_LIST_ALL_NETWORKS, "virConnectListAllNetworks", 0, nothing,
+     XDR_OF(remote_list_all_args), XDR_OF(remote_empty_list_ret)},
+    {REMOTE_PROC_CONNECT_LIST_ALL_INTERFACES, "virConnectListAllInterfaces", 0, nothing,
+     XDR_OF(remote_list_all_args), XDR_OF(remote_empty_list_ret)},
+    {REMOTE_PROC_CONNECT_LIST_ALL_NODE_DEVICES, "virConnectListAllNodeDevices", 0, nothing,
+     XDR_OF(remote_list_all_args), XDR_OF(remote_empty_list_ret)},
+    {REMOTE_PROC_CONNECT_LIST_ALL_NWFILTERS, "virConnectListAllNWFilters", 0, nothing,
+     XDR_OF(remote_list_all_args), XDR_OF(remote_empty_list_ret)},
+    {REMOTE_PROC_CONNECT_LIST_ALL_SECRETS, "virConnectListAllSecrets", 0, nothing,
+     XDR_OF(remote_list_all_args), XDR_OF(remote_empty_list_ret)},
 };
 const size_t connect_n_procs = ARRAY_SIZE(connect_procs);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Domains as a client sees them: lists, look-up, state, XML. Nothing here changes anything or waits,
- * except the definition's autostart mark. */
+/* Domains as a client sees them: lists, look-up, state, XML. Nothing here changes anything or
+ * waits, except the definition's autostart mark. */
 #include <stdio.h>
 
 #include "conf/domain-metadata.h"
@@ -93,7 +93,8 @@ HANDLER(list_all_domains) {
          domain = domain->next) {
         if (!dispatch_list_matches(domain, args->flags))
             continue;
-        r = dispatch_make_domain(domain, &ret->domains.domains_val[ret->domains.domains_len++], reterr);
+        r = dispatch_make_domain(domain, &ret->domains.domains_val[ret->domains.domains_len++],
+                                 reterr);
         if (r < 0)
             return r;
     }
@@ -134,7 +135,8 @@ HANDLER(list_domains) {
     ret->ids.ids_val = calloc(n + 1, sizeof(int));
     if (!ret->ids.ids_val)
         return error_no_memory(reterr);
-    for (const Domain *domain = driver->domains; domain && ret->ids.ids_len < n; domain = domain->next)
+    for (const Domain *domain = driver->domains; domain && ret->ids.ids_len < n;
+         domain = domain->next)
         if (domain_is_active(domain))
             ret->ids.ids_val[ret->ids.ids_len++] = domain->id;
     return 0;
@@ -153,10 +155,12 @@ HANDLER(list_defined_domains) {
     ret->names.names_val = calloc(n + 1, sizeof(char *));
     if (!ret->names.names_val)
         return error_no_memory(reterr);
-    for (const Domain *domain = driver->domains; domain && ret->names.names_len < n; domain = domain->next) {
+    for (const Domain *domain = driver->domains; domain && ret->names.names_len < n;
+         domain = domain->next) {
         if (domain_is_active(domain))
             continue;
-        r = dispatch_string(&ret->names.names_val[ret->names.names_len], domain_name(domain), reterr);
+        r = dispatch_string(&ret->names.names_val[ret->names.names_len], domain_name(domain),
+                            reterr);
         if (r < 0)
             return r;
         ret->names.names_len++;
@@ -168,21 +172,25 @@ HANDLER(lookup_by_id) {
     remote_domain_lookup_by_id_args *args = args_;
     const Domain *domain = driver_find_id(driver_of(session), args->id, reterr);
 
-    return domain ? dispatch_make_domain(domain, &((remote_domain_ret *)ret_)->dom, reterr) : -ENOENT;
+    return domain ? dispatch_make_domain(domain, &((remote_domain_ret *)ret_)->dom, reterr)
+                  : -ENOENT;
 }
 
 HANDLER(lookup_by_name) {
     remote_domain_lookup_by_name_args *args = args_;
     const Domain *domain = driver_find_name(driver_of(session), args->name, reterr);
 
-    return domain ? dispatch_make_domain(domain, &((remote_domain_ret *)ret_)->dom, reterr) : -ENOENT;
+    return domain ? dispatch_make_domain(domain, &((remote_domain_ret *)ret_)->dom, reterr)
+                  : -ENOENT;
 }
 
 HANDLER(lookup_by_uuid) {
     remote_domain_lookup_by_uuid_args *args = args_;
-    const Domain *domain = driver_find_uuid(driver_of(session), (const uint8_t *)args->uuid, NULL, reterr);
+    const Domain *domain = driver_find_uuid(driver_of(session), (const uint8_t *)args->uuid, NULL,
+                                            reterr);
 
-    return domain ? dispatch_make_domain(domain, &((remote_domain_ret *)ret_)->dom, reterr) : -ENOENT;
+    return domain ? dispatch_make_domain(domain, &((remote_domain_ret *)ret_)->dom, reterr)
+                  : -ENOENT;
 }
 
 /* ---- one domain ---- */
@@ -358,7 +366,8 @@ HANDLER(get_metadata) {
     const Domain *domain = peek(session, &args->dom, reterr);
     const DomainDef *def;
     const char *text = NULL;
-    int r = domain ? dispatch_flags(args->flags, AFFECT_LIVE | AFFECT_CONFIG, "qemuDomainGetMetadata", reterr)
+    int r = domain ? dispatch_flags(args->flags, AFFECT_LIVE | AFFECT_CONFIG,
+                                    "qemuDomainGetMetadata", reterr)
                    : -ENOENT;
 
     if (r < 0)
@@ -369,9 +378,11 @@ HANDLER(get_metadata) {
     else if (args->type == METADATA_DESCRIPTION)
         text = def->description;
     else if (args->type == METADATA_ELEMENT)
-        return domain_def_metadata_element(def, args->uri ? *args->uri : NULL, &ret->metadata, reterr);
+        return domain_def_metadata_element(def, args->uri ? *args->uri : NULL, &ret->metadata,
+                                           reterr);
     else
-        return error_argument(reterr, "virDomainGetMetadata", "type", "unknown metadata type %d", args->type);
+        return error_argument(reterr, "virDomainGetMetadata", "type", "unknown metadata type %d",
+                              args->type);
     if (!text)
         return error_report(reterr, FROM_DOMAIN, ERROR_NO_DOMAIN_METADATA,
                             "Requested metadata element is not present");
@@ -383,12 +394,13 @@ const RpcProc domain_procs[] = {
      XDR_OF(remote_connect_list_all_domains_args), XDR_OF(remote_connect_list_all_domains_ret)},
     {REMOTE_PROC_CONNECT_NUM_OF_DOMAINS, "virConnectNumOfDomains", 0, num_of_domains, NO_XDR,
      XDR_OF(remote_connect_num_of_domains_ret)},
-    {REMOTE_PROC_CONNECT_NUM_OF_DEFINED_DOMAINS, "virConnectNumOfDefinedDomains", 0, num_of_defined_domains,
-     NO_XDR, XDR_OF(remote_connect_num_of_defined_domains_ret)},
+    {REMOTE_PROC_CONNECT_NUM_OF_DEFINED_DOMAINS, "virConnectNumOfDefinedDomains", 0,
+     num_of_defined_domains, NO_XDR, XDR_OF(remote_connect_num_of_defined_domains_ret)},
     {REMOTE_PROC_CONNECT_LIST_DOMAINS, "virConnectListDomains", 0, list_domains,
      XDR_OF(remote_connect_list_domains_args), XDR_OF(remote_connect_list_domains_ret)},
-    {REMOTE_PROC_CONNECT_LIST_DEFINED_DOMAINS, "virConnectListDefinedDomains", 0, list_defined_domains,
-     XDR_OF(remote_connect_list_defined_domains_args), XDR_OF(remote_connect_list_defined_domains_ret)},
+    {REMOTE_PROC_CONNECT_LIST_DEFINED_DOMAINS, "virConnectListDefinedDomains", 0,
+     list_defined_domains, XDR_OF(remote_connect_list_defined_domains_args),
+     XDR_OF(remote_connect_list_defined_domains_ret)},
     {REMOTE_PROC_DOMAIN_LOOKUP_BY_ID, "virDomainLookupByID", 0, lookup_by_id,
      XDR_OF(remote_domain_lookup_by_id_args), XDR_OF(remote_domain_ret)},
     {REMOTE_PROC_DOMAIN_LOOKUP_BY_NAME, "virDomainLookupByName", 0, lookup_by_name,
@@ -397,20 +409,20 @@ const RpcProc domain_procs[] = {
      XDR_OF(remote_domain_lookup_by_uuid_args), XDR_OF(remote_domain_ret)},
     {REMOTE_PROC_DOMAIN_GET_INFO, "virDomainGetInfo", 0, get_info, XDR_OF(remote_domain_args),
      XDR_OF(remote_domain_get_info_ret)},
-    {REMOTE_PROC_DOMAIN_GET_STATE, "virDomainGetState", 0, get_state, XDR_OF(remote_domain_flags_args),
-     XDR_OF(remote_domain_get_state_ret)},
-    {REMOTE_PROC_DOMAIN_GET_OS_TYPE, "virDomainGetOSType", 0, get_os_type, XDR_OF(remote_domain_args),
-     XDR_OF(remote_domain_get_os_type_ret)},
+    {REMOTE_PROC_DOMAIN_GET_STATE, "virDomainGetState", 0, get_state,
+     XDR_OF(remote_domain_flags_args), XDR_OF(remote_domain_get_state_ret)},
+    {REMOTE_PROC_DOMAIN_GET_OS_TYPE, "virDomainGetOSType", 0, get_os_type,
+     XDR_OF(remote_domain_args), XDR_OF(remote_domain_get_os_type_ret)},
     {REMOTE_PROC_DOMAIN_IS_ACTIVE, "virDomainIsActive", 0, is_active, XDR_OF(remote_domain_args),
      XDR_OF(remote_int_ret)},
-    {REMOTE_PROC_DOMAIN_IS_PERSISTENT, "virDomainIsPersistent", 0, is_persistent, XDR_OF(remote_domain_args),
-     XDR_OF(remote_int_ret)},
-    {REMOTE_PROC_DOMAIN_IS_UPDATED, "virDomainIsUpdated", 0, domain_zero, XDR_OF(remote_domain_args),
-     XDR_OF(remote_int_ret)},
+    {REMOTE_PROC_DOMAIN_IS_PERSISTENT, "virDomainIsPersistent", 0, is_persistent,
+     XDR_OF(remote_domain_args), XDR_OF(remote_int_ret)},
+    {REMOTE_PROC_DOMAIN_IS_UPDATED, "virDomainIsUpdated", 0, domain_zero,
+     XDR_OF(remote_domain_args), XDR_OF(remote_int_ret)},
     {REMOTE_PROC_DOMAIN_GET_MAX_MEMORY, "virDomainGetMaxMemory", 0, get_max_memory,
      XDR_OF(remote_domain_args), XDR_OF(remote_domain_get_max_memory_ret)},
-    {REMOTE_PROC_DOMAIN_GET_AUTOSTART, "virDomainGetAutostart", 0, get_autostart, XDR_OF(remote_domain_args),
-     XDR_OF(remote_int_ret)},
+    {REMOTE_PROC_DOMAIN_GET_AUTOSTART, "virDomainGetAutostart", 0, get_autostart,
+     XDR_OF(remote_domain_args), XDR_OF(remote_int_ret)},
     {REMOTE_PROC_DOMAIN_SET_AUTOSTART, "virDomainSetAutostart", RPC_PROC_WRITE, set_autostart,
      XDR_OF(remote_domain_set_autostart_args), NO_XDR},
     {REMOTE_PROC_DOMAIN_GET_CONTROL_INFO, "virDomainGetControlInfo", 0, get_control_info,

@@ -32,8 +32,8 @@ int registration_add(Client *client, int event_id, const remote_domain *filter, 
     }
     registration->next = client->registrations;
     client->registrations = registration;
-    log_debug("client %d: event %d registered as callback %d", (int)rpc_session_peer_pid(client->session),
-              event_id, registration->callback_id);
+    log_debug("client %d: event %d registered as callback %d",
+              (int)rpc_session_peer_pid(client->session), event_id, registration->callback_id);
     *ret = registration;
     return 0;
 }
@@ -44,8 +44,8 @@ int registration_remove(Client *client, int callback_id, bool monitor, Error **r
     while (*at && ((*at)->callback_id != callback_id || ((*at)->event_id < 0) != monitor))
         at = &(*at)->next;
     if (!*at)
-        return error_report(reterr, FROM_RPC, ERROR_INTERNAL, "domain event callback %d not registered",
-                            callback_id);
+        return error_report(reterr, FROM_RPC, ERROR_INTERNAL,
+                            "domain event callback %d not registered", callback_id);
     Registration *gone = *at;
 
     *at = gone->next;
@@ -55,7 +55,8 @@ int registration_remove(Client *client, int callback_id, bool monitor, Error **r
 
 bool registration_matches(const Registration *registration, int event_id, const Domain *domain) {
     return registration->event_id == event_id &&
-           (!registration->filtered || memcmp(registration->uuid, domain_def(domain)->uuid, 16) == 0);
+           (!registration->filtered ||
+            memcmp(registration->uuid, domain_def(domain)->uuid, 16) == 0);
 }
 
 HANDLER(register_any) {
@@ -65,7 +66,8 @@ HANDLER(register_any) {
     int r;
 
     if (args->eventID < 0 || args->eventID > EVENT_ID_LAST)
-        return error_report(reterr, FROM_RPC, ERROR_INTERNAL, "unsupported event ID %d", args->eventID);
+        return error_report(reterr, FROM_RPC, ERROR_INTERNAL, "unsupported event ID %d",
+                            args->eventID);
     r = registration_add(client_of(session), args->eventID, args->dom, &registration, reterr);
     if (r >= 0)
         ret->callbackID = registration->callback_id;
@@ -95,13 +97,14 @@ typedef struct EventKind {
 } EventKind;
 
 /* To all who registered for it; `callback_id` lies in the message and is set for each. */
-static void send_event(Daemon *daemon, const Domain *domain, const EventKind *kind, void *message, int *callback_id) {
+static void send_event(Daemon *daemon, const Domain *domain, const EventKind *kind, void *message,
+                       int *callback_id) {
     for (Client *client = daemon->clients; client; client = client->next)
         for (Registration *at = client->registrations; at; at = at->next)
             if (registration_matches(at, kind->id, domain)) {
                 *callback_id = at->callback_id;
-                rpc_session_send_event(client->session, REMOTE_PROGRAM, REMOTE_VERSION, kind->procedure, kind->xdr,
-                                       message);
+                rpc_session_send_event(client->session, REMOTE_PROGRAM, REMOTE_VERSION,
+                                       kind->procedure, kind->xdr, message);
             }
 }
 
@@ -131,13 +134,13 @@ static void send_device(Domain *domain, int id, int procedure, const char *alias
 }
 
 static void send_device_removed(Domain *domain, const char *alias, void *userdata) {
-    send_device(domain, EVENT_ID_DEVICE_REMOVED, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_DEVICE_REMOVED, alias,
-                userdata);
+    send_device(domain, EVENT_ID_DEVICE_REMOVED, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_DEVICE_REMOVED,
+                alias, userdata);
 }
 
 static void send_device_added(Domain *domain, const char *alias, void *userdata) {
-    send_device(domain, EVENT_ID_DEVICE_ADDED, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_DEVICE_ADDED, alias,
-                userdata);
+    send_device(domain, EVENT_ID_DEVICE_ADDED, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_DEVICE_ADDED,
+                alias, userdata);
 }
 
 static void send_device_removal_failed(Domain *domain, const char *alias, void *userdata) {
@@ -154,7 +157,8 @@ static void send_vcpu_removed(Domain *domain, unsigned vcpu, void *userdata) {
 }
 
 static void send_agent_lifecycle(Domain *domain, bool connected, int reason, void *userdata) {
-    static const EventKind kind = {EVENT_ID_AGENT_LIFECYCLE, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_AGENT_LIFECYCLE,
+    static const EventKind kind = {EVENT_ID_AGENT_LIFECYCLE,
+                                   REMOTE_PROC_DOMAIN_EVENT_CALLBACK_AGENT_LIFECYCLE,
                                    (xdrproc_t)xdr_remote_domain_event_callback_agent_lifecycle_msg};
     remote_domain_event_callback_agent_lifecycle_msg message = {
         .dom = borrow_domain(domain), .state = connected ? 1 : 2, .reason = reason};
@@ -201,7 +205,7 @@ const RpcProc event_procs[] = {
     {REMOTE_PROC_CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY, "virConnectDomainEventRegisterAny", 0,
      register_any, XDR_OF(remote_connect_domain_event_callback_register_any_args),
      XDR_OF(remote_connect_domain_event_callback_register_any_ret)},
-    {REMOTE_PROC_CONNECT_DOMAIN_EVENT_CALLBACK_DEREGISTER_ANY, "virConnectDomainEventDeregisterAny", 0,
-     deregister_any, XDR_OF(remote_connect_domain_event_callback_deregister_any_args), NO_XDR},
+    {REMOTE_PROC_CONNECT_DOMAIN_EVENT_CALLBACK_DEREGISTER_ANY, "virConnectDomainEventDeregisterAny",
+     0, deregister_any, XDR_OF(remote_connect_domain_event_callback_deregister_any_args), NO_XDR},
 };
 const size_t event_n_procs = ARRAY_SIZE(event_procs);

@@ -45,10 +45,12 @@ enum { START_PAUSED = 1, START_BYPASS_CACHE = 4, START_FORCE_BOOT = 8, START_VAL
 HANDLER(create_xml) {
     remote_domain_create_xml_args *args = args_;
     CLEANUP_DOMAIN Domain *domain = NULL;
-    int r = dispatch_flags(args->flags, START_PAUSED | START_VALIDATE, "qemuDomainCreateXML", reterr);
+    int r = dispatch_flags(args->flags, START_PAUSED | START_VALIDATE, "qemuDomainCreateXML",
+                           reterr);
 
     if (r >= 0)
-        r = driver_create_xml(driver_of(session), args->xml_desc, args->flags & START_PAUSED, &domain, reterr);
+        r = driver_create_xml(driver_of(session), args->xml_desc, args->flags & START_PAUSED,
+                              &domain, reterr);
     return r < 0 ? r : dispatch_make_domain(domain, &((remote_domain_ret *)ret_)->dom, reterr);
 }
 
@@ -66,7 +68,8 @@ HANDLER(create_with_flags) {
     int r = dispatch_domain(session, &args->dom, &domain, reterr);
 
     if (r >= 0)
-        r = dispatch_flags(args->flags, START_PAUSED | START_BYPASS_CACHE | START_FORCE_BOOT | START_VALIDATE,
+        r = dispatch_flags(args->flags,
+                           START_PAUSED | START_BYPASS_CACHE | START_FORCE_BOOT | START_VALIDATE,
                            "qemuDomainCreateWithFlags", reterr);
     if (r >= 0)
         r = driver_start(domain, args->flags & START_PAUSED, reterr);
@@ -98,7 +101,8 @@ static int check_mode(unsigned flags, const char *function, Error **reterr) {
     int r = dispatch_flags(flags, STOP_ACPI | STOP_AGENT, function, reterr);
 
     if (r >= 0 && flags == STOP_AGENT)
-        r = error_report(reterr, FROM_QEMU, ERROR_AGENT_UNRESPONSIVE, "QEMU guest agent is not connected");
+        r = error_report(reterr, FROM_QEMU, ERROR_AGENT_UNRESPONSIVE,
+                         "QEMU guest agent is not connected");
     return r;
 }
 
@@ -159,32 +163,33 @@ HANDLER(resume) {
 const RpcProc life_procs[] = {
     {REMOTE_PROC_DOMAIN_DEFINE_XML, "virDomainDefineXML", RPC_PROC_WRITE, define_xml,
      XDR_OF(remote_domain_define_xml_args), XDR_OF(remote_domain_ret)},
-    {REMOTE_PROC_DOMAIN_DEFINE_XML_FLAGS, "virDomainDefineXMLFlags", RPC_PROC_WRITE, define_xml_flags,
-     XDR_OF(remote_domain_define_xml_flags_args), XDR_OF(remote_domain_ret)},
-    {REMOTE_PROC_DOMAIN_UNDEFINE, "virDomainUndefine", RPC_PROC_WRITE, undefine, XDR_OF(remote_domain_args),
-     NO_XDR},
+    {REMOTE_PROC_DOMAIN_DEFINE_XML_FLAGS, "virDomainDefineXMLFlags", RPC_PROC_WRITE,
+     define_xml_flags, XDR_OF(remote_domain_define_xml_flags_args), XDR_OF(remote_domain_ret)},
+    {REMOTE_PROC_DOMAIN_UNDEFINE, "virDomainUndefine", RPC_PROC_WRITE, undefine,
+     XDR_OF(remote_domain_args), NO_XDR},
     {REMOTE_PROC_DOMAIN_UNDEFINE_FLAGS, "virDomainUndefineFlags", RPC_PROC_WRITE, undefine_flags,
      XDR_OF(remote_domain_flags_args), NO_XDR},
     {REMOTE_PROC_DOMAIN_CREATE_XML, "virDomainCreateXML", RPC_PROC_WRITE, create_xml,
      XDR_OF(remote_domain_create_xml_args), XDR_OF(remote_domain_ret)},
-    {REMOTE_PROC_DOMAIN_CREATE, "virDomainCreate", RPC_PROC_WRITE, create, XDR_OF(remote_domain_args), NO_XDR},
-    {REMOTE_PROC_DOMAIN_CREATE_WITH_FLAGS, "virDomainCreateWithFlags", RPC_PROC_WRITE, create_with_flags,
-     XDR_OF(remote_domain_flags_args), XDR_OF(remote_domain_ret)},
-    {REMOTE_PROC_DOMAIN_DESTROY, "virDomainDestroy", RPC_PROC_WRITE, destroy, XDR_OF(remote_domain_args),
-     NO_XDR},
+    {REMOTE_PROC_DOMAIN_CREATE, "virDomainCreate", RPC_PROC_WRITE, create,
+     XDR_OF(remote_domain_args), NO_XDR},
+    {REMOTE_PROC_DOMAIN_CREATE_WITH_FLAGS, "virDomainCreateWithFlags", RPC_PROC_WRITE,
+     create_with_flags, XDR_OF(remote_domain_flags_args), XDR_OF(remote_domain_ret)},
+    {REMOTE_PROC_DOMAIN_DESTROY, "virDomainDestroy", RPC_PROC_WRITE, destroy,
+     XDR_OF(remote_domain_args), NO_XDR},
     {REMOTE_PROC_DOMAIN_DESTROY_FLAGS, "virDomainDestroyFlags", RPC_PROC_WRITE, destroy_flags,
      XDR_OF(remote_domain_flags_args), NO_XDR},
     {REMOTE_PROC_DOMAIN_SHUTDOWN, "virDomainShutdown", RPC_PROC_WRITE, shutdown_domain,
      XDR_OF(remote_domain_args), NO_XDR},
     {REMOTE_PROC_DOMAIN_SHUTDOWN_FLAGS, "virDomainShutdownFlags", RPC_PROC_WRITE, shutdown_flags,
      XDR_OF(remote_domain_flags_args), NO_XDR},
-    {REMOTE_PROC_DOMAIN_REBOOT, "virDomainReboot", RPC_PROC_WRITE, reboot, XDR_OF(remote_domain_flags_args),
-     NO_XDR},
-    {REMOTE_PROC_DOMAIN_RESET, "virDomainReset", RPC_PROC_WRITE, reset, XDR_OF(remote_domain_flags_args),
-     NO_XDR},
-    {REMOTE_PROC_DOMAIN_SUSPEND, "virDomainSuspend", RPC_PROC_WRITE, suspend, XDR_OF(remote_domain_args),
-     NO_XDR},
-    {REMOTE_PROC_DOMAIN_RESUME, "virDomainResume", RPC_PROC_WRITE, resume, XDR_OF(remote_domain_args),
-     NO_XDR},
+    {REMOTE_PROC_DOMAIN_REBOOT, "virDomainReboot", RPC_PROC_WRITE, reboot,
+     XDR_OF(remote_domain_flags_args), NO_XDR},
+    {REMOTE_PROC_DOMAIN_RESET, "virDomainReset", RPC_PROC_WRITE, reset,
+     XDR_OF(remote_domain_flags_args), NO_XDR},
+    {REMOTE_PROC_DOMAIN_SUSPEND, "virDomainSuspend", RPC_PROC_WRITE, suspend,
+     XDR_OF(remote_domain_args), NO_XDR},
+    {REMOTE_PROC_DOMAIN_RESUME, "virDomainResume", RPC_PROC_WRITE, resume,
+     XDR_OF(remote_domain_args), NO_XDR},
 };
 const size_t life_n_procs = ARRAY_SIZE(life_procs);

@@ -6,14 +6,23 @@
 #include "params.h"
 #include "util/file.h"
 
-enum { STATS_STATE = 1, STATS_CPU_TOTAL = 2, STATS_BALLOON = 4, STATS_VCPU = 8, STATS_IOTHREAD = 128, STATS_MEMORY = 256 };
 enum {
-    STATS_SUPPORTED = STATS_STATE | STATS_CPU_TOTAL | STATS_BALLOON | STATS_VCPU | STATS_IOTHREAD | STATS_MEMORY
+    STATS_STATE = 1,
+    STATS_CPU_TOTAL = 2,
+    STATS_BALLOON = 4,
+    STATS_VCPU = 8,
+    STATS_IOTHREAD = 128,
+    STATS_MEMORY = 256
+};
+enum {
+    STATS_SUPPORTED = STATS_STATE | STATS_CPU_TOTAL | STATS_BALLOON | STATS_VCPU | STATS_IOTHREAD |
+                      STATS_MEMORY
 };
 enum { STATS_LIST_BITS = 0xff, STATS_NOWAIT = 1 << 29, STATS_BACKING = 1 << 30 };
 #define STATS_ENFORCE (1u << 31)
 
-/* The second number of /proc/PID/task/TID/schedstat (scheduler/sched-stats.rst): time in the run queue, ns. */
+/* The second number of /proc/PID/task/TID/schedstat (scheduler/sched-stats.rst): time in the run
+ * queue, ns. */
 static uint64_t read_delay(pid_t pid, pid_t tid) {
     CLEANUP_FREE char *path = strf("/proc/%d/task/%d/schedstat", pid, tid), *text = NULL;
     unsigned long long delay = 0;
@@ -23,7 +32,8 @@ static uint64_t read_delay(pid_t pid, pid_t tid) {
     return delay;
 }
 
-/* "wait_sum : 12.345678" (ms) of /proc/PID/task/TID/sched, which is there while kernel.sched_schedstats is 1. */
+/* "wait_sum : 12.345678" (ms) of /proc/PID/task/TID/sched, which is there while
+ * kernel.sched_schedstats is 1. */
 static uint64_t read_wait(pid_t pid, pid_t tid) {
     CLEANUP_FREE char *path = strf("/proc/%d/task/%d/sched", pid, tid), *text = NULL;
     unsigned long long whole = 0, fraction = 0;
@@ -77,15 +87,18 @@ static void add_iothreads(Params *params, const Domain *domain) {
         const Iothread *iothread = &domain->iothreads.list[i];
 
         params_add_ullong(params, "iothread.%u.poll-max-ns", iothread->id, iothread->poll_max_ns);
-        params_add_uint(params, "iothread.%u.poll-grow", iothread->id, (unsigned)iothread->poll_grow);
-        params_add_uint(params, "iothread.%u.poll-shrink", iothread->id, (unsigned)iothread->poll_shrink);
+        params_add_uint(params, "iothread.%u.poll-grow", iothread->id,
+                        (unsigned)iothread->poll_grow);
+        params_add_uint(params, "iothread.%u.poll-shrink", iothread->id,
+                        (unsigned)iothread->poll_shrink);
     }
 }
 
 /* ---- resctrl monitors ---- */
 
 /* "cpu.cache.monitor.0.bank.1.id": two numbers in a name. */
-static void add_nested(Params *params, const char *format, unsigned first, unsigned second, bool is_id, uint64_t value) {
+static void add_nested(Params *params, const char *format, unsigned first, unsigned second,
+                       bool is_id, uint64_t value) {
     CLEANUP_FREE char *name = strf(format, first, second);
 
     if (!name)
@@ -104,10 +117,11 @@ typedef struct MonitorNames {
     bool is_memory;
 } MonitorNames;
 
-static void add_monitor(Params *params, Domain *domain, const MonitorNames *names, size_t resctrl, size_t monitor,
-                        unsigned n) {
+static void add_monitor(Params *params, Domain *domain, const MonitorNames *names, size_t resctrl,
+                        size_t monitor, unsigned n) {
     const MonitorDef *def = &domain->live->cputune.resctrls[resctrl].monitors[monitor];
-    CLEANUP_FREE char *list = bitmap_format(def->vcpus), *name = list ? strf("vcpus_%s", list) : NULL;
+    CLEANUP_FREE char *list = bitmap_format(def->vcpus),
+                      *name = list ? strf("vcpus_%s", list) : NULL;
 
     if (!name) {
         params->failed = true;
@@ -119,7 +133,8 @@ static void add_monitor(Params *params, Domain *domain, const MonitorNames *name
         CLEANUP_FREE ResctrlReading *readings = NULL;
         size_t n_readings = 0;
 
-        if (limits_monitor(domain, resctrl, monitor, names->readings[k].feature, &readings, &n_readings, NULL) < 0)
+        if (limits_monitor(domain, resctrl, monitor, names->readings[k].feature, &readings,
+                           &n_readings, NULL) < 0)
             continue;
         if (k == 0)
             params_add_uint(params, names->parts, n, (unsigned)n_readings);
@@ -224,11 +239,12 @@ static int add_record(remote_connect_get_all_domain_stats_ret *ret, Domain *doma
 }
 
 static int named_stats(RpcSession *session, const remote_connect_get_all_domain_stats_args *args,
-                       remote_connect_get_all_domain_stats_ret *ret, unsigned stats, Error **reterr) {
+                       remote_connect_get_all_domain_stats_ret *ret, unsigned stats,
+                       Error **reterr) {
     for (unsigned i = 0; i < args->doms.doms_len; i++) {
         const remote_domain *wire = &args->doms.doms_val[i];
-        Domain *domain =
-            driver_find_uuid(driver_of(session), (const uint8_t *)wire->uuid, wire->name, NULL);
+        Domain *domain = driver_find_uuid(driver_of(session), (const uint8_t *)wire->uuid,
+                                          wire->name, NULL);
         int r = domain ? add_record(ret, domain, stats, reterr) : 0; /* gone meanwhile: left out */
 
         if (r < 0)
@@ -243,7 +259,8 @@ HANDLER(get_all_domain_stats) {
     const Driver *driver = driver_of(session);
     unsigned stats = args->stats ? args->stats : STATS_SUPPORTED;
     size_t room = args->doms.doms_len ? args->doms.doms_len : driver->n_domains;
-    int r = dispatch_flags(args->flags, STATS_LIST_BITS | STATS_NOWAIT | STATS_BACKING | STATS_ENFORCE,
+    int r = dispatch_flags(args->flags,
+                           STATS_LIST_BITS | STATS_NOWAIT | STATS_BACKING | STATS_ENFORCE,
                            "qemuConnectGetAllDomainStats", reterr);
 
     if (r < 0)
@@ -267,7 +284,8 @@ HANDLER(get_all_domain_stats) {
 }
 
 const RpcProc stats_procs[] = {
-    {REMOTE_PROC_CONNECT_GET_ALL_DOMAIN_STATS, "virConnectGetAllDomainStats", 0, get_all_domain_stats,
-     XDR_OF(remote_connect_get_all_domain_stats_args), XDR_OF(remote_connect_get_all_domain_stats_ret)},
+    {REMOTE_PROC_CONNECT_GET_ALL_DOMAIN_STATS, "virConnectGetAllDomainStats", 0,
+     get_all_domain_stats, XDR_OF(remote_connect_get_all_domain_stats_args),
+     XDR_OF(remote_connect_get_all_domain_stats_ret)},
 };
 const size_t stats_n_procs = ARRAY_SIZE(stats_procs);

@@ -10,7 +10,8 @@
 
 /* ---- maps ---- */
 
-static int read_map(const char *bytes, unsigned len, const char *api, Bitmap **ret, Error **reterr) {
+static int read_map(const char *bytes, unsigned len, const char *api, Bitmap **ret,
+                    Error **reterr) {
     int r;
 
     if (len == 0)
@@ -20,13 +21,15 @@ static int read_map(const char *bytes, unsigned len, const char *api, Bitmap **r
 }
 
 /* What a thread was asked to run on, cut to the CPUs the host has. */
-static void write_map(const DomainDef *def, const Bitmap *pin, const Bitmap *all, uint8_t *bytes, size_t len) {
+static void write_map(const DomainDef *def, const Bitmap *pin, const Bitmap *all, uint8_t *bytes,
+                      size_t len) {
     bitmap_to_bytes(pin ? pin : def->cpuset ? def->cpuset : all, bytes, len);
 }
 
 static int check_maplen(const char *api, int n, int maplen, Error **reterr) {
     if (n <= 0)
-        return error_argument(reterr, api, "ncpumaps", "ncpumaps in %s must be greater than zero", api);
+        return error_argument(reterr, api, "ncpumaps", "ncpumaps in %s must be greater than zero",
+                              api);
     if (maplen <= 0)
         return error_argument(reterr, api, "maplen", "maplen in %s must be greater than zero", api);
     if (n > REMOTE_VCPUINFO_MAX)
@@ -37,21 +40,24 @@ static int check_maplen(const char *api, int n, int maplen, Error **reterr) {
 }
 
 /* The definition a getter looks at, with LIVE and CONFIG excluding each other. */
-static int find_def(RpcSession *session, const remote_domain *wire, unsigned flags, unsigned allowed, const char *api,
-                    const char *function, Domain **ret, const DomainDef **ret_def, Error **reterr) {
+static int find_def(RpcSession *session, const remote_domain *wire, unsigned flags,
+                    unsigned allowed, const char *api, const char *function, Domain **ret,
+                    const DomainDef **ret_def, Error **reterr) {
     int r = dispatch_exclusive(flags, api, reterr);
 
     if (r >= 0)
         r = dispatch_flags(flags, AFFECT_LIVE | AFFECT_CONFIG | allowed, function, reterr);
     if (r >= 0)
         r = dispatch_domain(session, wire, ret, reterr);
-    return r < 0 ? r : driver_affected_def(*ret, flags & (AFFECT_LIVE | AFFECT_CONFIG), ret_def, reterr);
+    return r < 0
+               ? r
+               : driver_affected_def(*ret, flags & (AFFECT_LIVE | AFFECT_CONFIG), ret_def, reterr);
 }
 
 /* ---- pins ---- */
 
-static int pin_vcpu(RpcSession *session, const remote_domain *wire, unsigned vcpu, const char *bytes, unsigned len,
-                    unsigned flags, Error **reterr) {
+static int pin_vcpu(RpcSession *session, const remote_domain *wire, unsigned vcpu,
+                    const char *bytes, unsigned len, unsigned flags, Error **reterr) {
     CLEANUP_DOMAIN Domain *domain = NULL;
     CLEANUP_BITMAP Bitmap *cpus = NULL;
     int r = dispatch_flags(flags, AFFECT_LIVE | AFFECT_CONFIG, "qemuDomainPinVcpuFlags", reterr);
@@ -66,15 +72,15 @@ static int pin_vcpu(RpcSession *session, const remote_domain *wire, unsigned vcp
 HANDLER(pin_vcpu_live) {
     remote_domain_pin_vcpu_args *args = args_;
 
-    return pin_vcpu(session, &args->dom, args->vcpu, args->cpumap.cpumap_val, args->cpumap.cpumap_len, AFFECT_LIVE,
-                    reterr);
+    return pin_vcpu(session, &args->dom, args->vcpu, args->cpumap.cpumap_val,
+                    args->cpumap.cpumap_len, AFFECT_LIVE, reterr);
 }
 
 HANDLER(pin_vcpu_flags) {
     remote_domain_pin_vcpu_flags_args *args = args_;
 
-    return pin_vcpu(session, &args->dom, args->vcpu, args->cpumap.cpumap_val, args->cpumap.cpumap_len, args->flags,
-                    reterr);
+    return pin_vcpu(session, &args->dom, args->vcpu, args->cpumap.cpumap_val,
+                    args->cpumap.cpumap_len, args->flags, reterr);
 }
 
 HANDLER(get_vcpu_pin_info) {
@@ -86,8 +92,8 @@ HANDLER(get_vcpu_pin_info) {
     int r = check_maplen("virDomainGetVcpuPinInfo", args->ncpumaps, args->maplen, reterr);
 
     if (r >= 0)
-        r = find_def(session, &args->dom, args->flags, 0, "virDomainGetVcpuPinInfo", "qemuDomainGetVcpuPinInfo",
-                     &domain, &def, reterr);
+        r = find_def(session, &args->dom, args->flags, 0, "virDomainGetVcpuPinInfo",
+                     "qemuDomainGetVcpuPinInfo", &domain, &def, reterr);
     if (r < 0)
         return r;
     ret->cpumaps.cpumaps_len = args->ncpumaps * args->maplen;
@@ -96,8 +102,8 @@ HANDLER(get_vcpu_pin_info) {
         return error_no_memory(reterr);
     ret->num = MIN_OF(args->ncpumaps, (int)def->n_vcpus_max);
     for (int id = 0; id < ret->num; id++)
-        write_map(def, def->vcpus[id].pin, all, (uint8_t *)ret->cpumaps.cpumaps_val + (size_t)id * args->maplen,
-                  args->maplen);
+        write_map(def, def->vcpus[id].pin, all,
+                  (uint8_t *)ret->cpumaps.cpumaps_val + (size_t)id * args->maplen, args->maplen);
     return 0;
 }
 
@@ -105,10 +111,12 @@ HANDLER(pin_emulator) {
     remote_domain_pin_emulator_args *args = args_;
     CLEANUP_DOMAIN Domain *domain = NULL;
     CLEANUP_BITMAP Bitmap *cpus = NULL;
-    int r = dispatch_flags(args->flags, AFFECT_LIVE | AFFECT_CONFIG, "qemuDomainPinEmulator", reterr);
+    int r = dispatch_flags(args->flags, AFFECT_LIVE | AFFECT_CONFIG, "qemuDomainPinEmulator",
+                           reterr);
 
     if (r >= 0)
-        r = read_map(args->cpumap.cpumap_val, args->cpumap.cpumap_len, "virDomainPinEmulator", &cpus, reterr);
+        r = read_map(args->cpumap.cpumap_val, args->cpumap.cpumap_len, "virDomainPinEmulator",
+                     &cpus, reterr);
     if (r >= 0)
         r = dispatch_domain(session, &args->dom, &domain, reterr);
     return r < 0 ? r : driver_pin_emulator(domain, cpus, args->flags, reterr);
@@ -123,15 +131,16 @@ HANDLER(get_emulator_pin_info) {
     int r = check_maplen("virDomainGetEmulatorPinInfo", 1, args->maplen, reterr);
 
     if (r >= 0)
-        r = find_def(session, &args->dom, args->flags, 0, "virDomainGetEmulatorPinInfo", "qemuDomainGetEmulatorPinInfo",
-                     &domain, &def, reterr);
+        r = find_def(session, &args->dom, args->flags, 0, "virDomainGetEmulatorPinInfo",
+                     "qemuDomainGetEmulatorPinInfo", &domain, &def, reterr);
     if (r < 0)
         return r;
     ret->cpumaps.cpumaps_val = calloc(1, args->maplen);
     if (!ret->cpumaps.cpumaps_val || !all)
         return error_no_memory(reterr);
     ret->cpumaps.cpumaps_len = args->maplen;
-    write_map(def, def->cputune.emulator_pin, all, (uint8_t *)ret->cpumaps.cpumaps_val, args->maplen);
+    write_map(def, def->cputune.emulator_pin, all, (uint8_t *)ret->cpumaps.cpumaps_val,
+              args->maplen);
     ret->ret = 1;
     return 0;
 }
@@ -145,8 +154,8 @@ HANDLER(get_iothread_info) {
     CLEANUP_BITMAP Bitmap *all = bitmap_new_range(dispatch_host_cpus());
     unsigned len = (dispatch_host_cpus() + 7) / 8;
     const DomainDef *def = NULL;
-    int r = find_def(session, &args->dom, args->flags, 0, "virDomainGetIOThreadInfo", "qemuDomainGetIOThreadInfo",
-                     &domain, &def, reterr);
+    int r = find_def(session, &args->dom, args->flags, 0, "virDomainGetIOThreadInfo",
+                     "qemuDomainGetIOThreadInfo", &domain, &def, reterr);
 
     if (r < 0)
         return r;
@@ -171,10 +180,12 @@ HANDLER(pin_iothread) {
     remote_domain_pin_vcpu_flags_args *args = args_; /* the same on the wire */
     CLEANUP_DOMAIN Domain *domain = NULL;
     CLEANUP_BITMAP Bitmap *cpus = NULL;
-    int r = dispatch_flags(args->flags, AFFECT_LIVE | AFFECT_CONFIG, "qemuDomainPinIOThread", reterr);
+    int r = dispatch_flags(args->flags, AFFECT_LIVE | AFFECT_CONFIG, "qemuDomainPinIOThread",
+                           reterr);
 
     if (r >= 0)
-        r = read_map(args->cpumap.cpumap_val, args->cpumap.cpumap_len, "virDomainPinIOThread", &cpus, reterr);
+        r = read_map(args->cpumap.cpumap_val, args->cpumap.cpumap_len, "virDomainPinIOThread",
+                     &cpus, reterr);
     if (r >= 0)
         r = dispatch_domain(session, &args->dom, &domain, reterr);
     return r < 0 ? r : driver_pin_iothread(domain, args->vcpu, cpus, args->flags, reterr);
@@ -183,7 +194,8 @@ HANDLER(pin_iothread) {
 HANDLER(add_iothread) {
     remote_domain_iothread_args *args = args_;
     CLEANUP_DOMAIN Domain *domain = NULL;
-    int r = dispatch_flags(args->flags, AFFECT_LIVE | AFFECT_CONFIG, "qemuDomainAddIOThread", reterr);
+    int r = dispatch_flags(args->flags, AFFECT_LIVE | AFFECT_CONFIG, "qemuDomainAddIOThread",
+                           reterr);
 
     if (r >= 0)
         r = dispatch_domain(session, &args->dom, &domain, reterr);
@@ -193,7 +205,8 @@ HANDLER(add_iothread) {
 HANDLER(del_iothread) {
     remote_domain_iothread_args *args = args_;
     CLEANUP_DOMAIN Domain *domain = NULL;
-    int r = dispatch_flags(args->flags, AFFECT_LIVE | AFFECT_CONFIG, "qemuDomainDelIOThread", reterr);
+    int r = dispatch_flags(args->flags, AFFECT_LIVE | AFFECT_CONFIG, "qemuDomainDelIOThread",
+                           reterr);
 
     if (r >= 0)
         r = dispatch_domain(session, &args->dom, &domain, reterr);
@@ -214,7 +227,8 @@ HANDLER(set_iothread_params) {
                            "qemuDomainSetIOThreadParams", reterr);
 
     if (r >= 0)
-        r = params_check(args->params.params_val, args->params.params_len, rules, ARRAY_SIZE(rules), at, reterr);
+        r = params_check(args->params.params_val, args->params.params_len, rules, ARRAY_SIZE(rules),
+                         at, reterr);
     if (r < 0)
         return r;
     values.has_poll_max = at[0] != NULL;
@@ -226,14 +240,15 @@ HANDLER(set_iothread_params) {
     values.pool_min = at[3] ? at[3]->value.remote_param_value_u.i : -1;
     values.pool_max = at[4] ? at[4]->value.remote_param_value_u.i : -1;
     if (values.has_poll_max && values.poll_max_ns > INT64_MAX)
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "poll_max_ns is beyond its limit of %lld",
-                            (long long)INT64_MAX);
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                            "poll_max_ns is beyond its limit of %lld", (long long)INT64_MAX);
     if ((at[3] && values.pool_min < 0) || (at[4] && values.pool_max < 0))
         return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
                             "thread_pool_min and thread_pool_max must not be negative");
     r = dispatch_domain(session, &args->dom, &domain, reterr);
     return r < 0 ? r
-                 : driver_set_iothread(domain, &values, args->flags & (AFFECT_LIVE | AFFECT_CONFIG), reterr);
+                 : driver_set_iothread(domain, &values, args->flags & (AFFECT_LIVE | AFFECT_CONFIG),
+                                       reterr);
 }
 
 /* ---- scheduler parameters ---- */
@@ -250,8 +265,9 @@ HANDLER(get_scheduler_type) {
     return r;
 }
 
-static int get_scheduler(RpcSession *session, const remote_domain *wire, int nparams, unsigned flags,
-                         remote_domain_get_scheduler_parameters_ret *ret, Error **reterr) {
+static int get_scheduler(RpcSession *session, const remote_domain *wire, int nparams,
+                         unsigned flags, remote_domain_get_scheduler_parameters_ret *ret,
+                         Error **reterr) {
     CLEANUP_DOMAIN Domain *domain = NULL;
     const DomainDef *def = NULL;
     SchedValues values;
@@ -259,12 +275,14 @@ static int get_scheduler(RpcSession *session, const remote_domain *wire, int npa
     int r;
 
     if (nparams <= 0)
-        return error_argument(reterr, "virDomainGetSchedulerParametersFlags", "nparams",
-                              "nparams in virDomainGetSchedulerParametersFlags must be greater than zero");
+        return error_argument(
+            reterr, "virDomainGetSchedulerParametersFlags", "nparams",
+            "nparams in virDomainGetSchedulerParametersFlags must be greater than zero");
     if (nparams > 16)
         return error_report(reterr, FROM_RPC, ERROR_INTERNAL, "nparams too large");
-    r = find_def(session, wire, flags, TYPED_PARAM_STRING_OKAY, "virDomainGetSchedulerParametersFlags",
-                 "qemuDomainGetSchedulerParametersFlags", &domain, &def, reterr);
+    r = find_def(session, wire, flags, TYPED_PARAM_STRING_OKAY,
+                 "virDomainGetSchedulerParametersFlags", "qemuDomainGetSchedulerParametersFlags",
+                 &domain, &def, reterr);
     if (r >= 0)
         r = driver_get_sched(domain, flags & (AFFECT_LIVE | AFFECT_CONFIG), &values, reterr);
     if (r < 0)
@@ -291,8 +309,9 @@ HANDLER(get_scheduler_parameters_flags) {
     return get_scheduler(session, &args->dom, args->nparams, args->flags, ret_, reterr);
 }
 
-static int set_scheduler(RpcSession *session, const remote_domain *wire, const remote_typed_param *list, unsigned n,
-                         unsigned flags, Error **reterr) {
+static int set_scheduler(RpcSession *session, const remote_domain *wire,
+                         const remote_typed_param *list, unsigned n, unsigned flags,
+                         Error **reterr) {
     const remote_typed_param *at[SCHED_KEY_MAX_];
     ParamRule rules[SCHED_KEY_MAX_];
     CLEANUP_DOMAIN Domain *domain = NULL;
@@ -301,7 +320,8 @@ static int set_scheduler(RpcSession *session, const remote_domain *wire, const r
                            "qemuDomainSetSchedulerParametersFlags", reterr);
 
     for (SchedKey key = 0; key < SCHED_KEY_MAX_; key++)
-        rules[key] = (ParamRule){sched_key_name(key), sched_key_is_quota(key) ? PARAM_LLONG : PARAM_ULLONG};
+        rules[key] = (ParamRule){sched_key_name(key),
+                                 sched_key_is_quota(key) ? PARAM_LLONG : PARAM_ULLONG};
     if (r >= 0)
         r = params_check(list, n, rules, SCHED_KEY_MAX_, at, reterr);
     if (r < 0)
@@ -313,22 +333,26 @@ static int set_scheduler(RpcSession *session, const remote_domain *wire, const r
         if (sched_key_is_quota(key))
             values.value[key] = at[key]->value.remote_param_value_u.l;
         else /* beyond any limit, whatever it is */
-            values.value[key] = (int64_t)MIN_OF(at[key]->value.remote_param_value_u.ul, (uint64_t)INT64_MAX);
+            values.value[key] = (int64_t)MIN_OF(at[key]->value.remote_param_value_u.ul,
+                                                (uint64_t)INT64_MAX);
     }
     r = dispatch_domain(session, wire, &domain, reterr);
-    return r < 0 ? r : driver_set_sched(domain, &values, flags & (AFFECT_LIVE | AFFECT_CONFIG), reterr);
+    return r < 0 ? r
+                 : driver_set_sched(domain, &values, flags & (AFFECT_LIVE | AFFECT_CONFIG), reterr);
 }
 
 HANDLER(set_scheduler_parameters) {
     remote_domain_set_scheduler_parameters_args *args = args_;
 
-    return set_scheduler(session, &args->dom, args->params.params_val, args->params.params_len, AFFECT_CURRENT, reterr);
+    return set_scheduler(session, &args->dom, args->params.params_val, args->params.params_len,
+                         AFFECT_CURRENT, reterr);
 }
 
 HANDLER(set_scheduler_parameters_flags) {
     remote_domain_set_parameters_flags_args *args = args_;
 
-    return set_scheduler(session, &args->dom, args->params.params_val, args->params.params_len, args->flags, reterr);
+    return set_scheduler(session, &args->dom, args->params.params_val, args->params.params_len,
+                         args->flags, reterr);
 }
 
 /* ---- numatune ---- */
@@ -340,8 +364,9 @@ HANDLER(get_numa_parameters) {
     CLEANUP_FREE char *nodes = NULL;
     const DomainDef *def = NULL;
     Params params = {0};
-    int r = find_def(session, &args->dom, args->flags, TYPED_PARAM_STRING_OKAY, "virDomainGetNumaParameters",
-                     "qemuDomainGetNumaParameters", &domain, &def, reterr);
+    int r = find_def(session, &args->dom, args->flags, TYPED_PARAM_STRING_OKAY,
+                     "virDomainGetNumaParameters", "qemuDomainGetNumaParameters", &domain, &def,
+                     reterr);
 
     if (r < 0)
         return r;
@@ -373,20 +398,24 @@ HANDLER(set_numa_parameters) {
                            "qemuDomainSetNumaParameters", reterr);
 
     if (r >= 0)
-        r = params_check(args->params.params_val, args->params.params_len, rules, ARRAY_SIZE(rules), at, reterr);
+        r = params_check(args->params.params_val, args->params.params_len, rules, ARRAY_SIZE(rules),
+                         at, reterr);
     if (r < 0)
         return r;
     if (at[0]) {
         mode = at[0]->value.remote_param_value_u.i;
         if (mode < 0 || mode >= NUMA_MODE_MAX_)
-            return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "unsupported numatune mode: '%d'", mode);
+            return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                                "unsupported numatune mode: '%d'", mode);
     }
     if (at[1] && bitmap_parse(at[1]->value.remote_param_value_u.s, BITMAP_MAX_BITS, &nodes) < 0)
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "Invalid nodeset of 'numatune': %.200s",
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                            "Invalid nodeset of 'numatune': %.200s",
                             at[1]->value.remote_param_value_u.s);
     r = dispatch_domain(session, &args->dom, &domain, reterr);
     return r < 0 ? r
-                 : driver_set_numa(domain, (NumaMode)mode, nodes, args->flags & (AFFECT_LIVE | AFFECT_CONFIG), reterr);
+                 : driver_set_numa(domain, (NumaMode)mode, nodes,
+                                   args->flags & (AFFECT_LIVE | AFFECT_CONFIG), reterr);
 }
 
 /* ---- CPU statistics ---- */
@@ -403,7 +432,8 @@ static int total_stats(Domain *domain, Params *params, Error **reterr) {
     return 0;
 }
 
-static int percpu_stats(Domain *domain, const remote_domain_get_cpu_stats_args *args, Params *params, Error **reterr) {
+static int percpu_stats(Domain *domain, const remote_domain_get_cpu_stats_args *args,
+                        Params *params, Error **reterr) {
     CLEANUP_FREE uint64_t *all = NULL, *vcpus = NULL;
     size_t n = 0, n_vcpus = 0;
     int r = limits_usage_percpu(domain, NULL, &all, &n, reterr);
@@ -411,10 +441,11 @@ static int percpu_stats(Domain *domain, const remote_domain_get_cpu_stats_args *
     if (r < 0)
         return r;
     if (args->start_cpu >= (int)n)
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "start_cpu %d larger than maximum of %zu",
-                            args->start_cpu, n - 1);
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                            "start_cpu %d larger than maximum of %zu", args->start_cpu, n - 1);
     r = limits_vcpu_times(domain, &vcpus, &n_vcpus, reterr);
-    for (size_t i = (size_t)args->start_cpu; r >= 0 && i < n && i < (size_t)args->start_cpu + args->ncpus; i++) {
+    for (size_t i = (size_t)args->start_cpu;
+         r >= 0 && i < n && i < (size_t)args->start_cpu + args->ncpus; i++) {
         params_add_ullong(params, "cpu_time", 0, all[i]);
         if (args->nparams > 1)
             params_add_ullong(params, "vcpu_time", 0, i < n_vcpus ? vcpus[i] : 0);
@@ -422,8 +453,8 @@ static int percpu_stats(Domain *domain, const remote_domain_get_cpu_stats_args *
     return r;
 }
 
-/* Four questions in one call: how many CPUs (ncpus 0), how many parameters (nparams 0), of the total (start_cpu -1),
- * of each CPU. */
+/* Four questions in one call: how many CPUs (ncpus 0), how many parameters (nparams 0), of the
+ * total (start_cpu -1), of each CPU. */
 HANDLER(get_cpu_stats) {
     remote_domain_get_cpu_stats_args *args = args_;
     remote_domain_get_cpu_stats_ret *ret = ret_;
@@ -433,7 +464,8 @@ HANDLER(get_cpu_stats) {
     int r = dispatch_flags(args->flags, TYPED_PARAM_STRING_OKAY, "qemuDomainGetCPUStats", reterr);
 
     if (r >= 0 && (args->start_cpu < -1 || args->ncpus > CPU_STATS_NCPUS_MAX || args->nparams > 16))
-        r = error_report(reterr, FROM_RPC, ERROR_INTERNAL, "start_cpu, ncpus or nparams is out of range");
+        r = error_report(reterr, FROM_RPC, ERROR_INTERNAL,
+                         "start_cpu, ncpus or nparams is out of range");
     if (r >= 0)
         r = dispatch_domain(session, &args->dom, &domain, reterr);
     if (r >= 0 && !domain_is_active(domain))
@@ -473,8 +505,9 @@ const RpcProc tune_procs[] = {
      XDR_OF(remote_domain_get_vcpu_pin_info_args), XDR_OF(remote_domain_get_vcpu_pin_info_ret)},
     {REMOTE_PROC_DOMAIN_PIN_EMULATOR, "virDomainPinEmulator", RPC_PROC_WRITE, pin_emulator,
      XDR_OF(remote_domain_pin_emulator_args), NO_XDR},
-    {REMOTE_PROC_DOMAIN_GET_EMULATOR_PIN_INFO, "virDomainGetEmulatorPinInfo", 0, get_emulator_pin_info,
-     XDR_OF(remote_domain_get_emulator_pin_info_args), XDR_OF(remote_domain_get_emulator_pin_info_ret)},
+    {REMOTE_PROC_DOMAIN_GET_EMULATOR_PIN_INFO, "virDomainGetEmulatorPinInfo", 0,
+     get_emulator_pin_info, XDR_OF(remote_domain_get_emulator_pin_info_args),
+     XDR_OF(remote_domain_get_emulator_pin_info_ret)},
     {REMOTE_PROC_DOMAIN_GET_IOTHREAD_INFO, "virDomainGetIOThreadInfo", 0, get_iothread_info,
      XDR_OF(remote_domain_flags_args), XDR_OF(remote_domain_get_iothread_info_ret)},
     {REMOTE_PROC_DOMAIN_PIN_IOTHREAD, "virDomainPinIOThread", RPC_PROC_WRITE, pin_iothread,
@@ -483,23 +516,26 @@ const RpcProc tune_procs[] = {
      XDR_OF(remote_domain_iothread_args), NO_XDR},
     {REMOTE_PROC_DOMAIN_DEL_IOTHREAD, "virDomainDelIOThread", RPC_PROC_WRITE, del_iothread,
      XDR_OF(remote_domain_iothread_args), NO_XDR},
-    {REMOTE_PROC_DOMAIN_SET_IOTHREAD_PARAMS, "virDomainSetIOThreadParams", RPC_PROC_WRITE, set_iothread_params,
-     XDR_OF(remote_domain_set_iothread_params_args), NO_XDR},
+    {REMOTE_PROC_DOMAIN_SET_IOTHREAD_PARAMS, "virDomainSetIOThreadParams", RPC_PROC_WRITE,
+     set_iothread_params, XDR_OF(remote_domain_set_iothread_params_args), NO_XDR},
     {REMOTE_PROC_DOMAIN_GET_SCHEDULER_TYPE, "virDomainGetSchedulerType", 0, get_scheduler_type,
      XDR_OF(remote_domain_args), XDR_OF(remote_domain_get_scheduler_type_ret)},
-    {REMOTE_PROC_DOMAIN_GET_SCHEDULER_PARAMETERS, "virDomainGetSchedulerParameters", 0, get_scheduler_parameters,
-     XDR_OF(remote_domain_get_scheduler_parameters_args), XDR_OF(remote_domain_get_scheduler_parameters_ret)},
+    {REMOTE_PROC_DOMAIN_GET_SCHEDULER_PARAMETERS, "virDomainGetSchedulerParameters", 0,
+     get_scheduler_parameters, XDR_OF(remote_domain_get_scheduler_parameters_args),
+     XDR_OF(remote_domain_get_scheduler_parameters_ret)},
     {REMOTE_PROC_DOMAIN_GET_SCHEDULER_PARAMETERS_FLAGS, "virDomainGetSchedulerParametersFlags", 0,
      get_scheduler_parameters_flags, XDR_OF(remote_domain_get_scheduler_parameters_flags_args),
      XDR_OF(remote_domain_get_scheduler_parameters_ret)},
     {REMOTE_PROC_DOMAIN_SET_SCHEDULER_PARAMETERS, "virDomainSetSchedulerParameters", RPC_PROC_WRITE,
      set_scheduler_parameters, XDR_OF(remote_domain_set_scheduler_parameters_args), NO_XDR},
-    {REMOTE_PROC_DOMAIN_SET_SCHEDULER_PARAMETERS_FLAGS, "virDomainSetSchedulerParametersFlags", RPC_PROC_WRITE,
-     set_scheduler_parameters_flags, XDR_OF(remote_domain_set_parameters_flags_args), NO_XDR},
-    {REMOTE_PROC_DOMAIN_GET_NUMA_PARAMETERS, "virDomainGetNumaParameters", 0, get_numa_parameters,
-     XDR_OF(remote_domain_get_scheduler_parameters_flags_args), XDR_OF(remote_domain_get_numa_parameters_ret)},
-    {REMOTE_PROC_DOMAIN_SET_NUMA_PARAMETERS, "virDomainSetNumaParameters", RPC_PROC_WRITE, set_numa_parameters,
+    {REMOTE_PROC_DOMAIN_SET_SCHEDULER_PARAMETERS_FLAGS, "virDomainSetSchedulerParametersFlags",
+     RPC_PROC_WRITE, set_scheduler_parameters_flags,
      XDR_OF(remote_domain_set_parameters_flags_args), NO_XDR},
+    {REMOTE_PROC_DOMAIN_GET_NUMA_PARAMETERS, "virDomainGetNumaParameters", 0, get_numa_parameters,
+     XDR_OF(remote_domain_get_scheduler_parameters_flags_args),
+     XDR_OF(remote_domain_get_numa_parameters_ret)},
+    {REMOTE_PROC_DOMAIN_SET_NUMA_PARAMETERS, "virDomainSetNumaParameters", RPC_PROC_WRITE,
+     set_numa_parameters, XDR_OF(remote_domain_set_parameters_flags_args), NO_XDR},
     {REMOTE_PROC_DOMAIN_GET_CPU_STATS, "virDomainGetCPUStats", 0, get_cpu_stats,
      XDR_OF(remote_domain_get_cpu_stats_args), XDR_OF(remote_domain_get_cpu_stats_ret)},
 };

@@ -18,21 +18,25 @@ static int check_set_flags(unsigned flags, Error **reterr) {
     static const char api[] = "virDomainSetVcpusFlags";
 
     if ((flags & VCPU_GUEST) && (flags & AFFECT_CONFIG))
-        return error_argument(reterr, api, "ctl",
-                              "Flags 'VIR_DOMAIN_AFFECT_CONFIG' and 'VIR_DOMAIN_VCPU_GUEST' are mutually "
-                              "exclusive");
+        return error_argument(
+            reterr, api, "ctl",
+            "Flags 'VIR_DOMAIN_AFFECT_CONFIG' and 'VIR_DOMAIN_VCPU_GUEST' are mutually "
+            "exclusive");
     if ((flags & VCPU_GUEST) && (flags & VCPU_MAXIMUM))
-        return error_argument(reterr, api, "ctl",
-                              "Flags 'VIR_DOMAIN_VCPU_MAXIMUM' and 'VIR_DOMAIN_VCPU_GUEST' are mutually "
-                              "exclusive");
+        return error_argument(
+            reterr, api, "ctl",
+            "Flags 'VIR_DOMAIN_VCPU_MAXIMUM' and 'VIR_DOMAIN_VCPU_GUEST' are mutually "
+            "exclusive");
     if ((flags & VCPU_GUEST) && (flags & VCPU_HOTPLUGGABLE))
-        return error_argument(reterr, api, "ctl",
-                              "Flags 'VIR_DOMAIN_VCPU_HOTPLUGGABLE' and 'VIR_DOMAIN_VCPU_GUEST' are "
-                              "mutually exclusive");
+        return error_argument(
+            reterr, api, "ctl",
+            "Flags 'VIR_DOMAIN_VCPU_HOTPLUGGABLE' and 'VIR_DOMAIN_VCPU_GUEST' are "
+            "mutually exclusive");
     if ((flags & VCPU_HOTPLUGGABLE) && (flags & VCPU_MAXIMUM))
-        return error_argument(reterr, api, "ctl",
-                              "Flags 'VIR_DOMAIN_VCPU_HOTPLUGGABLE' and 'VIR_DOMAIN_VCPU_MAXIMUM' are "
-                              "mutually exclusive");
+        return error_argument(
+            reterr, api, "ctl",
+            "Flags 'VIR_DOMAIN_VCPU_HOTPLUGGABLE' and 'VIR_DOMAIN_VCPU_MAXIMUM' are "
+            "mutually exclusive");
     if ((flags & VCPU_MAXIMUM) && !(flags & AFFECT_CONFIG))
         return error_argument(reterr, api, "ctl",
                               "Flag 'VIR_DOMAIN_AFFECT_CONFIG' is required by flag "
@@ -49,8 +53,9 @@ HANDLER(set_vcpus_flags) {
     int r = check_set_flags(args->flags, reterr);
 
     if (r >= 0)
-        r = dispatch_flags(args->flags, AFFECT_LIVE | AFFECT_CONFIG | VCPU_MAXIMUM | VCPU_GUEST |
-                                            VCPU_HOTPLUGGABLE | VCPU_ASYNC_UNPLUG,
+        r = dispatch_flags(args->flags,
+                           AFFECT_LIVE | AFFECT_CONFIG | VCPU_MAXIMUM | VCPU_GUEST |
+                               VCPU_HOTPLUGGABLE | VCPU_ASYNC_UNPLUG,
                            "qemuDomainSetVcpusFlags", reterr);
     if (r >= 0 && request.async && (args->flags & VCPU_GUEST))
         r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
@@ -97,8 +102,8 @@ HANDLER(set_vcpu) {
                            .enable = args->state,
                            .flags = args->flags & ~(unsigned)SETVCPU_ASYNC_UNPLUG,
                            .async = args->flags & SETVCPU_ASYNC_UNPLUG};
-    int r = dispatch_flags(args->flags, AFFECT_LIVE | AFFECT_CONFIG | SETVCPU_ASYNC_UNPLUG, "qemuDomainSetVcpu",
-                           reterr);
+    int r = dispatch_flags(args->flags, AFFECT_LIVE | AFFECT_CONFIG | SETVCPU_ASYNC_UNPLUG,
+                           "qemuDomainSetVcpu", reterr);
 
     if (r >= 0 && args->state != 0 && args->state != 1)
         r = error_argument(reterr, "virDomainSetVcpu", "state", "unsupported state value");
@@ -171,7 +176,8 @@ static int check_maps(const char *api, const char *what, int n, int maplen, Erro
     return 0;
 }
 
-/* The mask the kernel really applies, as the wire wants it; all host CPUs when it cannot be read. */
+/* The mask the kernel really applies, as the wire wants it; all host CPUs when it cannot be read.
+ */
 static void read_affinity(pid_t tid, const Bitmap *all, uint8_t *bytes, size_t len) {
     size_t size = CPU_ALLOC_SIZE(DOMAIN_MAX_VCPUS);
     CLEANUP_FREE cpu_set_t *set = calloc(1, size);
@@ -219,7 +225,8 @@ HANDLER(get_vcpus) {
     ret->cpumaps.cpumaps_val = calloc(1, ret->cpumaps.cpumaps_len + 1);
     if (!ret->info.info_val || !ret->cpumaps.cpumaps_val || !all)
         return error_no_memory(reterr);
-    for (unsigned id = 0; id < domain->live->n_vcpus_max && ret->info.info_len < (unsigned)args->maxinfo; id++) {
+    for (unsigned id = 0;
+         id < domain->live->n_vcpus_max && ret->info.info_len < (unsigned)args->maxinfo; id++) {
         unsigned n = ret->info.info_len;
         pid_t tid = vcpu_map_tid(&domain->vcpus, id);
 
@@ -234,10 +241,10 @@ HANDLER(get_vcpus) {
 }
 
 const RpcProc vcpu_procs[] = {
-    {REMOTE_PROC_DOMAIN_GET_MAX_VCPUS, "virDomainGetMaxVcpus", 0, get_max_vcpus, XDR_OF(remote_domain_args),
-     XDR_OF(remote_int_ret)},
-    {REMOTE_PROC_DOMAIN_GET_VCPUS, "virDomainGetVcpus", 0, get_vcpus, XDR_OF(remote_domain_get_vcpus_args),
-     XDR_OF(remote_domain_get_vcpus_ret)},
+    {REMOTE_PROC_DOMAIN_GET_MAX_VCPUS, "virDomainGetMaxVcpus", 0, get_max_vcpus,
+     XDR_OF(remote_domain_args), XDR_OF(remote_int_ret)},
+    {REMOTE_PROC_DOMAIN_GET_VCPUS, "virDomainGetVcpus", 0, get_vcpus,
+     XDR_OF(remote_domain_get_vcpus_args), XDR_OF(remote_domain_get_vcpus_ret)},
     {REMOTE_PROC_DOMAIN_SET_VCPUS, "virDomainSetVcpus", RPC_PROC_WRITE, set_vcpus,
      XDR_OF(remote_domain_set_vcpus_args), NO_XDR},
     {REMOTE_PROC_DOMAIN_SET_VCPUS_FLAGS, "virDomainSetVcpusFlags", RPC_PROC_WRITE, set_vcpus_flags,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Vireo's own program: operations, vCPU changes with a plan, a deadline or no waiting, the QMP trace. */
+/* Vireo's own program: operations, vCPU changes with a plan, a deadline or no waiting, the QMP
+ * trace. */
 #include <time.h>
 
 #include "daemon.h"
@@ -17,9 +18,9 @@ static int set_text(remote_opt_string *to, const char *text) {
 }
 
 static int make_operation(const Operation *operation, vireo_operation *ret, Error **reterr) {
-    Domain *domain = operation->driver
-                         ? driver_find_uuid(operation->driver, operation->uuid, operation->name, NULL)
-                         : NULL;
+    Domain *domain = operation->driver ? driver_find_uuid(operation->driver, operation->uuid,
+                                                          operation->name, NULL)
+                                       : NULL;
 
     ret->id = operation->id;
     ret->dom.name = strdup(operation->name);
@@ -33,7 +34,8 @@ static int make_operation(const Operation *operation, vireo_operation *ret, Erro
     ret->plug = operation->plug;
     ret->vcpus.vcpus_val = calloc(operation->n_vcpus + 1, sizeof(u_int));
     if (!ret->dom.name || !ret->what || !ret->state || !ret->vcpus.vcpus_val ||
-        set_text(&ret->detail, operation->detail) < 0 || set_text(&ret->guest, operation->guest) < 0)
+        set_text(&ret->detail, operation->detail) < 0 ||
+        set_text(&ret->guest, operation->guest) < 0)
         return error_no_memory(reterr);
     for (size_t i = 0; i < operation->n_vcpus; i++)
         ret->vcpus.vcpus_val[ret->vcpus.vcpus_len++] = operation->vcpus[i];
@@ -63,7 +65,8 @@ HANDLER(operation_list) {
         return error_no_memory(reterr);
     for (const Operation *at = first; at && ret->operations.operations_len < n; at = at->next)
         if (is_listed(at, args)) {
-            r = make_operation(at, &ret->operations.operations_val[ret->operations.operations_len++], reterr);
+            r = make_operation(
+                at, &ret->operations.operations_val[ret->operations.operations_len++], reterr);
             if (r < 0)
                 return r;
         }
@@ -96,7 +99,8 @@ HANDLER(operation_await) {
     if (r < 0)
         return r;
     if (args->timeout_ms)
-        operation_wait(operation, deadline_in(MIN_OF(args->timeout_ms, UINT64_C(86400000)) * USEC_PER_MSEC));
+        operation_wait(operation,
+                       deadline_in(MIN_OF(args->timeout_ms, UINT64_C(86400000)) * USEC_PER_MSEC));
     return make_operation(operation, &((vireo_operation_ret *)ret_)->operation, reterr);
 }
 
@@ -113,9 +117,11 @@ HANDLER(operation_retry) {
     CLEANUP(operation_unrefp) Operation *operation = NULL;
     int r = find(session, args->id, &operation, reterr);
 
-    return r < 0 ? r
-                 : driver_retry_operation(operation, MIN_OF(args->timeout_ms, UINT64_C(3600000)) * USEC_PER_MSEC,
-                                          reterr);
+    return r < 0
+               ? r
+               : driver_retry_operation(operation,
+                                        MIN_OF(args->timeout_ms, UINT64_C(3600000)) * USEC_PER_MSEC,
+                                        reterr);
 }
 
 static VcpuRequest request_of(const vireo_change_vcpus_args *args) {
@@ -124,12 +130,14 @@ static VcpuRequest request_of(const vireo_change_vcpus_args *args) {
                          .count = args->count,
                          .enable = args->enable,
                          .flags = args->flags,
-                         .timeout_usec = MIN_OF(args->timeout_ms, UINT64_C(3600000)) * USEC_PER_MSEC,
+                         .timeout_usec = MIN_OF(args->timeout_ms, UINT64_C(3600000)) *
+                                         USEC_PER_MSEC,
                          .async = args->async == 1};
 }
 
 static int check_change_flags(unsigned flags, Error **reterr) {
-    return dispatch_flags(flags, AFFECT_LIVE | AFFECT_CONFIG | VCPU_HOTPLUGGABLE, "vireoChangeVcpus", reterr);
+    return dispatch_flags(flags, AFFECT_LIVE | AFFECT_CONFIG | VCPU_HOTPLUGGABLE,
+                          "vireoChangeVcpus", reterr);
 }
 
 HANDLER(change_vcpus) {
@@ -143,8 +151,10 @@ HANDLER(change_vcpus) {
     if (r < 0)
         return r;
     return args->async == 2
-               ? driver_begin_change(domain, &request, &((vireo_change_vcpus_ret *)ret_)->operation, reterr)
-               : driver_change_vcpus(domain, &request, &((vireo_change_vcpus_ret *)ret_)->operation, reterr);
+               ? driver_begin_change(domain, &request, &((vireo_change_vcpus_ret *)ret_)->operation,
+                                     reterr)
+               : driver_change_vcpus(domain, &request, &((vireo_change_vcpus_ret *)ret_)->operation,
+                                     reterr);
 }
 
 HANDLER(plan_vcpus) {
@@ -155,7 +165,9 @@ HANDLER(plan_vcpus) {
 
     if (r >= 0)
         r = dispatch_domain(session, &args->dom, &domain, reterr);
-    return r < 0 ? r : driver_plan_vcpus(domain, &request, &((vireo_plan_vcpus_ret *)ret_)->plan, reterr);
+    return r < 0
+               ? r
+               : driver_plan_vcpus(domain, &request, &((vireo_plan_vcpus_ret *)ret_)->plan, reterr);
 }
 
 HANDLER(reconcile) {
@@ -187,7 +199,8 @@ void vireo_update_trace(Daemon *daemon) {
 HANDLER(event_register) {
     vireo_event_register_args *args = args_;
     Client *client = client_of(session);
-    int r = dispatch_flags(args->kinds, VIREO_EVENT_OPERATION | VIREO_EVENT_TRACE | VIREO_EVENT_DRIFT,
+    int r = dispatch_flags(args->kinds,
+                           VIREO_EVENT_OPERATION | VIREO_EVENT_TRACE | VIREO_EVENT_DRIFT,
                            "vireoEventRegister", reterr);
 
     if (r < 0)
@@ -205,7 +218,8 @@ HANDLER(event_register) {
 
 static bool wants(const Client *client, unsigned kind, const uint8_t uuid[16]) {
     return (client->vireo_kinds & kind) &&
-           (!client->vireo_filtered || memcmp(client->vireo_uuid, uuid, sizeof(client->vireo_uuid)) == 0);
+           (!client->vireo_filtered ||
+            memcmp(client->vireo_uuid, uuid, sizeof(client->vireo_uuid)) == 0);
 }
 
 void vireo_send_operation(Operation *operation, void *userdata) {
@@ -219,13 +233,15 @@ void vireo_send_operation(Operation *operation, void *userdata) {
         if (!made && make_operation(operation, &message.operation, NULL) < 0)
             break;
         made = true;
-        rpc_session_send_event(client->session, VIREO_PROGRAM, VIREO_VERSION_1, VIREO_PROC_EVENT_OPERATION,
-                               (xdrproc_t)xdr_vireo_operation_msg, &message);
+        rpc_session_send_event(client->session, VIREO_PROGRAM, VIREO_VERSION_1,
+                               VIREO_PROC_EVENT_OPERATION, (xdrproc_t)xdr_vireo_operation_msg,
+                               &message);
     }
     xdr_free((xdrproc_t)xdr_vireo_operation_msg, (char *)&message);
 }
 
-void vireo_send_trace(Domain *domain, char direction, const char *text, size_t len, void *userdata) {
+void vireo_send_trace(Domain *domain, char direction, const char *text, size_t len,
+                      void *userdata) {
     Daemon *daemon = userdata;
     CLEANUP_FREE char *copy = strndup(text, MIN_OF(len, (size_t)REMOTE_STRING_MAX - 1));
     struct timespec now;
@@ -239,8 +255,9 @@ void vireo_send_trace(Domain *domain, char direction, const char *text, size_t l
     memcpy(message.dom.uuid, domain_def(domain)->uuid, sizeof(message.dom.uuid));
     for (Client *client = daemon->clients; client; client = client->next)
         if (wants(client, VIREO_EVENT_TRACE, domain_def(domain)->uuid))
-            rpc_session_send_event(client->session, VIREO_PROGRAM, VIREO_VERSION_1, VIREO_PROC_EVENT_TRACE,
-                                   (xdrproc_t)xdr_vireo_trace_msg, &message);
+            rpc_session_send_event(client->session, VIREO_PROGRAM, VIREO_VERSION_1,
+                                   VIREO_PROC_EVENT_TRACE, (xdrproc_t)xdr_vireo_trace_msg,
+                                   &message);
 }
 
 void vireo_send_drift(Domain *domain, unsigned n, const char *text, void *userdata) {
@@ -251,13 +268,14 @@ void vireo_send_drift(Domain *domain, unsigned n, const char *text, void *userda
     memcpy(message.dom.uuid, domain_def(domain)->uuid, sizeof(message.dom.uuid));
     for (Client *client = daemon->clients; client; client = client->next)
         if (wants(client, VIREO_EVENT_DRIFT, domain_def(domain)->uuid))
-            rpc_session_send_event(client->session, VIREO_PROGRAM, VIREO_VERSION_1, VIREO_PROC_EVENT_DRIFT,
-                                   (xdrproc_t)xdr_vireo_drift_msg, &message);
+            rpc_session_send_event(client->session, VIREO_PROGRAM, VIREO_VERSION_1,
+                                   VIREO_PROC_EVENT_DRIFT, (xdrproc_t)xdr_vireo_drift_msg,
+                                   &message);
 }
 
 const RpcProc vireo_procs[] = {
-    {VIREO_PROC_OPERATION_LIST, "vireoOperationList", 0, operation_list, XDR_OF(vireo_operation_list_args),
-     XDR_OF(vireo_operation_list_ret)},
+    {VIREO_PROC_OPERATION_LIST, "vireoOperationList", 0, operation_list,
+     XDR_OF(vireo_operation_list_args), XDR_OF(vireo_operation_list_ret)},
     {VIREO_PROC_OPERATION_GET, "vireoOperationGet", 0, operation_get, XDR_OF(vireo_operation_args),
      XDR_OF(vireo_operation_ret)},
     {VIREO_PROC_OPERATION_AWAIT, "vireoOperationAwait", 0, operation_await,
@@ -266,12 +284,12 @@ const RpcProc vireo_procs[] = {
      XDR_OF(vireo_operation_args), NO_XDR},
     {VIREO_PROC_OPERATION_RETRY, "vireoOperationRetry", RPC_PROC_WRITE, operation_retry,
      XDR_OF(vireo_operation_timeout_args), NO_XDR},
-    {VIREO_PROC_CHANGE_VCPUS, "vireoChangeVcpus", RPC_PROC_WRITE, change_vcpus, XDR_OF(vireo_change_vcpus_args),
-     XDR_OF(vireo_change_vcpus_ret)},
+    {VIREO_PROC_CHANGE_VCPUS, "vireoChangeVcpus", RPC_PROC_WRITE, change_vcpus,
+     XDR_OF(vireo_change_vcpus_args), XDR_OF(vireo_change_vcpus_ret)},
     {VIREO_PROC_PLAN_VCPUS, "vireoPlanVcpus", 0, plan_vcpus, XDR_OF(vireo_change_vcpus_args),
      XDR_OF(vireo_plan_vcpus_ret)},
-    {VIREO_PROC_EVENT_REGISTER, "vireoEventRegister", 0, event_register, XDR_OF(vireo_event_register_args),
-     NO_XDR},
+    {VIREO_PROC_EVENT_REGISTER, "vireoEventRegister", 0, event_register,
+     XDR_OF(vireo_event_register_args), NO_XDR},
     {VIREO_PROC_RECONCILE, "vireoReconcile", RPC_PROC_WRITE, reconcile, XDR_OF(remote_domain_args),
      XDR_OF(vireo_reconcile_ret)},
 };

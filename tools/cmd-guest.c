@@ -2,7 +2,7 @@
 /* What the guest's agent knows and does. */
 #include "vireo.h"
 
-#define TYPED_STRING 7           /* virTypedParameterType */
+#define TYPED_STRING 7             /* virTypedParameterType */
 #define AGENT_DEFAULT_TIMEOUT (-1) /* VIR_DOMAIN_QEMU_AGENT_COMMAND_DEFAULT */
 
 /* ---- guestvcpus ---- */
@@ -13,8 +13,8 @@ static int print_guest_vcpus(Tool *tool, remote_domain *dom) {
     remote_domain_get_guest_vcpus_ret ret = {0};
     json_object *object = tool->json ? json_object_new_object() : NULL;
 
-    if (CALL(tool, DOMAIN_GET_GUEST_VCPUS, remote_domain_flags_args, &call, remote_domain_get_guest_vcpus_ret, &ret,
-             &error) < 0) {
+    if (CALL(tool, DOMAIN_GET_GUEST_VCPUS, remote_domain_flags_args, &call,
+             remote_domain_get_guest_vcpus_ret, &ret, &error) < 0) {
         json_object_put(object);
         return tool_fail(NULL, "%s", error_message(error));
     }
@@ -24,7 +24,8 @@ static int print_guest_vcpus(Tool *tool, remote_domain *dom) {
         if (param->value.type != TYPED_STRING)
             continue;
         if (object)
-            json_object_object_add(object, param->field, json_object_new_string(param->value.remote_param_value_u.s));
+            json_object_object_add(object, param->field,
+                                   json_object_new_string(param->value.remote_param_value_u.s));
         else
             printf("%-15s: %s\n", param->field, param->value.remote_param_value_u.s);
     }
@@ -44,15 +45,18 @@ static int cmd_guestvcpus(Tool *tool, const Args *args) {
     if (tool_exclusive(args, "enable", "disable") < 0)
         return -EINVAL;
     if (list && !enable && !disable)
-        return tool_fail(NULL, "one of options --enable or --disable is required by option --cpulist");
+        return tool_fail(NULL,
+                         "one of options --enable or --disable is required by option --cpulist");
     if (!list && (enable || disable))
-        return tool_fail(NULL, "Option --cpulist is required by option --%s", enable ? "enable" : "disable");
+        return tool_fail(NULL, "Option --cpulist is required by option --%s",
+                         enable ? "enable" : "disable");
     if (tool_domain(tool, args, &dom) < 0)
         return -EIO;
     if (!list)
         return print_guest_vcpus(tool, &dom);
     call.dom = dom;
-    if (CALL_VOID(tool, DOMAIN_SET_GUEST_VCPUS, remote_domain_set_guest_vcpus_args, &call, &error) < 0)
+    if (CALL_VOID(tool, DOMAIN_SET_GUEST_VCPUS, remote_domain_set_guest_vcpus_args, &call, &error) <
+        0)
         return tool_fail(NULL, "%s", error_message(error));
     return 0;
 }

@@ -49,8 +49,8 @@ static int cmd_capabilities(Tool *tool, const Args *args) {
 static int get_domcapabilities(Tool *tool, const char *const texts[4], char **ret, Error **reterr) {
     remote_string strings[4] = {(char *)texts[0], (char *)texts[1], (char *)texts[2],
                                 (char *)texts[3]};
-    remote_connect_get_domain_capabilities_args call = {.emulatorbin =
-                                                            texts[0] ? &strings[0] : NULL,
+    remote_connect_get_domain_capabilities_args call = {.emulatorbin = texts[0] ? &strings[0]
+                                                                                : NULL,
                                                         .arch = texts[1] ? &strings[1] : NULL,
                                                         .machine = texts[2] ? &strings[2] : NULL,
                                                         .virttype = texts[3] ? &strings[3] : NULL};

@@ -205,8 +205,8 @@ static void get_security(Tool *tool, const remote_domain *dom, Info *info) {
     remote_domain_get_security_label_ret label = {0};
     remote_domain_get_security_label_args call = {.dom = *dom};
 
-    if (CALL_NONE(tool, NODE_GET_SECURITY_MODEL, remote_node_get_security_model_ret, &model,
-                  NULL) < 0)
+    if (CALL_NONE(tool, NODE_GET_SECURITY_MODEL, remote_node_get_security_model_ret, &model, NULL) <
+        0)
         return;
     if (model.model.model_len > 0) {
         info->model = text_format("%.*s", (int)model.model.model_len, model.model.model_val);
@@ -427,8 +427,8 @@ static int print_nodes(const xmlNodeSet *nodes, xmlDoc *doc, bool wrap) {
 }
 
 static int print_xpath(const char *xml, const char *expression, bool wrap) {
-    xmlDoc *doc =
-        xmlReadMemory(xml, (int)strlen(xml), NULL, NULL, XML_PARSE_NONET | XML_PARSE_NOERROR);
+    xmlDoc *doc = xmlReadMemory(xml, (int)strlen(xml), NULL, NULL,
+                                XML_PARSE_NONET | XML_PARSE_NOERROR);
     xmlXPathContext *context = doc ? xmlXPathNewContext(doc) : NULL;
     xmlXPathObject *object = context ? xmlXPathEval(BAD_CAST expression, context) : NULL;
     int r;
@@ -456,9 +456,10 @@ static int cmd_dumpxml(Tool *tool, const Args *args) {
     CLEANUP_DOMAIN remote_domain dom = {0};
     CLEANUP_ERROR Error *error = NULL;
     CLEANUP_FREE char *xml = NULL;
-    unsigned flags =
-        (args_has(args, "security-info") ? 1u : 0) | (args_has(args, "inactive") ? 2u : 0) |
-        (args_has(args, "update-cpu") ? 4u : 0) | (args_has(args, "migratable") ? 8u : 0);
+    unsigned flags = (args_has(args, "security-info") ? 1u : 0) |
+                     (args_has(args, "inactive") ? 2u : 0) |
+                     (args_has(args, "update-cpu") ? 4u : 0) |
+                     (args_has(args, "migratable") ? 8u : 0);
 
     if (tool_domain(tool, args, &dom) < 0)
         return -EIO;

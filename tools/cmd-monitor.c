@@ -27,8 +27,8 @@ static char *build_command(const Args *args, bool hmp) {
     object = json_object_new_object();
     json_object_object_add(object, "execute", json_object_new_string(args->rest[0]));
     if (*text) {
-        CLEANUP_FREE char *wrapped =
-            *text == '{' ? text_format("%s", text) : text_format("{%s}", text);
+        CLEANUP_FREE char *wrapped = *text == '{' ? text_format("%s", text)
+                                                  : text_format("{%s}", text);
 
         arguments = json_tokener_parse(wrapped);
         if (!arguments) {
@@ -47,8 +47,8 @@ static char *build_command(const Args *args, bool hmp) {
 
 /* Text that was formatted anew gets no second empty line, as in virsh. */
 static void print_formatted(const Tool *tool, json_object *object, int flags) {
-    const char *text =
-        json_object_to_json_string_ext(object, flags | JSON_C_TO_STRING_NOSLASHESCAPE);
+    const char *text = json_object_to_json_string_ext(object,
+                                                      flags | JSON_C_TO_STRING_NOSLASHESCAPE);
 
     printf(tool->quiet || tool->json ? "%s\n" : "%s", text);
 }
@@ -101,8 +101,8 @@ static int cmd_monitor_command(Tool *tool, const Args *args) {
     text = build_command(args, args_has(args, "hmp"));
     if (!text)
         return tool_fail(NULL, "the command's arguments are not JSON");
-    call =
-        (qemu_domain_monitor_command_args){.dom = dom, .cmd = text, .flags = args_has(args, "hmp")};
+    call = (qemu_domain_monitor_command_args){
+        .dom = dom, .cmd = text, .flags = args_has(args, "hmp")};
     if (rpc_client_call(tool->client, QEMU_PROGRAM, QEMU_PROC_DOMAIN_MONITOR_COMMAND,
                         (xdrproc_t)xdr_qemu_domain_monitor_command_args, &call,
                         (xdrproc_t)xdr_qemu_domain_monitor_command_ret, &ret, -1, &error) < 0)
@@ -378,17 +378,20 @@ static bool print_device(Watch *watch, const struct EventType *type, const RpcEv
 static bool print_agent(Watch *watch, const struct EventType *type, const RpcEvent *event) {
     remote_domain_event_callback_agent_lifecycle_msg msg = {0};
     bool ok = frame_decode(event->payload, event->len,
-                           (xdrproc_t)xdr_remote_domain_event_callback_agent_lifecycle_msg, &msg) == 0;
+                           (xdrproc_t)xdr_remote_domain_event_callback_agent_lifecycle_msg,
+                           &msg) == 0;
 
     if (ok)
-        print_event(watch, type->name, &msg.dom, "state", msg.state == 1 ? "connected" : "disconnected");
+        print_event(watch, type->name, &msg.dom, "state",
+                    msg.state == 1 ? "connected" : "disconnected");
     xdr_free((xdrproc_t)xdr_remote_domain_event_callback_agent_lifecycle_msg, &msg);
     return ok;
 }
 
 static bool print_vcpu(Watch *watch, const struct EventType *type, const RpcEvent *event) {
     remote_domain_event_vcpu_removed_msg msg = {0};
-    bool ok = frame_decode(event->payload, event->len, (xdrproc_t)xdr_remote_domain_event_vcpu_removed_msg, &msg) == 0;
+    bool ok = frame_decode(event->payload, event->len,
+                           (xdrproc_t)xdr_remote_domain_event_vcpu_removed_msg, &msg) == 0;
 
     if (ok) {
         CLEANUP_FREE char *text = text_format("%u", msg.vcpu);
@@ -402,8 +405,8 @@ static bool print_vcpu(Watch *watch, const struct EventType *type, const RpcEven
 /* virsh has the parameters in lines of their own. */
 static bool print_tunable(Watch *watch, const struct EventType *type, const RpcEvent *event) {
     remote_domain_event_callback_tunable_msg msg = {0};
-    bool ok = frame_decode(event->payload, event->len, (xdrproc_t)xdr_remote_domain_event_callback_tunable_msg, &msg) ==
-              0;
+    bool ok = frame_decode(event->payload, event->len,
+                           (xdrproc_t)xdr_remote_domain_event_callback_tunable_msg, &msg) == 0;
 
     if (ok && watch->tool->json) {
         json_object *object = event_json(type->name, &msg.dom), *params = json_object_new_object();
@@ -424,7 +427,8 @@ static bool print_tunable(Watch *watch, const struct EventType *type, const RpcE
     return ok;
 }
 
-/* Somebody changed the limits of a domain's threads behind the daemon's back, and it has mended them. */
+/* Somebody changed the limits of a domain's threads behind the daemon's back, and it has mended
+ * them. */
 static bool print_drift(Watch *watch, const struct EventType *type, const RpcEvent *event) {
     vireo_drift_msg msg = {0};
     bool ok = frame_decode(event->payload, event->len, (xdrproc_t)xdr_vireo_drift_msg, &msg) == 0;
@@ -451,8 +455,9 @@ static bool print_drift(Watch *watch, const struct EventType *type, const RpcEve
 
 static bool print_domain_event(Watch *watch, const RpcEvent *event) {
     static bool (*const printers[])(Watch *, const struct EventType *, const RpcEvent *) = {
-        [EVENT_LIFECYCLE] = print_lifecycle, [EVENT_DOMAIN] = print_plain, [EVENT_DEVICE] = print_device,
-        [EVENT_AGENT] = print_agent,         [EVENT_VCPU] = print_vcpu,    [EVENT_TUNABLE] = print_tunable,
+        [EVENT_LIFECYCLE] = print_lifecycle, [EVENT_DOMAIN] = print_plain,
+        [EVENT_DEVICE] = print_device,       [EVENT_AGENT] = print_agent,
+        [EVENT_VCPU] = print_vcpu,           [EVENT_TUNABLE] = print_tunable,
         [EVENT_DRIFT] = print_drift};
 
     for (size_t i = 0; i < ARRAY_SIZE(event_types); i++) {
@@ -481,8 +486,8 @@ static int register_drift(Tool *tool, unsigned kinds, remote_domain *dom, Error 
                            (xdrproc_t)xdr_vireo_event_register_args, &call, NULL, NULL, -1, reterr);
 }
 
-static int register_event(Tool *tool, const struct EventType *type, remote_domain *dom, Registered *registered,
-                          Error **reterr) {
+static int register_event(Tool *tool, const struct EventType *type, remote_domain *dom,
+                          Registered *registered, Error **reterr) {
     remote_connect_domain_event_callback_register_any_args call = {.eventID = type->id, .dom = dom};
     remote_connect_domain_event_callback_register_any_ret ret = {0};
     int r;
@@ -492,15 +497,17 @@ static int register_event(Tool *tool, const struct EventType *type, remote_domai
         registered->drift = r >= 0;
         return r;
     }
-    r = CALL(tool, CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY, remote_connect_domain_event_callback_register_any_args,
-             &call, remote_connect_domain_event_callback_register_any_ret, &ret, reterr);
+    r = CALL(tool, CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY,
+             remote_connect_domain_event_callback_register_any_args, &call,
+             remote_connect_domain_event_callback_register_any_ret, &ret, reterr);
     if (r >= 0)
         registered->ids[registered->n_ids++] = ret.callbackID;
     return r;
 }
 
 /* Registers all types (name NULL: single refusals are passed over) or one. */
-static int register_events(Tool *tool, const char *name, remote_domain *dom, Registered *registered) {
+static int register_events(Tool *tool, const char *name, remote_domain *dom,
+                           Registered *registered) {
     bool known = false;
 
     for (size_t i = 0; i < ARRAY_SIZE(event_types); i++) {
@@ -517,7 +524,8 @@ static int register_events(Tool *tool, const char *name, remote_domain *dom, Reg
 
 static void deregister_events(Tool *tool, const Registered *registered) {
     for (size_t i = 0; i < registered->n_ids; i++) {
-        remote_connect_domain_event_callback_deregister_any_args call = {.callbackID = registered->ids[i]};
+        remote_connect_domain_event_callback_deregister_any_args call = {
+            .callbackID = registered->ids[i]};
 
         CALL_VOID(tool, CONNECT_DOMAIN_EVENT_CALLBACK_DEREGISTER_ANY,
                   remote_connect_domain_event_callback_deregister_any_args, &call, NULL);

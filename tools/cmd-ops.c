@@ -51,7 +51,8 @@ static void print_operation(const Tool *tool, const vireo_operation *operation) 
     format_time(operation->started, started);
     format_time(operation->ended, ended);
     printf("%-16s%" PRIu64 "\n%-16s%s\n%-16s%s\n%-16s%s\n", "Id:", (uint64_t)operation->id,
-           "Domain:", operation->dom.name, "Operation:", operation->what, "State:", operation->state);
+           "Domain:", operation->dom.name, "Operation:", operation->what,
+           "State:", operation->state);
     if (operation->detail)
         printf("%-16s%s\n", "Detail:", *operation->detail);
     if (operation->guest)
@@ -70,8 +71,12 @@ static void print_table(const vireo_operation_list_ret *list) {
     for (u_int i = list->operations.operations_len; i-- > 0;) {
         const vireo_operation *operation = &list->operations.operations_val[i];
         char id[24], started[32];
-        const char *cells[] = {id,      operation->dom.name, operation->what, operation->state,
-                               started, operation->detail ? *operation->detail : ""};
+        const char *cells[] = {id,
+                               operation->dom.name,
+                               operation->what,
+                               operation->state,
+                               started,
+                               operation->detail ? *operation->detail : ""};
 
         snprintf(id, sizeof(id), "%" PRIu64, (uint64_t)operation->id);
         format_time(operation->started, started);
@@ -82,10 +87,12 @@ static void print_table(const vireo_operation_list_ret *list) {
     putchar('\n');
 }
 
-static int get_list(Tool *tool, remote_domain *dom, bool all, vireo_operation_list_ret *ret, Error **reterr) {
+static int get_list(Tool *tool, remote_domain *dom, bool all, vireo_operation_list_ret *ret,
+                    Error **reterr) {
     vireo_operation_list_args call = {.dom = dom, .flags = all ? 0 : 1};
 
-    return VIREO_CALL(tool, OPERATION_LIST, vireo_operation_list_args, &call, vireo_operation_list_ret, ret, reterr);
+    return VIREO_CALL(tool, OPERATION_LIST, vireo_operation_list_args, &call,
+                      vireo_operation_list_ret, ret, reterr);
 }
 
 int ops_under_way(Tool *tool, remote_domain *dom, vireo_operation_list_ret *ret, Error **reterr) {
@@ -99,7 +106,8 @@ static int ops_list(Tool *tool, const Args *args) {
 
     if (args_has(args, "domain") && tool_domain(tool, args, &dom) < 0)
         return -EIO;
-    if (get_list(tool, args_has(args, "domain") ? &dom : NULL, args_has(args, "all"), &ret, &error) < 0)
+    if (get_list(tool, args_has(args, "domain") ? &dom : NULL, args_has(args, "all"), &ret,
+                 &error) < 0)
         return tool_fail(error, "Failed to list operations");
     if (tool->json) {
         json_object *array = json_object_new_array();
@@ -121,8 +129,8 @@ static int ops_await(Tool *tool, uint64_t id, uint64_t timeout_ms, bool wait) {
     vireo_operation_ret ret = {0};
     bool good;
 
-    if (VIREO_CALL(tool, OPERATION_AWAIT, vireo_operation_timeout_args, &call, vireo_operation_ret, &ret,
-                   &error) < 0)
+    if (VIREO_CALL(tool, OPERATION_AWAIT, vireo_operation_timeout_args, &call, vireo_operation_ret,
+                   &ret, &error) < 0)
         return tool_fail(error, "Failed to get operation %" PRIu64, id);
     print_operation(tool, &ret.operation);
     good = strcmp(ret.operation.state, "done") == 0;
@@ -165,12 +173,12 @@ int ops_follow(Tool *tool, uint64_t id, bool to_the_end) {
         vireo_operation_timeout_args call = {.id = id, .timeout_ms = PROGRESS_MS};
         vireo_operation_ret ret = {0};
 
-        if (VIREO_CALL(tool, OPERATION_AWAIT, vireo_operation_timeout_args, &call, vireo_operation_ret, &ret,
-                       &error) < 0)
+        if (VIREO_CALL(tool, OPERATION_AWAIT, vireo_operation_timeout_args, &call,
+                       vireo_operation_ret, &ret, &error) < 0)
             return tool_fail(error, "Failed to get operation %" PRIu64, id);
         over = ret.operation.ended || (!to_the_end && strcmp(ret.operation.state, "pending") == 0);
-        over = over && (!to_the_end || ret.operation.guest || strcmp(ret.operation.state, "done") != 0 ||
-                        !ret.operation.plug);
+        over = over && (!to_the_end || ret.operation.guest ||
+                        strcmp(ret.operation.state, "done") != 0 || !ret.operation.plug);
         if (!over)
             print_progress(tool, &ret.operation, &shown);
         else if (shown)
@@ -198,7 +206,8 @@ static int ops_retry(Tool *tool, uint64_t id, uint64_t timeout_ms) {
     vireo_operation_timeout_args call = {.id = id, .timeout_ms = timeout_ms};
 
     if (rpc_client_call(tool->client, VIREO_PROGRAM, VIREO_PROC_OPERATION_RETRY,
-                        (xdrproc_t)xdr_vireo_operation_timeout_args, &call, NULL, NULL, -1, &error) < 0)
+                        (xdrproc_t)xdr_vireo_operation_timeout_args, &call, NULL, NULL, -1,
+                        &error) < 0)
         return tool_fail(error, "Failed to retry operation %" PRIu64, id);
     tool_say(tool, "Operation %" PRIu64 " done\n", id);
     return 0;
@@ -216,16 +225,18 @@ static int cmd_ops(Tool *tool, const Args *args) {
                          args_string(args, "timeout"), "timeout");
     if (!action || strcmp(action, "list") == 0)
         return ops_list(tool, args);
-    if (strcmp(action, "show") != 0 && strcmp(action, "await") != 0 && strcmp(action, "cancel") != 0 &&
-        strcmp(action, "retry") != 0)
-        return tool_fail(NULL, "unknown action '%s'; one of list, show, await, cancel, retry", action);
+    if (strcmp(action, "show") != 0 && strcmp(action, "await") != 0 &&
+        strcmp(action, "cancel") != 0 && strcmp(action, "retry") != 0)
+        return tool_fail(NULL, "unknown action '%s'; one of list, show, await, cancel, retry",
+                         action);
     if (id == 0)
-        return tool_fail(NULL, "ops %s needs the id of an operation; 'ops list --all' shows them", action);
+        return tool_fail(NULL, "ops %s needs the id of an operation; 'ops list --all' shows them",
+                         action);
     if (strcmp(action, "show") == 0)
         return ops_await(tool, (uint64_t)id, 0, false);
     if (strcmp(action, "await") == 0)
-        return ops_await(tool, (uint64_t)id, (uint64_t)(args_has(args, "timeout") ? seconds : 86400) * 1000,
-                         true);
+        return ops_await(tool, (uint64_t)id,
+                         (uint64_t)(args_has(args, "timeout") ? seconds : 86400) * 1000, true);
     return strcmp(action, "cancel") == 0 ? ops_cancel(tool, (uint64_t)id)
                                          : ops_retry(tool, (uint64_t)id, (uint64_t)seconds * 1000);
 }
@@ -263,7 +274,8 @@ static int cmd_trace(Tool *tool, const Args *args) {
     if (tool_domain(tool, args, &dom) < 0)
         return -EIO;
     if (rpc_client_call(tool->client, VIREO_PROGRAM, VIREO_PROC_EVENT_REGISTER,
-                        (xdrproc_t)xdr_vireo_event_register_args, &call, NULL, NULL, -1, &error) < 0)
+                        (xdrproc_t)xdr_vireo_event_register_args, &call, NULL, NULL, -1,
+                        &error) < 0)
         return tool_fail(error, "Failed to trace domain '%s'", dom.name);
     return tool_follow(tool, print_trace, &trace);
 }
@@ -280,14 +292,16 @@ static const Option trace_options[] = {OPTION_DOMAIN, OPTION_END};
 static const Command commands[] = {
     {.name = "ops",
      .help = "operations: live vCPU changes under way",
-     .description = "Lists live vCPU changes that are under way or pending in the guest, shows one, waits\n"
-                    "for it, gives it up, or asks the guest again.",
+     .description =
+         "Lists live vCPU changes that are under way or pending in the guest, shows one, waits\n"
+         "for it, gives it up, or asks the guest again.",
      .options = ops_options,
      .json = true,
      .run = cmd_ops},
     {.name = "trace",
      .help = "follow a domain's QMP conversation",
-     .description = "Prints each line of QMP as it goes: > sent, < answered, ! event. Ends with Ctrl-C.",
+     .description =
+         "Prints each line of QMP as it goes: > sent, < answered, ! event. Ends with Ctrl-C.",
      .options = trace_options,
      .run = cmd_trace},
     {0}};

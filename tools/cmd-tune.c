@@ -16,7 +16,8 @@ static void print_mended(const Tool *tool, const vireo_reconcile_ret *ret) {
     }
     fputs(ret->text, stdout);
     if (ret->differences)
-        tool_say(tool, "%u %s mended\n", ret->differences, ret->differences == 1 ? "difference" : "differences");
+        tool_say(tool, "%u %s mended\n", ret->differences,
+                 ret->differences == 1 ? "difference" : "differences");
     else
         tool_say(tool, "Nothing to mend\n");
 }
@@ -30,7 +31,8 @@ static int cmd_reconcile(Tool *tool, const Args *args) {
     if (tool_domain(tool, args, &dom) < 0)
         return -EIO;
     call.dom = dom;
-    if (rpc_client_call(tool->client, VIREO_PROGRAM, VIREO_PROC_RECONCILE, (xdrproc_t)xdr_remote_domain_args, &call,
+    if (rpc_client_call(tool->client, VIREO_PROGRAM, VIREO_PROC_RECONCILE,
+                        (xdrproc_t)xdr_remote_domain_args, &call,
                         (xdrproc_t)xdr_vireo_reconcile_ret, &ret, -1, &error) < 0)
         return tool_fail(error, "Failed to reconcile domain '%s'", dom.name);
     print_mended(tool, &ret);
@@ -55,7 +57,8 @@ static const Option emulatorpin_options[] = {
     OPTION_LIVE,
     OPTION_CURRENT,
     OPTION_END};
-static const Option iothreadinfo_options[] = {OPTION_DOMAIN, OPTION_CONFIG, OPTION_LIVE, OPTION_CURRENT, OPTION_END};
+static const Option iothreadinfo_options[] = {OPTION_DOMAIN, OPTION_CONFIG, OPTION_LIVE,
+                                              OPTION_CURRENT, OPTION_END};
 static const Option iothreadpin_options[] = {
     OPTION_DOMAIN,
     {"iothread", OPTION_NUMBER, true, "IOThread ID number"},
@@ -65,25 +68,20 @@ static const Option iothreadpin_options[] = {
     OPTION_CURRENT,
     OPTION_END};
 static const Option iothreadadd_options[] = {
-    OPTION_DOMAIN,
-    {"id", OPTION_NUMBER, true, "iothread for the new IOThread"},
-    OPTION_CONFIG,
-    OPTION_LIVE,
-    OPTION_CURRENT,
-    OPTION_END};
+    OPTION_DOMAIN,  {"id", OPTION_NUMBER, true, "iothread for the new IOThread"},
+    OPTION_CONFIG,  OPTION_LIVE,
+    OPTION_CURRENT, OPTION_END};
 static const Option iothreaddel_options[] = {
-    OPTION_DOMAIN,
-    {"id", OPTION_NUMBER, true, "iothread_id for the IOThread to delete"},
-    OPTION_CONFIG,
-    OPTION_LIVE,
-    OPTION_CURRENT,
-    OPTION_END};
+    OPTION_DOMAIN,  {"id", OPTION_NUMBER, true, "iothread_id for the IOThread to delete"},
+    OPTION_CONFIG,  OPTION_LIVE,
+    OPTION_CURRENT, OPTION_END};
 static const Option iothreadset_options[] = {
     OPTION_DOMAIN,
     {"id", OPTION_NUMBER, true, "iothread id of existing IOThread"},
     {"poll-max-ns", OPTION_NUMBER, false, "set the maximum IOThread polling time in ns"},
     {"poll-grow", OPTION_NUMBER, false, "set the value to increase the IOThread polling time"},
-    {"poll-shrink", OPTION_NUMBER, false, "set the value for reduction of the IOThread polling time"},
+    {"poll-shrink", OPTION_NUMBER, false,
+     "set the value for reduction of the IOThread polling time"},
     {"thread-pool-min", OPTION_NUMBER, false, "lower boundary for worker thread pool"},
     {"thread-pool-max", OPTION_NUMBER, false, "upper boundary for worker thread pool"},
     OPTION_CONFIG,
@@ -92,7 +90,8 @@ static const Option iothreadset_options[] = {
     OPTION_END};
 static const Option numatune_options[] = {
     OPTION_DOMAIN,
-    {"mode", OPTION_STRING, false, "NUMA mode: strict, preferred, interleave, restrictive, or its number"},
+    {"mode", OPTION_STRING, false,
+     "NUMA mode: strict, preferred, interleave, restrictive, or its number"},
     {"nodeset", OPTION_STRING, false, "NUMA node selections to set"},
     OPTION_CONFIG,
     OPTION_LIVE,
@@ -160,8 +159,10 @@ static const Command commands[] = {
      .run = cmd_numatune},
     {.name = "reconcile",
      .help = "mend limits that somebody else changed",
-     .description = "Compares what the kernel has for the domain's threads (CPUs, cgroups, scheduler) with what the\n"
-                    "domain says, mends each difference, and prints it. 'event --event drift' waits for such.",
+     .description =
+         "Compares what the kernel has for the domain's threads (CPUs, cgroups, scheduler) with "
+         "what the\n"
+         "domain says, mends each difference, and prints it. 'event --event drift' waits for such.",
      .options = reconcile_options,
      .json = true,
      .run = cmd_reconcile},

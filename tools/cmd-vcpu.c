@@ -48,7 +48,8 @@ int vcpu_get_pins(Tool *tool, const remote_domain *dom, int n, int n_cpus, unsig
                 remote_domain_get_vcpu_pin_info_ret, ret, reterr);
 }
 
-const uint8_t *vcpu_pin_of(const remote_domain_get_vcpu_pin_info_ret *pins, size_t id, size_t map_len) {
+const uint8_t *vcpu_pin_of(const remote_domain_get_vcpu_pin_info_ret *pins, size_t id,
+                           size_t map_len) {
     if (id >= (size_t)MAX_OF(pins->num, 0) || (id + 1) * map_len > pins->cpumaps.cpumaps_len)
         return NULL;
     return (uint8_t *)pins->cpumaps.cpumaps_val + id * map_len;
@@ -73,7 +74,8 @@ static int setvcpus_flags(const Args *args, unsigned *ret) {
 
 /* --plan, --async, --wait and --timeout are Vireo's own: its program has a call for them. */
 static bool is_own(const Args *args) {
-    return args_has(args, "plan") || args_has(args, "async") || args_has(args, "timeout") || args_has(args, "wait");
+    return args_has(args, "plan") || args_has(args, "async") || args_has(args, "timeout") ||
+           args_has(args, "wait");
 }
 
 /* A terminal gets a line of progress, which takes that program too, if the server has it. */
@@ -107,7 +109,9 @@ static int change_own(Tool *tool, const Args *args, vireo_change_vcpus_args *cal
         return tool_fail(NULL, "Numeric value '%s' for <%s> option is malformed or out of range",
                          args_string(args, "timeout"), "timeout");
     call->timeout_ms = (uint64_t)seconds * 1000;
-    call->async = args_has(args, "async") ? 1 : args_has(args, "wait") || wants_progress(tool, args) ? 2 : 0;
+    call->async = args_has(args, "async")                                ? 1
+                  : args_has(args, "wait") || wants_progress(tool, args) ? 2
+                                                                         : 0;
     if (call->flags == 0 && !args_has(args, "current"))
         call->flags = VCPU_LIVE;
     if (args_has(args, "plan"))
@@ -115,8 +119,9 @@ static int change_own(Tool *tool, const Args *args, vireo_change_vcpus_args *cal
     if (rpc_client_call(tool->client, VIREO_PROGRAM, VIREO_PROC_CHANGE_VCPUS,
                         (xdrproc_t)xdr_vireo_change_vcpus_args, call,
                         (xdrproc_t)xdr_vireo_change_vcpus_ret, &ret, -1, &error) < 0)
-        return !is_own(args) && error->code == ERROR_RPC ? -EOPNOTSUPP
-                                                         : tool_fail(NULL, "%s", error_message(error));
+        return !is_own(args) && error->code == ERROR_RPC
+                   ? -EOPNOTSUPP
+                   : tool_fail(NULL, "%s", error_message(error));
     if (call->async == 2)
         return ret.operation ? ops_follow(tool, ret.operation, args_has(args, "wait")) : 0;
     if (call->async && ret.operation)
@@ -149,8 +154,8 @@ static int cmd_setvcpus(Tool *tool, const Args *args) {
             return r;
     }
     plain = (remote_domain_set_vcpus_args){.dom = dom, .nvcpus = (unsigned)count};
-    call =
-        (remote_domain_set_vcpus_flags_args){.dom = dom, .nvcpus = (unsigned)count, .flags = flags};
+    call = (remote_domain_set_vcpus_flags_args){
+        .dom = dom, .nvcpus = (unsigned)count, .flags = flags};
     /* Without any option the old call: the running domain. */
     if (flags == 0 && !args_has(args, "current"))
         r = CALL_VOID(tool, DOMAIN_SET_VCPUS, remote_domain_set_vcpus_args, &plain, &error);
@@ -251,8 +256,8 @@ static int cmd_vcpucount(Tool *tool, const Args *args) {
         return -EIO;
     if (!maximum && !args_has(args, "active") && !flags && !args_has(args, "current") && !guest)
         return all_counts(tool, &dom);
-    count = vcpu_get_count(tool, &dom, flags | (maximum ? VCPU_MAXIMUM : 0) | (guest ? VCPU_GUEST : 0),
-                      &error);
+    count = vcpu_get_count(tool, &dom,
+                           flags | (maximum ? VCPU_MAXIMUM : 0) | (guest ? VCPU_GUEST : 0), &error);
     if (count < 0)
         return tool_fail(NULL, "%s", error_message(error));
     if (tool->json) {
@@ -274,7 +279,7 @@ typedef struct VcpuInfo {
     int state, cpu; /* cpu negative: not known; state -1: the domain is off */
     uint64_t time_ns;
     const uint8_t *map, *asked; /* where it may run, and where it shall; asked NULL: not known */
-    bool differs;               /* these two do, and not because of CPUs that the host has offline */
+    bool differs;     /* these two do, and not because of CPUs that the host has offline */
     uint64_t removal; /* the operation the guest was asked to release it by, or 0 */
 } VcpuInfo;
 
@@ -286,8 +291,10 @@ static const char *vcpu_state(int state) {
     return state >= 0 && (size_t)state < ARRAY_SIZE(names) ? names[state] : "no state";
 }
 
-static void print_map(const char *title, const uint8_t *map, size_t map_len, size_t n_cpus, bool pretty) {
-    CLEANUP_FREE char *text = pretty ? format_cpulist(map, map_len, n_cpus) : format_cpumap(map, map_len, n_cpus);
+static void print_map(const char *title, const uint8_t *map, size_t map_len, size_t n_cpus,
+                      bool pretty) {
+    CLEANUP_FREE char *text = pretty ? format_cpulist(map, map_len, n_cpus)
+                                     : format_cpumap(map, map_len, n_cpus);
 
     if (pretty)
         printf("%-15s %s (out of %zu)\n", title, text, n_cpus);
@@ -340,7 +347,8 @@ static void print_vcpus(Tool *tool, const VcpuInfo *vcpus, size_t n, size_t map_
         json_object_object_add(object, "requested",
                                vcpu->asked ? json_cpulist(vcpu->asked, map_len, n_cpus) : NULL);
         if (vcpu->removal)
-            json_object_object_add(object, "pending_removal", json_object_new_uint64(vcpu->removal));
+            json_object_object_add(object, "pending_removal",
+                                   json_object_new_uint64(vcpu->removal));
         json_object_array_add(list, object);
     }
     if (list)
@@ -396,7 +404,8 @@ static int print_inactive(Tool *tool, const remote_domain *dom, int n_cpus, bool
         const uint8_t *map = vcpu_pin_of(&pins, i, map_len);
 
         if (map && enabled[i])
-            vcpus[n++] = (VcpuInfo){.number = (unsigned)i, .state = -1, .cpu = -1, .map = map, .asked = map};
+            vcpus[n++] = (VcpuInfo){
+                .number = (unsigned)i, .state = -1, .cpu = -1, .map = map, .asked = map};
     }
     print_vcpus(tool, vcpus, n, map_len, (size_t)n_cpus, pretty);
     return 0;
@@ -425,7 +434,8 @@ static bool is_online_map(Tool *tool, const uint8_t *map, size_t map_len) {
     remote_node_get_cpu_map_ret ret = {0};
     bool same;
 
-    if (CALL(tool, NODE_GET_CPU_MAP, remote_node_get_cpu_map_args, &call, remote_node_get_cpu_map_ret, &ret, NULL) < 0)
+    if (CALL(tool, NODE_GET_CPU_MAP, remote_node_get_cpu_map_args, &call,
+             remote_node_get_cpu_map_ret, &ret, NULL) < 0)
         return false;
     same = ret.cpumap.cpumap_len >= map_len && memcmp(ret.cpumap.cpumap_val, map, map_len) == 0;
     xdr_free((xdrproc_t)xdr_remote_node_get_cpu_map_ret, (char *)&ret);
@@ -440,10 +450,10 @@ static bool has_all(const uint8_t *map, size_t n_cpus) {
     return n == n_cpus;
 }
 
-/* Adds what was asked for. One that has no pin was asked to run on all CPUs: that it cannot on those that are offline
- * is nothing to tell. */
-static void mark_requests(Tool *tool, const remote_domain_get_vcpu_pin_info_ret *pins, VcpuInfo *vcpus, size_t n,
-                          int n_cpus) {
+/* Adds what was asked for. One that has no pin was asked to run on all CPUs: that it cannot on
+ * those that are offline is nothing to tell. */
+static void mark_requests(Tool *tool, const remote_domain_get_vcpu_pin_info_ret *pins,
+                          VcpuInfo *vcpus, size_t n, int n_cpus) {
     size_t map_len = vcpu_map_len(n_cpus);
 
     for (size_t i = 0; i < n; i++) {
@@ -451,12 +461,13 @@ static void mark_requests(Tool *tool, const remote_domain_get_vcpu_pin_info_ret 
 
         vcpu->asked = vcpu_pin_of(pins, vcpu->number, map_len);
         vcpu->differs = vcpu->asked && memcmp(vcpu->asked, vcpu->map, map_len) != 0 &&
-                        !(has_all(vcpu->asked, (size_t)n_cpus) && is_online_map(tool, vcpu->map, map_len));
+                        !(has_all(vcpu->asked, (size_t)n_cpus) &&
+                          is_online_map(tool, vcpu->map, map_len));
     }
 }
 
-static int print_active(Tool *tool, remote_domain *dom, const remote_domain_get_vcpus_ret *ret, int n_cpus,
-                        bool pretty) {
+static int print_active(Tool *tool, remote_domain *dom, const remote_domain_get_vcpus_ret *ret,
+                        int n_cpus, bool pretty) {
     CLEANUP(vcpu_pins_done) remote_domain_get_vcpu_pin_info_ret pins = {0};
     size_t map_len = vcpu_map_len(n_cpus), n = ret->info.info_len;
     CLEANUP_FREE VcpuInfo *vcpus = calloc(n + 1, sizeof(*vcpus));
@@ -474,7 +485,8 @@ static int print_active(Tool *tool, remote_domain *dom, const remote_domain_get_
                               .map = (uint8_t *)ret->cpumaps.cpumaps_val + i * map_len};
         last = MAX_OF(last, info->number);
     }
-    if (last < VCPUS_MAX && vcpu_get_pins(tool, dom, (int)last + 1, n_cpus, VCPU_LIVE, &pins, NULL) >= 0)
+    if (last < VCPUS_MAX &&
+        vcpu_get_pins(tool, dom, (int)last + 1, n_cpus, VCPU_LIVE, &pins, NULL) >= 0)
         mark_requests(tool, &pins, vcpus, n, n_cpus);
     mark_removals(tool, dom, vcpus, n);
     print_vcpus(tool, vcpus, n, map_len, (size_t)n_cpus, pretty);
@@ -526,7 +538,8 @@ static const Option setvcpus_options[] = {
     {"hotpluggable", OPTION_FLAG, false, "make added vcpus hot(un)pluggable"},
     {"plan", OPTION_FLAG, false, "show what would be done, change nothing"},
     {"async", OPTION_FLAG, false, "return once the guest has been asked to release vCPUs"},
-    {"wait", OPTION_FLAG, false, "wait until the guest has released or taken up the vCPUs, however long that is"},
+    {"wait", OPTION_FLAG, false,
+     "wait until the guest has released or taken up the vCPUs, however long that is"},
     {"timeout", OPTION_NUMBER, false, "seconds to wait for the guest's release"},
     OPTION_END};
 static const Option setvcpu_options[] = {
@@ -539,7 +552,8 @@ static const Option setvcpu_options[] = {
     OPTION_CURRENT,
     {"plan", OPTION_FLAG, false, "show what would be done, change nothing"},
     {"async", OPTION_FLAG, false, "return once the guest has been asked to release vCPUs"},
-    {"wait", OPTION_FLAG, false, "wait until the guest has released or taken up the vCPUs, however long that is"},
+    {"wait", OPTION_FLAG, false,
+     "wait until the guest has released or taken up the vCPUs, however long that is"},
     {"timeout", OPTION_NUMBER, false, "seconds to wait for the guest's release"},
     OPTION_END};
 static const Option vcpucount_options[] = {

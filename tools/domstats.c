@@ -7,14 +7,17 @@
 static const struct Choice {
     const char *option;
     unsigned bit;
-} groups[] = {
-    {"state", 1u << 0},     {"cpu-total", 1u << 1}, {"balloon", 1u << 2},  {"vcpu", 1u << 3},
-    {"interface", 1u << 4}, {"block", 1u << 5},     {"perf", 1u << 6},     {"iothread", 1u << 7},
-    {"memory", 1u << 8},    {"dirtyrate", 1u << 9}, {"vm", 1u << 10},
-}, filters[] = {
-    {"list-active", 1u << 0},  {"list-inactive", 1u << 1}, {"list-persistent", 1u << 2}, {"list-transient", 1u << 3},
-    {"list-running", 1u << 4}, {"list-paused", 1u << 5},   {"list-shutoff", 1u << 6},    {"list-other", 1u << 7},
-    {"nowait", 1u << 29},      {"backing", 1u << 30},      {"enforce", 1u << 31},
+} groups[] =
+    {
+        {"state", 1u << 0},     {"cpu-total", 1u << 1}, {"balloon", 1u << 2}, {"vcpu", 1u << 3},
+        {"interface", 1u << 4}, {"block", 1u << 5},     {"perf", 1u << 6},    {"iothread", 1u << 7},
+        {"memory", 1u << 8},    {"dirtyrate", 1u << 9}, {"vm", 1u << 10},
+},
+  filters[] = {
+      {"list-active", 1u << 0},    {"list-inactive", 1u << 1}, {"list-persistent", 1u << 2},
+      {"list-transient", 1u << 3}, {"list-running", 1u << 4},  {"list-paused", 1u << 5},
+      {"list-shutoff", 1u << 6},   {"list-other", 1u << 7},    {"nowait", 1u << 29},
+      {"backing", 1u << 30},       {"enforce", 1u << 31},
 };
 
 static unsigned choose(const Args *args, const struct Choice *choices, size_t n) {
@@ -26,14 +29,16 @@ static unsigned choose(const Args *args, const struct Choice *choices, size_t n)
 }
 
 /* The domains that are named; none means all. */
-static int find_domains(Tool *tool, const Args *args, remote_connect_get_all_domain_stats_args *call) {
+static int find_domains(Tool *tool, const Args *args,
+                        remote_connect_get_all_domain_stats_args *call) {
     if (args->n_rest == 0)
         return 0;
     call->doms.doms_val = calloc(args->n_rest, sizeof(*call->doms.doms_val));
     if (!call->doms.doms_val)
         return tool_fail(NULL, "out of memory");
     for (size_t i = 0; i < args->n_rest; i++) {
-        if (tool_lookup_text(tool, args->rest[i], LOOKUP_ID | LOOKUP_UUID | LOOKUP_NAME, &call->doms.doms_val[i]) < 0)
+        if (tool_lookup_text(tool, args->rest[i], LOOKUP_ID | LOOKUP_UUID | LOOKUP_NAME,
+                             &call->doms.doms_val[i]) < 0)
             return -EIO;
         call->doms.doms_len++;
     }

@@ -61,7 +61,8 @@ static bool parse_signed(const char *text, long long min, long long max, long lo
     return !errno && end != text && !*end && *ret >= min && *ret <= max;
 }
 
-/* A negative number becomes a huge one, as in virsh, and the server answers with the range that it allows. */
+/* A negative number becomes a huge one, as in virsh, and the server answers with the range that it
+ * allows. */
 static bool parse_unsigned(const char *text, unsigned long long max, unsigned long long *ret) {
     char *end = NULL;
 
@@ -111,13 +112,14 @@ static const char *parse_value(int kind, const char *text, remote_param_value *r
     return "a type that this tool knows";
 }
 
-int param_parse(const char *field, int kind, const char *text, remote_typed_param *ret, Error **reterr) {
+int param_parse(const char *field, int kind, const char *text, remote_typed_param *ret,
+                Error **reterr) {
     const char *expected;
 
     *ret = (remote_typed_param){.field = (char *)field};
     expected = parse_value(kind, text, &ret->value);
     if (!expected)
         return 0;
-    return error_report(reterr, FROM_NONE, ERROR_INVALID_ARG, "Invalid value for field '%s': expected %s", field,
-                        expected);
+    return error_report(reterr, FROM_NONE, ERROR_INVALID_ARG,
+                        "Invalid value for field '%s': expected %s", field, expected);
 }

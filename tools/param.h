@@ -25,4 +25,5 @@ json_object *param_json(const remote_typed_param *param);
 void params_add_json(json_object *object, const remote_typed_param *params, size_t n);
 
 /* `text` as a value of this type. The result points to `field` and `text`. */
-int param_parse(const char *field, int kind, const char *text, remote_typed_param *ret, Error **reterr);
+int param_parse(const char *field, int kind, const char *text, remote_typed_param *ret,
+                Error **reterr);

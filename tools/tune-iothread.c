@@ -24,7 +24,8 @@ static int change_iothreads(Tool *tool, const Args *args, int procedure) {
         read_id(args, &call.iothread_id) < 0)
         return -EIO;
     call.dom = dom;
-    if (tool_call(tool, procedure, (xdrproc_t)xdr_remote_domain_iothread_args, &call, NULL, NULL, &error) < 0)
+    if (tool_call(tool, procedure, (xdrproc_t)xdr_remote_domain_iothread_args, &call, NULL, NULL,
+                  &error) < 0)
         return tool_fail(NULL, "%s", error_message(error));
     return 0;
 }
@@ -61,7 +62,8 @@ static int read_settings(const Args *args, remote_typed_param *params, u_int *n)
             return tool_bad_number(args, settings[i].option);
         if (r == 0)
             continue;
-        *param = (remote_typed_param){.field = (char *)settings[i].field, .value = {.type = settings[i].kind}};
+        *param = (remote_typed_param){.field = (char *)settings[i].field,
+                                      .value = {.type = settings[i].kind}};
         if (settings[i].kind == TYPED_ULLONG)
             param->value.remote_param_value_u.ul = (uint64_t)value;
         else if (settings[i].kind == TYPED_UINT)
@@ -80,10 +82,12 @@ int cmd_iothreadset(Tool *tool, const Args *args) {
     CLEANUP_ERROR Error *error = NULL;
 
     if (tool_affect_flags(args, &call.flags) < 0 || tool_domain(tool, args, &dom) < 0 ||
-        read_id(args, &call.iothread_id) < 0 || read_settings(args, params, &call.params.params_len) < 0)
+        read_id(args, &call.iothread_id) < 0 ||
+        read_settings(args, params, &call.params.params_len) < 0)
         return -EIO;
     call.dom = dom;
-    if (CALL_VOID(tool, DOMAIN_SET_IOTHREAD_PARAMS, remote_domain_set_iothread_params_args, &call, &error) < 0)
+    if (CALL_VOID(tool, DOMAIN_SET_IOTHREAD_PARAMS, remote_domain_set_iothread_params_args, &call,
+                  &error) < 0)
         return tool_fail(NULL, "%s", error_message(error));
     return 0;
 }

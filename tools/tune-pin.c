@@ -24,7 +24,8 @@ static int read_cpulist(const Args *args, int n_cpus, char **ret) {
     else
         r = bitmap_parse(list, BITMAP_MAX_BITS, &map);
     if (r == -EINVAL || r == -ERANGE)
-        return invalid_cpulist(list, "expected CPUs and ranges as in '0-4,^2', or 'r' for all CPUs of the host");
+        return invalid_cpulist(
+            list, "expected CPUs and ranges as in '0-4,^2', or 'r' for all CPUs of the host");
     if (!map)
         return tool_fail(NULL, "out of memory");
     last = bitmap_last(map);
@@ -50,7 +51,8 @@ typedef struct PinList {
     json_object *json;
 } PinList;
 
-static void pin_list_start(PinList *list, const Tool *tool, const char *title, const char *key, int n_cpus) {
+static void pin_list_start(PinList *list, const Tool *tool, const char *title, const char *key,
+                           int n_cpus) {
     const char *const titles[] = {title, "CPU Affinity"};
 
     *list = (PinList){.tool = tool, .key = key, .n_cpus = (size_t)n_cpus};
@@ -83,7 +85,8 @@ static void pin_list_print(PinList *list) {
 
 /* ---- vcpupin ---- */
 
-static int print_vcpu_pins(Tool *tool, const remote_domain *dom, long long only, int n_cpus, unsigned flags) {
+static int print_vcpu_pins(Tool *tool, const remote_domain *dom, long long only, int n_cpus,
+                           unsigned flags) {
     CLEANUP(vcpu_pins_done) remote_domain_get_vcpu_pin_info_ret pins = {0};
     CLEANUP_ERROR Error *error = NULL;
     size_t map_len = vcpu_map_len(n_cpus);
@@ -94,8 +97,11 @@ static int print_vcpu_pins(Tool *tool, const remote_domain *dom, long long only,
         return tool_fail(NULL, "%s", error_message(error));
     if (only >= n)
         return tool_fail(NULL, "vcpu %lld is out of range of %s cpu count %d", only,
-                         (flags & VCPU_CONFIG) || vcpu_ask(tool, REMOTE_PROC_DOMAIN_IS_ACTIVE, dom) != 1
-                             ? "persistent" : "live", n);
+                         (flags & VCPU_CONFIG) ||
+                                 vcpu_ask(tool, REMOTE_PROC_DOMAIN_IS_ACTIVE, dom) != 1
+                             ? "persistent"
+                             : "live",
+                         n);
     if (vcpu_get_pins(tool, dom, n, n_cpus, flags, &pins, &error) < 0)
         return tool_fail(NULL, "%s", error_message(error));
     pin_list_start(&list, tool, "VCPU", "vcpu", n_cpus);
@@ -109,8 +115,8 @@ static int print_vcpu_pins(Tool *tool, const remote_domain *dom, long long only,
     return 0;
 }
 
-static int show_vcpu_pins(Tool *tool, const Args *args, const remote_domain *dom, long long only, int n_cpus,
-                          unsigned flags) {
+static int show_vcpu_pins(Tool *tool, const Args *args, const remote_domain *dom, long long only,
+                          int n_cpus, unsigned flags) {
     if (tool_exclusive(args, "live", "config") < 0)
         return -EINVAL;
     if ((flags & VCPU_LIVE) && vcpu_ask(tool, REMOTE_PROC_DOMAIN_IS_ACTIVE, dom) == 0)
@@ -120,7 +126,8 @@ static int show_vcpu_pins(Tool *tool, const Args *args, const remote_domain *dom
     return print_vcpu_pins(tool, dom, only, n_cpus, flags);
 }
 
-static int pin_vcpu(Tool *tool, const Args *args, const remote_domain *dom, unsigned vcpu, int n_cpus, unsigned flags) {
+static int pin_vcpu(Tool *tool, const Args *args, const remote_domain *dom, unsigned vcpu,
+                    int n_cpus, unsigned flags) {
     CLEANUP_ERROR Error *error = NULL;
     CLEANUP_FREE char *map = NULL;
     remote_domain_pin_vcpu_flags_args call = {.dom = *dom, .vcpu = vcpu, .flags = flags};
@@ -135,7 +142,8 @@ static int pin_vcpu(Tool *tool, const Args *args, const remote_domain *dom, unsi
     if (flags == 0 && !args_has(args, "current"))
         r = CALL_VOID(tool, DOMAIN_PIN_VCPU, remote_domain_pin_vcpu_args, &plain, &error);
     else
-        r = CALL_VOID(tool, DOMAIN_PIN_VCPU_FLAGS, remote_domain_pin_vcpu_flags_args, &call, &error);
+        r = CALL_VOID(tool, DOMAIN_PIN_VCPU_FLAGS, remote_domain_pin_vcpu_flags_args, &call,
+                      &error);
     return r < 0 ? tool_fail(NULL, "%s", error_message(error)) : 0;
 }
 
@@ -174,7 +182,8 @@ static int show_emulator_pin(Tool *tool, const remote_domain *dom, int n_cpus, u
     if (tool->json) {
         json_object *object = json_object_new_object();
 
-        json_object_object_add(object, "affinity", json_cpulist(map, ret.cpumaps.cpumaps_len, (size_t)n_cpus));
+        json_object_object_add(object, "affinity",
+                               json_cpulist(map, ret.cpumaps.cpumaps_len, (size_t)n_cpus));
         tool_print_json(object);
     } else {
         CLEANUP_FREE char *affinity = format_cpulist(map, ret.cpumaps.cpumaps_len, (size_t)n_cpus);
@@ -208,7 +217,9 @@ int cmd_emulatorpin(Tool *tool, const Args *args) {
     if (read_cpulist(args, n_cpus, &map) < 0)
         return -EINVAL;
     call = (remote_domain_pin_emulator_args){
-        .dom = dom, .cpumap = {.cpumap_val = map, .cpumap_len = (u_int)vcpu_map_len(n_cpus)}, .flags = flags};
+        .dom = dom,
+        .cpumap = {.cpumap_val = map, .cpumap_len = (u_int)vcpu_map_len(n_cpus)},
+        .flags = flags};
     if (CALL_VOID(tool, DOMAIN_PIN_EMULATOR, remote_domain_pin_emulator_args, &call, &error) < 0)
         return tool_fail(NULL, "%s", error_message(error));
     return 0;
@@ -216,7 +227,8 @@ int cmd_emulatorpin(Tool *tool, const Args *args) {
 
 /* ---- IO threads ---- */
 
-static void print_iothreads(Tool *tool, const remote_domain_get_iothread_info_ret *ret, int n_cpus) {
+static void print_iothreads(Tool *tool, const remote_domain_get_iothread_info_ret *ret,
+                            int n_cpus) {
     PinList list;
 
     if (ret->info.info_len == 0 && !tool->json) {
@@ -228,7 +240,8 @@ static void print_iothreads(Tool *tool, const remote_domain_get_iothread_info_re
     for (u_int i = 0; i < ret->info.info_len; i++) {
         const remote_iothread_info *info = &ret->info.info_val[i];
 
-        pin_list_add(&list, info->iothread_id, (uint8_t *)info->cpumap.cpumap_val, info->cpumap.cpumap_len);
+        pin_list_add(&list, info->iothread_id, (uint8_t *)info->cpumap.cpumap_val,
+                     info->cpumap.cpumap_len);
     }
     pin_list_print(&list);
 }
@@ -246,8 +259,8 @@ int cmd_iothreadinfo(Tool *tool, const Args *args) {
     if (n_cpus < 0)
         return n_cpus;
     call.dom = dom;
-    if (CALL(tool, DOMAIN_GET_IOTHREAD_INFO, remote_domain_flags_args, &call, remote_domain_get_iothread_info_ret,
-             &ret, &error) < 0)
+    if (CALL(tool, DOMAIN_GET_IOTHREAD_INFO, remote_domain_flags_args, &call,
+             remote_domain_get_iothread_info_ret, &ret, &error) < 0)
         return tool_fail(error, "Unable to get domain IOThreads information");
     print_iothreads(tool, &ret, n_cpus);
     xdr_free((xdrproc_t)xdr_remote_domain_get_iothread_info_ret, (char *)&ret);

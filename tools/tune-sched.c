@@ -26,8 +26,8 @@ static void sched_done(Sched *sched) {
 static int get_type(Tool *tool, Sched *sched, Error **reterr) {
     remote_domain_args call = {.dom = sched->dom};
     remote_domain_get_scheduler_type_ret ret = {0};
-    int r = CALL(tool, DOMAIN_GET_SCHEDULER_TYPE, remote_domain_args, &call, remote_domain_get_scheduler_type_ret,
-                 &ret, reterr);
+    int r = CALL(tool, DOMAIN_GET_SCHEDULER_TYPE, remote_domain_args, &call,
+                 remote_domain_get_scheduler_type_ret, &ret, reterr);
 
     if (r < 0)
         return r;
@@ -39,30 +39,36 @@ static int get_type(Tool *tool, Sched *sched, Error **reterr) {
 /* Both at once cannot be asked for; after a change of both they are alike. */
 static int get_values(Tool *tool, Sched *sched, Error **reterr) {
     unsigned flags = sched->flags == AFFECT_LIVE_AND_CONFIG ? 0 : sched->flags;
-    remote_domain_get_scheduler_parameters_args plain = {.dom = sched->dom, .nparams = sched->n_params};
+    remote_domain_get_scheduler_parameters_args plain = {.dom = sched->dom,
+                                                         .nparams = sched->n_params};
     remote_domain_get_scheduler_parameters_flags_args call = {
         .dom = sched->dom, .nparams = sched->n_params, .flags = flags | TYPED_STRING_OKAY};
 
     xdr_free((xdrproc_t)xdr_remote_domain_get_scheduler_parameters_ret, (char *)&sched->values);
     sched->values = (remote_domain_get_scheduler_parameters_ret){0};
     if (sched->plain)
-        return CALL(tool, DOMAIN_GET_SCHEDULER_PARAMETERS, remote_domain_get_scheduler_parameters_args, &plain,
+        return CALL(tool, DOMAIN_GET_SCHEDULER_PARAMETERS,
+                    remote_domain_get_scheduler_parameters_args, &plain,
                     remote_domain_get_scheduler_parameters_ret, &sched->values, reterr);
-    return CALL(tool, DOMAIN_GET_SCHEDULER_PARAMETERS_FLAGS, remote_domain_get_scheduler_parameters_flags_args, &call,
+    return CALL(tool, DOMAIN_GET_SCHEDULER_PARAMETERS_FLAGS,
+                remote_domain_get_scheduler_parameters_flags_args, &call,
                 remote_domain_get_scheduler_parameters_ret, &sched->values, reterr);
 }
 
-static int set_values(Tool *tool, const Sched *sched, remote_typed_param *params, size_t n, Error **reterr) {
+static int set_values(Tool *tool, const Sched *sched, remote_typed_param *params, size_t n,
+                      Error **reterr) {
     remote_domain_set_scheduler_parameters_args plain = {
         .dom = sched->dom, .params = {.params_val = params, .params_len = (u_int)n}};
     remote_domain_set_parameters_flags_args call = {
-        .dom = sched->dom, .params = {.params_val = params, .params_len = (u_int)n}, .flags = sched->flags};
+        .dom = sched->dom,
+        .params = {.params_val = params, .params_len = (u_int)n},
+        .flags = sched->flags};
 
     if (sched->plain)
-        return CALL_VOID(tool, DOMAIN_SET_SCHEDULER_PARAMETERS, remote_domain_set_scheduler_parameters_args, &plain,
-                         reterr);
-    return CALL_VOID(tool, DOMAIN_SET_SCHEDULER_PARAMETERS_FLAGS, remote_domain_set_parameters_flags_args, &call,
-                     reterr);
+        return CALL_VOID(tool, DOMAIN_SET_SCHEDULER_PARAMETERS,
+                         remote_domain_set_scheduler_parameters_args, &plain, reterr);
+    return CALL_VOID(tool, DOMAIN_SET_SCHEDULER_PARAMETERS_FLAGS,
+                     remote_domain_set_parameters_flags_args, &call, reterr);
 }
 
 /* "name=value" with the type that the server's answer has for the name. */
@@ -93,7 +99,8 @@ static int read_settings(const Args *args, const Sched *sched, remote_typed_para
             return -EINVAL;
         for (size_t k = 0; k < i; k++)
             if (streq(params[k].field, params[i].field))
-                return tool_fail(NULL, "scheduler option '%s' is given twice; give it once", params[i].field);
+                return tool_fail(NULL, "scheduler option '%s' is given twice; give it once",
+                                 params[i].field);
     }
     return 0;
 }
@@ -183,15 +190,15 @@ static int show_numa(Tool *tool, const remote_domain *dom, unsigned flags) {
     remote_domain_get_numa_parameters_ret ret = {0};
     CLEANUP_ERROR Error *error = NULL;
 
-    if (CALL(tool, DOMAIN_GET_NUMA_PARAMETERS, remote_domain_get_scheduler_parameters_flags_args, &call,
-             remote_domain_get_numa_parameters_ret, &ret, &error) < 0)
+    if (CALL(tool, DOMAIN_GET_NUMA_PARAMETERS, remote_domain_get_scheduler_parameters_flags_args,
+             &call, remote_domain_get_numa_parameters_ret, &ret, &error) < 0)
         return tool_fail(error, "Unable to get number of memory parameters");
     call.nparams = ret.nparams;
     xdr_free((xdrproc_t)xdr_remote_domain_get_numa_parameters_ret, (char *)&ret);
     ret = (remote_domain_get_numa_parameters_ret){0};
     if (call.nparams > 0 &&
-        CALL(tool, DOMAIN_GET_NUMA_PARAMETERS, remote_domain_get_scheduler_parameters_flags_args, &call,
-             remote_domain_get_numa_parameters_ret, &ret, &error) < 0)
+        CALL(tool, DOMAIN_GET_NUMA_PARAMETERS, remote_domain_get_scheduler_parameters_flags_args,
+             &call, remote_domain_get_numa_parameters_ret, &ret, &error) < 0)
         return tool_fail(error, "Unable to get numa parameters");
     print_numa(tool, ret.params.params_val, ret.params.params_len);
     xdr_free((xdrproc_t)xdr_remote_domain_get_numa_parameters_ret, (char *)&ret);
@@ -208,11 +215,13 @@ static int read_mode(const char *text, remote_typed_param *ret) {
             ret->value.remote_param_value_u.i = (int)i;
             return 0;
         }
-    if (param_parse("numa_mode", TYPED_INT, text, ret, NULL) == 0 && ret->value.remote_param_value_u.i >= 0 &&
+    if (param_parse("numa_mode", TYPED_INT, text, ret, NULL) == 0 &&
+        ret->value.remote_param_value_u.i >= 0 &&
         (size_t)ret->value.remote_param_value_u.i < ARRAY_SIZE(numa_modes))
         return 0;
-    error_report(&error, FROM_NONE, ERROR_INVALID_ARG,
-                 "expected one of strict, preferred, interleave and restrictive, or its number from 0 to 3");
+    error_report(
+        &error, FROM_NONE, ERROR_INVALID_ARG,
+        "expected one of strict, preferred, interleave and restrictive, or its number from 0 to 3");
     return tool_fail(error, "Invalid mode: %s", text);
 }
 
@@ -227,12 +236,14 @@ int cmd_numatune(Tool *tool, const Args *args) {
         return -EIO;
     if (!mode && !nodes)
         return show_numa(tool, &dom, call.flags);
-    if (nodes && param_parse("numa_nodeset", TYPED_STRING, nodes, &params[call.params.params_len++], &error) < 0)
+    if (nodes && param_parse("numa_nodeset", TYPED_STRING, nodes, &params[call.params.params_len++],
+                             &error) < 0)
         return tool_fail(NULL, "%s", error_message(error));
     if (mode && read_mode(mode, &params[call.params.params_len++]) < 0)
         return -EINVAL;
     call.dom = dom;
-    if (CALL_VOID(tool, DOMAIN_SET_NUMA_PARAMETERS, remote_domain_set_parameters_flags_args, &call, &error) < 0)
+    if (CALL_VOID(tool, DOMAIN_SET_NUMA_PARAMETERS, remote_domain_set_parameters_flags_args, &call,
+                  &error) < 0)
         return tool_fail(error, "Unable to change numa parameters");
     return 0;
 }

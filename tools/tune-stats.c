@@ -16,13 +16,17 @@ typedef struct CpuStats {
 
 static int get_stats(const CpuStats *stats, unsigned n_params, int start, unsigned n_cpus,
                      remote_domain_get_cpu_stats_ret *ret) {
-    remote_domain_get_cpu_stats_args call = {
-        .dom = stats->dom, .nparams = n_params, .start_cpu = start, .ncpus = n_cpus, .flags = TYPED_STRING_OKAY};
+    remote_domain_get_cpu_stats_args call = {.dom = stats->dom,
+                                             .nparams = n_params,
+                                             .start_cpu = start,
+                                             .ncpus = n_cpus,
+                                             .flags = TYPED_STRING_OKAY};
     CLEANUP_ERROR Error *error = NULL;
 
     if (CALL(stats->tool, DOMAIN_GET_CPU_STATS, remote_domain_get_cpu_stats_args, &call,
              remote_domain_get_cpu_stats_ret, ret, &error) < 0)
-        return tool_fail(error, "Failed to retrieve CPU statistics for domain '%s'", stats->dom.name);
+        return tool_fail(error, "Failed to retrieve CPU statistics for domain '%s'",
+                         stats->dom.name);
     return 0;
 }
 
@@ -35,7 +39,9 @@ static int get_number(const CpuStats *stats, int start, unsigned n_cpus) {
         return -EIO;
     n = ret.nparams;
     xdr_free((xdrproc_t)xdr_remote_domain_get_cpu_stats_ret, (char *)&ret);
-    return n > 0 ? n : tool_fail(NULL, "the server has no CPU statistics for domain '%s'", stats->dom.name);
+    return n > 0 ? n
+                 : tool_fail(NULL, "the server has no CPU statistics for domain '%s'",
+                             stats->dom.name);
 }
 
 /* Times are nanoseconds, which the text shows as seconds. */
@@ -44,7 +50,8 @@ static void print_stat(const remote_typed_param *param, json_object *object) {
     uint64_t time_ns = param->value.remote_param_value_u.ul;
 
     if (object) {
-        CLEANUP_FREE char *key = text_format(param->value.type == TYPED_ULLONG ? "%s_ns" : "%s", param->field);
+        CLEANUP_FREE char *key = text_format(param->value.type == TYPED_ULLONG ? "%s_ns" : "%s",
+                                             param->field);
 
         json_object_object_add(object, key, param_json(param));
     } else if (param->value.type == TYPED_ULLONG) {

@@ -112,16 +112,18 @@ char *format_cpumap(const uint8_t *map, size_t map_len, size_t n);
 char *format_cpulist(const uint8_t *map, size_t map_len, size_t n);
 json_object *json_cpulist(const uint8_t *map, size_t map_len, size_t n);
 
-/* Prints events until Ctrl-C or the end of the connection; `print` frees nothing. Times of the event in
- * `seconds` since the first. */
+/* Prints events until Ctrl-C or the end of the connection; `print` frees nothing. Times of the
+ * event in `seconds` since the first. */
 int tool_follow(Tool *tool, void (*print)(Tool *tool, const RpcEvent *event, void *userdata),
                 void *userdata);
 
-/* cmd-ops.c: the operations of a domain (NULL: all) that have not ended. xdr_free what it returns. */
+/* cmd-ops.c: the operations of a domain (NULL: all) that have not ended. xdr_free what it returns.
+ */
 int ops_under_way(Tool *tool, remote_domain *dom, vireo_operation_list_ret *ret, Error **reterr);
 
-/* Waits for an operation, on a terminal with a line that tells how far it is; fails as it does. One that becomes
- * pending is a failure too, unless to_the_end: then the wait goes on, and what the guest makes of it is said. */
+/* Waits for an operation, on a terminal with a line that tells how far it is; fails as it does. One
+ * that becomes pending is a failure too, unless to_the_end: then the wait goes on, and what the
+ * guest makes of it is said. */
 int ops_follow(Tool *tool, uint64_t id, bool to_the_end);
 
 /* Refuses two flags together. */

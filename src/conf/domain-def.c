@@ -66,7 +66,8 @@ static void devices_done(DomainDef *def) {
 }
 
 bool vcpu_def_is_hotpluggable(const VcpuDef *vcpu) {
-    return vcpu->hotpluggable == TRISTATE_ABSENT ? !vcpu->online : vcpu->hotpluggable == TRISTATE_YES;
+    return vcpu->hotpluggable == TRISTATE_ABSENT ? !vcpu->online
+                                                 : vcpu->hotpluggable == TRISTATE_YES;
 }
 
 void domain_def_free(DomainDef *def) {
@@ -161,7 +162,7 @@ static void own_disks(DomainDef *def, bool *ok) {
     own_array(&def->disks, sizeof(DiskDef), &def->n_disks, ok);
     for (size_t i = 0; i < def->n_disks; i++) {
         DiskDef *disk = &def->disks[i];
-        char **texts[] = {&disk->source, &disk->target, &disk->cache, &disk->io,
+        char **texts[] = {&disk->source,  &disk->target, &disk->cache, &disk->io,
                           &disk->discard, &disk->serial, &disk->alias};
 
         for (size_t k = 0; k < ARRAY_SIZE(texts); k++)
@@ -199,9 +200,9 @@ DomainDef *domain_def_copy(const DomainDef *from) {
     if (!def)
         return NULL;
     *def = *from;
-    char **texts[] = {&def->name, &def->title, &def->description, &def->metadata, &def->os.arch,
-                      &def->os.machine, &def->os.kernel, &def->os.initrd, &def->os.cmdline,
-                      &def->emulator, &def->partition};
+    char **texts[] = {&def->name,       &def->title,      &def->description, &def->metadata,
+                      &def->os.arch,    &def->os.machine, &def->os.kernel,   &def->os.initrd,
+                      &def->os.cmdline, &def->emulator,   &def->partition};
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
         own(texts[i], &ok);
     own_array(&def->vcpus, sizeof(VcpuDef), &n_vcpus, &ok);
@@ -254,7 +255,8 @@ static int compare_iothread(const void *key, const void *item) {
 }
 
 IothreadDef *domain_def_iothread(const DomainDef *def, unsigned id) {
-    return def->n_iothreads ? bsearch(&id, def->iothreads, def->n_iothreads, sizeof(IothreadDef), compare_iothread)
+    return def->n_iothreads ? bsearch(&id, def->iothreads, def->n_iothreads, sizeof(IothreadDef),
+                                      compare_iothread)
                             : NULL;
 }
 
@@ -279,7 +281,8 @@ void domain_def_remove_iothread(DomainDef *def, unsigned id) {
         return;
     bitmap_free(gone->pin);
     def->n_iothreads--;
-    memmove(gone, gone + 1, (size_t)(def->iothreads + def->n_iothreads - gone) * sizeof(IothreadDef));
+    memmove(gone, gone + 1,
+            (size_t)(def->iothreads + def->n_iothreads - gone) * sizeof(IothreadDef));
 }
 
 void uuid_format(const uint8_t uuid[16], char text[UUID_TEXT_SIZE]) {

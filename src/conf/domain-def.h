@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The domain definition: what the XML says, as a struct. Pure data: text in, struct out, no files,
- * no processes. Parsing: conf/domain-parse.h; formatting: conf/domain-format.h; checks that need the
- * whole definition: conf/domain-validate.h.
+ * no processes. Parsing: conf/domain-parse.h; formatting: conf/domain-format.h; checks that need
+ * the whole definition: conf/domain-validate.h.
  *
  * Ownership: every pointer below belongs to the DomainDef; domain_def_free frees the tree. */
 #pragma once
@@ -73,11 +73,11 @@ typedef struct NumaCell { /* index is the id */
 
 typedef struct CpuDef {
     CpuMode mode;
-    char *match;    /* exact, minimum, strict or NULL; kept, not interpreted */
-    char *check;    /* none, partial, full or NULL; kept */
+    char *match;      /* exact, minimum, strict or NULL; kept, not interpreted */
+    char *check;      /* none, partial, full or NULL; kept */
     char *migratable; /* on, off or NULL */
-    char *model;    /* custom */
-    char *fallback; /* allow, forbid or NULL */
+    char *model;      /* custom */
+    char *fallback;   /* allow, forbid or NULL */
     char *vendor;
     CpuFeature *features;
     size_t n_features;
@@ -89,7 +89,7 @@ typedef struct CpuDef {
 typedef enum BootDev { BOOT_HD, BOOT_CDROM, BOOT_NETWORK, BOOT_FD, BOOT_DEV_MAX_ } BootDev;
 
 typedef struct OsDef {
-    char *arch;    /* x86_64, ppc64, s390x, ...; never NULL after parse (host arch is the default) */
+    char *arch; /* x86_64, ppc64, s390x, ...; never NULL after parse (host arch is the default) */
     char *machine; /* as written; NULL: the emulator's default, filled in at define */
     char *kernel, *initrd, *cmdline;
     BootDev boot[BOOT_DEV_MAX_];
@@ -120,15 +120,15 @@ typedef enum ChardevType {
 
 typedef struct ChardevSource {
     ChardevType type;
-    char *path; /* file, unix; for pty: the tty, known at run time only */
+    char *path;  /* file, unix; for pty: the tty, known at run time only */
     bool listen; /* unix: mode='bind' */
     bool append; /* file */
 } ChardevSource;
 
 typedef enum ChardevKind { CHARDEV_SERIAL, CHARDEV_CONSOLE, CHARDEV_CHANNEL } ChardevKind;
 
-/* <serial>, <console> and <channel>. A <console> with target type serial and port 0 mirrors serial 0
- * (is_serial_alias) and makes no device of its own, as in libvirt. */
+/* <serial>, <console> and <channel>. A <console> with target type serial and port 0 mirrors serial
+ * 0 (is_serial_alias) and makes no device of its own, as in libvirt. */
 typedef struct ChardevDef {
     ChardevKind kind;
     ChardevSource source;
@@ -141,7 +141,13 @@ typedef struct ChardevDef {
 
 typedef enum DiskType { DISK_FILE, DISK_BLOCK, DISK_TYPE_MAX_ } DiskType;
 typedef enum DiskDevice { DISK_DEVICE_DISK, DISK_DEVICE_CDROM, DISK_DEVICE_MAX_ } DiskDevice;
-typedef enum DiskBus { DISK_BUS_VIRTIO, DISK_BUS_IDE, DISK_BUS_SATA, DISK_BUS_SCSI, DISK_BUS_MAX_ } DiskBus;
+typedef enum DiskBus {
+    DISK_BUS_VIRTIO,
+    DISK_BUS_IDE,
+    DISK_BUS_SATA,
+    DISK_BUS_SCSI,
+    DISK_BUS_MAX_
+} DiskBus;
 typedef enum DiskFormat { DISK_FORMAT_RAW, DISK_FORMAT_QCOW2, DISK_FORMAT_MAX_ } DiskFormat;
 
 typedef struct DiskDef {
@@ -149,10 +155,10 @@ typedef struct DiskDef {
     DiskDevice device;
     DiskFormat format;
     DiskBus bus;
-    char *source; /* NULL: empty cdrom */
-    char *target; /* vda; unique */
-    char *cache;  /* none, writeback, writethrough, directsync, unsafe or NULL */
-    char *io;     /* native, threads, io_uring or NULL */
+    char *source;  /* NULL: empty cdrom */
+    char *target;  /* vda; unique */
+    char *cache;   /* none, writeback, writethrough, directsync, unsafe or NULL */
+    char *io;      /* native, threads, io_uring or NULL */
     char *discard; /* unmap, ignore or NULL */
     char *serial;
     bool readonly, shareable;
@@ -169,13 +175,17 @@ typedef struct InterfaceDef { /* type='user' only for now */
 } InterfaceDef;
 
 typedef struct RngDef {
-    char *model;   /* virtio */
-    char *backend; /* /dev/urandom, /dev/random, ... */
+    char *model;                         /* virtio */
+    char *backend;                       /* /dev/urandom, /dev/random, ... */
     uint64_t rate_bytes, rate_period_ms; /* 0: no limit */
     char *alias;
 } RngDef;
 
-typedef enum MemballoonModel { MEMBALLOON_VIRTIO, MEMBALLOON_NONE, MEMBALLOON_MODEL_MAX_ } MemballoonModel;
+typedef enum MemballoonModel {
+    MEMBALLOON_VIRTIO,
+    MEMBALLOON_NONE,
+    MEMBALLOON_MODEL_MAX_
+} MemballoonModel;
 
 typedef struct ControllerDef {
     char *type; /* pci, virtio-serial, scsi, ide, sata, usb */
@@ -183,7 +193,8 @@ typedef struct ControllerDef {
     char *model;
 } ControllerDef;
 
-/* <iommu model='intel'>: interrupt remapping with extended interrupt mode is what more than 255 vCPUs need. */
+/* <iommu model='intel'>: interrupt remapping with extended interrupt mode is what more than 255
+ * vCPUs need. */
 typedef struct IommuDef {
     bool given;
     Tristate intremap, caching_mode, eim, iotlb;
@@ -195,7 +206,7 @@ typedef struct DomainDef {
     char *name;
     uint8_t uuid[16];
     char *title, *description;
-    char *metadata; /* the <metadata> element verbatim, or NULL */
+    char *metadata;               /* the <metadata> element verbatim, or NULL */
     uint64_t unplug_timeout_usec; /* from Vireo's element in it; 0: not given */
 
     uint64_t memory_kib;         /* <memory> */
@@ -220,7 +231,7 @@ typedef struct DomainDef {
     size_t n_timers;
     LifecycleAction on_poweroff, on_reboot, on_crash;
 
-    char *emulator; /* NULL until define fills in the default */
+    char *emulator;       /* NULL until define fills in the default */
     ChardevDef *chardevs; /* serials, consoles, channels in document order */
     size_t n_chardevs;
     DiskDef *disks;

@@ -32,8 +32,9 @@ static void format_iothread(Writer *w, const IothreadDef *iothread) {
 
 /* Read back without being named, would it get its id? */
 static bool is_plain(const IothreadDef *iothread, size_t at) {
-    return iothread->automatic && iothread->id == at + 1 && !iothread->has_poll_max && !iothread->has_poll_grow &&
-           !iothread->has_poll_shrink && iothread->pool_min < 0 && iothread->pool_max < 0;
+    return iothread->automatic && iothread->id == at + 1 && !iothread->has_poll_max &&
+           !iothread->has_poll_grow && !iothread->has_poll_shrink && iothread->pool_min < 0 &&
+           iothread->pool_max < 0;
 }
 
 static void format_iothreads(Writer *w, const DomainDef *def) {

@@ -199,11 +199,11 @@ static void format_cpu_children(Writer *w, const CpuDef *cpu) {
     }
     writer_element(w, "vendor", cpu->vendor);
     if (t->sockets)
-        writer_line(w, "<topology sockets='%u' dies='%u' clusters='%u' cores='%u' threads='%u'/>", t->sockets,
-             t->dies, t->clusters, t->cores, t->threads);
+        writer_line(w, "<topology sockets='%u' dies='%u' clusters='%u' cores='%u' threads='%u'/>",
+                    t->sockets, t->dies, t->clusters, t->cores, t->threads);
     for (size_t i = 0; i < cpu->n_features; i++)
-        writer_line(w, "<feature policy='%s' name='%s'/>", cpu_policy_names[cpu->features[i].policy],
-             cpu->features[i].name);
+        writer_line(w, "<feature policy='%s' name='%s'/>",
+                    cpu_policy_names[cpu->features[i].policy], cpu->features[i].name);
     if (!cpu->n_cells)
         return;
     writer_open(w, "numa");
@@ -219,7 +219,8 @@ static void format_cpu_children(Writer *w, const CpuDef *cpu) {
 }
 
 static void format_cpu(Writer *w, const CpuDef *cpu) {
-    bool children = cpu->model || cpu->vendor || cpu->topology.sockets || cpu->n_features || cpu->n_cells;
+    bool children = cpu->model || cpu->vendor || cpu->topology.sockets || cpu->n_features ||
+                    cpu->n_cells;
 
     if (cpu->mode == CPU_MODE_NONE && !children)
         return;
@@ -390,7 +391,8 @@ static void format_rng(Writer *w, const RngDef *rng) {
 static void format_iommu(Writer *w, const IommuDef *iommu) {
     writer_start(w, "iommu");
     writer_attribute(w, "model", "intel");
-    if (!iommu->intremap && !iommu->caching_mode && !iommu->eim && !iommu->iotlb && !iommu->aw_bits) {
+    if (!iommu->intremap && !iommu->caching_mode && !iommu->eim && !iommu->iotlb &&
+        !iommu->aw_bits) {
         writer_end_empty(w);
         return;
     }
@@ -447,7 +449,8 @@ static void format_domain(Writer *w, const DomainDef *def, int id) {
     if (def->metadata)
         fprintf(w->out, "%*s%s\n", (int)w->indent, "", def->metadata);
     writer_line(w, "<memory unit='KiB'>%llu</memory>", (unsigned long long)def->memory_kib);
-    writer_line(w, "<currentMemory unit='KiB'>%llu</currentMemory>", (unsigned long long)def->current_memory_kib);
+    writer_line(w, "<currentMemory unit='KiB'>%llu</currentMemory>",
+                (unsigned long long)def->current_memory_kib);
     format_vcpus(w, def);
     format_tune(w, def);
     format_os(w, &def->os);
@@ -464,8 +467,10 @@ static void format_domain(Writer *w, const DomainDef *def, int id) {
 int domain_format(const DomainDef *def, const DomainFormatParams *params, char **ret) {
     CLEANUP_FREE char *text = NULL;
     size_t size = 0;
-    Writer writer = {.out = open_memstream(&text, &size), .indent = params->indent,
-                     .live = params->id > 0, .pending = params->pending};
+    Writer writer = {.out = open_memstream(&text, &size),
+                     .indent = params->indent,
+                     .live = params->id > 0,
+                     .pending = params->pending};
 
     if (!writer.out)
         return -ENOMEM;

@@ -5,9 +5,10 @@
 #include "conf/domain-def.h"
 
 typedef struct DomainFormatParams {
-    int id;           /* > 0: written as <domain id=>, with aliases and tty paths; else inactive form */
-    unsigned indent;  /* spaces before the outermost element */
-    const Bitmap *pending; /* vCPUs that the guest was asked to release: pending='removal'; may be NULL */
+    int id; /* > 0: written as <domain id=>, with aliases and tty paths; else inactive form */
+    unsigned indent; /* spaces before the outermost element */
+    const Bitmap
+        *pending; /* vCPUs that the guest was asked to release: pending='removal'; may be NULL */
 } DomainFormatParams;
 
 /* The XML text, newline-terminated. parse(format(def)) equals def, format(parse(text)) is a fixed

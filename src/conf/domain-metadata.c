@@ -88,7 +88,8 @@ int domain_metadata_parse(DomainDef *def, xmlNodePtr metadata, Error **reterr) {
         ok = end && *text && *end == '\0' && value >= UNPLUG_MIN_MSEC && value <= UNPLUG_MAX_MSEC;
         if (!ok)
             error_report(reterr, FROM_DOMAIN, ERROR_XML,
-                         "'timeout-ms' of Vireo's <unplug> in <metadata> must be %d to %d milliseconds, not '%s'",
+                         "'timeout-ms' of Vireo's <unplug> in <metadata> must be %d to %d "
+                         "milliseconds, not '%s'",
                          UNPLUG_MIN_MSEC, UNPLUG_MAX_MSEC, text ? (const char *)text : "");
         xmlFree(text);
         if (!ok)

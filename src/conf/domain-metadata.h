@@ -10,7 +10,8 @@
 
 /* Reads Vireo's own element of <metadata>, of which the verbatim text stays the master:
  *     <vireo:domain xmlns:vireo="urn:vireo:domain"><unplug timeout-ms="20000"/></vireo:domain>
- * the time a live removal of a vCPU of this domain waits for the guest, 10 to 3600000. ERROR_XML. */
+ * the time a live removal of a vCPU of this domain waits for the guest, 10 to 3600000. ERROR_XML.
+ */
 int domain_metadata_parse(DomainDef *def, xmlNodePtr metadata, Error **reterr);
 
 /* The text of the child of <metadata> whose namespace is `uri` (without the prefix, as libvirt's

@@ -21,19 +21,22 @@ int parse_vcpu(Parser *parser, xmlNodePtr node) {
         end++;
     if (!text || errno || end == text || *end || strchr(text, '-') || value < 1 ||
         value > DOMAIN_MAX_VCPUS)
-        return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML,
-                            "maximum vcpus count must be an integer from 1 to %u, not '%.40s' (line %ld)",
-                            DOMAIN_MAX_VCPUS, text ? text : "", xmlGetLineNo(node));
+        return error_report(
+            parser->reterr, FROM_DOMAIN, ERROR_XML,
+            "maximum vcpus count must be an integer from 1 to %u, not '%.40s' (line %ld)",
+            DOMAIN_MAX_VCPUS, text ? text : "", xmlGetLineNo(node));
     max = current = value;
     r = attribute_unsigned(parser, node, "current", DOMAIN_MAX_VCPUS, &current);
     if (r < 0)
         return r;
     if (current < 1)
         return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML,
-                            "current vcpus count must be greater than 0 (line %ld)", xmlGetLineNo(node));
+                            "current vcpus count must be greater than 0 (line %ld)",
+                            xmlGetLineNo(node));
     if (current > max)
         return error_report(parser->reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
-                            "maximum vCPU count must not be less than current vCPU count (%u < %u) in <vcpu> (line %ld)",
+                            "maximum vCPU count must not be less than current vCPU count (%u < %u) "
+                            "in <vcpu> (line %ld)",
                             max, current, xmlGetLineNo(node));
     if (domain_def_set_max_vcpus(def, max) < 0)
         return error_no_memory(parser->reterr);
@@ -47,13 +50,15 @@ int parse_vcpu(Parser *parser, xmlNodePtr node) {
         return 0;
     bitmap_free(TAKE_PTR(def->cpuset)); /* a second <vcpu> */
     if (bitmap_parse(cpuset, BITMAP_MAX_BITS, &def->cpuset) < 0)
-        return error_report(parser->reterr, FROM_DOMAIN, ERROR_INVALID_ARG,
-                            "Failed to parse bitmap '%.200s': the 'cpuset' of element 'vcpu' (line %ld)", cpuset,
-                            xmlGetLineNo(node));
+        return error_report(
+            parser->reterr, FROM_DOMAIN, ERROR_INVALID_ARG,
+            "Failed to parse bitmap '%.200s': the 'cpuset' of element 'vcpu' (line %ld)", cpuset,
+            xmlGetLineNo(node));
     if (bitmap_is_empty(def->cpuset))
-        return error_report(parser->reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
-                            "Invalid value of 'cpuset': %.200s (element 'vcpu' in line %ld): the list is empty", cpuset,
-                            xmlGetLineNo(node));
+        return error_report(
+            parser->reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
+            "Invalid value of 'cpuset': %.200s (element 'vcpu' in line %ld): the list is empty",
+            cpuset, xmlGetLineNo(node));
     return 0;
 }
 
@@ -73,12 +78,12 @@ static int parse_one_vcpu(Parser *parser, xmlNodePtr node) {
         return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML, "missing vcpu id (line %ld)",
                             xmlGetLineNo(node));
     if (enabled == TRISTATE_ABSENT)
-        return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML, "missing 'enabled' of vcpu '%u' (line %ld)", id,
-                            xmlGetLineNo(node));
+        return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML,
+                            "missing 'enabled' of vcpu '%u' (line %ld)", id, xmlGetLineNo(node));
     if (id >= def->n_vcpus_max)
         return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML,
-                            "vcpu id '%u' is out of range of maximum vcpu count %u (line %ld)", id, def->n_vcpus_max,
-                            xmlGetLineNo(node));
+                            "vcpu id '%u' is out of range of maximum vcpu count %u (line %ld)", id,
+                            def->n_vcpus_max, xmlGetLineNo(node));
     vcpu = &def->vcpus[id];
     vcpu->online = enabled == TRISTATE_YES;
     vcpu->hotpluggable = vcpu->online ? TRISTATE_NO : TRISTATE_YES;
@@ -127,11 +132,12 @@ static int parse_feature(Parser *parser, xmlNodePtr node) {
     attribute_string(node, "name", &feature->name);
     r = attribute_enum(parser, node, "policy", cpu_policy_names, CPU_FEATURE_POLICY_MAX_, &policy);
     feature->policy = policy;
-    if (r >= 0 && (!feature->name || !*feature->name ||
-                   strspn(feature->name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                         "-_.") != strlen(feature->name)))
-        return error_report(parser->reterr, FROM_CPU, ERROR_XML, "invalid CPU feature name (line %ld)",
-                            xmlGetLineNo(node));
+    if (r >= 0 &&
+        (!feature->name || !*feature->name ||
+         strspn(feature->name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                               "-_.") != strlen(feature->name)))
+        return error_report(parser->reterr, FROM_CPU, ERROR_XML,
+                            "invalid CPU feature name (line %ld)", xmlGetLineNo(node));
     return r;
 }
 
@@ -140,8 +146,11 @@ static int parse_topology(Parser *parser, xmlNodePtr node) {
     const struct {
         const char *name;
         unsigned *value;
-    } rows[] = {{"sockets", &t->sockets}, {"dies", &t->dies}, {"clusters", &t->clusters},
-                {"cores", &t->cores}, {"threads", &t->threads}};
+    } rows[] = {{"sockets", &t->sockets},
+                {"dies", &t->dies},
+                {"clusters", &t->clusters},
+                {"cores", &t->cores},
+                {"threads", &t->threads}};
 
     *t = (CpuTopology){.dies = 1, .clusters = 1};
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -151,23 +160,24 @@ static int parse_topology(Parser *parser, xmlNodePtr node) {
             return r;
         if (*rows[i].value == 0)
             return error_report(parser->reterr, FROM_CPU, ERROR_XML,
-                                "Missing or zero '%s' attribute in CPU topology (line %ld)", rows[i].name,
-                                xmlGetLineNo(node));
+                                "Missing or zero '%s' attribute in CPU topology (line %ld)",
+                                rows[i].name, xmlGetLineNo(node));
     }
     return 0;
 }
 
 static int parse_cell(Parser *parser, xmlNodePtr node) {
     CpuDef *cpu = &parser->def->cpu;
-    CLEANUP_FREE char *cpus = node_attribute(node, "cpus"), *memory = node_attribute(node, "memory");
+    CLEANUP_FREE char *cpus = node_attribute(node, "cpus"),
+                      *memory = node_attribute(node, "memory");
     CLEANUP_FREE char *unit = node_attribute(node, "unit");
     NumaCell *cell;
     unsigned id;
     int r;
 
     if (cpu->n_cells > NUMA_CELL_ID_MAX)
-        return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML, "too many NUMA cells (line %ld)",
-                            xmlGetLineNo(node));
+        return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML,
+                            "too many NUMA cells (line %ld)", xmlGetLineNo(node));
     cell = array_append(&cpu->cells, &cpu->n_cells, sizeof(NumaCell));
     if (!cell)
         return error_no_memory(parser->reterr);
@@ -180,23 +190,25 @@ static int parse_cell(Parser *parser, xmlNodePtr node) {
                             "NUMA cells must be written in the order of their ids (line %ld)",
                             xmlGetLineNo(node));
     if (cpus && bitmap_parse(cpus, BITMAP_MAX_BITS, &cell->cpus) < 0)
-        return error_report(parser->reterr, FROM_DOMAIN, ERROR_INVALID_ARG,
-                            "Failed to parse bitmap '%.200s': the 'cpus' of NUMA cell %u (line %ld)", cpus, id,
-                            xmlGetLineNo(node));
+        return error_report(
+            parser->reterr, FROM_DOMAIN, ERROR_INVALID_ARG,
+            "Failed to parse bitmap '%.200s': the 'cpus' of NUMA cell %u (line %ld)", cpus, id,
+            xmlGetLineNo(node));
     return parse_size_kib(parser, node, memory, unit, &cell->memory_kib);
 }
 
 static int parse_numa(Parser *parser, xmlNodePtr node) {
-    static const ElementReader readers[] = {{"cell", parse_cell, false}, {"interconnects", NULL, true}};
+    static const ElementReader readers[] = {{"cell", parse_cell, false},
+                                            {"interconnects", NULL, true}};
 
     return parse_children(parser, node, readers, ARRAY_SIZE(readers));
 }
 
 int parse_cpu(Parser *parser, xmlNodePtr node) {
     static const ElementReader readers[] = {
-        {"model", parse_model, false},       {"vendor", parse_vendor, false},
-        {"feature", parse_feature, false},   {"topology", parse_topology, false},
-        {"numa", parse_numa, false},         {"cache", NULL, true},
+        {"model", parse_model, false},     {"vendor", parse_vendor, false},
+        {"feature", parse_feature, false}, {"topology", parse_topology, false},
+        {"numa", parse_numa, false},       {"cache", NULL, true},
         {"maxphysaddr", NULL, true}};
     CpuDef *cpu = &parser->def->cpu;
     int mode = CPU_MODE_NONE, r;

@@ -11,13 +11,13 @@
 #define DEVICES_MAX 4096u
 
 static int missing(Parser *parser, xmlNodePtr node, const char *what) {
-    return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML, "missing %s in <%s> (line %ld)", what,
-                        (const char *)node->name, xmlGetLineNo(node));
+    return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML, "missing %s in <%s> (line %ld)",
+                        what, (const char *)node->name, xmlGetLineNo(node));
 }
 
 /* The "type" attribute as an enum; a value that is not in the table is refused by name. */
-static int known_attribute(Parser *parser, xmlNodePtr node, const char *name, const char *const *names,
-                           size_t n, int *ret) {
+static int known_attribute(Parser *parser, xmlNodePtr node, const char *name,
+                           const char *const *names, size_t n, int *ret) {
     CLEANUP_FREE char *text = node_attribute(node, name), *detail = NULL;
     int value;
 
@@ -33,8 +33,8 @@ static int known_attribute(Parser *parser, xmlNodePtr node, const char *name, co
 }
 
 /* The same for a word that is kept as it is written. */
-static int word_attribute(Parser *parser, xmlNodePtr node, const char *name, const char *const *words,
-                          size_t n, char **to) {
+static int word_attribute(Parser *parser, xmlNodePtr node, const char *name,
+                          const char *const *words, size_t n, char **to) {
     int ignored = 0, r = known_attribute(parser, node, name, words, n, &ignored);
 
     if (r >= 0)
@@ -119,8 +119,8 @@ static int parse_channel(Parser *parser, xmlNodePtr node) {
     return parse_chardev(parser, node, CHARDEV_CHANNEL);
 }
 
-/* libvirt's rule: the first <console> of target serial is serial 0 seen again; without a <serial> it
- * makes one. */
+/* libvirt's rule: the first <console> of target serial is serial 0 seen again; without a <serial>
+ * it makes one. */
 static int pair_consoles(Parser *parser) {
     DomainDef *def = parser->def;
     ChardevDef *serial = NULL, *console = NULL;
@@ -162,8 +162,8 @@ static int parse_disk_target(Parser *parser, xmlNodePtr node, DiskDef *disk) {
     return 0;
 }
 
-static const char *const cache_words[] = {"default", "none", "writeback", "writethrough", "directsync",
-                                          "unsafe"};
+static const char *const cache_words[] = {"default",      "none",       "writeback",
+                                          "writethrough", "directsync", "unsafe"};
 static const char *const io_words[] = {"native", "threads", "io_uring"};
 static const char *const discard_words[] = {"unmap", "ignore"};
 
@@ -173,7 +173,8 @@ static int parse_disk_driver(Parser *parser, xmlNodePtr node, DiskDef *disk) {
     r = known_attribute(parser, node, "type", disk_format_names, DISK_FORMAT_MAX_, &format);
     disk->format = format;
     if (r >= 0)
-        r = word_attribute(parser, node, "cache", cache_words, ARRAY_SIZE(cache_words), &disk->cache);
+        r = word_attribute(parser, node, "cache", cache_words, ARRAY_SIZE(cache_words),
+                           &disk->cache);
     if (r >= 0)
         r = word_attribute(parser, node, "io", io_words, ARRAY_SIZE(io_words), &disk->io);
     if (r >= 0)
@@ -181,7 +182,8 @@ static int parse_disk_driver(Parser *parser, xmlNodePtr node, DiskDef *disk) {
                            &disk->discard);
     if (disk->cache && streq(disk->cache, "default"))
         free(TAKE_PTR(disk->cache));
-    return r < 0 ? r : attribute_unsigned(parser, node, "iothread", IOTHREAD_ID_MAX, &disk->iothread);
+    return r < 0 ? r
+                 : attribute_unsigned(parser, node, "iothread", IOTHREAD_ID_MAX, &disk->iothread);
 }
 
 static int parse_disk(Parser *parser, xmlNodePtr node) {
@@ -251,14 +253,15 @@ static int parse_interface(Parser *parser, xmlNodePtr node) {
         attribute_string(mac, "address", &interface->mac);
     if (!interface->mac) {
         if (getrandom(random, sizeof(random), 0) != sizeof(random))
-            return error_system(parser->reterr, FROM_DOMAIN, EIO, "no random numbers for a MAC address");
+            return error_system(parser->reterr, FROM_DOMAIN, EIO,
+                                "no random numbers for a MAC address");
         interface->mac = strf("52:54:00:%02x:%02x:%02x", random[0], random[1], random[2]);
     }
     if (!interface->mac)
         return error_no_memory(parser->reterr);
     if (!is_mac(interface->mac))
-        return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML, "unable to parse mac address '%.40s'",
-                            interface->mac);
+        return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML,
+                            "unable to parse mac address '%.40s'", interface->mac);
     if (model && word_attribute(parser, model, "type", nic_words, ARRAY_SIZE(nic_words),
                                 &interface->model) < 0)
         return -EOPNOTSUPP;
@@ -311,8 +314,8 @@ static int parse_iommu(Parser *parser, xmlNodePtr node) {
     if (r >= 0 && model < 0)
         return missing(parser, node, "model");
     if (r >= 0 && iommu->given)
-        return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML, "only one <iommu> is possible (line %ld)",
-                            xmlGetLineNo(node));
+        return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML,
+                            "only one <iommu> is possible (line %ld)", xmlGetLineNo(node));
     iommu->given = true;
     if (r < 0 || !driver)
         return r;
@@ -345,27 +348,41 @@ static int parse_controller(Parser *parser, xmlNodePtr node) {
 }
 
 int parse_devices(Parser *parser, xmlNodePtr node) {
-    static const ElementReader readers[] = {
-        {"emulator", parse_emulator, false},     {"serial", parse_serial, false},
-        {"console", parse_console, false},       {"channel", parse_channel, false},
-        {"disk", parse_disk, false},             {"interface", parse_interface, false},
-        {"rng", parse_rng, false},               {"memballoon", parse_memballoon, false},
-        {"controller", parse_controller, false}, {"input", NULL, false},
-        {"audio", NULL, false},                  {"graphics", NULL, true},
-        {"video", NULL, true},                   {"sound", NULL, true},
-        {"watchdog", NULL, true},                {"hostdev", NULL, true},
-        {"filesystem", NULL, true},              {"tpm", NULL, true},
-        {"panic", NULL, true},                   {"parallel", NULL, true},
-        {"redirdev", NULL, true},                {"smartcard", NULL, true},
-        {"memory", NULL, true},                  {"iommu", parse_iommu, false},
-        {"vsock", NULL, true},                   {"shmem", NULL, true},
-        {"lease", NULL, true},                   {"hub", NULL, true},
-        {"nvram", NULL, true},                   {"crypto", NULL, true}};
+    static const ElementReader readers[] = {{"emulator", parse_emulator, false},
+                                            {"serial", parse_serial, false},
+                                            {"console", parse_console, false},
+                                            {"channel", parse_channel, false},
+                                            {"disk", parse_disk, false},
+                                            {"interface", parse_interface, false},
+                                            {"rng", parse_rng, false},
+                                            {"memballoon", parse_memballoon, false},
+                                            {"controller", parse_controller, false},
+                                            {"input", NULL, false},
+                                            {"audio", NULL, false},
+                                            {"graphics", NULL, true},
+                                            {"video", NULL, true},
+                                            {"sound", NULL, true},
+                                            {"watchdog", NULL, true},
+                                            {"hostdev", NULL, true},
+                                            {"filesystem", NULL, true},
+                                            {"tpm", NULL, true},
+                                            {"panic", NULL, true},
+                                            {"parallel", NULL, true},
+                                            {"redirdev", NULL, true},
+                                            {"smartcard", NULL, true},
+                                            {"memory", NULL, true},
+                                            {"iommu", parse_iommu, false},
+                                            {"vsock", NULL, true},
+                                            {"shmem", NULL, true},
+                                            {"lease", NULL, true},
+                                            {"hub", NULL, true},
+                                            {"nvram", NULL, true},
+                                            {"crypto", NULL, true}};
     int r;
 
     if (xmlChildElementCount(node) > DEVICES_MAX)
-        return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML, "more than %u devices (line %ld)",
-                            DEVICES_MAX, xmlGetLineNo(node));
+        return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML,
+                            "more than %u devices (line %ld)", DEVICES_MAX, xmlGetLineNo(node));
     r = parse_children(parser, node, readers, ARRAY_SIZE(readers));
 
     return r < 0 ? r : pair_consoles(parser);

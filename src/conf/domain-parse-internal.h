@@ -37,18 +37,21 @@ bool node_is(xmlNodePtr node, const char *name);
 xmlNodePtr node_child(xmlNodePtr node, const char *name);
 
 /* Attribute readers; absent leaves *ret alone. Bad values are errors with name and line. */
-int attribute_unsigned(Parser *parser, xmlNodePtr node, const char *name, unsigned max, unsigned *ret);
+int attribute_unsigned(Parser *parser, xmlNodePtr node, const char *name, unsigned max,
+                       unsigned *ret);
 int attribute_bool(Parser *parser, xmlNodePtr node, const char *name, bool *ret);
 int attribute_tristate(Parser *parser, xmlNodePtr node, const char *name, Tristate *ret);
 /* Index in names, by attribute; *ret untouched when absent. */
-int attribute_enum(Parser *parser, xmlNodePtr node, const char *name, const char *const *names, size_t n,
-                   int *ret);
+int attribute_enum(Parser *parser, xmlNodePtr node, const char *name, const char *const *names,
+                   size_t n, int *ret);
 /* Replaces *to by the attribute when present. */
 void attribute_string(xmlNodePtr node, const char *name, char **to);
 /* A size with unit attribute `unit_name` (default KiB) in KiB, rounded up. */
-int parse_size_kib(Parser *parser, xmlNodePtr node, const char *number, const char *unit, uint64_t *ret);
+int parse_size_kib(Parser *parser, xmlNodePtr node, const char *number, const char *unit,
+                   uint64_t *ret);
 /* The same in bytes. */
-int parse_size_bytes(Parser *parser, xmlNodePtr node, const char *number, const char *unit, uint64_t *ret);
+int parse_size_bytes(Parser *parser, xmlNodePtr node, const char *number, const char *unit,
+                     uint64_t *ret);
 
 /* Appends a zeroed element of `size` bytes; NULL when out of memory. */
 void *array_append(void *array, size_t *n, size_t size);

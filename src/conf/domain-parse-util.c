@@ -31,7 +31,8 @@ char *node_text(xmlNodePtr node) {
     return take(xmlNodeGetContent(node));
 }
 
-/* A node's path costs a walk over its siblings: a text full of unknown ones must not take for ever. */
+/* A node's path costs a walk over its siblings: a text full of unknown ones must not take for ever.
+ */
 #define WARNINGS_MAX 32u
 
 void parse_warn(Parser *parser, xmlNodePtr node) {
@@ -40,8 +41,8 @@ void parse_warn(Parser *parser, xmlNodePtr node) {
     if (!parser->params->warning || parser->n_warnings++ >= WARNINGS_MAX)
         return;
     path = xmlGetNodePath(node);
-    parser->params->warning(path ? (const char *)path : (const char *)node->name, xmlGetLineNo(node),
-                            parser->params->userdata);
+    parser->params->warning(path ? (const char *)path : (const char *)node->name,
+                            xmlGetLineNo(node), parser->params->userdata);
     xmlFree(path);
 }
 
@@ -76,11 +77,12 @@ int parse_children(Parser *parser, xmlNodePtr node, const ElementReader *readers
 
 static int bad_attribute(Parser *parser, xmlNodePtr node, const char *name, const char *value) {
     return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML,
-                        "Invalid value for attribute '%s' in element '%s': '%.80s' (line %ld)", name,
-                        (const char *)node->name, value, xmlGetLineNo(node));
+                        "Invalid value for attribute '%s' in element '%s': '%.80s' (line %ld)",
+                        name, (const char *)node->name, value, xmlGetLineNo(node));
 }
 
-int attribute_unsigned(Parser *parser, xmlNodePtr node, const char *name, unsigned max, unsigned *ret) {
+int attribute_unsigned(Parser *parser, xmlNodePtr node, const char *name, unsigned max,
+                       unsigned *ret) {
     CLEANUP_FREE char *text = node_attribute(node, name);
     char *end = NULL;
     unsigned long value;
@@ -118,8 +120,8 @@ int attribute_tristate(Parser *parser, xmlNodePtr node, const char *name, Trista
     return 0;
 }
 
-int attribute_enum(Parser *parser, xmlNodePtr node, const char *name, const char *const *names, size_t n,
-                   int *ret) {
+int attribute_enum(Parser *parser, xmlNodePtr node, const char *name, const char *const *names,
+                   size_t n, int *ret) {
     CLEANUP_FREE char *text = node_attribute(node, name);
     int value;
 
@@ -146,10 +148,21 @@ static uint64_t unit_bytes(const char *unit) {
     static const struct {
         const char *name;
         uint64_t bytes;
-    } units[] = {{"b", 1}, {"B", 1}, {"bytes", 1}, {"KB", 1000}, {"k", 1024}, {"KiB", 1024},
-                 {"MB", 1000000}, {"M", UINT64_C(1) << 20}, {"MiB", UINT64_C(1) << 20},
-                 {"GB", 1000000000}, {"G", UINT64_C(1) << 30}, {"GiB", UINT64_C(1) << 30},
-                 {"TB", UINT64_C(1000000000000)}, {"T", UINT64_C(1) << 40}, {"TiB", UINT64_C(1) << 40}};
+    } units[] = {{"b", 1},
+                 {"B", 1},
+                 {"bytes", 1},
+                 {"KB", 1000},
+                 {"k", 1024},
+                 {"KiB", 1024},
+                 {"MB", 1000000},
+                 {"M", UINT64_C(1) << 20},
+                 {"MiB", UINT64_C(1) << 20},
+                 {"GB", 1000000000},
+                 {"G", UINT64_C(1) << 30},
+                 {"GiB", UINT64_C(1) << 30},
+                 {"TB", UINT64_C(1000000000000)},
+                 {"T", UINT64_C(1) << 40},
+                 {"TiB", UINT64_C(1) << 40}};
 
     for (size_t i = 0; i < ARRAY_SIZE(units); i++)
         if (streq(units[i].name, unit))
@@ -157,7 +170,8 @@ static uint64_t unit_bytes(const char *unit) {
     return 0;
 }
 
-int parse_size_bytes(Parser *parser, xmlNodePtr node, const char *number, const char *unit, uint64_t *ret) {
+int parse_size_bytes(Parser *parser, xmlNodePtr node, const char *number, const char *unit,
+                     uint64_t *ret) {
     uint64_t bytes = unit_bytes(unit), value;
     char *end = NULL;
 
@@ -173,13 +187,14 @@ int parse_size_bytes(Parser *parser, xmlNodePtr node, const char *number, const 
         end++;
     if (!number || errno || !isdigit((unsigned char)*number) || *end || value > INT64_MAX / bytes)
         return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML,
-                            "Invalid value '%.80s' for element '%s' (line %ld)", number ? number : "",
-                            (const char *)node->name, xmlGetLineNo(node));
+                            "Invalid value '%.80s' for element '%s' (line %ld)",
+                            number ? number : "", (const char *)node->name, xmlGetLineNo(node));
     *ret = value * bytes;
     return 0;
 }
 
-int parse_size_kib(Parser *parser, xmlNodePtr node, const char *number, const char *unit, uint64_t *ret) {
+int parse_size_kib(Parser *parser, xmlNodePtr node, const char *number, const char *unit,
+                   uint64_t *ret) {
     uint64_t bytes = 0;
     int r = parse_size_bytes(parser, node, number, unit ? unit : "KiB", &bytes);
 

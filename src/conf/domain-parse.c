@@ -32,8 +32,9 @@ static int parse_name(Parser *parser, xmlNodePtr node) {
         return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML_DETAIL,
                             "invalid char in name (line %ld): a newline", xmlGetLineNo(node));
     if (strchr(name, '/') || streq(name, ".") || streq(name, ".."))
-        return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML, "name %.200s cannot contain '/'%s",
-                            name, strchr(name, '/') ? "" : " or be a directory's");
+        return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML,
+                            "name %.200s cannot contain '/'%s", name,
+                            strchr(name, '/') ? "" : " or be a directory's");
     if (strlen(name) > NAME_MAX_BYTES)
         return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML,
                             "the name is longer than %u bytes (line %ld)", NAME_MAX_BYTES,
@@ -126,21 +127,26 @@ static int parse_boot(Parser *parser, xmlNodePtr node) {
     if (r < 0)
         return r;
     if (device < 0)
-        return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML, "missing boot device (line %ld)",
-                            xmlGetLineNo(node));
+        return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML,
+                            "missing boot device (line %ld)", xmlGetLineNo(node));
     if (os->n_boot < BOOT_DEV_MAX_)
         os->boot[os->n_boot++] = device;
     return 0;
 }
 
 static int parse_os(Parser *parser, xmlNodePtr node) {
-    static const ElementReader readers[] = {
-        {"type", parse_os_type, false},   {"kernel", parse_kernel, false},
-        {"initrd", parse_initrd, false},  {"cmdline", parse_cmdline, false},
-        {"boot", parse_boot, false},      {"bootmenu", NULL, false},
-        {"smbios", NULL, false},          {"loader", NULL, true},
-        {"nvram", NULL, true},            {"firmware", NULL, true},
-        {"acpi", NULL, true},             {"bios", NULL, false}};
+    static const ElementReader readers[] = {{"type", parse_os_type, false},
+                                            {"kernel", parse_kernel, false},
+                                            {"initrd", parse_initrd, false},
+                                            {"cmdline", parse_cmdline, false},
+                                            {"boot", parse_boot, false},
+                                            {"bootmenu", NULL, false},
+                                            {"smbios", NULL, false},
+                                            {"loader", NULL, true},
+                                            {"nvram", NULL, true},
+                                            {"firmware", NULL, true},
+                                            {"acpi", NULL, true},
+                                            {"bios", NULL, false}};
     CLEANUP_FREE char *firmware = node_attribute(node, "firmware");
 
     if (firmware)
@@ -205,12 +211,21 @@ static int parse_ioapic(Parser *parser, xmlNodePtr node) {
 }
 
 static int parse_features(Parser *parser, xmlNodePtr node) {
-    static const ElementReader readers[] = {
-        {"acpi", parse_acpi, false},     {"apic", parse_apic, false}, {"pae", parse_pae, false},
-        {"hap", parse_hap, false},       {"vmport", parse_vmport, false}, {"smm", parse_smm, false},
-        {"pmu", parse_pmu, false},       {"kvm", parse_kvm, false},   {"ioapic", parse_ioapic, false},
-        {"hyperv", NULL, true},          {"xen", NULL, true},         {"gic", NULL, true},
-        {"privnet", NULL, false},        {"viridian", NULL, true},    {"capabilities", NULL, true}};
+    static const ElementReader readers[] = {{"acpi", parse_acpi, false},
+                                            {"apic", parse_apic, false},
+                                            {"pae", parse_pae, false},
+                                            {"hap", parse_hap, false},
+                                            {"vmport", parse_vmport, false},
+                                            {"smm", parse_smm, false},
+                                            {"pmu", parse_pmu, false},
+                                            {"kvm", parse_kvm, false},
+                                            {"ioapic", parse_ioapic, false},
+                                            {"hyperv", NULL, true},
+                                            {"xen", NULL, true},
+                                            {"gic", NULL, true},
+                                            {"privnet", NULL, false},
+                                            {"viridian", NULL, true},
+                                            {"capabilities", NULL, true}};
 
     return parse_children(parser, node, readers, ARRAY_SIZE(readers));
 }
@@ -281,7 +296,7 @@ static const ElementReader top_readers[] = {
     {"memory", parse_memory, false},
     {"currentMemory", parse_current_memory, false},
     {"vcpu", parse_vcpu, false},
-    {"vcpus", NULL, false}, /* after all others: it needs the maximum */
+    {"vcpus", NULL, false},     /* after all others: it needs the maximum */
     {"iothreads", NULL, false}, /* these four: parse_tune */
     {"iothreadids", NULL, false},
     {"cputune", NULL, false},
@@ -321,7 +336,8 @@ static int parse_identity(Parser *parser, xmlNodePtr node, bool *ret_has_uuid) {
     if (r < 0)
         return r;
     if (virt < 0)
-        return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML, "missing domain type attribute");
+        return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML,
+                            "missing domain type attribute");
     parser->def->virt = virt;
     *ret_has_uuid = node_child(node, "uuid") != NULL;
     return 0;
@@ -344,8 +360,9 @@ static int fill(Parser *parser, bool has_uuid) {
     if (!def->name || !*def->name)
         return error_report(parser->reterr, FROM_DOMAIN, ERROR_NO_NAME, "%s", "");
     if (!def->memory_kib && def->cpu.n_cells == 0)
-        return error_report(parser->reterr, FROM_DOMAIN, ERROR_XML,
-                            "Memory size must be specified via <memory> or in the <numa> configuration");
+        return error_report(
+            parser->reterr, FROM_DOMAIN, ERROR_XML,
+            "Memory size must be specified via <memory> or in the <numa> configuration");
     if (def->cpu.n_cells) {
         uint64_t sum = 0;
 
@@ -365,7 +382,8 @@ static int fill(Parser *parser, bool has_uuid) {
     return has_uuid ? 0 : fill_uuid(parser);
 }
 
-int domain_parse_node(void *root, const DomainParseParams *params, DomainDef **ret, Error **reterr) {
+int domain_parse_node(void *root, const DomainParseParams *params, DomainDef **ret,
+                      Error **reterr) {
     CLEANUP_DOMAIN_DEF DomainDef *def = calloc(1, sizeof(DomainDef));
     Parser parser = {.params = params, .def = def, .reterr = reterr};
     xmlNodePtr node = root, vcpus;
@@ -421,7 +439,8 @@ int domain_parse(const char *xml, size_t len, const DomainParseParams *params, D
 
     if (len > DOMAIN_XML_MAX)
         return error_report(reterr, FROM_DOMAIN, ERROR_INVALID_ARG,
-                            "the domain XML is %zu bytes long, %u are allowed", len, DOMAIN_XML_MAX);
+                            "the domain XML is %zu bytes long, %u are allowed", len,
+                            DOMAIN_XML_MAX);
     context = xmlNewParserCtxt();
     if (!context)
         return error_no_memory(reterr);

@@ -11,7 +11,7 @@
 typedef void (*DomainParseWarning)(const char *path, int line, void *userdata);
 
 typedef struct DomainParseParams {
-    const char *default_arch; /* host arch for an <os> without arch; not NULL */
+    const char *default_arch;   /* host arch for an <os> without arch; not NULL */
     DomainParseWarning warning; /* may be NULL */
     void *userdata;
     bool live; /* of something that runs: what is so is not held to the rules of domain_validate */
@@ -24,5 +24,6 @@ typedef struct DomainParseParams {
 int domain_parse(const char *xml, size_t len, const DomainParseParams *params, DomainDef **ret,
                  Error **reterr);
 
-/* The same from an already parsed <domain> node (the status file embeds one). `node` is xmlNodePtr. */
+/* The same from an already parsed <domain> node (the status file embeds one). `node` is xmlNodePtr.
+ */
 int domain_parse_node(void *node, const DomainParseParams *params, DomainDef **ret, Error **reterr);

@@ -31,9 +31,11 @@ int shares_check(const char *name, uint64_t shares, Error **reterr) {
 }
 
 int iothread_check_pool(const IothreadDef *iothread, Error **reterr) {
-    if (iothread->pool_min >= 0 && iothread->pool_max >= 0 && iothread->pool_min > iothread->pool_max)
+    if (iothread->pool_min >= 0 && iothread->pool_max >= 0 &&
+        iothread->pool_min > iothread->pool_max)
         return error_report(reterr, FROM_DOMAIN, ERROR_INVALID_ARG,
-                            "thread_pool_min of iothread '%u' must be smaller or equal to thread_pool_max (%d > %d)",
+                            "thread_pool_min of iothread '%u' must be smaller or equal to "
+                            "thread_pool_max (%d > %d)",
                             iothread->id, iothread->pool_min, iothread->pool_max);
     return 0;
 }

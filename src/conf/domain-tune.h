@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The part of a domain definition that says what its host threads may use: CPUs, CPU time, scheduling, memory
- * nodes, caches. Plain data, owned by the DomainDef it is in. Zero or NULL everywhere means "not asked for". */
+/* The part of a domain definition that says what its host threads may use: CPUs, CPU time,
+ * scheduling, memory nodes, caches. Plain data, owned by the DomainDef it is in. Zero or NULL
+ * everywhere means "not asked for". */
 #pragma once
 
 #include "util/bitmap.h"
@@ -52,8 +53,8 @@ typedef struct CpuTuneDef {
 
 /* One of <iothreads>. */
 typedef struct IothreadDef {
-    unsigned id;      /* 1.. */
-    bool automatic;   /* its id was not written */
+    unsigned id;    /* 1.. */
+    bool automatic; /* its id was not written */
     bool has_poll_max, has_poll_grow, has_poll_shrink;
     uint64_t poll_max_ns, poll_grow, poll_shrink;
     int pool_min, pool_max; /* -1: not given */
@@ -62,11 +63,11 @@ typedef struct IothreadDef {
 } IothreadDef;
 
 typedef enum NumaMode { /* libvirt's numbers, which are on the wire */
-    NUMA_STRICT,
-    NUMA_PREFERRED,
-    NUMA_INTERLEAVE,
-    NUMA_RESTRICTIVE,
-    NUMA_MODE_MAX_
+                        NUMA_STRICT,
+                        NUMA_PREFERRED,
+                        NUMA_INTERLEAVE,
+                        NUMA_RESTRICTIVE,
+                        NUMA_MODE_MAX_
 } NumaMode;
 
 /* <memnode>: for one guest cell. */
@@ -77,7 +78,7 @@ typedef struct MemnodeDef {
 } MemnodeDef;
 
 typedef struct NumaTuneDef {
-    bool given; /* <memory> was there */
+    bool given;     /* <memory> was there */
     bool automatic; /* placement='auto': the nodes come from numad at start */
     NumaMode mode;
     Bitmap *nodes; /* NULL while automatic and not running */
@@ -94,10 +95,11 @@ int iothread_check_pool(const IothreadDef *iothread, Error **reterr);
 
 void cputune_done(CpuTuneDef *tune);
 void iothreads_done(IothreadDef *iothreads, size_t n);
-void numatune_done(NumaTuneDef *tune);/* Forgets the vCPUs from `max` on, and what was for nobody else. */
+void numatune_done(
+    NumaTuneDef *tune); /* Forgets the vCPUs from `max` on, and what was for nobody else. */
 void cputune_clip(CpuTuneDef *tune, unsigned max);
-/* Replace borrowed pointers of a shallow copy by own ones; *ok turns false when out of memory, and what was not
- * copied is NULL then. */
+/* Replace borrowed pointers of a shallow copy by own ones; *ok turns false when out of memory, and
+ * what was not copied is NULL then. */
 void cputune_own(CpuTuneDef *tune, bool *ok);
 void iothreads_own(IothreadDef **iothreads, size_t *n, bool *ok);
 void numatune_own(NumaTuneDef *tune, bool *ok);

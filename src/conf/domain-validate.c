@@ -7,12 +7,15 @@ static int check_vcpus(const DomainDef *def, Error **reterr) {
     unsigned last_order = 0;
 
     if (!def->vcpus[0].online)
-        return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED, "vcpu 0 can't be offline");
+        return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
+                            "vcpu 0 can't be offline");
     if (def->vcpus[0].hotpluggable == TRISTATE_YES)
-        return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED, "vcpu0 can't be hotpluggable");
+        return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
+                            "vcpu0 can't be hotpluggable");
     if (def->vcpus[0].order > 1)
         return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
-                            "vcpu0 must be enabled first: its order is '%u', not '1'", def->vcpus[0].order);
+                            "vcpu0 must be enabled first: its order is '%u', not '1'",
+                            def->vcpus[0].order);
     for (unsigned id = 0; id < def->n_vcpus_max; id++) {
         const VcpuDef *vcpu = &def->vcpus[id];
 
@@ -25,27 +28,30 @@ static int check_vcpus(const DomainDef *def, Error **reterr) {
         unordered |= vcpu->order == 0;
         if (vcpu->order > def->n_vcpus_max)
             return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
-                                "order '%u' of vCPU '%u' is beyond the maximum of %u vcpus", vcpu->order,
-                                id, def->n_vcpus_max);
+                                "order '%u' of vCPU '%u' is beyond the maximum of %u vcpus",
+                                vcpu->order, id, def->n_vcpus_max);
         if (vcpu->hotpluggable == TRISTATE_YES) {
             seen_hotpluggable = true;
             continue;
         }
         if (seen_hotpluggable)
             return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
-                                "online non-hotpluggable vcpus need to be ordered prior to hotpluggable vcpus: vcpu "
+                                "online non-hotpluggable vcpus need to be ordered prior to "
+                                "hotpluggable vcpus: vcpu "
                                 "'%u' follows a hotpluggable one",
                                 id);
         if (vcpu->order && vcpu->order < last_order)
             return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
-                                "online non-hotpluggable vcpus must be ordered in ascending order: vcpu '%u' has order "
+                                "online non-hotpluggable vcpus must be ordered in ascending order: "
+                                "vcpu '%u' has order "
                                 "'%u' after '%u'",
                                 id, vcpu->order, last_order);
         last_order = vcpu->order;
     }
     if (ordered && unordered)
         return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
-                            "all vcpus must have either set or unset order: some that are enabled have one, some have "
+                            "all vcpus must have either set or unset order: some that are enabled "
+                            "have one, some have "
                             "none");
     return 0;
 }
@@ -63,9 +69,10 @@ static int check_topology(const DomainDef *def, Error **reterr) {
             break;
     }
     if (product != def->n_vcpus_max)
-        return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
-                            "CPU topology doesn't match maximum vcpu count: <topology> must make %u CPUs",
-                            def->n_vcpus_max);
+        return error_report(
+            reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
+            "CPU topology doesn't match maximum vcpu count: <topology> must make %u CPUs",
+            def->n_vcpus_max);
     return 0;
 }
 
@@ -77,7 +84,8 @@ static int check_numa(const DomainDef *def, Error **reterr) {
             continue;
         if (bitmap_last(cpus) >= (int)def->n_vcpus_max)
             return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
-                                "CPU IDs in <numa> exceed the <vcpu> count: NUMA cell %zu has CPU '%d', the last one "
+                                "CPU IDs in <numa> exceed the <vcpu> count: NUMA cell %zu has CPU "
+                                "'%d', the last one "
                                 "is '%u'",
                                 i, bitmap_last(cpus), def->n_vcpus_max - 1);
         for (size_t k = 0; k < i; k++)
@@ -95,11 +103,14 @@ static int check_numatune(const DomainDef *def, Error **reterr) {
         NumaMode mode = tune->memnodes[i].mode;
 
         if (tune->automatic)
+            return error_report(
+                reterr, FROM_DOMAIN, ERROR_XML,
+                "Per-node binding is not compatible with automatic NUMA placement.");
+        if (tune->given && tune->mode != mode &&
+            (tune->mode == NUMA_RESTRICTIVE || mode == NUMA_RESTRICTIVE))
             return error_report(reterr, FROM_DOMAIN, ERROR_XML,
-                                "Per-node binding is not compatible with automatic NUMA placement.");
-        if (tune->given && tune->mode != mode && (tune->mode == NUMA_RESTRICTIVE || mode == NUMA_RESTRICTIVE))
-            return error_report(reterr, FROM_DOMAIN, ERROR_XML,
-                                "'restrictive' mode is required in memnode element when mode is 'restrictive' in memory "
+                                "'restrictive' mode is required in memnode element when mode is "
+                                "'restrictive' in memory "
                                 "element, and the other way round");
     }
     return 0;
@@ -110,11 +121,13 @@ static int check_disk_iothread(const DomainDef *def, const DiskDef *disk, Error 
         return 0;
     if (disk->bus != DISK_BUS_VIRTIO || disk->device != DISK_DEVICE_DISK)
         return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
-                            "IOThreads are only for disks on the virtio bus, not for '%s'", disk->target);
-    if (!domain_def_iothread(def, disk->iothread))
-        return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
-                            "Disk iothread '%u' of '%s' is not defined in <iothreads> or <iothreadids>", disk->iothread,
+                            "IOThreads are only for disks on the virtio bus, not for '%s'",
                             disk->target);
+    if (!domain_def_iothread(def, disk->iothread))
+        return error_report(
+            reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
+            "Disk iothread '%u' of '%s' is not defined in <iothreads> or <iothreadids>",
+            disk->iothread, disk->target);
     return 0;
 }
 

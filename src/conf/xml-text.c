@@ -14,7 +14,8 @@ static void put_escaped(FILE *out, const xmlChar *text, bool in_attribute) {
             fputs("&lt;", out);
         else if (*text == '>')
             fputs("&gt;", out);
-        else if (*text == '\r' || (in_attribute && (*text == '\n' || *text == '\t' || *text == '"')))
+        else if (*text == '\r' ||
+                 (in_attribute && (*text == '\n' || *text == '\t' || *text == '"')))
             fprintf(out, "&#%d;", *text);
         else
             fputc(*text, out);
@@ -31,7 +32,8 @@ static void put_name(FILE *out, const xmlNs *ns, const xmlChar *name) {
 static void put_namespace(FILE *out, const xmlNs *ns) {
     const xmlChar *href, *amp;
 
-    fprintf(out, ns->prefix ? " xmlns:%s=\"" : " xmlns%s=\"", ns->prefix ? (const char *)ns->prefix : "");
+    fprintf(out, ns->prefix ? " xmlns:%s=\"" : " xmlns%s=\"",
+            ns->prefix ? (const char *)ns->prefix : "");
     for (href = ns->href; href && (amp = xmlStrstr(href, BAD_CAST "&#38;")); href = amp + 5) {
         xmlChar *before = xmlStrndup(href, (int)(amp - href));
 

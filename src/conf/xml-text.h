@@ -5,6 +5,6 @@
 #include <libxml/tree.h>
 
 /* The element with its comments, CDATA and prefixes; declarations of the elements around it that it
- * may need are repeated in it. Unlike libxml2's own dump this escapes namespace names, too. Attributes
- * in double quotes. NULL when out of memory. Caller frees. */
+ * may need are repeated in it. Unlike libxml2's own dump this escapes namespace names, too.
+ * Attributes in double quotes. NULL when out of memory. Caller frees. */
 char *xml_text(xmlNodePtr element);

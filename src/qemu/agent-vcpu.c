@@ -10,8 +10,8 @@ void agent_vcpus_done(AgentVcpus *vcpus) {
 /* ---- pure ---- */
 
 static int malformed(const char *command, Error **reterr) {
-    return error_report(reterr, FROM_QEMU, ERROR_INTERNAL, "the guest agent's answer to '%s' is malformed",
-                        command);
+    return error_report(reterr, FROM_QEMU, ERROR_INTERNAL,
+                        "the guest agent's answer to '%s' is malformed", command);
 }
 
 static int parse_vcpu(json_object *entry, Bitmap *seen, AgentVcpu *ret) {
@@ -20,7 +20,8 @@ static int parse_vcpu(json_object *entry, Bitmap *seen, AgentVcpu *ret) {
     int r;
 
     if (!json_object_is_type(entry, json_type_object) ||
-        !json_object_object_get_ex(entry, "logical-id", &id) || !json_object_is_type(id, json_type_int) ||
+        !json_object_object_get_ex(entry, "logical-id", &id) ||
+        !json_object_is_type(id, json_type_int) ||
         !json_object_object_get_ex(entry, "online", &online) ||
         !json_object_is_type(online, json_type_boolean))
         return -EBADMSG;
@@ -92,20 +93,22 @@ int agent_vcpus_plan(AgentVcpus *vcpus, unsigned target, Error **reterr) {
         const AgentVcpu *vcpu = &vcpus->items[i];
 
         if (!vcpu->online && !vcpu->offlinable)
-            return error_report(reterr, FROM_QEMU, ERROR_INTERNAL,
-                                "the guest agent says that vCPU '%u' is offline and cannot go offline",
-                                vcpu->id);
+            return error_report(
+                reterr, FROM_QEMU, ERROR_INTERNAL,
+                "the guest agent says that vCPU '%u' is offline and cannot go offline", vcpu->id);
         may_go += can_go(vcpu, false);
     }
     keep_zero = may_go == online && vcpus->n > 0 && can_go(&vcpus->items[0], false) &&
                 vcpus->items[0].id == 0;
     if (target > vcpus->n)
         return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
-                            "guest agent reports less cpu than requested: %zu < %u", vcpus->n, target);
+                            "guest agent reports less cpu than requested: %zu < %u", vcpus->n,
+                            target);
     if (target < online - (may_go - keep_zero))
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
-                            "Cannot offline enough CPUs: %u of the guest's %u online ones cannot go offline",
-                            online - (may_go - keep_zero), online);
+        return error_report(
+            reterr, FROM_QEMU, ERROR_INVALID_ARG,
+            "Cannot offline enough CPUs: %u of the guest's %u online ones cannot go offline",
+            online - (may_go - keep_zero), online);
     for (size_t i = 0; i < vcpus->n && online != target; i++) {
         AgentVcpu *vcpu = &vcpus->items[i];
 
@@ -136,7 +139,8 @@ int agent_vcpus_select(AgentVcpus *vcpus, const Bitmap *ids, bool online, Error 
     }
     if (!bitmap_is_empty(missing)) {
         text = bitmap_format(missing);
-        return text ? error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "guest is missing vCPUs '%s'", text)
+        return text ? error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                                   "guest is missing vCPUs '%s'", text)
                     : error_no_memory(reterr);
     }
     for (size_t i = 0; i < vcpus->n; i++) {

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The guest agent's conversation.
  *
- * The socket is QEMU's: it stays connected whether or not an agent runs, and QEMU takes bytes from it only
- * while the guest's end is open. So requests to an absent agent pile up, and their answers come when nobody
- * waits. Hence the sync, and hence a sync that fails drops the connection with all that is in it.
+ * The socket is QEMU's: it stays connected whether or not an agent runs, and QEMU takes bytes from
+ * it only while the guest's end is open. So requests to an absent agent pile up, and their answers
+ * come when nobody waits. Hence the sync, and hence a sync that fails drops the connection with all
+ * that is in it.
  *
- * Between conversations nothing is read: what a guest sends unasked fills the socket and stops there. */
+ * Between conversations nothing is read: what a guest sends unasked fills the socket and stops
+ * there. */
 #include "qemu/agent.h"
 
 #include <inttypes.h>
@@ -188,8 +190,9 @@ static int flush(Agent *agent) {
     return sd_event_source_set_io_events(agent->io, in);
 }
 
-/* One message and its newline, after `lead` (a sentinel) if that is not 0, behind what a command without an
- * answer may have left: no more than that, because each conversation waits for a sync first. */
+/* One message and its newline, after `lead` (a sentinel) if that is not 0, behind what a command
+ * without an answer may have left: no more than that, because each conversation waits for a sync
+ * first. */
 static int send_text(Agent *agent, int lead, const char *text, size_t len) {
     size_t used = agent->output_used - agent->output_sent;
     char *output = malloc(used + len + 2);
@@ -235,7 +238,8 @@ static json_object *parse(const char *text, size_t len) {
     json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
     object = json_tokener_parse_ex(tokener, text, (int)len);
     if (json_tokener_get_error(tokener) != json_tokener_success ||
-        json_tokener_get_parse_end(tokener) != len || !json_object_is_type(object, json_type_object)) {
+        json_tokener_get_parse_end(tokener) != len ||
+        !json_object_is_type(object, json_type_object)) {
         json_object_put(object);
         object = NULL;
     }
@@ -373,7 +377,8 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
 /* ---- the queue ---- */
 
 static int not_connected(Error **reterr) {
-    return error_report(reterr, FROM_QEMU, ERROR_AGENT_UNRESPONSIVE, "QEMU guest agent is not connected");
+    return error_report(reterr, FROM_QEMU, ERROR_AGENT_UNRESPONSIVE,
+                        "QEMU guest agent is not connected");
 }
 
 static void turn_end(Agent *agent, Turn *turn) {
@@ -400,7 +405,8 @@ static int turn_begin(Agent *agent, Turn *turn, const char *what, Error **reterr
 
             turn_end(agent, turn);
             return error_report(reterr, FROM_QEMU, ERROR_OPERATION_TIMEOUT,
-                                "cannot send '%s' to the guest agent: '%s' is still under way", what, holder);
+                                "cannot send '%s' to the guest agent: '%s' is still under way",
+                                what, holder);
         }
     }
     if (!agent->closed)
@@ -473,7 +479,8 @@ static int synchronise(Agent *agent, Error **reterr) {
     int r = try_sync(agent, deadline);
 
     /* The connection of the conversation before may have ended unnoticed; a new one may do. */
-    if (r < 0 && r != -ETIMEDOUT && !fresh && !agent->closed && agent->state != AGENT_DISCONNECTED) {
+    if (r < 0 && r != -ETIMEDOUT && !fresh && !agent->closed &&
+        agent->state != AGENT_DISCONNECTED) {
         disconnect(agent);
         r = try_sync(agent, deadline);
     }
@@ -507,7 +514,8 @@ static int report_command(Agent *agent, int r, const char *what, uint64_t usec, 
         return error_no_memory(reterr);
     default:
         return error_report(reterr, FROM_QEMU, ERROR_AGENT_UNRESPONSIVE,
-                            "the agent was disconnected while the command '%s' was under way", what);
+                            "the agent was disconnected while the command '%s' was under way",
+                            what);
     }
 }
 
@@ -523,9 +531,9 @@ static void trim_buffers(Agent *agent) {
 
 static int talk(Agent *agent, const char *what, const char *text, size_t len, int timeout,
                 json_object **ret, Error **reterr) {
-    uint64_t usec = timeout == AGENT_BLOCK  ? USEC_FOREVER
-                    : timeout > 0           ? (uint64_t)timeout * USEC_PER_SEC
-                                            : agent->response_usec;
+    uint64_t usec = timeout == AGENT_BLOCK ? USEC_FOREVER
+                    : timeout > 0          ? (uint64_t)timeout * USEC_PER_SEC
+                                           : agent->response_usec;
     int r;
 
     if (agent->state == AGENT_DISCONNECTED)
@@ -542,7 +550,8 @@ static int talk(Agent *agent, const char *what, const char *text, size_t len, in
     *ret = TAKE_PTR(agent->reply);
     if (r >= 0)
         return 0;
-    /* Half a request, or an answer that went wrong, would be in the way of the next conversation. */
+    /* Half a request, or an answer that went wrong, would be in the way of the next conversation.
+     */
     if (r != -ETIMEDOUT || agent->output_sent < agent->output_used)
         disconnect(agent);
     set_phase(agent, PHASE_IDLE);
@@ -555,7 +564,8 @@ static int check_reply(json_object *reply, const char *what, Error **reterr) {
 
     if (!json_object_object_get_ex(reply, "error", &error))
         return 0;
-    if (!json_object_object_get_ex(error, "desc", &text) || !json_object_is_type(text, json_type_string))
+    if (!json_object_object_get_ex(error, "desc", &text) ||
+        !json_object_is_type(text, json_type_string))
         json_object_object_get_ex(error, "class", &text);
     return error_report(reterr, FROM_QEMU, ERROR_INTERNAL,
                         "unable to execute QEMU agent command '%s': %s", what,
@@ -564,7 +574,8 @@ static int check_reply(json_object *reply, const char *what, Error **reterr) {
 }
 
 /* *ret: the whole answer, NULL without one. */
-static int converse(Agent *owner, json_object *request, int timeout, json_object **ret, Error **reterr) {
+static int converse(Agent *owner, json_object *request, int timeout, json_object **ret,
+                    Error **reterr) {
     CLEANUP(agent_unrefp) Agent *agent = owner;
     json_object *execute = NULL, *reply = NULL;
     const char *what, *text;
@@ -575,9 +586,10 @@ static int converse(Agent *owner, json_object *request, int timeout, json_object
     assert(fiber_self());
     agent->n_refs++;
     json_object_object_get_ex(request, "execute", &execute);
-    what = json_object_is_type(execute, json_type_string) ? json_object_get_string(execute) : "<unknown>";
-    text = json_object_to_json_string_length(request, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE,
-                                             &len);
+    what = json_object_is_type(execute, json_type_string) ? json_object_get_string(execute)
+                                                          : "<unknown>";
+    text = json_object_to_json_string_length(
+        request, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
     if (!text)
         return error_no_memory(reterr);
     r = turn_begin(agent, &turn, what, reterr);
@@ -594,8 +606,8 @@ static int converse(Agent *owner, json_object *request, int timeout, json_object
     return r;
 }
 
-int agent_run(Agent *agent, const char *execute, json_object *arguments, int timeout, json_object **ret,
-              Error **reterr) {
+int agent_run(Agent *agent, const char *execute, json_object *arguments, int timeout,
+              json_object **ret, Error **reterr) {
     json_object *request = json_object_new_object(), *reply = NULL, *value = NULL;
     int r;
 
@@ -627,7 +639,8 @@ int agent_command(Agent *agent, const char *json, int timeout, char **ret, Error
 
     if (timeout < AGENT_BLOCK)
         return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
-                            "guest agent timeout '%d' is less than the minimum '%d'", timeout, AGENT_BLOCK);
+                            "guest agent timeout '%d' is less than the minimum '%d'", timeout,
+                            AGENT_BLOCK);
     request = len <= AGENT_COMMAND_MAX ? parse(json, len) : NULL;
     if (!request)
         return error_report(reterr, FROM_QEMU, ERROR_INTERNAL,

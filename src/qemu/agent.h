@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The guest agent: one virtio channel to one guest, which is not to be trusted to answer, to answer in
- * time, or to answer what was asked. Knows nothing of domains.
+/* The guest agent: one virtio channel to one guest, which is not to be trusted to answer, to answer
+ * in time, or to answer what was asked. Knows nothing of domains.
  *
- * One conversation at a time, in the order they were asked for; each begins with guest-sync-delimited and
- * a fresh id, so that answers to whoever gave up before are thrown away. A stuck agent makes its own
- * callers wait, up to their deadline, and nobody else.
+ * One conversation at a time, in the order they were asked for; each begins with
+ * guest-sync-delimited and a fresh id, so that answers to whoever gave up before are thrown away. A
+ * stuck agent makes its own callers wait, up to their deadline, and nobody else.
  *
- * Errors: ERROR_AGENT_UNRESPONSIVE when the agent is not there or silent; ERROR_INTERNAL when it refuses
- * the command or answers nonsense; ERROR_OPERATION_TIMEOUT for a place in the queue that never came. */
+ * Errors: ERROR_AGENT_UNRESPONSIVE when the agent is not there or silent; ERROR_INTERNAL when it
+ * refuses the command or answers nonsense; ERROR_OPERATION_TIMEOUT for a place in the queue that
+ * never came. */
 #pragma once
 
 #include <json-c/json.h>
@@ -34,16 +35,17 @@ typedef enum AgentState {
 
 typedef struct Agent Agent;
 
-/* For the unix socket of the channel; connects when first used, and again after a loss. `name` (for logs
- * and traces) and `path` are copied. Errors: -ENOMEM, -ENAMETOOLONG. */
+/* For the unix socket of the channel; connects when first used, and again after a loss. `name` (for
+ * logs and traces) and `path` are copied. Errors: -ENOMEM, -ENAMETOOLONG. */
 int agent_new(const char *path, const char *name, Agent **ret);
 /* Closes; conversations under way and in the queue fail. Takes NULL. */
 void agent_free(Agent *agent);
 DEFINE_CLEANUP(Agent *, agent_free)
 #define CLEANUP_AGENT CLEANUP(agent_freep)
 
-/* What QEMU says about the guest's end: the event VSERPORT_CHANGE, or "frontend-open" of query-chardev
- * after a restart of the daemon. Closed ends the conversation under way. Never suspends. */
+/* What QEMU says about the guest's end: the event VSERPORT_CHANGE, or "frontend-open" of
+ * query-chardev after a restart of the daemon. Closed ends the conversation under way. Never
+ * suspends. */
 void agent_set_connected(Agent *agent, bool open);
 AgentState agent_state(const Agent *agent);
 /* True in AGENT_CONNECTED. */
@@ -52,10 +54,10 @@ bool agent_is_connected(const Agent *agent);
 /* The time for a sync and for commands with AGENT_DEFAULT, in microseconds. 0: the default. */
 void agent_set_response_timeout(Agent *agent, uint64_t usec);
 
-/* Runs one command; on a fiber. `arguments` may be NULL and is consumed in every case; *ret (may be NULL)
- * gets a reference on the return value, NULL with AGENT_NO_WAIT. */
-int agent_run(Agent *agent, const char *execute, json_object *arguments, int timeout, json_object **ret,
-              Error **reterr);
+/* Runs one command; on a fiber. `arguments` may be NULL and is consumed in every case; *ret (may be
+ * NULL) gets a reference on the return value, NULL with AGENT_NO_WAIT. */
+int agent_run(Agent *agent, const char *execute, json_object *arguments, int timeout,
+              json_object **ret, Error **reterr);
 /* Passes one JSON text of a client through; on a fiber. *ret is the agent's whole answer, "{}" with
  * AGENT_NO_WAIT; an error answer is an error here. The caller frees *ret. */
 int agent_command(Agent *agent, const char *json, int timeout, char **ret, Error **reterr);

@@ -24,7 +24,8 @@ static bool is_active(const Domain *domain) {
 }
 
 static void add(AuditRecords *records, AuditType type, char *text, bool success) {
-    AuditRecord *bigger = text ? reallocarray(records->list, records->n + 1, sizeof(AuditRecord)) : NULL;
+    AuditRecord *bigger = text ? reallocarray(records->list, records->n + 1, sizeof(AuditRecord))
+                               : NULL;
 
     if (!bigger) {
         free(text);
@@ -46,7 +47,8 @@ static AuditVm vm_of(const Domain *domain, char uuid[UUID_TEXT_SIZE]) {
     const DomainDef *def = domain_def(domain);
 
     uuid_format(def->uuid, uuid);
-    return (AuditVm){.virt = def->virt == DOMAIN_VIRT_KVM ? "kvm" : "qemu", .name = def->name, .uuid = uuid};
+    return (AuditVm){
+        .virt = def->virt == DOMAIN_VIRT_KVM ? "kvm" : "qemu", .name = def->name, .uuid = uuid};
 }
 
 static int run_send(void *arg) {
@@ -79,22 +81,24 @@ static int send_all(AuditRecords *records, Driver *driver, Error **reterr) {
     return r;
 }
 
-void audit_records_add_vcpus(AuditRecords *records, const Domain *domain, unsigned old_count, unsigned new_count,
-                             bool success) {
+void audit_records_add_vcpus(AuditRecords *records, const Domain *domain, unsigned old_count,
+                             unsigned new_count, bool success) {
     char uuid[UUID_TEXT_SIZE];
     AuditVm vm;
 
     if (!is_active(domain))
         return;
     vm = vm_of(domain, uuid);
-    add(records, AUDIT_TYPE_RESOURCE, audit_count_text(&vm, "vcpu", "update", old_count, new_count), success);
+    add(records, AUDIT_TYPE_RESOURCE, audit_count_text(&vm, "vcpu", "update", old_count, new_count),
+        success);
 }
 
 void audit_records_send(AuditRecords *records, Domain *domain) {
     CLEANUP_ERROR Error *error = NULL;
 
     if (records->failed)
-        log_error("domain '%s': an audit record could not be built: out of memory", domain_name(domain));
+        log_error("domain '%s': an audit record could not be built: out of memory",
+                  domain_name(domain));
     if (records->n > 0 && domain->driver && send_all(records, domain->driver, &error) < 0)
         log_error("domain '%s': %s", domain_name(domain), error_message(error));
     records_done(records);
@@ -106,19 +110,26 @@ static void add_resources(AuditRecords *records, const Domain *domain, const Aud
 
     for (size_t i = 0; i < def->n_disks; i++)
         if (def->disks[i].source)
-            add(records, AUDIT_TYPE_RESOURCE, audit_device_text(vm, "disk", "start", NULL, def->disks[i].source), true);
+            add(records, AUDIT_TYPE_RESOURCE,
+                audit_device_text(vm, "disk", "start", NULL, def->disks[i].source), true);
     for (size_t i = 0; i < def->n_interfaces; i++)
-        add(records, AUDIT_TYPE_RESOURCE, audit_device_text(vm, "net", "start", NULL, def->interfaces[i].mac), true);
+        add(records, AUDIT_TYPE_RESOURCE,
+            audit_device_text(vm, "net", "start", NULL, def->interfaces[i].mac), true);
     for (size_t i = 0; i < def->n_rngs; i++)
         add(records, AUDIT_TYPE_RESOURCE,
-            audit_device_text(vm, "rng", "start", NULL, def->rngs[i].backend ? def->rngs[i].backend : "/dev/urandom"),
+            audit_device_text(vm, "rng", "start", NULL,
+                              def->rngs[i].backend ? def->rngs[i].backend : "/dev/urandom"),
             true);
-    add(records, AUDIT_TYPE_RESOURCE, audit_count_text(vm, "mem", "start", 0, def->memory_kib), true);
-    add(records, AUDIT_TYPE_RESOURCE, audit_count_text(vm, "vcpu", "start", 0, domain_def_online_vcpus(def)), true);
+    add(records, AUDIT_TYPE_RESOURCE, audit_count_text(vm, "mem", "start", 0, def->memory_kib),
+        true);
+    add(records, AUDIT_TYPE_RESOURCE,
+        audit_count_text(vm, "vcpu", "start", 0, domain_def_online_vcpus(def)), true);
     if (partition) {
-        CLEANUP_FREE char *path = strf("%s/%s", streq(partition, "/") ? "" : partition, limits_group(domain->limits));
+        CLEANUP_FREE char *path = strf("%s/%s", streq(partition, "/") ? "" : partition,
+                                       limits_group(domain->limits));
 
-        add(records, AUDIT_TYPE_RESOURCE, path ? audit_cgroup_text(vm, "allow", path, NULL, NULL) : NULL, true);
+        add(records, AUDIT_TYPE_RESOURCE,
+            path ? audit_cgroup_text(vm, "allow", path, NULL, NULL) : NULL, true);
     }
 }
 
@@ -132,7 +143,8 @@ int audit_domain_start(Domain *domain, bool success, Error **reterr) {
     vm = vm_of(domain, uuid);
     if (success)
         add_resources(&records, domain, &vm);
-    add(&records, AUDIT_TYPE_CONTROL, audit_control_text(&vm, "start", "booted", domain->pid.pid), success);
+    add(&records, AUDIT_TYPE_CONTROL, audit_control_text(&vm, "start", "booted", domain->pid.pid),
+        success);
     if (records.failed)
         return error_no_memory(reterr);
     return send_all(&records, domain->driver, reterr);
@@ -146,6 +158,7 @@ void audit_domain_stop(Domain *domain, const char *reason) {
     if (!is_active(domain))
         return;
     vm = vm_of(domain, uuid);
-    add(&records, AUDIT_TYPE_CONTROL, audit_control_text(&vm, "stop", reason, domain->pid.pid), true);
+    add(&records, AUDIT_TYPE_CONTROL, audit_control_text(&vm, "stop", reason, domain->pid.pid),
+        true);
     audit_records_send(&records, domain);
 }

@@ -90,7 +90,8 @@ static json_object *member(json_object *object, const char *key) {
 static char *dup_member(json_object *object, const char *key) {
     json_object *value = member(object, key);
 
-    return json_object_is_type(value, json_type_string) ? strdup(json_object_get_string(value)) : NULL;
+    return json_object_is_type(value, json_type_string) ? strdup(json_object_get_string(value))
+                                                        : NULL;
 }
 
 static int compare_strings(const void *a, const void *b) {
@@ -221,9 +222,19 @@ static int talk(QemuCaps *caps, const char *socket, QemuPid *pid, Error **reterr
 static int probe(QemuCapsCache *cache, QemuCaps *caps, Error **reterr) {
     CLEANUP_FREE char *socket = strf("%s/%u.sock", cache->run_dir, ++cache->n_probes);
     CLEANUP_FREE char *log = strf("%s/%u.log", cache->run_dir, cache->n_probes);
-    char *argv[] = {caps->binary, "-S", "-no-user-config", "-nodefaults", "-display", "none",
-                    "-machine", "none,accel=kvm:tcg", "-chardev", QEMU_MONITOR_CHARDEV,
-                    "-mon", "chardev=charmonitor,id=monitor,mode=control", NULL};
+    char *argv[] = {caps->binary,
+                    "-S",
+                    "-no-user-config",
+                    "-nodefaults",
+                    "-display",
+                    "none",
+                    "-machine",
+                    "none,accel=kvm:tcg",
+                    "-chardev",
+                    QEMU_MONITOR_CHARDEV,
+                    "-mon",
+                    "chardev=charmonitor,id=monitor,mode=control",
+                    NULL};
     QemuPid pid = {0};
     CLEANUP_CLOSE int listener = -1;
     int r;
@@ -270,7 +281,8 @@ static CacheEntry *find(QemuCapsCache *cache, const char *binary) {
 
 static bool is_fresh(const CacheEntry *entry, const struct stat *info) {
     return entry->caps && entry->size == info->st_size &&
-           entry->mtime.tv_sec == info->st_mtim.tv_sec && entry->mtime.tv_nsec == info->st_mtim.tv_nsec;
+           entry->mtime.tv_sec == info->st_mtim.tv_sec &&
+           entry->mtime.tv_nsec == info->st_mtim.tv_nsec;
 }
 
 int qemu_caps_get(QemuCapsCache *cache, const char *binary, QemuCaps **ret, Error **reterr) {
@@ -314,8 +326,9 @@ int qemu_caps_get(QemuCapsCache *cache, const char *binary, QemuCaps **ret, Erro
 char *qemu_default_emulator(const char *arch) {
     static const struct {
         const char *arch, *suffix;
-    } known[] = {{"x86_64", "x86_64"}, {"i686", "i386"},   {"i386", "i386"},     {"ppc64", "ppc64"},
-                 {"ppc64le", "ppc64"}, {"s390x", "s390x"}, {"aarch64", "aarch64"}};
+    } known[] = {{"x86_64", "x86_64"},  {"i686", "i386"},     {"i386", "i386"},
+                 {"ppc64", "ppc64"},    {"ppc64le", "ppc64"}, {"s390x", "s390x"},
+                 {"aarch64", "aarch64"}};
 
     for (size_t i = 0; i < ARRAY_SIZE(known); i++)
         if (streq(known[i].arch, arch))
@@ -327,12 +340,14 @@ const QemuMachine *qemu_caps_machine(const QemuCaps *caps, const char *name) {
     for (size_t i = 0; i < caps->n_machines; i++) {
         const QemuMachine *machine = &caps->machines[i];
 
-        if (name ? streq(machine->name, name) || streq_ptr(machine->alias, name) : machine->is_default)
+        if (name ? streq(machine->name, name) || streq_ptr(machine->alias, name)
+                 : machine->is_default)
             return machine;
     }
     return NULL;
 }
 
 bool qemu_caps_has_command(const QemuCaps *caps, const char *command) {
-    return bsearch(&command, caps->commands, caps->n_commands, sizeof(char *), compare_strings) != NULL;
+    return bsearch(&command, caps->commands, caps->n_commands, sizeof(char *), compare_strings) !=
+           NULL;
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a QEMU binary can do: asked once over QMP from a paused machine "none", cached by path, mtime
- * and size. */
+/* What a QEMU binary can do: asked once over QMP from a paused machine "none", cached by path,
+ * mtime and size. */
 #pragma once
 
 #include "conf/domain-def.h"
 #include "qemu/monitor.h"
 
 typedef struct QemuMachine {
-    char *name;   /* pc-q35-7.2 */
-    char *alias;  /* q35, or NULL */
+    char *name;  /* pc-q35-7.2 */
+    char *alias; /* q35, or NULL */
     unsigned cpu_max;
     bool hotpluggable_cpus;
     bool is_default, deprecated;
@@ -26,7 +26,7 @@ typedef struct QemuCaps {
     char **cpu_models; /* sorted; may be empty */
     size_t n_cpu_models;
     bool cpu_add; /* the command, of QEMUs up to 5.1 */
-    bool kvm; /* the binary has KVM and /dev/kvm could be used at probe time */
+    bool kvm;     /* the binary has KVM and /dev/kvm could be used at probe time */
 } QemuCaps;
 
 typedef struct QemuCapsCache QemuCapsCache;
@@ -35,9 +35,9 @@ typedef struct QemuCapsCache QemuCapsCache;
 int qemu_caps_cache_new(const char *run_dir, QemuCapsCache **ret);
 void qemu_caps_cache_free(QemuCapsCache *cache);
 
-/* The capabilities of a binary, probing when it is new or has changed. On a fiber; two fibers asking
- * for one binary share one probe. Errors name the binary and what failed (missing, not executable,
- * exited with its last output lines, no answer in 20 s). The caller unrefs. */
+/* The capabilities of a binary, probing when it is new or has changed. On a fiber; two fibers
+ * asking for one binary share one probe. Errors name the binary and what failed (missing, not
+ * executable, exited with its last output lines, no answer in 20 s). The caller unrefs. */
 int qemu_caps_get(QemuCapsCache *cache, const char *binary, QemuCaps **ret, Error **reterr);
 QemuCaps *qemu_caps_ref(QemuCaps *caps);
 void qemu_caps_unref(QemuCaps *caps);

@@ -39,7 +39,8 @@ static int assign_chardevs(DomainDef *def, const char *channel_dir) {
     for (size_t i = 0; i < def->n_chardevs; i++) {
         ChardevDef *chardev = &def->chardevs[i];
 
-        if (set_alias(&chardev->alias, chardev->is_serial_alias ? "serial" : prefixes[chardev->kind],
+        if (set_alias(&chardev->alias,
+                      chardev->is_serial_alias ? "serial" : prefixes[chardev->kind],
                       counts[chardev->kind]++) < 0)
             return -ENOMEM;
         if (chardev->source.type == CHARDEV_UNIX && !chardev->source.path) {
@@ -57,9 +58,10 @@ int qemu_assign_aliases(DomainDef *def, const char *channel_dir) {
 
     qemu_fill_iommu(def);
     for (size_t i = 0; r >= 0 && i < def->n_disks; i++) {
-        static const char *const prefixes[] = {
-            [DISK_BUS_VIRTIO] = "virtio-disk", [DISK_BUS_IDE] = "ide-disk", [DISK_BUS_SATA] = "sata-disk",
-            [DISK_BUS_SCSI] = "scsi-disk"};
+        static const char *const prefixes[] = {[DISK_BUS_VIRTIO] = "virtio-disk",
+                                               [DISK_BUS_IDE] = "ide-disk",
+                                               [DISK_BUS_SATA] = "sata-disk",
+                                               [DISK_BUS_SCSI] = "scsi-disk"};
 
         r = set_alias(&def->disks[i].alias, prefixes[def->disks[i].bus], i);
     }
@@ -85,8 +87,8 @@ static void add_source(ArgvBuilder *builder, const ChardevDef *chardev) {
         argv_add_option(builder, "-chardev", "pty,id=char%s", chardev->alias);
         break;
     case CHARDEV_FILE:
-        argv_add_option(builder, "-chardev", "file,id=char%s,path=%s,append=%s", chardev->alias, path,
-                        source->append ? "on" : "off");
+        argv_add_option(builder, "-chardev", "file,id=char%s,path=%s,append=%s", chardev->alias,
+                        path, source->append ? "on" : "off");
         break;
     case CHARDEV_UNIX:
         argv_add_option(builder, "-chardev", "socket,id=char%s,path=%s%s", chardev->alias, path,
@@ -104,7 +106,8 @@ static void add_serial(ArgvBuilder *builder, const DomainDef *def, const Chardev
 
     add_source(builder, chardev);
     snprintf(name, sizeof(name), "char%s", chardev->alias);
-    if (streq(def->os.arch, "x86_64") || streq(def->os.arch, "i686") || streq(def->os.arch, "i386")) {
+    if (streq(def->os.arch, "x86_64") || streq(def->os.arch, "i686") ||
+        streq(def->os.arch, "i386")) {
         json_object *object = device("isa-serial", chardev->alias);
 
         if (object) {
@@ -143,8 +146,9 @@ static void add_chardevs(ArgvBuilder *builder, const DomainDef *def) {
     for (size_t i = 0; i < def->n_chardevs; i++)
         controller |= is_virtio_port(&def->chardevs[i]);
     if (controller)
-        argv_add_json(builder, "-device",
-                      device(is_s390(def) ? "virtio-serial-ccw" : "virtio-serial-pci", "virtio-serial0"));
+        argv_add_json(
+            builder, "-device",
+            device(is_s390(def) ? "virtio-serial-ccw" : "virtio-serial-pci", "virtio-serial0"));
     for (size_t i = 0; i < def->n_chardevs; i++) {
         const ChardevDef *chardev = &def->chardevs[i];
 
@@ -166,10 +170,11 @@ static void add_cache(json_object *node, const DiskDef *disk) {
     if (!disk->cache)
         return;
     cache = json_object_new_object();
-    json_object_object_add(cache, "direct",
-                           json_object_new_boolean(streq(disk->cache, "none") ||
-                                                   streq(disk->cache, "directsync")));
-    json_object_object_add(cache, "no-flush", json_object_new_boolean(streq(disk->cache, "unsafe")));
+    json_object_object_add(
+        cache, "direct",
+        json_object_new_boolean(streq(disk->cache, "none") || streq(disk->cache, "directsync")));
+    json_object_object_add(cache, "no-flush",
+                           json_object_new_boolean(streq(disk->cache, "unsafe")));
     json_object_object_add(node, "cache", cache);
 }
 
@@ -239,7 +244,8 @@ static void add_disk(ArgvBuilder *builder, const DomainDef *def, const DiskDef *
             json_object_object_add(object, "share-rw", json_object_new_boolean(true));
         if (disk->cache && disk->device == DISK_DEVICE_DISK)
             put(object, "write-cache",
-                streq(disk->cache, "writethrough") || streq(disk->cache, "directsync") ? "off" : "on");
+                streq(disk->cache, "writethrough") || streq(disk->cache, "directsync") ? "off"
+                                                                                       : "on");
         if (disk->boot_order)
             json_object_object_add(object, "bootindex", json_object_new_int(disk->boot_order));
         if (disk->iothread) {
@@ -264,7 +270,8 @@ static void add_disks(ArgvBuilder *builder, const DomainDef *def) {
 
 /* ---- the rest ---- */
 
-static void add_interface(ArgvBuilder *builder, const DomainDef *def, const InterfaceDef *interface) {
+static void add_interface(ArgvBuilder *builder, const DomainDef *def,
+                          const InterfaceDef *interface) {
     const char *model = interface->model ? interface->model : "virtio";
     json_object *object;
     char netdev[64];
@@ -299,8 +306,9 @@ static void add_rng(ArgvBuilder *builder, const DomainDef *def, const RngDef *rn
         put(object, "rng", id);
         if (rng->rate_bytes) {
             json_object_object_add(object, "max-bytes", json_object_new_int64(rng->rate_bytes));
-            json_object_object_add(object, "period",
-                                   json_object_new_int64(rng->rate_period_ms ? rng->rate_period_ms : 1000));
+            json_object_object_add(
+                object, "period",
+                json_object_new_int64(rng->rate_period_ms ? rng->rate_period_ms : 1000));
         }
     }
     argv_add_json(builder, "-device", object);
@@ -314,7 +322,8 @@ int argv_add_devices(ArgvBuilder *builder, const DomainDef *def, Error **reterr)
     for (size_t i = 0; i < def->n_rngs; i++)
         add_rng(builder, def, &def->rngs[i]);
     if (def->memballoon_given && def->memballoon == MEMBALLOON_VIRTIO)
-        argv_add_json(builder, "-device",
-                      device(is_s390(def) ? "virtio-balloon-ccw" : "virtio-balloon-pci", "balloon0"));
+        argv_add_json(
+            builder, "-device",
+            device(is_s390(def) ? "virtio-balloon-ccw" : "virtio-balloon-pci", "balloon0"));
     return 0;
 }

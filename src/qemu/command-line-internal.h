@@ -19,8 +19,8 @@ void argv_add_json(ArgvBuilder *builder, const char *option, json_object *object
 /* Doubles commas, as QEMU's option syntax wants it. Caller frees. */
 char *argv_escape(const char *text);
 
-/* -object and -numa of the guest's memory. A machine without NUMA cells has one backend, and needs none of its own
- * unless it is bound to host nodes. */
+/* -object and -numa of the guest's memory. A machine without NUMA cells has one backend, and needs
+ * none of its own unless it is bound to host nodes. */
 #define MAIN_BACKEND "ram"
 bool qemu_has_main_backend(const DomainDef *def);
 void argv_add_memory(ArgvBuilder *builder, const DomainDef *def);

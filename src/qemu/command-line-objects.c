@@ -4,8 +4,8 @@
 
 #include "qemu/command-line-internal.h"
 
-/* The vCPUs of a cell. Those that no cell names belong to the first, as in libvirt since 6.4: QEMU would
- * warn and put them where it likes. NULL: out of memory. */
+/* The vCPUs of a cell. Those that no cell names belong to the first, as in libvirt since 6.4: QEMU
+ * would warn and put them where it likes. NULL: out of memory. */
 static Bitmap *cell_vcpus(const DomainDef *def, size_t at) {
     const NumaCell *cells = def->cpu.cells;
     CLEANUP_BITMAP Bitmap *vcpus = cells[at].cpus ? bitmap_copy(cells[at].cpus) : bitmap_new();
@@ -21,7 +21,8 @@ static Bitmap *cell_vcpus(const DomainDef *def, size_t at) {
     return TAKE_PTR(vcpus);
 }
 
-/* host-nodes and policy (QEMU's qapi/qom.json, MemoryBackendProperties). "restrictive" is left to the cgroup. */
+/* host-nodes and policy (QEMU's qapi/qom.json, MemoryBackendProperties). "restrictive" is left to
+ * the cgroup. */
 static void bind_backend(json_object *object, NumaMode mode, const Bitmap *nodes) {
     static const char *const policies[] = {
         [NUMA_STRICT] = "bind", [NUMA_PREFERRED] = "preferred", [NUMA_INTERLEAVE] = "interleave"};
@@ -123,11 +124,13 @@ json_object *qemu_iothread_object(const IothreadDef *iothread) {
     json_object_object_add(object, "qom-type", json_object_new_string("iothread"));
     json_object_object_add(object, "id", json_object_new_string(id));
     if (iothread->has_poll_max)
-        json_object_object_add(object, "poll-max-ns", json_object_new_uint64(iothread->poll_max_ns));
+        json_object_object_add(object, "poll-max-ns",
+                               json_object_new_uint64(iothread->poll_max_ns));
     if (iothread->has_poll_grow)
         json_object_object_add(object, "poll-grow", json_object_new_uint64(iothread->poll_grow));
     if (iothread->has_poll_shrink)
-        json_object_object_add(object, "poll-shrink", json_object_new_uint64(iothread->poll_shrink));
+        json_object_object_add(object, "poll-shrink",
+                               json_object_new_uint64(iothread->poll_shrink));
     if (iothread->pool_min >= 0)
         json_object_object_add(object, "thread-pool-min", json_object_new_int(iothread->pool_min));
     if (iothread->pool_max >= 0)

@@ -110,7 +110,8 @@ static const char *on_off(Tristate value) {
 }
 
 static bool is_x86(const DomainDef *def) {
-    return streq(def->os.arch, "x86_64") || streq(def->os.arch, "i686") || streq(def->os.arch, "i386");
+    return streq(def->os.arch, "x86_64") || streq(def->os.arch, "i686") ||
+           streq(def->os.arch, "i386");
 }
 
 /* Without extended interrupt mode no interrupt reaches a vCPU beyond these. */
@@ -145,10 +146,12 @@ static void add_machine(ArgvBuilder *builder, const QemuCommandParams *params,
     /* Interrupt remapping needs the I/O APIC outside of the kernel. */
     bool split = features->ioapic_split || def->iommu.intremap == TRISTATE_YES ||
                  def->iommu.eim == TRISTATE_YES;
-    const char *smm = x86 ? on_off(features->smm) : NULL, *vmport = x86 ? on_off(features->vmport) : NULL;
+    const char *smm = x86 ? on_off(features->smm) : NULL,
+               *vmport = x86 ? on_off(features->vmport) : NULL;
 
     argv_add_option(builder, "-machine", "%s,accel=%s,usb=off,dump-guest-core=off%s%s%s%s%s%s%s%s",
-                    machine->name, kvm ? "kvm" : "tcg", x86 && kvm && split ? ",kernel-irqchip=split" : "",
+                    machine->name, kvm ? "kvm" : "tcg",
+                    x86 && kvm && split ? ",kernel-irqchip=split" : "",
                     x86 && !features->acpi ? ",acpi=off" : "", smm ? ",smm=" : "", smm ? smm : "",
                     vmport ? ",vmport=" : "", vmport ? vmport : "",
                     without_hpet(def, machine) ? ",hpet=off" : "",
@@ -209,8 +212,8 @@ static void add_cpu(ArgvBuilder *builder, const DomainDef *def) {
     free(text);
 }
 
-/* vCPUs QEMU must have from the start: online and not hotpluggable; the others are plugged before the
- * CPUs run. At least one. */
+/* vCPUs QEMU must have from the start: online and not hotpluggable; the others are plugged before
+ * the CPUs run. At least one. */
 static unsigned boot_vcpus(const DomainDef *def) {
     unsigned n = 0;
 
@@ -224,7 +227,8 @@ static void add_smp(ArgvBuilder *builder, const DomainDef *def) {
 
     if (t->sockets) {
         CLEANUP_FREE char *dies = t->dies > 1 ? strf(",dies=%u", t->dies) : strdup("");
-        CLEANUP_FREE char *clusters = t->clusters > 1 ? strf(",clusters=%u", t->clusters) : strdup("");
+        CLEANUP_FREE char *clusters = t->clusters > 1 ? strf(",clusters=%u", t->clusters)
+                                                      : strdup("");
 
         if (!dies || !clusters) {
             builder->failed = true;
@@ -234,13 +238,14 @@ static void add_smp(ArgvBuilder *builder, const DomainDef *def) {
                         boot_vcpus(def), def->n_vcpus_max, t->sockets, dies, clusters, t->cores,
                         t->threads);
     } else {
-        argv_add_option(builder, "-smp", "%u,maxcpus=%u,sockets=%u,cores=1,threads=1", boot_vcpus(def),
-                        def->n_vcpus_max, def->n_vcpus_max);
+        argv_add_option(builder, "-smp", "%u,maxcpus=%u,sockets=%u,cores=1,threads=1",
+                        boot_vcpus(def), def->n_vcpus_max, def->n_vcpus_max);
     }
 }
 
 static void add_boot(ArgvBuilder *builder, const DomainDef *def) {
-    static const char letters[] = {[BOOT_HD] = 'c', [BOOT_CDROM] = 'd', [BOOT_NETWORK] = 'n', [BOOT_FD] = 'a'};
+    static const char letters[] = {
+        [BOOT_HD] = 'c', [BOOT_CDROM] = 'd', [BOOT_NETWORK] = 'n', [BOOT_FD] = 'a'};
     char order[BOOT_DEV_MAX_ + 1] = "";
 
     for (size_t i = 0; i < def->os.n_boot && i < BOOT_DEV_MAX_; i++)
@@ -276,8 +281,10 @@ static void add_iommu(ArgvBuilder *builder, const DomainDef *def) {
         const char *name;
         Tristate value;
         bool is_auto; /* an OnOffAuto to QEMU, a word; the others are booleans */
-    } properties[] = {{"intremap", iommu->intremap, true}, {"caching-mode", iommu->caching_mode, false},
-                      {"eim", iommu->eim, true}, {"device-iotlb", iommu->iotlb, false}};
+    } properties[] = {{"intremap", iommu->intremap, true},
+                      {"caching-mode", iommu->caching_mode, false},
+                      {"eim", iommu->eim, true},
+                      {"device-iotlb", iommu->iotlb, false}};
     json_object *device;
 
     if (!iommu->given)
@@ -290,8 +297,9 @@ static void add_iommu(ArgvBuilder *builder, const DomainDef *def) {
 
         if (value != TRISTATE_ABSENT)
             json_object_object_add(device, properties[i].name,
-                                   properties[i].is_auto ? json_object_new_string(on_off(value))
-                                                         : json_object_new_boolean(value == TRISTATE_YES));
+                                   properties[i].is_auto
+                                       ? json_object_new_string(on_off(value))
+                                       : json_object_new_boolean(value == TRISTATE_YES));
     }
     if (iommu->aw_bits)
         json_object_object_add(device, "aw-bits", json_object_new_int64(iommu->aw_bits));
@@ -318,32 +326,37 @@ static int check_without_kvm(const QemuCommandParams *params, Error **reterr) {
     if (def->virt == DOMAIN_VIRT_KVM || params->caps->major >= 9 ||
         (!needs_remapping(def) && def->iommu.eim != TRISTATE_YES))
         return 0;
-    return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
-                        "domain '%s': %s cannot be had without KVM before QEMU 9.0, and '%s' is %u.%u; use "
-                        "type='kvm'",
-                        def->name, needs_remapping(def) ? "more than 255 vCPUs" : "<iommu> with eim='on'",
-                        params->caps->binary, params->caps->major, params->caps->minor);
+    return error_report(
+        reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+        "domain '%s': %s cannot be had without KVM before QEMU 9.0, and '%s' is %u.%u; use "
+        "type='kvm'",
+        def->name, needs_remapping(def) ? "more than 255 vCPUs" : "<iommu> with eim='on'",
+        params->caps->binary, params->caps->major, params->caps->minor);
 }
 
-static int check_iommu(const QemuCommandParams *params, const QemuMachine *machine, Error **reterr) {
+static int check_iommu(const QemuCommandParams *params, const QemuMachine *machine,
+                       Error **reterr) {
     const DomainDef *def = params->def;
     const IommuDef *iommu = &def->iommu;
 
     if (needs_remapping(def) && !is_q35(machine->name))
-        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
-                            "domain '%s': more than %u vCPUs are only supported on q35-based machine "
-                            "types, not on '%s'",
-                            def->name, VCPUS_WITHOUT_EIM, machine->name);
+        return error_report(
+            reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+            "domain '%s': more than %u vCPUs are only supported on q35-based machine "
+            "types, not on '%s'",
+            def->name, VCPUS_WITHOUT_EIM, machine->name);
     if (needs_remapping(def) &&
         (!iommu->given || iommu->eim != TRISTATE_YES || iommu->intremap == TRISTATE_NO))
-        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
-                            "domain '%s': more than %u vCPUs require extended interrupt mode enabled on the "
-                            "iommu device: <iommu model='intel'><driver intremap='on' eim='on'/></iommu>",
-                            def->name, VCPUS_WITHOUT_EIM);
+        return error_report(
+            reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+            "domain '%s': more than %u vCPUs require extended interrupt mode enabled on the "
+            "iommu device: <iommu model='intel'><driver intremap='on' eim='on'/></iommu>",
+            def->name, VCPUS_WITHOUT_EIM);
     if (iommu->given && !is_q35(machine->name))
-        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
-                            "domain '%s': the IOMMU model 'intel' requires the q35 machine type, not '%s'",
-                            def->name, machine->name);
+        return error_report(
+            reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+            "domain '%s': the IOMMU model 'intel' requires the q35 machine type, not '%s'",
+            def->name, machine->name);
     if (iommu->eim == TRISTATE_YES && iommu->intremap == TRISTATE_NO)
         return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
                             "domain '%s': <iommu> with eim='on' requires intremap='on'", def->name);
@@ -355,15 +368,17 @@ static int check_vcpus(const DomainDef *def, const QemuMachine *machine, Error *
     unsigned at_a_time = granularity(def, machine), online = domain_def_online_vcpus(def);
 
     if (def->n_vcpus_max > machine->cpu_max)
-        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
-                            "Maximum CPUs greater than specified machine type limit %u (domain '%s' asks "
-                            "for %u on '%s')",
-                            machine->cpu_max, def->name, def->n_vcpus_max, machine->name);
+        return error_report(
+            reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+            "Maximum CPUs greater than specified machine type limit %u (domain '%s' asks "
+            "for %u on '%s')",
+            machine->cpu_max, def->name, def->n_vcpus_max, machine->name);
     if (online % at_a_time || boot_vcpus(def) % at_a_time)
-        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
-                            "vCPUs count must be a multiple of the vCPU hotplug granularity (%u): domain "
-                            "'%s' has %u online vCPUs, %u of them not hotpluggable",
-                            at_a_time, def->name, online, boot_vcpus(def));
+        return error_report(
+            reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+            "vCPUs count must be a multiple of the vCPU hotplug granularity (%u): domain "
+            "'%s' has %u online vCPUs, %u of them not hotpluggable",
+            at_a_time, def->name, online, boot_vcpus(def));
     return 0;
 }
 
@@ -379,10 +394,11 @@ static int check(const QemuCommandParams *params, const QemuMachine *machine, Er
     if (r < 0)
         return r;
     if (def->virt == DOMAIN_VIRT_KVM && !params->caps->kvm)
-        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
-                            "domain '%s' has type='kvm', but '%s' cannot use /dev/kvm on this host; use "
-                            "type='qemu'",
-                            def->name, params->caps->binary);
+        return error_report(
+            reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+            "domain '%s' has type='kvm', but '%s' cannot use /dev/kvm on this host; use "
+            "type='qemu'",
+            def->name, params->caps->binary);
     return check_iommu(params, machine, reterr);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Carries plans out on a worker: per thread its cgroup, affinity, scheduler and resctrl group, in that order, since a
- * real-time thread cannot enter a cgroup without a budget but may get its policy there, and a cpuset that is narrowed
- * overrides the affinity. And finds what is not as planned. */
+/* Carries plans out on a worker: per thread its cgroup, affinity, scheduler and resctrl group, in
+ * that order, since a real-time thread cannot enter a cgroup without a budget but may get its
+ * policy there, and a cpuset that is narrowed overrides the affinity. And finds what is not as
+ * planned. */
 #include <dirent.h>
 #include <stdio.h>
 
@@ -26,13 +27,15 @@ static bool is_other(const LimitsPlan *plan, pid_t tid) {
 static CgroupValues values_of(const Limits *limits, const ThreadPlan *thread) {
     bool cpuset = cgroup_tree_require(limits->tree, CGROUP_CPUSET, NULL) >= 0;
 
-    return (CgroupValues){.cpus = cpuset ? thread->cpus : NULL, /* else the affinity alone has to do */
+    return (CgroupValues){.cpus = cpuset ? thread->cpus
+                                         : NULL, /* else the affinity alone has to do */
                           .mems = cpuset ? thread->mems : NULL,
                           .period = thread->bandwidth.period,
                           .quota = thread->bandwidth.quota};
 }
 
-static int apply_resctrls(const Limits *limits, const ThreadPlan *thread, pid_t tid, Error **reterr) {
+static int apply_resctrls(const Limits *limits, const ThreadPlan *thread, pid_t tid,
+                          Error **reterr) {
     int r = 0;
 
     for (size_t i = 0; i < thread->n_resctrls && r >= 0; i++) {
@@ -73,14 +76,16 @@ static int unless_gone(int r, Error *error, Error **reterr) {
     return r;
 }
 
-static int attach_emulator_thread(const Limits *limits, const ThreadPlan *thread, pid_t tid, Error **reterr) {
+static int attach_emulator_thread(const Limits *limits, const ThreadPlan *thread, pid_t tid,
+                                  Error **reterr) {
     Error *error = NULL;
     int r = cgroup_tree_attach(limits->tree, thread->child, tid, &error);
 
     return unless_gone(r, error, reterr);
 }
 
-static int set_emulator_thread(const Limits *limits, const ThreadPlan *thread, pid_t tid, Error **reterr) {
+static int set_emulator_thread(const Limits *limits, const ThreadPlan *thread, pid_t tid,
+                               Error **reterr) {
     Error *error = NULL;
     int r = thread_set_affinity(tid, thread->affinity, &error);
 
@@ -89,8 +94,10 @@ static int set_emulator_thread(const Limits *limits, const ThreadPlan *thread, p
     return unless_gone(r, error, reterr);
 }
 
-static int each_emulator_thread(const Limits *limits, const LimitsPlan *plan, const ThreadPlan *thread,
-                                int (*func)(const Limits *limits, const ThreadPlan *thread, pid_t tid, Error **reterr),
+static int each_emulator_thread(const Limits *limits, const LimitsPlan *plan,
+                                const ThreadPlan *thread,
+                                int (*func)(const Limits *limits, const ThreadPlan *thread,
+                                            pid_t tid, Error **reterr),
                                 Error **reterr) {
     CLEANUP_FREE char *path = strf("/proc/%d/task", (int)plan->pid);
     struct dirent *entry;
@@ -98,8 +105,8 @@ static int each_emulator_thread(const Limits *limits, const LimitsPlan *plan, co
     int r = 0;
 
     if (!dir)
-        return error_system(reterr, FROM_QEMU, path ? errno : ENOMEM, "cannot list QEMU's threads in '%s'",
-                            path ? path : "/proc");
+        return error_system(reterr, FROM_QEMU, path ? errno : ENOMEM,
+                            "cannot list QEMU's threads in '%s'", path ? path : "/proc");
     while (r >= 0 && (entry = readdir(dir))) {
         pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
 
@@ -111,7 +118,8 @@ static int each_emulator_thread(const Limits *limits, const LimitsPlan *plan, co
 }
 
 /* The cpuset before the affinity: it bounds what a thread may be pinned to. */
-static int apply_emulator(const Limits *limits, const LimitsPlan *plan, const ThreadPlan *thread, Error **reterr) {
+static int apply_emulator(const Limits *limits, const LimitsPlan *plan, const ThreadPlan *thread,
+                          Error **reterr) {
     int r = 0;
 
     if (limits->tree) {
@@ -126,9 +134,10 @@ static int apply_emulator(const Limits *limits, const LimitsPlan *plan, const Th
     return r < 0 ? r : each_emulator_thread(limits, plan, thread, set_emulator_thread, reterr);
 }
 
-static int apply_thread(const Limits *limits, const LimitsPlan *plan, const ThreadPlan *thread, const char *name,
-                        Error **reterr) {
-    int r = thread->tid ? apply_one(limits, thread, reterr) : apply_emulator(limits, plan, thread, reterr);
+static int apply_thread(const Limits *limits, const LimitsPlan *plan, const ThreadPlan *thread,
+                        const char *name, Error **reterr) {
+    int r = thread->tid ? apply_one(limits, thread, reterr)
+                        : apply_emulator(limits, plan, thread, reterr);
 
     if (r < 0 && reterr && *reterr)
         error_prefix(reterr, "%s of domain '%s'", thread->child, name);
@@ -144,7 +153,8 @@ static int apply_scope_share(const Limits *limits, uint64_t shares, Error **rete
 }
 
 static int apply_group(const Limits *limits, const LimitsPlan *plan, Error **reterr) {
-    CgroupValues values = {.shares = plan->shares, .period = plan->global.period, .quota = plan->global.quota};
+    CgroupValues values = {
+        .shares = plan->shares, .period = plan->global.period, .quota = plan->global.quota};
     int r = limits->tree ? cgroup_tree_set(limits->tree, NULL, &values, reterr) : 0;
 
     if (r < 0 || !limits->in_scope || !plan->shares)
@@ -158,10 +168,11 @@ int limits_apply(const Limits *limits, const LimitsPlan *plan, const char *name,
 
     if (!limits->tree && plan->needs_cpu)
         return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
-                            "domain '%s': cgroup CPU is required for scheduler tuning: %s", name, limits->no_tree);
+                            "domain '%s': cgroup CPU is required for scheduler tuning: %s", name,
+                            limits->no_tree);
     qsort(plan->others, plan->n_others, sizeof(pid_t), compare_pid);
-    /* v1 holds each child to its parent's share: growing goes from the top, shrinking from below. Whichever it is, one
-     * of the two succeeds before the children and one after. */
+    /* v1 holds each child to its parent's share: growing goes from the top, shrinking from below.
+     * Whichever it is, one of the two succeeds before the children and one after. */
     if (plan->group && apply_group(limits, plan, &later) >= 0)
         error_free(TAKE_PTR(later));
     for (size_t i = 0; i < plan->n_threads && r >= 0; i++)
@@ -184,12 +195,14 @@ typedef struct Mending {
     Bitmap *inherited; /* v1: the CPUs of a thread's group that has none of its own in the plan */
 } Mending;
 
-static void differs(Mending *mending, const char *child, const char *what, const char *is, const char *wanted) {
+static void differs(Mending *mending, const char *child, const char *what, const char *is,
+                    const char *wanted) {
     fprintf(mending->out, "%s: %s was '%s', is '%s' again\n", child, what, is, wanted);
     mending->n++;
 }
 
-static bool differs_in_set(Mending *mending, const char *child, const char *what, const Bitmap *is, const Bitmap *wanted) {
+static bool differs_in_set(Mending *mending, const char *child, const char *what, const Bitmap *is,
+                           const Bitmap *wanted) {
     CLEANUP_FREE char *is_text = NULL, *wanted_text = NULL;
 
     if (!wanted || (is && bitmap_equal(is, wanted)))
@@ -200,7 +213,8 @@ static bool differs_in_set(Mending *mending, const char *child, const char *what
     return true;
 }
 
-static bool differs_in_number(Mending *mending, const char *child, const char *what, int64_t is, int64_t wanted) {
+static bool differs_in_number(Mending *mending, const char *child, const char *what, int64_t is,
+                              int64_t wanted) {
     char is_text[24], wanted_text[24];
 
     if (!wanted || is == wanted || (is < 0 && wanted < 0))
@@ -212,8 +226,8 @@ static bool differs_in_number(Mending *mending, const char *child, const char *w
 }
 
 /* *ret_effective (may be NULL): the CPUs the group comes to have; NULL without a cpuset. */
-static bool group_differs(Mending *mending, const char *child, const char *label, const CgroupValues *values,
-                          Bitmap **ret_effective) {
+static bool group_differs(Mending *mending, const char *child, const char *label,
+                          const CgroupValues *values, Bitmap **ret_effective) {
     CLEANUP(cgroup_state_done) CgroupState state = {0};
     bool found = false;
 
@@ -227,8 +241,10 @@ static bool group_differs(Mending *mending, const char *child, const char *label
         found |= differs_in_number(mending, label, "cpu.weight", (int64_t)state.weight,
                                    (int64_t)cgroup_shares_to_weight(values->shares));
     else
-        found |= differs_in_number(mending, label, "cpu.shares", (int64_t)state.shares, (int64_t)values->shares);
-    found |= differs_in_number(mending, label, "period", (int64_t)state.period, (int64_t)values->period);
+        found |= differs_in_number(mending, label, "cpu.shares", (int64_t)state.shares,
+                                   (int64_t)values->shares);
+    found |= differs_in_number(mending, label, "period", (int64_t)state.period,
+                               (int64_t)values->period);
     found |= differs_in_number(mending, label, "quota", state.quota, values->quota);
     if (ret_effective)
         *ret_effective = TAKE_PTR(state.effective_cpus);
@@ -237,8 +253,9 @@ static bool group_differs(Mending *mending, const char *child, const char *label
 
 static bool is_elsewhere(Mending *mending, const ThreadPlan *thread, pid_t tid) {
     const Limits *limits = mending->limits;
-    CLEANUP_FREE char *wanted = strf("%s/%s/%s", streq(limits->partition, "/") ? "" : limits->partition, limits->group,
-                                     thread->child);
+    CLEANUP_FREE char *wanted = strf("%s/%s/%s",
+                                     streq(limits->partition, "/") ? "" : limits->partition,
+                                     limits->group, thread->child);
 
     for (CgroupController c = 0; wanted && c < CGROUP_CONTROLLER_MAX; c++) {
         CLEANUP_FREE char *is = NULL;
@@ -253,21 +270,23 @@ static bool is_elsewhere(Mending *mending, const ThreadPlan *thread, pid_t tid) 
 }
 
 /* What it may run on is bounded by what its group has, which an ancestor of the group may bound. */
-static bool affinity_differs(Mending *mending, const ThreadPlan *thread, pid_t tid, const Bitmap *effective) {
+static bool affinity_differs(Mending *mending, const ThreadPlan *thread, pid_t tid,
+                             const Bitmap *effective) {
     CLEANUP_BITMAP Bitmap *is = NULL, *wanted = bitmap_copy(thread->affinity);
 
     if (!wanted || thread_get_affinity(tid, &is, NULL) < 0)
         return false;
     if (effective)
         bitmap_intersect(wanted, effective);
-    return !bitmap_is_empty(wanted) && differs_in_set(mending, thread->child, "affinity", is, wanted);
+    return !bitmap_is_empty(wanted) &&
+           differs_in_set(mending, thread->child, "affinity", is, wanted);
 }
 
 static bool is_in(const Mending *mending, const char *group, const char *monitor, pid_t tid) {
     CLEANUP_FREE char *text = NULL, *path = NULL;
 
-    path = strf("%s%s%s%s%s/tasks", mending->limits->resctrl->root, group ? "/" : "", group ? group : "",
-                monitor ? "/mon_groups/" : "", monitor ? monitor : "");
+    path = strf("%s%s%s%s%s/tasks", mending->limits->resctrl->root, group ? "/" : "",
+                group ? group : "", monitor ? "/mon_groups/" : "", monitor ? monitor : "");
     if (!path || file_read(path, TASKS_FILE_MAX, &text, NULL) < 0)
         return false;
     for (char *at = text, *end;; at = end) {
@@ -288,14 +307,16 @@ static bool resctrls_differ(Mending *mending, const ThreadPlan *thread, pid_t ti
         for (size_t k = 0; k < plan->n_monitors && there; k++)
             there = is_in(mending, plan->group, plan->monitors[k], tid);
         if (!there) {
-            differs(mending, thread->child, "resctrl group", "another", plan->group ? plan->group : "the default one");
+            differs(mending, thread->child, "resctrl group", "another",
+                    plan->group ? plan->group : "the default one");
             return true;
         }
     }
     return false;
 }
 
-static bool thread_differs(Mending *mending, const ThreadPlan *thread, pid_t tid, const Bitmap *effective) {
+static bool thread_differs(Mending *mending, const ThreadPlan *thread, pid_t tid,
+                           const Bitmap *effective) {
     ThreadPolicy policy = THREAD_POLICY_OTHER;
     int priority = 0;
     bool found = mending->limits->tree && is_elsewhere(mending, thread, tid);
@@ -327,16 +348,18 @@ static bool plan_differs(Mending *mending, const LimitsPlan *plan, const ThreadP
     return thread_differs(mending, thread, tid, effective) || found;
 }
 
-/* What the machine had, and what its pins were checked against, of the host CPUs that have gone and come since; v2 does
- * it by itself. */
+/* What the machine had, and what its pins were checked against, of the host CPUs that have gone and
+ * come since; v2 does it by itself. */
 static int give_back(Mending *mending, const LimitsPlan *plan, Error **reterr) {
     const Limits *limits = mending->limits;
     CLEANUP_BITMAP Bitmap *wanted = limits->had ? bitmap_copy(limits->had) : NULL, *online = NULL;
     CLEANUP(cgroup_state_done) CgroupState state = {0};
     int r;
 
-    if (!limits->tree || !wanted || cgroup_host_version(limits->host->cgroups, CGROUP_CPUSET) != 1 ||
-        cgroup_tree_get(limits->tree, NULL, &state, NULL) < 0 || thread_online_cpus(NULL, &online, NULL) < 0)
+    if (!limits->tree || !wanted ||
+        cgroup_host_version(limits->host->cgroups, CGROUP_CPUSET) != 1 ||
+        cgroup_tree_get(limits->tree, NULL, &state, NULL) < 0 ||
+        thread_online_cpus(NULL, &online, NULL) < 0)
         return 0;
     for (size_t i = 0; i < plan->n_threads; i++)
         if (plan->threads[i].cpus && bitmap_union(wanted, plan->threads[i].cpus) < 0)
@@ -357,9 +380,11 @@ static int give_back(Mending *mending, const LimitsPlan *plan, Error **reterr) {
 }
 
 /* The first failure is the error; what comes after it is mended all the same. */
-int limits_mend(const Limits *limits, const LimitsPlan *plan, const char *name, FILE *out, Error **reterr) {
+int limits_mend(const Limits *limits, const LimitsPlan *plan, const char *name, FILE *out,
+                Error **reterr) {
     Mending mending = {.limits = limits, .name = name, .out = out};
-    CgroupValues group = {.shares = plan->shares, .period = plan->global.period, .quota = plan->global.quota};
+    CgroupValues group = {
+        .shares = plan->shares, .period = plan->global.period, .quota = plan->global.quota};
     int result = give_back(&mending, plan, reterr);
 
     qsort(plan->others, plan->n_others, sizeof(pid_t), compare_pid);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Between domain-limits.c (a domain's life), domain-limits-plan.c (from definition to plans) and
- * domain-limits-apply.c (a worker does them). Plans own all they point to: a worker must not look at what the loop may
- * change. */
+ * domain-limits-apply.c (a worker does them). Plans own all they point to: a worker must not look
+ * at what the loop may change. */
 #pragma once
 
 #include <stdio.h>
@@ -13,7 +13,8 @@ struct LimitsHost {
     CgroupHost *cgroups;
     char *partition, *resctrl_root;
     bool enabled, scopes;
-    int inotify_fd; /* one for all domains: a user may have 128 (fs.inotify.max_user_instances); -1: none */
+    int inotify_fd; /* one for all domains: a user may have 128 (fs.inotify.max_user_instances); -1:
+                       none */
 };
 
 /* inotify's watch descriptors, ascending. */
@@ -27,7 +28,7 @@ struct Limits {
     const LimitsHost *host;
     CgroupTree *tree; /* NULL: none could be had */
     char *no_tree;    /* why */
-    Bitmap *had;      /* the CPUs of the tree's cpuset when it was made or found again; NULL: unknown */
+    Bitmap *had; /* the CPUs of the tree's cpuset when it was made or found again; NULL: unknown */
     char *partition, *group, *machine;
     bool in_scope;
     Resctrl *resctrl; /* NULL: not asked for */
@@ -80,15 +81,18 @@ bool limits_needs_cgroup(const DomainDef *def);
 /* "vireo-3-ol8-vcpus_0-1"; NULL for a group that only monitors. Caller frees. */
 int limits_resctrl_name(const Domain *domain, const ResctrlDef *resctrl, char **ret);
 /* "vcpus_1"; *ret NULL for the monitor that the group itself is. */
-int limits_monitor_name(const Domain *domain, const ResctrlDef *resctrl, const MonitorDef *monitor, char **ret);
+int limits_monitor_name(const Domain *domain, const ResctrlDef *resctrl, const MonitorDef *monitor,
+                        char **ret);
 
-/* drift.c. The group's directories (NULL: the domain's own) are watched from now on, and in the list, which is the
- * caller's to free; on the loop or a worker. */
+/* drift.c. The group's directories (NULL: the domain's own) are watched from now on, and in the
+ * list, which is the caller's to free; on the loop or a worker. */
 void drift_watch_group(const Limits *limits, const char *child, Watches *list);
-/* Begins to listen to those: `list` is merged in, and what has been written so far is our own doing. */
+/* Begins to listen to those: `list` is merged in, and what has been written so far is our own
+ * doing. */
 void drift_listen(Domain *domain, Limits *limits, const Watches *list);
 
 /* domain-limits-apply.c; on a worker. `name` is the domain's, for sentences. */
 int limits_apply(const Limits *limits, const LimitsPlan *plan, const char *name, Error **reterr);
 /* Mends what differs and writes a line for each into `out`. Returns how many. */
-int limits_mend(const Limits *limits, const LimitsPlan *plan, const char *name, FILE *out, Error **reterr);
+int limits_mend(const Limits *limits, const LimitsPlan *plan, const char *name, FILE *out,
+                Error **reterr);

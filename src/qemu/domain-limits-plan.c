@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* From a live definition to what each thread shall have. Reads the definition and the vCPU map, asks nobody. */
+/* From a live definition to what each thread shall have. Reads the definition and the vCPU map,
+ * asks nobody. */
 #include <stdio.h>
 
 #include "qemu/iothread.h"
@@ -31,9 +32,9 @@ void limits_plan_done(LimitsPlan *plan) {
 bool limits_needs_cgroup(const DomainDef *def) {
     const CpuTuneDef *tune = &def->cputune;
 
-    return tune->shares || tune->vcpu.period || tune->vcpu.quota || tune->global.period || tune->global.quota ||
-           tune->emulator.period || tune->emulator.quota || tune->iothread.period || tune->iothread.quota ||
-           def->partition;
+    return tune->shares || tune->vcpu.period || tune->vcpu.quota || tune->global.period ||
+           tune->global.quota || tune->emulator.period || tune->emulator.quota ||
+           tune->iothread.period || tune->iothread.quota || def->partition;
 }
 
 int limits_resctrl_name(const Domain *domain, const ResctrlDef *resctrl, char **ret) {
@@ -49,7 +50,8 @@ int limits_resctrl_name(const Domain *domain, const ResctrlDef *resctrl, char **
     return *ret ? 0 : -ENOMEM;
 }
 
-int limits_monitor_name(const Domain *domain, const ResctrlDef *resctrl, const MonitorDef *monitor, char **ret) {
+int limits_monitor_name(const Domain *domain, const ResctrlDef *resctrl, const MonitorDef *monitor,
+                        char **ret) {
     bool has_group = resctrl->n_caches > 0 || resctrl->n_bandwidths > 0;
     CLEANUP_FREE char *machine = NULL, *list = NULL;
 
@@ -79,8 +81,8 @@ static Bitmap *copy_of(Planner *planner, const Bitmap *map) {
     return copy;
 }
 
-/* A pin, else the domain's own set, else everything. What is offline cannot be asked for now; it is added when it
- * comes. A set of which nothing is online is left whole: the kernel says so. */
+/* A pin, else the domain's own set, else everything. What is offline cannot be asked for now; it is
+ * added when it comes. A set of which nothing is online is left whole: the kernel says so. */
 static void plan_cpus(Planner *planner, const Bitmap *pin, ThreadPlan *thread) {
     const DomainDef *def = planner->domain->live;
     const Bitmap *wanted = pin ? pin : def->cpuset;
@@ -115,7 +117,8 @@ static ThreadPlan *add_thread(Planner *planner, const char *format, unsigned id,
     return thread;
 }
 
-static int plan_monitors(const Domain *domain, const ResctrlDef *resctrl, unsigned id, ResctrlPlan *to) {
+static int plan_monitors(const Domain *domain, const ResctrlDef *resctrl, unsigned id,
+                         ResctrlPlan *to) {
     to->monitors = calloc(resctrl->n_monitors + 1, sizeof(char *));
     if (!to->monitors)
         return -ENOMEM;
@@ -127,7 +130,8 @@ static int plan_monitors(const Domain *domain, const ResctrlDef *resctrl, unsign
             continue;
         if (limits_monitor_name(domain, resctrl, &resctrl->monitors[i], &name) < 0)
             return -ENOMEM;
-        for (size_t k = 0; k < to->n_monitors; k++) /* one of the cache and one of the memory share a group */
+        for (size_t k = 0; k < to->n_monitors;
+             k++) /* one of the cache and one of the memory share a group */
             known |= name && streq(to->monitors[k], name);
         if (name && !known)
             to->monitors[to->n_monitors++] = name;
@@ -204,7 +208,8 @@ static void plan_all(Planner *planner, const LimitsScope *scope) {
     for (unsigned id = 0; id < def->n_vcpus_max; id++) {
         pid_t tid = vcpu_map_tid(&domain->vcpus, id);
 
-        if (tid && def->vcpus[id].online && (scope->all_vcpus || (scope->vcpus && bitmap_test(scope->vcpus, id))))
+        if (tid && def->vcpus[id].online &&
+            (scope->all_vcpus || (scope->vcpus && bitmap_test(scope->vcpus, id))))
             plan_vcpu(planner, id, tid);
     }
     for (size_t i = 0; i < def->n_iothreads; i++) {
@@ -229,7 +234,8 @@ int limits_plan(const Domain *domain, const LimitsScope *scope, LimitsPlan *ret,
         return r;
     planner.online = online;
     planner.fallback = fallback;
-    plan.threads = calloc((size_t)domain->live->n_vcpus_max + domain->live->n_iothreads + 1, sizeof(ThreadPlan));
+    plan.threads = calloc((size_t)domain->live->n_vcpus_max + domain->live->n_iothreads + 1,
+                          sizeof(ThreadPlan));
     plan.others = calloc((size_t)domain->vcpus.n_vcpus + domain->iothreads.n + 1, sizeof(pid_t));
     if (!plan.threads || !plan.others)
         return error_no_memory(reterr);

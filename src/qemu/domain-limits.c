@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A domain's Limits from start to end. Whatever touches a file goes to a worker; what it needs is copied before. */
+/* A domain's Limits from start to end. Whatever touches a file goes to a worker; what it needs is
+ * copied before. */
 #include "qemu/domain-limits.h"
 
 #include <stdio.h>
@@ -115,7 +116,8 @@ typedef struct Begin {
 } Begin;
 
 /* With what is below it. What is not there is no error. */
-static int remove_cgroup(const Limits *limits, const char *partition, const char *group, Error **reterr) {
+static int remove_cgroup(const Limits *limits, const char *partition, const char *group,
+                         Error **reterr) {
     CLEANUP(cgroup_tree_freep) CgroupTree *tree = NULL;
 
     if (cgroup_tree_open(limits->host->cgroups, partition, group, &tree, NULL) < 0)
@@ -123,11 +125,13 @@ static int remove_cgroup(const Limits *limits, const char *partition, const char
     return cgroup_tree_remove(tree, reterr);
 }
 
-/* Into a scope of systemd's. -ENOTCONN: there is no systemd. On v1 systemd has a directory for the scope in some
- * hierarchies only (for v2 and its own, and for those that it hands to a delegated unit: not in cpuset). */
+/* Into a scope of systemd's. -ENOTCONN: there is no systemd. On v1 systemd has a directory for the
+ * scope in some hierarchies only (for v2 and its own, and for those that it hands to a delegated
+ * unit: not in cpuset). */
 static int enter_scope(Begin *begin, Error **reterr) {
     Limits *limits = begin->limits;
-    CLEANUP_FREE char *unit = scope_unit_name(limits->machine), *description = strf("Virtual machine %s", begin->name);
+    CLEANUP_FREE char *unit = scope_unit_name(limits->machine),
+                      *description = strf("Virtual machine %s", begin->name);
     CLEANUP_FREE char *slice = begin->partition ? scope_slice_name(begin->partition) : NULL;
     ScopeParams params = {.machine = limits->machine,
                           .description = description,
@@ -143,11 +147,14 @@ static int enter_scope(Begin *begin, Error **reterr) {
     if (r < 0)
         return r;
     limits->in_scope = true;
-    while (controller < CGROUP_CONTROLLER_MAX && !cgroup_host_version(limits->host->cgroups, controller))
+    while (controller < CGROUP_CONTROLLER_MAX &&
+           !cgroup_host_version(limits->host->cgroups, controller))
         controller++;
     if (controller == CGROUP_CONTROLLER_MAX)
-        return error_report(reterr, FROM_CGROUP, ERROR_OPERATION_INVALID, "this host has no cgroup controllers");
-    r = cgroup_host_group_of(limits->host->cgroups, controller, begin->pid, &limits->partition, reterr);
+        return error_report(reterr, FROM_CGROUP, ERROR_OPERATION_INVALID,
+                            "this host has no cgroup controllers");
+    r = cgroup_host_group_of(limits->host->cgroups, controller, begin->pid, &limits->partition,
+                             reterr);
     if (r < 0)
         return r;
     if (!strstr(limits->partition, unit)) {
@@ -157,15 +164,17 @@ static int enter_scope(Begin *begin, Error **reterr) {
             return error_no_memory(reterr);
     }
     r = cgroup_partition_make(limits->host->cgroups, limits->partition, reterr);
-    return r < 0 ? r : remove_cgroup(limits, limits->partition, SCOPE_GROUP, reterr); /* as in enter_partition */
+    return r < 0 ? r
+                 : remove_cgroup(limits, limits->partition, SCOPE_GROUP,
+                                 reterr); /* as in enter_partition */
 }
 
 static int enter_partition(Begin *begin, Error **reterr) {
     Limits *limits = begin->limits;
     int r = 0;
 
-    r = cgroup_partition_normal(begin->partition ? begin->partition : limits->host->partition, &limits->partition,
-                                reterr);
+    r = cgroup_partition_normal(begin->partition ? begin->partition : limits->host->partition,
+                                &limits->partition, reterr);
     if (r >= 0 && !*limits->partition) { /* the top */
         free(limits->partition);
         limits->partition = strdup("/");
@@ -173,7 +182,8 @@ static int enter_partition(Begin *begin, Error **reterr) {
     }
     if (r >= 0 && !begin->partition)
         r = cgroup_partition_make(limits->host->cgroups, limits->partition, reterr);
-    /* A group of our name may be left from a machine that ended while no daemon looked, with that one's limits. */
+    /* A group of our name may be left from a machine that ended while no daemon looked, with that
+     * one's limits. */
     return r < 0 ? r : remove_cgroup(limits, limits->partition, limits->machine, reterr);
 }
 
@@ -194,9 +204,11 @@ static int make_tree(Begin *begin, Error **reterr) {
     if (r >= 0 && !limits->group)
         r = error_no_memory(reterr);
     if (r >= 0 && limits->in_scope)
-        r = cgroup_move_down(limits->host->cgroups, limits->partition, limits->group, begin->pid, reterr);
+        r = cgroup_move_down(limits->host->cgroups, limits->partition, limits->group, begin->pid,
+                             reterr);
     if (r >= 0)
-        r = cgroup_tree_create(limits->host->cgroups, limits->partition, limits->group, &limits->tree, reterr);
+        r = cgroup_tree_create(limits->host->cgroups, limits->partition, limits->group,
+                               &limits->tree, reterr);
     return r < 0 ? r : cgroup_tree_adopt(limits->tree, begin->pid, reterr);
 }
 
@@ -225,7 +237,9 @@ static int run_begin(void *arg) {
                                 "its tuning or partition needs a cgroup: %s", error_message(error));
     }
     note_cpus(limits);
-    return begin->needs_resctrl ? resctrl_new(limits->host->resctrl_root, &limits->resctrl, &begin->error) : 0;
+    return begin->needs_resctrl
+               ? resctrl_new(limits->host->resctrl_root, &limits->resctrl, &begin->error)
+               : 0;
 }
 
 /* Names and numbers of a Limits that is being made. */
@@ -235,7 +249,8 @@ static Limits *limits_of(Domain *domain, const char *machine) {
 
     if (!limits)
         return NULL;
-    limits->machine = machine ? strdup(machine) : scope_machine_name((unsigned)domain->id, domain->live->name);
+    limits->machine = machine ? strdup(machine)
+                              : scope_machine_name((unsigned)domain->id, domain->live->name);
     limits->made = calloc(n + 1, sizeof(bool));
     limits->n_made = n;
     return limits->machine && limits->made ? TAKE_PTR(limits) : NULL;
@@ -260,10 +275,12 @@ int limits_begin(Domain *domain, Error **reterr) {
 
     if (!begin.limits)
         return error_no_memory(reterr);
-    if (begin.needs_resctrl && def->virt != DOMAIN_VIRT_KVM && !domain->driver->limits->resctrl_root) {
+    if (begin.needs_resctrl && def->virt != DOMAIN_VIRT_KVM &&
+        !domain->driver->limits->resctrl_root) {
         limits_free(begin.limits); /* libvirt's rule; who names a resctrl tree knows what for */
-        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
-                            "domain '%s': cachetune and memorytune are only supported for KVM domains", def->name);
+        return error_report(
+            reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+            "domain '%s': cachetune and memorytune are only supported for KVM domains", def->name);
     }
     memcpy(begin.uuid, def->uuid, sizeof(begin.uuid));
     r = worker_run(run_begin, &begin);
@@ -292,14 +309,18 @@ static int run_resume(void *arg) {
 
     if (!limits->partition || !limits->group) {
         limits->no_tree = strdup("it was started without one");
-    } else if (cgroup_tree_open(limits->host->cgroups, limits->partition, limits->group, &limits->tree, &error) < 0) {
+    } else if (cgroup_tree_open(limits->host->cgroups, limits->partition, limits->group,
+                                &limits->tree, &error) < 0) {
         limits->no_tree = strdup(error_message(error));
     }
     note_cpus(limits);
-    return resume->needs_resctrl ? resctrl_new(limits->host->resctrl_root, &limits->resctrl, &resume->error) : 0;
+    return resume->needs_resctrl
+               ? resctrl_new(limits->host->resctrl_root, &limits->resctrl, &resume->error)
+               : 0;
 }
 
-int limits_resume(Domain *domain, const char *partition, const char *group, const char *machine, Error **reterr) {
+int limits_resume(Domain *domain, const char *partition, const char *group, const char *machine,
+                  Error **reterr) {
     const DomainDef *def = domain->live;
     Limits *limits = limits_of(domain, machine);
     Resume resume = {.limits = limits, .needs_resctrl = def->cputune.n_resctrls > 0};
@@ -342,7 +363,8 @@ static void group_work_done(GroupWork *work) {
     error_free(work->error);
 }
 
-/* The request's arrays stay the definition's: that part of it never changes while the domain runs. */
+/* The request's arrays stay the definition's: that part of it never changes while the domain runs.
+ */
 static int group_work_new(Domain *domain, const ResctrlDef *def, GroupWork *ret) {
     *ret = (GroupWork){.resctrl = domain->limits->resctrl,
                        .request = {.caches = def->caches,
@@ -353,7 +375,8 @@ static int group_work_new(Domain *domain, const ResctrlDef *def, GroupWork *ret)
     if (!ret->monitors || limits_resctrl_name(domain, def, &ret->group) < 0)
         return -ENOMEM;
     for (size_t i = 0; i < def->n_monitors; i++) {
-        if (limits_monitor_name(domain, def, &def->monitors[i], &ret->monitors[ret->n_monitors]) < 0)
+        if (limits_monitor_name(domain, def, &def->monitors[i], &ret->monitors[ret->n_monitors]) <
+            0)
             return -ENOMEM;
         ret->n_monitors += ret->monitors[ret->n_monitors] != NULL;
     }
@@ -366,17 +389,20 @@ static int run_group_remove(void *arg) {
 
     for (size_t i = 0; i < work->n_monitors && !work->group && r >= 0; i++)
         r = resctrl_monitor_remove(work->resctrl, NULL, work->monitors[i], &work->error);
-    return work->group && r >= 0 ? resctrl_group_remove(work->resctrl, work->group, &work->error) : r;
+    return work->group && r >= 0 ? resctrl_group_remove(work->resctrl, work->group, &work->error)
+                                 : r;
 }
 
-/* One of that name is left from a machine that ended while no daemon looked: domain ids begin anew with the host. */
+/* One of that name is left from a machine that ended while no daemon looked: domain ids begin anew
+ * with the host. */
 static int run_group_make(void *arg) {
     GroupWork *work = arg;
     int r = run_group_remove(work);
 
     if (r < 0)
         return r;
-    r = work->group ? resctrl_group_create(work->resctrl, work->group, &work->request, &work->error) : 0;
+    r = work->group ? resctrl_group_create(work->resctrl, work->group, &work->request, &work->error)
+                    : 0;
 
     if (r < 0)
         return r;
@@ -398,12 +424,14 @@ static int run_group_make(void *arg) {
     return r;
 }
 
-static int group_error(const Domain *domain, const ResctrlDef *def, GroupWork *work, Error **reterr) {
+static int group_error(const Domain *domain, const ResctrlDef *def, GroupWork *work,
+                       Error **reterr) {
     CLEANUP_FREE char *list = bitmap_format(def->vcpus);
     int r = error_propagate(reterr, TAKE_PTR(work->error));
 
     if (reterr && *reterr)
-        error_prefix(reterr, "the resctrl group of vCPUs '%s' of domain '%s'", list ? list : "?", domain_name(domain));
+        error_prefix(reterr, "the resctrl group of vCPUs '%s' of domain '%s'", list ? list : "?",
+                     domain_name(domain));
     return r;
 }
 
@@ -436,7 +464,8 @@ static void remove_groups(Domain *domain, bool all) {
         CLEANUP(group_work_done) GroupWork work = {0};
         bool used = false;
 
-        for (int id = bitmap_next(def->vcpus, 0); id >= 0 && !all; id = bitmap_next(def->vcpus, (unsigned)id + 1))
+        for (int id = bitmap_next(def->vcpus, 0); id >= 0 && !all;
+             id = bitmap_next(def->vcpus, (unsigned)id + 1))
             used |= (unsigned)id < domain->live->n_vcpus_max && domain->live->vcpus[id].online;
         if (!limits->made[i] || used || group_work_new(domain, def, &work) < 0)
             continue;
@@ -470,7 +499,8 @@ static int run_check(void *arg) {
     is = bitmap_format(online);
     wanted = bitmap_format(check->cpus);
     return error_report(&check->error, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
-                        "cannot use CPUs '%s': the host has only '%s' online", wanted ? wanted : "?", is ? is : "?");
+                        "cannot use CPUs '%s': the host has only '%s' online",
+                        wanted ? wanted : "?", is ? is : "?");
 }
 
 int limits_check_cpus(Domain *domain, const Bitmap *cpus, Error **reterr) {
@@ -492,7 +522,8 @@ static int check_pins(Domain *domain, const Bitmap *vcpus, Error **reterr) {
 
     if (!all)
         return error_no_memory(reterr);
-    for (int id = bitmap_next(vcpus, 0); id >= 0 && (unsigned)id < def->n_vcpus_max; id = bitmap_next(vcpus, (unsigned)id + 1)) {
+    for (int id = bitmap_next(vcpus, 0); id >= 0 && (unsigned)id < def->n_vcpus_max;
+         id = bitmap_next(vcpus, (unsigned)id + 1)) {
         const Bitmap *pin = def->vcpus[id].pin ? def->vcpus[id].pin : def->cpuset;
 
         if (pin && bitmap_union(all, pin) < 0)
@@ -500,7 +531,8 @@ static int check_pins(Domain *domain, const Bitmap *vcpus, Error **reterr) {
     }
     if (bitmap_is_empty(all) || limits_check_cpus(domain, all, NULL) >= 0)
         return 0;
-    for (int id = bitmap_next(vcpus, 0); id >= 0 && (unsigned)id < def->n_vcpus_max; id = bitmap_next(vcpus, (unsigned)id + 1)) {
+    for (int id = bitmap_next(vcpus, 0); id >= 0 && (unsigned)id < def->n_vcpus_max;
+         id = bitmap_next(vcpus, (unsigned)id + 1)) {
         const Bitmap *pin = def->vcpus[id].pin ? def->vcpus[id].pin : def->cpuset;
 
         if (pin && limits_check_cpus(domain, pin, reterr) < 0) {
@@ -531,8 +563,9 @@ int limits_require(const Domain *domain, CgroupController controller, Error **re
 
     if (limits && limits->tree)
         return cgroup_tree_require(limits->tree, controller, reterr);
-    return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain '%s' has no cgroup controller %s: %s",
-                        domain_name(domain), cgroup_controller_name(controller),
+    return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                        "domain '%s' has no cgroup controller %s: %s", domain_name(domain),
+                        cgroup_controller_name(controller),
                         limits && limits->no_tree ? limits->no_tree : "it is not running");
 }
 
@@ -565,19 +598,22 @@ static int run_tune(void *arg) {
     return r;
 }
 
-/* QEMU's single-threaded TCG has no thread for each vCPU: whatever is asked of one cannot be done. */
+/* QEMU's single-threaded TCG has no thread for each vCPU: whatever is asked of one cannot be done.
+ */
 static int check_threads(const Domain *domain, Error **reterr) {
     const DomainDef *def = domain->live;
     bool asked = def->cputune.vcpu.quota > 0 || def->cputune.n_resctrls > 0;
 
     for (unsigned id = 0; id < def->n_vcpus_max && !asked; id++)
-        asked = (def->vcpus[id].pin && !(def->cpuset && bitmap_equal(def->vcpus[id].pin, def->cpuset))) ||
+        asked = (def->vcpus[id].pin &&
+                 !(def->cpuset && bitmap_equal(def->vcpus[id].pin, def->cpuset))) ||
                 def->vcpus[id].sched.given;
     return asked ? vcpu_map_check_affinity(&domain->vcpus, reterr) : 0;
 }
 
 /* Our own writes are told apart from others' by not listening to this domain meanwhile. */
-static int run_quietly(Domain *domain, Limits *limits, WorkerFunc func, void *arg, const Watches *found) {
+static int run_quietly(Domain *domain, Limits *limits, WorkerFunc func, void *arg,
+                       const Watches *found) {
     int r;
 
     limits->n_quiet++;
@@ -677,9 +713,11 @@ static int run_drop(void *arg) {
     char child[CHILD_NAME_SIZE];
     int result = 0;
 
-    for (int id = drop->vcpus ? bitmap_next(drop->vcpus, 0) : -1; id >= 0; id = bitmap_next(drop->vcpus, (unsigned)id + 1)) {
+    for (int id = drop->vcpus ? bitmap_next(drop->vcpus, 0) : -1; id >= 0;
+         id = bitmap_next(drop->vcpus, (unsigned)id + 1)) {
         snprintf(child, sizeof(child), "vcpu%d", id);
-        if (cgroup_tree_remove_child(drop->limits->tree, child, drop->error ? NULL : &drop->error) < 0)
+        if (cgroup_tree_remove_child(drop->limits->tree, child, drop->error ? NULL : &drop->error) <
+            0)
             result = -EBUSY;
     }
     snprintf(child, sizeof(child), "iothread%u", drop->iothread);
@@ -689,10 +727,13 @@ static int run_drop(void *arg) {
 }
 
 static void drop(Domain *domain, const Bitmap *vcpus, unsigned iothread) {
-    Drop work = {.limits = domain->limits ? limits_ref(domain->limits) : NULL, .vcpus = vcpus, .iothread = iothread};
+    Drop work = {.limits = domain->limits ? limits_ref(domain->limits) : NULL,
+                 .vcpus = vcpus,
+                 .iothread = iothread};
     const Watches none = {0};
 
-    if (work.limits && work.limits->tree && run_quietly(domain, work.limits, run_drop, &work, &none) < 0)
+    if (work.limits && work.limits->tree &&
+        run_quietly(domain, work.limits, run_drop, &work, &none) < 0)
         log_warning("domain '%s': %s", domain_name(domain), error_message(work.error));
     error_free(work.error);
     limits_free(work.limits);
@@ -719,8 +760,9 @@ typedef struct End {
     Error *error;
 } End;
 
-/* A scope goes with its last process, unless something is left in it. systemd tries to remove its directory once, perhaps
- * while what is below was still there, and never had those of hierarchies that it does not use. */
+/* A scope goes with its last process, unless something is left in it. systemd tries to remove its
+ * directory once, perhaps while what is below was still there, and never had those of hierarchies
+ * that it does not use. */
 static int end_scope(const Limits *limits, Error **reterr) {
     CLEANUP_FREE char *path = limits->partition ? strdup(limits->partition) : NULL;
     char *slash = path ? strrchr(path, '/') : NULL;
@@ -769,19 +811,22 @@ typedef struct Stray {
     pid_t pid;
 } Stray;
 
-/* ".../vireo-3-ol8/emulator": the last part that can be the name of a machine's group. In a scope there is none, and
- * systemd removes what is below. */
+/* ".../vireo-3-ol8/emulator": the last part that can be the name of a machine's group. In a scope
+ * there is none, and systemd removes what is below. */
 static int run_find_stray(void *arg) {
     Stray *stray = arg;
     CgroupController controller = CGROUP_CPU;
     char *slash;
 
-    while (controller < CGROUP_CONTROLLER_MAX && !cgroup_host_version(stray->host->cgroups, controller))
+    while (controller < CGROUP_CONTROLLER_MAX &&
+           !cgroup_host_version(stray->host->cgroups, controller))
         controller++;
     if (controller == CGROUP_CONTROLLER_MAX ||
-        cgroup_host_group_of(stray->host->cgroups, controller, stray->pid, &stray->partition, NULL) < 0)
+        cgroup_host_group_of(stray->host->cgroups, controller, stray->pid, &stray->partition,
+                             NULL) < 0)
         return 0;
-    while ((slash = strrchr(stray->partition, '/')) && strncmp(slash, "/vireo-", 7) != 0 && slash > stray->partition)
+    while ((slash = strrchr(stray->partition, '/')) && strncmp(slash, "/vireo-", 7) != 0 &&
+           slash > stray->partition)
         *slash = '\0';
     if (!slash || slash == stray->partition)
         return 0;
@@ -877,7 +922,8 @@ int limits_usage(Domain *domain, const char *child, CgroupUsage *ret, Error **re
     return r < 0 ? r : cgroup_tree_usage(domain->limits->tree, child, ret, reterr);
 }
 
-int limits_usage_percpu(Domain *domain, const char *child, uint64_t **ret, size_t *ret_n, Error **reterr) {
+int limits_usage_percpu(Domain *domain, const char *child, uint64_t **ret, size_t *ret_n,
+                        Error **reterr) {
     int r = limits_require(domain, CGROUP_CPUACCT, reterr);
 
     return r < 0 ? r : cgroup_tree_usage_percpu(domain->limits->tree, child, ret, ret_n, reterr);
@@ -907,14 +953,14 @@ int limits_whole(Domain *domain, Bitmap **ret_cpus, Bitmap **ret_mems, Error **r
     return r < 0 || *ret_cpus ? r : thread_online_cpus(NULL, ret_cpus, reterr);
 }
 
-int limits_monitor(Domain *domain, size_t resctrl, size_t monitor, const char *feature, ResctrlReading **ret,
-                   size_t *ret_n, Error **reterr) {
+int limits_monitor(Domain *domain, size_t resctrl, size_t monitor, const char *feature,
+                   ResctrlReading **ret, size_t *ret_n, Error **reterr) {
     const ResctrlDef *def = &domain->live->cputune.resctrls[resctrl];
     CLEANUP_FREE char *group = NULL, *name = NULL;
 
     if (!domain->limits || !domain->limits->resctrl)
-        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain '%s' has no resctrl monitors",
-                            domain_name(domain));
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "domain '%s' has no resctrl monitors", domain_name(domain));
     if (limits_resctrl_name(domain, def, &group) < 0 ||
         limits_monitor_name(domain, def, &def->monitors[monitor], &name) < 0)
         return error_no_memory(reterr);

@@ -91,9 +91,10 @@ int domain_job_begin(Domain *domain, DomainJob *job, const char *what, Error **r
             const char *holder = domain->jobs->what;
 
             domain_job_end(domain, job);
-            return error_report(reterr, FROM_QEMU, ERROR_OPERATION_TIMEOUT,
-                                "cannot acquire state change lock of domain '%s' for %s (held by %s)",
-                                domain_name(domain), what, holder);
+            return error_report(
+                reterr, FROM_QEMU, ERROR_OPERATION_TIMEOUT,
+                "cannot acquire state change lock of domain '%s' for %s (held by %s)",
+                domain_name(domain), what, holder);
         }
     }
     if (!domain->driver) {
@@ -136,10 +137,11 @@ bool domain_would_crash_after_removal(const Domain *domain) {
 int domain_check_survives(const Domain *domain, const char *what, Error **reterr) {
     if (!domain->vcpu_was_removed || !domain_would_crash_after_removal(domain))
         return 0;
-    return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
-                        "cannot %s in domain '%s': a vCPU was removed from it, and QEMU %u.%u without KVM "
-                        "crashes on this; shut the domain down and start it again",
-                        what, domain_name(domain), domain->caps->major, domain->caps->minor);
+    return error_report(
+        reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
+        "cannot %s in domain '%s': a vCPU was removed from it, and QEMU %u.%u without KVM "
+        "crashes on this; shut the domain down and start it again",
+        what, domain_name(domain), domain->caps->major, domain->caps->minor);
 }
 
 /* Brings the definition's vCPU flags in line with what QEMU has. */
@@ -166,10 +168,9 @@ void vcpu_query_done(VcpuQuery *query) {
 }
 
 static int query_error(const Domain *domain, int r, Error **reterr) {
-    return error_report(reterr, FROM_QEMU,
-                        r == -ETIMEDOUT ? ERROR_OPERATION_TIMEOUT : ERROR_OPERATION_FAILED,
-                        "domain '%s': QEMU did not answer the CPU queries: %s", domain_name(domain),
-                        strerror(-r));
+    return error_report(
+        reterr, FROM_QEMU, r == -ETIMEDOUT ? ERROR_OPERATION_TIMEOUT : ERROR_OPERATION_FAILED,
+        "domain '%s': QEMU did not answer the CPU queries: %s", domain_name(domain), strerror(-r));
 }
 
 int domain_query_vcpus(Domain *domain, VcpuQuery *query, Error **reterr) {
@@ -199,12 +200,13 @@ int domain_take_vcpus(Domain *domain, VcpuQuery *query, Error **reterr) {
     if (!domain->live)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is not running");
     if (query->hotpluggable->error_class && domain->caps && domain->caps->cpu_add)
-        r = vcpu_map_build_cpu_add(query->fast->value, domain->pid.pid, domain->live->n_vcpus_max, &map, reterr);
+        r = vcpu_map_build_cpu_add(query->fast->value, domain->pid.pid, domain->live->n_vcpus_max,
+                                   &map, reterr);
     else if (query->hotpluggable->error_class)
         r = vcpu_map_build_static(query->fast->value, domain->pid.pid, &map, reterr);
     else
-        r = vcpu_map_build(query->hotpluggable->value, query->fast->value, domain->pid.pid, &domain->vcpus,
-                           &map, reterr);
+        r = vcpu_map_build(query->hotpluggable->value, query->fast->value, domain->pid.pid,
+                           &domain->vcpus, &map, reterr);
     if (r < 0)
         return r;
     vcpu_map_done(&domain->vcpus);
@@ -227,7 +229,8 @@ int domain_refresh_iothreads(Domain *domain, bool always, Error **reterr) {
 
     if (!always && domain->live->n_iothreads == 0 && domain->iothreads.n == 0)
         return 0;
-    r = monitor_run(domain->monitor, "query-iothreads", NULL, deadline_in(QUERY_USEC), &reply, reterr);
+    r = monitor_run(domain->monitor, "query-iothreads", NULL, deadline_in(QUERY_USEC), &reply,
+                    reterr);
     if (r < 0)
         return r;
     r = iothread_list_parse(reply, &list, reterr);

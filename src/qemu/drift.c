@@ -19,8 +19,8 @@ static void reconcile(void *userdata) {
     CLEANUP_ERROR Error *error = NULL;
 
     if (domain_is_active(domain) && driver_reconcile(domain, NULL, &error) < 0)
-        log_warning("domain '%s': its threads cannot be compared with its definition: %s", domain_name(domain),
-                    error_message(error));
+        log_warning("domain '%s': its threads cannot be compared with its definition: %s",
+                    domain_name(domain), error_message(error));
 }
 
 static int on_settled(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -39,7 +39,8 @@ static void sign_of(Domain *domain) {
     Limits *limits = domain->limits;
 
     if (limits && !limits->settle)
-        sd_event_add_time_relative(fiber_event(), &limits->settle, CLOCK_MONOTONIC, SETTLE_USEC, 0, on_settled, domain);
+        sd_event_add_time_relative(fiber_event(), &limits->settle, CLOCK_MONOTONIC, SETTLE_USEC, 0,
+                                   on_settled, domain);
 }
 
 /* ---- writes to cgroups ---- */
@@ -156,7 +157,8 @@ static int on_uevent(sd_event_source *source, int fd, uint32_t revents, void *us
 
 static void watch_cpus(Driver *driver) {
     struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = 1};
-    int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT), r = 0;
+    int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT),
+        r = 0;
 
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
         r = -errno;
@@ -173,8 +175,10 @@ static void watch_cpus(Driver *driver) {
 
 void drift_watch_host(Driver *driver) {
     watch_cpus(driver);
-    if (driver->limits->inotify_fd < 0 || sd_event_add_io(fiber_event(), &driver->writes, driver->limits->inotify_fd, EPOLLIN,
-                                                          on_write, driver) < 0)
-        log_warning("what others change in the cgroups of domains will not be noticed: no inotify instance "
-                    "(fs.inotify.max_user_instances)");
+    if (driver->limits->inotify_fd < 0 ||
+        sd_event_add_io(fiber_event(), &driver->writes, driver->limits->inotify_fd, EPOLLIN,
+                        on_write, driver) < 0)
+        log_warning(
+            "what others change in the cgroups of domains will not be noticed: no inotify instance "
+            "(fs.inotify.max_user_instances)");
 }

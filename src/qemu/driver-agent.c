@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A domain's guest agent: found by the name of its channel, open or not by QEMU's word. Takes no domain job:
- * an agent that is stuck must not hold up a change, nor a change an agent. */
+/* A domain's guest agent: found by the name of its channel, open or not by QEMU's word. Takes no
+ * domain job: an agent that is stuck must not hold up a change, nor a change an agent. */
 #include "qemu/agent-vcpu.h"
 #include "qemu/domain.h"
 #include "qemu/driver.h"
@@ -14,8 +14,8 @@ static const ChardevDef *find_channel(const DomainDef *def) {
     for (size_t i = 0; i < def->n_chardevs; i++) {
         const ChardevDef *chardev = &def->chardevs[i];
 
-        if (chardev->kind == CHARDEV_CHANNEL && chardev->source.type == CHARDEV_UNIX && chardev->source.path &&
-            streq_ptr(chardev->target_name, AGENT_CHANNEL))
+        if (chardev->kind == CHARDEV_CHANNEL && chardev->source.type == CHARDEV_UNIX &&
+            chardev->source.path && streq_ptr(chardev->target_name, AGENT_CHANNEL))
             return chardev;
     }
     return NULL;
@@ -23,7 +23,8 @@ static const ChardevDef *find_channel(const DomainDef *def) {
 
 /* Whether the guest's end of the chardev is open: "frontend-open" of query-chardev. */
 static bool frontend_open(json_object *list, const char *alias) {
-    for (size_t i = 0; json_object_is_type(list, json_type_array) && i < json_object_array_length(list); i++) {
+    for (size_t i = 0;
+         json_object_is_type(list, json_type_array) && i < json_object_array_length(list); i++) {
         json_object *row = json_object_array_get_idx(list, i), *label = NULL, *open = NULL;
         const char *name;
 
@@ -57,7 +58,8 @@ int driver_agent_open(Domain *domain, Error **reterr) {
         return 0;
     r = agent_new(channel->source.path, domain_name(domain), &domain->agent);
     if (r < 0)
-        return error_system(reterr, FROM_QEMU, r, "cannot use the agent's channel '%s'", channel->source.path);
+        return error_system(reterr, FROM_QEMU, r, "cannot use the agent's channel '%s'",
+                            channel->source.path);
     agent_set_connected(domain->agent, false);
     r = monitor_run(domain->monitor, "query-chardev", NULL, deadline_in(QUERY_USEC), &list, reterr);
     if (r >= 0 && domain->agent && channel->alias && frontend_open(list, channel->alias))
@@ -83,16 +85,19 @@ static int get_agent(Domain *domain, Error **reterr) {
     if (r < 0)
         return r;
     if (!domain->agent)
-        return error_report(reterr, FROM_QEMU, ERROR_ARGUMENT_UNSUPPORTED, "QEMU guest agent is not configured");
+        return error_report(reterr, FROM_QEMU, ERROR_ARGUMENT_UNSUPPORTED,
+                            "QEMU guest agent is not configured");
     if (!agent_is_connected(domain->agent))
-        return error_report(reterr, FROM_QEMU, ERROR_AGENT_UNRESPONSIVE, "QEMU guest agent is not connected");
+        return error_report(reterr, FROM_QEMU, ERROR_AGENT_UNRESPONSIVE,
+                            "QEMU guest agent is not connected");
     if (domain->state != DOMAIN_RUNNING)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                             "domain is not running: its guest agent cannot answer");
     return 0;
 }
 
-int driver_agent_command(Domain *domain, const char *command, int timeout, char **ret, Error **reterr) {
+int driver_agent_command(Domain *domain, const char *command, int timeout, char **ret,
+                         Error **reterr) {
     int r = get_agent(domain, reterr);
 
     return r < 0 ? r : agent_command(domain->agent, command, timeout, ret, reterr);
@@ -127,7 +132,8 @@ int driver_agent_set_vcpus(Domain *domain, const char *list, bool online, Error 
     if (r == -ENOMEM)
         return error_no_memory(reterr);
     if (r < 0 || bitmap_is_empty(ids))
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "Failed to parse bitmap '%s'", list);
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "Failed to parse bitmap '%s'",
+                            list);
     r = driver_agent_vcpus(domain, &vcpus, reterr);
     if (r >= 0)
         r = agent_vcpus_select(&vcpus, ids, online, reterr);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Pins, bandwidth, IO threads and memory nodes: one way for all of them, with a function each for what it edits. */
+/* Pins, bandwidth, IO threads and memory nodes: one way for all of them, with a function each for
+ * what it edits. */
 #include "qemu/driver-tune.h"
 
 #include <inttypes.h>
@@ -32,7 +33,8 @@ typedef struct Change {
     size_t n_values;
 } Change;
 
-static int edited_copy(const DomainDef *def, const Change *change, bool live, DomainDef **ret, Error **reterr) {
+static int edited_copy(const DomainDef *def, const Change *change, bool live, DomainDef **ret,
+                       Error **reterr) {
     CLEANUP_DOMAIN_DEF DomainDef *copy = domain_def_copy(def);
     int r = copy ? change->edit(copy, live, change->arg, reterr) : error_no_memory(reterr);
 
@@ -55,8 +57,8 @@ static void neutral_pin(Bitmap **pin, const Bitmap *edited, const Bitmap *cpus) 
         *pin = bitmap_copy(cpus);
 }
 
-/* What was not asked for before is left alone when it is tuned: to take back what `edited` asked for it has to be said
- * in full, as what a thread has without it. NULL: out of memory. */
+/* What was not asked for before is left alone when it is tuned: to take back what `edited` asked
+ * for it has to be said in full, as what a thread has without it. NULL: out of memory. */
 static DomainDef *neutral_copy(Domain *domain, const DomainDef *before, const DomainDef *edited) {
     CLEANUP_DOMAIN_DEF DomainDef *def = domain_def_copy(before);
     CLEANUP_BITMAP Bitmap *cpus = NULL, *mems = NULL;
@@ -84,7 +86,8 @@ static DomainDef *neutral_copy(Domain *domain, const DomainDef *before, const Do
 }
 
 /* After a change that could not be tuned whole: first what was not there before, then what was. */
-static int take_back(Domain *domain, const Change *change, DomainDef *before, const DomainDef *edited) {
+static int take_back(Domain *domain, const Change *change, DomainDef *before,
+                     const DomainDef *edited) {
     DomainDef *neutral = neutral_copy(domain, before, edited);
     int r = 0;
 
@@ -112,8 +115,8 @@ static int change_live(Domain *domain, const Change *change, DomainDef *edited, 
     if (r >= 0 || !domain->live)
         return r;
     if (take_back(domain, change, TAKE_PTR(before), edited) < 0)
-        log_warning("domain '%s': what its threads had before %s cannot be restored whole", domain_name(domain),
-                    change->what);
+        log_warning("domain '%s': what its threads had before %s cannot be restored whole",
+                    domain_name(domain), change->what);
     domain_def_free(edited);
     if (change->undo)
         change->undo(domain, change->arg);
@@ -189,7 +192,9 @@ static int replace(Bitmap **to, const Bitmap *with, Error **reterr) {
 }
 
 static int check_pin(const Bitmap *cpus, Error **reterr) {
-    return bitmap_is_empty(cpus) ? error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "Empty cpu list for pinning") : 0;
+    return bitmap_is_empty(cpus)
+               ? error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "Empty cpu list for pinning")
+               : 0;
 }
 
 /* Before anything is written. libvirt lets the kernel refuse it, and clients know its code. */
@@ -211,7 +216,8 @@ static int edit_vcpu_pin(DomainDef *def, bool live, const void *arg, Error **ret
     const Pin *pin = arg;
 
     if (pin->id >= def->n_vcpus_max)
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "vcpu %u is out of range of %s cpu count %u", pin->id,
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                            "vcpu %u is out of range of %s cpu count %u", pin->id,
                             live ? "live" : "persistent", def->n_vcpus_max);
     return replace(&def->vcpus[pin->id].pin, pin->cpus, reterr);
 }
@@ -230,7 +236,8 @@ static int edit_iothread_pin(DomainDef *def, bool live, const void *arg, Error *
 }
 
 /* `change` but for arg, values and the vCPU's scope. */
-static int run_pin(Domain *domain, Change *change, const Pin *pin, const char *field, Error **reterr) {
+static int run_pin(Domain *domain, Change *change, const Pin *pin, const char *field,
+                   Error **reterr) {
     CLEANUP_FREE char *text = bitmap_format(pin->cpus);
     int r = check_pin(pin->cpus, reterr);
 
@@ -245,7 +252,8 @@ static int run_pin(Domain *domain, Change *change, const Pin *pin, const char *f
     return run_change(domain, change, reterr);
 }
 
-int driver_pin_vcpu(Domain *domain, unsigned vcpu, const Bitmap *cpus, unsigned flags, Error **reterr) {
+int driver_pin_vcpu(Domain *domain, unsigned vcpu, const Bitmap *cpus, unsigned flags,
+                    Error **reterr) {
     CLEANUP_BITMAP Bitmap *one = bitmap_new();
     Change change = {.what = "vcpupin", .flags = flags, .edit = edit_vcpu_pin, .act = act_vcpu_pin};
     char field[48];
@@ -260,19 +268,27 @@ int driver_pin_vcpu(Domain *domain, unsigned vcpu, const Bitmap *cpus, unsigned 
 }
 
 int driver_pin_emulator(Domain *domain, const Bitmap *cpus, unsigned flags, Error **reterr) {
-    Change change = {.what = "emulatorpin", .flags = flags, .edit = edit_emulator_pin, .act = act_pin,
+    Change change = {.what = "emulatorpin",
+                     .flags = flags,
+                     .edit = edit_emulator_pin,
+                     .act = act_pin,
                      .scope = {.emulator = true}};
 
     return run_pin(domain, &change, &(Pin){0, cpus}, "cputune.emulatorpin", reterr);
 }
 
-int driver_pin_iothread(Domain *domain, unsigned id, const Bitmap *cpus, unsigned flags, Error **reterr) {
-    Change change = {.what = "iothreadpin", .flags = flags, .edit = edit_iothread_pin, .act = act_pin,
+int driver_pin_iothread(Domain *domain, unsigned id, const Bitmap *cpus, unsigned flags,
+                        Error **reterr) {
+    Change change = {.what = "iothreadpin",
+                     .flags = flags,
+                     .edit = edit_iothread_pin,
+                     .act = act_pin,
                      .scope = {.iothread = id}};
     char field[48];
 
     if (id == 0)
-        return error_argument(reterr, "virDomainPinIOThread", "iothread_id", "invalid value of 0 for iothread_id");
+        return error_argument(reterr, "virDomainPinIOThread", "iothread_id",
+                              "invalid value of 0 for iothread_id");
     snprintf(field, sizeof(field), "cputune.iothreadpin%u", id);
     return run_pin(domain, &change, &(Pin){id, cpus}, field, reterr);
 }
@@ -312,7 +328,7 @@ int driver_get_sched(Domain *domain, unsigned flags, SchedValues *ret, Error **r
             return r;
     }
     for (SchedKey key = 0; key < SCHED_KEY_MAX_; key++) {
-        int64_t value = key == SCHED_CPU_SHARES    ? (int64_t)(tune.shares ? tune.shares : shares)
+        int64_t value = key == SCHED_CPU_SHARES   ? (int64_t)(tune.shares ? tune.shares : shares)
                         : sched_key_is_quota(key) ? bandwidth_of(&tune, key)->quota
                                                   : (int64_t)bandwidth_of(&tune, key)->period;
 
@@ -362,7 +378,8 @@ static int act_sched(Domain *domain, const void *arg, Error **reterr) {
 }
 
 int driver_set_sched(Domain *domain, const SchedValues *values, unsigned flags, Error **reterr) {
-    Change change = {.what = "schedinfo", .flags = flags, .arg = values, .edit = edit_sched, .act = act_sched};
+    Change change = {
+        .what = "schedinfo", .flags = flags, .arg = values, .edit = edit_sched, .act = act_sched};
     int r = check_sched(values, reterr);
 
     for (SchedKey key = 0; key < SCHED_KEY_MAX_; key++) {
@@ -377,7 +394,8 @@ int driver_set_sched(Domain *domain, const SchedValues *values, unsigned flags, 
         change.scope.all_vcpus |= key == SCHED_VCPU_PERIOD || key == SCHED_VCPU_QUOTA;
         change.scope.emulator |= key == SCHED_EMULATOR_PERIOD || key == SCHED_EMULATOR_QUOTA;
         change.scope.all_iothreads |= key == SCHED_IOTHREAD_PERIOD || key == SCHED_IOTHREAD_QUOTA;
-        change.scope.group |= key == SCHED_CPU_SHARES || key == SCHED_GLOBAL_PERIOD || key == SCHED_GLOBAL_QUOTA;
+        change.scope.group |= key == SCHED_CPU_SHARES || key == SCHED_GLOBAL_PERIOD ||
+                              key == SCHED_GLOBAL_QUOTA;
     }
     return r < 0 ? r : run_change(domain, &change, reterr);
 }
@@ -398,7 +416,8 @@ static json_object *object_name(unsigned id) {
 static int delete_object(Domain *domain, unsigned id, Error **reterr) {
     json_object *arguments = object_name(id);
 
-    return arguments ? monitor_run(domain->monitor, "object-del", arguments, deadline_in(COMMAND_USEC), NULL, reterr)
+    return arguments ? monitor_run(domain->monitor, "object-del", arguments,
+                                   deadline_in(COMMAND_USEC), NULL, reterr)
                      : error_no_memory(reterr);
 }
 
@@ -418,10 +437,12 @@ static int act_add(Domain *domain, const void *arg, Error **reterr) {
 
     if (!arguments)
         return error_no_memory(reterr);
-    r = monitor_run(domain->monitor, "object-add", arguments, deadline_in(COMMAND_USEC), NULL, reterr);
+    r = monitor_run(domain->monitor, "object-add", arguments, deadline_in(COMMAND_USEC), NULL,
+                    reterr);
     if (r < 0)
         return r;
-    r = monitor_run(domain->monitor, "query-iothreads", NULL, deadline_in(COMMAND_USEC), &reply, reterr);
+    r = monitor_run(domain->monitor, "query-iothreads", NULL, deadline_in(COMMAND_USEC), &reply,
+                    reterr);
     if (r >= 0)
         r = iothread_list_parse(reply, &list, reterr);
     json_object_put(reply);
@@ -438,7 +459,8 @@ static int edit_add(DomainDef *def, bool live, const void *arg, Error **reterr) 
     unsigned id = *(const unsigned *)arg;
 
     if (domain_def_iothread(def, id))
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "an IOThread is already using iothread_id '%u'", id);
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                            "an IOThread is already using iothread_id '%u'", id);
     return domain_def_add_iothread(def, id) ? 0 : error_no_memory(reterr);
 }
 
@@ -446,14 +468,19 @@ static int check_iothread_id(const char *api, unsigned id, Error **reterr) {
     if (id == 0)
         return error_argument(reterr, api, "iothread_id", "invalid value of 0 for iothread_id");
     if (id > IOTHREAD_ID_MAX)
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "iothread_id '%u' is beyond the limit of %u", id,
-                            IOTHREAD_ID_MAX);
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                            "iothread_id '%u' is beyond the limit of %u", id, IOTHREAD_ID_MAX);
     return 0;
 }
 
 int driver_add_iothread(Domain *domain, unsigned id, unsigned flags, Error **reterr) {
-    Change change = {.what = "iothreadadd", .flags = flags, .arg = &id, .edit = edit_add, .act = act_add,
-                     .undo = undo_add, .scope = {.iothread = id}};
+    Change change = {.what = "iothreadadd",
+                     .flags = flags,
+                     .arg = &id,
+                     .edit = edit_add,
+                     .act = act_add,
+                     .undo = undo_add,
+                     .scope = {.iothread = id}};
     int r = check_iothread_id("virDomainAddIOThread", id, reterr);
 
     return r < 0 ? r : run_change(domain, &change, reterr);
@@ -463,12 +490,13 @@ static int edit_delete(DomainDef *def, bool live, const void *arg, Error **reter
     unsigned id = *(const unsigned *)arg;
 
     if (!domain_def_iothread(def, id))
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "cannot find IOThread '%u' in iothreadids list", id);
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                            "cannot find IOThread '%u' in iothreadids list", id);
     for (size_t i = 0; i < def->n_disks; i++)
         if (def->disks[i].iothread == id)
             return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
-                                "cannot remove IOThread '%u' since it is being used by disk '%s'", id,
-                                def->disks[i].target);
+                                "cannot remove IOThread '%u' since it is being used by disk '%s'",
+                                id, def->disks[i].target);
     domain_def_remove_iothread(def, id);
     return 0;
 }
@@ -478,14 +506,16 @@ static int act_delete(Domain *domain, const void *arg, Error **reterr) {
     CLEANUP_ERROR Error *error = NULL;
     int r = delete_object(domain, id, &error);
 
-    if (domain_refresh_iothreads(domain, true, NULL) < 0 || iothread_list_find(&domain->iothreads, id))
+    if (domain_refresh_iothreads(domain, true, NULL) < 0 ||
+        iothread_list_find(&domain->iothreads, id))
         return r < 0 ? error_propagate(reterr, TAKE_PTR(error)) : 0;
     limits_drop_iothread(domain, id); /* gone, by us or before */
     return 0;
 }
 
 int driver_delete_iothread(Domain *domain, unsigned id, unsigned flags, Error **reterr) {
-    Change change = {.what = "iothreaddel", .flags = flags, .arg = &id, .edit = edit_delete, .act = act_delete};
+    Change change = {
+        .what = "iothreaddel", .flags = flags, .arg = &id, .edit = edit_delete, .act = act_delete};
     int r = check_iothread_id("virDomainDelIOThread", id, reterr);
 
     return r < 0 ? r : run_change(domain, &change, reterr);
@@ -496,8 +526,8 @@ static int edit_iothread(DomainDef *def, bool live, const void *arg, Error **ret
     IothreadDef *iothread = domain_def_iothread(def, values->id);
 
     if (!iothread)
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "cannot find IOThread '%u' in iothreadids list",
-                            values->id);
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                            "cannot find IOThread '%u' in iothreadids list", values->id);
     if (values->has_poll_max) {
         iothread->has_poll_max = true;
         iothread->poll_max_ns = values->poll_max_ns;
@@ -517,7 +547,8 @@ static int edit_iothread(DomainDef *def, bool live, const void *arg, Error **ret
     return iothread_check_pool(iothread, reterr);
 }
 
-static int set_property(Domain *domain, unsigned id, const char *property, json_object *value, Error **reterr) {
+static int set_property(Domain *domain, unsigned id, const char *property, json_object *value,
+                        Error **reterr) {
     json_object *arguments = json_object_new_object();
     CLEANUP_FREE char *path = strf("/objects/iothread%u", id);
 
@@ -529,7 +560,8 @@ static int set_property(Domain *domain, unsigned id, const char *property, json_
     json_object_object_add(arguments, "path", json_object_new_string(path));
     json_object_object_add(arguments, "property", json_object_new_string(property));
     json_object_object_add(arguments, "value", value);
-    return monitor_run(domain->monitor, "qom-set", arguments, deadline_in(COMMAND_USEC), NULL, reterr);
+    return monitor_run(domain->monitor, "qom-set", arguments, deadline_in(COMMAND_USEC), NULL,
+                       reterr);
 }
 
 /* QEMU holds the pool's minimum to its maximum at each step: what widens goes first. */
@@ -537,17 +569,22 @@ static int set_properties(Domain *domain, const IothreadDef *values, Error **ret
     int r = 0;
 
     if (values->has_poll_max)
-        r = set_property(domain, values->id, "poll-max-ns", json_object_new_uint64(values->poll_max_ns), reterr);
+        r = set_property(domain, values->id, "poll-max-ns",
+                         json_object_new_uint64(values->poll_max_ns), reterr);
     if (r >= 0 && values->has_poll_grow)
-        r = set_property(domain, values->id, "poll-grow", json_object_new_uint64(values->poll_grow), reterr);
+        r = set_property(domain, values->id, "poll-grow", json_object_new_uint64(values->poll_grow),
+                         reterr);
     if (r >= 0 && values->has_poll_shrink)
-        r = set_property(domain, values->id, "poll-shrink", json_object_new_uint64(values->poll_shrink), reterr);
+        r = set_property(domain, values->id, "poll-shrink",
+                         json_object_new_uint64(values->poll_shrink), reterr);
     if (r >= 0 && values->pool_min >= 0 && values->pool_max >= 0)
         r = set_property(domain, values->id, "thread-pool-min", json_object_new_int(0), reterr);
     if (r >= 0 && values->pool_max >= 0)
-        r = set_property(domain, values->id, "thread-pool-max", json_object_new_int(values->pool_max), reterr);
+        r = set_property(domain, values->id, "thread-pool-max",
+                         json_object_new_int(values->pool_max), reterr);
     if (r >= 0 && values->pool_min >= 0)
-        r = set_property(domain, values->id, "thread-pool-min", json_object_new_int(values->pool_min), reterr);
+        r = set_property(domain, values->id, "thread-pool-min",
+                         json_object_new_int(values->pool_min), reterr);
     return r;
 }
 
@@ -566,7 +603,7 @@ static int act_iothread(Domain *domain, const void *arg, Error **reterr) {
                            .has_poll_shrink = values->has_poll_shrink,
                            .poll_shrink = now->poll_shrink,
                            .pool_min = values->pool_min < 0 ? -1 : MAX_OF(before->pool_min, 0),
-                           .pool_max = values->pool_max < 0        ? -1
+                           .pool_max = values->pool_max < 0    ? -1
                                        : before->pool_max >= 0 ? before->pool_max
                                                                : DEFAULT_POOL_MAX};
 
@@ -576,7 +613,11 @@ static int act_iothread(Domain *domain, const void *arg, Error **reterr) {
 }
 
 int driver_set_iothread(Domain *domain, const IothreadDef *values, unsigned flags, Error **reterr) {
-    Change change = {.what = "iothreadset", .flags = flags, .arg = values, .edit = edit_iothread, .act = act_iothread};
+    Change change = {.what = "iothreadset",
+                     .flags = flags,
+                     .arg = values,
+                     .edit = edit_iothread,
+                     .act = act_iothread};
     int r = check_iothread_id("virDomainSetIOThreadParams", values->id, reterr);
 
     return r < 0 ? r : run_change(domain, &change, reterr);
@@ -595,10 +636,12 @@ static int edit_numa(DomainDef *def, bool live, const void *arg, Error **reterr)
     NumaMode mode = numa->mode == NUMA_MODE_MAX_ ? tune->mode : numa->mode;
 
     if (live && mode != tune->mode)
-        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "can't change numatune mode for running domain");
-    if (live && numa->nodes && mode != NUMA_STRICT && mode != NUMA_RESTRICTIVE)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
-                            "change of nodeset for running domain requires strict or restrictive numa mode");
+                            "can't change numatune mode for running domain");
+    if (live && numa->nodes && mode != NUMA_STRICT && mode != NUMA_RESTRICTIVE)
+        return error_report(
+            reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+            "change of nodeset for running domain requires strict or restrictive numa mode");
     if (!numa->nodes && !tune->nodes)
         return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
                             "numa_mode alone says nothing: name the nodes with numa_nodeset");
@@ -614,9 +657,14 @@ static int act_numa(Domain *domain, const void *arg, Error **reterr) {
     return limits_require(domain, CGROUP_CPUSET, reterr);
 }
 
-int driver_set_numa(Domain *domain, NumaMode mode, const Bitmap *nodes, unsigned flags, Error **reterr) {
+int driver_set_numa(Domain *domain, NumaMode mode, const Bitmap *nodes, unsigned flags,
+                    Error **reterr) {
     Numa numa = {mode, nodes};
-    Change change = {.what = "numatune", .flags = flags, .arg = &numa, .edit = edit_numa, .act = act_numa,
+    Change change = {.what = "numatune",
+                     .flags = flags,
+                     .arg = &numa,
+                     .edit = edit_numa,
+                     .act = act_numa,
                      .scope = LIMITS_EVERYTHING};
 
     if (nodes && bitmap_is_empty(nodes))

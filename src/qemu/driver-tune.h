@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Changing what a domain's threads may use, live and in the persistent definition. Flags are AFFECT_*; all of it takes
- * the domain's job and may suspend, the getters do not.
+/* Changing what a domain's threads may use, live and in the persistent definition. Flags are
+ * AFFECT_*; all of it takes the domain's job and may suspend, the getters do not.
  *
- * A live change is made in a copy of the live definition, tuned, and only then kept; if the kernel refuses, the old one
- * is tuned again. The config half is made ready before the live half begins and written after it. */
+ * A live change is made in a copy of the live definition, tuned, and only then kept; if the kernel
+ * refuses, the old one is tuned again. The config half is made ready before the live half begins
+ * and written after it. */
 #pragma once
 
 #include "qemu/driver.h"
@@ -31,14 +32,16 @@ typedef struct SchedValues {
 const char *sched_key_name(SchedKey key);
 bool sched_key_is_quota(SchedKey key);
 
-/* What is in force (all are given): of a running domain without tuning 100000 and -1, and the shares the kernel has;
- * of a definition 0 for what it does not say. */
+/* What is in force (all are given): of a running domain without tuning 100000 and -1, and the
+ * shares the kernel has; of a definition 0 for what it does not say. */
 int driver_get_sched(Domain *domain, unsigned flags, SchedValues *ret, Error **reterr);
 int driver_set_sched(Domain *domain, const SchedValues *values, unsigned flags, Error **reterr);
 
-int driver_pin_vcpu(Domain *domain, unsigned vcpu, const Bitmap *cpus, unsigned flags, Error **reterr);
+int driver_pin_vcpu(Domain *domain, unsigned vcpu, const Bitmap *cpus, unsigned flags,
+                    Error **reterr);
 int driver_pin_emulator(Domain *domain, const Bitmap *cpus, unsigned flags, Error **reterr);
-int driver_pin_iothread(Domain *domain, unsigned id, const Bitmap *cpus, unsigned flags, Error **reterr);
+int driver_pin_iothread(Domain *domain, unsigned id, const Bitmap *cpus, unsigned flags,
+                        Error **reterr);
 
 int driver_add_iothread(Domain *domain, unsigned id, unsigned flags, Error **reterr);
 int driver_delete_iothread(Domain *domain, unsigned id, unsigned flags, Error **reterr);
@@ -46,10 +49,13 @@ int driver_delete_iothread(Domain *domain, unsigned id, unsigned flags, Error **
 int driver_set_iothread(Domain *domain, const IothreadDef *values, unsigned flags, Error **reterr);
 
 /* `nodes` NULL: keep; mode NUMA_MODE_MAX_: keep. */
-int driver_set_numa(Domain *domain, NumaMode mode, const Bitmap *nodes, unsigned flags, Error **reterr);
+int driver_set_numa(Domain *domain, NumaMode mode, const Bitmap *nodes, unsigned flags,
+                    Error **reterr);
 
-/* Compares and mends (limits_reconcile); tells listeners. Returns how many differences there were. */
+/* Compares and mends (limits_reconcile); tells listeners. Returns how many differences there were.
+ */
 int driver_reconcile(Domain *domain, char **ret_text, Error **reterr);
 
-/* The definition the flags mean: live or config, CURRENT by whether it runs. Both at once is refused. Borrowed. */
+/* The definition the flags mean: live or config, CURRENT by whether it runs. Both at once is
+ * refused. Borrowed. */
 int driver_affected_def(Domain *domain, unsigned flags, const DomainDef **ret, Error **reterr);

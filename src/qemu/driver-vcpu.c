@@ -12,7 +12,8 @@
 #include "util/file.h"
 #include "util/log.h"
 
-int driver_resolve_affect(const Domain *domain, unsigned flags, bool *ret_live, bool *ret_config, Error **reterr) {
+int driver_resolve_affect(const Domain *domain, unsigned flags, bool *ret_live, bool *ret_config,
+                          Error **reterr) {
     bool live = flags & AFFECT_LIVE, config = flags & AFFECT_CONFIG;
 
     if (!live && !config) {
@@ -81,19 +82,21 @@ static void config_set_count(DomainDef *def, unsigned count, bool hotpluggable) 
 
 static int config_set_maximum(DomainDef *def, unsigned count, Error **reterr) {
     const CpuTopology *t = &def->cpu.topology;
-    uint64_t product = (uint64_t)t->sockets * MAX_OF(t->dies, 1u) * MAX_OF(t->clusters, 1u) * t->cores *
-                       t->threads;
+    uint64_t product = (uint64_t)t->sockets * MAX_OF(t->dies, 1u) * MAX_OF(t->clusters, 1u) *
+                       t->cores * t->threads;
 
     if (t->sockets && product != count)
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
-                            "CPU topology doesn't match the desired vcpu count: it makes %llu CPUs, not %u",
-                            (unsigned long long)product, count);
+        return error_report(
+            reterr, FROM_QEMU, ERROR_INVALID_ARG,
+            "CPU topology doesn't match the desired vcpu count: it makes %llu CPUs, not %u",
+            (unsigned long long)product, count);
     for (size_t i = 0; i < def->cpu.n_cells; i++)
         if (def->cpu.cells[i].cpus && bitmap_last(def->cpu.cells[i].cpus) >= (int)count)
-            return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
-                                "Number of CPUs in <numa> exceeds the desired maximum vcpu count: cell %zu has CPU "
-                                "'%d'",
-                                i, bitmap_last(def->cpu.cells[i].cpus));
+            return error_report(
+                reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                "Number of CPUs in <numa> exceeds the desired maximum vcpu count: cell %zu has CPU "
+                "'%d'",
+                i, bitmap_last(def->cpu.cells[i].cpus));
     if (domain_def_set_max_vcpus(def, count) < 0)
         return error_no_memory(reterr);
     return 0;
@@ -101,7 +104,8 @@ static int config_set_maximum(DomainDef *def, unsigned count, Error **reterr) {
 
 /* ---- what a request asks for ---- */
 
-static int check_count(const Domain *domain, const VcpuRequest *request, bool live, bool config, Error **reterr) {
+static int check_count(const Domain *domain, const VcpuRequest *request, bool live, bool config,
+                       Error **reterr) {
     unsigned count = request->count;
 
     if ((request->flags & VCPU_MAXIMUM) && live)
@@ -109,19 +113,22 @@ static int check_count(const Domain *domain, const VcpuRequest *request, bool li
                             "maximum vcpu count of a live domain can't be modified");
     if ((request->flags & VCPU_MAXIMUM) && count > DOMAIN_MAX_VCPUS)
         return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
-                            "maximum vcpu count %u is beyond the limit of %u", count, DOMAIN_MAX_VCPUS);
+                            "maximum vcpu count %u is beyond the limit of %u", count,
+                            DOMAIN_MAX_VCPUS);
     if (request->flags & VCPU_MAXIMUM)
         return 0;
     if (live && count > domain->live->n_vcpus_max)
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
-                            "requested vcpus is greater than max allowable vcpus for the live domain: "
-                            "%u > %u",
-                            count, domain->live->n_vcpus_max);
+        return error_report(
+            reterr, FROM_QEMU, ERROR_INVALID_ARG,
+            "requested vcpus is greater than max allowable vcpus for the live domain: "
+            "%u > %u",
+            count, domain->live->n_vcpus_max);
     if (config && count > domain->config->n_vcpus_max)
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
-                            "requested vcpus is greater than max allowable vcpus for the persistent "
-                            "domain: %u > %u",
-                            count, domain->config->n_vcpus_max);
+        return error_report(
+            reterr, FROM_QEMU, ERROR_INVALID_ARG,
+            "requested vcpus is greater than max allowable vcpus for the persistent "
+            "domain: %u > %u",
+            count, domain->config->n_vcpus_max);
     return 0;
 }
 
@@ -129,8 +136,8 @@ static int check_ids(const DomainDef *def, const Bitmap *ids, const char *which,
     int last = bitmap_last(ids);
 
     if (last >= (int)def->n_vcpus_max)
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "vcpu %d is not present in %s config",
-                            last, which);
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                            "vcpu %d is not present in %s config", last, which);
     return 0;
 }
 
@@ -139,14 +146,17 @@ static int parse_ids(const char *list, Bitmap **ret, Error **reterr) {
     CLEANUP_BITMAP Bitmap *ids = NULL;
 
     if (bitmap_parse(list, BITMAP_MAX_BITS, &ids) < 0)
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "Failed to parse bitmap '%.200s'", list);
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "Failed to parse bitmap '%.200s'",
+                            list);
     if (bitmap_is_empty(ids))
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "no vcpus selected for modification");
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                            "no vcpus selected for modification");
     *ret = TAKE_PTR(ids);
     return 0;
 }
 
-static int check_request(const Domain *domain, const VcpuRequest *request, bool live, bool config, Error **reterr) {
+static int check_request(const Domain *domain, const VcpuRequest *request, bool live, bool config,
+                         Error **reterr) {
     CLEANUP_BITMAP Bitmap *ids = NULL;
     int r;
 
@@ -189,7 +199,8 @@ static int config_set_ids(DomainDef *def, const Bitmap *ids, bool enable, Error 
 }
 
 /* The persistent definition as the request wants it; nothing is changed yet. */
-static int make_config(const Domain *domain, const VcpuRequest *request, DomainDef **ret, Error **reterr) {
+static int make_config(const Domain *domain, const VcpuRequest *request, DomainDef **ret,
+                       Error **reterr) {
     CLEANUP_DOMAIN_DEF DomainDef *def = domain_def_copy(domain->config);
     CLEANUP_BITMAP Bitmap *ids = NULL;
     int r = 0;
@@ -219,7 +230,8 @@ static int commit_config(Domain *domain, const VcpuRequest *request, Error **ret
 
     if (!domain->config)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
-                            "domain '%s' has no persistent definition any more", domain_name(domain));
+                            "domain '%s' has no persistent definition any more",
+                            domain_name(domain));
     r = make_config(domain, request, &def, reterr);
     if (r >= 0)
         r = driver_save_config(domain, def, reterr);
@@ -237,22 +249,25 @@ static int find_entity(Domain *domain, const Bitmap *ids, VcpuEntity **ret, Erro
     VcpuEntity *entity = vcpu_map_by_id(&domain->vcpus, bitmap_next(ids, 0));
 
     if (!entity)
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "vcpu %d is not present in live config",
-                            bitmap_next(ids, 0));
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                            "vcpu %d is not present in live config", bitmap_next(ids, 0));
     for (int id = bitmap_next(ids, 0); id >= 0; id = bitmap_next(ids, id + 1))
         if (vcpu_map_by_id(&domain->vcpus, id) != entity)
             return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
-                                "only one hotpluggable entity can be selected, and vcpu '%d' is of another than '%d'",
+                                "only one hotpluggable entity can be selected, and vcpu '%d' is of "
+                                "another than '%d'",
                                 id, bitmap_next(ids, 0));
     if (bitmap_count(ids) != entity->n_vcpus)
-        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
-                            "vcpu %u belongs to a hotpluggable entity of %u vcpus; name all of them",
-                            entity->first_id, entity->n_vcpus);
+        return error_report(
+            reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+            "vcpu %u belongs to a hotpluggable entity of %u vcpus; name all of them",
+            entity->first_id, entity->n_vcpus);
     *ret = entity;
     return 0;
 }
 
-static int plan_single(Domain *domain, const VcpuRequest *request, HotplugPlan *plan, Error **reterr) {
+static int plan_single(Domain *domain, const VcpuRequest *request, HotplugPlan *plan,
+                       Error **reterr) {
     CLEANUP_BITMAP Bitmap *ids = NULL;
     VcpuEntity *entity = NULL;
     int r = parse_ids(request->ids, &ids, reterr);
@@ -265,15 +280,17 @@ static int plan_single(Domain *domain, const VcpuRequest *request, HotplugPlan *
         return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
                             "vcpu '%u' is already in requested state", entity->first_id);
     if (!request->enable && !entity->alias)
-        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
-                            "vcpu '%u' can't be unplugged: it is not hotpluggable; what is changed with --config "
-                            "takes effect at the next start",
-                            entity->first_id);
+        return error_report(
+            reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
+            "vcpu '%u' can't be unplugged: it is not hotpluggable; what is changed with --config "
+            "takes effect at the next start",
+            entity->first_id);
     return hotplug_plan_ids(&domain->vcpus, request->enable, &entity->first_id, 1, plan, reterr);
 }
 
 /* Everything that can be known to fail fails here; nothing has been sent. */
-static int plan_live(Domain *domain, const VcpuRequest *request, HotplugPlan *plan, Error **reterr) {
+static int plan_live(Domain *domain, const VcpuRequest *request, HotplugPlan *plan,
+                     Error **reterr) {
     int r = domain_check_active(domain, reterr);
 
     /* What is so already needs no hotplug. */
@@ -281,7 +298,8 @@ static int plan_live(Domain *domain, const VcpuRequest *request, HotplugPlan *pl
         return 0;
     if (r >= 0 && !vcpu_map_has_hotplug(&domain->vcpus))
         r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
-                         "domain '%s' has no CPU hotplug: its QEMU has none for the machine '%s'", domain_name(domain),
+                         "domain '%s' has no CPU hotplug: its QEMU has none for the machine '%s'",
+                         domain_name(domain),
                          domain->live->os.machine ? domain->live->os.machine : "none");
     if (r >= 0)
         r = request->single ? plan_single(domain, request, plan, reterr)
@@ -291,8 +309,8 @@ static int plan_live(Domain *domain, const VcpuRequest *request, HotplugPlan *pl
 
 /* ---- operations ---- */
 
-static int begin_operation(Domain *domain, const VcpuRequest *request, bool config, const HotplugPlan *plan,
-                           Operation **ret, Error **reterr) {
+static int begin_operation(Domain *domain, const VcpuRequest *request, bool config,
+                           const HotplugPlan *plan, Operation **ret, Error **reterr) {
     Operation *operation = NULL;
     int r = operation_new(domain->driver, domain, request, &operation, reterr);
 
@@ -307,7 +325,8 @@ static int begin_operation(Domain *domain, const VcpuRequest *request, bool conf
         Operation *earlier = operation_of_vcpu(domain, id);
 
         if (earlier && earlier->state == OPERATION_PENDING) {
-            CLEANUP_FREE char *why = strf("taken over by operation %llu", (unsigned long long)operation->id);
+            CLEANUP_FREE char *why = strf("taken over by operation %llu",
+                                          (unsigned long long)operation->id);
 
             operation_set_state(earlier, OPERATION_CANCELLED, why);
         }
@@ -315,7 +334,8 @@ static int begin_operation(Domain *domain, const VcpuRequest *request, bool conf
     }
     r = operation->vcpus ? operation_journal(operation, reterr) : error_no_memory(reterr);
     if (r < 0) {
-        operation_set_state(operation, OPERATION_FAILED, reterr && *reterr ? error_message(*reterr) : NULL);
+        operation_set_state(operation, OPERATION_FAILED,
+                            reterr && *reterr ? error_message(*reterr) : NULL);
         operation_unref(operation);
         return r;
     }
@@ -340,7 +360,8 @@ static int finish_operation(Domain *domain, Operation *operation, Error **reterr
 }
 
 /* Job held. -ETIMEDOUT: the removal stays pending. */
-static int run_operation(Domain *domain, Operation *operation, const HotplugPlan *plan, Error **reterr) {
+static int run_operation(Domain *domain, Operation *operation, const HotplugPlan *plan,
+                         Error **reterr) {
     CLEANUP_ERROR Error *error = NULL;
     int r = hotplug_run(domain, plan, operation, &error);
 
@@ -358,7 +379,8 @@ static int run_operation(Domain *domain, Operation *operation, const HotplugPlan
     return finish_operation(domain, operation, reterr);
 }
 
-static int change_locked(Domain *domain, const VcpuRequest *request, uint64_t *ret_operation, Error **reterr) {
+static int change_locked(Domain *domain, const VcpuRequest *request, uint64_t *ret_operation,
+                         Error **reterr) {
     CLEANUP(hotplug_plan_done) HotplugPlan plan = {0};
     CLEANUP_DOMAIN_DEF DomainDef *wanted = NULL;
     CLEANUP(operation_unrefp) Operation *operation = NULL;
@@ -396,7 +418,8 @@ static int change_locked(Domain *domain, const VcpuRequest *request, uint64_t *r
     return r;
 }
 
-int driver_change_vcpus(Domain *domain, const VcpuRequest *request, uint64_t *ret_operation, Error **reterr) {
+int driver_change_vcpus(Domain *domain, const VcpuRequest *request, uint64_t *ret_operation,
+                        Error **reterr) {
     DomainJob job;
     int r;
 
@@ -438,13 +461,15 @@ static void begun_change_unref(BegunChange *change) {
 static void run_change(void *userdata) {
     BegunChange *change = userdata;
 
-    change->r = driver_change_vcpus(change->domain, &change->request, &change->operation, &change->error);
+    change->r = driver_change_vcpus(change->domain, &change->request, &change->operation,
+                                    &change->error);
     change->over = true;
     fiber_cond_broadcast(&change->cond);
     begun_change_unref(change);
 }
 
-int driver_begin_change(Domain *domain, const VcpuRequest *request, uint64_t *ret_operation, Error **reterr) {
+int driver_begin_change(Domain *domain, const VcpuRequest *request, uint64_t *ret_operation,
+                        Error **reterr) {
     BegunChange *change = calloc(1, sizeof(BegunChange));
     int r;
 
@@ -455,7 +480,8 @@ int driver_begin_change(Domain *domain, const VcpuRequest *request, uint64_t *re
     change->request = *request;
     change->request.begun = &change->cond;
     change->request.ids = request->ids ? strdup(request->ids) : NULL;
-    if ((request->ids && !change->request.ids) || fiber_start("change-vcpus", run_change, change) < 0) {
+    if ((request->ids && !change->request.ids) ||
+        fiber_start("change-vcpus", run_change, change) < 0) {
         change->n_refs = 1;
         begun_change_unref(change);
         return error_no_memory(reterr);
@@ -471,9 +497,9 @@ int driver_begin_change(Domain *domain, const VcpuRequest *request, uint64_t *re
 }
 
 static Domain *domain_of(const Operation *operation) {
-    Domain *domain = operation->driver
-                         ? driver_find_uuid(operation->driver, operation->uuid, operation->name, NULL)
-                         : NULL;
+    Domain *domain = operation->driver ? driver_find_uuid(operation->driver, operation->uuid,
+                                                          operation->name, NULL)
+                                       : NULL;
 
     return domain && domain->live && domain->pid.pid == operation->pid.pid &&
                    domain->pid.start_time == operation->pid.start_time
@@ -485,8 +511,8 @@ static Domain *domain_of(const Operation *operation) {
 static int go_on(Domain *domain, Operation *operation, Error **reterr) {
     CLEANUP(hotplug_plan_done) HotplugPlan plan = {0};
     CLEANUP_ERROR Error *error = NULL;
-    int r = hotplug_plan_ids(&domain->vcpus, operation->plug, operation->vcpus, operation->n_vcpus, &plan,
-                             &error);
+    int r = hotplug_plan_ids(&domain->vcpus, operation->plug, operation->vcpus, operation->n_vcpus,
+                             &plan, &error);
 
     if (r >= 0 && plan.n_entities > 0)
         r = hotplug_preflight(domain, &plan, &error);
@@ -517,13 +543,14 @@ static void resume(void *userdata) {
     if (domain_check_active(domain, &error) < 0)
         operation_set_state(operation, OPERATION_FAILED, error_message(error));
     else if (go_on(domain, operation, &error) < 0)
-        log_info("domain '%s': operation %llu: %s", domain_name(domain), (unsigned long long)operation->id,
-                 error_message(error));
+        log_info("domain '%s': operation %llu: %s", domain_name(domain),
+                 (unsigned long long)operation->id, error_message(error));
     domain_job_end(domain, &job);
 }
 
 void driver_resume_operations(Domain *domain) {
-    for (Operation *operation = domain->driver->operations; operation; operation = operation->next) {
+    for (Operation *operation = domain->driver->operations; operation;
+         operation = operation->next) {
         if (operation_has_ended(operation) || domain_of(operation) != domain)
             continue;
         if (fiber_start("resume-operation", resume, operation_ref(operation)) < 0)
@@ -541,7 +568,8 @@ void driver_drop_operations(Driver *driver) {
 void driver_settle_operations(Domain *domain, const char *rejection) {
     Operation *next;
 
-    for (Operation *operation = domain->driver ? domain->driver->operations : NULL; operation; operation = next) {
+    for (Operation *operation = domain->driver ? domain->driver->operations : NULL; operation;
+         operation = next) {
         bool left = false, rejected = false;
 
         next = operation->next;
@@ -554,7 +582,8 @@ void driver_settle_operations(Domain *domain, const char *rejection) {
             rejected |= entity && entity->qom_path && entity->unplug == UNPLUG_NONE;
         }
         if (rejected) {
-            operation_set_state(operation, OPERATION_FAILED, rejection ? rejection : "the guest refused");
+            operation_set_state(operation, OPERATION_FAILED,
+                                rejection ? rejection : "the guest refused");
         } else if (!left) {
             CLEANUP_ERROR Error *error = NULL;
 
@@ -571,7 +600,8 @@ void driver_settle_operations(Domain *domain, const char *rejection) {
 void driver_fail_operations(Domain *domain, const char *why) {
     Operation *next;
 
-    for (Operation *operation = domain->driver ? domain->driver->operations : NULL; operation; operation = next) {
+    for (Operation *operation = domain->driver ? domain->driver->operations : NULL; operation;
+         operation = next) {
         next = operation->next;
         if (!operation_has_ended(operation) && domain_of(operation) == domain)
             operation_set_state(operation, OPERATION_FAILED, why);
@@ -622,7 +652,9 @@ int driver_retry_operation(Operation *operation, uint64_t timeout_usec, Error **
 /* ---- the plan as text ---- */
 
 static void print_entity(FILE *out, const VcpuEntity *entity, bool plug) {
-    const char *props = entity->props ? json_object_to_json_string_ext(entity->props, JSON_C_TO_STRING_PLAIN) : "{}";
+    const char *props = entity->props
+                            ? json_object_to_json_string_ext(entity->props, JSON_C_TO_STRING_PLAIN)
+                            : "{}";
 
     if (plug && entity->cpu_add)
         fprintf(out, "plug    vcpu%u: cpu-add %u", entity->first_id, entity->first_id);
@@ -637,18 +669,24 @@ static void print_entity(FILE *out, const VcpuEntity *entity, bool plug) {
 
 /* What it means for the host and the guest, and what should be known before. */
 static void print_effects(FILE *out, const Domain *domain, const HotplugPlan *plan) {
-    unsigned n = hotplug_plan_vcpus(&domain->vcpus, plan), online = domain_def_online_vcpus(domain->live);
+    unsigned n = hotplug_plan_vcpus(&domain->vcpus, plan),
+             online = domain_def_online_vcpus(domain->live);
     unsigned after = plan->plug ? online + n : online - n;
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
-    fprintf(out, "host    %u threads %s, %u in all on %ld host CPUs\n", n, plan->plug ? "more" : "less", after, cpus);
+    fprintf(out, "host    %u threads %s, %u in all on %ld host CPUs\n", n,
+            plan->plug ? "more" : "less", after, cpus);
     if (plan->plug && (long)after > cpus)
         fprintf(out, "warning more vCPUs than host CPUs: they will take turns\n");
     if (plan->plug && (!domain->agent || !agent_is_connected(domain->agent)))
-        fprintf(out, "warning no guest agent is connected: the guest itself must bring the vCPUs online\n");
+        fprintf(
+            out,
+            "warning no guest agent is connected: the guest itself must bring the vCPUs online\n");
     if (!plan->plug && domain_would_crash_after_removal(domain))
-        fprintf(out, "warning nothing can be plugged, nor the guest reset, after this until the domain is started "
-                     "again: QEMU %u.%u without KVM crashes on it\n",
+        fprintf(out,
+                "warning nothing can be plugged, nor the guest reset, after this until the domain "
+                "is started "
+                "again: QEMU %u.%u without KVM crashes on it\n",
                 domain->caps->major, domain->caps->minor);
 }
 
@@ -677,18 +715,21 @@ int driver_plan_vcpus(Domain *domain, const VcpuRequest *request, char **ret, Er
     if (plan.n_entities > 0)
         print_effects(out, domain, &plan);
     if (live)
-        fprintf(out, "live    %u vCPUs online now, %zu entities to %s\n", domain_def_online_vcpus(domain->live),
-                plan.n_entities, plan.plug ? "plug" : "unplug");
+        fprintf(out, "live    %u vCPUs online now, %zu entities to %s\n",
+                domain_def_online_vcpus(domain->live), plan.n_entities,
+                plan.plug ? "plug" : "unplug");
     if (config)
-        fprintf(out, "config  %u of %u vCPUs, will be %u of %u\n", domain_def_online_vcpus(domain->config),
-                domain->config->n_vcpus_max, domain_def_online_vcpus(wanted), wanted->n_vcpus_max);
+        fprintf(out, "config  %u of %u vCPUs, will be %u of %u\n",
+                domain_def_online_vcpus(domain->config), domain->config->n_vcpus_max,
+                domain_def_online_vcpus(wanted), wanted->n_vcpus_max);
     return fclose(out) == 0 ? 0 : error_no_memory(reterr);
 }
 
 /* ---- threads ---- */
 
 int driver_thread_stat(pid_t pid, pid_t tid, uint64_t *ret_ns, int *ret_cpu, char *ret_state) {
-    CLEANUP_FREE char *path = tid ? strf("/proc/%d/task/%d/stat", pid, tid) : strf("/proc/%d/stat", pid);
+    CLEANUP_FREE char *path = tid ? strf("/proc/%d/task/%d/stat", pid, tid)
+                                  : strf("/proc/%d/stat", pid);
     CLEANUP_FREE char *text = NULL;
     unsigned long long user = 0, system = 0;
     const char *rest;
@@ -702,10 +743,11 @@ int driver_thread_stat(pid_t pid, pid_t tid, uint64_t *ret_ns, int *ret_cpu, cha
         return r;
     rest = strrchr(text, ')');
     /* fields 3 (state), 14, 15 (utime, stime), 39 (processor): proc(5) */
-    if (!rest || sscanf(rest + 1,
-                        " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d "
-                        "%*u %*u %*d %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*d %d",
-                        &state, &user, &system, &cpu) < 4)
+    if (!rest ||
+        sscanf(rest + 1,
+               " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d "
+               "%*u %*u %*d %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*d %d",
+               &state, &user, &system, &cpu) < 4)
         return -EBADMSG;
     *ret_ns = (user + system) * (UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK));
     *ret_cpu = cpu;

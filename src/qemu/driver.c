@@ -22,10 +22,10 @@ static void paths_done(DriverPaths *paths) {
 static int make_dirs(Driver *driver, Error **reterr) {
     const struct {
         const char *base, *sub;
-    } dirs[] = {{driver->paths.etc, "domains"}, {driver->paths.etc, "autostart"},
-                {driver->paths.run, "domains"}, {driver->paths.run, "probe"},
-                {driver->paths.run, "operations"},
-                {driver->paths.lib, "channel"}, {driver->paths.log, "qemu"}};
+    } dirs[] = {{driver->paths.etc, "domains"},    {driver->paths.etc, "autostart"},
+                {driver->paths.run, "domains"},    {driver->paths.run, "probe"},
+                {driver->paths.run, "operations"}, {driver->paths.lib, "channel"},
+                {driver->paths.log, "qemu"}};
 
     for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
         CLEANUP_FREE char *path = path_join(dirs[i].base, dirs[i].sub);
@@ -38,7 +38,8 @@ static int make_dirs(Driver *driver, Error **reterr) {
     return 0;
 }
 
-int driver_new(const DriverParams *params, const DriverEvents *events, void *userdata, Driver **ret, Error **reterr) {
+int driver_new(const DriverParams *params, const DriverEvents *events, void *userdata, Driver **ret,
+               Error **reterr) {
     const DriverPaths *paths = &params->paths;
     Driver *driver = calloc(1, sizeof(Driver));
     CLEANUP_FREE char *probe = path_join(paths->run, "probe");
@@ -51,8 +52,10 @@ int driver_new(const DriverParams *params, const DriverEvents *events, void *use
     driver->events = events;
     driver->userdata = userdata;
     driver->next_id = 1;
-    driver->paths = (DriverPaths){.etc = strdup(paths->etc), .lib = strdup(paths->lib),
-                                  .run = strdup(paths->run), .log = strdup(paths->log)};
+    driver->paths = (DriverPaths){.etc = strdup(paths->etc),
+                                  .lib = strdup(paths->lib),
+                                  .run = strdup(paths->run),
+                                  .log = strdup(paths->log)};
     if (!driver->paths.etc || !driver->paths.lib || !driver->paths.run || !driver->paths.log)
         r = error_no_memory(reterr);
     else
@@ -186,8 +189,9 @@ void driver_tell_drift(Domain *domain, unsigned n, const char *text) {
     Driver *driver = domain->driver;
 
     domain->n_drifts += n;
-    log_warning("domain '%s': %u settings of its threads were changed by somebody else and are mended: %s",
-                domain_name(domain), n, text);
+    log_warning(
+        "domain '%s': %u settings of its threads were changed by somebody else and are mended: %s",
+        domain_name(domain), n, text);
     if (driver && driver->events && driver->events->drift)
         driver->events->drift(domain, n, text, driver->userdata);
 }
@@ -210,10 +214,12 @@ static int parse(Driver *driver, const char *xml, DomainDef **ret, Error **reter
 /* Names become file names; '/' cannot be, and 200 bytes leave room for suffixes. */
 static int check_name(const DomainDef *def, Error **reterr) {
     if (strchr(def->name, '/') || streq(def->name, ".") || streq(def->name, ".."))
-        return error_report(reterr, FROM_DOMAIN, ERROR_XML, "name %s cannot contain '/'", def->name);
+        return error_report(reterr, FROM_DOMAIN, ERROR_XML, "name %s cannot contain '/'",
+                            def->name);
     if (strlen(def->name) > 200)
         return error_report(reterr, FROM_DOMAIN, ERROR_XML,
-                            "the domain name is %zu bytes long, 200 are allowed", strlen(def->name));
+                            "the domain name is %zu bytes long, 200 are allowed",
+                            strlen(def->name));
     return 0;
 }
 
@@ -255,7 +261,8 @@ static int find_same(Driver *driver, const DomainDef *def, Domain **ret, Error *
     if (by_uuid && !by_name) {
         uuid_format(def->uuid, text);
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
-                            "domain '%s' is already defined with uuid %s", domain_name(by_uuid), text);
+                            "domain '%s' is already defined with uuid %s", domain_name(by_uuid),
+                            text);
     }
     *ret = by_uuid;
     return 0;

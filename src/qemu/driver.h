@@ -60,7 +60,8 @@ typedef struct DriverEvents {
                           int64_t microseconds, void *userdata);
     /* An operation changed its state. */
     void (*operation)(Operation *operation, void *userdata);
-    /* A line of a domain's QMP conversation: direction '>', '<' or '!'. Asked for by driver_set_trace. */
+    /* A line of a domain's QMP conversation: direction '>', '<' or '!'. Asked for by
+     * driver_set_trace. */
     void (*trace)(Domain *domain, char direction, const char *text, size_t len, void *userdata);
 } DriverEvents;
 
@@ -81,10 +82,10 @@ struct Driver {
     Operation *operations; /* newest first */
     uint64_t last_operation;
     uint64_t unplug_timeout_usec; /* 0: the default, 5 s, 10 s on pSeries */
-    bool tracing; /* monitors report their lines to events->trace */
-    unsigned n_first_tries; /* domains that were found but not tried yet */
-    unsigned n_background;  /* fibers that go on by themselves: reconnecting, bringing CPUs online */
-    FiberCond background; /* a first try or a background fiber ended */
+    bool tracing;                 /* monitors report their lines to events->trace */
+    unsigned n_first_tries;       /* domains that were found but not tried yet */
+    unsigned n_background; /* fibers that go on by themselves: reconnecting, bringing CPUs online */
+    FiberCond background;  /* a first try or a background fiber ended */
     bool stopping;
 };
 
@@ -94,7 +95,8 @@ typedef struct DriverParams {
     AuditLevel audit;
 } DriverParams;
 
-/* The strings are copied. events stays the caller's. With audit required, a host without it is an error. */
+/* The strings are copied. events stays the caller's. With audit required, a host without it is an
+ * error. */
 int driver_new(const DriverParams *params, const DriverEvents *events, void *userdata, Driver **ret,
                Error **reterr);
 /* Reads the definitions, finds running QEMUs again, autostarts. On a fiber. Problems with single
@@ -125,10 +127,12 @@ int driver_reboot(Domain *domain, Error **reterr);
 int driver_reset(Domain *domain, Error **reterr);
 int driver_suspend(Domain *domain, Error **reterr);
 int driver_resume(Domain *domain, Error **reterr);
-int driver_monitor_command(Domain *domain, const char *command, bool hmp, char **ret, Error **reterr);
+int driver_monitor_command(Domain *domain, const char *command, bool hmp, char **ret,
+                           Error **reterr);
 
 /* The guest through its agent; these suspend, for seconds when it is silent, and hold no job. */
-int driver_agent_command(Domain *domain, const char *command, int timeout, char **ret, Error **reterr);
+int driver_agent_command(Domain *domain, const char *command, int timeout, char **ret,
+                         Error **reterr);
 int driver_agent_vcpus(Domain *domain, AgentVcpus *ret, Error **reterr);
 /* Has the agent do what agent_vcpus_plan or agent_vcpus_select marked. */
 int driver_agent_change(Domain *domain, AgentVcpus *vcpus, Error **reterr);
@@ -137,22 +141,32 @@ int driver_agent_set_vcpus(Domain *domain, const char *list, bool online, Error 
 
 /* vCPU flags, libvirt's. */
 enum { AFFECT_CURRENT = 0, AFFECT_LIVE = 1, AFFECT_CONFIG = 2 };
-/* The asynchronous unplug is libvirt 12.4's: bit 5 of setvcpus, bit 2 of setvcpu (inferred from the order of the
- * flags there). */
-enum { VCPU_MAXIMUM = 4, VCPU_GUEST = 8, VCPU_HOTPLUGGABLE = 16, VCPU_ASYNC_UNPLUG = 32, SETVCPU_ASYNC_UNPLUG = 4 };
+/* The asynchronous unplug is libvirt 12.4's: bit 5 of setvcpus, bit 2 of setvcpu (inferred from the
+ * order of the flags there). */
+enum {
+    VCPU_MAXIMUM = 4,
+    VCPU_GUEST = 8,
+    VCPU_HOTPLUGGABLE = 16,
+    VCPU_ASYNC_UNPLUG = 32,
+    SETVCPU_ASYNC_UNPLUG = 4
+};
 
-/* Changes the vCPUs. The live half runs as an operation: a removal that the guest does not answer by the
- * deadline gives ERROR_OPERATION_TIMEOUT and stays pending; the config half follows the live half, also
- * then. *ret_operation (may be NULL) gets its id, 0 when only the definition changed. */
-int driver_change_vcpus(Domain *domain, const VcpuRequest *request, uint64_t *ret_operation, Error **reterr);
-/* The same, but returns as soon as the operation has begun; what becomes of it the operation tells. *ret_operation
- * stays 0 when nothing had to be done live. Errors: those of before the first command. */
-int driver_begin_change(Domain *domain, const VcpuRequest *request, uint64_t *ret_operation, Error **reterr);
+/* Changes the vCPUs. The live half runs as an operation: a removal that the guest does not answer
+ * by the deadline gives ERROR_OPERATION_TIMEOUT and stays pending; the config half follows the live
+ * half, also then. *ret_operation (may be NULL) gets its id, 0 when only the definition changed. */
+int driver_change_vcpus(Domain *domain, const VcpuRequest *request, uint64_t *ret_operation,
+                        Error **reterr);
+/* The same, but returns as soon as the operation has begun; what becomes of it the operation tells.
+ * *ret_operation stays 0 when nothing had to be done live. Errors: those of before the first
+ * command. */
+int driver_begin_change(Domain *domain, const VcpuRequest *request, uint64_t *ret_operation,
+                        Error **reterr);
 /* What the request would do, as text for a person, changing nothing. Caller frees. */
 int driver_plan_vcpus(Domain *domain, const VcpuRequest *request, char **ret, Error **reterr);
 /* Gives up waiting for a pending removal; the guest may still carry it out. */
 int driver_cancel_operation(Operation *operation, Error **reterr);
-/* Asks the guest of a pending removal once more and waits again; timeout 0: the domain's default. */
+/* Asks the guest of a pending removal once more and waits again; timeout 0: the domain's default.
+ */
 int driver_retry_operation(Operation *operation, uint64_t timeout_usec, Error **reterr);
 /* The count, or negative. Suspends only with VCPU_GUEST. */
 int driver_get_vcpus(Domain *domain, unsigned flags, Error **reterr);
@@ -169,7 +183,8 @@ int driver_thread_stat(pid_t pid, pid_t tid, uint64_t *ret_ns, int *ret_cpu, cha
 /* ---- between the driver's own files ---- */
 
 /* CURRENT becomes LIVE or CONFIG, by whether the domain runs; what is asked for must exist. */
-int driver_resolve_affect(const Domain *domain, unsigned flags, bool *ret_live, bool *ret_config, Error **reterr);
+int driver_resolve_affect(const Domain *domain, unsigned flags, bool *ret_live, bool *ret_config,
+                          Error **reterr);
 /* Gives a definition with placement='auto' the nodes that were advised. */
 int driver_place(DomainDef *live, const Bitmap *nodes, Error **reterr);
 /* Counts, logs and reports that `n` differences were mended. */
@@ -184,8 +199,8 @@ char *driver_status_path(Driver *driver, const char *name);
 /* Writes the persistent definition / the status file; atomic, on the worker pool. */
 int driver_save_config(Domain *domain, const DomainDef *def, Error **reterr);
 int driver_save_status(Domain *domain, Error **reterr);
-/* Reads every status file and takes up the QEMUs that still run. Returns once each was tried, or a few seconds
- * have passed: what does not answer is tried on in the background. On a fiber. */
+/* Reads every status file and takes up the QEMUs that still run. Returns once each was tried, or a
+ * few seconds have passed: what does not answer is tried on in the background. On a fiber. */
 void driver_reconnect_all(Driver *driver);
 /* Ends what runs (kill, files, state, events). Job held. */
 void driver_stop(Domain *domain, int reason, int stopped_detail);
@@ -198,11 +213,12 @@ extern const MonitorOps driver_monitor_ops;
 void driver_resume_operations(Domain *domain);
 /* Fails those whose QEMU is no more. */
 void driver_drop_operations(Driver *driver);
-/* Ends the pending removals that are complete, and, with the guest's `rejection` (or NULL), those that were
- * refused. Job held. */
+/* Ends the pending removals that are complete, and, with the guest's `rejection` (or NULL), those
+ * that were refused. Job held. */
 void driver_settle_operations(Domain *domain, const char *rejection);
 /* Fails everything under way on a domain that stopped. */
 void driver_fail_operations(Domain *domain, const char *why);
-/* The guest agent (driver-agent.c). open: on a fiber, when the monitor is there; event: VSERPORT_CHANGE. */
+/* The guest agent (driver-agent.c). open: on a fiber, when the monitor is there; event:
+ * VSERPORT_CHANGE. */
 int driver_agent_open(Domain *domain, Error **reterr);
 void driver_agent_event(Domain *domain, json_object *data);

@@ -9,13 +9,13 @@
 
 #define LOOK_USEC (300 * USEC_PER_MSEC)
 #define POLL_USEC (50 * USEC_PER_MSEC)
-#define APPEAR_USEC (5 * USEC_PER_SEC)          /* for the first; a slow guest takes its time for each */
+#define APPEAR_USEC (5 * USEC_PER_SEC) /* for the first; a slow guest takes its time for each */
 #define APPEAR_EACH_USEC (500 * USEC_PER_MSEC)
 
 struct GuestOnline {
     unsigned n_refs; /* the caller's until it finishes, and the fiber's */
     Domain *domain;
-    Driver *driver; /* outlives the fiber: driver_stop_background */
+    Driver *driver;       /* outlives the fiber: driver_stop_background */
     Operation *operation; /* set by guest_online_finish */
     AgentVcpus before;
     bool looked, known; /* the look is over; it succeeded */
@@ -66,7 +66,8 @@ static int bring_online(GuestOnline *online, unsigned *ret_online, Error **reter
 
     if (r < 0)
         return r;
-    if (mark_new(online, &now, ret_online) == *ret_online) /* none is offline, perhaps none is there yet */
+    if (mark_new(online, &now, ret_online) ==
+        *ret_online) /* none is offline, perhaps none is there yet */
         return 0;
     return driver_agent_change(online->domain, &now, reterr);
 }
@@ -77,7 +78,8 @@ static char *try_online(GuestOnline *online) {
     unsigned n_online = 0;
 
     if (!online->known)
-        return strf("the guest agent did not answer before the plug; whether the guest uses the vCPUs is not known");
+        return strf("the guest agent did not answer before the plug; whether the guest uses the "
+                    "vCPUs is not known");
     for (;;) {
         if (bring_online(online, &n_online, &error) < 0)
             return strf("not known whether the guest uses the vCPUs: %s", error_message(error));
@@ -86,16 +88,18 @@ static char *try_online(GuestOnline *online) {
             break;
         fiber_sleep(POLL_USEC);
     }
-    return n_online >= online->n ? strf("all %u new CPUs are online in the guest", online->n)
-                                 : strf("%u of %u new CPUs are online in the guest, the others did not come up",
-                                        n_online, online->n);
+    return n_online >= online->n
+               ? strf("all %u new CPUs are online in the guest", online->n)
+               : strf("%u of %u new CPUs are online in the guest, the others did not come up",
+                      n_online, online->n);
 }
 
 static void run(void *userdata) {
     GuestOnline *online = userdata;
     bool known = driver_agent_vcpus(online->domain, &online->before, NULL) >= 0;
 
-    online->known = known && !online->decided; /* a look that ended too late may have seen the new ones */
+    online->known = known &&
+                    !online->decided; /* a look that ended too late may have seen the new ones */
     online->looked = true;
     fiber_cond_broadcast(&online->cond);
     while (!online->decided)
@@ -141,8 +145,8 @@ void guest_online_wait(GuestOnline *online) {
 void guest_online_finish(GuestOnline *online, Operation *operation, unsigned n) {
     if (!online) {
         if (n > 0)
-            operation_set_guest(operation,
-                                "whether the guest uses the vCPUs is not known: it does not run, or no agent is connected");
+            operation_set_guest(operation, "whether the guest uses the vCPUs is not known: it does "
+                                           "not run, or no agent is connected");
         return;
     }
     if (n > 0) {

@@ -87,7 +87,8 @@ int hotplug_plan_ids(const VcpuMap *map, bool plug, const unsigned *ids, size_t 
         return error_no_memory(reterr);
     for (size_t i = 0; i < n; i++)
         for (size_t at = 0; at < map->n_entities; at++)
-            if (map->entities[at].first_id == ids[i] && (map->entities[at].qom_path != NULL) != plug)
+            if (map->entities[at].first_id == ids[i] &&
+                (map->entities[at].qom_path != NULL) != plug)
                 plan.entities[plan.n_entities++] = at;
     *ret = plan;
     plan = (HotplugPlan){0};
@@ -109,23 +110,27 @@ int hotplug_preflight(const Domain *domain, const HotplugPlan *plan, Error **ret
     if (plan->plug) {
         r = domain_check_survives(domain, "plug a vCPU", reterr);
         if (r >= 0) /* the plan goes up: its first entity decides */
-            r = vcpu_map_check_plug(&domain->vcpus, &domain->vcpus.entities[plan->entities[0]], reterr);
+            r = vcpu_map_check_plug(&domain->vcpus, &domain->vcpus.entities[plan->entities[0]],
+                                    reterr);
         return r;
     }
     if (streq(domain->live->os.arch, "s390x")) /* its QEMU refuses every device_del of a CPU */
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
-                            "vCPUs of domain '%s' cannot be removed while it runs: QEMU's s390x machines have no CPU "
+                            "vCPUs of domain '%s' cannot be removed while it runs: QEMU's s390x "
+                            "machines have no CPU "
                             "hot-unplug; --config takes effect at its next start",
                             domain_name(domain));
     if (domain->state == DOMAIN_PAUSED && !hotplug_is_pseries(domain->live))
-        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
-                            "domain '%s' is paused, its guest can't release a vCPU; resume it first",
-                            domain_name(domain));
+        return error_report(
+            reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+            "domain '%s' is paused, its guest can't release a vCPU; resume it first",
+            domain_name(domain));
     if (!domain->live->features.acpi && streq(domain->live->os.arch, "x86_64"))
-        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
-                            "domain '%s' runs without ACPI, its guest can't be asked to release a vCPU; "
-                            "<features><acpi/></features> switches it on",
-                            domain_name(domain));
+        return error_report(
+            reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
+            "domain '%s' runs without ACPI, its guest can't be asked to release a vCPU; "
+            "<features><acpi/></features> switches it on",
+            domain_name(domain));
     return 0;
 }
 
@@ -146,10 +151,11 @@ int hotplug_check_def(const VcpuMap *map, const VcpuDef *wanted, unsigned n, Err
         for (unsigned k = 1; k < entity->n_vcpus; k++)
             if (first[k].online != first->online || first[k].order != first->order ||
                 vcpu_def_is_hotpluggable(&first[k]) != vcpu_def_is_hotpluggable(first))
-                return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
-                                    "vcpus %u to %u are one hotpluggable entity (granularity %u): they must be "
-                                    "enabled, hotpluggable and ordered alike",
-                                    entity->first_id, entity->first_id + entity->n_vcpus - 1, entity->n_vcpus);
+                return error_report(
+                    reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                    "vcpus %u to %u are one hotpluggable entity (granularity %u): they must be "
+                    "enabled, hotpluggable and ordered alike",
+                    entity->first_id, entity->first_id + entity->n_vcpus - 1, entity->n_vcpus);
         if (!first->online || first->order == 0)
             continue;
         if (first->order > n)
@@ -158,8 +164,8 @@ int hotplug_check_def(const VcpuMap *map, const VcpuDef *wanted, unsigned n, Err
                                 entity->first_id, n);
         if (first_of[first->order])
             return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
-                                "duplicate vcpu order '%u': vcpus '%u' and '%u' have it", first->order,
-                                first_of[first->order] - 1, entity->first_id);
+                                "duplicate vcpu order '%u': vcpus '%u' and '%u' have it",
+                                first->order, first_of[first->order] - 1, entity->first_id);
         first_of[first->order] = entity->first_id + 1;
     }
     return 0;
@@ -178,7 +184,8 @@ static int compare_boot(const void *a, const void *b) {
     return (x->at > y->at) - (x->at < y->at);
 }
 
-int hotplug_plan_boot(const VcpuMap *map, const VcpuDef *wanted, unsigned n, HotplugPlan *plan, Error **reterr) {
+int hotplug_plan_boot(const VcpuMap *map, const VcpuDef *wanted, unsigned n, HotplugPlan *plan,
+                      Error **reterr) {
     CLEANUP_FREE BootEntity *entities = calloc(map->n_entities + 1, sizeof(BootEntity));
 
     plan->entities = calloc(map->n_entities + 1, sizeof(size_t));
@@ -187,7 +194,8 @@ int hotplug_plan_boot(const VcpuMap *map, const VcpuDef *wanted, unsigned n, Hot
     for (size_t i = 0; i < map->n_entities; i++) {
         unsigned id = map->entities[i].first_id;
 
-        if (id < n && wanted[id].online && !map->entities[i].qom_path && vcpu_entity_can_plug(&map->entities[i]))
+        if (id < n && wanted[id].online && !map->entities[i].qom_path &&
+            vcpu_entity_can_plug(&map->entities[i]))
             entities[plan->n_entities++] = (BootEntity){.at = i, .order = wanted[id].order};
     }
     qsort(entities, plan->n_entities, sizeof(BootEntity), compare_boot);

@@ -60,7 +60,8 @@ static int send_all(Domain *domain, const HotplugPlan *plan, ReplyPtr *replies, 
     return 0;
 }
 
-/* Waits for all replies; the first failure is the error. Leaves in `added` the ids that QEMU did add. */
+/* Waits for all replies; the first failure is the error. Leaves in `added` the ids that QEMU did
+ * add. */
 static int collect(Domain *domain, ReplyPtr *replies, size_t n, const Removal *ids, Removal *added,
                    size_t *ret_n_added, Operation *operation, Error **reterr) {
     CLEANUP_ERROR Error *first = NULL;
@@ -69,8 +70,9 @@ static int collect(Domain *domain, ReplyPtr *replies, size_t n, const Removal *i
     size_t n_added = 0;
     uint64_t deadline;
 
-    /* QEMU answers in order: the fiber wakes for some of the replies, not for each. The time is each such step's:
-     * a real QEMU takes longer for each CPU the more it has, 1023 of them under TCG about a minute. */
+    /* QEMU answers in order: the fiber wakes for some of the replies, not for each. The time is
+     * each such step's: a real QEMU takes longer for each CPU the more it has, 1023 of them under
+     * TCG about a minute. */
     for (size_t i = PROGRESS_STEP - 1; i < n && replies[i]; i += PROGRESS_STEP) {
         if (monitor_wait(replies[i], deadline_in(COMMAND_USEC)) < 0)
             break;
@@ -94,7 +96,8 @@ static int collect(Domain *domain, ReplyPtr *replies, size_t n, const Removal *i
         } else if (!first) {
             error_report(&first, FROM_QEMU,
                          r == -ETIMEDOUT ? ERROR_OPERATION_TIMEOUT : ERROR_OPERATION_FAILED,
-                         "domain '%s': no answer to device_add: %s", domain_name(domain), strerror(-r));
+                         "domain '%s': no answer to device_add: %s", domain_name(domain),
+                         strerror(-r));
         }
     }
     *ret_n_added = n_added;
@@ -105,7 +108,8 @@ static int collect(Domain *domain, ReplyPtr *replies, size_t n, const Removal *i
 static int check_new_threads(Domain *domain, Error **reterr) {
     const VcpuMap *map = &domain->vcpus;
 
-    for (unsigned id = 0; map->has_tids && id < map->n_vcpus && id < domain->live->n_vcpus_max; id++)
+    for (unsigned id = 0; map->has_tids && id < map->n_vcpus && id < domain->live->n_vcpus_max;
+         id++)
         if (domain->live->vcpus[id].online && map->tids[id] == 0)
             return error_report(reterr, FROM_QEMU, ERROR_INTERNAL,
                                 "domain '%s': QEMU reports no thread for vCPU %u",
@@ -113,14 +117,15 @@ static int check_new_threads(Domain *domain, Error **reterr) {
     return 0;
 }
 
-/* QEMU's machines start with the old ACPI hotplug registers, which cannot eject, until the guest's own
- * ACPI code switches them over (QEMU's docs/specs/acpi_cpu_hotplug). */
+/* QEMU's machines start with the old ACPI hotplug registers, which cannot eject, until the guest's
+ * own ACPI code switches them over (QEMU's docs/specs/acpi_cpu_hotplug). */
 static int del_error(const Domain *domain, const MonitorReply *reply, Error **reterr) {
     if (strstr(reply->error_desc, "not supported device type"))
-        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
-                            "the guest of domain '%s' has not set up ACPI CPU hotplug, no vCPU can be removed "
-                            "before its operating system runs (QEMU: %s)",
-                            domain_name(domain), reply->error_desc);
+        return error_report(
+            reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+            "the guest of domain '%s' has not set up ACPI CPU hotplug, no vCPU can be removed "
+            "before its operating system runs (QEMU: %s)",
+            domain_name(domain), reply->error_desc);
     return monitor_reply_error(reply, "device_del", reterr);
 }
 
@@ -148,7 +153,8 @@ static int check_del_replies(Domain *domain, ReplyPtr *replies, const Removal *r
                 entity->unplug = UNPLUG_HINTED;
             } else if (!strstr(replies[i]->error_desc, "already in the process of unplug")) {
                 entity->unplug = UNPLUG_NONE;
-                audit_records_add_vcpus(&records, domain, online, online - removals[i].n_vcpus, false);
+                audit_records_add_vcpus(&records, domain, online, online - removals[i].n_vcpus,
+                                        false);
                 if (result == 0)
                     result = del_error(domain, replies[i], reterr);
             }
@@ -158,7 +164,8 @@ static int check_del_replies(Domain *domain, ReplyPtr *replies, const Removal *r
     return result;
 }
 
-static int run_unplug(Domain *domain, const HotplugPlan *plan, Operation *operation, Error **reterr) {
+static int run_unplug(Domain *domain, const HotplugPlan *plan, Operation *operation,
+                      Error **reterr) {
     CLEANUP_FREE Removal *removals = removals_of(domain, plan);
     ReplyPtr *replies = calloc(plan->n_entities + 1, sizeof(ReplyPtr));
     int r;
@@ -184,9 +191,10 @@ static int run_unplug(Domain *domain, const HotplugPlan *plan, Operation *operat
     return r;
 }
 
-/* Takes away again what a plug of `n` that failed half way had added. The failure's sentence gets what became of
- * them. */
-static void roll_back(Domain *domain, const Removal *added, size_t n_added, size_t n, Error **error) {
+/* Takes away again what a plug of `n` that failed half way had added. The failure's sentence gets
+ * what became of them. */
+static void roll_back(Domain *domain, const Removal *added, size_t n_added, size_t n,
+                      Error **error) {
     CLEANUP(hotplug_plan_done) HotplugPlan plan = {0};
     CLEANUP_ERROR Error *undo = NULL;
     CLEANUP_FREE unsigned *list = calloc(n_added + 1, sizeof(unsigned));
@@ -204,10 +212,14 @@ static void roll_back(Domain *domain, const Removal *added, size_t n_added, size
     if (n_added == 0)
         error_prefix(error, "no vCPU was added");
     else if (r >= 0)
-        error_prefix(error, "the %zu of %zu vCPU devices that were added are removed again", n_added, n);
+        error_prefix(error, "the %zu of %zu vCPU devices that were added are removed again",
+                     n_added, n);
     else
-        error_prefix(error, "%zu of %zu vCPU devices were added and could not all be removed again (%s), %u vCPUs "
-                     "are online now", n_added, n, error_message(undo), domain_def_online_vcpus(domain->live));
+        error_prefix(
+            error,
+            "%zu of %zu vCPU devices were added and could not all be removed again (%s), %u vCPUs "
+            "are online now",
+            n_added, n, error_message(undo), domain_def_online_vcpus(domain->live));
 }
 
 /* The ids of a plan's vCPUs. */
@@ -287,7 +299,8 @@ int hotplug_run(Domain *domain, const HotplugPlan *plan, Operation *operation, E
 
     if (plan->n_entities == 0)
         return 0;
-    r = plan->plug ? run_plug(domain, plan, operation, reterr) : run_unplug(domain, plan, operation, reterr);
+    r = plan->plug ? run_plug(domain, plan, operation, reterr)
+                   : run_unplug(domain, plan, operation, reterr);
     hotplug_save(domain, operation);
     removal_watch_pending(domain);
     return r;

@@ -30,17 +30,20 @@ static uint64_t number(json_object *row, const char *key) {
 
 static int parse_row(json_object *row, IothreadList *to, Error **reterr) {
     json_object *id = NULL;
-    const char *text = json_object_object_get_ex(row, "id", &id) ? json_object_get_string(id) : NULL;
+    const char *text = json_object_object_get_ex(row, "id", &id) ? json_object_get_string(id)
+                                                                 : NULL;
     Iothread iothread = {0};
     char rest;
 
     if (!text)
-        return error_report(reterr, FROM_QEMU, ERROR_INTERNAL, "query-iothreads: QEMU named no 'id'");
+        return error_report(reterr, FROM_QEMU, ERROR_INTERNAL,
+                            "query-iothreads: QEMU named no 'id'");
     if (sscanf(text, "iothread%u%c", &iothread.id, &rest) != 1)
         return 0;
     iothread.tid = (pid_t)number(row, "thread-id");
     if (iothread.tid <= 0)
-        return error_report(reterr, FROM_QEMU, ERROR_INTERNAL, "query-iothreads: no 'thread-id' of '%.40s'", text);
+        return error_report(reterr, FROM_QEMU, ERROR_INTERNAL,
+                            "query-iothreads: no 'thread-id' of '%.40s'", text);
     iothread.poll_max_ns = number(row, "poll-max-ns");
     iothread.poll_grow = number(row, "poll-grow");
     iothread.poll_shrink = number(row, "poll-shrink");

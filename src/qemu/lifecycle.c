@@ -52,7 +52,8 @@ void driver_stop(Domain *domain, int reason, int stopped_detail) {
     monitor_free(TAKE_PTR(domain->monitor));
     agent_free(TAKE_PTR(domain->agent));
     if (!domain->limits && domain->live) /* it ended before it was found again */
-        limits_resume(domain, domain->found.partition, domain->found.group, domain->found.machine, NULL);
+        limits_resume(domain, domain->found.partition, domain->found.group, domain->found.machine,
+                      NULL);
     limits_end(domain);
     audit_domain_stop(domain, audit_reason(reason));
     driver_fail_operations(domain, "the domain stopped");
@@ -70,7 +71,8 @@ void driver_stop(Domain *domain, int reason, int stopped_detail) {
         driver_list_remove(domain);
     }
     domain->pid = (QemuPid){0};
-    domain->guest_shutdown = domain->rebooting = domain->stopping = domain->vcpu_was_removed = false;
+    domain->guest_shutdown = domain->rebooting = domain->stopping = domain->vcpu_was_removed =
+        false;
 }
 
 /* Monitor or process went away without being asked to. */
@@ -85,8 +87,8 @@ static void gone(void *userdata) {
         log_warning("domain '%s': %s", domain_name(domain), error_message(error));
         return;
     }
-    if (!domain->live || (domain->monitor && monitor_is_open(domain->monitor) &&
-                          qemu_process_alive(&domain->pid))) {
+    if (!domain->live ||
+        (domain->monitor && monitor_is_open(domain->monitor) && qemu_process_alive(&domain->pid))) {
         domain_job_end(domain, &job);
         return;
     }
@@ -99,7 +101,8 @@ static void gone(void *userdata) {
         driver_stop(domain, SHUTOFF_CRASHED, STOPPED_FAILED);
     domain_job_end(domain, &job);
     if (restart && domain->driver && driver_start(domain, false, &error) < 0)
-        log_warning("domain '%s' cannot be restarted: %s", domain_name(domain), error_message(error));
+        log_warning("domain '%s' cannot be restarted: %s", domain_name(domain),
+                    error_message(error));
 }
 
 static void start_gone(Domain *domain) {
@@ -120,7 +123,8 @@ static void on_monitor_closed(Monitor *monitor, int error, void *userdata) {
 
 /* ---- the monitor ---- */
 
-static void trace_line(Monitor *monitor, char direction, const char *text, size_t len, void *userdata) {
+static void trace_line(Monitor *monitor, char direction, const char *text, size_t len,
+                       void *userdata) {
     Domain *domain = userdata;
 
     if (domain->driver && domain->driver->events && domain->driver->events->trace)
@@ -158,7 +162,8 @@ static void finish_reboot(void *userdata) {
     json_object_object_add(action, "shutdown", json_object_new_string("poweroff"));
     if (domain_check_active(domain, NULL) >= 0 &&
         (monitor_run(domain->monitor, "system_reset", NULL, deadline, NULL, &error) < 0 ||
-         monitor_run(domain->monitor, "set-action", json_object_get(action), deadline, NULL, &error) < 0 ||
+         monitor_run(domain->monitor, "set-action", json_object_get(action), deadline, NULL,
+                     &error) < 0 ||
          monitor_run(domain->monitor, "cont", NULL, deadline, NULL, &error) < 0))
         log_warning("domain '%s': reboot failed: %s", domain_name(domain), error_message(error));
     json_object_put(action);
@@ -237,10 +242,11 @@ static bool is_alive(void *userdata) {
 static void read_ptys(Domain *domain) {
     json_object *list = NULL;
 
-    if (monitor_run(domain->monitor, "query-chardev", NULL, deadline_in(COMMAND_USEC), &list, NULL) < 0)
+    if (monitor_run(domain->monitor, "query-chardev", NULL, deadline_in(COMMAND_USEC), &list,
+                    NULL) < 0)
         return;
-    for (size_t i = 0; json_object_is_type(list, json_type_array) && i < json_object_array_length(list);
-         i++) {
+    for (size_t i = 0;
+         json_object_is_type(list, json_type_array) && i < json_object_array_length(list); i++) {
         json_object *row = json_object_array_get_idx(list, i), *label = NULL, *file = NULL;
         const char *name, *value;
 
@@ -275,8 +281,9 @@ static int check_files(const DomainDef *def, Error **reterr) {
                                 files[i].what, files[i].path, def->name);
     for (size_t i = 0; i < def->n_disks; i++)
         if (def->disks[i].source && access(def->disks[i].source, R_OK) < 0)
-            return error_system(reterr, FROM_QEMU, errno, "cannot read the disk '%s' of domain '%s'",
-                                def->disks[i].source, def->name);
+            return error_system(reterr, FROM_QEMU, errno,
+                                "cannot read the disk '%s' of domain '%s'", def->disks[i].source,
+                                def->name);
     return 0;
 }
 
@@ -340,9 +347,8 @@ static int prepare(Domain *domain, char ***ret_argv, Error **reterr) {
     r = qemu_assign_aliases(domain->live, channels);
     if (r < 0)
         return error_no_memory(reterr);
-    params = (QemuCommandParams){.def = domain->live,
-                                 .caps = domain->caps,
-                                 .channel_dir = channels};
+    params = (QemuCommandParams){
+        .def = domain->live, .caps = domain->caps, .channel_dir = channels};
     return qemu_command_line(&params, ret_argv, reterr);
 }
 
@@ -375,7 +381,8 @@ static int spawn(Domain *domain, char **argv, Error **reterr) {
     int r = monitor_listen(domain->monitor_path, &listener, reterr);
 
     if (r >= 0)
-        r = qemu_process_spawn(argv, domain->log_path, listener, domain->monitor_path, &domain->pid, reterr);
+        r = qemu_process_spawn(argv, domain->log_path, listener, domain->monitor_path, &domain->pid,
+                               reterr);
     if (r < 0)
         return r;
     close(TAKE_FD(listener)); /* so that QEMU's end is seen */
@@ -387,8 +394,8 @@ static int spawn(Domain *domain, char **argv, Error **reterr) {
     return error_propagate(reterr, TAKE_PTR(error));
 }
 
-/* placement='auto': the nodes that numad advises, for the CPUs, the memory, or both. A <vcpu> placed so places memory
- * that nothing else is said of, as in libvirt. */
+/* placement='auto': the nodes that numad advises, for the CPUs, the memory, or both. A <vcpu>
+ * placed so places memory that nothing else is said of, as in libvirt. */
 static int place(Domain *domain, Error **reterr) {
     DomainDef *live = domain->live;
     CLEANUP_BITMAP Bitmap *nodes = NULL;
@@ -426,7 +433,8 @@ static int start_locked(Domain *domain, bool paused, Error **reterr) {
     int r;
 
     if (domain->live)
-        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is already running");
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "domain is already running");
     domain->live = domain_def_copy(domain->config);
     if (!domain->live)
         return error_no_memory(reterr);
@@ -540,7 +548,8 @@ int driver_reboot(Domain *domain, Error **reterr) {
     if (r < 0)
         json_object_put(action);
     else
-        r = monitor_run(domain->monitor, "set-action", action, deadline_in(COMMAND_USEC), NULL, reterr);
+        r = monitor_run(domain->monitor, "set-action", action, deadline_in(COMMAND_USEC), NULL,
+                        reterr);
     if (r >= 0) {
         domain->rebooting = true;
         r = monitor_run(domain->monitor, "system_powerdown", NULL, deadline_in(COMMAND_USEC), NULL,
@@ -558,8 +567,8 @@ static int set_running(Domain *domain, bool run, Error **reterr) {
         return r;
     r = domain_check_active(domain, reterr);
     if (r >= 0 && (domain->state == DOMAIN_RUNNING) != run) {
-        r = monitor_run(domain->monitor, run ? "cont" : "stop", NULL, deadline_in(COMMAND_USEC), NULL,
-                        reterr);
+        r = monitor_run(domain->monitor, run ? "cont" : "stop", NULL, deadline_in(COMMAND_USEC),
+                        NULL, reterr);
         if (r >= 0 && domain->live) {
             domain_set_state(domain, run ? DOMAIN_RUNNING : DOMAIN_PAUSED,
                              run ? RUNNING_UNPAUSED : PAUSED_USER);
@@ -579,7 +588,8 @@ int driver_resume(Domain *domain, Error **reterr) {
     return set_running(domain, true, reterr);
 }
 
-int driver_monitor_command(Domain *domain, const char *command, bool hmp, char **ret, Error **reterr) {
+int driver_monitor_command(Domain *domain, const char *command, bool hmp, char **ret,
+                           Error **reterr) {
     uint64_t deadline = deadline_in(COMMAND_USEC);
     json_object *arguments, *value = NULL;
     int r = domain_check_active(domain, reterr);
@@ -595,7 +605,8 @@ int driver_monitor_command(Domain *domain, const char *command, bool hmp, char *
     r = monitor_run(domain->monitor, "human-monitor-command", arguments, deadline, &value, reterr);
     if (r < 0)
         return r;
-    *ret = strdup(json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "");
+    *ret = strdup(json_object_is_type(value, json_type_string) ? json_object_get_string(value)
+                                                               : "");
     json_object_put(value);
     return *ret ? 0 : error_no_memory(reterr);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The QMP conversation.
  *
- * Reading: bytes are fed to an incremental json-c tokener, one object at a time, bounded in size and
- * depth. Writing: one output buffer that the loop drains. Pending commands sit in an array in the order
- * sent; QEMU answers in order but for out-of-band ones, so the search for an id starts at the oldest and
- * ends there: O(1) each, also with thousands pipelined. */
+ * Reading: bytes are fed to an incremental json-c tokener, one object at a time, bounded in size
+ * and depth. Writing: one output buffer that the loop drains. Pending commands sit in an array in
+ * the order sent; QEMU answers in order but for out-of-band ones, so the search for an id starts at
+ * the oldest and ends there: O(1) each, also with thousands pipelined. */
 #include "qemu/monitor.h"
 
 #include <stdio.h>
@@ -126,7 +126,8 @@ static int flush(Monitor *monitor) {
 static int append(Monitor *monitor, const char *text, size_t len) {
     if (monitor->output_used + len > monitor->output_size) {
         size_t size = MAX_OF(monitor->output_size * 2, monitor->output_used + len + 4096);
-        char *bigger = size <= 2 * (size_t)MONITOR_MESSAGE_MAX ? realloc(monitor->output, size) : NULL;
+        char *bigger = size <= 2 * (size_t)MONITOR_MESSAGE_MAX ? realloc(monitor->output, size)
+                                                               : NULL;
 
         if (!bigger)
             return -ENOMEM;
@@ -184,8 +185,8 @@ static void on_reply(Monitor *monitor, json_object *message, bool is_error) {
         return;
     reply->monitor = NULL;
     if (reply->keep_raw) {
-        reply->raw = strdup(json_object_to_json_string_ext(message, JSON_C_TO_STRING_PLAIN |
-                                                                        JSON_C_TO_STRING_NOSLASHESCAPE));
+        reply->raw = strdup(json_object_to_json_string_ext(
+            message, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
     }
     if (is_error) {
         const char *class, *desc;
@@ -219,7 +220,8 @@ static int on_message(Monitor *monitor, json_object *message) {
     if (!json_object_is_type(message, json_type_object))
         return -EBADMSG;
     direction = member_string(message, "event") ? '!' : '<';
-    if (monitor->trace || PROBE_WANTED(qemu_monitor_recv_event) || PROBE_WANTED(qemu_monitor_recv_reply)) {
+    if (monitor->trace || PROBE_WANTED(qemu_monitor_recv_event) ||
+        PROBE_WANTED(qemu_monitor_recv_reply)) {
         size_t len;
 
         text = json_object_to_json_string_length(
@@ -288,7 +290,8 @@ static int read_some(Monitor *monitor) {
         ssize_t n = recv(monitor->fd, buffer, sizeof(buffer), MSG_DONTWAIT);
         int r;
 
-        PROBE5(qemu_monitor_io_read, monitor, buffer, (unsigned)sizeof(buffer), (int)n, n < 0 ? errno : 0);
+        PROBE5(qemu_monitor_io_read, monitor, buffer, (unsigned)sizeof(buffer), (int)n,
+               n < 0 ? errno : 0);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -388,15 +391,16 @@ static int make_address(const char *path, struct sockaddr_un *address, Error **r
     *address = (struct sockaddr_un){.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof(address->sun_path))
         return error_report(reterr, FROM_QEMU, ERROR_INTERNAL,
-                            "monitor path '%s' is longer than %zu bytes; use a shorter --root", path,
-                            sizeof(address->sun_path) - 1);
+                            "monitor path '%s' is longer than %zu bytes; use a shorter --root",
+                            path, sizeof(address->sun_path) - 1);
     strcpy(address->sun_path, path);
     return 0;
 }
 
-/* While QEMU (7.2) starts, two of its threads watch the listening socket: the main one, and the one that the monitor is
- * being handed to. When a connection is there just then, both may accept, and on a socket that blocks one of them hangs
- * until the next connection comes, with the main thread every command. Hence O_NONBLOCK, which QEMU leaves as it is. */
+/* While QEMU (7.2) starts, two of its threads watch the listening socket: the main one, and the one
+ * that the monitor is being handed to. When a connection is there just then, both may accept, and
+ * on a socket that blocks one of them hangs until the next connection comes, with the main thread
+ * every command. Hence O_NONBLOCK, which QEMU leaves as it is. */
 int monitor_listen(const char *path, int *ret, Error **reterr) {
     CLEANUP_CLOSE int fd = -1;
     struct sockaddr_un address;
@@ -406,14 +410,17 @@ int monitor_listen(const char *path, int *ret, Error **reterr) {
         return r;
     unlink(path);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, BACKLOG) < 0)
-        return error_system(reterr, FROM_QEMU, errno, "cannot make the monitor's socket '%s'", path);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+        listen(fd, BACKLOG) < 0)
+        return error_system(reterr, FROM_QEMU, errno, "cannot make the monitor's socket '%s'",
+                            path);
     *ret = TAKE_FD(fd);
     return 0;
 }
 
 int monitor_connect(const char *path, const char *name, const MonitorOps *ops, void *userdata,
-                    bool (*alive)(void *userdata), uint64_t deadline, Monitor **ret, Error **reterr) {
+                    bool (*alive)(void *userdata), uint64_t deadline, Monitor **ret,
+                    Error **reterr) {
     CLEANUP_CLOSE int fd = -1;
     struct sockaddr_un address;
     int r = make_address(path, &address, reterr);
@@ -425,7 +432,8 @@ int monitor_connect(const char *path, const char *name, const MonitorOps *ops, v
         return error_system(reterr, FROM_QEMU, errno, "cannot make a socket");
     while (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
         if (errno != ENOENT && errno != ECONNREFUSED && errno != EAGAIN && errno != EINTR)
-            return error_system(reterr, FROM_QEMU, errno, "cannot connect to the monitor '%s'", path);
+            return error_system(reterr, FROM_QEMU, errno, "cannot connect to the monitor '%s'",
+                                path);
         if (alive && !alive(userdata))
             return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
                                 "QEMU ended before its monitor '%s' was connected", path);
@@ -495,8 +503,8 @@ static int send_message(Monitor *monitor, json_object *message, bool keep_raw, M
     reply->keep_raw = keep_raw;
     snprintf(id, sizeof(id), "vireo-%llu", (unsigned long long)reply->id);
     json_object_object_add(message, "id", json_object_new_string(id));
-    text = json_object_to_json_string_length(message,
-                                             JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
+    text = json_object_to_json_string_length(
+        message, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
     r = text ? push_pending(monitor, reply) : -ENOMEM;
     if (r < 0) {
         free(reply);
@@ -524,7 +532,8 @@ void monitor_flush(Monitor *monitor) {
         sd_event_source_set_io_events(monitor->io, EPOLLIN | EPOLLOUT);
 }
 
-int monitor_send(Monitor *monitor, const char *execute, json_object *arguments, MonitorReply **ret) {
+int monitor_send(Monitor *monitor, const char *execute, json_object *arguments,
+                 MonitorReply **ret) {
     json_object *message = json_object_new_object();
 
     if (!message) {
@@ -556,8 +565,8 @@ void monitor_reply_free(MonitorReply *public) {
 
     if (!reply)
         return;
-    for (size_t i = reply->monitor ? reply->monitor->first : 0; reply->monitor && i < reply->monitor->end;
-         i++)
+    for (size_t i = reply->monitor ? reply->monitor->first : 0;
+         reply->monitor && i < reply->monitor->end; i++)
         if (reply->monitor->pending[i].reply == public)
             reply->monitor->pending[i].reply = NULL;
     json_object_put(public->value);
@@ -571,8 +580,8 @@ void monitor_reply_free(MonitorReply *public) {
 int monitor_reply_error(const MonitorReply *reply, const char *execute, Error **reterr) {
     if (!reply->error_class)
         return 0;
-    return error_report(reterr, FROM_QEMU, ERROR_INTERNAL, "unable to execute QEMU command '%s': %s",
-                        execute, reply->error_desc);
+    return error_report(reterr, FROM_QEMU, ERROR_INTERNAL,
+                        "unable to execute QEMU command '%s': %s", execute, reply->error_desc);
 }
 
 static int report_wait(Monitor *monitor, int r, const char *execute, Error **reterr) {

@@ -83,13 +83,15 @@ static int run_numad(void *arg) {
     }
     close(pipe_fds[0]);
     if (r == -ENOENT)
-        return error_report(&advice->error, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
-                            "placement='auto' needs numad, which is not installed; install it, or name CPUs with "
-                            "placement='static'");
+        return error_report(
+            &advice->error, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+            "placement='auto' needs numad, which is not installed; install it, or name CPUs with "
+            "placement='static'");
     if (r < 0)
         return error_system(&advice->error, FROM_QEMU, r, "cannot ask numad for its advice");
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        return error_report(&advice->error, FROM_QEMU, ERROR_OPERATION_FAILED, "numad -w %s failed", advice->size);
+        return error_report(&advice->error, FROM_QEMU, ERROR_OPERATION_FAILED, "numad -w %s failed",
+                            advice->size);
     return 0;
 }
 
@@ -103,8 +105,9 @@ int numad_advise(unsigned vcpus, uint64_t memory_mib, Bitmap **ret, Error **rete
     if (r < 0)
         return error_propagate(reterr, advice.error);
     if (bitmap_parse(advice.text, BITMAP_MAX_BITS, &nodes) < 0 || bitmap_is_empty(nodes))
-        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED, "numad -w %s said '%.80s', which is no list of nodes",
-                            advice.size, advice.text);
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                            "numad -w %s said '%.80s', which is no list of nodes", advice.size,
+                            advice.text);
     *ret = TAKE_PTR(nodes);
     return 0;
 }
@@ -114,13 +117,16 @@ int numad_cpus_of(const Bitmap *nodes, Bitmap **ret, Error **reterr) {
 
     if (!all)
         return error_no_memory(reterr);
-    for (int node = bitmap_next(nodes, 0); node >= 0; node = bitmap_next(nodes, (unsigned)node + 1)) {
-        CLEANUP_FREE char *path = strf("/sys/devices/system/node/node%d/cpulist", node), *text = NULL;
+    for (int node = bitmap_next(nodes, 0); node >= 0;
+         node = bitmap_next(nodes, (unsigned)node + 1)) {
+        CLEANUP_FREE char *path = strf("/sys/devices/system/node/node%d/cpulist", node),
+                          *text = NULL;
         CLEANUP_BITMAP Bitmap *cpus = NULL;
 
         if (!path)
             return error_no_memory(reterr);
-        if (file_read(path, 65536, &text, NULL) < 0 || bitmap_parse(text, BITMAP_MAX_BITS, &cpus) < 0)
+        if (file_read(path, 65536, &text, NULL) < 0 ||
+            bitmap_parse(text, BITMAP_MAX_BITS, &cpus) < 0)
             continue; /* a node that is none has no CPUs */
         if (bitmap_union(all, cpus) < 0)
             return error_no_memory(reterr);
@@ -128,8 +134,8 @@ int numad_cpus_of(const Bitmap *nodes, Bitmap **ret, Error **reterr) {
     if (bitmap_is_empty(all)) {
         CLEANUP_FREE char *text = bitmap_format(nodes);
 
-        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED, "the host's nodes '%s' have no CPUs",
-                            text ? text : "?");
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                            "the host's nodes '%s' have no CPUs", text ? text : "?");
     }
     *ret = TAKE_PTR(all);
     return 0;

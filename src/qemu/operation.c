@@ -16,8 +16,8 @@
 
 static const char *const state_names[OPERATION_STATE_MAX_] = {"acting", "pending", "done", "failed",
                                                               "cancelled"};
-static const char *const step_names[OPERATION_STEP_MAX_] = {"journaled", "sent",  "answered", "confirmed", "tuned",
-                                                            "pending",   "saved", "config",   "ended"};
+static const char *const step_names[OPERATION_STEP_MAX_] = {
+    "journaled", "sent", "answered", "confirmed", "tuned", "pending", "saved", "config", "ended"};
 
 const char *operation_state_name(OperationState state) {
     return state_names[state];
@@ -108,7 +108,8 @@ int operation_new(Driver *driver, const Domain *domain, const VcpuRequest *reque
 /* ---- the journal ---- */
 
 static char *journal_path(const Operation *operation) {
-    return strf("%s/operations/%llu.json", operation->driver->paths.run, (unsigned long long)operation->id);
+    return strf("%s/operations/%llu.json", operation->driver->paths.run,
+                (unsigned long long)operation->id);
 }
 
 static json_object *to_json(const Operation *operation) {
@@ -249,10 +250,12 @@ void operation_load_all(Driver *driver) {
 
 char *operation_describe(const Operation *operation) {
     const VcpuRequest *request = &operation->request;
-    const char *live = operation->live ? " --live" : "", *config = operation->config ? " --config" : "";
+    const char *live = operation->live ? " --live" : "",
+               *config = operation->config ? " --config" : "";
 
     if (request->single)
-        return strf("setvcpu %s %s%s%s", request->ids, request->enable ? "--enable" : "--disable", live, config);
+        return strf("setvcpu %s %s%s%s", request->ids, request->enable ? "--enable" : "--disable",
+                    live, config);
     return strf("setvcpus %u%s%s", request->count, live, config);
 }
 
@@ -287,7 +290,8 @@ void operation_set_guest(Operation *operation, const char *text) {
     free(operation->guest);
     operation->guest = strdup(text);
     operation->guest_pending = false;
-    log_debug("domain '%s': operation %llu: %s", operation->name, (unsigned long long)operation->id, text);
+    log_debug("domain '%s': operation %llu: %s", operation->name, (unsigned long long)operation->id,
+              text);
     tell(operation);
 }
 
@@ -305,8 +309,8 @@ Operation *operation_find(const Driver *driver, uint64_t id, Error **reterr) {
     for (Operation *operation = driver->operations; operation; operation = operation->next)
         if (operation->id == id)
             return operation;
-    error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "no operation %llu is known; 'vireo ops list' shows all",
-                 (unsigned long long)id);
+    error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                 "no operation %llu is known; 'vireo ops list' shows all", (unsigned long long)id);
     return NULL;
 }
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A live vCPU change as an operation: an id, a journal entry that is on disk before the first command
- * leaves, one outcome. What it does is driver-vcpu.c's and hotplug.c's; here it is remembered.
+/* A live vCPU change as an operation: an id, a journal entry that is on disk before the first
+ * command leaves, one outcome. What it does is driver-vcpu.c's and hotplug.c's; here it is
+ * remembered.
  *
- * The journal is run/operations/ID.json, removed when the operation has ended. After a crash the next
- * daemon finds it and carries on from what QEMU says is there (driver-vcpu.c).
+ * The journal is run/operations/ID.json, removed when the operation has ended. After a crash the
+ * next daemon finds it and carries on from what QEMU says is there (driver-vcpu.c).
  *
- * Ownership: the Driver's list holds a reference on each, also on the last OPERATION_HISTORY that have ended. */
+ * Ownership: the Driver's list holds a reference on each, also on the last OPERATION_HISTORY that
+ * have ended. */
 #pragma once
 
 #include "qemu/process.h"
@@ -20,22 +22,23 @@ typedef struct Domain Domain;
 
 /* What a client asked for. */
 typedef struct VcpuRequest {
-    bool single;    /* setvcpu: `ids` and `enable`; else setvcpus: `count` */
+    bool single; /* setvcpu: `ids` and `enable`; else setvcpus: `count` */
     unsigned count;
-    char *ids;      /* as written, "3" or "2-3" */
+    char *ids; /* as written, "3" or "2-3" */
     bool enable;
-    unsigned flags; /* AFFECT_*, VCPU_* */
+    unsigned flags;        /* AFFECT_*, VCPU_* */
     uint64_t timeout_usec; /* of a removal; 0: the domain's default */
-    bool async;     /* a removal: return once the guest has been asked */
-    FiberCond *begun; /* broadcast when the operation has its id; borrowed, may be NULL */
+    bool async;            /* a removal: return once the guest has been asked */
+    FiberCond *begun;      /* broadcast when the operation has its id; borrowed, may be NULL */
 } VcpuRequest;
 
 /* Where an operation is. Those up to PENDING are under way. */
 typedef enum OperationState {
-    OPERATION_ACTING,    /* commands are out, or about to be */
-    OPERATION_PENDING,   /* the guest has been asked; nobody waits any more */
+    OPERATION_ACTING,  /* commands are out, or about to be */
+    OPERATION_PENDING, /* the guest has been asked; nobody waits any more */
     OPERATION_DONE,
-    OPERATION_FAILED,    /* with a detail; what it had done was undone, or the detail says what was not */
+    OPERATION_FAILED, /* with a detail; what it had done was undone, or the detail says what was not
+                       */
     OPERATION_CANCELLED, /* a pending removal nobody wants to hear of any more */
     OPERATION_STATE_MAX_
 } OperationState;
@@ -61,19 +64,20 @@ typedef struct Operation {
     Driver *driver; /* NULL once the driver is gone */
     char *name;     /* the domain's */
     uint8_t uuid[16];
-    QemuPid pid;    /* the QEMU it was started on */
+    QemuPid pid; /* the QEMU it was started on */
     VcpuRequest request;
     bool live, config; /* what `flags` came to mean */
     bool plug;
-    unsigned *vcpus;   /* first id of each entity it changes */
+    unsigned *vcpus; /* first id of each entity it changes */
     size_t n_vcpus;
-    size_t n_done;     /* of them, while it acts: for progress, not for decisions */
+    size_t n_done; /* of them, while it acts: for progress, not for decisions */
     OperationState state;
-    char *detail;      /* why it failed, what is left; or NULL */
-    char *guest;       /* of a plug: whether the guest uses the vCPUs; NULL: not of one, or not known yet */
-    bool guest_pending; /* `guest` will come */
+    char *detail; /* why it failed, what is left; or NULL */
+    char *
+        guest; /* of a plug: whether the guest uses the vCPUs; NULL: not of one, or not known yet */
+    bool guest_pending;      /* `guest` will come */
     uint64_t started, ended; /* CLOCK_REALTIME, microseconds; ended 0: under way */
-    FiberCond cond;    /* broadcast at every change of state */
+    FiberCond cond;          /* broadcast at every change of state */
 } Operation;
 
 const char *operation_state_name(OperationState state);
@@ -105,13 +109,13 @@ Operation *operation_of_vcpu(const Domain *domain, unsigned vcpu);
 /* "setvcpus 4 --live --config": for lists and logs. Caller frees; NULL: out of memory. */
 char *operation_describe(const Operation *operation);
 
-/* Reads what the last daemon left; the operations are listed as ACTING. A journal that cannot be read is
- * named in the log and removed. On a fiber. */
+/* Reads what the last daemon left; the operations are listed as ACTING. A journal that cannot be
+ * read is named in the log and removed. On a fiber. */
 void operation_load_all(Driver *driver);
 void operation_list_free(Driver *driver);
 
-/* Marks a step. With VIREOD_CRASH_AT=<step name> in the environment the daemon kills itself there: for
- * tests of recovery. `operation` may be NULL (vCPUs plugged at boot have none). */
+/* Marks a step. With VIREOD_CRASH_AT=<step name> in the environment the daemon kills itself there:
+ * for tests of recovery. `operation` may be NULL (vCPUs plugged at boot have none). */
 void operation_step(const Operation *operation, OperationStep step);
 
 void vcpu_request_done(VcpuRequest *request);

@@ -16,9 +16,10 @@
 #include "util/file.h"
 #include "util/worker.h"
 
-#define FD_TABLE_SIZE 4096 /* descriptors; 8 bytes each */
+#define FD_TABLE_SIZE 4096          /* descriptors; 8 bytes each */
 #define COMMAND_LINE_MAX (4u << 20) /* bytes, with the environment: execve(2) */
-#define MONITOR_VARIABLE "VIREO_MONITOR=" /* by it a later vireod knows a QEMU that has no status file */
+#define MONITOR_VARIABLE                                                                           \
+    "VIREO_MONITOR=" /* by it a later vireod knows a QEMU that has no status file */
 #define KILL_WAIT_USEC (30 * USEC_PER_SEC)
 
 int qemu_process_identify(pid_t pid, QemuPid *ret) {
@@ -34,9 +35,10 @@ int qemu_process_identify(pid_t pid, QemuPid *ret) {
         return r == -ENOENT ? -ESRCH : r;
     rest = strrchr(text, ')');
     /* field 3 is the state, field 22 the start time in clock ticks since boot: proc(5) */
-    if (!rest || sscanf(rest + 1,
-                        " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-                        &start) != 1)
+    if (!rest ||
+        sscanf(rest + 1,
+               " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+               &start) != 1)
         return -EBADMSG;
     *ret = (QemuPid){.pid = pid, .start_time = start};
     return 0;
@@ -77,7 +79,8 @@ bool qemu_process_has_monitor_in(pid_t pid, const char *directory) {
     CLEANUP_FREE char *prefix = strf(MONITOR_VARIABLE "%s/", directory);
 
     /* The environment alone may have been inherited, from a QEMU's wrapper for one. */
-    return prefix && has_string(pid, "cmdline", QEMU_MONITOR_CHARDEV) && has_string(pid, "environ", prefix);
+    return prefix && has_string(pid, "cmdline", QEMU_MONITOR_CHARDEV) &&
+           has_string(pid, "environ", prefix);
 }
 
 static char *read_exe(const char *pid) {
@@ -87,9 +90,12 @@ static char *read_exe(const char *pid) {
 }
 
 bool qemu_process_is_unborn(pid_t pid) {
-    CLEANUP_FREE char *number = strf("%d", (int)pid), *path = strf("/proc/%d/stat", (int)pid), *stat = NULL;
-    CLEANUP_FREE char *line_path = strf("/proc/%d/cmdline", (int)pid), *line = NULL, *own_line = NULL;
-    CLEANUP_FREE char *exe = number ? read_exe(number) : NULL, *own_exe = exe ? read_exe("self") : NULL;
+    CLEANUP_FREE char *number = strf("%d", (int)pid), *path = strf("/proc/%d/stat", (int)pid),
+                      *stat = NULL;
+    CLEANUP_FREE char *line_path = strf("/proc/%d/cmdline", (int)pid), *line = NULL,
+                      *own_line = NULL;
+    CLEANUP_FREE char *exe = number ? read_exe(number) : NULL,
+                      *own_exe = exe ? read_exe("self") : NULL;
     size_t len = 0, own_len = 0;
     const char *rest;
     int parent;
@@ -100,8 +106,8 @@ bool qemu_process_is_unborn(pid_t pid) {
         sscanf(rest + 1, " %*c %d", &parent) != 1 || parent == getpid())
         return false;
     return file_read(line_path, COMMAND_LINE_MAX, &line, &len) >= 0 &&
-           file_read("/proc/self/cmdline", COMMAND_LINE_MAX, &own_line, &own_len) >= 0 && len == own_len &&
-           memcmp(line, own_line, len) == 0;
+           file_read("/proc/self/cmdline", COMMAND_LINE_MAX, &own_line, &own_len) >= 0 &&
+           len == own_len && memcmp(line, own_line, len) == 0;
 }
 
 typedef struct Spawn {
@@ -127,9 +133,10 @@ static char **make_environment(char *variable) {
     return copy;
 }
 
-/* A process with threads that outgrows its table of file descriptors waits for an RCU grace period each time
- * (expand_fdtable in the kernel's fs/file.c), and every KVM vCPU is a descriptor: 1 -> 60 vCPUs took a fifth
- * longer. Grown here, while the child has one thread, it stays so through the exec. */
+/* A process with threads that outgrows its table of file descriptors waits for an RCU grace period
+ * each time (expand_fdtable in the kernel's fs/file.c), and every KVM vCPU is a descriptor: 1 -> 60
+ * vCPUs took a fifth longer. Grown here, while the child has one thread, it stays so through the
+ * exec. */
 static void grow_fd_table(int fd) {
     struct rlimit limit;
     int last;
@@ -156,8 +163,9 @@ static void child(const Spawn *spawn, int report) {
     report = high >= 0 ? high : report;
     monitor = high >= 0 ? fcntl(spawn->monitor_fd, F_DUPFD_CLOEXEC, QEMU_MONITOR_FD + 2) : -1;
     null = monitor >= 0 ? open("/dev/null", O_RDONLY) : -1;
-    if (null >= 0 && dup2(null, 0) >= 0 && dup2(spawn->log_fd, 1) >= 0 && dup2(spawn->log_fd, 2) >= 0 &&
-        dup2(monitor, QEMU_MONITOR_FD) >= 0 && dup3(report, QEMU_MONITOR_FD + 1, O_CLOEXEC) >= 0) {
+    if (null >= 0 && dup2(null, 0) >= 0 && dup2(spawn->log_fd, 1) >= 0 &&
+        dup2(spawn->log_fd, 2) >= 0 && dup2(monitor, QEMU_MONITOR_FD) >= 0 &&
+        dup3(report, QEMU_MONITOR_FD + 1, O_CLOEXEC) >= 0) {
         report = QEMU_MONITOR_FD + 1;
         syscall(SYS_close_range, QEMU_MONITOR_FD + 2u, ~0u, 0u);
         grow_fd_table(0);
@@ -202,12 +210,13 @@ static void log_argv(int fd, char *const *argv) {
     dprintf(fd, "\n");
 }
 
-int qemu_process_spawn(char *const *argv, const char *log_path, int monitor_fd, const char *monitor_path, QemuPid *ret,
-                       Error **reterr) {
+int qemu_process_spawn(char *const *argv, const char *log_path, int monitor_fd,
+                       const char *monitor_path, QemuPid *ret, Error **reterr) {
     CLEANUP_CLOSE int fd = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     CLEANUP_FREE char *variable = strf(MONITOR_VARIABLE "%s", monitor_path);
     CLEANUP_FREE char **environment = variable ? make_environment(variable) : NULL;
-    Spawn spawn = {.argv = argv, .environment = environment, .log_fd = fd, .monitor_fd = monitor_fd};
+    Spawn spawn = {
+        .argv = argv, .environment = environment, .log_fd = fd, .monitor_fd = monitor_fd};
     int r;
 
     if (fd < 0)

@@ -6,8 +6,9 @@
  * never sends the first. OST 1 and 0x80-0x83 and DEVICE_UNPLUG_GUEST_ERROR are refusals; 0x84 ("in
  * progress") is progress. Status values: ACPI 6.4, 6.3.5 _OST, table 6.73.
  *
- * Guests eject one CPU after the other. A default deadline is therefore one of silence: each removal and
- * each sign of progress moves it, up to one timeout per device. One given with the call is kept to. */
+ * Guests eject one CPU after the other. A default deadline is therefore one of silence: each
+ * removal and each sign of progress moves it, up to one timeout per device. One given with the call
+ * is kept to. */
 #include "qemu/removal.h"
 
 #include <stdio.h>
@@ -198,12 +199,13 @@ static UnplugTimeout unplug_timeout(const Domain *domain, uint64_t asked) {
         return (UnplugTimeout){.usec = domain->live->unplug_timeout_usec};
     if (domain->driver->unplug_timeout_usec)
         return (UnplugTimeout){.usec = domain->driver->unplug_timeout_usec};
-    return (UnplugTimeout){.usec = hotplug_is_pseries(domain->live) ? PSERIES_UNPLUG_USEC : DEFAULT_UNPLUG_USEC};
+    return (UnplugTimeout){.usec = hotplug_is_pseries(domain->live) ? PSERIES_UNPLUG_USEC
+                                                                    : DEFAULT_UNPLUG_USEC};
 }
 
 /* Settles what has evidence; one re-query for all hints of a round. *ret_left: still open. */
-static int settle_removals(Domain *domain, Removal *removals, size_t n, const Operation *operation, size_t *ret_left,
-                           Error **reterr) {
+static int settle_removals(Domain *domain, Removal *removals, size_t n, const Operation *operation,
+                           size_t *ret_left, Error **reterr) {
     CLEANUP_BITMAP Bitmap *gone = bitmap_new();
     AuditRecords records = {0};
     unsigned online = domain_def_online_vcpus(domain->live);
@@ -305,8 +307,8 @@ static void hint_all(Domain *domain, const Removal *removals, size_t n) {
     }
 }
 
-/* Each look at QEMU costs O(n), so one must serve many of n events: before it, evidence is let gather for some
- * times what the last look took, unless all of it is here. */
+/* Each look at QEMU costs O(n), so one must serve many of n events: before it, evidence is let
+ * gather for some times what the last look took, unless all of it is here. */
 static void gather(Domain *domain, const Removal *removals, size_t n, uint64_t last_look_usec) {
     for (size_t i = 0; i < n; i++) {
         const VcpuEntity *entity = vcpu_map_by_id(&domain->vcpus, removals[i].id);
@@ -319,8 +321,8 @@ static void gather(Domain *domain, const Removal *removals, size_t n, uint64_t l
 }
 
 /* *ret_left: how many are still there. */
-static int wait_all(Domain *domain, Removal *removals, size_t n, Operation *operation, size_t *ret_left,
-                    Error **reterr) {
+static int wait_all(Domain *domain, Removal *removals, size_t n, Operation *operation,
+                    size_t *ret_left, Error **reterr) {
     UnplugTimeout timeout = unplug_timeout(domain, operation ? operation->request.timeout_usec : 0);
     uint64_t latest = deadline_in(timeout.usec * (timeout.is_total ? 1 : MAX_OF(n, (size_t)2)));
     uint64_t deadline = deadline_in(timeout.usec);
@@ -362,7 +364,8 @@ static int wait_all(Domain *domain, Removal *removals, size_t n, Operation *oper
     }
 }
 
-int removals_wait(Domain *domain, Removal *removals, size_t n, Operation *operation, Error **reterr) {
+int removals_wait(Domain *domain, Removal *removals, size_t n, Operation *operation,
+                  Error **reterr) {
     size_t left = n;
     int r = wait_all(domain, removals, n, operation, &left, reterr);
 
@@ -393,7 +396,8 @@ static void start_late_removal(Domain *domain) {
 static int on_recheck(sd_event_source *source, uint64_t usec, void *userdata) {
     Domain *domain = userdata;
 
-    if (!domain->jobs && domain_check_active(domain, NULL) >= 0) { /* whoever has the job will look itself */
+    if (!domain->jobs &&
+        domain_check_active(domain, NULL) >= 0) { /* whoever has the job will look itself */
         for (size_t i = 0; i < domain->vcpus.n_entities; i++)
             if (domain->vcpus.entities[i].unplug == UNPLUG_REQUESTED)
                 domain->vcpus.entities[i].unplug = UNPLUG_HINTED;
@@ -413,9 +417,10 @@ void removal_watch_pending(Domain *domain) {
         return;
     }
     first = unplug_timeout(domain, 0).usec;
-    domain->recheck_usec = domain->recheck_usec ? MIN_OF(domain->recheck_usec * 2, RECHECK_MAX_USEC) : first;
-    sd_event_add_time_relative(fiber_event(), &domain->recheck, CLOCK_MONOTONIC, domain->recheck_usec, 0,
-                               on_recheck, domain);
+    domain->recheck_usec = domain->recheck_usec ? MIN_OF(domain->recheck_usec * 2, RECHECK_MAX_USEC)
+                                                : first;
+    sd_event_add_time_relative(fiber_event(), &domain->recheck, CLOCK_MONOTONIC,
+                               domain->recheck_usec, 0, on_recheck, domain);
 }
 
 /* Evidence came for a removal nobody waits for: finish it under a job of its own. */

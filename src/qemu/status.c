@@ -3,9 +3,10 @@
  *
  *     <domstatus state='1' reason='1' pid='4711' start='123456' id='3' removed='0'>
  *       <monitor path='...'/> <log path='...'/>
- *       <placement nodes='0'/>                                                    with placement='auto'
- *       <limits partition='/machine' group='vireo-3-ol8' machine='vireo-3-ol8'/>   where it has a cgroup, and a scope
- *       <domain ...>the live definition, with pending='removal' at a <vcpu> the guest was asked to release</domain>
+ *       <placement nodes='0'/>                                                    with
+ * placement='auto' <limits partition='/machine' group='vireo-3-ol8' machine='vireo-3-ol8'/>   where
+ * it has a cgroup, and a scope <domain ...>the live definition, with pending='removal' at a <vcpu>
+ * the guest was asked to release</domain>
  *     </domstatus> */
 #include <dirent.h>
 #include <libxml/parser.h>
@@ -22,7 +23,8 @@
 #include "util/log.h"
 
 #define RECONNECT_USEC (5 * USEC_PER_SEC)
-#define FIRST_TRIES_USEC (3 * USEC_PER_SEC) /* readiness waits no longer for a QEMU that does not answer */
+#define FIRST_TRIES_USEC                                                                           \
+    (3 * USEC_PER_SEC) /* readiness waits no longer for a QEMU that does not answer */
 #define RETRY_SLICE_USEC (100 * USEC_PER_MSEC)
 #define RETRY_SLICES 20
 #define COMMAND_USEC (10 * USEC_PER_SEC)
@@ -43,9 +45,9 @@ static char *status_text(const Domain *domain, const char *xml) {
 
     if (!out)
         return NULL;
-    fprintf(out, "<domstatus state='%d' reason='%d' pid='%d' start='%llu' id='%d' removed='%d'>\n", domain->state,
-            domain->reason, (int)domain->pid.pid, (unsigned long long)domain->pid.start_time, domain->id,
-            domain->vcpu_was_removed);
+    fprintf(out, "<domstatus state='%d' reason='%d' pid='%d' start='%llu' id='%d' removed='%d'>\n",
+            domain->state, domain->reason, (int)domain->pid.pid,
+            (unsigned long long)domain->pid.start_time, domain->id, domain->vcpu_was_removed);
     fputs("  <monitor", out);
     write_attribute(out, "path", domain->monitor_path);
     fputs("/>\n  <log", out);
@@ -78,7 +80,9 @@ int driver_save_status(Domain *domain, Error **reterr) {
         return 0;
     path = driver_status_path(domain->driver, domain->live->name);
     pending = vcpu_map_pending(&domain->vcpus);
-    r = domain_format(domain->live, &(DomainFormatParams){.id = domain->id, .indent = 2, .pending = pending}, &xml);
+    r = domain_format(domain->live,
+                      &(DomainFormatParams){.id = domain->id, .indent = 2, .pending = pending},
+                      &xml);
     if (!path || !pending || r < 0)
         return error_no_memory(reterr);
     text = status_text(domain, xml);
@@ -119,7 +123,8 @@ static int read_pending(xmlNodePtr domain, Bitmap **ret) {
 
     for (xmlNodePtr at = vcpus && pending ? vcpus->children : NULL; at; at = at->next)
         if (at->type == XML_ELEMENT_NODE && xmlHasProp(at, BAD_CAST "pending"))
-            bitmap_set(pending, (unsigned)attribute(at, "id")); /* an id out of range names no vCPU */
+            bitmap_set(pending,
+                       (unsigned)attribute(at, "id")); /* an id out of range names no vCPU */
     *ret = TAKE_PTR(pending);
     return *ret ? 0 : -ENOMEM;
 }
@@ -131,7 +136,8 @@ static int read_placement(xmlNodePtr root, DomainDef *live, Error **reterr) {
     if (!text)
         return 0;
     if (bitmap_parse(text, BITMAP_MAX_BITS, &nodes) < 0)
-        return error_report(reterr, FROM_DOMAIN, ERROR_XML, "no nodes in <placement> of the status file");
+        return error_report(reterr, FROM_DOMAIN, ERROR_XML,
+                            "no nodes in <placement> of the status file");
     return driver_place(live, nodes, reterr);
 }
 
@@ -154,7 +160,8 @@ static int read_status(xmlNodePtr root, Domain *domain, Error **reterr) {
     domain->monitor_path = child_attribute(root, "monitor", "path");
     domain->log_path = child_attribute(root, "log", "path");
     if (!domain->monitor_path || !domain->log_path)
-        return error_report(reterr, FROM_DOMAIN, ERROR_XML, "no monitor or log path in the status file");
+        return error_report(reterr, FROM_DOMAIN, ERROR_XML,
+                            "no monitor or log path in the status file");
     r = read_placement(root, domain->live, reterr);
     if (r < 0)
         return r;
@@ -167,7 +174,8 @@ static int read_status(xmlNodePtr root, Domain *domain, Error **reterr) {
     domain->vcpu_was_removed = attribute(root, "removed");
     domain->pid = (QemuPid){.pid = attribute(root, "pid"), .start_time = attribute(root, "start")};
     if (domain->pid.pid <= 1 || domain->id <= 0)
-        return error_report(reterr, FROM_DOMAIN, ERROR_XML, "no usable pid or id in the status file");
+        return error_report(reterr, FROM_DOMAIN, ERROR_XML,
+                            "no usable pid or id in the status file");
     return 0;
 }
 
@@ -179,7 +187,8 @@ static bool is_alive(void *userdata) {
 static void sync_run_state(Domain *domain) {
     json_object *value = NULL, *running = NULL;
 
-    if (monitor_run(domain->monitor, "query-status", NULL, deadline_in(COMMAND_USEC), &value, NULL) < 0)
+    if (monitor_run(domain->monitor, "query-status", NULL, deadline_in(COMMAND_USEC), &value,
+                    NULL) < 0)
         return;
     if (json_object_object_get_ex(value, "running", &running)) {
         bool is = json_object_get_boolean(running);
@@ -191,13 +200,15 @@ static void sync_run_state(Domain *domain) {
     json_object_put(value);
 }
 
-/* QEMU's own word on its IO threads wins: one may have been added or deleted right before the daemon was killed. */
+/* QEMU's own word on its IO threads wins: one may have been added or deleted right before the
+ * daemon was killed. */
 static void align_iothreads(Domain *domain) {
     DomainDef *live = domain->live;
 
     for (size_t i = live->n_iothreads; i-- > 0;)
         if (!iothread_list_find(&domain->iothreads, live->iothreads[i].id)) {
-            log_info("domain '%s': its IO thread %u is gone", domain_name(domain), live->iothreads[i].id);
+            log_info("domain '%s': its IO thread %u is gone", domain_name(domain),
+                     live->iothreads[i].id);
             domain_def_remove_iothread(live, live->iothreads[i].id);
         }
     for (size_t i = 0; i < domain->iothreads.n; i++)
@@ -205,13 +216,14 @@ static void align_iothreads(Domain *domain) {
             domain_def_add_iothread(live, domain->iothreads.list[i].id);
 }
 
-/* What an operation under way had not come to when the daemon was killed: cgroups of vCPUs that are gone, threads that
- * are not where they belong. */
+/* What an operation under way had not come to when the daemon was killed: cgroups of vCPUs that are
+ * gone, threads that are not where they belong. */
 static void resume_limits(Domain *domain) {
     CLEANUP_BITMAP Bitmap *offline = bitmap_new();
     CLEANUP_ERROR Error *error = NULL;
     CLEANUP_FREE char *mended = NULL;
-    int r = limits_resume(domain, domain->found.partition, domain->found.group, domain->found.machine, &error);
+    int r = limits_resume(domain, domain->found.partition, domain->found.group,
+                          domain->found.machine, &error);
 
     for (unsigned id = 0; offline && id < domain->live->n_vcpus_max; id++)
         if (!domain->live->vcpus[id].online)
@@ -223,7 +235,8 @@ static void resume_limits(Domain *domain) {
     if (r > 0)
         driver_tell_drift(domain, (unsigned)r, mended);
     else if (r < 0)
-        log_warning("domain '%s': its threads cannot be tuned: %s", domain_name(domain), error_message(error));
+        log_warning("domain '%s': its threads cannot be tuned: %s", domain_name(domain),
+                    error_message(error));
 }
 
 static int reconnect(Domain *domain, Error **reterr) {
@@ -236,8 +249,8 @@ static int reconnect(Domain *domain, Error **reterr) {
     if (!qemu_process_alive(&domain->pid))
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
                             "its QEMU (process %d) has ended", (int)domain->pid.pid);
-    r = monitor_connect(domain->monitor_path, domain_name(domain), &driver_monitor_ops, domain, is_alive,
-                        deadline, &domain->monitor, reterr);
+    r = monitor_connect(domain->monitor_path, domain_name(domain), &driver_monitor_ops, domain,
+                        is_alive, deadline, &domain->monitor, reterr);
     if (r >= 0)
         r = driver_handshake(domain, deadline, reterr);
     if (r >= 0 && qemu_assign_aliases(domain->live, channels) < 0)
@@ -246,7 +259,8 @@ static int reconnect(Domain *domain, Error **reterr) {
         r = driver_watch(domain, reterr);
     if (r >= 0)
         r = driver_agent_open(domain, reterr);
-    qemu_caps_unref(TAKE_PTR(domain->caps)); /* what the map is built by; without them it is a guess */
+    qemu_caps_unref(
+        TAKE_PTR(domain->caps)); /* what the map is built by; without them it is a guess */
     qemu_caps_get(domain->driver->caps, domain->live->emulator, &domain->caps, NULL);
     if (r >= 0)
         r = domain_refresh_vcpus(domain, reterr);
@@ -313,8 +327,8 @@ static bool try_reconnect(Domain *domain, bool first) {
     if (!domain->live || domain->monitor) {
         /* destroyed meanwhile, or started anew */
     } else if (!qemu_process_alive(&domain->pid)) {
-        log_info("domain '%s': its QEMU (process %d) ended while vireod was away", domain_name(domain),
-                 (int)domain->pid.pid);
+        log_info("domain '%s': its QEMU (process %d) ended while vireod was away",
+                 domain_name(domain), (int)domain->pid.pid);
         driver_stop(domain, SHUTOFF_UNKNOWN, STOPPED_FAILED);
     } else if (reconnect(domain, &error) >= 0) {
         driver_save_status(domain, NULL);
@@ -395,9 +409,9 @@ static bool is_known(const Driver *driver, pid_t pid) {
     return false;
 }
 
-/* A vireod that is killed between a QEMU's start and its status file leaves one that nobody knows; it has run
- * nothing yet. The same with one that is only asked for its capabilities. Known by their monitors, which lie in this
- * daemon's run directory. */
+/* A vireod that is killed between a QEMU's start and its status file leaves one that nobody knows;
+ * it has run nothing yet. The same with one that is only asked for its capabilities. Known by their
+ * monitors, which lie in this daemon's run directory. */
 static void kill_strays(Driver *driver, bool all_known) {
     DIR *d = opendir("/proc");
     struct dirent *entry;
@@ -407,11 +421,14 @@ static void kill_strays(Driver *driver, bool all_known) {
         QemuPid found;
 
         if (pid <= 1 || is_known(driver, pid) ||
-            (!qemu_process_has_monitor_in(pid, driver->paths.run) && !qemu_process_is_unborn(pid)) ||
+            (!qemu_process_has_monitor_in(pid, driver->paths.run) &&
+             !qemu_process_is_unborn(pid)) ||
             qemu_process_identify(pid, &found) < 0)
             continue;
         if (!all_known) {
-            log_warning("QEMU process %d may belong to a status file that cannot be read, leaving it alone", (int)pid);
+            log_warning(
+                "QEMU process %d may belong to a status file that cannot be read, leaving it alone",
+                (int)pid);
             continue;
         }
         log_warning("QEMU process %d was left behind before it was known, ending it", (int)pid);
@@ -442,7 +459,8 @@ void driver_reconnect_all(Driver *driver) {
     deadline = deadline_in(FIRST_TRIES_USEC);
     while (driver->n_first_tries > 0 && fiber_cond_wait(&driver->background, deadline) >= 0)
         ;
-    kill_strays(driver, all_known); /* again: one that was between two programs had no command line to be known by */
+    kill_strays(driver, all_known); /* again: one that was between two programs had no command line
+                                       to be known by */
 }
 
 void driver_stop_background(Driver *driver) {

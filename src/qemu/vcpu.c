@@ -40,7 +40,8 @@ static const char *get_string(json_object *object, const char *key) {
 static int64_t get_int(json_object *object, const char *key, int64_t fallback) {
     json_object *value = NULL;
 
-    if (!json_object_object_get_ex(object, key, &value) || !json_object_is_type(value, json_type_int))
+    if (!json_object_object_get_ex(object, key, &value) ||
+        !json_object_is_type(value, json_type_int))
         return fallback;
     return json_object_get_int64(value);
 }
@@ -200,7 +201,8 @@ static void carry_over(VcpuMap *map, const VcpuMap *old) {
         const VcpuEntity *from = &old->entities[i];
 
         /* Whoever looked was not the one who waits for it: it stays to be settled. */
-        if (!to->qom_path && (from->qom_path ? from->unplug != UNPLUG_NONE : from->unplug == UNPLUG_DELETED))
+        if (!to->qom_path &&
+            (from->qom_path ? from->unplug != UNPLUG_NONE : from->unplug == UNPLUG_DELETED))
             to->unplug = UNPLUG_DELETED;
         if (!to->qom_path || !streq_ptr(to->qom_path, from->qom_path))
             continue;
@@ -309,7 +311,8 @@ int vcpu_map_build_static(json_object *fast, pid_t pid, VcpuMap *ret, Error **re
     return build_untyped(fast, pid, 0, false, ret, reterr);
 }
 
-int vcpu_map_build_cpu_add(json_object *fast, pid_t pid, unsigned max, VcpuMap *ret, Error **reterr) {
+int vcpu_map_build_cpu_add(json_object *fast, pid_t pid, unsigned max, VcpuMap *ret,
+                           Error **reterr) {
     assert(max <= DOMAIN_MAX_VCPUS);
     return build_untyped(fast, pid, max, true, ret, reterr);
 }
@@ -350,7 +353,8 @@ void vcpu_map_set_pending(VcpuMap *map, const Bitmap *pending) {
     for (size_t i = 0; i < map->n_entities; i++) {
         VcpuEntity *entity = &map->entities[i];
 
-        if (entity->alias && entity->unplug == UNPLUG_NONE && bitmap_test(pending, entity->first_id))
+        if (entity->alias && entity->unplug == UNPLUG_NONE &&
+            bitmap_test(pending, entity->first_id))
             entity->unplug = UNPLUG_REQUESTED;
     }
 }
@@ -365,7 +369,8 @@ static VcpuEntity *by_number(VcpuMap *map, const char *alias) {
 static bool is_at_path(const VcpuEntity *entity, const char *path) {
     size_t len = entity->qom_path ? strlen(entity->qom_path) : 0;
 
-    return len && strncmp(path, entity->qom_path, len) == 0 && (path[len] == '\0' || path[len] == '/');
+    return len && strncmp(path, entity->qom_path, len) == 0 &&
+           (path[len] == '\0' || path[len] == '/');
 }
 
 VcpuEntity *vcpu_map_by_alias(VcpuMap *map, const char *alias) {
@@ -416,20 +421,23 @@ static int check_boot_entity(const VcpuEntity *entity, const VcpuDef *wanted, Er
     if (wanted->online == (entity->qom_path != NULL))
         return 0;
     if (!wanted->online)
-        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
-                            "vcpu '%u' is not enabled, but QEMU starts with it: those that are not hotpluggable "
-                            "have to be the first ones, and some machines without CPU hotplug have all of theirs",
-                            id);
+        return error_report(
+            reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+            "vcpu '%u' is not enabled, but QEMU starts with it: those that are not hotpluggable "
+            "have to be the first ones, and some machines without CPU hotplug have all of theirs",
+            id);
     if (wanted->hotpluggable != TRISTATE_YES)
-        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
-                            "vcpu '%u' is enabled and not hotpluggable, but QEMU does not start with it: such "
-                            "ones have to be the first ones",
-                            id);
+        return error_report(
+            reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+            "vcpu '%u' is enabled and not hotpluggable, but QEMU does not start with it: such "
+            "ones have to be the first ones",
+            id);
     if (!vcpu_entity_can_plug(entity))
-        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
-                            "vcpu '%u' is to be hotplugged at start, but QEMU names no hotpluggable entity for "
-                            "it; hotpluggable='no' makes it one that is there from the start",
-                            id);
+        return error_report(
+            reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+            "vcpu '%u' is to be hotplugged at start, but QEMU names no hotpluggable entity for "
+            "it; hotpluggable='no' makes it one that is there from the start",
+            id);
     return 0;
 }
 
@@ -450,9 +458,11 @@ int vcpu_map_check_boot(const VcpuMap *map, const VcpuDef *wanted, unsigned n, E
 }
 
 int vcpu_map_check_affinity(const VcpuMap *map, Error **reterr) {
-    return map->has_tids ? 0
-                         : error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
-                                        "cpu affinity is not supported: QEMU runs several vCPUs on one thread");
+    return map->has_tids
+               ? 0
+               : error_report(
+                     reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                     "cpu affinity is not supported: QEMU runs several vCPUs on one thread");
 }
 
 bool vcpu_entity_can_plug(const VcpuEntity *entity) {
@@ -468,10 +478,11 @@ int vcpu_map_check_plug(const VcpuMap *map, const VcpuEntity *entity, Error **re
         lower++;
     if (lower >= entity)
         return 0;
-    return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
-                        "vcpu %u cannot be plugged before vcpu %u: this QEMU adds vCPUs by cpu-add, from low "
-                        "to high ids",
-                        entity->first_id, lower->first_id);
+    return error_report(
+        reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
+        "vcpu %u cannot be plugged before vcpu %u: this QEMU adds vCPUs by cpu-add, from low "
+        "to high ids",
+        entity->first_id, lower->first_id);
 }
 
 json_object *vcpu_entity_device_add(const VcpuEntity *entity) {

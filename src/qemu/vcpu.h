@@ -19,46 +19,50 @@ typedef enum UnplugState {
     UNPLUG_REQUESTED, /* device_del was accepted, the guest has it */
     UNPLUG_HINTED,    /* an event says it may be gone; one re-query decides */
     UNPLUG_REJECTED,  /* the guest refused; see `reason` */
-    UNPLUG_DELETED,   /* DEVICE_DELETED came for the device itself, or it is gone from the map: to be settled */
+    UNPLUG_DELETED, /* DEVICE_DELETED came for the device itself, or it is gone from the map: to be
+                       settled */
 } UnplugState;
 
 typedef struct VcpuEntity {
-    unsigned first_id;    /* id of its first vCPU */
-    unsigned n_vcpus;     /* vcpus-count: 1 on x86, threads per core on POWER */
-    char *type;           /* device_add driver; NULL: QEMU named none */
-    bool cpu_add;         /* without a type: plugged by its id with the old cpu-add, never taken away */
-    json_object *props;   /* device_add properties, QEMU's own */
-    int64_t topology[6];  /* node is not part of the order: socket, die, cluster, core, thread; -1 */
-    char *qom_path;       /* NULL: not plugged */
-    char *alias;          /* "vcpu3" when it can be unplugged, NULL for boot CPUs */
-    unsigned order;       /* 1, 2, ... as query-cpus-fast first lists them: the order of their arrival; 0: off */
+    unsigned first_id; /* id of its first vCPU */
+    unsigned n_vcpus;  /* vcpus-count: 1 on x86, threads per core on POWER */
+    char *type;        /* device_add driver; NULL: QEMU named none */
+    bool cpu_add; /* without a type: plugged by its id with the old cpu-add, never taken away */
+    json_object *props;  /* device_add properties, QEMU's own */
+    int64_t topology[6]; /* node is not part of the order: socket, die, cluster, core, thread; -1 */
+    char *qom_path;      /* NULL: not plugged */
+    char *alias;         /* "vcpu3" when it can be unplugged, NULL for boot CPUs */
+    unsigned order; /* 1, 2, ... as query-cpus-fast first lists them: the order of their arrival; 0:
+                       off */
     UnplugState unplug;
-    char *reason;         /* of a rejection */
-    bool in_progress;     /* the guest said so since somebody last looked */
+    char *reason;     /* of a rejection */
+    bool in_progress; /* the guest said so since somebody last looked */
 } VcpuEntity;
 
 typedef struct VcpuMap {
     VcpuEntity *entities; /* sorted by topology; ids count up through them */
     size_t n_entities;
-    pid_t *tids;          /* by vCPU id; 0: none or not known */
+    pid_t *tids; /* by vCPU id; 0: none or not known */
     unsigned n_vcpus;
-    bool has_tids;        /* false with TCG single: affinity is not to be had */
+    bool has_tids; /* false with TCG single: affinity is not to be had */
 } VcpuMap;
 
 /* Builds the map anew. `pid` is the emulator's: a thread id equal to it, or one seen twice, means
- * that QEMU shares threads and has_tids becomes false. Unplug states of `old` (may be NULL) carry over
- * by type and id. Errors: ERROR_INTERNAL naming what QEMU left out. */
+ * that QEMU shares threads and has_tids becomes false. Unplug states of `old` (may be NULL) carry
+ * over by type and id. Errors: ERROR_INTERNAL naming what QEMU left out. */
 int vcpu_map_build(json_object *hotpluggable, json_object *fast, pid_t pid, const VcpuMap *old,
                    VcpuMap *ret, Error **reterr);
 /* A map for a QEMU without hotpluggable entities: threads in index order. */
 int vcpu_map_build_static(json_object *fast, pid_t pid, VcpuMap *ret, Error **reterr);
-/* The same where QEMU has cpu-add (1.5 to 5.1; from 2.7 on for machine types older than that only): ids up to
- * `max` are entities that it can add. `fast` may be the answer of the older query-cpus. Facts: QEMU's
- * qapi/machine.json before 5.2 (cpu-add, CpuInfo). */
-int vcpu_map_build_cpu_add(json_object *fast, pid_t pid, unsigned max, VcpuMap *ret, Error **reterr);
+/* The same where QEMU has cpu-add (1.5 to 5.1; from 2.7 on for machine types older than that only):
+ * ids up to `max` are entities that it can add. `fast` may be the answer of the older query-cpus.
+ * Facts: QEMU's qapi/machine.json before 5.2 (cpu-add, CpuInfo). */
+int vcpu_map_build_cpu_add(json_object *fast, pid_t pid, unsigned max, VcpuMap *ret,
+                           Error **reterr);
 void vcpu_map_done(VcpuMap *map);
 
-/* The vCPUs that the guest was asked to release and still has; NULL: out of memory. Caller frees. */
+/* The vCPUs that the guest was asked to release and still has; NULL: out of memory. Caller frees.
+ */
 Bitmap *vcpu_map_pending(const VcpuMap *map);
 /* What vcpu_map_pending said to an earlier daemon: their events are evidence again. */
 void vcpu_map_set_pending(VcpuMap *map, const Bitmap *pending);
@@ -74,17 +78,21 @@ VcpuEntity *vcpu_map_by_path(VcpuMap *map, const char *path);
 /* The entity that vCPU `id` belongs to, or NULL. */
 VcpuEntity *vcpu_map_by_id(VcpuMap *map, unsigned id);
 
-/* At start: QEMU has or can plug just the vCPUs that are wanted. `wanted` is the definition's n, from before
- * the first refresh. ERROR_CONFIG_UNSUPPORTED. */
+/* At start: QEMU has or can plug just the vCPUs that are wanted. `wanted` is the definition's n,
+ * from before the first refresh. ERROR_CONFIG_UNSUPPORTED. */
 int vcpu_map_check_boot(const VcpuMap *map, const VcpuDef *wanted, unsigned n, Error **reterr);
-/* ERROR_OPERATION_INVALID where vCPUs have no threads of their own: nothing can be pinned or scheduled. */
+/* ERROR_OPERATION_INVALID where vCPUs have no threads of their own: nothing can be pinned or
+ * scheduled. */
 int vcpu_map_check_affinity(const VcpuMap *map, Error **reterr);
 
 /* Can the entity be plugged, now or after a removal? */
 bool vcpu_entity_can_plug(const VcpuEntity *entity);
-/* cpu-add goes from low to high ids: ERROR_OPERATION_UNSUPPORTED for one whose predecessor is not there. */
+/* cpu-add goes from low to high ids: ERROR_OPERATION_UNSUPPORTED for one whose predecessor is not
+ * there. */
 int vcpu_map_check_plug(const VcpuMap *map, const VcpuEntity *entity, Error **reterr);
-/* device_add's arguments for an entity: {"driver":type,"id":"vcpuN",props...}. NULL: out of memory. */
+/* device_add's arguments for an entity: {"driver":type,"id":"vcpuN",props...}. NULL: out of memory.
+ */
 json_object *vcpu_entity_device_add(const VcpuEntity *entity);
-/* The command that plugs an entity, device_add or cpu-add, and its arguments. NULL: out of memory. */
+/* The command that plugs an entity, device_add or cpu-add, and its arguments. NULL: out of memory.
+ */
 json_object *vcpu_entity_plug_command(const VcpuEntity *entity, const char **ret_command);

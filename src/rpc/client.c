@@ -137,8 +137,8 @@ static int resolve_uri(const char *uri, bool readonly, char **ret_uri, char **re
                                 "qemu+unix:///system?socket=PATH or a socket path",
                                 uri);
         value = find_socket(uri);
-        *ret_path =
-            value ? decode_value(value) : strdup(readonly ? DEFAULT_SOCKET_RO : DEFAULT_SOCKET);
+        *ret_path = value ? decode_value(value)
+                          : strdup(readonly ? DEFAULT_SOCKET_RO : DEFAULT_SOCKET);
         *ret_uri = strdup(uri);
     }
     return *ret_uri && *ret_path ? 0 : error_no_memory(reterr);
@@ -266,8 +266,8 @@ static int receive_packet(RpcClient *client, int64_t deadline, Error **reterr) {
     if (client->in_len == 0)
         client->in_size = 4;
     while (client->in_len < client->in_size) {
-        ssize_t n =
-            recv(client->fd, client->in + client->in_len, client->in_size - client->in_len, 0);
+        ssize_t n = recv(client->fd, client->in + client->in_len, client->in_size - client->in_len,
+                         0);
 
         if (n == 0)
             return connection_ended(client, reterr, 0);
@@ -329,11 +329,11 @@ static int queue_event(RpcClient *client, const FrameHeader *header, Error **ret
         client->first_event = 0;
     }
     memcpy(payload, client->in + FRAME_HEADER_SIZE, len);
-    client->events[client->first_event + client->n_events++] =
-        (RpcEvent){.program = header->program,
-                   .procedure = header->procedure,
-                   .payload = TAKE_PTR(payload),
-                   .len = len};
+    client->events[client->first_event + client->n_events++] = (RpcEvent){
+        .program = header->program,
+        .procedure = header->procedure,
+        .payload = TAKE_PTR(payload),
+        .len = len};
     return 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The client's half: a blocking connection for tools and tests. Events that arrive while a call waits
- * are queued. */
+/* The client's half: a blocking connection for tools and tests. Events that arrive while a call
+ * waits are queued. */
 #pragma once
 
 #include <rpc/rpc.h>
@@ -16,9 +16,9 @@ typedef struct RpcEvent {
     size_t len;
 } RpcEvent;
 
-/* "qemu+unix:///system?socket=PATH", "qemu:///system", "vireo:///" or a bare socket path. NULL takes
- * $VIREO_DEFAULT_URI, then the default socket /run/vireo/vireo-sock. Connects and performs AUTH_LIST,
- * CONNECT_OPEN. */
+/* "qemu+unix:///system?socket=PATH", "qemu:///system", "vireo:///" or a bare socket path. NULL
+ * takes $VIREO_DEFAULT_URI, then the default socket /run/vireo/vireo-sock. Connects and performs
+ * AUTH_LIST, CONNECT_OPEN. */
 int rpc_client_open(const char *uri, bool readonly, RpcClient **ret, Error **reterr);
 /* CONNECT_CLOSE and close; takes NULL. */
 void rpc_client_free(RpcClient *client);
@@ -32,6 +32,6 @@ const char *rpc_client_uri(const RpcClient *client);
 int rpc_client_call(RpcClient *client, uint32_t program, int32_t procedure, xdrproc_t args_xdr,
                     void *args, xdrproc_t ret_xdr, void *ret, int timeout_ms, Error **reterr);
 
-/* The next event, waiting up to timeout_ms (-1 for ever): 1 with an event (payload is the caller's),
- * 0 at the timeout, negative when the connection ended. */
+/* The next event, waiting up to timeout_ms (-1 for ever): 1 with an event (payload is the
+ * caller's), 0 at the timeout, negative when the connection ended. */
 int rpc_client_next_event(RpcClient *client, int timeout_ms, RpcEvent *ret, Error **reterr);

@@ -26,16 +26,21 @@ void frame_parse_header(const uint8_t *bytes, FrameHeader *ret) {
 }
 
 static void put_header(uint8_t *bytes, uint32_t length, const FrameHeader *header) {
-    const uint32_t words[] = {htonl(length), htonl(header->program), htonl(header->version),
-                              htonl((uint32_t)header->procedure), htonl((uint32_t)header->type),
-                              htonl(header->serial), htonl((uint32_t)header->status)};
+    const uint32_t words[] = {htonl(length),
+                              htonl(header->program),
+                              htonl(header->version),
+                              htonl((uint32_t)header->procedure),
+                              htonl((uint32_t)header->type),
+                              htonl(header->serial),
+                              htonl((uint32_t)header->status)};
 
     memcpy(bytes, words, sizeof(words));
 }
 
-/* Encodes behind the header's place; the buffer grows until it fits. xdr_sizeof would walk the payload
- * twice and is quadratic for arrays of strings in some libtirpc versions. */
-int frame_encode(const FrameHeader *header, xdrproc_t xdr, void *payload, uint8_t **ret, size_t *ret_len) {
+/* Encodes behind the header's place; the buffer grows until it fits. xdr_sizeof would walk the
+ * payload twice and is quadratic for arrays of strings in some libtirpc versions. */
+int frame_encode(const FrameHeader *header, xdrproc_t xdr, void *payload, uint8_t **ret,
+                 size_t *ret_len) {
     size_t size = FIRST_SIZE;
 
     for (;;) {
@@ -47,7 +52,8 @@ int frame_encode(const FrameHeader *header, xdrproc_t xdr, void *payload, uint8_
         if (!buffer)
             return -ENOMEM;
         if (xdr) {
-            xdrmem_create(&x, (char *)buffer + FRAME_HEADER_SIZE, size - FRAME_HEADER_SIZE, XDR_ENCODE);
+            xdrmem_create(&x, (char *)buffer + FRAME_HEADER_SIZE, size - FRAME_HEADER_SIZE,
+                          XDR_ENCODE);
             fits = xdr(&x, payload);
             used = xdr_getpos(&x);
             xdr_destroy(&x);
@@ -64,7 +70,8 @@ int frame_encode(const FrameHeader *header, xdrproc_t xdr, void *payload, uint8_
     }
 }
 
-int frame_encode_error(const FrameHeader *call, const Error *error, uint8_t **ret, size_t *ret_len) {
+int frame_encode_error(const FrameHeader *call, const Error *error, uint8_t **ret,
+                       size_t *ret_len) {
     FrameHeader header = *call;
     remote_string message = (char *)error_message(error);
     remote_string str1 = error ? error->str1 : NULL, str2 = error ? error->str2 : NULL;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* RPC packets as bytes: the length word, the six-word header, the XDR payload (WIRE.md 1.1). Pure. */
+/* RPC packets as bytes: the length word, the six-word header, the XDR payload (WIRE.md 1.1). Pure.
+ */
 #pragma once
 
 #include <rpc/rpc.h>
@@ -8,7 +9,12 @@
 
 #define FRAME_HEADER_SIZE 28u /* length word and header */
 
-typedef enum FrameType { FRAME_CALL = 0, FRAME_REPLY = 1, FRAME_MESSAGE = 2, FRAME_STREAM = 3 } FrameType;
+typedef enum FrameType {
+    FRAME_CALL = 0,
+    FRAME_REPLY = 1,
+    FRAME_MESSAGE = 2,
+    FRAME_STREAM = 3
+} FrameType;
 typedef enum FrameStatus { FRAME_OK = 0, FRAME_ERROR = 1, FRAME_CONTINUE = 2 } FrameStatus;
 
 typedef struct FrameHeader {
@@ -22,13 +28,14 @@ typedef struct FrameHeader {
 void frame_parse_header(const uint8_t *bytes, FrameHeader *ret);
 uint32_t frame_length(const uint8_t bytes[4]);
 
-/* A whole packet, malloc'ed. `xdr` NULL: no payload. -EMSGSIZE beyond RPC_LENGTH_MAX, -EINVAL when the
- * payload cannot be encoded (a string too long), -ENOMEM. */
-int frame_encode(const FrameHeader *header, xdrproc_t xdr, void *payload, uint8_t **ret, size_t *ret_len);
+/* A whole packet, malloc'ed. `xdr` NULL: no payload. -EMSGSIZE beyond RPC_LENGTH_MAX, -EINVAL when
+ * the payload cannot be encoded (a string too long), -ENOMEM. */
+int frame_encode(const FrameHeader *header, xdrproc_t xdr, void *payload, uint8_t **ret,
+                 size_t *ret_len);
 /* An error reply for the call with that header. */
 int frame_encode_error(const FrameHeader *call, const Error *error, uint8_t **ret, size_t *ret_len);
-/* Decodes a payload into zeroed memory; xdr_free is the caller's also on failure. Trailing bytes are
- * ignored. -EBADMSG when it is too short or breaks a limit. */
+/* Decodes a payload into zeroed memory; xdr_free is the caller's also on failure. Trailing bytes
+ * are ignored. -EBADMSG when it is too short or breaks a limit. */
 int frame_decode(const uint8_t *payload, size_t len, xdrproc_t xdr, void *ret);
 /* The Error in an error reply. Returns its negative errno. */
 int frame_decode_error(const uint8_t *payload, size_t len, Error **reterr);

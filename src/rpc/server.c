@@ -64,7 +64,8 @@ const RpcProgram *server_find_program(const RpcServer *server, uint32_t program)
     return NULL;
 }
 
-const RpcProc *server_find_proc(const RpcServer *server, const RpcProgram *program, uint32_t number) {
+const RpcProc *server_find_proc(const RpcServer *server, const RpcProgram *program,
+                                uint32_t number) {
     return number < PROC_NUMBER_MAX ? server->index[program - server->programs][number] : NULL;
 }
 
@@ -198,8 +199,8 @@ int rpc_listen_unix(const char *path, unsigned mode, int *ret_fd, Error **reterr
     }
     unlink(path);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, mode) < 0 ||
-        listen(fd, 128) < 0)
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+        chmod(path, mode) < 0 || listen(fd, 128) < 0)
         return error_system(reterr, FROM_RPC, errno, "cannot listen on '%s'", path);
     *ret_fd = TAKE_FD(fd);
     return 0;

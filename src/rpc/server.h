@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The server's half of libvirt's RPC: listening sockets, sessions, framing, keepalive, and one fiber
- * per call. What a call does is the daemon's business: it hands in tables of RpcProc.
+/* The server's half of libvirt's RPC: listening sockets, sessions, framing, keepalive, and one
+ * fiber per call. What a call does is the daemon's business: it hands in tables of RpcProc.
  *
  * A session handles up to RPC_MAX_ACTIVE calls at a time and leaves the rest unread. A client that
  * goes away drops its replies, never the work. See WIRE.md section 1. */
@@ -86,5 +86,5 @@ void rpc_session_enable_keepalive(RpcSession *session);
 /* Close once the reply of the running call has been written (CONNECT_CLOSE). */
 void rpc_session_close_after_reply(RpcSession *session);
 /* Queues a type 2 message. A session whose unsent queue passes 32 MiB is closed. Never suspends. */
-int rpc_session_send_event(RpcSession *session, uint32_t program, uint32_t version, int32_t procedure,
-                           xdrproc_t xdr, void *payload);
+int rpc_session_send_event(RpcSession *session, uint32_t program, uint32_t version,
+                           int32_t procedure, xdrproc_t xdr, void *payload);

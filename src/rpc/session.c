@@ -115,17 +115,18 @@ static void send_error(RpcSession *session, const FrameHeader *call, const Error
         enqueue(session, bytes, len);
 }
 
-static void send_rpc_error(RpcSession *session, const FrameHeader *call, ErrorCode code, const char *text) {
+static void send_rpc_error(RpcSession *session, const FrameHeader *call, ErrorCode code,
+                           const char *text) {
     CLEANUP_ERROR Error *error = NULL;
 
     error_set_raw(&error, FROM_RPC, code, text);
     send_error(session, call, error);
 }
 
-int rpc_session_send_event(RpcSession *session, uint32_t program, uint32_t version, int32_t procedure,
-                           xdrproc_t xdr, void *payload) {
-    FrameHeader header = {.program = program, .version = version, .procedure = procedure,
-                          .type = FRAME_MESSAGE};
+int rpc_session_send_event(RpcSession *session, uint32_t program, uint32_t version,
+                           int32_t procedure, xdrproc_t xdr, void *payload) {
+    FrameHeader header = {
+        .program = program, .version = version, .procedure = procedure, .type = FRAME_MESSAGE};
     uint8_t *bytes = NULL;
     size_t len = 0;
     int r = frame_encode(&header, xdr, payload, &bytes, &len);
@@ -237,7 +238,8 @@ static bool admit(RpcSession *session, const FrameHeader *header, const RpcProc 
         return false;
     }
     if (!session->open && !(proc->flags & RPC_PROC_BEFORE_OPEN)) {
-        send_rpc_error(session, header, ERROR_INTERNAL, "internal error: hypervisor connection not open");
+        send_rpc_error(session, header, ERROR_INTERNAL,
+                       "internal error: hypervisor connection not open");
         return false;
     }
     if (session->readonly && (proc->flags & RPC_PROC_WRITE)) {
@@ -321,7 +323,8 @@ static void on_packet(RpcSession *session, const uint8_t *bytes, size_t len) {
         return; /* stray replies, streams and messages: ignored, as libvirtd does */
     program = server_find_program(session->server, header.program);
     if (!program || program->version != header.version) {
-        snprintf(text, sizeof(text), "Cannot find program %u version %u", header.program, header.version);
+        snprintf(text, sizeof(text), "Cannot find program %u version %u", header.program,
+                 header.version);
         send_rpc_error(session, &header, ERROR_RPC, text);
         return;
     }
@@ -337,7 +340,8 @@ static void process_input(RpcSession *session) {
         uint32_t length = frame_length(session->input + used);
 
         if (length < RPC_LENGTH_MIN || length > RPC_LENGTH_MAX) {
-            log_info("a client (pid %d) sent a packet of %u bytes, closing it", (int)session->pid, length);
+            log_info("a client (pid %d) sent a packet of %u bytes, closing it", (int)session->pid,
+                     length);
             session_close(session);
             return;
         }
@@ -353,7 +357,8 @@ static void process_input(RpcSession *session) {
     update_io(session);
 }
 
-/* Room for the packet that is coming, but only as it comes: a length word alone allocates nothing. */
+/* Room for the packet that is coming, but only as it comes: a length word alone allocates nothing.
+ */
 static int make_room(RpcSession *session) {
     size_t size = session->input_size * 2;
     uint8_t *bigger;
@@ -420,8 +425,12 @@ int session_new(RpcServer *server, int fd, bool readonly, RpcSession **ret) {
     int r = -ENOMEM;
 
     if (session) {
-        *session = (RpcSession){.server = server, .n_refs = 1, .fd = fd, .readonly = readonly,
-                                .input_size = INPUT_FIRST, .last_input = now_usec()};
+        *session = (RpcSession){.server = server,
+                                .n_refs = 1,
+                                .fd = fd,
+                                .readonly = readonly,
+                                .input_size = INPUT_FIRST,
+                                .last_input = now_usec()};
         session->output_tail = &session->output;
         session->input = malloc(INPUT_FIRST);
         getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);

@@ -38,7 +38,8 @@ int session_new(RpcServer *server, int fd, bool readonly, RpcSession **ret);
 void session_close(RpcSession *session);
 
 const RpcProgram *server_find_program(const RpcServer *server, uint32_t program);
-const RpcProc *server_find_proc(const RpcServer *server, const RpcProgram *program, uint32_t number);
+const RpcProc *server_find_proc(const RpcServer *server, const RpcProgram *program,
+                                uint32_t number);
 /* From session_close, once. */
 void server_forget(RpcServer *server, RpcSession *session);
 void server_session_done(RpcServer *server, RpcSession *session);

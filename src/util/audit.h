@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Records for the host's audit log: that a machine started or stopped (VIRT_CONTROL) and which resources it
- * was given (VIRT_RESOURCE), field by field as libvirt writes them (its docs/auditlog.rst), since ausearch,
- * auvirt and people's rules look for those. The kernel adds who; libaudit adds exe, hostname, addr, terminal
- * and res.
+/* Records for the host's audit log: that a machine started or stopped (VIRT_CONTROL) and which
+ * resources it was given (VIRT_RESOURCE), field by field as libvirt writes them (its
+ * docs/auditlog.rst), since ausearch, auvirt and people's rules look for those. The kernel adds
+ * who; libaudit adds exe, hostname, addr, terminal and res.
  *
- * A text is built by one pure function and sent by another. Names and paths come from users: they are encoded
- * the way libaudit's readers expect, so that no name can forge a field. */
+ * A text is built by one pure function and sent by another. Names and paths come from users: they
+ * are encoded the way libaudit's readers expect, so that no name can forge a field. */
 #pragma once
 
 #include <sys/types.h>
@@ -36,31 +36,34 @@ typedef struct AuditVm {
     const char *uuid; /* as text */
 } AuditVm;
 
-/* Texts: NULL when out of memory; the caller frees. `resource`, `op`, `reason`, `acl` are words of our own
- * ("vcpu", "start", "booted"), written as they are; the rest is encoded, NULL as "?". A value of more than
- * 1024 bytes is cut: a record has 8970. */
+/* Texts: NULL when out of memory; the caller frees. `resource`, `op`, `reason`, `acl` are words of
+ * our own
+ * ("vcpu", "start", "booted"), written as they are; the rest is encoded, NULL as "?". A value of
+ * more than 1024 bytes is cut: a record has 8970. */
 char *audit_control_text(const AuditVm *vm, const char *op, const char *reason, pid_t pid);
 /* resrc=vcpu old-vcpu=5 new-vcpu=6; mem is in KiB. */
-char *audit_count_text(const AuditVm *vm, const char *resource, const char *reason, uint64_t old_count,
-                       uint64_t new_count);
+char *audit_count_text(const AuditVm *vm, const char *resource, const char *reason,
+                       uint64_t old_count, uint64_t new_count);
 /* resrc=disk old-disk="?" new-disk="/x"; likewise net (MAC addresses), fs, rng, chardev. */
-char *audit_device_text(const AuditVm *vm, const char *resource, const char *reason, const char *old_source,
-                        const char *new_source);
+char *audit_device_text(const AuditVm *vm, const char *resource, const char *reason,
+                        const char *old_source, const char *new_source);
 /* resrc=tpm device="/dev/tpm0", and others of one field. */
-char *audit_field_text(const AuditVm *vm, const char *resource, const char *reason, const char *field,
-                       const char *value);
-/* resrc=cgroup: what a group may use. `path` NULL: class=all. rdev is "MM:mm" in hex for a device. */
+char *audit_field_text(const AuditVm *vm, const char *resource, const char *reason,
+                       const char *field, const char *value);
+/* resrc=cgroup: what a group may use. `path` NULL: class=all. rdev is "MM:mm" in hex for a device.
+ */
 char *audit_cgroup_text(const AuditVm *vm, const char *reason, const char *cgroup, const char *path,
                         const char *acl);
 
-/* Opens the kernel's audit socket. With REQUIRED, a host without audit or with audit switched off is an
- * error; otherwise the auditor is made and stays quiet. */
+/* Opens the kernel's audit socket. With REQUIRED, a host without audit or with audit switched off
+ * is an error; otherwise the auditor is made and stays quiet. */
 int auditor_new(AuditLevel level, Auditor **ret, Error **reterr);
 void auditor_free(Auditor *auditor);
 DEFINE_CLEANUP(Auditor *, auditor_free)
 /* Is there a socket to write to? */
 bool auditor_is_active(const Auditor *auditor);
 
-/* Writes one record; waits for the kernel's answer: on a fiber, call it on a worker. Any thread, one at a
- * time. Takes NULL for a text that could not be built. Fails only when audit is required. */
+/* Writes one record; waits for the kernel's answer: on a fiber, call it on a worker. Any thread,
+ * one at a time. Takes NULL for a text that could not be built. Fails only when audit is required.
+ */
 int auditor_send(Auditor *auditor, AuditType type, const char *text, bool success, Error **reterr);

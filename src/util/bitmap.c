@@ -276,6 +276,7 @@ int bitmap_from_bytes(const uint8_t *bytes, size_t len, Bitmap **ret) {
 
 void bitmap_to_bytes(const Bitmap *map, uint8_t *bytes, size_t len) {
     memset(bytes, 0, len);
-    for (int bit = bitmap_next(map, 0); bit >= 0 && (size_t)bit / 8 < len; bit = bitmap_next(map, bit + 1))
+    for (int bit = bitmap_next(map, 0); bit >= 0 && (size_t)bit / 8 < len;
+         bit = bitmap_next(map, bit + 1))
         bytes[bit / 8] |= 1u << (bit % 8);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Files and directories of a hierarchy: one openat each, and sentences that name the controller, the file
- * and the group. */
+/* Files and directories of a hierarchy: one openat each, and sentences that name the controller,
+ * the file and the group. */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -22,7 +22,8 @@ static int open_file(const CgroupPlace *place, const char *child, const char *fi
 }
 
 /* One write: the kernel takes each one as a command of its own. */
-int cgroup_write_quiet(const CgroupPlace *place, const char *child, const char *file, const char *text) {
+int cgroup_write_quiet(const CgroupPlace *place, const char *child, const char *file,
+                       const char *text) {
     CLEANUP_CLOSE int fd = open_file(place, child, file, O_WRONLY | O_TRUNC);
     ssize_t n;
 
@@ -87,18 +88,18 @@ static const char *controller_of(const CgroupPlace *place, const char *file) {
     return first == CGROUP_CONTROLLER_MAX ? "?" : cgroup_controller_name(first);
 }
 
-int cgroup_write_error(const CgroupPlace *place, const char *child, const char *file, const char *text,
-                       int errnum, const char *hint, Error **reterr) {
+int cgroup_write_error(const CgroupPlace *place, const char *child, const char *file,
+                       const char *text, int errnum, const char *hint, Error **reterr) {
     errnum = abs(errnum);
     if (errnum == EROFS)
         hint = "the file system is mounted read-only; mount it read-write for the daemon";
     else if (errnum == ENOENT && !*hint)
         hint = "the kernel or the group has no such file";
     return error_system(reterr, FROM_CGROUP, errnum,
-                        "cannot write '%s' to %s of cgroup '%s%s%s' (controller %s at '%s')%s%s", text, file,
-                        child && !place->path[0] ? "" : cgroup_place_name(place), child ? "/" : "",
-                        child ? child : "", controller_of(place, file), place->hierarchy->mount_point,
-                        *hint ? "; " : "", hint);
+                        "cannot write '%s' to %s of cgroup '%s%s%s' (controller %s at '%s')%s%s",
+                        text, file, child && !place->path[0] ? "" : cgroup_place_name(place),
+                        child ? "/" : "", child ? child : "", controller_of(place, file),
+                        place->hierarchy->mount_point, *hint ? "; " : "", hint);
 }
 
 int cgroup_write(const CgroupPlace *place, const char *child, const char *file, const char *text,
@@ -116,16 +117,17 @@ int cgroup_write_u64(const CgroupPlace *place, const char *child, const char *fi
     return cgroup_write(place, child, file, text, reterr);
 }
 
-int cgroup_read(const CgroupPlace *place, const char *child, const char *file, char **ret, Error **reterr) {
+int cgroup_read(const CgroupPlace *place, const char *child, const char *file, char **ret,
+                Error **reterr) {
     int r = cgroup_read_quiet(place, child, file, ret);
 
     if (r == -ENOMEM)
         return error_no_memory(reterr);
     if (r < 0)
-        return error_system(reterr, FROM_CGROUP, r,
-                            "cannot read %s of cgroup '%s%s%s' (controller %s at '%s')", file,
-                            child && !place->path[0] ? "" : cgroup_place_name(place), child ? "/" : "",
-                            child ? child : "", controller_of(place, file), place->hierarchy->mount_point);
+        return error_system(
+            reterr, FROM_CGROUP, r, "cannot read %s of cgroup '%s%s%s' (controller %s at '%s')",
+            file, child && !place->path[0] ? "" : cgroup_place_name(place), child ? "/" : "",
+            child ? child : "", controller_of(place, file), place->hierarchy->mount_point);
     return 0;
 }
 
@@ -151,12 +153,14 @@ int cgroup_read_list(const CgroupPlace *place, const char *child, const char *fi
     if (r == -ENOMEM)
         return error_no_memory(reterr);
     if (r < 0)
-        return error_report(reterr, FROM_CGROUP, ERROR_INTERNAL, "%s of cgroup '%s' is not a list: '%s'",
-                            file, cgroup_place_name(place), text);
+        return error_report(reterr, FROM_CGROUP, ERROR_INTERNAL,
+                            "%s of cgroup '%s' is not a list: '%s'", file, cgroup_place_name(place),
+                            text);
     return 0;
 }
 
-int cgroup_place_open(const CgroupHierarchy *hierarchy, const char *path, size_t length, CgroupPlace *ret) {
+int cgroup_place_open(const CgroupHierarchy *hierarchy, const char *path, size_t length,
+                      CgroupPlace *ret) {
     CLEANUP_CLOSE int fd = open(hierarchy->mount_point, O_PATH | O_DIRECTORY | O_CLOEXEC);
     CLEANUP_FREE char *copy = strndup(path, length);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Which controllers the host has, where they are mounted and in which version: proc_pid_mountinfo(5),
- * cgroups(7). A host may have both: those that no v1 hierarchy took are in v2 (hybrid). */
+/* Which controllers the host has, where they are mounted and in which version:
+ * proc_pid_mountinfo(5), cgroups(7). A host may have both: those that no v1 hierarchy took are in
+ * v2 (hybrid). */
 #include <stdio.h>
 
 #include "util/cgroup-internal.h"
@@ -28,7 +29,8 @@ typedef struct Mount {
     char *options, *super_options;
 } Mount;
 
-/* "36 35 98:0 ROOT MOUNT_POINT OPTIONS [FIELD...] - TYPE SOURCE SUPER_OPTIONS": cuts the line up. */
+/* "36 35 98:0 ROOT MOUNT_POINT OPTIONS [FIELD...] - TYPE SOURCE SUPER_OPTIONS": cuts the line up.
+ */
 static bool parse_line(char *line, Mount *ret) {
     char *rest = strstr(line, " - "), *fields[6] = {NULL}, *tail[3] = {NULL};
 
@@ -94,16 +96,18 @@ static unsigned all_controllers(const CgroupHost *host) {
     return found;
 }
 
-/* A hierarchy that is mounted twice (a read-only copy in a container's tree) counts once: the one that can
- * be written. */
-static CgroupHierarchy *same_hierarchy(CgroupHost *host, const CgroupOps *ops, unsigned controllers) {
+/* A hierarchy that is mounted twice (a read-only copy in a container's tree) counts once: the one
+ * that can be written. */
+static CgroupHierarchy *same_hierarchy(CgroupHost *host, const CgroupOps *ops,
+                                       unsigned controllers) {
     for (size_t i = 0; i < host->n_hierarchies; i++)
         if (host->hierarchies[i].ops == ops && host->hierarchies[i].controllers == controllers)
             return &host->hierarchies[i];
     return NULL;
 }
 
-static int add_hierarchy(CgroupHost *host, const CgroupOps *ops, unsigned controllers, const Mount *mount) {
+static int add_hierarchy(CgroupHost *host, const CgroupOps *ops, unsigned controllers,
+                         const Mount *mount) {
     bool read_only = has_option(mount->options, "ro") || has_option(mount->super_options, "ro");
     CgroupHierarchy *to = same_hierarchy(host, ops, controllers);
     CLEANUP_FREE char *mount_point = NULL, *root = NULL;
@@ -164,7 +168,8 @@ int cgroup_host_new(const char *proc, CgroupHost **ret, Error **reterr) {
         return error_no_memory(reterr);
     r = file_read(path, PROC_LIMIT, &text, NULL);
     if (r < 0)
-        return error_system(reterr, FROM_CGROUP, r, "cannot read '%s', which tells where cgroups are", path);
+        return error_system(reterr, FROM_CGROUP, r,
+                            "cannot read '%s', which tells where cgroups are", path);
     if (read_mounts(host, text, "cgroup") < 0 || read_mounts(host, text, "cgroup2") < 0)
         return error_no_memory(reterr);
     *ret = TAKE_PTR(host);
@@ -197,7 +202,8 @@ int cgroup_host_version(const CgroupHost *host, CgroupController controller) {
 }
 
 /* The path behind "N:NAMES:" whose NAMES have the controller; "0::" is v2's. Cuts the text up. */
-static const char *group_line(char *text, const CgroupHierarchy *hierarchy, CgroupController controller) {
+static const char *group_line(char *text, const CgroupHierarchy *hierarchy,
+                              CgroupController controller) {
     for (char *line; (line = strsep(&text, "\n"));) {
         char *names = strchr(line, ':'), *path = names ? strchr(++names, ':') : NULL;
 
@@ -214,8 +220,8 @@ static const char *group_line(char *text, const CgroupHierarchy *hierarchy, Cgro
 int cgroup_host_group_of(const CgroupHost *host, CgroupController controller, pid_t pid, char **ret,
                          Error **reterr) {
     const CgroupHierarchy *hierarchy = hierarchy_of(host, controller);
-    CLEANUP_FREE char *path =
-        pid ? strf("%s/%d/cgroup", host->proc, pid) : path_join(host->proc, "self/cgroup");
+    CLEANUP_FREE char *path = pid ? strf("%s/%d/cgroup", host->proc, pid)
+                                  : path_join(host->proc, "self/cgroup");
     CLEANUP_FREE char *text = NULL;
     const char *group;
     size_t length;
@@ -225,14 +231,16 @@ int cgroup_host_group_of(const CgroupHost *host, CgroupController controller, pi
         return error_no_memory(reterr);
     if (!hierarchy)
         return error_report(reterr, FROM_CGROUP, ERROR_OPERATION_INVALID,
-                            "this host has no cgroup controller '%s'", cgroup_controller_name(controller));
+                            "this host has no cgroup controller '%s'",
+                            cgroup_controller_name(controller));
     r = file_read(path, PROC_LIMIT, &text, NULL);
     if (r < 0)
         return error_system(reterr, FROM_CGROUP, r, "cannot read '%s'", path);
     group = group_line(text, hierarchy, controller);
     if (!group)
-        return error_report(reterr, FROM_CGROUP, ERROR_INTERNAL, "'%s' names no group of controller '%s'",
-                            path, cgroup_controller_name(controller));
+        return error_report(reterr, FROM_CGROUP, ERROR_INTERNAL,
+                            "'%s' names no group of controller '%s'", path,
+                            cgroup_controller_name(controller));
     /* A bind mount shows the tree from `root` on only. */
     length = streq(hierarchy->root, "/") ? 0 : strlen(hierarchy->root);
     if (strncmp(group, hierarchy->root, length) == 0 && strchr("/", group[length]))

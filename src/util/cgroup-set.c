@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What is put into the groups of a tree and read back: threads, cpuset, weight and bandwidth, usage. */
+/* What is put into the groups of a tree and read back: threads, cpuset, weight and bandwidth,
+ * usage. */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -22,7 +23,8 @@ static int not_available(const CgroupTree *tree, CgroupController controller, Er
                         why ? why : "no hierarchy of this host has it");
 }
 
-static const CgroupPlace *find_place(const CgroupTree *tree, CgroupController controller, const char *child) {
+static const CgroupPlace *find_place(const CgroupTree *tree, CgroupController controller,
+                                     const char *child) {
     for (size_t i = 0; i < tree->n_places; i++)
         if (usable(&tree->places[i], child) & CGROUP_BIT(controller))
             return &tree->places[i];
@@ -34,7 +36,8 @@ int cgroup_tree_require(const CgroupTree *tree, CgroupController controller, Err
     return find_place(tree, controller, "") ? 0 : not_available(tree, controller, reterr);
 }
 
-/* Threads ----------------------------------------------------------------------------------------- */
+/* Threads -----------------------------------------------------------------------------------------
+ */
 
 static const char *attach_hint(const CgroupPlace *place, int errnum) {
     bool v2 = place->hierarchy->ops->version == 2;
@@ -60,10 +63,12 @@ static int write_thread(const CgroupPlace *place, const char *child, const char 
     snprintf(text, sizeof(text), "%d", tid);
     r = cgroup_write_quiet(place, child, file, text);
     if (r == -ESRCH) {
-        error_report(reterr, FROM_CGROUP, ERROR_OPERATION_INVALID, "thread %d no longer exists", tid);
+        error_report(reterr, FROM_CGROUP, ERROR_OPERATION_INVALID, "thread %d no longer exists",
+                     tid);
         return r;
     }
-    return r < 0 ? cgroup_write_error(place, child, file, text, r, attach_hint(place, r), reterr) : 0;
+    return r < 0 ? cgroup_write_error(place, child, file, text, r, attach_hint(place, r), reterr)
+                 : 0;
 }
 
 int cgroup_tree_adopt(CgroupTree *tree, pid_t pid, Error **reterr) {
@@ -80,31 +85,34 @@ int cgroup_tree_attach(CgroupTree *tree, const char *child, pid_t tid, Error **r
 
     assert(tid > 0 && child);
     for (size_t i = 0; i < tree->n_places && r >= 0; i++)
-        r = write_thread(&tree->places[i], child, tree->places[i].hierarchy->ops->threads, tid, reterr);
+        r = write_thread(&tree->places[i], child, tree->places[i].hierarchy->ops->threads, tid,
+                         reterr);
     return r;
 }
 
-/* cpuset ------------------------------------------------------------------------------------------ */
+/* cpuset ------------------------------------------------------------------------------------------
+ */
 
 typedef struct Set {
     const Bitmap *wanted;
     const char *file, *effective, *noun;
 } Set;
 
-static int clipped(const CgroupPlace *group, bool is_top, const CgroupPlace *place, const char *child,
-                   const Set *set, const Bitmap *has, Error **reterr) {
+static int clipped(const CgroupPlace *group, bool is_top, const CgroupPlace *place,
+                   const char *child, const Set *set, const Bitmap *has, Error **reterr) {
     CLEANUP_FREE char *wanted = bitmap_format(set->wanted), *text = bitmap_format(has);
 
     if (!wanted || !text)
         return error_no_memory(reterr);
     return error_report(reterr, FROM_CGROUP, ERROR_CONFIG_UNSUPPORTED,
                         "cgroup '%s%s%s' cannot have %s '%s': %s '%s' has only '%s'",
-                        cgroup_place_name(place), child && *child ? "/" : "", child ? child : "", set->noun, wanted,
-                        is_top ? "the host at" : "the group",
+                        cgroup_place_name(place), child && *child ? "/" : "", child ? child : "",
+                        set->noun, wanted, is_top ? "the host at" : "the group",
                         is_top ? group->hierarchy->mount_point : cgroup_place_name(group), text);
 }
 
-/* Names the highest group above `child` (or above the place) that lacks some of the set. 0: none does. */
+/* Names the highest group above `child` (or above the place) that lacks some of the set. 0: none
+ * does. */
 static int find_clip(const CgroupPlace *place, const char *child, const Set *set, Error **reterr) {
     for (size_t at = 0, next = 1; next > 0; at = next) {
         CLEANUP_CGROUP_PLACE CgroupPlace group = {.fd = -1};
@@ -122,8 +130,8 @@ static int find_clip(const CgroupPlace *place, const char *child, const Set *set
     return 0;
 }
 
-/* v2 takes a set that its ancestors do not have and silently uses another one, so it is looked at before;
- * the quick look at the direct parent decides, the walk is for the sentence. */
+/* v2 takes a set that its ancestors do not have and silently uses another one, so it is looked at
+ * before; the quick look at the direct parent decides, the walk is for the sentence. */
 static int check_set(const CgroupPlace *place, const char *child, const Set *set, Error **reterr) {
     CLEANUP_BITMAP Bitmap *has = NULL;
 
@@ -133,8 +141,8 @@ static int check_set(const CgroupPlace *place, const char *child, const Set *set
     return find_clip(place, child, set, reterr);
 }
 
-/* v1 refuses: EACCES for more than the parent has, EINVAL for what is not online, ERANGE for what the
- * kernel could never have. */
+/* v1 refuses: EACCES for more than the parent has, EINVAL for what is not online, ERANGE for what
+ * the kernel could never have. */
 static int write_set(const CgroupPlace *place, const char *child, const Set *set, Error **reterr) {
     CLEANUP_FREE char *text = bitmap_format(set->wanted);
     int r;
@@ -151,13 +159,16 @@ static int write_set(const CgroupPlace *place, const char *child, const Set *set
         if (clip < 0)
             return clip;
     }
-    return r < 0 ? cgroup_write_error(
-                       place, child, set->file, text, r,
-                       r == -EBUSY ? "a group below it, or an exclusive one beside it, has more" : "", reterr)
-                 : 0;
+    return r < 0
+               ? cgroup_write_error(
+                     place, child, set->file, text, r,
+                     r == -EBUSY ? "a group below it, or an exclusive one beside it, has more" : "",
+                     reterr)
+               : 0;
 }
 
-static int set_cpuset(CgroupTree *tree, const char *child, const CgroupValues *values, Error **reterr) {
+static int set_cpuset(CgroupTree *tree, const char *child, const CgroupValues *values,
+                      Error **reterr) {
     const CgroupPlace *place = find_place(tree, CGROUP_CPUSET, child);
     int r = 0;
 
@@ -166,14 +177,14 @@ static int set_cpuset(CgroupTree *tree, const char *child, const CgroupValues *v
     if (!place)
         return not_available(tree, CGROUP_CPUSET, reterr);
     if (values->cpus)
-        r = write_set(
-            place, child,
-            &(Set){values->cpus, place->hierarchy->ops->cpus, place->hierarchy->ops->effective_cpus, "CPUs"},
-            reterr);
+        r = write_set(place, child,
+                      &(Set){values->cpus, place->hierarchy->ops->cpus,
+                             place->hierarchy->ops->effective_cpus, "CPUs"},
+                      reterr);
     if (r >= 0 && values->mems)
         r = write_set(place, child,
-                      &(Set){values->mems, place->hierarchy->ops->mems, place->hierarchy->ops->effective_mems,
-                             "memory nodes"},
+                      &(Set){values->mems, place->hierarchy->ops->mems,
+                             place->hierarchy->ops->effective_mems, "memory nodes"},
                       reterr);
     return r;
 }
@@ -183,7 +194,8 @@ int cgroup_tree_check_cpus(CgroupTree *tree, const Bitmap *cpus, Error **reterr)
 
     if (!place)
         return not_available(tree, CGROUP_CPUSET, reterr);
-    return check_set(place, "", &(Set){cpus, NULL, place->hierarchy->ops->effective_cpus, "CPUs"}, reterr);
+    return check_set(place, "", &(Set){cpus, NULL, place->hierarchy->ops->effective_cpus, "CPUs"},
+                     reterr);
 }
 
 /* The top has what the host has, and no file to write. */
@@ -201,7 +213,8 @@ int cgroup_tree_give_back(CgroupTree *tree, const Bitmap *cpus, Error **reterr) 
         next = cgroup_path_next(place->path, at);
         r = cgroup_place_open(place->hierarchy, place->path, at, &group);
         if (r < 0)
-            return error_system(reterr, FROM_CGROUP, r, "cannot open cgroup '%.*s'", (int)at, place->path);
+            return error_system(reterr, FROM_CGROUP, r, "cannot open cgroup '%.*s'", (int)at,
+                                place->path);
         r = cgroup_read_list(&group, NULL, place->hierarchy->ops->cpus, &has, reterr);
         if (r < 0)
             return r;
@@ -213,15 +226,18 @@ int cgroup_tree_give_back(CgroupTree *tree, const Bitmap *cpus, Error **reterr) 
         } else if (!bitmap_is_subset(given, has)) {
             CLEANUP_FREE char *text = bitmap_union(has, given) >= 0 ? bitmap_format(has) : NULL;
 
-            r = text ? cgroup_write(&group, NULL, place->hierarchy->ops->cpus, text, reterr) : error_no_memory(reterr);
+            r = text ? cgroup_write(&group, NULL, place->hierarchy->ops->cpus, text, reterr)
+                     : error_no_memory(reterr);
         }
     }
     return r;
 }
 
-/* Everything -------------------------------------------------------------------------------------- */
+/* Everything --------------------------------------------------------------------------------------
+ */
 
-int cgroup_tree_set(CgroupTree *tree, const char *child, const CgroupValues *values, Error **reterr) {
+int cgroup_tree_set(CgroupTree *tree, const char *child, const CgroupValues *values,
+                    Error **reterr) {
     const CgroupPlace *place = find_place(tree, CGROUP_CPU, child);
     int r = cgroup_values_check(values, reterr);
 
@@ -234,12 +250,14 @@ int cgroup_tree_set(CgroupTree *tree, const char *child, const CgroupValues *val
     if (values->shares)
         r = place->hierarchy->ops->set_shares(place, child, values->shares, reterr);
     if (r >= 0 && (values->period || values->quota))
-        r = place->hierarchy->ops->set_bandwidth(place, child, values->period, values->quota, reterr);
+        r = place->hierarchy->ops->set_bandwidth(place, child, values->period, values->quota,
+                                                 reterr);
     return r;
 }
 
-/* The thread moves before the sets are narrowed: v2 lets a group without threads have any set, and checks
- * nothing then; v1 needs the parent's set in it before a thread may enter, which add has seen to. */
+/* The thread moves before the sets are narrowed: v2 lets a group without threads have any set, and
+ * checks nothing then; v1 needs the parent's set in it before a thread may enter, which add has
+ * seen to. */
 int cgroup_tree_place(CgroupTree *tree, const char *child, pid_t tid, const CgroupValues *values,
                       Error **reterr) {
     int r = cgroup_values_check(values, reterr);
@@ -251,7 +269,8 @@ int cgroup_tree_place(CgroupTree *tree, const char *child, pid_t tid, const Cgro
     return r >= 0 ? cgroup_tree_set(tree, child, values, reterr) : r;
 }
 
-static int get_cpuset(const CgroupPlace *place, const char *child, CgroupState *state, Error **reterr) {
+static int get_cpuset(const CgroupPlace *place, const char *child, CgroupState *state,
+                      Error **reterr) {
     const CgroupOps *ops = place->hierarchy->ops;
     int r = cgroup_read_list(place, child, ops->cpus, &state->cpus, reterr);
 
@@ -259,7 +278,9 @@ static int get_cpuset(const CgroupPlace *place, const char *child, CgroupState *
         r = cgroup_read_list(place, child, ops->mems, &state->mems, reterr);
     if (r >= 0)
         r = cgroup_read_list(place, child, ops->effective_cpus, &state->effective_cpus, reterr);
-    return r >= 0 ? cgroup_read_list(place, child, ops->effective_mems, &state->effective_mems, reterr) : r;
+    return r >= 0
+               ? cgroup_read_list(place, child, ops->effective_mems, &state->effective_mems, reterr)
+               : r;
 }
 
 int cgroup_tree_get(CgroupTree *tree, const char *child, CgroupState *ret, Error **reterr) {
@@ -284,7 +305,8 @@ int cgroup_tree_usage(CgroupTree *tree, const char *child, CgroupUsage *ret, Err
         return not_available(tree, CGROUP_CPUACCT, reterr);
     for (size_t i = 0; i < tree->n_places; i++) {
         const CgroupPlace *place = &tree->places[i];
-        int r = place->hierarchy->ops->get_usage(place, child, usable(place, child), &usage, reterr);
+        int r = place->hierarchy->ops->get_usage(place, child, usable(place, child), &usage,
+                                                 reterr);
 
         if (r < 0)
             return r;
@@ -294,7 +316,8 @@ int cgroup_tree_usage(CgroupTree *tree, const char *child, CgroupUsage *ret, Err
 }
 
 /* v1's cpuacct.usage_percpu: numbers with spaces between, one for each possible CPU. */
-int cgroup_tree_usage_percpu(CgroupTree *tree, const char *child, uint64_t **ret, size_t *ret_n, Error **reterr) {
+int cgroup_tree_usage_percpu(CgroupTree *tree, const char *child, uint64_t **ret, size_t *ret_n,
+                             Error **reterr) {
     const CgroupPlace *place = find_place(tree, CGROUP_CPUACCT, child);
     CLEANUP_FREE char *text = NULL;
     CLEANUP_FREE uint64_t *list = NULL;
@@ -309,7 +332,8 @@ int cgroup_tree_usage_percpu(CgroupTree *tree, const char *child, uint64_t **ret
     r = cgroup_read(place, child, "cpuacct.usage_percpu", &text, reterr);
     if (r < 0)
         return r;
-    list = calloc(strlen(text) / 2 + 1, sizeof(uint64_t)); /* each number has a space or the end behind it */
+    list = calloc(strlen(text) / 2 + 1,
+                  sizeof(uint64_t)); /* each number has a space or the end behind it */
     if (!list)
         return error_no_memory(reterr);
     for (char *at = text, *end;; at = end) {
@@ -330,7 +354,8 @@ size_t cgroup_tree_watch(const CgroupTree *tree, const char *child, int inotify_
     for (size_t i = 0; i < tree->n_places; i++) {
         char path[NAME_MAX + 64];
 
-        snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", tree->places[i].fd, child ? child : ".");
+        snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", tree->places[i].fd,
+                 child ? child : ".");
         ret[n] = inotify_add_watch(inotify_fd, path, IN_MODIFY | IN_ONLYDIR);
         n += ret[n] >= 0;
     }

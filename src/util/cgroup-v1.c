@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* cgroup v1 (kernel: admin-guide/cgroup-v1/cpusets.rst, scheduler/sched-bwc.rst). A new cpuset group has no
- * CPUs and no memory nodes and takes no thread until it has both; a child's quota is checked against every
- * group above it. */
+/* cgroup v1 (kernel: admin-guide/cgroup-v1/cpusets.rst, scheduler/sched-bwc.rst). A new cpuset
+ * group has no CPUs and no memory nodes and takes no thread until it has both; a child's quota is
+ * checked against every group above it. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -31,7 +31,8 @@ static int hand_down(CgroupPlace *place, bool write, char **missing) {
     return 0;
 }
 
-static int set_shares(const CgroupPlace *place, const char *child, uint64_t shares, Error **reterr) {
+static int set_shares(const CgroupPlace *place, const char *child, uint64_t shares,
+                      Error **reterr) {
     return cgroup_write_u64(place, child, "cpu.shares", shares, reterr);
 }
 
@@ -46,8 +47,9 @@ static bool is_tighter(const CgroupPlace *group, uint64_t period, int64_t quota)
 }
 
 /* EINVAL does not say which group is in the way: finds it, the highest one. */
-static int bandwidth_error(const CgroupPlace *place, const char *child, const char *file, const char *text,
-                           uint64_t period, int64_t quota, int errnum, Error **reterr) {
+static int bandwidth_error(const CgroupPlace *place, const char *child, const char *file,
+                           const char *text, uint64_t period, int64_t quota, int errnum,
+                           Error **reterr) {
     char hint[512] = "";
 
     if (errnum != -EINVAL)
@@ -60,7 +62,8 @@ static int bandwidth_error(const CgroupPlace *place, const char *child, const ch
             break; /* the group itself */
         if (cgroup_place_open(place->hierarchy, place->path, at, &group) == 0 &&
             is_tighter(&group, period, quota))
-            snprintf(hint, sizeof(hint), "its ancestor '%s' has a smaller quota", cgroup_place_name(&group));
+            snprintf(hint, sizeof(hint), "its ancestor '%s' has a smaller quota",
+                     cgroup_place_name(&group));
     }
     if (!*hint)
         snprintf(hint, sizeof(hint), "a group below it may use more than that");
@@ -76,7 +79,9 @@ static int write_period(const CgroupPlace *place, const char *child, uint64_t pe
         return 0;
     snprintf(text, sizeof(text), "%" PRIu64, period);
     r = cgroup_write_quiet(place, child, "cpu.cfs_period_us", text);
-    return r < 0 ? bandwidth_error(place, child, "cpu.cfs_period_us", text, period, quota, r, reterr) : 0;
+    return r < 0
+               ? bandwidth_error(place, child, "cpu.cfs_period_us", text, period, quota, r, reterr)
+               : 0;
 }
 
 static int write_quota(const CgroupPlace *place, const char *child, uint64_t period, int64_t quota,
@@ -88,13 +93,15 @@ static int write_quota(const CgroupPlace *place, const char *child, uint64_t per
         return 0;
     snprintf(text, sizeof(text), "%" PRId64, quota < 0 ? INT64_C(-1) : quota);
     r = cgroup_write_quiet(place, child, "cpu.cfs_quota_us", text);
-    return r < 0 ? bandwidth_error(place, child, "cpu.cfs_quota_us", text, period, quota, r, reterr) : 0;
+    return r < 0 ? bandwidth_error(place, child, "cpu.cfs_quota_us", text, period, quota, r, reterr)
+                 : 0;
 }
 
-/* Two files, and each write is checked against the ancestors alone. A period that grows goes first, one
- * that shrinks goes last: so the share in between is never more than the larger one of before and after. */
-static int set_bandwidth(const CgroupPlace *place, const char *child, uint64_t period, int64_t quota,
-                         Error **reterr) {
+/* Two files, and each write is checked against the ancestors alone. A period that grows goes first,
+ * one that shrinks goes last: so the share in between is never more than the larger one of before
+ * and after. */
+static int set_bandwidth(const CgroupPlace *place, const char *child, uint64_t period,
+                         int64_t quota, Error **reterr) {
     int64_t old_period = 0, old_quota = 0;
     int r = cgroup_read_i64(place, child, "cpu.cfs_period_us", &old_period, reterr);
 
@@ -110,7 +117,8 @@ static int set_bandwidth(const CgroupPlace *place, const char *child, uint64_t p
     return r < 0 ? r : write_period(place, child, period, quota ? quota : old_quota, reterr);
 }
 
-static int get_cpu(const CgroupPlace *place, const char *child, CgroupState *state, Error **reterr) {
+static int get_cpu(const CgroupPlace *place, const char *child, CgroupState *state,
+                   Error **reterr) {
     int64_t shares = 0, period = 0, quota = 0;
     int r = cgroup_read_i64(place, child, "cpu.shares", &shares, reterr);
 
@@ -127,7 +135,8 @@ static int get_cpu(const CgroupPlace *place, const char *child, CgroupState *sta
 }
 
 /* cpuacct.usage_user and _sys came with Linux 4.8; before it the two stay 0. */
-static int get_time(const CgroupPlace *place, const char *child, CgroupUsage *usage, Error **reterr) {
+static int get_time(const CgroupPlace *place, const char *child, CgroupUsage *usage,
+                    Error **reterr) {
     int64_t total = 0, user = 0, system = 0;
     int r = cgroup_read_i64(place, child, "cpuacct.usage", &total, reterr);
 
@@ -141,8 +150,8 @@ static int get_time(const CgroupPlace *place, const char *child, CgroupUsage *us
     return 0;
 }
 
-static int get_usage(const CgroupPlace *place, const char *child, unsigned controllers, CgroupUsage *usage,
-                     Error **reterr) {
+static int get_usage(const CgroupPlace *place, const char *child, unsigned controllers,
+                     CgroupUsage *usage, Error **reterr) {
     CLEANUP_FREE char *text = NULL;
     int r = 0;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* cgroup v2 (kernel: admin-guide/cgroup-v2.rst). A controller is in a group when every group above it hands
- * it down in cgroup.subtree_control. The children of a tree are threaded: the tree's own group is the
- * domain that the process belongs to, and its threads may be anywhere below. */
+/* cgroup v2 (kernel: admin-guide/cgroup-v2.rst). A controller is in a group when every group above
+ * it hands it down in cgroup.subtree_control. The children of a tree are threaded: the tree's own
+ * group is the domain that the process belongs to, and its threads may be anywhere below. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -16,10 +16,11 @@ static int prepare(const CgroupPlace *parent, const char *child, bool leaf, Erro
         return 0;
     r = cgroup_write_quiet(parent, child, "cgroup.type", "threaded");
     if (r == -EOPNOTSUPP)
-        return cgroup_write_error(parent, child, "cgroup.type", "threaded", r,
-                                  "the group above it has other groups with processes in them, or hands "
-                                  "down controllers that know no threads",
-                                  reterr);
+        return cgroup_write_error(
+            parent, child, "cgroup.type", "threaded", r,
+            "the group above it has other groups with processes in them, or hands "
+            "down controllers that know no threads",
+            reterr);
     return r < 0 ? cgroup_write_error(parent, child, "cgroup.type", "threaded", r, "", reterr) : 0;
 }
 
@@ -43,18 +44,20 @@ static char *explain(const CgroupPlace *place, const char *name, bool is_here, i
     char text[16];
 
     if (errnum == 0)
-        return strf(is_here ? "cgroup '%s' of '%s' does not hand controller '%s' down "
-                              "(cgroup.subtree_control)"
-                            : "cgroup '%s' of '%s' is not given controller '%s' (cgroup.controllers)",
+        return strf(is_here
+                        ? "cgroup '%s' of '%s' does not hand controller '%s' down "
+                          "(cgroup.subtree_control)"
+                        : "cgroup '%s' of '%s' is not given controller '%s' (cgroup.controllers)",
                     cgroup_place_name(place), place->hierarchy->mount_point, name);
     snprintf(text, sizeof(text), "+%s", name);
-    cgroup_write_error(place, NULL, "cgroup.subtree_control", text, errnum, hint_for(errnum), &error);
+    cgroup_write_error(place, NULL, "cgroup.subtree_control", text, errnum, hint_for(errnum),
+                       &error);
     return strdup(error_message(error));
 }
 
 /* One controller at a time: one that cannot be must not hinder the other. */
-static int hand_one_down(CgroupPlace *place, CgroupController controller, const char *has, const char *given,
-                         bool write, char **missing) {
+static int hand_one_down(CgroupPlace *place, CgroupController controller, const char *has,
+                         const char *given, bool write, char **missing) {
     const char *name = cgroup_controller_name(controller);
     bool is_here = cgroup_has_word(has, name);
     char text[16];
@@ -92,13 +95,14 @@ static int hand_down(CgroupPlace *place, bool write, char **missing) {
     return r;
 }
 
-static int set_shares(const CgroupPlace *place, const char *child, uint64_t shares, Error **reterr) {
+static int set_shares(const CgroupPlace *place, const char *child, uint64_t shares,
+                      Error **reterr) {
     return cgroup_write_u64(place, child, "cpu.weight", cgroup_shares_to_weight(shares), reterr);
 }
 
 /* "max 100000" or "50000 100000". */
-static int read_max(const CgroupPlace *place, const char *child, int64_t *ret_quota, uint64_t *ret_period,
-                    Error **reterr) {
+static int read_max(const CgroupPlace *place, const char *child, int64_t *ret_quota,
+                    uint64_t *ret_period, Error **reterr) {
     CLEANUP_FREE char *text = NULL;
     int r = cgroup_read(place, child, "cpu.max", &text, reterr);
     const char *space;
@@ -112,8 +116,8 @@ static int read_max(const CgroupPlace *place, const char *child, int64_t *ret_qu
 }
 
 /* The file takes "QUOTA" alone and keeps the period; there is no way to write the period alone. */
-static int set_bandwidth(const CgroupPlace *place, const char *child, uint64_t period, int64_t quota,
-                         Error **reterr) {
+static int set_bandwidth(const CgroupPlace *place, const char *child, uint64_t period,
+                         int64_t quota, Error **reterr) {
     char amount[24] = "max", text[64];
     uint64_t old_period = 0;
     int r;
@@ -132,7 +136,8 @@ static int set_bandwidth(const CgroupPlace *place, const char *child, uint64_t p
     return cgroup_write(place, child, "cpu.max", text, reterr);
 }
 
-static int get_cpu(const CgroupPlace *place, const char *child, CgroupState *state, Error **reterr) {
+static int get_cpu(const CgroupPlace *place, const char *child, CgroupState *state,
+                   Error **reterr) {
     int64_t weight = 0, quota = 0;
     uint64_t period = 0;
     int r = cgroup_read_i64(place, child, "cpu.weight", &weight, reterr);
@@ -148,8 +153,8 @@ static int get_cpu(const CgroupPlace *place, const char *child, CgroupState *sta
     return 0;
 }
 
-static int get_usage(const CgroupPlace *place, const char *child, unsigned controllers, CgroupUsage *usage,
-                     Error **reterr) {
+static int get_usage(const CgroupPlace *place, const char *child, unsigned controllers,
+                     CgroupUsage *usage, Error **reterr) {
     CLEANUP_FREE char *text = NULL;
     int r;
 

@@ -27,25 +27,31 @@ uint64_t cgroup_shares_to_weight(uint64_t shares) {
 
 uint64_t cgroup_weight_to_shares(uint64_t weight) {
     weight = MIN_OF(weight, WEIGHT_MAX);
-    return MAX_OF((weight * SHARES_DEFAULT + WEIGHT_DEFAULT / 2) / WEIGHT_DEFAULT, CGROUP_SHARES_MIN);
+    return MAX_OF((weight * SHARES_DEFAULT + WEIGHT_DEFAULT / 2) / WEIGHT_DEFAULT,
+                  CGROUP_SHARES_MIN);
 }
 
-static int out_of_range(const char *what, int64_t value, uint64_t low, uint64_t high, Error **reterr) {
+static int out_of_range(const char *what, int64_t value, uint64_t low, uint64_t high,
+                        Error **reterr) {
     return error_report(reterr, FROM_CGROUP, ERROR_INVALID_ARG,
-                        "%s %" PRId64 " is out of range %" PRIu64 " to %" PRIu64, what, value, low, high);
+                        "%s %" PRId64 " is out of range %" PRIu64 " to %" PRIu64, what, value, low,
+                        high);
 }
 
 int cgroup_values_check(const CgroupValues *values, Error **reterr) {
-    if (values->shares && (values->shares < CGROUP_SHARES_MIN || values->shares > CGROUP_SHARES_MAX))
+    if (values->shares &&
+        (values->shares < CGROUP_SHARES_MIN || values->shares > CGROUP_SHARES_MAX))
         return out_of_range("shares", values->shares, CGROUP_SHARES_MIN, CGROUP_SHARES_MAX, reterr);
-    if (values->period && (values->period < CGROUP_PERIOD_MIN || values->period > CGROUP_PERIOD_MAX))
+    if (values->period &&
+        (values->period < CGROUP_PERIOD_MIN || values->period > CGROUP_PERIOD_MAX))
         return out_of_range("period", values->period, CGROUP_PERIOD_MIN, CGROUP_PERIOD_MAX, reterr);
     if (values->quota > 0 && (values->quota < CGROUP_QUOTA_MIN || values->quota > CGROUP_QUOTA_MAX))
         return out_of_range("quota", values->quota, CGROUP_QUOTA_MIN, CGROUP_QUOTA_MAX, reterr);
     if (values->cpus && bitmap_is_empty(values->cpus))
         return error_report(reterr, FROM_CGROUP, ERROR_INVALID_ARG, "the set of CPUs is empty");
     if (values->mems && bitmap_is_empty(values->mems))
-        return error_report(reterr, FROM_CGROUP, ERROR_INVALID_ARG, "the set of memory nodes is empty");
+        return error_report(reterr, FROM_CGROUP, ERROR_INVALID_ARG,
+                            "the set of memory nodes is empty");
     return 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Trees of groups: made, taken over and removed, in every hierarchy that the host has. What is set in them
- * is cgroup-set.c's, what differs between the versions cgroup-v1.c's and cgroup-v2.c's. */
+/* Trees of groups: made, taken over and removed, in every hierarchy that the host has. What is set
+ * in them is cgroup-set.c's, what differs between the versions cgroup-v1.c's and cgroup-v2.c's. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -15,8 +15,8 @@
 #define REMOVE_PAUSE_USEC (32 * USEC_PER_MSEC)
 #define REMOVE_DEPTH 16u
 
-static int group_error(const CgroupHierarchy *hierarchy, const char *path, const char *name, int errnum,
-                       const char *what, Error **reterr) {
+static int group_error(const CgroupHierarchy *hierarchy, const char *path, const char *name,
+                       int errnum, const char *what, Error **reterr) {
     const char *hint = "";
 
     if (errnum == -EROFS || (hierarchy->read_only && errnum != -ENOMEM))
@@ -25,8 +25,8 @@ static int group_error(const CgroupHierarchy *hierarchy, const char *path, const
         hint = "; it is not delegated to the daemon's user";
     else if (errnum == -ENOENT)
         hint = "; make the partition first";
-    return error_system(reterr, FROM_CGROUP, errnum, "cannot %s cgroup '%s/%s' of '%s'%s", what, path, name,
-                        hierarchy->mount_point, hint);
+    return error_system(reterr, FROM_CGROUP, errnum, "cannot %s cgroup '%s/%s' of '%s'%s", what,
+                        path, name, hierarchy->mount_point, hint);
 }
 
 /* How far a walk may change what it meets. */
@@ -91,7 +91,8 @@ static int walk_to(const CgroupHierarchy *hierarchy, const char *path, Walk walk
 }
 
 static bool is_name(const char *name, size_t length) {
-    return length > 0 && length <= NAME_MAX && !memchr(name, '/', length) && !memchr(name, '\n', length) &&
+    return length > 0 && length <= NAME_MAX && !memchr(name, '/', length) &&
+           !memchr(name, '\n', length) &&
            !(name[0] == '.' && (length == 1 || (length == 2 && name[1] == '.')));
 }
 
@@ -115,9 +116,9 @@ int cgroup_partition_normal(const char *partition, char **ret, Error **reterr) {
         at += 1 + length;
     }
     if (*at || !*partition)
-        return error_report(reterr, FROM_CGROUP, ERROR_INVALID_ARG,
-                            "'%s' is not a partition: it starts with '/' and has no '.' or '..' in it",
-                            partition);
+        return error_report(
+            reterr, FROM_CGROUP, ERROR_INVALID_ARG,
+            "'%s' is not a partition: it starts with '/' and has no '.' or '..' in it", partition);
     *ret = TAKE_PTR(path);
     return 0;
 }
@@ -137,7 +138,8 @@ int cgroup_partition_make(const CgroupHost *host, const char *partition, Error *
         CLEANUP_CGROUP_PLACE CgroupPlace place = {.fd = -1};
         char *missing[CGROUP_CONTROLLER_MAX] = {NULL};
 
-        if (walk_to(&host->hierarchies[i], path, WALK_MAKE, missing, &place, first ? NULL : &first) >= 0)
+        if (walk_to(&host->hierarchies[i], path, WALK_MAKE, missing, &place,
+                    first ? NULL : &first) >= 0)
             n_made++;
         forget(missing);
     }
@@ -153,8 +155,8 @@ int cgroup_partition_make(const CgroupHost *host, const char *partition, Error *
 static int enter(CgroupTree *tree, const CgroupHierarchy *hierarchy, Walk walk, Error **reterr) {
     CLEANUP_CGROUP_PLACE CgroupPlace place = {.fd = -1};
     bool made;
-    int r = walk_to(hierarchy, tree->partition, walk == WALK_LOOK ? WALK_LOOK : WALK_USE, tree->missing,
-                    &place, reterr);
+    int r = walk_to(hierarchy, tree->partition, walk == WALK_LOOK ? WALK_LOOK : WALK_USE,
+                    tree->missing, &place, reterr);
 
     if (r >= 0)
         r = step(&place, tree->name, walk, tree->missing, &made, reterr);
@@ -191,8 +193,8 @@ static int tree_new(const CgroupHost *host, const char *partition, const char *n
     if (!tree || !(tree->name = strdup(name)))
         return error_no_memory(reterr);
     if (!is_name(name, strlen(name)))
-        return error_report(reterr, FROM_CGROUP, ERROR_INVALID_ARG, "'%s' cannot be the name of a cgroup",
-                            name);
+        return error_report(reterr, FROM_CGROUP, ERROR_INVALID_ARG,
+                            "'%s' cannot be the name of a cgroup", name);
     r = cgroup_partition_normal(partition, &tree->partition, reterr);
     for (size_t i = 0; i < host->n_hierarchies && r >= 0; i++) {
         const CgroupHierarchy *hierarchy = &host->hierarchies[i];
@@ -222,13 +224,13 @@ static int tree_new(const CgroupHost *host, const char *partition, const char *n
     return 0;
 }
 
-int cgroup_tree_create(const CgroupHost *host, const char *partition, const char *name, CgroupTree **ret,
-                       Error **reterr) {
+int cgroup_tree_create(const CgroupHost *host, const char *partition, const char *name,
+                       CgroupTree **ret, Error **reterr) {
     return tree_new(host, partition, name, WALK_MAKE, ret, reterr);
 }
 
-int cgroup_tree_open(const CgroupHost *host, const char *partition, const char *name, CgroupTree **ret,
-                     Error **reterr) {
+int cgroup_tree_open(const CgroupHost *host, const char *partition, const char *name,
+                     CgroupTree **ret, Error **reterr) {
     return tree_new(host, partition, name, WALK_LOOK, ret, reterr);
 }
 
@@ -261,7 +263,8 @@ int cgroup_tree_add(CgroupTree *tree, const char *child, Error **reterr) {
     return 0;
 }
 
-/* Removing ---------------------------------------------------------------------------------------- */
+/* Removing ----------------------------------------------------------------------------------------
+ */
 
 /* Who is still in the group, for the sentence: " (thread 123 is in it)". */
 static void find_thread(int parent, const char *name, char *ret, size_t size) {
@@ -287,10 +290,14 @@ static int remove_below(const CgroupPlace *place, int parent, const char *name, 
     int n, r = 0;
 
     if (fd < 0)
-        return errno == ENOENT ? 0 : group_error(place->hierarchy, place->path, name, -errno, "open", reterr);
+        return errno == ENOENT
+                   ? 0
+                   : group_error(place->hierarchy, place->path, name, -errno, "open", reterr);
     n = scandirat(fd, ".", &entries, NULL, NULL);
     if (n < 0) /* systemd removes what is in a scope, too */
-        return errno == ENOENT ? 0 : group_error(place->hierarchy, place->path, name, -errno, "list", reterr);
+        return errno == ENOENT
+                   ? 0
+                   : group_error(place->hierarchy, place->path, name, -errno, "list", reterr);
     for (int i = 0; i < n; i++) {
         if (r >= 0 && entries[i]->d_type == DT_DIR && entries[i]->d_name[0] != '.')
             r = remove_group(place, fd, entries[i]->d_name, deadline, depth + 1, reterr);
@@ -322,8 +329,8 @@ static int remove_group(const CgroupPlace *place, int parent, const char *name, 
     }
     find_thread(parent, name, who, sizeof(who));
     error_report(reterr, FROM_CGROUP, ERROR_RESOURCE_BUSY,
-                 "cgroup '%s' below '%s' of '%s' cannot be removed%s", name, cgroup_place_name(place),
-                 place->hierarchy->mount_point, who);
+                 "cgroup '%s' below '%s' of '%s' cannot be removed%s", name,
+                 cgroup_place_name(place), place->hierarchy->mount_point, who);
     return -EBUSY;
 }
 
@@ -342,9 +349,11 @@ int cgroup_tree_remove_child(CgroupTree *tree, const char *child, Error **reterr
 }
 
 /* The parent is opened anew: a tree keeps its own directory only. */
-static int remove_place(const CgroupPlace *place, const char *name, uint64_t deadline, Error **reterr) {
+static int remove_place(const CgroupPlace *place, const char *name, uint64_t deadline,
+                        Error **reterr) {
     CLEANUP_CGROUP_PLACE CgroupPlace parent = {.fd = -1};
-    int r = cgroup_place_open(place->hierarchy, place->path, strlen(place->path) - strlen(name) - 1, &parent);
+    int r = cgroup_place_open(place->hierarchy, place->path, strlen(place->path) - strlen(name) - 1,
+                              &parent);
 
     if (r == -ENOENT)
         return 0;
@@ -379,7 +388,8 @@ void cgroup_partition_remove(const CgroupHost *host, const char *partition) {
     }
 }
 
-int cgroup_move_down(const CgroupHost *host, const char *partition, const char *name, pid_t pid, Error **reterr) {
+int cgroup_move_down(const CgroupHost *host, const char *partition, const char *name, pid_t pid,
+                     Error **reterr) {
     CLEANUP_FREE char *path = NULL;
     int r = cgroup_partition_normal(partition, &path, reterr);
 

@@ -2,8 +2,9 @@
 /* The error a person can meet: libvirt's code and domain numbers and one sentence.
  *
  * Functions that can fail return 0 (or a count) on success and a negative errno on failure. Those
- * whose failure a client may see take `Error **reterr` as last parameter: it is set on failure only,
- * never on success, and the caller owns it. Passing NULL means "I do not want the sentence". */
+ * whose failure a client may see take `Error **reterr` as last parameter: it is set on failure
+ * only, never on success, and the caller owns it. Passing NULL means "I do not want the sentence".
+ */
 #pragma once
 
 #include <stdarg.h>
@@ -90,7 +91,8 @@ int error_no_memory(Error **reterr);
  * wire). Returns the negative errno that goes with the code. */
 int error_set_raw(Error **reterr, ErrorFrom from, ErrorCode code, const char *message);
 
-/* Puts "<formatted>: " in front of the message, keeping code and wire extras. No-op without error. */
+/* Puts "<formatted>: " in front of the message, keeping code and wire extras. No-op without error.
+ */
 void error_prefix(Error **reterr, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* Moves src into *reterr, or frees src when nobody wants it. Returns src's negative errno. */

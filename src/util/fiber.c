@@ -111,8 +111,8 @@ static Stack *stack_new(void) {
         free(stack);
         return NULL;
     }
-    stack->valgrind_id =
-        STACK_REGISTER(stack->base + GUARD_SIZE, stack->base + GUARD_SIZE + FIBER_STACK_SIZE);
+    stack->valgrind_id = STACK_REGISTER(stack->base + GUARD_SIZE,
+                                        stack->base + GUARD_SIZE + FIBER_STACK_SIZE);
     return stack;
 }
 

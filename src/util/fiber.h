@@ -22,8 +22,8 @@
 
 typedef struct Fiber Fiber;
 
-/* A wait list. Zero-initialised is empty and valid. Must be empty (nobody waiting) when its owner is
- * freed; asserts it in fiber_cond_done. */
+/* A wait list. Zero-initialised is empty and valid. Must be empty (nobody waiting) when its owner
+ * is freed; asserts it in fiber_cond_done. */
 typedef struct FiberCond {
     struct FiberWait *first;
 } FiberCond;
@@ -37,8 +37,8 @@ int fiber_init(sd_event *event);
 void fiber_shutdown(void);
 sd_event *fiber_event(void);
 
-/* Starts `func(userdata)` on a new fiber from the next loop iteration on. `name` is copied, for logs.
- * Stack: 256 KiB, pooled. Errors: -ENOMEM. */
+/* Starts `func(userdata)` on a new fiber from the next loop iteration on. `name` is copied, for
+ * logs. Stack: 256 KiB, pooled. Errors: -ENOMEM. */
 int fiber_start(const char *name, FiberFunc func, void *userdata);
 
 /* The running fiber, or NULL on the loop's own stack. */

@@ -26,7 +26,7 @@ int log_max_level(void) {
 }
 
 void log_write(int level, const char *domain, const char *format, ...) {
-    static const char *const names[] = {"emerg", "alert", "crit",  "error",
+    static const char *const names[] = {"emerg",   "alert",  "crit", "error",
                                         "warning", "notice", "info", "debug"};
     CLEANUP_FREE char *text = NULL;
     va_list args;
@@ -43,7 +43,8 @@ void log_write(int level, const char *domain, const char *format, ...) {
     }
     if (to_journal) {
         if (domain)
-            sd_journal_send("MESSAGE=%s", text, "PRIORITY=%i", level, "VIREO_DOMAIN=%s", domain, NULL);
+            sd_journal_send("MESSAGE=%s", text, "PRIORITY=%i", level, "VIREO_DOMAIN=%s", domain,
+                            NULL);
         else
             sd_journal_send("MESSAGE=%s", text, "PRIORITY=%i", level, NULL);
         return;

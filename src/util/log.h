@@ -18,8 +18,8 @@ void log_write(int level, const char *domain, const char *format, ...) PRINTF_LI
 #define log_error(...) log_write(LOG_ERR, NULL, __VA_ARGS__)
 #define log_warning(...) log_write(LOG_WARNING, NULL, __VA_ARGS__)
 #define log_info(...) log_write(LOG_INFO, NULL, __VA_ARGS__)
-#define log_debug(...)                                                                            \
-    do {                                                                                          \
-        if (log_max_level() >= LOG_DEBUG)                                                         \
-            log_write(LOG_DEBUG, NULL, __VA_ARGS__);                                              \
+#define log_debug(...)                                                                             \
+    do {                                                                                           \
+        if (log_max_level() >= LOG_DEBUG)                                                          \
+            log_write(LOG_DEBUG, NULL, __VA_ARGS__);                                               \
     } while (0)

@@ -15,10 +15,10 @@
 #define CLEANUP(function) __attribute__((cleanup(function)))
 
 /* Defines <function>p(type *p), the cleanup hook for a "free that takes NULL". */
-#define DEFINE_CLEANUP(type, function)                                                            \
-    static inline void function##p(type *p) {                                                     \
-        if (*p)                                                                                   \
-            function(*p);                                                                         \
+#define DEFINE_CLEANUP(type, function)                                                             \
+    static inline void function##p(type *p) {                                                      \
+        if (*p)                                                                                    \
+            function(*p);                                                                          \
     }
 
 static inline void macro_freep(void *p) {
@@ -37,24 +37,24 @@ static inline void macro_closep(int *fd) {
 #define CLEANUP_CLOSE CLEANUP(macro_closep)
 
 /* Hands the pointer over: yields its value and leaves NULL behind. */
-#define TAKE_PTR(ptr)                                                                             \
-    ({                                                                                            \
-        __typeof__(ptr) *take_p_ = &(ptr);                                                        \
-        __typeof__(ptr) take_v_ = *take_p_;                                                       \
-        *take_p_ = NULL;                                                                          \
-        take_v_;                                                                                  \
+#define TAKE_PTR(ptr)                                                                              \
+    ({                                                                                             \
+        __typeof__(ptr) *take_p_ = &(ptr);                                                         \
+        __typeof__(ptr) take_v_ = *take_p_;                                                        \
+        *take_p_ = NULL;                                                                           \
+        take_v_;                                                                                   \
     })
 
-#define TAKE_FD(fd)                                                                               \
-    ({                                                                                            \
-        int *take_p_ = &(fd);                                                                     \
-        int take_v_ = *take_p_;                                                                   \
-        *take_p_ = -1;                                                                            \
-        take_v_;                                                                                  \
+#define TAKE_FD(fd)                                                                                \
+    ({                                                                                             \
+        int *take_p_ = &(fd);                                                                      \
+        int take_v_ = *take_p_;                                                                    \
+        *take_p_ = -1;                                                                             \
+        take_v_;                                                                                   \
     })
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 #define UNUSED __attribute__((unused))
 #define MIN_OF(a, b) ((a) < (b) ? (a) : (b))

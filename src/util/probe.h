@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* USDT probes (sys/sdt.h): places at which gdb, bpftrace, systemtap or perf can look at a running vireod. The
- * monitor's have the names and arguments of libvirt's, with the provider "vireo" instead of "libvirt"; the list is
- * in HACKING.md. A probe nobody watches is one no-op instruction.
+/* USDT probes (sys/sdt.h): places at which gdb, bpftrace, systemtap or perf can look at a running
+ * vireod. The monitor's have the names and arguments of libvirt's, with the provider "vireo"
+ * instead of "libvirt"; the list is in HACKING.md. A probe nobody watches is one no-op instruction.
  *
- * PROBE_WANTED(name) says whether somebody watches, for arguments that cost something; the tools count that in a
- * semaphore, which DEFINE_PROBE gives each probe of a file. */
+ * PROBE_WANTED(name) says whether somebody watches, for arguments that cost something; the tools
+ * count that in a semaphore, which DEFINE_PROBE gives each probe of a file. */
 #pragma once
 
 #define _SDT_HAS_SEMAPHORES 1

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the host offers, and whether a request could be granted at all: files in, structs out, no changes. */
+/* What the host offers, and whether a request could be granted at all: files in, structs out, no
+ * changes. */
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -67,7 +68,8 @@ const ResctrlCache *resctrl_find_cache(const Resctrl *resctrl, unsigned level, R
     return NULL;
 }
 
-/* Reading info/ ------------------------------------------------------------------------------------------ */
+/* Reading info/
+ * ------------------------------------------------------------------------------------------ */
 
 static int read_text(const Resctrl *resctrl, const char *name, char **ret) {
     CLEANUP_FREE char *path = path_join(resctrl->root, name);
@@ -109,8 +111,11 @@ static int add_cache(Resctrl *resctrl, const char *name, unsigned level, Resctrl
         return -ENOMEM;
     resctrl->caches = bigger;
     /* AMD says 0: any mask goes there, but one without a bit is of no use to us. */
-    bigger[resctrl->n_caches++] = (ResctrlCache){
-        .level = level, .type = type, .mask = mask, .min_bits = MAX_OF(min_bits, 1u), .n_closids = n_closids};
+    bigger[resctrl->n_caches++] = (ResctrlCache){.level = level,
+                                                 .type = type,
+                                                 .mask = mask,
+                                                 .min_bits = MAX_OF(min_bits, 1u),
+                                                 .n_closids = n_closids};
     return 0;
 }
 
@@ -167,7 +172,8 @@ static int read_monitoring(Resctrl *resctrl) {
     for (char *word; (word = strsep(&rest, "\n"));) {
         if (!*word || strstr(word, "_config"))
             continue;
-        features = strf("%s%s%s", resctrl->monitor_features, *resctrl->monitor_features ? " " : "", word);
+        features = strf("%s%s%s", resctrl->monitor_features, *resctrl->monitor_features ? " " : "",
+                        word);
         if (!features)
             return -ENOMEM;
         free(resctrl->monitor_features);
@@ -190,8 +196,9 @@ static ResctrlCache *cache_by_name(Resctrl *resctrl, const char *name) {
     ResctrlType type;
     unsigned level;
 
-    return resctrl_cache_name(name, &level, &type) ? (ResctrlCache *)resctrl_find_cache(resctrl, level, type)
-                                                   : NULL;
+    return resctrl_cache_name(name, &level, &type)
+               ? (ResctrlCache *)resctrl_find_cache(resctrl, level, type)
+               : NULL;
 }
 
 /* From the root's schemata: the ids, and for now the number of bits that it has. */
@@ -248,10 +255,11 @@ int resctrl_new(const char *root, Resctrl **ret, Error **reterr) {
         !(info = path_join(resctrl->root, "info")))
         return error_no_memory(reterr);
     if (access(info, F_OK) < 0)
-        return error_report(reterr, FROM_RESCTRL, ERROR_CONFIG_UNSUPPORTED,
-                            "there is no resctrl file system at '%s': the host's CPU or kernel has none, or "
-                            "it is not mounted (mount -t resctrl resctrl %s)",
-                            resctrl->root, resctrl->root);
+        return error_report(
+            reterr, FROM_RESCTRL, ERROR_CONFIG_UNSUPPORTED,
+            "there is no resctrl file system at '%s': the host's CPU or kernel has none, or "
+            "it is not mounted (mount -t resctrl resctrl %s)",
+            resctrl->root, resctrl->root);
     r = read_caches(resctrl);
     if (r >= 0)
         r = read_bandwidth(resctrl);
@@ -281,7 +289,8 @@ void resctrl_free(Resctrl *resctrl) {
     free(resctrl);
 }
 
-/* Requests ---------------------------------------------------------------------------------------- */
+/* Requests ----------------------------------------------------------------------------------------
+ */
 
 int resctrl_find_run(uint64_t mask, uint64_t used, unsigned n_bits, uint64_t *ret) {
     uint64_t free_bits = mask & ~used;
@@ -311,10 +320,11 @@ static int check_cache(const Resctrl *resctrl, const ResctrlCacheRequest *reques
     uint64_t granule, bits;
 
     if (!cache)
-        return error_report(reterr, FROM_RESCTRL, ERROR_CONFIG_UNSUPPORTED,
-                            "this host cannot divide the cache 'L%u%s'; code and data apart need the mount "
-                            "option cdp, both together need its absence",
-                            request->level, suffix);
+        return error_report(
+            reterr, FROM_RESCTRL, ERROR_CONFIG_UNSUPPORTED,
+            "this host cannot divide the cache 'L%u%s'; code and data apart need the mount "
+            "option cdp, both together need its absence",
+            request->level, suffix);
     if (i < 0)
         return error_report(reterr, FROM_RESCTRL, ERROR_CONFIG_UNSUPPORTED,
                             "this host has no cache 'L%u%s' with the id %u", request->level, suffix,
@@ -323,23 +333,27 @@ static int check_cache(const Resctrl *resctrl, const ResctrlCacheRequest *reques
     bits = granule ? request->size / granule : 0;
     if (!granule || request->size % granule || request->size == 0)
         return error_report(reterr, FROM_RESCTRL, ERROR_CONFIG_UNSUPPORTED,
-                            "%" PRIu64 " bytes of cache 'L%u%s' %u cannot be had: it is divided in steps of "
+                            "%" PRIu64
+                            " bytes of cache 'L%u%s' %u cannot be had: it is divided in steps of "
                             "%" PRIu64 " bytes",
                             request->size, request->level, suffix, request->id, granule);
     if (bits < cache->min_bits)
-        return error_report(reterr, FROM_RESCTRL, ERROR_CONFIG_UNSUPPORTED,
-                            "%" PRIu64 " bytes of cache 'L%u%s' %u are too few: the least is %" PRIu64 " byte"
-                            "s",
-                            request->size, request->level, suffix, request->id, cache->min_bits * granule);
+        return error_report(
+            reterr, FROM_RESCTRL, ERROR_CONFIG_UNSUPPORTED,
+            "%" PRIu64 " bytes of cache 'L%u%s' %u are too few: the least is %" PRIu64 " byte"
+            "s",
+            request->size, request->level, suffix, request->id, cache->min_bits * granule);
     if (bits >= (uint64_t)__builtin_popcountll(cache->mask))
         return error_report(reterr, FROM_RESCTRL, ERROR_CONFIG_UNSUPPORTED,
-                            "%" PRIu64 " bytes of cache 'L%u%s' %u are all of it: something has to be left "
+                            "%" PRIu64
+                            " bytes of cache 'L%u%s' %u are all of it: something has to be left "
                             "for the others",
                             request->size, request->level, suffix, request->id);
     return 0;
 }
 
-static int check_bandwidth(const Resctrl *resctrl, const ResctrlBandwidthRequest *request, Error **reterr) {
+static int check_bandwidth(const Resctrl *resctrl, const ResctrlBandwidthRequest *request,
+                           Error **reterr) {
     const ResctrlBandwidth *bandwidth = &resctrl->bandwidth;
 
     if (!bandwidth->present)
@@ -350,12 +364,12 @@ static int check_bandwidth(const Resctrl *resctrl, const ResctrlBandwidthRequest
                             "this host has no memory bandwidth with the id %u", request->id);
     if (bandwidth->linear && request->value > 100)
         return error_report(reterr, FROM_RESCTRL, ERROR_CONFIG_UNSUPPORTED,
-                            "memory bandwidth %u of node %u is more than 100 percent", request->value,
-                            request->id);
+                            "memory bandwidth %u of node %u is more than 100 percent",
+                            request->value, request->id);
     if (request->value < bandwidth->min)
         return error_report(reterr, FROM_RESCTRL, ERROR_CONFIG_UNSUPPORTED,
-                            "memory bandwidth %u of node %u is less than the least, %u", request->value,
-                            request->id, bandwidth->min);
+                            "memory bandwidth %u of node %u is less than the least, %u",
+                            request->value, request->id, bandwidth->min);
     if (bandwidth->linear && request->value % bandwidth->granularity)
         return error_report(reterr, FROM_RESCTRL, ERROR_CONFIG_UNSUPPORTED,
                             "memory bandwidth %u of node %u is no multiple of %u", request->value,

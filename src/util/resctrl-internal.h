@@ -6,8 +6,8 @@
 
 #define RESCTRL_FILE_LIMIT (256u * 1024)
 
-/* Calls func for every "ID=VALUE" of a schemata or size text; `name` is "L3", "L2CODE", "MB". Lines that are
- * not of that form are passed over. A negative return ends it. */
+/* Calls func for every "ID=VALUE" of a schemata or size text; `name` is "L3", "L2CODE", "MB". Lines
+ * that are not of that form are passed over. A negative return ends it. */
 typedef int (*ResctrlEach)(const char *name, unsigned id, const char *value, void *userdata);
 int resctrl_each(const char *text, ResctrlEach func, void *userdata);
 

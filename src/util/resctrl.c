@@ -20,12 +20,13 @@ static bool is_reserved(const char *name) {
 }
 
 static bool is_name(const char *name) {
-    return *name && *name != '.' && strlen(name) <= NAME_MAX && !strpbrk(name, "/\n") && !is_reserved(name);
+    return *name && *name != '.' && strlen(name) <= NAME_MAX && !strpbrk(name, "/\n") &&
+           !is_reserved(name);
 }
 
 /* ROOT, ROOT/GROUP, ROOT/GROUP/mon_groups/MONITOR or ROOT/mon_groups/MONITOR, and a file in it. */
-static int make_path(const Resctrl *resctrl, const char *group, const char *monitor, const char *file,
-                     char **ret, Error **reterr) {
+static int make_path(const Resctrl *resctrl, const char *group, const char *monitor,
+                     const char *file, char **ret, Error **reterr) {
     if ((group && !is_name(group)) || (monitor && !is_name(monitor)))
         return error_report(reterr, FROM_RESCTRL, ERROR_INVALID_ARG,
                             "'%s' cannot be the name of a resctrl group",
@@ -61,7 +62,8 @@ static int write_file(const char *path, const char *text) {
     return n < 0 ? -errno : (size_t)n == strlen(text) ? 0 : -EIO;
 }
 
-/* resctrl.rst, "Resource group modifications": programs that change schemata take turns by flock. */
+/* resctrl.rst, "Resource group modifications": programs that change schemata take turns by flock.
+ */
 static int take_lock(const Resctrl *resctrl, int *ret, Error **reterr) {
     CLEANUP_CLOSE int fd = open(resctrl->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     uint64_t deadline = deadline_in(LOCK_USEC);
@@ -73,14 +75,16 @@ static int take_lock(const Resctrl *resctrl, int *ret, Error **reterr) {
             return error_system(reterr, FROM_RESCTRL, errno, "cannot lock '%s'", resctrl->root);
         if (now_usec() >= deadline)
             return error_report(reterr, FROM_RESCTRL, ERROR_OPERATION_TIMEOUT,
-                                "another program has held the lock on '%s' for too long", resctrl->root);
+                                "another program has held the lock on '%s' for too long",
+                                resctrl->root);
         usleep(LOCK_PAUSE_USEC);
     }
     *ret = TAKE_FD(fd);
     return 0;
 }
 
-/* Finding room ------------------------------------------------------------------------------------ */
+/* Finding room ------------------------------------------------------------------------------------
+ */
 
 /* One part of one cache, by cache and place in its ids. */
 typedef struct Slot {
@@ -109,8 +113,8 @@ static int plan_init(Plan *plan, const Resctrl *resctrl) {
         return -ENOMEM;
     for (size_t i = 0; i < resctrl->n_caches; i++)
         for (size_t j = 0; j < resctrl->caches[i].n_ids; j++)
-            plan->slots[plan->n_slots++] =
-                (Slot){.cache = &resctrl->caches[i], .id = resctrl->caches[i].ids[j]};
+            plan->slots[plan->n_slots++] = (Slot){.cache = &resctrl->caches[i],
+                                                  .id = resctrl->caches[i].ids[j]};
     return 0;
 }
 
@@ -143,8 +147,8 @@ static int note_default(const char *name, unsigned id, const char *value, void *
 }
 
 static int read_one_group(const Resctrl *resctrl, const char *name, Plan *plan) {
-    CLEANUP_FREE char *path =
-        name ? strf("%s/%s/schemata", resctrl->root, name) : path_join(resctrl->root, "schemata");
+    CLEANUP_FREE char *path = name ? strf("%s/%s/schemata", resctrl->root, name)
+                                   : path_join(resctrl->root, "schemata");
     CLEANUP_FREE char *text = NULL;
     int r = path ? file_read(path, RESCTRL_FILE_LIMIT, &text, NULL) : -ENOMEM;
 
@@ -171,7 +175,8 @@ static int read_groups(const Resctrl *resctrl, Plan *plan) {
     return r;
 }
 
-static int choose(Plan *plan, const ResctrlCacheRequest *request, const char *root, Error **reterr) {
+static int choose(Plan *plan, const ResctrlCacheRequest *request, const char *root,
+                  Error **reterr) {
     for (size_t i = 0; i < plan->n_slots; i++) {
         Slot *slot = &plan->slots[i];
         uint64_t granule, mask = 0;
@@ -179,13 +184,15 @@ static int choose(Plan *plan, const ResctrlCacheRequest *request, const char *ro
         if (slot->cache->level != request->level || slot->cache->type != request->type ||
             slot->id != request->id)
             continue;
-        granule = slot->cache->granule[resctrl_id_index(slot->cache->ids, slot->cache->n_ids, slot->id)];
+        granule =
+            slot->cache->granule[resctrl_id_index(slot->cache->ids, slot->cache->n_ids, slot->id)];
         if (resctrl_find_run(slot->cache->mask, slot->used, request->size / granule, &mask) < 0) {
             error_report(reterr, FROM_RESCTRL, ERROR_CONFIG_UNSUPPORTED,
-                         "no %" PRIu64 " bytes of cache 'L%u%s' %u in a row are free: other groups, or the "
+                         "no %" PRIu64
+                         " bytes of cache 'L%u%s' %u in a row are free: other groups, or the "
                          "default group ('%s/schemata'), have them",
-                         request->size, request->level, resctrl_type_suffix(request->type), request->id,
-                         root);
+                         request->size, request->level, resctrl_type_suffix(request->type),
+                         request->id, root);
             return -ENOSPC;
         }
         slot->chosen = mask;
@@ -228,7 +235,8 @@ static char *format_schemata(const Plan *plan, const ResctrlRequest *request) {
     return text;
 }
 
-/* Groups ------------------------------------------------------------------------------------------ */
+/* Groups ------------------------------------------------------------------------------------------
+ */
 
 static int mkdir_error(const Resctrl *resctrl, const char *what, const char *name, int errnum,
                        Error **reterr) {
@@ -240,25 +248,27 @@ static int mkdir_error(const Resctrl *resctrl, const char *what, const char *nam
     for (size_t i = 0; i < resctrl->n_caches; i++)
         n_closids = MIN_OF(n_closids, resctrl->caches[i].n_closids);
     if (errnum == ENOSPC && streq(what, "group")) {
-        error_report(reterr, FROM_RESCTRL, ERROR_OPERATION_FAILED,
-                     "cannot make resctrl group '%s': the CPU knows %u groups and %u monitors, and all of "
-                     "one kind are in use%s; remove a group in '%s'",
-                     name, n_closids, resctrl->n_rmids, status, resctrl->root);
+        error_report(
+            reterr, FROM_RESCTRL, ERROR_OPERATION_FAILED,
+            "cannot make resctrl group '%s': the CPU knows %u groups and %u monitors, and all of "
+            "one kind are in use%s; remove a group in '%s'",
+            name, n_closids, resctrl->n_rmids, status, resctrl->root);
         return -ENOSPC;
     }
     if (errnum == ENOSPC || errnum == EBUSY) {
-        error_report(reterr, FROM_RESCTRL, ERROR_OPERATION_FAILED,
-                     "cannot make resctrl %s '%s': all %u monitors of the CPU are in use, or were a moment "
-                     "ago%s",
-                     what, name, resctrl->n_rmids, status);
+        error_report(
+            reterr, FROM_RESCTRL, ERROR_OPERATION_FAILED,
+            "cannot make resctrl %s '%s': all %u monitors of the CPU are in use, or were a moment "
+            "ago%s",
+            what, name, resctrl->n_rmids, status);
         return -errnum;
     }
-    return error_system(reterr, FROM_RESCTRL, errnum, "cannot make resctrl %s '%s' in '%s'%s", what, name,
-                        resctrl->root, status);
+    return error_system(reterr, FROM_RESCTRL, errnum, "cannot make resctrl %s '%s' in '%s'%s", what,
+                        name, resctrl->root, status);
 }
 
-static int fill_group(const Resctrl *resctrl, const char *group, const char *dir, const char *schemata,
-                      Error **reterr) {
+static int fill_group(const Resctrl *resctrl, const char *group, const char *dir,
+                      const char *schemata, Error **reterr) {
     CLEANUP_FREE char *path = path_join(dir, "schemata"), *status = NULL, *line = NULL;
     int r = path ? write_file(path, schemata) : -ENOMEM;
 
@@ -270,8 +280,8 @@ static int fill_group(const Resctrl *resctrl, const char *group, const char *dir
         return error_no_memory(reterr);
     for (char *at = line; (at = strchr(at, '\n'));)
         *at = ' ';
-    return error_system(reterr, FROM_RESCTRL, r, "cannot give resctrl group '%s' the schemata '%s'%s", group,
-                        line, status);
+    return error_system(reterr, FROM_RESCTRL, r,
+                        "cannot give resctrl group '%s' the schemata '%s'%s", group, line, status);
 }
 
 int resctrl_group_create(const Resctrl *resctrl, const char *group, const ResctrlRequest *request,
@@ -292,7 +302,8 @@ int resctrl_group_create(const Resctrl *resctrl, const char *group, const Resctr
     if (r >= 0 && resctrl->n_caches > 0)
         r = read_groups(resctrl, &plan);
     if (r < 0)
-        return error_system(reterr, FROM_RESCTRL, r, "cannot read the groups in '%s'", resctrl->root);
+        return error_system(reterr, FROM_RESCTRL, r, "cannot read the groups in '%s'",
+                            resctrl->root);
     for (size_t i = 0; i < request->n_caches; i++) {
         r = choose(&plan, &request->caches[i], resctrl->root, reterr);
         if (r < 0)
@@ -311,7 +322,8 @@ int resctrl_group_create(const Resctrl *resctrl, const char *group, const Resctr
     return r;
 }
 
-int resctrl_group_read(const Resctrl *resctrl, const char *group, char **ret_schemata, Error **reterr) {
+int resctrl_group_read(const Resctrl *resctrl, const char *group, char **ret_schemata,
+                       Error **reterr) {
     CLEANUP_FREE char *path = NULL;
     int r = make_path(resctrl, group, NULL, "schemata", &path, reterr);
 
@@ -321,7 +333,8 @@ int resctrl_group_read(const Resctrl *resctrl, const char *group, char **ret_sch
     return r < 0 ? error_system(reterr, FROM_RESCTRL, r, "cannot read '%s'", path) : 0;
 }
 
-static int remove_dir(const Resctrl *resctrl, const char *group, const char *monitor, Error **reterr) {
+static int remove_dir(const Resctrl *resctrl, const char *group, const char *monitor,
+                      Error **reterr) {
     CLEANUP_FREE char *dir = NULL;
     int r = make_path(resctrl, group, monitor, "", &dir, reterr);
 
@@ -337,12 +350,14 @@ int resctrl_group_remove(const Resctrl *resctrl, const char *group, Error **rete
     return remove_dir(resctrl, group, NULL, reterr);
 }
 
-int resctrl_monitor_remove(const Resctrl *resctrl, const char *group, const char *monitor, Error **reterr) {
+int resctrl_monitor_remove(const Resctrl *resctrl, const char *group, const char *monitor,
+                           Error **reterr) {
     assert(monitor);
     return remove_dir(resctrl, group, monitor, reterr);
 }
 
-int resctrl_monitor_create(const Resctrl *resctrl, const char *group, const char *monitor, Error **reterr) {
+int resctrl_monitor_create(const Resctrl *resctrl, const char *group, const char *monitor,
+                           Error **reterr) {
     CLEANUP_FREE char *dir = NULL;
     int r = make_path(resctrl, group, monitor, "", &dir, reterr);
 
@@ -369,7 +384,8 @@ int resctrl_add_thread(const Resctrl *resctrl, const char *group, const char *mo
     if (r >= 0)
         return 0;
     if (r == -ESRCH) {
-        error_report(reterr, FROM_RESCTRL, ERROR_OPERATION_INVALID, "thread %d no longer exists", tid);
+        error_report(reterr, FROM_RESCTRL, ERROR_OPERATION_INVALID, "thread %d no longer exists",
+                     tid);
         return r;
     }
     status = last_status(resctrl);
@@ -379,7 +395,8 @@ int resctrl_add_thread(const Resctrl *resctrl, const char *group, const char *mo
                         monitor ? "monitor" : "group", monitor ? monitor : shown(group), status);
 }
 
-/* Reading ----------------------------------------------------------------------------------------- */
+/* Reading -----------------------------------------------------------------------------------------
+ */
 
 static int only_l3(const struct dirent *entry) {
     return strncmp(entry->d_name, "mon_L3_", 7) == 0;
@@ -399,8 +416,8 @@ static int read_value(const char *dir, const char *name, const char *feature, Re
     return 0;
 }
 
-int resctrl_monitor_read(const Resctrl *resctrl, const char *group, const char *monitor, const char *feature,
-                         ResctrlReading **ret, size_t *ret_n, Error **reterr) {
+int resctrl_monitor_read(const Resctrl *resctrl, const char *group, const char *monitor,
+                         const char *feature, ResctrlReading **ret, size_t *ret_n, Error **reterr) {
     CLEANUP_FREE char *dir = NULL;
     CLEANUP_FREE ResctrlReading *readings = NULL;
     struct dirent **entries = NULL;

@@ -19,7 +19,8 @@
 #define MACHINE_NAME_MAX 64u
 #define TASKS_MAX UINT64_C(32768)
 
-/* Names --------------------------------------------------------------------------------------------- */
+/* Names
+ * --------------------------------------------------------------------------------------------- */
 
 char *scope_machine_name(unsigned id, const char *name) {
     char *text = strf("vireo-%u-%s", id, name), *to = text;
@@ -37,7 +38,8 @@ char *scope_machine_name(unsigned id, const char *name) {
     return text;
 }
 
-/* systemd.unit(5), "String escaping for inclusion in unit names". `to` has room for four times the length. */
+/* systemd.unit(5), "String escaping for inclusion in unit names". `to` has room for four times the
+ * length. */
 static char *escape(char *to, const char *from, size_t length) {
     for (size_t i = 0; i < length; i++)
         if (isascii(from[i]) &&
@@ -57,8 +59,8 @@ char *scope_unit_name(const char *machine) {
     return text;
 }
 
-/* Components become the parts between dashes; a component that says ".slice" is a unit's name already, with
- * its parents in it. */
+/* Components become the parts between dashes; a component that says ".slice" is a unit's name
+ * already, with its parents in it. */
 char *scope_slice_name(const char *partition) {
     char *text = malloc(strlen(partition) * 4 + sizeof("-.slice")), *to = text;
 
@@ -84,7 +86,8 @@ char *scope_slice_name(const char *partition) {
     return text;
 }
 
-/* Calls --------------------------------------------------------------------------------------------- */
+/* Calls
+ * --------------------------------------------------------------------------------------------- */
 
 typedef struct Link {
     sd_bus *bus;
@@ -123,17 +126,18 @@ static int link_open(Link *link, const char *address, uint64_t usec, Error **ret
     }
     if (r >= 0)
         return 0;
-    error_report(reterr, FROM_NONE, ERROR_NO_CONNECT, "systemd: the system bus cannot be reached (%s)",
-                 strerror(-r));
+    error_report(reterr, FROM_NONE, ERROR_NO_CONNECT,
+                 "systemd: the system bus cannot be reached (%s)", strerror(-r));
     return -ENOTCONN;
 }
 
-/* A host without systemd as its first process may still have its service files, which then fail to spawn. */
+/* A host without systemd as its first process may still have its service files, which then fail to
+ * spawn. */
 static bool is_absent(const sd_bus_error *error) {
     static const char spawn[] = "org.freedesktop.DBus.Error.Spawn.";
-    static const char *const names[] = {SD_BUS_ERROR_SERVICE_UNKNOWN, SD_BUS_ERROR_NAME_HAS_NO_OWNER,
-                                        SD_BUS_ERROR_UNKNOWN_METHOD, SYSTEMD ".NoSuchUnit",
-                                        SYSTEMD ".UnitMasked"};
+    static const char *const names[] = {SD_BUS_ERROR_SERVICE_UNKNOWN,
+                                        SD_BUS_ERROR_NAME_HAS_NO_OWNER, SD_BUS_ERROR_UNKNOWN_METHOD,
+                                        SYSTEMD ".NoSuchUnit", SYSTEMD ".UnitMasked"};
 
     if (error->name && strncmp(error->name, spawn, strlen(spawn)) == 0)
         return true;
@@ -143,13 +147,14 @@ static bool is_absent(const sd_bus_error *error) {
     return false;
 }
 
-static int call_error(const sd_bus_error *error, int r, const char *what, const char *name, Error **reterr) {
+static int call_error(const sd_bus_error *error, int r, const char *what, const char *name,
+                      Error **reterr) {
     if (sd_bus_error_has_name(error, SD_BUS_ERROR_TIMEOUT) ||
         sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY) || r == -ETIMEDOUT)
-        return error_report(reterr, FROM_NONE, ERROR_OPERATION_TIMEOUT, "systemd did not %s '%s' in time",
-                            what, name);
-    error_report(reterr, FROM_NONE, ERROR_OPERATION_FAILED, "systemd cannot %s '%s': %s", what, name,
-                 error->message ? error->message : strerror(-r));
+        return error_report(reterr, FROM_NONE, ERROR_OPERATION_TIMEOUT,
+                            "systemd did not %s '%s' in time", what, name);
+    error_report(reterr, FROM_NONE, ERROR_OPERATION_FAILED, "systemd cannot %s '%s': %s", what,
+                 name, error->message ? error->message : strerror(-r));
     if (is_absent(error) || r == -ECONNRESET)
         return -ENOTCONN;
     return sd_bus_error_has_name(error, SYSTEMD ".UnitExists") ? -EEXIST : r;
@@ -164,7 +169,8 @@ static int append_properties(sd_bus_message *message, const ScopeParams *params)
                                   params->slice ? params->slice : "machine.slice");
     if (r >= 0)
         r = sd_bus_message_append(message, "(sv)", "Delegate", "b", true);
-    if (r >= 0) /* a machine has a thread for each vCPU and more: the default limit is for services */
+    if (r >=
+        0) /* a machine has a thread for each vCPU and more: the default limit is for services */
         r = sd_bus_message_append(message, "(sv)", "TasksMax", "t", TASKS_MAX);
     if (r >= 0) /* a scope that failed does not stay and hold its name */
         r = sd_bus_message_append(message, "(sv)", "CollectMode", "s", "inactive-or-failed");
@@ -173,11 +179,12 @@ static int append_properties(sd_bus_message *message, const ScopeParams *params)
     return r;
 }
 
-/* CreateMachine(name, id, service, class, leader, root directory, properties): answers when it is up. */
+/* CreateMachine(name, id, service, class, leader, root directory, properties): answers when it is
+ * up. */
 static int create_machine(Link *link, const ScopeParams *params, sd_bus_error *error) {
     CLEANUP(sd_bus_message_unrefp) sd_bus_message *message = NULL;
-    int r = sd_bus_message_new_method_call(link->bus, &message, MACHINED, MACHINED_PATH, MACHINED_MANAGER,
-                                           "CreateMachine");
+    int r = sd_bus_message_new_method_call(link->bus, &message, MACHINED, MACHINED_PATH,
+                                           MACHINED_MANAGER, "CreateMachine");
 
     if (r >= 0)
         r = sd_bus_message_append(message, "s", params->machine);
@@ -192,19 +199,21 @@ static int create_machine(Link *link, const ScopeParams *params, sd_bus_error *e
     return r >= 0 ? sd_bus_call(link->bus, message, remaining(link), error, NULL) : r;
 }
 
-/* JobRemoved(id, job, unit, result). Jobs that end before their path is known to us are told apart later. */
+/* JobRemoved(id, job, unit, result). Jobs that end before their path is known to us are told apart
+ * later. */
 static int on_job_removed(sd_bus_message *message, void *userdata, sd_bus_error *error) {
     const char *job, *unit, *result;
     Link *link = userdata;
 
-    if (sd_bus_message_read(message, "uoss", NULL, &job, &unit, &result) < 0 || link->result || !link->job ||
-        !streq(job, link->job))
+    if (sd_bus_message_read(message, "uoss", NULL, &job, &unit, &result) < 0 || link->result ||
+        !link->job || !streq(job, link->job))
         return 0;
     link->result = strdup(result);
     return link->result ? 0 : -ENOMEM;
 }
 
-/* The bus delivers in order and a call does not dispatch signals: the job's end is seen after its path. */
+/* The bus delivers in order and a call does not dispatch signals: the job's end is seen after its
+ * path. */
 static int wait_for_job(Link *link) {
     while (!link->result) {
         int r = sd_bus_process(link->bus, NULL);
@@ -223,11 +232,12 @@ static int wait_for_job(Link *link) {
 }
 
 /* StartTransientUnit(name, mode, properties, aux): answers with a job, which ends by a signal. */
-static int start_unit(Link *link, const char *unit, const ScopeParams *params, sd_bus_error *error) {
+static int start_unit(Link *link, const char *unit, const ScopeParams *params,
+                      sd_bus_error *error) {
     CLEANUP(sd_bus_message_unrefp) sd_bus_message *message = NULL, *reply = NULL;
     const char *job;
-    int r = sd_bus_message_new_method_call(link->bus, &message, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER,
-                                           "StartTransientUnit");
+    int r = sd_bus_message_new_method_call(link->bus, &message, SYSTEMD, SYSTEMD_PATH,
+                                           SYSTEMD_MANAGER, "StartTransientUnit");
 
     if (r >= 0)
         r = sd_bus_message_append(message, "ss", unit, "fail");
@@ -249,15 +259,16 @@ static int start_unit(Link *link, const char *unit, const ScopeParams *params, s
     return link->job ? wait_for_job(link) : -ENOMEM;
 }
 
-/* systemd sends its signals only while somebody has subscribed; the end of the connection takes it back. */
+/* systemd sends its signals only while somebody has subscribed; the end of the connection takes it
+ * back. */
 static int subscribe(Link *link, sd_bus_error *error) {
     CLEANUP(sd_bus_message_unrefp) sd_bus_message *message = NULL;
-    int r = sd_bus_match_signal(link->bus, NULL, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "JobRemoved",
-                                on_job_removed, link);
+    int r = sd_bus_match_signal(link->bus, NULL, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER,
+                                "JobRemoved", on_job_removed, link);
 
     if (r >= 0)
-        r = sd_bus_message_new_method_call(link->bus, &message, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER,
-                                           "Subscribe");
+        r = sd_bus_message_new_method_call(link->bus, &message, SYSTEMD, SYSTEMD_PATH,
+                                           SYSTEMD_MANAGER, "Subscribe");
     return r >= 0 ? sd_bus_call(link->bus, message, remaining(link), error, NULL) : r;
 }
 
@@ -286,12 +297,13 @@ int scope_start(const char *address, const ScopeParams *params, uint64_t usec, E
         return call_error(&error, r, "start the scope", unit, reterr);
     if (streq(link.result, "done"))
         return 0;
-    return error_report(reterr, FROM_NONE, ERROR_OPERATION_FAILED, "systemd cannot start the scope '%s': %s",
-                        unit, link.result);
+    return error_report(reterr, FROM_NONE, ERROR_OPERATION_FAILED,
+                        "systemd cannot start the scope '%s': %s", unit, link.result);
 }
 
 static int call_one(Link *link, const char *service, const char *path, const char *interface,
-                    const char *method, sd_bus_error *error, const char *first, const char *second) {
+                    const char *method, sd_bus_error *error, const char *first,
+                    const char *second) {
     CLEANUP(sd_bus_message_unrefp) sd_bus_message *message = NULL;
     int r = sd_bus_message_new_method_call(link->bus, &message, service, path, interface, method);
 
@@ -313,21 +325,23 @@ int scope_stop(const char *address, const char *machine, uint64_t usec, Error **
     r = link_open(&link, address, usec, reterr);
     if (r < 0)
         return r;
-    r = call_one(&link, MACHINED, MACHINED_PATH, MACHINED_MANAGER, "TerminateMachine", &error, machine, NULL);
+    r = call_one(&link, MACHINED, MACHINED_PATH, MACHINED_MANAGER, "TerminateMachine", &error,
+                 machine, NULL);
     if (r >= 0)
         return 0;
     if (!is_absent(&error) && !sd_bus_error_has_name(&error, MACHINED ".NoSuchMachine"))
         return call_error(&error, r, "end the machine", machine, reterr);
     sd_bus_error_free(&error);
-    r = call_one(&link, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "StopUnit", &error, unit, "replace");
+    r = call_one(&link, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "StopUnit", &error, unit,
+                 "replace");
     if (r >= 0 || sd_bus_error_has_name(&error, SYSTEMD ".NoSuchUnit"))
         return 0;
     return call_error(&error, r, "stop the scope", unit, reterr);
 }
 
 /* SetUnitProperties(name, runtime, properties). */
-int scope_set_share(const char *address, const char *machine, const char *property, uint64_t value, uint64_t usec,
-                    Error **reterr) {
+int scope_set_share(const char *address, const char *machine, const char *property, uint64_t value,
+                    uint64_t usec, Error **reterr) {
     CLEANUP(sd_bus_message_unrefp) sd_bus_message *message = NULL;
     CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
     CLEANUP_FREE char *unit = scope_unit_name(machine);
@@ -339,7 +353,8 @@ int scope_set_share(const char *address, const char *machine, const char *proper
     r = link_open(&link, address, usec, reterr);
     if (r < 0)
         return r;
-    r = sd_bus_message_new_method_call(link.bus, &message, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "SetUnitProperties");
+    r = sd_bus_message_new_method_call(link.bus, &message, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER,
+                                       "SetUnitProperties");
     if (r >= 0)
         r = sd_bus_message_append(message, "sba(sv)", unit, true, 1, property, "t", value);
     if (r >= 0)

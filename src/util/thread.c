@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Affinity and scheduler of a thread, with sentences that say what the kernel's errno leaves out. */
+/* Affinity and scheduler of a thread, with sentences that say what the kernel's errno leaves out.
+ */
 #include "util/thread.h"
 
 #include <linux/capability.h>
@@ -42,21 +43,24 @@ static int gone(pid_t tid, Error **reterr) {
     return -ESRCH;
 }
 
-/* sched_setaffinity(2): EINVAL is an empty intersection with what the system and the cpuset allow. */
+/* sched_setaffinity(2): EINVAL is an empty intersection with what the system and the cpuset allow.
+ */
 static int affinity_error(pid_t tid, const char *cpus, int errnum, Error **reterr) {
     if (errnum == ESRCH)
         return gone(tid, reterr);
     if (errnum == EINVAL) {
-        error_report(reterr, FROM_NONE, ERROR_CONFIG_UNSUPPORTED,
-                     "cannot pin thread %d to CPUs '%s': none of them is online and in the thread's cpuset",
-                     tid, cpus);
+        error_report(
+            reterr, FROM_NONE, ERROR_CONFIG_UNSUPPORTED,
+            "cannot pin thread %d to CPUs '%s': none of them is online and in the thread's cpuset",
+            tid, cpus);
         return -EINVAL;
     }
     if (errnum == EPERM)
-        return error_report(reterr, FROM_NONE, ERROR_OPERATION_DENIED,
-                            "cannot pin thread %d to CPUs '%s': it belongs to another user and the daemon "
-                            "lacks CAP_SYS_NICE",
-                            tid, cpus);
+        return error_report(
+            reterr, FROM_NONE, ERROR_OPERATION_DENIED,
+            "cannot pin thread %d to CPUs '%s': it belongs to another user and the daemon "
+            "lacks CAP_SYS_NICE",
+            tid, cpus);
     return error_system(reterr, FROM_NONE, errnum, "cannot pin thread %d to CPUs '%s'", tid, cpus);
 }
 
@@ -83,9 +87,9 @@ int thread_get_affinity(pid_t tid, Bitmap **ret, Error **reterr) {
     if (!cpus)
         return error_no_memory(reterr);
     if (sched_getaffinity(tid, sizeof(mask), (cpu_set_t *)mask) < 0)
-        return errno == ESRCH
-                   ? gone(tid, reterr)
-                   : error_system(reterr, FROM_NONE, errno, "cannot read the CPUs of thread %d", tid);
+        return errno == ESRCH ? gone(tid, reterr)
+                              : error_system(reterr, FROM_NONE, errno,
+                                             "cannot read the CPUs of thread %d", tid);
     for (unsigned cpu = 0; cpu < BITMAP_MAX_BITS; cpu++)
         if (CPU_ISSET_S(cpu, sizeof(mask), (cpu_set_t *)mask) && bitmap_set(cpus, cpu) < 0)
             return error_no_memory(reterr);
@@ -101,7 +105,8 @@ static bool may_set_any_priority(void) {
            data[CAP_TO_INDEX(CAP_SYS_NICE)].effective & CAP_TO_MASK(CAP_SYS_NICE);
 }
 
-/* The group that the cpu controller counts the thread in: "3:cpu,cpuacct:/x" of cgroup v1, or "0::/x". */
+/* The group that the cpu controller counts the thread in: "3:cpu,cpuacct:/x" of cgroup v1, or
+ * "0::/x". */
 static char *cpu_group_of(pid_t tid) {
     CLEANUP_FREE char *path = strf("/proc/%d/cgroup", tid), *text = NULL, *unified = NULL;
     char *rest, *line;
@@ -129,17 +134,19 @@ static int scheduler_denied(pid_t tid, ThreadPolicy policy, Error **reterr) {
     CLEANUP_FREE char *group = NULL;
 
     if (!may_set_any_priority() || !thread_policy_is_realtime(policy))
-        return error_report(reterr, FROM_NONE, ERROR_OPERATION_DENIED,
-                            "cannot give thread %d the scheduler '%s': the daemon lacks CAP_SYS_NICE, or a "
-                            "limit (%s) that allows it",
-                            tid, policies[policy].name,
-                            thread_policy_is_realtime(policy) ? "RLIMIT_RTPRIO" : "RLIMIT_NICE");
+        return error_report(
+            reterr, FROM_NONE, ERROR_OPERATION_DENIED,
+            "cannot give thread %d the scheduler '%s': the daemon lacks CAP_SYS_NICE, or a "
+            "limit (%s) that allows it",
+            tid, policies[policy].name,
+            thread_policy_is_realtime(policy) ? "RLIMIT_RTPRIO" : "RLIMIT_NICE");
     group = cpu_group_of(tid);
-    return error_report(reterr, FROM_NONE, ERROR_OPERATION_DENIED,
-                        "cannot give thread %d the scheduler '%s': its cgroup '%s' has no real-time budget, "
-                        "which this kernel asks for (CONFIG_RT_GROUP_SCHED); write cpu.rt_runtime_us of the "
-                        "group and of every group above it, or use another scheduler",
-                        tid, policies[policy].name, group ? group : "?");
+    return error_report(
+        reterr, FROM_NONE, ERROR_OPERATION_DENIED,
+        "cannot give thread %d the scheduler '%s': its cgroup '%s' has no real-time budget, "
+        "which this kernel asks for (CONFIG_RT_GROUP_SCHED); write cpu.rt_runtime_us of the "
+        "group and of every group above it, or use another scheduler",
+        tid, policies[policy].name, group ? group : "?");
 }
 
 int thread_set_scheduler(pid_t tid, ThreadPolicy policy, int priority, Error **reterr) {
@@ -173,9 +180,9 @@ int thread_get_scheduler(pid_t tid, ThreadPolicy *ret_policy, int *ret_priority,
     assert(tid > 0);
     number = sched_getscheduler(tid);
     if (number < 0 || sched_getparam(tid, &param) < 0)
-        return errno == ESRCH
-                   ? gone(tid, reterr)
-                   : error_system(reterr, FROM_NONE, errno, "cannot read the scheduler of thread %d", tid);
+        return errno == ESRCH ? gone(tid, reterr)
+                              : error_system(reterr, FROM_NONE, errno,
+                                             "cannot read the scheduler of thread %d", tid);
     number &= ~SCHED_RESET_ON_FORK;
     for (ThreadPolicy policy = 0; policy < THREAD_POLICY_MAX; policy++)
         if (policies[policy].number == number) {
@@ -183,10 +190,11 @@ int thread_get_scheduler(pid_t tid, ThreadPolicy *ret_policy, int *ret_priority,
             *ret_priority = param.sched_priority;
             return 0;
         }
-    return error_report(reterr, FROM_NONE, ERROR_OPERATION_UNSUPPORTED,
-                        "thread %d has the scheduling policy %d, which is none of other, batch, idle, fifo "
-                        "and rr",
-                        tid, number);
+    return error_report(
+        reterr, FROM_NONE, ERROR_OPERATION_UNSUPPORTED,
+        "thread %d has the scheduling policy %d, which is none of other, batch, idle, fifo "
+        "and rr",
+        tid, number);
 }
 
 static int read_cpus(const char *sysfs, const char *name, Bitmap **ret, Error **reterr) {
@@ -202,8 +210,8 @@ static int read_cpus(const char *sysfs, const char *name, Bitmap **ret, Error **
     if (r == -ENOMEM)
         return error_no_memory(reterr);
     if (r < 0)
-        return error_report(reterr, FROM_NONE, ERROR_INTERNAL, "'%s' is not a list of CPUs: '%s'", path,
-                            text);
+        return error_report(reterr, FROM_NONE, ERROR_INTERNAL, "'%s' is not a list of CPUs: '%s'",
+                            path, text);
     return 0;
 }
 

@@ -13,6 +13,7 @@ int worker_init(unsigned n_threads);
 void worker_shutdown(void);
 
 /* Runs func(arg) on a worker thread and suspends the calling fiber until it returned; yields func's
- * return value. func must not touch loop-owned state. Off a fiber, or before worker_init (unit tests,
- * start-up), it calls func directly. Work is never abandoned: arg may live on the caller's stack. */
+ * return value. func must not touch loop-owned state. Off a fiber, or before worker_init (unit
+ * tests, start-up), it calls func directly. Work is never abandoned: arg may live on the caller's
+ * stack. */
 int worker_run(WorkerFunc func, void *arg);

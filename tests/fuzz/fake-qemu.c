@@ -30,8 +30,10 @@ static void say(const char *text) {
 }
 
 static void event(const char *name, const char *data) {
-    CLEANUP_FREE char *text = strf("{\"timestamp\":{\"seconds\":1,\"microseconds\":2},\"event\":\"%s\","
-                                   "\"data\":%s}\r\n", name, data);
+    CLEANUP_FREE char *text = strf(
+        "{\"timestamp\":{\"seconds\":1,\"microseconds\":2},\"event\":\"%s\","
+        "\"data\":%s}\r\n",
+        name, data);
 
     if (!text)
         abort();
@@ -43,7 +45,8 @@ static void event(const char *name, const char *data) {
 
 static void ost(unsigned slot, unsigned status) {
     CLEANUP_FREE char *data = strf("{\"info\":{\"device\":\"vcpu%u\",\"source\":3,\"status\":%u,"
-                                   "\"slot\":\"%u\",\"slot-type\":\"CPU\"}}", slot, status, slot);
+                                   "\"slot\":\"%u\",\"slot-type\":\"CPU\"}}",
+                                   slot, status, slot);
 
     event("ACPI_DEVICE_OST", data);
 }
@@ -55,10 +58,14 @@ static char *list_entities(void) {
         char path[60] = "";
 
         if (qemu.plugged[i])
-            snprintf(path, sizeof(path), i ? "\"qom-path\":\"/machine/peripheral/vcpu%u\"," :
-                                             "\"qom-path\":\"/machine/unattached/device[%u]\",", i);
-        longer = strf("%s{\"props\":{\"core-id\":0,\"thread-id\":0,\"socket-id\":%u},%s\"vcpus-count\":1,"
-                      "\"type\":\"qemu64-x86_64-cpu\"}%s", text, i, path, i ? "," : "]");
+            snprintf(path, sizeof(path),
+                     i ? "\"qom-path\":\"/machine/peripheral/vcpu%u\","
+                       : "\"qom-path\":\"/machine/unattached/device[%u]\",",
+                     i);
+        longer = strf(
+            "%s{\"props\":{\"core-id\":0,\"thread-id\":0,\"socket-id\":%u},%s\"vcpus-count\":1,"
+            "\"type\":\"qemu64-x86_64-cpu\"}%s",
+            text, i, path, i ? "," : "]");
         free(text);
     }
     return text;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A QEMU that is only its monitor: four single-vCPU entities, the first plugged at boot. Its behaviour
- * is chosen by one byte, so that a fuzzer can have it refuse, fall silent or end at bad moments. */
+/* A QEMU that is only its monitor: four single-vCPU entities, the first plugged at boot. Its
+ * behaviour is chosen by one byte, so that a fuzzer can have it refuse, fall silent or end at bad
+ * moments. */
 #pragma once
 
 #include "qemu/driver.h"
@@ -14,8 +15,8 @@ enum {
     QEMU_NOT_FOUND = 5,
     QEMU_GUEST_ERROR = 6,
     QEMU_CLOSES = 7,
-    QEMU_LATE = 8,        /* events come with the answer to the next command */
-    QEMU_ADD_FAILS = 16,  /* every second device_add */
+    QEMU_LATE = 8,       /* events come with the answer to the next command */
+    QEMU_ADD_FAILS = 16, /* every second device_add */
     QEMU_NO_ENTITIES = 32,
     QEMU_SHUTS_DOWN = 64, /* on cont, stop and system_powerdown */
     QEMU_ENDS = 128,      /* closes the connection at the 8th command */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Bytes as what QEMU says on its monitor, while a handshake, a passed-through command and a few typed
- * commands are pending. Two of the answers go on to the vCPU map, as a refresh would do.
+/* Bytes as what QEMU says on its monitor, while a handshake, a passed-through command and a few
+ * typed commands are pending. Two of the answers go on to the vCPU map, as a refresh would do.
  *
  * The first byte says how the stream is cut. Commands get the ids vireo-1 .. vireo-5: 1 and 2 are
  * query-hotpluggable-cpus and query-cpus-fast, 3 is dropped by its owner, 4 a client's own, 5

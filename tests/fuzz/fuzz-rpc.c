@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Bytes as a client's frames, into a real session over a socketpair, served by the daemon's own tables
- * and a driver in a temporary directory that knows two domains. Nothing can be executed: fork always
- * fails here.
+/* Bytes as a client's frames, into a real session over a socketpair, served by the daemon's own
+ * tables and a driver in a temporary directory that knows two domains. Nothing can be executed:
+ * fork always fails here.
  *
- * The first byte: 1 the read-only socket, 2 the connection is opened first, 4 the rest is not raw frames
- * but records (16-bit procedure, 16-bit length, payload) that get good headers, 8 the QEMU program
- * instead of the remote one, 16 domain "one" runs on a fake QEMU whose behaviour is the second byte
- * (fake-qemu.h); the upper three bits cut the stream into pieces. */
+ * The first byte: 1 the read-only socket, 2 the connection is opened first, 4 the rest is not raw
+ * frames but records (16-bit procedure, 16-bit length, payload) that get good headers, 8 the QEMU
+ * program instead of the remote one, 16 domain "one" runs on a fake QEMU whose behaviour is the
+ * second byte (fake-qemu.h); the upper three bits cut the stream into pieces. */
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -29,7 +29,8 @@ static char root[64];
 static const char *const presets[] = {
     "<domain type='kvm'><name>one</name><uuid>00000000-0000-0000-0000-000000000001</uuid>"
     "<metadata><x:a xmlns:x='http://example.org/x'>m</x:a></metadata>"
-    "<memory>65536</memory><vcpu current='2'>4</vcpu><os><type arch='x86_64' machine='q35'>hvm</type></os>"
+    "<memory>65536</memory><vcpu current='2'>4</vcpu><os><type arch='x86_64' "
+    "machine='q35'>hvm</type></os>"
     "<devices><emulator>/usr/bin/qemu-system-x86_64</emulator></devices></domain>",
     "<domain type='qemu'><name>two</name><uuid>00000000-0000-0000-0000-000000000002</uuid>"
     "<memory>65536</memory><vcpu>1</vcpu><os><type arch='x86_64' machine='pc'>hvm</type></os>"
@@ -52,8 +53,18 @@ int fsync(int fd) {
 
 static void remove_root(void) {
     char path[128];
-    static const char *const dirs[] = {"etc/domains", "etc/autostart", "etc", "run/domains", "run/operations",
-                                       "run/probe", "run", "lib/channel", "lib", "log/qemu", "log", ""};
+    static const char *const dirs[] = {"etc/domains",
+                                       "etc/autostart",
+                                       "etc",
+                                       "run/domains",
+                                       "run/operations",
+                                       "run/probe",
+                                       "run",
+                                       "lib/channel",
+                                       "lib",
+                                       "log/qemu",
+                                       "log",
+                                       ""};
 
     for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
         snprintf(path, sizeof(path), "%s/%s", root, dirs[i]);
@@ -66,11 +77,12 @@ static void set_up(void) {
     DriverParams params;
 
     fuzz_loop_init();
-    snprintf(root, sizeof(root), "%s/vireo-fuzz-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    snprintf(root, sizeof(root), "%s/vireo-fuzz-XXXXXX",
+             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     if (!mkdtemp(root) || config_init(&daemon_state.config, root) < 0)
         abort();
-    params = (DriverParams){.paths = {daemon_state.config.etc, daemon_state.config.lib, daemon_state.config.run,
-                                      daemon_state.config.log},
+    params = (DriverParams){.paths = {daemon_state.config.etc, daemon_state.config.lib,
+                                      daemon_state.config.run, daemon_state.config.log},
                             .limits.partition = "/vireo-fuzz"};
     if (driver_new(&params, &daemon_events, &daemon_state, &daemon_state.driver, &error) < 0)
         abort();
@@ -110,7 +122,8 @@ static void remove_all(void *userdata) {
         if (domain->live && driver_destroy(domain, false, NULL) >= 0 && !domain->driver)
             continue; /* it was transient */
         if (domain->live || driver_undefine(domain, &error) < 0) {
-            fprintf(stderr, "fuzz: %s is not to be removed: %s\n", domain_name(domain), error_message(error));
+            fprintf(stderr, "fuzz: %s is not to be removed: %s\n", domain_name(domain),
+                    error_message(error));
             abort();
         }
     }
@@ -136,8 +149,10 @@ static void on_fiber(FiberFunc func, void *userdata) {
 }
 
 static void send_open(int fd) {
-    FrameHeader header = {.program = REMOTE_PROGRAM, .version = REMOTE_VERSION,
-                          .procedure = REMOTE_PROC_CONNECT_OPEN, .serial = 1};
+    FrameHeader header = {.program = REMOTE_PROGRAM,
+                          .version = REMOTE_VERSION,
+                          .procedure = REMOTE_PROC_CONNECT_OPEN,
+                          .serial = 1};
     remote_string name = (char *)"qemu:///system";
     remote_connect_open_args args = {.name = &name};
     CLEANUP_FREE uint8_t *bytes = NULL;
@@ -158,8 +173,13 @@ static void put_word(uint8_t *to, uint32_t word) {
 static void send_records(int fd, bool qemu, const uint8_t *data, size_t size, size_t chunk) {
     for (unsigned i = 0; size >= 4 && i < RECORDS_MAX; i++) {
         size_t len = MIN_OF((size_t)(data[2] << 8 | data[3]), size - 4);
-        const uint32_t words[] = {FRAME_HEADER_SIZE + len, qemu ? QEMU_PROGRAM : REMOTE_PROGRAM, 1,
-                                  (uint32_t)(data[0] << 8 | data[1]), FRAME_CALL, i + 2, FRAME_OK};
+        const uint32_t words[] = {FRAME_HEADER_SIZE + len,
+                                  qemu ? QEMU_PROGRAM : REMOTE_PROGRAM,
+                                  1,
+                                  (uint32_t)(data[0] << 8 | data[1]),
+                                  FRAME_CALL,
+                                  i + 2,
+                                  FRAME_OK};
         CLEANUP_FREE uint8_t *frame = malloc(FRAME_HEADER_SIZE + len);
 
         if (!frame)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the fuzz targets share: libFuzzer's entry, which replay-main.c calls too, and a loop that is run
- * until nothing is left to do. */
+/* What the fuzz targets share: libFuzzer's entry, which replay-main.c calls too, and a loop that is
+ * run until nothing is left to do. */
 #pragma once
 
 #include <stdbool.h>
@@ -17,8 +17,8 @@ void fuzz_loop_idle(void);
 void fuzz_loop_until(bool (*done)(void *userdata), void *userdata, const char *what);
 /* A connected pair of non-blocking stream sockets. */
 void fuzz_socketpair(int fds[2]);
-/* Sends all bytes in pieces of `chunk`, running the loop and throwing away answers in between; stops
- * early when the other side has closed. */
+/* Sends all bytes in pieces of `chunk`, running the loop and throwing away answers in between;
+ * stops early when the other side has closed. */
 void fuzz_send(int fd, const uint8_t *data, size_t size, size_t chunk);
 /* Reads and forgets what the other side wrote. */
 void fuzz_drain(int fd);

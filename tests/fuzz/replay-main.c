@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Runs a fuzz target over every file of the given directories (or single files), without libFuzzer, so
- * that the ordinary test run keeps past findings fixed. */
+/* Runs a fuzz target over every file of the given directories (or single files), without libFuzzer,
+ * so that the ordinary test run keeps past findings fixed. */
 #include <dirent.h>
 #include <stdio.h>
 #include <sys/stat.h>

@@ -6,11 +6,11 @@
  *     ids=2 size=20971520 how many L3 caches, and the bytes of each
  *     cdp=0 mba=1 mon=1   L3CODE and L3DATA; memory bandwidth (min 10, step 10); monitoring
  *
- * It enforces the rules of the kernel's filesystems/resctrl.rst: the form of schemata and of masks, all of a
- * write or nothing, the number of groups, where a directory can be made, which monitor a thread can enter,
- * the words of info/last_cmd_status. What it does not have: cpus, pseudo-locking, L2, renaming. Threads that
- * nobody moved are in the default group and not listed. Runs in the foreground until it is unmounted or
- * ended. */
+ * It enforces the rules of the kernel's filesystems/resctrl.rst: the form of schemata and of masks,
+ * all of a write or nothing, the number of groups, where a directory can be made, which monitor a
+ * thread can enter, the words of info/last_cmd_status. What it does not have: cpus, pseudo-locking,
+ * L2, renaming. Threads that nobody moved are in the default group and not listed. Runs in the
+ * foreground until it is unmounted or ended. */
 #define FUSE_USE_VERSION 31
 #include <fuse.h>
 #include <signal.h>
@@ -84,11 +84,13 @@ static bool line_exists(Line line) {
     return false;
 }
 
-/* Paths ------------------------------------------------------------------------------------------- */
+/* Paths -------------------------------------------------------------------------------------------
+ */
 
 typedef struct Place {
-    int group;                /* that the path is in, -1: info or nothing */
-    char rest[NAME_SIZE * 2]; /* below it: "", "tasks", "mon_groups", "mon_data/mon_L3_00/llc_occupancy" */
+    int group; /* that the path is in, -1: info or nothing */
+    char rest[NAME_SIZE *
+              2]; /* below it: "", "tasks", "mon_groups", "mon_data/mon_L3_00/llc_occupancy" */
 } Place;
 
 static int find_group(const char *name, size_t length, int parent) {
@@ -153,8 +155,9 @@ static void list_info(const char *rest, Add add, void *userdata) {
         add(userdata, "min_bandwidth");
         add(userdata, "bandwidth_gran");
         add(userdata, "delay_linear");
-    } else if (streq(rest, "/L3") ? !host.cdp
-                                  : host.cdp && (streq(rest, "/L3CODE") || streq(rest, "/L3DATA"))) {
+    } else if (streq(rest, "/L3")
+                   ? !host.cdp
+                   : host.cdp && (streq(rest, "/L3CODE") || streq(rest, "/L3DATA"))) {
         add(userdata, "num_closids");
         add(userdata, "cbm_mask");
         add(userdata, "min_cbm_bits");
@@ -230,7 +233,8 @@ static void compare(void *userdata, const char *name) {
     Search *search = userdata;
     size_t length = strlen(search->name);
 
-    if (strncmp(name, search->name, length) == 0 && (name[length] == '\0' || streq(name + length, "/")))
+    if (strncmp(name, search->name, length) == 0 &&
+        (name[length] == '\0' || streq(name + length, "/")))
         search->kind = name[length] ? 2 : 1;
 }
 
@@ -248,7 +252,8 @@ static int kind_of(const char *path) {
     return search.kind;
 }
 
-/* Reading ----------------------------------------------------------------------------------------- */
+/* Reading -----------------------------------------------------------------------------------------
+ */
 
 static size_t print_line(char *out, size_t size, int group, Line line, bool as_size) {
     size_t n = snprintf(out, size, "%6s:", line_names[line]);
@@ -261,7 +266,8 @@ static size_t print_line(char *out, size_t size, int group, Line line, bool as_s
             n += snprintf(out + n, size - n, "%3lu", value);
         else if (as_size)
             n += snprintf(out + n, size - n, "%lu",
-                          host.size / __builtin_popcountll(host.mask) * __builtin_popcountll(value));
+                          host.size / __builtin_popcountll(host.mask) *
+                              __builtin_popcountll(value));
         else
             n += snprintf(out + n, size - n, "%lx", value);
     }
@@ -284,7 +290,8 @@ static bool is_alive(pid_t tid) {
 }
 
 static bool is_in(size_t task, int group) {
-    return is_alive(tasks[task].tid) && (tasks[task].group == group || tasks[task].monitor == group);
+    return is_alive(tasks[task].tid) &&
+           (tasks[task].group == group || tasks[task].monitor == group);
 }
 
 static void print_tasks(char *out, size_t size, int group) {
@@ -321,7 +328,8 @@ static void print_info(char *out, size_t size, const char *name) {
     else if (streq(name, "num_rmids"))
         snprintf(out, size, "%u\n", host.n_rmids);
     else if (streq(name, "mon_features"))
-        snprintf(out, size, "llc_occupancy\nmbm_total_bytes\nmbm_total_bytes_config\nmbm_local_bytes\n");
+        snprintf(out, size,
+                 "llc_occupancy\nmbm_total_bytes\nmbm_total_bytes_config\nmbm_local_bytes\n");
     else if (streq(name, "min_bandwidth") || streq(name, "bandwidth_gran"))
         snprintf(out, size, "10\n");
     else if (streq(name, "delay_linear"))
@@ -348,7 +356,8 @@ static void print_file(const char *path, char *out, size_t size) {
         print_info(out, size, strrchr(path, '/') + 1);
 }
 
-/* Writing ----------------------------------------------------------------------------------------- */
+/* Writing -----------------------------------------------------------------------------------------
+ */
 
 static bool overlaps(int group, unsigned id, uint64_t mask, bool only_exclusive) {
     for (size_t i = 0; i < GROUPS_MAX; i++) {
@@ -526,7 +535,8 @@ static int do_write(const char *path, const char *data, size_t size, off_t offse
     return r < 0 ? r : (int)size;
 }
 
-/* Directories ------------------------------------------------------------------------------------- */
+/* Directories -------------------------------------------------------------------------------------
+ */
 
 static void group_reset(int group, const char *name, int parent) {
     Group *to = &groups[group];
@@ -543,7 +553,8 @@ static void group_reset(int group, const char *name, int parent) {
 static int do_mkdir(const char *path, mode_t mode) {
     Place place = resolve(path);
     const char *name = strrchr(path, '/') + 1;
-    bool monitor = strncmp(place.rest, "mon_groups/", 11) == 0 && host.mon && !is_monitor(place.group);
+    bool monitor = strncmp(place.rest, "mon_groups/", 11) == 0 && host.mon &&
+                   !is_monitor(place.group);
     unsigned n_controls = 0, n_all = 0;
     size_t spare = 0;
 
@@ -639,7 +650,8 @@ static int do_open(const char *path, struct fuse_file_info *file) {
     return kind_of(path) == 1 ? 0 : -ENOENT;
 }
 
-static int do_read(const char *path, char *buffer, size_t size, off_t offset, struct fuse_file_info *file) {
+static int do_read(const char *path, char *buffer, size_t size, off_t offset,
+                   struct fuse_file_info *file) {
     static char text[TEXT_SIZE];
     size_t length;
 
@@ -677,7 +689,8 @@ static const struct fuse_operations operations = {
 
 static bool take_option(const char *text) {
     const char *value = strchr(text, '=');
-    uint64_t number = value ? strtoull(value + 1, NULL, strncmp(text, "mask=", 5) == 0 ? 16 : 10) : 0;
+    uint64_t number = value ? strtoull(value + 1, NULL, strncmp(text, "mask=", 5) == 0 ? 16 : 10)
+                            : 0;
 
     if (!value)
         return false;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Golden files: each tests/data/domain/NAME.xml parses and formats as NAME.out.xml, or as itself when
- * there is none; what was formatted reads the same again. REGENERATE=1 rewrites the .out.xml files;
- * TEST_DATA in the environment names another data directory. */
+/* Golden files: each tests/data/domain/NAME.xml parses and formats as NAME.out.xml, or as itself
+ * when there is none; what was formatted reads the same again. REGENERATE=1 rewrites the .out.xml
+ * files; TEST_DATA in the environment names another data directory. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Sizes at and beyond their limits, orders and spaces that XML allows, and that nothing is printed. */
+/* Sizes at and beyond their limits, orders and spaces that XML allows, and that nothing is printed.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -49,8 +50,10 @@ static char *repeat(const char *head, const char *text, unsigned n, const char *
 }
 
 static void test_name_length(void **state) {
-    CLEANUP_FREE char *fits = repeat("<domain type='kvm'><name>", "a", 200, "</name><memory>1</memory></domain>");
-    CLEANUP_FREE char *longer = repeat("<domain type='kvm'><name>", "a", 201, "</name><memory>1</memory></domain>");
+    CLEANUP_FREE char *fits = repeat("<domain type='kvm'><name>", "a", 200,
+                                     "</name><memory>1</memory></domain>");
+    CLEANUP_FREE char *longer = repeat("<domain type='kvm'><name>", "a", 201,
+                                       "</name><memory>1</memory></domain>");
     CLEANUP_DOMAIN_DEF DomainDef *def = parse(fits);
 
     assert_int_equal(strlen(def->name), 200);
@@ -58,8 +61,10 @@ static void test_name_length(void **state) {
 }
 
 static void test_number_of_cells(void **state) {
-    CLEANUP_FREE char *fits = repeat(HEAD "<cpu><numa>", "<cell memory='1'/>", 1024, "</numa></cpu>" TAIL);
-    CLEANUP_FREE char *more = repeat(HEAD "<cpu><numa>", "<cell memory='1'/>", 1025, "</numa></cpu>" TAIL);
+    CLEANUP_FREE char *fits = repeat(HEAD "<cpu><numa>", "<cell memory='1'/>", 1024,
+                                     "</numa></cpu>" TAIL);
+    CLEANUP_FREE char *more = repeat(HEAD "<cpu><numa>", "<cell memory='1'/>", 1025,
+                                     "</numa></cpu>" TAIL);
     CLEANUP_DOMAIN_DEF DomainDef *def = parse(fits);
 
     assert_int_equal(def->cpu.n_cells, 1024);
@@ -67,8 +72,10 @@ static void test_number_of_cells(void **state) {
 }
 
 static void test_number_of_devices(void **state) {
-    CLEANUP_FREE char *fits = repeat(HEAD "<devices>", "<interface type='user'/>", 4096, "</devices>" TAIL);
-    CLEANUP_FREE char *more = repeat(HEAD "<devices>", "<interface type='user'/>", 4097, "</devices>" TAIL);
+    CLEANUP_FREE char *fits = repeat(HEAD "<devices>", "<interface type='user'/>", 4096,
+                                     "</devices>" TAIL);
+    CLEANUP_FREE char *more = repeat(HEAD "<devices>", "<interface type='user'/>", 4097,
+                                     "</devices>" TAIL);
     CLEANUP_DOMAIN_DEF DomainDef *def = parse(fits);
 
     assert_int_equal(def->n_interfaces, 4096);
@@ -101,9 +108,11 @@ static void test_maximum_vcpus(void **state) {
     assert_int_equal(def->vcpus[2].hotpluggable, TRISTATE_ABSENT);
 }
 
-/* An offline vCPU of which nothing was said can be plugged, and is written so once the vCPUs are written one by one. */
+/* An offline vCPU of which nothing was said can be plugged, and is written so once the vCPUs are
+ * written one by one. */
 static void test_offline_is_hotpluggable(void **state) {
-    CLEANUP_DOMAIN_DEF DomainDef *def = parse(HEAD "<vcpu current='1'>2</vcpu>" TAIL), *again = NULL;
+    CLEANUP_DOMAIN_DEF DomainDef *def = parse(HEAD "<vcpu current='1'>2</vcpu>" TAIL),
+                                 *again = NULL;
     CLEANUP_FREE char *text = NULL;
 
     assert_int_equal(domain_def_set_max_vcpus(def, 3), 0);
@@ -117,9 +126,9 @@ static void test_offline_is_hotpluggable(void **state) {
 }
 
 static void test_spaces(void **state) {
-    CLEANUP_DOMAIN_DEF DomainDef *def =
-        parse("<domain type='kvm'><name>n</name><uuid>\n 6C1A0FD28f104b3f9b803f1d26b0a0ff\n</uuid>"
-              "<memory unit='MiB'>\n  2\n</memory><vcpu>\n 3\n</vcpu></domain>");
+    CLEANUP_DOMAIN_DEF DomainDef *def = parse(
+        "<domain type='kvm'><name>n</name><uuid>\n 6C1A0FD28f104b3f9b803f1d26b0a0ff\n</uuid>"
+        "<memory unit='MiB'>\n  2\n</memory><vcpu>\n 3\n</vcpu></domain>");
     char text[UUID_TEXT_SIZE];
 
     assert_int_equal(def->memory_kib, 2048);
@@ -129,7 +138,9 @@ static void test_spaces(void **state) {
 }
 
 static void test_uuid(void **state) {
-    static const char *const bad[] = {"", "6c1a0fd2", "6c1a0fd2-8f10-4b3f-9b80-3f1d26b0a0f",
+    static const char *const bad[] = {"",
+                                      "6c1a0fd2",
+                                      "6c1a0fd2-8f10-4b3f-9b80-3f1d26b0a0f",
                                       "6c1a0fd2-8f10-4b3f-9b80-3f1d26b0a0fg",
                                       "6c1a0fd2-8f10-4b3f-9b80-3f1d26b0a0ff0",
                                       "6c1a0fd2 8f10 4b3f 9b80 3f1d26b0a0ff"};
@@ -143,10 +154,10 @@ static void test_uuid(void **state) {
 }
 
 static void test_element_order_is_free(void **state) {
-    CLEANUP_DOMAIN_DEF DomainDef *def =
-        parse("<domain type='kvm'><vcpus><vcpu id='0' enabled='yes' hotpluggable='no'/>"
-              "<vcpu id='1' enabled='no' hotpluggable='yes'/></vcpus><vcpu>2</vcpu>"
-              "<memory>1024</memory><name>n</name></domain>");
+    CLEANUP_DOMAIN_DEF DomainDef *def = parse(
+        "<domain type='kvm'><vcpus><vcpu id='0' enabled='yes' hotpluggable='no'/>"
+        "<vcpu id='1' enabled='no' hotpluggable='yes'/></vcpus><vcpu>2</vcpu>"
+        "<memory>1024</memory><name>n</name></domain>");
 
     assert_int_equal(def->n_vcpus_max, 2);
     assert_int_equal(domain_def_online_vcpus(def), 1);
@@ -154,7 +165,8 @@ static void test_element_order_is_free(void **state) {
 
 static void test_odd_characters_survive(void **state) {
     CLEANUP_DOMAIN_DEF DomainDef *def = parse(
-        HEAD "<description>a&#13;b &lt;&amp;&gt; '\" &#9;é</description><os><cmdline>x=&quot;'&lt;</cmdline></os>" TAIL);
+        HEAD "<description>a&#13;b &lt;&amp;&gt; '\" "
+             "&#9;é</description><os><cmdline>x=&quot;'&lt;</cmdline></os>" TAIL);
     CLEANUP_DOMAIN_DEF DomainDef *again = NULL;
     CLEANUP_FREE char *text = NULL;
 

@@ -10,8 +10,9 @@
 #include "util/file.h"
 
 static DomainDef *parse(const char *metadata) {
-    CLEANUP_FREE char *xml =
-        strf("<domain type='kvm' xmlns:top='urn:top'><name>n</name><memory>1</memory>%s</domain>", metadata);
+    CLEANUP_FREE char *xml = strf(
+        "<domain type='kvm' xmlns:top='urn:top'><name>n</name><memory>1</memory>%s</domain>",
+        metadata);
     DomainParseParams params = {.default_arch = "x86_64"};
     CLEANUP_ERROR Error *error = NULL;
     DomainDef *def = NULL;
@@ -42,9 +43,10 @@ static void expect_none(const DomainDef *def, const char *uri) {
 }
 
 static void test_by_namespace(void **state) {
-    CLEANUP_DOMAIN_DEF DomainDef *def =
-        parse("<metadata><a:one xmlns:a='urn:a'>first</a:one>\n<b:two xmlns:b='urn:b' k='v'><b:in/></b:two>"
-              "<top:three/><plain>p</plain></metadata>");
+    CLEANUP_DOMAIN_DEF DomainDef *def = parse(
+        "<metadata><a:one xmlns:a='urn:a'>first</a:one>\n<b:two xmlns:b='urn:b' "
+        "k='v'><b:in/></b:two>"
+        "<top:three/><plain>p</plain></metadata>");
 
     expect(def, "urn:a", "<one>first</one>");
     expect(def, "urn:b", "<two k=\"v\"><in/></two>");
@@ -56,8 +58,8 @@ static void test_by_namespace(void **state) {
 }
 
 static void test_other_namespaces_stay(void **state) {
-    CLEANUP_DOMAIN_DEF DomainDef *def =
-        parse("<metadata><a:one xmlns:a='urn:a'><c:x xmlns:c='urn:c'/></a:one></metadata>");
+    CLEANUP_DOMAIN_DEF DomainDef *def = parse(
+        "<metadata><a:one xmlns:a='urn:a'><c:x xmlns:c='urn:c'/></a:one></metadata>");
 
     expect(def, "urn:a", "<one><c:x xmlns:c=\"urn:c\"/></one>");
     expect_none(def, "urn:c"); /* children of <metadata> only */
@@ -65,23 +67,25 @@ static void test_other_namespaces_stay(void **state) {
 
 /* What comes out is XML by itself. */
 static void test_declarations(void **state) {
-    CLEANUP_DOMAIN_DEF DomainDef *def =
-        parse("<metadata xmlns:o='urn:o'><a:one xmlns:a='urn:a' a:k='1'><b o:k='2'/><o:c/></a:one>"
-              "<d:d xmlns:d='urn:d'><e xmlns:f='x&lt;&#10;&amp;' f:k='3'/></d:d></metadata>");
+    CLEANUP_DOMAIN_DEF DomainDef *def = parse(
+        "<metadata xmlns:o='urn:o'><a:one xmlns:a='urn:a' a:k='1'><b o:k='2'/><o:c/></a:one>"
+        "<d:d xmlns:d='urn:d'><e xmlns:f='x&lt;&#10;&amp;' f:k='3'/></d:d></metadata>");
 
-    expect(def, "urn:a", "<one xmlns:a=\"urn:a\" xmlns:o=\"urn:o\" a:k=\"1\"><b o:k=\"2\"/><o:c/></one>");
+    expect(def, "urn:a",
+           "<one xmlns:a=\"urn:a\" xmlns:o=\"urn:o\" a:k=\"1\"><b o:k=\"2\"/><o:c/></one>");
     expect(def, "urn:d", "<d><e xmlns:f=\"x&lt;&#10;&amp;\" f:k=\"3\"/></d>");
 }
 
 static void test_default_namespace(void **state) {
-    CLEANUP_DOMAIN_DEF DomainDef *def = parse("<metadata><one xmlns='urn:a'><two/></one></metadata>");
+    CLEANUP_DOMAIN_DEF DomainDef *def = parse(
+        "<metadata><one xmlns='urn:a'><two/></one></metadata>");
 
     expect(def, "urn:a", "<one><two/></one>");
 }
 
 static void test_first_of_two(void **state) {
-    CLEANUP_DOMAIN_DEF DomainDef *def =
-        parse("<metadata><a:one xmlns:a='urn:a'/><b:two xmlns:b='urn:a'/></metadata>");
+    CLEANUP_DOMAIN_DEF DomainDef *def = parse(
+        "<metadata><a:one xmlns:a='urn:a'/><b:two xmlns:b='urn:a'/></metadata>");
 
     expect(def, "urn:a", "<one/>");
 }
@@ -93,8 +97,9 @@ static void test_none(void **state) {
     expect_none(empty, "urn:a");
 }
 
-#define UNPLUG(value) \
-    "<metadata><v:domain xmlns:v='urn:vireo:domain'><v:unplug timeout-ms='" value "'/></v:domain></metadata>"
+#define UNPLUG(value)                                                                              \
+    "<metadata><v:domain xmlns:v='urn:vireo:domain'><v:unplug timeout-ms='" value                  \
+    "'/></v:domain></metadata>"
 
 static void test_unplug_timeout(void **state) {
     CLEANUP_DOMAIN_DEF DomainDef *def = parse(UNPLUG("20000")), *none = parse("<metadata/>");
@@ -109,10 +114,11 @@ static void test_bad_unplug_timeout(void **state) {
     static const char *const values[] = {"", "5s", "9", "3600001", "-1", "99999999999999999999"};
 
     for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
-        CLEANUP_FREE char *xml = strf("<domain type='kvm'><name>n</name><memory>1</memory><metadata>"
-                                      "<domain xmlns='urn:vireo:domain'><unplug timeout-ms='%s'/></domain>"
-                                      "</metadata></domain>",
-                                      values[i]);
+        CLEANUP_FREE char *xml = strf(
+            "<domain type='kvm'><name>n</name><memory>1</memory><metadata>"
+            "<domain xmlns='urn:vireo:domain'><unplug timeout-ms='%s'/></domain>"
+            "</metadata></domain>",
+            values[i]);
         DomainParseParams params = {.default_arch = "x86_64"};
         CLEANUP_ERROR Error *error = NULL;
         DomainDef *def = NULL;

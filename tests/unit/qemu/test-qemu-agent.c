@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The guest agent against a scripted peer on a unix socket: what it may do wrong, and who waits for it. */
+/* The guest agent against a scripted peer on a unix socket: what it may do wrong, and who waits for
+ * it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -87,7 +88,8 @@ static void peer_read_sync(void) {
 
     peer_read();
     assert_int_equal((unsigned char)peer.line[0], 0xff);
-    assert_int_equal(sscanf(peer.line + 1, "{\"execute\":\"guest-sync-delimited\",\"arguments\":{\"id\":%lld}}%n",
+    assert_int_equal(sscanf(peer.line + 1,
+                            "{\"execute\":\"guest-sync-delimited\",\"arguments\":{\"id\":%lld}}%n",
                             &id, &end),
                      1);
     assert_int_equal(peer.line[1 + end], '\0');
@@ -215,7 +217,8 @@ static void answer_stale(void *userdata) {
     peer_read_sync();
     memset(garbage, '{', 300000);
     peer_write(garbage, 300000);
-    peer_say("\n{\"return\": 1}\n{\"error\": {\"class\": \"GenericError\", \"desc\": \"JSON parse error\"}}\n");
+    peer_say("\n{\"return\": 1}\n{\"error\": {\"class\": \"GenericError\", \"desc\": \"JSON parse "
+             "error\"}}\n");
     peer_say("\xff{\"retu");
     peer_say("\xff\xff{\"return\": \"1\"}\n\xff{\"error\": {}}\n\xff[1]\n\xff\n");
     peer_answer_sync(peer.sync_id - 1);
@@ -234,7 +237,8 @@ static void test_sync_skips_stale_answers_and_garbage(void **data) {
 
 static void call_refused(void *userdata) {
     expect_error("{\"execute\":\"nope\"}", AGENT_DEFAULT, ERROR_INTERNAL,
-                 "internal error: unable to execute QEMU agent command 'nope': The command nope has not been found");
+                 "internal error: unable to execute QEMU agent command 'nope': The command nope "
+                 "has not been found");
     expect_error("{\"execute\":\"nope\"}", AGENT_DEFAULT, ERROR_INTERNAL,
                  "internal error: unable to execute QEMU agent command 'nope': CommandNotFound");
     expect_error("{\"exec\":1}", AGENT_DEFAULT, ERROR_INTERNAL,
@@ -251,7 +255,8 @@ static void answer_refused(void *userdata) {
     peer_accept();
     peer_sync();
     peer_read();
-    peer_say("{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"The command nope has not been found\"}}\n");
+    peer_say("{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"The command nope has not "
+             "been found\"}}\n");
     peer_sync();
     peer_read();
     peer_say("{\"error\": {\"class\": \"CommandNotFound\"}}\n");
@@ -268,8 +273,9 @@ static void call_nonsense(void *userdata) {
     for (int i = 0; i < 5; i++)
         expect_error(PING, AGENT_DEFAULT, ERROR_INTERNAL,
                      "internal error: the guest agent's answer to 'guest-ping' is malformed");
-    expect_error(PING, AGENT_BLOCK, ERROR_INTERNAL,
-                 "internal error: the guest agent's answer to 'guest-ping' is longer than 10485760 bytes");
+    expect_error(
+        PING, AGENT_BLOCK, ERROR_INTERNAL,
+        "internal error: the guest agent's answer to 'guest-ping' is longer than 10485760 bytes");
     expect_reply(PING, "{\"return\":1}");
 }
 
@@ -319,17 +325,20 @@ static void call_silent(void *userdata) {
     uint64_t start = now_usec();
 
     agent_set_response_timeout(agent, SHORT);
-    expect_error(PING, AGENT_DEFAULT, ERROR_AGENT_UNRESPONSIVE,
-                 "Guest agent is not responding: no answer to the synchronisation within 0.08 seconds");
+    expect_error(
+        PING, AGENT_DEFAULT, ERROR_AGENT_UNRESPONSIVE,
+        "Guest agent is not responding: no answer to the synchronisation within 0.08 seconds");
     assert_in_range(now_usec() - start, SHORT, 10 * SHORT);
     assert_int_equal(agent_state(agent), AGENT_UNKNOWN);
-    expect_error(PING, AGENT_DEFAULT, ERROR_AGENT_UNRESPONSIVE,
-                 "Guest agent is not responding: no answer to the command 'guest-ping' within 0.08 seconds");
+    expect_error(
+        PING, AGENT_DEFAULT, ERROR_AGENT_UNRESPONSIVE,
+        "Guest agent is not responding: no answer to the command 'guest-ping' within 0.08 seconds");
     /* The late answer is not taken for this one's. */
     expect_reply(PING, "{\"return\":\"new\"}");
     start = now_usec();
-    expect_error(PING, 1, ERROR_AGENT_UNRESPONSIVE,
-                 "Guest agent is not responding: no answer to the command 'guest-ping' within 1 seconds");
+    expect_error(
+        PING, 1, ERROR_AGENT_UNRESPONSIVE,
+        "Guest agent is not responding: no answer to the command 'guest-ping' within 1 seconds");
     assert_in_range(now_usec() - start, USEC_PER_SEC, 3 * USEC_PER_SEC);
 }
 
@@ -355,7 +364,8 @@ static void test_timeouts(void **data) {
 static void call_no_wait(void *userdata) {
     CLEANUP_FREE char *text = NULL;
 
-    assert_int_equal(agent_command(agent, "{\"execute\":\"guest-shutdown\"}", AGENT_NO_WAIT, &text, NULL), 0);
+    assert_int_equal(
+        agent_command(agent, "{\"execute\":\"guest-shutdown\"}", AGENT_NO_WAIT, &text, NULL), 0);
     assert_string_equal(text, "{}");
     expect_reply(PING, "{\"return\":1}");
 }
@@ -407,7 +417,8 @@ static void stuck(void *userdata) {
     agent_set_response_timeout(agent, SHORT);
     note("a");
     expect_error(PING, AGENT_BLOCK, ERROR_AGENT_UNRESPONSIVE,
-                 "Guest agent is not responding: the agent was disconnected while the command 'guest-ping' was "
+                 "Guest agent is not responding: the agent was disconnected while the command "
+                 "'guest-ping' was "
                  "under way");
     note("A");
 }
@@ -478,7 +489,8 @@ static void test_first_come_first_served(void **data) {
 static void call_across_losses(void *userdata) {
     expect_reply(PING, "{\"return\":1}");
     expect_error(PING, AGENT_DEFAULT, ERROR_AGENT_UNRESPONSIVE,
-                 "Guest agent is not responding: the agent was disconnected while the command 'guest-ping' was "
+                 "Guest agent is not responding: the agent was disconnected while the command "
+                 "'guest-ping' was "
                  "under way");
     expect_reply(PING, "{\"return\":2}");
     agent_set_connected(agent, false);
@@ -563,21 +575,25 @@ static void call_vcpus(void *userdata) {
     assert_false(vcpus.items[2].modified || vcpus.items[3].modified);
     assert_int_equal(agent_vcpus_plan(&vcpus, 1, NULL), 0);
     assert_true(agent_set_vcpus(agent, &vcpus, &error) < 0);
-    assert_string_equal(error_message(error),
-                        "internal error: unable to execute QEMU agent command 'guest-set-vcpus': busy");
+    assert_string_equal(
+        error_message(error),
+        "internal error: unable to execute QEMU agent command 'guest-set-vcpus': busy");
     assert_true(!vcpus.items[1].modified && !vcpus.items[2].modified && vcpus.items[3].modified);
     assert_true(agent_set_vcpus(agent, &vcpus, &error) < 0);
-    assert_string_equal(error_message(error),
-                        "internal error: the guest agent's answer to 'guest-set-vcpus' is malformed");
+    assert_string_equal(
+        error_message(error),
+        "internal error: the guest agent's answer to 'guest-set-vcpus' is malformed");
     assert_true(agent_get_vcpus(agent, &vcpus, &error) < 0);
-    assert_string_equal(error_message(error),
-                        "internal error: the guest agent's answer to 'guest-get-vcpus' is malformed");
+    assert_string_equal(
+        error_message(error),
+        "internal error: the guest agent's answer to 'guest-get-vcpus' is malformed");
 }
 
 static void peer_set(const char *list, const char *reply) {
     char text[512];
 
-    snprintf(text, sizeof(text), "{\"execute\":\"guest-set-vcpus\",\"arguments\":{\"vcpus\":[%s]}}", list);
+    snprintf(text, sizeof(text), "{\"execute\":\"guest-set-vcpus\",\"arguments\":{\"vcpus\":[%s]}}",
+             list);
     peer_sync();
     peer_expect(text);
     peer_say(reply);
@@ -591,7 +607,8 @@ static void answer_vcpus(void *userdata) {
              "{\"online\": true, \"can-offline\": true, \"logical-id\": 1},"
              "{\"online\": false, \"can-offline\": true, \"logical-id\": 2},"
              "{\"online\": false, \"can-offline\": true, \"logical-id\": 3}]}\n");
-    peer_set("{\"logical-id\":2,\"online\":true},{\"logical-id\":3,\"online\":true}", "{\"return\": 1}\n");
+    peer_set("{\"logical-id\":2,\"online\":true},{\"logical-id\":3,\"online\":true}",
+             "{\"return\": 1}\n");
     peer_set("{\"logical-id\":3,\"online\":true}", "{\"return\": 1}\n");
     peer_set("{\"logical-id\":1,\"online\":false},{\"logical-id\":2,\"online\":false},"
              "{\"logical-id\":3,\"online\":false}",
@@ -619,9 +636,17 @@ static int parse(const char *json, AgentVcpus *ret) {
 static void test_bad_vcpus_are_refused(void **data) {
     CLEANUP_AGENT_VCPUS AgentVcpus vcpus = {0};
     static const char *const bad[] = {
-        "{}", "[]", "[1]", "[{}]", "null", "[{\"logical-id\":0}]", "[{\"online\":true}]",
-        "[{\"logical-id\":-1,\"online\":true}]", "[{\"logical-id\":16384,\"online\":true}]",
-        "[{\"logical-id\":\"0\",\"online\":true}]", "[{\"logical-id\":0,\"online\":1}]",
+        "{}",
+        "[]",
+        "[1]",
+        "[{}]",
+        "null",
+        "[{\"logical-id\":0}]",
+        "[{\"online\":true}]",
+        "[{\"logical-id\":-1,\"online\":true}]",
+        "[{\"logical-id\":16384,\"online\":true}]",
+        "[{\"logical-id\":\"0\",\"online\":true}]",
+        "[{\"logical-id\":0,\"online\":1}]",
         "[{\"logical-id\":0,\"online\":true,\"can-offline\":\"no\"}]",
         "[{\"logical-id\":0,\"online\":true},{\"logical-id\":0,\"online\":true}]",
     };
@@ -633,7 +658,8 @@ static void test_bad_vcpus_are_refused(void **data) {
     assert_int_equal(vcpus.items[0].id, 16383);
 }
 
-/* CPUs from a text, one letter each: '-' offline, 'x' online for good, 'o' online and offlinable. */
+/* CPUs from a text, one letter each: '-' offline, 'x' online for good, 'o' online and offlinable.
+ */
 static void from_text(AgentVcpus *vcpus, AgentVcpu *items, const char *text) {
     *vcpus = (AgentVcpus){.items = items, .n = strlen(text)};
     for (size_t i = 0; i < vcpus->n; i++)
@@ -683,8 +709,10 @@ static void test_plan(void **data) {
     /* Not all may: CPU 0 is like any other. */
     check_plan("ooox", 2, "--ox");
     check_plan("-ooo", 1, "---o");
-    check_no_plan("oooo", 0, ERROR_INVALID_ARG, "Cannot offline enough CPUs: 1 of the guest's 4 online ones cannot go");
-    check_no_plan("xoxo", 1, ERROR_INVALID_ARG, "Cannot offline enough CPUs: 2 of the guest's 4 online ones cannot go");
+    check_no_plan("oooo", 0, ERROR_INVALID_ARG,
+                  "Cannot offline enough CPUs: 1 of the guest's 4 online ones cannot go");
+    check_no_plan("xoxo", 1, ERROR_INVALID_ARG,
+                  "Cannot offline enough CPUs: 2 of the guest's 4 online ones cannot go");
     check_no_plan("xo", 3, ERROR_INVALID_ARG, "guest agent reports less cpu than requested: 2 < 3");
     assert_true(agent_vcpus_plan(&vcpus, 2, &error) < 0);
     assert_int_equal(error->code, ERROR_INTERNAL);
@@ -692,7 +720,8 @@ static void test_plan(void **data) {
 }
 
 static void test_plan_takes_any_order(void **data) {
-    AgentVcpu items[] = {{.id = 5, .online = true, .offlinable = true}, {.id = 0, .online = true},
+    AgentVcpu items[] = {{.id = 5, .online = true, .offlinable = true},
+                         {.id = 0, .online = true},
                          {.id = 3, .online = true, .offlinable = true}};
     AgentVcpus vcpus = {.items = items, .n = 3};
 

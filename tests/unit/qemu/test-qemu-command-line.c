@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Golden command lines: tests/data/domain/NAME.xml makes NAME.args, one option per line, quoted as for
- * a shell. REGENERATE=1 rewrites them; TEST_DATA names another data directory. */
+/* Golden command lines: tests/data/domain/NAME.xml makes NAME.args, one option per line, quoted as
+ * for a shell. REGENERATE=1 rewrites them; TEST_DATA names another data directory. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,24 +13,44 @@
 #include "util/file.h"
 
 static QemuMachine machines[] = {
-    {.name = (char *)"pc-q35-7.2", .alias = (char *)"q35", .cpu_max = 288, .hotpluggable_cpus = true},
-    {.name = (char *)"pc-i440fx-7.2", .alias = (char *)"pc", .cpu_max = 255, .hotpluggable_cpus = true,
+    {.name = (char *)"pc-q35-7.2",
+     .alias = (char *)"q35",
+     .cpu_max = 288,
+     .hotpluggable_cpus = true},
+    {.name = (char *)"pc-i440fx-7.2",
+     .alias = (char *)"pc",
+     .cpu_max = 255,
+     .hotpluggable_cpus = true,
      .is_default = true},
     {.name = (char *)"microvm", .cpu_max = 288},
 };
 
 static QemuMachine other_machines[] = {
-    {.name = (char *)"pseries-7.2", .alias = (char *)"pseries", .cpu_max = 4096, .hotpluggable_cpus = true},
-    {.name = (char *)"s390-ccw-virtio-7.2", .alias = (char *)"s390-ccw-virtio", .cpu_max = 248,
+    {.name = (char *)"pseries-7.2",
+     .alias = (char *)"pseries",
+     .cpu_max = 4096,
+     .hotpluggable_cpus = true},
+    {.name = (char *)"s390-ccw-virtio-7.2",
+     .alias = (char *)"s390-ccw-virtio",
+     .cpu_max = 248,
      .hotpluggable_cpus = true},
 };
 
-static QemuCaps caps = {.n_refs = 1, .binary = (char *)"/usr/bin/qemu-system-x86_64",
-                        .arch = (char *)"x86_64", .major = 7, .minor = 2, .machines = machines,
-                        .n_machines = ARRAY_SIZE(machines), .kvm = true};
+static QemuCaps caps = {.n_refs = 1,
+                        .binary = (char *)"/usr/bin/qemu-system-x86_64",
+                        .arch = (char *)"x86_64",
+                        .major = 7,
+                        .minor = 2,
+                        .machines = machines,
+                        .n_machines = ARRAY_SIZE(machines),
+                        .kvm = true};
 
-static QemuCaps other_caps = {.n_refs = 1, .binary = (char *)"/usr/bin/qemu-system-other",
-                              .arch = (char *)"other", .major = 7, .minor = 2, .machines = other_machines,
+static QemuCaps other_caps = {.n_refs = 1,
+                              .binary = (char *)"/usr/bin/qemu-system-other",
+                              .arch = (char *)"other",
+                              .major = 7,
+                              .minor = 2,
+                              .machines = other_machines,
                               .n_machines = ARRAY_SIZE(other_machines)};
 
 static const char *data_dir(void) {
@@ -51,7 +71,8 @@ static DomainDef *parse(const char *file, const char *xml) {
 
 /* The command line as text, or NULL and an error. */
 static char *command_line(DomainDef *def, Error **reterr) {
-    QemuCaps *used = streq(def->os.arch, "x86_64") || streq(def->os.arch, "i686") ? &caps : &other_caps;
+    QemuCaps *used = streq(def->os.arch, "x86_64") || streq(def->os.arch, "i686") ? &caps
+                                                                                  : &other_caps;
     QemuCommandParams params = {.def = def, .caps = used, .channel_dir = "/lib/channel"};
     char **argv = NULL, *text = NULL;
     size_t size = 0;
@@ -87,7 +108,8 @@ static void check_file(const char *file) {
         assert_int_equal(file_write_atomic(path, got, strlen(got), 0644), 0);
     if (file_read(path, 1 << 20, &expected, NULL) < 0)
         fail_msg("no %s", path);
-    for (const char *a = expected, *b = got; !streq(expected, got); a += strcspn(a, "\n") + 1, b += strcspn(b, "\n") + 1) {
+    for (const char *a = expected, *b = got; !streq(expected, got);
+         a += strcspn(a, "\n") + 1, b += strcspn(b, "\n") + 1) {
         size_t m = strcspn(a, "\n"), n = strcspn(b, "\n");
 
         if (m != n || memcmp(a, b, n) != 0)
@@ -115,9 +137,11 @@ static void test_golden(void **state) {
 }
 
 static char *line_of(const char *rest) {
-    CLEANUP_FREE char *xml = strf("<domain type='kvm'><name>n</name>"
-                                  "<uuid>6c1a0fd2-8f10-4b3f-9b80-3f1d26b0a0ff</uuid><memory>1024</memory>%s"
-                                  "</domain>", rest);
+    CLEANUP_FREE char *xml = strf(
+        "<domain type='kvm'><name>n</name>"
+        "<uuid>6c1a0fd2-8f10-4b3f-9b80-3f1d26b0a0ff</uuid><memory>1024</memory>%s"
+        "</domain>",
+        rest);
     CLEANUP_DOMAIN_DEF DomainDef *def = parse(rest, xml);
     CLEANUP_ERROR Error *error = NULL;
     char *text = command_line(def, &error);
@@ -149,9 +173,10 @@ static void test_iommu_is_filled_in(void **state) {
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        CLEANUP_FREE char *rest = strf("<vcpu>%s</vcpu><os><type machine='pc-q35-7.2'>hvm</type></os>"
-                                       "<devices><iommu model='intel'>%s</iommu></devices>", rows[i].vcpus,
-                                       rows[i].driver);
+        CLEANUP_FREE char *rest = strf(
+            "<vcpu>%s</vcpu><os><type machine='pc-q35-7.2'>hvm</type></os>"
+            "<devices><iommu model='intel'>%s</iommu></devices>",
+            rows[i].vcpus, rows[i].driver);
         CLEANUP_FREE char *text = line_of(rest);
 
         if (!strstr(text, rows[i].expected))
@@ -163,22 +188,26 @@ static void test_iommu_is_filled_in(void **state) {
 
 /* Only what is online and cannot be unplugged is there from the start. */
 static void test_boot_vcpus(void **state) {
-    CLEANUP_FREE char *text = line_of("<vcpu>4</vcpu><vcpus><vcpu id='0' enabled='yes' hotpluggable='no'/>"
-                                      "<vcpu id='1' enabled='yes' hotpluggable='no'/>"
-                                      "<vcpu id='2' enabled='yes' hotpluggable='yes'/></vcpus>");
+    CLEANUP_FREE char *text = line_of(
+        "<vcpu>4</vcpu><vcpus><vcpu id='0' enabled='yes' hotpluggable='no'/>"
+        "<vcpu id='1' enabled='yes' hotpluggable='no'/>"
+        "<vcpu id='2' enabled='yes' hotpluggable='yes'/></vcpus>");
 
     assert_true(strstr(text, "-smp 2,maxcpus=4,sockets=4,cores=1,threads=1\n") != NULL);
 }
 
-#define IOMMU(driver) "<os><type machine='q35'>hvm</type></os><devices><iommu model='intel'>" driver \
-                      "</iommu></devices>"
-#define CORES(vcpu, vcpus) vcpu "<os><type arch='ppc64' machine='pseries'>hvm</type></os><cpu>" \
-                           "<topology sockets='1' cores='2' threads='4'/></cpu>" vcpus
+#define IOMMU(driver)                                                                              \
+    "<os><type machine='q35'>hvm</type></os><devices><iommu model='intel'>" driver                 \
+    "</iommu></devices>"
+#define CORES(vcpu, vcpus)                                                                         \
+    vcpu "<os><type arch='ppc64' machine='pseries'>hvm</type></os><cpu>"                           \
+         "<topology sockets='1' cores='2' threads='4'/></cpu>" vcpus
 
 /* The cells name four of eight. */
 static void test_vcpus_of_no_cell(void **state) {
-    CLEANUP_FREE char *text = line_of("<vcpu>8</vcpu><cpu><numa><cell id='0' cpus='1' memory='512'/>"
-                                      "<cell id='1' cpus='4-6' memory='512'/></numa></cpu>");
+    CLEANUP_FREE char *text = line_of(
+        "<vcpu>8</vcpu><cpu><numa><cell id='0' cpus='1' memory='512'/>"
+        "<cell id='1' cpus='4-6' memory='512'/></numa></cpu>");
 
     assert_non_null(strstr(text, "-numa node,nodeid=0,cpus=0-3,cpus=7,memdev=ram-node0\n"));
     assert_non_null(strstr(text, "-numa node,nodeid=1,cpus=4-6,memdev=ram-node1\n"));
@@ -191,19 +220,25 @@ static void test_refusals(void **state) {
         const char *type;
     } rows[] = {
         {"<os><type machine='sun4m'>hvm</type></os>",
-         "the emulator '/usr/bin/qemu-system-x86_64' does not support the machine type 'sun4m'", false, "kvm"},
+         "the emulator '/usr/bin/qemu-system-x86_64' does not support the machine type 'sun4m'",
+         false, "kvm"},
         {"<vcpu>289</vcpu><os><type machine='q35'>hvm</type></os>",
          "Maximum CPUs greater than specified machine type limit 288", false, "kvm"},
         {"<vcpu>256</vcpu><os><type machine='pc'>hvm</type></os>",
          "Maximum CPUs greater than specified machine type limit 255", false, "kvm"},
         {"<vcpu>256</vcpu><os><type machine='microvm'>hvm</type></os>",
-         "more than 255 vCPUs are only supported on q35-based machine types, not on 'microvm'", false, "kvm"},
+         "more than 255 vCPUs are only supported on q35-based machine types, not on 'microvm'",
+         false, "kvm"},
         {"", "cannot use /dev/kvm on this host", true, "kvm"},
         {"<vcpu>256</vcpu><os><type machine='q35'>hvm</type></os>",
-         "more than 255 vCPUs cannot be had without KVM before QEMU 9.0, and '/usr/bin/qemu-system-x86_64' is "
-         "7.2", true, "qemu"},
-        {IOMMU("<driver eim='on'/>"), "<iommu> with eim='on' cannot be had without KVM", true, "qemu"},
-        {IOMMU("<driver intremap='off' eim='on'/>"), "eim='on' requires intremap='on'", false, "kvm"},
+         "more than 255 vCPUs cannot be had without KVM before QEMU 9.0, and "
+         "'/usr/bin/qemu-system-x86_64' is "
+         "7.2",
+         true, "qemu"},
+        {IOMMU("<driver eim='on'/>"), "<iommu> with eim='on' cannot be had without KVM", true,
+         "qemu"},
+        {IOMMU("<driver intremap='off' eim='on'/>"), "eim='on' requires intremap='on'", false,
+         "kvm"},
         {"<vcpu>256</vcpu>" IOMMU("<driver eim='off'/>"),
          "more than 255 vCPUs require extended interrupt mode", false, "kvm"},
         {"<vcpu>256</vcpu>" IOMMU("<driver intremap='off'/>"),
@@ -211,18 +246,23 @@ static void test_refusals(void **state) {
         {"<devices><iommu model='intel'/></devices>",
          "requires the q35 machine type, not 'pc-i440fx-7.2'", false, "kvm"},
         {CORES("<vcpu current='6'>8</vcpu>", ""),
-         "vCPUs count must be a multiple of the vCPU hotplug granularity (4): domain 'n' has 6 online vCPUs, 6 "
-         "of them not hotpluggable", true, "qemu"},
+         "vCPUs count must be a multiple of the vCPU hotplug granularity (4): domain 'n' has 6 "
+         "online vCPUs, 6 "
+         "of them not hotpluggable",
+         true, "qemu"},
         {CORES("<vcpu>8</vcpu>", "<vcpus><vcpu id='0' enabled='yes'/>"
                                  "<vcpu id='1' enabled='yes' hotpluggable='yes'/>"
                                  "<vcpu id='2' enabled='yes' hotpluggable='yes'/>"
                                  "<vcpu id='3' enabled='yes' hotpluggable='yes'/></vcpus>"),
-         "granularity (4): domain 'n' has 4 online vCPUs, 1 of them not hotpluggable", true, "qemu"},
+         "granularity (4): domain 'n' has 4 online vCPUs, 1 of them not hotpluggable", true,
+         "qemu"},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        CLEANUP_FREE char *xml = strf("<domain type='%s'><name>n</name><memory>1</memory>%s</domain>",
-                                      rows[i].type, rows[i].rest), *text = NULL;
+        CLEANUP_FREE char *xml = strf(
+                              "<domain type='%s'><name>n</name><memory>1</memory>%s</domain>",
+                              rows[i].type, rows[i].rest),
+                          *text = NULL;
         CLEANUP_DOMAIN_DEF DomainDef *def = parse(rows[i].rest, xml);
         CLEANUP_ERROR Error *error = NULL;
 
@@ -239,8 +279,9 @@ static void test_refusals(void **state) {
 
 /* Since then TCG has an x2APIC. */
 static void test_many_vcpus_without_kvm(void **state) {
-    CLEANUP_DOMAIN_DEF DomainDef *def = parse("", "<domain type='qemu'><name>n</name><memory>1</memory><vcpu>288"
-                                                  "</vcpu><os><type machine='q35'>hvm</type></os></domain>");
+    CLEANUP_DOMAIN_DEF DomainDef *def = parse(
+        "", "<domain type='qemu'><name>n</name><memory>1</memory><vcpu>288"
+            "</vcpu><os><type machine='q35'>hvm</type></os></domain>");
     CLEANUP_FREE char *text = NULL;
 
     caps.major = 9;
@@ -252,8 +293,9 @@ static void test_many_vcpus_without_kvm(void **state) {
 }
 
 static void test_quoting(void **state) {
-    CLEANUP_FREE char *text = qemu_argv_format((char *[]){(char *)"a-b_c=d.e,f/g:h@i+j%k", (char *)"",
-                                                          (char *)"it's", (char *)"a b", (char *)"$x", NULL});
+    CLEANUP_FREE char *text = qemu_argv_format((char *[]){(char *)"a-b_c=d.e,f/g:h@i+j%k",
+                                                          (char *)"", (char *)"it's", (char *)"a b",
+                                                          (char *)"$x", NULL});
 
     assert_string_equal(text, "a-b_c=d.e,f/g:h@i+j%k '' 'it'\\''s' 'a b' '$x'");
 }

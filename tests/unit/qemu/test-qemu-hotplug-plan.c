@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What cannot be planned: its code and its words. Cores of several threads, which x86 has none of. */
+/* What cannot be planned: its code and its words. Cores of several threads, which x86 has none of.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,16 +20,19 @@ static VcpuMap cores(const char *what, unsigned n_threads) {
     VcpuMap map = {0};
 
     for (unsigned core = 0; core < CORES; core++) {
-        CLEANUP_FREE char *path = what[core] == 'p' ? strf("/machine/peripheral/vcpu%u", core * n_threads)
-                                                    : strf("/machine/unattached/device[%u]", core);
-        CLEANUP_FREE char *is_there = what[core] == '-' ? strdup("") : strf(",\"qom-path\":\"%s\"", path);
-        CLEANUP_FREE char *entity = strf("{\"type\":\"c\",\"vcpus-count\":%u,\"props\":{\"core-id\":%u}%s}", n_threads,
-                                         core * n_threads, is_there);
+        CLEANUP_FREE char *path = what[core] == 'p'
+                                      ? strf("/machine/peripheral/vcpu%u", core * n_threads)
+                                      : strf("/machine/unattached/device[%u]", core);
+        CLEANUP_FREE char *is_there = what[core] == '-' ? strdup("")
+                                                        : strf(",\"qom-path\":\"%s\"", path);
+        CLEANUP_FREE char *entity = strf(
+            "{\"type\":\"c\",\"vcpus-count\":%u,\"props\":{\"core-id\":%u}%s}", n_threads,
+            core * n_threads, is_there);
 
         json_object_array_add(hotpluggable, json_tokener_parse(entity));
         for (unsigned i = 0; i < n_threads && what[core] != '-'; i++) {
-            CLEANUP_FREE char *thread = strf("{\"qom-path\":\"%s/thread[%u]\",\"thread-id\":%u}", path, i,
-                                             100 + core * n_threads + i);
+            CLEANUP_FREE char *thread = strf("{\"qom-path\":\"%s/thread[%u]\",\"thread-id\":%u}",
+                                             path, i, 100 + core * n_threads + i);
 
             json_object_array_add(fast, json_tokener_parse(thread));
         }
@@ -47,12 +51,18 @@ static void test_counts_that_cannot_be(void **state) {
         const char *words; /* NULL: it can */
     } rows[] = {
         {"b---", 2, 8, NULL},
-        {"b---", 2, 3, "requested vcpu count 3 is not a multiple of the hotpluggable entity's granularity (2 vcpus"},
+        {"b---", 2, 3,
+         "requested vcpu count 3 is not a multiple of the hotpluggable entity's granularity (2 "
+         "vcpus"},
         {"bp--", 2, 5, "requested vcpu count 5 is not a multiple"},
-        {"bppp", 2, 7, "requested vcpu count 7 is not a multiple of the hotpluggable entity's granularity (2 vcpus"},
+        {"bppp", 2, 7,
+         "requested vcpu count 7 is not a multiple of the hotpluggable entity's granularity (2 "
+         "vcpus"},
         {"bppp", 2, 2, NULL},
         {"b---", 2, 10, "no appropriate hotpluggable vcpus to satisfy the request for 10 vcpus"},
-        {"bbpp", 2, 2, "no appropriate hotpluggable vcpus to unplug: 4 vcpus were there at boot and can't be unplugged"},
+        {"bbpp", 2, 2,
+         "no appropriate hotpluggable vcpus to unplug: 4 vcpus were there at boot and can't be "
+         "unplugged"},
         {"bbbb", 1, 3, "4 vcpus were there at boot and can't be unplugged, 3 were asked for"},
     };
 
@@ -82,13 +92,28 @@ static void test_definitions_that_cannot_start(void **state) {
         VcpuDef wanted[6];
         const char *words; /* NULL: it can */
     } rows[] = {
-        {{{true, NO}, {true, NO}, {true, YES, 2}, {true, YES, 2}, {false, YES}, {false, YES}}, NULL},
+        {{{true, NO}, {true, NO}, {true, YES, 2}, {true, YES, 2}, {false, YES}, {false, YES}},
+         NULL},
         /* What is not said is said: an offline one can be plugged, an online one not. */
-        {{{true, ABSENT}, {true, NO}, {false, YES}, {false, ABSENT}, {false, ABSENT}, {false, ABSENT}}, NULL},
-        {{{true, NO}, {false, YES}}, "vcpus 0 to 1 are one hotpluggable entity (granularity 2): they must be enabled"},
-        {{{true, NO}, {true, NO}, {true, YES}, {true, NO}}, "vcpus 2 to 3 are one hotpluggable entity"},
-        {{{true, NO}, {true, NO}, {true, YES, 2}, {true, YES, 3}}, "vcpus 2 to 3 are one hotpluggable entity"},
-        {{{true, NO, 1}, {true, NO, 1}, {true, YES, 2}, {true, YES, 2}, {true, YES, 2}, {true, YES, 2}},
+        {{{true, ABSENT},
+          {true, NO},
+          {false, YES},
+          {false, ABSENT},
+          {false, ABSENT},
+          {false, ABSENT}},
+         NULL},
+        {{{true, NO}, {false, YES}},
+         "vcpus 0 to 1 are one hotpluggable entity (granularity 2): they must be enabled"},
+        {{{true, NO}, {true, NO}, {true, YES}, {true, NO}},
+         "vcpus 2 to 3 are one hotpluggable entity"},
+        {{{true, NO}, {true, NO}, {true, YES, 2}, {true, YES, 3}},
+         "vcpus 2 to 3 are one hotpluggable entity"},
+        {{{true, NO, 1},
+          {true, NO, 1},
+          {true, YES, 2},
+          {true, YES, 2},
+          {true, YES, 2},
+          {true, YES, 2}},
          "duplicate vcpu order '2': vcpus '2' and '4' have it"},
         {{{true, NO, 1}, {true, NO, 1}, {true, YES, 7}, {true, YES, 7}},
          "vcpu order '7' of vcpu '2' exceeds vcpu count 6"},

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The monitor against a scripted QEMU on the same loop: expect a command, say something, hang up. */
+/* The monitor against a scripted QEMU on the same loop: expect a command, say something, hang up.
+ */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,12 +14,13 @@
 #include "util/file.h"
 #include "util/log.h"
 
-#define GREETING "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 0}}, \"capabilities\": [\"oob\"]}}\r\n"
+#define GREETING                                                                                   \
+    "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 0}}, \"capabilities\": [\"oob\"]}}\r\n"
 #define SOON (200 * USEC_PER_MSEC)
 
 static struct {
     Monitor *monitor;
-    int fd; /* QEMU's end */
+    int fd;           /* QEMU's end */
     char trace[4096]; /* events and ends, in order */
     char input[1 << 20];
     size_t input_used;
@@ -162,7 +164,8 @@ static void test_hang_up_before_the_greeting(void **state) {
     hang_up();
     run_until_done();
     assert_true(t.r < 0);
-    assert_string_equal(t.error->message, "operation failed: QEMU closed its monitor before the greeting");
+    assert_string_equal(t.error->message,
+                        "operation failed: QEMU closed its monitor before the greeting");
     assert_string_equal(t.trace, "closed:0 ");
 }
 
@@ -203,14 +206,16 @@ static void test_error_reply(void **state) {
     MonitorReply *reply = send_command("device_del", NULL);
     CLEANUP_ERROR Error *error = NULL;
 
-    say("{\"id\": \"vireo-1\", \"error\": {\"class\": \"DeviceNotFound\", \"desc\": \"Device 'vcpu3' not found\"}}\n");
+    say("{\"id\": \"vireo-1\", \"error\": {\"class\": \"DeviceNotFound\", \"desc\": \"Device "
+        "'vcpu3' not found\"}}\n");
     assert_true(reply->done);
     assert_int_equal(reply->error, 0);
     assert_null(reply->value);
     assert_string_equal(reply->error_class, "DeviceNotFound");
     assert_true(monitor_reply_error(reply, "device_del", &error) < 0);
-    assert_string_equal(error->message, "internal error: unable to execute QEMU command 'device_del': "
-                                        "Device 'vcpu3' not found");
+    assert_string_equal(error->message,
+                        "internal error: unable to execute QEMU command 'device_del': "
+                        "Device 'vcpu3' not found");
     monitor_reply_free(reply);
 }
 
@@ -244,7 +249,8 @@ static void test_events_keep_their_place(void **state) {
 }
 
 static void test_byte_by_byte(void **state) {
-    static const char text[] = "  \r\n{\"event\": \"A\\u00e9\\\"}{\"}\r\n\t{\"return\": [\"}\"], \"id\": \"vireo-1\"}\r\n";
+    static const char text[] =
+        "  \r\n{\"event\": \"A\\u00e9\\\"}{\"}\r\n\t{\"return\": [\"}\"], \"id\": \"vireo-1\"}\r\n";
     MonitorReply *reply = send_command("x", NULL);
 
     for (const char *at = text; *at; at++) {
@@ -261,7 +267,8 @@ static void test_stray_replies_are_ignored(void **state) {
     MonitorReply *reply = send_command("x", NULL);
 
     say("{\"return\": {}}{\"return\": {}, \"id\": 1}{\"return\": {}, \"id\": \"vireo-99\"}"
-        "{\"return\": {}, \"id\": \"other-1\"}{\"error\": {}, \"id\": \"vireo-\"}{}{\"id\": \"vireo-1\"}");
+        "{\"return\": {}, \"id\": \"other-1\"}{\"error\": {}, \"id\": \"vireo-\"}{}{\"id\": "
+        "\"vireo-1\"}");
     assert_false(reply->done);
     assert_true(monitor_is_open(t.monitor));
     say("{\"return\": {}, \"id\": \"vireo-1\"}{\"return\": {}, \"id\": \"vireo-1\"}");
@@ -316,7 +323,8 @@ static void test_size_is_limited(void **state) {
 
     memset(filler, 'x', chunk);
     say("{\"event\": \"");
-    for (size_t sent = 0; sent < MONITOR_MESSAGE_MAX + 2 * chunk && monitor_is_open(t.monitor); sent += chunk) {
+    for (size_t sent = 0; sent < MONITOR_MESSAGE_MAX + 2 * chunk && monitor_is_open(t.monitor);
+         sent += chunk) {
         assert_true(send(t.fd, filler, chunk, MSG_NOSIGNAL) > 0);
         pump();
     }
@@ -401,7 +409,8 @@ static void test_run(void **state) {
     say("{\"error\": {\"class\": \"GenericError\", \"desc\": \"no\"}, \"id\": \"vireo-1\"}");
     run_until_done();
     assert_int_equal(t.error->code, ERROR_INTERNAL);
-    assert_string_equal(t.error->message, "internal error: unable to execute QEMU command 'stop': no");
+    assert_string_equal(t.error->message,
+                        "internal error: unable to execute QEMU command 'stop': no");
 }
 
 static void test_run_and_hang_up(void **state) {
@@ -423,7 +432,8 @@ static void pass_through(void *userdata) {
 }
 
 static void test_passthrough_keeps_the_clients_id(void **state) {
-    assert_int_equal(fiber_start("pass", pass_through, (char *)"{\"execute\":\"q\",\"id\":{\"my\":1}}"), 0);
+    assert_int_equal(
+        fiber_start("pass", pass_through, (char *)"{\"execute\":\"q\",\"id\":{\"my\":1}}"), 0);
     expect("{\"execute\":\"q\",\"id\":\"vireo-1\"}");
     say("{\"error\": {\"class\": \"C\", \"desc\": \"d\"}, \"id\": \"vireo-1\"}");
     run_until_done();
@@ -461,10 +471,12 @@ static void test_many_commands(void **state) {
     for (int i = 0; i < N; i++) {
         json_object *arguments = json_object_new_object();
 
-        json_object_object_add(arguments, "filler", json_object_new_string("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"));
+        json_object_object_add(arguments, "filler",
+                               json_object_new_string("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"));
         replies[i] = queue_command("device_add", arguments);
     }
-    assert_int_equal(recv(t.fd, t.input, sizeof(t.input), MSG_DONTWAIT), -1); /* nothing has left yet */
+    assert_int_equal(recv(t.fd, t.input, sizeof(t.input), MSG_DONTWAIT),
+                     -1); /* nothing has left yet */
     monitor_flush(t.monitor);
     while (n_lines < N) {
         ssize_t n = recv(t.fd, t.input, sizeof(t.input), MSG_DONTWAIT);
@@ -511,8 +523,8 @@ static bool is_alive(void *userdata) {
 
 static void connect_monitor(void *userdata) {
     monitor_free(TAKE_PTR(t.monitor));
-    t.r = monitor_connect(c.path, "vm", &ops, &t, userdata ? is_alive : NULL, deadline_in(SOON), &t.monitor,
-                          &t.error);
+    t.r = monitor_connect(c.path, "vm", &ops, &t, userdata ? is_alive : NULL, deadline_in(SOON),
+                          &t.monitor, &t.error);
     t.done = true;
 }
 
@@ -558,7 +570,8 @@ static void test_connect_has_a_deadline(void **state) {
     assert_int_equal(t.error->code, ERROR_OPERATION_TIMEOUT);
 }
 
-/* In the place of what an earlier one left; a connection waits there, and a second accept(2) does not wait for another. */
+/* In the place of what an earlier one left; a connection waits there, and a second accept(2) does
+ * not wait for another. */
 static void test_listen(void **state) {
     make_path();
     close(open(c.path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
@@ -577,7 +590,9 @@ static void test_listen_errors(void **state) {
     int fd;
 
     assert_int_equal(monitor_listen(path, &fd, &t.error), -ENOENT);
-    assert_string_equal(t.error->message, "cannot make the monitor's socket '/nowhere/monitor': No such file or directory");
+    assert_string_equal(
+        t.error->message,
+        "cannot make the monitor's socket '/nowhere/monitor': No such file or directory");
     memset(path, 'x', sizeof(path) - 1);
     assert_true(monitor_listen(path, &fd, &t.error) < 0);
     assert_non_null(strstr(t.error->message, "is longer than 107 bytes; use a shorter --root"));

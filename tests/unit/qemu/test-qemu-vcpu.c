@@ -38,7 +38,8 @@ static VcpuMap build(const Recorded *recorded, const VcpuMap *old) {
     CLEANUP_ERROR Error *error = NULL;
     VcpuMap map = {0};
 
-    if (vcpu_map_build(recorded->hotpluggable, recorded->fast, recorded->pid, old, &map, &error) < 0)
+    if (vcpu_map_build(recorded->hotpluggable, recorded->fast, recorded->pid, old, &map, &error) <
+        0)
         fail_msg("%s", error_message(error));
     return map;
 }
@@ -135,7 +136,8 @@ static void test_the_process_is_not_a_thread(void **state) {
     CLEANUP_RECORDED Recorded recorded = load("flat");
     CLEANUP_MAP VcpuMap map = build(&recorded, NULL), same = {0};
 
-    assert_int_equal(vcpu_map_build(recorded.hotpluggable, recorded.fast, map.tids[0], NULL, &same, NULL), 0);
+    assert_int_equal(
+        vcpu_map_build(recorded.hotpluggable, recorded.fast, map.tids[0], NULL, &same, NULL), 0);
     assert_false(same.has_tids);
 }
 
@@ -201,9 +203,11 @@ static void test_unplug_state_carries_over(void **state) {
 
 /* TCG: the object lingers while query-cpus-fast has already left it out. */
 static void test_an_entity_without_threads_is_gone(void **state) {
-    json_object *hotpluggable = json("[{\"type\":\"c\",\"props\":{\"socket-id\":1},\"qom-path\":\"/machine/peripheral/vcpu1\"},"
-                                     "{\"type\":\"c\",\"props\":{\"socket-id\":0},\"qom-path\":\"/a\"}]");
-    json_object *fast = json("[{\"qom-path\":\"/a\",\"thread-id\":5},{\"qom-path\":\"/stranger\",\"thread-id\":6}]");
+    json_object *hotpluggable = json(
+        "[{\"type\":\"c\",\"props\":{\"socket-id\":1},\"qom-path\":\"/machine/peripheral/vcpu1\"},"
+        "{\"type\":\"c\",\"props\":{\"socket-id\":0},\"qom-path\":\"/a\"}]");
+    json_object *fast = json(
+        "[{\"qom-path\":\"/a\",\"thread-id\":5},{\"qom-path\":\"/stranger\",\"thread-id\":6}]");
     CLEANUP_MAP VcpuMap map = {0};
 
     assert_int_equal(vcpu_map_build(hotpluggable, fast, 1, NULL, &map, NULL), 0);
@@ -217,8 +221,10 @@ static void test_an_entity_without_threads_is_gone(void **state) {
 
 /* POWER: an entity is a core of several threads, its CPUs are children of it. */
 static void test_cores_of_several_threads(void **state) {
-    json_object *hotpluggable = json("[{\"type\":\"core\",\"vcpus-count\":2,\"props\":{\"core-id\":2}},"
-                                     "{\"type\":\"core\",\"vcpus-count\":2,\"props\":{\"core-id\":0},\"qom-path\":\"/m/device[1]\"}]");
+    json_object *hotpluggable = json(
+        "[{\"type\":\"core\",\"vcpus-count\":2,\"props\":{\"core-id\":2}},"
+        "{\"type\":\"core\",\"vcpus-count\":2,\"props\":{\"core-id\":0},\"qom-path\":\"/m/"
+        "device[1]\"}]");
     json_object *fast = json("[{\"qom-path\":\"/m/device[1]/thread[1]\",\"thread-id\":12},"
                              "{\"qom-path\":\"/m/device[1]/thread[0]\",\"thread-id\":11},"
                              "{\"qom-path\":\"/m/device[1]/thread[2]\",\"thread-id\":13}]");
@@ -316,7 +322,8 @@ static void test_boot_against_the_definition(void **state) {
 
         for (unsigned id = 0; id < rows[i].n; id++)
             wanted[id] = (VcpuDef){.online = rows[i].vcpus[id] != OFF,
-                                   .hotpluggable = rows[i].vcpus[id] == BOOT ? TRISTATE_NO : TRISTATE_YES};
+                                   .hotpluggable = rows[i].vcpus[id] == BOOT ? TRISTATE_NO
+                                                                             : TRISTATE_YES};
         r = vcpu_map_check_boot(&map, wanted, rows[i].n, &error);
         assert_int_equal(r < 0, rows[i].words != NULL);
         if (r >= 0)
@@ -352,7 +359,8 @@ static void test_bad_answers_are_errors(void **state) {
         {"[{\"type\":1,\"props\":{}}]", "no type or props"},
         {"[{\"type\":\"c\",\"props\":{},\"vcpus-count\":0}]", "vcpus-count 0 is out of range"},
         {"[{\"type\":\"c\",\"props\":{},\"vcpus-count\":-1}]", "vcpus-count -1 is out of range"},
-        {"[{\"type\":\"c\",\"props\":{},\"vcpus-count\":4294967297}]", "vcpus-count 4294967297 is out of range"},
+        {"[{\"type\":\"c\",\"props\":{},\"vcpus-count\":4294967297}]",
+         "vcpus-count 4294967297 is out of range"},
         {"[{\"type\":\"c\",\"props\":{},\"vcpus-count\":16384},{\"type\":\"c\",\"props\":{}}]",
          "16385 vCPUs are out of range"},
     };
@@ -374,7 +382,8 @@ static void test_bad_answers_are_errors(void **state) {
 }
 
 static void test_odd_threads_are_survived(void **state) {
-    json_object *hotpluggable = json("[{\"type\":\"c\",\"props\":{\"socket-id\":\"x\"},\"qom-path\":\"/a\"}]");
+    json_object *hotpluggable = json(
+        "[{\"type\":\"c\",\"props\":{\"socket-id\":\"x\"},\"qom-path\":\"/a\"}]");
     json_object *fast = json("[7,null,{},{\"qom-path\":3},{\"qom-path\":\"/a\",\"thread-id\":-4},"
                              "{\"qom-path\":\"/a\",\"thread-id\":4}]");
     CLEANUP_MAP VcpuMap map = {0}, none = {0};

@@ -147,9 +147,9 @@ static void fake_stop(Fake *fake) {
 
 static int get_hostname(RpcClient *client, int timeout_ms, char ret[64], Error **reterr) {
     remote_connect_get_hostname_ret host = {0};
-    int r =
-        rpc_client_call(client, REMOTE_PROGRAM, REMOTE_PROC_CONNECT_GET_HOSTNAME, NULL, NULL,
-                        (xdrproc_t)xdr_remote_connect_get_hostname_ret, &host, timeout_ms, reterr);
+    int r = rpc_client_call(client, REMOTE_PROGRAM, REMOTE_PROC_CONNECT_GET_HOSTNAME, NULL, NULL,
+                            (xdrproc_t)xdr_remote_connect_get_hostname_ret, &host, timeout_ms,
+                            reterr);
 
     if (r >= 0) {
         snprintf(ret, 64, "%s", host.hostname);

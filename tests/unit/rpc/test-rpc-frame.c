@@ -10,12 +10,17 @@
 #include "rpc/remote_protocol.h"
 #include "rpc/server.h"
 
-static const FrameHeader call = {.program = REMOTE_PROGRAM, .version = 1, .procedure = 66,
-                                 .type = FRAME_CALL, .serial = 7, .status = FRAME_OK};
+static const FrameHeader call = {.program = REMOTE_PROGRAM,
+                                 .version = 1,
+                                 .procedure = 66,
+                                 .type = FRAME_CALL,
+                                 .serial = 7,
+                                 .status = FRAME_OK};
 
 static void test_bytes_of_a_call(void **state) {
-    static const uint8_t expected[] = {0, 0, 0, 36, 0x20, 0, 0x80, 0x86, 0, 0, 0, 1, 0, 0, 0, 66, 0, 0,
-                                       0, 0, 0, 0, 0, 7,    0, 0,    0,    0, 0, 0, 0, 2, 'a', 'b', 0, 0};
+    static const uint8_t expected[] = {0, 0, 0, 36, 0x20, 0, 0x80, 0x86, 0,   0,   0, 1,
+                                       0, 0, 0, 66, 0,    0, 0,    0,    0,   0,   0, 7,
+                                       0, 0, 0, 0,  0,    0, 0,    2,    'a', 'b', 0, 0};
     CLEANUP_FREE uint8_t *bytes = NULL;
     remote_string text = (char *)"ab";
     size_t len = 0;
@@ -26,8 +31,13 @@ static void test_bytes_of_a_call(void **state) {
 }
 
 static void test_header_round_trip(void **state) {
-    FrameHeader header = {.program = 0xfffffffe, .version = 2, .procedure = -3, .type = 1,
-                          .serial = 0x80000001, .status = -1}, back;
+    FrameHeader header = {.program = 0xfffffffe,
+                          .version = 2,
+                          .procedure = -3,
+                          .type = 1,
+                          .serial = 0x80000001,
+                          .status = -1},
+                back;
     CLEANUP_FREE uint8_t *bytes = NULL;
     size_t len = 0;
 
@@ -44,14 +54,16 @@ static void test_error_round_trip(void **state) {
     FrameHeader header;
     size_t len = 0;
 
-    error_argument(&error, "virDomainSetVcpusFlags", "nvcpus", "nvcpus in %s must be positive", "x");
+    error_argument(&error, "virDomainSetVcpusFlags", "nvcpus", "nvcpus in %s must be positive",
+                   "x");
     assert_int_equal(frame_encode_error(&call, error, &bytes, &len), 0);
     frame_parse_header(bytes, &header);
     assert_int_equal(header.type, FRAME_REPLY);
     assert_int_equal(header.status, FRAME_ERROR);
     assert_int_equal(header.serial, call.serial);
     assert_int_equal(header.procedure, call.procedure);
-    assert_int_equal(frame_decode_error(bytes + FRAME_HEADER_SIZE, len - FRAME_HEADER_SIZE, &back), -EINVAL);
+    assert_int_equal(frame_decode_error(bytes + FRAME_HEADER_SIZE, len - FRAME_HEADER_SIZE, &back),
+                     -EINVAL);
     assert_int_equal(back->code, ERROR_INVALID_ARG);
     assert_int_equal(back->from, error->from);
     assert_string_equal(back->message, "nvcpus in x must be positive");
@@ -82,13 +94,16 @@ static void test_hostile_lengths(void **state) {
     remote_string text = NULL;
     remote_connect_list_defined_domains_ret names = {0};
 
-    assert_int_equal(frame_decode(huge, sizeof(huge), (xdrproc_t)xdr_remote_string, &text), -EBADMSG);
+    assert_int_equal(frame_decode(huge, sizeof(huge), (xdrproc_t)xdr_remote_string, &text),
+                     -EBADMSG);
     xdr_free((xdrproc_t)xdr_remote_string, &text);
     text = NULL;
-    assert_int_equal(frame_decode(beyond, sizeof(beyond), (xdrproc_t)xdr_remote_string, &text), -EBADMSG);
+    assert_int_equal(frame_decode(beyond, sizeof(beyond), (xdrproc_t)xdr_remote_string, &text),
+                     -EBADMSG);
     xdr_free((xdrproc_t)xdr_remote_string, &text);
-    assert_int_equal(frame_decode(list, sizeof(list), (xdrproc_t)xdr_remote_connect_list_defined_domains_ret,
-                                  &names), -EBADMSG);
+    assert_int_equal(frame_decode(list, sizeof(list),
+                                  (xdrproc_t)xdr_remote_connect_list_defined_domains_ret, &names),
+                     -EBADMSG);
     xdr_free((xdrproc_t)xdr_remote_connect_list_defined_domains_ret, &names);
 }
 
@@ -96,7 +111,8 @@ static void test_trailing_bytes_are_ignored(void **state) {
     static const uint8_t payload[] = {0, 0, 0, 1, 'x', 0, 0, 0, 9, 9, 9, 9};
     remote_string text = NULL;
 
-    assert_int_equal(frame_decode(payload, sizeof(payload), (xdrproc_t)xdr_remote_string, &text), 0);
+    assert_int_equal(frame_decode(payload, sizeof(payload), (xdrproc_t)xdr_remote_string, &text),
+                     0);
     assert_string_equal(text, "x");
     xdr_free((xdrproc_t)xdr_remote_string, &text);
 }
@@ -113,7 +129,8 @@ static void test_large_payloads(void **state) {
     assert_int_equal(frame_encode(&call, (xdrproc_t)xdr_remote_string, &text, &bytes, &len), 0);
     assert_int_equal(len, FRAME_HEADER_SIZE + 4 + REMOTE_STRING_MAX);
     assert_int_equal(frame_decode(bytes + FRAME_HEADER_SIZE, len - FRAME_HEADER_SIZE,
-                                  (xdrproc_t)xdr_remote_string, &back), 0);
+                                  (xdrproc_t)xdr_remote_string, &back),
+                     0);
     assert_true(streq(back, memory));
     xdr_free((xdrproc_t)xdr_remote_string, &back);
     memory[REMOTE_STRING_MAX] = 'x';
@@ -124,12 +141,9 @@ static void test_large_payloads(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bytes_of_a_call),
-        cmocka_unit_test(test_header_round_trip),
-        cmocka_unit_test(test_error_round_trip),
-        cmocka_unit_test(test_short_payloads),
-        cmocka_unit_test(test_hostile_lengths),
-        cmocka_unit_test(test_trailing_bytes_are_ignored),
+        cmocka_unit_test(test_bytes_of_a_call),  cmocka_unit_test(test_header_round_trip),
+        cmocka_unit_test(test_error_round_trip), cmocka_unit_test(test_short_payloads),
+        cmocka_unit_test(test_hostile_lengths),  cmocka_unit_test(test_trailing_bytes_are_ignored),
         cmocka_unit_test(test_large_payloads),
     };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The server's session over a socketpair: admission, queueing, framing, keepalive, clients that go. */
+/* The server's session over a socketpair: admission, queueing, framing, keepalive, clients that go.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,8 +16,18 @@
 #include "util/file.h"
 #include "util/log.h"
 
-enum { PROC_ECHO = 1, PROC_WRITE, PROC_HOLD, PROC_LOGIN, PROC_OPEN, PROC_FAIL, PROC_MUTE, PROC_BYE,
-       PROC_MISSING, PROC_EVENT };
+enum {
+    PROC_ECHO = 1,
+    PROC_WRITE,
+    PROC_HOLD,
+    PROC_LOGIN,
+    PROC_OPEN,
+    PROC_FAIL,
+    PROC_MUTE,
+    PROC_BYE,
+    PROC_MISSING,
+    PROC_EVENT
+};
 
 static struct {
     RpcServer *server;
@@ -75,10 +86,11 @@ static int bye(RpcSession *session, void *args, void *ret, Error **reterr) {
 static int event(RpcSession *session, void *args, void *ret, Error **reterr) {
     remote_string text = (char *)"e";
 
-    return rpc_session_send_event(session, REMOTE_PROGRAM, 1, 318, (xdrproc_t)xdr_remote_string, &text);
+    return rpc_session_send_event(session, REMOTE_PROGRAM, 1, 318, (xdrproc_t)xdr_remote_string,
+                                  &text);
 }
 
-#define STRING (xdrproc_t)xdr_remote_string, sizeof(remote_string)
+#define STRING (xdrproc_t) xdr_remote_string, sizeof(remote_string)
 #define EARLY (RPC_PROC_BEFORE_AUTH | RPC_PROC_BEFORE_OPEN)
 
 static const RpcProc procs[] = {
@@ -106,7 +118,8 @@ static void session_closed(RpcSession *session, void *userdata) {
     t.n_closed++;
 }
 
-static const RpcServerOps ops = {.session_opened = session_opened, .session_closed = session_closed};
+static const RpcServerOps ops = {.session_opened = session_opened,
+                                 .session_closed = session_closed};
 
 /* ---- the client ---- */
 
@@ -138,13 +151,17 @@ static void send_frame(const FrameHeader *header, const char *text) {
     remote_string string = (char *)text;
     size_t len = 0;
 
-    assert_int_equal(frame_encode(header, text ? (xdrproc_t)xdr_remote_string : NULL, &string, &bytes, &len), 0);
+    assert_int_equal(
+        frame_encode(header, text ? (xdrproc_t)xdr_remote_string : NULL, &string, &bytes, &len), 0);
     send_bytes(bytes, len);
 }
 
 static FrameHeader call_header(int procedure) {
-    return (FrameHeader){.program = REMOTE_PROGRAM, .version = REMOTE_VERSION, .procedure = procedure,
-                         .type = FRAME_CALL, .serial = ++t.serial};
+    return (FrameHeader){.program = REMOTE_PROGRAM,
+                         .version = REMOTE_VERSION,
+                         .procedure = procedure,
+                         .type = FRAME_CALL,
+                         .serial = ++t.serial};
 }
 
 static uint32_t call(int procedure, const char *text) {
@@ -407,8 +424,11 @@ static void test_a_busy_client_does_not_block_others(void **state) {
 }
 
 static void test_keepalive_is_answered(void **state) {
-    FrameHeader ping = {.program = KEEPALIVE_PROGRAM, .version = KEEPALIVE_VERSION, .procedure = 1,
-                        .type = FRAME_MESSAGE}, header;
+    FrameHeader ping = {.program = KEEPALIVE_PROGRAM,
+                        .version = KEEPALIVE_VERSION,
+                        .procedure = 1,
+                        .type = FRAME_MESSAGE},
+                header;
     uint8_t payload[4096];
     size_t len;
 

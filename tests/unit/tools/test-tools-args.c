@@ -107,8 +107,9 @@ static void test_rest(void **state) {
     Words words;
     Args args;
 
-    assert_int_equal(
-        parse("--cmd info ol8 --hmp status --cmd more --json", rest_options, &words, &args, &problem), 0);
+    assert_int_equal(parse("--cmd info ol8 --hmp status --cmd more --json", rest_options, &words,
+                           &args, &problem),
+                     0);
     assert_string_equal(args_string(&args, "domain"), "ol8");
     assert_int_equal(args.n_rest, 3);
     assert_string_equal(args.rest[0], "info");

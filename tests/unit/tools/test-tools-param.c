@@ -23,8 +23,8 @@ static void check(int kind, const char *text, const char *formatted, const char 
 }
 
 static void check_refused(int kind, const char *text, const char *expected) {
-    CLEANUP_FREE char *sentence =
-        text_format("invalid argument: Invalid value for field 'f': expected %s", expected);
+    CLEANUP_FREE char *sentence = text_format(
+        "invalid argument: Invalid value for field 'f': expected %s", expected);
     CLEANUP_ERROR Error *error = NULL;
     remote_typed_param param;
 
@@ -37,7 +37,8 @@ static void test_values(void **state) {
     check(TYPED_UINT, "4294967295", "4294967295", "4294967295");
     check(TYPED_LLONG, "-1", "-1", "-1");
     check(TYPED_ULLONG, "18446744073709551615", "18446744073709551615", "18446744073709551615");
-    check(TYPED_ULLONG, "-1", "18446744073709551615", "18446744073709551615"); /* the server knows its range */
+    check(TYPED_ULLONG, "-1", "18446744073709551615",
+          "18446744073709551615"); /* the server knows its range */
     check(TYPED_DOUBLE, "1.5", "1.500000", "1.5");
     check(TYPED_BOOLEAN, "1", "yes", "true");
     check(TYPED_BOOLEAN, "0", "no", "false");
@@ -72,7 +73,8 @@ static void test_lines(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_values), cmocka_unit_test(test_refusals),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_values),
+                                       cmocka_unit_test(test_refusals),
                                        cmocka_unit_test(test_lines)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);

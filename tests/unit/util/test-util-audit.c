@@ -28,23 +28,28 @@ static void assert_text(char *text, const char *expected) {
 }
 
 static void test_texts(void **state) {
-    assert_text(audit_control_text(&vm, "start", "booted", 4711), "virt=kvm op=start reason=booted "
-                                                                  "vm=\"ol8\" uuid=" UUID " vm-pid=4711");
-    assert_text(audit_count_text(&vm, "vcpu", "update", 5, 6), "virt=kvm resrc=vcpu reason=update vm=\"ol8\" "
-                                                               "uuid=" UUID " old-vcpu=5 new-vcpu=6");
-    assert_text(audit_count_text(&vm, "mem", "start", 0, UINT64_MAX), "virt=kvm resrc=mem reason=start "
-                                                                      "vm=\"ol8\" uuid=" UUID " old-mem=0 "
-                                                                      "new-mem=18446744073709551615");
+    assert_text(audit_control_text(&vm, "start", "booted", 4711),
+                "virt=kvm op=start reason=booted "
+                "vm=\"ol8\" uuid=" UUID " vm-pid=4711");
+    assert_text(audit_count_text(&vm, "vcpu", "update", 5, 6),
+                "virt=kvm resrc=vcpu reason=update vm=\"ol8\" "
+                "uuid=" UUID " old-vcpu=5 new-vcpu=6");
+    assert_text(audit_count_text(&vm, "mem", "start", 0, UINT64_MAX),
+                "virt=kvm resrc=mem reason=start "
+                "vm=\"ol8\" uuid=" UUID " old-mem=0 "
+                "new-mem=18446744073709551615");
     assert_text(audit_device_text(&vm, "disk", "start", NULL, "/var/lib/x.img"),
                 "virt=kvm resrc=disk reason=start vm=\"ol8\" uuid=" UUID " old-disk=\"?\" "
                 "new-disk=\"/var/lib/x.img\"");
     assert_text(audit_device_text(&vm, "net", "detach", "52:54:00:00:00:01", NULL),
-                "virt=kvm resrc=net reason=detach vm=\"ol8\" uuid=" UUID " old-net=\"52:54:00:00:00:01\" "
+                "virt=kvm resrc=net reason=detach vm=\"ol8\" uuid=" UUID
+                " old-net=\"52:54:00:00:00:01\" "
                 "new-net=\"?\"");
     assert_text(audit_field_text(&vm, "tpm", "start", "device", "/dev/tpm0"),
                 "virt=kvm resrc=tpm reason=start vm=\"ol8\" uuid=" UUID " device=\"/dev/tpm0\"");
     assert_text(audit_cgroup_text(&vm, "deny", "/machine/x", NULL, NULL),
-                "virt=kvm resrc=cgroup reason=deny vm=\"ol8\" uuid=" UUID " cgroup=\"/machine/x\" class=all");
+                "virt=kvm resrc=cgroup reason=deny vm=\"ol8\" uuid=" UUID
+                " cgroup=\"/machine/x\" class=all");
     assert_text(audit_cgroup_text(&vm, "allow", "/machine/x", "/dev/null", "rw"),
                 "virt=kvm resrc=cgroup reason=allow vm=\"ol8\" uuid=" UUID " cgroup=\"/machine/x\" "
                 "class=path path=\"/dev/null\" rdev=01:03 acl=rw");
@@ -93,7 +98,8 @@ static void test_off(void **state) {
     assert_int_equal(auditor_send(auditor, AUDIT_TYPE_CONTROL, "x", true, NULL), 0);
 }
 
-/* The kernel -------------------------------------------------------------------------------------- */
+/* The kernel --------------------------------------------------------------------------------------
+ */
 
 typedef struct Daemon {
     char dir[64];
@@ -151,14 +157,16 @@ static int tear_down(void **state) {
 }
 
 static void write_config(const Daemon *daemon) {
-    CLEANUP_FREE char *plugins = path_join(daemon->dir, "plugins.d"), *path = path_join(daemon->dir, "auditd."
-                                                                                                     "conf");
-    CLEANUP_FREE char *text = strf("local_events = yes\nwrite_logs = yes\nlog_file = %s/audit.log\n"
-                                   "log_group = root\nlog_format = RAW\nflush = NONE\npriority_boost = 0\n"
-                                   "max_log_file_action = IGNORE\nspace_left = 2\nadmin_space_left = 1\n"
-                                   "space_left_action = IGNORE\nadmin_space_left_action = IGNORE\n"
-                                   "disk_full_action = IGNORE\ndisk_error_action = IGNORE\nplugin_dir = %s\n",
-                                   daemon->dir, plugins);
+    CLEANUP_FREE char *plugins = path_join(daemon->dir, "plugins.d"),
+                      *path = path_join(daemon->dir, "auditd."
+                                                     "conf");
+    CLEANUP_FREE char *text = strf(
+        "local_events = yes\nwrite_logs = yes\nlog_file = %s/audit.log\n"
+        "log_group = root\nlog_format = RAW\nflush = NONE\npriority_boost = 0\n"
+        "max_log_file_action = IGNORE\nspace_left = 2\nadmin_space_left = 1\n"
+        "space_left_action = IGNORE\nadmin_space_left_action = IGNORE\n"
+        "disk_full_action = IGNORE\ndisk_error_action = IGNORE\nplugin_dir = %s\n",
+        daemon->dir, plugins);
 
     assert_int_equal(mkdir(plugins, 0750), 0);
     assert_int_equal(file_write_atomic(path, text, strlen(text), 0640), 0);
@@ -194,13 +202,15 @@ static void start_auditd(Daemon *daemon) {
             daemon->pid = 0; /* it ended */
         usleep(20000);
     }
-    need(audit_is_enabled(daemon->fd) == 1, "auditd does not run here (network namespace, or another "
-                                            "auditd)");
+    need(audit_is_enabled(daemon->fd) == 1,
+         "auditd does not run here (network namespace, or another "
+         "auditd)");
 }
 
 /* What ausearch finds of one type. */
 static char *ausearch(const Daemon *daemon, const char *type) {
-    CLEANUP_FREE char *program = find_program("ausearch"), *log = path_join(daemon->dir, "audit.log");
+    CLEANUP_FREE char *program = find_program("ausearch"),
+                      *log = path_join(daemon->dir, "audit.log");
     CLEANUP_FREE char *found = path_join(daemon->dir, "found");
     char *text = NULL;
     pid_t pid;
@@ -252,7 +262,8 @@ static void test_auditd_writes_the_records(void **state) {
     assert_null(strstr(control, "resrc="));
 }
 
-/* Required, and then somebody switches audit off: each record is an error, none is lost without a word. */
+/* Required, and then somebody switches audit off: each record is an error, none is lost without a
+ * word. */
 static void test_audit_that_is_switched_off(void **state) {
     Daemon *daemon = *state;
     CLEANUP(auditor_freep) Auditor *required = NULL, *relaxed = NULL, *none = NULL;
@@ -262,7 +273,8 @@ static void test_audit_that_is_switched_off(void **state) {
     assert_int_equal(auditor_new(AUDIT_LEVEL_REQUIRED, &required, &error), 0);
     assert_int_equal(auditor_new(AUDIT_LEVEL_IF_AVAILABLE, &relaxed, &error), 0);
     assert_true(audit_set_enabled(daemon->fd, 0) > 0);
-    assert_int_equal(auditor_send(required, AUDIT_TYPE_CONTROL, "virt=kvm op=x", true, &error), -EOPNOTSUPP);
+    assert_int_equal(auditor_send(required, AUDIT_TYPE_CONTROL, "virt=kvm op=x", true, &error),
+                     -EOPNOTSUPP);
     assert_non_null(strstr(error_message(error), "auditctl -e 1"));
     assert_int_equal(auditor_send(relaxed, AUDIT_TYPE_CONTROL, "virt=kvm op=x", true, NULL), 0);
     assert_int_equal(auditor_new(AUDIT_LEVEL_REQUIRED, &none, &error), -EOPNOTSUPP);

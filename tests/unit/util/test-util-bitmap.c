@@ -11,11 +11,20 @@ static void test_parse_evaluates_left_to_right(void **data) {
     static const struct {
         const char *text, *canonical;
         int result;
-    } rows[] = {{"0-4,^2", "0-1,3-4", 0}, {"0,^0", "", 0},        {"^2,0-4", "0-4", 0},
-                {" 1 , 3 ", "1,3", 0},    {"", "", 0},            {"7", "7", 0},
-                {"3-1", NULL, -EINVAL},   {"1,", "1", 0},  {"a", NULL, -EINVAL},
-                {"1-", NULL, -EINVAL},    {"-1", NULL, -EINVAL},  {"16384", NULL, -ERANGE},
-                {"1 2", NULL, -EINVAL},   {"99999999999", NULL, -ERANGE}};
+    } rows[] = {{"0-4,^2", "0-1,3-4", 0},
+                {"0,^0", "", 0},
+                {"^2,0-4", "0-4", 0},
+                {" 1 , 3 ", "1,3", 0},
+                {"", "", 0},
+                {"7", "7", 0},
+                {"3-1", NULL, -EINVAL},
+                {"1,", "1", 0},
+                {"a", NULL, -EINVAL},
+                {"1-", NULL, -EINVAL},
+                {"-1", NULL, -EINVAL},
+                {"16384", NULL, -ERANGE},
+                {"1 2", NULL, -EINVAL},
+                {"99999999999", NULL, -ERANGE}};
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         CLEANUP_BITMAP Bitmap *map = NULL;

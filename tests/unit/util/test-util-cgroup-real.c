@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Groups of this machine's kernel, v1 or v2, whatever it has. Everything is below /vireo-test-PID and
- * removed after each test, also a failed one. */
+/* Groups of this machine's kernel, v1 or v2, whatever it has. Everything is below /vireo-test-PID
+ * and removed after each test, also a failed one. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -69,7 +69,8 @@ static void make_tree(World *world) {
          "this host lacks the cgroup controllers cpu and cpuset");
     if (cgroup_partition_make(world->host, world->partition, &error) < 0)
         need(false, error_message(error));
-    assert_int_equal(cgroup_tree_create(world->host, world->partition, "vm", &world->tree, &error), 0);
+    assert_int_equal(cgroup_tree_create(world->host, world->partition, "vm", &world->tree, &error),
+                     0);
     if (cgroup_tree_require(world->tree, CGROUP_CPUSET, &error) < 0)
         need(false, error_message(error));
     assert_int_equal(cgroup_tree_adopt(world->tree, world->pid, &error), 0);
@@ -108,7 +109,8 @@ static void assert_group_of(World *world, pid_t tid, const char *below) {
 static void test_place_and_read_back(void **state) {
     World *world = *state;
     CLEANUP_BITMAP Bitmap *zero = bitmap_new_range(1);
-    CgroupValues values = {.cpus = zero, .mems = zero, .shares = 2048, .period = 50000, .quota = 25000};
+    CgroupValues values = {
+        .cpus = zero, .mems = zero, .shares = 2048, .period = 50000, .quota = 25000};
     CLEANUP(cgroup_state_done) CgroupState seen = {0};
     CLEANUP_ERROR Error *error = NULL;
 
@@ -178,7 +180,8 @@ static void test_a_quota_above_the_ancestors(void **state) {
     CgroupValues values = {.period = 100000, .quota = 60000};
 
     make_tree(world);
-    need(cgroup_host_version(world->host, CGROUP_CPU) == 1, "v2 takes it, and the smaller one counts");
+    need(cgroup_host_version(world->host, CGROUP_CPU) == 1,
+         "v2 takes it, and the smaller one counts");
     assert_int_equal(cgroup_tree_add(world->tree, "vcpu0", NULL), 0);
     set(world, NULL, (CgroupValues){.period = 100000, .quota = 50000});
     assert_int_equal(cgroup_tree_set(world->tree, "vcpu0", &values, &error), -EINVAL);
@@ -210,7 +213,8 @@ static void test_cpus_that_an_ancestor_lacks(void **state) {
 /* A host CPU that went and came: v1 has taken it out of the tree's group and of those above it. */
 static void test_cpus_are_given_back(void **state) {
     World *world = *state;
-    CLEANUP_BITMAP Bitmap *zero = bitmap_new_range(1), *both = bitmap_new_range(2), *many = bitmap_new_range(4096);
+    CLEANUP_BITMAP Bitmap *zero = bitmap_new_range(1), *both = bitmap_new_range(2),
+                          *many = bitmap_new_range(4096);
     CLEANUP(cgroup_tree_freep) CgroupTree *partition = NULL;
     CLEANUP(cgroup_state_done) CgroupState seen = {0};
     CLEANUP_ERROR Error *error = NULL;
@@ -229,7 +233,8 @@ static void test_cpus_are_given_back(void **state) {
     cgroup_state_done(&seen);
     assert_int_equal(cgroup_tree_get(partition, NULL, &seen, NULL), 0);
     assert_true(bitmap_equal(seen.cpus, both));
-    assert_int_equal(cgroup_tree_give_back(world->tree, many, &error), 0); /* what the host has of them */
+    assert_int_equal(cgroup_tree_give_back(world->tree, many, &error),
+                     0); /* what the host has of them */
 }
 
 static void test_cpus_that_the_host_lacks(void **state) {
@@ -332,7 +337,8 @@ static void test_open(void **state) {
     assert_int_equal(cgroup_tree_require(again, CGROUP_CPUSET, &error), 0);
     assert_int_equal(cgroup_tree_get(again, "vcpu0", &seen, NULL), 0);
     assert_int_equal(seen.shares, 512);
-    assert_int_equal(cgroup_tree_open(world->host, world->partition, "other", &none, &error), -ENOENT);
+    assert_int_equal(cgroup_tree_open(world->host, world->partition, "other", &none, &error),
+                     -ENOENT);
     assert_non_null(strstr(error_message(error), "/other'"));
 }
 
@@ -342,7 +348,8 @@ static void test_a_partition_that_is_missing(void **state) {
     CLEANUP_ERROR Error *error = NULL;
 
     make_tree(world);
-    assert_int_equal(cgroup_tree_create(world->host, "/vireo-test-none", "vm", &tree, &error), -ENOENT);
+    assert_int_equal(cgroup_tree_create(world->host, "/vireo-test-none", "vm", &tree, &error),
+                     -ENOENT);
     assert_non_null(strstr(error_message(error), "'/vireo-test-none'"));
     assert_non_null(strstr(error_message(error), "make the partition first"));
 }
@@ -364,7 +371,8 @@ static void test_remove_waits_for_threads_that_leave(void **state) {
     make_tree(world);
     assert_int_equal(cgroup_tree_adopt(world->tree, getpid(), &error), 0);
     sleeper = sleeper_new();
-    r = cgroup_tree_place(world->tree, "vcpu7", sleeper->tid, &(CgroupValues){.shares = 100}, &error);
+    r = cgroup_tree_place(world->tree, "vcpu7", sleeper->tid, &(CgroupValues){.shares = 100},
+                          &error);
     assert_int_equal(pthread_create(&thread, NULL, end_later, sleeper), 0);
     if (r >= 0)
         r = cgroup_tree_remove_child(world->tree, "vcpu7", &error);
@@ -399,7 +407,8 @@ static void test_remove_says_who_stays(void **state) {
     uint64_t start;
 
     make_tree(world);
-    assert_int_equal(cgroup_tree_place(world->tree, "vcpu0", world->tid, &(CgroupValues){0}, &error), 0);
+    assert_int_equal(
+        cgroup_tree_place(world->tree, "vcpu0", world->tid, &(CgroupValues){0}, &error), 0);
     start = now_usec();
     assert_int_equal(cgroup_tree_remove_child(world->tree, "vcpu0", &error), -EBUSY);
     assert_in_range(now_usec() - start, USEC_PER_SEC, 10 * USEC_PER_SEC);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* cgroup without a kernel behind it: units and ranges, what is read out of mountinfo, and what is written
- * to a v2 hierarchy, in which order. The hierarchy is plain files, so it shows what we write and refuses
- * nothing; test-util-cgroup-real has the kernel's side. */
+/* cgroup without a kernel behind it: units and ranges, what is read out of mountinfo, and what is
+ * written to a v2 hierarchy, in which order. The hierarchy is plain files, so it shows what we
+ * write and refuses nothing; test-util-cgroup-real has the kernel's side. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,13 +34,15 @@ static void test_weight(void **state) {
 
 static void test_values_out_of_range(void **state) {
     CLEANUP_BITMAP Bitmap *none = bitmap_new();
-    const CgroupValues bad[] = {{.shares = 1},       {.shares = 262145}, {.period = 999},
-                                {.period = 1000001}, {.quota = 999},     {.quota = INT64_C(17592186044416)},
-                                {.cpus = none},      {.mems = none}};
-    const CgroupValues good[] = {{0},
-                                 {.shares = 2, .period = 1000, .quota = -1},
-                                 {.quota = -17},
-                                 {.shares = 262144, .period = 1000000, .quota = INT64_C(17592186044415)}};
+    const CgroupValues bad[] = {{.shares = 1},   {.shares = 262145},
+                                {.period = 999}, {.period = 1000001},
+                                {.quota = 999},  {.quota = INT64_C(17592186044416)},
+                                {.cpus = none},  {.mems = none}};
+    const CgroupValues good[] = {
+        {0},
+        {.shares = 2, .period = 1000, .quota = -1},
+        {.quota = -17},
+        {.shares = 262144, .period = 1000000, .quota = INT64_C(17592186044415)}};
     CLEANUP_ERROR Error *error = NULL;
 
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
@@ -52,7 +54,8 @@ static void test_values_out_of_range(void **state) {
                                               "17592186044415");
 }
 
-/* A host of our own ------------------------------------------------------------------------------- */
+/* A host of our own -------------------------------------------------------------------------------
+ */
 
 typedef struct Fake {
     char root[64];
@@ -166,8 +169,9 @@ static void test_detect_nothing(void **state) {
     CLEANUP(cgroup_tree_freep) CgroupTree *tree = NULL;
     CLEANUP_ERROR Error *error = NULL;
 
-    make_host(fake, "\n - \n1 2 3 - cgroup\n1 2 3 4 5 6 7 -\n22 27 0:21 / /proc rw - proc proc rw,cpu\n"
-                    "1 2 0:1 / @/x rw - cgroup cgroup rw,cpus,xcpu,name=cpuset\n");
+    make_host(fake,
+              "\n - \n1 2 3 - cgroup\n1 2 3 4 5 6 7 -\n22 27 0:21 / /proc rw - proc proc rw,cpu\n"
+              "1 2 0:1 / @/x rw - cgroup cgroup rw,cpus,xcpu,name=cpuset\n");
     assert_versions(fake, 0, 0, 0);
     assert_int_equal(cgroup_tree_create(fake->host, "/", "vm", &tree, &error), -EBADFD);
     assert_non_null(strstr(error_message(error), "none of the cgroup controllers"));
@@ -215,7 +219,8 @@ static void test_bad_names(void **state) {
         assert_int_equal(cgroup_tree_create(fake->host, "/", names[i], &tree, NULL), -EINVAL);
 }
 
-/* v2 ---------------------------------------------------------------------------------------------- */
+/* v2 ----------------------------------------------------------------------------------------------
+ */
 
 /* The files of one group, as the kernel would make them, watched. */
 static void make_group(Fake *fake, const char *path, const char *controllers, const char *given) {
@@ -230,8 +235,9 @@ static void make_group(Fake *fake, const char *path, const char *controllers, co
                  {"cpuset.mems.effective", "0-1\n"},
                  {"cpu.weight", "100\n"},
                  {"cpu.max", "max 100000\n"},
-                 {"cpu.stat", "usage_usec 5\nuser_usec 3\nsystem_usec 2\nnr_periods 9\nthrottled_usec "
-                              "1\n"}};
+                 {"cpu.stat",
+                  "usage_usec 5\nuser_usec 3\nsystem_usec 2\nnr_periods 9\nthrottled_usec "
+                  "1\n"}};
     CLEANUP_FREE char *dir = at(fake, path), *has = strf("%s/cgroup.controllers", path);
     CLEANUP_FREE char *gives = strf("%s/cgroup.subtree_control", path);
     int watch;
@@ -287,7 +293,8 @@ static CgroupTree *make_tree(Fake *fake) {
 static void test_v2_order_of_writes(void **state) {
     Fake *fake = *state;
     CLEANUP_BITMAP Bitmap *cpus = bitmap_new_range(3), *mems = bitmap_new_range(1);
-    CgroupValues values = {.cpus = cpus, .mems = mems, .shares = 2048, .period = 50000, .quota = 20000};
+    CgroupValues values = {
+        .cpus = cpus, .mems = mems, .shares = 2048, .period = 50000, .quota = 20000};
     CLEANUP(cgroup_tree_freep) CgroupTree *tree = NULL;
     CLEANUP_FREE char *first = NULL, *second = NULL, *third = NULL;
 
@@ -340,9 +347,10 @@ static void test_v2_bandwidth(void **state) {
         uint64_t period;
         int64_t quota;
         const char *after;
-    } rows[] = {{"max 100000\n", 0, 5000, "5000"},         {"max 100000\n", 50000, 0, "max 50000"},
-                {"5000 100000\n", 50000, 0, "5000 50000"}, {"5000 100000\n", 0, -1, "max"},
-                {"5000 100000\n", 20000, -1, "max 20000"}, {"5000 100000\n", 20000, 7000, "7000 20000"}};
+    } rows[] = {
+        {"max 100000\n", 0, 5000, "5000"},         {"max 100000\n", 50000, 0, "max 50000"},
+        {"5000 100000\n", 50000, 0, "5000 50000"}, {"5000 100000\n", 0, -1, "max"},
+        {"5000 100000\n", 20000, -1, "max 20000"}, {"5000 100000\n", 20000, 7000, "7000 20000"}};
     Fake *fake = *state;
     CLEANUP(cgroup_tree_freep) CgroupTree *tree = NULL;
 
@@ -383,7 +391,8 @@ static void test_v2_read_back(void **state) {
     assert_int_equal(usage.throttled_ns, 1000);
 }
 
-/* v2's kernel would take the set and use another: it is refused before, with the highest group that clips. */
+/* v2's kernel would take the set and use another: it is refused before, with the highest group that
+ * clips. */
 static void test_v2_clipped_cpus(void **state) {
     Fake *fake = *state;
     CLEANUP_BITMAP Bitmap *cpus = bitmap_new_range(4);
@@ -397,8 +406,9 @@ static void test_v2_clipped_cpus(void **state) {
     tree = make_tree(fake);
     free(written(fake));
     assert_true(cgroup_tree_set(tree, "vcpu0", &(CgroupValues){.cpus = cpus}, &error) < 0);
-    assert_string_equal(error_message(error), "unsupported configuration: cgroup '/machine/vm/vcpu0' "
-                                              "cannot have CPUs '0-3': the group '/machine' has only '0-1'");
+    assert_string_equal(error_message(error),
+                        "unsupported configuration: cgroup '/machine/vm/vcpu0' "
+                        "cannot have CPUs '0-3': the group '/machine' has only '0-1'");
     seen = written(fake);
     assert_string_equal(seen, "");
 }
@@ -417,7 +427,8 @@ static void test_v2_without_cpuset(void **state) {
     assert_int_equal(cgroup_tree_require(tree, CGROUP_CPUSET, &error), -EBADFD);
     assert_non_null(strstr(error_message(error), "'cpuset' is not available for '/machine/vm'"));
     assert_non_null(strstr(error_message(error), "cgroup '/machine' of '"));
-    assert_int_equal(cgroup_tree_set(tree, "vcpu0", &(CgroupValues){.cpus = cpus}, &error), -EBADFD);
+    assert_int_equal(cgroup_tree_set(tree, "vcpu0", &(CgroupValues){.cpus = cpus}, &error),
+                     -EBADFD);
     assert_int_equal(cgroup_tree_set(tree, "vcpu0", &(CgroupValues){.shares = 2048}, NULL), 0);
     assert_file(fake, "machine/vm/vcpu0/cpu.weight", "200");
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Our error numbers are libvirt's: compared when this is compiled, built where Debian's libvirt-dev is. */
+/* Our error numbers are libvirt's: compared when this is compiled, built where Debian's libvirt-dev
+ * is. */
 #include <libvirt/virterror.h>
 
 #include "util/error.h"

@@ -89,10 +89,11 @@ static void test_errno_of_codes(void **state) {
     static const struct {
         ErrorCode code;
         int errnum;
-    } rows[] = {{ERROR_NO_MEMORY, ENOMEM}, {ERROR_INVALID_ARG, EINVAL}, {ERROR_NO_DOMAIN, ENOENT},
-                {ERROR_OPERATION_TIMEOUT, ETIMEDOUT}, {ERROR_RESOURCE_BUSY, EBUSY},
-                {ERROR_OPERATION_ABORTED, ECANCELED}, {ERROR_OPERATION_DENIED, EPERM},
-                {ERROR_CONFIG_UNSUPPORTED, EOPNOTSUPP}, {ERROR_DEVICE_MISSING, ENODEV}};
+    } rows[] = {{ERROR_NO_MEMORY, ENOMEM},       {ERROR_INVALID_ARG, EINVAL},
+                {ERROR_NO_DOMAIN, ENOENT},       {ERROR_OPERATION_TIMEOUT, ETIMEDOUT},
+                {ERROR_RESOURCE_BUSY, EBUSY},    {ERROR_OPERATION_ABORTED, ECANCELED},
+                {ERROR_OPERATION_DENIED, EPERM}, {ERROR_CONFIG_UNSUPPORTED, EOPNOTSUPP},
+                {ERROR_DEVICE_MISSING, ENODEV}};
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         assert_int_equal(error_to_errno(rows[i].code), -rows[i].errnum);

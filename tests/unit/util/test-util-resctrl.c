@@ -61,7 +61,8 @@ static void test_no_file_system(void **state) {
     assert_non_null(strstr(error_message(error), "no resctrl file system at '/nonexistent'"));
 }
 
-/* The file system --------------------------------------------------------------------------------- */
+/* The file system ---------------------------------------------------------------------------------
+ */
 
 typedef struct World {
     char root[64];
@@ -149,11 +150,12 @@ static bool exists(const World *world, const char *name) {
     return access(path, F_OK) == 0;
 }
 
-static int create(const World *world, const char *name, unsigned id, uint64_t size, Error **reterr) {
+static int create(const World *world, const char *name, unsigned id, uint64_t size,
+                  Error **reterr) {
     ResctrlCacheRequest cache = {.level = 3, .id = id, .type = RESCTRL_BOTH, .size = size};
 
-    return resctrl_group_create(world->resctrl, name, &(ResctrlRequest){.caches = &cache, .n_caches = 1},
-                                reterr);
+    return resctrl_group_create(world->resctrl, name,
+                                &(ResctrlRequest){.caches = &cache, .n_caches = 1}, reterr);
 }
 
 static void test_info(void **state) {
@@ -176,7 +178,8 @@ static void test_info(void **state) {
     assert_int_equal(world->resctrl->bandwidth.granularity, 10);
     assert_int_equal(world->resctrl->bandwidth.n_ids, 3);
     assert_int_equal(world->resctrl->n_rmids, 8);
-    assert_string_equal(world->resctrl->monitor_features, "llc_occupancy mbm_total_bytes mbm_local_bytes");
+    assert_string_equal(world->resctrl->monitor_features,
+                        "llc_occupancy mbm_total_bytes mbm_local_bytes");
 }
 
 static void test_requests_that_cannot_be(void **state) {
@@ -248,7 +251,8 @@ static void test_no_room(void **state) {
 
     mount_double(world, NULL, NULL);
     assert_int_equal(create(world, "vm", 0, 4 * MIB, &error), -ENOSPC);
-    assert_non_null(strstr(error_message(error), "no 4194304 bytes of cache 'L3' 0 in a row are free"));
+    assert_non_null(
+        strstr(error_message(error), "no 4194304 bytes of cache 'L3' 0 in a row are free"));
     assert_non_null(strstr(error_message(error), "/schemata')"));
     put(world, "schemata", "L3:0=ff000\n");
     assert_int_equal(create(world, "vm", 0, 13 * MIB, &error), -ENOSPC);
@@ -350,19 +354,21 @@ static void test_threads_and_monitors(void **state) {
     assert_int_equal(resctrl_add_thread(world->resctrl, "vm", NULL, second->tid, NULL), 0);
     assert_int_equal(resctrl_add_thread(world->resctrl, "vm", "m", first->tid, NULL), 0);
     assert_file(world, "vm/tasks", line);
-    assert_int_equal(resctrl_monitor_read(world->resctrl, "vm", "m", "llc_occupancy", &readings, &n, NULL),
-                     0);
+    assert_int_equal(
+        resctrl_monitor_read(world->resctrl, "vm", "m", "llc_occupancy", &readings, &n, NULL), 0);
     assert_int_equal(n, 2);
     assert_int_equal(readings[1].id, 1);
     assert_true(readings[1].available);
     assert_int_equal(readings[1].value, 65536);
-    assert_int_equal(resctrl_monitor_read(world->resctrl, "vm", NULL, "llc_occupancy", &whole, &n, NULL), 0);
+    assert_int_equal(
+        resctrl_monitor_read(world->resctrl, "vm", NULL, "llc_occupancy", &whole, &n, NULL), 0);
     assert_int_equal(whole[0].value, 2 * 65536);
-    assert_int_equal(resctrl_monitor_read(world->resctrl, "vm", "m", "mbm_local_bytes", &local, &n, NULL), 0);
+    assert_int_equal(
+        resctrl_monitor_read(world->resctrl, "vm", "m", "mbm_local_bytes", &local, &n, NULL), 0);
     assert_true(local[0].available && local[0].value > 0);
     assert_false(local[1].available);
-    assert_int_equal(resctrl_monitor_read(world->resctrl, "vm", "m", "nonsense", &local, &n, &error),
-                     -ENOENT);
+    assert_int_equal(
+        resctrl_monitor_read(world->resctrl, "vm", "m", "nonsense", &local, &n, &error), -ENOENT);
     assert_int_equal(resctrl_monitor_remove(world->resctrl, "vm", "m", NULL), 0);
     assert_false(exists(world, "vm/mon_groups/m"));
     assert_int_equal(resctrl_group_remove(world->resctrl, "vm", NULL), 0);
@@ -376,7 +382,8 @@ static void test_threads_and_monitors(void **state) {
 }
 
 static void test_bad_names(void **state) {
-    static const char *const names[] = {"", "..", "a/b", "a\nb", "info", "mon_groups", "mon_data", ".x"};
+    static const char *const names[] = {"",     "..",         "a/b",      "a\nb",
+                                        "info", "mon_groups", "mon_data", ".x"};
     World *world = *state;
 
     mount_double(world, NULL, NULL);
@@ -434,9 +441,10 @@ static void test_monitoring_missing(void **state) {
     assert_int_equal(resctrl_monitor_create(world->resctrl, NULL, "m", &error), -EOPNOTSUPP);
     assert_non_null(strstr(error_message(error), "cannot watch"));
     assert_int_equal(
-        resctrl_check(world->resctrl,
-                      &(ResctrlRequest){.bandwidths = &(ResctrlBandwidthRequest){0, 50}, .n_bandwidths = 1},
-                      &error),
+        resctrl_check(
+            world->resctrl,
+            &(ResctrlRequest){.bandwidths = &(ResctrlBandwidthRequest){0, 50}, .n_bandwidths = 1},
+            &error),
         -EOPNOTSUPP);
     assert_non_null(strstr(error_message(error), "cannot limit the memory bandwidth"));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Scopes: names, and the conversation with systemd and machined, which a child of the test plays on a private
- * dbus-daemon. What the fake was asked is in a file, one line per call. */
+/* Scopes: names, and the conversation with systemd and machined, which a child of the test plays on
+ * a private dbus-daemon. What the fake was asked is in a file, one line per call. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -38,8 +38,9 @@ static void test_machine_names(void **state) {
     longest = scope_machine_name(4294967295u, name);
     assert_int_equal(strlen(longest), 64);
     name[64 - strlen("vireo-4294967295-") - 1] = '-'; /* the cut leaves no dash at the end */
-    assert_text(scope_machine_name(4294967295u, name), "vireo-4294967295-"
-                                                       "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+    assert_text(scope_machine_name(4294967295u, name),
+                "vireo-4294967295-"
+                "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
 }
 
 static void test_unit_names(void **state) {
@@ -56,7 +57,8 @@ static void test_slice_names(void **state) {
     assert_text(scope_slice_name("/"), "-.slice");
 }
 
-/* The bus ------------------------------------------------------------------------------------------- */
+/* The bus
+ * ------------------------------------------------------------------------------------------- */
 
 typedef enum Mood {
     MOOD_DONE,   /* the job ends at once */
@@ -134,11 +136,13 @@ static int on_start(sd_bus_message *message, void *userdata, sd_bus_error *error
                                           "Unit %s was there.", unit);
     /* another job's end, and ours before and after the answer: only what comes after counts */
     sd_bus_emit_signal(fake->bus, "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager",
-                       "JobRemoved", "uoss", 6, "/org/freedesktop/systemd1/job/6", unit, "canceled");
+                       "JobRemoved", "uoss", 6, "/org/freedesktop/systemd1/job/6", unit,
+                       "canceled");
     sd_bus_reply_method_return(message, "o", job);
     if (fake->mood != MOOD_SILENT)
-        sd_bus_emit_signal(fake->bus, "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager",
-                           "JobRemoved", "uoss", 7, job, unit, fake->mood == MOOD_DONE ? "done" : "failed");
+        sd_bus_emit_signal(fake->bus, "/org/freedesktop/systemd1",
+                           "org.freedesktop.systemd1.Manager", "JobRemoved", "uoss", 7, job, unit,
+                           fake->mood == MOOD_DONE ? "done" : "failed");
     return 1;
 }
 
@@ -151,8 +155,8 @@ static int on_stop(sd_bus_message *message, void *userdata, sd_bus_error *error)
     line = strf("stop %s %s", unit, mode);
     note(fake, line);
     if (fake->mood == MOOD_EXISTS)
-        return sd_bus_reply_method_errorf(message, "org.freedesktop.systemd1.NoSuchUnit", "Unit %s is gone.",
-                                          unit);
+        return sd_bus_reply_method_errorf(message, "org.freedesktop.systemd1.NoSuchUnit",
+                                          "Unit %s is gone.", unit);
     return sd_bus_reply_method_return(message, "o", "/org/freedesktop/systemd1/job/8");
 }
 
@@ -167,8 +171,8 @@ static int on_set(sd_bus_message *message, void *userdata, sd_bus_error *error) 
     line = strf("set %s %s%s", unit, runtime ? "runtime" : "for good", properties);
     note(fake, line);
     if (fake->mood == MOOD_EXISTS)
-        return sd_bus_reply_method_errorf(message, "org.freedesktop.systemd1.NoSuchUnit", "Unit %s is gone.",
-                                          unit);
+        return sd_bus_reply_method_errorf(message, "org.freedesktop.systemd1.NoSuchUnit",
+                                          "Unit %s is gone.", unit);
     return sd_bus_reply_method_return(message, "");
 }
 
@@ -188,8 +192,8 @@ static int on_create(sd_bus_message *message, void *userdata, sd_bus_error *erro
     sd_bus_message_read_array(message, 'y', (const void **)&id, &n);
     sd_bus_message_read(message, "ssus", &service, &class, &leader, &directory);
     properties = read_properties(message);
-    line = strf("create %s id=%zu,%u %s %s %u '%s'%s", name, n, n ? id[15] : 0, service, class, leader,
-                directory, properties);
+    line = strf("create %s id=%zu,%u %s %s %u '%s'%s", name, n, n ? id[15] : 0, service, class,
+                leader, directory, properties);
     note(userdata, line);
     return sd_bus_reply_method_return(message, "o", "/org/freedesktop/machine1/machine/x");
 }
@@ -203,14 +207,16 @@ static int on_terminate(sd_bus_message *message, void *userdata, sd_bus_error *e
     line = strf("terminate %s", name);
     note(fake, line);
     if (fake->mood == MOOD_EXISTS)
-        return sd_bus_reply_method_errorf(message, "org.freedesktop.machine1.NoSuchMachine", "No %s.", name);
+        return sd_bus_reply_method_errorf(message, "org.freedesktop.machine1.NoSuchMachine",
+                                          "No %s.", name);
     return sd_bus_reply_method_return(message, "");
 }
 
 static const sd_bus_vtable systemd_table[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD("Subscribe", "", "", on_subscribe, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD("StartTransientUnit", "ssa(sv)a(sa(sv))", "o", on_start, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("StartTransientUnit", "ssa(sv)a(sa(sv))", "o", on_start,
+                  SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("StopUnit", "ss", "o", on_stop, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("SetUnitProperties", "sba(sv)", "", on_set, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_SIGNAL("JobRemoved", "uoss", 0),
@@ -234,7 +240,8 @@ static sd_bus *connect_to(const char *address) {
 }
 
 static void run_fake(const World *world, Mood mood, bool machined) {
-    Fake fake = {.mood = mood, .journal = strf("%s/journal", world->dir), .bus = connect_to(world->address)};
+    Fake fake = {
+        .mood = mood, .journal = strf("%s/journal", world->dir), .bus = connect_to(world->address)};
     static const char manager[] = "org.freedesktop.systemd1.Manager";
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -299,17 +306,19 @@ static void start_daemon(World *world) {
     if (access("/usr/bin/dbus-daemon", X_OK) < 0)
         skip_because("no dbus-daemon");
     world->address = strf("unix:path=%s", socket);
-    config = strf("<busconfig><type>session</type><listen>%s</listen><auth>EXTERNAL</auth>"
-                  "<servicedir>%s</servicedir><policy context='default'><allow send_destination='*'/>"
-                  "<allow receive_sender='*'/><allow own='*'/></policy></busconfig>",
-                  world->address, world->dir);
+    config = strf(
+        "<busconfig><type>session</type><listen>%s</listen><auth>EXTERNAL</auth>"
+        "<servicedir>%s</servicedir><policy context='default'><allow send_destination='*'/>"
+        "<allow receive_sender='*'/><allow own='*'/></policy></busconfig>",
+        world->address, world->dir);
     put(world, "bus.conf", config);
     option = strf("--config-file=%s/bus.conf", world->dir);
     world->daemon = fork();
     if (world->daemon == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), 2);
-        execl("/usr/bin/dbus-daemon", "dbus-daemon", "--nofork", "--nopidfile", "--nosyslog", option, NULL);
+        execl("/usr/bin/dbus-daemon", "dbus-daemon", "--nofork", "--nopidfile", "--nosyslog",
+              option, NULL);
         _exit(127);
     }
     while (access(socket, F_OK) < 0 && now_usec() < deadline)
@@ -349,14 +358,16 @@ static int tear_down(void **state) {
 
 static int start(const World *world, uint64_t usec, Error **reterr) {
     static const uint8_t uuid[16] = {[15] = 42};
-    ScopeParams params = {.machine = "vireo-3-ol8", .description = "ol8", .uuid = uuid, .pid = 4711};
+    ScopeParams params = {
+        .machine = "vireo-3-ol8", .description = "ol8", .uuid = uuid, .pid = 4711};
 
     return scope_start(world->address, &params, usec, reterr);
 }
 
 #define UNIT "machine-vireo\\x2d3\\x2dol8.scope"
-#define PROPERTIES                                                                                           \
-    " Slice=machine.slice Delegate=1 TasksMax=32768 CollectMode=inactive-or-failed Description=ol8"
+#define PROPERTIES                                                                                 \
+    " Slice=machine.slice Delegate=1 TasksMax=32768 CollectMode=inactive-or-failed "               \
+    "Description=ol8"
 
 static void assert_journal(const World *world, const char *expected) {
     CLEANUP_FREE char *text = journal(world);
@@ -489,7 +500,9 @@ static void test_set_share(void **state) {
 
     start_daemon(world);
     start_fake(world, MOOD_DONE, false);
-    assert_int_equal(scope_set_share(world->address, "vireo-3-ol8", "CPUShares", 2048, 10 * USEC_PER_SEC, &error), 0);
+    assert_int_equal(scope_set_share(world->address, "vireo-3-ol8", "CPUShares", 2048,
+                                     10 * USEC_PER_SEC, &error),
+                     0);
     assert_journal(world, "ready\nset " UNIT " runtime CPUShares=2048\n");
 }
 
@@ -499,8 +512,10 @@ static void test_set_share_of_what_is_gone(void **state) {
 
     start_daemon(world);
     start_fake(world, MOOD_EXISTS, false);
-    assert_true(scope_set_share(world->address, "vireo-3-ol8", "CPUWeight", 200, 10 * USEC_PER_SEC, &error) < 0);
-    assert_non_null(strstr(error_message(error), "set the share of '" UNIT "': Unit " UNIT " is gone."));
+    assert_true(scope_set_share(world->address, "vireo-3-ol8", "CPUWeight", 200, 10 * USEC_PER_SEC,
+                                &error) < 0);
+    assert_non_null(
+        strstr(error_message(error), "set the share of '" UNIT "': Unit " UNIT " is gone."));
 }
 
 int main(void) {

@@ -32,7 +32,8 @@ static Bitmap *cpus_of(pid_t tid) {
 
 static void test_affinity(void **state) {
     Sleeper *sleeper = *state;
-    CLEANUP_BITMAP Bitmap *all = cpus_of(sleeper->tid), *one = bitmap_new(), *seen = NULL, *mine = NULL;
+    CLEANUP_BITMAP Bitmap *all = cpus_of(sleeper->tid), *one = bitmap_new(), *seen = NULL,
+                          *mine = NULL;
 
     bitmap_set(one, bitmap_last(all));
     assert_int_equal(thread_set_affinity(sleeper->tid, one, NULL), 0);
@@ -67,7 +68,8 @@ static void test_affinity_without_any_cpu(void **state) {
 }
 
 static void test_scheduler(void **state) {
-    static const ThreadPolicy fair[] = {THREAD_POLICY_BATCH, THREAD_POLICY_OTHER, THREAD_POLICY_IDLE};
+    static const ThreadPolicy fair[] = {THREAD_POLICY_BATCH, THREAD_POLICY_OTHER,
+                                        THREAD_POLICY_IDLE};
     /* idle is the last: only root comes back from it */
     Sleeper *sleeper = *state;
     ThreadPolicy policy = THREAD_POLICY_INVALID;
@@ -105,11 +107,13 @@ static void test_priority_out_of_range(void **state) {
 
     assert_int_equal(thread_set_scheduler(sleeper->tid, THREAD_POLICY_FIFO, 0, NULL), -EINVAL);
     assert_int_equal(thread_set_scheduler(sleeper->tid, THREAD_POLICY_RR, 100, &error), -EINVAL);
-    assert_string_equal(error_message(error), "invalid argument: priority 100 of scheduler 'rr' is out of "
-                                              "range 1 to 99");
+    assert_string_equal(error_message(error),
+                        "invalid argument: priority 100 of scheduler 'rr' is out of "
+                        "range 1 to 99");
 }
 
-/* Somebody who may not: the sentence asks for the right. In a child, which alone gives its rights away. */
+/* Somebody who may not: the sentence asks for the right. In a child, which alone gives its rights
+ * away. */
 static void test_realtime_without_the_right(void **state) {
     int status = -1;
     pid_t child;
@@ -121,7 +125,8 @@ static void test_realtime_without_the_right(void **state) {
     child = fork();
     if (child == 0) {
         CLEANUP_ERROR Error *error = NULL;
-        int r = setuid(65534) < 0 ? -errno : thread_set_scheduler(getpid(), THREAD_POLICY_FIFO, 1, &error);
+        int r = setuid(65534) < 0 ? -errno
+                                  : thread_set_scheduler(getpid(), THREAD_POLICY_FIFO, 1, &error);
 
         _exit(r == -EPERM && strstr(error_message(error), "CAP_SYS_NICE") ? 0 : 1);
     }
@@ -133,7 +138,8 @@ static void test_realtime_without_the_right(void **state) {
 static void test_realtime_without_a_budget(void **state) {
     Sleeper *sleeper = *state;
     CLEANUP_FREE char *group = strf("/sys/fs/cgroup/cpu/vireo-test-thread-%d", getpid());
-    CLEANUP_FREE char *tasks = strf("%s/tasks", group), *budget = strf("%s/cpu.rt_runtime_us", group);
+    CLEANUP_FREE char *tasks = strf("%s/tasks", group),
+                      *budget = strf("%s/cpu.rt_runtime_us", group);
     CLEANUP_FREE char *tid = strf("%d", sleeper->tid);
     CLEANUP_ERROR Error *error = NULL;
     CLEANUP_CLOSE int fd = -1, back = open("/sys/fs/cgroup/cpu/tasks", O_WRONLY | O_CLOEXEC);
@@ -216,9 +222,10 @@ static void remove_sysfs(const char *root) {
 static void test_default_cpus(void **state) {
     static const struct {
         const char *online, *isolated, *expected;
-    } rows[] = {{"0-3\n", "\n", "0-3"}, {"0-7,16\n", "2-3,16\n", "0-1,4-7"}, {"0-1\n", "0-1\n", "0-1"},
-                {"0-3\n", NULL, "0-3"}, {"0-16383\n", "1-16383\n", "0"},     {"nonsense\n", NULL, NULL},
-                {NULL, NULL, NULL}};
+    } rows[] = {
+        {"0-3\n", "\n", "0-3"}, {"0-7,16\n", "2-3,16\n", "0-1,4-7"}, {"0-1\n", "0-1\n", "0-1"},
+        {"0-3\n", NULL, "0-3"}, {"0-16383\n", "1-16383\n", "0"},     {"nonsense\n", NULL, NULL},
+        {NULL, NULL, NULL}};
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         CLEANUP_FREE char *root = make_sysfs(rows[i].online, rows[i].isolated), *text = NULL;
