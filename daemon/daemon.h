@@ -4,7 +4,7 @@
 
 #include <regex.h>
 
-#include "qemu/driver.h"
+#include "driver/driver.h"
 #include "rpc/remote_protocol.h"
 #include "rpc/server.h"
 

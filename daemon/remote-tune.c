@@ -4,7 +4,7 @@
 
 #include "daemon.h"
 #include "params.h"
-#include "qemu/driver-tune.h"
+#include "driver/tune.h"
 
 #define CPU_STATS_NCPUS_MAX 128u
 

@@ -4,7 +4,7 @@
 #include <time.h>
 
 #include "daemon.h"
-#include "qemu/driver-tune.h"
+#include "driver/tune.h"
 
 enum { LIST_UNDER_WAY = 1 };
 

@@ -5,7 +5,7 @@
 #include <inttypes.h>
 
 #include "conf/domain-copy.h"
-#include "util/cgroup.h"
+#include "util/words.h"
 
 static int out_of_range(const char *name, uint64_t min, uint64_t max, Error **reterr) {
     return error_report(reterr, FROM_DOMAIN, ERROR_INVALID_ARG,

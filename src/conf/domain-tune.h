@@ -5,8 +5,8 @@
 #pragma once
 
 #include "util/bitmap.h"
-#include "util/resctrl.h"
-#include "util/thread.h"
+#include "util/error.h"
+#include "util/words.h"
 
 #define IOTHREAD_ID_MAX 16384u
 

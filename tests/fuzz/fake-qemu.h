@@ -4,7 +4,7 @@
  * moments. */
 #pragma once
 
-#include "qemu/driver.h"
+#include "driver/driver.h"
 
 enum {
     QEMU_DELETES = 0,     /* the low three bits: what device_del leads to */

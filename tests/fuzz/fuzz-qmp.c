@@ -9,7 +9,7 @@
 
 #include "fuzz.h"
 #include "qemu/monitor.h"
-#include "qemu/vcpu.h"
+#include "qemu/vcpu-map.h"
 
 static unsigned n_closed;
 

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A domain's records in the host's audit log: start, stop, and each change of what it was given
+ * (util/audit.h).
+ *
+ * All on a fiber; sending waits for the kernel on a worker, one record list at a time. Without an
+ * auditor, or with one that has no socket, nothing is built and nothing waits. */
+#pragma once
+
+#include "domain/domain.h"
+#include "host/audit.h"
+
+/* Records that are sent together; one of a bulk change each. Zeroed before use. */
+typedef struct AuditRecords {
+    struct AuditRecord *list;
+    size_t n;
+    bool failed; /* one could not be built */
+} AuditRecords;
+
+/* A change of the vCPU count. */
+void audit_records_add_vcpus(AuditRecords *records, const Domain *domain, unsigned old_count,
+                             unsigned new_count, bool success);
+/* Sends and empties them; what audit_level says is required and cannot be written is logged as an
+ * error. */
+void audit_records_send(AuditRecords *records, Domain *domain);
+
+/* What the domain was given and that it started, or could not. With audit required, a start that
+ * cannot be recorded is an error. */
+int audit_domain_start(Domain *domain, bool success, Error **reterr);
+/* `reason`: "destroyed", "shutdown", "failed". */
+void audit_domain_stop(Domain *domain, const char *reason);

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The domain object: references, state, the job queue, the vCPU refresh. */
+#include "domain/domain.h"
+
+#include "qemu/agent.h"
+#include "limits/limits.h"
+
+#include "util/fiber.h"
+#include "util/log.h"
+
+#define JOB_WAIT_USEC (30 * USEC_PER_SEC)
+#define QUERY_USEC (30 * USEC_PER_SEC)
+
+Domain *domain_new(Driver *driver) {
+    Domain *domain = calloc(1, sizeof(Domain));
+
+    if (!domain)
+        return NULL;
+    domain->n_refs = 1;
+    domain->driver = driver;
+    domain->state = DOMAIN_SHUTOFF;
+    domain->id = -1;
+    return domain;
+}
+
+Domain *domain_ref(Domain *domain) {
+    assert(domain->n_refs > 0);
+    domain->n_refs++;
+    return domain;
+}
+
+void domain_found_done(DomainFound *found) {
+    free(found->partition);
+    free(found->group);
+    free(found->machine);
+    *found = (DomainFound){0};
+}
+
+void domain_unref(Domain *domain) {
+    if (!domain)
+        return;
+    assert(domain->n_refs > 0);
+    if (--domain->n_refs > 0)
+        return;
+    assert(!domain->jobs);
+    sd_event_source_disable_unref(domain->pid_watch);
+    sd_event_source_disable_unref(domain->recheck);
+    monitor_free(domain->monitor);
+    agent_free(domain->agent);
+    qemu_caps_unref(domain->caps);
+    vcpu_map_done(&domain->vcpus);
+    iothread_list_done(&domain->iothreads);
+    limits_free(domain->limits);
+    domain_found_done(&domain->found);
+    bitmap_free(domain->pending_removals);
+    domain_def_free(domain->config);
+    domain_def_free(domain->live);
+    free(domain->monitor_path);
+    free(domain->log_path);
+    fiber_cond_done(&domain->job_cond);
+    fiber_cond_done(&domain->evidence);
+    free(domain);
+}
+
+const DomainDef *domain_def(const Domain *domain) {
+    return domain->live ? domain->live : domain->config;
+}
+
+const char *domain_name(const Domain *domain) {
+    const DomainDef *def = domain_def(domain);
+
+    return def ? def->name : "?";
+}
+
+bool domain_is_active(const Domain *domain) {
+    return domain->live != NULL;
+}
+
+int domain_job_begin(Domain *domain, DomainJob *job, const char *what, Error **reterr) {
+    uint64_t deadline = deadline_in(JOB_WAIT_USEC);
+    DomainJob **tail = &domain->jobs;
+
+    *job = (DomainJob){.what = what};
+    while (*tail)
+        tail = &(*tail)->next;
+    *tail = job;
+    while (domain->jobs != job) {
+        int r = fiber_cond_wait(&domain->job_cond, deadline);
+
+        if (r < 0 && domain->jobs != job) {
+            const char *holder = domain->jobs->what;
+
+            domain_job_end(domain, job);
+            return error_report(
+                reterr, FROM_QEMU, ERROR_OPERATION_TIMEOUT,
+                "cannot acquire state change lock of domain '%s' for %s (held by %s)",
+                domain_name(domain), what, holder);
+        }
+    }
+    if (!domain->driver) {
+        domain_job_end(domain, job);
+        return error_report(reterr, FROM_QEMU, ERROR_NO_DOMAIN,
+                            "the domain was removed while %s waited for it", what);
+    }
+    return 0;
+}
+
+void domain_job_end(Domain *domain, DomainJob *job) {
+    DomainJob **at = &domain->jobs;
+
+    while (*at && *at != job)
+        at = &(*at)->next;
+    assert(*at == job);
+    *at = job->next;
+    fiber_cond_broadcast(&domain->job_cond);
+}
+
+void domain_set_state(Domain *domain, DomainState state, int reason) {
+    if (domain->state != state || domain->reason != reason)
+        log_debug("domain '%s': state %d/%d -> %d/%d", domain_name(domain), domain->state,
+                  domain->reason, state, reason);
+    domain->state = state;
+    domain->reason = reason;
+}
+
+int domain_check_active(const Domain *domain, Error **reterr) {
+    if (domain->live && domain->monitor && monitor_is_open(domain->monitor) && !domain->stopping)
+        return 0;
+    return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is not running");
+}
+
+bool domain_would_crash_after_removal(const Domain *domain) {
+    return domain->live->virt == DOMAIN_VIRT_QEMU && domain->caps &&
+           (domain->caps->major < 7 || (domain->caps->major == 7 && domain->caps->minor <= 2));
+}
+
+int domain_check_survives(const Domain *domain, const char *what, Error **reterr) {
+    if (!domain->vcpu_was_removed || !domain_would_crash_after_removal(domain))
+        return 0;
+    return error_report(
+        reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
+        "cannot %s in domain '%s': a vCPU was removed from it, and QEMU %u.%u without KVM "
+        "crashes on this; shut the domain down and start it again",
+        what, domain_name(domain), domain->caps->major, domain->caps->minor);
+}
+
+/* Brings the definition's vCPU flags in line with what QEMU has. */
+static void apply_map(Domain *domain) {
+    DomainDef *live = domain->live;
+
+    for (size_t i = 0; i < domain->vcpus.n_entities; i++) {
+        const VcpuEntity *entity = &domain->vcpus.entities[i];
+        bool online = entity->qom_path != NULL;
+
+        for (unsigned id = entity->first_id; id < entity->first_id + entity->n_vcpus; id++) {
+            if (id >= live->n_vcpus_max)
+                return;
+            live->vcpus[id].online = online;
+            live->vcpus[id].hotpluggable = (entity->alias || !online) ? TRISTATE_YES : TRISTATE_NO;
+            live->vcpus[id].order = online ? entity->order : 0;
+        }
+    }
+}
+
+void vcpu_query_done(VcpuQuery *query) {
+    monitor_reply_free(TAKE_PTR(query->hotpluggable));
+    monitor_reply_free(TAKE_PTR(query->fast));
+}
+
+static int query_error(const Domain *domain, int r, Error **reterr) {
+    return error_report(
+        reterr, FROM_QEMU, r == -ETIMEDOUT ? ERROR_OPERATION_TIMEOUT : ERROR_OPERATION_FAILED,
+        "domain '%s': QEMU did not answer the CPU queries: %s", domain_name(domain), strerror(-r));
+}
+
+int domain_query_vcpus(Domain *domain, VcpuQuery *query, Error **reterr) {
+    int r = domain_check_active(domain, reterr);
+
+    if (r < 0)
+        return r;
+    r = monitor_send(domain->monitor, "query-hotpluggable-cpus", NULL, &query->hotpluggable);
+    if (r >= 0)
+        r = monitor_send(domain->monitor, "query-cpus-fast", NULL, &query->fast);
+    return r < 0 ? query_error(domain, r, reterr) : 0;
+}
+
+int domain_take_vcpus(Domain *domain, VcpuQuery *query, Error **reterr) {
+    uint64_t deadline = deadline_in(QUERY_USEC);
+    VcpuMap map;
+    int r;
+
+    r = monitor_wait(query->fast, deadline); /* the later of the two */
+    if (r >= 0)
+        r = monitor_wait(query->hotpluggable, deadline);
+    if (r < 0)
+        return query_error(domain, r, reterr);
+    r = monitor_reply_error(query->fast, "query-cpus-fast", reterr);
+    if (r < 0)
+        return r;
+    if (!domain->live)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is not running");
+    if (query->hotpluggable->error_class && domain->caps && domain->caps->cpu_add)
+        r = vcpu_map_build_cpu_add(query->fast->value, domain->pid.pid, domain->live->n_vcpus_max,
+                                   &map, reterr);
+    else if (query->hotpluggable->error_class)
+        r = vcpu_map_build_static(query->fast->value, domain->pid.pid, &map, reterr);
+    else
+        r = vcpu_map_build(query->hotpluggable->value, query->fast->value, domain->pid.pid,
+                           &domain->vcpus, &map, reterr);
+    if (r < 0)
+        return r;
+    vcpu_map_done(&domain->vcpus);
+    domain->vcpus = map;
+    apply_map(domain);
+    return 0;
+}
+
+int domain_refresh_vcpus(Domain *domain, Error **reterr) {
+    CLEANUP(vcpu_query_done) VcpuQuery query = {0};
+    int r = domain_query_vcpus(domain, &query, reterr);
+
+    return r < 0 ? r : domain_take_vcpus(domain, &query, reterr);
+}
+
+int domain_refresh_iothreads(Domain *domain, bool always, Error **reterr) {
+    json_object *reply = NULL;
+    IothreadList list;
+    int r;
+
+    if (!always && domain->live->n_iothreads == 0 && domain->iothreads.n == 0)
+        return 0;
+    r = monitor_run(domain->monitor, "query-iothreads", NULL, deadline_in(QUERY_USEC), &reply,
+                    reterr);
+    if (r < 0)
+        return r;
+    r = iothread_list_parse(reply, &list, reterr);
+    json_object_put(reply);
+    if (r < 0)
+        return r;
+    iothread_list_done(&domain->iothreads);
+    domain->iothreads = list;
+    return 0;
+}

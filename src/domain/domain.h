@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A domain: its definitions, its QEMU while it runs, and its queue of jobs.
+ *
+ * Ownership: the Driver holds one reference for as long as the domain is listed; a call that
+ * suspends holds its own (domain_ref). Readers look at the struct between suspensions and never
+ * wait; writers hold the job. */
+#pragma once
+
+#include "conf/domain-def.h"
+#include "qemu/capabilities.h"
+#include "qemu/iothread.h"
+#include "qemu/monitor.h"
+#include "qemu/process.h"
+#include "qemu/vcpu-map.h"
+
+typedef struct Driver Driver;
+typedef struct Domain Domain;
+typedef struct Limits Limits;
+
+/* libvirt's virDomainState. */
+typedef enum DomainState {
+    DOMAIN_NOSTATE = 0,
+    DOMAIN_RUNNING = 1,
+    DOMAIN_PAUSED = 3,
+    DOMAIN_SHUTTING_DOWN = 4,
+    DOMAIN_SHUTOFF = 5,
+    DOMAIN_CRASHED = 6,
+    DOMAIN_PMSUSPENDED = 7,
+} DomainState;
+
+/* Reasons per state, libvirt's numbers (WIRE.md 3.3). */
+enum {
+    RUNNING_BOOTED = 1,
+    RUNNING_UNPAUSED = 5,
+    PAUSED_USER = 1,
+    PAUSED_IOERROR = 5,
+    PAUSED_WATCHDOG = 6,
+    PAUSED_STARTING_UP = 11,
+    SHUTOFF_UNKNOWN = 0,
+    SHUTOFF_SHUTDOWN = 1,
+    SHUTOFF_DESTROYED = 2,
+    SHUTOFF_CRASHED = 3,
+    SHUTOFF_FAILED = 6,
+    SHUTOFF_DAEMON = 8,
+};
+
+/* A change under way. FIFO per domain; the head runs. Lives on its fiber's stack. */
+typedef struct DomainJob {
+    const char *what; /* "setvcpus": shown to whoever waits behind it */
+    struct DomainJob *next;
+} DomainJob;
+
+/* What the status file says of the cgroup of a domain that is being found again. */
+typedef struct DomainFound {
+    char *partition, *group, *machine;
+} DomainFound;
+
+void domain_found_done(DomainFound *found);
+
+struct Domain {
+    unsigned n_refs;
+    Driver *driver; /* NULL once it is no longer listed */
+    Domain *next;
+
+    DomainDef *config; /* the persistent definition; NULL: transient */
+    DomainDef *live;   /* what runs; NULL: shut off */
+    bool autostart;
+
+    DomainState state;
+    int reason;
+    int id; /* -1 when shut off */
+
+    QemuPid pid;
+    QemuCaps *caps;
+    Monitor *monitor;
+    struct Agent *agent; /* NULL: no channel for one, or shut off */
+    sd_event_source *pid_watch;
+    char *monitor_path, *log_path;
+    VcpuMap vcpus;
+    IothreadList iothreads;
+    Limits *limits;    /* what its threads are held to; NULL: shut off */
+    uint64_t n_drifts; /* times that somebody else's change was mended */
+    DomainFound found;
+    Bitmap
+        *pending_removals; /* what the status file said of them, until the map is read; else NULL */
+    bool guest_shutdown;   /* QEMU said SHUTDOWN: its end will be no crash */
+    bool rebooting;        /* an ACPI reboot: the SHUTDOWN event means "reset and go on" */
+    bool stopping;         /* somebody is already ending it */
+    bool vcpu_was_removed; /* in this run of QEMU; kept in the status file */
+
+    DomainJob *jobs;
+    FiberCond job_cond;
+    FiberCond evidence;       /* broadcast when an unplug event came, or the monitor closed */
+    sd_event_source *recheck; /* of removals nobody waits for: their event may have been lost */
+    bool late_queued;         /* a fiber is about to look at late evidence */
+    uint64_t recheck_usec;    /* until the next look; doubles */
+};
+
+Domain *domain_new(Driver *driver);
+Domain *domain_ref(Domain *domain);
+void domain_unref(Domain *domain);
+DEFINE_CLEANUP(Domain *, domain_unref)
+#define CLEANUP_DOMAIN CLEANUP(domain_unrefp)
+
+/* live if there is one, else config. Never NULL for a listed domain. */
+const DomainDef *domain_def(const Domain *domain);
+const char *domain_name(const Domain *domain);
+bool domain_is_active(const Domain *domain);
+
+/* Queues behind the jobs already there and waits for its turn, 30 s at most:
+ * ERROR_OPERATION_TIMEOUT naming the holder. Pair with domain_job_end. */
+int domain_job_begin(Domain *domain, DomainJob *job, const char *what, Error **reterr);
+void domain_job_end(Domain *domain, DomainJob *job);
+
+/* The one place that changes state; logs old and new. */
+void domain_set_state(Domain *domain, DomainState state, int reason);
+
+/* "domain is not running" unless it runs and its monitor is open. */
+int domain_check_active(const Domain *domain, Error **reterr);
+
+/* Whether this QEMU does not survive a plug or a reset once a vCPU was removed
+ * (domain_check_survives). */
+bool domain_would_crash_after_removal(const Domain *domain);
+/* Refuses what QEMU would not survive: under TCG, QEMU 7.2 frees the TLB of a removed vCPU but
+ * leaves its memory listener behind, so the next change of the memory map (a plug, a reset) writes
+ * to freed memory and aborts; seen on 7.2.22 each time. `what`: "plug a vCPU".
+ * ERROR_OPERATION_UNSUPPORTED. */
+int domain_check_survives(const Domain *domain, const char *what, Error **reterr);
+
+/* The two questions whose answers make a VcpuMap. Zeroed before use. */
+typedef struct VcpuQuery {
+    MonitorReply *hotpluggable, *fast;
+} VcpuQuery;
+
+void vcpu_query_done(VcpuQuery *query);
+/* Queues both; they go out with whatever is queued before them. */
+int domain_query_vcpus(Domain *domain, VcpuQuery *query, Error **reterr);
+/* Waits for the answers and brings vcpus and live->vcpus (online, hotpluggable, order) up to date.
+ * Job held. */
+int domain_take_vcpus(Domain *domain, VcpuQuery *query, Error **reterr);
+/* Both at once. */
+int domain_refresh_vcpus(Domain *domain, Error **reterr);
+/* Asks QEMU for its IO threads; unless `always`, only when there is any to be expected. Job held.
+ */
+int domain_refresh_iothreads(Domain *domain, bool always, Error **reterr);

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Live vCPU change: the commands, their replies, and what is undone when some fail. */
+#include "domain/vcpu-plug.h"
+
+#include <stdio.h>
+
+#include "domain/audit.h"
+#include "driver/driver.h"
+#include "limits/limits.h"
+#include "domain/removal.h"
+#include "util/log.h"
+
+#define COMMAND_USEC (30 * USEC_PER_SEC)
+#define PROGRESS_STEP 32u
+
+static void emit_added(Domain *domain, const Removal *ids, size_t n) {
+    const DriverEvents *events = domain->driver ? domain->driver->events : NULL;
+
+    for (size_t i = 0; events && events->device_added && i < n; i++) {
+        char alias[32];
+
+        snprintf(alias, sizeof(alias), "vcpu%u", ids[i].id);
+        events->device_added(domain, alias, domain->driver->userdata);
+    }
+}
+
+typedef MonitorReply *ReplyPtr;
+
+static void free_replies(ReplyPtr *replies, size_t n) {
+    for (size_t i = 0; replies && i < n; i++)
+        monitor_reply_free(replies[i]);
+    free(replies);
+}
+
+/* Sends one command per entity, pipelined. What could not be sent stays NULL. */
+static int send_all(Domain *domain, const HotplugPlan *plan, ReplyPtr *replies, Error **reterr) {
+    for (size_t i = 0; i < plan->n_entities; i++) {
+        VcpuEntity *entity = &domain->vcpus.entities[plan->entities[i]];
+        const char *command = "device_del";
+        json_object *arguments;
+        int r;
+
+        if (plan->plug) {
+            arguments = vcpu_entity_plug_command(entity, &command);
+        } else {
+            arguments = json_object_new_object();
+            if (arguments)
+                json_object_object_add(arguments, "id", json_object_new_string(entity->alias));
+            entity->unplug = UNPLUG_REQUESTED; /* armed before the command leaves */
+            entity->in_progress = false;
+        }
+        if (!arguments)
+            return error_no_memory(reterr);
+        r = monitor_send(domain->monitor, command, arguments, &replies[i]);
+        if (r < 0)
+            return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                                "domain '%s': cannot send to QEMU: %s", domain_name(domain),
+                                strerror(-r));
+    }
+    return 0;
+}
+
+/* Waits for all replies; the first failure is the error. Leaves in `added` the ids that QEMU did
+ * add. */
+static int collect(Domain *domain, ReplyPtr *replies, size_t n, const Removal *ids, Removal *added,
+                   size_t *ret_n_added, Operation *operation, Error **reterr) {
+    CLEANUP_ERROR Error *first = NULL;
+    unsigned online = domain_def_online_vcpus(domain->live);
+    AuditRecords records = {0};
+    size_t n_added = 0;
+    uint64_t deadline;
+
+    /* QEMU answers in order: the fiber wakes for some of the replies, not for each. The time is
+     * each such step's: a real QEMU takes longer for each CPU the more it has, 1023 of them under
+     * TCG about a minute. */
+    for (size_t i = PROGRESS_STEP - 1; i < n && replies[i]; i += PROGRESS_STEP) {
+        if (monitor_wait(replies[i], deadline_in(COMMAND_USEC)) < 0)
+            break;
+        if (operation)
+            operation->n_done = i + 1;
+    }
+    deadline = deadline_in(COMMAND_USEC);
+    if (n > 0 && replies[n - 1])
+        monitor_wait(replies[n - 1], deadline);
+    for (size_t i = 0; i < n; i++) {
+        int r = replies[i] ? monitor_wait(replies[i], deadline) : -ENOTCONN;
+
+        if (r >= 0) {
+            r = monitor_reply_error(replies[i], "device_add", first ? NULL : &first);
+            if (operation) /* the start has a record of its own */
+                audit_records_add_vcpus(&records, domain, online, online + ids[i].n_vcpus, r >= 0);
+            if (r >= 0) {
+                added[n_added++] = ids[i];
+                online += ids[i].n_vcpus;
+            }
+        } else if (!first) {
+            error_report(&first, FROM_QEMU,
+                         r == -ETIMEDOUT ? ERROR_OPERATION_TIMEOUT : ERROR_OPERATION_FAILED,
+                         "domain '%s': no answer to device_add: %s", domain_name(domain),
+                         strerror(-r));
+        }
+    }
+    *ret_n_added = n_added;
+    audit_records_send(&records, domain);
+    return first ? error_propagate(reterr, TAKE_PTR(first)) : 0;
+}
+
+static int check_new_threads(Domain *domain, Error **reterr) {
+    const VcpuMap *map = &domain->vcpus;
+
+    for (unsigned id = 0; map->has_tids && id < map->n_vcpus && id < domain->live->n_vcpus_max;
+         id++)
+        if (domain->live->vcpus[id].online && map->tids[id] == 0)
+            return error_report(reterr, FROM_QEMU, ERROR_INTERNAL,
+                                "domain '%s': QEMU reports no thread for vCPU %u",
+                                domain_name(domain), id);
+    return 0;
+}
+
+/* QEMU's machines start with the old ACPI hotplug registers, which cannot eject, until the guest's
+ * own ACPI code switches them over (QEMU's docs/specs/acpi_cpu_hotplug). */
+static int del_error(const Domain *domain, const MonitorReply *reply, Error **reterr) {
+    if (strstr(reply->error_desc, "not supported device type"))
+        return error_report(
+            reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+            "the guest of domain '%s' has not set up ACPI CPU hotplug, no vCPU can be removed "
+            "before its operating system runs (QEMU: %s)",
+            domain_name(domain), reply->error_desc);
+    return monitor_reply_error(reply, "device_del", reterr);
+}
+
+/* "DeviceNotFound" to device_del means it is gone already: a hint. Other errors end the change. */
+static int check_del_replies(Domain *domain, ReplyPtr *replies, const Removal *removals, size_t n,
+                             Error **reterr) {
+    uint64_t deadline = deadline_in(COMMAND_USEC);
+    unsigned online = domain_def_online_vcpus(domain->live);
+    AuditRecords records = {0};
+    int result = 0;
+
+    if (n > 0 && replies[n - 1])
+        monitor_wait(replies[n - 1], deadline);
+    for (size_t i = 0; i < n; i++) {
+        int r = replies[i] ? monitor_wait(replies[i], deadline) : -ENOTCONN;
+        VcpuEntity *entity = vcpu_map_by_id(&domain->vcpus, removals[i].id);
+
+        if (r < 0) {
+            if (result == 0)
+                result = error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                                      "domain '%s': no answer to device_del: %s",
+                                      domain_name(domain), strerror(-r));
+        } else if (replies[i]->error_class && entity && entity->unplug != UNPLUG_DELETED) {
+            if (streq(replies[i]->error_class, "DeviceNotFound")) {
+                entity->unplug = UNPLUG_HINTED;
+            } else if (!strstr(replies[i]->error_desc, "already in the process of unplug")) {
+                entity->unplug = UNPLUG_NONE;
+                audit_records_add_vcpus(&records, domain, online, online - removals[i].n_vcpus,
+                                        false);
+                if (result == 0)
+                    result = del_error(domain, replies[i], reterr);
+            }
+        }
+    }
+    audit_records_send(&records, domain);
+    return result;
+}
+
+static int run_unplug(Domain *domain, const HotplugPlan *plan, Operation *operation,
+                      Error **reterr) {
+    CLEANUP_FREE Removal *removals = removals_of(domain, plan);
+    ReplyPtr *replies = calloc(plan->n_entities + 1, sizeof(ReplyPtr));
+    int r;
+
+    if (!removals || !replies) {
+        free(replies);
+        return error_no_memory(reterr);
+    }
+    r = send_all(domain, plan, replies, reterr);
+    monitor_flush(domain->monitor);
+    operation_step(operation, STEP_SENT);
+    if (r >= 0)
+        r = check_del_replies(domain, replies, removals, plan->n_entities, reterr);
+    free_replies(replies, plan->n_entities);
+    operation_step(operation, STEP_ANSWERED);
+    if (r < 0)
+        return r;
+    if (operation && operation->request.async)
+        return -EINPROGRESS;
+    r = removals_wait(domain, removals, plan->n_entities, operation, reterr);
+    if (r >= 0)
+        operation_step(operation, STEP_CONFIRMED);
+    return r;
+}
+
+/* Takes away again what a plug of `n` that failed half way had added. The failure's sentence gets
+ * what became of them. */
+static void roll_back(Domain *domain, const Removal *added, size_t n_added, size_t n,
+                      Error **error) {
+    CLEANUP(hotplug_plan_done) HotplugPlan plan = {0};
+    CLEANUP_ERROR Error *undo = NULL;
+    CLEANUP_FREE unsigned *list = calloc(n_added + 1, sizeof(unsigned));
+    int r;
+
+    if (!list || domain_check_active(domain, NULL) < 0)
+        return;
+    for (size_t i = 0; i < n_added; i++)
+        list[i] = added[i].id;
+    r = hotplug_plan_ids(&domain->vcpus, false, list, n_added, &plan, &undo);
+    if (r >= 0 && n_added > 0)
+        r = hotplug_preflight(domain, &plan, &undo);
+    if (r >= 0 && n_added > 0)
+        r = run_unplug(domain, &plan, NULL, &undo);
+    if (n_added == 0)
+        error_prefix(error, "no vCPU was added");
+    else if (r >= 0)
+        error_prefix(error, "the %zu of %zu vCPU devices that were added are removed again",
+                     n_added, n);
+    else
+        error_prefix(
+            error,
+            "%zu of %zu vCPU devices were added and could not all be removed again (%s), %u vCPUs "
+            "are online now",
+            n_added, n, error_message(undo), domain_def_online_vcpus(domain->live));
+}
+
+/* The ids of a plan's vCPUs. */
+static Bitmap *vcpus_of(const Removal *ids, size_t n) {
+    CLEANUP_BITMAP Bitmap *vcpus = bitmap_new();
+
+    for (size_t i = 0; vcpus && i < n; i++)
+        for (unsigned id = ids[i].id; id < ids[i].id + ids[i].n_vcpus; id++)
+            if (bitmap_set(vcpus, id) < 0)
+                return NULL;
+    return TAKE_PTR(vcpus);
+}
+
+static int run_plug(Domain *domain, const HotplugPlan *plan, Operation *operation, Error **reterr) {
+    CLEANUP_FREE Removal *ids = removals_of(domain, plan), *added = removals_of(domain, plan);
+    ReplyPtr *replies = calloc(plan->n_entities + 1, sizeof(ReplyPtr));
+    CLEANUP(vcpu_query_done) VcpuQuery query = {0};
+    CLEANUP_ERROR Error *error = NULL, *refresh = NULL;
+    CLEANUP_BITMAP Bitmap *vcpus = ids ? vcpus_of(ids, plan->n_entities) : NULL;
+    size_t n_added = 0;
+    int r = 0;
+
+    if (!replies || !ids || !added || !vcpus)
+        r = error_no_memory(reterr);
+    if (r >= 0)
+        r = limits_prepare_vcpus(domain, vcpus, reterr);
+    if (r >= 0)
+        r = limits_widen_memory(domain, true, reterr);
+    if (r < 0) {
+        limits_forget_vcpus(domain);
+        free(replies);
+        return r;
+    }
+    send_all(domain, plan, replies, &error);
+    r = domain_query_vcpus(domain, &query, &refresh); /* answered after the last device_add */
+    monitor_flush(domain->monitor);
+    operation_step(operation, STEP_SENT);
+    collect(domain, replies, plan->n_entities, ids, added, &n_added, operation,
+            error ? NULL : &error);
+    free_replies(replies, plan->n_entities);
+    operation_step(operation, STEP_ANSWERED);
+    if (r >= 0)
+        r = domain_take_vcpus(domain, &query, &refresh);
+    limits_widen_memory(domain, false, error ? NULL : &error);
+    if (r < 0)
+        return error_propagate(reterr, error ? TAKE_PTR(error) : TAKE_PTR(refresh));
+    operation_step(operation, STEP_CONFIRMED);
+    if (!error)
+        check_new_threads(domain, &error);
+    if (!error)
+        limits_tune(domain, &(LimitsScope){.vcpus = vcpus}, &error);
+    operation_step(operation, STEP_TUNED);
+    if (!error) {
+        if (operation) /* not those of the start */
+            emit_added(domain, ids, plan->n_entities);
+        return 0;
+    }
+    roll_back(domain, added, n_added, plan->n_entities, &error);
+    limits_forget_vcpus(domain); /* the groups that were made for them */
+    return error_propagate(reterr, TAKE_PTR(error));
+}
+
+void hotplug_save(Domain *domain, const Operation *operation) {
+    CLEANUP_ERROR Error *error = NULL;
+
+    if (!domain->live)
+        return;
+    domain->live->vcpus_individual = true;
+    if (driver_save_status(domain, &error) < 0)
+        log_warning("domain '%s': cannot save its status, ignoring: %s", domain_name(domain),
+                    error_message(error));
+    operation_step(operation, STEP_SAVED);
+}
+
+int hotplug_run(Domain *domain, const HotplugPlan *plan, Operation *operation, Error **reterr) {
+    int r;
+
+    if (plan->n_entities == 0)
+        return 0;
+    r = plan->plug ? run_plug(domain, plan, operation, reterr)
+                   : run_unplug(domain, plan, operation, reterr);
+    hotplug_save(domain, operation);
+    removal_watch_pending(domain);
+    return r;
+}
+
+/* Those that QEMU was started with. */
+static int tune_boot_vcpus(Domain *domain, Error **reterr) {
+    CLEANUP_BITMAP Bitmap *vcpus = bitmap_new();
+    int r;
+
+    for (unsigned id = 0; vcpus && id < domain->live->n_vcpus_max; id++)
+        if (domain->live->vcpus[id].online && bitmap_set(vcpus, id) < 0)
+            return error_no_memory(reterr);
+    if (!vcpus)
+        return error_no_memory(reterr);
+    r = limits_prepare_vcpus(domain, vcpus, reterr);
+    return r < 0 ? r : limits_tune(domain, &(LimitsScope){.vcpus = vcpus}, reterr);
+}
+
+int hotplug_boot(Domain *domain, Error **reterr) {
+    CLEANUP(hotplug_plan_done) HotplugPlan plan = {.plug = true};
+    unsigned n = domain->live->n_vcpus_max;
+    CLEANUP_FREE VcpuDef *wanted = calloc(n + 1, sizeof(VcpuDef));
+    int r;
+
+    if (!wanted)
+        return error_no_memory(reterr);
+    memcpy(wanted, domain->live->vcpus, n * sizeof(VcpuDef));
+    r = domain_refresh_vcpus(domain, reterr);
+    if (r >= 0)
+        r = hotplug_check_def(&domain->vcpus, wanted, n, reterr);
+    if (r >= 0)
+        r = vcpu_map_check_boot(&domain->vcpus, wanted, n, reterr);
+    if (r >= 0)
+        r = hotplug_plan_boot(&domain->vcpus, wanted, n, &plan, reterr);
+    if (r >= 0)
+        r = tune_boot_vcpus(domain, reterr);
+    if (r < 0)
+        return r;
+    return plan.n_entities ? run_plug(domain, &plan, NULL, reterr) : 0;
+}

@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The domain store: listing, definitions on disk, look-up. */
+#include "driver/driver.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <sys/utsname.h>
+
+#include "conf/domain-format.h"
+#include "conf/domain-parse.h"
+#include "driver/drift.h"
+#include "util/file.h"
+#include "util/log.h"
+
+static void paths_done(DriverPaths *paths) {
+    free(paths->etc);
+    free(paths->lib);
+    free(paths->run);
+    free(paths->log);
+}
+
+static int make_dirs(Driver *driver, Error **reterr) {
+    const struct {
+        const char *base, *sub;
+    } dirs[] = {{driver->paths.etc, "domains"},    {driver->paths.etc, "autostart"},
+                {driver->paths.run, "domains"},    {driver->paths.run, "probe"},
+                {driver->paths.run, "operations"}, {driver->paths.lib, "channel"},
+                {driver->paths.log, "qemu"}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+        CLEANUP_FREE char *path = path_join(dirs[i].base, dirs[i].sub);
+        int r = path ? dir_make(path, 0700) : -ENOMEM;
+
+        if (r < 0)
+            return error_system(reterr, FROM_QEMU, r, "cannot create directory '%s'",
+                                path ? path : dirs[i].sub);
+    }
+    return 0;
+}
+
+int driver_new(const DriverParams *params, const DriverEvents *events, void *userdata, Driver **ret,
+               Error **reterr) {
+    const DriverPaths *paths = &params->paths;
+    Driver *driver = calloc(1, sizeof(Driver));
+    CLEANUP_FREE char *probe = path_join(paths->run, "probe");
+    int r;
+
+    if (!driver || !probe) {
+        free(driver);
+        return error_no_memory(reterr);
+    }
+    driver->events = events;
+    driver->userdata = userdata;
+    driver->next_id = 1;
+    driver->paths = (DriverPaths){.etc = strdup(paths->etc),
+                                  .lib = strdup(paths->lib),
+                                  .run = strdup(paths->run),
+                                  .log = strdup(paths->log)};
+    if (!driver->paths.etc || !driver->paths.lib || !driver->paths.run || !driver->paths.log)
+        r = error_no_memory(reterr);
+    else
+        r = make_dirs(driver, reterr);
+    if (r >= 0) {
+        r = qemu_caps_cache_new(probe, &driver->caps);
+        if (r < 0)
+            error_no_memory(reterr);
+    }
+    if (r >= 0)
+        r = limits_host_new(&params->limits, &driver->limits, reterr);
+    if (r >= 0)
+        r = auditor_new(params->audit, &driver->auditor, reterr);
+    if (r < 0) {
+        driver_free(driver);
+        return r;
+    }
+    *ret = driver;
+    return 0;
+}
+
+void driver_free(Driver *driver) {
+    if (!driver)
+        return;
+    while (driver->domains)
+        driver_list_remove(driver->domains);
+    operation_list_free(driver);
+    fiber_cond_done(&driver->background);
+    if (driver->caps)
+        qemu_caps_cache_free(driver->caps);
+    sd_event_source_disable_unref(driver->uevents);
+    sd_event_source_disable_unref(driver->writes);
+    limits_host_free(driver->limits);
+    auditor_free(driver->auditor);
+    fiber_cond_done(&driver->audit_cond);
+    paths_done(&driver->paths);
+    free(driver);
+}
+
+int driver_list_add(Driver *driver, Domain *domain) {
+    Domain **tail = &driver->domains;
+
+    while (*tail)
+        tail = &(*tail)->next;
+    *tail = domain_ref(domain);
+    driver->n_domains++;
+    return 0;
+}
+
+void driver_list_remove(Domain *domain) {
+    Driver *driver = domain->driver;
+    Domain **at;
+
+    if (!driver)
+        return;
+    for (at = &driver->domains; *at && *at != domain; at = &(*at)->next)
+        ;
+    assert(*at == domain);
+    *at = domain->next;
+    driver->n_domains--;
+    domain->next = NULL;
+    domain->driver = NULL;
+    domain_unref(domain);
+}
+
+Domain *driver_find_uuid(Driver *driver, const uint8_t uuid[16], const char *name, Error **reterr) {
+    char text[UUID_TEXT_SIZE];
+
+    for (Domain *domain = driver->domains; domain; domain = domain->next)
+        if (memcmp(domain_def(domain)->uuid, uuid, 16) == 0)
+            return domain;
+    uuid_format(uuid, text);
+    if (name && *name)
+        error_report(reterr, FROM_QEMU, ERROR_NO_DOMAIN, "no domain with matching uuid '%s' (%s)",
+                     text, name);
+    else
+        error_report(reterr, FROM_QEMU, ERROR_NO_DOMAIN, "no domain with matching uuid '%s'", text);
+    return NULL;
+}
+
+Domain *driver_find_name(Driver *driver, const char *name, Error **reterr) {
+    for (Domain *domain = driver->domains; domain; domain = domain->next)
+        if (streq(domain_name(domain), name))
+            return domain;
+    error_report(reterr, FROM_QEMU, ERROR_NO_DOMAIN, "no domain with matching name '%s'", name);
+    return NULL;
+}
+
+Domain *driver_find_id(Driver *driver, int id, Error **reterr) {
+    for (Domain *domain = driver->domains; domain; domain = domain->next)
+        if (domain->id == id && id > 0)
+            return domain;
+    error_report(reterr, FROM_QEMU, ERROR_NO_DOMAIN, "no domain with matching id %d", id);
+    return NULL;
+}
+
+static char *xml_path(const char *base, const char *sub, const char *name) {
+    return strf("%s/%s/%s.xml", base, sub, name);
+}
+
+char *driver_config_path(Driver *driver, const char *name) {
+    return xml_path(driver->paths.etc, "domains", name);
+}
+
+char *driver_autostart_path(Driver *driver, const char *name) {
+    return xml_path(driver->paths.etc, "autostart", name);
+}
+
+char *driver_status_path(Driver *driver, const char *name) {
+    return xml_path(driver->paths.run, "domains", name);
+}
+
+int driver_save_config(Domain *domain, const DomainDef *def, Error **reterr) {
+    CLEANUP_FREE char *path = driver_config_path(domain->driver, def->name), *xml = NULL;
+    int r;
+
+    if (!path || domain_format(def, &(DomainFormatParams){0}, &xml) < 0)
+        return error_no_memory(reterr);
+    r = file_write_atomic_worker(path, xml, strlen(xml), 0600);
+    return r < 0 ? error_system(reterr, FROM_QEMU, r, "cannot write '%s'", path) : 0;
+}
+
+void driver_emit_lifecycle(Domain *domain, LifecycleEvent event, int detail) {
+    Driver *driver = domain->driver;
+
+    if (driver && driver->events && driver->events->lifecycle)
+        driver->events->lifecycle(domain, event, detail, driver->userdata);
+}
+
+void driver_tell_drift(Domain *domain, unsigned n, const char *text) {
+    Driver *driver = domain->driver;
+
+    domain->n_drifts += n;
+    log_warning(
+        "domain '%s': %u settings of its threads were changed by somebody else and are mended: %s",
+        domain_name(domain), n, text);
+    if (driver && driver->events && driver->events->drift)
+        driver->events->drift(domain, n, text, driver->userdata);
+}
+
+/* ---- define ---- */
+
+static void parse_warning(const char *path, int line, void *userdata) {
+    log_warning("domain XML: unknown '%s' in line %d, ignoring", path, line);
+}
+
+static int parse(Driver *driver, const char *xml, DomainDef **ret, Error **reterr) {
+    struct utsname host;
+    DomainParseParams params = {.warning = parse_warning, .userdata = driver};
+
+    uname(&host);
+    params.default_arch = host.machine;
+    return domain_parse(xml, strlen(xml), &params, ret, reterr);
+}
+
+/* Names become file names; '/' cannot be, and 200 bytes leave room for suffixes. */
+static int check_name(const DomainDef *def, Error **reterr) {
+    if (strchr(def->name, '/') || streq(def->name, ".") || streq(def->name, ".."))
+        return error_report(reterr, FROM_DOMAIN, ERROR_XML, "name %s cannot contain '/'",
+                            def->name);
+    if (strlen(def->name) > 200)
+        return error_report(reterr, FROM_DOMAIN, ERROR_XML,
+                            "the domain name is %zu bytes long, 200 are allowed",
+                            strlen(def->name));
+    return 0;
+}
+
+/* Default emulator and machine, as the definition will keep them. */
+static int fill_defaults(Driver *driver, DomainDef *def, Error **reterr) {
+    CLEANUP(qemu_caps_unrefp) QemuCaps *caps = NULL;
+    const QemuMachine *machine;
+
+    if (!def->emulator) {
+        def->emulator = qemu_default_emulator(def->os.arch);
+        if (!def->emulator)
+            return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                                "no emulator is known for arch '%s'; name one with <emulator>",
+                                def->os.arch);
+    }
+    /* A binary that is not there yet is no reason to refuse a definition: start says so. */
+    if (def->os.machine || qemu_caps_get(driver->caps, def->emulator, &caps, NULL) < 0)
+        return 0;
+    machine = qemu_caps_machine(caps, NULL);
+    if (machine) {
+        def->os.machine = strdup(machine->name);
+        if (!def->os.machine)
+            return error_no_memory(reterr);
+    }
+    return 0;
+}
+
+/* The domain this definition is about, NULL if it is a new one; refuses clashes. */
+static int find_same(Driver *driver, const DomainDef *def, Domain **ret, Error **reterr) {
+    Domain *by_uuid = driver_find_uuid(driver, def->uuid, NULL, NULL);
+    Domain *by_name = driver_find_name(driver, def->name, NULL);
+    char text[UUID_TEXT_SIZE];
+
+    if (by_name && by_name != by_uuid) {
+        uuid_format(domain_def(by_name)->uuid, text);
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                            "domain '%s' already exists with uuid %s", def->name, text);
+    }
+    if (by_uuid && !by_name) {
+        uuid_format(def->uuid, text);
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                            "domain '%s' is already defined with uuid %s", domain_name(by_uuid),
+                            text);
+    }
+    *ret = by_uuid;
+    return 0;
+}
+
+static int redefine(Domain *domain, DomainDef *def, bool *ret_new, Error **reterr) {
+    DomainJob job;
+    int r = domain_job_begin(domain, &job, "define", reterr);
+
+    if (r < 0)
+        return r;
+    r = driver_save_config(domain, def, reterr);
+    if (r >= 0) {
+        *ret_new = !domain->config;
+        domain_def_free(domain->config);
+        domain->config = def;
+    }
+    domain_job_end(domain, &job);
+    return r;
+}
+
+/* Writes a new domain's file; nobody else changes the domain meanwhile. */
+static int save_new(Domain *domain, Error **reterr) {
+    DomainJob job;
+    int r = domain_job_begin(domain, &job, "define", reterr); /* the first: it does not wait */
+
+    if (r < 0)
+        return r;
+    r = driver_save_config(domain, domain->config, reterr);
+    if (r < 0)
+        driver_list_remove(domain);
+    domain_job_end(domain, &job);
+    return r;
+}
+
+int driver_define(Driver *driver, const char *xml, Domain **ret, Error **reterr) {
+    CLEANUP_DOMAIN_DEF DomainDef *def = NULL;
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    Domain *same = NULL;
+    bool is_new = true;
+    int r;
+
+    r = parse(driver, xml, &def, reterr);
+    if (r >= 0)
+        r = check_name(def, reterr);
+    if (r >= 0)
+        r = fill_defaults(driver, def, reterr);
+    if (r >= 0)
+        r = find_same(driver, def, &same, reterr);
+    if (r < 0)
+        return r;
+    if (same) {
+        domain = domain_ref(same);
+        r = redefine(domain, def, &is_new, reterr);
+        if (r < 0)
+            return r;
+        def = NULL;
+    } else {
+        /* Listed before the file is written, so that a second define of the name waits for it. */
+        domain = domain_new(driver);
+        if (!domain)
+            return error_no_memory(reterr);
+        domain->config = TAKE_PTR(def);
+        driver_list_add(driver, domain);
+        r = save_new(domain, reterr);
+        if (r < 0)
+            return r;
+    }
+    driver_emit_lifecycle(domain, EVENT_DEFINED, is_new ? 0 : 1);
+    *ret = TAKE_PTR(domain);
+    return 0;
+}
+
+int driver_undefine(Domain *domain, Error **reterr) {
+    DomainJob job;
+    int r = domain_job_begin(domain, &job, "undefine", reterr);
+
+    if (r < 0)
+        return r;
+    if (!domain->config) {
+        r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                         "cannot undefine transient domain");
+    } else {
+        CLEANUP_FREE char *path = driver_config_path(domain->driver, domain->config->name);
+        CLEANUP_FREE char *autostart = driver_autostart_path(domain->driver, domain->config->name);
+
+        if (!path || !autostart) {
+            r = error_no_memory(reterr);
+        } else if (unlink(path) < 0 && errno != ENOENT) {
+            r = error_system(reterr, FROM_QEMU, errno, "cannot remove '%s'", path);
+        } else {
+            unlink(autostart);
+            domain->autostart = false;
+            driver_emit_lifecycle(domain, EVENT_UNDEFINED, 0);
+            if (domain->live) {
+                domain_def_free(TAKE_PTR(domain->config));
+            } else {
+                /* config stays with the object until its last user has gone */
+                driver_list_remove(domain);
+            }
+        }
+    }
+    domain_job_end(domain, &job);
+    return r;
+}
+
+int driver_create_xml(Driver *driver, const char *xml, bool paused, Domain **ret, Error **reterr) {
+    CLEANUP_DOMAIN_DEF DomainDef *def = NULL;
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    Domain *same = NULL;
+    int r;
+
+    r = parse(driver, xml, &def, reterr);
+    if (r >= 0)
+        r = check_name(def, reterr);
+    if (r >= 0)
+        r = fill_defaults(driver, def, reterr);
+    if (r >= 0)
+        r = find_same(driver, def, &same, reterr);
+    if (r < 0)
+        return r;
+    if (same) {
+        char text[UUID_TEXT_SIZE];
+
+        uuid_format(def->uuid, text);
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                            "domain '%s' already exists with uuid %s", def->name, text);
+    }
+    domain = domain_new(driver);
+    if (!domain)
+        return error_no_memory(reterr);
+    /* Until it runs the definition sits in config; it has no file and goes when the start fails. */
+    domain->config = TAKE_PTR(def);
+    driver_list_add(driver, domain);
+    r = driver_start(domain, paused, reterr);
+    if (r < 0) {
+        driver_list_remove(domain);
+        return r;
+    }
+    if (domain->live)
+        domain_def_free(TAKE_PTR(domain->config));
+    driver_save_status(domain, NULL);
+    *ret = TAKE_PTR(domain);
+    return 0;
+}
+
+int driver_set_autostart(Domain *domain, bool yes, Error **reterr) {
+    CLEANUP_FREE char *path = NULL, *target = NULL;
+
+    if (!domain->config)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "cannot set autostart for transient domain");
+    path = driver_autostart_path(domain->driver, domain->config->name);
+    target = strf("../domains/%s.xml", domain->config->name);
+    if (!path || !target)
+        return error_no_memory(reterr);
+    if (yes ? (symlink(target, path) < 0 && errno != EEXIST)
+            : (unlink(path) < 0 && errno != ENOENT))
+        return error_system(reterr, FROM_QEMU, errno, "cannot change '%s'", path);
+    domain->autostart = yes;
+    return 0;
+}
+
+int driver_dump_xml(Domain *domain, unsigned flags, char **ret, Error **reterr) {
+    bool inactive = (flags & 2) && domain->config;
+    const DomainDef *def = inactive ? domain->config : domain_def(domain);
+    DomainFormatParams params = {.id = !inactive && domain->live && !(flags & 2) ? domain->id : 0};
+
+    return domain_format(def, &params, ret) < 0 ? error_no_memory(reterr) : 0;
+}
+
+/* ---- load ---- */
+
+static void load_one(Driver *driver, const char *path) {
+    CLEANUP_DOMAIN_DEF DomainDef *def = NULL;
+    CLEANUP_ERROR Error *error = NULL;
+    CLEANUP_FREE char *xml = NULL, *autostart = NULL;
+    Domain *domain, *same = NULL;
+    int r = file_read(path, DOMAIN_XML_MAX, &xml, NULL);
+
+    if (r < 0) {
+        log_warning("cannot read '%s', ignoring: %s", path, strerror(-r));
+        return;
+    }
+    if (parse(driver, xml, &def, &error) < 0 || find_same(driver, def, &same, &error) < 0) {
+        log_warning("'%s' cannot be used, ignoring: %s", path, error_message(error));
+        return;
+    }
+    if (same)
+        return;
+    domain = domain_new(driver);
+    if (!domain)
+        return;
+    domain->config = TAKE_PTR(def);
+    autostart = driver_autostart_path(driver, domain->config->name);
+    domain->autostart = autostart && access(autostart, F_OK) == 0;
+    driver_list_add(driver, domain);
+    domain_unref(domain);
+}
+
+static bool has_suffix(const char *name, const char *suffix) {
+    size_t n = strlen(name), k = strlen(suffix);
+
+    return n > k && streq(name + n - k, suffix);
+}
+
+/* Once per boot of the host: the marker is in the run directory. */
+static void autostart_all(Driver *driver) {
+    CLEANUP_FREE char *marker = path_join(driver->paths.run, "autostarted");
+    Domain *domain;
+
+    if (!marker || access(marker, F_OK) == 0)
+        return;
+    file_write_atomic(marker, "", 0, 0600);
+    for (domain = driver->domains; domain; domain = domain->next) {
+        CLEANUP_ERROR Error *error = NULL;
+
+        if (domain->autostart && !domain->live && driver_start(domain, false, &error) < 0)
+            log_warning("domain '%s' cannot be autostarted: %s", domain_name(domain),
+                        error_message(error));
+    }
+}
+
+int driver_load(Driver *driver, Error **reterr) {
+    CLEANUP_FREE char *dir = path_join(driver->paths.etc, "domains");
+    struct dirent *entry;
+    DIR *d = dir ? opendir(dir) : NULL;
+
+    if (!d)
+        return error_system(reterr, FROM_QEMU, dir ? errno : ENOMEM, "cannot read '%s'",
+                            dir ? dir : driver->paths.etc);
+    while ((entry = readdir(d))) {
+        CLEANUP_FREE char *path = NULL;
+
+        if (entry->d_name[0] == '.' || !has_suffix(entry->d_name, ".xml"))
+            continue;
+        path = path_join(dir, entry->d_name);
+        if (path)
+            load_one(driver, path);
+    }
+    closedir(d);
+    drift_watch_host(driver);
+    operation_load_all(driver);
+    driver_reconnect_all(driver);
+    driver_drop_operations(driver);
+    autostart_all(driver);
+    return 0;
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The driver: all domains of one daemon, and what a client can ask of them. Functions that change
+ * something run on a fiber, take the domain's job and may suspend; the others never do. Flags are
+ * libvirt's; unknown ones are refused by the caller (daemon/). */
+#pragma once
+
+#include "qemu/agent-vcpu.h"
+#include "domain/domain.h"
+#include "limits/limits.h"
+#include "domain/operation.h"
+#include "host/audit.h"
+
+typedef struct DriverPaths {
+    char *etc; /* domains/NAME.xml, autostart/NAME.xml */
+    char *lib; /* per-domain directories (channels) */
+    char *run; /* status and monitors */
+    char *log; /* NAME.log */
+} DriverPaths;
+
+/* LIFECYCLE events and details, libvirt's numbers (WIRE.md 3.4). */
+typedef enum LifecycleEvent {
+    EVENT_DEFINED = 0,
+    EVENT_UNDEFINED = 1,
+    EVENT_STARTED = 2,
+    EVENT_SUSPENDED = 3,
+    EVENT_RESUMED = 4,
+    EVENT_STOPPED = 5,
+    EVENT_SHUTDOWN = 6,
+    EVENT_CRASHED = 8,
+} LifecycleEvent;
+
+enum { AGENT_REASON_UNKNOWN = 0, AGENT_REASON_DOMAIN_STARTED = 1, AGENT_REASON_CHANNEL = 2 };
+enum { STOPPED_SHUTDOWN = 0, STOPPED_DESTROYED = 1, STOPPED_CRASHED = 2, STOPPED_FAILED = 5 };
+
+typedef enum TunableType { TUNABLE_ULLONG, TUNABLE_LLONG, TUNABLE_TEXT } TunableType;
+
+/* One changed parameter, by libvirt's name ("cputune.vcpupin3"). */
+typedef struct TunableValue {
+    char name[48];
+    TunableType type;
+    int64_t number;
+    const char *text;
+} TunableValue;
+
+/* What the daemon forwards to clients. The domain and strings are borrowed. */
+typedef struct DriverEvents {
+    void (*lifecycle)(Domain *domain, LifecycleEvent event, int detail, void *userdata);
+    void (*reboot)(Domain *domain, void *userdata);
+    void (*device_removed)(Domain *domain, const char *alias, void *userdata);
+    void (*device_added)(Domain *domain, const char *alias, void *userdata);
+    void (*device_removal_failed)(Domain *domain, const char *alias, void *userdata);
+    /* One for each vCPU of a removed device; libvirt 12.4. */
+    void (*vcpu_removed)(Domain *domain, unsigned vcpu, void *userdata);
+    void (*agent_lifecycle)(Domain *domain, bool connected, int reason, void *userdata);
+    /* A live change of what the threads may use. */
+    void (*tunable)(Domain *domain, const TunableValue *values, size_t n, void *userdata);
+    /* Somebody else had changed it, and it was mended: a line for each difference. */
+    void (*drift)(Domain *domain, unsigned n, const char *text, void *userdata);
+    void (*monitor_event)(Domain *domain, const char *name, json_object *data, int64_t seconds,
+                          int64_t microseconds, void *userdata);
+    /* An operation changed its state. */
+    void (*operation)(Operation *operation, void *userdata);
+    /* A line of a domain's QMP conversation: direction '>', '<' or '!'. Asked for by
+     * driver_set_trace. */
+    void (*trace)(Domain *domain, char direction, const char *text, size_t len, void *userdata);
+} DriverEvents;
+
+struct Driver {
+    DriverPaths paths;
+    QemuCapsCache *caps;
+    LimitsHost *limits;
+    sd_event_source *uevents; /* of host CPUs */
+    sd_event_source *writes;  /* to the domains' cgroups */
+    Auditor *auditor;
+    bool auditing; /* a worker has it */
+    FiberCond audit_cond;
+    const DriverEvents *events;
+    void *userdata;
+    Domain *domains; /* in order of definition */
+    unsigned n_domains;
+    int next_id;
+    Operation *operations; /* newest first */
+    uint64_t last_operation;
+    uint64_t unplug_timeout_usec; /* 0: the default, 5 s, 10 s on pSeries */
+    bool tracing;                 /* monitors report their lines to events->trace */
+    unsigned n_first_tries;       /* domains that were found but not tried yet */
+    unsigned n_background; /* fibers that go on by themselves: reconnecting, bringing CPUs online */
+    FiberCond background;  /* a first try or a background fiber ended */
+    bool stopping;
+};
+
+typedef struct DriverParams {
+    DriverPaths paths;
+    LimitsParams limits;
+    AuditLevel audit;
+} DriverParams;
+
+/* The strings are copied. events stays the caller's. With audit required, a host without it is an
+ * error. */
+int driver_new(const DriverParams *params, const DriverEvents *events, void *userdata, Driver **ret,
+               Error **reterr);
+/* Reads the definitions, finds running QEMUs again, autostarts. On a fiber. Problems with single
+ * domains are logged, not returned. */
+int driver_load(Driver *driver, Error **reterr);
+/* With `stopping` set: waits for what goes on by itself to end. On a fiber. */
+void driver_stop_background(Driver *driver);
+/* Lets go of all domains; guests go on running. */
+void driver_free(Driver *driver);
+
+/* Borrowed; take a reference before suspending. NULL and ERROR_NO_DOMAIN when there is none; `name`
+ * (may be NULL) is only for the sentence. */
+Domain *driver_find_uuid(Driver *driver, const uint8_t uuid[16], const char *name, Error **reterr);
+Domain *driver_find_name(Driver *driver, const char *name, Error **reterr);
+Domain *driver_find_id(Driver *driver, int id, Error **reterr);
+
+/* Definitions. define returns a new reference. */
+int driver_define(Driver *driver, const char *xml, Domain **ret, Error **reterr);
+int driver_undefine(Domain *domain, Error **reterr);
+int driver_create_xml(Driver *driver, const char *xml, bool paused, Domain **ret, Error **reterr);
+int driver_set_autostart(Domain *domain, bool yes, Error **reterr);
+
+/* Life. */
+int driver_start(Domain *domain, bool paused, Error **reterr);
+int driver_destroy(Domain *domain, bool graceful, Error **reterr);
+int driver_shutdown(Domain *domain, Error **reterr);
+int driver_reboot(Domain *domain, Error **reterr);
+int driver_reset(Domain *domain, Error **reterr);
+int driver_suspend(Domain *domain, Error **reterr);
+int driver_resume(Domain *domain, Error **reterr);
+int driver_monitor_command(Domain *domain, const char *command, bool hmp, char **ret,
+                           Error **reterr);
+
+/* The guest through its agent; these suspend, for seconds when it is silent, and hold no job. */
+int driver_agent_command(Domain *domain, const char *command, int timeout, char **ret,
+                         Error **reterr);
+int driver_agent_vcpus(Domain *domain, AgentVcpus *ret, Error **reterr);
+/* Has the agent do what agent_vcpus_plan or agent_vcpus_select marked. */
+int driver_agent_change(Domain *domain, AgentVcpus *vcpus, Error **reterr);
+int driver_agent_set_count(Domain *domain, unsigned count, Error **reterr);
+int driver_agent_set_vcpus(Domain *domain, const char *list, bool online, Error **reterr);
+
+/* vCPU flags, libvirt's. */
+enum { AFFECT_CURRENT = 0, AFFECT_LIVE = 1, AFFECT_CONFIG = 2 };
+/* The asynchronous unplug is libvirt 12.4's: bit 5 of setvcpus, bit 2 of setvcpu (inferred from the
+ * order of the flags there). */
+enum {
+    VCPU_MAXIMUM = 4,
+    VCPU_GUEST = 8,
+    VCPU_HOTPLUGGABLE = 16,
+    VCPU_ASYNC_UNPLUG = 32,
+    SETVCPU_ASYNC_UNPLUG = 4
+};
+
+/* Changes the vCPUs. The live half runs as an operation: a removal that the guest does not answer
+ * by the deadline gives ERROR_OPERATION_TIMEOUT and stays pending; the config half follows the live
+ * half, also then. *ret_operation (may be NULL) gets its id, 0 when only the definition changed. */
+int driver_change_vcpus(Domain *domain, const VcpuRequest *request, uint64_t *ret_operation,
+                        Error **reterr);
+/* The same, but returns as soon as the operation has begun; what becomes of it the operation tells.
+ * *ret_operation stays 0 when nothing had to be done live. Errors: those of before the first
+ * command. */
+int driver_begin_change(Domain *domain, const VcpuRequest *request, uint64_t *ret_operation,
+                        Error **reterr);
+/* What the request would do, as text for a person, changing nothing. Caller frees. */
+int driver_plan_vcpus(Domain *domain, const VcpuRequest *request, char **ret, Error **reterr);
+/* Gives up waiting for a pending removal; the guest may still carry it out. */
+int driver_cancel_operation(Operation *operation, Error **reterr);
+/* Asks the guest of a pending removal once more and waits again; timeout 0: the domain's default.
+ */
+int driver_retry_operation(Operation *operation, uint64_t timeout_usec, Error **reterr);
+/* The count, or negative. Suspends only with VCPU_GUEST. */
+int driver_get_vcpus(Domain *domain, unsigned flags, Error **reterr);
+
+/* Switches the reporting of all QMP conversations on or off. */
+void driver_set_trace(Driver *driver, bool on);
+
+/* XML flags: 2 INACTIVE. Caller frees. */
+int driver_dump_xml(Domain *domain, unsigned flags, char **ret, Error **reterr);
+
+/* CPU time in ns of a thread (tid 0: of the whole process), and the host CPU it last ran on. */
+int driver_thread_stat(pid_t pid, pid_t tid, uint64_t *ret_ns, int *ret_cpu, char *ret_state);
+
+/* ---- between the driver's own files ---- */
+
+/* CURRENT becomes LIVE or CONFIG, by whether the domain runs; what is asked for must exist. */
+int driver_resolve_affect(const Domain *domain, unsigned flags, bool *ret_live, bool *ret_config,
+                          Error **reterr);
+/* Gives a definition with placement='auto' the nodes that were advised. */
+int driver_place(DomainDef *live, const Bitmap *nodes, Error **reterr);
+/* Counts, logs and reports that `n` differences were mended. */
+void driver_tell_drift(Domain *domain, unsigned n, const char *text);
+
+int driver_list_add(Driver *driver, Domain *domain);
+void driver_list_remove(Domain *domain);
+void driver_emit_lifecycle(Domain *domain, LifecycleEvent event, int detail);
+char *driver_config_path(Driver *driver, const char *name);
+char *driver_autostart_path(Driver *driver, const char *name);
+char *driver_status_path(Driver *driver, const char *name);
+/* Writes the persistent definition / the status file; atomic, on the worker pool. */
+int driver_save_config(Domain *domain, const DomainDef *def, Error **reterr);
+int driver_save_status(Domain *domain, Error **reterr);
+/* Reads every status file and takes up the QEMUs that still run. Returns once each was tried, or a
+ * few seconds have passed: what does not answer is tried on in the background. On a fiber. */
+void driver_reconnect_all(Driver *driver);
+/* Ends what runs (kill, files, state, events). Job held. */
+void driver_stop(Domain *domain, int reason, int stopped_detail);
+/* monitor_handshake on a domain's new monitor, traced when somebody wants that. */
+int driver_handshake(Domain *domain, uint64_t deadline, Error **reterr);
+/* Watches process and monitor of a domain that runs. */
+int driver_watch(Domain *domain, Error **reterr);
+extern const MonitorOps driver_monitor_ops;
+/* Goes on with the operations that an earlier daemon left of a domain that was found again. */
+void driver_resume_operations(Domain *domain);
+/* Fails those whose QEMU is no more. */
+void driver_drop_operations(Driver *driver);
+/* Ends the pending removals that are complete, and, with the guest's `rejection` (or NULL), those
+ * that were refused. Job held. */
+void driver_settle_operations(Domain *domain, const char *rejection);
+/* Fails everything under way on a domain that stopped. */
+void driver_fail_operations(Domain *domain, const char *why);
+/* The guest agent (driver-agent.c). open: on a fiber, when the monitor is there; event:
+ * VSERPORT_CHANGE. */
+int driver_agent_open(Domain *domain, Error **reterr);
+void driver_agent_event(Domain *domain, json_object *data);

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The status file of a running domain (run/domains/NAME.xml) and how a new daemon finds its QEMUs.
+ *
+ *     <domstatus state='1' reason='1' pid='4711' start='123456' id='3' removed='0'>
+ *       <monitor path='...'/> <log path='...'/>
+ *       <placement nodes='0'/>                                                    with
+ * placement='auto' <limits partition='/machine' group='vireo-3-ol8' machine='vireo-3-ol8'/>   where
+ * it has a cgroup, and a scope <domain ...>the live definition, with pending='removal' at a <vcpu>
+ * the guest was asked to release</domain>
+ *     </domstatus> */
+#include <dirent.h>
+#include <libxml/parser.h>
+#include <stdio.h>
+#include <sys/utsname.h>
+
+#include "conf/domain-format.h"
+#include "conf/domain-parse.h"
+#include "qemu/agent.h"
+#include "qemu/command-line.h"
+#include "driver/driver.h"
+#include "domain/removal.h"
+#include "util/file.h"
+#include "util/log.h"
+
+#define RECONNECT_USEC (5 * USEC_PER_SEC)
+#define FIRST_TRIES_USEC                                                                           \
+    (3 * USEC_PER_SEC) /* readiness waits no longer for a QEMU that does not answer */
+#define RETRY_SLICE_USEC (100 * USEC_PER_MSEC)
+#define RETRY_SLICES 20
+#define COMMAND_USEC (10 * USEC_PER_SEC)
+
+static void write_attribute(FILE *out, const char *name, const char *value) {
+    xmlChar *escaped = value ? xmlEncodeSpecialChars(NULL, BAD_CAST value) : NULL;
+
+    if (escaped)
+        fprintf(out, " %s=\"%s\"", name, (char *)escaped);
+    xmlFree(escaped);
+}
+
+/* The file's text; NULL: out of memory. Caller frees. */
+static char *status_text(const Domain *domain, const char *xml) {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+
+    if (!out)
+        return NULL;
+    fprintf(out, "<domstatus state='%d' reason='%d' pid='%d' start='%llu' id='%d' removed='%d'>\n",
+            domain->state, domain->reason, (int)domain->pid.pid,
+            (unsigned long long)domain->pid.start_time, domain->id, domain->vcpu_was_removed);
+    fputs("  <monitor", out);
+    write_attribute(out, "path", domain->monitor_path);
+    fputs("/>\n  <log", out);
+    write_attribute(out, "path", domain->log_path);
+    fputs("/>\n", out);
+    if (domain->limits && limits_partition(domain->limits)) {
+        fputs("  <limits", out);
+        write_attribute(out, "partition", limits_partition(domain->limits));
+        write_attribute(out, "group", limits_group(domain->limits));
+        write_attribute(out, "machine", limits_machine(domain->limits));
+        fputs("/>\n", out);
+    }
+    if (domain->live->numatune.automatic && domain->live->numatune.nodes) {
+        CLEANUP_FREE char *nodes = bitmap_format(domain->live->numatune.nodes);
+
+        fputs("  <placement", out);
+        write_attribute(out, "nodes", nodes);
+        fputs("/>\n", out);
+    }
+    fprintf(out, "%s</domstatus>\n", xml);
+    return fclose(out) == 0 ? text : NULL;
+}
+
+int driver_save_status(Domain *domain, Error **reterr) {
+    CLEANUP_FREE char *path = NULL, *xml = NULL, *text = NULL;
+    CLEANUP_BITMAP Bitmap *pending = NULL;
+    int r;
+
+    if (!domain->live || !domain->driver)
+        return 0;
+    path = driver_status_path(domain->driver, domain->live->name);
+    pending = vcpu_map_pending(&domain->vcpus);
+    r = domain_format(domain->live,
+                      &(DomainFormatParams){.id = domain->id, .indent = 2, .pending = pending},
+                      &xml);
+    if (!path || !pending || r < 0)
+        return error_no_memory(reterr);
+    text = status_text(domain, xml);
+    if (!text)
+        return error_no_memory(reterr);
+    r = file_write_atomic_worker(path, text, strlen(text), 0600);
+    return r < 0 ? error_system(reterr, FROM_QEMU, r, "cannot write '%s'", path) : 0;
+}
+
+static long long attribute(xmlNodePtr node, const char *name) {
+    xmlChar *text = xmlGetProp(node, BAD_CAST name);
+    long long value = text ? strtoll((const char *)text, NULL, 10) : 0;
+
+    xmlFree(text);
+    return value;
+}
+
+static xmlNodePtr child(xmlNodePtr node, const char *name) {
+    for (xmlNodePtr at = node->children; at; at = at->next)
+        if (at->type == XML_ELEMENT_NODE && xmlStrEqual(at->name, BAD_CAST name))
+            return at;
+    return NULL;
+}
+
+static char *child_attribute(xmlNodePtr root, const char *name, const char *attribute_name) {
+    xmlNodePtr node = child(root, name);
+    xmlChar *text = node ? xmlGetProp(node, BAD_CAST attribute_name) : NULL;
+    char *copy = text ? strdup((const char *)text) : NULL;
+
+    xmlFree(text);
+    return copy;
+}
+
+/* The ids of <vcpus><vcpu pending=>. */
+static int read_pending(xmlNodePtr domain, Bitmap **ret) {
+    CLEANUP_BITMAP Bitmap *pending = bitmap_new();
+    xmlNodePtr vcpus = child(domain, "vcpus");
+
+    for (xmlNodePtr at = vcpus && pending ? vcpus->children : NULL; at; at = at->next)
+        if (at->type == XML_ELEMENT_NODE && xmlHasProp(at, BAD_CAST "pending"))
+            bitmap_set(pending,
+                       (unsigned)attribute(at, "id")); /* an id out of range names no vCPU */
+    *ret = TAKE_PTR(pending);
+    return *ret ? 0 : -ENOMEM;
+}
+
+static int read_placement(xmlNodePtr root, DomainDef *live, Error **reterr) {
+    CLEANUP_FREE char *text = child_attribute(root, "placement", "nodes");
+    CLEANUP_BITMAP Bitmap *nodes = NULL;
+
+    if (!text)
+        return 0;
+    if (bitmap_parse(text, BITMAP_MAX_BITS, &nodes) < 0)
+        return error_report(reterr, FROM_DOMAIN, ERROR_XML,
+                            "no nodes in <placement> of the status file");
+    return driver_place(live, nodes, reterr);
+}
+
+/* What the file says, without touching the world. */
+static int read_status(xmlNodePtr root, Domain *domain, Error **reterr) {
+    xmlNodePtr node = child(root, "domain");
+    struct utsname host;
+    DomainParseParams params = {.live = true};
+    int r;
+
+    uname(&host);
+    params.default_arch = host.machine;
+    if (!node)
+        return error_report(reterr, FROM_DOMAIN, ERROR_XML, "no <domain> in the status file");
+    r = domain_parse_node(node, &params, &domain->live, reterr);
+    if (r < 0)
+        return r;
+    if (read_pending(node, &domain->pending_removals) < 0)
+        return error_no_memory(reterr);
+    domain->monitor_path = child_attribute(root, "monitor", "path");
+    domain->log_path = child_attribute(root, "log", "path");
+    if (!domain->monitor_path || !domain->log_path)
+        return error_report(reterr, FROM_DOMAIN, ERROR_XML,
+                            "no monitor or log path in the status file");
+    r = read_placement(root, domain->live, reterr);
+    if (r < 0)
+        return r;
+    domain->found.partition = child_attribute(root, "limits", "partition");
+    domain->found.group = child_attribute(root, "limits", "group");
+    domain->found.machine = child_attribute(root, "limits", "machine");
+    domain->state = attribute(root, "state");
+    domain->reason = attribute(root, "reason");
+    domain->id = attribute(root, "id");
+    domain->vcpu_was_removed = attribute(root, "removed");
+    domain->pid = (QemuPid){.pid = attribute(root, "pid"), .start_time = attribute(root, "start")};
+    if (domain->pid.pid <= 1 || domain->id <= 0)
+        return error_report(reterr, FROM_DOMAIN, ERROR_XML,
+                            "no usable pid or id in the status file");
+    return 0;
+}
+
+static bool is_alive(void *userdata) {
+    return qemu_process_alive(&((const Domain *)userdata)->pid);
+}
+
+/* QEMU's own word on whether it runs wins over the file's. */
+static void sync_run_state(Domain *domain) {
+    json_object *value = NULL, *running = NULL;
+
+    if (monitor_run(domain->monitor, "query-status", NULL, deadline_in(COMMAND_USEC), &value,
+                    NULL) < 0)
+        return;
+    if (json_object_object_get_ex(value, "running", &running)) {
+        bool is = json_object_get_boolean(running);
+
+        if (is != (domain->state == DOMAIN_RUNNING))
+            domain_set_state(domain, is ? DOMAIN_RUNNING : DOMAIN_PAUSED,
+                             is ? RUNNING_UNPAUSED : PAUSED_USER);
+    }
+    json_object_put(value);
+}
+
+/* QEMU's own word on its IO threads wins: one may have been added or deleted right before the
+ * daemon was killed. */
+static void align_iothreads(Domain *domain) {
+    DomainDef *live = domain->live;
+
+    for (size_t i = live->n_iothreads; i-- > 0;)
+        if (!iothread_list_find(&domain->iothreads, live->iothreads[i].id)) {
+            log_info("domain '%s': its IO thread %u is gone", domain_name(domain),
+                     live->iothreads[i].id);
+            domain_def_remove_iothread(live, live->iothreads[i].id);
+        }
+    for (size_t i = 0; i < domain->iothreads.n; i++)
+        if (!domain_def_iothread(live, domain->iothreads.list[i].id))
+            domain_def_add_iothread(live, domain->iothreads.list[i].id);
+}
+
+/* What an operation under way had not come to when the daemon was killed: cgroups of vCPUs that are
+ * gone, threads that are not where they belong. */
+static void resume_limits(Domain *domain) {
+    CLEANUP_BITMAP Bitmap *offline = bitmap_new();
+    CLEANUP_ERROR Error *error = NULL;
+    CLEANUP_FREE char *mended = NULL;
+    int r = limits_resume(domain, domain->found.partition, domain->found.group,
+                          domain->found.machine, &error);
+
+    for (unsigned id = 0; offline && id < domain->live->n_vcpus_max; id++)
+        if (!domain->live->vcpus[id].online)
+            bitmap_set(offline, id);
+    if (r >= 0 && offline)
+        limits_drop_vcpus(domain, offline);
+    if (r >= 0)
+        r = limits_reconcile(domain, &mended, &error);
+    if (r > 0)
+        driver_tell_drift(domain, (unsigned)r, mended);
+    else if (r < 0)
+        log_warning("domain '%s': its threads cannot be tuned: %s", domain_name(domain),
+                    error_message(error));
+}
+
+static int reconnect(Domain *domain, Error **reterr) {
+    CLEANUP_FREE char *channels = path_join(domain->driver->paths.lib, "channel");
+    uint64_t deadline = deadline_in(RECONNECT_USEC);
+    int r;
+
+    if (!channels)
+        return error_no_memory(reterr);
+    if (!qemu_process_alive(&domain->pid))
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                            "its QEMU (process %d) has ended", (int)domain->pid.pid);
+    r = monitor_connect(domain->monitor_path, domain_name(domain), &driver_monitor_ops, domain,
+                        is_alive, deadline, &domain->monitor, reterr);
+    if (r >= 0)
+        r = driver_handshake(domain, deadline, reterr);
+    if (r >= 0 && qemu_assign_aliases(domain->live, channels) < 0)
+        r = error_no_memory(reterr);
+    if (r >= 0)
+        r = driver_watch(domain, reterr);
+    if (r >= 0)
+        r = driver_agent_open(domain, reterr);
+    qemu_caps_unref(
+        TAKE_PTR(domain->caps)); /* what the map is built by; without them it is a guess */
+    qemu_caps_get(domain->driver->caps, domain->live->emulator, &domain->caps, NULL);
+    if (r >= 0)
+        r = domain_refresh_vcpus(domain, reterr);
+    if (r < 0)
+        return r;
+    if (domain->pending_removals) /* at once: an answer that comes now must find what was asked */
+        vcpu_map_set_pending(&domain->vcpus, domain->pending_removals);
+    r = domain_refresh_iothreads(domain, true, domain->live->n_iothreads ? reterr : NULL);
+    if (r < 0 && (domain->live->n_iothreads || domain_check_active(domain, reterr) < 0))
+        return r;
+    if (r >= 0) /* a QEMU that is too old for the question has none */
+        align_iothreads(domain);
+    resume_limits(domain);
+    /* That took its time, and an event of what this daemon has not asked for is passed over. */
+    r = domain_refresh_vcpus(domain, reterr);
+    if (r < 0)
+        return r;
+    bitmap_free(TAKE_PTR(domain->pending_removals));
+    removal_watch_pending(domain);
+    sync_run_state(domain);
+    return 0;
+}
+
+/* Moves what the status file said into the listed domain of the same uuid, or lists a new one. */
+static Domain *adopt(Driver *driver, Domain *found) {
+    Domain *listed = driver_find_uuid(driver, found->live->uuid, NULL, NULL);
+
+    if (!listed) {
+        driver_list_add(driver, found);
+        return domain_ref(found);
+    }
+    if (listed->live)
+        return NULL;
+    listed->live = TAKE_PTR(found->live);
+    listed->monitor_path = TAKE_PTR(found->monitor_path);
+    listed->log_path = TAKE_PTR(found->log_path);
+    listed->pending_removals = TAKE_PTR(found->pending_removals);
+    domain_found_done(&listed->found);
+    listed->found = found->found;
+    found->found = (DomainFound){0};
+    listed->pid = found->pid;
+    listed->id = found->id;
+    listed->state = found->state;
+    listed->reason = found->reason;
+    listed->vcpu_was_removed = found->vcpu_was_removed;
+    return domain_ref(listed);
+}
+
+/* Undoes a try that failed; the QEMU is left alone. */
+static void disconnect(Domain *domain) {
+    domain->pid_watch = sd_event_source_disable_unref(domain->pid_watch);
+    monitor_free(TAKE_PTR(domain->monitor));
+    vcpu_map_done(&domain->vcpus);
+}
+
+/* True when there is nothing more to try: connected, or gone. */
+static bool try_reconnect(Domain *domain, bool first) {
+    CLEANUP_ERROR Error *error = NULL;
+    DomainJob job;
+    bool over = true;
+
+    if (domain_job_begin(domain, &job, "reconnecting to QEMU", &error) < 0)
+        return domain->driver == NULL;
+    if (!domain->live || domain->monitor) {
+        /* destroyed meanwhile, or started anew */
+    } else if (!qemu_process_alive(&domain->pid)) {
+        log_info("domain '%s': its QEMU (process %d) ended while vireod was away",
+                 domain_name(domain), (int)domain->pid.pid);
+        driver_stop(domain, SHUTOFF_UNKNOWN, STOPPED_FAILED);
+    } else if (reconnect(domain, &error) >= 0) {
+        driver_save_status(domain, NULL);
+        log_info("domain '%s' found running, %u vCPUs", domain_name(domain),
+                 domain_def_online_vcpus(domain->live));
+        driver_resume_operations(domain);
+    } else {
+        disconnect(domain);
+        over = false;
+        if (first)
+            log_warning("domain '%s': QEMU (process %d) runs but does not answer, trying on: %s",
+                        domain_name(domain), (int)domain->pid.pid, error_message(error));
+    }
+    domain_job_end(domain, &job);
+    return over;
+}
+
+/* A QEMU that lives is never given up: it may be stopped, or its host be swapping. */
+static void keep_reconnecting(void *userdata) {
+    CLEANUP_DOMAIN Domain *domain = userdata;
+    Driver *driver = domain->driver;
+    bool over = try_reconnect(domain, true);
+
+    driver->n_first_tries--;
+    fiber_cond_broadcast(&driver->background);
+    for (unsigned slice = 1; !over && !driver->stopping && domain->driver; slice++) {
+        fiber_sleep(RETRY_SLICE_USEC);
+        if (slice % RETRY_SLICES == 0)
+            over = try_reconnect(domain, false);
+    }
+    driver->n_background--;
+    fiber_cond_broadcast(&driver->background);
+}
+
+/* False when the file says nothing that can be used: then nobody knows whose QEMU is whose. */
+static bool take_up(Driver *driver, const char *path) {
+    CLEANUP_DOMAIN Domain *found = domain_new(driver), *domain = NULL;
+    CLEANUP_ERROR Error *error = NULL;
+    CLEANUP_FREE char *text = NULL;
+    size_t len = 0;
+    xmlDocPtr doc;
+    int r;
+
+    r = file_read(path, DOMAIN_XML_MAX * 2, &text, &len);
+    if (!found || r < 0)
+        return false;
+    doc = xmlReadMemory(text, (int)len, path, NULL, XML_PARSE_NONET | XML_PARSE_NOERROR);
+    if (!doc || !xmlDocGetRootElement(doc)) {
+        log_warning("status file '%s' cannot be read, ignoring", path);
+        xmlFreeDoc(doc);
+        return false;
+    }
+    r = read_status(xmlDocGetRootElement(doc), found, &error);
+    xmlFreeDoc(doc);
+    if (r < 0) {
+        log_warning("status file '%s', ignoring: %s", path, error_message(error));
+        return false;
+    }
+    domain = adopt(driver, found);
+    if (!domain)
+        return true;
+    if (domain->id >= driver->next_id)
+        driver->next_id = domain->id + 1;
+    driver->n_first_tries++;
+    driver->n_background++;
+    if (fiber_start("reconnect", keep_reconnecting, domain_ref(domain)) < 0) {
+        driver->n_first_tries--;
+        driver->n_background--;
+        domain_unref(domain);
+    }
+    return true;
+}
+
+static bool is_known(const Driver *driver, pid_t pid) {
+    for (const Domain *domain = driver->domains; domain; domain = domain->next)
+        if (domain->pid.pid == pid)
+            return true;
+    return false;
+}
+
+/* A vireod that is killed between a QEMU's start and its status file leaves one that nobody knows;
+ * it has run nothing yet. The same with one that is only asked for its capabilities. Known by their
+ * monitors, which lie in this daemon's run directory. */
+static void kill_strays(Driver *driver, bool all_known) {
+    DIR *d = opendir("/proc");
+    struct dirent *entry;
+
+    while (d && (entry = readdir(d))) {
+        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+        QemuPid found;
+
+        if (pid <= 1 || is_known(driver, pid) ||
+            (!qemu_process_has_monitor_in(pid, driver->paths.run) &&
+             !qemu_process_is_unborn(pid)) ||
+            qemu_process_identify(pid, &found) < 0)
+            continue;
+        if (!all_known) {
+            log_warning(
+                "QEMU process %d may belong to a status file that cannot be read, leaving it alone",
+                (int)pid);
+            continue;
+        }
+        log_warning("QEMU process %d was left behind before it was known, ending it", (int)pid);
+        limits_end_stray(driver->limits, &found);
+    }
+    if (d)
+        closedir(d);
+}
+
+void driver_reconnect_all(Driver *driver) {
+    CLEANUP_FREE char *dir = path_join(driver->paths.run, "domains");
+    struct dirent *entry;
+    DIR *d = dir ? opendir(dir) : NULL;
+    bool all_known = true;
+    uint64_t deadline;
+
+    if (!d)
+        return;
+    while ((entry = readdir(d))) {
+        size_t n = strlen(entry->d_name);
+        CLEANUP_FREE char *path = path_join(dir, entry->d_name);
+
+        if (path && n > 4 && streq(entry->d_name + n - 4, ".xml"))
+            all_known &= take_up(driver, path);
+    }
+    closedir(d);
+    kill_strays(driver, all_known);
+    deadline = deadline_in(FIRST_TRIES_USEC);
+    while (driver->n_first_tries > 0 && fiber_cond_wait(&driver->background, deadline) >= 0)
+        ;
+    kill_strays(driver, all_known); /* again: one that was between two programs had no command line
+                                       to be known by */
+}
+
+void driver_stop_background(Driver *driver) {
+    for (Domain *domain = driver->domains; domain; domain = domain->next)
+        agent_free(TAKE_PTR(domain->agent)); /* whoever waits for one gets an error */
+    while (driver->n_background > 0)
+        if (fiber_cond_wait(&driver->background, deadline_in(RECONNECT_USEC)) < 0)
+            return;
+}
