@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "skip.h"
 #include "host/audit.h"
 #include "util/fiber.h"
 #include "util/file.h"
@@ -106,13 +107,6 @@ typedef struct Daemon {
     pid_t pid;
     int fd;
 } Daemon;
-
-static void need(bool given, const char *why) {
-    if (given)
-        return;
-    print_message("SKIP: %s\n", why);
-    skip();
-}
 
 static char *find_program(const char *name) {
     static const char *const dirs[] = {"/usr/sbin", "/sbin", "/usr/bin"};

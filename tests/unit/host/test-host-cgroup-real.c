@@ -12,6 +12,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include "skip.h"
 #include "sleeper.h"
 #include "host/cgroup.h"
 #include "util/fiber.h"
@@ -24,13 +25,6 @@ typedef struct World {
     CgroupTree *tree;
     pid_t pid, tid; /* a process in the tree, and a second thread of it */
 } World;
-
-static void need(bool given, const char *why) {
-    if (given)
-        return;
-    print_message("SKIP: %s\n", why);
-    skip();
-}
 
 static int set_up(void **state) {
     World *world = calloc(1, sizeof(World));

@@ -11,6 +11,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include "skip.h"
 #include "sleeper.h"
 #include "util/fiber.h"
 #include "util/file.h"
@@ -90,11 +91,6 @@ static int tear_down(void **state) {
     rmdir(world->root);
     free(world);
     return 0;
-}
-
-static void skip_because(const char *why) {
-    print_message("SKIP: %s\n", why);
-    skip();
 }
 
 static bool is_mounted(const World *world) {

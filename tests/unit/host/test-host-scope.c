@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <systemd/sd-bus.h>
 
+#include "skip.h"
 #include "util/fiber.h"
 #include "util/file.h"
 #include "host/scope.h"
@@ -285,11 +286,6 @@ static void start_fake(World *world, Mood mood, bool machined) {
         usleep(5000);
     }
     assert_true(ready);
-}
-
-static void skip_because(const char *why) {
-    print_message("SKIP: %s\n", why);
-    skip();
 }
 
 static void put(const World *world, const char *name, const char *text) {

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "skip.h"
 #include "sleeper.h"
 #include "util/file.h"
 #include "host/thread.h"
@@ -90,8 +91,7 @@ static void test_realtime_scheduler(void **state) {
     int priority = -1, r = thread_set_scheduler(sleeper->tid, THREAD_POLICY_FIFO, 3, &error);
 
     if (r == -EPERM) {
-        print_message("SKIP: %s\n", error_message(error));
-        skip();
+        skip_because(error_message(error));
     }
     assert_int_equal(r, 0);
     assert_int_equal(thread_set_scheduler(sleeper->tid, THREAD_POLICY_RR, 99, NULL), 0);
@@ -119,8 +119,7 @@ static void test_realtime_without_the_right(void **state) {
     pid_t child;
 
     if (geteuid() != 0) {
-        print_message("SKIP: not root\n");
-        skip();
+        skip_because("not root");
     }
     child = fork();
     if (child == 0) {
@@ -147,8 +146,7 @@ static void test_realtime_without_a_budget(void **state) {
 
     if (mkdir(group, 0755) < 0 || access(budget, F_OK) < 0) {
         rmdir(group);
-        print_message("SKIP: no cgroup v1 controller cpu with cpu.rt_runtime_us\n");
-        skip();
+        skip_because("no cgroup v1 controller cpu with cpu.rt_runtime_us");
     }
     fd = open(tasks, O_WRONLY | O_CLOEXEC);
     if (write(fd, tid, strlen(tid)) > 0)
