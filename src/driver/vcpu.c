@@ -11,6 +11,7 @@
 #include "domain/vcpu-plug.h"
 #include "util/file.h"
 #include "util/log.h"
+#include "util/proc.h"
 
 int driver_resolve_affect(const Domain *domain, unsigned flags, bool *ret_live, bool *ret_config,
                           Error **reterr) {
@@ -728,29 +729,13 @@ int driver_plan_vcpus(Domain *domain, const VcpuRequest *request, char **ret, Er
 /* ---- threads ---- */
 
 int driver_thread_stat(pid_t pid, pid_t tid, uint64_t *ret_ns, int *ret_cpu, char *ret_state) {
-    CLEANUP_FREE char *path = tid ? strf("/proc/%d/task/%d/stat", pid, tid)
-                                  : strf("/proc/%d/stat", pid);
-    CLEANUP_FREE char *text = NULL;
-    unsigned long long user = 0, system = 0;
-    const char *rest;
-    char state = '?';
-    int cpu = -1, r;
+    ProcStat stat;
+    int r = proc_stat(pid, tid, &stat);
 
-    if (!path)
-        return -ENOMEM;
-    r = file_read(path, 8192, &text, NULL);
     if (r < 0)
         return r;
-    rest = strrchr(text, ')');
-    /* fields 3 (state), 14, 15 (utime, stime), 39 (processor): proc(5) */
-    if (!rest ||
-        sscanf(rest + 1,
-               " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d "
-               "%*u %*u %*d %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*d %d",
-               &state, &user, &system, &cpu) < 4)
-        return -EBADMSG;
-    *ret_ns = (user + system) * (UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK));
-    *ret_cpu = cpu;
-    *ret_state = state;
+    *ret_ns = stat.utime_ns + stat.stime_ns;
+    *ret_cpu = stat.cpu;
+    *ret_state = stat.state;
     return 0;
 }

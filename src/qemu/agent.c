@@ -15,9 +15,9 @@
 #include <sys/epoll.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "util/log.h"
+#include "util/unix-socket.h"
 
 #define DEPTH_MAX 64
 #define READ_CHUNK 65536u
@@ -69,7 +69,7 @@ int agent_new(const char *path, const char *name, Agent **ret) {
     Agent *agent;
     uint32_t seed = 0;
 
-    if (strlen(path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
+    if (strlen(path) > UNIX_SOCKET_PATH_MAX)
         return -ENAMETOOLONG;
     agent = calloc(1, sizeof(Agent));
     if (!agent)
@@ -419,17 +419,12 @@ static int turn_begin(Agent *agent, Turn *turn, const char *what, Error **reterr
 
 /* A full backlog (EAGAIN) is a QEMU that is busy: tried again up to the deadline. */
 static int open_socket(Agent *agent, uint64_t deadline) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
     CLEANUP_CLOSE int fd = -1;
     int r;
 
-    strcpy(address.sun_path, agent->path);
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -errno;
-    while (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-        if (errno != EAGAIN && errno != EINTR)
-            return -errno;
+    while ((r = unix_socket_connect(agent->path, SOCK_NONBLOCK, &fd)) < 0) {
+        if (r != -EAGAIN && r != -EINTR)
+            return r;
         if (now_usec() >= deadline)
             return -ETIMEDOUT;
         fiber_sleep(RETRY_USEC);

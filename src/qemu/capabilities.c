@@ -8,6 +8,7 @@
 
 #include "qemu/process.h"
 #include "util/file.h"
+#include "util/json.h"
 #include "util/log.h"
 
 #define PROBE_USEC (20 * USEC_PER_SEC)
@@ -81,17 +82,10 @@ void qemu_caps_cache_free(QemuCapsCache *cache) {
     free(cache);
 }
 
-static json_object *member(json_object *object, const char *key) {
-    json_object *value = NULL;
-
-    return json_object_object_get_ex(object, key, &value) ? value : NULL;
-}
-
 static char *dup_member(json_object *object, const char *key) {
-    json_object *value = member(object, key);
+    const char *value = json_member_string(object, key);
 
-    return json_object_is_type(value, json_type_string) ? strdup(json_object_get_string(value))
-                                                        : NULL;
+    return value ? strdup(value) : NULL;
 }
 
 static int compare_strings(const void *a, const void *b) {
@@ -100,7 +94,7 @@ static int compare_strings(const void *a, const void *b) {
 
 /* [{"name": ...}, ...] into a sorted array of names. */
 static int read_names(json_object *list, char ***ret, size_t *ret_n) {
-    size_t n = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+    size_t n = json_length(list);
     char **names = calloc(n + 1, sizeof(char *));
     size_t used = 0;
 
@@ -117,16 +111,16 @@ static int read_names(json_object *list, char ***ret, size_t *ret_n) {
 }
 
 static int read_version(QemuCaps *caps, json_object *value) {
-    json_object *qemu = member(value, "qemu");
+    json_object *qemu = json_member(value, "qemu");
 
-    caps->major = json_object_get_int(member(qemu, "major"));
-    caps->minor = json_object_get_int(member(qemu, "minor"));
-    caps->micro = json_object_get_int(member(qemu, "micro"));
+    caps->major = (unsigned)json_member_uint(qemu, "major", 0);
+    caps->minor = (unsigned)json_member_uint(qemu, "minor", 0);
+    caps->micro = (unsigned)json_member_uint(qemu, "micro", 0);
     return qemu ? 0 : -EBADMSG;
 }
 
 static int read_machines(QemuCaps *caps, json_object *list) {
-    size_t n = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+    size_t n = json_length(list);
 
     caps->machines = calloc(n + 1, sizeof(QemuMachine));
     if (!caps->machines)
@@ -134,16 +128,16 @@ static int read_machines(QemuCaps *caps, json_object *list) {
     for (size_t i = 0; i < n; i++) {
         json_object *row = json_object_array_get_idx(list, i);
         QemuMachine *machine = &caps->machines[caps->n_machines];
-        int64_t cpu_max = json_object_get_int64(member(row, "cpu-max"));
+        int64_t cpu_max = json_member_int(row, "cpu-max", 0);
 
         machine->name = dup_member(row, "name");
         if (!machine->name)
             continue;
         machine->alias = dup_member(row, "alias");
         machine->cpu_max = cpu_max > 0 && cpu_max <= (int64_t)DOMAIN_MAX_VCPUS ? cpu_max : 1;
-        machine->hotpluggable_cpus = json_object_get_boolean(member(row, "hotpluggable-cpus"));
-        machine->is_default = json_object_get_boolean(member(row, "is-default"));
-        machine->deprecated = json_object_get_boolean(member(row, "deprecated"));
+        machine->hotpluggable_cpus = json_member_bool(row, "hotpluggable-cpus", false);
+        machine->is_default = json_member_bool(row, "is-default", false);
+        machine->deprecated = json_member_bool(row, "deprecated", false);
         caps->n_machines++;
     }
     return 0;
@@ -155,8 +149,7 @@ static int read_arch(QemuCaps *caps, json_object *value) {
 }
 
 static int read_kvm(QemuCaps *caps, json_object *value) {
-    caps->kvm = json_object_get_boolean(member(value, "present")) &&
-                access("/dev/kvm", R_OK | W_OK) == 0;
+    caps->kvm = json_member_bool(value, "present", false) && access("/dev/kvm", R_OK | W_OK) == 0;
     return 0;
 }
 

@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#include "util/json.h"
+
 void iothread_list_done(IothreadList *iothreads) {
     free(iothreads->list);
     *iothreads = (IothreadList){0};
@@ -22,16 +24,8 @@ static int compare(const void *a, const void *b) {
     return (x->id > y->id) - (x->id < y->id);
 }
 
-static uint64_t number(json_object *row, const char *key) {
-    json_object *value = NULL;
-
-    return json_object_object_get_ex(row, key, &value) ? json_object_get_uint64(value) : 0;
-}
-
 static int parse_row(json_object *row, IothreadList *to, Error **reterr) {
-    json_object *id = NULL;
-    const char *text = json_object_object_get_ex(row, "id", &id) ? json_object_get_string(id)
-                                                                 : NULL;
+    const char *text = json_member_string(row, "id");
     Iothread iothread = {0};
     char rest;
 
@@ -40,19 +34,19 @@ static int parse_row(json_object *row, IothreadList *to, Error **reterr) {
                             "query-iothreads: QEMU named no 'id'");
     if (sscanf(text, "iothread%u%c", &iothread.id, &rest) != 1)
         return 0;
-    iothread.tid = (pid_t)number(row, "thread-id");
+    iothread.tid = (pid_t)json_member_int(row, "thread-id", 0);
     if (iothread.tid <= 0)
         return error_report(reterr, FROM_QEMU, ERROR_INTERNAL,
                             "query-iothreads: no 'thread-id' of '%.40s'", text);
-    iothread.poll_max_ns = number(row, "poll-max-ns");
-    iothread.poll_grow = number(row, "poll-grow");
-    iothread.poll_shrink = number(row, "poll-shrink");
+    iothread.poll_max_ns = json_member_uint(row, "poll-max-ns", 0);
+    iothread.poll_grow = json_member_uint(row, "poll-grow", 0);
+    iothread.poll_shrink = json_member_uint(row, "poll-shrink", 0);
     to->list[to->n++] = iothread;
     return 0;
 }
 
 int iothread_list_parse(json_object *reply, IothreadList *ret, Error **reterr) {
-    size_t n = json_object_is_type(reply, json_type_array) ? json_object_array_length(reply) : 0;
+    size_t n = json_length(reply);
     IothreadList list = {.list = calloc(n + 1, sizeof(Iothread))};
     int r = list.list ? 0 : error_no_memory(reterr);
 

@@ -10,11 +10,11 @@
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "util/file.h"
 #include "util/log.h"
 #include "util/probe.h"
+#include "util/unix-socket.h"
 
 #define DEPTH_MAX 64
 #define READ_CHUNK 65536u
@@ -387,14 +387,10 @@ void monitor_set_trace(Monitor *monitor, MonitorTraceFunc func, void *userdata) 
 
 /* ---- the socket ---- */
 
-static int make_address(const char *path, struct sockaddr_un *address, Error **reterr) {
-    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof(address->sun_path))
-        return error_report(reterr, FROM_QEMU, ERROR_INTERNAL,
-                            "monitor path '%s' is longer than %zu bytes; use a shorter --root",
-                            path, sizeof(address->sun_path) - 1);
-    strcpy(address->sun_path, path);
-    return 0;
+static int report_path(const char *path, Error **reterr) {
+    return error_report(reterr, FROM_QEMU, ERROR_INTERNAL,
+                        "monitor path '%s' is longer than %u bytes; use a shorter --root", path,
+                        UNIX_SOCKET_PATH_MAX);
 }
 
 /* While QEMU (7.2) starts, two of its threads watch the listening socket: the main one, and the one
@@ -402,38 +398,25 @@ static int make_address(const char *path, struct sockaddr_un *address, Error **r
  * on a socket that blocks one of them hangs until the next connection comes, with the main thread
  * every command. Hence O_NONBLOCK, which QEMU leaves as it is. */
 int monitor_listen(const char *path, int *ret, Error **reterr) {
-    CLEANUP_CLOSE int fd = -1;
-    struct sockaddr_un address;
-    int r = make_address(path, &address, reterr);
+    int r = unix_socket_listen(path, 0600, BACKLOG, ret);
 
+    if (r == -ENAMETOOLONG)
+        return report_path(path, reterr);
     if (r < 0)
-        return r;
-    unlink(path);
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-        listen(fd, BACKLOG) < 0)
-        return error_system(reterr, FROM_QEMU, errno, "cannot make the monitor's socket '%s'",
-                            path);
-    *ret = TAKE_FD(fd);
+        return error_system(reterr, FROM_QEMU, r, "cannot make the monitor's socket '%s'", path);
     return 0;
 }
 
 int monitor_connect(const char *path, const char *name, const MonitorOps *ops, void *userdata,
                     bool (*alive)(void *userdata), uint64_t deadline, Monitor **ret,
                     Error **reterr) {
-    CLEANUP_CLOSE int fd = -1;
-    struct sockaddr_un address;
-    int r = make_address(path, &address, reterr);
+    int fd = -1, r;
 
-    if (r < 0)
-        return r;
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return error_system(reterr, FROM_QEMU, errno, "cannot make a socket");
-    while (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-        if (errno != ENOENT && errno != ECONNREFUSED && errno != EAGAIN && errno != EINTR)
-            return error_system(reterr, FROM_QEMU, errno, "cannot connect to the monitor '%s'",
-                                path);
+    while ((r = unix_socket_connect(path, SOCK_NONBLOCK, &fd)) < 0) {
+        if (r == -ENAMETOOLONG)
+            return report_path(path, reterr);
+        if (r != -ENOENT && r != -ECONNREFUSED && r != -EAGAIN && r != -EINTR)
+            return error_system(reterr, FROM_QEMU, r, "cannot connect to the monitor '%s'", path);
         if (alive && !alive(userdata))
             return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
                                 "QEMU ended before its monitor '%s' was connected", path);
@@ -442,7 +425,7 @@ int monitor_connect(const char *path, const char *name, const MonitorOps *ops, v
                                 "the monitor '%s' does not answer", path);
         fiber_sleep(RETRY_USEC);
     }
-    r = monitor_new(TAKE_FD(fd), name, ops, userdata, ret);
+    r = monitor_new(fd, name, ops, userdata, ret);
     return r < 0 ? error_no_memory(reterr) : 0;
 }
 

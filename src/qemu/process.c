@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 
 #include "util/file.h"
+#include "util/proc.h"
 #include "util/worker.h"
 
 #define FD_TABLE_SIZE 4096          /* descriptors; 8 bytes each */
@@ -23,43 +24,20 @@
 #define KILL_WAIT_USEC (30 * USEC_PER_SEC)
 
 int qemu_process_identify(pid_t pid, QemuPid *ret) {
-    CLEANUP_FREE char *path = strf("/proc/%d/stat", (int)pid), *text = NULL;
-    unsigned long long start;
-    const char *rest;
-    int r;
+    ProcStat stat;
+    int r = proc_stat(pid, 0, &stat);
 
-    if (!path)
-        return -ENOMEM;
-    r = file_read(path, 8192, &text, NULL);
     if (r < 0)
-        return r == -ENOENT ? -ESRCH : r;
-    rest = strrchr(text, ')');
-    /* field 3 is the state, field 22 the start time in clock ticks since boot: proc(5) */
-    if (!rest ||
-        sscanf(rest + 1,
-               " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-               &start) != 1)
-        return -EBADMSG;
-    *ret = (QemuPid){.pid = pid, .start_time = start};
+        return r;
+    *ret = (QemuPid){.pid = pid, .start_time = stat.start};
     return 0;
 }
 
-/* A zombie counts as dead. */
-static bool is_zombie(pid_t pid) {
-    CLEANUP_FREE char *path = strf("/proc/%d/stat", (int)pid), *text = NULL;
-    const char *rest;
-
-    if (!path || file_read(path, 8192, &text, NULL) < 0)
-        return true;
-    rest = strrchr(text, ')');
-    return !rest || rest[1] == '\0' || rest[2] == 'Z' || rest[2] == 'X';
-}
-
 bool qemu_process_alive(const QemuPid *pid) {
-    QemuPid now;
+    ProcStat stat;
 
-    return pid->pid > 0 && qemu_process_identify(pid->pid, &now) == 0 &&
-           now.start_time == pid->start_time && !is_zombie(pid->pid);
+    return pid->pid > 0 && proc_stat(pid->pid, 0, &stat) == 0 && stat.start == pid->start_time &&
+           !proc_stat_has_ended(&stat);
 }
 
 /* Whether one of the strings in the file begins with `prefix`. */
@@ -90,20 +68,17 @@ static char *read_exe(const char *pid) {
 }
 
 bool qemu_process_is_unborn(pid_t pid) {
-    CLEANUP_FREE char *number = strf("%d", (int)pid), *path = strf("/proc/%d/stat", (int)pid),
-                      *stat = NULL;
+    CLEANUP_FREE char *number = strf("%d", (int)pid);
     CLEANUP_FREE char *line_path = strf("/proc/%d/cmdline", (int)pid), *line = NULL,
                       *own_line = NULL;
     CLEANUP_FREE char *exe = number ? read_exe(number) : NULL,
                       *own_exe = exe ? read_exe("self") : NULL;
     size_t len = 0, own_len = 0;
-    const char *rest;
-    int parent;
+    ProcStat stat;
 
-    if (pid == getpid() || !own_exe || !streq(exe, own_exe) || !path || !line_path)
+    if (pid == getpid() || !own_exe || !exe || !streq(exe, own_exe) || !line_path)
         return false;
-    if (file_read(path, 8192, &stat, NULL) < 0 || !(rest = strrchr(stat, ')')) ||
-        sscanf(rest + 1, " %*c %d", &parent) != 1 || parent == getpid())
+    if (proc_stat(pid, 0, &stat) < 0 || stat.parent == getpid())
         return false;
     return file_read(line_path, COMMAND_LINE_MAX, &line, &len) >= 0 &&
            file_read("/proc/self/cmdline", COMMAND_LINE_MAX, &own_line, &own_len) >= 0 &&

@@ -8,12 +8,12 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 
 #include "rpc/frame.h"
 #include "rpc/remote_protocol.h"
 #include "rpc/server.h"
+#include "util/unix-socket.h"
 
 #define DEFAULT_SOCKET "/run/vireo/vireo-sock"
 #define DEFAULT_SOCKET_RO "/run/vireo/vireo-sock-ro"
@@ -157,18 +157,14 @@ static int connect_failed(Error **reterr, const char *path, int errnum) {
 }
 
 static int connect_socket(const char *path, int *ret_fd, Error **reterr) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
     CLEANUP_CLOSE int fd = -1;
+    int r = unix_socket_connect(path, 0, &fd);
 
-    if (strlen(path) >= sizeof(address.sun_path))
+    if (r == -ENAMETOOLONG)
         return error_report(reterr, FROM_RPC, ERROR_INVALID_ARG, "socket path is too long: %s",
                             path);
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return error_system(reterr, FROM_RPC, errno, "cannot create a socket");
-    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-        return connect_failed(reterr, path, errno);
+    if (r < 0)
+        return connect_failed(reterr, path, -r);
     if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
         return error_system(reterr, FROM_RPC, errno, "cannot set up the socket");
     *ret_fd = TAKE_FD(fd);

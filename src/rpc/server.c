@@ -5,11 +5,10 @@
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 #include "rpc/session.h"
 #include "util/log.h"
+#include "util/unix-socket.h"
 
 #define PROC_NUMBER_MAX 1024u
 #define SESSIONS_MAX 1000u
@@ -177,31 +176,28 @@ void rpc_server_free(RpcServer *server) {
 }
 
 /* Somebody answers on that socket. */
-static bool is_live(const struct sockaddr_un *address) {
-    CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+static bool is_live(const char *path) {
+    CLEANUP_CLOSE int fd = -1;
+    int r = unix_socket_connect(path, SOCK_NONBLOCK, &fd);
 
-    return fd >= 0 && (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
-                       errno == EAGAIN);
+    return r >= 0 || r == -EAGAIN;
 }
 
 int rpc_listen_unix(const char *path, unsigned mode, int *ret_fd, Error **reterr) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
     CLEANUP_CLOSE int fd = -1;
+    int r;
 
-    if (strlen(path) >= sizeof(address.sun_path))
-        return error_report(reterr, FROM_RPC, ERROR_INTERNAL,
-                            "socket path '%s' is longer than %zu bytes; use a shorter --root", path,
-                            sizeof(address.sun_path) - 1);
-    strcpy(address.sun_path, path);
-    if (is_live(&address)) {
+    if (is_live(path)) {
         error_report(reterr, FROM_RPC, ERROR_INTERNAL, "another daemon is listening on '%s'", path);
         return -EADDRINUSE;
     }
-    unlink(path);
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-        chmod(path, mode) < 0 || listen(fd, 128) < 0)
-        return error_system(reterr, FROM_RPC, errno, "cannot listen on '%s'", path);
+    r = unix_socket_listen(path, mode, 128, &fd);
+    if (r == -ENAMETOOLONG)
+        return error_report(reterr, FROM_RPC, ERROR_INTERNAL,
+                            "socket path '%s' is longer than %u bytes; use a shorter --root", path,
+                            UNIX_SOCKET_PATH_MAX);
+    if (r < 0)
+        return error_system(reterr, FROM_RPC, r, "cannot listen on '%s'", path);
     *ret_fd = TAKE_FD(fd);
     return 0;
 }

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* /proc/PID/stat and /proc/PID/task/TID/stat. */
+#include "util/proc.h"
+
+#include <stdio.h>
+
+#include "util/file.h"
+
+#define STAT_MAX 8192u /* bytes */
+
+static int parse(const char *text, ProcStat *ret) {
+    /* The name in brackets may hold anything, brackets too. */
+    const char *rest = strrchr(text, ')');
+    unsigned long long user, system, start;
+    uint64_t tick_ns = UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK);
+    int parent, cpu;
+    char state;
+
+    /* Fields 3 (state), 4 (parent), 14, 15 (utime, stime), 22 (start time), 39 (processor). */
+    if (!rest ||
+        sscanf(rest + 1,
+               " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %llu "
+               "%*u %*d %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*d %d",
+               &state, &parent, &user, &system, &start, &cpu) != 6)
+        return -EBADMSG;
+    *ret = (ProcStat){.state = state,
+                      .parent = parent,
+                      .utime_ns = user * tick_ns,
+                      .stime_ns = system * tick_ns,
+                      .start = start,
+                      .cpu = cpu};
+    return 0;
+}
+
+int proc_stat(pid_t pid, pid_t tid, ProcStat *ret) {
+    CLEANUP_FREE char *path = tid ? strf("/proc/%d/task/%d/stat", (int)pid, (int)tid)
+                                  : strf("/proc/%d/stat", (int)pid);
+    CLEANUP_FREE char *text = NULL;
+    int r;
+
+    if (!path)
+        return -ENOMEM;
+    r = file_read(path, STAT_MAX, &text, NULL);
+    if (r < 0)
+        return r == -ENOENT ? -ESRCH : r;
+    return parse(text, ret);
+}
+
+bool proc_stat_has_ended(const ProcStat *stat) {
+    return stat->state == 'Z' || stat->state == 'X';
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the kernel says of a process or a thread: proc(5). */
+#pragma once
+
+#include <sys/types.h>
+
+#include "util/macro.h"
+
+typedef struct ProcStat {
+    char state; /* 'R', 'S', ...; 'Z' and 'X' have ended */
+    pid_t parent;
+    uint64_t utime_ns, stime_ns; /* CPU time, in steps of a clock tick */
+    uint64_t start;              /* clock ticks since boot: with the pid, an identity */
+    int cpu;                     /* the host CPU it last ran on */
+} ProcStat;
+
+/* Of the process `pid`, or of its thread `tid` unless that is 0. -ESRCH when there is none, also
+ * when it ended meanwhile, else -errno. */
+int proc_stat(pid_t pid, pid_t tid, ProcStat *ret);
+/* A zombie's parent has not asked for its status yet: it runs no more. */
+bool proc_stat_has_ended(const ProcStat *stat);
