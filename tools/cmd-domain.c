@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Domains: finding, defining, starting and stopping them. What reports on them is in cmd-info.c. */
-#include <fcntl.h>
-
+/* Domains: finding, defining, starting and stopping them. */
+#include "tables.h"
+#include "util/file.h"
 #include "vireo.h"
 
 #define XML_FILE_MAX (4u << 20)
@@ -183,29 +183,11 @@ static int cmd_undefine(Tool *tool, const Args *args) {
 /* ---- from a file ---- */
 
 static int read_xml(const char *path, char **ret) {
-    CLEANUP_FREE char *text = malloc(XML_FILE_MAX + 1);
-    CLEANUP_CLOSE int fd = -1;
-    size_t n = 0;
+    int r = file_read(path, XML_FILE_MAX, ret, NULL);
 
-    if (!text)
-        return tool_fail(NULL, "out of memory");
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return tool_fail(NULL, "Failed to open file '%s': %s", path, strerror(errno));
-    while (n <= XML_FILE_MAX) {
-        ssize_t got = read(fd, text + n, XML_FILE_MAX + 1 - n);
-
-        if (got < 0 && errno != EINTR)
-            return tool_fail(NULL, "Failed to read file '%s': %s", path, strerror(errno));
-        if (got == 0)
-            break;
-        n += got > 0 ? (size_t)got : 0;
-    }
-    if (n > XML_FILE_MAX)
+    if (r == -EFBIG)
         return tool_fail(NULL, "File '%s' is larger than %u bytes", path, XML_FILE_MAX);
-    text[n] = '\0';
-    *ret = TAKE_PTR(text);
-    return 0;
+    return r < 0 ? tool_fail(NULL, "Failed to open file '%s': %s", path, strerror(-r)) : 0;
 }
 
 static int cmd_define(Tool *tool, const Args *args) {
@@ -346,7 +328,7 @@ static const Option undefine_options[] = {
     {"keep-nvram", OPTION_FLAG, false, "keep nvram file"},
     OPTION_END};
 
-static const Command commands[] = {
+const Command commands_domain[] = {
     {.name = "autostart",
      .help = "autostart a domain",
      .description = "Configure a domain to be automatically started at boot.",
@@ -418,5 +400,3 @@ static const Command commands[] = {
      .options = undefine_options,
      .run = cmd_undefine},
     {0}};
-
-const CommandGroup group_domain = {"Domain Management", "domain", commands};

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the guest's agent knows and does. */
+#include "param.h"
+#include "tables.h"
 #include "vireo.h"
-
-#define TYPED_STRING 7             /* virTypedParameterType */
-#define AGENT_DEFAULT_TIMEOUT (-1) /* VIR_DOMAIN_QEMU_AGENT_COMMAND_DEFAULT */
 
 /* ---- guestvcpus ---- */
 
@@ -61,36 +60,7 @@ static int cmd_guestvcpus(Tool *tool, const Args *args) {
     return 0;
 }
 
-/* ---- qemu-agent-command ---- */
-
-static int cmd_agent_command(Tool *tool, const Args *args) {
-    CLEANUP_DOMAIN remote_domain dom = {0};
-    CLEANUP_ERROR Error *error = NULL;
-    CLEANUP_FREE char *text = text_format("%s", "");
-    long long seconds = AGENT_DEFAULT_TIMEOUT;
-    qemu_domain_agent_command_args call;
-    qemu_domain_agent_command_ret ret = {0};
-
-    if (args_number(args, "timeout", 1, 3600, &seconds) < 0)
-        return tool_fail(NULL, "Numeric value '%s' for <%s> option is malformed or out of range",
-                         args_string(args, "timeout"), "timeout");
-    if (tool_domain(tool, args, &dom) < 0)
-        return -EIO;
-    for (size_t i = 0; i < args->n_rest; i++) {
-        CLEANUP_FREE char *before = text;
-
-        text = text_format("%s%s%s", before, *before ? " " : "", args->rest[i]);
-    }
-    call = (qemu_domain_agent_command_args){.dom = dom, .cmd = text, .timeout = (int)seconds};
-    if (rpc_client_call(tool->client, QEMU_PROGRAM, QEMU_PROC_DOMAIN_AGENT_COMMAND,
-                        (xdrproc_t)xdr_qemu_domain_agent_command_args, &call,
-                        (xdrproc_t)xdr_qemu_domain_agent_command_ret, &ret, -1, &error) < 0)
-        return tool_fail(NULL, "%s", error_message(error));
-    if (ret.result)
-        puts(*ret.result);
-    xdr_free((xdrproc_t)xdr_qemu_domain_agent_command_ret, (char *)&ret);
-    return 0;
-}
+/* ---- tables ---- */
 
 static const Option guestvcpus_options[] = {
     OPTION_DOMAIN,
@@ -98,22 +68,11 @@ static const Option guestvcpus_options[] = {
     {"enable", OPTION_FLAG, false, "bring them online"},
     {"disable", OPTION_FLAG, false, "take them offline"},
     OPTION_END};
-static const Option agent_options[] = {
-    OPTION_DOMAIN,
-    {"timeout", OPTION_NUMBER, false, "seconds to wait for the agent; its default without"},
-    {"cmd", OPTION_REST, true, "the command, as JSON"},
-    OPTION_END};
 
-static const Command commands[] = {
+const Command commands_guest[] = {
     {.name = "guestvcpus",
      .help = "query or modify the state of the guest's CPUs, by its agent",
      .options = guestvcpus_options,
      .json = true,
      .run = cmd_guestvcpus},
-    {.name = "qemu-agent-command",
-     .help = "send a command to the guest's agent",
-     .options = agent_options,
-     .run = cmd_agent_command},
     {0}};
-
-const CommandGroup group_guest = {"Guest Agent", "guest", commands};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The host and the hypervisor. */
+#include "tables.h"
 #include "vireo.h"
 
 static int failed(const Error *error) {
@@ -258,7 +259,7 @@ static const Option nodecpumap_options[] = {
 static const Option version_options[] = {
     {"daemon", OPTION_FLAG, false, "report daemon version too"}, OPTION_END};
 
-static const Command commands[] = {
+const Command commands_host[] = {
     {.name = "capabilities",
      .help = "capabilities",
      .description = "Returns capabilities of hypervisor/driver.",
@@ -306,5 +307,3 @@ static const Command commands[] = {
      .json = true,
      .run = cmd_version},
     {0}};
-
-const CommandGroup group_host = {"Host and Hypervisor", "host", commands};

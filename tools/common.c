@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What several command groups share: calls, finding a domain, formatting. */
+/* What many commands share: calls, finding a domain, formatting. */
 #include <ctype.h>
+#include <systemd/sd-id128.h>
 
+#include "util/bitmap.h"
 #include "vireo.h"
 
 int tool_call(Tool *tool, int procedure, xdrproc_t args_xdr, void *args, xdrproc_t ret_xdr,
@@ -12,28 +14,13 @@ int tool_call(Tool *tool, int procedure, xdrproc_t args_xdr, void *args, xdrproc
 
 /* ---- domains ---- */
 
-static int hex_digit(char c) {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* 32 hex digits, dashes anywhere between them. */
 static bool parse_uuid(const char *text, char ret[16]) {
-    int n = 0;
+    sd_id128_t id;
 
-    for (; *text; text++) {
-        int digit = hex_digit(*text);
-
-        if (*text == '-' && n > 0)
-            continue;
-        if (digit < 0 || n == 32)
-            return false;
-        ret[n / 2] = (char)(n % 2 ? (unsigned char)ret[n / 2] | digit : digit << 4);
-        n++;
-    }
-    return n == 32;
+    if (sd_id128_from_string(text, &id) < 0)
+        return false;
+    memcpy(ret, id.bytes, sizeof(id.bytes));
+    return true;
 }
 
 static bool parse_id(const char *text, int *ret) {
@@ -94,14 +81,11 @@ int tool_lookup_text(Tool *tool, const char *text, unsigned ways, remote_domain 
 
 /* ---- formatting ---- */
 
-void format_uuid(const char *uuid, char ret[37]) {
-    char *to = ret;
+void format_uuid(const char *uuid, char ret[SD_ID128_UUID_STRING_MAX]) {
+    sd_id128_t id;
 
-    for (int i = 0; i < 16; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10)
-            *to++ = '-';
-        to += sprintf(to, "%02x", (unsigned char)uuid[i]);
-    }
+    memcpy(id.bytes, uuid, sizeof(id.bytes));
+    sd_id128_to_uuid_string(id, ret);
 }
 
 const char *format_state(int state) {
@@ -124,22 +108,14 @@ char *format_cpumap(const uint8_t *map, size_t map_len, size_t n) {
 }
 
 char *format_cpulist(const uint8_t *map, size_t map_len, size_t n) {
-    char *text = text_format("%s", "");
+    CLEANUP_BITMAP Bitmap *all = bitmap_new_range((unsigned)n), *bits = NULL;
+    char *text = NULL;
 
-    for (size_t i = 0; i < n; i++) {
-        CLEANUP_FREE char *before = NULL;
-        size_t last = i;
-
-        if (!has_cpu(map, map_len, i))
-            continue;
-        while (last + 1 < n && has_cpu(map, map_len, last + 1))
-            last++;
-        before = text;
-        text = last == i ? text_format("%s%s%zu", before, *before ? "," : "", i)
-                         : text_format("%s%s%zu-%zu", before, *before ? "," : "", i, last);
-        i = last;
+    if (all && bitmap_from_bytes(map, map_len, &bits) == 0) {
+        bitmap_intersect(bits, all);
+        text = bitmap_format(bits);
     }
-    return text;
+    return text ? text : out_of_memory();
 }
 
 json_object *json_cpulist(const uint8_t *map, size_t map_len, size_t n) {

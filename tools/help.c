@@ -47,25 +47,42 @@ void help_command(const Command *command) {
     printf("\n");
 }
 
+static int compare_names(const void *a, const void *b) {
+    return strcmp((*(const Command *const *)a)->name, (*(const Command *const *)b)->name);
+}
+
 static void list_group(const CommandGroup *group, const char *colon) {
+    CLEANUP_FREE const Command **commands = NULL;
+    CommandPlace place = {0};
+    const Command *command;
+    size_t n = 0;
+
+    while (command_next(group, &place))
+        n++;
+    commands = calloc(n + 1, sizeof(*commands));
+    place = (CommandPlace){0};
+    for (n = 0; commands && (command = command_next(group, &place)); n++)
+        commands[n] = command;
+    if (commands)
+        qsort(commands, n, sizeof(*commands), compare_names);
     printf(" %s (help keyword '%s')%s\n", group->title, group->keyword, colon);
-    for (const Command *command = group->commands; command->name; command++)
-        printf("    %-30s %s\n", command->name, command->help);
+    for (size_t i = 0; commands && i < n; i++)
+        printf("    %-30s %s\n", commands[i]->name, commands[i]->help);
 }
 
 void help_group(const CommandGroup *group) {
     list_group(group, ":");
 }
 
-void help_all(void) {
+void help_all(const CommandGroup *groups) {
     printf("Grouped commands:\n\n");
-    for (const CommandGroup *const *group = command_groups; *group; group++) {
-        list_group(*group, ":");
+    for (const CommandGroup *group = groups; group->title; group++) {
+        list_group(group, ":");
         printf("\n");
     }
 }
 
-void help_tool(void) {
+void help_tool(const CommandGroup *groups) {
     printf("\nvireo [options]... [<command_string>]\n"
            "vireo [options]... <command> [args...]\n\n"
            "  options:\n"
@@ -76,8 +93,8 @@ void help_tool(void) {
            "    -r | --readonly         connect readonly\n"
            "    -v | --version          version\n"
            "  commands (non interactive mode):\n\n");
-    for (const CommandGroup *const *group = command_groups; *group; group++) {
-        list_group(*group, "");
+    for (const CommandGroup *group = groups; group->title; group++) {
+        list_group(group, "");
         printf("\n");
     }
     printf("  (specify help <group> for details about the commands in the group)\n\n"

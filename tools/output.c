@@ -5,7 +5,7 @@
 
 #include "vireo.h"
 
-static void out_of_memory(void) {
+void *out_of_memory(void) {
     fputs("error: out of memory\n", stderr);
     exit(EXIT_FAILURE);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The interactive shell, and the commands about the tool itself. */
+/* The interactive shell. */
 #include <editline/readline.h>
 #include <sys/stat.h>
 
@@ -9,27 +9,23 @@
 
 /* The completion callbacks have no argument to carry state in. */
 static struct {
-    const CommandGroup *const *group;
-    const Command *command;
+    const CommandGroup *groups, *group;
+    CommandPlace command;
     const Option *option;
 } place;
 
 static char *next_command(const char *text, int state) {
-    if (state == 0) {
-        place.group = command_groups;
-        place.command = (*place.group)->commands;
-    }
-    while (*place.group) {
-        const Command *command = place.command;
+    const Command *command;
 
-        if (!command->name) {
-            place.group++;
-            place.command = *place.group ? (*place.group)->commands : NULL;
-            continue;
-        }
-        place.command++;
-        if (strncmp(command->name, text, strlen(text)) == 0)
-            return strdup(command->name);
+    if (state == 0) {
+        place.group = place.groups;
+        place.command = (CommandPlace){0};
+    }
+    for (; place.group->title; place.group++) {
+        while ((command = command_next(place.group, &place.command)))
+            if (strncmp(command->name, text, strlen(text)) == 0)
+                return strdup(command->name);
+        place.command = (CommandPlace){0};
     }
     return NULL;
 }
@@ -54,7 +50,7 @@ static char **complete(const char *text, int start, int end) {
     if (line >= rl_line_buffer + start)
         return rl_completion_matches(text, next_command);
     name = strndup(line, strcspn(line, " "));
-    command = name ? command_find(name) : NULL;
+    command = name ? command_find(place.groups, name) : NULL;
     if (command && command->local && streq(command->name, "help"))
         return rl_completion_matches(text, next_command);
     if (!command || text[0] != '-')
@@ -108,6 +104,7 @@ int shell_run(Tool *tool) {
     CLEANUP_FREE char *history = history_path();
 
     tool->interactive = true;
+    place.groups = tool->groups;
     tool_say(tool, "Welcome to vireo, the virtualization interactive terminal.\n\n"
                    "Type:  'help' for help with commands\n       'quit' to quit\n\n");
     rl_readline_name = (char *)"vireo";
@@ -121,64 +118,3 @@ int shell_run(Tool *tool) {
         write_history(history);
     return 0;
 }
-
-/* ---- commands about the tool ---- */
-
-static int cmd_help(Tool *tool, const Args *args) {
-    const char *name = args_string(args, "command");
-    const Command *command = name ? command_find(name) : NULL;
-
-    if (!name) {
-        help_all();
-        return 0;
-    }
-    for (const CommandGroup *const *group = command_groups; *group; group++)
-        if (streq((*group)->keyword, name) || streq((*group)->title, name)) {
-            help_group(*group);
-            return 0;
-        }
-    if (!command)
-        return tool_fail(NULL, "command or command group '%s' doesn't exist", name);
-    help_command(command);
-    return 0;
-}
-
-static int cmd_quit(Tool *tool, const Args *args) {
-    tool->leave = true;
-    return 0;
-}
-
-static int cmd_echo(Tool *tool, const Args *args) {
-    for (size_t i = 0; i < args->n_rest; i++)
-        printf("%s%s", i ? " " : "", args->rest[i]);
-    if (args->n_rest)
-        putchar('\n');
-    return 0;
-}
-
-static const Option help_options[] = {
-    {"command", OPTION_STRING, false,
-     "Prints global help, command specific help, or help for a group of related commands"},
-    OPTION_END};
-static const Option echo_options[] = {{"string", OPTION_REST, false, "arguments to echo"},
-                                      OPTION_END};
-
-static const Command commands[] = {
-    {.name = "echo",
-     .help = "echo arguments. Used for internal testing.",
-     .description = "Echo back arguments, possibly with quoting.",
-     .options = echo_options,
-     .local = true,
-     .run = cmd_echo},
-    {.name = "exit", .help = "quit this interactive terminal", .local = true, .run = cmd_quit},
-    {.name = "help",
-     .help = "print help",
-     .description =
-         "Prints global help, command specific help, or help for a\n    group of related commands",
-     .options = help_options,
-     .local = true,
-     .run = cmd_help},
-    {.name = "quit", .help = "quit this interactive terminal", .local = true, .run = cmd_quit},
-    {0}};
-
-const CommandGroup group_vireo = {"Vireo itself", "vireo", commands};

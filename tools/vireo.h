@@ -9,13 +9,7 @@
 #include "rpc/client.h"
 #include "rpc/remote_protocol.h"
 
-typedef struct Tool {
-    const char *uri; /* NULL: the default */
-    bool readonly, quiet, json;
-    bool interactive;
-    bool leave; /* quit or exit was called */
-    RpcClient *client;
-} Tool;
+typedef struct Tool Tool;
 
 typedef struct Command {
     const char *name;                         /* NULL ends a table */
@@ -29,16 +23,29 @@ typedef struct Command {
 
 typedef struct CommandGroup {
     const char *title, *keyword;
-    const Command *commands;
+    const Command *const *tables; /* NULL ends the list */
 } CommandGroup;
 
-extern const CommandGroup group_domain, group_vcpu, group_info, group_monitor, group_host,
-    group_ops, group_guest, group_tune, group_vireo;
-extern const CommandGroup *const command_groups[]; /* NULL at the end */
+struct Tool {
+    const CommandGroup *groups; /* one without a title ends them */
+    const char *uri;            /* NULL: the default */
+    bool readonly, quiet, json;
+    bool interactive;
+    bool leave; /* quit or exit was called */
+    RpcClient *client;
+};
 
-/* vireo.c */
-const Command *command_find(const char *name);
-/* Runs the commands in words, one after the other; 0 or the last command's failure. */
+/* Where command_next is. */
+typedef struct CommandPlace {
+    const Command *const *table;
+    const Command *command;
+} CommandPlace;
+
+/* command.c. command_next goes through all commands of a group, beginning with a zeroed place. */
+const Command *command_next(const CommandGroup *group, CommandPlace *place);
+const Command *command_find(const CommandGroup *groups, const char *name);
+
+/* run.c. Runs the commands in words, one after the other; 0 or the last command's failure. */
 int tool_run_words(Tool *tool, const Words *words);
 /* Connects when there is no connection yet. */
 int tool_connect(Tool *tool);
@@ -46,8 +53,8 @@ int tool_connect(Tool *tool);
 /* help.c */
 void help_command(const Command *command);
 void help_group(const CommandGroup *group);
-void help_all(void);
-void help_tool(void);
+void help_all(const CommandGroup *groups);
+void help_tool(const CommandGroup *groups);
 
 /* shell.c */
 int shell_run(Tool *tool);
@@ -74,6 +81,8 @@ void table_done(Table *table);
 
 /* Like asprintf and calloc, but the tool ends when memory does. */
 char *text_format(const char *format, ...) PRINTF_LIKE(1, 2);
+/* Ends the tool. */
+void *out_of_memory(void) __attribute__((noreturn));
 
 /* common.c */
 #define LOOKUP_ID 1u
@@ -93,6 +102,14 @@ int tool_call(Tool *tool, int procedure, xdrproc_t args_xdr, void *args, xdrproc
 #define CALL_NONE(tool, proc, ret_type, ret, reterr)                                               \
     tool_call(tool, REMOTE_PROC_##proc, NULL, NULL, (xdrproc_t)xdr_##ret_type, ret, reterr)
 
+/* A call of Vireo's own program. */
+#define VIREO_CALL(tool, proc, args_type, args, ret_type, ret, reterr)                             \
+    rpc_client_call((tool)->client, VIREO_PROGRAM, VIREO_PROC_##proc, (xdrproc_t)xdr_##args_type,  \
+                    args, (xdrproc_t)xdr_##ret_type, ret, -1, reterr)
+#define VIREO_CALL_VOID(tool, proc, args_type, args, reterr)                                       \
+    rpc_client_call((tool)->client, VIREO_PROGRAM, VIREO_PROC_##proc, (xdrproc_t)xdr_##args_type,  \
+                    args, NULL, NULL, -1, reterr)
+
 static inline void domain_done(remote_domain *domain) {
     xdr_free((xdrproc_t)xdr_remote_domain, domain);
 }
@@ -111,20 +128,6 @@ const char *format_state(int state);
 char *format_cpumap(const uint8_t *map, size_t map_len, size_t n);
 char *format_cpulist(const uint8_t *map, size_t map_len, size_t n);
 json_object *json_cpulist(const uint8_t *map, size_t map_len, size_t n);
-
-/* Prints events until Ctrl-C or the end of the connection; `print` frees nothing. Times of the
- * event in `seconds` since the first. */
-int tool_follow(Tool *tool, void (*print)(Tool *tool, const RpcEvent *event, void *userdata),
-                void *userdata);
-
-/* cmd-ops.c: the operations of a domain (NULL: all) that have not ended. xdr_free what it returns.
- */
-int ops_under_way(Tool *tool, remote_domain *dom, vireo_operation_list_ret *ret, Error **reterr);
-
-/* Waits for an operation, on a terminal with a line that tells how far it is; fails as it does. One
- * that becomes pending is a failure too, unless to_the_end: then the wait goes on, and what the
- * guest makes of it is said. */
-int ops_follow(Tool *tool, uint64_t id, bool to_the_end);
 
 /* Refuses two flags together. */
 int tool_exclusive(const Args *args, const char *a, const char *b);

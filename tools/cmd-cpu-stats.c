@@ -2,8 +2,8 @@
 /* What CPU time a domain took: in total, and of each host CPU. */
 #include <inttypes.h>
 
-#include "cmd-tune.h"
 #include "param.h"
+#include "tables.h"
 
 #define CPUS_PER_CALL 128 /* the protocol's limit */
 #define TOTAL (-1)        /* for the number of the first CPU */
@@ -126,7 +126,7 @@ static int show_total(CpuStats *stats) {
     return 0;
 }
 
-int cmd_cpu_stats(Tool *tool, const Args *args) {
+static int cmd_cpu_stats(Tool *tool, const Args *args) {
     bool total = args_has(args, "total"), cpus = args_has(args, "start") || args_has(args, "count");
     CLEANUP_DOMAIN remote_domain dom = {0};
     CpuStats stats = {.tool = tool};
@@ -155,3 +155,21 @@ int cmd_cpu_stats(Tool *tool, const Args *args) {
         json_object_put(stats.json);
     return r;
 }
+
+/* ---- tables ---- */
+
+static const Option cpu_stats_options[] = {
+    OPTION_DOMAIN,
+    {"total", OPTION_FLAG, false, "Show total statistics only"},
+    {"start", OPTION_NUMBER, false, "Show statistics from this CPU"},
+    {"count", OPTION_NUMBER, false, "Number of shown CPUs at most"},
+    OPTION_END};
+
+const Command commands_cpu_stats[] = {
+    {.name = "cpu-stats",
+     .help = "show domain cpu statistics",
+     .description = "Display per-CPU and total statistics about the domain's CPUs",
+     .options = cpu_stats_options,
+     .json = true,
+     .run = cmd_cpu_stats},
+    {0}};

@@ -1,87 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Which host CPUs the threads of a domain may run on: shown and set. */
-#include "cmd-tune.h"
-#include "cmd-vcpu.h"
-#include "util/bitmap.h"
-
-/* ---- CPU lists ---- */
-
-static int invalid_cpulist(const char *list, const char *why) {
-    CLEANUP_ERROR Error *error = NULL;
-
-    error_report(&error, FROM_NONE, ERROR_INVALID_ARG, "%s", why);
-    return tool_fail(error, "Invalid cpulist '%s'", list);
-}
-
-/* "0-4,^2" or "r" as a map of n_cpus bits in fresh memory, for the call that sets it. */
-static int read_cpulist(const Args *args, int n_cpus, char **ret) {
-    const char *list = args_string(args, "cpulist");
-    CLEANUP_BITMAP Bitmap *map = NULL;
-    int r = 0, last;
-
-    if (streq(list, "r"))
-        map = bitmap_new_range((unsigned)n_cpus);
-    else
-        r = bitmap_parse(list, BITMAP_MAX_BITS, &map);
-    if (r == -EINVAL || r == -ERANGE)
-        return invalid_cpulist(
-            list, "expected CPUs and ranges as in '0-4,^2', or 'r' for all CPUs of the host");
-    if (!map)
-        return tool_fail(NULL, "out of memory");
-    last = bitmap_last(map);
-    if (last < 0)
-        return invalid_cpulist(list, "no CPU is left of it; at least one is needed");
-    if (last >= n_cpus)
-        return tool_fail(NULL, "CPU %d in cpulist '%s' exceed the maxcpu %d", last, list, n_cpus);
-    *ret = calloc(1, vcpu_map_len(n_cpus));
-    if (!*ret)
-        return tool_fail(NULL, "out of memory");
-    bitmap_to_bytes(map, (uint8_t *)*ret, vcpu_map_len(n_cpus));
-    return 0;
-}
-
-/* ---- printing ---- */
-
-/* A table of numbered threads with their maps, or the same as JSON. */
-typedef struct PinList {
-    const Tool *tool;
-    const char *key; /* JSON's name for the number */
-    size_t n_cpus;
-    Table table;
-    json_object *json;
-} PinList;
-
-static void pin_list_start(PinList *list, const Tool *tool, const char *title, const char *key,
-                           int n_cpus) {
-    const char *const titles[] = {title, "CPU Affinity"};
-
-    *list = (PinList){.tool = tool, .key = key, .n_cpus = (size_t)n_cpus};
-    list->json = tool->json ? json_object_new_array() : NULL;
-    table_start(&list->table, ARRAY_SIZE(titles), titles);
-}
-
-static void pin_list_add(PinList *list, unsigned number, const uint8_t *map, size_t map_len) {
-    CLEANUP_FREE char *text = text_format("%u", number);
-    CLEANUP_FREE char *affinity = format_cpulist(map, map_len, list->n_cpus);
-    const char *const cells[] = {text, affinity};
-    json_object *object;
-
-    table_add(&list->table, cells);
-    if (!list->json)
-        return;
-    object = json_object_new_object();
-    json_object_object_add(object, list->key, json_object_new_int64(number));
-    json_object_object_add(object, "affinity", json_cpulist(map, map_len, list->n_cpus));
-    json_object_array_add(list->json, object);
-}
-
-static void pin_list_print(PinList *list) {
-    if (list->json)
-        tool_print_json(list->json);
-    else
-        table_print(&list->table, !list->tool->quiet);
-    table_done(&list->table);
-}
+/* vcpupin, emulatorpin: which host CPUs threads of a domain may run on. */
+#include "pin.h"
+#include "tables.h"
 
 /* ---- vcpupin ---- */
 
@@ -134,7 +54,7 @@ static int pin_vcpu(Tool *tool, const Args *args, const remote_domain *dom, unsi
     remote_domain_pin_vcpu_args plain = {.dom = *dom, .vcpu = vcpu};
     int r;
 
-    if (read_cpulist(args, n_cpus, &map) < 0)
+    if (pin_read_cpulist(args, n_cpus, &map) < 0)
         return -EINVAL;
     call.cpumap.cpumap_val = plain.cpumap.cpumap_val = map;
     call.cpumap.cpumap_len = plain.cpumap.cpumap_len = (u_int)vcpu_map_len(n_cpus);
@@ -147,7 +67,7 @@ static int pin_vcpu(Tool *tool, const Args *args, const remote_domain *dom, unsi
     return r < 0 ? tool_fail(NULL, "%s", error_message(error)) : 0;
 }
 
-int cmd_vcpupin(Tool *tool, const Args *args) {
+static int cmd_vcpupin(Tool *tool, const Args *args) {
     CLEANUP_DOMAIN remote_domain dom = {0};
     long long vcpu = -1;
     unsigned flags = 0;
@@ -195,7 +115,7 @@ static int show_emulator_pin(Tool *tool, const remote_domain *dom, int n_cpus, u
     return 0;
 }
 
-int cmd_emulatorpin(Tool *tool, const Args *args) {
+static int cmd_emulatorpin(Tool *tool, const Args *args) {
     remote_domain_pin_emulator_args call = {0};
     CLEANUP_DOMAIN remote_domain dom = {0};
     CLEANUP_ERROR Error *error = NULL;
@@ -214,7 +134,7 @@ int cmd_emulatorpin(Tool *tool, const Args *args) {
         return n_cpus;
     if (!args_has(args, "cpulist"))
         return show_emulator_pin(tool, &dom, n_cpus, flags);
-    if (read_cpulist(args, n_cpus, &map) < 0)
+    if (pin_read_cpulist(args, n_cpus, &map) < 0)
         return -EINVAL;
     call = (remote_domain_pin_emulator_args){
         .dom = dom,
@@ -225,68 +145,35 @@ int cmd_emulatorpin(Tool *tool, const Args *args) {
     return 0;
 }
 
-/* ---- IO threads ---- */
+/* ---- tables ---- */
 
-static void print_iothreads(Tool *tool, const remote_domain_get_iothread_info_ret *ret,
-                            int n_cpus) {
-    PinList list;
+static const Option vcpupin_options[] = {
+    OPTION_DOMAIN,
+    {"vcpu", OPTION_NUMBER, false, "vcpu number"},
+    {"cpulist", OPTION_STRING, false, "host cpu number(s) to set, or omit option to query"},
+    OPTION_CONFIG,
+    OPTION_LIVE,
+    OPTION_CURRENT,
+    OPTION_END};
+static const Option emulatorpin_options[] = {
+    OPTION_DOMAIN,
+    {"cpulist", OPTION_STRING, false, "host cpu number(s) to set, or omit option to query"},
+    OPTION_CONFIG,
+    OPTION_LIVE,
+    OPTION_CURRENT,
+    OPTION_END};
 
-    if (ret->info.info_len == 0 && !tool->json) {
-        /* The end of the line is the one that every command prints. */
-        tool_say(tool, "No IOThreads found for the domain");
-        return;
-    }
-    pin_list_start(&list, tool, "IOThread ID", "iothread", n_cpus);
-    for (u_int i = 0; i < ret->info.info_len; i++) {
-        const remote_iothread_info *info = &ret->info.info_val[i];
-
-        pin_list_add(&list, info->iothread_id, (uint8_t *)info->cpumap.cpumap_val,
-                     info->cpumap.cpumap_len);
-    }
-    pin_list_print(&list);
-}
-
-int cmd_iothreadinfo(Tool *tool, const Args *args) {
-    remote_domain_get_iothread_info_ret ret = {0};
-    remote_domain_flags_args call = {0};
-    CLEANUP_DOMAIN remote_domain dom = {0};
-    CLEANUP_ERROR Error *error = NULL;
-    int n_cpus;
-
-    if (tool_affect_flags(args, &call.flags) < 0 || tool_domain(tool, args, &dom) < 0)
-        return -EIO;
-    n_cpus = vcpu_host_cpus(tool);
-    if (n_cpus < 0)
-        return n_cpus;
-    call.dom = dom;
-    if (CALL(tool, DOMAIN_GET_IOTHREAD_INFO, remote_domain_flags_args, &call,
-             remote_domain_get_iothread_info_ret, &ret, &error) < 0)
-        return tool_fail(error, "Unable to get domain IOThreads information");
-    print_iothreads(tool, &ret, n_cpus);
-    xdr_free((xdrproc_t)xdr_remote_domain_get_iothread_info_ret, (char *)&ret);
-    return 0;
-}
-
-int cmd_iothreadpin(Tool *tool, const Args *args) {
-    remote_domain_pin_vcpu_flags_args call = {0}; /* the same on the wire */
-    CLEANUP_DOMAIN remote_domain dom = {0};
-    CLEANUP_ERROR Error *error = NULL;
-    CLEANUP_FREE char *map = NULL;
-    long long id = 0;
-    int n_cpus;
-
-    if (tool_affect_flags(args, &call.flags) < 0 || tool_domain(tool, args, &dom) < 0)
-        return -EIO;
-    if (args_number(args, "iothread", 0, UINT32_MAX, &id) < 0)
-        return tool_bad_number(args, "iothread");
-    n_cpus = vcpu_host_cpus(tool);
-    if (n_cpus < 0 || read_cpulist(args, n_cpus, &map) < 0)
-        return -EIO;
-    call.dom = dom;
-    call.vcpu = (unsigned)id;
-    call.cpumap.cpumap_val = map;
-    call.cpumap.cpumap_len = (u_int)vcpu_map_len(n_cpus);
-    if (CALL_VOID(tool, DOMAIN_PIN_IOTHREAD, remote_domain_pin_vcpu_flags_args, &call, &error) < 0)
-        return tool_fail(NULL, "%s", error_message(error));
-    return 0;
-}
+const Command commands_pin[] = {
+    {.name = "emulatorpin",
+     .help = "control or query domain emulator affinity",
+     .description = "Pin domain emulator threads to host physical CPUs.",
+     .options = emulatorpin_options,
+     .json = true,
+     .run = cmd_emulatorpin},
+    {.name = "vcpupin",
+     .help = "control or query domain vcpu affinity",
+     .description = "Pin domain VCPUs to host physical CPUs.",
+     .options = vcpupin_options,
+     .json = true,
+     .run = cmd_vcpupin},
+    {0}};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* domstats: what the server counts, for one, several or all domains. */
-#include "cmd-info.h"
 #include "param.h"
+#include "tables.h"
 
 /* virDomainStatsTypes and virConnectGetAllDomainStatsFlags */
 static const struct Choice {
@@ -77,7 +77,7 @@ static void call_done(remote_connect_get_all_domain_stats_args *call) {
     xdr_free((xdrproc_t)xdr_remote_connect_get_all_domain_stats_args, (char *)call);
 }
 
-int cmd_domstats(Tool *tool, const Args *args) {
+static int cmd_domstats(Tool *tool, const Args *args) {
     CLEANUP(call_done) remote_connect_get_all_domain_stats_args call = {0};
     remote_connect_get_all_domain_stats_ret ret = {0};
     CLEANUP_ERROR Error *error = NULL;
@@ -97,8 +97,10 @@ int cmd_domstats(Tool *tool, const Args *args) {
     return 0;
 }
 
+/* ---- tables ---- */
+
 /* --raw is virsh's; here all values are always as the server sent them. */
-const Option domstats_options[] = {
+static const Option domstats_options[] = {
     {"state", OPTION_FLAG, false, "report domain state"},
     {"cpu-total", OPTION_FLAG, false, "report domain physical cpu usage"},
     {"balloon", OPTION_FLAG, false, "report domain balloon statistics"},
@@ -124,3 +126,12 @@ const Option domstats_options[] = {
     {"nowait", OPTION_FLAG, false, "report only stats that are accessible instantly"},
     {"domain", OPTION_REST, false, "list of domains to get stats for"},
     OPTION_END};
+
+const Command commands_domstats[] = {
+    {.name = "domstats",
+     .help = "get statistics about one or multiple domains",
+     .description = "Gets statistics about one or more (or all) domains",
+     .options = domstats_options,
+     .json = true,
+     .run = cmd_domstats},
+    {0}};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What other command groups take from cmd-vcpu.c: counts, and the maps that were asked for. */
+/* vCPU counts and CPU maps, which several commands ask for. */
 #pragma once
 
 #include "vireo.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Scheduler and NUMA parameters: shown and set. */
-#include "cmd-tune.h"
 #include "param.h"
+#include "tables.h"
 
 #define AFFECT_LIVE_AND_CONFIG 3u
 #define SETTINGS_MAX 16 /* the protocol's limit */
@@ -124,7 +124,7 @@ static void print_sched(const Tool *tool, const Sched *sched) {
     }
 }
 
-int cmd_schedinfo(Tool *tool, const Args *args) {
+static int cmd_schedinfo(Tool *tool, const Args *args) {
     CLEANUP(sched_done) Sched sched = {0};
     CLEANUP_ERROR Error *error = NULL;
     remote_typed_param params[SETTINGS_MAX];
@@ -225,7 +225,7 @@ static int read_mode(const char *text, remote_typed_param *ret) {
     return tool_fail(error, "Invalid mode: %s", text);
 }
 
-int cmd_numatune(Tool *tool, const Args *args) {
+static int cmd_numatune(Tool *tool, const Args *args) {
     const char *mode = args_string(args, "mode"), *nodes = args_string(args, "nodeset");
     remote_typed_param params[2];
     remote_domain_set_parameters_flags_args call = {.params = {.params_val = params}};
@@ -247,3 +247,37 @@ int cmd_numatune(Tool *tool, const Args *args) {
         return tool_fail(error, "Unable to change numa parameters");
     return 0;
 }
+
+/* ---- tables ---- */
+
+static const Option numatune_options[] = {
+    OPTION_DOMAIN,
+    {"mode", OPTION_STRING, false,
+     "NUMA mode: strict, preferred, interleave, restrictive, or its number"},
+    {"nodeset", OPTION_STRING, false, "NUMA node selections to set"},
+    OPTION_CONFIG,
+    OPTION_LIVE,
+    OPTION_CURRENT,
+    OPTION_END};
+static const Option schedinfo_options[] = {
+    OPTION_DOMAIN,
+    OPTION_CURRENT,
+    {"config", OPTION_FLAG, false, "get/set value to be used on next boot"},
+    {"live", OPTION_FLAG, false, "get/set value from running domain"},
+    {"set", OPTION_REST, false, "parameter=value"},
+    OPTION_END};
+
+const Command commands_sched[] = {
+    {.name = "numatune",
+     .help = "Get or set numa parameters",
+     .description = "Get or set the current numa parameters for a guest domain.",
+     .options = numatune_options,
+     .json = true,
+     .run = cmd_numatune},
+    {.name = "schedinfo",
+     .help = "show/set scheduler parameters",
+     .description = "Show/Set scheduler parameters.",
+     .options = schedinfo_options,
+     .json = true,
+     .run = cmd_schedinfo},
+    {0}};

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Commands about the tool itself. */
+#include "tables.h"
+#include "vireo.h"
+
+static int cmd_help(Tool *tool, const Args *args) {
+    const char *name = args_string(args, "command");
+    const Command *command = name ? command_find(tool->groups, name) : NULL;
+
+    if (!name) {
+        help_all(tool->groups);
+        return 0;
+    }
+    for (const CommandGroup *group = tool->groups; group->title; group++)
+        if (streq(group->keyword, name) || streq(group->title, name)) {
+            help_group(group);
+            return 0;
+        }
+    if (!command)
+        return tool_fail(NULL, "command or command group '%s' doesn't exist", name);
+    help_command(command);
+    return 0;
+}
+
+static int cmd_quit(Tool *tool, const Args *args) {
+    tool->leave = true;
+    return 0;
+}
+
+static int cmd_echo(Tool *tool, const Args *args) {
+    for (size_t i = 0; i < args->n_rest; i++)
+        printf("%s%s", i ? " " : "", args->rest[i]);
+    if (args->n_rest)
+        putchar('\n');
+    return 0;
+}
+
+/* ---- tables ---- */
+
+static const Option help_options[] = {
+    {"command", OPTION_STRING, false,
+     "Prints global help, command specific help, or help for a group of related commands"},
+    OPTION_END};
+static const Option echo_options[] = {{"string", OPTION_REST, false, "arguments to echo"},
+                                      OPTION_END};
+
+const Command commands_vireo[] = {
+    {.name = "echo",
+     .help = "echo arguments. Used for internal testing.",
+     .description = "Echo back arguments, possibly with quoting.",
+     .options = echo_options,
+     .local = true,
+     .run = cmd_echo},
+    {.name = "exit", .help = "quit this interactive terminal", .local = true, .run = cmd_quit},
+    {.name = "help",
+     .help = "print help",
+     .description =
+         "Prints global help, command specific help, or help for a\n    group of related commands",
+     .options = help_options,
+     .local = true,
+     .run = cmd_help},
+    {.name = "quit", .help = "quit this interactive terminal", .local = true, .run = cmd_quit},
+    {0}};
