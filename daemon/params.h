@@ -4,18 +4,8 @@
 
 #include "rpc/remote_protocol.h"
 #include "util/error.h"
+#include "util/libvirt-numbers.h"
 #include "util/macro.h"
-
-enum {
-    PARAM_INT = 1,
-    PARAM_UINT = 2,
-    PARAM_LLONG = 3,
-    PARAM_ULLONG = 4,
-    PARAM_DOUBLE = 5,
-    PARAM_BOOLEAN = 6,
-    PARAM_STRING = 7
-};
-#define TYPED_PARAM_STRING_OKAY 4u
 
 /* A growing list; `failed` sticks, so callers check once. What was added is freed with the reply.
  */

@@ -8,25 +8,7 @@
 
 /* ---- lists ---- */
 
-enum {
-    LIST_ACTIVE = 1 << 0,
-    LIST_INACTIVE = 1 << 1,
-    LIST_PERSISTENT = 1 << 2,
-    LIST_TRANSIENT = 1 << 3,
-    LIST_RUNNING = 1 << 4,
-    LIST_PAUSED = 1 << 5,
-    LIST_SHUTOFF = 1 << 6,
-    LIST_OTHER = 1 << 7,
-    LIST_MANAGEDSAVE = 1 << 8,
-    LIST_NO_MANAGEDSAVE = 1 << 9,
-    LIST_AUTOSTART = 1 << 10,
-    LIST_NO_AUTOSTART = 1 << 11,
-    LIST_HAS_SNAPSHOT = 1 << 12,
-    LIST_NO_SNAPSHOT = 1 << 13,
-    LIST_HAS_CHECKPOINT = 1 << 14,
-    LIST_NO_CHECKPOINT = 1 << 15,
-    LIST_ALL_BITS = (1 << 16) - 1,
-};
+enum { LIST_ALL_BITS = (1 << 16) - 1 };
 
 static unsigned state_bit(const Domain *domain) {
     switch (domain->state) {
@@ -45,7 +27,7 @@ static unsigned state_bit(const Domain *domain) {
 static unsigned list_bits(const Domain *domain) {
     return (domain_is_active(domain) ? LIST_ACTIVE : LIST_INACTIVE) |
            (domain->config ? LIST_PERSISTENT : LIST_TRANSIENT) | state_bit(domain) |
-           (domain->autostart ? LIST_AUTOSTART : LIST_NO_AUTOSTART) | LIST_NO_MANAGEDSAVE |
+           (domain->autostart ? LIST_AUTOSTART : LIST_NO_AUTOSTART) | LIST_NO_MANAGED_SAVE |
            LIST_NO_SNAPSHOT | LIST_NO_CHECKPOINT;
 }
 
@@ -53,7 +35,7 @@ bool dispatch_list_matches(const Domain *domain, unsigned flags) {
     static const unsigned groups[] = {LIST_ACTIVE | LIST_INACTIVE,
                                       LIST_PERSISTENT | LIST_TRANSIENT,
                                       LIST_RUNNING | LIST_PAUSED | LIST_SHUTOFF | LIST_OTHER,
-                                      LIST_MANAGEDSAVE | LIST_NO_MANAGEDSAVE,
+                                      LIST_MANAGED_SAVE | LIST_NO_MANAGED_SAVE,
                                       LIST_AUTOSTART | LIST_NO_AUTOSTART,
                                       LIST_HAS_SNAPSHOT | LIST_NO_SNAPSHOT,
                                       LIST_HAS_CHECKPOINT | LIST_NO_CHECKPOINT};
@@ -339,8 +321,6 @@ HANDLER(get_security_label) {
     return 0;
 }
 
-enum { XML_SECURE = 1, XML_INACTIVE = 2, XML_UPDATE_CPU = 4, XML_MIGRATABLE = 8 };
-
 HANDLER(get_xml_desc) {
     remote_domain_flags_args *args = args_;
     remote_domain_get_xml_desc_ret *ret = ret_;
@@ -357,8 +337,6 @@ HANDLER(get_xml_desc) {
                             "virDomainGetXMLDesc with secure flag");
     return driver_dump_xml(domain, args->flags, &ret->xml, reterr);
 }
-
-enum { METADATA_DESCRIPTION = 0, METADATA_TITLE = 1, METADATA_ELEMENT = 2 };
 
 HANDLER(get_metadata) {
     remote_domain_get_metadata_args *args = args_;

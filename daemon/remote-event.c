@@ -6,17 +6,7 @@
 #include "params.h"
 #include "util/log.h"
 
-enum {
-    EVENT_ID_LIFECYCLE = 0,
-    EVENT_ID_REBOOT = 1,
-    EVENT_ID_DEVICE_REMOVED = 15,
-    EVENT_ID_TUNABLE = 17,
-    EVENT_ID_AGENT_LIFECYCLE = 18,
-    EVENT_ID_DEVICE_ADDED = 19,
-    EVENT_ID_DEVICE_REMOVAL_FAILED = 22,
-    EVENT_ID_VCPU_REMOVED = 28, /* libvirt 12.4 */
-    EVENT_ID_LAST = 28,         /* those up to here are accepted and never sent unless named here */
-};
+enum { EVENT_ID_LAST = EVENT_ID_VCPU_REMOVED }; /* those up to here are accepted */
 
 int registration_add(Client *client, int event_id, const remote_domain *filter, Registration **ret,
                      Error **reterr) {

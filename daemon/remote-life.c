@@ -40,8 +40,6 @@ HANDLER(undefine_flags) {
     return r < 0 ? r : driver_undefine(domain, reterr);
 }
 
-enum { START_PAUSED = 1, START_BYPASS_CACHE = 4, START_FORCE_BOOT = 8, START_VALIDATE = 16 };
-
 HANDLER(create_xml) {
     remote_domain_create_xml_args *args = args_;
     CLEANUP_DOMAIN Domain *domain = NULL;

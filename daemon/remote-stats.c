@@ -7,19 +7,10 @@
 #include "util/file.h"
 
 enum {
-    STATS_STATE = 1,
-    STATS_CPU_TOTAL = 2,
-    STATS_BALLOON = 4,
-    STATS_VCPU = 8,
-    STATS_IOTHREAD = 128,
-    STATS_MEMORY = 256
-};
-enum {
     STATS_SUPPORTED = STATS_STATE | STATS_CPU_TOTAL | STATS_BALLOON | STATS_VCPU | STATS_IOTHREAD |
                       STATS_MEMORY
 };
-enum { STATS_LIST_BITS = 0xff, STATS_NOWAIT = 1 << 29, STATS_BACKING = 1 << 30 };
-#define STATS_ENFORCE (1u << 31)
+enum { STATS_LIST_BITS = 0xff };
 
 /* The second number of /proc/PID/task/TID/schedstat (scheduler/sched-stats.rst): time in the run
  * queue, ns. */

@@ -20,7 +20,7 @@ static int get_stats(const CpuStats *stats, unsigned n_params, int start, unsign
                                              .nparams = n_params,
                                              .start_cpu = start,
                                              .ncpus = n_cpus,
-                                             .flags = TYPED_STRING_OKAY};
+                                             .flags = TYPED_PARAM_STRING_OKAY};
     CLEANUP_ERROR Error *error = NULL;
 
     if (CALL(stats->tool, DOMAIN_GET_CPU_STATS, remote_domain_get_cpu_stats_args, &call,
@@ -50,11 +50,11 @@ static void print_stat(const remote_typed_param *param, json_object *object) {
     uint64_t time_ns = param->value.remote_param_value_u.ul;
 
     if (object) {
-        CLEANUP_FREE char *key = text_format(param->value.type == TYPED_ULLONG ? "%s_ns" : "%s",
+        CLEANUP_FREE char *key = text_format(param->value.type == PARAM_ULLONG ? "%s_ns" : "%s",
                                              param->field);
 
         json_object_object_add(object, key, param_json(param));
-    } else if (param->value.type == TYPED_ULLONG) {
+    } else if (param->value.type == PARAM_ULLONG) {
         printf("\t%-12s %9" PRIu64 ".%09" PRIu64 " seconds\n", param->field, time_ns / 1000000000,
                time_ns % 1000000000);
     } else {

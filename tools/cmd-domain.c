@@ -134,7 +134,7 @@ static int cmd_start(Tool *tool, const Args *args) {
     if (dom.id != -1)
         return tool_fail(NULL, "Domain is already active");
     plain.dom = dom;
-    with_flags = (remote_domain_flags_args){.dom = dom, .flags = 1};
+    with_flags = (remote_domain_flags_args){.dom = dom, .flags = START_PAUSED};
     if (args_has(args, "paused"))
         r = CALL(tool, DOMAIN_CREATE_WITH_FLAGS, remote_domain_flags_args, &with_flags,
                  remote_domain_ret, &ret, &error);
@@ -169,11 +169,12 @@ static int cmd_undefine(Tool *tool, const Args *args) {
         return -EIO;
     if (!asks_number(tool, REMOTE_PROC_DOMAIN_IS_ACTIVE, &dom, &error, &active))
         return tool_fail(error, "Failed to undefine domain '%s'", dom.name);
-    call = (remote_domain_flags_args){.dom = dom,
-                                      .flags = (args_has(args, "managed-save") ? 1u : 0) |
-                                               (args_has(args, "snapshots-metadata") ? 2u : 0) |
-                                               (args_has(args, "nvram") ? 4u : 0) |
-                                               (args_has(args, "keep-nvram") ? 8u : 0)};
+    call = (remote_domain_flags_args){
+        .dom = dom,
+        .flags = (args_has(args, "managed-save") ? UNDEFINE_MANAGED_SAVE : 0u) |
+                 (args_has(args, "snapshots-metadata") ? UNDEFINE_SNAPSHOTS_METADATA : 0u) |
+                 (args_has(args, "nvram") ? UNDEFINE_NVRAM : 0u) |
+                 (args_has(args, "keep-nvram") ? UNDEFINE_KEEP_NVRAM : 0u)};
     if (CALL_VOID(tool, DOMAIN_UNDEFINE_FLAGS, remote_domain_flags_args, &call, &error) < 0)
         return tool_fail(error, "Failed to undefine domain '%s'", dom.name);
     tool_say(tool, "Domain '%s' has been undefined\n", dom.name);
@@ -200,7 +201,7 @@ static int cmd_define(Tool *tool, const Args *args) {
     if (read_xml(path, &xml) < 0)
         return -EIO;
     if (args_has(args, "validate")) {
-        remote_domain_define_xml_flags_args call = {.xml = xml, .flags = 1};
+        remote_domain_define_xml_flags_args call = {.xml = xml, .flags = DEFINE_VALIDATE};
 
         r = CALL(tool, DOMAIN_DEFINE_XML_FLAGS, remote_domain_define_xml_flags_args, &call,
                  remote_domain_ret, &ret, &error);
@@ -227,8 +228,9 @@ static int cmd_create(Tool *tool, const Args *args) {
     if (read_xml(path, &xml) < 0)
         return -EIO;
     call.xml_desc = xml;
-    call.flags = (args_has(args, "paused") ? 1u : 0) | (args_has(args, "autodestroy") ? 2u : 0) |
-                 (args_has(args, "validate") ? 16u : 0);
+    call.flags = (args_has(args, "paused") ? START_PAUSED : 0u) |
+                 (args_has(args, "autodestroy") ? START_AUTODESTROY : 0u) |
+                 (args_has(args, "validate") ? START_VALIDATE : 0u);
     if (CALL(tool, DOMAIN_CREATE_XML, remote_domain_create_xml_args, &call, remote_domain_ret, &ret,
              &error) < 0)
         return tool_fail(error, "Failed to create domain from %s", path);

@@ -7,18 +7,28 @@
 static const struct Choice {
     const char *option;
     unsigned bit;
-} groups[] =
-    {
-        {"state", 1u << 0},     {"cpu-total", 1u << 1}, {"balloon", 1u << 2}, {"vcpu", 1u << 3},
-        {"interface", 1u << 4}, {"block", 1u << 5},     {"perf", 1u << 6},    {"iothread", 1u << 7},
-        {"memory", 1u << 8},    {"dirtyrate", 1u << 9}, {"vm", 1u << 10},
-},
-  filters[] = {
-      {"list-active", 1u << 0},    {"list-inactive", 1u << 1}, {"list-persistent", 1u << 2},
-      {"list-transient", 1u << 3}, {"list-running", 1u << 4},  {"list-paused", 1u << 5},
-      {"list-shutoff", 1u << 6},   {"list-other", 1u << 7},    {"nowait", 1u << 29},
-      {"backing", 1u << 30},       {"enforce", 1u << 31},
-};
+} groups[] = {{"state", STATS_STATE},
+              {"cpu-total", STATS_CPU_TOTAL},
+              {"balloon", STATS_BALLOON},
+              {"vcpu", STATS_VCPU},
+              {"interface", STATS_INTERFACE},
+              {"block", STATS_BLOCK},
+              {"perf", STATS_PERF},
+              {"iothread", STATS_IOTHREAD},
+              {"memory", STATS_MEMORY},
+              {"dirtyrate", STATS_DIRTYRATE},
+              {"vm", STATS_VM}},
+  filters[] = {{"list-active", LIST_ACTIVE},
+               {"list-inactive", LIST_INACTIVE},
+               {"list-persistent", LIST_PERSISTENT},
+               {"list-transient", LIST_TRANSIENT},
+               {"list-running", LIST_RUNNING},
+               {"list-paused", LIST_PAUSED},
+               {"list-shutoff", LIST_SHUTOFF},
+               {"list-other", LIST_OTHER},
+               {"nowait", STATS_NOWAIT},
+               {"backing", STATS_BACKING},
+               {"enforce", STATS_ENFORCE}};
 
 static unsigned choose(const Args *args, const struct Choice *choices, size_t n) {
     unsigned bits = 0;

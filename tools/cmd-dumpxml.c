@@ -67,10 +67,10 @@ static int cmd_dumpxml(Tool *tool, const Args *args) {
     CLEANUP_DOMAIN remote_domain dom = {0};
     CLEANUP_ERROR Error *error = NULL;
     CLEANUP_FREE char *xml = NULL;
-    unsigned flags = (args_has(args, "security-info") ? 1u : 0) |
-                     (args_has(args, "inactive") ? 2u : 0) |
-                     (args_has(args, "update-cpu") ? 4u : 0) |
-                     (args_has(args, "migratable") ? 8u : 0);
+    unsigned flags = (args_has(args, "security-info") ? XML_SECURE : 0u) |
+                     (args_has(args, "inactive") ? XML_INACTIVE : 0u) |
+                     (args_has(args, "update-cpu") ? XML_UPDATE_CPU : 0u) |
+                     (args_has(args, "migratable") ? XML_MIGRATABLE : 0u);
 
     if (tool_domain(tool, args, &dom) < 0)
         return -EIO;

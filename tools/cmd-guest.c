@@ -20,7 +20,7 @@ static int print_guest_vcpus(Tool *tool, remote_domain *dom) {
     for (u_int i = 0; i < ret.params.params_len; i++) {
         const remote_typed_param *param = &ret.params.params_val[i];
 
-        if (param->value.type != TYPED_STRING)
+        if (param->value.type != PARAM_STRING)
             continue;
         if (object)
             json_object_object_add(object, param->field,

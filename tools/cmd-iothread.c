@@ -43,14 +43,14 @@ static int cmd_iothreaddel(Tool *tool, const Args *args) {
 
 static const struct Setting {
     const char *option, *field;
-    TypedKind kind;
+    int kind;
     long long max;
 } settings[] = {
-    {"poll-max-ns", "poll_max_ns", TYPED_ULLONG, INT64_MAX},
-    {"poll-grow", "poll_grow", TYPED_UINT, UINT32_MAX},
-    {"poll-shrink", "poll_shrink", TYPED_UINT, UINT32_MAX},
-    {"thread-pool-min", "thread_pool_min", TYPED_INT, INT32_MAX},
-    {"thread-pool-max", "thread_pool_max", TYPED_INT, INT32_MAX},
+    {"poll-max-ns", "poll_max_ns", PARAM_ULLONG, INT64_MAX},
+    {"poll-grow", "poll_grow", PARAM_UINT, UINT32_MAX},
+    {"poll-shrink", "poll_shrink", PARAM_UINT, UINT32_MAX},
+    {"thread-pool-min", "thread_pool_min", PARAM_INT, INT32_MAX},
+    {"thread-pool-max", "thread_pool_max", PARAM_INT, INT32_MAX},
 };
 
 static int read_settings(const Args *args, remote_typed_param *params, u_int *n) {
@@ -65,9 +65,9 @@ static int read_settings(const Args *args, remote_typed_param *params, u_int *n)
             continue;
         *param = (remote_typed_param){.field = (char *)settings[i].field,
                                       .value = {.type = settings[i].kind}};
-        if (settings[i].kind == TYPED_ULLONG)
+        if (settings[i].kind == PARAM_ULLONG)
             param->value.remote_param_value_u.ul = (uint64_t)value;
-        else if (settings[i].kind == TYPED_UINT)
+        else if (settings[i].kind == PARAM_UINT)
             param->value.remote_param_value_u.ui = (unsigned)value;
         else
             param->value.remote_param_value_u.i = (int)value;

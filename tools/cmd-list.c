@@ -25,16 +25,23 @@ static unsigned list_flags(const Args *args) {
     static const struct {
         const char *name;
         unsigned flag;
-    } filters[] = {{"persistent", 1u << 2},    {"transient", 1u << 3},
-                   {"state-running", 1u << 4}, {"state-paused", 1u << 5},
-                   {"state-shutoff", 1u << 6}, {"state-other", 1u << 7},
-                   {"autostart", 1u << 10},    {"no-autostart", 1u << 11}};
-    unsigned flags = args_has(args, "all") ? 3 : args_has(args, "inactive") ? 2 : 1;
+    } filters[] = {{"persistent", LIST_PERSISTENT},
+                   {"transient", LIST_TRANSIENT},
+                   {"state-running", LIST_RUNNING},
+                   {"state-paused", LIST_PAUSED},
+                   {"state-shutoff", LIST_SHUTOFF},
+                   {"state-other", LIST_OTHER},
+                   {"with-managed-save", LIST_MANAGED_SAVE},
+                   {"without-managed-save", LIST_NO_MANAGED_SAVE},
+                   {"autostart", LIST_AUTOSTART},
+                   {"no-autostart", LIST_NO_AUTOSTART}};
+    unsigned flags = args_has(args, "all")        ? LIST_ACTIVE | LIST_INACTIVE
+                     : args_has(args, "inactive") ? LIST_INACTIVE
+                                                  : LIST_ACTIVE;
 
     for (size_t i = 0; i < ARRAY_SIZE(filters); i++)
-        if (args_has(args, filters[i].name)) {
+        if (args_has(args, filters[i].name))
             flags |= filters[i].flag;
-        }
     return flags;
 }
 
@@ -50,7 +57,7 @@ static void get_state(Tool *tool, Row *row) {
 }
 
 static char *get_title(Tool *tool, const remote_domain *dom) {
-    remote_domain_get_metadata_args call = {.dom = *dom, .type = 1};
+    remote_domain_get_metadata_args call = {.dom = *dom, .type = METADATA_TITLE};
     remote_domain_get_metadata_ret ret = {0};
     CLEANUP_ERROR Error *error = NULL;
     char *title;
@@ -177,6 +184,8 @@ static const Option list_options[] = {
     {"state-paused", OPTION_FLAG, false, "list domains in paused state"},
     {"state-shutoff", OPTION_FLAG, false, "list domains in shutoff state"},
     {"state-other", OPTION_FLAG, false, "list domains in other states"},
+    {"with-managed-save", OPTION_FLAG, false, "list domains with managed save state"},
+    {"without-managed-save", OPTION_FLAG, false, "list domains without managed save state"},
     {"autostart", OPTION_FLAG, false, "list domains with autostart enabled"},
     {"no-autostart", OPTION_FLAG, false, "list domains with autostart disabled"},
     {"uuid", OPTION_FLAG, false, "list uuid's only"},

@@ -17,7 +17,7 @@ static int print_vcpu_pins(Tool *tool, const remote_domain *dom, long long only,
         return tool_fail(NULL, "%s", error_message(error));
     if (only >= n)
         return tool_fail(NULL, "vcpu %lld is out of range of %s cpu count %d", only,
-                         (flags & VCPU_CONFIG) ||
+                         (flags & AFFECT_CONFIG) ||
                                  vcpu_ask(tool, REMOTE_PROC_DOMAIN_IS_ACTIVE, dom) != 1
                              ? "persistent"
                              : "live",
@@ -39,9 +39,9 @@ static int show_vcpu_pins(Tool *tool, const Args *args, const remote_domain *dom
                           int n_cpus, unsigned flags) {
     if (tool_exclusive(args, "live", "config") < 0)
         return -EINVAL;
-    if ((flags & VCPU_LIVE) && vcpu_ask(tool, REMOTE_PROC_DOMAIN_IS_ACTIVE, dom) == 0)
+    if ((flags & AFFECT_LIVE) && vcpu_ask(tool, REMOTE_PROC_DOMAIN_IS_ACTIVE, dom) == 0)
         return tool_fail(NULL, "cannot get vcpupin for offline domain");
-    if ((flags & VCPU_CONFIG) && vcpu_ask(tool, REMOTE_PROC_DOMAIN_IS_PERSISTENT, dom) == 0)
+    if ((flags & AFFECT_CONFIG) && vcpu_ask(tool, REMOTE_PROC_DOMAIN_IS_PERSISTENT, dom) == 0)
         return tool_fail(NULL, "cannot get vcpupin for transient domain");
     return print_vcpu_pins(tool, dom, only, n_cpus, flags);
 }

@@ -3,7 +3,7 @@
 #include "param.h"
 #include "tables.h"
 
-#define AFFECT_LIVE_AND_CONFIG 3u
+#define AFFECT_LIVE_AND_CONFIG (AFFECT_LIVE | AFFECT_CONFIG)
 #define SETTINGS_MAX 16 /* the protocol's limit */
 
 /* ---- schedinfo ---- */
@@ -42,7 +42,7 @@ static int get_values(Tool *tool, Sched *sched, Error **reterr) {
     remote_domain_get_scheduler_parameters_args plain = {.dom = sched->dom,
                                                          .nparams = sched->n_params};
     remote_domain_get_scheduler_parameters_flags_args call = {
-        .dom = sched->dom, .nparams = sched->n_params, .flags = flags | TYPED_STRING_OKAY};
+        .dom = sched->dom, .nparams = sched->n_params, .flags = flags | TYPED_PARAM_STRING_OKAY};
 
     xdr_free((xdrproc_t)xdr_remote_domain_get_scheduler_parameters_ret, (char *)&sched->values);
     sched->values = (remote_domain_get_scheduler_parameters_ret){0};
@@ -162,7 +162,7 @@ static const char *const numa_modes[] = {"strict", "preferred", "interleave", "r
 static char *numa_format(const remote_typed_param *param) {
     int mode = param->value.remote_param_value_u.i;
 
-    if (param->value.type == TYPED_INT && streq(param->field, "numa_mode") && mode >= 0 &&
+    if (param->value.type == PARAM_INT && streq(param->field, "numa_mode") && mode >= 0 &&
         (size_t)mode < ARRAY_SIZE(numa_modes))
         return text_format("%s", numa_modes[mode]);
     return param_format(param);
@@ -186,7 +186,7 @@ static void print_numa(const Tool *tool, const remote_typed_param *params, u_int
 /* Asked how many there are first, then for them. */
 static int show_numa(Tool *tool, const remote_domain *dom, unsigned flags) {
     remote_domain_get_scheduler_parameters_flags_args call = {
-        .dom = *dom, .flags = flags | TYPED_STRING_OKAY}; /* the same on the wire */
+        .dom = *dom, .flags = flags | TYPED_PARAM_STRING_OKAY}; /* the same on the wire */
     remote_domain_get_numa_parameters_ret ret = {0};
     CLEANUP_ERROR Error *error = NULL;
 
@@ -211,11 +211,11 @@ static int read_mode(const char *text, remote_typed_param *ret) {
 
     for (size_t i = 0; i < ARRAY_SIZE(numa_modes); i++)
         if (streq(text, numa_modes[i])) {
-            *ret = (remote_typed_param){.field = (char *)"numa_mode", .value = {.type = TYPED_INT}};
+            *ret = (remote_typed_param){.field = (char *)"numa_mode", .value = {.type = PARAM_INT}};
             ret->value.remote_param_value_u.i = (int)i;
             return 0;
         }
-    if (param_parse("numa_mode", TYPED_INT, text, ret, NULL) == 0 &&
+    if (param_parse("numa_mode", PARAM_INT, text, ret, NULL) == 0 &&
         ret->value.remote_param_value_u.i >= 0 &&
         (size_t)ret->value.remote_param_value_u.i < ARRAY_SIZE(numa_modes))
         return 0;
@@ -236,7 +236,7 @@ static int cmd_numatune(Tool *tool, const Args *args) {
         return -EIO;
     if (!mode && !nodes)
         return show_numa(tool, &dom, call.flags);
-    if (nodes && param_parse("numa_nodeset", TYPED_STRING, nodes, &params[call.params.params_len++],
+    if (nodes && param_parse("numa_nodeset", PARAM_STRING, nodes, &params[call.params.params_len++],
                              &error) < 0)
         return tool_fail(NULL, "%s", error_message(error));
     if (mode && read_mode(mode, &params[call.params.params_len++]) < 0)

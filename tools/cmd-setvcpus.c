@@ -60,7 +60,7 @@ static int change_own(Tool *tool, const Args *args, vireo_change_vcpus_args *cal
                   : args_has(args, "wait") || wants_progress(tool, args) ? 2
                                                                          : 0;
     if (call->flags == 0 && !args_has(args, "current"))
-        call->flags = VCPU_LIVE;
+        call->flags = AFFECT_LIVE;
     if (args_has(args, "plan"))
         return print_plan(tool, call);
     if (VIREO_CALL(tool, CHANGE_VCPUS, vireo_change_vcpus_args, call, vireo_change_vcpus_ret, &ret,

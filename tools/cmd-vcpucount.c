@@ -8,10 +8,10 @@ typedef struct CountRow {
     unsigned flags;
 } CountRow;
 
-static const CountRow count_rows[] = {{"maximum", "config", VCPU_MAXIMUM | VCPU_CONFIG},
-                                      {"maximum", "live", VCPU_MAXIMUM | VCPU_LIVE},
-                                      {"current", "config", VCPU_CONFIG},
-                                      {"current", "live", VCPU_LIVE}};
+static const CountRow count_rows[] = {{"maximum", "config", VCPU_MAXIMUM | AFFECT_CONFIG},
+                                      {"maximum", "live", VCPU_MAXIMUM | AFFECT_LIVE},
+                                      {"current", "config", AFFECT_CONFIG},
+                                      {"current", "live", AFFECT_LIVE}};
 
 /* All four, without those that the domain does not have. */
 static int all_counts(Tool *tool, const remote_domain *dom) {
@@ -24,7 +24,7 @@ static int all_counts(Tool *tool, const remote_domain *dom) {
         CLEANUP_ERROR Error *error = NULL;
         int count;
 
-        if ((row->flags & VCPU_CONFIG ? persistent : active) <= 0)
+        if ((row->flags & AFFECT_CONFIG ? persistent : active) <= 0)
             continue;
         count = vcpu_get_count(tool, dom, row->flags, &error);
         if (count < 0) {

@@ -124,10 +124,10 @@ static int print_inactive(Tool *tool, const remote_domain *dom, int n_cpus, bool
     CLEANUP_FREE char *xml = NULL;
     int max, current;
 
-    max = vcpu_get_count(tool, dom, VCPU_MAXIMUM | VCPU_CONFIG, &error);
-    current = max < 0 ? max : vcpu_get_count(tool, dom, VCPU_CONFIG, &error);
-    if (current < 0 || max > VCPUS_MAX || xml_desc_get(tool, dom, 2, &xml, &error) < 0 ||
-        vcpu_get_pins(tool, dom, max, n_cpus, VCPU_CONFIG, &pins, &error) < 0)
+    max = vcpu_get_count(tool, dom, VCPU_MAXIMUM | AFFECT_CONFIG, &error);
+    current = max < 0 ? max : vcpu_get_count(tool, dom, AFFECT_CONFIG, &error);
+    if (current < 0 || max > VCPUS_MAX || xml_desc_get(tool, dom, XML_INACTIVE, &xml, &error) < 0 ||
+        vcpu_get_pins(tool, dom, max, n_cpus, AFFECT_CONFIG, &pins, &error) < 0)
         return tool_fail(NULL, "%s", error_message(error));
     vcpus = calloc((size_t)max + 1, sizeof(*vcpus));
     enabled = calloc((size_t)max + 1, sizeof(*enabled));
@@ -221,7 +221,7 @@ static int print_active(Tool *tool, remote_domain *dom, const remote_domain_get_
         last = MAX_OF(last, info->number);
     }
     if (last < VCPUS_MAX &&
-        vcpu_get_pins(tool, dom, (int)last + 1, n_cpus, VCPU_LIVE, &pins, NULL) >= 0)
+        vcpu_get_pins(tool, dom, (int)last + 1, n_cpus, AFFECT_LIVE, &pins, NULL) >= 0)
         mark_requests(tool, &pins, vcpus, n, n_cpus);
     mark_removals(tool, dom, vcpus, n);
     print_vcpus(tool, vcpus, n, map_len, (size_t)n_cpus, pretty);

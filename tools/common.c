@@ -139,7 +139,8 @@ int tool_affect_flags(const Args *args, unsigned *ret) {
     if (tool_exclusive(args, "current", "live") < 0 ||
         tool_exclusive(args, "current", "config") < 0)
         return -EINVAL;
-    *ret = (args_has(args, "live") ? 1u : 0) | (args_has(args, "config") ? 2u : 0);
+    *ret = (args_has(args, "live") ? AFFECT_LIVE : 0u) |
+           (args_has(args, "config") ? AFFECT_CONFIG : 0u);
     return 0;
 }
 

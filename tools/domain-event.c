@@ -166,15 +166,18 @@ static bool print_drift(Watch *watch, const DomainEventType *type, const RpcEven
 }
 
 const DomainEventType domain_event_types[] = {
-    {"lifecycle", 0, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_LIFECYCLE, print_lifecycle},
-    {"reboot", 1, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_REBOOT, print_plain},
-    {"device-removed", 15, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_DEVICE_REMOVED, print_device},
-    {"tunable", 17, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_TUNABLE, print_tunable},
-    {"agent-lifecycle", 18, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_AGENT_LIFECYCLE, print_agent},
-    {"device-added", 19, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_DEVICE_ADDED, print_device},
-    {"device-removal-failed", 22, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_DEVICE_REMOVAL_FAILED,
+    {"lifecycle", EVENT_ID_LIFECYCLE, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_LIFECYCLE, print_lifecycle},
+    {"reboot", EVENT_ID_REBOOT, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_REBOOT, print_plain},
+    {"device-removed", EVENT_ID_DEVICE_REMOVED, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_DEVICE_REMOVED,
      print_device},
-    {"vcpu-removed", 28, REMOTE_PROC_DOMAIN_EVENT_VCPU_REMOVED, print_vcpu},
+    {"tunable", EVENT_ID_TUNABLE, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_TUNABLE, print_tunable},
+    {"agent-lifecycle", EVENT_ID_AGENT_LIFECYCLE, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_AGENT_LIFECYCLE,
+     print_agent},
+    {"device-added", EVENT_ID_DEVICE_ADDED, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_DEVICE_ADDED,
+     print_device},
+    {"device-removal-failed", EVENT_ID_DEVICE_REMOVAL_FAILED,
+     REMOTE_PROC_DOMAIN_EVENT_CALLBACK_DEVICE_REMOVAL_FAILED, print_device},
+    {"vcpu-removed", EVENT_ID_VCPU_REMOVED, REMOTE_PROC_DOMAIN_EVENT_VCPU_REMOVED, print_vcpu},
     {"drift", -1, VIREO_PROC_EVENT_DRIFT, print_drift},
     {0}};
 

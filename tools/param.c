@@ -5,20 +5,20 @@
 char *param_format(const remote_typed_param *param) {
     const remote_param_value *value = &param->value;
 
-    switch ((TypedKind)value->type) {
-    case TYPED_INT:
+    switch (value->type) {
+    case PARAM_INT:
         return text_format("%d", value->remote_param_value_u.i);
-    case TYPED_UINT:
+    case PARAM_UINT:
         return text_format("%u", value->remote_param_value_u.ui);
-    case TYPED_LLONG:
+    case PARAM_LLONG:
         return text_format("%lld", (long long)value->remote_param_value_u.l);
-    case TYPED_ULLONG:
+    case PARAM_ULLONG:
         return text_format("%llu", (unsigned long long)value->remote_param_value_u.ul);
-    case TYPED_DOUBLE:
+    case PARAM_DOUBLE:
         return text_format("%f", value->remote_param_value_u.d);
-    case TYPED_BOOLEAN:
+    case PARAM_BOOLEAN:
         return text_format("%s", value->remote_param_value_u.b ? "yes" : "no");
-    case TYPED_STRING:
+    case PARAM_STRING:
         return text_format("%s", value->remote_param_value_u.s);
     }
     return text_format("%s", "");
@@ -27,20 +27,20 @@ char *param_format(const remote_typed_param *param) {
 json_object *param_json(const remote_typed_param *param) {
     const remote_param_value *value = &param->value;
 
-    switch ((TypedKind)value->type) {
-    case TYPED_INT:
+    switch (value->type) {
+    case PARAM_INT:
         return json_object_new_int(value->remote_param_value_u.i);
-    case TYPED_UINT:
+    case PARAM_UINT:
         return json_object_new_int64(value->remote_param_value_u.ui);
-    case TYPED_LLONG:
+    case PARAM_LLONG:
         return json_object_new_int64(value->remote_param_value_u.l);
-    case TYPED_ULLONG:
+    case PARAM_ULLONG:
         return json_object_new_uint64(value->remote_param_value_u.ul);
-    case TYPED_DOUBLE:
+    case PARAM_DOUBLE:
         return json_object_new_double(value->remote_param_value_u.d);
-    case TYPED_BOOLEAN:
+    case PARAM_BOOLEAN:
         return json_object_new_boolean(value->remote_param_value_u.b);
-    case TYPED_STRING:
+    case PARAM_STRING:
         return json_object_new_string(value->remote_param_value_u.s);
     }
     return NULL;
@@ -78,34 +78,34 @@ static const char *parse_value(int kind, const char *text, remote_param_value *r
     char *end = NULL;
 
     ret->type = kind;
-    switch ((TypedKind)kind) {
-    case TYPED_INT:
+    switch (kind) {
+    case PARAM_INT:
         if (!parse_signed(text, INT32_MIN, INT32_MAX, &number))
             return "int";
         ret->remote_param_value_u.i = (int)number;
         return NULL;
-    case TYPED_UINT:
+    case PARAM_UINT:
         if (!parse_unsigned(text, UINT32_MAX, &natural))
             return "unsigned int";
         ret->remote_param_value_u.ui = (unsigned)natural;
         return NULL;
-    case TYPED_LLONG:
+    case PARAM_LLONG:
         if (!parse_signed(text, INT64_MIN, INT64_MAX, &number))
             return "long long";
         ret->remote_param_value_u.l = number;
         return NULL;
-    case TYPED_ULLONG:
+    case PARAM_ULLONG:
         if (!parse_unsigned(text, UINT64_MAX, &natural))
             return "unsigned long long";
         ret->remote_param_value_u.ul = natural;
         return NULL;
-    case TYPED_DOUBLE:
+    case PARAM_DOUBLE:
         ret->remote_param_value_u.d = strtod(text, &end);
         return end == text || *end ? "double" : NULL;
-    case TYPED_BOOLEAN:
+    case PARAM_BOOLEAN:
         ret->remote_param_value_u.b = streq(text, "1");
         return streq(text, "0") || streq(text, "1") ? NULL : "0 or 1";
-    case TYPED_STRING:
+    case PARAM_STRING:
         ret->remote_param_value_u.s = (char *)text;
         return NULL;
     }

@@ -4,20 +4,6 @@
 
 #include "vireo.h"
 
-/* virTypedParameterType */
-typedef enum TypedKind {
-    TYPED_INT = 1,
-    TYPED_UINT,
-    TYPED_LLONG,
-    TYPED_ULLONG,
-    TYPED_DOUBLE,
-    TYPED_BOOLEAN,
-    TYPED_STRING,
-} TypedKind;
-
-/* A getter that takes flags may return strings. */
-#define TYPED_STRING_OKAY 4u
-
 /* The value as virsh prints it, in fresh memory. */
 char *param_format(const remote_typed_param *param);
 json_object *param_json(const remote_typed_param *param);

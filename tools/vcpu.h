@@ -6,13 +6,6 @@
 
 #define VCPUS_MAX 16384
 
-/* virDomainVcpuFlags */
-#define VCPU_LIVE 1u
-#define VCPU_CONFIG 2u
-#define VCPU_MAXIMUM 4u
-#define VCPU_GUEST 8u
-#define VCPU_HOTPLUGGABLE 16u
-
 /* How many CPUs the host has, which sizes all maps; says what is wrong when negative. */
 int vcpu_host_cpus(Tool *tool);
 static inline size_t vcpu_map_len(int n_cpus) {

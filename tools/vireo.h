@@ -8,6 +8,7 @@
 #include "args.h"
 #include "rpc/client.h"
 #include "rpc/remote_protocol.h"
+#include "util/libvirt-numbers.h"
 
 typedef struct Tool Tool;
 

@@ -4,11 +4,12 @@
  * libvirt's; unknown ones are refused by the caller (daemon/). */
 #pragma once
 
-#include "qemu/agent-vcpu.h"
 #include "domain/domain.h"
-#include "limits/limits.h"
 #include "domain/operation.h"
 #include "host/audit.h"
+#include "limits/limits.h"
+#include "qemu/agent-vcpu.h"
+#include "util/libvirt-numbers.h"
 
 typedef struct DriverPaths {
     char *etc; /* domains/NAME.xml, autostart/NAME.xml */
@@ -138,18 +139,6 @@ int driver_agent_vcpus(Domain *domain, AgentVcpus *ret, Error **reterr);
 int driver_agent_change(Domain *domain, AgentVcpus *vcpus, Error **reterr);
 int driver_agent_set_count(Domain *domain, unsigned count, Error **reterr);
 int driver_agent_set_vcpus(Domain *domain, const char *list, bool online, Error **reterr);
-
-/* vCPU flags, libvirt's. */
-enum { AFFECT_CURRENT = 0, AFFECT_LIVE = 1, AFFECT_CONFIG = 2 };
-/* The asynchronous unplug is libvirt 12.4's: bit 5 of setvcpus, bit 2 of setvcpu (inferred from the
- * order of the flags there). */
-enum {
-    VCPU_MAXIMUM = 4,
-    VCPU_GUEST = 8,
-    VCPU_HOTPLUGGABLE = 16,
-    VCPU_ASYNC_UNPLUG = 32,
-    SETVCPU_ASYNC_UNPLUG = 4
-};
 
 /* Changes the vCPUs. The live half runs as an operation: a removal that the guest does not answer
  * by the deadline gives ERROR_OPERATION_TIMEOUT and stays pending; the config half follows the live

@@ -33,30 +33,30 @@ static void check_refused(int kind, const char *text, const char *expected) {
 }
 
 static void test_values(void **state) {
-    check(TYPED_INT, "-2147483648", "-2147483648", "-2147483648");
-    check(TYPED_UINT, "4294967295", "4294967295", "4294967295");
-    check(TYPED_LLONG, "-1", "-1", "-1");
-    check(TYPED_ULLONG, "18446744073709551615", "18446744073709551615", "18446744073709551615");
-    check(TYPED_ULLONG, "-1", "18446744073709551615",
+    check(PARAM_INT, "-2147483648", "-2147483648", "-2147483648");
+    check(PARAM_UINT, "4294967295", "4294967295", "4294967295");
+    check(PARAM_LLONG, "-1", "-1", "-1");
+    check(PARAM_ULLONG, "18446744073709551615", "18446744073709551615", "18446744073709551615");
+    check(PARAM_ULLONG, "-1", "18446744073709551615",
           "18446744073709551615"); /* the server knows its range */
-    check(TYPED_DOUBLE, "1.5", "1.500000", "1.5");
-    check(TYPED_BOOLEAN, "1", "yes", "true");
-    check(TYPED_BOOLEAN, "0", "no", "false");
-    check(TYPED_STRING, "0-1", "0-1", "\"0-1\"");
-    check(TYPED_STRING, "", "", "\"\"");
+    check(PARAM_DOUBLE, "1.5", "1.500000", "1.5");
+    check(PARAM_BOOLEAN, "1", "yes", "true");
+    check(PARAM_BOOLEAN, "0", "no", "false");
+    check(PARAM_STRING, "0-1", "0-1", "\"0-1\"");
+    check(PARAM_STRING, "", "", "\"\"");
 }
 
 static void test_refusals(void **state) {
-    check_refused(TYPED_INT, "2147483648", "int");
-    check_refused(TYPED_INT, "", "int");
-    check_refused(TYPED_UINT, "4294967296", "unsigned int");
-    check_refused(TYPED_UINT, "-1", "unsigned int");
-    check_refused(TYPED_LLONG, "9223372036854775808", "long long");
-    check_refused(TYPED_LLONG, "1.5", "long long");
-    check_refused(TYPED_ULLONG, "18446744073709551616", "unsigned long long");
-    check_refused(TYPED_ULLONG, "1x", "unsigned long long");
-    check_refused(TYPED_DOUBLE, "1.5x", "double");
-    check_refused(TYPED_BOOLEAN, "yes", "0 or 1");
+    check_refused(PARAM_INT, "2147483648", "int");
+    check_refused(PARAM_INT, "", "int");
+    check_refused(PARAM_UINT, "4294967296", "unsigned int");
+    check_refused(PARAM_UINT, "-1", "unsigned int");
+    check_refused(PARAM_LLONG, "9223372036854775808", "long long");
+    check_refused(PARAM_LLONG, "1.5", "long long");
+    check_refused(PARAM_ULLONG, "18446744073709551616", "unsigned long long");
+    check_refused(PARAM_ULLONG, "1x", "unsigned long long");
+    check_refused(PARAM_DOUBLE, "1.5x", "double");
+    check_refused(PARAM_BOOLEAN, "yes", "0 or 1");
     check_refused(99, "1", "a type that this tool knows");
 }
 

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Numbers of libvirt's API that go over the wire: flags, states and types. The tool and the daemon
+ * both read them here. Names are libvirt's without VIR_DOMAIN or VIR; each enum says which of
+ * libvirt's it is. */
+#pragma once
+
+/* virTypedParameterType, virTypedParameterFlags */
+enum {
+    PARAM_INT = 1,
+    PARAM_UINT = 2,
+    PARAM_LLONG = 3,
+    PARAM_ULLONG = 4,
+    PARAM_DOUBLE = 5,
+    PARAM_BOOLEAN = 6,
+    PARAM_STRING = 7
+};
+#define TYPED_PARAM_STRING_OKAY 4u
+
+/* virDomainModificationImpact */
+enum { AFFECT_CURRENT = 0, AFFECT_LIVE = 1, AFFECT_CONFIG = 2 };
+
+/* virDomainVcpuFlags, virDomainSetVcpuFlags. The asynchronous unplug is libvirt 12.4's. */
+enum {
+    VCPU_MAXIMUM = 4,
+    VCPU_GUEST = 8,
+    VCPU_HOTPLUGGABLE = 16,
+    VCPU_ASYNC_UNPLUG = 32,
+    SETVCPU_ASYNC_UNPLUG = 4
+};
+
+/* virDomainMemoryModFlags, beside virDomainModificationImpact */
+enum { MEMORY_MAXIMUM = 4 };
+
+/* virDomainXMLFlags */
+enum { XML_SECURE = 1, XML_INACTIVE = 2, XML_UPDATE_CPU = 4, XML_MIGRATABLE = 8 };
+
+/* virDomainCreateFlags */
+enum {
+    START_PAUSED = 1,
+    START_AUTODESTROY = 2,
+    START_BYPASS_CACHE = 4,
+    START_FORCE_BOOT = 8,
+    START_VALIDATE = 16,
+    START_RESET_NVRAM = 32
+};
+
+/* virDomainDefineFlags */
+enum { DEFINE_VALIDATE = 1 };
+
+/* virDomainUndefineFlagsValues */
+enum {
+    UNDEFINE_MANAGED_SAVE = 1,
+    UNDEFINE_SNAPSHOTS_METADATA = 2,
+    UNDEFINE_NVRAM = 4,
+    UNDEFINE_KEEP_NVRAM = 8,
+    UNDEFINE_CHECKPOINTS_METADATA = 16
+};
+
+/* virConnectListAllDomainsFlags */
+enum {
+    LIST_ACTIVE = 1 << 0,
+    LIST_INACTIVE = 1 << 1,
+    LIST_PERSISTENT = 1 << 2,
+    LIST_TRANSIENT = 1 << 3,
+    LIST_RUNNING = 1 << 4,
+    LIST_PAUSED = 1 << 5,
+    LIST_SHUTOFF = 1 << 6,
+    LIST_OTHER = 1 << 7,
+    LIST_MANAGED_SAVE = 1 << 8,
+    LIST_NO_MANAGED_SAVE = 1 << 9,
+    LIST_AUTOSTART = 1 << 10,
+    LIST_NO_AUTOSTART = 1 << 11,
+    LIST_HAS_SNAPSHOT = 1 << 12,
+    LIST_NO_SNAPSHOT = 1 << 13,
+    LIST_HAS_CHECKPOINT = 1 << 14,
+    LIST_NO_CHECKPOINT = 1 << 15
+};
+
+/* virDomainMetadataType */
+enum { METADATA_DESCRIPTION = 0, METADATA_TITLE = 1, METADATA_ELEMENT = 2 };
+
+/* virDomainSaveRestoreFlags */
+enum { SAVE_BYPASS_CACHE = 1, SAVE_RUNNING = 2, SAVE_PAUSED = 4, SAVE_RESET_NVRAM = 8 };
+
+/* virDomainCoreDumpFlags */
+enum {
+    DUMP_CRASH = 1,
+    DUMP_LIVE = 2,
+    DUMP_BYPASS_CACHE = 4,
+    DUMP_RESET = 8,
+    DUMP_MEMORY_ONLY = 16
+};
+
+/* virDomainStatsTypes, virConnectGetAllDomainStatsFlags */
+enum {
+    STATS_STATE = 1 << 0,
+    STATS_CPU_TOTAL = 1 << 1,
+    STATS_BALLOON = 1 << 2,
+    STATS_VCPU = 1 << 3,
+    STATS_INTERFACE = 1 << 4,
+    STATS_BLOCK = 1 << 5,
+    STATS_PERF = 1 << 6,
+    STATS_IOTHREAD = 1 << 7,
+    STATS_MEMORY = 1 << 8,
+    STATS_DIRTYRATE = 1 << 9,
+    STATS_VM = 1 << 10,
+    STATS_NOWAIT = 1 << 29,
+    STATS_BACKING = 1 << 30
+};
+#define STATS_ENFORCE (1u << 31)
+
+/* virDomainEventID; vcpu-removed is libvirt 12.4's */
+enum {
+    EVENT_ID_LIFECYCLE = 0,
+    EVENT_ID_REBOOT = 1,
+    EVENT_ID_RTC_CHANGE = 2,
+    EVENT_ID_WATCHDOG = 3,
+    EVENT_ID_IO_ERROR = 4,
+    EVENT_ID_GRAPHICS = 5,
+    EVENT_ID_IO_ERROR_REASON = 6,
+    EVENT_ID_CONTROL_ERROR = 7,
+    EVENT_ID_BLOCK_JOB = 8,
+    EVENT_ID_DISK_CHANGE = 9,
+    EVENT_ID_TRAY_CHANGE = 10,
+    EVENT_ID_PMWAKEUP = 11,
+    EVENT_ID_PMSUSPEND = 12,
+    EVENT_ID_BALLOON_CHANGE = 13,
+    EVENT_ID_PMSUSPEND_DISK = 14,
+    EVENT_ID_DEVICE_REMOVED = 15,
+    EVENT_ID_BLOCK_JOB_2 = 16,
+    EVENT_ID_TUNABLE = 17,
+    EVENT_ID_AGENT_LIFECYCLE = 18,
+    EVENT_ID_DEVICE_ADDED = 19,
+    EVENT_ID_MIGRATION_ITERATION = 20,
+    EVENT_ID_JOB_COMPLETED = 21,
+    EVENT_ID_DEVICE_REMOVAL_FAILED = 22,
+    EVENT_ID_METADATA_CHANGE = 23,
+    EVENT_ID_BLOCK_THRESHOLD = 24,
+    EVENT_ID_MEMORY_FAILURE = 25,
+    EVENT_ID_MEMORY_DEVICE_SIZE_CHANGE = 26,
+    EVENT_ID_VCPU_REMOVED = 28
+};
