@@ -78,7 +78,8 @@ extern const size_t connect_n_procs, domain_n_procs, life_n_procs, vcpu_n_procs,
     stats_n_procs, event_n_procs, qemu_n_procs, vireo_n_procs;
 
 /* How a handler and its row of the table are written. */
-#define HANDLER(name) static int name(RpcSession *session, void *args_, void *ret_, Error **reterr)
+#define HANDLER(name)                                                                              \
+    static int name(RpcSession *session, RpcCall *call, void *args_, void *ret_, Error **reterr)
 #define XDR_OF(type) (xdrproc_t) xdr_##type, sizeof(type)
 #define NO_XDR NULL, 0
 

@@ -195,7 +195,8 @@ static int set_up(Daemon *daemon, const Options *options, Error **reterr) {
         return r;
     daemon->driver->unplug_timeout_usec = daemon->config.unplug_timeout_ms * USEC_PER_MSEC;
     daemon_programs_init();
-    r = rpc_server_new(daemon_programs, daemon_n_programs, &client_ops, daemon, &daemon->server);
+    r = rpc_server_new(daemon_programs, daemon_n_programs, &client_ops, daemon, NULL,
+                       &daemon->server);
     return r < 0 ? error_no_memory(reterr) : 0;
 }
 

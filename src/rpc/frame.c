@@ -5,7 +5,6 @@
 #include <arpa/inet.h>
 
 #include "rpc/remote_protocol.h"
-#include "rpc/server.h"
 
 #define FIRST_SIZE 4096u
 
@@ -37,10 +36,19 @@ static void put_header(uint8_t *bytes, uint32_t length, const FrameHeader *heade
     memcpy(bytes, words, sizeof(words));
 }
 
+/* A packet may wait long until its client reads it: it keeps no more than it needs. */
+static uint8_t *shrink(uint8_t *buffer, size_t len) {
+    uint8_t *smaller = realloc(buffer, len);
+
+    return smaller ? smaller : buffer;
+}
+
 /* Encodes behind the header's place; the buffer grows until it fits. xdr_sizeof would walk the
  * payload twice and is quadratic for arrays of strings in some libtirpc versions. */
-int frame_encode(const FrameHeader *header, xdrproc_t xdr, void *payload, uint8_t **ret,
-                 size_t *ret_len) {
+int frame_encode_with_fds(const FrameHeader *header, unsigned n_fds, xdrproc_t xdr, void *payload,
+                          uint8_t **ret, size_t *ret_len) {
+    const size_t before = FRAME_HEADER_SIZE + (n_fds ? sizeof(uint32_t) : 0);
+    const uint32_t announced = htonl(n_fds);
     size_t size = FIRST_SIZE;
 
     for (;;) {
@@ -52,16 +60,16 @@ int frame_encode(const FrameHeader *header, xdrproc_t xdr, void *payload, uint8_
         if (!buffer)
             return -ENOMEM;
         if (xdr) {
-            xdrmem_create(&x, (char *)buffer + FRAME_HEADER_SIZE, size - FRAME_HEADER_SIZE,
-                          XDR_ENCODE);
+            xdrmem_create(&x, (char *)buffer + before, size - before, XDR_ENCODE);
             fits = xdr(&x, payload);
             used = xdr_getpos(&x);
             xdr_destroy(&x);
         }
         if (fits) {
-            put_header(buffer, FRAME_HEADER_SIZE + used, header);
-            *ret_len = FRAME_HEADER_SIZE + used;
-            *ret = TAKE_PTR(buffer);
+            put_header(buffer, before + used, header);
+            memcpy(buffer + FRAME_HEADER_SIZE, &announced, before - FRAME_HEADER_SIZE);
+            *ret_len = before + used;
+            *ret = shrink(TAKE_PTR(buffer), *ret_len);
             return 0;
         }
         if (size >= RPC_LENGTH_MAX)
@@ -70,23 +78,70 @@ int frame_encode(const FrameHeader *header, xdrproc_t xdr, void *payload, uint8_
     }
 }
 
+int frame_encode(const FrameHeader *header, xdrproc_t xdr, void *payload, uint8_t **ret,
+                 size_t *ret_len) {
+    return frame_encode_with_fds(header, 0, xdr, payload, ret, ret_len);
+}
+
+int frame_encode_bytes(const FrameHeader *header, const void *bytes, size_t n, uint8_t **ret,
+                       size_t *ret_len) {
+    uint8_t *buffer;
+
+    assert(n <= FRAME_STREAM_MAX);
+    buffer = malloc(FRAME_HEADER_SIZE + n);
+    if (!buffer)
+        return -ENOMEM;
+    put_header(buffer, FRAME_HEADER_SIZE + n, header);
+    if (n)
+        memcpy(buffer + FRAME_HEADER_SIZE, bytes, n);
+    *ret = buffer;
+    *ret_len = FRAME_HEADER_SIZE + n;
+    return 0;
+}
+
+/* A copy of at most FRAME_ERROR_TEXT_MAX bytes that ends at a whole UTF-8 character. */
+static char *cut_text(const char *text) {
+    size_t len = strnlen(text, FRAME_ERROR_TEXT_MAX);
+
+    if (text[len])
+        while (len > 0 && ((uint8_t)text[len] & 0xc0) == 0x80)
+            len--;
+    return strndup(text, len);
+}
+
+static int cut_texts(const Error *error, remote_string texts[3]) {
+    const char *from[] = {error_message(error), error ? error->str1 : NULL,
+                          error ? error->str2 : NULL};
+
+    for (size_t i = 0; i < ARRAY_SIZE(from); i++) {
+        texts[i] = from[i] ? cut_text(from[i]) : NULL;
+        if (from[i] && !texts[i])
+            return -ENOMEM;
+    }
+    return 0;
+}
+
 int frame_encode_error(const FrameHeader *call, const Error *error, uint8_t **ret,
                        size_t *ret_len) {
     FrameHeader header = *call;
-    remote_string message = (char *)error_message(error);
-    remote_string str1 = error ? error->str1 : NULL, str2 = error ? error->str2 : NULL;
+    remote_string texts[3] = {NULL, NULL, NULL};
     remote_error wire = {.code = error ? (int)error->code : ERROR_INTERNAL,
                          .from = error ? (int)error->from : FROM_RPC,
-                         .message = &message,
+                         .message = &texts[0],
                          .level = 2,
-                         .str1 = str1 ? &str1 : NULL,
-                         .str2 = str2 ? &str2 : NULL,
                          .int1 = error ? error->int1 : -1,
                          .int2 = error ? error->int2 : -1};
+    int r = cut_texts(error, texts);
 
     header.type = FRAME_REPLY;
     header.status = FRAME_ERROR;
-    return frame_encode(&header, (xdrproc_t)xdr_remote_error, &wire, ret, ret_len);
+    wire.str1 = texts[1] ? &texts[1] : NULL;
+    wire.str2 = texts[2] ? &texts[2] : NULL;
+    if (r >= 0)
+        r = frame_encode(&header, (xdrproc_t)xdr_remote_error, &wire, ret, ret_len);
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+        free(texts[i]);
+    return r;
 }
 
 int frame_decode(const uint8_t *payload, size_t len, xdrproc_t xdr, void *ret) {

@@ -8,12 +8,21 @@
 #include "util/error.h"
 
 #define FRAME_HEADER_SIZE 28u /* length word and header */
+#define RPC_LENGTH_MIN 28u    /* of a packet, its length word counted */
+#define RPC_LENGTH_MAX 33554436u
+#define FRAME_FDS_MAX 32u        /* file descriptors of one packet */
+#define FRAME_STREAM_MAX 262120u /* bytes of one packet of a stream */
+#define FRAME_ERROR_TEXT_MAX                                                                       \
+    65536u /* bytes of a sentence in an error reply; longer ones are cut                           \
+            */
 
 typedef enum FrameType {
     FRAME_CALL = 0,
     FRAME_REPLY = 1,
     FRAME_MESSAGE = 2,
-    FRAME_STREAM = 3
+    FRAME_STREAM = 3,
+    FRAME_CALL_WITH_FDS = 4,
+    FRAME_REPLY_WITH_FDS = 5
 } FrameType;
 typedef enum FrameStatus { FRAME_OK = 0, FRAME_ERROR = 1, FRAME_CONTINUE = 2 } FrameStatus;
 
@@ -32,8 +41,15 @@ uint32_t frame_length(const uint8_t bytes[4]);
  * the payload cannot be encoded (a string too long), -ENOMEM. */
 int frame_encode(const FrameHeader *header, xdrproc_t xdr, void *payload, uint8_t **ret,
                  size_t *ret_len);
-/* An error reply for the call with that header. */
+/* The same with n_fds file descriptors announced in front of the payload, when there are any. */
+int frame_encode_with_fds(const FrameHeader *header, unsigned n_fds, xdrproc_t xdr, void *payload,
+                          uint8_t **ret, size_t *ret_len);
+/* An error reply for the call with that header. Texts beyond FRAME_ERROR_TEXT_MAX are cut, so that
+ * only -ENOMEM is left. */
 int frame_encode_error(const FrameHeader *call, const Error *error, uint8_t **ret, size_t *ret_len);
+/* A packet whose payload is bytes: of a stream. */
+int frame_encode_bytes(const FrameHeader *header, const void *bytes, size_t n, uint8_t **ret,
+                       size_t *ret_len);
 /* Decodes a payload into zeroed memory; xdr_free is the caller's also on failure. Trailing bytes
  * are ignored. -EBADMSG when it is too short or breaks a limit. */
 int frame_decode(const uint8_t *payload, size_t len, xdrproc_t xdr, void *ret);

@@ -1,74 +1,38 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Listening sockets, the list of sessions, the index of procedures. */
+/* The list of sessions: who comes in, who has to go, who may go on. */
 #include "rpc/server.h"
 
-#include <stdio.h>
-#include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
-#include "rpc/session.h"
-#include "util/log.h"
-#include "util/unix-socket.h"
+#include "rpc/session-internal.h"
 
-#define PROC_NUMBER_MAX 1024u
-#define SESSIONS_MAX 1000u
+#define SWEEPS 4u /* looks at each session within the time it has */
 
-typedef struct Listener {
-    struct Listener *next;
+/* A listening socket; `readonly` is what its clients are. */
+typedef struct Door {
+    struct Door *next;
     RpcServer *server;
-    sd_event_source *io;
-    int fd;
+    Listener *listener;
     bool readonly;
-} Listener;
+} Door;
 
 struct RpcServer {
-    const RpcProgram *programs;
-    const RpcProc *(*index)[PROC_NUMBER_MAX]; /* one row per program */
-    size_t n_programs;
+    RpcTable *table;
+    Budget *budget;
     const RpcServerOps *ops;
     void *userdata;
-    Listener *listeners;
+    Door *doors;
     RpcSession *sessions;
     unsigned n_sessions; /* listed, or with calls still running */
+    sd_event_source *sweep;
     FiberCond drained;
 };
 
-int rpc_server_new(const RpcProgram *programs, size_t n_programs, const RpcServerOps *ops,
-                   void *userdata, RpcServer **ret) {
-    RpcServer *server = calloc(1, sizeof(RpcServer));
+/* ---- sessions that end ---- */
 
-    if (server)
-        server->index = calloc(n_programs, sizeof(*server->index));
-    if (!server || !server->index) {
-        free(server);
-        return -ENOMEM;
-    }
-    server->programs = programs;
-    server->n_programs = n_programs;
-    server->ops = ops;
-    server->userdata = userdata;
-    for (size_t i = 0; i < n_programs; i++)
-        for (size_t k = 0; k < programs[i].n_procs; k++) {
-            assert(programs[i].procs[k].number < PROC_NUMBER_MAX);
-            server->index[i][programs[i].procs[k].number] = &programs[i].procs[k];
-        }
-    *ret = server;
-    return 0;
-}
-
-const RpcProgram *server_find_program(const RpcServer *server, uint32_t program) {
-    for (size_t i = 0; i < server->n_programs; i++)
-        if (server->programs[i].program == program)
-            return &server->programs[i];
-    return NULL;
-}
-
-const RpcProc *server_find_proc(const RpcServer *server, const RpcProgram *program,
-                                uint32_t number) {
-    return number < PROC_NUMBER_MAX ? server->index[program - server->programs][number] : NULL;
-}
-
-void server_forget(RpcServer *server, RpcSession *session) {
+static void on_closed(RpcSession *session, void *userdata) {
+    RpcServer *server = userdata;
     RpcSession **at = &server->sessions;
 
     while (*at != session)
@@ -76,28 +40,115 @@ void server_forget(RpcServer *server, RpcSession *session) {
     *at = session->next;
 }
 
-void server_session_done(RpcServer *server, RpcSession *session) {
+static void on_done(RpcSession *session, void *userdata) {
+    RpcServer *server = userdata;
+
     if (server->ops && server->ops->session_closed)
         server->ops->session_closed(session, server->userdata);
     server->n_sessions--;
     fiber_cond_broadcast(&server->drained);
 }
 
-int rpc_server_add_connection(RpcServer *server, int fd, bool readonly) {
-    RpcSession *session = NULL;
+/* Those whose next call waited look again, in turn: the last served goes to the end. */
+static void on_released(RpcSession *session, void *userdata) {
+    RpcServer *server = userdata;
+    RpcSession *next;
+
+    for (RpcSession *at = server->sessions; at; at = next) {
+        next = at->next;
+        if (at->stalled)
+            session_process_input(at);
+    }
+}
+
+static const SessionOps session_ops = {
+    .closed = on_closed, .done = on_done, .released = on_released};
+
+static bool is_overdue(const RpcSession *session, const RpcLimits *limits, uint64_t now) {
+    if (!session->open && now - session->since > limits->open_usec)
+        return true;
+    return session->output && now - session->last_output > limits->stall_usec;
+}
+
+static void arm_sweep(RpcServer *server) {
+    const RpcLimits *limits = budget_limits(server->budget);
+
+    sd_event_source_set_time_relative(server->sweep,
+                                      MIN_OF(limits->open_usec, limits->stall_usec) / SWEEPS);
+    sd_event_source_set_enabled(server->sweep, server->sessions ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+}
+
+/* Ends those that never opened, and those that stopped reading. */
+static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata) {
+    RpcServer *server = userdata;
+    const uint64_t now = now_usec();
+    RpcSession *next;
+
+    for (RpcSession *at = server->sessions; at; at = next) {
+        next = at->next;
+        if (!is_overdue(at, budget_limits(server->budget), now))
+            continue;
+        log_limited(LOG_INFO, "a client (uid %d, pid %d) %s, closing it", (int)at->uid,
+                    (int)at->pid, at->open ? "does not read its replies" : "has not opened");
+        session_close(at);
+    }
+    arm_sweep(server);
+    return 0;
+}
+
+/* ---- sessions that come ---- */
+
+/* The one of that user that has been opening for the longest, or of all ordinary users. */
+static RpcSession *oldest_opening(RpcServer *server, uid_t uid) {
+    RpcSession *own = NULL, *any = NULL;
+
+    for (RpcSession *at = server->sessions; at; at = at->next) {
+        if (at->open)
+            continue;
+        if (at->uid == uid && (!own || at->since < own->since))
+            own = at;
+        if (account_is_ordinary(at->account) && (!any || at->since < any->since))
+            any = at;
+    }
+    return own ? own : any;
+}
+
+/* A newcomer takes the place of one that came and did nothing. */
+static int add_session(RpcServer *server, int fd, bool readonly, RpcSession **ret) {
+    CLEANUP_CLOSE int taken = fd;
+    struct ucred peer = {.uid = (uid_t)-1};
+    socklen_t len = sizeof(peer);
     int r;
 
-    if (server->n_sessions >= SESSIONS_MAX) {
-        log_warning("%u clients are connected, refusing another", server->n_sessions);
-        close(fd);
-        return -EMFILE;
+    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
+    r = session_new(server->table, server->budget, &session_ops, server, fd, readonly, ret);
+    if (r == -EDQUOT) {
+        RpcSession *oldest = oldest_opening(server, peer.uid);
+
+        if (!oldest)
+            return r;
+        session_close(oldest);
+        r = session_new(server->table, server->budget, &session_ops, server, fd, readonly, ret);
     }
-    r = session_new(server, fd, readonly, &session);
-    if (r < 0)
+    if (r >= 0)
+        TAKE_FD(taken);
+    return r;
+}
+
+int rpc_server_add_connection(RpcServer *server, int fd, bool readonly) {
+    RpcSession *session = NULL;
+    int r = add_session(server, fd, readonly, &session);
+
+    if (r < 0) {
+        log_limited(LOG_WARNING, "%u clients are connected, refusing another: %s",
+                    server->n_sessions, strerror(-r));
         return r;
+    }
     session->next = server->sessions;
     server->sessions = session;
     server->n_sessions++;
+    if (!session->next)
+        arm_sweep(server);
     if (server->ops && server->ops->session_opened) {
         r = server->ops->session_opened(session, server->userdata);
         if (r < 0)
@@ -106,34 +157,61 @@ int rpc_server_add_connection(RpcServer *server, int fd, bool readonly) {
     return r;
 }
 
-static int on_listener(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-    Listener *listener = userdata;
-    int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+static void on_accepted(int fd, void *userdata) {
+    Door *door = userdata;
 
-    if (client >= 0)
-        rpc_server_add_connection(listener->server, client, listener->readonly);
-    else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-        log_warning("cannot accept a client, ignoring: %s", strerror(errno));
-    return 0;
+    rpc_server_add_connection(door->server, fd, door->readonly);
 }
 
 int rpc_server_add_listener(RpcServer *server, int fd, bool readonly) {
-    Listener *listener = calloc(1, sizeof(Listener));
+    Door *door = calloc(1, sizeof(Door));
     int r;
 
-    if (!listener) {
+    if (!door) {
         close(fd);
         return -ENOMEM;
     }
-    *listener = (Listener){.server = server, .fd = fd, .readonly = readonly};
-    r = sd_event_add_io(fiber_event(), &listener->io, fd, EPOLLIN, on_listener, listener);
+    *door = (Door){.server = server, .readonly = readonly};
+    r = listener_new(fd, on_accepted, door, &door->listener);
     if (r < 0) {
-        close(fd);
-        free(listener);
+        free(door);
         return r;
     }
-    listener->next = server->listeners;
-    server->listeners = listener;
+    door->next = server->doors;
+    server->doors = door;
+    return 0;
+}
+
+/* ---- life ---- */
+
+static size_t fds_allowed(void) {
+    struct rlimit limit = {.rlim_cur = 1024};
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    return limit.rlim_cur;
+}
+
+int rpc_server_new(const RpcProgram *programs, size_t n_programs, const RpcServerOps *ops,
+                   void *userdata, const RpcLimits *limits, RpcServer **ret) {
+    const RpcLimits defaults = rpc_limits_default(fds_allowed());
+    CLEANUP(rpc_server_freep) RpcServer *server = calloc(1, sizeof(RpcServer));
+    int r;
+
+    if (!server)
+        return -ENOMEM;
+    server->ops = ops;
+    server->userdata = userdata;
+    r = rpc_table_new(programs, n_programs, &server->table);
+    if (r >= 0)
+        r = budget_new(limits ? limits : &defaults, &server->budget);
+    if (r >= 0)
+        r = sd_event_add_time_relative(fiber_event(), &server->sweep, CLOCK_MONOTONIC, 0, 0,
+                                       on_sweep, server);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(server->sweep, SD_EVENT_OFF);
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(server);
     return 0;
 }
 
@@ -142,13 +220,12 @@ unsigned rpc_server_n_sessions(const RpcServer *server) {
 }
 
 static void stop_listening(RpcServer *server) {
-    while (server->listeners) {
-        Listener *listener = server->listeners;
+    while (server->doors) {
+        Door *door = server->doors;
 
-        server->listeners = listener->next;
-        sd_event_source_disable_unref(listener->io);
-        close(listener->fd);
-        free(listener);
+        server->doors = door->next;
+        listener_free(door->listener);
+        free(door);
     }
 }
 
@@ -171,33 +248,11 @@ void rpc_server_free(RpcServer *server) {
     stop_listening(server);
     while (server->sessions)
         session_close(server->sessions);
-    free(server->index);
+    sd_event_source_disable_unref(server->sweep);
+    if (server->n_sessions > 0)
+        return; /* calls that never returned still point to it */
+    rpc_table_free(server->table);
+    if (server->budget)
+        budget_free(server->budget);
     free(server);
-}
-
-/* Somebody answers on that socket. */
-static bool is_live(const char *path) {
-    CLEANUP_CLOSE int fd = -1;
-    int r = unix_socket_connect(path, SOCK_NONBLOCK, &fd);
-
-    return r >= 0 || r == -EAGAIN;
-}
-
-int rpc_listen_unix(const char *path, unsigned mode, int *ret_fd, Error **reterr) {
-    CLEANUP_CLOSE int fd = -1;
-    int r;
-
-    if (is_live(path)) {
-        error_report(reterr, FROM_RPC, ERROR_INTERNAL, "another daemon is listening on '%s'", path);
-        return -EADDRINUSE;
-    }
-    r = unix_socket_listen(path, mode, 128, &fd);
-    if (r == -ENAMETOOLONG)
-        return error_report(reterr, FROM_RPC, ERROR_INTERNAL,
-                            "socket path '%s' is longer than %u bytes; use a shorter --root", path,
-                            UNIX_SOCKET_PATH_MAX);
-    if (r < 0)
-        return error_system(reterr, FROM_RPC, r, "cannot listen on '%s'", path);
-    *ret_fd = TAKE_FD(fd);
-    return 0;
 }

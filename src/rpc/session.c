@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A connection: bytes in, calls on fibers, replies and events out in the order they were queued. */
+/* A connection: bytes in, keepalive, life. Calls are session-call.c's, replies session-output.c's.
+ */
 #include "rpc/session.h"
 
-#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include "rpc/remote_protocol.h"
-#include "util/log.h"
+#include "rpc/session-internal.h"
 
 #define INPUT_FIRST 4096u
-#define OUTPUT_MAX (64u << 20) /* two replies of the largest size */
+#define INPUT_KEEP 65536u   /* what stays allocated for the next packet */
+#define LENGTH_EARLY 65536u /* of a packet before the connection is open */
 #define KEEPALIVE_USEC (5 * USEC_PER_SEC)
 #define KEEPALIVE_COUNT 5u
 #define PING 1
 #define PONG 2
 
-static void process_input(RpcSession *session);
-
-static void session_unref(RpcSession *session) {
+void session_unref(RpcSession *session) {
     assert(session->n_refs > 0);
     if (--session->n_refs > 0)
         return;
-    server_session_done(session->server, session);
+    session->ops->done(session, session->ops_userdata);
+    account_free(session->account);
     free(session->input);
     free(session);
 }
@@ -33,105 +33,15 @@ void session_close(RpcSession *session) {
     session->io = sd_event_source_disable_unref(session->io);
     session->timer = sd_event_source_disable_unref(session->timer);
     close(TAKE_FD(session->fd));
-    while (session->output) {
-        Packet *packet = session->output;
-
-        session->output = packet->next;
-        free(packet->bytes);
-        free(packet);
-    }
-    session->output_tail = &session->output;
-    server_forget(session->server, session);
+    for (unsigned i = 0; i < session->n_fds; i++)
+        close(session->fds[i].fd);
+    session->n_fds = 0;
+    session_drop_output(session);
+    account_give(session->account, BUDGET_SESSIONS, 1);
+    if (!session->open)
+        account_give(session->account, BUDGET_OPENING, 1);
+    session->ops->closed(session, session->ops_userdata);
     session_unref(session);
-}
-
-/* ---- output ---- */
-
-static void update_io(RpcSession *session) {
-    uint32_t events = 0;
-
-    if (session->n_active < RPC_MAX_ACTIVE && !session->closing)
-        events |= EPOLLIN;
-    if (session->output)
-        events |= EPOLLOUT;
-    sd_event_source_set_io_events(session->io, events);
-}
-
-/* Writes what the socket takes. Negative: the connection is broken. */
-static int flush(RpcSession *session) {
-    while (session->output) {
-        Packet *packet = session->output;
-        ssize_t n = send(session->fd, packet->bytes + packet->sent, packet->len - packet->sent,
-                         MSG_NOSIGNAL | MSG_DONTWAIT);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
-        packet->sent += n;
-        if (packet->sent < packet->len)
-            continue;
-        session->output = packet->next;
-        if (!session->output)
-            session->output_tail = &session->output;
-        session->output_bytes -= packet->len;
-        free(packet->bytes);
-        free(packet);
-    }
-    return 0;
-}
-
-/* Takes the bytes. Never closes at once: a broken connection is left for the loop to find. */
-static int enqueue(RpcSession *session, uint8_t *bytes, size_t len) {
-    Packet *packet;
-
-    if (session->fd < 0) {
-        free(bytes);
-        return -ENOTCONN;
-    }
-    packet = session->output_bytes + len <= OUTPUT_MAX ? calloc(1, sizeof(Packet)) : NULL;
-    if (!packet) {
-        log_warning("a client (pid %d) does not read its replies, closing it", (int)session->pid);
-        free(bytes);
-        session->closing = true; /* said once; what else it has sent is not looked at */
-        shutdown(session->fd, SHUT_RDWR);
-        return -ENOBUFS;
-    }
-    *packet = (Packet){.bytes = bytes, .len = len};
-    *session->output_tail = packet;
-    session->output_tail = &packet->next;
-    session->output_bytes += len;
-    if (session->output == packet && flush(session) < 0)
-        shutdown(session->fd, SHUT_RDWR);
-    update_io(session);
-    return 0;
-}
-
-static void send_error(RpcSession *session, const FrameHeader *call, const Error *error) {
-    uint8_t *bytes = NULL;
-    size_t len = 0;
-
-    if (frame_encode_error(call, error, &bytes, &len) >= 0)
-        enqueue(session, bytes, len);
-}
-
-static void send_rpc_error(RpcSession *session, const FrameHeader *call, ErrorCode code,
-                           const char *text) {
-    CLEANUP_ERROR Error *error = NULL;
-
-    error_set_raw(&error, FROM_RPC, code, text);
-    send_error(session, call, error);
-}
-
-int rpc_session_send_event(RpcSession *session, uint32_t program, uint32_t version,
-                           int32_t procedure, xdrproc_t xdr, void *payload) {
-    FrameHeader header = {
-        .program = program, .version = version, .procedure = procedure, .type = FRAME_MESSAGE};
-    uint8_t *bytes = NULL;
-    size_t len = 0;
-    int r = frame_encode(&header, xdr, payload, &bytes, &len);
-
-    return r < 0 ? r : enqueue(session, bytes, len);
 }
 
 /* ---- keepalive ---- */
@@ -165,233 +75,212 @@ void rpc_session_enable_keepalive(RpcSession *session) {
                                on_keepalive, session);
 }
 
-/* ---- calls ---- */
+/* ---- input ---- */
 
-typedef struct Call {
-    RpcSession *session;
-    const RpcProc *proc;
+/* A packet in the input: its bytes, and the fds whose own bytes follow it. */
+typedef struct Received {
+    const uint8_t *bytes;
+    size_t len, total; /* total: with the bytes of the fds */
+    unsigned n_fds;
+} Received;
+
+/* 1: a whole packet is at `at`; 0: not yet; negative: it can never be one. */
+static int next_packet(const RpcSession *session, size_t at, Received *ret) {
+    const uint8_t *bytes = session->input + at;
+    const size_t here = session->input_used - at;
+    const uint32_t max = session->open ? RPC_LENGTH_MAX : LENGTH_EARLY;
     FrameHeader header;
-    void *args, *ret;
-} Call;
 
-static void call_free(Call *call) {
-    if (call->args) {
-        xdr_free(call->proc->args_xdr, call->args);
-        free(call->args);
-    }
-    if (call->ret) {
-        xdr_free(call->proc->ret_xdr, call->ret);
-        free(call->ret);
-    }
-    free(call);
-}
-
-static void send_reply(Call *call) {
-    FrameHeader header = call->header;
-    uint8_t *bytes = NULL;
-    size_t len = 0;
-    int r;
-
-    header.type = FRAME_REPLY;
-    header.status = FRAME_OK;
-    r = frame_encode(&header, call->ret ? call->proc->ret_xdr : NULL, call->ret, &bytes, &len);
-    if (r < 0)
-        send_rpc_error(call->session, &call->header, ERROR_RPC,
-                       r == -ENOMEM ? "out of memory" : "Unable to encode message payload");
-    else
-        enqueue(call->session, bytes, len);
-}
-
-static void run_call(void *userdata) {
-    Call *call = userdata;
-    RpcSession *session = call->session;
-    CLEANUP_ERROR Error *error = NULL;
-    int r = call->proc->handler(session, call->args, call->ret, &error);
-
-    if (session->fd >= 0) {
-        if (r >= 0)
-            send_reply(call);
-        else if (error)
-            send_error(session, &call->header, error);
-        else
-            send_rpc_error(session, &call->header, ERROR_INTERNAL,
-                           "internal error: the call failed without saying why");
-    }
-    call_free(call);
-    session->n_active--;
-    if (session->fd >= 0) {
-        if (session->closing && !session->output)
-            session_close(session);
-        else
-            process_input(session);
-    }
-    session_unref(session);
-}
-
-/* What must hold before a call may run; false: an error was sent. */
-static bool admit(RpcSession *session, const FrameHeader *header, const RpcProc *proc) {
-    CLEANUP_ERROR Error *error = NULL;
-    char text[200];
-
-    if (!session->authenticated && !(proc->flags & RPC_PROC_BEFORE_AUTH)) {
-        send_rpc_error(session, header, ERROR_RPC, "authentication required");
-        return false;
-    }
-    if (!session->open && !(proc->flags & RPC_PROC_BEFORE_OPEN)) {
-        send_rpc_error(session, header, ERROR_INTERNAL,
-                       "internal error: hypervisor connection not open");
-        return false;
-    }
-    if (session->readonly && (proc->flags & RPC_PROC_WRITE)) {
-        snprintf(text, sizeof(text), "read only access prevents %s", proc->api);
-        error_report(&error, FROM_DOMAIN, ERROR_OPERATION_DENIED, "%s", text);
-        send_error(session, header, error);
-        return false;
-    }
-    return true;
-}
-
-static Call *decode_call(RpcSession *session, const FrameHeader *header, const RpcProc *proc,
-                         const uint8_t *payload, size_t len) {
-    Call *call = calloc(1, sizeof(Call));
-
-    if (!call)
-        return NULL;
-    *call = (Call){.session = session, .proc = proc, .header = *header};
-    if (proc->args_xdr) {
-        call->args = calloc(1, proc->args_size);
-        if (!call->args || frame_decode(payload, len, proc->args_xdr, call->args) < 0) {
-            call_free(call);
-            return NULL;
-        }
-    }
-    if (proc->ret_xdr) {
-        call->ret = calloc(1, proc->ret_size);
-        if (!call->ret) {
-            call_free(call);
-            return NULL;
-        }
-    }
-    return call;
-}
-
-static void on_call(RpcSession *session, const FrameHeader *header, const RpcProgram *program,
-                    const uint8_t *payload, size_t len) {
-    const RpcProc *proc = server_find_proc(session->server, program, (uint32_t)header->procedure);
-    char text[80];
-    Call *call;
-
-    if (header->status != FRAME_OK) {
-        snprintf(text, sizeof(text), "Unexpected message status %d", header->status);
-        send_rpc_error(session, header, ERROR_RPC, text);
-        return;
-    }
-    if (!proc || !proc->handler) {
-        snprintf(text, sizeof(text), "unknown procedure: %d", header->procedure);
-        send_rpc_error(session, header, ERROR_RPC, text);
-        return;
-    }
-    if (!admit(session, header, proc))
-        return;
-    call = decode_call(session, header, proc, payload, len);
-    if (!call) {
-        send_rpc_error(session, header, ERROR_RPC, "Unable to decode message payload");
-        return;
-    }
-    session->n_refs++;
-    session->n_active++;
-    if (fiber_start(proc->api, run_call, call) < 0) {
-        send_rpc_error(session, header, ERROR_RPC, "out of memory");
-        call_free(call);
-        session->n_active--;
-        session->n_refs--; /* the list still holds one */
-    }
-}
-
-static void on_packet(RpcSession *session, const uint8_t *bytes, size_t len) {
-    const RpcProgram *program;
-    FrameHeader header;
-    char text[100];
-
+    if (here < sizeof(uint32_t))
+        return 0;
+    *ret = (Received){.bytes = bytes, .len = frame_length(bytes)};
+    if (ret->len < RPC_LENGTH_MIN || ret->len > max)
+        return -EMSGSIZE;
+    if (here < ret->len)
+        return 0;
     frame_parse_header(bytes, &header);
+    if (header.type == FRAME_CALL_WITH_FDS) {
+        if (ret->len < FRAME_HEADER_SIZE + sizeof(uint32_t))
+            return -EBADMSG;
+        ret->n_fds = frame_length(bytes + FRAME_HEADER_SIZE);
+        if (ret->n_fds > FRAME_FDS_MAX)
+            return -EBADMSG;
+    }
+    ret->total = ret->len + ret->n_fds;
+    return here >= ret->total;
+}
+
+/* The fds whose bytes lie in [from, to) of the input. */
+static unsigned fds_between(const RpcSession *session, size_t from, size_t to, int *ret) {
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < session->n_fds; i++)
+        if (session->fds[i].at > from && session->fds[i].at <= to)
+            ret[n++] = session->fds[i].fd;
+    return n;
+}
+
+/* Forgets the fds up to `to`, and closes those that belong to no packet. */
+static void forget_fds(RpcSession *session, size_t from, size_t to) {
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < session->n_fds; i++)
+        if (session->fds[i].at > to)
+            session->fds[n++] = session->fds[i];
+        else if (session->fds[i].at <= from)
+            close(session->fds[i].fd);
+    session->n_fds = n;
+}
+
+/* False: it waits. */
+static bool on_packet(RpcSession *session, size_t at, const Received *packet) {
+    const size_t fds_from = at + packet->len, fds_to = at + packet->total;
+    const size_t before = FRAME_HEADER_SIZE + (packet->n_fds ? sizeof(uint32_t) : 0);
+    int fds[FRAME_FDS_MAX];
+    unsigned n_fds = fds_between(session, fds_from, fds_to, fds);
+    FrameHeader header;
+
+    frame_parse_header(packet->bytes, &header);
     if (header.program == KEEPALIVE_PROGRAM && header.version == KEEPALIVE_VERSION) {
         if (header.procedure == PING)
             send_keepalive(session, PONG);
-        return;
+    } else if (header.type == FRAME_CALL || header.type == FRAME_CALL_WITH_FDS) {
+        if (!session_begin_call(session, &header, packet->bytes + before, packet->len - before, fds,
+                                n_fds))
+            return false;
+        forget_fds(session, fds_from, fds_to);
+        return true;
     }
-    if (header.type != FRAME_CALL)
-        return; /* stray replies, streams and messages: ignored, as libvirtd does */
-    program = server_find_program(session->server, header.program);
-    if (!program || program->version != header.version) {
-        snprintf(text, sizeof(text), "Cannot find program %u version %u", header.program,
-                 header.version);
-        send_rpc_error(session, &header, ERROR_RPC, text);
-        return;
-    }
-    on_call(session, &header, program, bytes + FRAME_HEADER_SIZE, len - FRAME_HEADER_SIZE);
+    /* Stray replies, streams and messages: ignored, as libvirtd does. */
+    forget_fds(session, fds_to, fds_to);
+    return true;
 }
 
-/* Handles every whole packet that is here while there is room for another call. */
-static void process_input(RpcSession *session) {
-    size_t used = 0;
+/* Gives memory back that only a large packet needed. */
+static void shrink_input(RpcSession *session) {
+    uint8_t *smaller;
 
-    while (session->fd >= 0 && !session->closing && session->n_active < RPC_MAX_ACTIVE &&
-           session->input_used - used >= 4) {
-        uint32_t length = frame_length(session->input + used);
+    if (session->input_size <= INPUT_KEEP || session->input_used > INPUT_FIRST)
+        return;
+    smaller = realloc(session->input, INPUT_FIRST);
+    if (!smaller)
+        return;
+    account_give(session->account, BUDGET_BYTES, session->input_size - INPUT_FIRST);
+    session->input = smaller;
+    session->input_size = INPUT_FIRST;
+}
 
-        if (length < RPC_LENGTH_MIN || length > RPC_LENGTH_MAX) {
-            log_info("a client (pid %d) sent a packet of %u bytes, closing it", (int)session->pid,
-                     length);
-            session_close(session);
-            return;
-        }
-        if (session->input_used - used < length)
-            break;
-        on_packet(session, session->input + used, length);
-        used += length;
-    }
-    if (session->fd < 0)
+static void consume(RpcSession *session, size_t used) {
+    if (used == 0)
         return;
     memmove(session->input, session->input + used, session->input_used - used);
     session->input_used -= used;
-    update_io(session);
+    for (unsigned i = 0; i < session->n_fds; i++)
+        session->fds[i].at -= used;
+    shrink_input(session);
+}
+
+void session_process_input(RpcSession *session) {
+    size_t used = 0;
+    int r = 0;
+
+    session->stalled = false;
+    while (session->fd >= 0 && !session->closing && !session->stalled) {
+        Received packet;
+
+        r = next_packet(session, used, &packet);
+        if (r <= 0)
+            break;
+        session->stalled = !on_packet(session, used, &packet);
+        if (!session->stalled)
+            used += packet.total;
+    }
+    if (session->fd < 0)
+        return;
+    if (r < 0) {
+        log_limited(LOG_INFO, "a client (pid %d) sent a packet that cannot be one, closing it",
+                    (int)session->pid);
+        session_close(session);
+        return;
+    }
+    consume(session, used);
+    session_update_io(session);
 }
 
 /* Room for the packet that is coming, but only as it comes: a length word alone allocates nothing.
  */
 static int make_room(RpcSession *session) {
-    size_t size = session->input_size * 2;
+    const size_t max = (size_t)RPC_LENGTH_MAX + INPUT_FIRST;
+    size_t size = MIN_OF(session->input_size * 2, max);
     uint8_t *bigger;
 
     if (session->input_used < session->input_size)
         return 0;
-    if (session->input_size >= (size_t)RPC_LENGTH_MAX + INPUT_FIRST)
+    if (session->input_size >= max)
         return -EMSGSIZE;
-    size = MIN_OF(size, (size_t)RPC_LENGTH_MAX + INPUT_FIRST);
+    if (!account_take(session->account, BUDGET_BYTES, size - session->input_size)) {
+        log_limited(LOG_WARNING,
+                    "a client (uid %d, pid %d) sent more than its user may, closing it",
+                    (int)session->uid, (int)session->pid);
+        return -EDQUOT;
+    }
     bigger = realloc(session->input, size);
-    if (!bigger)
+    if (!bigger) {
+        account_give(session->account, BUDGET_BYTES, size - session->input_size);
         return -ENOMEM;
+    }
     session->input = bigger;
     session->input_size = size;
     return 0;
 }
 
+/* Keeps the fds of a message, each at the end of what has come so far. */
+static int keep_fds(RpcSession *session, struct msghdr *message) {
+    int r = 0;
+
+    for (struct cmsghdr *at = CMSG_FIRSTHDR(message); at; at = CMSG_NXTHDR(message, at)) {
+        size_t n = 0;
+        int fd;
+
+        if (at->cmsg_level == SOL_SOCKET && at->cmsg_type == SCM_RIGHTS)
+            n = (at->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < n; i++) {
+            memcpy(&fd, CMSG_DATA(at) + i * sizeof(int), sizeof(int));
+            if (session->n_fds == FRAME_FDS_MAX) {
+                close(fd);
+                r = -EBADMSG;
+                continue;
+            }
+            session->fds[session->n_fds++] = (SessionFd){fd, session->input_used};
+        }
+    }
+    return message->msg_flags & MSG_CTRUNC ? -EBADMSG : r;
+}
+
 static int read_input(RpcSession *session) {
+    char control[CMSG_SPACE(sizeof(int) * FRAME_FDS_MAX)];
+    struct iovec io;
+    struct msghdr message = {
+        .msg_iov = &io, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
     ssize_t n;
     int r = make_room(session);
 
     if (r < 0)
         return r;
-    n = recv(session->fd, session->input + session->input_used,
-             session->input_size - session->input_used, MSG_DONTWAIT);
+    io = (struct iovec){session->input + session->input_used,
+                        session->input_size - session->input_used};
+    n = recvmsg(session->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (n < 0)
         return errno == EAGAIN || errno == EINTR ? 0 : -errno;
     if (n == 0)
         return -ENOTCONN;
-    session->input_used += n;
+    session->input_used += (size_t)n;
     session->last_input = now_usec();
     session->n_pings = 0;
-    process_input(session);
+    r = keep_fds(session, &message);
+    if (r < 0)
+        return r;
+    session_process_input(session);
     return 0;
 }
 
@@ -401,16 +290,17 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
 
     session->n_refs++; /* a callback below may close it */
     if (revents & EPOLLOUT)
-        r = flush(session);
+        r = session_flush(session);
     if (r >= 0 && (revents & EPOLLIN))
         r = read_input(session);
     else if (r >= 0 && (revents & (EPOLLHUP | EPOLLERR)))
         r = -ENOTCONN;
     if (session->fd >= 0) {
-        if (r < 0 || (session->closing && !session->output && session->n_active == 0))
+        if (r < 0 || (session->closing && !session->output &&
+                      account_used(session->account, BUDGET_CALLS) == 0))
             session_close(session);
         else
-            update_io(session);
+            session_update_io(session);
     }
     session_unref(session);
     return 0;
@@ -418,35 +308,52 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
 
 /* ---- life and small accessors ---- */
 
-int session_new(RpcServer *server, int fd, bool readonly, RpcSession **ret) {
-    RpcSession *session = calloc(1, sizeof(RpcSession));
+/* The connection's account, with the connection itself taken from it. */
+static int open_account(Budget *budget, uid_t uid, Account **ret) {
+    CLEANUP(account_freep) Account *account = NULL;
+    int r = account_new(budget, uid, &account);
+
+    if (r < 0)
+        return r;
+    if (!account_take(account, BUDGET_SESSIONS, 1) || !account_take(account, BUDGET_OPENING, 1))
+        return -EDQUOT;
+    *ret = TAKE_PTR(account);
+    return 0;
+}
+
+int session_new(const RpcTable *table, Budget *budget, const SessionOps *ops, void *userdata,
+                int fd, bool readonly, RpcSession **ret) {
+    CLEANUP(account_freep) Account *account = NULL;
+    CLEANUP_FREE uint8_t *input = malloc(INPUT_FIRST);
+    CLEANUP_FREE RpcSession *session = calloc(1, sizeof(RpcSession));
     struct ucred peer = {.pid = -1, .uid = (uid_t)-1, .gid = (gid_t)-1};
     socklen_t len = sizeof(peer);
-    int r = -ENOMEM;
+    int r;
 
-    if (session) {
-        *session = (RpcSession){.server = server,
-                                .n_refs = 1,
-                                .fd = fd,
-                                .readonly = readonly,
-                                .input_size = INPUT_FIRST,
-                                .last_input = now_usec()};
-        session->output_tail = &session->output;
-        session->input = malloc(INPUT_FIRST);
-        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
-        session->uid = peer.uid;
-        session->pid = peer.pid;
-        if (session->input)
-            r = sd_event_add_io(fiber_event(), &session->io, fd, EPOLLIN, on_io, session);
-    }
-    if (r < 0) {
-        close(fd);
-        if (session)
-            free(session->input);
-        free(session);
+    if (!session || !input)
+        return -ENOMEM;
+    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
+    r = open_account(budget, peer.uid, &account);
+    if (r < 0)
         return r;
-    }
-    *ret = session;
+    *session = (RpcSession){.table = table,
+                            .ops = ops,
+                            .ops_userdata = userdata,
+                            .n_refs = 1,
+                            .fd = fd,
+                            .readonly = readonly,
+                            .uid = peer.uid,
+                            .pid = peer.pid,
+                            .input_size = INPUT_FIRST,
+                            .since = now_usec(),
+                            .last_input = now_usec()};
+    session->output_tail = &session->output;
+    r = sd_event_add_io(fiber_event(), &session->io, fd, EPOLLIN, on_io, session);
+    if (r < 0)
+        return r;
+    session->input = TAKE_PTR(input);
+    session->account = TAKE_PTR(account);
+    *ret = TAKE_PTR(session);
     return 0;
 }
 
@@ -487,7 +394,13 @@ bool rpc_session_is_open(const RpcSession *session) {
 }
 
 void rpc_session_set_open(RpcSession *session, bool yes) {
-    session->open = yes;
+    if (session->fd >= 0 && yes && !session->open)
+        account_give(session->account, BUDGET_OPENING, 1);
+    session->open |= yes;
+}
+
+Account *rpc_session_account(const RpcSession *session) {
+    return session->account;
 }
 
 void rpc_session_close_after_reply(RpcSession *session) {

@@ -1,45 +1,43 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* One connection of the server; shared by server.c and session.c only. */
+/* A client's connection as handlers see it: who it is, what it may do, its calls and events. */
 #pragma once
 
+#include <sys/types.h>
+
+#include "rpc/budget.h"
 #include "rpc/frame.h"
-#include "rpc/server.h"
+#include "rpc/table.h"
 
-typedef struct Packet {
-    struct Packet *next;
-    size_t len, sent;
-    uint8_t *bytes;
-} Packet;
-
-struct RpcSession {
-    RpcServer *server;
-    RpcSession *next;
-    unsigned n_refs; /* the server's list, and one per running call */
-    int fd;          /* -1 once closed */
-    sd_event_source *io, *timer;
-    bool readonly, authenticated, open, closing; /* closing: after the output is written */
-    uid_t uid;
-    pid_t pid;
-    void *userdata;
-    uint8_t *input;
-    size_t input_used, input_size;
-    Packet *output, **output_tail;
-    size_t output_bytes;
-    unsigned n_active;
-    bool keepalive;
-    unsigned n_pings;
-    uint64_t last_input;
+/* A call under way. */
+struct RpcCall {
+    RpcSession *session;
+    const RpcProc *proc;
+    FrameHeader header;
+    void *args, *ret;
+    int fds[FRAME_FDS_MAX]; /* that came with it; closed after the call, but for those taken: -1 */
+    unsigned n_fds;
+    int ret_fds[FRAME_FDS_MAX]; /* that go with the reply; closed when they are sent */
+    unsigned n_ret_fds;
+    size_t n_charged; /* bytes of its packet, taken from the budget until it ends */
 };
 
-/* Takes the fd; adds nothing to the server's list. */
-int session_new(RpcServer *server, int fd, bool readonly, RpcSession **ret);
-/* Ends the connection; calls ops->session_closed when no call runs any more, and drops the list's
- * reference. */
-void session_close(RpcSession *session);
-
-const RpcProgram *server_find_program(const RpcServer *server, uint32_t program);
-const RpcProc *server_find_proc(const RpcServer *server, const RpcProgram *program,
-                                uint32_t number);
-/* From session_close, once. */
-void server_forget(RpcServer *server, RpcSession *session);
-void server_session_done(RpcServer *server, RpcSession *session);
+void rpc_session_set_userdata(RpcSession *session, void *data);
+void *rpc_session_userdata(const RpcSession *session);
+bool rpc_session_readonly(const RpcSession *session);
+void rpc_session_set_readonly(RpcSession *session); /* CONNECT_OPEN with flag 1 */
+uid_t rpc_session_peer_uid(const RpcSession *session);
+pid_t rpc_session_peer_pid(const RpcSession *session);
+bool rpc_session_authenticated(const RpcSession *session);
+void rpc_session_set_authenticated(RpcSession *session, bool yes);
+bool rpc_session_is_open(const RpcSession *session);
+void rpc_session_set_open(RpcSession *session, bool yes);
+/* What it may use; handlers take for event registrations. */
+Account *rpc_session_account(const RpcSession *session);
+/* The client asked SUPPORTS_FEATURE(10): the daemon may ping now. */
+void rpc_session_enable_keepalive(RpcSession *session);
+/* Close once the reply of the running call has been written (CONNECT_CLOSE). */
+void rpc_session_close_after_reply(RpcSession *session);
+/* Queues a type 2 message. A session whose unsent queue is beyond its budget is closed. Never
+ * suspends. */
+int rpc_session_send_event(RpcSession *session, uint32_t program, uint32_t version,
+                           int32_t procedure, xdrproc_t xdr, void *payload);

@@ -5,8 +5,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include <systemd/sd-journal.h>
+
+#define LIMIT_LINES 5u
+#define LIMIT_USEC (10 * USEC_PER_SEC)
 
 static int threshold = LOG_INFO;
 static bool to_journal;
@@ -51,4 +55,23 @@ void log_write(int level, const char *domain, const char *format, ...) {
     }
     fprintf(stderr, "%s: %s\n", names[level & 7], text);
     fflush(stderr);
+}
+
+bool log_limit_passes(LogLimit *limit, int level) {
+    struct timespec time = {0};
+    uint64_t now;
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    now = (uint64_t)time.tv_sec * USEC_PER_SEC + (uint64_t)time.tv_nsec / 1000;
+    if (limit->since == 0 || now - limit->since >= LIMIT_USEC) {
+        if (limit->n_left_out)
+            log_write(level, NULL, "%u lines like the next one were left out", limit->n_left_out);
+        *limit = (LogLimit){.since = now};
+    }
+    if (limit->n < LIMIT_LINES) {
+        limit->n++;
+        return true;
+    }
+    limit->n_left_out++;
+    return false;
 }

@@ -15,6 +15,22 @@ int log_max_level(void);
 /* `domain` may be NULL; with the journal it becomes the field VIREO_DOMAIN. */
 void log_write(int level, const char *domain, const char *format, ...) PRINTF_LIKE(3, 4);
 
+/* What others can cause as often as they like: of each place a few lines in a while, then how many
+ * were left out. */
+typedef struct LogLimit {
+    uint64_t since; /* CLOCK_MONOTONIC, microseconds */
+    unsigned n, n_left_out;
+} LogLimit;
+
+bool log_limit_passes(LogLimit *limit, int level);
+
+#define log_limited(level, ...)                                                                    \
+    do {                                                                                           \
+        static LogLimit log_limit_;                                                                \
+        if (log_limit_passes(&log_limit_, level))                                                  \
+            log_write(level, NULL, __VA_ARGS__);                                                   \
+    } while (0)
+
 #define log_error(...) log_write(LOG_ERR, NULL, __VA_ARGS__)
 #define log_warning(...) log_write(LOG_WARNING, NULL, __VA_ARGS__)
 #define log_info(...) log_write(LOG_INFO, NULL, __VA_ARGS__)

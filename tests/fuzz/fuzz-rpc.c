@@ -90,7 +90,7 @@ static void set_up(void) {
     daemon_programs_init();
     if (worker_init(1) < 0) /* calls overlap at every write, as in the daemon */
         abort();
-    if (rpc_server_new(daemon_programs, daemon_n_programs, &client_ops, &daemon_state,
+    if (rpc_server_new(daemon_programs, daemon_n_programs, &client_ops, &daemon_state, NULL,
                        &daemon_state.server) < 0)
         abort();
     atexit(remove_root);

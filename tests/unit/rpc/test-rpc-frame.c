@@ -8,7 +8,6 @@
 
 #include "rpc/frame.h"
 #include "rpc/remote_protocol.h"
-#include "rpc/server.h"
 
 static const FrameHeader call = {.program = REMOTE_PROGRAM,
                                  .version = 1,

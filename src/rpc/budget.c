@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Accounts in a tree: session, user, ordinary users, everybody. */
+#include "rpc/budget.h"
+
+#define MIB ((size_t)1 << 20)
+#define FDS_FOR_CLIENTS 2u /* one in so many file descriptors is for clients */
+#define SESSIONS_MAX 1000u
+
+typedef struct Purse {
+    struct Purse *parent;
+    const BudgetLimits *limits;
+    size_t used[BUDGET_KIND_MAX_];
+} Purse;
+
+typedef struct User {
+    Purse purse;
+    struct User *next;
+    uid_t uid;
+    unsigned n_refs;
+} User;
+
+struct Budget {
+    RpcLimits limits;
+    Purse all, ordinary;
+    User *users;
+};
+
+struct Account {
+    Purse purse;
+    Budget *budget;
+    User *user;
+};
+
+RpcLimits rpc_limits_default(size_t n_fds) {
+    const size_t sessions = MIN_OF(n_fds / FDS_FOR_CLIENTS, (size_t)SESSIONS_MAX);
+
+    return (RpcLimits){
+        .session = {{[BUDGET_SESSIONS] = 1,
+                     [BUDGET_OPENING] = 1,
+                     [BUDGET_CALLS] = RPC_MAX_ACTIVE,
+                     [BUDGET_HEAVY] = 2,
+                     [BUDGET_REGISTRATIONS] = 512,
+                     [BUDGET_BYTES] = 64 * MIB /* two replies of the largest size */}},
+        .user = {{[BUDGET_SESSIONS] = sessions / 5,
+                  [BUDGET_OPENING] = 20,
+                  [BUDGET_CALLS] = 40,
+                  [BUDGET_HEAVY] = 2,
+                  [BUDGET_REGISTRATIONS] = 1024,
+                  [BUDGET_BYTES] = 64 * MIB}},
+        .ordinary = {{[BUDGET_SESSIONS] = sessions - sessions / 4,
+                      [BUDGET_OPENING] = sessions / 4,
+                      [BUDGET_CALLS] = 200,
+                      [BUDGET_HEAVY] = 4,
+                      [BUDGET_REGISTRATIONS] = 4096,
+                      [BUDGET_BYTES] = 128 * MIB}},
+        .all = {{[BUDGET_SESSIONS] = sessions,
+                 [BUDGET_OPENING] = sessions,
+                 [BUDGET_CALLS] = RPC_MAX_ACTIVE * sessions,
+                 [BUDGET_HEAVY] = 64,
+                 [BUDGET_REGISTRATIONS] = 65536,
+                 [BUDGET_BYTES] = 1024 * MIB}},
+        .open_usec = UINT64_C(20) * USEC_PER_SEC,
+        .stall_usec = UINT64_C(60) * USEC_PER_SEC,
+    };
+}
+
+int budget_new(const RpcLimits *limits, Budget **ret) {
+    Budget *budget = calloc(1, sizeof(Budget));
+
+    if (!budget)
+        return -ENOMEM;
+    budget->limits = *limits;
+    budget->all.limits = &budget->limits.all;
+    budget->ordinary = (Purse){.parent = &budget->all, .limits = &budget->limits.ordinary};
+    *ret = budget;
+    return 0;
+}
+
+void budget_free(Budget *budget) {
+    if (!budget)
+        return;
+    assert(!budget->users);
+    free(budget);
+}
+
+const RpcLimits *budget_limits(const Budget *budget) {
+    return &budget->limits;
+}
+
+static bool is_ordinary(uid_t uid) {
+    return uid != 0 && uid != geteuid();
+}
+
+static User *user_get(Budget *budget, uid_t uid) {
+    User *user = budget->users;
+
+    while (user && user->uid != uid)
+        user = user->next;
+    if (!user) {
+        user = calloc(1, sizeof(User));
+        if (!user)
+            return NULL;
+        *user = (User){.uid = uid, .next = budget->users};
+        user->purse.parent = is_ordinary(uid) ? &budget->ordinary : &budget->all;
+        user->purse.limits = is_ordinary(uid) ? &budget->limits.user : &budget->limits.all;
+        budget->users = user;
+    }
+    user->n_refs++;
+    return user;
+}
+
+static void user_unref(Budget *budget, User *user) {
+    User **at = &budget->users;
+
+    if (--user->n_refs > 0)
+        return;
+    while (*at != user)
+        at = &(*at)->next;
+    *at = user->next;
+    free(user);
+}
+
+int account_new(Budget *budget, uid_t uid, Account **ret) {
+    Account *account = calloc(1, sizeof(Account));
+    User *user = account ? user_get(budget, uid) : NULL;
+
+    if (!user) {
+        free(account);
+        return -ENOMEM;
+    }
+    *account = (Account){.budget = budget,
+                         .user = user,
+                         .purse = {.parent = &user->purse, .limits = &budget->limits.session}};
+    *ret = account;
+    return 0;
+}
+
+void account_free(Account *account) {
+    if (!account)
+        return;
+    for (BudgetKind kind = 0; kind < BUDGET_KIND_MAX_; kind++)
+        account_give(account, kind, account->purse.used[kind]);
+    user_unref(account->budget, account->user);
+    free(account);
+}
+
+bool account_take(Account *account, BudgetKind kind, size_t n) {
+    for (const Purse *purse = &account->purse; purse; purse = purse->parent)
+        if (n > purse->limits->of[kind] - MIN_OF(purse->used[kind], purse->limits->of[kind]))
+            return false;
+    for (Purse *purse = &account->purse; purse; purse = purse->parent)
+        purse->used[kind] += n;
+    return true;
+}
+
+void account_give(Account *account, BudgetKind kind, size_t n) {
+    for (Purse *purse = &account->purse; purse; purse = purse->parent) {
+        assert(purse->used[kind] >= n);
+        purse->used[kind] -= n;
+    }
+}
+
+size_t account_used(const Account *account, BudgetKind kind) {
+    return account->purse.used[kind];
+}
+
+bool account_is_ordinary(const Account *account) {
+    return is_ordinary(account->user->uid);
+}
+
+bool account_same_user(const Account *a, const Account *b) {
+    return a->user == b->user;
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Calls: who may make which, within which budget; each runs on a fiber and is answered once. */
+#include <stdio.h>
+
+#include "rpc/session-internal.h"
+
+#define SMALL_CALL 65536u /* bytes of a packet that is not counted while its call runs */
+
+static void call_free(RpcCall *call) {
+    if (call->args) {
+        xdr_free(call->proc->args_xdr, call->args);
+        free(call->args);
+    }
+    if (call->ret) {
+        xdr_free(call->proc->ret_xdr, call->ret);
+        free(call->ret);
+    }
+    for (unsigned i = 0; i < call->n_fds; i++)
+        if (call->fds[i] >= 0)
+            close(call->fds[i]);
+    for (unsigned i = 0; i < call->n_ret_fds; i++)
+        if (call->ret_fds[i] >= 0)
+            close(call->ret_fds[i]);
+    free(call);
+}
+
+static void send_reply(RpcCall *call) {
+    FrameHeader header = call->header;
+    uint8_t *bytes = NULL;
+    size_t len = 0;
+    int r;
+
+    header.type = call->n_ret_fds ? FRAME_REPLY_WITH_FDS : FRAME_REPLY;
+    header.status = FRAME_OK;
+    r = frame_encode_with_fds(&header, call->n_ret_fds, call->ret ? call->proc->ret_xdr : NULL,
+                              call->ret, &bytes, &len);
+    if (r < 0) {
+        session_send_rpc_error(call->session, &call->header, ERROR_RPC,
+                               r == -ENOMEM ? "out of memory" : "Unable to encode message payload");
+        return;
+    }
+    session_enqueue(call->session, bytes, len, call->ret_fds, call->n_ret_fds);
+    call->n_ret_fds = 0;
+}
+
+static void give(RpcSession *session, const RpcProc *proc, size_t n_charged) {
+    account_give(session->account, BUDGET_CALLS, 1);
+    if (proc->flags & RPC_PROC_HEAVY)
+        account_give(session->account, BUDGET_HEAVY, 1);
+    account_give(session->account, BUDGET_BYTES, n_charged);
+}
+
+static void run_call(void *userdata) {
+    RpcCall *call = userdata;
+    RpcSession *session = call->session;
+    CLEANUP_ERROR Error *error = NULL;
+    int r = call->proc->handler(session, call, call->args, call->ret, &error);
+
+    if (r >= 0)
+        send_reply(call);
+    else if (error)
+        session_send_error(session, &call->header, error);
+    else
+        session_send_rpc_error(session, &call->header, ERROR_INTERNAL,
+                               "internal error: the call failed without saying why");
+    give(session, call->proc, call->n_charged);
+    call_free(call);
+    if (session->fd >= 0 && session->closing && !session->output)
+        session_close(session);
+    session->ops->released(session, session->ops_userdata);
+    session_unref(session);
+}
+
+/* What must hold before a call may run; false: an error was sent. */
+static bool admit(RpcSession *session, const FrameHeader *header, const RpcProc *proc) {
+    CLEANUP_ERROR Error *error = NULL;
+
+    if (!session->authenticated && !(proc->flags & RPC_PROC_BEFORE_AUTH)) {
+        session_send_rpc_error(session, header, ERROR_RPC, "authentication required");
+        return false;
+    }
+    if (!session->open && !(proc->flags & RPC_PROC_BEFORE_OPEN)) {
+        session_send_rpc_error(session, header, ERROR_INTERNAL,
+                               "internal error: hypervisor connection not open");
+        return false;
+    }
+    if (session->readonly && (proc->flags & RPC_PROC_WRITE)) {
+        error_report(&error, FROM_DOMAIN, ERROR_OPERATION_DENIED, "read only access prevents %s",
+                     proc->api);
+        session_send_error(session, header, error);
+        return false;
+    }
+    return true;
+}
+
+/* Room for one more call of that kind; none: it waits. */
+static bool take(RpcSession *session, const RpcProc *proc) {
+    if (!account_take(session->account, BUDGET_CALLS, 1))
+        return false;
+    if (!(proc->flags & RPC_PROC_HEAVY) || account_take(session->account, BUDGET_HEAVY, 1))
+        return true;
+    account_give(session->account, BUDGET_CALLS, 1);
+    return false;
+}
+
+static RpcCall *decode_call(RpcSession *session, const FrameHeader *header, const RpcProc *proc,
+                            const uint8_t *payload, size_t len) {
+    RpcCall *call = calloc(1, sizeof(RpcCall));
+
+    if (!call)
+        return NULL;
+    *call = (RpcCall){.session = session, .proc = proc, .header = *header};
+    if (proc->args_xdr) {
+        call->args = calloc(1, proc->args_size);
+        if (!call->args || frame_decode(payload, len, proc->args_xdr, call->args) < 0) {
+            call_free(call);
+            return NULL;
+        }
+    }
+    if (proc->ret_xdr) {
+        call->ret = calloc(1, proc->ret_size);
+        if (!call->ret) {
+            call_free(call);
+            return NULL;
+        }
+    }
+    return call;
+}
+
+/* With the room taken. Takes the fds. */
+static int start(RpcSession *session, const FrameHeader *header, const RpcProc *proc,
+                 const uint8_t *payload, size_t len, const int *fds, unsigned n_fds) {
+    RpcCall *call = decode_call(session, header, proc, payload, len);
+
+    if (!call) {
+        for (unsigned i = 0; i < n_fds; i++)
+            close(fds[i]);
+        session_send_rpc_error(session, header, ERROR_RPC, "Unable to decode message payload");
+        return -EBADMSG;
+    }
+    memcpy(call->fds, fds, n_fds * sizeof(int));
+    call->n_fds = n_fds;
+    call->n_charged = len > SMALL_CALL ? len : 0;
+    if (fiber_start(proc->api, run_call, call) < 0) {
+        session_send_rpc_error(session, header, ERROR_RPC, "out of memory");
+        call_free(call);
+        return -ENOMEM;
+    }
+    session->n_refs++;
+    return 0;
+}
+
+static const RpcProc *find_proc(RpcSession *session, const FrameHeader *header) {
+    const RpcProgram *program = rpc_table_program(session->table, header->program);
+    const RpcProc *proc = NULL;
+    char text[80];
+
+    if (!program || program->version != header->version)
+        snprintf(text, sizeof(text), "Cannot find program %u version %u", header->program,
+                 header->version);
+    else if (header->status != FRAME_OK)
+        snprintf(text, sizeof(text), "Unexpected message status %d", header->status);
+    else
+        proc = rpc_table_proc(session->table, program, (uint32_t)header->procedure);
+    if (proc && proc->handler)
+        return proc;
+    if (program && program->version == header->version && header->status == FRAME_OK)
+        snprintf(text, sizeof(text), "unknown procedure: %d", header->procedure);
+    session_send_rpc_error(session, header, ERROR_RPC, text);
+    return NULL;
+}
+
+bool session_begin_call(RpcSession *session, const FrameHeader *header, const uint8_t *payload,
+                        size_t len, const int *fds, unsigned n_fds) {
+    const RpcProc *proc = find_proc(session, header);
+    const size_t n_charged = len > SMALL_CALL ? len : 0;
+    bool wanted = proc && admit(session, header, proc);
+
+    if (wanted && !take(session, proc))
+        return false;
+    if (wanted && account_take(session->account, BUDGET_BYTES, n_charged)) {
+        if (start(session, header, proc, payload, len, fds, n_fds) < 0)
+            give(session, proc, n_charged);
+        return true;
+    }
+    for (unsigned i = 0; i < n_fds; i++)
+        close(fds[i]);
+    if (wanted) {
+        give(session, proc, 0);
+        session_send_rpc_error(session, header, ERROR_RPC,
+                               "the calls under way need too much memory; try again");
+    }
+    return true;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A connection's inside, for session.c, session-*.c and the server that keeps the list. */
+#pragma once
+
+#include "rpc/session.h"
+#include "util/fiber.h"
+#include "util/log.h"
+
+typedef struct Packet {
+    struct Packet *next;
+    size_t len, sent;
+    uint8_t *bytes;
+    int fds[FRAME_FDS_MAX]; /* each goes with a byte of its own behind the packet */
+    unsigned n_fds, n_fds_sent;
+} Packet;
+
+/* A file descriptor that came, and the place behind its byte in the input. */
+typedef struct SessionFd {
+    int fd;
+    size_t at;
+} SessionFd;
+
+typedef struct SessionOps {
+    /* The connection is closed; calls may still run. */
+    void (*closed)(RpcSession *session, void *userdata);
+    /* Its last call has returned, too: it is about to be freed. */
+    void (*done)(RpcSession *session, void *userdata);
+    /* It gave back what others may wait for: a call has ended. */
+    void (*released)(RpcSession *session, void *userdata);
+} SessionOps;
+
+struct RpcSession {
+    const RpcTable *table;
+    const SessionOps *ops;
+    void *ops_userdata;
+    RpcSession *next; /* the owner's */
+    unsigned n_refs;  /* the owner's, and one per running call */
+    int fd;           /* -1 once closed */
+    sd_event_source *io, *timer;
+    bool readonly, authenticated, open;
+    bool closing; /* after the output is written */
+    bool stalled; /* a call waits until its user's other calls have ended */
+    uid_t uid;
+    pid_t pid;
+    void *userdata;
+    Account *account;
+    uint8_t *input;
+    size_t input_used, input_size;
+    SessionFd fds[FRAME_FDS_MAX];
+    unsigned n_fds;
+    Packet *output, **output_tail;
+    bool keepalive;
+    unsigned n_pings;
+    uint64_t since;       /* when it came */
+    uint64_t last_input;  /* when the client sent something */
+    uint64_t last_output; /* when it took something, or the queue began */
+};
+
+/* Takes the fd when it succeeds. -EDQUOT: its user has no connection left. */
+int session_new(const RpcTable *table, Budget *budget, const SessionOps *ops, void *userdata,
+                int fd, bool readonly, RpcSession **ret);
+/* Ends the connection and drops the owner's reference. */
+void session_close(RpcSession *session);
+void session_unref(RpcSession *session);
+/* Handles what has come, as far as there is room for calls. */
+void session_process_input(RpcSession *session);
+
+/* session-output.c: queueing. */
+
+/* Writes what the socket takes. Negative: the connection is broken. */
+int session_flush(RpcSession *session);
+/* Takes the bytes and the fds. Never closes at once: a broken connection is left for the loop to
+ * find. -ENOTCONN, -ENOBUFS. */
+int session_enqueue(RpcSession *session, uint8_t *bytes, size_t len, const int *fds,
+                    unsigned n_fds);
+void session_drop_output(RpcSession *session);
+/* Which events of the socket are waited for. */
+void session_update_io(RpcSession *session);
+/* An error reply; without memory for it the connection ends, so that nobody waits for it. */
+void session_send_error(RpcSession *session, const FrameHeader *call, const Error *error);
+void session_send_rpc_error(RpcSession *session, const FrameHeader *call, ErrorCode code,
+                            const char *text);
+
+/* session-call.c: calls on fibers. */
+
+/* Begins what the packet asks for, or answers why not; takes the fds. False: it has to wait for
+ * other calls, and nothing was taken. */
+bool session_begin_call(RpcSession *session, const FrameHeader *header, const uint8_t *payload,
+                        size_t len, const int *fds, unsigned n_fds);
