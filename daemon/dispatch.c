@@ -17,7 +17,7 @@ int dispatch_make_domain(const Domain *domain, remote_domain *ret, Error **reter
     if (!ret->name)
         return error_no_memory(reterr);
     memcpy(ret->uuid, domain_def(domain)->uuid, sizeof(ret->uuid));
-    ret->id = domain->id;
+    ret->id = domain_id(domain);
     return 0;
 }
 

@@ -111,7 +111,7 @@ void qemu_send_monitor_event(Domain *domain, const char *name, json_object *data
                                              .micros = microseconds,
                                              .details = details ? &details : NULL};
 
-    message.dom = (remote_domain){.name = (char *)domain_name(domain), .id = domain->id};
+    message.dom = (remote_domain){.name = (char *)domain_name(domain), .id = domain_id(domain)};
     memcpy(message.dom.uuid, domain_def(domain)->uuid, sizeof(message.dom.uuid));
     for (Client *client = daemon->clients; client; client = client->next)
         for (Registration *at = client->registrations; at; at = at->next)

@@ -120,7 +120,7 @@ HANDLER(list_domains) {
     for (const Domain *domain = driver->domains; domain && ret->ids.ids_len < n;
          domain = domain->next)
         if (domain_is_active(domain))
-            ret->ids.ids_val[ret->ids.ids_len++] = domain->id;
+            ret->ids.ids_val[ret->ids.ids_len++] = domain->run->id;
     return 0;
 }
 
@@ -198,7 +198,8 @@ HANDLER(get_info) {
     ret->maxMem = def->memory_kib;
     ret->memory = def->current_memory_kib;
     ret->nrVirtCpu = domain_def_online_vcpus(def);
-    if (domain_is_active(domain) && driver_thread_stat(domain->pid.pid, 0, &ns, &cpu, &state) >= 0)
+    if (domain_is_active(domain) &&
+        driver_thread_stat(domain->run->pid.pid, 0, &ns, &cpu, &state) >= 0)
         ret->cpuTime = ns;
     return 0;
 }

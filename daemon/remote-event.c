@@ -74,7 +74,7 @@ HANDLER(deregister_any) {
 
 /* The wire form points into the domain: sending copies. */
 static remote_domain borrow_domain(const Domain *domain) {
-    remote_domain wire = {.name = (char *)domain_name(domain), .id = domain->id};
+    remote_domain wire = {.name = (char *)domain_name(domain), .id = domain_id(domain)};
 
     memcpy(wire.uuid, domain_def(domain)->uuid, sizeof(wire.uuid));
     return wire;

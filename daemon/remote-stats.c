@@ -46,7 +46,7 @@ static bool has_schedstats(void) {
 }
 
 static void add_vcpu(Params *params, const Domain *domain, unsigned id, bool schedstats) {
-    pid_t pid = domain->pid.pid, tid = vcpu_map_tid(&domain->vcpus, id);
+    pid_t pid = domain->run->pid.pid, tid = vcpu_map_tid(&domain->run->vcpus, id);
     uint64_t ns = 0;
     char state;
     int cpu;
@@ -73,9 +73,9 @@ static void add_vcpus(Params *params, const Domain *domain) {
 static void add_iothreads(Params *params, const Domain *domain) {
     if (!domain_is_active(domain))
         return;
-    params_add_uint(params, "iothread.count", 0, (unsigned)domain->iothreads.n);
-    for (size_t i = 0; i < domain->iothreads.n; i++) {
-        const Iothread *iothread = &domain->iothreads.list[i];
+    params_add_uint(params, "iothread.count", 0, (unsigned)domain->run->iothreads.n);
+    for (size_t i = 0; i < domain->run->iothreads.n; i++) {
+        const Iothread *iothread = &domain->run->iothreads.list[i];
 
         params_add_ullong(params, "iothread.%u.poll-max-ns", iothread->id, iothread->poll_max_ns);
         params_add_uint(params, "iothread.%u.poll-grow", iothread->id,
@@ -110,7 +110,7 @@ typedef struct MonitorNames {
 
 static void add_monitor(Params *params, Domain *domain, const MonitorNames *names, size_t resctrl,
                         size_t monitor, unsigned n) {
-    const MonitorDef *def = &domain->live->cputune.resctrls[resctrl].monitors[monitor];
+    const MonitorDef *def = &domain->run->live->cputune.resctrls[resctrl].monitors[monitor];
     CLEANUP_FREE char *list = bitmap_format(def->vcpus),
                       *name = list ? strf("vcpus_%s", list) : NULL;
 
@@ -139,7 +139,7 @@ static void add_monitor(Params *params, Domain *domain, const MonitorNames *name
 }
 
 static void add_monitors(Params *params, Domain *domain, const MonitorNames *names) {
-    const CpuTuneDef *tune = domain_is_active(domain) ? &domain->live->cputune : NULL;
+    const CpuTuneDef *tune = domain_is_active(domain) ? &domain->run->live->cputune : NULL;
     unsigned n = 0;
 
     for (size_t i = 0; tune && i < tune->n_resctrls; i++)
@@ -187,7 +187,7 @@ static void add_cpu_total(Params *params, Domain *domain) {
         params_add_ullong(params, "cpu.time", 0, usage.usage_ns);
         params_add_ullong(params, "cpu.user", 0, usage.user_ns);
         params_add_ullong(params, "cpu.system", 0, usage.system_ns);
-    } else if (driver_thread_stat(domain->pid.pid, 0, &ns, &cpu, &state) >= 0) {
+    } else if (driver_thread_stat(domain->run->pid.pid, 0, &ns, &cpu, &state) >= 0) {
         params_add_ullong(params, "cpu.time", 0, ns);
     }
     add_monitors(params, domain, &cache_names);

@@ -192,7 +192,7 @@ static void read_affinity(pid_t tid, const Bitmap *all, uint8_t *bytes, size_t l
 }
 
 static void fill_info(const Domain *domain, unsigned id, remote_vcpu_info *info) {
-    pid_t tid = vcpu_map_tid(&domain->vcpus, id);
+    pid_t tid = vcpu_map_tid(&domain->run->vcpus, id);
     uint64_t ns = 0;
     char state;
     int cpu = -1;
@@ -200,7 +200,7 @@ static void fill_info(const Domain *domain, unsigned id, remote_vcpu_info *info)
     info->number = id;
     info->state = 1; /* VIR_VCPU_RUNNING: it is online */
     info->cpu = -1;
-    if (tid && driver_thread_stat(domain->pid.pid, tid, &ns, &cpu, &state) >= 0) {
+    if (tid && driver_thread_stat(domain->run->pid.pid, tid, &ns, &cpu, &state) >= 0) {
         info->cpu_time = ns;
         info->cpu = cpu;
     }
@@ -226,14 +226,15 @@ HANDLER(get_vcpus) {
     if (!ret->info.info_val || !ret->cpumaps.cpumaps_val || !all)
         return error_no_memory(reterr);
     for (unsigned id = 0;
-         id < domain->live->n_vcpus_max && ret->info.info_len < (unsigned)args->maxinfo; id++) {
+         id < domain->run->live->n_vcpus_max && ret->info.info_len < (unsigned)args->maxinfo;
+         id++) {
         unsigned n = ret->info.info_len;
-        pid_t tid = vcpu_map_tid(&domain->vcpus, id);
+        pid_t tid = vcpu_map_tid(&domain->run->vcpus, id);
 
-        if (!domain->live->vcpus[id].online)
+        if (!domain->run->live->vcpus[id].online)
             continue;
         fill_info(domain, id, &ret->info.info_val[n]);
-        read_affinity(tid ? tid : domain->pid.pid, all,
+        read_affinity(tid ? tid : domain->run->pid.pid, all,
                       (uint8_t *)ret->cpumaps.cpumaps_val + (size_t)n * args->maplen, args->maplen);
         ret->info.info_len++;
     }

@@ -25,7 +25,7 @@ static int make_operation(const Operation *operation, vireo_operation *ret, Erro
     ret->id = operation->id;
     ret->dom.name = strdup(operation->name);
     memcpy(ret->dom.uuid, operation->uuid, sizeof(ret->dom.uuid));
-    ret->dom.id = domain ? domain->id : -1;
+    ret->dom.id = domain ? domain_id(domain) : -1;
     ret->what = operation_describe(operation);
     ret->state = strdup(operation_state_name(operation->state));
     ret->started = operation->started;
@@ -181,7 +181,7 @@ HANDLER(reconcile) {
     if (r < 0)
         return r;
     ret->differences = (unsigned)r;
-    ret->total = domain->n_drifts;
+    ret->total = domain->run ? domain->run->n_drifts : 0;
     return 0;
 }
 
@@ -251,7 +251,7 @@ void vireo_send_trace(Domain *domain, char direction, const char *text, size_t l
         return;
     clock_gettime(CLOCK_REALTIME, &now);
     message.usec = (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
-    message.dom = (remote_domain){.name = (char *)domain_name(domain), .id = domain->id};
+    message.dom = (remote_domain){.name = (char *)domain_name(domain), .id = domain_id(domain)};
     memcpy(message.dom.uuid, domain_def(domain)->uuid, sizeof(message.dom.uuid));
     for (Client *client = daemon->clients; client; client = client->next)
         if (wants(client, VIREO_EVENT_TRACE, domain_def(domain)->uuid))
@@ -264,7 +264,7 @@ void vireo_send_drift(Domain *domain, unsigned n, const char *text, void *userda
     Daemon *daemon = userdata;
     vireo_drift_msg message = {.differences = n, .text = (char *)text};
 
-    message.dom = (remote_domain){.name = (char *)domain_name(domain), .id = domain->id};
+    message.dom = (remote_domain){.name = (char *)domain_name(domain), .id = domain_id(domain)};
     memcpy(message.dom.uuid, domain_def(domain)->uuid, sizeof(message.dom.uuid));
     for (Client *client = daemon->clients; client; client = client->next)
         if (wants(client, VIREO_EVENT_DRIFT, domain_def(domain)->uuid))

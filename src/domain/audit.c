@@ -105,8 +105,8 @@ void audit_records_send(AuditRecords *records, Domain *domain) {
 }
 
 static void add_resources(AuditRecords *records, const Domain *domain, const AuditVm *vm) {
-    const DomainDef *def = domain->live;
-    const char *partition = domain->limits ? limits_partition(domain->limits) : NULL;
+    const DomainDef *def = domain->run->live;
+    const char *partition = domain->run->limits ? limits_partition(domain->run->limits) : NULL;
 
     for (size_t i = 0; i < def->n_disks; i++)
         if (def->disks[i].source)
@@ -126,7 +126,7 @@ static void add_resources(AuditRecords *records, const Domain *domain, const Aud
         audit_count_text(vm, "vcpu", "start", 0, domain_def_online_vcpus(def)), true);
     if (partition) {
         CLEANUP_FREE char *path = strf("%s/%s", streq(partition, "/") ? "" : partition,
-                                       limits_group(domain->limits));
+                                       limits_group(domain->run->limits));
 
         add(records, AUDIT_TYPE_RESOURCE,
             path ? audit_cgroup_text(vm, "allow", path, NULL, NULL) : NULL, true);
@@ -143,8 +143,8 @@ int audit_domain_start(Domain *domain, bool success, Error **reterr) {
     vm = vm_of(domain, uuid);
     if (success)
         add_resources(&records, domain, &vm);
-    add(&records, AUDIT_TYPE_CONTROL, audit_control_text(&vm, "start", "booted", domain->pid.pid),
-        success);
+    add(&records, AUDIT_TYPE_CONTROL,
+        audit_control_text(&vm, "start", "booted", domain->run->pid.pid), success);
     if (records.failed)
         return error_no_memory(reterr);
     return send_all(&records, domain->driver, reterr);
@@ -158,7 +158,7 @@ void audit_domain_stop(Domain *domain, const char *reason) {
     if (!is_active(domain))
         return;
     vm = vm_of(domain, uuid);
-    add(&records, AUDIT_TYPE_CONTROL, audit_control_text(&vm, "stop", reason, domain->pid.pid),
+    add(&records, AUDIT_TYPE_CONTROL, audit_control_text(&vm, "stop", reason, domain->run->pid.pid),
         true);
     audit_records_send(&records, domain);
 }

@@ -19,7 +19,6 @@ Domain *domain_new(Driver *driver) {
     domain->n_refs = 1;
     domain->driver = driver;
     domain->state = DOMAIN_SHUTOFF;
-    domain->id = -1;
     return domain;
 }
 
@@ -29,13 +28,6 @@ Domain *domain_ref(Domain *domain) {
     return domain;
 }
 
-void domain_found_done(DomainFound *found) {
-    free(found->partition);
-    free(found->group);
-    free(found->machine);
-    *found = (DomainFound){0};
-}
-
 void domain_unref(Domain *domain) {
     if (!domain)
         return;
@@ -43,27 +35,14 @@ void domain_unref(Domain *domain) {
     if (--domain->n_refs > 0)
         return;
     assert(!domain->jobs);
-    sd_event_source_disable_unref(domain->pid_watch);
-    sd_event_source_disable_unref(domain->recheck);
-    monitor_free(domain->monitor);
-    agent_free(domain->agent);
-    qemu_caps_unref(domain->caps);
-    vcpu_map_done(&domain->vcpus);
-    iothread_list_done(&domain->iothreads);
-    limits_free(domain->limits);
-    domain_found_done(&domain->found);
-    bitmap_free(domain->pending_removals);
+    domain_run_free(domain->run);
     domain_def_free(domain->config);
-    domain_def_free(domain->live);
-    free(domain->monitor_path);
-    free(domain->log_path);
     fiber_cond_done(&domain->job_cond);
-    fiber_cond_done(&domain->evidence);
     free(domain);
 }
 
 const DomainDef *domain_def(const Domain *domain) {
-    return domain->live ? domain->live : domain->config;
+    return domain->run ? domain->run->live : domain->config;
 }
 
 const char *domain_name(const Domain *domain) {
@@ -73,7 +52,11 @@ const char *domain_name(const Domain *domain) {
 }
 
 bool domain_is_active(const Domain *domain) {
-    return domain->live != NULL;
+    return domain->run != NULL;
+}
+
+int domain_id(const Domain *domain) {
+    return domain->run ? domain->run->id : -1;
 }
 
 int domain_job_begin(Domain *domain, DomainJob *job, const char *what, Error **reterr) {
@@ -124,32 +107,34 @@ void domain_set_state(Domain *domain, DomainState state, int reason) {
 }
 
 int domain_check_active(const Domain *domain, Error **reterr) {
-    if (domain->live && domain->monitor && monitor_is_open(domain->monitor) && !domain->stopping)
+    if (domain->run && domain->run->monitor && monitor_is_open(domain->run->monitor) &&
+        !domain->run->stopping)
         return 0;
     return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is not running");
 }
 
 bool domain_would_crash_after_removal(const Domain *domain) {
-    return domain->live->virt == DOMAIN_VIRT_QEMU && domain->caps &&
-           (domain->caps->major < 7 || (domain->caps->major == 7 && domain->caps->minor <= 2));
+    return domain->run->live->virt == DOMAIN_VIRT_QEMU && domain->run->caps &&
+           (domain->run->caps->major < 7 ||
+            (domain->run->caps->major == 7 && domain->run->caps->minor <= 2));
 }
 
 int domain_check_survives(const Domain *domain, const char *what, Error **reterr) {
-    if (!domain->vcpu_was_removed || !domain_would_crash_after_removal(domain))
+    if (!domain->run->vcpu_was_removed || !domain_would_crash_after_removal(domain))
         return 0;
     return error_report(
         reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
         "cannot %s in domain '%s': a vCPU was removed from it, and QEMU %u.%u without KVM "
         "crashes on this; shut the domain down and start it again",
-        what, domain_name(domain), domain->caps->major, domain->caps->minor);
+        what, domain_name(domain), domain->run->caps->major, domain->run->caps->minor);
 }
 
 /* Brings the definition's vCPU flags in line with what QEMU has. */
 static void apply_map(Domain *domain) {
-    DomainDef *live = domain->live;
+    DomainDef *live = domain->run->live;
 
-    for (size_t i = 0; i < domain->vcpus.n_entities; i++) {
-        const VcpuEntity *entity = &domain->vcpus.entities[i];
+    for (size_t i = 0; i < domain->run->vcpus.n_entities; i++) {
+        const VcpuEntity *entity = &domain->run->vcpus.entities[i];
         bool online = entity->qom_path != NULL;
 
         for (unsigned id = entity->first_id; id < entity->first_id + entity->n_vcpus; id++) {
@@ -178,9 +163,9 @@ int domain_query_vcpus(Domain *domain, VcpuQuery *query, Error **reterr) {
 
     if (r < 0)
         return r;
-    r = monitor_send(domain->monitor, "query-hotpluggable-cpus", NULL, &query->hotpluggable);
+    r = monitor_send(domain->run->monitor, "query-hotpluggable-cpus", NULL, &query->hotpluggable);
     if (r >= 0)
-        r = monitor_send(domain->monitor, "query-cpus-fast", NULL, &query->fast);
+        r = monitor_send(domain->run->monitor, "query-cpus-fast", NULL, &query->fast);
     return r < 0 ? query_error(domain, r, reterr) : 0;
 }
 
@@ -197,20 +182,20 @@ int domain_take_vcpus(Domain *domain, VcpuQuery *query, Error **reterr) {
     r = monitor_reply_error(query->fast, "query-cpus-fast", reterr);
     if (r < 0)
         return r;
-    if (!domain->live)
+    if (!domain->run)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is not running");
-    if (query->hotpluggable->error_class && domain->caps && domain->caps->cpu_add)
-        r = vcpu_map_build_cpu_add(query->fast->value, domain->pid.pid, domain->live->n_vcpus_max,
-                                   &map, reterr);
+    if (query->hotpluggable->error_class && domain->run->caps && domain->run->caps->cpu_add)
+        r = vcpu_map_build_cpu_add(query->fast->value, domain->run->pid.pid,
+                                   domain->run->live->n_vcpus_max, &map, reterr);
     else if (query->hotpluggable->error_class)
-        r = vcpu_map_build_static(query->fast->value, domain->pid.pid, &map, reterr);
+        r = vcpu_map_build_static(query->fast->value, domain->run->pid.pid, &map, reterr);
     else
-        r = vcpu_map_build(query->hotpluggable->value, query->fast->value, domain->pid.pid,
-                           &domain->vcpus, &map, reterr);
+        r = vcpu_map_build(query->hotpluggable->value, query->fast->value, domain->run->pid.pid,
+                           &domain->run->vcpus, &map, reterr);
     if (r < 0)
         return r;
-    vcpu_map_done(&domain->vcpus);
-    domain->vcpus = map;
+    vcpu_map_done(&domain->run->vcpus);
+    domain->run->vcpus = map;
     apply_map(domain);
     return 0;
 }
@@ -227,9 +212,9 @@ int domain_refresh_iothreads(Domain *domain, bool always, Error **reterr) {
     IothreadList list;
     int r;
 
-    if (!always && domain->live->n_iothreads == 0 && domain->iothreads.n == 0)
+    if (!always && domain->run->live->n_iothreads == 0 && domain->run->iothreads.n == 0)
         return 0;
-    r = monitor_run(domain->monitor, "query-iothreads", NULL, deadline_in(QUERY_USEC), &reply,
+    r = monitor_run(domain->run->monitor, "query-iothreads", NULL, deadline_in(QUERY_USEC), &reply,
                     reterr);
     if (r < 0)
         return r;
@@ -237,7 +222,7 @@ int domain_refresh_iothreads(Domain *domain, bool always, Error **reterr) {
     json_object_put(reply);
     if (r < 0)
         return r;
-    iothread_list_done(&domain->iothreads);
-    domain->iothreads = list;
+    iothread_list_done(&domain->run->iothreads);
+    domain->run->iothreads = list;
     return 0;
 }

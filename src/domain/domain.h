@@ -7,15 +7,10 @@
 #pragma once
 
 #include "conf/domain-def.h"
-#include "qemu/capabilities.h"
-#include "qemu/iothread.h"
-#include "qemu/monitor.h"
-#include "qemu/process.h"
-#include "qemu/vcpu-map.h"
+#include "domain/run.h"
 
 typedef struct Driver Driver;
 typedef struct Domain Domain;
-typedef struct Limits Limits;
 
 /* libvirt's virDomainState. */
 typedef enum DomainState {
@@ -50,50 +45,20 @@ typedef struct DomainJob {
     struct DomainJob *next;
 } DomainJob;
 
-/* What the status file says of the cgroup of a domain that is being found again. */
-typedef struct DomainFound {
-    char *partition, *group, *machine;
-} DomainFound;
-
-void domain_found_done(DomainFound *found);
-
 struct Domain {
     unsigned n_refs;
     Driver *driver; /* NULL once it is no longer listed */
     Domain *next;
 
     DomainDef *config; /* the persistent definition; NULL: transient */
-    DomainDef *live;   /* what runs; NULL: shut off */
     bool autostart;
 
     DomainState state;
     int reason;
-    int id; /* -1 when shut off */
-
-    QemuPid pid;
-    QemuCaps *caps;
-    Monitor *monitor;
-    struct Agent *agent; /* NULL: no channel for one, or shut off */
-    sd_event_source *pid_watch;
-    char *monitor_path, *log_path;
-    VcpuMap vcpus;
-    IothreadList iothreads;
-    Limits *limits;    /* what its threads are held to; NULL: shut off */
-    uint64_t n_drifts; /* times that somebody else's change was mended */
-    DomainFound found;
-    Bitmap
-        *pending_removals; /* what the status file said of them, until the map is read; else NULL */
-    bool guest_shutdown;   /* QEMU said SHUTDOWN: its end will be no crash */
-    bool rebooting;        /* an ACPI reboot: the SHUTDOWN event means "reset and go on" */
-    bool stopping;         /* somebody is already ending it */
-    bool vcpu_was_removed; /* in this run of QEMU; kept in the status file */
+    DomainRun *run; /* NULL: shut off. Set and freed only by whoever holds the job */
 
     DomainJob *jobs;
     FiberCond job_cond;
-    FiberCond evidence;       /* broadcast when an unplug event came, or the monitor closed */
-    sd_event_source *recheck; /* of removals nobody waits for: their event may have been lost */
-    bool late_queued;         /* a fiber is about to look at late evidence */
-    uint64_t recheck_usec;    /* until the next look; doubles */
 };
 
 Domain *domain_new(Driver *driver);
@@ -102,10 +67,12 @@ void domain_unref(Domain *domain);
 DEFINE_CLEANUP(Domain *, domain_unref)
 #define CLEANUP_DOMAIN CLEANUP(domain_unrefp)
 
-/* live if there is one, else config. Never NULL for a listed domain. */
+/* The live definition if it runs, else the persistent one. Never NULL for a listed domain. */
 const DomainDef *domain_def(const Domain *domain);
 const char *domain_name(const Domain *domain);
 bool domain_is_active(const Domain *domain);
+/* libvirt's id; -1 when it does not run. */
+int domain_id(const Domain *domain);
 
 /* Queues behind the jobs already there and waits for its turn, 30 s at most:
  * ERROR_OPERATION_TIMEOUT naming the holder. Pair with domain_job_end. */

@@ -97,7 +97,7 @@ int operation_new(Driver *driver, const Domain *domain, const VcpuRequest *reque
         return error_no_memory(reterr);
     }
     memcpy(operation->uuid, domain_def(domain)->uuid, sizeof(operation->uuid));
-    operation->pid = domain->pid;
+    operation->pid = domain->run->pid;
     operation->started = realtime_usec();
     operation->id = ++driver->last_operation;
     list_add(driver, operation);

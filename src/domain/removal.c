@@ -72,9 +72,9 @@ static VcpuEntity *entity_of_slot(Domain *domain, const char *slot) {
     char *end = NULL;
     unsigned long n = slot ? strtoul(slot, &end, 10) : 0;
 
-    if (!slot || *slot == '\0' || *end != '\0' || n >= domain->vcpus.n_entities)
+    if (!slot || *slot == '\0' || *end != '\0' || n >= domain->run->vcpus.n_entities)
         return NULL;
-    return &domain->vcpus.entities[n];
+    return &domain->run->vcpus.entities[n];
 }
 
 static void on_ost(Domain *domain, json_object *data) {
@@ -91,7 +91,7 @@ static void on_ost(Domain *domain, json_object *data) {
     status = json_int(info, "status");
     if (!type || !streq(type, "CPU") || (source != 3 && source != 0x103))
         return;
-    entity = device ? vcpu_map_by_alias(&domain->vcpus, device)
+    entity = device ? vcpu_map_by_alias(&domain->run->vcpus, device)
                     : entity_of_slot(domain, json_string(info, "slot"));
     if (!entity || entity->unplug == UNPLUG_NONE)
         return;
@@ -105,13 +105,13 @@ static void on_ost(Domain *domain, json_object *data) {
 
 static void on_deleted(Domain *domain, json_object *data) {
     const char *device = json_string(data, "device"), *path = json_string(data, "path");
-    VcpuEntity *entity = vcpu_map_by_alias(&domain->vcpus, device);
+    VcpuEntity *entity = vcpu_map_by_alias(&domain->run->vcpus, device);
 
     if (entity) {
         entity->unplug = UNPLUG_DELETED;
         return;
     }
-    entity = vcpu_map_by_path(&domain->vcpus, path);
+    entity = vcpu_map_by_path(&domain->run->vcpus, path);
     if (entity && entity->alias && entity->unplug == UNPLUG_REQUESTED)
         entity->unplug = UNPLUG_HINTED;
 }
@@ -120,8 +120,8 @@ static void start_late_removal(Domain *domain);
 
 /* True when a removal that nobody waits for any more has new evidence. */
 static bool has_news(const Domain *domain) {
-    for (size_t i = 0; i < domain->vcpus.n_entities; i++) {
-        UnplugState state = domain->vcpus.entities[i].unplug;
+    for (size_t i = 0; i < domain->run->vcpus.n_entities; i++) {
+        UnplugState state = domain->run->vcpus.entities[i].unplug;
 
         if (state != UNPLUG_NONE && state != UNPLUG_REQUESTED)
             return true;
@@ -130,23 +130,23 @@ static bool has_news(const Domain *domain) {
 }
 
 void removal_event(Domain *domain, const char *name, json_object *data) {
-    if (!domain->live || !data)
+    if (!domain->run || !data)
         return;
     if (streq(name, "ACPI_DEVICE_OST")) {
         on_ost(domain, data);
     } else if (streq(name, "DEVICE_DELETED")) {
         on_deleted(domain, data);
     } else if (streq(name, "DEVICE_UNPLUG_GUEST_ERROR")) {
-        VcpuEntity *entity = vcpu_map_by_alias(&domain->vcpus, json_string(data, "device"));
+        VcpuEntity *entity = vcpu_map_by_alias(&domain->run->vcpus, json_string(data, "device"));
 
         if (!entity) /* "device" is optional in it */
-            entity = vcpu_map_by_path(&domain->vcpus, json_string(data, "path"));
+            entity = vcpu_map_by_path(&domain->run->vcpus, json_string(data, "path"));
         if (entity)
             entity_reject(entity, "the guest reported an unplug error");
     } else {
         return;
     }
-    fiber_cond_broadcast(&domain->evidence);
+    fiber_cond_broadcast(&domain->run->removals.evidence);
     if (has_news(domain)) /* whoever waits under the job takes it first */
         start_late_removal(domain);
 }
@@ -157,7 +157,7 @@ Removal *removals_of(const Domain *domain, const HotplugPlan *plan) {
     Removal *removals = calloc(plan->n_entities + 1, sizeof(Removal));
 
     for (size_t i = 0; removals && i < plan->n_entities; i++) {
-        const VcpuEntity *entity = &domain->vcpus.entities[plan->entities[i]];
+        const VcpuEntity *entity = &domain->run->vcpus.entities[plan->entities[i]];
 
         removals[i] = (Removal){.id = entity->first_id, .n_vcpus = entity->n_vcpus};
     }
@@ -195,12 +195,12 @@ typedef struct UnplugTimeout {
 static UnplugTimeout unplug_timeout(const Domain *domain, uint64_t asked) {
     if (asked)
         return (UnplugTimeout){.usec = asked, .is_total = true};
-    if (domain->live->unplug_timeout_usec)
-        return (UnplugTimeout){.usec = domain->live->unplug_timeout_usec};
+    if (domain->run->live->unplug_timeout_usec)
+        return (UnplugTimeout){.usec = domain->run->live->unplug_timeout_usec};
     if (domain->driver->unplug_timeout_usec)
         return (UnplugTimeout){.usec = domain->driver->unplug_timeout_usec};
-    return (UnplugTimeout){.usec = hotplug_is_pseries(domain->live) ? PSERIES_UNPLUG_USEC
-                                                                    : DEFAULT_UNPLUG_USEC};
+    return (UnplugTimeout){.usec = hotplug_is_pseries(domain->run->live) ? PSERIES_UNPLUG_USEC
+                                                                         : DEFAULT_UNPLUG_USEC};
 }
 
 /* Settles what has evidence; one re-query for all hints of a round. *ret_left: still open. */
@@ -208,14 +208,14 @@ static int settle_removals(Domain *domain, Removal *removals, size_t n, const Op
                            size_t *ret_left, Error **reterr) {
     CLEANUP_BITMAP Bitmap *gone = bitmap_new();
     AuditRecords records = {0};
-    unsigned online = domain_def_online_vcpus(domain->live);
+    unsigned online = domain_def_online_vcpus(domain->run->live);
     bool query = false;
     size_t left = 0;
 
     if (!gone)
         return error_no_memory(reterr);
     for (size_t i = 0; i < n; i++) {
-        VcpuEntity *entity = vcpu_map_by_id(&domain->vcpus, removals[i].id);
+        VcpuEntity *entity = vcpu_map_by_id(&domain->run->vcpus, removals[i].id);
 
         if (!removals[i].done && entity &&
             (entity->unplug == UNPLUG_HINTED || entity->unplug == UNPLUG_DELETED))
@@ -228,14 +228,14 @@ static int settle_removals(Domain *domain, Removal *removals, size_t n, const Op
             return r;
     }
     for (size_t i = 0; i < n; i++) {
-        VcpuEntity *entity = vcpu_map_by_id(&domain->vcpus, removals[i].id);
+        VcpuEntity *entity = vcpu_map_by_id(&domain->run->vcpus, removals[i].id);
 
         if (removals[i].done || !entity)
             continue;
         if (!entity->qom_path) {
             removals[i].done = true;
             entity->unplug = UNPLUG_NONE;
-            domain->vcpu_was_removed = true;
+            domain->run->vcpu_was_removed = true;
             for (unsigned id = removals[i].id; id < removals[i].id + removals[i].n_vcpus; id++)
                 bitmap_set(gone, id);
         } else {
@@ -261,12 +261,12 @@ static int settle_removals(Domain *domain, Removal *removals, size_t n, const Op
 
 /* The first refusal among the open removals, or 0. Refused entities are reset. */
 static int first_rejection(Domain *domain, const Removal *removals, size_t n, Error **reterr) {
-    unsigned online = domain_def_online_vcpus(domain->live);
+    unsigned online = domain_def_online_vcpus(domain->run->live);
     AuditRecords records = {0};
     int r = 0;
 
     for (size_t i = 0; i < n; i++) {
-        VcpuEntity *entity = vcpu_map_by_id(&domain->vcpus, removals[i].id);
+        VcpuEntity *entity = vcpu_map_by_id(&domain->run->vcpus, removals[i].id);
 
         if (removals[i].done || !entity || entity->unplug != UNPLUG_REJECTED)
             continue;
@@ -288,7 +288,7 @@ static bool made_progress(Domain *domain, const Removal *removals, size_t n) {
     bool progress = false;
 
     for (size_t i = 0; i < n; i++) {
-        VcpuEntity *entity = vcpu_map_by_id(&domain->vcpus, removals[i].id);
+        VcpuEntity *entity = vcpu_map_by_id(&domain->run->vcpus, removals[i].id);
 
         if (!removals[i].done && entity && entity->in_progress) {
             progress = true;
@@ -300,7 +300,7 @@ static bool made_progress(Domain *domain, const Removal *removals, size_t n) {
 
 static void hint_all(Domain *domain, const Removal *removals, size_t n) {
     for (size_t i = 0; i < n; i++) {
-        VcpuEntity *entity = vcpu_map_by_id(&domain->vcpus, removals[i].id);
+        VcpuEntity *entity = vcpu_map_by_id(&domain->run->vcpus, removals[i].id);
 
         if (!removals[i].done && entity && entity->unplug == UNPLUG_REQUESTED)
             entity->unplug = UNPLUG_HINTED;
@@ -311,7 +311,7 @@ static void hint_all(Domain *domain, const Removal *removals, size_t n) {
  * gather for some times what the last look took, unless all of it is here. */
 static void gather(Domain *domain, const Removal *removals, size_t n, uint64_t last_look_usec) {
     for (size_t i = 0; i < n; i++) {
-        const VcpuEntity *entity = vcpu_map_by_id(&domain->vcpus, removals[i].id);
+        const VcpuEntity *entity = vcpu_map_by_id(&domain->run->vcpus, removals[i].id);
 
         if (!removals[i].done && entity && entity->unplug == UNPLUG_REQUESTED) {
             fiber_sleep(MIN_OF(MAX_OF(4 * last_look_usec, GATHER_MIN_USEC), GATHER_MAX_USEC));
@@ -346,7 +346,7 @@ static int wait_all(Domain *domain, Removal *removals, size_t n, Operation *oper
             return r;
         if (made_progress(domain, removals, n) || left < before)
             deadline = MIN_OF(deadline_in(timeout.usec), latest);
-        r = fiber_cond_wait(&domain->evidence, deadline);
+        r = fiber_cond_wait(&domain->run->removals.evidence, deadline);
         if (domain_check_active(domain, NULL) < 0)
             return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
                                 "domain '%s' stopped during the vcpu unplug", domain_name(domain));
@@ -377,8 +377,8 @@ int removals_wait(Domain *domain, Removal *removals, size_t n, Operation *operat
 /* ---- those that nobody waits for ---- */
 
 static bool has_pending(const Domain *domain) {
-    for (size_t i = 0; i < domain->vcpus.n_entities; i++)
-        if (domain->vcpus.entities[i].unplug != UNPLUG_NONE)
+    for (size_t i = 0; i < domain->run->vcpus.n_entities; i++)
+        if (domain->run->vcpus.entities[i].unplug != UNPLUG_NONE)
             return true;
     return false;
 }
@@ -386,10 +386,11 @@ static bool has_pending(const Domain *domain) {
 static void late_removal(void *userdata);
 
 static void start_late_removal(Domain *domain) {
-    if (domain->late_queued)
+    if (domain->run->removals.late_queued)
         return;
-    domain->late_queued = fiber_start("late-removal", late_removal, domain_ref(domain)) >= 0;
-    if (!domain->late_queued)
+    domain->run->removals.late_queued = fiber_start("late-removal", late_removal,
+                                                    domain_ref(domain)) >= 0;
+    if (!domain->run->removals.late_queued)
         domain_unref(domain);
 }
 
@@ -398,9 +399,9 @@ static int on_recheck(sd_event_source *source, uint64_t usec, void *userdata) {
 
     if (!domain->jobs &&
         domain_check_active(domain, NULL) >= 0) { /* whoever has the job will look itself */
-        for (size_t i = 0; i < domain->vcpus.n_entities; i++)
-            if (domain->vcpus.entities[i].unplug == UNPLUG_REQUESTED)
-                domain->vcpus.entities[i].unplug = UNPLUG_HINTED;
+        for (size_t i = 0; i < domain->run->vcpus.n_entities; i++)
+            if (domain->run->vcpus.entities[i].unplug == UNPLUG_REQUESTED)
+                domain->run->vcpus.entities[i].unplug = UNPLUG_HINTED;
         start_late_removal(domain); /* which comes back here */
     } else {
         removal_watch_pending(domain);
@@ -411,16 +412,20 @@ static int on_recheck(sd_event_source *source, uint64_t usec, void *userdata) {
 void removal_watch_pending(Domain *domain) {
     uint64_t first;
 
-    domain->recheck = sd_event_source_disable_unref(domain->recheck);
-    if (!domain->live || !domain->driver || !has_pending(domain)) {
-        domain->recheck_usec = 0;
+    if (!domain->run)
+        return;
+    domain->run->removals.recheck = sd_event_source_disable_unref(domain->run->removals.recheck);
+    if (!domain->driver || !has_pending(domain)) {
+        domain->run->removals.recheck_usec = 0;
         return;
     }
     first = unplug_timeout(domain, 0).usec;
-    domain->recheck_usec = domain->recheck_usec ? MIN_OF(domain->recheck_usec * 2, RECHECK_MAX_USEC)
-                                                : first;
-    sd_event_add_time_relative(fiber_event(), &domain->recheck, CLOCK_MONOTONIC,
-                               domain->recheck_usec, 0, on_recheck, domain);
+    domain->run->removals.recheck_usec = domain->run->removals.recheck_usec
+                                             ? MIN_OF(domain->run->removals.recheck_usec * 2,
+                                                      RECHECK_MAX_USEC)
+                                             : first;
+    sd_event_add_time_relative(fiber_event(), &domain->run->removals.recheck, CLOCK_MONOTONIC,
+                               domain->run->removals.recheck_usec, 0, on_recheck, domain);
 }
 
 /* Evidence came for a removal nobody waits for: finish it under a job of its own. */
@@ -432,15 +437,16 @@ static void late_removal(void *userdata) {
     DomainJob job;
     int r = domain_job_begin(domain, &job, "late vcpu removal", &error);
 
-    domain->late_queued = false;
+    if (domain->run)
+        domain->run->removals.late_queued = false;
     if (r < 0) { /* a job that takes very long */
         removal_watch_pending(domain);
         return;
     }
     if (domain_check_active(domain, NULL) >= 0)
-        removals = calloc(domain->vcpus.n_entities + 1, sizeof(Removal));
-    for (size_t i = 0; removals && i < domain->vcpus.n_entities; i++) {
-        const VcpuEntity *entity = &domain->vcpus.entities[i];
+        removals = calloc(domain->run->vcpus.n_entities + 1, sizeof(Removal));
+    for (size_t i = 0; removals && i < domain->run->vcpus.n_entities; i++) {
+        const VcpuEntity *entity = &domain->run->vcpus.entities[i];
 
         if (entity->unplug != UNPLUG_NONE)
             removals[n++] = (Removal){.id = entity->first_id, .n_vcpus = entity->n_vcpus};
@@ -449,10 +455,10 @@ static void late_removal(void *userdata) {
         if (settle_removals(domain, removals, n, NULL, &left, &error) < 0 ||
             first_rejection(domain, removals, n, &error) < 0)
             log_info("domain '%s': %s", domain_name(domain), error_message(error));
-        if (domain->live && driver_save_status(domain, NULL) < 0)
+        if (domain->run && driver_save_status(domain, NULL) < 0)
             log_warning("domain '%s': cannot save its status, ignoring", domain_name(domain));
     }
-    if (domain->live) /* also what somebody else has found done */
+    if (domain->run) /* also what somebody else has found done */
         driver_settle_operations(domain, error ? error_message(error) : NULL);
     removal_watch_pending(domain);
     domain_job_end(domain, &job);

@@ -117,7 +117,8 @@ static void run(void *userdata) {
 GuestOnline *guest_online_begin(Domain *domain) {
     GuestOnline *online;
 
-    if (!domain->agent || !agent_is_connected(domain->agent) || domain->state != DOMAIN_RUNNING)
+    if (!domain->run || !domain->run->agent || !agent_is_connected(domain->run->agent) ||
+        domain->state != DOMAIN_RUNNING)
         return NULL;
     online = calloc(1, sizeof(GuestOnline));
     if (!online)

@@ -110,22 +110,22 @@ int hotplug_preflight(const Domain *domain, const HotplugPlan *plan, Error **ret
     if (plan->plug) {
         r = domain_check_survives(domain, "plug a vCPU", reterr);
         if (r >= 0) /* the plan goes up: its first entity decides */
-            r = vcpu_map_check_plug(&domain->vcpus, &domain->vcpus.entities[plan->entities[0]],
-                                    reterr);
+            r = vcpu_map_check_plug(&domain->run->vcpus,
+                                    &domain->run->vcpus.entities[plan->entities[0]], reterr);
         return r;
     }
-    if (streq(domain->live->os.arch, "s390x")) /* its QEMU refuses every device_del of a CPU */
+    if (streq(domain->run->live->os.arch, "s390x")) /* its QEMU refuses every device_del of a CPU */
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
                             "vCPUs of domain '%s' cannot be removed while it runs: QEMU's s390x "
                             "machines have no CPU "
                             "hot-unplug; --config takes effect at its next start",
                             domain_name(domain));
-    if (domain->state == DOMAIN_PAUSED && !hotplug_is_pseries(domain->live))
+    if (domain->state == DOMAIN_PAUSED && !hotplug_is_pseries(domain->run->live))
         return error_report(
             reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
             "domain '%s' is paused, its guest can't release a vCPU; resume it first",
             domain_name(domain));
-    if (!domain->live->features.acpi && streq(domain->live->os.arch, "x86_64"))
+    if (!domain->run->live->features.acpi && streq(domain->run->live->os.arch, "x86_64"))
         return error_report(
             reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
             "domain '%s' runs without ACPI, its guest can't be asked to release a vCPU; "

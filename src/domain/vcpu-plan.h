@@ -5,7 +5,7 @@
 
 #include "domain/domain.h"
 
-/* Entities of one change, as indexes into domain->vcpus.entities. */
+/* Entities of one change, as indexes into domain->run->vcpus.entities. */
 typedef struct HotplugPlan {
     bool plug; /* else unplug */
     size_t *entities;

@@ -35,7 +35,7 @@ static void free_replies(ReplyPtr *replies, size_t n) {
 /* Sends one command per entity, pipelined. What could not be sent stays NULL. */
 static int send_all(Domain *domain, const HotplugPlan *plan, ReplyPtr *replies, Error **reterr) {
     for (size_t i = 0; i < plan->n_entities; i++) {
-        VcpuEntity *entity = &domain->vcpus.entities[plan->entities[i]];
+        VcpuEntity *entity = &domain->run->vcpus.entities[plan->entities[i]];
         const char *command = "device_del";
         json_object *arguments;
         int r;
@@ -51,7 +51,7 @@ static int send_all(Domain *domain, const HotplugPlan *plan, ReplyPtr *replies, 
         }
         if (!arguments)
             return error_no_memory(reterr);
-        r = monitor_send(domain->monitor, command, arguments, &replies[i]);
+        r = monitor_send(domain->run->monitor, command, arguments, &replies[i]);
         if (r < 0)
             return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
                                 "domain '%s': cannot send to QEMU: %s", domain_name(domain),
@@ -65,7 +65,7 @@ static int send_all(Domain *domain, const HotplugPlan *plan, ReplyPtr *replies, 
 static int collect(Domain *domain, ReplyPtr *replies, size_t n, const Removal *ids, Removal *added,
                    size_t *ret_n_added, Operation *operation, Error **reterr) {
     CLEANUP_ERROR Error *first = NULL;
-    unsigned online = domain_def_online_vcpus(domain->live);
+    unsigned online = domain_def_online_vcpus(domain->run->live);
     AuditRecords records = {0};
     size_t n_added = 0;
     uint64_t deadline;
@@ -106,11 +106,11 @@ static int collect(Domain *domain, ReplyPtr *replies, size_t n, const Removal *i
 }
 
 static int check_new_threads(Domain *domain, Error **reterr) {
-    const VcpuMap *map = &domain->vcpus;
+    const VcpuMap *map = &domain->run->vcpus;
 
-    for (unsigned id = 0; map->has_tids && id < map->n_vcpus && id < domain->live->n_vcpus_max;
+    for (unsigned id = 0; map->has_tids && id < map->n_vcpus && id < domain->run->live->n_vcpus_max;
          id++)
-        if (domain->live->vcpus[id].online && map->tids[id] == 0)
+        if (domain->run->live->vcpus[id].online && map->tids[id] == 0)
             return error_report(reterr, FROM_QEMU, ERROR_INTERNAL,
                                 "domain '%s': QEMU reports no thread for vCPU %u",
                                 domain_name(domain), id);
@@ -133,7 +133,7 @@ static int del_error(const Domain *domain, const MonitorReply *reply, Error **re
 static int check_del_replies(Domain *domain, ReplyPtr *replies, const Removal *removals, size_t n,
                              Error **reterr) {
     uint64_t deadline = deadline_in(COMMAND_USEC);
-    unsigned online = domain_def_online_vcpus(domain->live);
+    unsigned online = domain_def_online_vcpus(domain->run->live);
     AuditRecords records = {0};
     int result = 0;
 
@@ -141,7 +141,7 @@ static int check_del_replies(Domain *domain, ReplyPtr *replies, const Removal *r
         monitor_wait(replies[n - 1], deadline);
     for (size_t i = 0; i < n; i++) {
         int r = replies[i] ? monitor_wait(replies[i], deadline) : -ENOTCONN;
-        VcpuEntity *entity = vcpu_map_by_id(&domain->vcpus, removals[i].id);
+        VcpuEntity *entity = vcpu_map_by_id(&domain->run->vcpus, removals[i].id);
 
         if (r < 0) {
             if (result == 0)
@@ -175,7 +175,7 @@ static int run_unplug(Domain *domain, const HotplugPlan *plan, Operation *operat
         return error_no_memory(reterr);
     }
     r = send_all(domain, plan, replies, reterr);
-    monitor_flush(domain->monitor);
+    monitor_flush(domain->run->monitor);
     operation_step(operation, STEP_SENT);
     if (r >= 0)
         r = check_del_replies(domain, replies, removals, plan->n_entities, reterr);
@@ -204,7 +204,7 @@ static void roll_back(Domain *domain, const Removal *added, size_t n_added, size
         return;
     for (size_t i = 0; i < n_added; i++)
         list[i] = added[i].id;
-    r = hotplug_plan_ids(&domain->vcpus, false, list, n_added, &plan, &undo);
+    r = hotplug_plan_ids(&domain->run->vcpus, false, list, n_added, &plan, &undo);
     if (r >= 0 && n_added > 0)
         r = hotplug_preflight(domain, &plan, &undo);
     if (r >= 0 && n_added > 0)
@@ -219,7 +219,7 @@ static void roll_back(Domain *domain, const Removal *added, size_t n_added, size
             error,
             "%zu of %zu vCPU devices were added and could not all be removed again (%s), %u vCPUs "
             "are online now",
-            n_added, n, error_message(undo), domain_def_online_vcpus(domain->live));
+            n_added, n, error_message(undo), domain_def_online_vcpus(domain->run->live));
 }
 
 /* The ids of a plan's vCPUs. */
@@ -255,7 +255,7 @@ static int run_plug(Domain *domain, const HotplugPlan *plan, Operation *operatio
     }
     send_all(domain, plan, replies, &error);
     r = domain_query_vcpus(domain, &query, &refresh); /* answered after the last device_add */
-    monitor_flush(domain->monitor);
+    monitor_flush(domain->run->monitor);
     operation_step(operation, STEP_SENT);
     collect(domain, replies, plan->n_entities, ids, added, &n_added, operation,
             error ? NULL : &error);
@@ -285,9 +285,9 @@ static int run_plug(Domain *domain, const HotplugPlan *plan, Operation *operatio
 void hotplug_save(Domain *domain, const Operation *operation) {
     CLEANUP_ERROR Error *error = NULL;
 
-    if (!domain->live)
+    if (!domain->run)
         return;
-    domain->live->vcpus_individual = true;
+    domain->run->live->vcpus_individual = true;
     if (driver_save_status(domain, &error) < 0)
         log_warning("domain '%s': cannot save its status, ignoring: %s", domain_name(domain),
                     error_message(error));
@@ -311,8 +311,8 @@ static int tune_boot_vcpus(Domain *domain, Error **reterr) {
     CLEANUP_BITMAP Bitmap *vcpus = bitmap_new();
     int r;
 
-    for (unsigned id = 0; vcpus && id < domain->live->n_vcpus_max; id++)
-        if (domain->live->vcpus[id].online && bitmap_set(vcpus, id) < 0)
+    for (unsigned id = 0; vcpus && id < domain->run->live->n_vcpus_max; id++)
+        if (domain->run->live->vcpus[id].online && bitmap_set(vcpus, id) < 0)
             return error_no_memory(reterr);
     if (!vcpus)
         return error_no_memory(reterr);
@@ -322,20 +322,20 @@ static int tune_boot_vcpus(Domain *domain, Error **reterr) {
 
 int hotplug_boot(Domain *domain, Error **reterr) {
     CLEANUP(hotplug_plan_done) HotplugPlan plan = {.plug = true};
-    unsigned n = domain->live->n_vcpus_max;
+    unsigned n = domain->run->live->n_vcpus_max;
     CLEANUP_FREE VcpuDef *wanted = calloc(n + 1, sizeof(VcpuDef));
     int r;
 
     if (!wanted)
         return error_no_memory(reterr);
-    memcpy(wanted, domain->live->vcpus, n * sizeof(VcpuDef));
+    memcpy(wanted, domain->run->live->vcpus, n * sizeof(VcpuDef));
     r = domain_refresh_vcpus(domain, reterr);
     if (r >= 0)
-        r = hotplug_check_def(&domain->vcpus, wanted, n, reterr);
+        r = hotplug_check_def(&domain->run->vcpus, wanted, n, reterr);
     if (r >= 0)
-        r = vcpu_map_check_boot(&domain->vcpus, wanted, n, reterr);
+        r = vcpu_map_check_boot(&domain->run->vcpus, wanted, n, reterr);
     if (r >= 0)
-        r = hotplug_plan_boot(&domain->vcpus, wanted, n, &plan, reterr);
+        r = hotplug_plan_boot(&domain->run->vcpus, wanted, n, &plan, reterr);
     if (r >= 0)
         r = tune_boot_vcpus(domain, reterr);
     if (r < 0)

@@ -41,38 +41,39 @@ static bool frontend_open(json_object *list, const char *alias) {
 static void set_connected(Domain *domain, bool connected, int reason) {
     const DriverEvents *events = domain->driver->events;
 
-    if (agent_is_connected(domain->agent) == connected)
+    if (agent_is_connected(domain->run->agent) == connected)
         return;
-    agent_set_connected(domain->agent, connected);
+    agent_set_connected(domain->run->agent, connected);
     if (events && events->agent_lifecycle)
         events->agent_lifecycle(domain, connected, reason, domain->driver->userdata);
 }
 
 int driver_agent_open(Domain *domain, Error **reterr) {
-    const ChardevDef *channel = find_channel(domain->live);
+    const ChardevDef *channel = find_channel(domain->run->live);
     json_object *list = NULL;
     int r;
 
-    agent_free(TAKE_PTR(domain->agent));
+    agent_free(TAKE_PTR(domain->run->agent));
     if (!channel)
         return 0;
-    r = agent_new(channel->source.path, domain_name(domain), &domain->agent);
+    r = agent_new(channel->source.path, domain_name(domain), &domain->run->agent);
     if (r < 0)
         return error_system(reterr, FROM_QEMU, r, "cannot use the agent's channel '%s'",
                             channel->source.path);
-    agent_set_connected(domain->agent, false);
-    r = monitor_run(domain->monitor, "query-chardev", NULL, deadline_in(QUERY_USEC), &list, reterr);
-    if (r >= 0 && domain->agent && channel->alias && frontend_open(list, channel->alias))
+    agent_set_connected(domain->run->agent, false);
+    r = monitor_run(domain->run->monitor, "query-chardev", NULL, deadline_in(QUERY_USEC), &list,
+                    reterr);
+    if (r >= 0 && domain->run->agent && channel->alias && frontend_open(list, channel->alias))
         set_connected(domain, true, AGENT_REASON_DOMAIN_STARTED);
     json_object_put(list);
     return r < 0 ? r : 0;
 }
 
 void driver_agent_event(Domain *domain, json_object *data) {
-    const ChardevDef *channel = find_channel(domain->live);
+    const ChardevDef *channel = find_channel(domain->run->live);
     json_object *id = NULL, *open = NULL;
 
-    if (!domain->agent || !channel || !json_object_object_get_ex(data, "id", &id) ||
+    if (!domain->run->agent || !channel || !json_object_object_get_ex(data, "id", &id) ||
         !json_object_object_get_ex(data, "open", &open) ||
         !streq_ptr(json_object_get_string(id), channel->alias))
         return;
@@ -84,10 +85,10 @@ static int get_agent(Domain *domain, Error **reterr) {
 
     if (r < 0)
         return r;
-    if (!domain->agent)
+    if (!domain->run->agent)
         return error_report(reterr, FROM_QEMU, ERROR_ARGUMENT_UNSUPPORTED,
                             "QEMU guest agent is not configured");
-    if (!agent_is_connected(domain->agent))
+    if (!agent_is_connected(domain->run->agent))
         return error_report(reterr, FROM_QEMU, ERROR_AGENT_UNRESPONSIVE,
                             "QEMU guest agent is not connected");
     if (domain->state != DOMAIN_RUNNING)
@@ -100,19 +101,19 @@ int driver_agent_command(Domain *domain, const char *command, int timeout, char 
                          Error **reterr) {
     int r = get_agent(domain, reterr);
 
-    return r < 0 ? r : agent_command(domain->agent, command, timeout, ret, reterr);
+    return r < 0 ? r : agent_command(domain->run->agent, command, timeout, ret, reterr);
 }
 
 int driver_agent_vcpus(Domain *domain, AgentVcpus *ret, Error **reterr) {
     int r = get_agent(domain, reterr);
 
-    return r < 0 ? r : agent_get_vcpus(domain->agent, ret, reterr);
+    return r < 0 ? r : agent_get_vcpus(domain->run->agent, ret, reterr);
 }
 
 int driver_agent_change(Domain *domain, AgentVcpus *vcpus, Error **reterr) {
     int r = get_agent(domain, reterr);
 
-    return r < 0 ? r : agent_set_vcpus(domain->agent, vcpus, reterr);
+    return r < 0 ? r : agent_set_vcpus(domain->run->agent, vcpus, reterr);
 }
 
 int driver_agent_set_count(Domain *domain, unsigned count, Error **reterr) {

@@ -26,9 +26,9 @@ static void reconcile(void *userdata) {
 static int on_settled(sd_event_source *source, uint64_t usec, void *userdata) {
     Domain *domain = userdata;
 
-    if (!domain->limits || !domain->driver || domain->driver->stopping)
+    if (!domain->run || !domain->run->limits || !domain->driver || domain->driver->stopping)
         return 0;
-    domain->limits->settle = sd_event_source_disable_unref(domain->limits->settle);
+    domain->run->limits->settle = sd_event_source_disable_unref(domain->run->limits->settle);
     log_debug("domain '%s': a sign of drift", domain_name(domain));
     if (fiber_start("reconcile", reconcile, domain_ref(domain)) < 0)
         domain_unref(domain);
@@ -36,7 +36,7 @@ static int on_settled(sd_event_source *source, uint64_t usec, void *userdata) {
 }
 
 static void sign_of(Domain *domain) {
-    Limits *limits = domain->limits;
+    Limits *limits = domain->run->limits;
 
     if (limits && !limits->settle)
         sd_event_add_time_relative(fiber_event(), &limits->settle, CLOCK_MONOTONIC, SETTLE_USEC, 0,
@@ -90,7 +90,7 @@ static void forget(Watches *watches, int watch) {
 
 static void on_event(Driver *driver, const struct inotify_event *event) {
     for (Domain *domain = driver->domains; domain; domain = domain->next) {
-        Limits *limits = domain->limits;
+        Limits *limits = domain->run ? domain->run->limits : NULL;
 
         if (!limits || (!(event->mask & IN_Q_OVERFLOW) && !has(&limits->watches, event->wd)))
             continue;

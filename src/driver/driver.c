@@ -146,7 +146,7 @@ Domain *driver_find_name(Driver *driver, const char *name, Error **reterr) {
 
 Domain *driver_find_id(Driver *driver, int id, Error **reterr) {
     for (Domain *domain = driver->domains; domain; domain = domain->next)
-        if (domain->id == id && id > 0)
+        if (domain->run && domain->run->id == id)
             return domain;
     error_report(reterr, FROM_QEMU, ERROR_NO_DOMAIN, "no domain with matching id %d", id);
     return NULL;
@@ -188,7 +188,7 @@ void driver_emit_lifecycle(Domain *domain, LifecycleEvent event, int detail) {
 void driver_tell_drift(Domain *domain, unsigned n, const char *text) {
     Driver *driver = domain->driver;
 
-    domain->n_drifts += n;
+    domain->run->n_drifts += n;
     log_warning(
         "domain '%s': %u settings of its threads were changed by somebody else and are mended: %s",
         domain_name(domain), n, text);
@@ -357,7 +357,7 @@ int driver_undefine(Domain *domain, Error **reterr) {
             unlink(autostart);
             domain->autostart = false;
             driver_emit_lifecycle(domain, EVENT_UNDEFINED, 0);
-            if (domain->live) {
+            if (domain->run) {
                 domain_def_free(TAKE_PTR(domain->config));
             } else {
                 /* config stays with the object until its last user has gone */
@@ -402,7 +402,7 @@ int driver_create_xml(Driver *driver, const char *xml, bool paused, Domain **ret
         driver_list_remove(domain);
         return r;
     }
-    if (domain->live)
+    if (domain->run)
         domain_def_free(TAKE_PTR(domain->config));
     driver_save_status(domain, NULL);
     *ret = TAKE_PTR(domain);
@@ -429,7 +429,7 @@ int driver_set_autostart(Domain *domain, bool yes, Error **reterr) {
 int driver_dump_xml(Domain *domain, unsigned flags, char **ret, Error **reterr) {
     bool inactive = (flags & 2) && domain->config;
     const DomainDef *def = inactive ? domain->config : domain_def(domain);
-    DomainFormatParams params = {.id = !inactive && domain->live && !(flags & 2) ? domain->id : 0};
+    DomainFormatParams params = {.id = domain->run && !(flags & 2) ? domain->run->id : 0};
 
     return domain_format(def, &params, ret) < 0 ? error_no_memory(reterr) : 0;
 }
@@ -480,7 +480,7 @@ static void autostart_all(Driver *driver) {
     for (domain = driver->domains; domain; domain = domain->next) {
         CLEANUP_ERROR Error *error = NULL;
 
-        if (domain->autostart && !domain->live && driver_start(domain, false, &error) < 0)
+        if (domain->autostart && !domain->run && driver_start(domain, false, &error) < 0)
             log_warning("domain '%s' cannot be autostarted: %s", domain_name(domain),
                         error_message(error));
     }

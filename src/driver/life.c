@@ -21,12 +21,12 @@
 /* ---- the end of a QEMU ---- */
 
 static void remove_run_files(Domain *domain) {
-    CLEANUP_FREE char *status = driver_status_path(domain->driver, domain->live->name);
+    CLEANUP_FREE char *status = driver_status_path(domain->driver, domain->run->live->name);
 
     if (status)
         unlink(status);
-    if (domain->monitor_path)
-        unlink(domain->monitor_path);
+    if (domain->run->monitor_path)
+        unlink(domain->run->monitor_path);
 }
 
 /* libvirt's words for it (its src/qemu/qemu_process.c names them in the stop record). */
@@ -45,34 +45,30 @@ static const char *audit_reason(int reason) {
 }
 
 void driver_stop(Domain *domain, int reason, int stopped_detail) {
-    domain->stopping = true;
-    domain->pid_watch = sd_event_source_disable_unref(domain->pid_watch);
-    qemu_process_kill(&domain->pid, KILL_GRACE_USEC);
-    fiber_cond_broadcast(&domain->evidence);
-    monitor_free(TAKE_PTR(domain->monitor));
-    agent_free(TAKE_PTR(domain->agent));
-    if (!domain->limits && domain->live) /* it ended before it was found again */
-        limits_resume(domain, domain->found.partition, domain->found.group, domain->found.machine,
-                      NULL);
+    DomainRun *run = domain->run;
+    bool transient;
+
+    run->stopping = true;
+    run->pid_watch = sd_event_source_disable_unref(run->pid_watch);
+    qemu_process_kill(&run->pid, KILL_GRACE_USEC);
+    fiber_cond_broadcast(&run->removals.evidence);
+    monitor_free(TAKE_PTR(run->monitor));
+    agent_free(TAKE_PTR(run->agent));
+    if (!run->limits) /* it ended before it was found again */
+        limits_resume(domain, run->found.partition, run->found.group, run->found.machine, NULL);
     limits_end(domain);
     audit_domain_stop(domain, audit_reason(reason));
     driver_fail_operations(domain, "the domain stopped");
     remove_run_files(domain);
-    vcpu_map_done(&domain->vcpus);
-    iothread_list_done(&domain->iothreads);
-    qemu_caps_unref(TAKE_PTR(domain->caps));
     domain_set_state(domain, DOMAIN_SHUTOFF, reason);
-    domain->id = -1; /* libvirt's STOPPED carries id -1 */
+    run->id = -1; /* libvirt's STOPPED carries id -1 */
     driver_emit_lifecycle(domain, EVENT_STOPPED, stopped_detail);
-    if (domain->config) {
-        domain_def_free(TAKE_PTR(domain->live));
-    } else {
-        domain->config = TAKE_PTR(domain->live); /* a name for those who still hold it */
+    transient = !domain->config;
+    if (transient)
+        domain->config = TAKE_PTR(run->live); /* a name for those who still hold it */
+    domain->run = domain_run_free(run);
+    if (transient)
         driver_list_remove(domain);
-    }
-    domain->pid = (QemuPid){0};
-    domain->guest_shutdown = domain->rebooting = domain->stopping = domain->vcpu_was_removed =
-        false;
 }
 
 /* Monitor or process went away without being asked to. */
@@ -82,20 +78,21 @@ static void gone(void *userdata) {
     DomainJob job;
     bool restart;
 
-    fiber_cond_broadcast(&domain->evidence);
+    if (domain->run)
+        fiber_cond_broadcast(&domain->run->removals.evidence);
     if (domain_job_begin(domain, &job, "clean-up after QEMU's end", &error) < 0) {
         log_warning("domain '%s': %s", domain_name(domain), error_message(error));
         return;
     }
-    if (!domain->live ||
-        (domain->monitor && monitor_is_open(domain->monitor) && qemu_process_alive(&domain->pid))) {
+    if (!domain->run || (domain->run->monitor && monitor_is_open(domain->run->monitor) &&
+                         qemu_process_alive(&domain->run->pid))) {
         domain_job_end(domain, &job);
         return;
     }
-    restart = domain->guest_shutdown && domain->live->on_poweroff == LIFECYCLE_RESTART;
+    restart = domain->run->guest_shutdown && domain->run->live->on_poweroff == LIFECYCLE_RESTART;
     log_info("domain '%s': QEMU ended%s", domain_name(domain),
-             domain->guest_shutdown ? " after the guest's shutdown" : " unexpectedly");
-    if (domain->guest_shutdown)
+             domain->run->guest_shutdown ? " after the guest's shutdown" : " unexpectedly");
+    if (domain->run->guest_shutdown)
         driver_stop(domain, SHUTOFF_SHUTDOWN, STOPPED_SHUTDOWN);
     else
         driver_stop(domain, SHUTOFF_CRASHED, STOPPED_FAILED);
@@ -106,7 +103,7 @@ static void gone(void *userdata) {
 }
 
 static void start_gone(Domain *domain) {
-    if (domain->stopping || !domain->live)
+    if (!domain->run || domain->run->stopping)
         return;
     domain_ref(domain);
     if (fiber_start("gone", gone, domain) < 0)
@@ -133,8 +130,8 @@ static void trace_line(Monitor *monitor, char direction, const char *text, size_
 
 int driver_handshake(Domain *domain, uint64_t deadline, Error **reterr) {
     if (domain->driver->tracing)
-        monitor_set_trace(domain->monitor, trace_line, domain);
-    return monitor_handshake(domain->monitor, deadline, reterr);
+        monitor_set_trace(domain->run->monitor, trace_line, domain);
+    return monitor_handshake(domain->run->monitor, deadline, reterr);
 }
 
 void driver_set_trace(Driver *driver, bool on) {
@@ -142,8 +139,8 @@ void driver_set_trace(Driver *driver, bool on) {
         return;
     driver->tracing = on;
     for (Domain *domain = driver->domains; domain; domain = domain->next)
-        if (domain->monitor)
-            monitor_set_trace(domain->monitor, on ? trace_line : NULL, domain);
+        if (domain->run && domain->run->monitor)
+            monitor_set_trace(domain->run->monitor, on ? trace_line : NULL, domain);
 }
 
 /* ---- events ---- */
@@ -161,10 +158,10 @@ static void finish_reboot(void *userdata) {
     action = json_object_new_object();
     json_object_object_add(action, "shutdown", json_object_new_string("poweroff"));
     if (domain_check_active(domain, NULL) >= 0 &&
-        (monitor_run(domain->monitor, "system_reset", NULL, deadline, NULL, &error) < 0 ||
-         monitor_run(domain->monitor, "set-action", json_object_get(action), deadline, NULL,
+        (monitor_run(domain->run->monitor, "system_reset", NULL, deadline, NULL, &error) < 0 ||
+         monitor_run(domain->run->monitor, "set-action", json_object_get(action), deadline, NULL,
                      &error) < 0 ||
-         monitor_run(domain->monitor, "cont", NULL, deadline, NULL, &error) < 0))
+         monitor_run(domain->run->monitor, "cont", NULL, deadline, NULL, &error) < 0))
         log_warning("domain '%s': reboot failed: %s", domain_name(domain), error_message(error));
     json_object_put(action);
     domain_job_end(domain, &job);
@@ -173,17 +170,17 @@ static void finish_reboot(void *userdata) {
 static void on_shutdown_event(Domain *domain, json_object *data) {
     json_object *guest = NULL;
 
-    if (domain->stopping) /* our own doing */
+    if (domain->run->stopping) /* our own doing */
         return;
-    if (domain->rebooting) {
-        domain->rebooting = false;
+    if (domain->run->rebooting) {
+        domain->run->rebooting = false;
         domain_ref(domain);
         if (fiber_start("reboot", finish_reboot, domain) < 0)
             domain_unref(domain);
         return;
     }
     json_object_object_get_ex(data, "guest", &guest);
-    domain->guest_shutdown = true;
+    domain->run->guest_shutdown = true;
     domain_set_state(domain, DOMAIN_SHUTTING_DOWN, 0);
     driver_emit_lifecycle(domain, EVENT_SHUTDOWN,
                           guest && json_object_get_boolean(guest) ? 1 /* guest */ : 2 /* host */);
@@ -194,7 +191,7 @@ static void on_event(Monitor *monitor, const char *name, json_object *data, int6
     Domain *domain = userdata;
     Driver *driver = domain->driver;
 
-    if (!driver || !domain->live)
+    if (!driver || !domain->run)
         return;
     if (driver->events && driver->events->monitor_event)
         driver->events->monitor_event(domain, name, data, seconds, microseconds, driver->userdata);
@@ -223,10 +220,10 @@ static void on_event(Monitor *monitor, const char *name, json_object *data, int6
 const MonitorOps driver_monitor_ops = {.event = on_event, .closed = on_monitor_closed};
 
 int driver_watch(Domain *domain, Error **reterr) {
-    int r = qemu_process_watch(&domain->pid, on_exit_watch, domain, &domain->pid_watch);
+    int r = qemu_process_watch(&domain->run->pid, on_exit_watch, domain, &domain->run->pid_watch);
 
     return r < 0 ? error_system(reterr, FROM_QEMU, r, "cannot watch QEMU's process %d",
-                                (int)domain->pid.pid)
+                                (int)domain->run->pid.pid)
                  : 0;
 }
 
@@ -235,14 +232,14 @@ int driver_watch(Domain *domain, Error **reterr) {
 static bool is_alive(void *userdata) {
     const Domain *domain = userdata;
 
-    return qemu_process_alive(&domain->pid);
+    return qemu_process_alive(&domain->run->pid);
 }
 
 /* Host ttys of pty devices, for the XML (ttyconsole reads them there). */
 static void read_ptys(Domain *domain) {
     json_object *list = NULL;
 
-    if (monitor_run(domain->monitor, "query-chardev", NULL, deadline_in(COMMAND_USEC), &list,
+    if (monitor_run(domain->run->monitor, "query-chardev", NULL, deadline_in(COMMAND_USEC), &list,
                     NULL) < 0)
         return;
     for (size_t i = 0;
@@ -257,8 +254,8 @@ static void read_ptys(Domain *domain) {
         value = json_object_get_string(file);
         if (!name || !value || strncmp(name, "char", 4) != 0 || strncmp(value, "pty:", 4) != 0)
             continue;
-        for (size_t k = 0; domain->live && k < domain->live->n_chardevs; k++) {
-            ChardevDef *chardev = &domain->live->chardevs[k];
+        for (size_t k = 0; domain->run && k < domain->run->live->n_chardevs; k++) {
+            ChardevDef *chardev = &domain->run->live->chardevs[k];
 
             if (chardev->source.type == CHARDEV_PTY && chardev->alias &&
                 streq(chardev->alias, name + 4)) {
@@ -289,7 +286,7 @@ static int check_files(const DomainDef *def, Error **reterr) {
 
 /* Appends the end of QEMU's log to an error of a start. */
 static void add_log_tail(Domain *domain, off_t offset, Error **error) {
-    CLEANUP_FREE char *tail = qemu_log_tail(domain->log_path, offset, LOG_TAIL_BYTES);
+    CLEANUP_FREE char *tail = qemu_log_tail(domain->run->log_path, offset, LOG_TAIL_BYTES);
     CLEANUP_FREE char *cause = strdup(error_message(*error));
 
     if (tail && *tail)
@@ -305,8 +302,8 @@ static int bring_up(Domain *domain, Error **reterr) {
     uint64_t deadline = deadline_in(CONNECT_USEC);
     int r;
 
-    r = monitor_connect(domain->monitor_path, domain_name(domain), &driver_monitor_ops, domain,
-                        is_alive, deadline, &domain->monitor, reterr);
+    r = monitor_connect(domain->run->monitor_path, domain_name(domain), &driver_monitor_ops, domain,
+                        is_alive, deadline, &domain->run->monitor, reterr);
     if (r >= 0)
         r = driver_handshake(domain, deadline, reterr);
     if (r >= 0)
@@ -332,64 +329,59 @@ static int prepare(Domain *domain, char ***ret_argv, Error **reterr) {
     QemuCommandParams params;
     int r;
 
-    r = check_files(domain->live, reterr);
+    r = check_files(domain->run->live, reterr);
     if (r < 0)
         return r;
-    r = qemu_caps_get(driver->caps, domain->live->emulator, &domain->caps, reterr);
+    r = qemu_caps_get(driver->caps, domain->run->live->emulator, &domain->run->caps, reterr);
     if (r < 0)
         return r;
-    free(domain->monitor_path);
-    free(domain->log_path);
-    domain->monitor_path = strf("%s/domains/%d.monitor", driver->paths.run, domain->id);
-    domain->log_path = strf("%s/qemu/%s.log", driver->paths.log, domain->live->name);
-    if (!channels || !domain->monitor_path || !domain->log_path)
+    domain->run->monitor_path = strf("%s/domains/%d.monitor", driver->paths.run, domain->run->id);
+    domain->run->log_path = strf("%s/qemu/%s.log", driver->paths.log, domain->run->live->name);
+    if (!channels || !domain->run->monitor_path || !domain->run->log_path)
         return error_no_memory(reterr);
-    r = qemu_assign_aliases(domain->live, channels);
+    r = qemu_assign_aliases(domain->run->live, channels);
     if (r < 0)
         return error_no_memory(reterr);
     params = (QemuCommandParams){
-        .def = domain->live, .caps = domain->caps, .channel_dir = channels};
+        .def = domain->run->live, .caps = domain->run->caps, .channel_dir = channels};
     return qemu_command_line(&params, ret_argv, reterr);
 }
 
 /* Undoes a start that failed. */
 static void abandon_start(Domain *domain) {
-    domain->stopping = true;
-    domain->pid_watch = sd_event_source_disable_unref(domain->pid_watch);
-    if (domain->pid.pid > 0)
-        qemu_process_kill(&domain->pid, 0);
-    monitor_free(TAKE_PTR(domain->monitor));
-    agent_free(TAKE_PTR(domain->agent));
-    if (domain->monitor_path)
-        unlink(domain->monitor_path);
+    DomainRun *run = domain->run;
+
+    run->stopping = true;
+    run->pid_watch = sd_event_source_disable_unref(run->pid_watch);
+    if (run->pid.pid > 0)
+        qemu_process_kill(&run->pid, 0);
+    monitor_free(TAKE_PTR(run->monitor));
+    agent_free(TAKE_PTR(run->agent));
+    if (run->monitor_path)
+        unlink(run->monitor_path);
     limits_end(domain);
-    vcpu_map_done(&domain->vcpus);
-    iothread_list_done(&domain->iothreads);
-    qemu_caps_unref(TAKE_PTR(domain->caps));
-    domain_def_free(TAKE_PTR(domain->live));
-    domain->pid = (QemuPid){0};
-    domain->id = -1;
-    domain->stopping = false;
+    domain->run = domain_run_free(run);
     domain_set_state(domain, DOMAIN_SHUTOFF, SHUTOFF_FAILED);
 }
 
 static int spawn(Domain *domain, char **argv, Error **reterr) {
     CLEANUP_ERROR Error *error = NULL;
     struct stat info;
-    off_t offset = stat(domain->log_path, &info) == 0 ? info.st_size : 0;
+    off_t offset = stat(domain->run->log_path, &info) == 0 ? info.st_size : 0;
     CLEANUP_CLOSE int listener = -1;
-    int r = monitor_listen(domain->monitor_path, &listener, reterr);
+    int r = monitor_listen(domain->run->monitor_path, &listener, reterr);
 
     if (r >= 0)
-        r = qemu_process_spawn(argv, domain->log_path, listener, domain->monitor_path, &domain->pid,
-                               reterr);
+        r = qemu_process_spawn(argv, domain->run->log_path, listener, domain->run->monitor_path,
+                               &domain->run->pid, reterr);
     if (r < 0)
         return r;
     close(TAKE_FD(listener)); /* so that QEMU's end is seen */
     r = bring_up(domain, &error);
     if (r >= 0)
         return 0;
-    if (!qemu_process_alive(&domain->pid) || !domain->monitor || !monitor_is_open(domain->monitor))
+    if (!qemu_process_alive(&domain->run->pid) || !domain->run->monitor ||
+        !monitor_is_open(domain->run->monitor))
         add_log_tail(domain, offset, &error);
     return error_propagate(reterr, TAKE_PTR(error));
 }
@@ -397,7 +389,7 @@ static int spawn(Domain *domain, char **argv, Error **reterr) {
 /* placement='auto': the nodes that numad advises, for the CPUs, the memory, or both. A <vcpu>
  * placed so places memory that nothing else is said of, as in libvirt. */
 static int place(Domain *domain, Error **reterr) {
-    DomainDef *live = domain->live;
+    DomainDef *live = domain->run->live;
     CLEANUP_BITMAP Bitmap *nodes = NULL;
     int r;
 
@@ -429,16 +421,18 @@ int driver_place(DomainDef *live, const Bitmap *nodes, Error **reterr) {
 }
 
 static int start_locked(Domain *domain, bool paused, Error **reterr) {
+    DomainDef *live;
     char **argv = NULL;
     int r;
 
-    if (domain->live)
+    if (domain->run)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                             "domain is already running");
-    domain->live = domain_def_copy(domain->config);
-    if (!domain->live)
+    live = domain_def_copy(domain->config);
+    if (live)
+        domain->run = domain_run_new(domain->driver->next_id++, live);
+    if (!domain->run)
         return error_no_memory(reterr);
-    domain->id = domain->driver->next_id++;
     domain_set_state(domain, DOMAIN_PAUSED, PAUSED_STARTING_UP);
     r = place(domain, reterr);
     if (r >= 0)
@@ -449,7 +443,8 @@ static int start_locked(Domain *domain, bool paused, Error **reterr) {
     if (r >= 0) /* before the guest does anything */
         r = audit_domain_start(domain, true, reterr);
     if (r >= 0 && !paused)
-        r = monitor_run(domain->monitor, "cont", NULL, deadline_in(COMMAND_USEC), NULL, reterr);
+        r = monitor_run(domain->run->monitor, "cont", NULL, deadline_in(COMMAND_USEC), NULL,
+                        reterr);
     if (r < 0) {
         audit_domain_start(domain, false, NULL);
         abandon_start(domain);
@@ -485,21 +480,26 @@ int driver_start(Domain *domain, bool paused, Error **reterr) {
 
 int driver_destroy(Domain *domain, bool graceful, Error **reterr) {
     DomainJob job;
+    QemuPid pid;
     int r;
 
-    if (!domain->live)
+    if (!domain->run)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is not running");
-    /* Whoever holds the job may be waiting for this QEMU: end it first, then queue. */
-    domain->stopping = true;
-    if (domain->pid.pid > 0)
-        qemu_process_kill(&domain->pid, graceful ? 15 * USEC_PER_SEC : KILL_GRACE_USEC);
-    fiber_cond_broadcast(&domain->evidence);
+    /* Whoever holds the job may be waiting for this QEMU: end it first, then queue. The run may be
+     * gone after the wait, so the kill has a pid of its own. */
+    domain->run->stopping = true;
+    pid = domain->run->pid;
+    if (pid.pid > 0)
+        qemu_process_kill(&pid, graceful ? 15 * USEC_PER_SEC : KILL_GRACE_USEC);
+    if (domain->run)
+        fiber_cond_broadcast(&domain->run->removals.evidence);
     r = domain_job_begin(domain, &job, "destroy", reterr);
     if (r < 0) {
-        domain->stopping = false;
+        if (domain->run)
+            domain->run->stopping = false;
         return r;
     }
-    if (domain->live)
+    if (domain->run)
         driver_stop(domain, SHUTOFF_DESTROYED, STOPPED_DESTROYED);
     domain_job_end(domain, &job);
     return 0;
@@ -516,7 +516,8 @@ static int simple_command(Domain *domain, const char *what, const char *command,
     if (r >= 0 && streq(command, "system_reset"))
         r = domain_check_survives(domain, "reset the guest", reterr);
     if (r >= 0)
-        r = monitor_run(domain->monitor, command, NULL, deadline_in(COMMAND_USEC), NULL, reterr);
+        r = monitor_run(domain->run->monitor, command, NULL, deadline_in(COMMAND_USEC), NULL,
+                        reterr);
     domain_job_end(domain, &job);
     return r;
 }
@@ -548,12 +549,12 @@ int driver_reboot(Domain *domain, Error **reterr) {
     if (r < 0)
         json_object_put(action);
     else
-        r = monitor_run(domain->monitor, "set-action", action, deadline_in(COMMAND_USEC), NULL,
+        r = monitor_run(domain->run->monitor, "set-action", action, deadline_in(COMMAND_USEC), NULL,
                         reterr);
     if (r >= 0) {
-        domain->rebooting = true;
-        r = monitor_run(domain->monitor, "system_powerdown", NULL, deadline_in(COMMAND_USEC), NULL,
-                        reterr);
+        domain->run->rebooting = true;
+        r = monitor_run(domain->run->monitor, "system_powerdown", NULL, deadline_in(COMMAND_USEC),
+                        NULL, reterr);
     }
     domain_job_end(domain, &job);
     return r;
@@ -567,9 +568,9 @@ static int set_running(Domain *domain, bool run, Error **reterr) {
         return r;
     r = domain_check_active(domain, reterr);
     if (r >= 0 && (domain->state == DOMAIN_RUNNING) != run) {
-        r = monitor_run(domain->monitor, run ? "cont" : "stop", NULL, deadline_in(COMMAND_USEC),
-                        NULL, reterr);
-        if (r >= 0 && domain->live) {
+        r = monitor_run(domain->run->monitor, run ? "cont" : "stop", NULL,
+                        deadline_in(COMMAND_USEC), NULL, reterr);
+        if (r >= 0 && domain->run) {
             domain_set_state(domain, run ? DOMAIN_RUNNING : DOMAIN_PAUSED,
                              run ? RUNNING_UNPAUSED : PAUSED_USER);
             driver_save_status(domain, NULL);
@@ -597,12 +598,13 @@ int driver_monitor_command(Domain *domain, const char *command, bool hmp, char *
     if (r < 0)
         return r;
     if (!hmp)
-        return monitor_passthrough(domain->monitor, command, deadline, ret, reterr);
+        return monitor_passthrough(domain->run->monitor, command, deadline, ret, reterr);
     arguments = json_object_new_object();
     if (!arguments)
         return error_no_memory(reterr);
     json_object_object_add(arguments, "command-line", json_object_new_string(command));
-    r = monitor_run(domain->monitor, "human-monitor-command", arguments, deadline, &value, reterr);
+    r = monitor_run(domain->run->monitor, "human-monitor-command", arguments, deadline, &value,
+                    reterr);
     if (r < 0)
         return r;
     *ret = strdup(json_object_is_type(value, json_type_string) ? json_object_get_string(value)

@@ -46,22 +46,23 @@ static char *status_text(const Domain *domain, const char *xml) {
     if (!out)
         return NULL;
     fprintf(out, "<domstatus state='%d' reason='%d' pid='%d' start='%llu' id='%d' removed='%d'>\n",
-            domain->state, domain->reason, (int)domain->pid.pid,
-            (unsigned long long)domain->pid.start_time, domain->id, domain->vcpu_was_removed);
+            domain->state, domain->reason, (int)domain->run->pid.pid,
+            (unsigned long long)domain->run->pid.start_time, domain->run->id,
+            domain->run->vcpu_was_removed);
     fputs("  <monitor", out);
-    write_attribute(out, "path", domain->monitor_path);
+    write_attribute(out, "path", domain->run->monitor_path);
     fputs("/>\n  <log", out);
-    write_attribute(out, "path", domain->log_path);
+    write_attribute(out, "path", domain->run->log_path);
     fputs("/>\n", out);
-    if (domain->limits && limits_partition(domain->limits)) {
+    if (domain->run->limits && limits_partition(domain->run->limits)) {
         fputs("  <limits", out);
-        write_attribute(out, "partition", limits_partition(domain->limits));
-        write_attribute(out, "group", limits_group(domain->limits));
-        write_attribute(out, "machine", limits_machine(domain->limits));
+        write_attribute(out, "partition", limits_partition(domain->run->limits));
+        write_attribute(out, "group", limits_group(domain->run->limits));
+        write_attribute(out, "machine", limits_machine(domain->run->limits));
         fputs("/>\n", out);
     }
-    if (domain->live->numatune.automatic && domain->live->numatune.nodes) {
-        CLEANUP_FREE char *nodes = bitmap_format(domain->live->numatune.nodes);
+    if (domain->run->live->numatune.automatic && domain->run->live->numatune.nodes) {
+        CLEANUP_FREE char *nodes = bitmap_format(domain->run->live->numatune.nodes);
 
         fputs("  <placement", out);
         write_attribute(out, "nodes", nodes);
@@ -76,13 +77,13 @@ int driver_save_status(Domain *domain, Error **reterr) {
     CLEANUP_BITMAP Bitmap *pending = NULL;
     int r;
 
-    if (!domain->live || !domain->driver)
+    if (!domain->run || !domain->driver)
         return 0;
-    path = driver_status_path(domain->driver, domain->live->name);
-    pending = vcpu_map_pending(&domain->vcpus);
-    r = domain_format(domain->live,
-                      &(DomainFormatParams){.id = domain->id, .indent = 2, .pending = pending},
-                      &xml);
+    path = driver_status_path(domain->driver, domain->run->live->name);
+    pending = vcpu_map_pending(&domain->run->vcpus);
+    r = domain_format(
+        domain->run->live,
+        &(DomainFormatParams){.id = domain_id(domain), .indent = 2, .pending = pending}, &xml);
     if (!path || !pending || r < 0)
         return error_no_memory(reterr);
     text = status_text(domain, xml);
@@ -144,6 +145,7 @@ static int read_placement(xmlNodePtr root, DomainDef *live, Error **reterr) {
 /* What the file says, without touching the world. */
 static int read_status(xmlNodePtr root, Domain *domain, Error **reterr) {
     xmlNodePtr node = child(root, "domain");
+    DomainDef *live = NULL;
     struct utsname host;
     DomainParseParams params = {.live = true};
     int r;
@@ -152,42 +154,46 @@ static int read_status(xmlNodePtr root, Domain *domain, Error **reterr) {
     params.default_arch = host.machine;
     if (!node)
         return error_report(reterr, FROM_DOMAIN, ERROR_XML, "no <domain> in the status file");
-    r = domain_parse_node(node, &params, &domain->live, reterr);
+    r = domain_parse_node(node, &params, &live, reterr);
     if (r < 0)
         return r;
-    if (read_pending(node, &domain->pending_removals) < 0)
+    domain->run = domain_run_new(0, live);
+    if (!domain->run)
         return error_no_memory(reterr);
-    domain->monitor_path = child_attribute(root, "monitor", "path");
-    domain->log_path = child_attribute(root, "log", "path");
-    if (!domain->monitor_path || !domain->log_path)
+    if (read_pending(node, &domain->run->pending_removals) < 0)
+        return error_no_memory(reterr);
+    domain->run->monitor_path = child_attribute(root, "monitor", "path");
+    domain->run->log_path = child_attribute(root, "log", "path");
+    if (!domain->run->monitor_path || !domain->run->log_path)
         return error_report(reterr, FROM_DOMAIN, ERROR_XML,
                             "no monitor or log path in the status file");
-    r = read_placement(root, domain->live, reterr);
+    r = read_placement(root, domain->run->live, reterr);
     if (r < 0)
         return r;
-    domain->found.partition = child_attribute(root, "limits", "partition");
-    domain->found.group = child_attribute(root, "limits", "group");
-    domain->found.machine = child_attribute(root, "limits", "machine");
+    domain->run->found.partition = child_attribute(root, "limits", "partition");
+    domain->run->found.group = child_attribute(root, "limits", "group");
+    domain->run->found.machine = child_attribute(root, "limits", "machine");
     domain->state = attribute(root, "state");
     domain->reason = attribute(root, "reason");
-    domain->id = attribute(root, "id");
-    domain->vcpu_was_removed = attribute(root, "removed");
-    domain->pid = (QemuPid){.pid = attribute(root, "pid"), .start_time = attribute(root, "start")};
-    if (domain->pid.pid <= 1 || domain->id <= 0)
+    domain->run->id = attribute(root, "id");
+    domain->run->vcpu_was_removed = attribute(root, "removed");
+    domain->run->pid = (QemuPid){.pid = attribute(root, "pid"),
+                                 .start_time = attribute(root, "start")};
+    if (domain->run->pid.pid <= 1 || domain->run->id <= 0)
         return error_report(reterr, FROM_DOMAIN, ERROR_XML,
                             "no usable pid or id in the status file");
     return 0;
 }
 
 static bool is_alive(void *userdata) {
-    return qemu_process_alive(&((const Domain *)userdata)->pid);
+    return qemu_process_alive(&((const Domain *)userdata)->run->pid);
 }
 
 /* QEMU's own word on whether it runs wins over the file's. */
 static void sync_run_state(Domain *domain) {
     json_object *value = NULL, *running = NULL;
 
-    if (monitor_run(domain->monitor, "query-status", NULL, deadline_in(COMMAND_USEC), &value,
+    if (monitor_run(domain->run->monitor, "query-status", NULL, deadline_in(COMMAND_USEC), &value,
                     NULL) < 0)
         return;
     if (json_object_object_get_ex(value, "running", &running)) {
@@ -203,17 +209,17 @@ static void sync_run_state(Domain *domain) {
 /* QEMU's own word on its IO threads wins: one may have been added or deleted right before the
  * daemon was killed. */
 static void align_iothreads(Domain *domain) {
-    DomainDef *live = domain->live;
+    DomainDef *live = domain->run->live;
 
     for (size_t i = live->n_iothreads; i-- > 0;)
-        if (!iothread_list_find(&domain->iothreads, live->iothreads[i].id)) {
+        if (!iothread_list_find(&domain->run->iothreads, live->iothreads[i].id)) {
             log_info("domain '%s': its IO thread %u is gone", domain_name(domain),
                      live->iothreads[i].id);
             domain_def_remove_iothread(live, live->iothreads[i].id);
         }
-    for (size_t i = 0; i < domain->iothreads.n; i++)
-        if (!domain_def_iothread(live, domain->iothreads.list[i].id))
-            domain_def_add_iothread(live, domain->iothreads.list[i].id);
+    for (size_t i = 0; i < domain->run->iothreads.n; i++)
+        if (!domain_def_iothread(live, domain->run->iothreads.list[i].id))
+            domain_def_add_iothread(live, domain->run->iothreads.list[i].id);
 }
 
 /* What an operation under way had not come to when the daemon was killed: cgroups of vCPUs that are
@@ -222,11 +228,11 @@ static void resume_limits(Domain *domain) {
     CLEANUP_BITMAP Bitmap *offline = bitmap_new();
     CLEANUP_ERROR Error *error = NULL;
     CLEANUP_FREE char *mended = NULL;
-    int r = limits_resume(domain, domain->found.partition, domain->found.group,
-                          domain->found.machine, &error);
+    int r = limits_resume(domain, domain->run->found.partition, domain->run->found.group,
+                          domain->run->found.machine, &error);
 
-    for (unsigned id = 0; offline && id < domain->live->n_vcpus_max; id++)
-        if (!domain->live->vcpus[id].online)
+    for (unsigned id = 0; offline && id < domain->run->live->n_vcpus_max; id++)
+        if (!domain->run->live->vcpus[id].online)
             bitmap_set(offline, id);
     if (r >= 0 && offline)
         limits_drop_vcpus(domain, offline);
@@ -246,30 +252,31 @@ static int reconnect(Domain *domain, Error **reterr) {
 
     if (!channels)
         return error_no_memory(reterr);
-    if (!qemu_process_alive(&domain->pid))
+    if (!qemu_process_alive(&domain->run->pid))
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
-                            "its QEMU (process %d) has ended", (int)domain->pid.pid);
-    r = monitor_connect(domain->monitor_path, domain_name(domain), &driver_monitor_ops, domain,
-                        is_alive, deadline, &domain->monitor, reterr);
+                            "its QEMU (process %d) has ended", (int)domain->run->pid.pid);
+    r = monitor_connect(domain->run->monitor_path, domain_name(domain), &driver_monitor_ops, domain,
+                        is_alive, deadline, &domain->run->monitor, reterr);
     if (r >= 0)
         r = driver_handshake(domain, deadline, reterr);
-    if (r >= 0 && qemu_assign_aliases(domain->live, channels) < 0)
+    if (r >= 0 && qemu_assign_aliases(domain->run->live, channels) < 0)
         r = error_no_memory(reterr);
     if (r >= 0)
         r = driver_watch(domain, reterr);
     if (r >= 0)
         r = driver_agent_open(domain, reterr);
     qemu_caps_unref(
-        TAKE_PTR(domain->caps)); /* what the map is built by; without them it is a guess */
-    qemu_caps_get(domain->driver->caps, domain->live->emulator, &domain->caps, NULL);
+        TAKE_PTR(domain->run->caps)); /* what the map is built by; without them it is a guess */
+    qemu_caps_get(domain->driver->caps, domain->run->live->emulator, &domain->run->caps, NULL);
     if (r >= 0)
         r = domain_refresh_vcpus(domain, reterr);
     if (r < 0)
         return r;
-    if (domain->pending_removals) /* at once: an answer that comes now must find what was asked */
-        vcpu_map_set_pending(&domain->vcpus, domain->pending_removals);
-    r = domain_refresh_iothreads(domain, true, domain->live->n_iothreads ? reterr : NULL);
-    if (r < 0 && (domain->live->n_iothreads || domain_check_active(domain, reterr) < 0))
+    if (domain->run
+            ->pending_removals) /* at once: an answer that comes now must find what was asked */
+        vcpu_map_set_pending(&domain->run->vcpus, domain->run->pending_removals);
+    r = domain_refresh_iothreads(domain, true, domain->run->live->n_iothreads ? reterr : NULL);
+    if (r < 0 && (domain->run->live->n_iothreads || domain_check_active(domain, reterr) < 0))
         return r;
     if (r >= 0) /* a QEMU that is too old for the question has none */
         align_iothreads(domain);
@@ -278,7 +285,7 @@ static int reconnect(Domain *domain, Error **reterr) {
     r = domain_refresh_vcpus(domain, reterr);
     if (r < 0)
         return r;
-    bitmap_free(TAKE_PTR(domain->pending_removals));
+    bitmap_free(TAKE_PTR(domain->run->pending_removals));
     removal_watch_pending(domain);
     sync_run_state(domain);
     return 0;
@@ -286,34 +293,25 @@ static int reconnect(Domain *domain, Error **reterr) {
 
 /* Moves what the status file said into the listed domain of the same uuid, or lists a new one. */
 static Domain *adopt(Driver *driver, Domain *found) {
-    Domain *listed = driver_find_uuid(driver, found->live->uuid, NULL, NULL);
+    Domain *listed = driver_find_uuid(driver, found->run->live->uuid, NULL, NULL);
 
     if (!listed) {
         driver_list_add(driver, found);
         return domain_ref(found);
     }
-    if (listed->live)
+    if (listed->run)
         return NULL;
-    listed->live = TAKE_PTR(found->live);
-    listed->monitor_path = TAKE_PTR(found->monitor_path);
-    listed->log_path = TAKE_PTR(found->log_path);
-    listed->pending_removals = TAKE_PTR(found->pending_removals);
-    domain_found_done(&listed->found);
-    listed->found = found->found;
-    found->found = (DomainFound){0};
-    listed->pid = found->pid;
-    listed->id = found->id;
+    listed->run = TAKE_PTR(found->run);
     listed->state = found->state;
     listed->reason = found->reason;
-    listed->vcpu_was_removed = found->vcpu_was_removed;
     return domain_ref(listed);
 }
 
 /* Undoes a try that failed; the QEMU is left alone. */
 static void disconnect(Domain *domain) {
-    domain->pid_watch = sd_event_source_disable_unref(domain->pid_watch);
-    monitor_free(TAKE_PTR(domain->monitor));
-    vcpu_map_done(&domain->vcpus);
+    domain->run->pid_watch = sd_event_source_disable_unref(domain->run->pid_watch);
+    monitor_free(TAKE_PTR(domain->run->monitor));
+    vcpu_map_done(&domain->run->vcpus);
 }
 
 /* True when there is nothing more to try: connected, or gone. */
@@ -324,23 +322,23 @@ static bool try_reconnect(Domain *domain, bool first) {
 
     if (domain_job_begin(domain, &job, "reconnecting to QEMU", &error) < 0)
         return domain->driver == NULL;
-    if (!domain->live || domain->monitor) {
+    if (!domain->run || domain->run->monitor) {
         /* destroyed meanwhile, or started anew */
-    } else if (!qemu_process_alive(&domain->pid)) {
+    } else if (!qemu_process_alive(&domain->run->pid)) {
         log_info("domain '%s': its QEMU (process %d) ended while vireod was away",
-                 domain_name(domain), (int)domain->pid.pid);
+                 domain_name(domain), (int)domain->run->pid.pid);
         driver_stop(domain, SHUTOFF_UNKNOWN, STOPPED_FAILED);
     } else if (reconnect(domain, &error) >= 0) {
         driver_save_status(domain, NULL);
         log_info("domain '%s' found running, %u vCPUs", domain_name(domain),
-                 domain_def_online_vcpus(domain->live));
+                 domain_def_online_vcpus(domain->run->live));
         driver_resume_operations(domain);
     } else {
         disconnect(domain);
         over = false;
         if (first)
             log_warning("domain '%s': QEMU (process %d) runs but does not answer, trying on: %s",
-                        domain_name(domain), (int)domain->pid.pid, error_message(error));
+                        domain_name(domain), (int)domain->run->pid.pid, error_message(error));
     }
     domain_job_end(domain, &job);
     return over;
@@ -390,8 +388,8 @@ static bool take_up(Driver *driver, const char *path) {
     domain = adopt(driver, found);
     if (!domain)
         return true;
-    if (domain->id >= driver->next_id)
-        driver->next_id = domain->id + 1;
+    if (domain->run->id >= driver->next_id)
+        driver->next_id = domain->run->id + 1;
     driver->n_first_tries++;
     driver->n_background++;
     if (fiber_start("reconnect", keep_reconnecting, domain_ref(domain)) < 0) {
@@ -404,7 +402,7 @@ static bool take_up(Driver *driver, const char *path) {
 
 static bool is_known(const Driver *driver, pid_t pid) {
     for (const Domain *domain = driver->domains; domain; domain = domain->next)
-        if (domain->pid.pid == pid)
+        if (domain->run && domain->run->pid.pid == pid)
             return true;
     return false;
 }
@@ -465,7 +463,8 @@ void driver_reconnect_all(Driver *driver) {
 
 void driver_stop_background(Driver *driver) {
     for (Domain *domain = driver->domains; domain; domain = domain->next)
-        agent_free(TAKE_PTR(domain->agent)); /* whoever waits for one gets an error */
+        if (domain->run)
+            agent_free(TAKE_PTR(domain->run->agent)); /* whoever waits for one gets an error */
     while (driver->n_background > 0)
         if (fiber_cond_wait(&driver->background, deadline_in(RECONNECT_USEC)) < 0)
             return;

@@ -92,17 +92,17 @@ static int take_back(Domain *domain, const Change *change, DomainDef *before,
     int r = 0;
 
     if (neutral) {
-        domain->live = neutral;
+        domain->run->live = neutral;
         r = limits_tune(domain, &change->scope, NULL);
-        domain_def_free(domain->live);
+        domain_def_free(domain->run->live);
     }
-    domain->live = before;
+    domain->run->live = before;
     return limits_tune(domain, &change->scope, NULL) < 0 || !neutral ? -EIO : r;
 }
 
 /* The edited definition is the live one from here on, unless the threads cannot follow. */
 static int change_live(Domain *domain, const Change *change, DomainDef *edited, Error **reterr) {
-    CLEANUP_DOMAIN_DEF DomainDef *before = domain->live;
+    CLEANUP_DOMAIN_DEF DomainDef *before = domain->run->live;
     int r = change->act ? change->act(domain, change->arg, reterr) : 0;
 
     if (r < 0) {
@@ -110,9 +110,9 @@ static int change_live(Domain *domain, const Change *change, DomainDef *edited, 
         domain_def_free(edited);
         return r;
     }
-    domain->live = edited;
+    domain->run->live = edited;
     r = limits_tune(domain, &change->scope, reterr);
-    if (r >= 0 || !domain->live)
+    if (r >= 0 || !domain->run)
         return r;
     if (take_back(domain, change, TAKE_PTR(before), edited) < 0)
         log_warning("domain '%s': what its threads had before %s cannot be restored whole",
@@ -135,7 +135,7 @@ static int change_locked(Domain *domain, const Change *change, Error **reterr) {
     if (r >= 0 && config)
         r = edited_copy(domain->config, change, false, &config_def, reterr);
     if (r >= 0 && live)
-        r = edited_copy(domain->live, change, true, &live_def, reterr);
+        r = edited_copy(domain->run->live, change, true, &live_def, reterr);
     if (r >= 0 && live)
         r = change_live(domain, change, live_def, reterr);
     if (r < 0)
@@ -170,7 +170,7 @@ int driver_affected_def(Domain *domain, unsigned flags, const DomainDef **ret, E
     int r = driver_resolve_affect(domain, flags, &live, &config, reterr);
 
     if (r >= 0)
-        *ret = live ? domain->live : domain->config;
+        *ret = live ? domain->run->live : domain->config;
     return r;
 }
 
@@ -207,7 +207,7 @@ static int act_pin(Domain *domain, const void *arg, Error **reterr) {
 }
 
 static int act_vcpu_pin(Domain *domain, const void *arg, Error **reterr) {
-    int r = vcpu_map_check_affinity(&domain->vcpus, reterr);
+    int r = vcpu_map_check_affinity(&domain->run->vcpus, reterr);
 
     return r < 0 ? r : act_pin(domain, arg, reterr);
 }
@@ -322,7 +322,7 @@ int driver_get_sched(Domain *domain, unsigned flags, SchedValues *ret, Error **r
     if (r < 0)
         return r;
     tune = def->cputune; /* shallow: only numbers are looked at */
-    if (def == domain->live && !tune.shares) {
+    if (domain->run && def == domain->run->live && !tune.shares) {
         r = limits_shares(domain, &shares, reterr);
         if (r < 0)
             return r;
@@ -332,7 +332,7 @@ int driver_get_sched(Domain *domain, unsigned flags, SchedValues *ret, Error **r
                         : sched_key_is_quota(key) ? bandwidth_of(&tune, key)->quota
                                                   : (int64_t)bandwidth_of(&tune, key)->period;
 
-        if (value == 0 && def == domain->live && key != SCHED_CPU_SHARES)
+        if (value == 0 && domain->run && def == domain->run->live && key != SCHED_CPU_SHARES)
             value = sched_key_is_quota(key) ? -1 : DEFAULT_PERIOD;
         ret->given[key] = true;
         ret->value[key] = value;
@@ -416,7 +416,7 @@ static json_object *object_name(unsigned id) {
 static int delete_object(Domain *domain, unsigned id, Error **reterr) {
     json_object *arguments = object_name(id);
 
-    return arguments ? monitor_run(domain->monitor, "object-del", arguments,
+    return arguments ? monitor_run(domain->run->monitor, "object-del", arguments,
                                    deadline_in(COMMAND_USEC), NULL, reterr)
                      : error_no_memory(reterr);
 }
@@ -437,12 +437,12 @@ static int act_add(Domain *domain, const void *arg, Error **reterr) {
 
     if (!arguments)
         return error_no_memory(reterr);
-    r = monitor_run(domain->monitor, "object-add", arguments, deadline_in(COMMAND_USEC), NULL,
+    r = monitor_run(domain->run->monitor, "object-add", arguments, deadline_in(COMMAND_USEC), NULL,
                     reterr);
     if (r < 0)
         return r;
-    r = monitor_run(domain->monitor, "query-iothreads", NULL, deadline_in(COMMAND_USEC), &reply,
-                    reterr);
+    r = monitor_run(domain->run->monitor, "query-iothreads", NULL, deadline_in(COMMAND_USEC),
+                    &reply, reterr);
     if (r >= 0)
         r = iothread_list_parse(reply, &list, reterr);
     json_object_put(reply);
@@ -450,8 +450,8 @@ static int act_add(Domain *domain, const void *arg, Error **reterr) {
         delete_object(domain, iothread.id, NULL);
         return r;
     }
-    iothread_list_done(&domain->iothreads);
-    domain->iothreads = list;
+    iothread_list_done(&domain->run->iothreads);
+    domain->run->iothreads = list;
     return 0;
 }
 
@@ -507,7 +507,7 @@ static int act_delete(Domain *domain, const void *arg, Error **reterr) {
     int r = delete_object(domain, id, &error);
 
     if (domain_refresh_iothreads(domain, true, NULL) < 0 ||
-        iothread_list_find(&domain->iothreads, id))
+        iothread_list_find(&domain->run->iothreads, id))
         return r < 0 ? error_propagate(reterr, TAKE_PTR(error)) : 0;
     limits_drop_iothread(domain, id); /* gone, by us or before */
     return 0;
@@ -560,7 +560,7 @@ static int set_property(Domain *domain, unsigned id, const char *property, json_
     json_object_object_add(arguments, "path", json_object_new_string(path));
     json_object_object_add(arguments, "property", json_object_new_string(property));
     json_object_object_add(arguments, "value", value);
-    return monitor_run(domain->monitor, "qom-set", arguments, deadline_in(COMMAND_USEC), NULL,
+    return monitor_run(domain->run->monitor, "qom-set", arguments, deadline_in(COMMAND_USEC), NULL,
                        reterr);
 }
 
@@ -590,8 +590,8 @@ static int set_properties(Domain *domain, const IothreadDef *values, Error **ret
 
 /* One that is refused takes the ones before it back. */
 static int act_iothread(Domain *domain, const void *arg, Error **reterr) {
-    const IothreadDef *values = arg, *before = domain_def_iothread(domain->live, values->id);
-    const Iothread *now = iothread_list_find(&domain->iothreads, values->id);
+    const IothreadDef *values = arg, *before = domain_def_iothread(domain->run->live, values->id);
+    const Iothread *now = iothread_list_find(&domain->run->iothreads, values->id);
     int r = set_properties(domain, values, reterr);
 
     if (r < 0 && now && before) {

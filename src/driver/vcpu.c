@@ -45,7 +45,7 @@ int driver_get_vcpus(Domain *domain, unsigned flags, Error **reterr) {
     r = driver_resolve_affect(domain, flags, &live, &config, reterr);
     if (r < 0)
         return r;
-    def = live ? domain->live : domain->config;
+    def = live ? domain->run->live : domain->config;
     return (flags & VCPU_MAXIMUM) ? (int)def->n_vcpus_max : (int)domain_def_online_vcpus(def);
 }
 
@@ -118,12 +118,12 @@ static int check_count(const Domain *domain, const VcpuRequest *request, bool li
                             DOMAIN_MAX_VCPUS);
     if (request->flags & VCPU_MAXIMUM)
         return 0;
-    if (live && count > domain->live->n_vcpus_max)
+    if (live && count > domain->run->live->n_vcpus_max)
         return error_report(
             reterr, FROM_QEMU, ERROR_INVALID_ARG,
             "requested vcpus is greater than max allowable vcpus for the live domain: "
             "%u > %u",
-            count, domain->live->n_vcpus_max);
+            count, domain->run->live->n_vcpus_max);
     if (config && count > domain->config->n_vcpus_max)
         return error_report(
             reterr, FROM_QEMU, ERROR_INVALID_ARG,
@@ -165,7 +165,7 @@ static int check_request(const Domain *domain, const VcpuRequest *request, bool 
         return check_count(domain, request, live, config, reterr);
     r = parse_ids(request->ids, &ids, reterr);
     if (r >= 0 && live)
-        r = check_ids(domain->live, ids, "live", reterr);
+        r = check_ids(domain->run->live, ids, "live", reterr);
     if (r >= 0 && config)
         r = check_ids(domain->config, ids, "persistent", reterr);
     return r;
@@ -247,13 +247,13 @@ static int commit_config(Domain *domain, const VcpuRequest *request, Error **ret
 
 /* The one entity that exactly holds the listed ids. */
 static int find_entity(Domain *domain, const Bitmap *ids, VcpuEntity **ret, Error **reterr) {
-    VcpuEntity *entity = vcpu_map_by_id(&domain->vcpus, bitmap_next(ids, 0));
+    VcpuEntity *entity = vcpu_map_by_id(&domain->run->vcpus, bitmap_next(ids, 0));
 
     if (!entity)
         return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
                             "vcpu %d is not present in live config", bitmap_next(ids, 0));
     for (int id = bitmap_next(ids, 0); id >= 0; id = bitmap_next(ids, id + 1))
-        if (vcpu_map_by_id(&domain->vcpus, id) != entity)
+        if (vcpu_map_by_id(&domain->run->vcpus, id) != entity)
             return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
                                 "only one hotpluggable entity can be selected, and vcpu '%d' is of "
                                 "another than '%d'",
@@ -286,7 +286,8 @@ static int plan_single(Domain *domain, const VcpuRequest *request, HotplugPlan *
             "vcpu '%u' can't be unplugged: it is not hotpluggable; what is changed with --config "
             "takes effect at the next start",
             entity->first_id);
-    return hotplug_plan_ids(&domain->vcpus, request->enable, &entity->first_id, 1, plan, reterr);
+    return hotplug_plan_ids(&domain->run->vcpus, request->enable, &entity->first_id, 1, plan,
+                            reterr);
 }
 
 /* Everything that can be known to fail fails here; nothing has been sent. */
@@ -295,16 +296,16 @@ static int plan_live(Domain *domain, const VcpuRequest *request, HotplugPlan *pl
     int r = domain_check_active(domain, reterr);
 
     /* What is so already needs no hotplug. */
-    if (r >= 0 && !request->single && request->count == vcpu_map_online(&domain->vcpus))
+    if (r >= 0 && !request->single && request->count == vcpu_map_online(&domain->run->vcpus))
         return 0;
-    if (r >= 0 && !vcpu_map_has_hotplug(&domain->vcpus))
+    if (r >= 0 && !vcpu_map_has_hotplug(&domain->run->vcpus))
         r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
                          "domain '%s' has no CPU hotplug: its QEMU has none for the machine '%s'",
                          domain_name(domain),
-                         domain->live->os.machine ? domain->live->os.machine : "none");
+                         domain->run->live->os.machine ? domain->run->live->os.machine : "none");
     if (r >= 0)
         r = request->single ? plan_single(domain, request, plan, reterr)
-                            : hotplug_plan_count(&domain->vcpus, request->count, plan, reterr);
+                            : hotplug_plan_count(&domain->run->vcpus, request->count, plan, reterr);
     return r < 0 ? r : hotplug_preflight(domain, plan, reterr);
 }
 
@@ -322,7 +323,7 @@ static int begin_operation(Domain *domain, const VcpuRequest *request, bool conf
     operation->plug = plan->plug;
     operation->vcpus = calloc(plan->n_entities + 1, sizeof(unsigned));
     for (size_t i = 0; operation->vcpus && i < plan->n_entities; i++) {
-        unsigned id = domain->vcpus.entities[plan->entities[i]].first_id;
+        unsigned id = domain->run->vcpus.entities[plan->entities[i]].first_id;
         Operation *earlier = operation_of_vcpu(domain, id);
 
         if (earlier && earlier->state == OPERATION_PENDING) {
@@ -401,7 +402,7 @@ static int change_locked(Domain *domain, const VcpuRequest *request, uint64_t *r
         return r;
     if (plan.n_entities == 0)
         return config ? commit_config(domain, request, reterr) : 0;
-    n_vcpus = hotplug_plan_vcpus(&domain->vcpus, &plan);
+    n_vcpus = hotplug_plan_vcpus(&domain->run->vcpus, &plan);
     online = plan.plug ? guest_online_begin(domain) : NULL;
     r = begin_operation(domain, request, config, &plan, &operation, reterr);
     if (r < 0) {
@@ -502,8 +503,8 @@ static Domain *domain_of(const Operation *operation) {
                                                           operation->name, NULL)
                                        : NULL;
 
-    return domain && domain->live && domain->pid.pid == operation->pid.pid &&
-                   domain->pid.start_time == operation->pid.start_time
+    return domain && domain->run && domain->run->pid.pid == operation->pid.pid &&
+                   domain->run->pid.start_time == operation->pid.start_time
                ? domain
                : NULL;
 }
@@ -512,8 +513,8 @@ static Domain *domain_of(const Operation *operation) {
 static int go_on(Domain *domain, Operation *operation, Error **reterr) {
     CLEANUP(hotplug_plan_done) HotplugPlan plan = {0};
     CLEANUP_ERROR Error *error = NULL;
-    int r = hotplug_plan_ids(&domain->vcpus, operation->plug, operation->vcpus, operation->n_vcpus,
-                             &plan, &error);
+    int r = hotplug_plan_ids(&domain->run->vcpus, operation->plug, operation->vcpus,
+                             operation->n_vcpus, &plan, &error);
 
     if (r >= 0 && plan.n_entities > 0)
         r = hotplug_preflight(domain, &plan, &error);
@@ -577,7 +578,7 @@ void driver_settle_operations(Domain *domain, const char *rejection) {
         if (operation->state != OPERATION_PENDING || domain_of(operation) != domain)
             continue;
         for (size_t i = 0; i < operation->n_vcpus; i++) {
-            const VcpuEntity *entity = vcpu_map_by_id(&domain->vcpus, operation->vcpus[i]);
+            const VcpuEntity *entity = vcpu_map_by_id(&domain->run->vcpus, operation->vcpus[i]);
 
             left |= entity && entity->qom_path && entity->unplug != UNPLUG_NONE;
             rejected |= entity && entity->qom_path && entity->unplug == UNPLUG_NONE;
@@ -670,8 +671,8 @@ static void print_entity(FILE *out, const VcpuEntity *entity, bool plug) {
 
 /* What it means for the host and the guest, and what should be known before. */
 static void print_effects(FILE *out, const Domain *domain, const HotplugPlan *plan) {
-    unsigned n = hotplug_plan_vcpus(&domain->vcpus, plan),
-             online = domain_def_online_vcpus(domain->live);
+    unsigned n = hotplug_plan_vcpus(&domain->run->vcpus, plan),
+             online = domain_def_online_vcpus(domain->run->live);
     unsigned after = plan->plug ? online + n : online - n;
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
@@ -679,7 +680,7 @@ static void print_effects(FILE *out, const Domain *domain, const HotplugPlan *pl
             plan->plug ? "more" : "less", after, cpus);
     if (plan->plug && (long)after > cpus)
         fprintf(out, "warning more vCPUs than host CPUs: they will take turns\n");
-    if (plan->plug && (!domain->agent || !agent_is_connected(domain->agent)))
+    if (plan->plug && (!domain->run->agent || !agent_is_connected(domain->run->agent)))
         fprintf(
             out,
             "warning no guest agent is connected: the guest itself must bring the vCPUs online\n");
@@ -688,7 +689,7 @@ static void print_effects(FILE *out, const Domain *domain, const HotplugPlan *pl
                 "warning nothing can be plugged, nor the guest reset, after this until the domain "
                 "is started "
                 "again: QEMU %u.%u without KVM crashes on it\n",
-                domain->caps->major, domain->caps->minor);
+                domain->run->caps->major, domain->run->caps->minor);
 }
 
 int driver_plan_vcpus(Domain *domain, const VcpuRequest *request, char **ret, Error **reterr) {
@@ -712,12 +713,12 @@ int driver_plan_vcpus(Domain *domain, const VcpuRequest *request, char **ret, Er
     if (!out)
         return error_no_memory(reterr);
     for (size_t i = 0; i < plan.n_entities; i++)
-        print_entity(out, &domain->vcpus.entities[plan.entities[i]], plan.plug);
+        print_entity(out, &domain->run->vcpus.entities[plan.entities[i]], plan.plug);
     if (plan.n_entities > 0)
         print_effects(out, domain, &plan);
     if (live)
         fprintf(out, "live    %u vCPUs online now, %zu entities to %s\n",
-                domain_def_online_vcpus(domain->live), plan.n_entities,
+                domain_def_online_vcpus(domain->run->live), plan.n_entities,
                 plan.plug ? "plug" : "unplug");
     if (config)
         fprintf(out, "config  %u of %u vCPUs, will be %u of %u\n",

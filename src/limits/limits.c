@@ -245,12 +245,13 @@ static int run_begin(void *arg) {
 /* Names and numbers of a Limits that is being made. */
 static Limits *limits_of(Domain *domain, const char *machine) {
     CLEANUP(limits_freep) Limits *limits = limits_new(domain->driver->limits);
-    size_t n = domain->live->cputune.n_resctrls;
+    size_t n = domain->run->live->cputune.n_resctrls;
 
     if (!limits)
         return NULL;
-    limits->machine = machine ? strdup(machine)
-                              : scope_machine_name((unsigned)domain->id, domain->live->name);
+    limits->machine = machine
+                          ? strdup(machine)
+                          : scope_machine_name((unsigned)domain->run->id, domain->run->live->name);
     limits->made = calloc(n + 1, sizeof(bool));
     limits->n_made = n;
     return limits->machine && limits->made ? TAKE_PTR(limits) : NULL;
@@ -258,17 +259,17 @@ static Limits *limits_of(Domain *domain, const char *machine) {
 
 /* From here on the domain has it, readers see it, and limits_end cleans up. */
 static void hand_over(Domain *domain, Limits *limits) {
-    limits_free(domain->limits);
-    domain->limits = limits;
+    limits_free(domain->run->limits);
+    domain->run->limits = limits;
     drift_watch_group(limits, NULL, &limits->watches);
 }
 
 int limits_begin(Domain *domain, Error **reterr) {
-    const DomainDef *def = domain->live;
+    const DomainDef *def = domain->run->live;
     Begin begin = {.limits = limits_of(domain, NULL),
                    .name = def->name,
                    .partition = def->partition,
-                   .pid = domain->pid.pid,
+                   .pid = domain->run->pid.pid,
                    .needs_cgroup = limits_needs_cgroup(def),
                    .needs_resctrl = def->cputune.n_resctrls > 0};
     int r;
@@ -321,7 +322,7 @@ static int run_resume(void *arg) {
 
 int limits_resume(Domain *domain, const char *partition, const char *group, const char *machine,
                   Error **reterr) {
-    const DomainDef *def = domain->live;
+    const DomainDef *def = domain->run->live;
     Limits *limits = limits_of(domain, machine);
     Resume resume = {.limits = limits, .needs_resctrl = def->cputune.n_resctrls > 0};
     int r;
@@ -366,7 +367,7 @@ static void group_work_done(GroupWork *work) {
 /* The request's arrays stay the definition's: that part of it never changes while the domain runs.
  */
 static int group_work_new(Domain *domain, const ResctrlDef *def, GroupWork *ret) {
-    *ret = (GroupWork){.resctrl = domain->limits->resctrl,
+    *ret = (GroupWork){.resctrl = domain->run->limits->resctrl,
                        .request = {.caches = def->caches,
                                    .n_caches = def->n_caches,
                                    .bandwidths = def->bandwidths,
@@ -436,10 +437,10 @@ static int group_error(const Domain *domain, const ResctrlDef *def, GroupWork *w
 }
 
 static int make_groups(Domain *domain, const Bitmap *vcpus, Error **reterr) {
-    Limits *limits = domain->limits;
+    Limits *limits = domain->run->limits;
 
     for (size_t i = 0; i < limits->n_made; i++) {
-        const ResctrlDef *def = &domain->live->cputune.resctrls[i];
+        const ResctrlDef *def = &domain->run->live->cputune.resctrls[i];
         CLEANUP(group_work_done) GroupWork work = {0};
         int r;
 
@@ -457,16 +458,17 @@ static int make_groups(Domain *domain, const Bitmap *vcpus, Error **reterr) {
 
 /* Groups none of whose vCPUs is online; with `all` every one. */
 static void remove_groups(Domain *domain, bool all) {
-    Limits *limits = domain->limits;
+    Limits *limits = domain->run->limits;
 
     for (size_t i = 0; limits->resctrl && i < limits->n_made; i++) {
-        const ResctrlDef *def = &domain->live->cputune.resctrls[i];
+        const ResctrlDef *def = &domain->run->live->cputune.resctrls[i];
         CLEANUP(group_work_done) GroupWork work = {0};
         bool used = false;
 
         for (int id = bitmap_next(def->vcpus, 0); id >= 0 && !all;
              id = bitmap_next(def->vcpus, (unsigned)id + 1))
-            used |= (unsigned)id < domain->live->n_vcpus_max && domain->live->vcpus[id].online;
+            used |= (unsigned)id < domain->run->live->n_vcpus_max &&
+                    domain->run->live->vcpus[id].online;
         if (!limits->made[i] || used || group_work_new(domain, def, &work) < 0)
             continue;
         if (worker_run(run_group_remove, &work) < 0)
@@ -504,10 +506,10 @@ static int run_check(void *arg) {
 }
 
 int limits_check_cpus(Domain *domain, const Bitmap *cpus, Error **reterr) {
-    CpuCheck check = {.limits = domain->limits, .cpus = cpus};
+    CpuCheck check = {.limits = domain->run ? domain->run->limits : NULL, .cpus = cpus};
     int r;
 
-    if (!domain->limits)
+    if (!check.limits)
         return 0;
     limits_ref(check.limits);
     r = worker_run(run_check, &check);
@@ -517,7 +519,7 @@ int limits_check_cpus(Domain *domain, const Bitmap *cpus, Error **reterr) {
 
 /* All pins at once; only if that fails one by one, to name the vCPU. */
 static int check_pins(Domain *domain, const Bitmap *vcpus, Error **reterr) {
-    const DomainDef *def = domain->live;
+    const DomainDef *def = domain->run->live;
     CLEANUP_BITMAP Bitmap *all = bitmap_new();
 
     if (!all)
@@ -547,10 +549,10 @@ static int check_pins(Domain *domain, const Bitmap *vcpus, Error **reterr) {
 int limits_prepare_vcpus(Domain *domain, const Bitmap *vcpus, Error **reterr) {
     int r;
 
-    if (!domain->limits)
+    if (!domain->run->limits)
         return 0;
     r = check_pins(domain, vcpus, reterr);
-    if (r < 0 || !domain->limits->resctrl)
+    if (r < 0 || !domain->run->limits->resctrl)
         return r;
     r = make_groups(domain, vcpus, reterr);
     if (r < 0)
@@ -559,7 +561,7 @@ int limits_prepare_vcpus(Domain *domain, const Bitmap *vcpus, Error **reterr) {
 }
 
 int limits_require(const Domain *domain, CgroupController controller, Error **reterr) {
-    const Limits *limits = domain->limits;
+    const Limits *limits = domain->run ? domain->run->limits : NULL;
 
     if (limits && limits->tree)
         return cgroup_tree_require(limits->tree, controller, reterr);
@@ -601,14 +603,14 @@ static int run_tune(void *arg) {
 /* QEMU's single-threaded TCG has no thread for each vCPU: whatever is asked of one cannot be done.
  */
 static int check_threads(const Domain *domain, Error **reterr) {
-    const DomainDef *def = domain->live;
+    const DomainDef *def = domain->run->live;
     bool asked = def->cputune.vcpu.quota > 0 || def->cputune.n_resctrls > 0;
 
     for (unsigned id = 0; id < def->n_vcpus_max && !asked; id++)
         asked = (def->vcpus[id].pin &&
                  !(def->cpuset && bitmap_equal(def->vcpus[id].pin, def->cpuset))) ||
                 def->vcpus[id].sched.given;
-    return asked ? vcpu_map_check_affinity(&domain->vcpus, reterr) : 0;
+    return asked ? vcpu_map_check_affinity(&domain->run->vcpus, reterr) : 0;
 }
 
 /* Our own writes are told apart from others' by not listening to this domain meanwhile. */
@@ -626,7 +628,7 @@ static int run_quietly(Domain *domain, Limits *limits, WorkerFunc func, void *ar
 static int begin_tune(Domain *domain, const LimitsScope *scope, Tune *ret, Error **reterr) {
     int r;
 
-    *ret = (Tune){.limits = limits_ref(domain->limits), .name = strdup(domain_name(domain))};
+    *ret = (Tune){.limits = limits_ref(domain->run->limits), .name = strdup(domain_name(domain))};
     if (!ret->name)
         return error_no_memory(reterr);
     r = scope->all_vcpus || scope->vcpus ? check_threads(domain, reterr) : 0;
@@ -637,7 +639,7 @@ int limits_tune(Domain *domain, const LimitsScope *scope, Error **reterr) {
     CLEANUP(tune_done) Tune tune = {0};
     int r;
 
-    if (!domain->limits)
+    if (!domain->run->limits)
         return 0;
     r = begin_tune(domain, scope, &tune, reterr);
     if (r >= 0) {
@@ -655,7 +657,7 @@ int limits_reconcile(Domain *domain, char **ret_text, Error **reterr) {
     size_t size = 0;
     int r;
 
-    if (!domain->limits)
+    if (!domain->run->limits)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is not running");
     r = begin_tune(domain, &everything, &tune, reterr);
     if (r < 0)
@@ -676,18 +678,18 @@ int limits_reconcile(Domain *domain, char **ret_text, Error **reterr) {
 /* ---- the emulator's memory nodes ---- */
 
 int limits_widen_memory(Domain *domain, bool wide, Error **reterr) {
-    const NumaTuneDef *numa = &domain->live->numatune;
+    const NumaTuneDef *numa = &domain->run->live->numatune;
     CLEANUP(tune_done) Tune tune = {0};
     int r;
 
-    if (!domain->limits || !domain->limits->tree || !numa->nodes ||
+    if (!domain->run->limits || !domain->run->limits->tree || !numa->nodes ||
         (numa->mode != NUMA_STRICT && numa->mode != NUMA_RESTRICTIVE))
         return 0;
     r = begin_tune(domain, &(LimitsScope){.emulator = true}, &tune, reterr);
     if (r >= 0 && wide) {
         CLEANUP(cgroup_state_done) CgroupState state = {0};
 
-        r = cgroup_tree_get(domain->limits->tree, NULL, &state, reterr);
+        r = cgroup_tree_get(domain->run->limits->tree, NULL, &state, reterr);
         if (r < 0 || !state.effective_mems)
             return r < 0 ? r : 0;
         bitmap_free(tune.plan.threads[0].mems);
@@ -727,7 +729,7 @@ static int run_drop(void *arg) {
 }
 
 static void drop(Domain *domain, const Bitmap *vcpus, unsigned iothread) {
-    Drop work = {.limits = domain->limits ? limits_ref(domain->limits) : NULL,
+    Drop work = {.limits = domain->run->limits ? limits_ref(domain->run->limits) : NULL,
                  .vcpus = vcpus,
                  .iothread = iothread};
     const Watches none = {0};
@@ -740,14 +742,14 @@ static void drop(Domain *domain, const Bitmap *vcpus, unsigned iothread) {
 }
 
 void limits_drop_vcpus(Domain *domain, const Bitmap *vcpus) {
-    if (!domain->limits || !domain->live)
+    if (!domain->run->limits)
         return;
     drop(domain, vcpus, 0);
     limits_forget_vcpus(domain);
 }
 
 void limits_forget_vcpus(Domain *domain) {
-    if (domain->limits && domain->live)
+    if (domain->run->limits)
         remove_groups(domain, false);
 }
 
@@ -791,13 +793,12 @@ static int run_end(void *arg) {
 }
 
 void limits_end(Domain *domain) {
-    End end = {.limits = domain->limits};
+    End end = {.limits = domain->run->limits};
 
-    if (!domain->limits)
+    if (!domain->run->limits)
         return;
-    if (domain->live)
-        remove_groups(domain, true);
-    domain->limits = NULL;
+    remove_groups(domain, true);
+    domain->run->limits = NULL;
     end.limits->settle = sd_event_source_disable_unref(end.limits->settle);
     if (worker_run(run_end, &end) < 0)
         log_warning("domain '%s': %s", domain_name(domain), error_message(end.error));
@@ -891,16 +892,18 @@ static int run_vcpu_times(void *arg) {
 }
 
 int limits_vcpu_times(Domain *domain, uint64_t **ret, size_t *ret_n, Error **reterr) {
-    VcpuTimes work = {.ids = calloc(domain->live->n_vcpus_max + 1, sizeof(unsigned))};
+    VcpuTimes work = {0};
     int r = limits_require(domain, CGROUP_CPUACCT, reterr);
 
+    if (r >= 0)
+        work.ids = calloc(domain->run->live->n_vcpus_max + 1, sizeof(unsigned));
     if (r >= 0 && !work.ids)
         r = error_no_memory(reterr);
-    for (unsigned id = 0; r >= 0 && id < domain->live->n_vcpus_max; id++)
-        if (vcpu_map_tid(&domain->vcpus, id))
+    for (unsigned id = 0; r >= 0 && id < domain->run->live->n_vcpus_max; id++)
+        if (vcpu_map_tid(&domain->run->vcpus, id))
             work.ids[work.n_ids++] = id;
     if (r >= 0) {
-        work.limits = limits_ref(domain->limits);
+        work.limits = limits_ref(domain->run->limits);
         r = worker_run(run_vcpu_times, &work);
         limits_free(work.limits);
         if (r < 0)
@@ -919,14 +922,15 @@ int limits_vcpu_times(Domain *domain, uint64_t **ret, size_t *ret_n, Error **ret
 int limits_usage(Domain *domain, const char *child, CgroupUsage *ret, Error **reterr) {
     int r = limits_require(domain, CGROUP_CPUACCT, reterr);
 
-    return r < 0 ? r : cgroup_tree_usage(domain->limits->tree, child, ret, reterr);
+    return r < 0 ? r : cgroup_tree_usage(domain->run->limits->tree, child, ret, reterr);
 }
 
 int limits_usage_percpu(Domain *domain, const char *child, uint64_t **ret, size_t *ret_n,
                         Error **reterr) {
     int r = limits_require(domain, CGROUP_CPUACCT, reterr);
 
-    return r < 0 ? r : cgroup_tree_usage_percpu(domain->limits->tree, child, ret, ret_n, reterr);
+    return r < 0 ? r
+                 : cgroup_tree_usage_percpu(domain->run->limits->tree, child, ret, ret_n, reterr);
 }
 
 int limits_shares(Domain *domain, uint64_t *ret, Error **reterr) {
@@ -934,9 +938,9 @@ int limits_shares(Domain *domain, uint64_t *ret, Error **reterr) {
     int r;
 
     *ret = 0;
-    if (!domain->limits || !domain->limits->tree)
+    if (!domain->run || !domain->run->limits || !domain->run->limits->tree)
         return 0;
-    r = cgroup_tree_get(domain->limits->tree, NULL, &state, reterr);
+    r = cgroup_tree_get(domain->run->limits->tree, NULL, &state, reterr);
     if (r >= 0)
         *ret = state.shares;
     return r;
@@ -946,8 +950,8 @@ int limits_whole(Domain *domain, Bitmap **ret_cpus, Bitmap **ret_mems, Error **r
     CLEANUP(cgroup_state_done) CgroupState state = {0};
     int r = 0;
 
-    if (domain->limits && domain->limits->tree)
-        r = cgroup_tree_get(domain->limits->tree, NULL, &state, reterr);
+    if (domain->run && domain->run->limits && domain->run->limits->tree)
+        r = cgroup_tree_get(domain->run->limits->tree, NULL, &state, reterr);
     *ret_cpus = TAKE_PTR(state.effective_cpus);
     *ret_mems = TAKE_PTR(state.effective_mems);
     return r < 0 || *ret_cpus ? r : thread_online_cpus(NULL, ret_cpus, reterr);
@@ -955,14 +959,15 @@ int limits_whole(Domain *domain, Bitmap **ret_cpus, Bitmap **ret_mems, Error **r
 
 int limits_monitor(Domain *domain, size_t resctrl, size_t monitor, const char *feature,
                    ResctrlReading **ret, size_t *ret_n, Error **reterr) {
-    const ResctrlDef *def = &domain->live->cputune.resctrls[resctrl];
+    const ResctrlDef *def = &domain->run->live->cputune.resctrls[resctrl];
     CLEANUP_FREE char *group = NULL, *name = NULL;
 
-    if (!domain->limits || !domain->limits->resctrl)
+    if (!domain->run->limits || !domain->run->limits->resctrl)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                             "domain '%s' has no resctrl monitors", domain_name(domain));
     if (limits_resctrl_name(domain, def, &group) < 0 ||
         limits_monitor_name(domain, def, &def->monitors[monitor], &name) < 0)
         return error_no_memory(reterr);
-    return resctrl_monitor_read(domain->limits->resctrl, group, name, feature, ret, ret_n, reterr);
+    return resctrl_monitor_read(domain->run->limits->resctrl, group, name, feature, ret, ret_n,
+                                reterr);
 }

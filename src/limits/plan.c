@@ -43,7 +43,7 @@ int limits_resctrl_name(const Domain *domain, const ResctrlDef *resctrl, char **
     *ret = NULL;
     if (resctrl->n_caches == 0 && resctrl->n_bandwidths == 0)
         return 0;
-    machine = scope_machine_name((unsigned)domain->id, domain_name(domain));
+    machine = scope_machine_name((unsigned)domain->run->id, domain_name(domain));
     list = bitmap_format(resctrl->vcpus);
     if (machine && list)
         *ret = strf("%s-vcpus_%s", machine, list);
@@ -58,7 +58,7 @@ int limits_monitor_name(const Domain *domain, const ResctrlDef *resctrl, const M
     *ret = NULL;
     if (has_group && bitmap_equal(monitor->vcpus, resctrl->vcpus))
         return 0;
-    machine = scope_machine_name((unsigned)domain->id, domain_name(domain));
+    machine = scope_machine_name((unsigned)domain->run->id, domain_name(domain));
     list = bitmap_format(monitor->vcpus);
     if (machine && list) /* in the default group its name must be unique on the host */
         *ret = has_group ? strf("vcpus_%s", list) : strf("%s-vcpus_%s", machine, list);
@@ -84,7 +84,7 @@ static Bitmap *copy_of(Planner *planner, const Bitmap *map) {
 /* A pin, else the domain's own set, else everything. What is offline cannot be asked for now; it is
  * added when it comes. A set of which nothing is online is left whole: the kernel says so. */
 static void plan_cpus(Planner *planner, const Bitmap *pin, ThreadPlan *thread) {
-    const DomainDef *def = planner->domain->live;
+    const DomainDef *def = planner->domain->run->live;
     const Bitmap *wanted = pin ? pin : def->cpuset;
 
     thread->affinity = copy_of(planner, wanted ? wanted : planner->fallback);
@@ -95,7 +95,7 @@ static void plan_cpus(Planner *planner, const Bitmap *pin, ThreadPlan *thread) {
 }
 
 static void plan_memory(Planner *planner, ThreadPlan *thread) {
-    const NumaTuneDef *tune = &planner->domain->live->numatune;
+    const NumaTuneDef *tune = &planner->domain->run->live->numatune;
 
     if (tune->nodes && (tune->mode == NUMA_STRICT || tune->mode == NUMA_RESTRICTIVE))
         thread->mems = copy_of(planner, tune->nodes);
@@ -104,7 +104,7 @@ static void plan_memory(Planner *planner, ThreadPlan *thread) {
 /* A new thread inherits the policy of the one that made it: that of the emulator. */
 static void plan_sched(Planner *planner, const SchedDef *sched, ThreadPlan *thread) {
     thread->sched = sched->given ? *sched : (SchedDef){.policy = THREAD_POLICY_OTHER};
-    thread->set_sched = sched->given || planner->domain->live->cputune.emulator_sched.given;
+    thread->set_sched = sched->given || planner->domain->run->live->cputune.emulator_sched.given;
 }
 
 static ThreadPlan *add_thread(Planner *planner, const char *format, unsigned id, pid_t tid) {
@@ -142,7 +142,7 @@ static int plan_monitors(const Domain *domain, const ResctrlDef *resctrl, unsign
 }
 
 static int plan_resctrls(const Domain *domain, unsigned id, ThreadPlan *thread) {
-    const CpuTuneDef *tune = &domain->live->cputune;
+    const CpuTuneDef *tune = &domain->run->live->cputune;
 
     for (size_t i = 0; i < tune->n_resctrls; i++) {
         if (!bitmap_test(tune->resctrls[i].vcpus, id))
@@ -159,7 +159,7 @@ static int plan_resctrls(const Domain *domain, unsigned id, ThreadPlan *thread) 
 }
 
 static void plan_vcpu(Planner *planner, unsigned id, pid_t tid) {
-    const DomainDef *def = planner->domain->live;
+    const DomainDef *def = planner->domain->run->live;
     ThreadPlan *thread = add_thread(planner, "vcpu%u", id, tid);
 
     plan_cpus(planner, def->vcpus[id].pin, thread);
@@ -173,11 +173,11 @@ static void plan_iothread(Planner *planner, const IothreadDef *iothread, pid_t t
 
     plan_cpus(planner, iothread->pin, thread);
     plan_sched(planner, &iothread->sched, thread);
-    thread->bandwidth = planner->domain->live->cputune.iothread;
+    thread->bandwidth = planner->domain->run->live->cputune.iothread;
 }
 
 static void plan_emulator(Planner *planner) {
-    const CpuTuneDef *tune = &planner->domain->live->cputune;
+    const CpuTuneDef *tune = &planner->domain->run->live->cputune;
     ThreadPlan *thread = add_thread(planner, "emulator", 0, 0);
 
     plan_cpus(planner, tune->emulator_pin, thread);
@@ -191,29 +191,30 @@ static void plan_others(Planner *planner) {
     const Domain *domain = planner->domain;
     LimitsPlan *plan = planner->plan;
 
-    for (unsigned id = 0; id < domain->vcpus.n_vcpus; id++)
-        if (vcpu_map_tid(&domain->vcpus, id))
-            plan->others[plan->n_others++] = vcpu_map_tid(&domain->vcpus, id);
-    for (size_t i = 0; i < domain->iothreads.n; i++)
-        if (domain->iothreads.list[i].tid)
-            plan->others[plan->n_others++] = domain->iothreads.list[i].tid;
+    for (unsigned id = 0; id < domain->run->vcpus.n_vcpus; id++)
+        if (vcpu_map_tid(&domain->run->vcpus, id))
+            plan->others[plan->n_others++] = vcpu_map_tid(&domain->run->vcpus, id);
+    for (size_t i = 0; i < domain->run->iothreads.n; i++)
+        if (domain->run->iothreads.list[i].tid)
+            plan->others[plan->n_others++] = domain->run->iothreads.list[i].tid;
 }
 
 static void plan_all(Planner *planner, const LimitsScope *scope) {
     const Domain *domain = planner->domain;
-    const DomainDef *def = domain->live;
+    const DomainDef *def = domain->run->live;
 
     if (scope->emulator)
         plan_emulator(planner);
     for (unsigned id = 0; id < def->n_vcpus_max; id++) {
-        pid_t tid = vcpu_map_tid(&domain->vcpus, id);
+        pid_t tid = vcpu_map_tid(&domain->run->vcpus, id);
 
         if (tid && def->vcpus[id].online &&
             (scope->all_vcpus || (scope->vcpus && bitmap_test(scope->vcpus, id))))
             plan_vcpu(planner, id, tid);
     }
     for (size_t i = 0; i < def->n_iothreads; i++) {
-        const Iothread *iothread = iothread_list_find(&domain->iothreads, def->iothreads[i].id);
+        const Iothread *iothread = iothread_list_find(&domain->run->iothreads,
+                                                      def->iothreads[i].id);
 
         if (iothread && iothread->tid && (scope->all_iothreads || scope->iothread == iothread->id))
             plan_iothread(planner, &def->iothreads[i], iothread->tid);
@@ -222,10 +223,11 @@ static void plan_all(Planner *planner, const LimitsScope *scope) {
 }
 
 int limits_plan(const Domain *domain, const LimitsScope *scope, LimitsPlan *ret, Error **reterr) {
-    CLEANUP(limits_plan_done) LimitsPlan plan = {.pid = domain->pid.pid, .group = scope->group};
+    CLEANUP(limits_plan_done)
+    LimitsPlan plan = {.pid = domain->run->pid.pid, .group = scope->group};
     CLEANUP_BITMAP Bitmap *online = NULL, *fallback = NULL;
     Planner planner = {.domain = domain, .plan = &plan};
-    const CpuTuneDef *tune = &domain->live->cputune;
+    const CpuTuneDef *tune = &domain->run->live->cputune;
     int r = limits_default_cpus(&fallback, reterr);
 
     if (r >= 0)
@@ -234,14 +236,16 @@ int limits_plan(const Domain *domain, const LimitsScope *scope, LimitsPlan *ret,
         return r;
     planner.online = online;
     planner.fallback = fallback;
-    plan.threads = calloc((size_t)domain->live->n_vcpus_max + domain->live->n_iothreads + 1,
+    plan.threads = calloc((size_t)domain->run->live->n_vcpus_max + domain->run->live->n_iothreads +
+                              1,
                           sizeof(ThreadPlan));
-    plan.others = calloc((size_t)domain->vcpus.n_vcpus + domain->iothreads.n + 1, sizeof(pid_t));
+    plan.others = calloc((size_t)domain->run->vcpus.n_vcpus + domain->run->iothreads.n + 1,
+                         sizeof(pid_t));
     if (!plan.threads || !plan.others)
         return error_no_memory(reterr);
     plan.shares = tune->shares;
     plan.global = tune->global;
-    plan.needs_cpu = limits_needs_cgroup(domain->live);
+    plan.needs_cpu = limits_needs_cgroup(domain->run->live);
     plan_all(&planner, scope);
     if (planner.failed)
         return error_no_memory(reterr);

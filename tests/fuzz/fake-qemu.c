@@ -225,12 +225,12 @@ void fake_qemu_start(Domain *domain, unsigned behaviour) {
     qemu.late[0] = '\0';
     for (unsigned i = 0; i < N_ENTITIES; i++)
         qemu.plugged[i] = i < 2;
-    domain->live = domain_def_copy(domain->config);
-    if (!domain->live || qemu_assign_aliases(domain->live, domain->driver->paths.lib) < 0 ||
+    domain->run = domain_run_new(domain->driver->next_id++, domain_def_copy(domain->config));
+    if (!domain->run || !domain->run->live ||
+        qemu_assign_aliases(domain->run->live, domain->driver->paths.lib) < 0 ||
         sd_event_add_io(fiber_event(), &qemu.io, qemu.fd, EPOLLIN, on_io, NULL) < 0 ||
-        monitor_new(fds[0], "fake", &driver_monitor_ops, domain, &domain->monitor) < 0)
+        monitor_new(fds[0], "fake", &driver_monitor_ops, domain, &domain->run->monitor) < 0)
         abort();
-    domain->id = domain->driver->next_id++;
     domain_set_state(domain, DOMAIN_RUNNING, RUNNING_BOOTED);
     if (domain_refresh_vcpus(domain, NULL) < 0)
         abort();

@@ -119,9 +119,9 @@ static void remove_all(void *userdata) {
         CLEANUP_DOMAIN Domain *domain = domain_ref(daemon_state.driver->domains);
         CLEANUP_ERROR Error *error = NULL;
 
-        if (domain->live && driver_destroy(domain, false, NULL) >= 0 && !domain->driver)
+        if (domain->run && driver_destroy(domain, false, NULL) >= 0 && !domain->driver)
             continue; /* it was transient */
-        if (domain->live || driver_undefine(domain, &error) < 0) {
+        if (domain->run || driver_undefine(domain, &error) < 0) {
             fprintf(stderr, "fuzz: %s is not to be removed: %s\n", domain_name(domain),
                     error_message(error));
             abort();

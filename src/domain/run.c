@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "domain/run.h"
+
+#include "limits/limits.h"
+#include "qemu/agent.h"
+
+DomainRun *domain_run_new(int id, DomainDef *live_consume) {
+    DomainRun *run = calloc(1, sizeof(DomainRun));
+
+    if (!run) {
+        domain_def_free(live_consume);
+        return NULL;
+    }
+    run->id = id;
+    run->live = live_consume;
+    return run;
+}
+
+DomainRun *domain_run_free(DomainRun *run) {
+    if (!run)
+        return NULL;
+    sd_event_source_disable_unref(run->pid_watch);
+    sd_event_source_disable_unref(run->removals.recheck);
+    monitor_free(run->monitor);
+    agent_free(run->agent);
+    qemu_caps_unref(run->caps);
+    vcpu_map_done(&run->vcpus);
+    iothread_list_done(&run->iothreads);
+    limits_free(run->limits);
+    free(run->found.partition);
+    free(run->found.group);
+    free(run->found.machine);
+    bitmap_free(run->pending_removals);
+    domain_def_free(run->live);
+    free(run->monitor_path);
+    free(run->log_path);
+    fiber_cond_done(&run->removals.evidence);
+    free(run);
+    return NULL;
+}

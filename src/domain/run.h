@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One run of a domain: everything that lives from the start of its QEMU, or from finding it again,
+ * to its end. "Does it run" is domain->run != NULL.
+ *
+ * Ownership: the Domain owns its run. It is set and freed only under the domain's job, so that
+ * whoever holds the job may keep the pointer over a wait. Who does not hold the job looks
+ * domain->run up again after each wait. Nothing in it is reset by hand: the next run is a new one.
+ */
+#pragma once
+
+#include "conf/domain-def.h"
+#include "qemu/capabilities.h"
+#include "qemu/iothread.h"
+#include "qemu/monitor.h"
+#include "qemu/process.h"
+#include "qemu/vcpu-map.h"
+#include "util/fiber.h"
+
+typedef struct Limits Limits;
+
+/* What the status file says of the cgroup of a domain that is being found again. */
+typedef struct DomainFound {
+    char *partition, *group, *machine;
+} DomainFound;
+
+/* The evidence of unplugs. */
+typedef struct Removals {
+    FiberCond evidence;       /* broadcast when an unplug event came, or the monitor closed */
+    sd_event_source *recheck; /* of removals nobody waits for: their event may have been lost */
+    bool late_queued;         /* a fiber is about to look at late evidence */
+    uint64_t recheck_usec;    /* until the next look; doubles */
+} Removals;
+
+typedef struct DomainRun {
+    int id; /* libvirt's, above 0; never used twice by one daemon */
+    DomainDef *live;
+    QemuPid pid; /* 0: not spawned yet */
+    QemuCaps *caps;
+    Monitor *monitor;    /* NULL: not connected */
+    struct Agent *agent; /* NULL: no channel for one */
+    sd_event_source *pid_watch;
+    char *monitor_path, *log_path;
+    VcpuMap vcpus;
+    IothreadList iothreads;
+    Limits *limits;           /* what its threads are held to; NULL before they are placed */
+    uint64_t n_drifts;        /* times that somebody else's change was mended */
+    DomainFound found;        /* empty unless it was found again */
+    Bitmap *pending_removals; /* what the status file said of them, until the map is read */
+    Removals removals;
+    bool guest_shutdown;   /* QEMU said SHUTDOWN: its end will be no crash */
+    bool rebooting;        /* an ACPI reboot: the SHUTDOWN event means "reset and go on" */
+    bool stopping;         /* somebody is already ending it */
+    bool vcpu_was_removed; /* kept in the status file */
+} DomainRun;
+
+/* Takes the definition, also on failure. NULL: out of memory. */
+DomainRun *domain_run_new(int id, DomainDef *live_consume);
+/* Ends no process and no cgroup: that is driver_stop's business. NULL is fine. */
+DomainRun *domain_run_free(DomainRun *run);
+DEFINE_CLEANUP(DomainRun *, domain_run_free)
+#define CLEANUP_RUN CLEANUP(domain_run_freep)
