@@ -151,11 +151,12 @@ static int take_option(const char *command, const Option *options, char *const *
 }
 
 /* A word without "--" goes to the first option with a value that was not given yet. Optional ones
- * can be filled this way too; required ones come first. */
+ * can be filled this way too; required ones come first. One that is only for its name cannot. */
 static int take_data(const Option *options, const char *word, Args *args, char **ret_error) {
     for (int pass = 0; pass < 2; pass++)
         for (int i = 0; options && options[i].name; i++) {
-            if (options[i].kind == OPTION_FLAG || options[i].required != (pass == 0))
+            if (options[i].kind == OPTION_FLAG || options[i].named ||
+                options[i].required != (pass == 0))
                 continue;
             if (options[i].kind == OPTION_REST) {
                 args->values[i] = word;

@@ -5,7 +5,7 @@
 
 #include "util/macro.h"
 
-#define ARGS_OPTIONS_MAX 26
+#define ARGS_OPTIONS_MAX 64
 
 typedef enum OptionKind {
     OPTION_FLAG,   /* --live */
@@ -14,11 +14,23 @@ typedef enum OptionKind {
     OPTION_REST,   /* takes every word left over; the last option only */
 } OptionKind;
 
+/* What an option's value is, for completion. */
+typedef enum OptionValue {
+    VALUE_OTHER,
+    VALUE_COMMAND,
+    VALUE_DOMAIN,
+    VALUE_FILE,
+    VALUE_WORD, /* one of words */
+} OptionValue;
+
 typedef struct Option {
     const char *name; /* NULL ends a table */
     OptionKind kind;
     bool required;
     const char *help;
+    bool named; /* only as --name, never by position */
+    OptionValue value;
+    const char *const *words; /* NULL ends them */
 } Option;
 
 /* Words of one or more commands; a NULL word ends a command. Owns the texts. */

@@ -54,7 +54,8 @@ static int cmd_reset(Tool *tool, const Args *args) {
 }
 
 static int cmd_destroy(Tool *tool, const Args *args) {
-    unsigned flags = args_has(args, "graceful") ? 1 : 0;
+    unsigned flags = (args_has(args, "graceful") ? DESTROY_GRACEFUL : 0u) |
+                     (args_has(args, "remove-logs") ? DESTROY_REMOVE_LOGS : 0u);
 
     if (flags)
         return act_flags(tool, args, REMOTE_PROC_DOMAIN_DESTROY_FLAGS, flags, "destroy",
@@ -63,17 +64,17 @@ static int cmd_destroy(Tool *tool, const Args *args) {
 }
 
 /* --mode: a comma list of names to bits of virDomainShutdownFlagValues. */
+static const char *const modes[] = {"acpi", "agent", "initctl", "signal", "paravirt", NULL};
+
 static int parse_mode(const char *text, unsigned *ret) {
-    static const char *const names[] = {"acpi", "agent", "initctl", "signal", "paravirt"};
     unsigned flags = 0;
 
     for (const char *at = text; at && *at;) {
         size_t len = strcspn(at, ","), i = 0;
 
-        while (i < ARRAY_SIZE(names) &&
-               (strlen(names[i]) != len || strncmp(names[i], at, len) != 0))
+        while (modes[i] && (strlen(modes[i]) != len || strncmp(modes[i], at, len) != 0))
             i++;
-        if (i == ARRAY_SIZE(names))
+        if (!modes[i])
             return tool_fail(
                 NULL,
                 "Unknown mode %.*s value, expecting 'acpi', 'agent', 'initctl', 'signal', or "
@@ -121,10 +122,17 @@ static int cmd_autostart(Tool *tool, const Args *args) {
     return 0;
 }
 
+/* The bits of virDomainCreateFlags that start and create have in common. */
+static unsigned start_flags(const Args *args) {
+    return (args_has(args, "paused") ? START_PAUSED : 0u) |
+           (args_has(args, "autodestroy") ? START_AUTODESTROY : 0u) |
+           (args_has(args, "reset-nvram") ? START_RESET_NVRAM : 0u);
+}
+
 static int cmd_start(Tool *tool, const Args *args) {
     CLEANUP_DOMAIN remote_domain dom = {0};
     CLEANUP_ERROR Error *error = NULL;
-    remote_domain_flags_args with_flags;
+    remote_domain_flags_args with_flags = {.flags = start_flags(args)};
     remote_domain_args plain;
     remote_domain_ret ret = {0};
     int r;
@@ -133,9 +141,10 @@ static int cmd_start(Tool *tool, const Args *args) {
         return -EIO;
     if (dom.id != -1)
         return tool_fail(NULL, "Domain is already active");
-    plain.dom = dom;
-    with_flags = (remote_domain_flags_args){.dom = dom, .flags = START_PAUSED};
-    if (args_has(args, "paused"))
+    plain.dom = with_flags.dom = dom;
+    with_flags.flags |= (args_has(args, "bypass-cache") ? START_BYPASS_CACHE : 0u) |
+                        (args_has(args, "force-boot") ? START_FORCE_BOOT : 0u);
+    if (with_flags.flags)
         r = CALL(tool, DOMAIN_CREATE_WITH_FLAGS, remote_domain_flags_args, &with_flags,
                  remote_domain_ret, &ret, &error);
     else
@@ -173,6 +182,7 @@ static int cmd_undefine(Tool *tool, const Args *args) {
         .dom = dom,
         .flags = (args_has(args, "managed-save") ? UNDEFINE_MANAGED_SAVE : 0u) |
                  (args_has(args, "snapshots-metadata") ? UNDEFINE_SNAPSHOTS_METADATA : 0u) |
+                 (args_has(args, "checkpoints-metadata") ? UNDEFINE_CHECKPOINTS_METADATA : 0u) |
                  (args_has(args, "nvram") ? UNDEFINE_NVRAM : 0u) |
                  (args_has(args, "keep-nvram") ? UNDEFINE_KEEP_NVRAM : 0u)};
     if (CALL_VOID(tool, DOMAIN_UNDEFINE_FLAGS, remote_domain_flags_args, &call, &error) < 0)
@@ -228,9 +238,7 @@ static int cmd_create(Tool *tool, const Args *args) {
     if (read_xml(path, &xml) < 0)
         return -EIO;
     call.xml_desc = xml;
-    call.flags = (args_has(args, "paused") ? START_PAUSED : 0u) |
-                 (args_has(args, "autodestroy") ? START_AUTODESTROY : 0u) |
-                 (args_has(args, "validate") ? START_VALIDATE : 0u);
+    call.flags = start_flags(args) | (args_has(args, "validate") ? START_VALIDATE : 0u);
     if (CALL(tool, DOMAIN_CREATE_XML, remote_domain_create_xml_args, &call, remote_domain_ret, &ret,
              &error) < 0)
         return tool_fail(error, "Failed to create domain from %s", path);
@@ -292,40 +300,57 @@ static int cmd_domuuid(Tool *tool, const Args *args) {
 /* ---- tables ---- */
 
 #define MODE_OPTION                                                                                \
-    { "mode", OPTION_STRING, false, "shutdown mode: acpi|agent|initctl|signal|paravirt" }
+    {                                                                                              \
+        "mode", OPTION_STRING, false, "shutdown mode: acpi|agent|initctl|signal|paravirt",         \
+            .value = VALUE_WORD, .words = modes                                                    \
+    }
 #define FILE_OPTION                                                                                \
-    { "file", OPTION_STRING, true, "file containing an XML domain description" }
+    {                                                                                              \
+        "file", OPTION_STRING, true, "file containing an XML domain description",                  \
+            .value = VALUE_FILE                                                                    \
+    }
 #define VALIDATE_OPTION                                                                            \
     { "validate", OPTION_FLAG, false, "validate the XML against the schema" }
+#define AUTODESTROY_OPTION                                                                         \
+    { "autodestroy", OPTION_FLAG, false, "automatically destroy the guest when vireo disconnects" }
+#define RESET_NVRAM_OPTION                                                                         \
+    { "reset-nvram", OPTION_FLAG, false, "make the nvram from its template again" }
 #define PAUSED_OPTION                                                                              \
     { "paused", OPTION_FLAG, false, "leave the guest paused after creation" }
 
 static const Option domain_only[] = {OPTION_DOMAIN, OPTION_END};
 static const Option autostart_options[] = {
     OPTION_DOMAIN, {"disable", OPTION_FLAG, false, "disable autostarting"}, OPTION_END};
-static const Option create_options[] = {
-    FILE_OPTION,
-    PAUSED_OPTION,
-    {"autodestroy", OPTION_FLAG, false, "automatically destroy the guest when vireo disconnects"},
-    VALIDATE_OPTION,
-    OPTION_END};
+static const Option create_options[] = {FILE_OPTION,     PAUSED_OPTION,      AUTODESTROY_OPTION,
+                                        VALIDATE_OPTION, RESET_NVRAM_OPTION, OPTION_END};
 static const Option define_options[] = {FILE_OPTION, VALIDATE_OPTION, OPTION_END};
 static const Option destroy_options[] = {
-    OPTION_DOMAIN, {"graceful", OPTION_FLAG, false, "terminate gracefully"}, OPTION_END};
-static const Option domid_options[] = {{"domain", OPTION_STRING, true, "domain name or uuid"},
-                                       OPTION_END};
-static const Option domname_options[] = {{"domain", OPTION_STRING, true, "domain id or uuid"},
-                                         OPTION_END};
-static const Option domuuid_options[] = {{"domain", OPTION_STRING, true, "domain id or name"},
-                                         OPTION_END};
+    OPTION_DOMAIN,
+    {"graceful", OPTION_FLAG, false, "terminate gracefully"},
+    {"remove-logs", OPTION_FLAG, false, "remove the domain's logs"},
+    OPTION_END};
+static const Option domid_options[] = {
+    {"domain", OPTION_STRING, true, "domain name or uuid", .value = VALUE_DOMAIN}, OPTION_END};
+static const Option domname_options[] = {
+    {"domain", OPTION_STRING, true, "domain id or uuid", .value = VALUE_DOMAIN}, OPTION_END};
+static const Option domuuid_options[] = {
+    {"domain", OPTION_STRING, true, "domain id or name", .value = VALUE_DOMAIN}, OPTION_END};
 static const Option mode_options[] = {OPTION_DOMAIN, MODE_OPTION, OPTION_END};
 static const Option start_options[] = {
-    {"domain", OPTION_STRING, true, "name of the inactive domain"}, PAUSED_OPTION, OPTION_END};
+    {"domain", OPTION_STRING, true, "name of the inactive domain", .value = VALUE_DOMAIN},
+    PAUSED_OPTION,
+    AUTODESTROY_OPTION,
+    {"bypass-cache", OPTION_FLAG, false, "do not read a saved state through the host's cache"},
+    {"force-boot", OPTION_FLAG, false, "boot afresh and discard a saved state"},
+    RESET_NVRAM_OPTION,
+    OPTION_END};
 static const Option undefine_options[] = {
     OPTION_DOMAIN,
     {"managed-save", OPTION_FLAG, false, "remove domain managed state file"},
     {"snapshots-metadata", OPTION_FLAG, false,
      "remove all domain snapshot metadata (vm must be inactive)"},
+    {"checkpoints-metadata", OPTION_FLAG, false,
+     "remove all domain checkpoint metadata (vm must be inactive)"},
     {"nvram", OPTION_FLAG, false, "remove nvram file"},
     {"keep-nvram", OPTION_FLAG, false, "keep nvram file"},
     OPTION_END};

@@ -134,7 +134,7 @@ static const Option domstats_options[] = {
     {"enforce", OPTION_FLAG, false, "enforce requested stats parameters"},
     {"backing", OPTION_FLAG, false, "add backing chain information to block stats"},
     {"nowait", OPTION_FLAG, false, "report only stats that are accessible instantly"},
-    {"domain", OPTION_REST, false, "list of domains to get stats for"},
+    {"domain", OPTION_REST, false, "list of domains to get stats for", .value = VALUE_DOMAIN},
     OPTION_END};
 
 const Command commands_domstats[] = {

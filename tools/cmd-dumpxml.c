@@ -97,7 +97,7 @@ static const Option dumpxml_options[] = {
     {"security-info", OPTION_FLAG, false, "include security sensitive information in XML dump"},
     {"update-cpu", OPTION_FLAG, false, "update guest CPU according to host CPU"},
     {"migratable", OPTION_FLAG, false, "provide XML suitable for migrations"},
-    {"xpath", OPTION_STRING, false, "xpath expression to filter the XML document"},
+    {"xpath", OPTION_STRING, false, "xpath expression to filter the XML document", .named = true},
     {"wrap", OPTION_FLAG, false, "wrap xpath results in an common root element"},
     OPTION_END};
 

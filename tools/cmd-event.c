@@ -97,7 +97,7 @@ static int cmd_event(Tool *tool, const Args *args) {
 /* ---- tables ---- */
 
 #define FILTER_OPTION                                                                              \
-    { "domain", OPTION_STRING, false, "filter by domain name, id or uuid" }
+    { "domain", OPTION_STRING, false, "filter by domain name, id or uuid", .value = VALUE_DOMAIN }
 #define LOOP_OPTION                                                                                \
     { "loop", OPTION_FLAG, false, "loop until timeout or interrupt, rather than one-shot" }
 #define TIMEOUT_OPTION                                                                             \

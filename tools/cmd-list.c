@@ -31,6 +31,10 @@ static unsigned list_flags(const Args *args) {
                    {"state-paused", LIST_PAUSED},
                    {"state-shutoff", LIST_SHUTOFF},
                    {"state-other", LIST_OTHER},
+                   {"with-snapshot", LIST_HAS_SNAPSHOT},
+                   {"without-snapshot", LIST_NO_SNAPSHOT},
+                   {"with-checkpoint", LIST_HAS_CHECKPOINT},
+                   {"without-checkpoint", LIST_NO_CHECKPOINT},
                    {"with-managed-save", LIST_MANAGED_SAVE},
                    {"without-managed-save", LIST_NO_MANAGED_SAVE},
                    {"autostart", LIST_AUTOSTART},
@@ -56,6 +60,19 @@ static void get_state(Tool *tool, Row *row) {
                      : ret.state;
 }
 
+/* With `saved`, an inactive domain that has a saved state is "saved". */
+static const char *state_text(Tool *tool, const Row *row, bool saved) {
+    remote_domain_flags_args call = {.dom = *row->dom};
+    remote_int_ret ret = {0};
+
+    if (saved && row->dom->id < 0 &&
+        CALL(tool, DOMAIN_HAS_MANAGED_SAVE_IMAGE, remote_domain_flags_args, &call, remote_int_ret,
+             &ret, NULL) >= 0 &&
+        ret.value)
+        return "saved";
+    return format_state(row->state);
+}
+
 static char *get_title(Tool *tool, const remote_domain *dom) {
     remote_domain_get_metadata_args call = {.dom = *dom, .type = METADATA_TITLE};
     remote_domain_get_metadata_ret ret = {0};
@@ -70,7 +87,7 @@ static char *get_title(Tool *tool, const remote_domain *dom) {
     return title;
 }
 
-static void list_table(Tool *tool, const Row *rows, size_t n, bool title) {
+static void list_table(Tool *tool, const Row *rows, size_t n, bool title, bool saved) {
     static const char *const titles[] = {"Id", "Name", "State", "Title"};
     CLEANUP(table_done) Table table = {0};
 
@@ -79,7 +96,7 @@ static void list_table(Tool *tool, const Row *rows, size_t n, bool title) {
         const remote_domain *dom = rows[i].dom;
         CLEANUP_FREE char *id = dom->id < 0 ? text_format("-") : text_format("%d", dom->id);
         CLEANUP_FREE char *text = title ? get_title(tool, dom) : NULL;
-        const char *cells[] = {id, dom->name, format_state(rows[i].state), text};
+        const char *cells[] = {id, dom->name, state_text(tool, &rows[i], saved), text};
 
         if (rows[i].state >= 0)
             table_add(&table, cells);
@@ -87,7 +104,7 @@ static void list_table(Tool *tool, const Row *rows, size_t n, bool title) {
     table_print(&table, !tool->quiet);
 }
 
-static void list_json(Tool *tool, const Row *rows, size_t n, bool title) {
+static void list_json(Tool *tool, const Row *rows, size_t n, bool title, bool saved) {
     json_object *list = json_object_new_array();
 
     for (size_t i = 0; i < n; i++) {
@@ -103,7 +120,7 @@ static void list_json(Tool *tool, const Row *rows, size_t n, bool title) {
         json_object_object_add(object, "name", json_object_new_string(dom->name));
         json_object_object_add(object, "uuid", json_object_new_string(uuid));
         json_object_object_add(object, "state",
-                               json_object_new_string(format_state(rows[i].state)));
+                               json_object_new_string(state_text(tool, &rows[i], saved)));
         if (title) {
             CLEANUP_FREE char *text = get_title(tool, dom);
 
@@ -163,11 +180,11 @@ static int cmd_list(Tool *tool, const Args *args) {
     if (rows) {
         qsort(rows, n, sizeof(*rows), compare_rows);
         if (tool->json)
-            list_json(tool, rows, n, args_has(args, "title"));
+            list_json(tool, rows, n, args_has(args, "title"), args_has(args, "managed-save"));
         else if (plain)
             list_plain(args, rows, n);
         else
-            list_table(tool, rows, n, args_has(args, "title"));
+            list_table(tool, rows, n, args_has(args, "title"), args_has(args, "managed-save"));
     }
     xdr_free((xdrproc_t)xdr_remote_connect_list_all_domains_ret, &ret);
     return rows ? 0 : tool_fail(NULL, "out of memory");
@@ -180,18 +197,23 @@ static const Option list_options[] = {
     {"all", OPTION_FLAG, false, "list inactive & active domains"},
     {"transient", OPTION_FLAG, false, "list transient domains"},
     {"persistent", OPTION_FLAG, false, "list persistent domains"},
+    {"with-snapshot", OPTION_FLAG, false, "list domains with existing snapshot"},
+    {"without-snapshot", OPTION_FLAG, false, "list domains without a snapshot"},
+    {"with-checkpoint", OPTION_FLAG, false, "list domains with existing checkpoint"},
+    {"without-checkpoint", OPTION_FLAG, false, "list domains without a checkpoint"},
     {"state-running", OPTION_FLAG, false, "list domains in running state"},
     {"state-paused", OPTION_FLAG, false, "list domains in paused state"},
     {"state-shutoff", OPTION_FLAG, false, "list domains in shutoff state"},
     {"state-other", OPTION_FLAG, false, "list domains in other states"},
-    {"with-managed-save", OPTION_FLAG, false, "list domains with managed save state"},
-    {"without-managed-save", OPTION_FLAG, false, "list domains without managed save state"},
     {"autostart", OPTION_FLAG, false, "list domains with autostart enabled"},
     {"no-autostart", OPTION_FLAG, false, "list domains with autostart disabled"},
+    {"with-managed-save", OPTION_FLAG, false, "list domains with managed save state"},
+    {"without-managed-save", OPTION_FLAG, false, "list domains without managed save state"},
     {"uuid", OPTION_FLAG, false, "list uuid's only"},
     {"name", OPTION_FLAG, false, "list domain names only"},
     {"id", OPTION_FLAG, false, "list domain IDs only"},
     {"table", OPTION_FLAG, false, "list table (default)"},
+    {"managed-save", OPTION_FLAG, false, "mark inactive domains with managed save state"},
     {"title", OPTION_FLAG, false, "show domain title"},
     OPTION_END};
 

@@ -169,12 +169,15 @@ static int cmd_ops(Tool *tool, const Args *args) {
 
 /* ---- tables ---- */
 
+static const char *const ops_actions[] = {"list", "show", "await", "cancel", "retry", NULL};
 static const Option ops_options[] = {
-    {"action", OPTION_STRING, false, "list (the default), show, await, cancel or retry"},
+    {"action", OPTION_STRING, false, "list (the default), show, await, cancel or retry",
+     .value = VALUE_WORD, .words = ops_actions},
     {"id", OPTION_NUMBER, false, "the operation"},
-    {"domain", OPTION_STRING, false, "list: only those of this domain"},
+    {"domain", OPTION_STRING, false, "list: only those of this domain", .named = true,
+     .value = VALUE_DOMAIN},
     {"all", OPTION_FLAG, false, "list: also those that are over"},
-    {"timeout", OPTION_NUMBER, false, "await, retry: seconds to wait"},
+    {"timeout", OPTION_NUMBER, false, "await, retry: seconds to wait", .named = true},
     OPTION_END};
 
 const Command commands_ops[] = {

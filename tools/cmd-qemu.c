@@ -4,8 +4,6 @@
 #include "tables.h"
 #include "watch.h"
 
-#define AGENT_DEFAULT_TIMEOUT (-1) /* VIR_DOMAIN_QEMU_AGENT_COMMAND_DEFAULT */
-
 /* ---- qemu-monitor-command ---- */
 
 /* "name", "name key:value" or whole JSON: what QEMU wants to read. `name` with JSON behind it
@@ -197,14 +195,29 @@ static int cmd_monitor_event(Tool *tool, const Args *args) {
 
 /* ---- qemu-agent-command ---- */
 
+static void print_agent_reply(const char *text, bool pretty) {
+    json_object *object = pretty ? json_tokener_parse(text) : NULL;
+
+    puts(object ? json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY |
+                                                             JSON_C_TO_STRING_SPACED |
+                                                             JSON_C_TO_STRING_NOSLASHESCAPE)
+                : text);
+    json_object_put(object);
+}
+
 static int cmd_agent_command(Tool *tool, const Args *args) {
     CLEANUP_DOMAIN remote_domain dom = {0};
     CLEANUP_ERROR Error *error = NULL;
     CLEANUP_FREE char *text = text_format("%s", "");
-    long long seconds = AGENT_DEFAULT_TIMEOUT;
+    long long seconds = args_has(args, "async")   ? AGENT_COMMAND_NOWAIT
+                        : args_has(args, "block") ? AGENT_COMMAND_BLOCK
+                                                  : AGENT_COMMAND_DEFAULT;
     qemu_domain_agent_command_args call;
     qemu_domain_agent_command_ret ret = {0};
 
+    if (tool_exclusive(args, "timeout", "async") < 0 ||
+        tool_exclusive(args, "timeout", "block") < 0 || tool_exclusive(args, "async", "block") < 0)
+        return -EINVAL;
     if (args_number(args, "timeout", 1, 3600, &seconds) < 0)
         return tool_bad_number(args, "timeout");
     if (tool_domain(tool, args, &dom) < 0)
@@ -220,7 +233,7 @@ static int cmd_agent_command(Tool *tool, const Args *args) {
                         (xdrproc_t)xdr_qemu_domain_agent_command_ret, &ret, -1, &error) < 0)
         return tool_fail(NULL, "%s", error_message(error));
     if (ret.result)
-        puts(*ret.result);
+        print_agent_reply(*ret.result, args_has(args, "pretty"));
     xdr_free((xdrproc_t)xdr_qemu_domain_agent_command_ret, (char *)&ret);
     return 0;
 }
@@ -228,7 +241,7 @@ static int cmd_agent_command(Tool *tool, const Args *args) {
 /* ---- tables ---- */
 
 #define FILTER_OPTION                                                                              \
-    { "domain", OPTION_STRING, false, "filter by domain name, id or uuid" }
+    { "domain", OPTION_STRING, false, "filter by domain name, id or uuid", .value = VALUE_DOMAIN }
 #define LOOP_OPTION                                                                                \
     { "loop", OPTION_FLAG, false, "loop until timeout or interrupt, rather than one-shot" }
 #define TIMEOUT_OPTION                                                                             \
@@ -238,7 +251,11 @@ static int cmd_agent_command(Tool *tool, const Args *args) {
 
 static const Option agent_options[] = {
     OPTION_DOMAIN,
-    {"timeout", OPTION_NUMBER, false, "seconds to wait for the agent; its default without"},
+    {"timeout", OPTION_NUMBER, false, "seconds to wait for the agent; its default without",
+     .named = true},
+    {"async", OPTION_FLAG, false, "do not wait for the agent's answer"},
+    {"block", OPTION_FLAG, false, "wait for it without limit"},
+    {"pretty", OPTION_FLAG, false, "print JSON for people"},
     {"cmd", OPTION_REST, true, "the command, as JSON"},
     OPTION_END};
 static const Option command_options[] = {

@@ -156,7 +156,7 @@ static const Option setvcpus_options[] = {
     {"async", OPTION_FLAG, false, "return once the guest has been asked to release vCPUs"},
     {"wait", OPTION_FLAG, false,
      "wait until the guest has released or taken up the vCPUs, however long that is"},
-    {"timeout", OPTION_NUMBER, false, "seconds to wait for the guest's release"},
+    {"timeout", OPTION_NUMBER, false, "seconds to wait for the guest's release", .named = true},
     OPTION_END};
 static const Option setvcpu_options[] = {
     OPTION_DOMAIN,
@@ -170,7 +170,7 @@ static const Option setvcpu_options[] = {
     {"async", OPTION_FLAG, false, "return once the guest has been asked to release vCPUs"},
     {"wait", OPTION_FLAG, false,
      "wait until the guest has released or taken up the vCPUs, however long that is"},
-    {"timeout", OPTION_NUMBER, false, "seconds to wait for the guest's release"},
+    {"timeout", OPTION_NUMBER, false, "seconds to wait for the guest's release", .named = true},
     OPTION_END};
 
 const Command commands_setvcpus[] = {

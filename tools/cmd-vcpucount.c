@@ -46,23 +46,37 @@ static int all_counts(Tool *tool, const remote_domain *dom) {
     return 0;
 }
 
+/* --current alone is virsh's old word for --active, and then may stand beside --live or --config.
+ */
+static int count_flags(const Args *args, unsigned *ret) {
+    bool counts = args_has(args, "maximum") || args_has(args, "active");
+
+    if ((counts && (tool_exclusive(args, "current", "live") < 0 ||
+                    tool_exclusive(args, "current", "config") < 0)) ||
+        tool_exclusive(args, "live", "config") < 0 ||
+        tool_exclusive(args, "active", "maximum") < 0 ||
+        tool_exclusive(args, "guest", "config") < 0)
+        return -EINVAL;
+    *ret = (args_has(args, "live") ? AFFECT_LIVE : 0u) |
+           (args_has(args, "config") ? AFFECT_CONFIG : 0u) |
+           (args_has(args, "maximum") ? VCPU_MAXIMUM : 0u) |
+           (args_has(args, "guest") ? VCPU_GUEST : 0u);
+    return 0;
+}
+
 static int cmd_vcpucount(Tool *tool, const Args *args) {
     CLEANUP_DOMAIN remote_domain dom = {0};
     CLEANUP_ERROR Error *error = NULL;
-    bool maximum = args_has(args, "maximum"), guest = args_has(args, "guest");
     unsigned flags = 0;
     int count;
 
-    if (tool_affect_flags(args, &flags) < 0 || tool_exclusive(args, "live", "config") < 0 ||
-        tool_exclusive(args, "maximum", "active") < 0 ||
-        tool_exclusive(args, "guest", "config") < 0)
+    if (count_flags(args, &flags) < 0)
         return -EINVAL;
     if (tool_domain(tool, args, &dom) < 0)
         return -EIO;
-    if (!maximum && !args_has(args, "active") && !flags && !args_has(args, "current") && !guest)
+    if (!flags && !args_has(args, "active") && !args_has(args, "current"))
         return all_counts(tool, &dom);
-    count = vcpu_get_count(tool, &dom,
-                           flags | (maximum ? VCPU_MAXIMUM : 0) | (guest ? VCPU_GUEST : 0), &error);
+    count = vcpu_get_count(tool, &dom, flags, &error);
     if (count < 0)
         return tool_fail(NULL, "%s", error_message(error));
     if (tool->json) {

@@ -39,7 +39,8 @@ static int cmd_echo(Tool *tool, const Args *args) {
 
 static const Option help_options[] = {
     {"command", OPTION_STRING, false,
-     "Prints global help, command specific help, or help for a group of related commands"},
+     "Prints global help, command specific help, or help for a group of related commands",
+     .value = VALUE_COMMAND},
     OPTION_END};
 static const Option echo_options[] = {{"string", OPTION_REST, false, "arguments to echo"},
                                       OPTION_END};

@@ -139,7 +139,7 @@ int tool_affect_flags(const Args *args, unsigned *ret);
 int tool_bad_number(const Args *args, const char *option);
 
 #define OPTION_DOMAIN                                                                              \
-    { "domain", OPTION_STRING, true, "domain name, id or uuid" }
+    { "domain", OPTION_STRING, true, "domain name, id or uuid", .value = VALUE_DOMAIN }
 #define OPTION_CONFIG                                                                              \
     { "config", OPTION_FLAG, false, "affect next boot" }
 #define OPTION_LIVE                                                                                \

@@ -47,6 +47,9 @@ enum {
 /* virDomainDefineFlags */
 enum { DEFINE_VALIDATE = 1 };
 
+/* virDomainDestroyFlagsValues */
+enum { DESTROY_GRACEFUL = 1, DESTROY_REMOVE_LOGS = 2 };
+
 /* virDomainUndefineFlagsValues */
 enum {
     UNDEFINE_MANAGED_SAVE = 1,
@@ -140,3 +143,6 @@ enum {
     EVENT_ID_MEMORY_DEVICE_SIZE_CHANGE = 26,
     EVENT_ID_VCPU_REMOVED = 28
 };
+
+/* virDomainQemuAgentCommandTimeoutValues */
+enum { AGENT_COMMAND_BLOCK = -2, AGENT_COMMAND_DEFAULT = -1, AGENT_COMMAND_NOWAIT = 0 };

@@ -20,6 +20,8 @@ def test_main_job(daemon, guest):
 @pytest.mark.parametrize("command", [
     ["list", "--all"], ["list", "--name", "--all"], ["list", "--uuid", "--all"], ["domstate", "p1", "--reason"],
     ["domid", "p1"], ["domuuid", "p1"], ["vcpucount", "p1"], ["vcpucount", "p1", "--live", "--maximum"],
+    ["vcpucount", "p1", "--current", "--live"], ["vcpucount", "p1", "--current", "--config"],
+    ["vcpucount", "p1", "--current"], ["vcpucount", "p1", "--current", "--maximum"],
     ["dumpxml", "p1"], ["dumpxml", "p1", "--inactive"], ["vcpupin", "p1"], ["nodeinfo"], ["hostname"],
     ["maxvcpus"], ["qemu-monitor-command", "p1", "--hmp", "info version"],
 ])
@@ -31,7 +33,9 @@ def test_same_output_as_virsh(daemon, command):
 
 
 @pytest.mark.parametrize("command", [["start", "nope"], ["setvcpus", "p1", "9", "--live"], ["domstate", "nope"],
-                                     ["define", "/nonexistent.xml"], ["start", "p1"]])
+                                     ["define", "/nonexistent.xml"], ["start", "p1"], ["setvcpus", "p1", "2", "3"],
+                                     ["vcpucount", "p1", "--current", "--live", "--maximum"],
+                                     ["dumpxml", "p1", "//name"], ["schedinfo", "p1", "x", "--live", "--current"]])
 def test_same_error_as_virsh(daemon, command):
     daemon.paused("p1")
     assert daemon.vireo(*command, ok=False).strip() == daemon.virsh(*command, ok=False).strip()

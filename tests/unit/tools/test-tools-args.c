@@ -8,11 +8,10 @@
 
 #include "args.h"
 
-static const Option options[] = {{"domain", OPTION_STRING, true, ""},
-                                 {"count", OPTION_NUMBER, true, ""},
-                                 {"live", OPTION_FLAG, false, ""},
-                                 {"mode", OPTION_STRING, false, ""},
-                                 {NULL, OPTION_FLAG, false, NULL}};
+static const Option options[] = {
+    {"domain", OPTION_STRING, true, ""}, {"count", OPTION_NUMBER, true, ""},
+    {"live", OPTION_FLAG, false, ""},    {"timeout", OPTION_NUMBER, false, "", .named = true},
+    {"mode", OPTION_STRING, false, ""},  {NULL, OPTION_FLAG, false, NULL}};
 static const Option rest_options[] = {{"domain", OPTION_STRING, true, ""},
                                       {"hmp", OPTION_FLAG, false, ""},
                                       {"cmd", OPTION_REST, true, ""},
@@ -56,6 +55,21 @@ static void test_optional_by_position(void **state) {
 
     assert_int_equal(parse("ol8 6 acpi", options, &words, &args, &problem), 0);
     assert_string_equal(args_string(&args, "mode"), "acpi");
+    args_done(&args);
+    words_done(&words);
+}
+
+/* An option that is only for its name takes no word by position. */
+static void test_named(void **state) {
+    CLEANUP_FREE char *problem = NULL;
+    long long timeout = 0;
+    Words words;
+    Args args;
+
+    assert_int_equal(parse("ol8 6 acpi --timeout 3", options, &words, &args, &problem), 0);
+    assert_string_equal(args_string(&args, "mode"), "acpi");
+    assert_int_equal(args_number(&args, "timeout", 0, 100, &timeout), 1);
+    assert_int_equal(timeout, 3);
     args_done(&args);
     words_done(&words);
 }
@@ -184,6 +198,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_by_name_and_by_position),
         cmocka_unit_test(test_optional_by_position),
+        cmocka_unit_test(test_named),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_rest),
