@@ -592,23 +592,10 @@ int driver_resume(Domain *domain, Error **reterr) {
 int driver_monitor_command(Domain *domain, const char *command, bool hmp, char **ret,
                            Error **reterr) {
     uint64_t deadline = deadline_in(COMMAND_USEC);
-    json_object *arguments, *value = NULL;
     int r = domain_check_active(domain, reterr);
 
     if (r < 0)
         return r;
-    if (!hmp)
-        return monitor_passthrough(domain->run->monitor, command, deadline, ret, reterr);
-    arguments = json_object_new_object();
-    if (!arguments)
-        return error_no_memory(reterr);
-    json_object_object_add(arguments, "command-line", json_object_new_string(command));
-    r = monitor_run(domain->run->monitor, "human-monitor-command", arguments, deadline, &value,
-                    reterr);
-    if (r < 0)
-        return r;
-    *ret = strdup(json_object_is_type(value, json_type_string) ? json_object_get_string(value)
-                                                               : "");
-    json_object_put(value);
-    return *ret ? 0 : error_no_memory(reterr);
+    return hmp ? monitor_run_human(domain->run->monitor, command, deadline, ret, reterr)
+               : monitor_passthrough(domain->run->monitor, command, deadline, ret, reterr);
 }

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The QMP monitor: one connection to one QEMU, commands pipelined, replies matched by id, events
+/* The QMP monitor: a conversation with one QEMU, commands pipelined, replies matched by id, events
  * delivered from the loop. Knows nothing of domains.
  *
- * Every command ends exactly once: reply, error, deadline or disconnect. A message from QEMU is at
- * most MONITOR_MESSAGE_MAX bytes and 64 levels deep; more is a broken monitor, which closes it. */
+ * Every command ends exactly once: reply, error, deadline or disconnect. A reply of more than
+ * QMP_MESSAGE_MAX bytes ends its command with -EMSGSIZE and nothing else. A message that cannot be
+ * understood closes the connection, and so does QEMU's end of it; a QEMU that lives takes the next
+ * one (monitor_reconnect). Events that came in between are lost: whoever reconnects asks again for
+ * what they would have said. */
 #pragma once
 
-#include <json-c/json.h>
-
+#include "qemu/qmp-stream.h"
 #include "util/error.h"
 #include "util/fiber.h"
-
-#define MONITOR_MESSAGE_MAX (32u << 20)
 
 typedef struct Monitor Monitor;
 
@@ -20,7 +20,10 @@ typedef struct MonitorOps {
      * the order QEMU sent it relative to replies. May not suspend: start a fiber for that. */
     void (*event)(Monitor *monitor, const char *name, json_object *data, int64_t seconds,
                   int64_t microseconds, void *userdata);
-    /* The connection ended (0: EOF, else -errno); called once, all commands have been failed. */
+    /* The connection ended by itself (0: EOF; -EBADMSG, -ENOMEM: QEMU said what could not be
+     * read; else -errno of the socket), which says nothing of QEMU's own end. Called once for a
+     * connection that was up, never from monitor_send; all commands have been failed, and
+     * monitor_reason has the sentence. May not suspend, may free the monitor. */
     void (*closed)(Monitor *monitor, int error, void *userdata);
 } MonitorOps;
 
@@ -49,25 +52,38 @@ int monitor_connect(const char *path, const char *name, const MonitorOps *ops, v
                     Error **reterr);
 /* Greeting and qmp_capabilities. On a fiber. */
 int monitor_handshake(Monitor *monitor, uint64_t deadline, Error **reterr);
-/* Closes; fails what is under way; `closed` is not called. Takes NULL. */
+/* Connects again, at the path of monitor_connect, a monitor that is closed, with the handshake; on
+ * a fiber. Until it has returned 0 the monitor is not open for anybody else, and `closed` is not
+ * called. After an error it is closed as before and may be tried again. -EBUSY: somebody else is
+ * at it. */
+int monitor_reconnect(Monitor *monitor, bool (*alive)(void *userdata), uint64_t deadline,
+                      Error **reterr);
+/* Closes; fails what is under way, also on other fibers; `closed` is not called. Takes NULL. */
 void monitor_free(Monitor *monitor);
 DEFINE_CLEANUP(Monitor *, monitor_free)
 
+/* Whether commands can be sent. */
 bool monitor_is_open(const Monitor *monitor);
+/* Why it is closed: "QEMU sent a NUL byte". Borrowed until the next connection. */
+const char *monitor_reason(const Monitor *monitor);
 
 /* Queues {"execute":…,"arguments":…,"id":"vireo-N"}; never suspends, never calls back. `arguments`
  * may be NULL and is consumed in every case. What is queued leaves at the next monitor_wait or
  * monitor_flush, so that many commands cost one system call. */
 int monitor_send(Monitor *monitor, const char *execute, json_object *arguments, MonitorReply **ret);
 void monitor_flush(Monitor *monitor);
-/* Waits for one reply: 0 with done set, -ETIMEDOUT, or the disconnect's errno. An error reply from
- * QEMU is 0 here: look at error_class. */
+/* Waits for one reply: 0 with done set, -ETIMEDOUT, -EMSGSIZE (too large), -ENOMEM, or the
+ * disconnect's errno. An error reply from QEMU is 0 here: look at error_class. */
 int monitor_wait(MonitorReply *reply, uint64_t deadline);
 /* Send and wait; *ret (may be NULL) gets a reference on the return value. QEMU's error becomes
  * ERROR_INTERNAL "internal error: unable to execute QEMU command 'X': desc". -ETIMEDOUT reports
  * ERROR_OPERATION_TIMEOUT, a disconnect ERROR_OPERATION_FAILED. */
 int monitor_run(Monitor *monitor, const char *execute, json_object *arguments, uint64_t deadline,
                 json_object **ret, Error **reterr);
+/* Runs a command of the human monitor; *ret is its answer. A QEMU that has no such monitor is
+ * ERROR_OPERATION_UNSUPPORTED. */
+int monitor_run_human(Monitor *monitor, const char *text, uint64_t deadline, char **ret,
+                      Error **reterr);
 /* Passes one JSON text of a client through (virsh qemu-monitor-command); *ret is QEMU's whole
  * answer line, also when it is an error object. Our id replaces the client's on the wire and is
  * changed back (or removed) in the answer. */

@@ -317,19 +317,83 @@ static void test_depth_is_limited(void **state) {
     expect_broken(text, "closed:EBADMSG ");
 }
 
-static void test_size_is_limited(void **state) {
+static void say_much(void) {
     size_t chunk = 1 << 16;
     CLEANUP_FREE char *filler = malloc(chunk);
 
     memset(filler, 'x', chunk);
-    say("{\"event\": \"");
-    for (size_t sent = 0; sent < MONITOR_MESSAGE_MAX + 2 * chunk && monitor_is_open(t.monitor);
-         sent += chunk) {
-        assert_true(send(t.fd, filler, chunk, MSG_NOSIGNAL) > 0);
+    for (size_t sent = 0; sent < QMP_MESSAGE_MAX + 2 * chunk; sent += chunk) {
+        assert_int_equal(send(t.fd, filler, chunk, MSG_NOSIGNAL), chunk);
         pump();
     }
-    assert_false(monitor_is_open(t.monitor));
-    assert_string_equal(t.trace, "closed:EMSGSIZE ");
+}
+
+/* Whatever place QEMU gives the id. */
+static void test_reply_that_is_too_large_ends_its_command_only(void **state) {
+    MonitorReply *replies[4];
+
+    for (size_t i = 0; i < ARRAY_SIZE(replies); i++)
+        replies[i] = send_command("query-x", NULL);
+    say("{\"return\": \"");
+    say_much();
+    assert_false(replies[1]->done);
+    say("\", \"id\": \"vireo-2\"}\r\n");
+    assert_true(replies[1]->done);
+    assert_int_equal(replies[1]->error, -EMSGSIZE);
+    say("{\"id\": \"vireo-3\", \"return\": \"");
+    say_much();
+    say("\"}\r\n{\"event\": \"STOP\"}\r\n");
+    assert_true(replies[2]->done);
+    assert_int_equal(replies[2]->error, -EMSGSIZE);
+    say("{\"return\": \"");
+    say_much();
+    say("\"}\r\n");
+    assert_int_equal(replies[0]->error, -EMSGSIZE);
+    say("{\"event\": \"");
+    say_much();
+    say("\"}\r\n");
+    assert_false(replies[3]->done);
+    say("{\"return\": 5, \"id\": \"vireo-4\"}\r\n");
+    assert_int_equal(replies[3]->error, 0);
+    assert_int_equal(json_object_get_int(replies[3]->value), 5);
+    assert_string_equal(t.trace, "!STOP ");
+    assert_true(monitor_is_open(t.monitor));
+    for (size_t i = 0; i < ARRAY_SIZE(replies); i++)
+        monitor_reply_free(replies[i]);
+}
+
+static void run_query(void *userdata) {
+    t.r = monitor_run(t.monitor, "query-x", NULL, deadline_in(SOON), NULL, &t.error);
+    t.done = true;
+}
+
+static void test_reply_that_is_too_large_is_a_sentence(void **state) {
+    assert_int_equal(fiber_start("query", run_query, NULL), 0);
+    expect("{\"execute\":\"query-x\",\"id\":\"vireo-1\"}");
+    say("{\"return\": \"");
+    say_much();
+    say("\", \"id\": \"vireo-1\"}\n");
+    run_until_done();
+    assert_int_equal(t.r, -EMSGSIZE);
+    assert_non_null(strstr(t.error->message,
+                           "QEMU's answer to 'query-x' was ignored: it is longer than 32 MiB"));
+}
+
+static void test_reasons_of_the_end(void **state) {
+    static const struct {
+        const char *text, *reason;
+    } rows[] = {{"nonsense\r\n", "QEMU sent what is not JSON"},
+                {"[]\r\n", "QEMU sent what is not a JSON object"}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        if (i > 0) {
+            tear_down(state);
+            set_up(state);
+        }
+        say(rows[i].text);
+        assert_false(monitor_is_open(t.monitor));
+        assert_string_equal(monitor_reason(t.monitor), rows[i].reason);
+    }
 }
 
 static void test_hang_up_in_a_reply(void **state) {
@@ -585,6 +649,121 @@ static void test_listen(void **state) {
     remove_path();
 }
 
+/* ---- a connection after the first ---- */
+
+/* QEMU's side: a connection that is there ends the one before. */
+static void accept_one(void) {
+    if (t.fd >= 0)
+        close(t.fd);
+    do {
+        pump();
+        t.fd = accept4(c.listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    } while (t.fd < 0 && errno == EAGAIN);
+    assert_true(t.fd >= 0);
+    t.input_used = 0;
+}
+
+/* A monitor that was connected by a path, and broke. */
+static void break_monitor(void) {
+    make_path();
+    assert_int_equal(monitor_listen(c.path, &c.listener, &t.error), 0);
+    assert_int_equal(fiber_start("connect", connect_monitor, NULL), 0);
+    run_until_done();
+    assert_int_equal(t.r, 0);
+    t.done = false;
+    accept_one();
+    say("\1\r\n");
+    assert_false(monitor_is_open(t.monitor));
+    assert_string_equal(t.trace, "closed:EBADMSG ");
+}
+
+static void reconnect(void *userdata) {
+    t.r = monitor_reconnect(t.monitor, NULL, deadline_in(userdata ? SOON : 50 * SOON), &t.error);
+    t.done = true;
+}
+
+static void test_reconnect(void **state) {
+    MonitorReply *reply;
+
+    break_monitor();
+    assert_int_equal(fiber_start("reconnect", reconnect, NULL), 0);
+    accept_one();
+    assert_false(monitor_is_open(t.monitor));
+    say(GREETING);
+    assert_int_equal(monitor_send(t.monitor, "early", NULL, &reply), -ENOTCONN);
+    expect("{\"execute\":\"qmp_capabilities\",\"id\":\"vireo-1\"}");
+    say("{\"return\": {}, \"id\": \"vireo-1\"}\r\n");
+    run_until_done();
+    assert_int_equal(t.r, 0);
+    assert_true(monitor_is_open(t.monitor));
+    reply = send_command("x", NULL);
+    expect("{\"execute\":\"x\",\"id\":\"vireo-2\"}");
+    say("{\"event\": \"STOP\"}{\"return\": {}, \"id\": \"vireo-2\"}");
+    assert_true(reply->done && reply->error == 0);
+    monitor_reply_free(reply);
+    hang_up();
+    assert_string_equal(t.trace, "closed:EBADMSG !STOP closed:0 ");
+    remove_path();
+}
+
+static void test_reconnect_fails_and_is_tried_again(void **state) {
+    break_monitor();
+    assert_int_equal(fiber_start("reconnect", reconnect, &t), 0);
+    accept_one();
+    say("{\"event\": \"RESUME\"}");
+    hang_up();
+    run_until_done();
+    assert_true(t.r < 0);
+    assert_string_equal(t.error->message,
+                        "operation failed: QEMU closed its monitor before the greeting");
+    assert_false(monitor_is_open(t.monitor));
+    assert_string_equal(t.trace, "closed:EBADMSG !RESUME ");
+    t.done = false;
+    error_free(TAKE_PTR(t.error));
+    assert_int_equal(fiber_start("reconnect", reconnect, &t), 0);
+    run_until_done();
+    assert_int_equal(t.r, -ETIMEDOUT);
+    remove_path();
+}
+
+static void test_freed_while_it_reconnects(void **state) {
+    break_monitor();
+    assert_int_equal(fiber_start("reconnect", reconnect, NULL), 0);
+    accept_one();
+    monitor_free(TAKE_PTR(t.monitor));
+    run_until_done();
+    assert_true(t.r < 0);
+    remove_path();
+}
+
+static void run_human(void *userdata) {
+    CLEANUP_FREE char *answer = NULL;
+
+    t.r = monitor_run_human(t.monitor, "info x", deadline_in(SOON), &answer, &t.error);
+    if (t.r >= 0)
+        note("%s ", answer);
+    t.done = true;
+}
+
+static void test_human_monitor(void **state) {
+    assert_int_equal(fiber_start("human", run_human, NULL), 0);
+    expect("{\"execute\":\"human-monitor-command\",\"arguments\":{\"command-line\":\"info x\"},"
+           "\"id\":\"vireo-1\"}");
+    say("{\"return\": \"yes\", \"id\": \"vireo-1\"}");
+    run_until_done();
+    assert_int_equal(t.r, 0);
+    assert_string_equal(t.trace, "yes ");
+    t.done = false;
+    assert_int_equal(fiber_start("human", run_human, NULL), 0);
+    pump();
+    say("{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"gone\"}, "
+        "\"id\": \"vireo-2\"}");
+    run_until_done();
+    assert_true(t.r < 0);
+    assert_int_equal(t.error->code, ERROR_OPERATION_UNSUPPORTED);
+    assert_non_null(strstr(t.error->message, "this QEMU has no human monitor"));
+}
+
 static void test_listen_errors(void **state) {
     char path[200] = "/nowhere/monitor";
     int fd;
@@ -617,7 +796,9 @@ int main(void) {
         TEST(test_an_array_closes),
         TEST(test_bad_json_closes),
         TEST(test_depth_is_limited),
-        TEST(test_size_is_limited),
+        TEST(test_reply_that_is_too_large_ends_its_command_only),
+        TEST(test_reply_that_is_too_large_is_a_sentence),
+        TEST(test_reasons_of_the_end),
         TEST(test_hang_up_in_a_reply),
         TEST(test_killed_with_commands_unread),
         TEST(test_dropped_reply),
@@ -634,6 +815,10 @@ int main(void) {
         TEST(test_connect_has_a_deadline),
         TEST(test_listen),
         TEST(test_listen_errors),
+        TEST(test_reconnect),
+        TEST(test_reconnect_fails_and_is_tried_again),
+        TEST(test_freed_while_it_reconnects),
+        TEST(test_human_monitor),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

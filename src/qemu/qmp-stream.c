@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Bytes from a QEMU cut into JSON objects. */
+#include "qemu/qmp-stream.h"
+
+int qmp_stream_init(QmpStream *stream) {
+    *stream = (QmpStream){.tokener = json_tokener_new_ex(JSON_DEPTH_MAX)};
+    return stream->tokener ? 0 : -ENOMEM;
+}
+
+void qmp_stream_done(QmpStream *stream) {
+    if (stream->tokener)
+        json_tokener_free(stream->tokener);
+    *stream = (QmpStream){0};
+}
+
+void qmp_stream_reset(QmpStream *stream) {
+    json_tokener_reset(stream->tokener);
+    stream->bytes = 0;
+    stream->skipping = false;
+    stream->reason = NULL;
+}
+
+static int broken(QmpStream *stream, int error, const char *reason) {
+    stream->reason = reason;
+    return error;
+}
+
+static void keep_head(QmpStream *stream, const char *data, size_t len) {
+    size_t used = MIN_OF(stream->bytes, (size_t)QMP_STREAM_ENDS);
+
+    len = MIN_OF(len, QMP_STREAM_ENDS - used);
+    memcpy(stream->head + used, data, len);
+    stream->head[used + len] = '\0';
+}
+
+static void keep_tail(QmpStream *stream, const char *data, size_t len) {
+    size_t used = strlen(stream->tail), keep;
+
+    if (len >= QMP_STREAM_ENDS) {
+        data += len - QMP_STREAM_ENDS;
+        len = QMP_STREAM_ENDS;
+    }
+    keep = MIN_OF(used, QMP_STREAM_ENDS - len);
+    memmove(stream->tail, stream->tail + used - keep, keep);
+    memcpy(stream->tail + keep, data, len);
+    stream->tail[keep + len] = '\0';
+}
+
+static void begin_skipping(QmpStream *stream) {
+    json_tokener_reset(stream->tokener);
+    stream->skipping = true;
+    stream->tail[0] = '\0';
+}
+
+/* The number of bytes that were taken; *ret_go_on is what the owner says. */
+static size_t skip(QmpStream *stream, const char *data, size_t len, const QmpStreamOps *ops,
+                   void *userdata, bool *ret_go_on) {
+    const char *end = memchr(data, '\n', len);
+    size_t used = end ? (size_t)(end - data) : len;
+
+    keep_tail(stream, data, used);
+    if (!end)
+        return used;
+    stream->skipping = false;
+    stream->bytes = 0;
+    *ret_go_on = ops->oversized(stream->head, stream->tail, userdata);
+    return used + 1;
+}
+
+/* The number of bytes that were taken, with *ret the object when they end one; or why not. */
+static ssize_t parse(QmpStream *stream, const char *data, size_t len, json_object **ret) {
+    json_object *message;
+    enum json_tokener_error state;
+
+    keep_head(stream, data, len);
+    message = json_tokener_parse_ex(stream->tokener, data, (int)len);
+    state = json_tokener_get_error(stream->tokener);
+    if (state == json_tokener_continue) {
+        stream->bytes += len;
+        if (stream->bytes > QMP_MESSAGE_MAX) {
+            begin_skipping(stream);
+            keep_tail(stream, data, len);
+        }
+        return (ssize_t)len;
+    }
+    if (state != json_tokener_success || !json_object_is_type(message, json_type_object)) {
+        json_object_put(message);
+        return broken(stream, -EBADMSG,
+                      state == json_tokener_error_depth ? "a message that is nested too deep"
+                      : state != json_tokener_success   ? "what is not JSON"
+                                                        : "what is not a JSON object");
+    }
+    stream->bytes = 0;
+    *ret = message;
+    return (ssize_t)json_tokener_get_parse_end(stream->tokener);
+}
+
+static int feed_text(QmpStream *stream, const char *data, size_t len, const QmpStreamOps *ops,
+                     void *userdata, bool *ret_go_on) {
+    while (len > 0 && *ret_go_on) {
+        json_object *message = NULL;
+        ssize_t used = 1;
+
+        if (stream->skipping)
+            used = (ssize_t)skip(stream, data, len, ops, userdata, ret_go_on);
+        else if (stream->bytes > 0 || !memchr(" \r\n\t", *data, 4))
+            used = parse(stream, data, len, &message);
+        if (used < 0)
+            return (int)used;
+        if (message) {
+            json_tokener_reset(stream->tokener);
+            *ret_go_on = ops->message(message, userdata);
+            json_object_put(message);
+        }
+        data += used;
+        len -= (size_t)used;
+    }
+    return 0;
+}
+
+int qmp_stream_feed(QmpStream *stream, const char *data, size_t len, const QmpStreamOps *ops,
+                    void *userdata) {
+    const char *nul = memchr(data, '\0', len);
+    bool go_on = true;
+    int r;
+
+    assert(stream->tokener);
+    r = feed_text(stream, data, nul ? (size_t)(nul - data) : len, ops, userdata, &go_on);
+    return r >= 0 && nul && go_on ? broken(stream, -EBADMSG, "a NUL byte") : r;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Bytes from a QEMU cut into JSON objects, one a line, parsed as they come. Knows no command and no
+ * event.
+ *
+ * An object that is larger than QMP_MESSAGE_MAX is thrown away up to its end of line, and the
+ * stream goes on. Anything else that is not an object (malformed, a NUL byte, nested deeper than
+ * JSON_DEPTH_MAX, out of memory) breaks the stream: what comes behind it means nothing. */
+#pragma once
+
+#include "util/json.h"
+
+#define QMP_MESSAGE_MAX (32u << 20)
+#define QMP_STREAM_ENDS 128u /* bytes kept of the beginning and the end of a thrown away object */
+
+typedef struct QmpStreamOps {
+    /* A message, borrowed. False ends the feeding: the stream may be gone. */
+    bool (*message)(json_object *message, void *userdata);
+    /* One was thrown away; its first and last bytes, terminated by NUL. False as above. */
+    bool (*oversized)(const char *head, const char *tail, void *userdata);
+} QmpStreamOps;
+
+typedef struct QmpStream {
+    json_tokener *tokener;
+    size_t bytes; /* of the object being read; 0 between two */
+    bool skipping;
+    char head[QMP_STREAM_ENDS + 1], tail[QMP_STREAM_ENDS + 1];
+    const char *reason; /* why it is broken, static; NULL while it is not */
+} QmpStream;
+
+int qmp_stream_init(QmpStream *stream);
+void qmp_stream_done(QmpStream *stream);
+/* Forgets half an object, as a new connection begins. */
+void qmp_stream_reset(QmpStream *stream);
+/* Takes all of it; 0, or -EBADMSG or -ENOMEM when the stream is broken, with stream->reason. */
+int qmp_stream_feed(QmpStream *stream, const char *data, size_t len, const QmpStreamOps *ops,
+                    void *userdata);
