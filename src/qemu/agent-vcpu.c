@@ -2,6 +2,8 @@
 /* The guest's CPUs through the agent. Everything it says is checked: the guest is not ours. */
 #include "qemu/agent-vcpu.h"
 
+#include "util/json.h"
+
 void agent_vcpus_done(AgentVcpus *vcpus) {
     free(vcpus->items);
     *vcpus = (AgentVcpus){0};
@@ -15,21 +17,16 @@ static int malformed(const char *command, Error **reterr) {
 }
 
 static int parse_vcpu(json_object *entry, Bitmap *seen, AgentVcpu *ret) {
-    json_object *id = NULL, *online = NULL, *offlinable = NULL;
-    int64_t number;
+    json_object *online = json_member(entry, "online");
+    json_object *offlinable = json_member(entry, "can-offline");
+    int64_t number = json_member_int(entry, "logical-id", -1);
     int r;
 
-    if (!json_object_is_type(entry, json_type_object) ||
-        !json_object_object_get_ex(entry, "logical-id", &id) ||
-        !json_object_is_type(id, json_type_int) ||
-        !json_object_object_get_ex(entry, "online", &online) ||
-        !json_object_is_type(online, json_type_boolean))
+    if (!json_object_is_type(online, json_type_boolean))
         return -EBADMSG;
     /* The member is optional; without it nothing is known, so the CPU stays. */
-    if (json_object_object_get_ex(entry, "can-offline", &offlinable) &&
-        !json_object_is_type(offlinable, json_type_boolean))
+    if (offlinable && !json_object_is_type(offlinable, json_type_boolean))
         return -EBADMSG;
-    number = json_object_get_int64(id);
     if (number < 0 || number >= AGENT_VCPUS_MAX || bitmap_test(seen, (unsigned)number))
         return -EBADMSG;
     r = bitmap_set(seen, (unsigned)number);
@@ -47,10 +44,9 @@ int agent_vcpus_parse(json_object *value, AgentVcpus *ret, Error **reterr) {
 
     if (!seen)
         return error_no_memory(reterr);
-    if (!json_object_is_type(value, json_type_array) || json_object_array_length(value) == 0 ||
-        json_object_array_length(value) > AGENT_VCPUS_MAX)
+    vcpus.n = json_length(value);
+    if (vcpus.n == 0 || vcpus.n > AGENT_VCPUS_MAX)
         return malformed("guest-get-vcpus", reterr);
-    vcpus.n = json_object_array_length(value);
     vcpus.items = calloc(vcpus.n, sizeof(AgentVcpu));
     if (!vcpus.items)
         return error_no_memory(reterr);
@@ -192,28 +188,31 @@ int agent_get_vcpus(Agent *agent, AgentVcpus *ret, Error **reterr) {
     return r;
 }
 
+/* {"logical-id":…,"online":…}; NULL when out of memory. */
+static json_object *build_vcpu(const AgentVcpu *vcpu) {
+    CLEANUP_JSON json_object *entry = json_object_new_object();
+
+    if (!entry || json_add_int(entry, "logical-id", vcpu->id) < 0 ||
+        json_add_bool(entry, "online", vcpu->online) < 0)
+        return NULL;
+    return TAKE_PTR(entry);
+}
+
 /* Arguments for all that is modified; *ret_n says how many that are. NULL when out of memory. */
 static json_object *build_arguments(const AgentVcpus *vcpus, size_t *ret_n) {
-    json_object *arguments = json_object_new_object(), *list = json_object_new_array();
+    CLEANUP_JSON json_object *arguments = json_object_new_object(), *list = json_object_new_array();
 
     *ret_n = 0;
-    if (!arguments || !list) {
-        json_object_put(arguments);
-        json_object_put(list);
-        return NULL;
-    }
     for (size_t i = 0; i < vcpus->n; i++) {
-        json_object *entry = vcpus->items[i].modified ? json_object_new_object() : NULL;
-
-        if (!entry)
+        if (!vcpus->items[i].modified)
             continue;
-        json_object_object_add(entry, "logical-id", json_object_new_int64(vcpus->items[i].id));
-        json_object_object_add(entry, "online", json_object_new_boolean(vcpus->items[i].online));
-        json_object_array_add(list, entry);
+        if (!list || json_append(list, build_vcpu(&vcpus->items[i])) < 0)
+            return NULL;
         (*ret_n)++;
     }
-    json_object_object_add(arguments, "vcpus", list);
-    return arguments;
+    if (!arguments || json_add(arguments, "vcpus", TAKE_PTR(list)) < 0)
+        return NULL;
+    return TAKE_PTR(arguments);
 }
 
 /* The first `n` of the modified ones are done. */
@@ -230,7 +229,9 @@ static int set_timeout(size_t n) {
     return n <= 8 ? AGENT_DEFAULT : 5 + (int)(n / 4);
 }
 
-int agent_set_vcpus(Agent *agent, AgentVcpus *vcpus, Error **reterr) {
+int agent_set_vcpus(Agent *owner, AgentVcpus *vcpus, Error **reterr) {
+    CLEANUP(agent_unrefp) Agent *agent = agent_ref(owner);
+
     for (;;) {
         json_object *arguments, *value = NULL;
         int64_t done;

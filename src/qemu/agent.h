@@ -43,6 +43,12 @@ void agent_free(Agent *agent);
 DEFINE_CLEANUP(Agent *, agent_free)
 #define CLEANUP_AGENT CLEANUP(agent_freep)
 
+/* For a caller that talks more than once: between two conversations the owner may free the agent,
+ * whose conversations then fail. */
+Agent *agent_ref(Agent *agent);
+void agent_unref(Agent *agent);
+DEFINE_CLEANUP(Agent *, agent_unref)
+
 /* What QEMU says about the guest's end: the event VSERPORT_CHANGE, or "frontend-open" of
  * query-chardev after a restart of the daemon. Closed ends the conversation under way. Never
  * suspends. */

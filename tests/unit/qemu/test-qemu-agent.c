@@ -5,11 +5,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "qemu/agent-internal.h"
 #include "qemu/agent-vcpu.h"
 
 #define SHORT (80 * USEC_PER_MSEC)
@@ -765,6 +767,36 @@ static void test_select_and_sets(void **data) {
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* ---- the owner goes between two conversations ---- */
+
+static void set_two(void *data) {
+    CLEANUP_ERROR Error *error = NULL;
+    AgentVcpu items[] = {{.id = 1, .online = true, .modified = true},
+                         {.id = 2, .online = true, .modified = true}};
+    AgentVcpus vcpus = {.items = items, .n = 2};
+
+    assert_true(agent_set_vcpus(agent, &vcpus, &error) < 0);
+    assert_int_equal(error->code, ERROR_AGENT_UNRESPONSIVE);
+}
+
+static void answer_half_and_free(void *data) {
+    peer_accept();
+    peer_set("{\"logical-id\":1,\"online\":true},{\"logical-id\":2,\"online\":true}",
+             "{\"return\": 1}\n");
+    /* Wakes the one that waits for the answer, so that it waits behind this fiber. */
+    fiber_cond_broadcast(&agent->changed);
+    while (!agent->answered)
+        assert_int_equal(fiber_cond_wait(&agent->changed, soon()), 0);
+    agent_free(TAKE_PTR(agent));
+}
+
+/* When the partial answer is there, and its fiber has not run yet. */
+static void test_freed_after_a_partial_answer(void **data) {
+    mallopt(M_PERTURB, 0xa5);
+    run(set_two, answer_half_and_free, NULL);
+    mallopt(M_PERTURB, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_answers),
@@ -785,6 +817,7 @@ int main(void) {
         cmocka_unit_test(test_plan),
         cmocka_unit_test(test_plan_takes_any_order),
         cmocka_unit_test(test_select_and_sets),
+        cmocka_unit_test_setup_teardown(test_freed_after_a_partial_answer, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
