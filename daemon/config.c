@@ -6,6 +6,7 @@
 #include "daemon.h"
 #include "util/file.h"
 #include "util/log.h"
+#include "util/path-owner.h"
 
 #define CONFIG_MAX (1u << 20)
 #define PARTITION_MAX 200u /* bytes of a directory in a cgroup's name */
@@ -23,32 +24,55 @@ static char *private_partition(const char *root) {
     return name;
 }
 
-int config_init(Config *config, const char *root) {
+/* The root without links and dots, made if it is missing: two names of one directory are one
+ * daemon's, and one name in two working directories is two. */
+static int resolve_root(const char *root, char **ret, Error **reterr) {
+    CLEANUP_FREE char *here = *root == '/' ? NULL : getcwd(NULL, 0);
+    CLEANUP_FREE char *path = *root == '/' ? strdup(root) : here ? path_join(here, root) : NULL;
+    int r;
+
+    if (!path)
+        return error_no_memory(reterr);
+    r = path_check_owner(path, "the root directory", reterr);
+    if (r < 0)
+        return r;
+    r = dir_make(path, 0755);
+    if (r < 0)
+        return error_system(reterr, FROM_NONE, r, "cannot create directory '%s'", path);
+    *ret = realpath(path, NULL);
+    if (!*ret)
+        return error_system(reterr, FROM_NONE, errno, "cannot look at '%s'", path);
+    return path_check_owner(*ret, "the root directory", reterr);
+}
+
+/* Where everything is; true unless out of memory. */
+static bool set_directories(Config *config) {
+    const char *root = config->root;
+
+    config->partition = root ? private_partition(root) : strdup("/machine");
+    config->etc = root ? path_join(root, "etc") : strdup("/etc/vireo");
+    config->lib = root ? path_join(root, "lib") : strdup("/var/lib/vireo");
+    config->run = root ? path_join(root, "run") : strdup("/run/vireo");
+    config->log = root ? path_join(root, "log") : strdup("/var/log/vireo");
+    if (!config->partition || !config->etc || !config->lib || !config->run || !config->log)
+        return false;
+    config->socket = path_join(config->run, "vireo-sock");
+    config->socket_ro = path_join(config->run, "vireo-sock-ro");
+    return config->socket && config->socket_ro;
+}
+
+int config_init(Config *config, const char *root, Error **reterr) {
     *config = (Config){.socket_mode = 0600,
                        .socket_ro_mode = 0666,
                        .log_level = LOG_INFO,
                        .cgroups = true,
                        .scopes = !root,
                        .audit_level = AUDIT_LEVEL_IF_AVAILABLE};
-    config->partition = root ? private_partition(root) : strdup("/machine");
-    if (root) {
-        config->root = strdup(root);
-        config->etc = path_join(root, "etc");
-        config->lib = path_join(root, "lib");
-        config->run = path_join(root, "run");
-        config->log = path_join(root, "log");
-    } else {
-        config->etc = strdup("/etc/vireo");
-        config->lib = strdup("/var/lib/vireo");
-        config->run = strdup("/run/vireo");
-        config->log = strdup("/var/log/vireo");
-    }
-    if (!config->partition || !config->etc || !config->lib || !config->run || !config->log ||
-        (root && !config->root))
-        return -ENOMEM;
-    config->socket = path_join(config->run, "vireo-sock");
-    config->socket_ro = path_join(config->run, "vireo-sock-ro");
-    return config->socket && config->socket_ro ? 0 : -ENOMEM;
+    int r = root ? resolve_root(root, &config->root, reterr) : 0;
+
+    if (r < 0)
+        return r;
+    return set_directories(config) ? 0 : error_no_memory(reterr);
 }
 
 void config_done(Config *config) {
@@ -133,7 +157,7 @@ static int set_path(char **to, const char *value) {
     return 0;
 }
 
-static int apply(Config *config, const char *key, const char *value) {
+static int set(Config *config, const char *key, const char *value) {
     if (streq(key, "socket"))
         return set_path(&config->socket, value);
     if (streq(key, "socket_ro"))
@@ -159,6 +183,15 @@ static int apply(Config *config, const char *key, const char *value) {
     return -ENOENT;
 }
 
+/* Whoever can write the settings decides what is run as the daemon's user. */
+static int check_file(const char *path, Error **reterr) {
+    CLEANUP_FREE char *real = realpath(path, NULL);
+
+    if (!real)
+        return error_system(reterr, FROM_NONE, errno, "cannot look at '%s'", path);
+    return path_check_owner(*path == '/' ? path : real, "the configuration file", reterr);
+}
+
 int config_load(Config *config, const char *path, bool must_exist, Error **reterr) {
     CLEANUP_FREE char *text = NULL;
     char *rest, *line;
@@ -167,8 +200,12 @@ int config_load(Config *config, const char *path, bool must_exist, Error **reter
 
     if (r == -ENOENT && !must_exist)
         return 0;
+    if (r >= 0)
+        r = check_file(path, reterr);
+    else
+        error_system(reterr, FROM_NONE, r, "cannot read the configuration file '%s'", path);
     if (r < 0)
-        return error_system(reterr, FROM_NONE, r, "cannot read the configuration file '%s'", path);
+        return r;
     for (rest = text; (line = strsep(&rest, "\n"));) {
         char *key, *value;
 
@@ -183,7 +220,7 @@ int config_load(Config *config, const char *path, bool must_exist, Error **reter
         *value++ = '\0';
         key = trim(key);
         value = trim(value);
-        r = apply(config, key, value);
+        r = set(config, key, value);
         if (r == -ENOENT)
             return error_report(reterr, FROM_NONE, ERROR_CONFIG_UNSUPPORTED,
                                 "%s:%u: unknown setting '%s'", path, number, key);
@@ -192,4 +229,30 @@ int config_load(Config *config, const char *path, bool must_exist, Error **reter
                                 "%s:%u: '%s' is no value for '%s'", path, number, value, key);
     }
     return 0;
+}
+
+/* "socket" and the like of two Configs, for a sentence; NULL: they agree. */
+static const char *first_fixed_difference(const Config *a, const Config *b) {
+    if (!streq(a->socket, b->socket) || a->socket_mode != b->socket_mode)
+        return "socket";
+    if (!streq(a->socket_ro, b->socket_ro) || a->socket_ro_mode != b->socket_ro_mode)
+        return "socket_ro";
+    if (!streq(a->partition, b->partition))
+        return "partition";
+    if (!streq_ptr(a->resctrl, b->resctrl))
+        return "resctrl";
+    if (a->cgroups != b->cgroups)
+        return "cgroups";
+    return a->scopes != b->scopes ? "scopes" : NULL;
+}
+
+void config_take_changed(Config *config, const Config *fresh) {
+    const char *fixed = first_fixed_difference(config, fresh);
+
+    if (fixed)
+        log_warning("the setting '%s' has changed: it takes effect when vireod is started again",
+                    fixed);
+    config->unplug_timeout_ms = fresh->unplug_timeout_ms;
+    config->audit_level = fresh->audit_level;
+    config->log_level = fresh->log_level;
 }

@@ -22,17 +22,22 @@ typedef struct Config {
     int log_level;
 } Config;
 
-/* Defaults, below root if given. */
-int config_init(Config *config, const char *root);
+/* Defaults, below root if given: that is made when it is missing, becomes an absolute path without
+ * links, and is refused when it, or a directory on its way, is somebody else's. */
+int config_init(Config *config, const char *root, Error **reterr);
 /* Reads "key = value" lines; ERROR_XML-free, names file and line. A missing file is no error unless
  * `must_exist`. */
 int config_load(Config *config, const char *path, bool must_exist, Error **reterr);
+/* Takes over what can change while the daemon runs: log level, unplug timeout, audit level. Warns
+ * of the others. */
+void config_take_changed(Config *config, const Config *fresh);
 void config_done(Config *config);
 
 typedef struct Daemon {
     Config config;
     Driver *driver;
     RpcServer *server;
+    TaskGroup tasks; /* its own fibers: start, new settings */
     struct Client *clients;
 } Daemon;
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* vireod: options, wiring, the loop. Guests outlive it: on SIGTERM it lets go of them. */
+/* vireod: options, wiring, the loop. Guests outlive it: on SIGTERM it lets go of them.
+ *
+ * The order of a start: the directories, the lock on them, the sockets, what runs is found again,
+ * clients are served and systemd is told, then come the domains that start with the host. */
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -7,8 +10,11 @@
 #include <systemd/sd-daemon.h>
 
 #include "daemon.h"
+#include "lock.h"
+#include "sockets.h"
 #include "util/file.h"
 #include "util/log.h"
+#include "util/path-owner.h"
 #include "util/worker.h"
 
 #define STOP_USEC (5 * USEC_PER_SEC)
@@ -73,39 +79,14 @@ static int parse_options(int argc, char **argv, Options *options) {
     return 0;
 }
 
-/* Sockets handed over by systemd keep their names' meaning: "*-ro" paths are read-only. */
-static int listen_activated(Daemon *daemon, int n, Error **reterr) {
-    for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + n; fd++) {
-        bool readonly = sd_is_socket_unix(fd, SOCK_STREAM, 1, daemon->config.socket_ro, 0) > 0;
-        int r = rpc_server_add_listener(daemon->server, fd, readonly);
+/* Everything that main's functions share. */
+typedef struct Vireod {
+    Daemon daemon;
+    const Options *options;
+    Sockets sockets;
+} Vireod;
 
-        if (r < 0)
-            return error_system(reterr, FROM_RPC, r, "cannot listen on the socket systemd passed");
-    }
-    return 0;
-}
-
-static int listen_own(Daemon *daemon, Error **reterr) {
-    const struct {
-        const char *path;
-        unsigned mode;
-        bool readonly;
-    } sockets[] = {{daemon->config.socket, daemon->config.socket_mode, false},
-                   {daemon->config.socket_ro, daemon->config.socket_ro_mode, true}};
-
-    for (size_t i = 0; i < ARRAY_SIZE(sockets); i++) {
-        int fd = -1, r = rpc_listen_unix(sockets[i].path, sockets[i].mode, &fd, reterr);
-
-        if (r < 0)
-            return r;
-        r = rpc_server_add_listener(daemon->server, fd, sockets[i].readonly);
-        if (r < 0)
-            return error_system(reterr, FROM_RPC, r, "cannot listen on '%s'", sockets[i].path);
-    }
-    return 0;
-}
-
-static int make_root(const Config *config, Error **reterr) {
+static int make_directories(const Config *config, Error **reterr) {
     const char *dirs[] = {config->etc, config->lib, config->run, config->log};
 
     for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
@@ -113,19 +94,41 @@ static int make_root(const Config *config, Error **reterr) {
 
         if (r < 0)
             return error_system(reterr, FROM_NONE, r, "cannot create directory '%s'", dirs[i]);
+        r = path_check_owner(dirs[i], "the directory", reterr);
+        if (r < 0)
+            return r;
     }
     return 0;
 }
 
-/* First fiber: everything that waits. Ready is said after the guests have been found again. */
-static void start_up(void *userdata) {
-    Daemon *daemon = userdata;
-    CLEANUP_ERROR Error *error = NULL;
-    int n = sd_listen_fds(1), r;
+/* The settings as the file has them. */
+static int read_config(const Options *options, Config *config, Error **reterr) {
+    CLEANUP_FREE char *path = path_join(config->etc, "vireod.conf");
 
-    r = driver_load(daemon->driver, &error);
+    if (!path)
+        return error_no_memory(reterr);
+    return config_load(config, options->config ? options->config : path, options->config != NULL,
+                       reterr);
+}
+
+static void use_log_level(const Vireod *vireod) {
+    log_init(vireod->options->verbose ? LOG_DEBUG : vireod->daemon.config.log_level);
+}
+
+/* ---- start ---- */
+
+/* Everything that waits. A client that came meanwhile finds its socket, and is served after the
+ * guests have been found again. */
+static void start_up(void *userdata) {
+    Vireod *vireod = userdata;
+    Daemon *daemon = &vireod->daemon;
+    CLEANUP_ERROR Error *error = NULL;
+    int r = driver_load(daemon->driver, &error);
+
+    if (daemon->tasks.stopping)
+        return;
     if (r >= 0)
-        r = n > 0 ? listen_activated(daemon, n, &error) : listen_own(daemon, &error);
+        r = sockets_serve(&vireod->sockets, daemon->server, &error);
     if (r < 0) {
         log_error("vireod: %s", error_message(error));
         sd_event_exit(fiber_event(), 1);
@@ -133,114 +136,181 @@ static void start_up(void *userdata) {
     }
     sd_notify(0, "READY=1\nSTATUS=Serving domains");
     log_info("vireod %s is ready on '%s'", VIREO_VERSION, daemon->config.socket);
+    driver_autostart(daemon->driver);
 }
 
-static void shut_down(void *userdata) {
-    Daemon *daemon = userdata;
+/* ---- signals ---- */
 
-    rpc_server_stop(daemon->server, deadline_in(STOP_USEC));
-    driver_stop_background(daemon->driver);
+static void shut_down(void *userdata) {
+    Vireod *vireod = userdata;
+    const uint64_t deadline = deadline_in(STOP_USEC);
+
+    rpc_server_stop(vireod->daemon.server, deadline);
+    task_group_wait(&vireod->daemon.tasks, deadline);
+    driver_wait_stopped(vireod->daemon.driver, deadline);
     sd_event_exit(fiber_event(), 0);
 }
 
-static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
-    Daemon *daemon = userdata;
+static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
+    Vireod *vireod = userdata;
 
-    if (daemon->driver->stopping)
+    if (vireod->daemon.tasks.stopping)
         return 0;
-    daemon->driver->stopping = true;
     log_info("vireod: stopping; guests go on running");
     sd_notify(0, "STOPPING=1");
-    return fiber_start("shut-down", shut_down, daemon);
+    task_group_stop(&vireod->daemon.tasks);
+    driver_stop(vireod->daemon.driver);
+    return fiber_start("shut-down", shut_down, vireod);
 }
 
-static int add_signals(sd_event *event, Daemon *daemon) {
+/* Takes over what can change while the daemon runs. With a file that cannot be used everything
+ * stays as it was. */
+static void reload(void *userdata) {
+    Vireod *vireod = userdata;
+    Daemon *daemon = &vireod->daemon;
+    CLEANUP(config_done) Config fresh = {0};
+    CLEANUP_ERROR Error *error = NULL;
+    int r = config_init(&fresh, vireod->options->root, &error);
+
+    if (r >= 0)
+        r = read_config(vireod->options, &fresh, &error);
+    if (r >= 0 && fresh.audit_level != daemon->config.audit_level)
+        r = driver_set_audit(daemon->driver, fresh.audit_level, &error);
+    if (r < 0) {
+        log_error("vireod: the settings stay as they are: %s", error_message(error));
+        return;
+    }
+    config_take_changed(&daemon->config, &fresh);
+    use_log_level(vireod);
+    daemon->driver->unplug_timeout_usec = daemon->config.unplug_timeout_ms * USEC_PER_MSEC;
+    log_info("vireod: the settings were read again");
+}
+
+static void reload_task(void *userdata) {
+    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)now_usec());
+    reload(userdata);
+    sd_notify(0, "READY=1");
+}
+
+static int on_hang_up(sd_event_source *source, const struct signalfd_siginfo *info,
+                      void *userdata) {
+    Vireod *vireod = userdata;
+
+    if (task_start(&vireod->daemon.tasks, "reload", reload_task, vireod) == -ENOMEM)
+        log_error("vireod: out of memory: the settings were not read again");
+    return 0;
+}
+
+static int add_signals(sd_event *event, Vireod *vireod) {
+    const struct {
+        int number;
+        sd_event_signal_handler_t handler;
+    } signals[] = {{SIGTERM, on_stop}, {SIGINT, on_stop}, {SIGHUP, on_hang_up}};
     sigset_t mask;
-    int r;
+    int r = 0;
 
     signal(SIGPIPE, SIG_IGN);
     sigemptyset(&mask);
-    sigaddset(&mask, SIGTERM);
-    sigaddset(&mask, SIGINT);
+    for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+        sigaddset(&mask, signals[i].number);
     sigprocmask(SIG_BLOCK, &mask, NULL);
-    r = sd_event_add_signal(event, NULL, SIGTERM, on_signal, daemon);
-    if (r >= 0)
-        r = sd_event_add_signal(event, NULL, SIGINT, on_signal, daemon);
+    for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(signals); i++)
+        r = sd_event_add_signal(event, NULL, signals[i].number, signals[i].handler, vireod);
     return r;
 }
 
-static int set_up(Daemon *daemon, const Options *options, Error **reterr) {
-    CLEANUP_FREE char *path = path_join(daemon->config.etc, "vireod.conf");
-    DriverParams params;
-    int r;
+/* ---- the whole ---- */
 
-    if (!path)
-        return error_no_memory(reterr);
-    r = config_load(&daemon->config, options->config ? options->config : path,
-                    options->config != NULL, reterr);
-    if (r < 0)
-        return r;
-    log_init(options->verbose ? LOG_DEBUG : daemon->config.log_level);
-    r = make_root(&daemon->config, reterr);
-    params = (DriverParams){
-        .paths = {daemon->config.etc, daemon->config.lib, daemon->config.run, daemon->config.log},
-        .limits = {.partition = daemon->config.partition,
-                   .resctrl_root = daemon->config.resctrl,
-                   .cgroups = daemon->config.cgroups,
-                   .scopes = daemon->config.scopes},
-        .audit = daemon->config.audit_level};
+static int make_driver(Daemon *daemon, Error **reterr) {
+    const Config *config = &daemon->config;
+    const DriverParams params = {.paths = {config->etc, config->lib, config->run, config->log},
+                                 .limits = {.partition = config->partition,
+                                            .resctrl_root = config->resctrl,
+                                            .cgroups = config->cgroups,
+                                            .scopes = config->scopes},
+                                 .audit = config->audit_level};
+    int r = driver_new(&params, &daemon_events, daemon, &daemon->driver, reterr);
+
     if (r >= 0)
-        r = driver_new(&params, &daemon_events, daemon, &daemon->driver, reterr);
+        daemon->driver->unplug_timeout_usec = config->unplug_timeout_ms * USEC_PER_MSEC;
+    return r;
+}
+
+/* The directories are this daemon's before it looks at what is in them. */
+static int set_up(Vireod *vireod, Error **reterr) {
+    Daemon *daemon = &vireod->daemon;
+    const char *const locked[] = {daemon->config.run, daemon->config.lib};
+    int r = read_config(vireod->options, &daemon->config, reterr);
+
     if (r < 0)
         return r;
-    daemon->driver->unplug_timeout_usec = daemon->config.unplug_timeout_ms * USEC_PER_MSEC;
+    use_log_level(vireod);
+    r = make_directories(&daemon->config, reterr);
+    if (r >= 0)
+        r = lock_directories(locked, ARRAY_SIZE(locked), reterr);
+    if (r >= 0)
+        r = make_driver(daemon, reterr);
+    if (r >= 0)
+        r = sockets_bind(&daemon->config, &vireod->sockets, reterr);
+    if (r < 0)
+        return r;
     daemon_programs_init();
     r = rpc_server_new(daemon_programs, daemon_n_programs, &client_ops, daemon, NULL,
                        &daemon->server);
     return r < 0 ? error_no_memory(reterr) : 0;
 }
 
-static int run(Daemon *daemon, const Options *options) {
+/* What a fiber still waits in is left to the end of the process. */
+static void tear_down(Vireod *vireod) {
+    worker_shutdown(); /* what a worker still does, it does for the driver */
+    if (fiber_count() > 0) {
+        log_warning("vireod: %u calls or tasks have not ended and are given up", fiber_count());
+        return;
+    }
+    rpc_server_free(vireod->daemon.server);
+    driver_free(vireod->daemon.driver);
+    task_group_done(&vireod->daemon.tasks);
+    sockets_done(&vireod->sockets);
+    config_done(&vireod->daemon.config);
+}
+
+static int run(Vireod *vireod) {
     CLEANUP_ERROR Error *error = NULL;
     sd_event *event = NULL;
-    int r;
+    int r = config_init(&vireod->daemon.config, vireod->options->root, &error);
 
-    if (config_init(&daemon->config, options->root) < 0)
-        return -ENOMEM;
-    r = sd_event_default(&event);
-    if (r < 0)
-        return r;
-    sd_event_set_watchdog(event, true);
-    r = fiber_init(event);
+    if (r >= 0)
+        r = sd_event_default(&event);
+    if (r >= 0)
+        r = sd_event_set_watchdog(event, true);
+    if (r >= 0)
+        r = fiber_init(event);
     if (r >= 0)
         r = worker_init(N_WORKERS);
     if (r >= 0)
-        r = add_signals(event, daemon);
+        r = add_signals(event, vireod);
     if (r >= 0)
-        r = set_up(daemon, options, &error);
+        r = set_up(vireod, &error);
     if (r >= 0)
-        r = fiber_start("start-up", start_up, daemon);
+        r = task_start(&vireod->daemon.tasks, "start-up", start_up, vireod);
     if (r < 0)
         log_error("vireod: %s", error ? error_message(error) : strerror(-r));
     else
         r = sd_event_loop(event);
-    rpc_server_free(daemon->server);
-    worker_shutdown(); /* what a worker still does, it does for the driver */
-    driver_free(daemon->driver);
+    tear_down(vireod);
     sd_event_unref(event);
     return r;
 }
 
 int main(int argc, char **argv) {
+    static Vireod vireod;
     Options options = {0};
-    Daemon daemon = {0};
     int r = parse_options(argc, argv, &options);
 
     if (r != 0)
         return r < 0 ? 2 : 0;
     umask(0022);
     log_init(options.verbose ? LOG_DEBUG : LOG_INFO);
-    r = run(&daemon, &options);
-    config_done(&daemon.config);
-    return r == 0 ? 0 : 1;
+    vireod.options = &options;
+    return run(&vireod) == 0 ? 0 : 1;
 }

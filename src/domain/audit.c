@@ -67,12 +67,13 @@ static int run_send(void *arg) {
 
 /* One at a time: an auditor is not for two threads. */
 static int send_all(AuditRecords *records, Driver *driver, Error **reterr) {
-    Sending sending = {.auditor = driver->auditor, .records = records};
+    Sending sending = {.records = records};
     int r;
 
     while (driver->auditing)
         fiber_cond_wait(&driver->audit_cond, USEC_FOREVER);
     driver->auditing = true;
+    sending.auditor = driver->auditor; /* it may have become another meanwhile */
     r = worker_run(run_send, &sending);
     driver->auditing = false;
     fiber_cond_broadcast(&driver->audit_cond);

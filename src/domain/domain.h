@@ -52,6 +52,7 @@ struct Domain {
 
     DomainDef *config; /* the persistent definition; NULL: transient */
     bool autostart;
+    bool autostart_pending; /* it is to be started with the host, and was not tried yet */
 
     DomainState state;
     int reason;

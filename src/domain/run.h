@@ -55,7 +55,7 @@ typedef struct DomainRun {
 
 /* Takes the definition, also on failure. NULL: out of memory. */
 DomainRun *domain_run_new(int id, DomainDef *live_consume);
-/* Ends no process and no cgroup: that is driver_stop's business. NULL is fine. */
+/* Ends no process and no cgroup: that is driver_end_run's business. NULL is fine. */
 DomainRun *domain_run_free(DomainRun *run);
 DEFINE_CLEANUP(DomainRun *, domain_run_free)
 #define CLEANUP_RUN CLEANUP(domain_run_freep)

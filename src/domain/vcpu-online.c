@@ -15,7 +15,6 @@
 struct GuestOnline {
     unsigned n_refs; /* the caller's until it finishes, and the fiber's */
     Domain *domain;
-    Driver *driver;       /* outlives the fiber: driver_stop_background */
     Operation *operation; /* set by guest_online_finish */
     AgentVcpus before;
     bool looked, known; /* the look is over; it succeeded */
@@ -84,7 +83,7 @@ static char *try_online(GuestOnline *online) {
         if (bring_online(online, &n_online, &error) < 0)
             return strf("not known whether the guest uses the vCPUs: %s", error_message(error));
         if (n_online >= online->n || now_usec() >= deadline || !online->domain->driver ||
-            online->domain->driver->stopping)
+            online->domain->driver->tasks.stopping)
             break;
         fiber_sleep(POLL_USEC);
     }
@@ -109,8 +108,6 @@ static void run(void *userdata) {
 
         operation_set_guest(online->operation, result ? result : "");
     }
-    online->driver->n_background--;
-    fiber_cond_broadcast(&online->driver->background);
     unref(online);
 }
 
@@ -125,10 +122,7 @@ GuestOnline *guest_online_begin(Domain *domain) {
         return NULL;
     online->n_refs = 2;
     online->domain = domain_ref(domain);
-    online->driver = domain->driver;
-    online->driver->n_background++;
-    if (fiber_start("guest-online", run, online) < 0) {
-        online->driver->n_background--;
+    if (task_start(&domain->driver->tasks, "guest-online", run, online) < 0) {
         online->n_refs = 1;
         unref(online);
         return NULL;

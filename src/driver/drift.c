@@ -26,7 +26,7 @@ static void reconcile(void *userdata) {
 static int on_settled(sd_event_source *source, uint64_t usec, void *userdata) {
     Domain *domain = userdata;
 
-    if (!domain->run || !domain->run->limits || !domain->driver || domain->driver->stopping)
+    if (!domain->run || !domain->run->limits || !domain->driver || domain->driver->tasks.stopping)
         return 0;
     domain->run->limits->settle = sd_event_source_disable_unref(domain->run->limits->settle);
     log_debug("domain '%s': a sign of drift", domain_name(domain));

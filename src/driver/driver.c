@@ -9,7 +9,9 @@
 #include "conf/domain-format.h"
 #include "conf/domain-parse.h"
 #include "driver/drift.h"
+#include "qemu/agent.h"
 #include "util/file.h"
+#include "util/path-owner.h"
 #include "util/log.h"
 
 static void paths_done(DriverPaths *paths) {
@@ -22,10 +24,10 @@ static void paths_done(DriverPaths *paths) {
 static int make_dirs(Driver *driver, Error **reterr) {
     const struct {
         const char *base, *sub;
-    } dirs[] = {{driver->paths.etc, "domains"},    {driver->paths.etc, "autostart"},
-                {driver->paths.run, "domains"},    {driver->paths.run, "probe"},
-                {driver->paths.run, "operations"}, {driver->paths.lib, "channel"},
-                {driver->paths.log, "qemu"}};
+    } dirs[] = {{driver->paths.etc, "domains"}, {driver->paths.etc, "autostart"},
+                {driver->paths.run, "domains"}, {driver->paths.run, "autostart"},
+                {driver->paths.run, "probe"},   {driver->paths.run, "operations"},
+                {driver->paths.lib, "channel"}, {driver->paths.log, "qemu"}};
 
     for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
         CLEANUP_FREE char *path = path_join(dirs[i].base, dirs[i].sub);
@@ -34,6 +36,9 @@ static int make_dirs(Driver *driver, Error **reterr) {
         if (r < 0)
             return error_system(reterr, FROM_QEMU, r, "cannot create directory '%s'",
                                 path ? path : dirs[i].sub);
+        r = path_check_owner(path, "the directory", reterr);
+        if (r < 0)
+            return r;
     }
     return 0;
 }
@@ -77,13 +82,37 @@ int driver_new(const DriverParams *params, const DriverEvents *events, void *use
     return 0;
 }
 
+int driver_set_audit(Driver *driver, AuditLevel level, Error **reterr) {
+    Auditor *auditor = NULL;
+    int r = auditor_new(level, &auditor, reterr);
+
+    if (r < 0)
+        return r;
+    while (driver->auditing) /* a worker has the old one */
+        fiber_cond_wait(&driver->audit_cond, USEC_FOREVER);
+    auditor_free(driver->auditor);
+    driver->auditor = auditor;
+    return 0;
+}
+
+void driver_stop(Driver *driver) {
+    task_group_stop(&driver->tasks);
+    for (Domain *domain = driver->domains; domain; domain = domain->next)
+        if (domain->run)
+            agent_free(TAKE_PTR(domain->run->agent)); /* whoever waits for one gets an error */
+}
+
+void driver_wait_stopped(Driver *driver, uint64_t deadline) {
+    task_group_wait(&driver->tasks, deadline);
+}
+
 void driver_free(Driver *driver) {
     if (!driver)
         return;
     while (driver->domains)
         driver_list_remove(driver->domains);
     operation_list_free(driver);
-    fiber_cond_done(&driver->background);
+    task_group_done(&driver->tasks);
     if (driver->caps)
         qemu_caps_cache_free(driver->caps);
     sd_event_source_disable_unref(driver->uevents);
@@ -202,7 +231,7 @@ static void parse_warning(const char *path, int line, void *userdata) {
     log_warning("domain XML: unknown '%s' in line %d, ignoring", path, line);
 }
 
-static int parse(Driver *driver, const char *xml, DomainDef **ret, Error **reterr) {
+int driver_parse(Driver *driver, const char *xml, DomainDef **ret, Error **reterr) {
     struct utsname host;
     DomainParseParams params = {.warning = parse_warning, .userdata = driver};
 
@@ -248,7 +277,7 @@ static int fill_defaults(Driver *driver, DomainDef *def, Error **reterr) {
 }
 
 /* The domain this definition is about, NULL if it is a new one; refuses clashes. */
-static int find_same(Driver *driver, const DomainDef *def, Domain **ret, Error **reterr) {
+int driver_find_same(Driver *driver, const DomainDef *def, Domain **ret, Error **reterr) {
     Domain *by_uuid = driver_find_uuid(driver, def->uuid, NULL, NULL);
     Domain *by_name = driver_find_name(driver, def->name, NULL);
     char text[UUID_TEXT_SIZE];
@@ -305,13 +334,13 @@ int driver_define(Driver *driver, const char *xml, Domain **ret, Error **reterr)
     bool is_new = true;
     int r;
 
-    r = parse(driver, xml, &def, reterr);
+    r = driver_parse(driver, xml, &def, reterr);
     if (r >= 0)
         r = check_name(def, reterr);
     if (r >= 0)
         r = fill_defaults(driver, def, reterr);
     if (r >= 0)
-        r = find_same(driver, def, &same, reterr);
+        r = driver_find_same(driver, def, &same, reterr);
     if (r < 0)
         return r;
     if (same) {
@@ -375,13 +404,13 @@ int driver_create_xml(Driver *driver, const char *xml, bool paused, Domain **ret
     Domain *same = NULL;
     int r;
 
-    r = parse(driver, xml, &def, reterr);
+    r = driver_parse(driver, xml, &def, reterr);
     if (r >= 0)
         r = check_name(def, reterr);
     if (r >= 0)
         r = fill_defaults(driver, def, reterr);
     if (r >= 0)
-        r = find_same(driver, def, &same, reterr);
+        r = driver_find_same(driver, def, &same, reterr);
     if (r < 0)
         return r;
     if (same) {
@@ -432,82 +461,4 @@ int driver_dump_xml(Domain *domain, unsigned flags, char **ret, Error **reterr) 
     DomainFormatParams params = {.id = domain->run && !(flags & 2) ? domain->run->id : 0};
 
     return domain_format(def, &params, ret) < 0 ? error_no_memory(reterr) : 0;
-}
-
-/* ---- load ---- */
-
-static void load_one(Driver *driver, const char *path) {
-    CLEANUP_DOMAIN_DEF DomainDef *def = NULL;
-    CLEANUP_ERROR Error *error = NULL;
-    CLEANUP_FREE char *xml = NULL, *autostart = NULL;
-    Domain *domain, *same = NULL;
-    int r = file_read(path, DOMAIN_XML_MAX, &xml, NULL);
-
-    if (r < 0) {
-        log_warning("cannot read '%s', ignoring: %s", path, strerror(-r));
-        return;
-    }
-    if (parse(driver, xml, &def, &error) < 0 || find_same(driver, def, &same, &error) < 0) {
-        log_warning("'%s' cannot be used, ignoring: %s", path, error_message(error));
-        return;
-    }
-    if (same)
-        return;
-    domain = domain_new(driver);
-    if (!domain)
-        return;
-    domain->config = TAKE_PTR(def);
-    autostart = driver_autostart_path(driver, domain->config->name);
-    domain->autostart = autostart && access(autostart, F_OK) == 0;
-    driver_list_add(driver, domain);
-    domain_unref(domain);
-}
-
-static bool has_suffix(const char *name, const char *suffix) {
-    size_t n = strlen(name), k = strlen(suffix);
-
-    return n > k && streq(name + n - k, suffix);
-}
-
-/* Once per boot of the host: the marker is in the run directory. */
-static void autostart_all(Driver *driver) {
-    CLEANUP_FREE char *marker = path_join(driver->paths.run, "autostarted");
-    Domain *domain;
-
-    if (!marker || access(marker, F_OK) == 0)
-        return;
-    file_write_atomic(marker, "", 0, 0600);
-    for (domain = driver->domains; domain; domain = domain->next) {
-        CLEANUP_ERROR Error *error = NULL;
-
-        if (domain->autostart && !domain->run && driver_start(domain, false, &error) < 0)
-            log_warning("domain '%s' cannot be autostarted: %s", domain_name(domain),
-                        error_message(error));
-    }
-}
-
-int driver_load(Driver *driver, Error **reterr) {
-    CLEANUP_FREE char *dir = path_join(driver->paths.etc, "domains");
-    struct dirent *entry;
-    DIR *d = dir ? opendir(dir) : NULL;
-
-    if (!d)
-        return error_system(reterr, FROM_QEMU, dir ? errno : ENOMEM, "cannot read '%s'",
-                            dir ? dir : driver->paths.etc);
-    while ((entry = readdir(d))) {
-        CLEANUP_FREE char *path = NULL;
-
-        if (entry->d_name[0] == '.' || !has_suffix(entry->d_name, ".xml"))
-            continue;
-        path = path_join(dir, entry->d_name);
-        if (path)
-            load_one(driver, path);
-    }
-    closedir(d);
-    drift_watch_host(driver);
-    operation_load_all(driver);
-    driver_reconnect_all(driver);
-    driver_drop_operations(driver);
-    autostart_all(driver);
-    return 0;
 }

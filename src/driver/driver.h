@@ -10,6 +10,7 @@
 #include "limits/limits.h"
 #include "qemu/agent-vcpu.h"
 #include "util/libvirt-numbers.h"
+#include "util/task.h"
 
 typedef struct DriverPaths {
     char *etc; /* domains/NAME.xml, autostart/NAME.xml */
@@ -85,9 +86,7 @@ struct Driver {
     uint64_t unplug_timeout_usec; /* 0: the default, 5 s, 10 s on pSeries */
     bool tracing;                 /* monitors report their lines to events->trace */
     unsigned n_first_tries;       /* domains that were found but not tried yet */
-    unsigned n_background; /* fibers that go on by themselves: reconnecting, bringing CPUs online */
-    FiberCond background;  /* a first try or a background fiber ended */
-    bool stopping;
+    TaskGroup tasks;              /* what goes on by itself; stopping with the daemon */
 };
 
 typedef struct DriverParams {
@@ -100,11 +99,19 @@ typedef struct DriverParams {
  * error. */
 int driver_new(const DriverParams *params, const DriverEvents *events, void *userdata, Driver **ret,
                Error **reterr);
-/* Reads the definitions, finds running QEMUs again, autostarts. On a fiber. Problems with single
- * domains are logged, not returned. */
+/* Reads the definitions and finds running QEMUs again: returns once each was tried, or a few
+ * seconds have passed. On a fiber. Problems with single domains are logged, not returned. */
 int driver_load(Driver *driver, Error **reterr);
-/* With `stopping` set: waits for what goes on by itself to end. On a fiber. */
-void driver_stop_background(Driver *driver);
+/* Starts what is to be started with the host, in the background, a few at a time; once per boot of
+ * the host, what a daemon that ended had not come to included. */
+void driver_autostart(Driver *driver);
+/* Changes what is audited; an auditor that cannot be had is an error, and nothing has changed. On a
+ * fiber. */
+int driver_set_audit(Driver *driver, AuditLevel level, Error **reterr);
+/* Asks everything that goes on by itself to end. */
+void driver_stop(Driver *driver);
+/* Waits until it has ended, or the deadline. On a fiber. */
+void driver_wait_stopped(Driver *driver, uint64_t deadline);
 /* Lets go of all domains; guests go on running. */
 void driver_free(Driver *driver);
 
@@ -179,6 +186,11 @@ int driver_place(DomainDef *live, const Bitmap *nodes, Error **reterr);
 /* Counts, logs and reports that `n` differences were mended. */
 void driver_tell_drift(Domain *domain, unsigned n, const char *text);
 
+/* The XML of a client or a file; unknown parts are logged. */
+int driver_parse(Driver *driver, const char *xml, DomainDef **ret, Error **reterr);
+/* The domain this definition is about, NULL if it is a new one; refuses clashes of name and uuid.
+ */
+int driver_find_same(Driver *driver, const DomainDef *def, Domain **ret, Error **reterr);
 int driver_list_add(Driver *driver, Domain *domain);
 void driver_list_remove(Domain *domain);
 void driver_emit_lifecycle(Domain *domain, LifecycleEvent event, int detail);
@@ -192,7 +204,7 @@ int driver_save_status(Domain *domain, Error **reterr);
  * few seconds have passed: what does not answer is tried on in the background. On a fiber. */
 void driver_reconnect_all(Driver *driver);
 /* Ends what runs (kill, files, state, events). Job held. */
-void driver_stop(Domain *domain, int reason, int stopped_detail);
+void driver_end_run(Domain *domain, int reason, int stopped_detail);
 /* monitor_handshake on a domain's new monitor, traced when somebody wants that. */
 int driver_handshake(Domain *domain, uint64_t deadline, Error **reterr);
 /* Watches process and monitor of a domain that runs. */

@@ -44,7 +44,7 @@ static const char *audit_reason(int reason) {
     }
 }
 
-void driver_stop(Domain *domain, int reason, int stopped_detail) {
+void driver_end_run(Domain *domain, int reason, int stopped_detail) {
     DomainRun *run = domain->run;
     bool transient;
 
@@ -93,9 +93,9 @@ static void gone(void *userdata) {
     log_info("domain '%s': QEMU ended%s", domain_name(domain),
              domain->run->guest_shutdown ? " after the guest's shutdown" : " unexpectedly");
     if (domain->run->guest_shutdown)
-        driver_stop(domain, SHUTOFF_SHUTDOWN, STOPPED_SHUTDOWN);
+        driver_end_run(domain, SHUTOFF_SHUTDOWN, STOPPED_SHUTDOWN);
     else
-        driver_stop(domain, SHUTOFF_CRASHED, STOPPED_FAILED);
+        driver_end_run(domain, SHUTOFF_CRASHED, STOPPED_FAILED);
     domain_job_end(domain, &job);
     if (restart && domain->driver && driver_start(domain, false, &error) < 0)
         log_warning("domain '%s' cannot be restarted: %s", domain_name(domain),
@@ -372,7 +372,10 @@ static int spawn(Domain *domain, char **argv, Error **reterr) {
     int r = monitor_listen(domain->run->monitor_path, &listener, reterr);
 
     if (r >= 0)
-        r = qemu_process_spawn(argv, domain->run->log_path, listener, domain->run->monitor_path,
+        r = qemu_process_spawn(&(QemuSpawn){.argv = argv,
+                                            .log_path = domain->run->log_path,
+                                            .monitor_fd = listener,
+                                            .monitor_path = domain->run->monitor_path},
                                &domain->run->pid, reterr);
     if (r < 0)
         return r;
@@ -500,7 +503,7 @@ int driver_destroy(Domain *domain, bool graceful, Error **reterr) {
         return r;
     }
     if (domain->run)
-        driver_stop(domain, SHUTOFF_DESTROYED, STOPPED_DESTROYED);
+        driver_end_run(domain, SHUTOFF_DESTROYED, STOPPED_DESTROYED);
     domain_job_end(domain, &job);
     return 0;
 }

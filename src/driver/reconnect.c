@@ -25,8 +25,7 @@
 #define RECONNECT_USEC (5 * USEC_PER_SEC)
 #define FIRST_TRIES_USEC                                                                           \
     (3 * USEC_PER_SEC) /* readiness waits no longer for a QEMU that does not answer */
-#define RETRY_SLICE_USEC (100 * USEC_PER_MSEC)
-#define RETRY_SLICES 20
+#define RETRY_USEC (2 * USEC_PER_SEC)
 #define COMMAND_USEC (10 * USEC_PER_SEC)
 
 static void write_attribute(FILE *out, const char *name, const char *value) {
@@ -327,7 +326,7 @@ static bool try_reconnect(Domain *domain, bool first) {
     } else if (!qemu_process_alive(&domain->run->pid)) {
         log_info("domain '%s': its QEMU (process %d) ended while vireod was away",
                  domain_name(domain), (int)domain->run->pid.pid);
-        driver_stop(domain, SHUTOFF_UNKNOWN, STOPPED_FAILED);
+        driver_end_run(domain, SHUTOFF_UNKNOWN, STOPPED_FAILED);
     } else if (reconnect(domain, &error) >= 0) {
         driver_save_status(domain, NULL);
         log_info("domain '%s' found running, %u vCPUs", domain_name(domain),
@@ -351,14 +350,9 @@ static void keep_reconnecting(void *userdata) {
     bool over = try_reconnect(domain, true);
 
     driver->n_first_tries--;
-    fiber_cond_broadcast(&driver->background);
-    for (unsigned slice = 1; !over && !driver->stopping && domain->driver; slice++) {
-        fiber_sleep(RETRY_SLICE_USEC);
-        if (slice % RETRY_SLICES == 0)
-            over = try_reconnect(domain, false);
-    }
-    driver->n_background--;
-    fiber_cond_broadcast(&driver->background);
+    fiber_cond_broadcast(&driver->tasks.changed);
+    while (!over && domain->driver && !task_sleep(&driver->tasks, RETRY_USEC))
+        over = try_reconnect(domain, false);
 }
 
 /* False when the file says nothing that can be used: then nobody knows whose QEMU is whose. */
@@ -391,56 +385,17 @@ static bool take_up(Driver *driver, const char *path) {
     if (domain->run->id >= driver->next_id)
         driver->next_id = domain->run->id + 1;
     driver->n_first_tries++;
-    driver->n_background++;
-    if (fiber_start("reconnect", keep_reconnecting, domain_ref(domain)) < 0) {
+    if (task_start(&driver->tasks, "reconnect", keep_reconnecting, domain_ref(domain)) < 0) {
         driver->n_first_tries--;
-        driver->n_background--;
         domain_unref(domain);
     }
     return true;
-}
-
-static bool is_known(const Driver *driver, pid_t pid) {
-    for (const Domain *domain = driver->domains; domain; domain = domain->next)
-        if (domain->run && domain->run->pid.pid == pid)
-            return true;
-    return false;
-}
-
-/* A vireod that is killed between a QEMU's start and its status file leaves one that nobody knows;
- * it has run nothing yet. The same with one that is only asked for its capabilities. Known by their
- * monitors, which lie in this daemon's run directory. */
-static void kill_strays(Driver *driver, bool all_known) {
-    DIR *d = opendir("/proc");
-    struct dirent *entry;
-
-    while (d && (entry = readdir(d))) {
-        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-        QemuPid found;
-
-        if (pid <= 1 || is_known(driver, pid) ||
-            (!qemu_process_has_monitor_in(pid, driver->paths.run) &&
-             !qemu_process_is_unborn(pid)) ||
-            qemu_process_identify(pid, &found) < 0)
-            continue;
-        if (!all_known) {
-            log_warning(
-                "QEMU process %d may belong to a status file that cannot be read, leaving it alone",
-                (int)pid);
-            continue;
-        }
-        log_warning("QEMU process %d was left behind before it was known, ending it", (int)pid);
-        limits_end_stray(driver->limits, &found);
-    }
-    if (d)
-        closedir(d);
 }
 
 void driver_reconnect_all(Driver *driver) {
     CLEANUP_FREE char *dir = path_join(driver->paths.run, "domains");
     struct dirent *entry;
     DIR *d = dir ? opendir(dir) : NULL;
-    bool all_known = true;
     uint64_t deadline;
 
     if (!d)
@@ -450,22 +405,11 @@ void driver_reconnect_all(Driver *driver) {
         CLEANUP_FREE char *path = path_join(dir, entry->d_name);
 
         if (path && n > 4 && streq(entry->d_name + n - 4, ".xml"))
-            all_known &= take_up(driver, path);
+            take_up(driver, path);
     }
     closedir(d);
-    kill_strays(driver, all_known);
     deadline = deadline_in(FIRST_TRIES_USEC);
-    while (driver->n_first_tries > 0 && fiber_cond_wait(&driver->background, deadline) >= 0)
+    while (driver->n_first_tries > 0 && !driver->tasks.stopping &&
+           fiber_cond_wait(&driver->tasks.changed, deadline) >= 0)
         ;
-    kill_strays(driver, all_known); /* again: one that was between two programs had no command line
-                                       to be known by */
-}
-
-void driver_stop_background(Driver *driver) {
-    for (Domain *domain = driver->domains; domain; domain = domain->next)
-        if (domain->run)
-            agent_free(TAKE_PTR(domain->run->agent)); /* whoever waits for one gets an error */
-    while (driver->n_background > 0)
-        if (fiber_cond_wait(&driver->background, deadline_in(RECONNECT_USEC)) < 0)
-            return;
 }

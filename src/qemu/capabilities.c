@@ -10,6 +10,7 @@
 #include "util/file.h"
 #include "util/json.h"
 #include "util/log.h"
+#include "util/path-owner.h"
 
 #define PROBE_USEC (20 * USEC_PER_SEC)
 
@@ -236,7 +237,12 @@ static int probe(QemuCapsCache *cache, QemuCaps *caps, Error **reterr) {
         return error_no_memory(reterr);
     r = monitor_listen(socket, &listener, reterr);
     if (r >= 0)
-        r = qemu_process_spawn(argv, log, listener, socket, &pid, reterr);
+        r = qemu_process_spawn(&(QemuSpawn){.argv = argv,
+                                            .log_path = log,
+                                            .monitor_fd = listener,
+                                            .monitor_path = socket,
+                                            .is_probe = true},
+                               &pid, reterr);
     if (r >= 0) {
         close(TAKE_FD(listener)); /* so that QEMU's end is seen */
         r = talk(caps, socket, &pid, reterr);
@@ -286,6 +292,12 @@ int qemu_caps_get(QemuCapsCache *cache, const char *binary, QemuCaps **ret, Erro
 
     if (stat(binary, &info) < 0 || access(binary, X_OK) < 0)
         return error_system(reterr, FROM_QEMU, errno, "cannot run the emulator '%s'", binary);
+    if (*binary != '/')
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                            "the emulator '%s' is no absolute path", binary);
+    r = path_check_owner(binary, "the emulator", reterr);
+    if (r < 0)
+        return r;
     entry = find(cache, binary);
     if (!entry)
         return error_no_memory(reterr);

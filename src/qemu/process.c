@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -17,10 +18,7 @@
 #include "util/proc.h"
 #include "util/worker.h"
 
-#define FD_TABLE_SIZE 4096          /* descriptors; 8 bytes each */
-#define COMMAND_LINE_MAX (4u << 20) /* bytes, with the environment: execve(2) */
-#define MONITOR_VARIABLE                                                                           \
-    "VIREO_MONITOR=" /* by it a later vireod knows a QEMU that has no status file */
+#define FD_TABLE_SIZE 4096 /* descriptors; 8 bytes each */
 #define KILL_WAIT_USEC (30 * USEC_PER_SEC)
 
 int qemu_process_identify(pid_t pid, QemuPid *ret) {
@@ -40,72 +38,49 @@ bool qemu_process_alive(const QemuPid *pid) {
            !proc_stat_has_ended(&stat);
 }
 
-/* Whether one of the strings in the file begins with `prefix`. */
-static bool has_string(pid_t pid, const char *file, const char *prefix) {
-    CLEANUP_FREE char *path = strf("/proc/%d/%s", (int)pid, file), *text = NULL;
-    size_t len = 0;
+/* The child's end of what it shares with the daemon. */
+typedef struct Child {
+    const QemuSpawn *spawn;
+    char *const *environment;
+    int log_fd;
+    pid_t daemon;
+} Child;
 
-    if (!path || file_read(path, COMMAND_LINE_MAX, &text, &len) < 0)
-        return false;
-    for (const char *at = text; at < text + len; at += strlen(at) + 1)
-        if (strncmp(at, prefix, strlen(prefix)) == 0)
-            return true;
-    return false;
-}
-
-bool qemu_process_has_monitor_in(pid_t pid, const char *directory) {
-    CLEANUP_FREE char *prefix = strf(MONITOR_VARIABLE "%s/", directory);
-
-    /* The environment alone may have been inherited, from a QEMU's wrapper for one. */
-    return prefix && has_string(pid, "cmdline", QEMU_MONITOR_CHARDEV) &&
-           has_string(pid, "environ", prefix);
-}
-
-static char *read_exe(const char *pid) {
-    CLEANUP_FREE char *path = strf("/proc/%s/exe", pid), *target = calloc(1, PATH_MAX);
-
-    return path && target && readlink(path, target, PATH_MAX - 1) > 0 ? TAKE_PTR(target) : NULL;
-}
-
-bool qemu_process_is_unborn(pid_t pid) {
-    CLEANUP_FREE char *number = strf("%d", (int)pid);
-    CLEANUP_FREE char *line_path = strf("/proc/%d/cmdline", (int)pid), *line = NULL,
-                      *own_line = NULL;
-    CLEANUP_FREE char *exe = number ? read_exe(number) : NULL,
-                      *own_exe = exe ? read_exe("self") : NULL;
-    size_t len = 0, own_len = 0;
-    ProcStat stat;
-
-    if (pid == getpid() || !own_exe || !exe || !streq(exe, own_exe) || !line_path)
-        return false;
-    if (proc_stat(pid, 0, &stat) < 0 || stat.parent == getpid())
-        return false;
-    return file_read(line_path, COMMAND_LINE_MAX, &line, &len) >= 0 &&
-           file_read("/proc/self/cmdline", COMMAND_LINE_MAX, &own_line, &own_len) >= 0 &&
-           len == own_len && memcmp(line, own_line, len) == 0;
-}
-
-typedef struct Spawn {
-    char *const *argv;
-    char **environment; /* a copy of our own and one more; the strings are borrowed */
-    int log_fd, monitor_fd;
+/* What a fork leaves the daemon with. */
+typedef struct Birth {
+    Child child;
     pid_t pid;
-} Spawn;
+    int report; /* reads the errno of a failed exec, or the end */
+    int gate;   /* closed: the child ends; a byte: it goes on */
+} Birth;
 
-static char **make_environment(char *variable) {
-    size_t n = 0, used = 0;
-    char **copy;
+/* Text of ours that a program finds in its environment. */
+static char *take_variable(const char *name, const char *fallback) {
+    const char *value = getenv(name);
 
-    while (environ[n])
-        n++;
-    copy = calloc(n + 2, sizeof(char *));
-    if (!copy)
+    return strf("%s=%s", name, value && *value ? value : fallback);
+}
+
+static void environment_free(char **environment) {
+    for (char **at = environment; *at; at++)
+        free(*at);
+    free(environment);
+}
+DEFINE_CLEANUP(char **, environment_free)
+
+/* NULL: out of memory. */
+static char **make_environment(const char *monitor_path) {
+    CLEANUP(environment_freep) char **environment = calloc(5, sizeof(char *));
+    size_t n = 0;
+
+    if (!environment)
         return NULL;
-    for (size_t i = 0; i < n; i++)
-        if (strncmp(environ[i], MONITOR_VARIABLE, strlen(MONITOR_VARIABLE)) != 0)
-            copy[used++] = environ[i];
-    copy[used] = variable;
-    return copy;
+    if (!(environment[n] = take_variable("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")) || !++n ||
+        !(environment[n] = take_variable("HOME", "/")) || !++n ||
+        !(environment[n] = strdup("LC_ALL=C")) || !++n ||
+        !(environment[n] = strf("VIREO_MONITOR=%s", monitor_path)))
+        return NULL;
+    return TAKE_PTR(environment);
 }
 
 /* A process with threads that outgrows its table of file descriptors waits for an RCU grace period
@@ -123,28 +98,63 @@ static void grow_fd_table(int fd) {
         close(last);
 }
 
-/* In the child: only async-signal-safe calls. */
-static void child(const Spawn *spawn, int report) {
-    sigset_t none;
-    int null, monitor, high, error;
+/* The same descriptor with a number of at least `least`; -1. */
+static int move_up(int fd, int least) {
+    return fcntl(fd, F_DUPFD_CLOEXEC, least);
+}
 
+/* Puts the descriptors where they belong and closes all others; the report and the gate follow the
+ * monitor's. */
+static bool arrange_fds(const Child *child, int *report, int *gate) {
+    const int spare = QEMU_MONITOR_FD + 3; /* out of the way of what is put below */
+    int monitor, null;
+
+    *report = move_up(*report, spare);
+    *gate = move_up(*gate, spare);
+    monitor = move_up(child->spawn->monitor_fd, spare);
+    null = open("/dev/null", O_RDONLY);
+    if (*report < 0 || *gate < 0 || monitor < 0 || null < 0 || dup2(null, 0) < 0 ||
+        dup2(child->log_fd, 1) < 0 || dup2(child->log_fd, 2) < 0 ||
+        dup2(monitor, QEMU_MONITOR_FD) < 0 || dup3(*report, QEMU_MONITOR_FD + 1, O_CLOEXEC) < 0 ||
+        dup3(*gate, QEMU_MONITOR_FD + 2, O_CLOEXEC) < 0)
+        return false;
+    *report = QEMU_MONITOR_FD + 1;
+    *gate = QEMU_MONITOR_FD + 2;
+    syscall(SYS_close_range, QEMU_MONITOR_FD + 3u, ~0u, 0u);
+    return true;
+}
+
+/* Waits for the daemon's word; the daemon's end is the word to end. */
+static void pass_gate(int gate) {
+    ssize_t n;
+    char byte;
+
+    do
+        n = read(gate, &byte, 1);
+    while (n < 0 && errno == EINTR);
+    if (n != 1)
+        _exit(126);
+}
+
+/* In the child: only async-signal-safe calls. */
+static void run_child(const Child *child, int report, int gate) {
+    sigset_t none;
+    int error;
+
+    if (child->spawn->is_probe) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != child->daemon)
+            _exit(126);
+    }
     setsid();
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     for (int sig = 1; sig < 32; sig++)
         signal(sig, SIG_DFL);
-    /* Out of the way of what follows. */
-    high = fcntl(report, F_DUPFD_CLOEXEC, QEMU_MONITOR_FD + 2);
-    report = high >= 0 ? high : report;
-    monitor = high >= 0 ? fcntl(spawn->monitor_fd, F_DUPFD_CLOEXEC, QEMU_MONITOR_FD + 2) : -1;
-    null = monitor >= 0 ? open("/dev/null", O_RDONLY) : -1;
-    if (null >= 0 && dup2(null, 0) >= 0 && dup2(spawn->log_fd, 1) >= 0 &&
-        dup2(spawn->log_fd, 2) >= 0 && dup2(monitor, QEMU_MONITOR_FD) >= 0 &&
-        dup3(report, QEMU_MONITOR_FD + 1, O_CLOEXEC) >= 0) {
-        report = QEMU_MONITOR_FD + 1;
-        syscall(SYS_close_range, QEMU_MONITOR_FD + 2u, ~0u, 0u);
+    if (chdir("/") == 0 && arrange_fds(child, &report, &gate)) {
         grow_fd_table(0);
-        execve(spawn->argv[0], spawn->argv, spawn->environment);
+        pass_gate(gate);
+        execve(child->spawn->argv[0], child->spawn->argv, child->environment);
     }
     error = errno;
     if (write(report, &error, sizeof(error)) < 0)
@@ -152,31 +162,62 @@ static void child(const Spawn *spawn, int report) {
     _exit(127);
 }
 
-static int run_spawn(void *arg) {
-    Spawn *spawn = arg;
-    int report[2], error = 0;
-    ssize_t n;
+static int run_fork(void *arg) {
+    Birth *birth = arg;
+    int report[2], gate[2], r;
 
     if (pipe2(report, O_CLOEXEC) < 0)
         return -errno;
-    spawn->pid = fork();
-    if (spawn->pid == 0)
-        child(spawn, report[1]);
-    close(report[1]);
-    if (spawn->pid < 0) {
-        error = errno;
+    if (pipe2(gate, O_CLOEXEC) < 0) {
+        r = -errno;
         close(report[0]);
-        return -error;
+        close(report[1]);
+        return r;
     }
+    birth->report = report[0];
+    birth->gate = gate[1];
+    birth->child.daemon = getpid();
+    birth->pid = fork();
+    if (birth->pid == 0)
+        run_child(&birth->child, report[1], gate[0]);
+    r = birth->pid < 0 ? -errno : 0;
+    close(report[1]);
+    close(gate[0]);
+    return r;
+}
+
+/* Opens the gate and reads what becomes of the exec. */
+static int run_open_gate(void *arg) {
+    Birth *birth = arg;
+    const char byte = 1;
+    int error = 0;
+    ssize_t n;
+
+    if (write(birth->gate, &byte, 1) < 0) /* it has ended: the report says why, or nothing does */
+        error = errno;
     do
-        n = read(report[0], &error, sizeof(error));
+        n = read(birth->report, &error, sizeof(error));
     while (n < 0 && errno == EINTR);
-    close(report[0]);
-    if (n == sizeof(error)) {
-        waitpid(spawn->pid, NULL, 0);
-        return -error;
-    }
+    if (n == 0 && error == 0)
+        return 0;
+    return error ? -error : -EIO;
+}
+
+/* The child is not to run: without its gate it ends. */
+static int run_close_gate(void *arg) {
+    Birth *birth = arg;
+
+    if (birth->gate >= 0)
+        close(TAKE_FD(birth->gate));
+    waitpid(birth->pid, NULL, 0);
     return 0;
+}
+
+static void birth_done(Birth *birth) {
+    if (birth->report >= 0)
+        close(birth->report);
+    if (birth->gate >= 0)
+        close(birth->gate);
 }
 
 static void log_argv(int fd, char *const *argv) {
@@ -185,27 +226,63 @@ static void log_argv(int fd, char *const *argv) {
     dprintf(fd, "\n");
 }
 
-int qemu_process_spawn(char *const *argv, const char *log_path, int monitor_fd,
-                       const char *monitor_path, QemuPid *ret, Error **reterr) {
-    CLEANUP_CLOSE int fd = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    CLEANUP_FREE char *variable = strf(MONITOR_VARIABLE "%s", monitor_path);
-    CLEANUP_FREE char **environment = variable ? make_environment(variable) : NULL;
-    Spawn spawn = {
-        .argv = argv, .environment = environment, .log_fd = fd, .monitor_fd = monitor_fd};
-    int r;
+/* A log is a file of its own: not somebody's link, and no device or pipe that would block. */
+static int open_log(const char *path, int *ret, Error **reterr) {
+    CLEANUP_CLOSE int fd = open(
+        path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0600);
+    struct stat info;
 
     if (fd < 0)
-        return error_system(reterr, FROM_QEMU, errno, "cannot open the log '%s'", log_path);
+        return error_system(reterr, FROM_QEMU, errno, "cannot open the log '%s'", path);
+    if (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode))
+        return error_report(reterr, FROM_QEMU, ERROR_INTERNAL,
+                            "the log '%s' is no regular file; remove it", path);
+    fcntl(fd, F_SETFL, O_APPEND);
+    *ret = TAKE_FD(fd);
+    return 0;
+}
+
+/* From the fork to the exec. */
+static int give_birth(Birth *birth, QemuPid *ret, Error **reterr) {
+    const QemuSpawn *spawn = birth->child.spawn;
+    int r = worker_run(run_fork, birth);
+
+    if (r >= 0 && qemu_process_identify(birth->pid, ret) < 0)
+        *ret = (QemuPid){.pid = birth->pid};
+    if (r >= 0 && spawn->gate) {
+        r = spawn->gate(ret, spawn->userdata, reterr);
+        if (r < 0) {
+            worker_run(run_close_gate, birth);
+            return r;
+        }
+    }
+    if (r >= 0)
+        r = worker_run(run_open_gate, birth);
+    if (r >= 0)
+        return 0;
+    if (birth->pid > 0)
+        worker_run(run_close_gate, birth);
+    return error_system(reterr, FROM_QEMU, r, "cannot run the emulator '%s'", spawn->argv[0]);
+}
+
+int qemu_process_spawn(const QemuSpawn *spawn, QemuPid *ret, Error **reterr) {
+    CLEANUP(environment_freep) char **environment = make_environment(spawn->monitor_path);
+    CLEANUP_CLOSE int log_fd = -1;
+    CLEANUP(birth_done) Birth birth = {.report = -1, .gate = -1};
+    QemuPid pid = {0};
+    int r;
+
     if (!environment)
         return error_no_memory(reterr);
-    log_argv(fd, argv);
-    r = worker_run(run_spawn, &spawn);
+    r = open_log(spawn->log_path, &log_fd, reterr);
     if (r < 0)
-        return error_system(reterr, FROM_QEMU, r, "cannot run the emulator '%s'", argv[0]);
-    r = qemu_process_identify(spawn.pid, ret);
-    if (r < 0)
-        *ret = (QemuPid){.pid = spawn.pid};
-    return 0;
+        return r;
+    log_argv(log_fd, spawn->argv);
+    birth.child = (Child){.spawn = spawn, .environment = environment, .log_fd = log_fd};
+    r = give_birth(&birth, &pid, reterr);
+    if (r >= 0)
+        *ret = pid;
+    return r;
 }
 
 static int open_pidfd(const QemuPid *pid) {
@@ -221,12 +298,15 @@ static int open_pidfd(const QemuPid *pid) {
     return fd;
 }
 
-/* Our child or not: reap it if it is. */
+/* Our child or not: reap it if it is. Never any child but this one: waitpid(2) of 0 or less means
+ * whole groups, whose statuses are somebody else's to ask for. */
 static void reap(pid_t pid) {
+    assert(pid > 0);
     waitpid(pid, NULL, WNOHANG);
 }
 
-int qemu_process_kill(const QemuPid *pid, uint64_t grace_usec) {
+int qemu_process_kill(const QemuPid *borrowed, uint64_t grace_usec) {
+    const QemuPid own = *borrowed, *pid = &own; /* the caller's may be gone after a wait */
     CLEANUP_CLOSE int fd = -1;
     int r = -ETIMEDOUT;
 
@@ -271,6 +351,8 @@ int qemu_process_watch(const QemuPid *pid, void (*func)(void *userdata), void *u
 
     if (!watch || fd < 0) {
         free(watch);
+        if (fd >= 0)
+            close(fd);
         return fd < 0 ? fd : -ENOMEM;
     }
     *watch = (Watch){func, userdata, pid->pid};
@@ -286,7 +368,7 @@ int qemu_process_watch(const QemuPid *pid, void (*func)(void *userdata), void *u
 }
 
 char *qemu_log_tail(const char *log_path, off_t offset, size_t max_bytes) {
-    CLEANUP_CLOSE int fd = open(log_path, O_RDONLY | O_CLOEXEC);
+    CLEANUP_CLOSE int fd = open(log_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     CLEANUP_FREE char *text = malloc(max_bytes + 1);
     struct stat info;
     char *line;

@@ -18,21 +18,28 @@ typedef struct QemuPid {
 #define QEMU_MONITOR_FD 3
 #define QEMU_MONITOR_CHARDEV "socket,id=charmonitor,fd=3,server=on,wait=off"
 
-/* Forks (on the worker pool), setsid, stdin /dev/null, stdout and stderr appended to log_path, the
- * listening socket monitor_fd (monitor_listen) as QEMU_MONITOR_FD, the other fds closed, signals
- * reset, exec. In its environment VIREO_MONITOR is monitor_path. A failing exec is reported here
- * with its reason. Prints the argv into the log first. monitor_fd stays the caller's. */
-int qemu_process_spawn(char *const *argv, const char *log_path, int monitor_fd,
-                       const char *monitor_path, QemuPid *ret, Error **reterr);
+/* How a QEMU is started. */
+typedef struct QemuSpawn {
+    char *const *argv;
+    const char *log_path; /* a regular file, made when it is missing; links are not followed */
+    int monitor_fd;       /* the listening socket (monitor_listen); stays the caller's */
+    const char *monitor_path;
+    bool is_probe; /* it is killed when the daemon ends, however that happens */
+    /* Called while the child waits before its exec, on the caller's fiber: with its identity, which
+     * the exec does not change. Negative: it ends without having run anything. May be NULL. */
+    int (*gate)(const QemuPid *pid, void *userdata, Error **reterr);
+    void *userdata;
+} QemuSpawn;
+
+/* Forks (on the worker pool), setsid, working directory /, stdin /dev/null, stdout and stderr
+ * appended to the log, monitor_fd as QEMU_MONITOR_FD, the other fds closed, signals reset, a short
+ * environment (PATH, HOME and LC_ALL, and VIREO_MONITOR with the monitor's path, for people), the
+ * gate, exec. A daemon that dies meanwhile ends the child at the gate. A failing exec is reported
+ * here with its reason. Prints the argv into the log first. On a fiber. */
+int qemu_process_spawn(const QemuSpawn *spawn, QemuPid *ret, Error **reterr);
 /* Reads start_time; -ESRCH when there is no such process. */
 int qemu_process_identify(pid_t pid, QemuPid *ret);
 bool qemu_process_alive(const QemuPid *pid);
-/* Whether it is a QEMU that this vireod or an earlier one started, with its monitor below
- * `directory`. */
-bool qemu_process_has_monitor_in(pid_t pid, const char *directory);
-/* Whether it is what a vireod that was killed had forked, to become a QEMU: this program with this
- * command line, and neither this process nor its child. */
-bool qemu_process_is_unborn(pid_t pid);
 /* SIGTERM, after grace_usec SIGKILL, waits for the end, reaps; on a fiber. 0 also if already gone.
  */
 int qemu_process_kill(const QemuPid *pid, uint64_t grace_usec);

@@ -53,18 +53,10 @@ int fsync(int fd) {
 
 static void remove_root(void) {
     char path[128];
-    static const char *const dirs[] = {"etc/domains",
-                                       "etc/autostart",
-                                       "etc",
-                                       "run/domains",
-                                       "run/operations",
-                                       "run/probe",
-                                       "run",
-                                       "lib/channel",
-                                       "lib",
-                                       "log/qemu",
-                                       "log",
-                                       ""};
+    static const char *const dirs[] = {
+        "etc/domains",   "etc/autostart", "etc", "run/domains", "run/operations",
+        "run/autostart", "run/probe",     "run", "lib/channel", "lib",
+        "log/qemu",      "log",           ""};
 
     for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
         snprintf(path, sizeof(path), "%s/%s", root, dirs[i]);
@@ -79,7 +71,7 @@ static void set_up(void) {
     fuzz_loop_init();
     snprintf(root, sizeof(root), "%s/vireo-fuzz-XXXXXX",
              access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    if (!mkdtemp(root) || config_init(&daemon_state.config, root) < 0)
+    if (!mkdtemp(root) || config_init(&daemon_state.config, root, NULL) < 0)
         abort();
     params = (DriverParams){.paths = {daemon_state.config.etc, daemon_state.config.lib,
                                       daemon_state.config.run, daemon_state.config.log},
