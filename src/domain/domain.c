@@ -2,9 +2,9 @@
 /* The domain object: references, state, the job queue, the vCPU refresh. */
 #include "domain/domain.h"
 
-#include "qemu/agent.h"
 #include "limits/limits.h"
-
+#include "qemu/agent.h"
+#include "qemu/unplug.h"
 #include "util/fiber.h"
 #include "util/log.h"
 
@@ -163,6 +163,7 @@ int domain_query_vcpus(Domain *domain, VcpuQuery *query, Error **reterr) {
 
     if (r < 0)
         return r;
+    query->seen = domain->run->removals.news;
     r = monitor_send(domain->run->monitor, "query-hotpluggable-cpus", NULL, &query->hotpluggable);
     if (r >= 0)
         r = monitor_send(domain->run->monitor, "query-cpus-fast", NULL, &query->fast);
@@ -191,9 +192,10 @@ int domain_take_vcpus(Domain *domain, VcpuQuery *query, Error **reterr) {
         r = vcpu_map_build_static(query->fast->value, domain->run->pid.pid, &map, reterr);
     else
         r = vcpu_map_build(query->hotpluggable->value, query->fast->value, domain->run->pid.pid,
-                           &domain->run->vcpus, &map, reterr);
+                           &map, reterr);
     if (r < 0)
         return r;
+    unplug_carry_over(&map, &domain->run->vcpus, query->seen);
     vcpu_map_done(&domain->run->vcpus);
     domain->run->vcpus = map;
     apply_map(domain);

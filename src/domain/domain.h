@@ -98,6 +98,7 @@ int domain_check_survives(const Domain *domain, const char *what, Error **reterr
 /* The two questions whose answers make a VcpuMap. Zeroed before use. */
 typedef struct VcpuQuery {
     MonitorReply *hotpluggable, *fast;
+    uint64_t seen; /* the news of removals from before it was asked */
 } VcpuQuery;
 
 void vcpu_query_done(VcpuQuery *query);

@@ -1,30 +1,47 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Removals of vCPUs that the guest was asked for: their evidence, the wait for it, and its coming
- * too late. */
+/* Removals of vCPUs that the guest was asked for: the wait for their evidence (qemu/unplug.h), and
+ * what is taken away when one has gone.
+ *
+ * News are counted in run->removals. Who waits takes the count before it asks QEMU, and sleeps only
+ * while it has not moved: what comes between question and sleep is looked at in the next round. */
 #pragma once
 
-#include "domain/vcpu-plan.h"
 #include "domain/operation.h"
+#include "domain/vcpu-plan.h"
 
-/* One in flight, by id: the map is rebuilt underneath while it waits. */
+/* One entity by id: the map is rebuilt underneath while it waits. */
 typedef struct Removal {
     unsigned id;
     unsigned n_vcpus;
-    bool done;
 } Removal;
 
 /* Those of a plan, in its order. Caller frees; NULL: out of memory. */
 Removal *removals_of(const Domain *domain, const HotplugPlan *plan);
+
+/* Evidence from an event of QEMU's: counted, and waiters are woken. False: it was none. */
+bool removal_event(Domain *domain, const char *name, json_object *data);
+/* The answer to a device_del says that it may be gone. */
+void removal_hint(Domain *domain, unsigned id);
+/* Wakes waiters without evidence: the domain has stopped, or its monitor closed. */
+void removal_wake(Domain *domain);
+/* Whether something is to be settled: signs that no look has answered, what has gone, refusals. */
+bool removal_has_news(const Domain *domain);
+/* Whether the guest was asked for any vCPU that is still there. */
+bool removal_is_pending(const Domain *domain);
+/* How long one is waited for: `asked` if it is not 0, else the domain's, the configuration file's,
+ * the machine's own. */
+uint64_t removal_timeout(const Domain *domain, uint64_t asked);
+
+/* Looks at QEMU if a sign asks for it, or `always`; what has gone loses its cgroups, and audit
+ * records and events tell of it. Also what nobody here asked for. `operation` (may be NULL) is for
+ * its steps. Job held. */
+int removals_settle(Domain *domain, bool always, const Operation *operation, Error **reterr);
+/* The first refusal among all, as an ERROR_OPERATION_FAILED with the guest's reason; or 0. Refused
+ * entities stay, nothing is asked of them any more. Job held. */
+int removals_take_refusals(Domain *domain, Error **reterr);
 /* Waits until all are gone: 0. A refusal ends the wait with ERROR_OPERATION_FAILED and the guest's
  * reason, the deadline with -ETIMEDOUT and ERROR_OPERATION_TIMEOUT: the guest has been asked and
- * may still do it. Events for clients are sent as each goes. `operation` (may be NULL) has the
- * call's own deadline and is told how many are done. Job held. */
-int removals_wait(Domain *domain, Removal *removals, size_t n, Operation *operation,
+ * may still do it. `operation` (may be NULL) has the call's own deadline and is told how many are
+ * done. Job held. */
+int removals_wait(Domain *domain, const Removal *removals, size_t n, Operation *operation,
                   Error **reterr);
-
-/* Evidence from an event of QEMU's. */
-void removal_event(Domain *domain, const char *name, json_object *data);
-/* Looks again at the removals that nobody waits for, first after the domain's own deadline, then
- * less and less often: an event can be lost, or be one this QEMU does not send. Call it when such
- * removals may have come or gone; with none it stops looking. */
-void removal_watch_pending(Domain *domain);

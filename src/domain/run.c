@@ -34,7 +34,7 @@ DomainRun *domain_run_free(DomainRun *run) {
     domain_def_free(run->live);
     free(run->monitor_path);
     free(run->log_path);
-    fiber_cond_done(&run->removals.evidence);
+    fiber_cond_done(&run->removals.cond);
     free(run);
     return NULL;
 }

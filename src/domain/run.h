@@ -23,12 +23,15 @@ typedef struct DomainFound {
     char *partition, *group, *machine;
 } DomainFound;
 
-/* The evidence of unplugs. */
+/* The evidence of unplugs (domain/removal.h). */
 typedef struct Removals {
-    FiberCond evidence;       /* broadcast when an unplug event came, or the monitor closed */
+    uint64_t news;      /* events, answers and ends so far that a waiter may want to look at */
+    FiberCond cond;     /* broadcast when `news` moves */
+    unsigned n_waiting; /* 1 while the holder of the job waits for evidence */
     sd_event_source *recheck; /* of removals nobody waits for: their event may have been lost */
-    bool late_queued;         /* a fiber is about to look at late evidence */
     uint64_t recheck_usec;    /* until the next look; doubles */
+    bool recheck_due;         /* the next look is one without a sign */
+    bool late_queued;         /* a fiber is about to look at late evidence */
 } Removals;
 
 typedef struct DomainRun {

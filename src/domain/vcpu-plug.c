@@ -8,6 +8,8 @@
 #include "driver/driver.h"
 #include "limits/limits.h"
 #include "domain/removal.h"
+#include "domain/vcpu-change.h"
+#include "qemu/unplug.h"
 #include "util/log.h"
 
 #define COMMAND_USEC (30 * USEC_PER_SEC)
@@ -43,11 +45,8 @@ static int send_all(Domain *domain, const HotplugPlan *plan, ReplyPtr *replies, 
         if (plan->plug) {
             arguments = vcpu_entity_plug_command(entity, &command);
         } else {
-            arguments = json_object_new_object();
-            if (arguments)
-                json_object_object_add(arguments, "id", json_object_new_string(entity->alias));
-            entity->unplug = UNPLUG_REQUESTED; /* armed before the command leaves */
-            entity->in_progress = false;
+            arguments = vcpu_entity_device_del(entity);
+            unplug_request(entity); /* armed before the command leaves */
         }
         if (!arguments)
             return error_no_memory(reterr);
@@ -148,11 +147,11 @@ static int check_del_replies(Domain *domain, ReplyPtr *replies, const Removal *r
                 result = error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
                                       "domain '%s': no answer to device_del: %s",
                                       domain_name(domain), strerror(-r));
-        } else if (replies[i]->error_class && entity && entity->unplug != UNPLUG_DELETED) {
+        } else if (replies[i]->error_class && entity && !entity->hint) {
             if (streq(replies[i]->error_class, "DeviceNotFound")) {
-                entity->unplug = UNPLUG_HINTED;
+                removal_hint(domain, removals[i].id);
             } else if (!strstr(replies[i]->error_desc, "already in the process of unplug")) {
-                entity->unplug = UNPLUG_NONE;
+                unplug_forget(entity);
                 audit_records_add_vcpus(&records, domain, online, online - removals[i].n_vcpus,
                                         false);
                 if (result == 0)
@@ -302,7 +301,7 @@ int hotplug_run(Domain *domain, const HotplugPlan *plan, Operation *operation, E
     r = plan->plug ? run_plug(domain, plan, operation, reterr)
                    : run_unplug(domain, plan, operation, reterr);
     hotplug_save(domain, operation);
-    removal_watch_pending(domain);
+    vcpu_change_watch_pending(domain);
     return r;
 }
 

@@ -10,6 +10,7 @@
 #include "domain/vcpu-plug.h"
 #include "host/numad.h"
 #include "domain/removal.h"
+#include "domain/vcpu-change.h"
 #include "util/file.h"
 #include "util/log.h"
 
@@ -51,7 +52,7 @@ void driver_end_run(Domain *domain, int reason, int stopped_detail) {
     run->stopping = true;
     run->pid_watch = sd_event_source_disable_unref(run->pid_watch);
     qemu_process_kill(&run->pid, KILL_GRACE_USEC);
-    fiber_cond_broadcast(&run->removals.evidence);
+    removal_wake(domain);
     monitor_free(TAKE_PTR(run->monitor));
     agent_free(TAKE_PTR(run->agent));
     if (!run->limits) /* it ended before it was found again */
@@ -79,7 +80,7 @@ static void gone(void *userdata) {
     bool restart;
 
     if (domain->run)
-        fiber_cond_broadcast(&domain->run->removals.evidence);
+        removal_wake(domain);
     if (domain_job_begin(domain, &job, "clean-up after QEMU's end", &error) < 0) {
         log_warning("domain '%s': %s", domain_name(domain), error_message(error));
         return;
@@ -213,7 +214,7 @@ static void on_event(Monitor *monitor, const char *name, json_object *data, int6
     } else if (streq(name, "VSERPORT_CHANGE")) {
         driver_agent_event(domain, data);
     } else {
-        removal_event(domain, name, data);
+        vcpu_change_event(domain, name, data);
     }
 }
 
@@ -495,7 +496,7 @@ int driver_destroy(Domain *domain, bool graceful, Error **reterr) {
     if (pid.pid > 0)
         qemu_process_kill(&pid, graceful ? 15 * USEC_PER_SEC : KILL_GRACE_USEC);
     if (domain->run)
-        fiber_cond_broadcast(&domain->run->removals.evidence);
+        removal_wake(domain);
     r = domain_job_begin(domain, &job, "destroy", reterr);
     if (r < 0) {
         if (domain->run)

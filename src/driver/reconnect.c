@@ -18,7 +18,8 @@
 #include "qemu/agent.h"
 #include "qemu/command-line.h"
 #include "driver/driver.h"
-#include "domain/removal.h"
+#include "domain/vcpu-change.h"
+#include "qemu/unplug.h"
 #include "util/file.h"
 #include "util/log.h"
 
@@ -79,7 +80,7 @@ int driver_save_status(Domain *domain, Error **reterr) {
     if (!domain->run || !domain->driver)
         return 0;
     path = driver_status_path(domain->driver, domain->run->live->name);
-    pending = vcpu_map_pending(&domain->run->vcpus);
+    pending = unplug_pending(&domain->run->vcpus);
     r = domain_format(
         domain->run->live,
         &(DomainFormatParams){.id = domain_id(domain), .indent = 2, .pending = pending}, &xml);
@@ -244,6 +245,27 @@ static void resume_limits(Domain *domain) {
                     error_message(error));
 }
 
+/* The vCPUs that the status file says are there. */
+static Bitmap *known_vcpus(const DomainDef *live) {
+    CLEANUP_BITMAP Bitmap *known = bitmap_new();
+
+    for (unsigned id = 0; known && id < live->n_vcpus_max; id++)
+        if (live->vcpus[id].online && bitmap_set(known, id) < 0)
+            return NULL;
+    return TAKE_PTR(known);
+}
+
+/* The map, and at once what was asked of the guest before: an answer that comes now must find it.
+ */
+static int resume_vcpus(Domain *domain, Error **reterr) {
+    CLEANUP_BITMAP Bitmap *known = known_vcpus(domain->run->live);
+    int r = known ? domain_refresh_vcpus(domain, reterr) : error_no_memory(reterr);
+
+    if (r >= 0)
+        unplug_resume(&domain->run->vcpus, known, domain->run->pending_removals);
+    return r;
+}
+
 static int reconnect(Domain *domain, Error **reterr) {
     CLEANUP_FREE char *channels = path_join(domain->driver->paths.lib, "channel");
     uint64_t deadline = deadline_in(RECONNECT_USEC);
@@ -268,12 +290,9 @@ static int reconnect(Domain *domain, Error **reterr) {
         TAKE_PTR(domain->run->caps)); /* what the map is built by; without them it is a guess */
     qemu_caps_get(domain->driver->caps, domain->run->live->emulator, &domain->run->caps, NULL);
     if (r >= 0)
-        r = domain_refresh_vcpus(domain, reterr);
+        r = resume_vcpus(domain, reterr);
     if (r < 0)
         return r;
-    if (domain->run
-            ->pending_removals) /* at once: an answer that comes now must find what was asked */
-        vcpu_map_set_pending(&domain->run->vcpus, domain->run->pending_removals);
     r = domain_refresh_iothreads(domain, true, domain->run->live->n_iothreads ? reterr : NULL);
     if (r < 0 && (domain->run->live->n_iothreads || domain_check_active(domain, reterr) < 0))
         return r;
@@ -285,7 +304,7 @@ static int reconnect(Domain *domain, Error **reterr) {
     if (r < 0)
         return r;
     bitmap_free(TAKE_PTR(domain->run->pending_removals));
-    removal_watch_pending(domain);
+    vcpu_change_watch_pending(domain);
     sync_run_state(domain);
     return 0;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "util/file.h"
+#include "util/json.h"
 
 #define PERIPHERAL "/machine/peripheral/"
 
@@ -15,7 +16,6 @@ static void entity_done(VcpuEntity *entity) {
     free(entity->type);
     free(entity->qom_path);
     free(entity->alias);
-    free(entity->reason);
     json_object_put(entity->props);
     *entity = (VcpuEntity){0};
 }
@@ -26,24 +26,6 @@ void vcpu_map_done(VcpuMap *map) {
     free(map->entities);
     free(map->tids);
     *map = (VcpuMap){0};
-}
-
-static const char *get_string(json_object *object, const char *key) {
-    json_object *value = NULL;
-
-    if (!json_object_object_get_ex(object, key, &value) ||
-        !json_object_is_type(value, json_type_string))
-        return NULL;
-    return json_object_get_string(value);
-}
-
-static int64_t get_int(json_object *object, const char *key, int64_t fallback) {
-    json_object *value = NULL;
-
-    if (!json_object_object_get_ex(object, key, &value) ||
-        !json_object_is_type(value, json_type_int))
-        return fallback;
-    return json_object_get_int64(value);
 }
 
 static int compare_topology(const void *a, const void *b) {
@@ -58,9 +40,9 @@ static int compare_topology(const void *a, const void *b) {
 /* One row of query-hotpluggable-cpus. */
 static int parse_entity(json_object *row, VcpuEntity *entity, Error **reterr) {
     json_object *props = NULL;
-    const char *type = get_string(row, "type");
-    const char *path = get_string(row, "qom-path");
-    int64_t count = get_int(row, "vcpus-count", 1);
+    const char *type = json_member_string(row, "type");
+    const char *path = json_member_string(row, "qom-path");
+    int64_t count = json_member_int(row, "vcpus-count", 1);
 
     if (!type || !json_object_object_get_ex(row, "props", &props) ||
         !json_object_is_type(props, json_type_object))
@@ -74,7 +56,7 @@ static int parse_entity(json_object *row, VcpuEntity *entity, Error **reterr) {
     entity->props = json_object_get(props);
     entity->n_vcpus = count;
     for (size_t i = 0; i < ARRAY_SIZE(topology_keys); i++)
-        entity->topology[i] = get_int(props, topology_keys[i], -1);
+        entity->topology[i] = json_member_int(props, topology_keys[i], -1);
     if (path) {
         entity->qom_path = strdup(path);
         if (!entity->qom_path)
@@ -164,8 +146,8 @@ static int join_threads(VcpuMap *map, json_object *fast, pid_t pid, Error **rete
 
     for (size_t i = 0; i < json_object_array_length(fast); i++) {
         json_object *cpu = json_object_array_get_idx(fast, i);
-        const char *path = get_string(cpu, "qom-path");
-        int64_t tid = get_int(cpu, "thread-id", 0);
+        const char *path = json_member_string(cpu, "qom-path");
+        int64_t tid = json_member_int(cpu, "thread-id", 0);
         PathRow key, *row;
         unsigned thread;
 
@@ -191,25 +173,6 @@ static int join_threads(VcpuMap *map, json_object *fast, pid_t pid, Error **rete
         }
     map->has_tids = tids_are_valid(map, pid);
     return 0;
-}
-
-static void carry_over(VcpuMap *map, const VcpuMap *old) {
-    if (!old || old->n_entities != map->n_entities)
-        return;
-    for (size_t i = 0; i < map->n_entities; i++) {
-        VcpuEntity *to = &map->entities[i];
-        const VcpuEntity *from = &old->entities[i];
-
-        /* Whoever looked was not the one who waits for it: it stays to be settled. */
-        if (!to->qom_path &&
-            (from->qom_path ? from->unplug != UNPLUG_NONE : from->unplug == UNPLUG_DELETED))
-            to->unplug = UNPLUG_DELETED;
-        if (!to->qom_path || !streq_ptr(to->qom_path, from->qom_path))
-            continue;
-        to->unplug = from->unplug;
-        to->in_progress = from->in_progress;
-        to->reason = from->reason ? strdup(from->reason) : NULL;
-    }
 }
 
 static int parse_entities(json_object *hotpluggable, VcpuMap *map, Error **reterr) {
@@ -240,8 +203,8 @@ static int parse_entities(json_object *hotpluggable, VcpuMap *map, Error **reter
     return map->tids ? 0 : error_no_memory(reterr);
 }
 
-int vcpu_map_build(json_object *hotpluggable, json_object *fast, pid_t pid, const VcpuMap *old,
-                   VcpuMap *ret, Error **reterr) {
+int vcpu_map_build(json_object *hotpluggable, json_object *fast, pid_t pid, VcpuMap *ret,
+                   Error **reterr) {
     CLEANUP(vcpu_map_done) VcpuMap map = {0};
     int r;
 
@@ -254,7 +217,6 @@ int vcpu_map_build(json_object *hotpluggable, json_object *fast, pid_t pid, cons
     r = join_threads(&map, fast, pid, reterr);
     if (r < 0)
         return r;
-    carry_over(&map, old);
     *ret = map;
     map = (VcpuMap){0};
     return 0;
@@ -271,11 +233,11 @@ static int build_by_index(json_object *fast, unsigned n, VcpuMap *map, Error **r
         map->entities[i] = (VcpuEntity){.first_id = i, .n_vcpus = 1};
     for (size_t i = 0; i < json_object_array_length(fast); i++) {
         json_object *cpu = json_object_array_get_idx(fast, i);
-        const char *path = get_string(cpu, "qom-path");
-        int64_t tid = get_int(cpu, "thread-id", get_int(cpu, "thread_id", 0));
+        const char *path = json_member_string(cpu, "qom-path");
+        int64_t tid = json_member_int(cpu, "thread-id", json_member_int(cpu, "thread_id", 0));
 
         if (!path)
-            path = get_string(cpu, "qom_path"); /* query-cpus wrote so */
+            path = json_member_string(cpu, "qom_path"); /* query-cpus wrote so */
         map->entities[i].order = i + 1;
         map->entities[i].qom_path = strdup(path ? path : "");
         if (!map->entities[i].qom_path)
@@ -332,31 +294,6 @@ unsigned vcpu_map_online(const VcpuMap *map) {
         if (map->entities[i].qom_path)
             n += map->entities[i].n_vcpus;
     return n;
-}
-
-Bitmap *vcpu_map_pending(const VcpuMap *map) {
-    CLEANUP_BITMAP Bitmap *pending = bitmap_new();
-
-    for (size_t i = 0; pending && i < map->n_entities; i++) {
-        const VcpuEntity *entity = &map->entities[i];
-
-        if (entity->unplug == UNPLUG_NONE || !entity->qom_path)
-            continue;
-        for (unsigned id = entity->first_id; id < entity->first_id + entity->n_vcpus; id++)
-            if (bitmap_set(pending, id) < 0)
-                return NULL;
-    }
-    return TAKE_PTR(pending);
-}
-
-void vcpu_map_set_pending(VcpuMap *map, const Bitmap *pending) {
-    for (size_t i = 0; i < map->n_entities; i++) {
-        VcpuEntity *entity = &map->entities[i];
-
-        if (entity->alias && entity->unplug == UNPLUG_NONE &&
-            bitmap_test(pending, entity->first_id))
-            entity->unplug = UNPLUG_REQUESTED;
-    }
 }
 
 /* Our own aliases name their entity: "vcpu17", and paths in "/machine/peripheral/vcpu17/...". */
@@ -485,27 +422,42 @@ int vcpu_map_check_plug(const VcpuMap *map, const VcpuEntity *entity, Error **re
         entity->first_id, lower->first_id);
 }
 
-json_object *vcpu_entity_device_add(const VcpuEntity *entity) {
-    json_object *arguments = json_object_new_object();
+static int fill_device_add(const VcpuEntity *entity, json_object *arguments) {
     CLEANUP_FREE char *alias = strf("vcpu%u", entity->first_id);
+    int r = alias ? json_add_string(arguments, "driver", entity->type) : -ENOMEM;
 
-    if (!arguments || !alias) {
-        json_object_put(arguments);
-        return NULL;
+    if (r >= 0)
+        r = json_add_string(arguments, "id", alias);
+    json_object_object_foreach(entity->props, key, value) {
+        if (r >= 0)
+            r = json_add(arguments, key, json_object_get(value));
     }
-    json_object_object_add(arguments, "driver", json_object_new_string(entity->type));
-    json_object_object_add(arguments, "id", json_object_new_string(alias));
-    json_object_object_foreach(entity->props, key, value)
-        json_object_object_add(arguments, key, json_object_get(value));
-    return arguments;
+    return r;
+}
+
+json_object *vcpu_entity_device_add(const VcpuEntity *entity) {
+    CLEANUP_JSON json_object *arguments = json_object_new_object();
+
+    if (!arguments || fill_device_add(entity, arguments) < 0)
+        return NULL;
+    return TAKE_PTR(arguments);
 }
 
 static json_object *cpu_add(const VcpuEntity *entity) {
-    json_object *arguments = json_object_new_object();
+    CLEANUP_JSON json_object *arguments = json_object_new_object();
 
-    if (arguments)
-        json_object_object_add(arguments, "id", json_object_new_int64(entity->first_id));
-    return arguments;
+    if (!arguments || json_add_int(arguments, "id", entity->first_id) < 0)
+        return NULL;
+    return TAKE_PTR(arguments);
+}
+
+json_object *vcpu_entity_device_del(const VcpuEntity *entity) {
+    CLEANUP_JSON json_object *arguments = json_object_new_object();
+
+    assert(entity->alias);
+    if (!arguments || json_add_string(arguments, "id", entity->alias) < 0)
+        return NULL;
+    return TAKE_PTR(arguments);
 }
 
 json_object *vcpu_entity_plug_command(const VcpuEntity *entity, const char **ret_command) {

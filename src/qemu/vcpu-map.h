@@ -13,14 +13,12 @@
 
 #include "conf/domain-def.h"
 
-/* What is known of a removal that was asked for. */
+/* Where the removal of an entity is (qemu/unplug.h). */
 typedef enum UnplugState {
     UNPLUG_NONE,      /* nothing asked */
-    UNPLUG_REQUESTED, /* device_del was accepted, the guest has it */
-    UNPLUG_HINTED,    /* an event says it may be gone; one re-query decides */
-    UNPLUG_REJECTED,  /* the guest refused; see `reason` */
-    UNPLUG_DELETED, /* DEVICE_DELETED came for the device itself, or it is gone from the map: to be
-                       settled */
+    UNPLUG_REQUESTED, /* the guest has been asked */
+    UNPLUG_REFUSED,   /* the guest refused; see `refusal` */
+    UNPLUG_GONE,      /* it is not there any more, and what was its own is to be taken away */
 } UnplugState;
 
 typedef struct VcpuEntity {
@@ -35,8 +33,9 @@ typedef struct VcpuEntity {
     unsigned order; /* 1, 2, ... as query-cpus-fast first lists them: the order of their arrival; 0:
                        off */
     UnplugState unplug;
-    char *reason;     /* of a rejection */
-    bool in_progress; /* the guest said so since somebody last looked */
+    uint64_t hint;       /* number of the last news that it may be gone; 0: none, or looked at */
+    uint64_t progress;   /* number of the last news that the guest is at it */
+    const char *refusal; /* why, a constant */
 } VcpuEntity;
 
 typedef struct VcpuMap {
@@ -48,10 +47,10 @@ typedef struct VcpuMap {
 } VcpuMap;
 
 /* Builds the map anew. `pid` is the emulator's: a thread id equal to it, or one seen twice, means
- * that QEMU shares threads and has_tids becomes false. Unplug states of `old` (may be NULL) carry
- * over by type and id. Errors: ERROR_INTERNAL naming what QEMU left out. */
-int vcpu_map_build(json_object *hotpluggable, json_object *fast, pid_t pid, const VcpuMap *old,
-                   VcpuMap *ret, Error **reterr);
+ * that QEMU shares threads and has_tids becomes false. Errors: ERROR_INTERNAL naming what QEMU left
+ * out. */
+int vcpu_map_build(json_object *hotpluggable, json_object *fast, pid_t pid, VcpuMap *ret,
+                   Error **reterr);
 /* A map for a QEMU without hotpluggable entities: threads in index order. */
 int vcpu_map_build_static(json_object *fast, pid_t pid, VcpuMap *ret, Error **reterr);
 /* The same where QEMU has cpu-add (1.5 to 5.1; from 2.7 on for machine types older than that only):
@@ -61,11 +60,6 @@ int vcpu_map_build_cpu_add(json_object *fast, pid_t pid, unsigned max, VcpuMap *
                            Error **reterr);
 void vcpu_map_done(VcpuMap *map);
 
-/* The vCPUs that the guest was asked to release and still has; NULL: out of memory. Caller frees.
- */
-Bitmap *vcpu_map_pending(const VcpuMap *map);
-/* What vcpu_map_pending said to an earlier daemon: their events are evidence again. */
-void vcpu_map_set_pending(VcpuMap *map, const Bitmap *pending);
 /* The host thread of a vCPU of its own; 0: offline, not known, or vCPUs share threads. */
 pid_t vcpu_map_tid(const VcpuMap *map, unsigned id);
 /* Whether QEMU can plug any entity; a machine without CPU hotplug cannot. */
@@ -96,3 +90,5 @@ json_object *vcpu_entity_device_add(const VcpuEntity *entity);
 /* The command that plugs an entity, device_add or cpu-add, and its arguments. NULL: out of memory.
  */
 json_object *vcpu_entity_plug_command(const VcpuEntity *entity, const char **ret_command);
+/* device_del's arguments for a plugged entity with an alias. NULL: out of memory. */
+json_object *vcpu_entity_device_del(const VcpuEntity *entity);

@@ -9,6 +9,7 @@
 
 #include "fuzz.h"
 #include "qemu/monitor.h"
+#include "qemu/unplug.h"
 #include "qemu/vcpu-map.h"
 
 static unsigned n_closed;
@@ -49,7 +50,7 @@ static void use_map(json_object *hotpluggable, json_object *fast) {
     VcpuMap map = {0}, again = {0};
     CLEANUP_ERROR Error *error = NULL;
 
-    if (vcpu_map_build(hotpluggable, fast, 4711, NULL, &map, &error) < 0) {
+    if (vcpu_map_build(hotpluggable, fast, 4711, &map, &error) < 0) {
         if (!error)
             abort();
         return;
@@ -60,8 +61,9 @@ static void use_map(json_object *hotpluggable, json_object *fast) {
     vcpu_map_by_id(&map, map.n_vcpus);
     for (size_t i = 0; i < map.n_entities; i++)
         json_object_put(vcpu_entity_device_add(&map.entities[i]));
-    if (vcpu_map_build(hotpluggable, fast, 4711, &map, &again, NULL) < 0)
+    if (vcpu_map_build(hotpluggable, fast, 4711, &again, NULL) < 0)
         abort();
+    unplug_carry_over(&again, &map, 1);
     vcpu_map_done(&again);
     vcpu_map_done(&map);
 }

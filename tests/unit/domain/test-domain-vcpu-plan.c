@@ -37,7 +37,7 @@ static VcpuMap cores(const char *what, unsigned n_threads) {
             json_object_array_add(fast, json_tokener_parse(thread));
         }
     }
-    if (vcpu_map_build(hotpluggable, fast, 1, NULL, &map, &error) < 0)
+    if (vcpu_map_build(hotpluggable, fast, 1, &map, &error) < 0)
         fail_msg("%s", error_message(error));
     json_object_put(hotpluggable);
     json_object_put(fast);

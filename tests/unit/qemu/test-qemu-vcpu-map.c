@@ -34,12 +34,11 @@ static Recorded load(const char *name) {
     return recorded;
 }
 
-static VcpuMap build(const Recorded *recorded, const VcpuMap *old) {
+static VcpuMap build(const Recorded *recorded) {
     CLEANUP_ERROR Error *error = NULL;
     VcpuMap map = {0};
 
-    if (vcpu_map_build(recorded->hotpluggable, recorded->fast, recorded->pid, old, &map, &error) <
-        0)
+    if (vcpu_map_build(recorded->hotpluggable, recorded->fast, recorded->pid, &map, &error) < 0)
         fail_msg("%s", error_message(error));
     return map;
 }
@@ -75,7 +74,7 @@ static void check_order(const VcpuMap *map) {
 
 static void test_flat(void **state) {
     CLEANUP_RECORDED Recorded recorded = load("flat");
-    CLEANUP_MAP VcpuMap map = build(&recorded, NULL);
+    CLEANUP_MAP VcpuMap map = build(&recorded);
 
     check_order(&map);
     assert_int_equal(map.n_entities, 4);
@@ -93,7 +92,7 @@ static void test_flat(void **state) {
 
 static void test_dies_and_threads(void **state) {
     CLEANUP_RECORDED Recorded recorded = load("dies");
-    CLEANUP_MAP VcpuMap map = build(&recorded, NULL);
+    CLEANUP_MAP VcpuMap map = build(&recorded);
 
     check_order(&map);
     assert_int_equal(map.n_vcpus, 8);
@@ -113,7 +112,7 @@ static void test_dies_and_threads(void **state) {
 
 static void test_cores_and_threads(void **state) {
     CLEANUP_RECORDED Recorded recorded = load("cores");
-    CLEANUP_MAP VcpuMap map = build(&recorded, NULL);
+    CLEANUP_MAP VcpuMap map = build(&recorded);
 
     check_order(&map);
     assert_int_equal(vcpu_map_online(&map), 4);
@@ -124,7 +123,7 @@ static void test_cores_and_threads(void **state) {
 
 static void test_shared_threads_are_no_threads(void **state) {
     CLEANUP_RECORDED Recorded recorded = load("single");
-    CLEANUP_MAP VcpuMap map = build(&recorded, NULL);
+    CLEANUP_MAP VcpuMap map = build(&recorded);
 
     assert_int_equal(vcpu_map_online(&map), 2);
     assert_int_equal(map.tids[0], map.tids[1]);
@@ -134,10 +133,10 @@ static void test_shared_threads_are_no_threads(void **state) {
 /* The emulator's own pid as a thread id says as little. */
 static void test_the_process_is_not_a_thread(void **state) {
     CLEANUP_RECORDED Recorded recorded = load("flat");
-    CLEANUP_MAP VcpuMap map = build(&recorded, NULL), same = {0};
+    CLEANUP_MAP VcpuMap map = build(&recorded), same = {0};
 
-    assert_int_equal(
-        vcpu_map_build(recorded.hotpluggable, recorded.fast, map.tids[0], NULL, &same, NULL), 0);
+    assert_int_equal(vcpu_map_build(recorded.hotpluggable, recorded.fast, map.tids[0], &same, NULL),
+                     0);
     assert_false(same.has_tids);
 }
 
@@ -155,7 +154,7 @@ static void test_without_hotplug(void **state) {
 
 static void test_device_add_gives_back_the_props(void **state) {
     CLEANUP_RECORDED Recorded recorded = load("dies");
-    CLEANUP_MAP VcpuMap map = build(&recorded, NULL);
+    CLEANUP_MAP VcpuMap map = build(&recorded);
     json_object *arguments = vcpu_entity_device_add(&map.entities[6]);
     json_object *expected = json("{\"driver\":\"qemu64-x86_64-cpu\",\"id\":\"vcpu6\",\"core-id\":0,"
                                  "\"thread-id\":0,\"die-id\":1,\"socket-id\":1}");
@@ -167,7 +166,7 @@ static void test_device_add_gives_back_the_props(void **state) {
 
 static void test_lookups(void **state) {
     CLEANUP_RECORDED Recorded recorded = load("dies");
-    CLEANUP_MAP VcpuMap map = build(&recorded, NULL);
+    CLEANUP_MAP VcpuMap map = build(&recorded);
 
     assert_ptr_equal(vcpu_map_by_path(&map, "/machine/peripheral/vcpu3"), &map.entities[3]);
     assert_ptr_equal(vcpu_map_by_path(&map, "/machine/peripheral/vcpu3/lapic"), &map.entities[3]);
@@ -181,26 +180,6 @@ static void test_lookups(void **state) {
     assert_null(vcpu_map_by_id(&map, UINT32_MAX));
 }
 
-static void test_unplug_state_carries_over(void **state) {
-    CLEANUP_RECORDED Recorded recorded = load("dies"), before = load("flat");
-    CLEANUP_MAP VcpuMap old = build(&recorded, NULL), other = build(&before, NULL);
-    VcpuMap map;
-
-    old.entities[2].unplug = UNPLUG_REJECTED;
-    old.entities[2].reason = strdup("busy");
-    old.entities[2].in_progress = true;
-    old.entities[5].unplug = UNPLUG_REQUESTED; /* not plugged: means nothing */
-    map = build(&recorded, &old);
-    assert_int_equal(map.entities[2].unplug, UNPLUG_REJECTED);
-    assert_string_equal(map.entities[2].reason, "busy");
-    assert_true(map.entities[2].in_progress);
-    assert_int_equal(map.entities[5].unplug, UNPLUG_NONE);
-    vcpu_map_done(&map);
-    map = build(&recorded, &other); /* another shape */
-    assert_int_equal(map.entities[2].unplug, UNPLUG_NONE);
-    vcpu_map_done(&map);
-}
-
 /* TCG: the object lingers while query-cpus-fast has already left it out. */
 static void test_an_entity_without_threads_is_gone(void **state) {
     json_object *hotpluggable = json(
@@ -210,7 +189,7 @@ static void test_an_entity_without_threads_is_gone(void **state) {
         "[{\"qom-path\":\"/a\",\"thread-id\":5},{\"qom-path\":\"/stranger\",\"thread-id\":6}]");
     CLEANUP_MAP VcpuMap map = {0};
 
-    assert_int_equal(vcpu_map_build(hotpluggable, fast, 1, NULL, &map, NULL), 0);
+    assert_int_equal(vcpu_map_build(hotpluggable, fast, 1, &map, NULL), 0);
     assert_int_equal(vcpu_map_online(&map), 1);
     assert_null(map.entities[1].qom_path);
     assert_null(map.entities[1].alias);
@@ -230,7 +209,7 @@ static void test_cores_of_several_threads(void **state) {
                              "{\"qom-path\":\"/m/device[1]/thread[2]\",\"thread-id\":13}]");
     CLEANUP_MAP VcpuMap map = {0};
 
-    assert_int_equal(vcpu_map_build(hotpluggable, fast, 1, NULL, &map, NULL), 0);
+    assert_int_equal(vcpu_map_build(hotpluggable, fast, 1, &map, NULL), 0);
     assert_int_equal(map.n_vcpus, 4);
     assert_int_equal(vcpu_map_online(&map), 2);
     assert_int_equal(map.tids[0], 11); /* by their number, in whatever order they are listed */
@@ -282,7 +261,7 @@ static void test_cpu_add(void **state) {
 
 static void test_plug_command_of_entities(void **state) {
     CLEANUP_RECORDED Recorded recorded = load("dies");
-    CLEANUP_MAP VcpuMap map = build(&recorded, NULL);
+    CLEANUP_MAP VcpuMap map = build(&recorded);
     const char *command = NULL;
     json_object *arguments = vcpu_entity_plug_command(&map.entities[6], &command);
     json_object *expected = vcpu_entity_device_add(&map.entities[6]);
@@ -315,7 +294,7 @@ static void test_boot_against_the_definition(void **state) {
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         CLEANUP_RECORDED Recorded recorded = load(rows[i].name);
-        CLEANUP_MAP VcpuMap map = build(&recorded, NULL);
+        CLEANUP_MAP VcpuMap map = build(&recorded);
         CLEANUP_ERROR Error *error = NULL;
         VcpuDef wanted[6] = {0};
         int r;
@@ -336,7 +315,7 @@ static void test_boot_against_the_definition(void **state) {
 
 static void test_affinity_needs_threads(void **state) {
     CLEANUP_RECORDED Recorded recorded = load("flat"), single = load("single");
-    CLEANUP_MAP VcpuMap map = build(&recorded, NULL), shared = build(&single, NULL);
+    CLEANUP_MAP VcpuMap map = build(&recorded), shared = build(&single);
     CLEANUP_ERROR Error *error = NULL;
 
     assert_int_equal(vcpu_map_check_affinity(&map, NULL), 0);
@@ -371,7 +350,7 @@ static void test_bad_answers_are_errors(void **state) {
         CLEANUP_ERROR Error *error = NULL;
         VcpuMap map = {0};
 
-        assert_true(vcpu_map_build(hotpluggable, fast, 1, NULL, &map, &error) < 0);
+        assert_true(vcpu_map_build(hotpluggable, fast, 1, &map, &error) < 0);
         assert_int_equal(error->code, ERROR_INTERNAL);
         if (!strstr(error->message, rows[i].words))
             fail_msg("%s: %s", rows[i].hotpluggable, error->message);
@@ -389,7 +368,7 @@ static void test_odd_threads_are_survived(void **state) {
     CLEANUP_MAP VcpuMap map = {0}, none = {0};
     CLEANUP_ERROR Error *error = NULL;
 
-    assert_int_equal(vcpu_map_build(hotpluggable, fast, 1, NULL, &map, NULL), 0);
+    assert_int_equal(vcpu_map_build(hotpluggable, fast, 1, &map, NULL), 0);
     assert_int_equal(map.tids[0], 0);
     assert_false(map.has_tids);
     assert_true(vcpu_map_build_static(hotpluggable, 1, &none, NULL) == 0);
@@ -411,7 +390,6 @@ int main(void) {
         cmocka_unit_test(test_without_hotplug),
         cmocka_unit_test(test_device_add_gives_back_the_props),
         cmocka_unit_test(test_lookups),
-        cmocka_unit_test(test_unplug_state_carries_over),
         cmocka_unit_test(test_an_entity_without_threads_is_gone),
         cmocka_unit_test(test_cores_of_several_threads),
         cmocka_unit_test(test_cpu_add),
