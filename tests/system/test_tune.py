@@ -423,7 +423,7 @@ def test_automatic_placement(daemon, tmp_path):
     daemon.virsh("define", tmp_path / "t.xml")
     restart(str(tmp_path / "nowhere"))
     error = daemon.virsh("start", "t", "--paused", ok=False)
-    assert "domain 't'" in error and "numad, which is not installed" in error and "placement='static'" in error, error
+    assert "domain 't'" in error and "there is no program numad; install numad" in error and "placement='static'" in error, error
     restart(f"{tmp_path}:{before}")
     daemon.virsh("start", "t", "--paused")
     assert (tmp_path / "asked").read_text() == "-w 2:64\n"
