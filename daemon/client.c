@@ -1,16 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A connected client: who it is, what it registered for. */
-#include "daemon.h"
-
-#include "util/log.h"
-
-void registration_free(Registration *registration) {
-    if (registration->pattern)
-        regfree(registration->pattern);
-    free(registration->pattern);
-    free(registration->monitor_event);
-    free(registration);
-}
+#include "registration.h"
 
 static int session_opened(RpcSession *session, void *userdata) {
     Daemon *daemon = userdata;
@@ -41,12 +31,7 @@ static void session_closed(RpcSession *session, void *userdata) {
     *at = client->next;
     if (client->vireo_kinds)
         vireo_update_trace(daemon);
-    while (client->registrations) {
-        Registration *registration = client->registrations;
-
-        client->registrations = registration->next;
-        registration_free(registration);
-    }
+    registration_remove_all(client);
     free(client->uri);
     free(client);
 }

@@ -1,6 +1,37 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The programs vireod serves, and what every handler needs: domains and flags of the wire. */
+/* What every handler needs: domains and flags of the wire. */
+#include <ctype.h>
+#include <stdio.h>
+
 #include "daemon.h"
+
+Driver *driver_of(RpcSession *session) {
+    return client_of(session)->daemon->driver;
+}
+
+static int check_flags(const RpcCall *call, const DomainCall *about, const void *args,
+                       Error **reterr) {
+    unsigned flags;
+    int r = 0;
+
+    if (!about->has_flags)
+        return 0;
+    memcpy(&flags, (const char *)args + about->flags_at, sizeof(flags));
+    if (about->exclusive)
+        r = dispatch_exclusive(flags, call->proc->api, reterr);
+    return r < 0 ? r : dispatch_flags(flags, about->allowed, call->proc->api, reterr);
+}
+
+int dispatch_domain_call(RpcSession *session, RpcCall *call, void *args, void *ret,
+                         Error **reterr) {
+    const DomainCall *about = call->proc->data;
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    int r = check_flags(call, about, args, reterr);
+
+    if (r >= 0)
+        r = dispatch_domain(session, args, &domain, reterr); /* the first of every such struct */
+    return r < 0 ? r : about->run(domain, args, ret, reterr);
+}
 
 int dispatch_domain(RpcSession *session, const remote_domain *wire, Domain **ret, Error **reterr) {
     Domain *domain = driver_find_uuid(driver_of(session), (const uint8_t *)wire->uuid, wire->name,
@@ -21,9 +52,21 @@ int dispatch_make_domain(const Domain *domain, remote_domain *ret, Error **reter
     return 0;
 }
 
-int dispatch_flags(unsigned flags, unsigned allowed, const char *function, Error **reterr) {
+remote_domain dispatch_borrow_domain(const Domain *domain) {
+    remote_domain wire = {.name = (char *)domain_name(domain), .id = domain_id(domain)};
+
+    memcpy(wire.uuid, domain_def(domain)->uuid, sizeof(wire.uuid));
+    return wire;
+}
+
+int dispatch_flags(unsigned flags, unsigned allowed, const char *api, Error **reterr) {
+    const bool is_libvirts = strncmp(api, "vir", 3) == 0 && isupper((unsigned char)api[3]);
+    char function[80];
+
     if (!(flags & ~allowed))
         return 0;
+    snprintf(function, sizeof(function), "%s%s", is_libvirts ? "qemu" : "",
+             is_libvirts ? api + 3 : api);
     error_argument(reterr, function, "flags", "unsupported flags (0x%x) in function %s",
                    flags & ~allowed, function);
     if (reterr && *reterr)

@@ -2,9 +2,10 @@
 /* Typed parameters of the wire. */
 #include "params.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
-static remote_typed_param *add(Params *params, int type, const char *format, unsigned index) {
+static remote_typed_param *add(Params *params, int type, const char *name) {
     remote_typed_param *param;
 
     if (params->n == params->size) {
@@ -18,8 +19,8 @@ static remote_typed_param *add(Params *params, int type, const char *format, uns
         params->size = size;
     }
     param = &params->list[params->n];
-    *param = (remote_typed_param){0};
-    if (asprintf(&param->field, format, index) < 0) {
+    *param = (remote_typed_param){.field = strdup(name)};
+    if (!param->field) {
         params->failed = true;
         return NULL;
     }
@@ -28,37 +29,44 @@ static remote_typed_param *add(Params *params, int type, const char *format, uns
     return param;
 }
 
-void params_add_int(Params *params, const char *format, unsigned index, int value) {
-    remote_typed_param *param = add(params, PARAM_INT, format, index);
+void params_add_int(Params *params, const char *name, int value) {
+    remote_typed_param *param = add(params, PARAM_INT, name);
 
     if (param)
         param->value.remote_param_value_u.i = value;
 }
 
-void params_add_uint(Params *params, const char *format, unsigned index, unsigned value) {
-    remote_typed_param *param = add(params, PARAM_UINT, format, index);
+void params_add_uint(Params *params, const char *name, unsigned value) {
+    remote_typed_param *param = add(params, PARAM_UINT, name);
 
     if (param)
         param->value.remote_param_value_u.ui = value;
 }
 
-void params_add_ullong(Params *params, const char *format, unsigned index, uint64_t value) {
-    remote_typed_param *param = add(params, PARAM_ULLONG, format, index);
+void params_add_ullong(Params *params, const char *name, uint64_t value) {
+    remote_typed_param *param = add(params, PARAM_ULLONG, name);
 
     if (param)
         param->value.remote_param_value_u.ul = value;
 }
 
 void params_add_llong(Params *params, const char *name, int64_t value) {
-    remote_typed_param *param = add(params, PARAM_LLONG, name, 0);
+    remote_typed_param *param = add(params, PARAM_LLONG, name);
 
     if (param)
         param->value.remote_param_value_u.l = value;
 }
 
-void params_add_string(Params *params, const char *format, unsigned index, const char *value) {
+void params_add_bool(Params *params, const char *name, bool value) {
+    remote_typed_param *param = add(params, PARAM_BOOLEAN, name);
+
+    if (param)
+        param->value.remote_param_value_u.b = value;
+}
+
+void params_add_string(Params *params, const char *name, const char *value) {
     char *copy = strdup(value);
-    remote_typed_param *param = copy ? add(params, PARAM_STRING, format, index) : NULL;
+    remote_typed_param *param = copy ? add(params, PARAM_STRING, name) : NULL;
 
     if (param) {
         param->value.remote_param_value_u.s = copy;
@@ -66,6 +74,26 @@ void params_add_string(Params *params, const char *format, unsigned index, const
     }
     free(copy);
     params->failed = true;
+}
+
+const char *params_name(Params *params, const char *format, ...) {
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(params->name, sizeof(params->name), format, args);
+    va_end(args);
+    return params->name;
+}
+
+int params_hand_over(Params *params, remote_typed_param **ret, u_int *ret_n, Error **reterr) {
+    if (params->failed) {
+        params_done(params);
+        return error_no_memory(reterr);
+    }
+    *ret = TAKE_PTR(params->list);
+    *ret_n = (u_int)params->n;
+    params->n = params->size = 0;
+    return 0;
 }
 
 void params_done(Params *params) {

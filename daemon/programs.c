@@ -2,7 +2,7 @@
 /* Joins the handler tables of the files into the programs the server serves. */
 #include "daemon.h"
 
-#define REMOTE_PROCS_MAX 256
+#define REMOTE_PROCS_MAX 512
 
 static RpcProc remote_procs[REMOTE_PROCS_MAX];
 
@@ -20,7 +20,8 @@ void daemon_programs_init(void) {
     } parts[] = {{connect_procs, connect_n_procs}, {domain_procs, domain_n_procs},
                  {life_procs, life_n_procs},       {vcpu_procs, vcpu_n_procs},
                  {tune_procs, tune_n_procs},       {stats_procs, stats_n_procs},
-                 {event_procs, event_n_procs}};
+                 {list_procs, list_n_procs},       {node_procs, node_n_procs},
+                 {object_procs, object_n_procs},   {event_procs, event_n_procs}};
     size_t n = 0;
 
     for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {

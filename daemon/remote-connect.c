@@ -1,35 +1,44 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Connection and host calls. */
-#include <sched.h>
-#include <stdio.h>
+/* The connection itself, and what the emulators can do. */
 #include <sys/utsname.h>
 
 #include "daemon.h"
-#include "util/file.h"
 
-HANDLER(connect_open) {
-    remote_connect_open_args *args = args_;
-    Client *client = client_of(session);
-    const char *name = args->name ? *args->name : NULL;
-    const char *path;
+enum { CONNECT_RO = 1, CONNECT_NO_ALIASES = 2 };
 
-    if (dispatch_flags(args->flags, 3, "remoteDispatchConnectOpen", reterr) < 0)
-        return -EINVAL;
-    if (!name)
-        return error_report(reterr, FROM_RPC, ERROR_INTERNAL, "connection not open");
-    if (*name && strncmp(name, "qemu:", 5) != 0 && strncmp(name, "vireo:", 6) != 0)
-        return error_report(reterr, FROM_NONE, ERROR_NO_CONNECT, "%.200s", name);
-    path = *name ? strchr(name, ':') + 1 : "/system";
+/* libvirt's "qemu://HOST/system", "/session", and the same for "vireo:". */
+static int check_uri(const char *uri, Error **reterr) {
+    const char *path = *uri ? strchr(uri, ':') : ":/system";
+
+    if (*uri && strncmp(uri, "qemu:", 5) != 0 && strncmp(uri, "vireo:", 6) != 0)
+        return error_report(reterr, FROM_NONE, ERROR_NO_CONNECT, "%.200s", uri);
+    path++;
     if (strncmp(path, "//", 2) == 0)
         path += 2 + strcspn(path + 2, "/");
     if (strncmp(path, "/system", 7) != 0 && strncmp(path, "/session", 8) != 0)
         return error_report(reterr, FROM_NONE, ERROR_INTERNAL,
                             "unexpected qemu URI path '%.100s', try qemu:///system", path);
-    free(client->uri);
-    client->uri = strdup(*name ? name : "qemu:///system");
-    if (!client->uri)
-        return error_no_memory(reterr);
-    if (args->flags & 1)
+    return 0;
+}
+
+HANDLER(connect_open) {
+    remote_connect_open_args *args = args_;
+    Client *client = client_of(session);
+    const char *uri = dispatch_opt(args->name);
+    int r = dispatch_flags(args->flags, CONNECT_RO | CONNECT_NO_ALIASES,
+                           "remoteDispatchConnectOpen", reterr);
+
+    if (r >= 0 && !uri)
+        r = error_report(reterr, FROM_RPC, ERROR_INTERNAL, "connection not open");
+    if (r >= 0)
+        r = check_uri(uri, reterr);
+    if (r < 0)
+        return r;
+    free(TAKE_PTR(client->uri));
+    r = dispatch_string(&client->uri, *uri ? uri : "qemu:///system", reterr);
+    if (r < 0)
+        return r;
+    if (args->flags & CONNECT_RO)
         rpc_session_set_readonly(session);
     rpc_session_set_open(session, true);
     return 0;
@@ -54,14 +63,33 @@ HANDLER(auth_list) {
     return 0;
 }
 
+/* virDrvFeature, as far as the remote protocol's: what this daemon does. */
+enum {
+    FEATURE_FD_PASSING = 8,
+    FEATURE_TYPED_PARAM_STRING = 9,
+    FEATURE_PROGRAM_KEEPALIVE = 10,
+    FEATURE_REMOTE_EVENT_CALLBACK = 14,
+    FEATURE_REMOTE_CLOSE_CALLBACK = 15
+};
+
 HANDLER(supports_feature) {
     remote_connect_supports_feature_args *args = args_;
     remote_connect_supports_feature_ret *ret = ret_;
 
-    if (args->feature == 10) /* PROGRAM_KEEPALIVE: now the daemon may ping */
+    switch (args->feature) {
+    case FEATURE_PROGRAM_KEEPALIVE: /* from here on the daemon may ping */
         rpc_session_enable_keepalive(session);
-    ret->supported = args->feature == 9 || args->feature == 10 || args->feature == 14 ||
-                     args->feature == 15;
+        ret->supported = 1;
+        break;
+    case FEATURE_FD_PASSING:
+    case FEATURE_TYPED_PARAM_STRING:
+    case FEATURE_REMOTE_EVENT_CALLBACK:
+    case FEATURE_REMOTE_CLOSE_CALLBACK:
+        ret->supported = 1;
+        break;
+    default:
+        break;
+    }
     return 0;
 }
 
@@ -77,20 +105,24 @@ HANDLER(get_type) {
     return dispatch_string(&ret->type, "QEMU", reterr);
 }
 
-/* The version of the host's own emulator. */
-HANDLER(get_version) {
-    remote_connect_get_version_ret *ret = ret_;
-    CLEANUP(qemu_caps_unrefp) QemuCaps *caps = NULL;
+/* What the emulator of the host's own architecture can do. */
+static int host_caps(RpcSession *session, QemuCaps **ret, Error **reterr) {
     CLEANUP_FREE char *emulator = NULL;
     struct utsname host;
-    int r;
 
     uname(&host);
     emulator = qemu_default_emulator(host.machine);
     if (!emulator)
         return error_report(reterr, FROM_QEMU, ERROR_INTERNAL,
                             "no emulator is known for this host");
-    r = qemu_caps_get(driver_of(session)->caps, emulator, &caps, reterr);
+    return qemu_caps_get(driver_of(session)->caps, emulator, ret, reterr);
+}
+
+HANDLER(get_version) {
+    remote_connect_get_version_ret *ret = ret_;
+    CLEANUP(qemu_caps_unrefp) QemuCaps *caps = NULL;
+    int r = host_caps(session, &caps, reterr);
+
     if (r >= 0)
         ret->hv_ver = caps->major * UINT64_C(1000000) + caps->minor * 1000 + caps->micro;
     return r;
@@ -122,103 +154,12 @@ HANDLER(nothing) {
     return 0;
 }
 
-/* ---- the host ---- */
-
-unsigned dispatch_host_cpus(void) {
-    long n = sysconf(_SC_NPROCESSORS_CONF);
-
-    return n > 0 ? (unsigned)n : 1;
-}
-
-static uint64_t meminfo_kib(const char *key) {
-    CLEANUP_FREE char *text = NULL;
-    const char *at;
-
-    if (file_read("/proc/meminfo", 65536, &text, NULL) < 0 || !(at = strstr(text, key)))
-        return 0;
-    return strtoull(at + strlen(key), NULL, 10);
-}
-
-HANDLER(node_get_info) {
-    remote_node_get_info_ret *ret = ret_;
-    CLEANUP_FREE char *text = NULL;
-    const char *mhz = NULL;
-    struct utsname host;
-
-    uname(&host);
-    snprintf(ret->model, sizeof(ret->model), "%.31s", host.machine);
-    ret->memory = meminfo_kib("MemTotal:");
-    ret->cpus = dispatch_host_cpus();
-    if (file_read("/proc/cpuinfo", 8u << 20, &text, NULL) >= 0 && (mhz = strstr(text, "cpu MHz")))
-        mhz = strchr(mhz, ':');
-    ret->mhz = mhz ? atoi(mhz + 1) : 0;
-    ret->nodes = 1;
-    ret->sockets = 1;
-    ret->cores = ret->cpus;
-    ret->threads = 1;
-    return 0;
-}
-
-HANDLER(node_get_cpu_map) {
-    remote_node_get_cpu_map_args *args = args_;
-    remote_node_get_cpu_map_ret *ret = ret_;
-    CLEANUP_FREE char *text = NULL;
-    CLEANUP_BITMAP Bitmap *online = NULL;
-    unsigned n = dispatch_host_cpus(), len = (n + 7) / 8;
-    int r;
-
-    r = file_read("/sys/devices/system/cpu/online", 4096, &text, NULL);
-    if (r >= 0)
-        r = bitmap_parse(text, BITMAP_MAX_BITS, &online);
-    if (r < 0)
-        return error_system(reterr, FROM_QEMU, r, "cannot read the host's online CPUs");
-    ret->ret = n;
-    ret->online = bitmap_count(online);
-    if (!args->need_map)
-        return 0;
-    ret->cpumap.cpumap_val = calloc(1, len);
-    if (!ret->cpumap.cpumap_val)
-        return error_no_memory(reterr);
-    ret->cpumap.cpumap_len = len;
-    bitmap_to_bytes(online, (uint8_t *)ret->cpumap.cpumap_val, len);
-    return 0;
-}
-
-HANDLER(node_get_free_memory) {
-    remote_node_get_free_memory_ret *ret = ret_;
-
-    ret->freeMem = meminfo_kib("MemFree:") * 1024;
-    return 0;
-}
-
-static char *one_nul(u_int *len) {
-    *len = 1;
-    return calloc(1, 1);
-}
-
-/* No security driver: an empty model. */
-HANDLER(node_get_security_model) {
-    remote_node_get_security_model_ret *ret = ret_;
-
-    ret->model.model_val = one_nul(&ret->model.model_len);
-    ret->doi.doi_val = one_nul(&ret->doi.doi_len);
-    return ret->model.model_val && ret->doi.doi_val ? 0 : error_no_memory(reterr);
-}
-
 HANDLER(get_max_vcpus) {
     remote_connect_get_max_vcpus_ret *ret = ret_;
     CLEANUP(qemu_caps_unrefp) QemuCaps *caps = NULL;
-    CLEANUP_FREE char *emulator = NULL;
     const QemuMachine *machine;
-    struct utsname host;
-    int r;
+    int r = host_caps(session, &caps, reterr);
 
-    uname(&host);
-    emulator = qemu_default_emulator(host.machine);
-    if (!emulator)
-        return error_report(reterr, FROM_QEMU, ERROR_INTERNAL,
-                            "no emulator is known for this host");
-    r = qemu_caps_get(driver_of(session)->caps, emulator, &caps, reterr);
     if (r < 0)
         return r;
     machine = qemu_caps_machine(caps, NULL);
@@ -236,15 +177,9 @@ HANDLER(get_domain_capabilities) {
     remote_connect_get_domain_capabilities_args *args = args_;
     remote_connect_get_domain_capabilities_ret *ret = ret_;
 
-    return qemu_caps_domain_xml(
-        driver_of(session)->caps, args->emulatorbin ? *args->emulatorbin : NULL,
-        args->arch ? *args->arch : NULL, args->machine ? *args->machine : NULL,
-        args->virttype ? *args->virttype : NULL, &ret->capabilities, reterr);
-}
-
-HANDLER(zero) {
-    ((remote_int_ret *)ret_)->value = 0;
-    return 0;
+    return qemu_caps_domain_xml(driver_of(session)->caps, dispatch_opt(args->emulatorbin),
+                                dispatch_opt(args->arch), dispatch_opt(args->machine),
+                                dispatch_opt(args->virttype), &ret->capabilities, reterr);
 }
 
 #define EARLY (RPC_PROC_BEFORE_AUTH | RPC_PROC_BEFORE_OPEN)
@@ -274,14 +209,6 @@ const RpcProc connect_procs[] = {
      NO_XDR, NO_XDR},
     {REMOTE_PROC_CONNECT_UNREGISTER_CLOSE_CALLBACK, "virConnectUnregisterCloseCallback", 0, nothing,
      NO_XDR, NO_XDR},
-    {REMOTE_PROC_NODE_GET_INFO, "virNodeGetInfo", 0, node_get_info, NO_XDR,
-     XDR_OF(remote_node_get_info_ret)},
-    {REMOTE_PROC_NODE_GET_CPU_MAP, "virNodeGetCPUMap", 0, node_get_cpu_map,
-     XDR_OF(remote_node_get_cpu_map_args), XDR_OF(remote_node_get_cpu_map_ret)},
-    {REMOTE_PROC_NODE_GET_FREE_MEMORY, "virNodeGetFreeMemory", 0, node_get_free_memory, NO_XDR,
-     XDR_OF(remote_node_get_free_memory_ret)},
-    {REMOTE_PROC_NODE_GET_SECURITY_MODEL, "virNodeGetSecurityModel", 0, node_get_security_model,
-     NO_XDR, XDR_OF(remote_node_get_security_model_ret)},
     {REMOTE_PROC_CONNECT_GET_MAX_VCPUS, "virConnectGetMaxVcpus", 0, get_max_vcpus,
      XDR_OF(remote_connect_get_max_vcpus_args), XDR_OF(remote_connect_get_max_vcpus_ret)},
     {REMOTE_PROC_CONNECT_GET_CAPABILITIES, "virConnectGetCapabilities", 0, get_capabilities, NO_XDR,
@@ -289,34 +216,5 @@ const RpcProc connect_procs[] = {
     {REMOTE_PROC_CONNECT_GET_DOMAIN_CAPABILITIES, "virConnectGetDomainCapabilities", RPC_PROC_WRITE,
      get_domain_capabilities, XDR_OF(remote_connect_get_domain_capabilities_args),
      XDR_OF(remote_connect_get_domain_capabilities_ret)},
-    /* Objects there are none of: clients list them at start. */
-    {REMOTE_PROC_CONNECT_NUM_OF_NETWORKS, "virConnectNumOfNetworks", 0, zero, NO_XDR,
-     XDR_OF(remote_int_ret)},
-    {REMOTE_PROC_CONNECT_NUM_OF_DEFINED_NETWORKS, "virConnectNumOfDefinedNetworks", 0, zero, NO_XDR,
-     XDR_OF(remote_int_ret)},
-    {REMOTE_PROC_CONNECT_NUM_OF_STORAGE_POOLS, "virConnectNumOfStoragePools", 0, zero, NO_XDR,
-     XDR_OF(remote_int_ret)},
-    {REMOTE_PROC_CONNECT_NUM_OF_DEFINED_STORAGE_POOLS, "virConnectNumOfDefinedStoragePools", 0,
-     zero, NO_XDR, XDR_OF(remote_int_ret)},
-    {REMOTE_PROC_CONNECT_NUM_OF_INTERFACES, "virConnectNumOfInterfaces", 0, zero, NO_XDR,
-     XDR_OF(remote_int_ret)},
-    {REMOTE_PROC_CONNECT_NUM_OF_DEFINED_INTERFACES, "virConnectNumOfDefinedInterfaces", 0, zero,
-     NO_XDR, XDR_OF(remote_int_ret)},
-    {REMOTE_PROC_CONNECT_NUM_OF_SECRETS, "virConnectNumOfSecrets", 0, zero, NO_XDR,
-     XDR_OF(remote_int_ret)},
-    {REMOTE_PROC_CONNECT_NUM_OF_NWFILTERS, "virConnectNumOfNWFilters", 0, zero, NO_XDR,
-     XDR_OF(remote_int_ret)},
-    {REMOTE_PROC_CONNECT_LIST_ALL_STORAGE_POOLS, "virConnectListAllStoragePools", 0, nothing,
-     XDR_OF(remote_list_all_args), XDR_OF(remote_empty_list_ret)},
-    {REMOTE_PROC_CONNECT_LIST_ALL_NETWORKS, "virConnectListAllNetworks", 0, nothing,
-     XDR_OF(remote_list_all_args), XDR_OF(remote_empty_list_ret)},
-    {REMOTE_PROC_CONNECT_LIST_ALL_INTERFACES, "virConnectListAllInterfaces", 0, nothing,
-     XDR_OF(remote_list_all_args), XDR_OF(remote_empty_list_ret)},
-    {REMOTE_PROC_CONNECT_LIST_ALL_NODE_DEVICES, "virConnectListAllNodeDevices", 0, nothing,
-     XDR_OF(remote_list_all_args), XDR_OF(remote_empty_list_ret)},
-    {REMOTE_PROC_CONNECT_LIST_ALL_NWFILTERS, "virConnectListAllNWFilters", 0, nothing,
-     XDR_OF(remote_list_all_args), XDR_OF(remote_empty_list_ret)},
-    {REMOTE_PROC_CONNECT_LIST_ALL_SECRETS, "virConnectListAllSecrets", 0, nothing,
-     XDR_OF(remote_list_all_args), XDR_OF(remote_empty_list_ret)},
 };
 const size_t connect_n_procs = ARRAY_SIZE(connect_procs);

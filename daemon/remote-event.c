@@ -2,52 +2,10 @@
 /* Domain events: who registered for what, and sending. */
 #include <stdio.h>
 
-#include "daemon.h"
 #include "params.h"
-#include "util/log.h"
+#include "registration.h"
 
 enum { EVENT_ID_LAST = EVENT_ID_VCPU_REMOVED }; /* those up to here are accepted */
-
-int registration_add(Client *client, int event_id, const remote_domain *filter, Registration **ret,
-                     Error **reterr) {
-    Registration *registration = calloc(1, sizeof(Registration));
-
-    if (!registration)
-        return error_no_memory(reterr);
-    registration->event_id = event_id;
-    registration->callback_id = client->next_callback_id++;
-    if (filter) {
-        registration->filtered = true;
-        memcpy(registration->uuid, filter->uuid, sizeof(registration->uuid));
-    }
-    registration->next = client->registrations;
-    client->registrations = registration;
-    log_debug("client %d: event %d registered as callback %d",
-              (int)rpc_session_peer_pid(client->session), event_id, registration->callback_id);
-    *ret = registration;
-    return 0;
-}
-
-int registration_remove(Client *client, int callback_id, bool monitor, Error **reterr) {
-    Registration **at = &client->registrations;
-
-    while (*at && ((*at)->callback_id != callback_id || ((*at)->event_id < 0) != monitor))
-        at = &(*at)->next;
-    if (!*at)
-        return error_report(reterr, FROM_RPC, ERROR_INTERNAL,
-                            "domain event callback %d not registered", callback_id);
-    Registration *gone = *at;
-
-    *at = gone->next;
-    registration_free(gone);
-    return 0;
-}
-
-bool registration_matches(const Registration *registration, int event_id, const Domain *domain) {
-    return registration->event_id == event_id &&
-           (!registration->filtered ||
-            memcmp(registration->uuid, domain_def(domain)->uuid, 16) == 0);
-}
 
 HANDLER(register_any) {
     remote_connect_domain_event_callback_register_any_args *args = args_;
@@ -67,18 +25,10 @@ HANDLER(register_any) {
 HANDLER(deregister_any) {
     remote_connect_domain_event_callback_deregister_any_args *args = args_;
 
-    return registration_remove(client_of(session), args->callbackID, false, reterr);
+    return registration_remove(client_of(session), EVENT_OF_DOMAINS, args->callbackID, reterr);
 }
 
 /* ---- sending ---- */
-
-/* The wire form points into the domain: sending copies. */
-static remote_domain borrow_domain(const Domain *domain) {
-    remote_domain wire = {.name = (char *)domain_name(domain), .id = domain_id(domain)};
-
-    memcpy(wire.uuid, domain_def(domain)->uuid, sizeof(wire.uuid));
-    return wire;
-}
 
 typedef struct EventKind {
     int id;
@@ -102,7 +52,7 @@ static void send_lifecycle(Domain *domain, LifecycleEvent event, int detail, voi
     static const EventKind kind = {EVENT_ID_LIFECYCLE, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_LIFECYCLE,
                                    (xdrproc_t)xdr_remote_domain_event_callback_lifecycle_msg};
     remote_domain_event_callback_lifecycle_msg message = {
-        .dom = borrow_domain(domain), .event = event, .detail = detail};
+        .dom = dispatch_borrow_domain(domain), .event = event, .detail = detail};
 
     send_event(userdata, domain, &kind, &message, &message.callbackID);
 }
@@ -110,14 +60,14 @@ static void send_lifecycle(Domain *domain, LifecycleEvent event, int detail, voi
 static void send_reboot(Domain *domain, void *userdata) {
     static const EventKind kind = {EVENT_ID_REBOOT, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_REBOOT,
                                    (xdrproc_t)xdr_remote_domain_event_callback_domain_msg};
-    remote_domain_event_callback_domain_msg message = {.dom = borrow_domain(domain)};
+    remote_domain_event_callback_domain_msg message = {.dom = dispatch_borrow_domain(domain)};
 
     send_event(userdata, domain, &kind, &message, &message.callbackID);
 }
 
 static void send_device(Domain *domain, int id, int procedure, const char *alias, Daemon *daemon) {
     const EventKind kind = {id, procedure, (xdrproc_t)xdr_remote_domain_event_callback_device_msg};
-    remote_domain_event_callback_device_msg message = {.dom = borrow_domain(domain),
+    remote_domain_event_callback_device_msg message = {.dom = dispatch_borrow_domain(domain),
                                                        .devAlias = (char *)alias};
 
     send_event(daemon, domain, &kind, &message, &message.callbackID);
@@ -141,7 +91,8 @@ static void send_device_removal_failed(Domain *domain, const char *alias, void *
 static void send_vcpu_removed(Domain *domain, unsigned vcpu, void *userdata) {
     static const EventKind kind = {EVENT_ID_VCPU_REMOVED, REMOTE_PROC_DOMAIN_EVENT_VCPU_REMOVED,
                                    (xdrproc_t)xdr_remote_domain_event_vcpu_removed_msg};
-    remote_domain_event_vcpu_removed_msg message = {.dom = borrow_domain(domain), .vcpu = vcpu};
+    remote_domain_event_vcpu_removed_msg message = {.dom = dispatch_borrow_domain(domain),
+                                                    .vcpu = vcpu};
 
     send_event(userdata, domain, &kind, &message, &message.callbackID);
 }
@@ -151,7 +102,7 @@ static void send_agent_lifecycle(Domain *domain, bool connected, int reason, voi
                                    REMOTE_PROC_DOMAIN_EVENT_CALLBACK_AGENT_LIFECYCLE,
                                    (xdrproc_t)xdr_remote_domain_event_callback_agent_lifecycle_msg};
     remote_domain_event_callback_agent_lifecycle_msg message = {
-        .dom = borrow_domain(domain), .state = connected ? 1 : 2, .reason = reason};
+        .dom = dispatch_borrow_domain(domain), .state = connected ? 1 : 2, .reason = reason};
 
     send_event(userdata, domain, &kind, &message, &message.callbackID);
 }
@@ -159,16 +110,16 @@ static void send_agent_lifecycle(Domain *domain, bool connected, int reason, voi
 static void send_tunable(Domain *domain, const TunableValue *values, size_t n, void *userdata) {
     static const EventKind kind = {EVENT_ID_TUNABLE, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_TUNABLE,
                                    (xdrproc_t)xdr_remote_domain_event_callback_tunable_msg};
-    remote_domain_event_callback_tunable_msg message = {.dom = borrow_domain(domain)};
+    remote_domain_event_callback_tunable_msg message = {.dom = dispatch_borrow_domain(domain)};
     Params params = {0};
 
     for (size_t i = 0; i < n; i++)
         if (values[i].type == TUNABLE_TEXT)
-            params_add_string(&params, values[i].name, 0, values[i].text);
+            params_add_string(&params, values[i].name, values[i].text);
         else if (values[i].type == TUNABLE_LLONG)
             params_add_llong(&params, values[i].name, values[i].number);
         else
-            params_add_ullong(&params, values[i].name, 0, (uint64_t)values[i].number);
+            params_add_ullong(&params, values[i].name, (uint64_t)values[i].number);
     message.params.params_val = params.list;
     message.params.params_len = params.n;
     if (!params.failed)

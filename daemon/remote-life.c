@@ -2,49 +2,41 @@
 /* A domain's life: define, create, start, stop and what is between. */
 #include "daemon.h"
 
+/* What may be removed with a definition; no domain has any of it here. */
+enum {
+    UNDEFINE_TPM = 32,
+    UNDEFINE_KEEP_TPM = 64,
+    UNDEFINE_ALL = UNDEFINE_MANAGED_SAVE | UNDEFINE_SNAPSHOTS_METADATA | UNDEFINE_NVRAM |
+                   UNDEFINE_KEEP_NVRAM | UNDEFINE_CHECKPOINTS_METADATA | UNDEFINE_TPM |
+                   UNDEFINE_KEEP_TPM
+};
+enum { STOP_ACPI = 1, STOP_AGENT = 2 };
+
+static int define(RpcSession *session, const char *xml, remote_domain_ret *ret, Error **reterr) {
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    int r = driver_define(driver_of(session), xml, &domain, reterr);
+
+    return r < 0 ? r : dispatch_make_domain(domain, &ret->dom, reterr);
+}
+
 HANDLER(define_xml) {
     remote_domain_define_xml_args *args = args_;
-    CLEANUP_DOMAIN Domain *domain = NULL;
-    int r = driver_define(driver_of(session), args->xml, &domain, reterr);
 
-    return r < 0 ? r : dispatch_make_domain(domain, &((remote_domain_ret *)ret_)->dom, reterr);
+    return define(session, args->xml, ret_, reterr);
 }
 
-/* VALIDATE (1) asks for a check against a schema: the parser's own checks are always on. */
+/* VALIDATE asks for a check against a schema: the parser's own checks are always on. */
 HANDLER(define_xml_flags) {
     remote_domain_define_xml_flags_args *args = args_;
-    CLEANUP_DOMAIN Domain *domain = NULL;
-    int r = dispatch_flags(args->flags, 1, "qemuDomainDefineXMLFlags", reterr);
+    int r = dispatch_flags(args->flags, DEFINE_VALIDATE, call->proc->api, reterr);
 
-    if (r >= 0)
-        r = driver_define(driver_of(session), args->xml, &domain, reterr);
-    return r < 0 ? r : dispatch_make_domain(domain, &((remote_domain_ret *)ret_)->dom, reterr);
-}
-
-HANDLER(undefine) {
-    remote_domain_args *args = args_;
-    CLEANUP_DOMAIN Domain *domain = NULL;
-    int r = dispatch_domain(session, &args->dom, &domain, reterr);
-
-    return r < 0 ? r : driver_undefine(domain, reterr);
-}
-
-/* The flags name things to remove with it that no domain has here. */
-HANDLER(undefine_flags) {
-    remote_domain_flags_args *args = args_;
-    CLEANUP_DOMAIN Domain *domain = NULL;
-    int r = dispatch_domain(session, &args->dom, &domain, reterr);
-
-    if (r >= 0)
-        r = dispatch_flags(args->flags, 0x7f, "qemuDomainUndefineFlags", reterr);
-    return r < 0 ? r : driver_undefine(domain, reterr);
+    return r < 0 ? r : define(session, args->xml, ret_, reterr);
 }
 
 HANDLER(create_xml) {
     remote_domain_create_xml_args *args = args_;
     CLEANUP_DOMAIN Domain *domain = NULL;
-    int r = dispatch_flags(args->flags, START_PAUSED | START_VALIDATE, "qemuDomainCreateXML",
-                           reterr);
+    int r = dispatch_flags(args->flags, START_PAUSED | START_VALIDATE, call->proc->api, reterr);
 
     if (r >= 0)
         r = driver_create_xml(driver_of(session), args->xml_desc, args->flags & START_PAUSED,
@@ -52,110 +44,62 @@ HANDLER(create_xml) {
     return r < 0 ? r : dispatch_make_domain(domain, &((remote_domain_ret *)ret_)->dom, reterr);
 }
 
-HANDLER(create) {
-    remote_domain_args *args = args_;
-    CLEANUP_DOMAIN Domain *domain = NULL;
-    int r = dispatch_domain(session, &args->dom, &domain, reterr);
-
-    return r < 0 ? r : driver_start(domain, false, reterr);
+DOMAIN_FUNC(undefine, void, void) {
+    return driver_undefine(domain, reterr);
 }
 
-HANDLER(create_with_flags) {
-    remote_domain_flags_args *args = args_;
-    CLEANUP_DOMAIN Domain *domain = NULL;
-    int r = dispatch_domain(session, &args->dom, &domain, reterr);
-
-    if (r >= 0)
-        r = dispatch_flags(args->flags,
-                           START_PAUSED | START_BYPASS_CACHE | START_FORCE_BOOT | START_VALIDATE,
-                           "qemuDomainCreateWithFlags", reterr);
-    if (r >= 0)
-        r = driver_start(domain, args->flags & START_PAUSED, reterr);
-    return r < 0 ? r : dispatch_make_domain(domain, &((remote_domain_ret *)ret_)->dom, reterr);
+DOMAIN_FUNC(create, void, void) {
+    return driver_start(domain, false, reterr);
 }
 
-HANDLER(destroy) {
-    remote_domain_args *args = args_;
-    CLEANUP_DOMAIN Domain *domain = NULL;
-    int r = dispatch_domain(session, &args->dom, &domain, reterr);
+DOMAIN_FUNC(create_with_flags, remote_domain_flags_args, remote_domain_ret) {
+    int r = driver_start(domain, args->flags & START_PAUSED, reterr);
 
-    return r < 0 ? r : driver_destroy(domain, false, reterr);
+    return r < 0 ? r : dispatch_make_domain(domain, &ret->dom, reterr);
 }
 
-HANDLER(destroy_flags) {
-    remote_domain_flags_args *args = args_;
-    CLEANUP_DOMAIN Domain *domain = NULL;
-    int r = dispatch_domain(session, &args->dom, &domain, reterr);
-
-    if (r >= 0)
-        r = dispatch_flags(args->flags, 1, "qemuDomainDestroyFlags", reterr);
-    return r < 0 ? r : driver_destroy(domain, args->flags & 1, reterr);
+DOMAIN_FUNC(destroy, void, void) {
+    return driver_destroy(domain, false, reterr);
 }
 
-enum { STOP_ACPI = 1, STOP_AGENT = 2 };
-
-/* How the guest is asked: by the power button; the agent and other ways are not there. */
-static int check_mode(unsigned flags, const char *function, Error **reterr) {
-    int r = dispatch_flags(flags, STOP_ACPI | STOP_AGENT, function, reterr);
-
-    if (r >= 0 && flags == STOP_AGENT)
-        r = error_report(reterr, FROM_QEMU, ERROR_AGENT_UNRESPONSIVE,
-                         "QEMU guest agent is not connected");
-    return r;
+DOMAIN_FUNC(destroy_flags, remote_domain_flags_args, void) {
+    return driver_destroy(domain, args->flags & DESTROY_GRACEFUL, reterr);
 }
 
-HANDLER(shutdown_domain) {
-    remote_domain_args *args = args_;
-    CLEANUP_DOMAIN Domain *domain = NULL;
-    int r = dispatch_domain(session, &args->dom, &domain, reterr);
+/* How the guest is asked: by the power button; the agent alone is not there. */
+static int check_mode(unsigned flags, Error **reterr) {
+    if (flags != STOP_AGENT)
+        return 0;
+    return error_report(reterr, FROM_QEMU, ERROR_AGENT_UNRESPONSIVE,
+                        "QEMU guest agent is not connected");
+}
+
+DOMAIN_FUNC(shutdown_domain, void, void) {
+    return driver_shutdown(domain, reterr);
+}
+
+DOMAIN_FUNC(shutdown_flags, remote_domain_flags_args, void) {
+    int r = check_mode(args->flags, reterr);
 
     return r < 0 ? r : driver_shutdown(domain, reterr);
 }
 
-HANDLER(shutdown_flags) {
-    remote_domain_flags_args *args = args_;
-    CLEANUP_DOMAIN Domain *domain = NULL;
-    int r = dispatch_domain(session, &args->dom, &domain, reterr);
+DOMAIN_FUNC(reboot, remote_domain_flags_args, void) {
+    int r = check_mode(args->flags, reterr);
 
-    if (r >= 0)
-        r = check_mode(args->flags, "qemuDomainShutdownFlags", reterr);
-    return r < 0 ? r : driver_shutdown(domain, reterr);
-}
-
-HANDLER(reboot) {
-    remote_domain_flags_args *args = args_;
-    CLEANUP_DOMAIN Domain *domain = NULL;
-    int r = dispatch_domain(session, &args->dom, &domain, reterr);
-
-    if (r >= 0)
-        r = check_mode(args->flags, "qemuDomainReboot", reterr);
     return r < 0 ? r : driver_reboot(domain, reterr);
 }
 
-HANDLER(reset) {
-    remote_domain_flags_args *args = args_;
-    CLEANUP_DOMAIN Domain *domain = NULL;
-    int r = dispatch_domain(session, &args->dom, &domain, reterr);
-
-    if (r >= 0)
-        r = dispatch_flags(args->flags, 0, "qemuDomainReset", reterr);
-    return r < 0 ? r : driver_reset(domain, reterr);
+DOMAIN_FUNC(reset, void, void) {
+    return driver_reset(domain, reterr);
 }
 
-HANDLER(suspend) {
-    remote_domain_args *args = args_;
-    CLEANUP_DOMAIN Domain *domain = NULL;
-    int r = dispatch_domain(session, &args->dom, &domain, reterr);
-
-    return r < 0 ? r : driver_suspend(domain, reterr);
+DOMAIN_FUNC(suspend, void, void) {
+    return driver_suspend(domain, reterr);
 }
 
-HANDLER(resume) {
-    remote_domain_args *args = args_;
-    CLEANUP_DOMAIN Domain *domain = NULL;
-    int r = dispatch_domain(session, &args->dom, &domain, reterr);
-
-    return r < 0 ? r : driver_resume(domain, reterr);
+DOMAIN_FUNC(resume, void, void) {
+    return driver_resume(domain, reterr);
 }
 
 const RpcProc life_procs[] = {
@@ -163,31 +107,28 @@ const RpcProc life_procs[] = {
      XDR_OF(remote_domain_define_xml_args), XDR_OF(remote_domain_ret)},
     {REMOTE_PROC_DOMAIN_DEFINE_XML_FLAGS, "virDomainDefineXMLFlags", RPC_PROC_WRITE,
      define_xml_flags, XDR_OF(remote_domain_define_xml_flags_args), XDR_OF(remote_domain_ret)},
-    {REMOTE_PROC_DOMAIN_UNDEFINE, "virDomainUndefine", RPC_PROC_WRITE, undefine,
-     XDR_OF(remote_domain_args), NO_XDR},
-    {REMOTE_PROC_DOMAIN_UNDEFINE_FLAGS, "virDomainUndefineFlags", RPC_PROC_WRITE, undefine_flags,
-     XDR_OF(remote_domain_flags_args), NO_XDR},
     {REMOTE_PROC_DOMAIN_CREATE_XML, "virDomainCreateXML", RPC_PROC_WRITE, create_xml,
      XDR_OF(remote_domain_create_xml_args), XDR_OF(remote_domain_ret)},
-    {REMOTE_PROC_DOMAIN_CREATE, "virDomainCreate", RPC_PROC_WRITE, create,
-     XDR_OF(remote_domain_args), NO_XDR},
-    {REMOTE_PROC_DOMAIN_CREATE_WITH_FLAGS, "virDomainCreateWithFlags", RPC_PROC_WRITE,
-     create_with_flags, XDR_OF(remote_domain_flags_args), XDR_OF(remote_domain_ret)},
-    {REMOTE_PROC_DOMAIN_DESTROY, "virDomainDestroy", RPC_PROC_WRITE, destroy,
-     XDR_OF(remote_domain_args), NO_XDR},
-    {REMOTE_PROC_DOMAIN_DESTROY_FLAGS, "virDomainDestroyFlags", RPC_PROC_WRITE, destroy_flags,
-     XDR_OF(remote_domain_flags_args), NO_XDR},
-    {REMOTE_PROC_DOMAIN_SHUTDOWN, "virDomainShutdown", RPC_PROC_WRITE, shutdown_domain,
-     XDR_OF(remote_domain_args), NO_XDR},
-    {REMOTE_PROC_DOMAIN_SHUTDOWN_FLAGS, "virDomainShutdownFlags", RPC_PROC_WRITE, shutdown_flags,
-     XDR_OF(remote_domain_flags_args), NO_XDR},
-    {REMOTE_PROC_DOMAIN_REBOOT, "virDomainReboot", RPC_PROC_WRITE, reboot,
-     XDR_OF(remote_domain_flags_args), NO_XDR},
-    {REMOTE_PROC_DOMAIN_RESET, "virDomainReset", RPC_PROC_WRITE, reset,
-     XDR_OF(remote_domain_flags_args), NO_XDR},
-    {REMOTE_PROC_DOMAIN_SUSPEND, "virDomainSuspend", RPC_PROC_WRITE, suspend,
-     XDR_OF(remote_domain_args), NO_XDR},
-    {REMOTE_PROC_DOMAIN_RESUME, "virDomainResume", RPC_PROC_WRITE, resume,
-     XDR_OF(remote_domain_args), NO_XDR},
+    PLAIN_ROW(DOMAIN_UNDEFINE, "DomainUndefine", RPC_PROC_WRITE, undefine, remote_domain_args,
+              NO_XDR),
+    FLAGS_ROW(DOMAIN_UNDEFINE_FLAGS, "DomainUndefineFlags", RPC_PROC_WRITE, undefine, UNDEFINE_ALL,
+              remote_domain_flags_args, NO_XDR),
+    PLAIN_ROW(DOMAIN_CREATE, "DomainCreate", RPC_PROC_WRITE, create, remote_domain_args, NO_XDR),
+    FLAGS_ROW(DOMAIN_CREATE_WITH_FLAGS, "DomainCreateWithFlags", RPC_PROC_WRITE, create_with_flags,
+              START_PAUSED | START_BYPASS_CACHE | START_FORCE_BOOT | START_VALIDATE,
+              remote_domain_flags_args, XDR_OF(remote_domain_ret)),
+    PLAIN_ROW(DOMAIN_DESTROY, "DomainDestroy", RPC_PROC_WRITE, destroy, remote_domain_args, NO_XDR),
+    FLAGS_ROW(DOMAIN_DESTROY_FLAGS, "DomainDestroyFlags", RPC_PROC_WRITE, destroy_flags,
+              DESTROY_GRACEFUL, remote_domain_flags_args, NO_XDR),
+    PLAIN_ROW(DOMAIN_SHUTDOWN, "DomainShutdown", RPC_PROC_WRITE, shutdown_domain,
+              remote_domain_args, NO_XDR),
+    FLAGS_ROW(DOMAIN_SHUTDOWN_FLAGS, "DomainShutdownFlags", RPC_PROC_WRITE, shutdown_flags,
+              STOP_ACPI | STOP_AGENT, remote_domain_flags_args, NO_XDR),
+    FLAGS_ROW(DOMAIN_REBOOT, "DomainReboot", RPC_PROC_WRITE, reboot, STOP_ACPI | STOP_AGENT,
+              remote_domain_flags_args, NO_XDR),
+    FLAGS_ROW(DOMAIN_RESET, "DomainReset", RPC_PROC_WRITE, reset, 0, remote_domain_flags_args,
+              NO_XDR),
+    PLAIN_ROW(DOMAIN_SUSPEND, "DomainSuspend", RPC_PROC_WRITE, suspend, remote_domain_args, NO_XDR),
+    PLAIN_ROW(DOMAIN_RESUME, "DomainResume", RPC_PROC_WRITE, resume, remote_domain_args, NO_XDR),
 };
 const size_t life_n_procs = ARRAY_SIZE(life_procs);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "daemon.h"
+#include "filter.h"
 #include "params.h"
 #include "util/file.h"
 
@@ -51,20 +52,21 @@ static void add_vcpu(Params *params, const Domain *domain, unsigned id, bool sch
     char state;
     int cpu;
 
-    params_add_int(params, "vcpu.%u.state", id, 1);
+    params_add_int(params, params_name(params, "vcpu.%u.state", id), 1);
     if (!tid || driver_thread_stat(pid, tid, &ns, &cpu, &state) < 0)
         return;
-    params_add_ullong(params, "vcpu.%u.time", id, ns);
-    params_add_ullong(params, "vcpu.%u.wait", id, schedstats ? read_wait(pid, tid) : 0);
-    params_add_ullong(params, "vcpu.%u.delay", id, read_delay(pid, tid));
+    params_add_ullong(params, params_name(params, "vcpu.%u.time", id), ns);
+    params_add_ullong(params, params_name(params, "vcpu.%u.wait", id),
+                      schedstats ? read_wait(pid, tid) : 0);
+    params_add_ullong(params, params_name(params, "vcpu.%u.delay", id), read_delay(pid, tid));
 }
 
 static void add_vcpus(Params *params, const Domain *domain) {
     const DomainDef *def = domain_def(domain);
     bool schedstats = has_schedstats();
 
-    params_add_uint(params, "vcpu.current", 0, domain_def_online_vcpus(def));
-    params_add_uint(params, "vcpu.maximum", 0, def->n_vcpus_max);
+    params_add_uint(params, "vcpu.current", domain_def_online_vcpus(def));
+    params_add_uint(params, "vcpu.maximum", def->n_vcpus_max);
     for (unsigned id = 0; domain_is_active(domain) && id < def->n_vcpus_max; id++)
         if (def->vcpus[id].online)
             add_vcpu(params, domain, id, schedstats);
@@ -73,40 +75,64 @@ static void add_vcpus(Params *params, const Domain *domain) {
 static void add_iothreads(Params *params, const Domain *domain) {
     if (!domain_is_active(domain))
         return;
-    params_add_uint(params, "iothread.count", 0, (unsigned)domain->run->iothreads.n);
+    params_add_uint(params, "iothread.count", (unsigned)domain->run->iothreads.n);
     for (size_t i = 0; i < domain->run->iothreads.n; i++) {
         const Iothread *iothread = &domain->run->iothreads.list[i];
 
-        params_add_ullong(params, "iothread.%u.poll-max-ns", iothread->id, iothread->poll_max_ns);
-        params_add_uint(params, "iothread.%u.poll-grow", iothread->id,
+        params_add_ullong(params, params_name(params, "iothread.%u.poll-max-ns", iothread->id),
+                          iothread->poll_max_ns);
+        params_add_uint(params, params_name(params, "iothread.%u.poll-grow", iothread->id),
                         (unsigned)iothread->poll_grow);
-        params_add_uint(params, "iothread.%u.poll-shrink", iothread->id,
+        params_add_uint(params, params_name(params, "iothread.%u.poll-shrink", iothread->id),
                         (unsigned)iothread->poll_shrink);
     }
 }
 
 /* ---- resctrl monitors ---- */
 
-/* "cpu.cache.monitor.0.bank.1.id": two numbers in a name. */
-static void add_nested(Params *params, const char *format, unsigned first, unsigned second,
-                       bool is_id, uint64_t value) {
-    CLEANUP_FREE char *name = strf(format, first, second);
-
-    if (!name)
-        params->failed = true;
-    else if (is_id)
-        params_add_uint(params, name, 0, (unsigned)value);
-    else
-        params_add_ullong(params, name, 0, value);
-}
-
+/* How the two kinds of monitors are called: "cpu.cache.monitor.0.bank.1.bytes". */
 typedef struct MonitorNames {
-    const char *count, *name, *vcpus, *parts, *part_id; /* with one number, the last one with two */
+    const char *prefix, *parts; /* "cpu.cache", "bank" */
     struct {
-        const char *feature, *value;
+        const char *feature, *value; /* the kernel's, and the name's end */
     } readings[2];
     bool is_memory;
 } MonitorNames;
+
+static const MonitorNames cache_names = {
+    .prefix = "cpu.cache", .parts = "bank", .readings = {{"llc_occupancy", "bytes"}}};
+
+static const MonitorNames memory_names = {
+    .prefix = "memory.bandwidth",
+    .parts = "node",
+    .readings = {{"mbm_total_bytes", "bytes.total"}, {"mbm_local_bytes", "bytes.local"}},
+    .is_memory = true};
+
+static const char *monitor_name(Params *params, const MonitorNames *names, unsigned n,
+                                const char *what) {
+    return params_name(params, "%s.monitor.%u.%s", names->prefix, n, what);
+}
+
+static const char *part_name(Params *params, const MonitorNames *names, unsigned n, unsigned part,
+                             const char *what) {
+    return params_name(params, "%s.monitor.%u.%s.%u.%s", names->prefix, n, names->parts, part,
+                       what);
+}
+
+static void add_readings(Params *params, const MonitorNames *names, unsigned n, size_t kind,
+                         const ResctrlReading *readings, size_t n_readings) {
+    if (kind == 0)
+        params_add_uint(
+            params, params_name(params, "%s.monitor.%u.%s.count", names->prefix, n, names->parts),
+            (unsigned)n_readings);
+    for (unsigned i = 0; i < n_readings; i++) {
+        if (kind == 0)
+            params_add_uint(params, part_name(params, names, n, i, "id"), readings[i].id);
+        if (readings[i].available)
+            params_add_ullong(params, part_name(params, names, n, i, names->readings[kind].value),
+                              readings[i].value);
+    }
+}
 
 static void add_monitor(Params *params, Domain *domain, const MonitorNames *names, size_t resctrl,
                         size_t monitor, unsigned n) {
@@ -118,23 +144,15 @@ static void add_monitor(Params *params, Domain *domain, const MonitorNames *name
         params->failed = true;
         return;
     }
-    params_add_string(params, names->name, n, name);
-    params_add_string(params, names->vcpus, n, list);
+    params_add_string(params, monitor_name(params, names, n, "name"), name);
+    params_add_string(params, monitor_name(params, names, n, "vcpus"), list);
     for (size_t k = 0; k < ARRAY_SIZE(names->readings) && names->readings[k].feature; k++) {
         CLEANUP_FREE ResctrlReading *readings = NULL;
         size_t n_readings = 0;
 
         if (limits_monitor(domain, resctrl, monitor, names->readings[k].feature, &readings,
-                           &n_readings, NULL) < 0)
-            continue;
-        if (k == 0)
-            params_add_uint(params, names->parts, n, (unsigned)n_readings);
-        for (unsigned i = 0; i < n_readings; i++) {
-            if (k == 0)
-                add_nested(params, names->part_id, n, i, true, readings[i].id);
-            if (readings[i].available)
-                add_nested(params, names->readings[k].value, n, i, false, readings[i].value);
-        }
+                           &n_readings, NULL) >= 0)
+            add_readings(params, names, n, k, readings, n_readings);
     }
 }
 
@@ -147,31 +165,13 @@ static void add_monitors(Params *params, Domain *domain, const MonitorNames *nam
             n += tune->resctrls[i].monitors[k].is_memory == names->is_memory;
     if (n == 0)
         return;
-    params_add_uint(params, names->count, 0, n);
+    params_add_uint(params, params_name(params, "%s.monitor.count", names->prefix), n);
     n = 0;
     for (size_t i = 0; i < tune->n_resctrls; i++)
         for (size_t k = 0; k < tune->resctrls[i].n_monitors; k++)
             if (tune->resctrls[i].monitors[k].is_memory == names->is_memory)
                 add_monitor(params, domain, names, i, k, n++);
 }
-
-static const MonitorNames cache_names = {
-    .count = "cpu.cache.monitor.count",
-    .name = "cpu.cache.monitor.%u.name",
-    .vcpus = "cpu.cache.monitor.%u.vcpus",
-    .parts = "cpu.cache.monitor.%u.bank.count",
-    .part_id = "cpu.cache.monitor.%u.bank.%u.id",
-    .readings = {{"llc_occupancy", "cpu.cache.monitor.%u.bank.%u.bytes"}}};
-
-static const MonitorNames memory_names = {
-    .count = "memory.bandwidth.monitor.count",
-    .name = "memory.bandwidth.monitor.%u.name",
-    .vcpus = "memory.bandwidth.monitor.%u.vcpus",
-    .parts = "memory.bandwidth.monitor.%u.node.count",
-    .part_id = "memory.bandwidth.monitor.%u.node.%u.id",
-    .readings = {{"mbm_total_bytes", "memory.bandwidth.monitor.%u.node.%u.bytes.total"},
-                 {"mbm_local_bytes", "memory.bandwidth.monitor.%u.node.%u.bytes.local"}},
-    .is_memory = true};
 
 /* ---- groups ---- */
 
@@ -184,11 +184,11 @@ static void add_cpu_total(Params *params, Domain *domain) {
     if (!domain_is_active(domain))
         return;
     if (limits_usage(domain, NULL, &usage, NULL) >= 0) {
-        params_add_ullong(params, "cpu.time", 0, usage.usage_ns);
-        params_add_ullong(params, "cpu.user", 0, usage.user_ns);
-        params_add_ullong(params, "cpu.system", 0, usage.system_ns);
+        params_add_ullong(params, "cpu.time", usage.usage_ns);
+        params_add_ullong(params, "cpu.user", usage.user_ns);
+        params_add_ullong(params, "cpu.system", usage.system_ns);
     } else if (driver_thread_stat(domain->run->pid.pid, 0, &ns, &cpu, &state) >= 0) {
-        params_add_ullong(params, "cpu.time", 0, ns);
+        params_add_ullong(params, "cpu.time", ns);
     }
     add_monitors(params, domain, &cache_names);
 }
@@ -197,14 +197,14 @@ static void add_stats(Params *params, Domain *domain, unsigned stats) {
     const DomainDef *def = domain_def(domain);
 
     if (stats & STATS_STATE) {
-        params_add_int(params, "state.state", 0, domain->state);
-        params_add_int(params, "state.reason", 0, domain->reason);
+        params_add_int(params, "state.state", domain->state);
+        params_add_int(params, "state.reason", domain->reason);
     }
     if (stats & STATS_CPU_TOTAL)
         add_cpu_total(params, domain);
     if (stats & STATS_BALLOON) {
-        params_add_ullong(params, "balloon.current", 0, def->current_memory_kib);
-        params_add_ullong(params, "balloon.maximum", 0, def->memory_kib);
+        params_add_ullong(params, "balloon.current", def->current_memory_kib);
+        params_add_ullong(params, "balloon.maximum", def->memory_kib);
     }
     if (stats & STATS_VCPU)
         add_vcpus(params, domain);
@@ -223,10 +223,9 @@ static int add_record(remote_connect_get_all_domain_stats_ret *ret, Domain *doma
     if (r < 0)
         return r;
     add_stats(&params, domain, stats);
-    record->params.params_val = params.list;
-    record->params.params_len = params.n;
     ret->retStats.retStats_len++;
-    return params.failed ? error_no_memory(reterr) : 0;
+    return params_hand_over(&params, &record->params.params_val, &record->params.params_len,
+                            reterr);
 }
 
 static int named_stats(RpcSession *session, const remote_connect_get_all_domain_stats_args *args,
@@ -252,7 +251,7 @@ HANDLER(get_all_domain_stats) {
     size_t room = args->doms.doms_len ? args->doms.doms_len : driver->n_domains;
     int r = dispatch_flags(args->flags,
                            STATS_LIST_BITS | STATS_NOWAIT | STATS_BACKING | STATS_ENFORCE,
-                           "qemuConnectGetAllDomainStats", reterr);
+                           call->proc->api, reterr);
 
     if (r < 0)
         return r;
@@ -266,7 +265,7 @@ HANDLER(get_all_domain_stats) {
     if (args->doms.doms_len)
         return named_stats(session, args, ret, stats, reterr);
     for (Domain *domain = driver->domains; domain; domain = domain->next)
-        if (dispatch_list_matches(domain, args->flags & STATS_LIST_BITS)) {
+        if (filter_matches(domain, args->flags & STATS_LIST_BITS)) {
             r = add_record(ret, domain, stats, reterr);
             if (r < 0)
                 return r;

@@ -8,6 +8,8 @@
 
 #define CPU_STATS_NCPUS_MAX 128u
 
+enum { N_TOTAL_STATS = 3, N_PERCPU_STATS = 2 };
+
 /* ---- maps ---- */
 
 static int read_map(const char *bytes, unsigned len, const char *api, Bitmap **ret,
@@ -39,61 +41,39 @@ static int check_maplen(const char *api, int n, int maplen, Error **reterr) {
     return 0;
 }
 
-/* The definition a getter looks at, with LIVE and CONFIG excluding each other. */
-static int find_def(RpcSession *session, const remote_domain *wire, unsigned flags,
-                    unsigned allowed, const char *api, const char *function, Domain **ret,
-                    const DomainDef **ret_def, Error **reterr) {
-    int r = dispatch_exclusive(flags, api, reterr);
-
-    if (r >= 0)
-        r = dispatch_flags(flags, AFFECT_LIVE | AFFECT_CONFIG | allowed, function, reterr);
-    if (r >= 0)
-        r = dispatch_domain(session, wire, ret, reterr);
-    return r < 0
-               ? r
-               : driver_affected_def(*ret, flags & (AFFECT_LIVE | AFFECT_CONFIG), ret_def, reterr);
+/* The definition a getter looks at. */
+static int find_def(Domain *domain, unsigned flags, const DomainDef **ret, Error **reterr) {
+    return driver_affected_def(domain, flags & (AFFECT_LIVE | AFFECT_CONFIG), ret, reterr);
 }
 
 /* ---- pins ---- */
 
-static int pin_vcpu(RpcSession *session, const remote_domain *wire, unsigned vcpu,
-                    const char *bytes, unsigned len, unsigned flags, Error **reterr) {
-    CLEANUP_DOMAIN Domain *domain = NULL;
+static int pin_vcpu(Domain *domain, unsigned vcpu, const char *bytes, unsigned len, unsigned flags,
+                    Error **reterr) {
     CLEANUP_BITMAP Bitmap *cpus = NULL;
-    int r = dispatch_flags(flags, AFFECT_LIVE | AFFECT_CONFIG, "qemuDomainPinVcpuFlags", reterr);
+    int r = read_map(bytes, len, "virDomainPinVcpuFlags", &cpus, reterr);
 
-    if (r >= 0)
-        r = read_map(bytes, len, "virDomainPinVcpuFlags", &cpus, reterr);
-    if (r >= 0)
-        r = dispatch_domain(session, wire, &domain, reterr);
     return r < 0 ? r : driver_pin_vcpu(domain, vcpu, cpus, flags, reterr);
 }
 
-HANDLER(pin_vcpu_live) {
-    remote_domain_pin_vcpu_args *args = args_;
-
-    return pin_vcpu(session, &args->dom, args->vcpu, args->cpumap.cpumap_val,
-                    args->cpumap.cpumap_len, AFFECT_LIVE, reterr);
+DOMAIN_FUNC(pin_vcpu_live, remote_domain_pin_vcpu_args, void) {
+    return pin_vcpu(domain, args->vcpu, args->cpumap.cpumap_val, args->cpumap.cpumap_len,
+                    AFFECT_LIVE, reterr);
 }
 
-HANDLER(pin_vcpu_flags) {
-    remote_domain_pin_vcpu_flags_args *args = args_;
-
-    return pin_vcpu(session, &args->dom, args->vcpu, args->cpumap.cpumap_val,
-                    args->cpumap.cpumap_len, args->flags, reterr);
+DOMAIN_FUNC(pin_vcpu_flags, remote_domain_pin_vcpu_flags_args, void) {
+    return pin_vcpu(domain, args->vcpu, args->cpumap.cpumap_val, args->cpumap.cpumap_len,
+                    args->flags, reterr);
 }
 
-HANDLER(get_vcpu_pin_info) {
-    remote_domain_get_vcpu_pin_info_args *args = args_;
-    remote_domain_get_vcpu_pin_info_ret *ret = ret_;
-    CLEANUP_DOMAIN Domain *domain = NULL;
+DOMAIN_FUNC(get_vcpu_pin_info, remote_domain_get_vcpu_pin_info_args,
+            remote_domain_get_vcpu_pin_info_ret) {
     CLEANUP_BITMAP Bitmap *all = bitmap_new_range(dispatch_host_cpus());
     const DomainDef *def = NULL;
     int r = check_maplen("virDomainGetVcpuPinInfo", args->ncpumaps, args->maplen, reterr);
 
     if (r >= 0)
-        r = find_def(session, &args->dom, args->flags, 0, "virDomainGetVcpuPinInfo",
-                     "qemuDomainGetVcpuPinInfo", &domain, &def, reterr);
+        r = find_def(domain, args->flags, &def, reterr);
     if (r < 0)
         return r;
     ret->cpumaps.cpumaps_len = args->ncpumaps * args->maplen;
@@ -107,32 +87,22 @@ HANDLER(get_vcpu_pin_info) {
     return 0;
 }
 
-HANDLER(pin_emulator) {
-    remote_domain_pin_emulator_args *args = args_;
-    CLEANUP_DOMAIN Domain *domain = NULL;
+DOMAIN_FUNC(pin_emulator, remote_domain_pin_emulator_args, void) {
     CLEANUP_BITMAP Bitmap *cpus = NULL;
-    int r = dispatch_flags(args->flags, AFFECT_LIVE | AFFECT_CONFIG, "qemuDomainPinEmulator",
-                           reterr);
-
-    if (r >= 0)
-        r = read_map(args->cpumap.cpumap_val, args->cpumap.cpumap_len, "virDomainPinEmulator",
+    int r = read_map(args->cpumap.cpumap_val, args->cpumap.cpumap_len, "virDomainPinEmulator",
                      &cpus, reterr);
-    if (r >= 0)
-        r = dispatch_domain(session, &args->dom, &domain, reterr);
+
     return r < 0 ? r : driver_pin_emulator(domain, cpus, args->flags, reterr);
 }
 
-HANDLER(get_emulator_pin_info) {
-    remote_domain_get_emulator_pin_info_args *args = args_;
-    remote_domain_get_emulator_pin_info_ret *ret = ret_;
-    CLEANUP_DOMAIN Domain *domain = NULL;
+DOMAIN_FUNC(get_emulator_pin_info, remote_domain_get_emulator_pin_info_args,
+            remote_domain_get_emulator_pin_info_ret) {
     CLEANUP_BITMAP Bitmap *all = bitmap_new_range(dispatch_host_cpus());
     const DomainDef *def = NULL;
     int r = check_maplen("virDomainGetEmulatorPinInfo", 1, args->maplen, reterr);
 
     if (r >= 0)
-        r = find_def(session, &args->dom, args->flags, 0, "virDomainGetEmulatorPinInfo",
-                     "qemuDomainGetEmulatorPinInfo", &domain, &def, reterr);
+        r = find_def(domain, args->flags, &def, reterr);
     if (r < 0)
         return r;
     ret->cpumaps.cpumaps_val = calloc(1, args->maplen);
@@ -147,15 +117,11 @@ HANDLER(get_emulator_pin_info) {
 
 /* ---- IO threads ---- */
 
-HANDLER(get_iothread_info) {
-    remote_domain_flags_args *args = args_;
-    remote_domain_get_iothread_info_ret *ret = ret_;
-    CLEANUP_DOMAIN Domain *domain = NULL;
+DOMAIN_FUNC(get_iothread_info, remote_domain_flags_args, remote_domain_get_iothread_info_ret) {
     CLEANUP_BITMAP Bitmap *all = bitmap_new_range(dispatch_host_cpus());
     unsigned len = (dispatch_host_cpus() + 7) / 8;
     const DomainDef *def = NULL;
-    int r = find_def(session, &args->dom, args->flags, 0, "virDomainGetIOThreadInfo",
-                     "qemuDomainGetIOThreadInfo", &domain, &def, reterr);
+    int r = find_def(domain, args->flags, &def, reterr);
 
     if (r < 0)
         return r;
@@ -176,59 +142,34 @@ HANDLER(get_iothread_info) {
     return 0;
 }
 
-HANDLER(pin_iothread) {
-    remote_domain_pin_vcpu_flags_args *args = args_; /* the same on the wire */
-    CLEANUP_DOMAIN Domain *domain = NULL;
+/* The same on the wire as a vCPU's. */
+DOMAIN_FUNC(pin_iothread, remote_domain_pin_vcpu_flags_args, void) {
     CLEANUP_BITMAP Bitmap *cpus = NULL;
-    int r = dispatch_flags(args->flags, AFFECT_LIVE | AFFECT_CONFIG, "qemuDomainPinIOThread",
-                           reterr);
-
-    if (r >= 0)
-        r = read_map(args->cpumap.cpumap_val, args->cpumap.cpumap_len, "virDomainPinIOThread",
+    int r = read_map(args->cpumap.cpumap_val, args->cpumap.cpumap_len, "virDomainPinIOThread",
                      &cpus, reterr);
-    if (r >= 0)
-        r = dispatch_domain(session, &args->dom, &domain, reterr);
+
     return r < 0 ? r : driver_pin_iothread(domain, args->vcpu, cpus, args->flags, reterr);
 }
 
-HANDLER(add_iothread) {
-    remote_domain_iothread_args *args = args_;
-    CLEANUP_DOMAIN Domain *domain = NULL;
-    int r = dispatch_flags(args->flags, AFFECT_LIVE | AFFECT_CONFIG, "qemuDomainAddIOThread",
-                           reterr);
-
-    if (r >= 0)
-        r = dispatch_domain(session, &args->dom, &domain, reterr);
-    return r < 0 ? r : driver_add_iothread(domain, args->iothread_id, args->flags, reterr);
+DOMAIN_FUNC(add_iothread, remote_domain_iothread_args, void) {
+    return driver_add_iothread(domain, args->iothread_id, args->flags, reterr);
 }
 
-HANDLER(del_iothread) {
-    remote_domain_iothread_args *args = args_;
-    CLEANUP_DOMAIN Domain *domain = NULL;
-    int r = dispatch_flags(args->flags, AFFECT_LIVE | AFFECT_CONFIG, "qemuDomainDelIOThread",
-                           reterr);
-
-    if (r >= 0)
-        r = dispatch_domain(session, &args->dom, &domain, reterr);
-    return r < 0 ? r : driver_delete_iothread(domain, args->iothread_id, args->flags, reterr);
+DOMAIN_FUNC(del_iothread, remote_domain_iothread_args, void) {
+    return driver_delete_iothread(domain, args->iothread_id, args->flags, reterr);
 }
 
-HANDLER(set_iothread_params) {
+DOMAIN_FUNC(set_iothread_params, remote_domain_set_iothread_params_args, void) {
     static const ParamRule rules[] = {{"poll_max_ns", PARAM_ULLONG},
                                       {"poll_grow", PARAM_UINT},
                                       {"poll_shrink", PARAM_UINT},
                                       {"thread_pool_min", PARAM_INT},
                                       {"thread_pool_max", PARAM_INT}};
-    remote_domain_set_iothread_params_args *args = args_;
     const remote_typed_param *at[ARRAY_SIZE(rules)];
-    CLEANUP_DOMAIN Domain *domain = NULL;
     IothreadDef values = {.id = args->iothread_id, .pool_min = -1, .pool_max = -1};
-    int r = dispatch_flags(args->flags, AFFECT_LIVE | AFFECT_CONFIG | TYPED_PARAM_STRING_OKAY,
-                           "qemuDomainSetIOThreadParams", reterr);
-
-    if (r >= 0)
-        r = params_check(args->params.params_val, args->params.params_len, rules, ARRAY_SIZE(rules),
+    int r = params_check(args->params.params_val, args->params.params_len, rules, ARRAY_SIZE(rules),
                          at, reterr);
+
     if (r < 0)
         return r;
     values.has_poll_max = at[0] != NULL;
@@ -245,31 +186,19 @@ HANDLER(set_iothread_params) {
     if ((at[3] && values.pool_min < 0) || (at[4] && values.pool_max < 0))
         return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
                             "thread_pool_min and thread_pool_max must not be negative");
-    r = dispatch_domain(session, &args->dom, &domain, reterr);
-    return r < 0 ? r
-                 : driver_set_iothread(domain, &values, args->flags & (AFFECT_LIVE | AFFECT_CONFIG),
-                                       reterr);
+    return driver_set_iothread(domain, &values, args->flags & (AFFECT_LIVE | AFFECT_CONFIG),
+                               reterr);
 }
 
 /* ---- scheduler parameters ---- */
 
-HANDLER(get_scheduler_type) {
-    remote_domain_args *args = args_;
-    remote_domain_get_scheduler_type_ret *ret = ret_;
-    CLEANUP_DOMAIN Domain *domain = NULL;
-    int r = dispatch_domain(session, &args->dom, &domain, reterr);
-
-    if (r >= 0)
-        r = dispatch_string(&ret->type, "posix", reterr);
+DOMAIN_FUNC(get_scheduler_type, void, remote_domain_get_scheduler_type_ret) {
     ret->nparams = SCHED_KEY_MAX_;
-    return r;
+    return dispatch_string(&ret->type, "posix", reterr);
 }
 
-static int get_scheduler(RpcSession *session, const remote_domain *wire, int nparams,
-                         unsigned flags, remote_domain_get_scheduler_parameters_ret *ret,
-                         Error **reterr) {
-    CLEANUP_DOMAIN Domain *domain = NULL;
-    const DomainDef *def = NULL;
+static int get_scheduler(Domain *domain, int nparams, unsigned flags,
+                         remote_domain_get_scheduler_parameters_ret *ret, Error **reterr) {
     SchedValues values;
     Params params = {0};
     int r;
@@ -278,52 +207,40 @@ static int get_scheduler(RpcSession *session, const remote_domain *wire, int npa
         return error_argument(
             reterr, "virDomainGetSchedulerParametersFlags", "nparams",
             "nparams in virDomainGetSchedulerParametersFlags must be greater than zero");
-    if (nparams > 16)
+    if (nparams > REMOTE_FEW_PARAMS_MAX)
         return error_report(reterr, FROM_RPC, ERROR_INTERNAL, "nparams too large");
-    r = find_def(session, wire, flags, TYPED_PARAM_STRING_OKAY,
-                 "virDomainGetSchedulerParametersFlags", "qemuDomainGetSchedulerParametersFlags",
-                 &domain, &def, reterr);
-    if (r >= 0)
-        r = driver_get_sched(domain, flags & (AFFECT_LIVE | AFFECT_CONFIG), &values, reterr);
+    r = driver_get_sched(domain, flags & (AFFECT_LIVE | AFFECT_CONFIG), &values, reterr);
     if (r < 0)
         return r;
     for (SchedKey key = 0; key < SCHED_KEY_MAX_ && (int)key < nparams; key++)
         if (sched_key_is_quota(key))
             params_add_llong(&params, sched_key_name(key), values.value[key]);
         else
-            params_add_ullong(&params, sched_key_name(key), 0, (uint64_t)values.value[key]);
-    ret->params.params_val = params.list;
-    ret->params.params_len = params.n;
-    return params.failed ? error_no_memory(reterr) : 0;
+            params_add_ullong(&params, sched_key_name(key), (uint64_t)values.value[key]);
+    return params_hand_over(&params, &ret->params.params_val, &ret->params.params_len, reterr);
 }
 
-HANDLER(get_scheduler_parameters) {
-    remote_domain_get_scheduler_parameters_args *args = args_;
-
-    return get_scheduler(session, &args->dom, args->nparams, AFFECT_CURRENT, ret_, reterr);
+DOMAIN_FUNC(get_scheduler_parameters, remote_domain_get_scheduler_parameters_args,
+            remote_domain_get_scheduler_parameters_ret) {
+    return get_scheduler(domain, args->nparams, AFFECT_CURRENT, ret, reterr);
 }
 
-HANDLER(get_scheduler_parameters_flags) {
-    remote_domain_get_scheduler_parameters_flags_args *args = args_;
-
-    return get_scheduler(session, &args->dom, args->nparams, args->flags, ret_, reterr);
+DOMAIN_FUNC(get_scheduler_parameters_flags, remote_domain_get_scheduler_parameters_flags_args,
+            remote_domain_get_scheduler_parameters_ret) {
+    return get_scheduler(domain, args->nparams, args->flags, ret, reterr);
 }
 
-static int set_scheduler(RpcSession *session, const remote_domain *wire,
-                         const remote_typed_param *list, unsigned n, unsigned flags,
+static int set_scheduler(Domain *domain, const remote_typed_param *list, unsigned n, unsigned flags,
                          Error **reterr) {
     const remote_typed_param *at[SCHED_KEY_MAX_];
     ParamRule rules[SCHED_KEY_MAX_];
-    CLEANUP_DOMAIN Domain *domain = NULL;
     SchedValues values = {0};
-    int r = dispatch_flags(flags, AFFECT_LIVE | AFFECT_CONFIG | TYPED_PARAM_STRING_OKAY,
-                           "qemuDomainSetSchedulerParametersFlags", reterr);
+    int r;
 
     for (SchedKey key = 0; key < SCHED_KEY_MAX_; key++)
         rules[key] = (ParamRule){sched_key_name(key),
                                  sched_key_is_quota(key) ? PARAM_LLONG : PARAM_ULLONG};
-    if (r >= 0)
-        r = params_check(list, n, rules, SCHED_KEY_MAX_, at, reterr);
+    r = params_check(list, n, rules, SCHED_KEY_MAX_, at, reterr);
     if (r < 0)
         return r;
     for (SchedKey key = 0; key < SCHED_KEY_MAX_; key++) {
@@ -336,41 +253,32 @@ static int set_scheduler(RpcSession *session, const remote_domain *wire,
             values.value[key] = (int64_t)MIN_OF(at[key]->value.remote_param_value_u.ul,
                                                 (uint64_t)INT64_MAX);
     }
-    r = dispatch_domain(session, wire, &domain, reterr);
-    return r < 0 ? r
-                 : driver_set_sched(domain, &values, flags & (AFFECT_LIVE | AFFECT_CONFIG), reterr);
+    return driver_set_sched(domain, &values, flags & (AFFECT_LIVE | AFFECT_CONFIG), reterr);
 }
 
-HANDLER(set_scheduler_parameters) {
-    remote_domain_set_scheduler_parameters_args *args = args_;
-
-    return set_scheduler(session, &args->dom, args->params.params_val, args->params.params_len,
-                         AFFECT_CURRENT, reterr);
+DOMAIN_FUNC(set_scheduler_parameters, remote_domain_set_scheduler_parameters_args, void) {
+    return set_scheduler(domain, args->params.params_val, args->params.params_len, AFFECT_CURRENT,
+                         reterr);
 }
 
-HANDLER(set_scheduler_parameters_flags) {
-    remote_domain_set_parameters_flags_args *args = args_;
-
-    return set_scheduler(session, &args->dom, args->params.params_val, args->params.params_len,
-                         args->flags, reterr);
+DOMAIN_FUNC(set_scheduler_parameters_flags, remote_domain_set_parameters_flags_args, void) {
+    return set_scheduler(domain, args->params.params_val, args->params.params_len, args->flags,
+                         reterr);
 }
 
 /* ---- numatune ---- */
 
-HANDLER(get_numa_parameters) {
-    remote_domain_get_scheduler_parameters_flags_args *args = args_; /* the same on the wire */
-    remote_domain_get_numa_parameters_ret *ret = ret_;
-    CLEANUP_DOMAIN Domain *domain = NULL;
+/* Asked like the scheduler's on the wire. */
+DOMAIN_FUNC(get_numa_parameters, remote_domain_get_scheduler_parameters_flags_args,
+            remote_domain_get_numa_parameters_ret) {
     CLEANUP_FREE char *nodes = NULL;
     const DomainDef *def = NULL;
     Params params = {0};
-    int r = find_def(session, &args->dom, args->flags, TYPED_PARAM_STRING_OKAY,
-                     "virDomainGetNumaParameters", "qemuDomainGetNumaParameters", &domain, &def,
-                     reterr);
+    int r = find_def(domain, args->flags, &def, reterr);
 
     if (r < 0)
         return r;
-    if (args->nparams < 0 || args->nparams > 16)
+    if (args->nparams < 0 || args->nparams > REMOTE_FEW_PARAMS_MAX)
         return error_report(reterr, FROM_RPC, ERROR_INTERNAL, "nparams too large");
     if (args->nparams == 0) {
         ret->nparams = 2;
@@ -379,27 +287,20 @@ HANDLER(get_numa_parameters) {
     nodes = def->numatune.nodes ? bitmap_format(def->numatune.nodes) : strdup("");
     if (!nodes)
         return error_no_memory(reterr);
-    params_add_int(&params, "numa_mode", 0, def->numatune.mode);
+    params_add_int(&params, "numa_mode", def->numatune.mode);
     if (args->nparams > 1)
-        params_add_string(&params, "numa_nodeset", 0, nodes);
-    ret->params.params_val = params.list;
-    ret->params.params_len = params.n;
-    return params.failed ? error_no_memory(reterr) : 0;
+        params_add_string(&params, "numa_nodeset", nodes);
+    return params_hand_over(&params, &ret->params.params_val, &ret->params.params_len, reterr);
 }
 
-HANDLER(set_numa_parameters) {
+DOMAIN_FUNC(set_numa_parameters, remote_domain_set_parameters_flags_args, void) {
     static const ParamRule rules[] = {{"numa_mode", PARAM_INT}, {"numa_nodeset", PARAM_STRING}};
-    remote_domain_set_parameters_flags_args *args = args_;
     const remote_typed_param *at[ARRAY_SIZE(rules)];
-    CLEANUP_DOMAIN Domain *domain = NULL;
     CLEANUP_BITMAP Bitmap *nodes = NULL;
     int mode = NUMA_MODE_MAX_;
-    int r = dispatch_flags(args->flags, AFFECT_LIVE | AFFECT_CONFIG | TYPED_PARAM_STRING_OKAY,
-                           "qemuDomainSetNumaParameters", reterr);
-
-    if (r >= 0)
-        r = params_check(args->params.params_val, args->params.params_len, rules, ARRAY_SIZE(rules),
+    int r = params_check(args->params.params_val, args->params.params_len, rules, ARRAY_SIZE(rules),
                          at, reterr);
+
     if (r < 0)
         return r;
     if (at[0]) {
@@ -412,10 +313,8 @@ HANDLER(set_numa_parameters) {
         return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
                             "Invalid nodeset of 'numatune': %.200s",
                             at[1]->value.remote_param_value_u.s);
-    r = dispatch_domain(session, &args->dom, &domain, reterr);
-    return r < 0 ? r
-                 : driver_set_numa(domain, (NumaMode)mode, nodes,
-                                   args->flags & (AFFECT_LIVE | AFFECT_CONFIG), reterr);
+    return driver_set_numa(domain, (NumaMode)mode, nodes,
+                           args->flags & (AFFECT_LIVE | AFFECT_CONFIG), reterr);
 }
 
 /* ---- CPU statistics ---- */
@@ -426,9 +325,9 @@ static int total_stats(Domain *domain, Params *params, Error **reterr) {
 
     if (r < 0)
         return r;
-    params_add_ullong(params, "cpu_time", 0, usage.usage_ns);
-    params_add_ullong(params, "user_time", 0, usage.user_ns);
-    params_add_ullong(params, "system_time", 0, usage.system_ns);
+    params_add_ullong(params, "cpu_time", usage.usage_ns);
+    params_add_ullong(params, "user_time", usage.user_ns);
+    params_add_ullong(params, "system_time", usage.system_ns);
     return 0;
 }
 
@@ -446,28 +345,24 @@ static int percpu_stats(Domain *domain, const remote_domain_get_cpu_stats_args *
     r = limits_vcpu_times(domain, &vcpus, &n_vcpus, reterr);
     for (size_t i = (size_t)args->start_cpu;
          r >= 0 && i < n && i < (size_t)args->start_cpu + args->ncpus; i++) {
-        params_add_ullong(params, "cpu_time", 0, all[i]);
+        params_add_ullong(params, "cpu_time", all[i]);
         if (args->nparams > 1)
-            params_add_ullong(params, "vcpu_time", 0, i < n_vcpus ? vcpus[i] : 0);
+            params_add_ullong(params, "vcpu_time", i < n_vcpus ? vcpus[i] : 0);
     }
     return r;
 }
 
 /* Four questions in one call: how many CPUs (ncpus 0), how many parameters (nparams 0), of the
  * total (start_cpu -1), of each CPU. */
-HANDLER(get_cpu_stats) {
-    remote_domain_get_cpu_stats_args *args = args_;
-    remote_domain_get_cpu_stats_ret *ret = ret_;
-    CLEANUP_DOMAIN Domain *domain = NULL;
+DOMAIN_FUNC(get_cpu_stats, remote_domain_get_cpu_stats_args, remote_domain_get_cpu_stats_ret) {
     Params params = {0};
     bool total = args->start_cpu == -1;
-    int r = dispatch_flags(args->flags, TYPED_PARAM_STRING_OKAY, "qemuDomainGetCPUStats", reterr);
+    int r = 0;
 
-    if (r >= 0 && (args->start_cpu < -1 || args->ncpus > CPU_STATS_NCPUS_MAX || args->nparams > 16))
+    if (args->start_cpu < -1 || args->ncpus > CPU_STATS_NCPUS_MAX ||
+        args->nparams > REMOTE_FEW_PARAMS_MAX)
         r = error_report(reterr, FROM_RPC, ERROR_INTERNAL,
                          "start_cpu, ncpus or nparams is out of range");
-    if (r >= 0)
-        r = dispatch_domain(session, &args->dom, &domain, reterr);
     if (r >= 0 && !domain_is_active(domain))
         r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is not running");
     if (r >= 0)
@@ -479,7 +374,7 @@ HANDLER(get_cpu_stats) {
         return 0;
     }
     if (args->nparams == 0) {
-        ret->nparams = total ? 3 : 2;
+        ret->nparams = total ? N_TOTAL_STATS : N_PERCPU_STATS;
         return 0;
     }
     r = total ? total_stats(domain, &params, reterr) : percpu_stats(domain, args, &params, reterr);
@@ -490,53 +385,59 @@ HANDLER(get_cpu_stats) {
     if (total && params.n > args->nparams)
         while (params.n > args->nparams)
             xdr_free((xdrproc_t)xdr_remote_typed_param, (char *)&params.list[--params.n]);
-    ret->params.params_val = params.list;
-    ret->params.params_len = params.n;
-    ret->nparams = total ? (int)params.n : (int)MIN_OF(args->nparams, 2u);
-    return params.failed ? error_no_memory(reterr) : 0;
+    ret->nparams = total ? (int)params.n : (int)MIN_OF(args->nparams, (unsigned)N_PERCPU_STATS);
+    return params_hand_over(&params, &ret->params.params_val, &ret->params.params_len, reterr);
 }
 
 const RpcProc tune_procs[] = {
-    {REMOTE_PROC_DOMAIN_PIN_VCPU, "virDomainPinVcpu", RPC_PROC_WRITE, pin_vcpu_live,
-     XDR_OF(remote_domain_pin_vcpu_args), NO_XDR},
-    {REMOTE_PROC_DOMAIN_PIN_VCPU_FLAGS, "virDomainPinVcpuFlags", RPC_PROC_WRITE, pin_vcpu_flags,
-     XDR_OF(remote_domain_pin_vcpu_flags_args), NO_XDR},
-    {REMOTE_PROC_DOMAIN_GET_VCPU_PIN_INFO, "virDomainGetVcpuPinInfo", 0, get_vcpu_pin_info,
-     XDR_OF(remote_domain_get_vcpu_pin_info_args), XDR_OF(remote_domain_get_vcpu_pin_info_ret)},
-    {REMOTE_PROC_DOMAIN_PIN_EMULATOR, "virDomainPinEmulator", RPC_PROC_WRITE, pin_emulator,
-     XDR_OF(remote_domain_pin_emulator_args), NO_XDR},
-    {REMOTE_PROC_DOMAIN_GET_EMULATOR_PIN_INFO, "virDomainGetEmulatorPinInfo", 0,
-     get_emulator_pin_info, XDR_OF(remote_domain_get_emulator_pin_info_args),
-     XDR_OF(remote_domain_get_emulator_pin_info_ret)},
-    {REMOTE_PROC_DOMAIN_GET_IOTHREAD_INFO, "virDomainGetIOThreadInfo", 0, get_iothread_info,
-     XDR_OF(remote_domain_flags_args), XDR_OF(remote_domain_get_iothread_info_ret)},
-    {REMOTE_PROC_DOMAIN_PIN_IOTHREAD, "virDomainPinIOThread", RPC_PROC_WRITE, pin_iothread,
-     XDR_OF(remote_domain_pin_vcpu_flags_args), NO_XDR},
-    {REMOTE_PROC_DOMAIN_ADD_IOTHREAD, "virDomainAddIOThread", RPC_PROC_WRITE, add_iothread,
-     XDR_OF(remote_domain_iothread_args), NO_XDR},
-    {REMOTE_PROC_DOMAIN_DEL_IOTHREAD, "virDomainDelIOThread", RPC_PROC_WRITE, del_iothread,
-     XDR_OF(remote_domain_iothread_args), NO_XDR},
-    {REMOTE_PROC_DOMAIN_SET_IOTHREAD_PARAMS, "virDomainSetIOThreadParams", RPC_PROC_WRITE,
-     set_iothread_params, XDR_OF(remote_domain_set_iothread_params_args), NO_XDR},
-    {REMOTE_PROC_DOMAIN_GET_SCHEDULER_TYPE, "virDomainGetSchedulerType", 0, get_scheduler_type,
-     XDR_OF(remote_domain_args), XDR_OF(remote_domain_get_scheduler_type_ret)},
-    {REMOTE_PROC_DOMAIN_GET_SCHEDULER_PARAMETERS, "virDomainGetSchedulerParameters", 0,
-     get_scheduler_parameters, XDR_OF(remote_domain_get_scheduler_parameters_args),
-     XDR_OF(remote_domain_get_scheduler_parameters_ret)},
-    {REMOTE_PROC_DOMAIN_GET_SCHEDULER_PARAMETERS_FLAGS, "virDomainGetSchedulerParametersFlags", 0,
-     get_scheduler_parameters_flags, XDR_OF(remote_domain_get_scheduler_parameters_flags_args),
-     XDR_OF(remote_domain_get_scheduler_parameters_ret)},
-    {REMOTE_PROC_DOMAIN_SET_SCHEDULER_PARAMETERS, "virDomainSetSchedulerParameters", RPC_PROC_WRITE,
-     set_scheduler_parameters, XDR_OF(remote_domain_set_scheduler_parameters_args), NO_XDR},
-    {REMOTE_PROC_DOMAIN_SET_SCHEDULER_PARAMETERS_FLAGS, "virDomainSetSchedulerParametersFlags",
-     RPC_PROC_WRITE, set_scheduler_parameters_flags,
-     XDR_OF(remote_domain_set_parameters_flags_args), NO_XDR},
-    {REMOTE_PROC_DOMAIN_GET_NUMA_PARAMETERS, "virDomainGetNumaParameters", 0, get_numa_parameters,
-     XDR_OF(remote_domain_get_scheduler_parameters_flags_args),
-     XDR_OF(remote_domain_get_numa_parameters_ret)},
-    {REMOTE_PROC_DOMAIN_SET_NUMA_PARAMETERS, "virDomainSetNumaParameters", RPC_PROC_WRITE,
-     set_numa_parameters, XDR_OF(remote_domain_set_parameters_flags_args), NO_XDR},
-    {REMOTE_PROC_DOMAIN_GET_CPU_STATS, "virDomainGetCPUStats", 0, get_cpu_stats,
-     XDR_OF(remote_domain_get_cpu_stats_args), XDR_OF(remote_domain_get_cpu_stats_ret)},
+    PLAIN_ROW(DOMAIN_PIN_VCPU, "DomainPinVcpu", RPC_PROC_WRITE, pin_vcpu_live,
+              remote_domain_pin_vcpu_args, NO_XDR),
+    FLAGS_ROW(DOMAIN_PIN_VCPU_FLAGS, "DomainPinVcpuFlags", RPC_PROC_WRITE, pin_vcpu_flags,
+              AFFECT_LIVE | AFFECT_CONFIG, remote_domain_pin_vcpu_flags_args, NO_XDR),
+    EITHER_ROW(DOMAIN_GET_VCPU_PIN_INFO, "DomainGetVcpuPinInfo", 0, get_vcpu_pin_info,
+               AFFECT_LIVE | AFFECT_CONFIG, remote_domain_get_vcpu_pin_info_args,
+               XDR_OF(remote_domain_get_vcpu_pin_info_ret)),
+    FLAGS_ROW(DOMAIN_PIN_EMULATOR, "DomainPinEmulator", RPC_PROC_WRITE, pin_emulator,
+              AFFECT_LIVE | AFFECT_CONFIG, remote_domain_pin_emulator_args, NO_XDR),
+    EITHER_ROW(DOMAIN_GET_EMULATOR_PIN_INFO, "DomainGetEmulatorPinInfo", 0, get_emulator_pin_info,
+               AFFECT_LIVE | AFFECT_CONFIG, remote_domain_get_emulator_pin_info_args,
+               XDR_OF(remote_domain_get_emulator_pin_info_ret)),
+    EITHER_ROW(DOMAIN_GET_IOTHREAD_INFO, "DomainGetIOThreadInfo", 0, get_iothread_info,
+               AFFECT_LIVE | AFFECT_CONFIG, remote_domain_flags_args,
+               XDR_OF(remote_domain_get_iothread_info_ret)),
+    FLAGS_ROW(DOMAIN_PIN_IOTHREAD, "DomainPinIOThread", RPC_PROC_WRITE, pin_iothread,
+              AFFECT_LIVE | AFFECT_CONFIG, remote_domain_pin_vcpu_flags_args, NO_XDR),
+    FLAGS_ROW(DOMAIN_ADD_IOTHREAD, "DomainAddIOThread", RPC_PROC_WRITE, add_iothread,
+              AFFECT_LIVE | AFFECT_CONFIG, remote_domain_iothread_args, NO_XDR),
+    FLAGS_ROW(DOMAIN_DEL_IOTHREAD, "DomainDelIOThread", RPC_PROC_WRITE, del_iothread,
+              AFFECT_LIVE | AFFECT_CONFIG, remote_domain_iothread_args, NO_XDR),
+    FLAGS_ROW(DOMAIN_SET_IOTHREAD_PARAMS, "DomainSetIOThreadParams", RPC_PROC_WRITE,
+              set_iothread_params, AFFECT_LIVE | AFFECT_CONFIG | TYPED_PARAM_STRING_OKAY,
+              remote_domain_set_iothread_params_args, NO_XDR),
+    PLAIN_ROW(DOMAIN_GET_SCHEDULER_TYPE, "DomainGetSchedulerType", 0, get_scheduler_type,
+              remote_domain_args, XDR_OF(remote_domain_get_scheduler_type_ret)),
+    PLAIN_ROW(DOMAIN_GET_SCHEDULER_PARAMETERS, "DomainGetSchedulerParameters", 0,
+              get_scheduler_parameters, remote_domain_get_scheduler_parameters_args,
+              XDR_OF(remote_domain_get_scheduler_parameters_ret)),
+    EITHER_ROW(DOMAIN_GET_SCHEDULER_PARAMETERS_FLAGS, "DomainGetSchedulerParametersFlags", 0,
+               get_scheduler_parameters_flags,
+               AFFECT_LIVE | AFFECT_CONFIG | TYPED_PARAM_STRING_OKAY,
+               remote_domain_get_scheduler_parameters_flags_args,
+               XDR_OF(remote_domain_get_scheduler_parameters_ret)),
+    PLAIN_ROW(DOMAIN_SET_SCHEDULER_PARAMETERS, "DomainSetSchedulerParameters", RPC_PROC_WRITE,
+              set_scheduler_parameters, remote_domain_set_scheduler_parameters_args, NO_XDR),
+    FLAGS_ROW(DOMAIN_SET_SCHEDULER_PARAMETERS_FLAGS, "DomainSetSchedulerParametersFlags",
+              RPC_PROC_WRITE, set_scheduler_parameters_flags,
+              AFFECT_LIVE | AFFECT_CONFIG | TYPED_PARAM_STRING_OKAY,
+              remote_domain_set_parameters_flags_args, NO_XDR),
+    EITHER_ROW(DOMAIN_GET_NUMA_PARAMETERS, "DomainGetNumaParameters", 0, get_numa_parameters,
+               AFFECT_LIVE | AFFECT_CONFIG | TYPED_PARAM_STRING_OKAY,
+               remote_domain_get_scheduler_parameters_flags_args,
+               XDR_OF(remote_domain_get_numa_parameters_ret)),
+    FLAGS_ROW(DOMAIN_SET_NUMA_PARAMETERS, "DomainSetNumaParameters", RPC_PROC_WRITE,
+              set_numa_parameters, AFFECT_LIVE | AFFECT_CONFIG | TYPED_PARAM_STRING_OKAY,
+              remote_domain_set_parameters_flags_args, NO_XDR),
+    FLAGS_ROW(DOMAIN_GET_CPU_STATS, "DomainGetCPUStats", 0, get_cpu_stats, TYPED_PARAM_STRING_OKAY,
+              remote_domain_get_cpu_stats_args, XDR_OF(remote_domain_get_cpu_stats_ret)),
 };
 const size_t tune_n_procs = ARRAY_SIZE(tune_procs);

@@ -3,14 +3,12 @@
 #include <sched.h>
 
 #include "daemon.h"
+#include "params.h"
 
-HANDLER(set_vcpus) {
-    remote_domain_set_vcpus_args *args = args_;
-    CLEANUP_DOMAIN Domain *domain = NULL;
+DOMAIN_FUNC(set_vcpus, remote_domain_set_vcpus_args, void) {
     VcpuRequest request = {.count = args->nvcpus, .flags = AFFECT_LIVE};
-    int r = dispatch_domain(session, &args->dom, &domain, reterr);
 
-    return r < 0 ? r : driver_change_vcpus(domain, &request, NULL, reterr);
+    return driver_change_vcpus(domain, &request, NULL, reterr);
 }
 
 /* What the API's own layer refuses before a driver sees it. */
@@ -44,120 +42,80 @@ static int check_set_flags(unsigned flags, Error **reterr) {
     return 0;
 }
 
-HANDLER(set_vcpus_flags) {
-    remote_domain_set_vcpus_flags_args *args = args_;
-    CLEANUP_DOMAIN Domain *domain = NULL;
+DOMAIN_FUNC(set_vcpus_flags, remote_domain_set_vcpus_flags_args, void) {
     VcpuRequest request = {.count = args->nvcpus,
                            .flags = args->flags & ~(unsigned)VCPU_ASYNC_UNPLUG,
                            .async = args->flags & VCPU_ASYNC_UNPLUG};
     int r = check_set_flags(args->flags, reterr);
 
-    if (r >= 0)
-        r = dispatch_flags(args->flags,
-                           AFFECT_LIVE | AFFECT_CONFIG | VCPU_MAXIMUM | VCPU_GUEST |
-                               VCPU_HOTPLUGGABLE | VCPU_ASYNC_UNPLUG,
-                           "qemuDomainSetVcpusFlags", reterr);
     if (r >= 0 && request.async && (args->flags & VCPU_GUEST))
         r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
                          "the guest agent takes CPUs offline at once, not asynchronously");
-    if (r >= 0)
-        r = dispatch_domain(session, &args->dom, &domain, reterr);
     return r < 0 ? r : driver_change_vcpus(domain, &request, NULL, reterr);
 }
 
-HANDLER(get_vcpus_flags) {
-    remote_domain_flags_args *args = args_;
-    CLEANUP_DOMAIN Domain *domain = NULL;
-    int r = dispatch_exclusive(args->flags, "virDomainGetVcpusFlags", reterr);
+static int get_count(Domain *domain, unsigned flags, remote_int_ret *ret, Error **reterr) {
+    int r = driver_get_vcpus(domain, flags, reterr);
 
-    if (r >= 0)
-        r = dispatch_flags(args->flags, AFFECT_LIVE | AFFECT_CONFIG | VCPU_MAXIMUM | VCPU_GUEST,
-                           "qemuDomainGetVcpusFlags", reterr);
-    if (r >= 0)
-        r = dispatch_domain(session, &args->dom, &domain, reterr);
-    if (r >= 0)
-        r = driver_get_vcpus(domain, args->flags, reterr);
-    if (r >= 0)
-        ((remote_int_ret *)ret_)->value = r;
-    return r < 0 ? r : 0;
+    ret->value = MAX_OF(r, 0);
+    return MIN_OF(r, 0);
 }
 
-HANDLER(get_max_vcpus) {
-    remote_domain_args *args = args_;
-    CLEANUP_DOMAIN Domain *domain = NULL;
-    int r = dispatch_domain(session, &args->dom, &domain, reterr);
-
-    if (r >= 0)
-        r = driver_get_vcpus(domain, AFFECT_LIVE | VCPU_MAXIMUM, reterr);
-    if (r >= 0)
-        ((remote_int_ret *)ret_)->value = r;
-    return r < 0 ? r : 0;
+DOMAIN_FUNC(get_vcpus_flags, remote_domain_flags_args, remote_int_ret) {
+    return get_count(domain, args->flags, ret, reterr);
 }
 
-HANDLER(set_vcpu) {
-    remote_domain_set_vcpu_args *args = args_;
-    CLEANUP_DOMAIN Domain *domain = NULL;
+DOMAIN_FUNC(get_max_vcpus, void, remote_int_ret) {
+    return get_count(domain, AFFECT_LIVE | VCPU_MAXIMUM, ret, reterr);
+}
+
+static int check_state(int state, const char *api, Error **reterr) {
+    return state == 0 || state == 1
+               ? 0
+               : error_argument(reterr, api, "state", "unsupported state value");
+}
+
+DOMAIN_FUNC(set_vcpu, remote_domain_set_vcpu_args, void) {
     VcpuRequest request = {.single = true,
                            .ids = args->cpumap,
                            .enable = args->state,
                            .flags = args->flags & ~(unsigned)SETVCPU_ASYNC_UNPLUG,
                            .async = args->flags & SETVCPU_ASYNC_UNPLUG};
-    int r = dispatch_flags(args->flags, AFFECT_LIVE | AFFECT_CONFIG | SETVCPU_ASYNC_UNPLUG,
-                           "qemuDomainSetVcpu", reterr);
+    int r = check_state(args->state, "virDomainSetVcpu", reterr);
 
-    if (r >= 0 && args->state != 0 && args->state != 1)
-        r = error_argument(reterr, "virDomainSetVcpu", "state", "unsupported state value");
-
-    if (r >= 0)
-        r = dispatch_domain(session, &args->dom, &domain, reterr);
     return r < 0 ? r : driver_change_vcpus(domain, &request, NULL, reterr);
 }
 
 /* ---- the guest's own CPUs ---- */
 
-static int add_list(remote_typed_param *param, const char *name, const Bitmap *map) {
-    param->field = strdup(name);
-    param->value.type = 7; /* string */
-    param->value.remote_param_value_u.s = bitmap_format(map);
-    return param->field && param->value.remote_param_value_u.s ? 0 : -ENOMEM;
+static void add_list(Params *params, const char *name, const Bitmap *map) {
+    CLEANUP_FREE char *text = bitmap_format(map);
+
+    if (text)
+        params_add_string(params, name, text);
+    else
+        params->failed = true;
 }
 
-HANDLER(get_guest_vcpus) {
-    remote_domain_flags_args *args = args_;
-    remote_domain_get_guest_vcpus_ret *ret = ret_;
-    CLEANUP_DOMAIN Domain *domain = NULL;
+DOMAIN_FUNC(get_guest_vcpus, void, remote_domain_get_guest_vcpus_ret) {
     CLEANUP_AGENT_VCPUS AgentVcpus vcpus = {0};
     CLEANUP_BITMAP Bitmap *all = NULL, *online = NULL, *offlinable = NULL;
-    int r = dispatch_flags(args->flags, 0, "qemuDomainGetGuestVcpus", reterr);
+    Params params = {0};
+    int r = driver_agent_vcpus(domain, &vcpus, reterr);
 
-    if (r >= 0)
-        r = dispatch_domain(session, &args->dom, &domain, reterr);
-    if (r >= 0)
-        r = driver_agent_vcpus(domain, &vcpus, reterr);
     if (r < 0)
         return r;
-    ret->params.params_val = calloc(3, sizeof(remote_typed_param));
-    if (!ret->params.params_val || agent_vcpus_sets(&vcpus, &all, &online, &offlinable) < 0)
+    if (agent_vcpus_sets(&vcpus, &all, &online, &offlinable) < 0)
         return error_no_memory(reterr);
-    for (int i = 0; i < 3; i++)
-        ret->params.params_val[i].value.type = 1; /* freed as it stands if the rest fails */
-    ret->params.params_len = 3;
-    if (add_list(&ret->params.params_val[0], "vcpus", all) < 0 ||
-        add_list(&ret->params.params_val[1], "online", online) < 0 ||
-        add_list(&ret->params.params_val[2], "offlinable", offlinable) < 0)
-        return error_no_memory(reterr);
-    return 0;
+    add_list(&params, "vcpus", all);
+    add_list(&params, "online", online);
+    add_list(&params, "offlinable", offlinable);
+    return params_hand_over(&params, &ret->params.params_val, &ret->params.params_len, reterr);
 }
 
-HANDLER(set_guest_vcpus) {
-    remote_domain_set_guest_vcpus_args *args = args_;
-    CLEANUP_DOMAIN Domain *domain = NULL;
-    int r = dispatch_flags(args->flags, 0, "qemuDomainSetGuestVcpus", reterr);
+DOMAIN_FUNC(set_guest_vcpus, remote_domain_set_guest_vcpus_args, void) {
+    int r = check_state(args->state, "virDomainSetGuestVcpus", reterr);
 
-    if (r >= 0 && args->state != 0 && args->state != 1)
-        r = error_argument(reterr, "virDomainSetGuestVcpus", "state", "unsupported state value");
-    if (r >= 0)
-        r = dispatch_domain(session, &args->dom, &domain, reterr);
     return r < 0 ? r : driver_agent_set_vcpus(domain, args->cpumap, args->state, reterr);
 }
 
@@ -206,15 +164,10 @@ static void fill_info(const Domain *domain, unsigned id, remote_vcpu_info *info)
     }
 }
 
-HANDLER(get_vcpus) {
-    remote_domain_get_vcpus_args *args = args_;
-    remote_domain_get_vcpus_ret *ret = ret_;
-    CLEANUP_DOMAIN Domain *domain = NULL;
+DOMAIN_FUNC(get_vcpus, remote_domain_get_vcpus_args, remote_domain_get_vcpus_ret) {
     CLEANUP_BITMAP Bitmap *all = bitmap_new_range(dispatch_host_cpus());
-    int r = dispatch_domain(session, &args->dom, &domain, reterr);
+    int r = check_maps("virDomainGetVcpus", "maxinfo", args->maxinfo, args->maplen, reterr);
 
-    if (r >= 0)
-        r = check_maps("virDomainGetVcpus", "maxinfo", args->maxinfo, args->maplen, reterr);
     if (r < 0)
         return r;
     if (!domain_is_active(domain))
@@ -242,21 +195,25 @@ HANDLER(get_vcpus) {
 }
 
 const RpcProc vcpu_procs[] = {
-    {REMOTE_PROC_DOMAIN_GET_MAX_VCPUS, "virDomainGetMaxVcpus", 0, get_max_vcpus,
-     XDR_OF(remote_domain_args), XDR_OF(remote_int_ret)},
-    {REMOTE_PROC_DOMAIN_GET_VCPUS, "virDomainGetVcpus", 0, get_vcpus,
-     XDR_OF(remote_domain_get_vcpus_args), XDR_OF(remote_domain_get_vcpus_ret)},
-    {REMOTE_PROC_DOMAIN_SET_VCPUS, "virDomainSetVcpus", RPC_PROC_WRITE, set_vcpus,
-     XDR_OF(remote_domain_set_vcpus_args), NO_XDR},
-    {REMOTE_PROC_DOMAIN_SET_VCPUS_FLAGS, "virDomainSetVcpusFlags", RPC_PROC_WRITE, set_vcpus_flags,
-     XDR_OF(remote_domain_set_vcpus_flags_args), NO_XDR},
-    {REMOTE_PROC_DOMAIN_GET_VCPUS_FLAGS, "virDomainGetVcpusFlags", 0, get_vcpus_flags,
-     XDR_OF(remote_domain_flags_args), XDR_OF(remote_int_ret)},
-    {REMOTE_PROC_DOMAIN_SET_VCPU, "virDomainSetVcpu", RPC_PROC_WRITE, set_vcpu,
-     XDR_OF(remote_domain_set_vcpu_args), NO_XDR},
-    {REMOTE_PROC_DOMAIN_GET_GUEST_VCPUS, "virDomainGetGuestVcpus", RPC_PROC_WRITE, get_guest_vcpus,
-     XDR_OF(remote_domain_flags_args), XDR_OF(remote_domain_get_guest_vcpus_ret)},
-    {REMOTE_PROC_DOMAIN_SET_GUEST_VCPUS, "virDomainSetGuestVcpus", RPC_PROC_WRITE, set_guest_vcpus,
-     XDR_OF(remote_domain_set_guest_vcpus_args), NO_XDR},
+    PLAIN_ROW(DOMAIN_GET_MAX_VCPUS, "DomainGetMaxVcpus", 0, get_max_vcpus, remote_domain_args,
+              XDR_OF(remote_int_ret)),
+    PLAIN_ROW(DOMAIN_GET_VCPUS, "DomainGetVcpus", 0, get_vcpus, remote_domain_get_vcpus_args,
+              XDR_OF(remote_domain_get_vcpus_ret)),
+    PLAIN_ROW(DOMAIN_SET_VCPUS, "DomainSetVcpus", RPC_PROC_WRITE, set_vcpus,
+              remote_domain_set_vcpus_args, NO_XDR),
+    FLAGS_ROW(DOMAIN_SET_VCPUS_FLAGS, "DomainSetVcpusFlags", RPC_PROC_WRITE, set_vcpus_flags,
+              AFFECT_LIVE | AFFECT_CONFIG | VCPU_MAXIMUM | VCPU_GUEST | VCPU_HOTPLUGGABLE |
+                  VCPU_ASYNC_UNPLUG,
+              remote_domain_set_vcpus_flags_args, NO_XDR),
+    EITHER_ROW(DOMAIN_GET_VCPUS_FLAGS, "DomainGetVcpusFlags", 0, get_vcpus_flags,
+               AFFECT_LIVE | AFFECT_CONFIG | VCPU_MAXIMUM | VCPU_GUEST, remote_domain_flags_args,
+               XDR_OF(remote_int_ret)),
+    FLAGS_ROW(DOMAIN_SET_VCPU, "DomainSetVcpu", RPC_PROC_WRITE, set_vcpu,
+              AFFECT_LIVE | AFFECT_CONFIG | SETVCPU_ASYNC_UNPLUG, remote_domain_set_vcpu_args,
+              NO_XDR),
+    FLAGS_ROW(DOMAIN_GET_GUEST_VCPUS, "DomainGetGuestVcpus", RPC_PROC_WRITE, get_guest_vcpus, 0,
+              remote_domain_flags_args, XDR_OF(remote_domain_get_guest_vcpus_ret)),
+    FLAGS_ROW(DOMAIN_SET_GUEST_VCPUS, "DomainSetGuestVcpus", RPC_PROC_WRITE, set_guest_vcpus, 0,
+              remote_domain_set_guest_vcpus_args, NO_XDR),
 };
 const size_t vcpu_n_procs = ARRAY_SIZE(vcpu_procs);

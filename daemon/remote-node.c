@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The host: its CPUs and memory. */
+#include <stdio.h>
+#include <sys/utsname.h>
+
+#include "daemon.h"
+#include "util/file.h"
+
+unsigned dispatch_host_cpus(void) {
+    long n = sysconf(_SC_NPROCESSORS_CONF);
+
+    return n > 0 ? (unsigned)n : 1;
+}
+
+static uint64_t meminfo_kib(const char *key) {
+    CLEANUP_FREE char *text = NULL;
+    const char *at;
+
+    if (file_read("/proc/meminfo", 65536, &text, NULL) < 0 || !(at = strstr(text, key)))
+        return 0;
+    return strtoull(at + strlen(key), NULL, 10);
+}
+
+HANDLER(node_get_info) {
+    remote_node_get_info_ret *ret = ret_;
+    CLEANUP_FREE char *text = NULL;
+    const char *mhz = NULL;
+    struct utsname host;
+
+    uname(&host);
+    snprintf(ret->model, sizeof(ret->model), "%.31s", host.machine);
+    ret->memory = meminfo_kib("MemTotal:");
+    ret->cpus = dispatch_host_cpus();
+    if (file_read("/proc/cpuinfo", 8u << 20, &text, NULL) >= 0 && (mhz = strstr(text, "cpu MHz")))
+        mhz = strchr(mhz, ':');
+    ret->mhz = mhz ? atoi(mhz + 1) : 0;
+    ret->nodes = 1;
+    ret->sockets = 1;
+    ret->cores = ret->cpus;
+    ret->threads = 1;
+    return 0;
+}
+
+HANDLER(node_get_cpu_map) {
+    remote_node_get_cpu_map_args *args = args_;
+    remote_node_get_cpu_map_ret *ret = ret_;
+    CLEANUP_FREE char *text = NULL;
+    CLEANUP_BITMAP Bitmap *online = NULL;
+    unsigned n = dispatch_host_cpus(), len = (n + 7) / 8;
+    int r;
+
+    r = file_read("/sys/devices/system/cpu/online", 4096, &text, NULL);
+    if (r >= 0)
+        r = bitmap_parse(text, BITMAP_MAX_BITS, &online);
+    if (r < 0)
+        return error_system(reterr, FROM_QEMU, r, "cannot read the host's online CPUs");
+    ret->ret = n;
+    ret->online = bitmap_count(online);
+    if (!args->need_map)
+        return 0;
+    ret->cpumap.cpumap_val = calloc(1, len);
+    if (!ret->cpumap.cpumap_val)
+        return error_no_memory(reterr);
+    ret->cpumap.cpumap_len = len;
+    bitmap_to_bytes(online, (uint8_t *)ret->cpumap.cpumap_val, len);
+    return 0;
+}
+
+HANDLER(node_get_free_memory) {
+    remote_node_get_free_memory_ret *ret = ret_;
+
+    ret->freeMem = meminfo_kib("MemFree:") * 1024;
+    return 0;
+}
+
+static char *one_nul(u_int *len) {
+    *len = 1;
+    return calloc(1, 1);
+}
+
+/* No security driver: an empty model. */
+HANDLER(node_get_security_model) {
+    remote_node_get_security_model_ret *ret = ret_;
+
+    ret->model.model_val = one_nul(&ret->model.model_len);
+    ret->doi.doi_val = one_nul(&ret->doi.doi_len);
+    return ret->model.model_val && ret->doi.doi_val ? 0 : error_no_memory(reterr);
+}
+
+const RpcProc node_procs[] = {
+    {REMOTE_PROC_NODE_GET_INFO, "virNodeGetInfo", 0, node_get_info, NO_XDR,
+     XDR_OF(remote_node_get_info_ret)},
+    {REMOTE_PROC_NODE_GET_CPU_MAP, "virNodeGetCPUMap", 0, node_get_cpu_map,
+     XDR_OF(remote_node_get_cpu_map_args), XDR_OF(remote_node_get_cpu_map_ret)},
+    {REMOTE_PROC_NODE_GET_FREE_MEMORY, "virNodeGetFreeMemory", 0, node_get_free_memory, NO_XDR,
+     XDR_OF(remote_node_get_free_memory_ret)},
+    {REMOTE_PROC_NODE_GET_SECURITY_MODEL, "virNodeGetSecurityModel", 0, node_get_security_model,
+     NO_XDR, XDR_OF(remote_node_get_security_model_ret)},
+};
+const size_t node_n_procs = ARRAY_SIZE(node_procs);
