@@ -185,7 +185,8 @@ int domain_take_vcpus(Domain *domain, VcpuQuery *query, Error **reterr) {
         return r;
     if (!domain->run)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is not running");
-    if (query->hotpluggable->error_class && domain->run->caps && domain->run->caps->cpu_add)
+    if (query->hotpluggable->error_class && domain->run->caps &&
+        qemu_caps_has_command(domain->run->caps, "cpu-add"))
         r = vcpu_map_build_cpu_add(query->fast->value, domain->run->pid.pid,
                                    domain->run->live->n_vcpus_max, &map, reterr);
     else if (query->hotpluggable->error_class)

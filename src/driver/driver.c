@@ -48,9 +48,10 @@ int driver_new(const DriverParams *params, const DriverEvents *events, void *use
     const DriverPaths *paths = &params->paths;
     Driver *driver = calloc(1, sizeof(Driver));
     CLEANUP_FREE char *probe = path_join(paths->run, "probe");
+    CLEANUP_FREE char *capabilities = path_join(paths->lib, "capabilities");
     int r;
 
-    if (!driver || !probe) {
+    if (!driver || !probe || !capabilities) {
         free(driver);
         return error_no_memory(reterr);
     }
@@ -66,7 +67,7 @@ int driver_new(const DriverParams *params, const DriverEvents *events, void *use
     else
         r = make_dirs(driver, reterr);
     if (r >= 0) {
-        r = qemu_caps_cache_new(probe, &driver->caps);
+        r = qemu_caps_cache_new(probe, capabilities, &driver->caps);
         if (r < 0)
             error_no_memory(reterr);
     }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a QEMU binary can do: asked once over QMP from a paused machine "none", cached by path,
- * mtime and size. */
+ * mtime and size, also in files. */
 #pragma once
+
+#include <sys/types.h>
+#include <time.h>
 
 #include "conf/domain-def.h"
 #include "qemu/monitor.h"
@@ -23,16 +26,21 @@ typedef struct QemuCaps {
     size_t n_machines;
     char **commands; /* sorted names of QMP commands */
     size_t n_commands;
+    char **types; /* sorted names of QOM types that objects and devices can be made of */
+    size_t n_types;
     char **cpu_models; /* sorted; may be empty */
     size_t n_cpu_models;
-    bool cpu_add; /* the command, of QEMUs up to 5.1 */
-    bool kvm;     /* the binary has KVM and /dev/kvm could be used at probe time */
+    bool has_kvm; /* the binary */
+    bool kvm;     /* the same, and /dev/kvm could be used when this was asked for last */
+    off_t binary_size;
+    struct timespec binary_mtime;
 } QemuCaps;
 
 typedef struct QemuCapsCache QemuCapsCache;
 
-/* run_dir holds the probe's sockets while it runs; copied. */
-int qemu_caps_cache_new(const char *run_dir, QemuCapsCache **ret);
+/* run_dir holds the probe's sockets while it runs; cache_dir, which is made when it is needed, a
+ * file for each binary (NULL: none). Both are copied. */
+int qemu_caps_cache_new(const char *run_dir, const char *cache_dir, QemuCapsCache **ret);
 void qemu_caps_cache_free(QemuCapsCache *cache);
 
 /* The capabilities of a binary, probing when it is new or has changed. On a fiber; two fibers
@@ -49,6 +57,8 @@ char *qemu_default_emulator(const char *arch);
 /* By name or alias; NULL name gives the default machine. NULL: unknown. */
 const QemuMachine *qemu_caps_machine(const QemuCaps *caps, const char *name);
 bool qemu_caps_has_command(const QemuCaps *caps, const char *command);
+/* "virtio-gpu-pci", "monitor-qmp"; no machines, no CPU models. */
+bool qemu_caps_has_type(const QemuCaps *caps, const char *type);
 /* <capabilities> for CONNECT_GET_CAPABILITIES: host cpu count/topology/cells, one <guest> per
  * installed emulator. On a fiber. Caller frees. */
 int qemu_caps_xml(QemuCapsCache *cache, char **ret, Error **reterr);

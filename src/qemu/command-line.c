@@ -402,6 +402,17 @@ static int check(const QemuCommandParams *params, const QemuMachine *machine, Er
     return check_iommu(params, machine, reterr);
 }
 
+/* Where the monitor is an object, "-mon" is deprecated. */
+static void add_monitor(ArgvBuilder *builder, const QemuCaps *caps) {
+    argv_add_option(builder, "-chardev", "%s", QEMU_MONITOR_CHARDEV);
+    if (qemu_caps_has_type(caps, "monitor-qmp"))
+        argv_add_option(builder, "-object",
+                        "{\"qom-type\":\"monitor-qmp\",\"id\":\"monitor\","
+                        "\"chardev\":\"charmonitor\"}");
+    else
+        argv_add_option(builder, "-mon", "chardev=charmonitor,id=monitor,mode=control");
+}
+
 int qemu_command_line(const QemuCommandParams *params, char ***ret_argv, Error **reterr) {
     const DomainDef *def = params->def;
     const QemuMachine *machine = qemu_caps_machine(params->caps, def->os.machine);
@@ -429,8 +440,7 @@ int qemu_command_line(const QemuCommandParams *params, char ***ret_argv, Error *
     argv_add_option(&builder, "-display", "none");
     argv_add(&builder, "-no-user-config");
     argv_add(&builder, "-nodefaults");
-    argv_add_option(&builder, "-chardev", "%s", QEMU_MONITOR_CHARDEV);
-    argv_add_option(&builder, "-mon", "chardev=charmonitor,id=monitor,mode=control");
+    add_monitor(&builder, params->caps);
     add_clock(&builder, def);
     if (def->on_reboot == LIFECYCLE_DESTROY)
         argv_add(&builder, "-no-reboot");

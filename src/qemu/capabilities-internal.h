@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* How capabilities come to be: asked (capabilities-probe.c), kept (capabilities-file.c). */
+#pragma once
+
+#include "qemu/capabilities.h"
+
+/* Sorts as qemu_caps_has_command and qemu_caps_has_type search. */
+void qemu_caps_sort(char **strings, size_t n);
+/* Fills caps, which has its binary, by running it; `number` tells probes in run_dir apart. On a
+ * fiber. After an error caps is half filled. */
+int qemu_caps_probe(const char *run_dir, unsigned number, QemuCaps *caps, Error **reterr);
+/* Fills caps, which has its binary's path, size and time, from a file. -ESTALE: it is of another
+ * one; -ENOENT, -EBADMSG, -ENOMEM. After an error caps is half filled. */
+int qemu_caps_load(const char *path, QemuCaps *caps);
+/* Writes the file, with its directory; -errno. */
+int qemu_caps_save(const char *path, const QemuCaps *caps);

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A QEMU binary asked over QMP what it can do. */
+#include "qemu/capabilities-internal.h"
+
+#include "qemu/process.h"
+#include "util/file.h"
+#include "util/json.h"
+
+#define PROBE_USEC (20 * USEC_PER_SEC)
+
+static char *dup_member(json_object *object, const char *key) {
+    const char *value = json_member_string(object, key);
+
+    return value ? strdup(value) : NULL;
+}
+
+/* [{"name": ...}, ...] as a sorted array of names. */
+static int read_names(json_object *list, char ***ret, size_t *ret_n) {
+    size_t n = json_length(list);
+    char **names = calloc(n + 1, sizeof(char *));
+    size_t used = 0;
+
+    if (!names)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        names[used] = dup_member(json_object_array_get_idx(list, i), "name");
+        used += names[used] != NULL;
+    }
+    qemu_caps_sort(names, used);
+    *ret = names;
+    *ret_n = used;
+    return 0;
+}
+
+static int read_version(QemuCaps *caps, json_object *value) {
+    json_object *qemu = json_member(value, "qemu");
+
+    caps->major = (unsigned)json_member_uint(qemu, "major", 0);
+    caps->minor = (unsigned)json_member_uint(qemu, "minor", 0);
+    caps->micro = (unsigned)json_member_uint(qemu, "micro", 0);
+    return qemu ? 0 : -EBADMSG;
+}
+
+static int read_machines(QemuCaps *caps, json_object *list) {
+    size_t n = json_length(list);
+
+    caps->machines = calloc(n + 1, sizeof(QemuMachine));
+    if (!caps->machines)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        json_object *row = json_object_array_get_idx(list, i);
+        QemuMachine *machine = &caps->machines[caps->n_machines];
+        int64_t cpu_max = json_member_int(row, "cpu-max", 0);
+
+        machine->name = dup_member(row, "name");
+        if (!machine->name)
+            continue;
+        machine->alias = dup_member(row, "alias");
+        machine->cpu_max = cpu_max > 0 && cpu_max <= (int64_t)DOMAIN_MAX_VCPUS ? cpu_max : 1;
+        machine->hotpluggable_cpus = json_member_bool(row, "hotpluggable-cpus", false);
+        machine->is_default = json_member_bool(row, "is-default", false);
+        machine->deprecated = json_member_bool(row, "deprecated", false);
+        caps->n_machines++;
+    }
+    return 0;
+}
+
+static int read_arch(QemuCaps *caps, json_object *value) {
+    caps->arch = dup_member(value, "arch");
+    return caps->arch ? 0 : -EBADMSG;
+}
+
+static int read_kvm(QemuCaps *caps, json_object *value) {
+    caps->has_kvm = json_member_bool(value, "present", false);
+    return 0;
+}
+
+static int read_commands(QemuCaps *caps, json_object *value) {
+    return read_names(value, &caps->commands, &caps->n_commands);
+}
+
+static int read_cpu_models(QemuCaps *caps, json_object *value) {
+    return read_names(value, &caps->cpu_models, &caps->n_cpu_models);
+}
+
+static bool has_suffix(const char *text, const char *suffix) {
+    size_t len = strlen(text), n = strlen(suffix);
+
+    return len >= n && streq(text + len - n, suffix);
+}
+
+/* Machines and CPU models are lists of their own. */
+static int read_types(QemuCaps *caps, json_object *value) {
+    size_t used = 0;
+    int r = read_names(value, &caps->types, &caps->n_types);
+
+    for (size_t i = 0; r >= 0 && i < caps->n_types; i++)
+        if (has_suffix(caps->types[i], "-machine") || has_suffix(caps->types[i], "-cpu"))
+            free(caps->types[i]);
+        else
+            caps->types[used++] = caps->types[i];
+    caps->n_types = used;
+    return r;
+}
+
+static const struct {
+    const char *command;
+    int (*read)(QemuCaps *caps, json_object *value);
+    bool optional;
+} queries[] = {
+    {"query-version", read_version, false},
+    {"query-machines", read_machines, false},
+    {"query-target", read_arch, false},
+    {"query-kvm", read_kvm, true},
+    {"query-commands", read_commands, false},
+    {"qom-list-types", read_types, true},
+    {"query-cpu-definitions", read_cpu_models, true},
+};
+
+static int ask_all(QemuCaps *caps, Monitor *monitor, uint64_t deadline, Error **reterr) {
+    for (size_t i = 0; i < ARRAY_SIZE(queries); i++) {
+        json_object *value = NULL;
+        int r = monitor_run(monitor, queries[i].command, NULL, deadline, &value,
+                            queries[i].optional ? NULL : reterr);
+
+        if (r >= 0) {
+            r = queries[i].read(caps, value);
+            if (r < 0)
+                error_report(reterr, FROM_QEMU, ERROR_INTERNAL, "%s: unexpected answer",
+                             queries[i].command);
+        } else if (queries[i].optional && monitor_is_open(monitor)) {
+            r = 0;
+        }
+        json_object_put(value);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static bool is_alive(void *userdata) {
+    return qemu_process_alive(userdata);
+}
+
+static int talk(QemuCaps *caps, const char *socket, QemuPid *pid, Error **reterr) {
+    CLEANUP(monitor_freep) Monitor *monitor = NULL;
+    uint64_t deadline = deadline_in(PROBE_USEC);
+    int r;
+
+    r = monitor_connect(socket, "probe", NULL, pid, is_alive, deadline, &monitor, reterr);
+    if (r >= 0)
+        r = monitor_handshake(monitor, deadline, reterr);
+    if (r >= 0)
+        r = ask_all(caps, monitor, deadline, reterr);
+    return r;
+}
+
+int qemu_caps_probe(const char *run_dir, unsigned number, QemuCaps *caps, Error **reterr) {
+    CLEANUP_FREE char *socket = strf("%s/%u.sock", run_dir, number);
+    CLEANUP_FREE char *log = strf("%s/%u.log", run_dir, number);
+    /* "-qmp" is what every QEMU takes: "-mon" is deprecated in those that have another way. */
+    char *argv[] = {caps->binary,
+                    "-S",
+                    "-no-user-config",
+                    "-nodefaults",
+                    "-display",
+                    "none",
+                    "-machine",
+                    "none,accel=kvm:tcg",
+                    "-chardev",
+                    QEMU_MONITOR_CHARDEV,
+                    "-qmp",
+                    "chardev:charmonitor",
+                    NULL};
+    QemuPid pid = {0};
+    CLEANUP_CLOSE int listener = -1;
+    int r;
+
+    if (!socket || !log)
+        return error_no_memory(reterr);
+    r = monitor_listen(socket, &listener, reterr);
+    if (r >= 0)
+        r = qemu_process_spawn(&(QemuSpawn){.argv = argv,
+                                            .log_path = log,
+                                            .monitor_fd = listener,
+                                            .monitor_path = socket,
+                                            .is_probe = true},
+                               &pid, reterr);
+    if (r >= 0) {
+        close(TAKE_FD(listener)); /* so that QEMU's end is seen */
+        r = talk(caps, socket, &pid, reterr);
+        if (r < 0) {
+            CLEANUP_FREE char *tail = qemu_log_tail(log, 0, 1024);
+
+            error_prefix(reterr, "cannot probe the emulator '%s'%s%s", caps->binary,
+                         tail && *tail ? ": " : "", tail ? tail : "");
+        }
+        qemu_process_kill(&pid, 0);
+    }
+    unlink(socket);
+    unlink(log);
+    return r;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Processes as they are started: what outlives the daemon, and what does not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+
+#include "qemu/process.h"
+#include "util/file.h"
+#include "util/worker.h"
+
+/* What the forked daemon says. */
+typedef struct Started {
+    QemuPid guest, probe;
+} Started;
+
+static int report = -1;
+
+static void start_two(void *userdata) {
+    const char *directory = userdata;
+    char *argv[] = {(char *)"/bin/sleep", (char *)"600", NULL};
+    CLEANUP_FREE char *log = path_join(directory, "log"), *monitor = path_join(directory, "m");
+    CLEANUP_CLOSE int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    QemuSpawn spawn = {.argv = argv, .log_path = log, .monitor_fd = fd, .monitor_path = monitor};
+    Started started = {0};
+
+    if (qemu_process_spawn(&spawn, &started.guest, NULL) < 0)
+        _exit(1);
+    spawn.is_probe = true;
+    if (qemu_process_spawn(&spawn, &started.probe, NULL) < 0 ||
+        write(report, &started, sizeof(started)) != sizeof(started))
+        _exit(1);
+}
+
+static void be_the_daemon(const char *directory) {
+    sd_event *loop = NULL;
+
+    if (sd_event_new(&loop) < 0 || fiber_init(loop) < 0 || worker_init(1) < 0 ||
+        fiber_start("start", start_two, (void *)directory) < 0)
+        _exit(1);
+    for (;;)
+        sd_event_run(loop, UINT64_MAX);
+}
+
+static void test_a_probe_ends_with_the_daemon(void **state) {
+    char directory[] = "/tmp/vireo-process-XXXXXX";
+    CLEANUP_FREE char *log = NULL;
+    Started started;
+    int fds[2];
+    pid_t pid;
+
+    assert_non_null(mkdtemp(directory));
+    log = path_join(directory, "log");
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    pid = fork();
+    if (pid == 0) {
+        report = fds[1];
+        be_the_daemon(directory);
+    }
+    close(fds[1]);
+    assert_int_equal(read(fds[0], &started, sizeof(started)), sizeof(started));
+    close(fds[0]);
+    assert_true(qemu_process_alive(&started.guest) && qemu_process_alive(&started.probe));
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    while (qemu_process_alive(&started.probe))
+        usleep(1000);
+    assert_true(qemu_process_alive(&started.guest));
+    assert_int_equal(kill(started.guest.pid, SIGKILL), 0);
+    unlink(log);
+    rmdir(directory);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_probe_ends_with_the_daemon),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
