@@ -41,7 +41,7 @@ def comparable(answers):
             row.pop("thread-id", None)
             if row.get("qom-path", "").startswith("/machine/unattached/"):
                 row["qom-path"] = "/boot" + ("/thread" if "/thread[" in row["qom-path"] else "")
-            for key in ("halted", "cpu-state", "configured", "cpu-index"):
+            for key in ("halted", "cpu-state", "configured", "cpu-index", "qom-type"):
                 row.pop(key, None)
     return found
 

@@ -22,6 +22,8 @@ GUEST = os.environ.get("VIREO_GUEST") or os.path.join(os.path.dirname(__file__),
 # possible_cpus: with more than 8 of them Linux does not address interrupts logically. QEMU 7.2's own APIC finds no
 # logical address behind the first CPU that has gone: one waited 4 s for the answer of another that was not asked.
 CMDLINE = "console=ttyS0 quiet nohz=off maxcpus=1 possible_cpus={}"
+# The guests of scripts/make-guest that boot with nothing special on their command line.
+ORDINARY = ("initrd-ordinary", "initrd-offline")
 CPU = "<cpu mode='maximum'><feature policy='disable' name='monitor'/></cpu>"
 QEMU = "/usr/bin/qemu-system-x86_64"
 # Settings for tests that are not about the deadline: on a busy machine a guest under TCG takes its time.
@@ -211,8 +213,10 @@ class Daemon:
     def xml(self, name, maximum=4, current=1, kind="qemu", boot=True, cpu=CPU,
             extra="", cmdline="", **replace):
         kernel = replace.get("kernel", f"{GUEST}/vmlinuz")
-        boot_xml = (f"<kernel>{kernel}</kernel><initrd>{GUEST}/initrd</initrd>"
-                    f"<cmdline>{CMDLINE.format(max(maximum, 9))} {cmdline}</cmdline>") if boot else ""
+        initrd = replace.get("initrd", "initrd")
+        line = CMDLINE.format(max(maximum, 9)) if initrd not in ORDINARY else "console=ttyS0"
+        boot_xml = (f"<kernel>{kernel}</kernel><initrd>{GUEST}/{initrd}</initrd>"
+                    f"<cmdline>{line} {cmdline}</cmdline>") if boot else ""
         return f"""<domain type='{kind}'>
   <name>{name}</name>{replace.get("metadata", "")}<memory unit='MiB'>{256 if boot else 64}</memory>
   <vcpu current='{current}'>{maximum}</vcpu>{replace.get("tune", "")}
