@@ -5,6 +5,7 @@
 #include "daemon.h"
 #include "filter.h"
 #include "params.h"
+#include "limits/readings.h"
 #include "util/file.h"
 
 enum {
@@ -134,6 +135,19 @@ static void add_readings(Params *params, const MonitorNames *names, unsigned n, 
     }
 }
 
+/* The domain may end while it is read: -ENOENT for a monitor that is no more. */
+static int read_monitor(Domain *domain, size_t resctrl, size_t monitor, const char *feature,
+                        ResctrlReading **ret, size_t *ret_n) {
+    LimitsSubject subject;
+
+    if (!domain_is_active(domain) || resctrl >= domain->run->live->cputune.n_resctrls ||
+        monitor >= domain->run->live->cputune.resctrls[resctrl].n_monitors)
+        return -ENOENT;
+    subject = domain_subject(domain);
+    return limits_monitor(domain->run->limits, &subject, resctrl, monitor, feature, ret, ret_n,
+                          NULL);
+}
+
 static void add_monitor(Params *params, Domain *domain, const MonitorNames *names, size_t resctrl,
                         size_t monitor, unsigned n) {
     const MonitorDef *def = &domain->run->live->cputune.resctrls[resctrl].monitors[monitor];
@@ -150,26 +164,33 @@ static void add_monitor(Params *params, Domain *domain, const MonitorNames *name
         CLEANUP_FREE ResctrlReading *readings = NULL;
         size_t n_readings = 0;
 
-        if (limits_monitor(domain, resctrl, monitor, names->readings[k].feature, &readings,
-                           &n_readings, NULL) >= 0)
+        if (read_monitor(domain, resctrl, monitor, names->readings[k].feature, &readings,
+                         &n_readings) >= 0)
             add_readings(params, names, n, k, readings, n_readings);
     }
 }
 
-static void add_monitors(Params *params, Domain *domain, const MonitorNames *names) {
+/* Looked up anew each time: reading a monitor suspends. */
+static const ResctrlDef *resctrl_at(Domain *domain, size_t i) {
     const CpuTuneDef *tune = domain_is_active(domain) ? &domain->run->live->cputune : NULL;
+
+    return tune && i < tune->n_resctrls ? &tune->resctrls[i] : NULL;
+}
+
+static void add_monitors(Params *params, Domain *domain, const MonitorNames *names) {
+    const ResctrlDef *resctrl;
     unsigned n = 0;
 
-    for (size_t i = 0; tune && i < tune->n_resctrls; i++)
-        for (size_t k = 0; k < tune->resctrls[i].n_monitors; k++)
-            n += tune->resctrls[i].monitors[k].is_memory == names->is_memory;
+    for (size_t i = 0; (resctrl = resctrl_at(domain, i)); i++)
+        for (size_t k = 0; k < resctrl->n_monitors; k++)
+            n += resctrl->monitors[k].is_memory == names->is_memory;
     if (n == 0)
         return;
     params_add_uint(params, params_name(params, "%s.monitor.count", names->prefix), n);
     n = 0;
-    for (size_t i = 0; i < tune->n_resctrls; i++)
-        for (size_t k = 0; k < tune->resctrls[i].n_monitors; k++)
-            if (tune->resctrls[i].monitors[k].is_memory == names->is_memory)
+    for (size_t i = 0; resctrl_at(domain, i); i++)
+        for (size_t k = 0; (resctrl = resctrl_at(domain, i)) && k < resctrl->n_monitors; k++)
+            if (resctrl->monitors[k].is_memory == names->is_memory)
                 add_monitor(params, domain, names, i, k, n++);
 }
 
@@ -183,19 +204,18 @@ static void add_cpu_total(Params *params, Domain *domain) {
 
     if (!domain_is_active(domain))
         return;
-    if (limits_usage(domain, NULL, &usage, NULL) >= 0) {
+    if (limits_usage(domain->run->limits, domain_name(domain), NULL, &usage, NULL) >= 0) {
         params_add_ullong(params, "cpu.time", usage.usage_ns);
         params_add_ullong(params, "cpu.user", usage.user_ns);
         params_add_ullong(params, "cpu.system", usage.system_ns);
-    } else if (driver_thread_stat(domain->run->pid.pid, 0, &ns, &cpu, &state) >= 0) {
+    } else if (domain_is_active(domain) &&
+               driver_thread_stat(domain->run->pid.pid, 0, &ns, &cpu, &state) >= 0) {
         params_add_ullong(params, "cpu.time", ns);
     }
     add_monitors(params, domain, &cache_names);
 }
 
 static void add_stats(Params *params, Domain *domain, unsigned stats) {
-    const DomainDef *def = domain_def(domain);
-
     if (stats & STATS_STATE) {
         params_add_int(params, "state.state", domain->state);
         params_add_int(params, "state.reason", domain->reason);
@@ -203,8 +223,8 @@ static void add_stats(Params *params, Domain *domain, unsigned stats) {
     if (stats & STATS_CPU_TOTAL)
         add_cpu_total(params, domain);
     if (stats & STATS_BALLOON) {
-        params_add_ullong(params, "balloon.current", def->current_memory_kib);
-        params_add_ullong(params, "balloon.maximum", def->memory_kib);
+        params_add_ullong(params, "balloon.current", domain_def(domain)->current_memory_kib);
+        params_add_ullong(params, "balloon.maximum", domain_def(domain)->memory_kib);
     }
     if (stats & STATS_VCPU)
         add_vcpus(params, domain);
@@ -228,27 +248,44 @@ static int add_record(remote_connect_get_all_domain_stats_ret *ret, Domain *doma
                             reterr);
 }
 
-static int named_stats(RpcSession *session, const remote_connect_get_all_domain_stats_args *args,
-                       remote_connect_get_all_domain_stats_ret *ret, unsigned stats,
-                       Error **reterr) {
+/* Held from the beginning: reading one of them suspends. */
+typedef struct Asked {
+    Domain **list;
+    size_t n;
+} Asked;
+
+static void asked_done(Asked *asked) {
+    for (size_t i = 0; i < asked->n; i++)
+        domain_unref(asked->list[i]);
+    free(asked->list);
+}
+
+static int asked_of(RpcSession *session, const remote_connect_get_all_domain_stats_args *args,
+                    Asked *ret, Error **reterr) {
+    Driver *driver = driver_of(session);
+    size_t room = args->doms.doms_len ? args->doms.doms_len : driver->n_domains;
+
+    ret->list = calloc(room + 1, sizeof(Domain *));
+    if (!ret->list)
+        return error_no_memory(reterr);
     for (unsigned i = 0; i < args->doms.doms_len; i++) {
         const remote_domain *wire = &args->doms.doms_val[i];
-        Domain *domain = driver_find_uuid(driver_of(session), (const uint8_t *)wire->uuid,
-                                          wire->name, NULL);
-        int r = domain ? add_record(ret, domain, stats, reterr) : 0; /* gone meanwhile: left out */
+        Domain *domain = driver_find_uuid(driver, (const uint8_t *)wire->uuid, wire->name, NULL);
 
-        if (r < 0)
-            return r;
+        if (domain) /* else gone meanwhile: left out */
+            ret->list[ret->n++] = domain_ref(domain);
     }
+    for (Domain *domain = driver->domains; !args->doms.doms_len && domain; domain = domain->next)
+        if (filter_matches(domain, args->flags & STATS_LIST_BITS))
+            ret->list[ret->n++] = domain_ref(domain);
     return 0;
 }
 
 HANDLER(get_all_domain_stats) {
     remote_connect_get_all_domain_stats_args *args = args_;
     remote_connect_get_all_domain_stats_ret *ret = ret_;
-    const Driver *driver = driver_of(session);
+    CLEANUP(asked_done) Asked asked = {0};
     unsigned stats = args->stats ? args->stats : STATS_SUPPORTED;
-    size_t room = args->doms.doms_len ? args->doms.doms_len : driver->n_domains;
     int r = dispatch_flags(args->flags,
                            STATS_LIST_BITS | STATS_NOWAIT | STATS_BACKING | STATS_ENFORCE,
                            call->proc->api, reterr);
@@ -259,18 +296,15 @@ HANDLER(get_all_domain_stats) {
         return error_report(reterr, FROM_QEMU, ERROR_ARGUMENT_UNSUPPORTED,
                             "Stats types bits 0x%x are not supported by this daemon or QEMU",
                             stats & ~STATS_SUPPORTED);
-    ret->retStats.retStats_val = calloc(room + 1, sizeof(remote_domain_stats_record));
+    r = asked_of(session, args, &asked, reterr);
+    if (r < 0)
+        return r;
+    ret->retStats.retStats_val = calloc(asked.n + 1, sizeof(remote_domain_stats_record));
     if (!ret->retStats.retStats_val)
         return error_no_memory(reterr);
-    if (args->doms.doms_len)
-        return named_stats(session, args, ret, stats, reterr);
-    for (Domain *domain = driver->domains; domain; domain = domain->next)
-        if (filter_matches(domain, args->flags & STATS_LIST_BITS)) {
-            r = add_record(ret, domain, stats, reterr);
-            if (r < 0)
-                return r;
-        }
-    return 0;
+    for (size_t i = 0; i < asked.n && r >= 0; i++)
+        r = add_record(ret, asked.list[i], stats, reterr);
+    return r;
 }
 
 const RpcProc stats_procs[] = {

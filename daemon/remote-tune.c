@@ -5,6 +5,7 @@
 #include "daemon.h"
 #include "params.h"
 #include "driver/tune.h"
+#include "limits/readings.h"
 
 #define CPU_STATS_NCPUS_MAX 128u
 
@@ -192,13 +193,22 @@ DOMAIN_FUNC(set_iothread_params, remote_domain_set_iothread_params_args, void) {
 
 /* ---- scheduler parameters ---- */
 
+static size_t n_sched_params(void) {
+    size_t n = 0;
+
+    while (limit_param(n))
+        n++;
+    return n;
+}
+
 DOMAIN_FUNC(get_scheduler_type, void, remote_domain_get_scheduler_type_ret) {
-    ret->nparams = SCHED_KEY_MAX_;
+    ret->nparams = (int)n_sched_params();
     return dispatch_string(&ret->type, "posix", reterr);
 }
 
 static int get_scheduler(Domain *domain, int nparams, unsigned flags,
                          remote_domain_get_scheduler_parameters_ret *ret, Error **reterr) {
+    const LimitParam *param;
     SchedValues values;
     Params params = {0};
     int r;
@@ -212,11 +222,11 @@ static int get_scheduler(Domain *domain, int nparams, unsigned flags,
     r = driver_get_sched(domain, flags & (AFFECT_LIVE | AFFECT_CONFIG), &values, reterr);
     if (r < 0)
         return r;
-    for (SchedKey key = 0; key < SCHED_KEY_MAX_ && (int)key < nparams; key++)
-        if (sched_key_is_quota(key))
-            params_add_llong(&params, sched_key_name(key), values.value[key]);
+    for (int i = 0; (param = limit_param((size_t)i)) && i < nparams; i++)
+        if (param->is_signed)
+            params_add_llong(&params, param->name, values.value[i]);
         else
-            params_add_ullong(&params, sched_key_name(key), (uint64_t)values.value[key]);
+            params_add_ullong(&params, param->name, (uint64_t)values.value[i]);
     return params_hand_over(&params, &ret->params.params_val, &ret->params.params_len, reterr);
 }
 
@@ -232,26 +242,26 @@ DOMAIN_FUNC(get_scheduler_parameters_flags, remote_domain_get_scheduler_paramete
 
 static int set_scheduler(Domain *domain, const remote_typed_param *list, unsigned n, unsigned flags,
                          Error **reterr) {
-    const remote_typed_param *at[SCHED_KEY_MAX_];
-    ParamRule rules[SCHED_KEY_MAX_];
+    const remote_typed_param *at[LIMIT_PARAMS_MAX];
+    ParamRule rules[LIMIT_PARAMS_MAX];
+    const LimitParam *param;
     SchedValues values = {0};
     int r;
 
-    for (SchedKey key = 0; key < SCHED_KEY_MAX_; key++)
-        rules[key] = (ParamRule){sched_key_name(key),
-                                 sched_key_is_quota(key) ? PARAM_LLONG : PARAM_ULLONG};
-    r = params_check(list, n, rules, SCHED_KEY_MAX_, at, reterr);
+    for (size_t i = 0; (param = limit_param(i)); i++)
+        rules[i] = (ParamRule){param->name, param->is_signed ? PARAM_LLONG : PARAM_ULLONG};
+    r = params_check(list, n, rules, n_sched_params(), at, reterr);
     if (r < 0)
         return r;
-    for (SchedKey key = 0; key < SCHED_KEY_MAX_; key++) {
-        if (!at[key])
+    for (size_t i = 0; (param = limit_param(i)); i++) {
+        if (!at[i])
             continue;
-        values.given[key] = true;
-        if (sched_key_is_quota(key))
-            values.value[key] = at[key]->value.remote_param_value_u.l;
+        values.given[i] = true;
+        if (param->is_signed)
+            values.value[i] = at[i]->value.remote_param_value_u.l;
         else /* beyond any limit, whatever it is */
-            values.value[key] = (int64_t)MIN_OF(at[key]->value.remote_param_value_u.ul,
-                                                (uint64_t)INT64_MAX);
+            values.value[i] = (int64_t)MIN_OF(at[i]->value.remote_param_value_u.ul,
+                                              (uint64_t)INT64_MAX);
     }
     return driver_set_sched(domain, &values, flags & (AFFECT_LIVE | AFFECT_CONFIG), reterr);
 }
@@ -321,7 +331,7 @@ DOMAIN_FUNC(set_numa_parameters, remote_domain_set_parameters_flags_args, void) 
 
 static int total_stats(Domain *domain, Params *params, Error **reterr) {
     CgroupUsage usage;
-    int r = limits_usage(domain, NULL, &usage, reterr);
+    int r = limits_usage(domain->run->limits, domain_name(domain), NULL, &usage, reterr);
 
     if (r < 0)
         return r;
@@ -331,18 +341,28 @@ static int total_stats(Domain *domain, Params *params, Error **reterr) {
     return 0;
 }
 
+/* The domain may have ended since it was last looked at. */
+static int vcpu_times(Domain *domain, uint64_t **ret, size_t *ret_n, Error **reterr) {
+    LimitsSubject subject;
+
+    if (!domain_is_active(domain))
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is not running");
+    subject = domain_subject(domain);
+    return limits_vcpu_times(domain->run->limits, &subject, ret, ret_n, reterr);
+}
+
 static int percpu_stats(Domain *domain, const remote_domain_get_cpu_stats_args *args,
                         Params *params, Error **reterr) {
     CLEANUP_FREE uint64_t *all = NULL, *vcpus = NULL;
     size_t n = 0, n_vcpus = 0;
-    int r = limits_usage_percpu(domain, NULL, &all, &n, reterr);
+    int r = limits_usage_percpu(domain->run->limits, domain_name(domain), &all, &n, reterr);
 
     if (r < 0)
         return r;
     if (args->start_cpu >= (int)n)
         return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
                             "start_cpu %d larger than maximum of %zu", args->start_cpu, n - 1);
-    r = limits_vcpu_times(domain, &vcpus, &n_vcpus, reterr);
+    r = vcpu_times(domain, &vcpus, &n_vcpus, reterr);
     for (size_t i = (size_t)args->start_cpu;
          r >= 0 && i < n && i < (size_t)args->start_cpu + args->ncpus; i++) {
         params_add_ullong(params, "cpu_time", all[i]);
@@ -366,7 +386,7 @@ DOMAIN_FUNC(get_cpu_stats, remote_domain_get_cpu_stats_args, remote_domain_get_c
     if (r >= 0 && !domain_is_active(domain))
         r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is not running");
     if (r >= 0)
-        r = limits_require(domain, CGROUP_CPUACCT, reterr);
+        r = limits_require(domain->run->limits, domain_name(domain), CGROUP_CPUACCT, reterr);
     if (r < 0)
         return r;
     if (args->ncpus == 0) {

@@ -107,7 +107,7 @@ void audit_records_send(AuditRecords *records, Domain *domain) {
 
 static void add_resources(AuditRecords *records, const Domain *domain, const AuditVm *vm) {
     const DomainDef *def = domain->run->live;
-    const char *partition = domain->run->limits ? limits_partition(domain->run->limits) : NULL;
+    const char *partition = limits_partition(domain->run->limits);
 
     for (size_t i = 0; i < def->n_disks; i++)
         if (def->disks[i].source)

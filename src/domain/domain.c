@@ -45,6 +45,19 @@ const DomainDef *domain_def(const Domain *domain) {
     return domain->run ? domain->run->live : domain->config;
 }
 
+LimitsSubject domain_subject(Domain *domain) {
+    const DomainRun *run = domain->run;
+
+    assert(run);
+    return (LimitsSubject){.name = run->live->name,
+                           .id = run->id,
+                           .pid = run->pid.pid,
+                           .def = run->live,
+                           .vcpus = &run->vcpus,
+                           .iothreads = &run->iothreads,
+                           .owner = domain};
+}
+
 const char *domain_name(const Domain *domain) {
     const DomainDef *def = domain_def(domain);
 

@@ -8,6 +8,7 @@
 
 #include "conf/domain-def.h"
 #include "domain/run.h"
+#include "limits/limits.h"
 
 typedef struct Driver Driver;
 typedef struct Domain Domain;
@@ -67,6 +68,9 @@ Domain *domain_ref(Domain *domain);
 void domain_unref(Domain *domain);
 DEFINE_CLEANUP(Domain *, domain_unref)
 #define CLEANUP_DOMAIN CLEANUP(domain_unrefp)
+
+/* For src/limits: what its run has of it. It runs. */
+LimitsSubject domain_subject(Domain *domain);
 
 /* The live definition if it runs, else the persistent one. Never NULL for a listed domain. */
 const DomainDef *domain_def(const Domain *domain);

@@ -135,6 +135,7 @@ static int take_gone(Domain *domain, Bitmap *gone, AuditRecords *records) {
 int removals_settle(Domain *domain, bool always, const Operation *operation, Error **reterr) {
     CLEANUP_BITMAP Bitmap *gone = bitmap_new();
     AuditRecords records = {0};
+    LimitsSubject subject;
     int r = gone ? domain_check_active(domain, reterr) : error_no_memory(reterr);
 
     if (r >= 0 && (always || unplug_needs_look(&domain->run->vcpus)))
@@ -144,7 +145,8 @@ int removals_settle(Domain *domain, bool always, const Operation *operation, Err
     if (take_gone(domain, gone, &records) < 0)
         log_warning("domain '%s': out of memory, the cgroups of removed vCPUs stay",
                     domain_name(domain));
-    limits_drop_vcpus(domain, gone);
+    subject = domain_subject(domain);
+    limits_drop_vcpus(domain->run->limits, &subject, gone);
     operation_step(operation, STEP_TUNED);
     audit_records_send(&records, domain);
     return 0;

@@ -21,6 +21,7 @@ DomainRun *domain_run_free(DomainRun *run) {
         return NULL;
     sd_event_source_disable_unref(run->pid_watch);
     sd_event_source_disable_unref(run->removals.recheck);
+    sd_event_source_disable_unref(run->drift);
     monitor_free(run->monitor);
     agent_free(run->agent);
     qemu_caps_unref(run->caps);

@@ -238,17 +238,18 @@ static int run_plug(Domain *domain, const HotplugPlan *plan, Operation *operatio
     CLEANUP(vcpu_query_done) VcpuQuery query = {0};
     CLEANUP_ERROR Error *error = NULL, *refresh = NULL;
     CLEANUP_BITMAP Bitmap *vcpus = ids ? vcpus_of(ids, plan->n_entities) : NULL;
+    LimitsSubject subject = domain_subject(domain);
     size_t n_added = 0;
     int r = 0;
 
     if (!replies || !ids || !added || !vcpus)
         r = error_no_memory(reterr);
     if (r >= 0)
-        r = limits_prepare_vcpus(domain, vcpus, reterr);
+        r = limits_prepare_vcpus(domain->run->limits, &subject, vcpus, reterr);
     if (r >= 0)
-        r = limits_widen_memory(domain, true, reterr);
+        r = limits_widen_memory(domain->run->limits, &subject, true, reterr);
     if (r < 0) {
-        limits_forget_vcpus(domain);
+        limits_forget_vcpus(domain->run->limits, &subject);
         free(replies);
         return r;
     }
@@ -262,14 +263,14 @@ static int run_plug(Domain *domain, const HotplugPlan *plan, Operation *operatio
     operation_step(operation, STEP_ANSWERED);
     if (r >= 0)
         r = domain_take_vcpus(domain, &query, &refresh);
-    limits_widen_memory(domain, false, error ? NULL : &error);
+    limits_widen_memory(domain->run->limits, &subject, false, error ? NULL : &error);
     if (r < 0)
         return error_propagate(reterr, error ? TAKE_PTR(error) : TAKE_PTR(refresh));
     operation_step(operation, STEP_CONFIRMED);
     if (!error)
         check_new_threads(domain, &error);
     if (!error)
-        limits_tune(domain, &(LimitsScope){.vcpus = vcpus}, &error);
+        limits_tune(domain->run->limits, &subject, &(LimitsScope){.vcpus = vcpus}, &error);
     operation_step(operation, STEP_TUNED);
     if (!error) {
         if (operation) /* not those of the start */
@@ -277,7 +278,7 @@ static int run_plug(Domain *domain, const HotplugPlan *plan, Operation *operatio
         return 0;
     }
     roll_back(domain, added, n_added, plan->n_entities, &error);
-    limits_forget_vcpus(domain); /* the groups that were made for them */
+    limits_forget_vcpus(domain->run->limits, &subject); /* the groups that were made for them */
     return error_propagate(reterr, TAKE_PTR(error));
 }
 
@@ -308,6 +309,7 @@ int hotplug_run(Domain *domain, const HotplugPlan *plan, Operation *operation, E
 /* Those that QEMU was started with. */
 static int tune_boot_vcpus(Domain *domain, Error **reterr) {
     CLEANUP_BITMAP Bitmap *vcpus = bitmap_new();
+    LimitsSubject subject = domain_subject(domain);
     int r;
 
     for (unsigned id = 0; vcpus && id < domain->run->live->n_vcpus_max; id++)
@@ -315,8 +317,10 @@ static int tune_boot_vcpus(Domain *domain, Error **reterr) {
             return error_no_memory(reterr);
     if (!vcpus)
         return error_no_memory(reterr);
-    r = limits_prepare_vcpus(domain, vcpus, reterr);
-    return r < 0 ? r : limits_tune(domain, &(LimitsScope){.vcpus = vcpus}, reterr);
+    r = limits_prepare_vcpus(domain->run->limits, &subject, vcpus, reterr);
+    return r < 0
+               ? r
+               : limits_tune(domain->run->limits, &subject, &(LimitsScope){.vcpus = vcpus}, reterr);
 }
 
 int hotplug_boot(Domain *domain, Error **reterr) {

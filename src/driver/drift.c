@@ -4,11 +4,10 @@
 
 #include <linux/netlink.h>
 #include <sys/epoll.h>
-#include <sys/inotify.h>
 #include <sys/socket.h>
 
 #include "driver/tune.h"
-#include "limits/limits-internal.h"
+#include "limits/watch.h"
 #include "util/log.h"
 
 #define SETTLE_USEC (300 * USEC_PER_MSEC) /* a change often comes as several writes */
@@ -26,119 +25,42 @@ static void reconcile(void *userdata) {
 static int on_settled(sd_event_source *source, uint64_t usec, void *userdata) {
     Domain *domain = userdata;
 
-    if (!domain->run || !domain->run->limits || !domain->driver || domain->driver->tasks.stopping)
+    domain->run->drift = sd_event_source_disable_unref(domain->run->drift);
+    if (!domain->driver || domain->driver->tasks.stopping)
         return 0;
-    domain->run->limits->settle = sd_event_source_disable_unref(domain->run->limits->settle);
     log_debug("domain '%s': a sign of drift", domain_name(domain));
     if (fiber_start("reconcile", reconcile, domain_ref(domain)) < 0)
         domain_unref(domain);
     return 0;
 }
 
-static void sign_of(Domain *domain) {
-    Limits *limits = domain->run->limits;
+static void sign_of(void *owner) {
+    Domain *domain = owner;
 
-    if (limits && !limits->settle)
-        sd_event_add_time_relative(fiber_event(), &limits->settle, CLOCK_MONOTONIC, SETTLE_USEC, 0,
-                                   on_settled, domain);
-}
-
-/* ---- writes to cgroups ---- */
-
-/* Where it is, or would be. */
-static size_t position(const Watches *watches, int watch) {
-    size_t low = 0, high = watches->n;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (watches->list[middle] < watch)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static bool has(const Watches *watches, int watch) {
-    size_t i = position(watches, watch);
-
-    return i < watches->n && watches->list[i] == watch;
-}
-
-/* One more is nearly always the highest: the kernel counts up. Without memory it goes unwatched. */
-static void add(Watches *watches, int watch) {
-    size_t i = position(watches, watch);
-    int *bigger;
-
-    if (has(watches, watch))
-        return;
-    bigger = reallocarray(watches->list, watches->n + 1, sizeof(int));
-    if (!bigger)
-        return;
-    watches->list = bigger;
-    memmove(bigger + i + 1, bigger + i, (watches->n++ - i) * sizeof(int));
-    bigger[i] = watch;
-}
-
-static void forget(Watches *watches, int watch) {
-    size_t i = position(watches, watch);
-
-    watches->n--;
-    memmove(watches->list + i, watches->list + i + 1, (watches->n - i) * sizeof(int));
-}
-
-static void on_event(Driver *driver, const struct inotify_event *event) {
-    for (Domain *domain = driver->domains; domain; domain = domain->next) {
-        Limits *limits = domain->run ? domain->run->limits : NULL;
-
-        if (!limits || (!(event->mask & IN_Q_OVERFLOW) && !has(&limits->watches, event->wd)))
-            continue;
-        if (event->mask & IN_IGNORED) /* the directory has gone */
-            forget(&limits->watches, event->wd);
-        else if (!limits->n_quiet)
-            sign_of(domain);
-    }
-}
-
-static void read_events(Driver *driver) {
-    _Alignas(struct inotify_event) char buffer[16384];
-    ssize_t n;
-
-    while ((n = read(driver->limits->inotify_fd, buffer, sizeof(buffer))) > 0)
-        for (char *at = buffer; at < buffer + n;) {
-            const struct inotify_event *event = (const struct inotify_event *)at;
-
-            on_event(driver, event);
-            at += sizeof(*event) + event->len;
-        }
+    if (domain->run && domain->run->limits && !domain->run->drift)
+        sd_event_add_time_relative(fiber_event(), &domain->run->drift, CLOCK_MONOTONIC, SETTLE_USEC,
+                                   0, on_settled, domain);
 }
 
 static int on_write(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-    read_events(userdata);
+    limits_host_read(userdata);
     return 0;
-}
-
-void drift_watch_group(const Limits *limits, const char *child, Watches *list) {
-    int found[CGROUP_CONTROLLER_MAX];
-    size_t n = 0;
-
-    if (limits->tree && limits->host->inotify_fd >= 0)
-        n = cgroup_tree_watch(limits->tree, child, limits->host->inotify_fd, found);
-    for (size_t i = 0; i < n; i++)
-        add(list, found[i]);
-}
-
-void drift_listen(Domain *domain, Limits *limits, const Watches *list) {
-    for (size_t i = 0; i < list->n; i++)
-        add(&limits->watches, list->list[i]);
-    if (domain->driver && domain->driver->writes)
-        read_events(domain->driver);
 }
 
 /* ---- host CPUs ---- */
 
-/* "online@/devices/system/cpu/cpu3" and its fields. */
+#define CPU_PATH "@/devices/system/cpu/cpu"
+
+/* "online@/devices/system/cpu/cpu3" and its fields. Is it about a CPU? */
+static bool on_uevent_text(Driver *driver, const char *text) {
+    bool came = strncmp(text, "online" CPU_PATH, strlen("online" CPU_PATH)) == 0;
+
+    if (came)
+        limits_host_cpu_came(driver->limits,
+                             (unsigned)strtoul(text + strlen("online" CPU_PATH), NULL, 10));
+    return came || strncmp(text, "offline" CPU_PATH, strlen("offline" CPU_PATH)) == 0;
+}
+
 static int on_uevent(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
     Driver *driver = userdata;
     char text[UEVENT_MAX + 1];
@@ -147,8 +69,7 @@ static int on_uevent(sd_event_source *source, int fd, uint32_t revents, void *us
 
     while ((n = recv(fd, text, UEVENT_MAX, MSG_DONTWAIT)) > 0) {
         text[n] = '\0';
-        is_cpu |= strncmp(text, "online@/devices/system/cpu/", 27) == 0 ||
-                  strncmp(text, "offline@/devices/system/cpu/", 28) == 0;
+        is_cpu |= on_uevent_text(driver, text);
     }
     for (Domain *domain = driver->domains; is_cpu && domain; domain = domain->next)
         sign_of(domain);
@@ -174,10 +95,12 @@ static void watch_cpus(Driver *driver) {
 }
 
 void drift_watch_host(Driver *driver) {
+    int fd = limits_host_fd(driver->limits);
+
     watch_cpus(driver);
-    if (driver->limits->inotify_fd < 0 ||
-        sd_event_add_io(fiber_event(), &driver->writes, driver->limits->inotify_fd, EPOLLIN,
-                        on_write, driver) < 0)
+    limits_host_listen(driver->limits, sign_of);
+    if (fd < 0 ||
+        sd_event_add_io(fiber_event(), &driver->writes, fd, EPOLLIN, on_write, driver->limits) < 0)
         log_warning(
             "what others change in the cgroups of domains will not be noticed: no inotify instance "
             "(fs.inotify.max_user_instances)");

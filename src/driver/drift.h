@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Noticing that what a domain's threads have is no more what was asked: a host CPU went or came,
- * somebody wrote to a file of its cgroups (one inotify for all domains: an event costs log2 of a
- * domain's directories, for each domain). A moment after the last such sign the domain is
- * reconciled (driver_reconcile), on a fiber of its own. A thread that somebody moves to another
- * group of v1 leaves no sign; `vireo reconcile` finds it. */
+ * somebody wrote to a file of its cgroups or removed one (limits/watch.h). A moment after the first
+ * such sign the domain is reconciled (driver_reconcile), on a fiber of its own. A thread that
+ * somebody moves to another group of v1 leaves no sign; `vireo reconcile` finds it. */
 #pragma once
 
 #include "driver/driver.h"

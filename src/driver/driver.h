@@ -184,6 +184,8 @@ int driver_resolve_affect(const Domain *domain, unsigned flags, bool *ret_live, 
 /* Gives a definition with placement='auto' the nodes that were advised. */
 int driver_place(DomainDef *live, const Bitmap *nodes, Error **reterr);
 /* Counts, logs and reports that `n` differences were mended. */
+/* Finds the cgroups of a QEMU that an earlier daemon placed. */
+int driver_resume_limits(Domain *domain, Error **reterr);
 void driver_tell_drift(Domain *domain, unsigned n, const char *text);
 
 /* The XML of a client or a file; unknown parts are logged. */

@@ -45,8 +45,17 @@ static const char *audit_reason(int reason) {
     }
 }
 
+int driver_resume_limits(Domain *domain, Error **reterr) {
+    DomainRun *run = domain->run;
+    LimitsSubject subject = domain_subject(domain);
+    LimitsFound found = {run->found.partition, run->found.group, run->found.machine};
+
+    return limits_resume(domain->driver->limits, &subject, &found, &run->limits, reterr);
+}
+
 void driver_end_run(Domain *domain, int reason, int stopped_detail) {
     DomainRun *run = domain->run;
+    LimitsSubject subject;
     bool transient;
 
     run->stopping = true;
@@ -56,8 +65,9 @@ void driver_end_run(Domain *domain, int reason, int stopped_detail) {
     monitor_free(TAKE_PTR(run->monitor));
     agent_free(TAKE_PTR(run->agent));
     if (!run->limits) /* it ended before it was found again */
-        limits_resume(domain, run->found.partition, run->found.group, run->found.machine, NULL);
-    limits_end(domain);
+        driver_resume_limits(domain, NULL);
+    subject = domain_subject(domain);
+    limits_end(TAKE_PTR(run->limits), &subject);
     audit_domain_stop(domain, audit_reason(reason));
     driver_fail_operations(domain, "the domain stopped");
     remove_run_files(domain);
@@ -298,6 +308,20 @@ static void add_log_tail(Domain *domain, off_t offset, Error **error) {
                      domain_name(domain), cause ? cause : "out of memory");
 }
 
+static int place_process(Domain *domain, Error **reterr) {
+    LimitsSubject subject = domain_subject(domain);
+
+    return limits_begin(domain->driver->limits, &subject, &domain->run->limits, reterr);
+}
+
+/* All threads but the vCPUs'. */
+static int tune_threads(Domain *domain, Error **reterr) {
+    LimitsSubject subject = domain_subject(domain);
+    LimitsScope scope = {.all_iothreads = true, .emulator = true, .group = true};
+
+    return limits_tune(domain->run->limits, &subject, &scope, reterr);
+}
+
 /* From a spawned process to a domain that is ready to run. */
 static int bring_up(Domain *domain, Error **reterr) {
     uint64_t deadline = deadline_in(CONNECT_USEC);
@@ -310,11 +334,11 @@ static int bring_up(Domain *domain, Error **reterr) {
     if (r >= 0)
         r = driver_watch(domain, reterr);
     if (r >= 0)
-        r = limits_begin(domain, reterr);
+        r = place_process(domain, reterr);
     if (r >= 0)
         r = domain_refresh_iothreads(domain, false, reterr);
     if (r >= 0)
-        r = limits_tune(domain, &(LimitsScope){.all_iothreads = true}, reterr);
+        r = tune_threads(domain, reterr);
     if (r >= 0)
         r = hotplug_boot(domain, reterr);
     if (r >= 0)
@@ -327,10 +351,13 @@ static int bring_up(Domain *domain, Error **reterr) {
 static int prepare(Domain *domain, char ***ret_argv, Error **reterr) {
     Driver *driver = domain->driver;
     CLEANUP_FREE char *channels = path_join(driver->paths.lib, "channel");
+    LimitsSubject subject = domain_subject(domain);
     QemuCommandParams params;
     int r;
 
     r = check_files(domain->run->live, reterr);
+    if (r >= 0)
+        r = limits_check_start(driver->limits, &subject, reterr);
     if (r < 0)
         return r;
     r = qemu_caps_get(driver->caps, domain->run->live->emulator, &domain->run->caps, reterr);
@@ -351,6 +378,7 @@ static int prepare(Domain *domain, char ***ret_argv, Error **reterr) {
 /* Undoes a start that failed. */
 static void abandon_start(Domain *domain) {
     DomainRun *run = domain->run;
+    LimitsSubject subject;
 
     run->stopping = true;
     run->pid_watch = sd_event_source_disable_unref(run->pid_watch);
@@ -360,7 +388,8 @@ static void abandon_start(Domain *domain) {
     agent_free(TAKE_PTR(run->agent));
     if (run->monitor_path)
         unlink(run->monitor_path);
-    limits_end(domain);
+    subject = domain_subject(domain);
+    limits_end(TAKE_PTR(run->limits), &subject);
     domain->run = domain_run_free(run);
     domain_set_state(domain, DOMAIN_SHUTOFF, SHUTOFF_FAILED);
 }

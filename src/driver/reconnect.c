@@ -54,7 +54,7 @@ static char *status_text(const Domain *domain, const char *xml) {
     fputs("/>\n  <log", out);
     write_attribute(out, "path", domain->run->log_path);
     fputs("/>\n", out);
-    if (domain->run->limits && limits_partition(domain->run->limits)) {
+    if (limits_partition(domain->run->limits)) {
         fputs("  <limits", out);
         write_attribute(out, "partition", limits_partition(domain->run->limits));
         write_attribute(out, "group", limits_group(domain->run->limits));
@@ -228,16 +228,16 @@ static void resume_limits(Domain *domain) {
     CLEANUP_BITMAP Bitmap *offline = bitmap_new();
     CLEANUP_ERROR Error *error = NULL;
     CLEANUP_FREE char *mended = NULL;
-    int r = limits_resume(domain, domain->run->found.partition, domain->run->found.group,
-                          domain->run->found.machine, &error);
+    LimitsSubject subject = domain_subject(domain);
+    int r = driver_resume_limits(domain, &error);
 
     for (unsigned id = 0; offline && id < domain->run->live->n_vcpus_max; id++)
         if (!domain->run->live->vcpus[id].online)
             bitmap_set(offline, id);
     if (r >= 0 && offline)
-        limits_drop_vcpus(domain, offline);
+        limits_drop_vcpus(domain->run->limits, &subject, offline);
     if (r >= 0)
-        r = limits_reconcile(domain, &mended, &error);
+        r = limits_reconcile(domain->run->limits, &subject, &mended, &error);
     if (r > 0)
         driver_tell_drift(domain, (unsigned)r, mended);
     else if (r < 0)

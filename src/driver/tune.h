@@ -2,35 +2,17 @@
 /* Changing what a domain's threads may use, live and in the persistent definition. Flags are
  * AFFECT_*; all of it takes the domain's job and may suspend, the getters do not.
  *
- * A live change is made in a copy of the live definition, tuned, and only then kept; if the kernel
- * refuses, the old one is tuned again. The config half is made ready before the live half begins
- * and written after it. */
+ * A call is done or not done (driver/change.h). */
 #pragma once
 
 #include "driver/driver.h"
+#include "limits/params.h"
 
-/* libvirt's scheduler parameters, in its order. */
-typedef enum SchedKey {
-    SCHED_CPU_SHARES,
-    SCHED_VCPU_PERIOD,
-    SCHED_VCPU_QUOTA,
-    SCHED_EMULATOR_PERIOD,
-    SCHED_EMULATOR_QUOTA,
-    SCHED_GLOBAL_PERIOD,
-    SCHED_GLOBAL_QUOTA,
-    SCHED_IOTHREAD_PERIOD,
-    SCHED_IOTHREAD_QUOTA,
-    SCHED_KEY_MAX_
-} SchedKey;
-
-/* `given` says which are meant. Quotas are signed, the others never negative. */
+/* Scheduler parameters by their place in limit_param's list; `given` says which are meant. */
 typedef struct SchedValues {
-    bool given[SCHED_KEY_MAX_];
-    int64_t value[SCHED_KEY_MAX_];
+    bool given[LIMIT_PARAMS_MAX];
+    int64_t value[LIMIT_PARAMS_MAX];
 } SchedValues;
-
-const char *sched_key_name(SchedKey key);
-bool sched_key_is_quota(SchedKey key);
 
 /* What is in force (all are given): of a running domain without tuning 100000 and -1, and the
  * shares the kernel has; of a definition 0 for what it does not say. */

@@ -36,6 +36,12 @@ int cgroup_tree_require(const CgroupTree *tree, CgroupController controller, Err
     return find_place(tree, controller, "") ? 0 : not_available(tree, controller, reterr);
 }
 
+int cgroup_tree_version(const CgroupTree *tree, CgroupController controller) {
+    const CgroupPlace *place = find_place(tree, controller, "");
+
+    return place ? place->hierarchy->ops->version : 0;
+}
+
 /* Threads -----------------------------------------------------------------------------------------
  */
 
@@ -144,7 +150,8 @@ static int check_set(const CgroupPlace *place, const char *child, const Set *set
 /* v1 refuses: EACCES for more than the parent has, EINVAL for what is not online, ERANGE for what
  * the kernel could never have. */
 static int write_set(const CgroupPlace *place, const char *child, const Set *set, Error **reterr) {
-    CLEANUP_FREE char *text = bitmap_format(set->wanted);
+    CLEANUP_FREE char *text = bitmap_is_empty(set->wanted) ? strdup("\n")
+                                                           : bitmap_format(set->wanted);
     int r;
 
     if (!text)
@@ -233,6 +240,29 @@ int cgroup_tree_give_back(CgroupTree *tree, const Bitmap *cpus, Error **reterr) 
     return r;
 }
 
+int cgroup_tree_get_partition(const CgroupTree *tree, CgroupState *ret, Error **reterr) {
+    const CgroupPlace *place = find_place(tree, CGROUP_CPUSET, "");
+    CLEANUP_CGROUP_PLACE CgroupPlace parent = {.fd = -1};
+    CLEANUP(cgroup_state_done) CgroupState state = {0};
+    const CgroupOps *ops;
+    int r;
+
+    if (!place)
+        return not_available(tree, CGROUP_CPUSET, reterr);
+    ops = place->hierarchy->ops;
+    r = cgroup_place_open(place->hierarchy, tree->partition, strlen(tree->partition), &parent);
+    if (r < 0)
+        return error_system(reterr, FROM_CGROUP, r, "cannot open cgroup '%s'", tree->partition);
+    r = cgroup_read_list(&parent, NULL, ops->effective_cpus, &state.effective_cpus, reterr);
+    if (r >= 0)
+        r = cgroup_read_list(&parent, NULL, ops->effective_mems, &state.effective_mems, reterr);
+    if (r < 0)
+        return r;
+    *ret = state;
+    state = (CgroupState){0};
+    return 0;
+}
+
 /* Everything --------------------------------------------------------------------------------------
  */
 
@@ -263,7 +293,7 @@ int cgroup_tree_place(CgroupTree *tree, const char *child, pid_t tid, const Cgro
     int r = cgroup_values_check(values, reterr);
 
     if (r >= 0)
-        r = cgroup_tree_add(tree, child, reterr);
+        r = cgroup_tree_add(tree, child, NULL, reterr);
     if (r >= 0)
         r = cgroup_tree_attach(tree, child, tid, reterr);
     return r >= 0 ? cgroup_tree_set(tree, child, values, reterr) : r;
@@ -313,6 +343,26 @@ int cgroup_tree_usage(CgroupTree *tree, const char *child, CgroupUsage *ret, Err
     }
     *ret = usage;
     return 0;
+}
+
+static const char *name_of(const CgroupPlace *place, const CgroupFile *file) {
+    return place->hierarchy->ops->version == 2 ? file->v2 : file->v1;
+}
+
+int cgroup_tree_write(const CgroupTree *tree, const char *child, const CgroupFile *file,
+                      const char *text, Error **reterr) {
+    const CgroupPlace *place = find_place(tree, file->controller, child);
+
+    return place ? cgroup_write(place, child, name_of(place, file), text, reterr)
+                 : not_available(tree, file->controller, reterr);
+}
+
+int cgroup_tree_read(const CgroupTree *tree, const char *child, const CgroupFile *file, char **ret,
+                     Error **reterr) {
+    const CgroupPlace *place = find_place(tree, file->controller, child);
+
+    return place ? cgroup_read(place, child, name_of(place, file), ret, reterr)
+                 : not_available(tree, file->controller, reterr);
 }
 
 /* v1's cpuacct.usage_percpu: numbers with spaces between, one for each possible CPU. */

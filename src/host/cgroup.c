@@ -245,7 +245,18 @@ void cgroup_tree_free(CgroupTree *tree) {
     free(tree);
 }
 
-int cgroup_tree_add(CgroupTree *tree, const char *child, Error **reterr) {
+bool cgroup_tree_is_gone(const CgroupTree *tree) {
+    struct stat info;
+
+    for (size_t i = 0; i < tree->n_places; i++)
+        if (fstatat(tree->places[i].fd, "cgroup.procs", &info, 0) < 0)
+            return true;
+    return false;
+}
+
+int cgroup_tree_add(CgroupTree *tree, const char *child, bool *ret_made, Error **reterr) {
+    bool all_made = true;
+
     assert(child && is_name(child, strlen(child)));
     for (size_t i = 0; i < tree->n_places; i++) {
         const CgroupPlace *place = &tree->places[i];
@@ -254,12 +265,15 @@ int cgroup_tree_add(CgroupTree *tree, const char *child, Error **reterr) {
 
         if (r < 0)
             return group_error(place->hierarchy, place->path, child, r, "make", reterr);
+        all_made = all_made && made;
         r = place->hierarchy->ops->prepare(place, child, true, reterr);
         if (r < 0 && made)
             unlinkat(place->fd, child, AT_REMOVEDIR);
         if (r < 0)
             return r;
     }
+    if (ret_made)
+        *ret_made = all_made;
     return 0;
 }
 

@@ -31,10 +31,10 @@ typedef enum CgroupController {
 
 /* What to set. Zero or NULL leaves as it is. */
 typedef struct CgroupValues {
-    const Bitmap *cpus, *mems;
-    uint64_t shares; /* in v1's unit whatever the version */
-    uint64_t period; /* us */
-    int64_t quota;   /* us; negative: unlimited */
+    const Bitmap *cpus, *mems; /* empty: whatever the parent has; v2 only */
+    uint64_t shares;           /* in v1's unit whatever the version */
+    uint64_t period;           /* us */
+    int64_t quota;             /* us; negative: unlimited */
 } CgroupValues;
 
 /* What is set. A part whose controller is missing stays zero or NULL. */
@@ -101,20 +101,36 @@ int cgroup_tree_open(const CgroupHost *host, const char *partition, const char *
 void cgroup_tree_free(CgroupTree *tree); /* closes; removes nothing */
 DEFINE_CLEANUP(CgroupTree *, cgroup_tree_free)
 int cgroup_tree_require(const CgroupTree *tree, CgroupController controller, Error **reterr);
+/* Of the hierarchy the tree has it in: 1 or 2; 0: it has no such controller. */
+int cgroup_tree_version(const CgroupTree *tree, CgroupController controller);
+/* Has somebody removed the tree's own directory in any hierarchy? */
+bool cgroup_tree_is_gone(const CgroupTree *tree);
 
 /* Moves a whole process into the tree; v2 needs that before its threads can go to the children. */
 int cgroup_tree_adopt(CgroupTree *tree, pid_t pid, Error **reterr);
 
-/* add: makes the child, ready for threads, and takes one that is there. attach: moves one thread;
+/* add: makes the child, ready for threads, and takes one that is there; *ret_made (may be NULL):
+ * there was none in any hierarchy. attach: moves one thread;
  * -ESRCH when it is gone. set: cpus, mems, shares, bandwidth, in that order; the first failure ends
  * it and what was set before stays. place: all three, in the one order that both versions accept.
  */
-int cgroup_tree_add(CgroupTree *tree, const char *child, Error **reterr);
+int cgroup_tree_add(CgroupTree *tree, const char *child, bool *ret_made, Error **reterr);
 int cgroup_tree_attach(CgroupTree *tree, const char *child, pid_t tid, Error **reterr);
 int cgroup_tree_set(CgroupTree *tree, const char *child, const CgroupValues *values,
                     Error **reterr);
 int cgroup_tree_place(CgroupTree *tree, const char *child, pid_t tid, const CgroupValues *values,
                       Error **reterr);
+/* A value by the names of its file; for what this header does not know of. */
+typedef struct CgroupFile {
+    CgroupController controller;
+    const char *v1, *v2;
+} CgroupFile;
+
+int cgroup_tree_write(const CgroupTree *tree, const char *child, const CgroupFile *file,
+                      const char *text, Error **reterr);
+/* Without the line's end; the caller frees. */
+int cgroup_tree_read(const CgroupTree *tree, const char *child, const CgroupFile *file, char **ret,
+                     Error **reterr);
 /* Could a child have these CPUs? Writes nothing; names the ancestor that has fewer. */
 int cgroup_tree_check_cpus(CgroupTree *tree, const Bitmap *cpus, Error **reterr);
 /* With v1 a host CPU that goes offline leaves every group, and does not come back into them with
@@ -123,6 +139,8 @@ int cgroup_tree_check_cpus(CgroupTree *tree, const Bitmap *cpus, Error **reterr)
  * caller's. Does nothing with v2. */
 int cgroup_tree_give_back(CgroupTree *tree, const Bitmap *cpus, Error **reterr);
 int cgroup_tree_get(CgroupTree *tree, const char *child, CgroupState *ret, Error **reterr);
+/* The same of the group that the tree is in, its cpuset only. */
+int cgroup_tree_get_partition(const CgroupTree *tree, CgroupState *ret, Error **reterr);
 void cgroup_state_done(CgroupState *state);
 int cgroup_tree_usage(CgroupTree *tree, const char *child, CgroupUsage *ret, Error **reterr);
 /* Nanoseconds by host CPU, *ret_n of them; the caller frees. v1 only: v2 does not count by CPU,

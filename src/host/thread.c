@@ -223,3 +223,17 @@ int thread_default_cpus(const char *sysfs, Bitmap **ret, Error **reterr) {
     *ret = bitmap_is_empty(left) ? TAKE_PTR(online) : TAKE_PTR(left);
     return 0;
 }
+
+int thread_check_cpus(const char *sysfs, const Bitmap *cpus, Error **reterr) {
+    CLEANUP_BITMAP Bitmap *online = NULL;
+    CLEANUP_FREE char *is = NULL, *wanted = NULL;
+    int r = thread_online_cpus(sysfs, &online, reterr);
+
+    if (r < 0 || bitmap_is_subset(cpus, online))
+        return r;
+    is = bitmap_format(online);
+    wanted = bitmap_format(cpus);
+    return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                        "cannot use CPUs '%s': the host has only '%s' online",
+                        wanted ? wanted : "?", is ? is : "?");
+}

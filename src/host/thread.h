@@ -30,3 +30,5 @@ int thread_get_scheduler(pid_t tid, ThreadPolicy *ret_policy, int *ret_priority,
 int thread_default_cpus(const char *sysfs, Bitmap **ret, Error **reterr);
 /* All that are online, isolated ones too. */
 int thread_online_cpus(const char *sysfs, Bitmap **ret, Error **reterr);
+/* Are they all online? ERROR_CONFIG_UNSUPPORTED saying which are. */
+int thread_check_cpus(const char *sysfs, const Bitmap *cpus, Error **reterr);

@@ -101,6 +101,7 @@ def test_what_happened_while_the_daemon_was_away(daemon):
     write_quota(thread, 20000)
     os.mkdir(left)
     daemon.start()
+    daemon.virsh("domstate", "t")  # answered when the domain was found again
     assert thread.bandwidth() == (60000, 100000) and not os.path.exists(left)
     assert mended(daemon) == 1
 

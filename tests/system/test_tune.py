@@ -317,10 +317,38 @@ def test_numatune(daemon):
     assert "can't change numatune mode for running domain" in daemon.virsh("numatune", "t", "--mode", "interleave",
                                                                            "--live", ok=False)
     error = daemon.virsh("numatune", "t", "--nodeset", "77", "--live", ok=False)
-    assert "'77'" in error
-    assert threads(daemon.qemus()["t"])["vcpu0"].value("cpuset", "cpuset.mems") == "0"
+    assert "change of nodeset for running domain requires restrictive numa mode" in error
+    daemon.virsh("numatune", "t", "--nodeset", "0", "--live")
     daemon.virsh("numatune", "t", "--mode", "interleave", "--nodeset", "0", "--config")
     assert "<memory mode='interleave' nodeset='0'/>" in daemon.virsh("dumpxml", "t", "--inactive")
+
+
+def test_numatune_restrictive(daemon):
+    """Only the cpuset says where memory comes from: it can change, to what the host has."""
+    tuned(daemon, "t", "<numatune><memory mode='restrictive' nodeset='0'/></numatune>", boot=False)
+    daemon.virsh("start", "t", "--paused")
+    assert "NUMA node 77 is unavailable" in daemon.virsh("numatune", "t", "--nodeset", "0,77", "--live", ok=False)
+    assert threads(daemon.qemus()["t"])["vcpu0"].value("cpuset", "cpuset.mems") == "0"
+    assert "nodeset='0'/>" in daemon.virsh("dumpxml", "t")
+    daemon.virsh("numatune", "t", "--nodeset", "0", "--live")
+
+
+@pytest.mark.parametrize("tune, words", [
+    ("<cputune><emulatorpin cpuset='0,900'/></cputune>",
+     "emulatorpin: unsupported configuration: cannot use CPUs '0,900'"),
+    ("<cputune><vcpupin vcpu='0' cpuset='0,900'/></cputune>",
+     "the vcpupin of vCPU 0: unsupported configuration: cannot use CPUs '0,900'"),
+    ("<iothreads>1</iothreads><cputune><iothreadpin iothread='1' cpuset='0,900'/></cputune>",
+     "the iothreadpin of IO thread 1: unsupported configuration: cannot use CPUs '0,900'"),
+    ("<numatune><memory mode='strict' nodeset='0,77'/></numatune>", "NUMA node 77 is unavailable"),
+    ("<numatune><memory mode='preferred' nodeset='77'/></numatune>", "NUMA node 77 is unavailable"),
+    ("<numatune><memory mode='restrictive' nodeset='77'/></numatune>", "NUMA node 77 is unavailable"),
+])
+def test_what_the_host_does_not_have(daemon, tune, words):
+    """Neither clipped nor left to QEMU: refused before it is started."""
+    tuned(daemon, "t", tune, boot=False)
+    error = daemon.virsh("start", "t", "--paused", ok=False)
+    assert words in error and "t" not in daemon.qemus(), error
 
 
 def test_statistics(daemon):

@@ -130,7 +130,7 @@ static void test_a_new_child_has_what_the_tree_has(void **state) {
 
     make_tree(world);
     set(world, NULL, (CgroupValues){.cpus = zero});
-    assert_int_equal(cgroup_tree_add(world->tree, "emulator", NULL), 0);
+    assert_int_equal(cgroup_tree_add(world->tree, "emulator", NULL, NULL), 0);
     assert_int_equal(cgroup_tree_attach(world->tree, "emulator", world->pid, NULL), 0);
     assert_group_of(world, world->pid, "/vm/emulator");
     assert_group_of(world, world->tid, "/vm");
@@ -155,7 +155,7 @@ static void test_bandwidth_changes(void **state) {
     World *world = *state;
 
     make_tree(world);
-    assert_int_equal(cgroup_tree_add(world->tree, "vcpu0", NULL), 0);
+    assert_int_equal(cgroup_tree_add(world->tree, "vcpu0", NULL, NULL), 0);
     set(world, NULL, (CgroupValues){.period = 100000, .quota = 50000});
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         CLEANUP(cgroup_state_done) CgroupState seen = {0};
@@ -176,7 +176,7 @@ static void test_a_quota_above_the_ancestors(void **state) {
     make_tree(world);
     need(cgroup_host_version(world->host, CGROUP_CPU) == 1,
          "v2 takes it, and the smaller one counts");
-    assert_int_equal(cgroup_tree_add(world->tree, "vcpu0", NULL), 0);
+    assert_int_equal(cgroup_tree_add(world->tree, "vcpu0", NULL, NULL), 0);
     set(world, NULL, (CgroupValues){.period = 100000, .quota = 50000});
     assert_int_equal(cgroup_tree_set(world->tree, "vcpu0", &values, &error), -EINVAL);
     assert_non_null(strstr(error_message(error), ancestor));
@@ -198,7 +198,7 @@ static void test_cpus_that_an_ancestor_lacks(void **state) {
     assert_int_equal(cgroup_tree_check_cpus(world->tree, zero, &error), 0);
     assert_true(cgroup_tree_check_cpus(world->tree, both, &error) < 0);
     assert_non_null(strstr(error_message(error), who));
-    assert_int_equal(cgroup_tree_add(world->tree, "vcpu0", NULL), 0);
+    assert_int_equal(cgroup_tree_add(world->tree, "vcpu0", NULL, NULL), 0);
     assert_true(cgroup_tree_set(world->tree, "vcpu0", &values, &error) < 0);
     assert_non_null(strstr(error_message(error), who));
     assert_int_equal(error->code, ERROR_CONFIG_UNSUPPORTED);
@@ -238,7 +238,7 @@ static void test_cpus_that_the_host_lacks(void **state) {
     CgroupValues values = {.cpus = many};
 
     make_tree(world);
-    assert_int_equal(cgroup_tree_add(world->tree, "vcpu0", NULL), 0);
+    assert_int_equal(cgroup_tree_add(world->tree, "vcpu0", NULL, NULL), 0);
     assert_true(cgroup_tree_set(world->tree, "vcpu0", &values, &error) < 0);
     assert_non_null(strstr(error_message(error), "CPUs '0-16383': the host at"));
 }
@@ -250,7 +250,7 @@ static void test_a_thread_that_is_gone(void **state) {
 
     sleeper_process_end(pid);
     make_tree(world);
-    assert_int_equal(cgroup_tree_add(world->tree, "vcpu0", NULL), 0);
+    assert_int_equal(cgroup_tree_add(world->tree, "vcpu0", NULL, NULL), 0);
     assert_int_equal(cgroup_tree_attach(world->tree, "vcpu0", tid, &error), -ESRCH);
     assert_non_null(strstr(error_message(error), "no longer exists"));
     assert_int_equal(cgroup_tree_adopt(world->tree, pid, NULL), -ESRCH);
@@ -265,7 +265,7 @@ static void test_a_realtime_thread_without_a_budget(void **state) {
     need(cgroup_host_version(world->host, CGROUP_CPU) == 1 &&
              access("/sys/fs/cgroup/cpu/cpu.rt_runtime_us", F_OK) == 0,
          "no CONFIG_RT_GROUP_SCHED with v1");
-    assert_int_equal(cgroup_tree_add(world->tree, "vcpu0", NULL), 0);
+    assert_int_equal(cgroup_tree_add(world->tree, "vcpu0", NULL, NULL), 0);
     sleeper_process_end(world->pid);
     world->pid = sleeper_process(&world->tid); /* outside of the tree, where there is a budget */
     assert_int_equal(thread_set_scheduler(world->tid, THREAD_POLICY_RR, 1, NULL), 0);
@@ -325,7 +325,7 @@ static void test_open(void **state) {
     CLEANUP_ERROR Error *error = NULL;
 
     make_tree(world);
-    assert_int_equal(cgroup_tree_add(world->tree, "vcpu0", NULL), 0);
+    assert_int_equal(cgroup_tree_add(world->tree, "vcpu0", NULL, NULL), 0);
     set(world, "vcpu0", (CgroupValues){.shares = 512});
     assert_int_equal(cgroup_tree_open(world->host, world->partition, "vm", &again, &error), 0);
     assert_int_equal(cgroup_tree_require(again, CGROUP_CPUSET, &error), 0);
@@ -416,7 +416,7 @@ static void test_remove_takes_what_is_below(void **state) {
     CLEANUP_FREE char *path = strf("%s/vm", world->partition);
 
     make_tree(world);
-    assert_int_equal(cgroup_tree_add(world->tree, "vcpu0", NULL), 0);
+    assert_int_equal(cgroup_tree_add(world->tree, "vcpu0", NULL, NULL), 0);
     assert_int_equal(cgroup_tree_create(world->host, path, "foreign", &deeper, NULL), 0);
     sleeper_process_end(world->pid);
     assert_int_equal(cgroup_tree_remove(world->tree, NULL), 0);

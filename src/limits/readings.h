@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a domain's threads have used, as the kernel counts it. Any time, job or not; each function
+ * reads on a worker and suspends: whoever calls looks up again what it goes on with. The Limits may
+ * end meanwhile. */
+#pragma once
+
+#include "host/resctrl.h"
+#include "limits/limits.h"
+
+/* Usage of a child ("vcpu3") or the whole (NULL). */
+int limits_usage(Limits *limits, const char *name, const char *child, CgroupUsage *ret,
+                 Error **reterr);
+/* Nanoseconds by host CPU, of the whole or (limits_vcpu_times) of all vCPUs together. The caller
+ * frees. */
+int limits_usage_percpu(Limits *limits, const char *name, uint64_t **ret, size_t *ret_n,
+                        Error **reterr);
+int limits_vcpu_times(Limits *limits, const LimitsSubject *subject, uint64_t **ret, size_t *ret_n,
+                      Error **reterr);
+/* The shares as the kernel has them, in v1's unit whatever the version. 0: no such controller. */
+int limits_shares(Limits *limits, uint64_t *ret, Error **reterr);
+/* Readings of one resctrl monitor feature ("llc_occupancy") of a monitor, by cache or node. Caller
+ * frees. */
+int limits_monitor(Limits *limits, const LimitsSubject *subject, size_t resctrl, size_t monitor,
+                   const char *feature, ResctrlReading **ret, size_t *ret_n, Error **reterr);
