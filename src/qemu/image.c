@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "qemu/image.h"
+
+#include <stdio.h>
+
+#include "util/child.h"
+#include "util/fiber.h"
+#include "util/file.h"
+#include "util/json.h"
+
+#define INFO_USEC (30 * USEC_PER_SEC)
+#define PACKAGE "qemu-utils"
+#define ARGV_MAX 24
+
+/* Arguments that are borrowed; too many is a mistake of this file. */
+typedef struct Argv {
+    const char *list[ARGV_MAX];
+    size_t n;
+} Argv;
+
+static void add(Argv *argv, const char *text) {
+    assert(argv->n + 1 < ARGV_MAX);
+    argv->list[argv->n++] = text;
+}
+
+static void add_option(Argv *argv, const char *option, const char *value) {
+    if (!value)
+        return;
+    add(argv, option);
+    add(argv, value);
+}
+
+void image_info_done(ImageInfo *info) {
+    free(info->format);
+    free(info->backing);
+    free(info->backing_format);
+    free(info->compat);
+    *info = (ImageInfo){0};
+}
+
+static int run(Argv *argv, uint64_t deadline, const char *path, const char *what, char **ret_out,
+               Error **reterr) {
+    CLEANUP_FREE char *sentence = strf("cannot %s image '%s'", what, path);
+
+    assert(*path == '/');
+    if (!sentence)
+        return error_no_memory(reterr);
+    return child_run_checked(argv->list, deadline, PACKAGE, sentence, ret_out, reterr);
+}
+
+/* NULL stays NULL. */
+static int copy(char **to, const char *text) {
+    *to = text ? strdup(text) : NULL;
+    return !text || *to ? 0 : -ENOMEM;
+}
+
+static int take_info(json_object *value, ImageInfo *info) {
+    json_object *specific = json_member(json_member(value, "format-specific"), "data");
+
+    info->virtual_size = json_member_uint(value, "virtual-size", 0);
+    info->actual_size = json_member_uint(value, "actual-size", 0);
+    info->cluster_size = json_member_uint(value, "cluster-size", 0);
+    info->encrypted = json_member_bool(value, "encrypted", false);
+    if (copy(&info->format, json_member_string(value, "format")) < 0 ||
+        copy(&info->backing, json_member_string(value, "backing-filename")) < 0 ||
+        copy(&info->backing_format, json_member_string(value, "backing-filename-format")) < 0 ||
+        copy(&info->compat, json_member_string(specific, "compat")) < 0)
+        return -ENOMEM;
+    return info->format ? 0 : -EBADMSG;
+}
+
+int image_info(const char *path, const char *format, ImageInfo *ret, Error **reterr) {
+    CLEANUP_FREE char *text = NULL;
+    CLEANUP_JSON json_object *value = NULL;
+    Argv argv = {{"qemu-img", "info", "-U", "--output=json"}, 4};
+    int r;
+
+    *ret = (ImageInfo){0};
+    add_option(&argv, "-f", format);
+    add(&argv, path);
+    r = run(&argv, deadline_in(INFO_USEC), path, "look at", &text, reterr);
+    if (r < 0)
+        return r;
+    r = json_parse(text ? text : "", text ? strlen(text) : 0, &value);
+    if (r >= 0)
+        r = take_info(value, ret);
+    if (r >= 0)
+        return 0;
+    image_info_done(ret);
+    return r == -ENOMEM
+               ? error_no_memory(reterr)
+               : error_report(reterr, FROM_NONE, ERROR_OPERATION_FAILED,
+                              "cannot look at image '%s': qemu-img says nothing of its format",
+                              path);
+}
+
+int image_create(const ImageCreate *create, Error **reterr) {
+    CLEANUP_FREE char *size = strf("%llu", (unsigned long long)create->size);
+    CLEANUP_FREE char *compat = create->compat ? strf("compat=%s", create->compat) : NULL;
+    bool raw = streq(create->format, "raw");
+    Argv argv = {{"qemu-img", "create", "-q", "-f", create->format}, 5};
+
+    if (!size || (create->compat && !compat))
+        return error_no_memory(reterr);
+    if (create->preallocate)
+        add_option(&argv, "-o", raw ? "preallocation=falloc" : "preallocation=metadata");
+    add_option(&argv, "-o", compat);
+    add_option(&argv, "-b", create->backing);
+    add_option(&argv, "-F", create->backing_format);
+    add(&argv, create->path);
+    if (create->size || !create->backing)
+        add(&argv, size);
+    return run(&argv, USEC_FOREVER, create->path, "create", NULL, reterr);
+}
+
+int image_convert(const char *from, const char *from_format, const char *to, const char *to_format,
+                  Error **reterr) {
+    Argv argv = {{"qemu-img", "convert", "-U", "-f", from_format, "-O", to_format, from, to}, 9};
+
+    return run(&argv, USEC_FOREVER, to, "create", NULL, reterr);
+}
+
+int image_resize(const char *path, const char *format, uint64_t size, bool shrink, Error **reterr) {
+    CLEANUP_FREE char *text = strf("%llu", (unsigned long long)size);
+    Argv argv = {{"qemu-img", "resize", "-q", "-f", format}, 5};
+
+    if (!text)
+        return error_no_memory(reterr);
+    if (shrink)
+        add(&argv, "--shrink");
+    add(&argv, path);
+    add(&argv, text);
+    return run(&argv, USEC_FOREVER, path, "resize", NULL, reterr);
+}
