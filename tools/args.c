@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <strings.h>
 
 /* ---- words ---- */
 
@@ -230,6 +231,12 @@ bool args_has(const Args *args, const char *name) {
     return args_string(args, name) != NULL;
 }
 
+bool args_has_option(const Args *args, const char *name) {
+    int at = find_option(args->options, name, strlen(name));
+
+    return at >= 0 && args->values[at];
+}
+
 int args_number(const Args *args, const char *name, long long min, long long max, long long *ret) {
     const char *text = args_string(args, name);
     char *end = NULL;
@@ -243,4 +250,66 @@ int args_number(const Args *args, const char *name, long long min, long long max
         return -EINVAL;
     *ret = value;
     return 1;
+}
+
+/* What one unit is, in bytes; 0 for no unit that is known. "K" and "KiB" are 1024, "KB" is 1000. */
+static uint64_t unit_of(const char *text, uint64_t scale) {
+    static const char letters[] = "KMGTPE";
+    const char *at;
+    uint64_t unit = 1, base;
+
+    if (!*text)
+        return scale;
+    if (strcasecmp(text, "b") == 0 || strcasecmp(text, "byte") == 0 ||
+        strcasecmp(text, "bytes") == 0)
+        return 1;
+    at = strchr(letters, toupper((unsigned char)*text));
+    if (!at)
+        return 0;
+    if (!text[1] || strcasecmp(text + 1, "iB") == 0)
+        base = 1024;
+    else if (strcasecmp(text + 1, "B") == 0)
+        base = 1000;
+    else
+        return 0;
+    for (const char *letter = letters; letter <= at; letter++)
+        unit *= base;
+    return unit;
+}
+
+int args_parse_size(const char *text, uint64_t scale, uint64_t max, uint64_t *ret) {
+    unsigned long long value;
+    uint64_t unit, bytes;
+    char *end = NULL;
+
+    errno = 0;
+    value = strtoull(text, &end, 10);
+    if (errno || end == text || strchr(text, '-'))
+        return -EINVAL;
+    end += strspn(end, " ");
+    unit = unit_of(end, scale);
+    if (unit == 0 || __builtin_mul_overflow((uint64_t)value, unit, &bytes) || bytes > max)
+        return -EINVAL;
+    *ret = bytes;
+    return 1;
+}
+
+int args_size(const Args *args, const char *name, uint64_t scale, uint64_t max, uint64_t *ret) {
+    const char *text = args_string(args, name);
+
+    return text ? args_parse_size(text, scale, max, ret) : 0;
+}
+
+char *args_join_rest(const Args *args) {
+    size_t len = 1;
+    char *text, *at;
+
+    if (args->n_rest == 0)
+        return NULL;
+    for (size_t i = 0; i < args->n_rest; i++)
+        len += strlen(args->rest[i]) + 1;
+    text = at = malloc(len);
+    for (size_t i = 0; text && i < args->n_rest; i++)
+        at += sprintf(at, "%s%s", i ? " " : "", args->rest[i]);
+    return text;
 }

@@ -20,6 +20,8 @@ typedef enum OptionValue {
     VALUE_COMMAND,
     VALUE_DOMAIN,
     VALUE_FILE,
+    VALUE_NETWORK,
+    VALUE_POOL,
     VALUE_WORD, /* one of words */
 } OptionValue;
 
@@ -60,6 +62,15 @@ int args_parse(const char *command, const Option *options, bool json, char *cons
 void args_done(Args *args);
 
 bool args_has(const Args *args, const char *name);
+/* The same, false when the command has no such option. */
+bool args_has_option(const Args *args, const char *name);
 const char *args_string(const Args *args, const char *name); /* NULL when not given */
 /* A decimal number in [min, max]: 1, 0 when not given (*ret untouched), -EINVAL when malformed. */
 int args_number(const Args *args, const char *name, long long min, long long max, long long *ret);
+/* A number of bytes in [0, max], with a unit (512M, 1GiB, 10KB) or else in units of `scale`: the
+ * same results. */
+int args_size(const Args *args, const char *name, uint64_t scale, uint64_t max, uint64_t *ret);
+/* The same of a text. */
+int args_parse_size(const char *text, uint64_t scale, uint64_t max, uint64_t *ret);
+/* All words that are left over, joined by blanks, in fresh memory; NULL without any or memory. */
+char *args_join_rest(const Args *args);

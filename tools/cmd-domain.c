@@ -1,56 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Domains: finding, defining, starting and stopping them. */
 #include "tables.h"
-#include "util/file.h"
 #include "vireo.h"
 
-#define XML_FILE_MAX (4u << 20)
-
-/* ---- acting on one domain ---- */
-
-/* A call that takes just the domain; `verb` is for "Failed to <verb> domain", `done` what to say.
- */
-static int act(Tool *tool, const Args *args, int procedure, const char *verb, const char *done) {
-    CLEANUP_DOMAIN remote_domain dom = {0};
-    CLEANUP_ERROR Error *error = NULL;
-    remote_domain_args call;
-
-    if (tool_domain(tool, args, &dom) < 0)
-        return -EIO;
-    call.dom = dom;
-    if (tool_call(tool, procedure, (xdrproc_t)xdr_remote_domain_args, &call, NULL, NULL, &error) <
-        0)
-        return tool_fail(error, "Failed to %s domain '%s'", verb, dom.name);
-    tool_say(tool, "Domain '%s' %s\n", dom.name, done);
-    return 0;
-}
-
-static int act_flags(Tool *tool, const Args *args, int procedure, unsigned flags, const char *verb,
-                     const char *done) {
-    CLEANUP_DOMAIN remote_domain dom = {0};
-    CLEANUP_ERROR Error *error = NULL;
-    remote_domain_flags_args call;
-
-    if (tool_domain(tool, args, &dom) < 0)
-        return -EIO;
-    call = (remote_domain_flags_args){.dom = dom, .flags = flags};
-    if (tool_call(tool, procedure, (xdrproc_t)xdr_remote_domain_flags_args, &call, NULL, NULL,
-                  &error) < 0)
-        return tool_fail(error, "Failed to %s domain '%s'", verb, dom.name);
-    tool_say(tool, "Domain '%s' %s\n", dom.name, done);
-    return 0;
-}
-
 static int cmd_suspend(Tool *tool, const Args *args) {
-    return act(tool, args, REMOTE_PROC_DOMAIN_SUSPEND, "suspend", "suspended");
+    return tool_act(tool, args, REMOTE_PROC_DOMAIN_SUSPEND, "suspend", "suspended");
 }
 
 static int cmd_resume(Tool *tool, const Args *args) {
-    return act(tool, args, REMOTE_PROC_DOMAIN_RESUME, "resume", "resumed");
+    return tool_act(tool, args, REMOTE_PROC_DOMAIN_RESUME, "resume", "resumed");
 }
 
 static int cmd_reset(Tool *tool, const Args *args) {
-    return act_flags(tool, args, REMOTE_PROC_DOMAIN_RESET, 0, "reset", "was reset");
+    return tool_act_flags(tool, args, REMOTE_PROC_DOMAIN_RESET, 0, "reset", "was reset");
 }
 
 static int cmd_destroy(Tool *tool, const Args *args) {
@@ -58,9 +20,9 @@ static int cmd_destroy(Tool *tool, const Args *args) {
                      (args_has(args, "remove-logs") ? DESTROY_REMOVE_LOGS : 0u);
 
     if (flags)
-        return act_flags(tool, args, REMOTE_PROC_DOMAIN_DESTROY_FLAGS, flags, "destroy",
-                         "destroyed");
-    return act(tool, args, REMOTE_PROC_DOMAIN_DESTROY, "destroy", "destroyed");
+        return tool_act_flags(tool, args, REMOTE_PROC_DOMAIN_DESTROY_FLAGS, flags, "destroy",
+                              "destroyed");
+    return tool_act(tool, args, REMOTE_PROC_DOMAIN_DESTROY, "destroy", "destroyed");
 }
 
 /* --mode: a comma list of names to bits of virDomainShutdownFlagValues. */
@@ -93,9 +55,9 @@ static int cmd_shutdown(Tool *tool, const Args *args) {
     if (parse_mode(args_string(args, "mode"), &flags) < 0)
         return -EINVAL;
     if (flags)
-        return act_flags(tool, args, REMOTE_PROC_DOMAIN_SHUTDOWN_FLAGS, flags, "shutdown",
-                         "is being shutdown");
-    return act(tool, args, REMOTE_PROC_DOMAIN_SHUTDOWN, "shutdown", "is being shutdown");
+        return tool_act_flags(tool, args, REMOTE_PROC_DOMAIN_SHUTDOWN_FLAGS, flags, "shutdown",
+                              "is being shutdown");
+    return tool_act(tool, args, REMOTE_PROC_DOMAIN_SHUTDOWN, "shutdown", "is being shutdown");
 }
 
 static int cmd_reboot(Tool *tool, const Args *args) {
@@ -103,7 +65,8 @@ static int cmd_reboot(Tool *tool, const Args *args) {
 
     if (parse_mode(args_string(args, "mode"), &flags) < 0)
         return -EINVAL;
-    return act_flags(tool, args, REMOTE_PROC_DOMAIN_REBOOT, flags, "reboot", "is being rebooted");
+    return tool_act_flags(tool, args, REMOTE_PROC_DOMAIN_REBOOT, flags, "reboot",
+                          "is being rebooted");
 }
 
 static int cmd_autostart(Tool *tool, const Args *args) {
@@ -193,14 +156,6 @@ static int cmd_undefine(Tool *tool, const Args *args) {
 
 /* ---- from a file ---- */
 
-static int read_xml(const char *path, char **ret) {
-    int r = file_read(path, XML_FILE_MAX, ret, NULL);
-
-    if (r == -EFBIG)
-        return tool_fail(NULL, "File '%s' is larger than %u bytes", path, XML_FILE_MAX);
-    return r < 0 ? tool_fail(NULL, "Failed to open file '%s': %s", path, strerror(-r)) : 0;
-}
-
 static int cmd_define(Tool *tool, const Args *args) {
     const char *path = args_string(args, "file");
     CLEANUP_FREE char *xml = NULL;
@@ -208,7 +163,7 @@ static int cmd_define(Tool *tool, const Args *args) {
     remote_domain_ret ret = {0};
     int r;
 
-    if (read_xml(path, &xml) < 0)
+    if (tool_read_file(path, &xml) < 0)
         return -EIO;
     if (args_has(args, "validate")) {
         remote_domain_define_xml_flags_args call = {.xml = xml, .flags = DEFINE_VALIDATE};
@@ -235,7 +190,7 @@ static int cmd_create(Tool *tool, const Args *args) {
     remote_domain_create_xml_args call = {0};
     remote_domain_ret ret = {0};
 
-    if (read_xml(path, &xml) < 0)
+    if (tool_read_file(path, &xml) < 0)
         return -EIO;
     call.xml_desc = xml;
     call.flags = start_flags(args) | (args_has(args, "validate") ? START_VALIDATE : 0u);

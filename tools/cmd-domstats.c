@@ -98,7 +98,7 @@ static int cmd_domstats(Tool *tool, const Args *args) {
         return -EIO;
     if (CALL(tool, CONNECT_GET_ALL_DOMAIN_STATS, remote_connect_get_all_domain_stats_args, &call,
              remote_connect_get_all_domain_stats_ret, &ret, &error) < 0)
-        return tool_fail(NULL, "%s", error_message(error));
+        return tool_failed(error);
     if (tool->json)
         print_stats_json(&ret);
     else

@@ -50,7 +50,7 @@ static int register_events(Tool *tool, const char *name, remote_domain *dom,
             continue;
         known = true;
         if (register_event(tool, type, dom, registered, &error) < 0 && name)
-            return tool_fail(NULL, "%s", error_message(error));
+            return tool_failed(error);
     }
     return known ? 0 : tool_fail(NULL, "unknown event type %s", name);
 }

@@ -15,7 +15,7 @@ static int print_guest_vcpus(Tool *tool, remote_domain *dom) {
     if (CALL(tool, DOMAIN_GET_GUEST_VCPUS, remote_domain_flags_args, &call,
              remote_domain_get_guest_vcpus_ret, &ret, &error) < 0) {
         json_object_put(object);
-        return tool_fail(NULL, "%s", error_message(error));
+        return tool_failed(error);
     }
     for (u_int i = 0; i < ret.params.params_len; i++) {
         const remote_typed_param *param = &ret.params.params_val[i];
@@ -56,7 +56,7 @@ static int cmd_guestvcpus(Tool *tool, const Args *args) {
     call.dom = dom;
     if (CALL_VOID(tool, DOMAIN_SET_GUEST_VCPUS, remote_domain_set_guest_vcpus_args, &call, &error) <
         0)
-        return tool_fail(NULL, "%s", error_message(error));
+        return tool_failed(error);
     return 0;
 }
 

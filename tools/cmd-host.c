@@ -1,26 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The host and the hypervisor. */
+#include "report.h"
 #include "tables.h"
 #include "vireo.h"
 
-static int failed(const Error *error) {
-    return tool_fail(NULL, "%s", error_message(error));
-}
-
-static void print_one(Tool *tool, const char *key, const char *text, const char *end) {
-    json_object *object;
-
-    if (!tool->json) {
-        printf("%s%s", text, end);
-        return;
-    }
-    object = json_object_new_object();
-    json_object_object_add(object, key, json_object_new_string(text));
-    tool_print_json(object);
-}
-
 static int cmd_uri(Tool *tool, const Args *args) {
-    print_one(tool, "uri", rpc_client_uri(tool->client), "\n");
+    report_text(tool, "uri", rpc_client_uri(tool->client));
     return 0;
 }
 
@@ -30,7 +15,7 @@ static int cmd_hostname(Tool *tool, const Args *args) {
 
     if (CALL_NONE(tool, CONNECT_GET_HOSTNAME, remote_connect_get_hostname_ret, &ret, &error) < 0)
         return tool_fail(error, "failed to get hostname");
-    print_one(tool, "hostname", ret.hostname, "\n");
+    report_text(tool, "hostname", ret.hostname);
     xdr_free((xdrproc_t)xdr_remote_connect_get_hostname_ret, &ret);
     return 0;
 }
@@ -42,7 +27,7 @@ static int cmd_capabilities(Tool *tool, const Args *args) {
     if (CALL_NONE(tool, CONNECT_GET_CAPABILITIES, remote_connect_get_capabilities_ret, &ret,
                   &error) < 0)
         return tool_fail(error, "failed to get capabilities");
-    print_one(tool, "xml", ret.capabilities, "\n");
+    report_text(tool, "xml", ret.capabilities);
     xdr_free((xdrproc_t)xdr_remote_connect_get_capabilities_ret, &ret);
     return 0;
 }
@@ -75,7 +60,7 @@ static int cmd_domcapabilities(Tool *tool, const Args *args) {
 
     if (get_domcapabilities(tool, texts, &xml, &error) < 0)
         return tool_fail(error, "failed to get emulator capabilities");
-    print_one(tool, "xml", xml, "\n");
+    report_text(tool, "xml", xml);
     return 0;
 }
 
@@ -193,23 +178,6 @@ static int cmd_nodecpumap(Tool *tool, const Args *args) {
     return 0;
 }
 
-static int cmd_freecell(Tool *tool, const Args *args) {
-    remote_node_get_free_memory_ret ret = {0};
-    CLEANUP_ERROR Error *error = NULL;
-
-    if (CALL_NONE(tool, NODE_GET_FREE_MEMORY, remote_node_get_free_memory_ret, &ret, &error) < 0)
-        return failed(error);
-    if (tool->json) {
-        json_object *object = json_object_new_object();
-
-        json_object_object_add(object, "total_kib", json_object_new_uint64(ret.freeMem / 1024));
-        tool_print_json(object);
-    } else {
-        printf("%s: %llu KiB\n", "Total", (unsigned long long)ret.freeMem / 1024);
-    }
-    return 0;
-}
-
 /* ---- maxvcpus ---- */
 
 /* <vcpu max='N'/> in domain capabilities; 0 without it. */
@@ -232,7 +200,7 @@ static int cmd_maxvcpus(Tool *tool, const Args *args) {
         ret.max_vcpus = max_from_capabilities(xml);
     if (ret.max_vcpus <= 0 && CALL(tool, CONNECT_GET_MAX_VCPUS, remote_connect_get_max_vcpus_args,
                                    &call, remote_connect_get_max_vcpus_ret, &ret, &error) < 0)
-        return failed(error);
+        return tool_failed(error);
     if (tool->json) {
         json_object *object = json_object_new_object();
 
@@ -271,11 +239,6 @@ const Command commands_host[] = {
      .options = domcapabilities_options,
      .json = true,
      .run = cmd_domcapabilities},
-    {.name = "freecell",
-     .help = "free memory",
-     .description = "display available free memory of the host.",
-     .json = true,
-     .run = cmd_freecell},
     {.name = "hostname",
      .help = "print the hypervisor hostname",
      .json = true,

@@ -27,7 +27,7 @@ static int change_iothreads(Tool *tool, const Args *args, int procedure) {
     call.dom = dom;
     if (tool_call(tool, procedure, (xdrproc_t)xdr_remote_domain_iothread_args, &call, NULL, NULL,
                   &error) < 0)
-        return tool_fail(NULL, "%s", error_message(error));
+        return tool_failed(error);
     return 0;
 }
 
@@ -89,7 +89,7 @@ static int cmd_iothreadset(Tool *tool, const Args *args) {
     call.dom = dom;
     if (CALL_VOID(tool, DOMAIN_SET_IOTHREAD_PARAMS, remote_domain_set_iothread_params_args, &call,
                   &error) < 0)
-        return tool_fail(NULL, "%s", error_message(error));
+        return tool_failed(error);
     return 0;
 }
 
@@ -155,7 +155,7 @@ static int cmd_iothreadpin(Tool *tool, const Args *args) {
     call.cpumap.cpumap_val = map;
     call.cpumap.cpumap_len = (u_int)vcpu_map_len(n_cpus);
     if (CALL_VOID(tool, DOMAIN_PIN_IOTHREAD, remote_domain_pin_vcpu_flags_args, &call, &error) < 0)
-        return tool_fail(NULL, "%s", error_message(error));
+        return tool_failed(error);
     return 0;
 }
 

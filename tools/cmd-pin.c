@@ -14,7 +14,7 @@ static int print_vcpu_pins(Tool *tool, const remote_domain *dom, long long only,
     PinList list;
 
     if (n < 0)
-        return tool_fail(NULL, "%s", error_message(error));
+        return tool_failed(error);
     if (only >= n)
         return tool_fail(NULL, "vcpu %lld is out of range of %s cpu count %d", only,
                          (flags & AFFECT_CONFIG) ||
@@ -23,7 +23,7 @@ static int print_vcpu_pins(Tool *tool, const remote_domain *dom, long long only,
                              : "live",
                          n);
     if (vcpu_get_pins(tool, dom, n, n_cpus, flags, &pins, &error) < 0)
-        return tool_fail(NULL, "%s", error_message(error));
+        return tool_failed(error);
     pin_list_start(&list, tool, "VCPU", "vcpu", n_cpus);
     for (int id = 0; id < n; id++) {
         const uint8_t *map = vcpu_pin_of(&pins, (size_t)id, map_len);
@@ -64,7 +64,7 @@ static int pin_vcpu(Tool *tool, const Args *args, const remote_domain *dom, unsi
     else
         r = CALL_VOID(tool, DOMAIN_PIN_VCPU_FLAGS, remote_domain_pin_vcpu_flags_args, &call,
                       &error);
-    return r < 0 ? tool_fail(NULL, "%s", error_message(error)) : 0;
+    return r < 0 ? tool_failed(error) : 0;
 }
 
 static int cmd_vcpupin(Tool *tool, const Args *args) {
@@ -97,7 +97,7 @@ static int show_emulator_pin(Tool *tool, const remote_domain *dom, int n_cpus, u
 
     if (CALL(tool, DOMAIN_GET_EMULATOR_PIN_INFO, remote_domain_get_emulator_pin_info_args, &call,
              remote_domain_get_emulator_pin_info_ret, &ret, &error) < 0)
-        return tool_fail(NULL, "%s", error_message(error));
+        return tool_failed(error);
     map = (uint8_t *)ret.cpumaps.cpumaps_val;
     if (tool->json) {
         json_object *object = json_object_new_object();
@@ -141,7 +141,7 @@ static int cmd_emulatorpin(Tool *tool, const Args *args) {
         .cpumap = {.cpumap_val = map, .cpumap_len = (u_int)vcpu_map_len(n_cpus)},
         .flags = flags};
     if (CALL_VOID(tool, DOMAIN_PIN_EMULATOR, remote_domain_pin_emulator_args, &call, &error) < 0)
-        return tool_fail(NULL, "%s", error_message(error));
+        return tool_failed(error);
     return 0;
 }
 

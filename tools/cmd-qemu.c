@@ -102,7 +102,7 @@ static int cmd_monitor_command(Tool *tool, const Args *args) {
     if (rpc_client_call(tool->client, QEMU_PROGRAM, QEMU_PROC_DOMAIN_MONITOR_COMMAND,
                         (xdrproc_t)xdr_qemu_domain_monitor_command_args, &call,
                         (xdrproc_t)xdr_qemu_domain_monitor_command_ret, &ret, -1, &error) < 0)
-        return tool_fail(NULL, "%s", error_message(error));
+        return tool_failed(error);
     r = print_reply(tool, args, ret.result);
     xdr_free((xdrproc_t)xdr_qemu_domain_monitor_command_ret, &ret);
     return r;
@@ -184,7 +184,7 @@ static int cmd_monitor_event(Tool *tool, const Args *args) {
                         (xdrproc_t)xdr_qemu_connect_domain_monitor_event_register_args, &call,
                         (xdrproc_t)xdr_qemu_connect_domain_monitor_event_register_ret, &ret, -1,
                         &error) < 0)
-        return tool_fail(NULL, "%s", error_message(error));
+        return tool_failed(error);
     r = watch_events(&watch);
     done.callbackID = ret.callbackID;
     rpc_client_call(tool->client, QEMU_PROGRAM, QEMU_PROC_CONNECT_DOMAIN_MONITOR_EVENT_DEREGISTER,
@@ -231,7 +231,7 @@ static int cmd_agent_command(Tool *tool, const Args *args) {
     if (rpc_client_call(tool->client, QEMU_PROGRAM, QEMU_PROC_DOMAIN_AGENT_COMMAND,
                         (xdrproc_t)xdr_qemu_domain_agent_command_args, &call,
                         (xdrproc_t)xdr_qemu_domain_agent_command_ret, &ret, -1, &error) < 0)
-        return tool_fail(NULL, "%s", error_message(error));
+        return tool_failed(error);
     if (ret.result)
         print_agent_reply(*ret.result, args_has(args, "pretty"));
     xdr_free((xdrproc_t)xdr_qemu_domain_agent_command_ret, (char *)&ret);

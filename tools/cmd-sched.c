@@ -85,7 +85,7 @@ static int read_setting(const Sched *sched, const char *word, remote_typed_param
         if (strlen(known->field) != len || strncmp(known->field, word, len) != 0)
             continue;
         if (param_parse(known->field, known->value.type, equals + 1, ret, &error) < 0)
-            return tool_fail(NULL, "%s", error_message(error));
+            return tool_failed(error);
         return 0;
     }
     return tool_fail(NULL, "invalid scheduler option: %.*s", (int)len, word);
@@ -134,7 +134,7 @@ static int cmd_schedinfo(Tool *tool, const Args *args) {
         return -EIO;
     sched.plain = sched.flags == 0 && !args_has(args, "current");
     if (get_type(tool, &sched, &error) < 0)
-        return tool_fail(NULL, "%s", error_message(error));
+        return tool_failed(error);
     if (!tool->json)
         printf("%-15s: %s\n", "Scheduler", sched.type);
     if (args->n_rest == 0 && sched.flags == AFFECT_LIVE_AND_CONFIG)
@@ -149,7 +149,7 @@ static int cmd_schedinfo(Tool *tool, const Args *args) {
             r = get_values(tool, &sched, &error);
     }
     if (r < 0)
-        return tool_fail(NULL, "%s", error_message(error));
+        return tool_failed(error);
     print_sched(tool, &sched);
     return 0;
 }
@@ -238,7 +238,7 @@ static int cmd_numatune(Tool *tool, const Args *args) {
         return show_numa(tool, &dom, call.flags);
     if (nodes && param_parse("numa_nodeset", PARAM_STRING, nodes, &params[call.params.params_len++],
                              &error) < 0)
-        return tool_fail(NULL, "%s", error_message(error));
+        return tool_failed(error);
     if (mode && read_mode(mode, &params[call.params.params_len++]) < 0)
         return -EINVAL;
     call.dom = dom;

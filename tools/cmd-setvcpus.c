@@ -39,7 +39,7 @@ static int print_plan(Tool *tool, vireo_change_vcpus_args *call) {
 
     if (VIREO_CALL(tool, PLAN_VCPUS, vireo_change_vcpus_args, call, vireo_plan_vcpus_ret, &ret,
                    &error) < 0)
-        return tool_fail(NULL, "%s", error_message(error));
+        return tool_failed(error);
     fputs(ret.plan, stdout);
     xdr_free((xdrproc_t)xdr_vireo_plan_vcpus_ret, (char *)&ret);
     return 0;
@@ -65,9 +65,7 @@ static int change_own(Tool *tool, const Args *args, vireo_change_vcpus_args *cal
         return print_plan(tool, call);
     if (VIREO_CALL(tool, CHANGE_VCPUS, vireo_change_vcpus_args, call, vireo_change_vcpus_ret, &ret,
                    &error) < 0)
-        return !is_own(args) && error->code == ERROR_RPC
-                   ? -EOPNOTSUPP
-                   : tool_fail(NULL, "%s", error_message(error));
+        return !is_own(args) && error->code == ERROR_RPC ? -EOPNOTSUPP : tool_failed(error);
     if (call->async == 2)
         return ret.operation ? operation_follow(tool, ret.operation, args_has(args, "wait")) : 0;
     if (call->async && ret.operation)
@@ -108,7 +106,7 @@ static int cmd_setvcpus(Tool *tool, const Args *args) {
         r = CALL_VOID(tool, DOMAIN_SET_VCPUS_FLAGS, remote_domain_set_vcpus_flags_args, &call,
                       &error);
     /* virsh prints nothing but the server's sentence here. */
-    return r < 0 ? tool_fail(NULL, "%s", error_message(error)) : 0;
+    return r < 0 ? tool_failed(error) : 0;
 }
 
 static int cmd_setvcpu(Tool *tool, const Args *args) {
@@ -137,7 +135,7 @@ static int cmd_setvcpu(Tool *tool, const Args *args) {
                                          .state = args_has(args, "enable"),
                                          .flags = flags};
     if (CALL_VOID(tool, DOMAIN_SET_VCPU, remote_domain_set_vcpu_args, &call, &error) < 0)
-        return tool_fail(NULL, "%s", error_message(error));
+        return tool_failed(error);
     return 0;
 }
 

@@ -78,7 +78,7 @@ static int cmd_vcpucount(Tool *tool, const Args *args) {
         return all_counts(tool, &dom);
     count = vcpu_get_count(tool, &dom, flags, &error);
     if (count < 0)
-        return tool_fail(NULL, "%s", error_message(error));
+        return tool_failed(error);
     if (tool->json) {
         json_object *object = json_object_new_object();
 

@@ -128,7 +128,7 @@ static int print_inactive(Tool *tool, const remote_domain *dom, int n_cpus, bool
     current = max < 0 ? max : vcpu_get_count(tool, dom, AFFECT_CONFIG, &error);
     if (current < 0 || max > VCPUS_MAX || xml_desc_get(tool, dom, XML_INACTIVE, &xml, &error) < 0 ||
         vcpu_get_pins(tool, dom, max, n_cpus, AFFECT_CONFIG, &pins, &error) < 0)
-        return tool_fail(NULL, "%s", error_message(error));
+        return tool_failed(error);
     vcpus = calloc((size_t)max + 1, sizeof(*vcpus));
     enabled = calloc((size_t)max + 1, sizeof(*enabled));
     if (!vcpus || !enabled)
@@ -246,7 +246,7 @@ static int cmd_vcpuinfo(Tool *tool, const Args *args) {
     plain.dom = dom;
     if (CALL(tool, DOMAIN_GET_INFO, remote_domain_args, &plain, remote_domain_get_info_ret, &info,
              &error) < 0)
-        return tool_fail(NULL, "%s", error_message(error));
+        return tool_failed(error);
     call = (remote_domain_get_vcpus_args){
         .dom = dom, .maxinfo = info.nrVirtCpu, .maplen = (n_cpus + 7) / 8};
     r = CALL(tool, DOMAIN_GET_VCPUS, remote_domain_get_vcpus_args, &call,
@@ -254,7 +254,7 @@ static int cmd_vcpuinfo(Tool *tool, const Args *args) {
     if (r < 0 && info.state == 5)
         return print_inactive(tool, &dom, n_cpus, pretty);
     if (r < 0)
-        return tool_fail(NULL, "%s", error_message(error));
+        return tool_failed(error);
     r = print_active(tool, &dom, &ret, n_cpus, pretty);
     xdr_free((xdrproc_t)xdr_remote_domain_get_vcpus_ret, &ret);
     return r;

@@ -3,13 +3,33 @@
 #include <ctype.h>
 #include <systemd/sd-id128.h>
 
+#include "param.h"
 #include "util/bitmap.h"
+#include "util/file.h"
 #include "vireo.h"
 
 int tool_call(Tool *tool, int procedure, xdrproc_t args_xdr, void *args, xdrproc_t ret_xdr,
               void *ret, Error **reterr) {
     return rpc_client_call(tool->client, REMOTE_PROGRAM, procedure, args_xdr, args, ret_xdr, ret,
                            -1, reterr);
+}
+
+int params_get(Tool *tool, int procedure, xdrproc_t args_xdr, void *args, int *n_params,
+               ParamList *ret, Error **reterr) {
+    int r;
+
+    *n_params = 0;
+    r = tool_call(tool, procedure, args_xdr, args,
+                  (xdrproc_t)xdr_remote_domain_get_block_io_tune_ret, ret, reterr);
+    if (r < 0)
+        return r;
+    *n_params = ret->nparams;
+    params_done(ret);
+    *ret = (ParamList){0};
+    return *n_params == 0
+               ? 0
+               : tool_call(tool, procedure, args_xdr, args,
+                           (xdrproc_t)xdr_remote_domain_get_block_io_tune_ret, ret, reterr);
 }
 
 /* ---- domains ---- */
@@ -77,6 +97,44 @@ int tool_lookup_text(Tool *tool, const char *text, unsigned ways, remote_domain 
                          "failed to get domain '%s'", text);
     }
     return 0;
+}
+
+static int act(Tool *tool, const Args *args, int procedure, xdrproc_t xdr, unsigned flags,
+               const char *verb, const char *done) {
+    CLEANUP_DOMAIN remote_domain dom = {0};
+    CLEANUP_ERROR Error *error = NULL;
+    remote_domain_flags_args call = {.flags = flags}; /* begins as remote_domain_args */
+
+    if (tool_domain(tool, args, &dom) < 0)
+        return -EIO;
+    call.dom = dom;
+    if (tool_call(tool, procedure, xdr, &call, NULL, NULL, &error) < 0)
+        return verb ? tool_fail(error, "Failed to %s domain '%s'", verb, dom.name)
+                    : tool_failed(error);
+    if (done)
+        tool_say(tool, "Domain '%s' %s\n", dom.name, done);
+    return 0;
+}
+
+int tool_act(Tool *tool, const Args *args, int procedure, const char *verb, const char *done) {
+    return act(tool, args, procedure, (xdrproc_t)xdr_remote_domain_args, 0, verb, done);
+}
+
+int tool_act_flags(Tool *tool, const Args *args, int procedure, unsigned flags, const char *verb,
+                   const char *done) {
+    return act(tool, args, procedure, (xdrproc_t)xdr_remote_domain_flags_args, flags, verb, done);
+}
+
+/* ---- files ---- */
+
+#define FILE_MAX (4u << 20)
+
+int tool_read_file(const char *path, char **ret) {
+    int r = file_read(path, FILE_MAX, ret, NULL);
+
+    if (r == -EFBIG)
+        return tool_fail(NULL, "File '%s' is larger than %u bytes", path, FILE_MAX);
+    return r < 0 ? tool_fail(NULL, "Failed to open file '%s': %s", path, strerror(-r)) : 0;
 }
 
 /* ---- formatting ---- */

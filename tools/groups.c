@@ -10,16 +10,20 @@
     }
 
 const CommandGroup command_groups[] = {
-    {"Domain Management", "domain", TABLES(commands_domain)},
+    {"Domain Management", "domain",
+     TABLES(commands_domain, commands_device, commands_disk, commands_metadata, commands_machine,
+            commands_save, commands_job, commands_native)},
     {"Virtual CPUs", "vcpu", TABLES(commands_setvcpus, commands_vcpucount, commands_vcpuinfo)},
     {"Tuning", "tune",
-     TABLES(commands_pin, commands_iothread, commands_sched, commands_cpu_stats,
-            commands_reconcile)},
+     TABLES(commands_pin, commands_iothread, commands_sched, commands_memory, commands_blkio,
+            commands_cpu_stats, commands_reconcile)},
     {"Domain Monitoring", "monitor",
-     TABLES(commands_list, commands_dominfo, commands_domstats, commands_dumpxml)},
-    {"QEMU Monitor and Events", "events", TABLES(commands_event, commands_qemu)},
+     TABLES(commands_list, commands_dominfo, commands_domstats, commands_dumpxml, commands_block,
+            commands_nic)},
+    {"Events", "events", TABLES(commands_event)},
+    {"QEMU Monitor", "qemu", TABLES(commands_qemu)},
     {"Operations", "ops", TABLES(commands_ops, commands_trace)},
-    {"Guest Agent", "guest", TABLES(commands_guest)},
-    {"Host and Hypervisor", "host", TABLES(commands_host)},
+    {"Guest Agent", "guest", TABLES(commands_guest, commands_agent)},
+    {"Host and Hypervisor", "host", TABLES(commands_host, commands_node, commands_cpu)},
     {"Vireo itself", "vireo", TABLES(commands_vireo)},
     {0}};

@@ -35,6 +35,10 @@ int tool_fail(const Error *error, const char *format, ...) {
     return -EIO;
 }
 
+int tool_failed(const Error *error) {
+    return tool_fail(NULL, "%s", error ? error_message(error) : "unknown error");
+}
+
 void tool_say(const Tool *tool, const char *format, ...) {
     va_list ap;
 

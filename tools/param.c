@@ -123,3 +123,31 @@ int param_parse(const char *field, int kind, const char *text, remote_typed_para
     return error_report(reterr, FROM_NONE, ERROR_INVALID_ARG,
                         "Invalid value for field '%s': expected %s", field, expected);
 }
+
+/* ---- lists ---- */
+
+void params_print(const Tool *tool, const remote_typed_param *params, size_t n, int width,
+                  char *(*special)(const remote_typed_param *param)) {
+    json_object *object = tool->json ? json_object_new_object() : NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        CLEANUP_FREE char *own = special ? special(&params[i]) : NULL;
+        CLEANUP_FREE char *text = own ? NULL : param_format(&params[i]);
+
+        if (object)
+            json_object_object_add(object, params[i].field,
+                                   own ? json_object_new_string(own) : param_json(&params[i]));
+        else
+            printf("%-*s: %s\n", width, params[i].field, own ? own : text);
+    }
+    if (object)
+        tool_print_json(object);
+}
+
+const remote_typed_param *params_find(const remote_typed_param *params, size_t n,
+                                      const char *name) {
+    for (size_t i = 0; i < n; i++)
+        if (streq(params[i].field, name))
+            return &params[i];
+    return NULL;
+}

@@ -28,7 +28,7 @@ int vcpu_host_cpus(Tool *tool) {
 
     if (CALL(tool, NODE_GET_CPU_MAP, remote_node_get_cpu_map_args, &call,
              remote_node_get_cpu_map_ret, &ret, &error) < 0)
-        return tool_fail(NULL, "%s", error_message(error));
+        return tool_failed(error);
     n = ret.ret;
     xdr_free((xdrproc_t)xdr_remote_node_get_cpu_map_ret, &ret);
     return n > 0 && n <= VCPUS_MAX ? n : tool_fail(NULL, "the server reports %d CPUs", n);

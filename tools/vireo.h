@@ -63,6 +63,8 @@ int shell_run(Tool *tool);
 /* output.c. tool_fail prints "error: <formatted>" and, with an error, "error: <its message>";
  * always returns -EIO. */
 int tool_fail(const Error *error, const char *format, ...) PRINTF_LIKE(2, 3);
+/* Only the error's own message, as where virsh says nothing of its own. Returns -EIO. */
+int tool_failed(const Error *error);
 /* A message for people: nothing under --quiet or --json. */
 void tool_say(const Tool *tool, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Prints and frees. */
@@ -129,6 +131,16 @@ const char *format_state(int state);
 char *format_cpumap(const uint8_t *map, size_t map_len, size_t n);
 char *format_cpulist(const uint8_t *map, size_t map_len, size_t n);
 json_object *json_cpulist(const uint8_t *map, size_t map_len, size_t n);
+
+/* A call that takes just the domain of --domain (and flags); `verb` is for "Failed to <verb>
+ * domain", NULL: only what the server says; `done` is what to say after "Domain '...' ", NULL:
+ * nothing. */
+int tool_act(Tool *tool, const Args *args, int procedure, const char *verb, const char *done);
+int tool_act_flags(Tool *tool, const Args *args, int procedure, unsigned flags, const char *verb,
+                   const char *done);
+
+/* The file's text, in fresh memory; says what is wrong. */
+int tool_read_file(const char *path, char **ret);
 
 /* Refuses two flags together. */
 int tool_exclusive(const Args *args, const char *a, const char *b);

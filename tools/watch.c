@@ -65,7 +65,7 @@ int watch_events(Watch *watch) {
     int r = wait_interruptibly(watch, &error);
 
     if (r < 0)
-        return tool_fail(NULL, "%s", error_message(error));
+        return tool_failed(error);
     if (watch->tool->json)
         return watch->seen ? 0 : -ENOENT;
     if (r == 1)
@@ -82,7 +82,7 @@ int watch_follow(Watch *watch) {
 
     watch->loop = true;
     r = wait_interruptibly(watch, &error);
-    return r < 0 ? tool_fail(NULL, "%s", error_message(error)) : 0;
+    return r < 0 ? tool_failed(error) : 0;
 }
 
 void watch_format_now(char ret[64]) {
