@@ -309,7 +309,10 @@ char *args_join_rest(const Args *args) {
     for (size_t i = 0; i < args->n_rest; i++)
         len += strlen(args->rest[i]) + 1;
     text = at = malloc(len);
-    for (size_t i = 0; text && i < args->n_rest; i++)
-        at += sprintf(at, "%s%s", i ? " " : "", args->rest[i]);
+    for (size_t i = 0; text && i < args->n_rest; i++) {
+        if (i)
+            *at++ = ' ';
+        at = stpcpy(at, args->rest[i]);
+    }
     return text;
 }

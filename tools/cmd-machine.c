@@ -108,6 +108,13 @@ static char *display_part(const XmlView *view, const char *type, const char *par
     return xml_view_string(view, NULL, path);
 }
 
+/* A port; 0 when there is none. */
+static int number_of(const char *text) {
+    long number = text ? strtol(text, NULL, 10) : 0;
+
+    return number > 0 && number <= UINT16_MAX ? (int)number : 0;
+}
+
 /* The part "host:port" of a display's URI. A wildcard address means this host. */
 static char *display_address(const char *listen, const char *type, int port) {
     bool local = !listen || streq(listen, "0.0.0.0") || streq(listen, "::");
@@ -127,7 +134,7 @@ static char *display_uri(const XmlView *view, const char *type) {
     CLEANUP_FREE char *listen = display_part(view, type, "@listen");
     CLEANUP_FREE char *password = display_part(view, type, "@passwd");
     CLEANUP_FREE char *address = NULL, *login = NULL, *query = NULL;
-    int number = port ? atoi(port) : 0, tls_number = tls ? atoi(tls) : 0;
+    int number = number_of(port), tls_number = number_of(tls);
     bool spice = streq(type, "spice");
 
     if (number <= 0 && tls_number <= 0 && !socket)
@@ -198,7 +205,7 @@ static int cmd_vncdisplay(Tool *tool, const Args *args) {
     if (!listen)
         listen = display_part(&view, "vnc", "listen/@address");
     text = text_format("%s:%d", listen && !streq(listen, "0.0.0.0") ? listen : "",
-                       atoi(port) - 5900);
+                       number_of(port) - 5900);
     report_text(tool, "display", text);
     return 0;
 }

@@ -164,7 +164,7 @@ static int get_cells(Tool *tool, XmlView *view, int **ret) {
     for (int i = 0; i < n; i++) {
         CLEANUP_FREE char *id = xml_view_string(view, cells->nodesetval->nodeTab[i], "./@id");
 
-        (*ret)[i] = id ? atoi(id) : i;
+        (*ret)[i] = id ? (int)strtol(id, NULL, 10) : i;
     }
     return n;
 }

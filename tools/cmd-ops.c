@@ -11,7 +11,7 @@ static void format_time(uint64_t usec, char ret[32]) {
     struct tm tm;
 
     if (usec == 0 || !localtime_r(&seconds, &tm) || !strftime(ret, 32, "%Y-%m-%d %H:%M:%S", &tm))
-        strcpy(ret, "-");
+        snprintf(ret, 32, "-");
 }
 
 static json_object *operation_json(const vireo_operation *operation) {

@@ -12,7 +12,7 @@
 const CommandGroup command_groups[] = {
     {"Domain Management", "domain",
      TABLES(commands_domain, commands_device, commands_disk, commands_metadata, commands_machine,
-            commands_save, commands_job, commands_native)},
+            commands_save, commands_job, commands_native, commands_migrate)},
     {"Virtual CPUs", "vcpu", TABLES(commands_setvcpus, commands_vcpucount, commands_vcpuinfo)},
     {"Tuning", "tune",
      TABLES(commands_pin, commands_iothread, commands_sched, commands_memory, commands_blkio,
@@ -25,5 +25,10 @@ const CommandGroup command_groups[] = {
     {"Operations", "ops", TABLES(commands_ops, commands_trace)},
     {"Guest Agent", "guest", TABLES(commands_guest, commands_agent)},
     {"Host and Hypervisor", "host", TABLES(commands_host, commands_node, commands_cpu)},
+    {"Storage Pool", "pool", TABLES(commands_pool)},
+    {"Storage Volume", "volume", TABLES(commands_volume)},
+    {"Networking", "network", TABLES(commands_network)},
+    {"Node Device", "nodedev", TABLES(commands_nodedev)},
+    {"Interface", "interface", TABLES(commands_iface)},
     {"Vireo itself", "vireo", TABLES(commands_vireo)},
     {0}};
