@@ -6,6 +6,5 @@
 
 #include "util/bitmap.h"
 
-void own(char **text, bool *ok);
 void own_map(Bitmap **map, bool *ok);
 void own_array(void *array, size_t item, size_t *n, bool *ok);

@@ -7,6 +7,7 @@
 typedef struct DomainFormatParams {
     int id; /* > 0: written as <domain id=>, with aliases and tty paths; else inactive form */
     unsigned indent; /* spaces before the outermost element */
+    bool secrets;    /* passwords, too: for our own files and callers who may ask */
     const Bitmap
         *pending; /* vCPUs that the guest was asked to release: pending='removal'; may be NULL */
 } DomainFormatParams;

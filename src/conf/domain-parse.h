@@ -13,6 +13,7 @@ typedef void (*DomainParseWarning)(const char *path, int line, void *userdata);
 typedef struct DomainParseParams {
     const char *default_arch;   /* host arch for an <os> without arch; not NULL */
     DomainParseWarning warning; /* may be NULL */
+    DomainParseWarning kept;    /* known, kept, not acted on yet; may be NULL */
     void *userdata;
     bool live; /* of something that runs: what is so is not held to the rules of domain_validate */
 } DomainParseParams;

@@ -95,8 +95,8 @@ int iothread_check_pool(const IothreadDef *iothread, Error **reterr);
 
 void cputune_done(CpuTuneDef *tune);
 void iothreads_done(IothreadDef *iothreads, size_t n);
-void numatune_done(
-    NumaTuneDef *tune); /* Forgets the vCPUs from `max` on, and what was for nobody else. */
+void numatune_done(NumaTuneDef *tune);
+/* Forgets the vCPUs from `max` on, and what was for nobody else. */
 void cputune_clip(CpuTuneDef *tune, unsigned max);
 /* Replace borrowed pointers of a shallow copy by own ones; *ok turns false when out of memory, and
  * what was not copied is NULL then. */

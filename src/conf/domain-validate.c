@@ -2,10 +2,7 @@
 /* Rules that need the whole definition. */
 #include "conf/domain-validate.h"
 
-static int check_vcpus(const DomainDef *def, Error **reterr) {
-    bool ordered = false, unordered = false, seen_hotpluggable = false;
-    unsigned last_order = 0;
-
+static int check_first_vcpu(const DomainDef *def, Error **reterr) {
     if (!def->vcpus[0].online)
         return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
                             "vcpu 0 can't be offline");
@@ -16,14 +13,26 @@ static int check_vcpus(const DomainDef *def, Error **reterr) {
         return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
                             "vcpu0 must be enabled first: its order is '%u', not '1'",
                             def->vcpus[0].order);
+    return 0;
+}
+
+static int check_vcpus(const DomainDef *def, Error **reterr) {
+    bool ordered = false, unordered = false, seen_hotpluggable = false;
+    unsigned last_order = 0;
+    int offline = -1, r = check_first_vcpu(def, reterr);
+
+    if (r < 0)
+        return r;
     for (unsigned id = 0; id < def->n_vcpus_max; id++) {
         const VcpuDef *vcpu = &def->vcpus[id];
 
         if (!vcpu->online && vcpu->hotpluggable == TRISTATE_NO)
             return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
                                 "vcpu '%u' is both offline and not hotpluggable", id);
-        if (!vcpu->online)
+        if (!vcpu->online) {
+            offline = offline < 0 ? (int)id : offline;
             continue;
+        }
         ordered |= vcpu->order != 0;
         unordered |= vcpu->order == 0;
         if (vcpu->order > def->n_vcpus_max)
@@ -40,6 +49,11 @@ static int check_vcpus(const DomainDef *def, Error **reterr) {
                                 "hotpluggable vcpus: vcpu "
                                 "'%u' follows a hotpluggable one",
                                 id);
+        if (offline >= 0) /* QEMU starts with the first ones */
+            return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
+                                "vcpu '%u' is online and not hotpluggable, but follows vcpu '%d', "
+                                "which is offline: give it hotpluggable='yes', or enable the other",
+                                id, offline);
         if (vcpu->order && vcpu->order < last_order)
             return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
                                 "online non-hotpluggable vcpus must be ordered in ascending order: "

@@ -110,9 +110,9 @@ static void add_resources(AuditRecords *records, const Domain *domain, const Aud
     const char *partition = limits_partition(domain->run->limits);
 
     for (size_t i = 0; i < def->n_disks; i++)
-        if (def->disks[i].source)
+        if (def->disks[i].source.path)
             add(records, AUDIT_TYPE_RESOURCE,
-                audit_device_text(vm, "disk", "start", NULL, def->disks[i].source), true);
+                audit_device_text(vm, "disk", "start", NULL, def->disks[i].source.path), true);
     for (size_t i = 0; i < def->n_interfaces; i++)
         add(records, AUDIT_TYPE_RESOURCE,
             audit_device_text(vm, "net", "start", NULL, def->interfaces[i].mac), true);

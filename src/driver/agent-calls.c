@@ -63,7 +63,8 @@ int driver_agent_open(Domain *domain, Error **reterr) {
     agent_set_connected(domain->run->agent, false);
     r = monitor_run(domain->run->monitor, "query-chardev", NULL, deadline_in(QUERY_USEC), &list,
                     reterr);
-    if (r >= 0 && domain->run->agent && channel->alias && frontend_open(list, channel->alias))
+    if (r >= 0 && domain->run->agent && channel->info.alias &&
+        frontend_open(list, channel->info.alias))
         set_connected(domain, true, AGENT_REASON_DOMAIN_STARTED);
     json_object_put(list);
     return r < 0 ? r : 0;
@@ -75,7 +76,7 @@ void driver_agent_event(Domain *domain, json_object *data) {
 
     if (!domain->run->agent || !channel || !json_object_object_get_ex(data, "id", &id) ||
         !json_object_object_get_ex(data, "open", &open) ||
-        !streq_ptr(json_object_get_string(id), channel->alias))
+        !streq_ptr(json_object_get_string(id), channel->info.alias))
         return;
     set_connected(domain, json_object_get_boolean(open), AGENT_REASON_CHANNEL);
 }

@@ -202,7 +202,7 @@ int driver_save_config(Domain *domain, const DomainDef *def, Error **reterr) {
     CLEANUP_FREE char *path = driver_config_path(domain->driver, def->name), *xml = NULL;
     int r;
 
-    if (!path || domain_format(def, &(DomainFormatParams){0}, &xml) < 0)
+    if (!path || domain_format(def, &(DomainFormatParams){.secrets = true}, &xml) < 0)
         return error_no_memory(reterr);
     r = file_write_atomic_worker(path, xml, strlen(xml), 0600);
     return r < 0 ? error_system(reterr, FROM_QEMU, r, "cannot write '%s'", path) : 0;

@@ -268,8 +268,8 @@ static void read_ptys(Domain *domain) {
         for (size_t k = 0; domain->run && k < domain->run->live->n_chardevs; k++) {
             ChardevDef *chardev = &domain->run->live->chardevs[k];
 
-            if (chardev->source.type == CHARDEV_PTY && chardev->alias &&
-                streq(chardev->alias, name + 4)) {
+            if (chardev->source.type == CHARDEV_PTY && chardev->info.alias &&
+                streq(chardev->info.alias, name + 4)) {
                 free(chardev->source.path);
                 chardev->source.path = strdup(value + 4);
             }
@@ -282,16 +282,19 @@ static int check_files(const DomainDef *def, Error **reterr) {
     const struct {
         const char *what, *path;
     } files[] = {{"kernel", def->os.kernel}, {"initrd", def->os.initrd}};
+    int r = domain_def_check_start(def, reterr);
 
+    if (r < 0)
+        return r;
     for (size_t i = 0; i < ARRAY_SIZE(files); i++)
         if (files[i].path && access(files[i].path, R_OK) < 0)
             return error_system(reterr, FROM_QEMU, errno, "cannot read the %s '%s' of domain '%s'",
                                 files[i].what, files[i].path, def->name);
     for (size_t i = 0; i < def->n_disks; i++)
-        if (def->disks[i].source && access(def->disks[i].source, R_OK) < 0)
+        if (def->disks[i].source.path && access(def->disks[i].source.path, R_OK) < 0)
             return error_system(reterr, FROM_QEMU, errno,
-                                "cannot read the disk '%s' of domain '%s'", def->disks[i].source,
-                                def->name);
+                                "cannot read the disk '%s' of domain '%s'",
+                                def->disks[i].source.path, def->name);
     return 0;
 }
 

@@ -83,7 +83,9 @@ int driver_save_status(Domain *domain, Error **reterr) {
     pending = unplug_pending(&domain->run->vcpus);
     r = domain_format(
         domain->run->live,
-        &(DomainFormatParams){.id = domain_id(domain), .indent = 2, .pending = pending}, &xml);
+        &(DomainFormatParams){
+            .id = domain_id(domain), .indent = 2, .secrets = true, .pending = pending},
+        &xml);
     if (!path || !pending || r < 0)
         return error_no_memory(reterr);
     text = status_text(domain, xml);

@@ -33,18 +33,18 @@ static int set_alias(char **alias, const char *prefix, unsigned n) {
 }
 
 static int assign_chardevs(DomainDef *def, const char *channel_dir) {
-    unsigned counts[3] = {0};
-    static const char *const prefixes[] = {"serial", "console", "channel"};
+    unsigned counts[4] = {0};
+    static const char *const prefixes[] = {"serial", "console", "channel", "parallel"};
 
     for (size_t i = 0; i < def->n_chardevs; i++) {
         ChardevDef *chardev = &def->chardevs[i];
 
-        if (set_alias(&chardev->alias,
+        if (set_alias(&chardev->info.alias,
                       chardev->is_serial_alias ? "serial" : prefixes[chardev->kind],
                       counts[chardev->kind]++) < 0)
             return -ENOMEM;
         if (chardev->source.type == CHARDEV_UNIX && !chardev->source.path) {
-            chardev->source.path = strf("%s/%s.%s", channel_dir, def->name, chardev->alias);
+            chardev->source.path = strf("%s/%s.%s", channel_dir, def->name, chardev->info.alias);
             chardev->source.listen = true;
             if (!chardev->source.path)
                 return -ENOMEM;
@@ -58,17 +58,19 @@ int qemu_assign_aliases(DomainDef *def, const char *channel_dir) {
 
     qemu_fill_iommu(def);
     for (size_t i = 0; r >= 0 && i < def->n_disks; i++) {
-        static const char *const prefixes[] = {[DISK_BUS_VIRTIO] = "virtio-disk",
-                                               [DISK_BUS_IDE] = "ide-disk",
-                                               [DISK_BUS_SATA] = "sata-disk",
-                                               [DISK_BUS_SCSI] = "scsi-disk"};
+        static const char *const prefixes[DISK_BUS_MAX_] = {[DISK_BUS_VIRTIO] = "virtio-disk",
+                                                            [DISK_BUS_IDE] = "ide-disk",
+                                                            [DISK_BUS_SATA] = "sata-disk",
+                                                            [DISK_BUS_SCSI] = "scsi-disk"};
 
-        r = set_alias(&def->disks[i].alias, prefixes[def->disks[i].bus], i);
+        const char *prefix = prefixes[def->disks[i].bus];
+
+        r = set_alias(&def->disks[i].info.alias, prefix ? prefix : "disk", i);
     }
     for (size_t i = 0; r >= 0 && i < def->n_interfaces; i++)
-        r = set_alias(&def->interfaces[i].alias, "net", i);
+        r = set_alias(&def->interfaces[i].info.alias, "net", i);
     for (size_t i = 0; r >= 0 && i < def->n_rngs; i++)
-        r = set_alias(&def->rngs[i].alias, "rng", i);
+        r = set_alias(&def->rngs[i].info.alias, "rng", i);
     return r;
 }
 
@@ -84,19 +86,18 @@ static void add_source(ArgvBuilder *builder, const ChardevDef *chardev) {
     }
     switch (source->type) {
     case CHARDEV_PTY:
-        argv_add_option(builder, "-chardev", "pty,id=char%s", chardev->alias);
+        argv_add_option(builder, "-chardev", "pty,id=char%s", chardev->info.alias);
         break;
     case CHARDEV_FILE:
-        argv_add_option(builder, "-chardev", "file,id=char%s,path=%s,append=%s", chardev->alias,
-                        path, source->append ? "on" : "off");
+        argv_add_option(builder, "-chardev", "file,id=char%s,path=%s,append=%s",
+                        chardev->info.alias, path, source->append == TRISTATE_YES ? "on" : "off");
         break;
     case CHARDEV_UNIX:
-        argv_add_option(builder, "-chardev", "socket,id=char%s,path=%s%s", chardev->alias, path,
-                        source->listen ? ",server=on,wait=off" : "");
+        argv_add_option(builder, "-chardev", "socket,id=char%s,path=%s%s", chardev->info.alias,
+                        path, source->listen ? ",server=on,wait=off" : "");
         break;
-    case CHARDEV_NULL:
-    case CHARDEV_TYPE_MAX_:
-        argv_add_option(builder, "-chardev", "null,id=char%s", chardev->alias);
+    default: /* the others are refused before */
+        argv_add_option(builder, "-chardev", "null,id=char%s", chardev->info.alias);
         break;
     }
 }
@@ -105,10 +106,10 @@ static void add_serial(ArgvBuilder *builder, const DomainDef *def, const Chardev
     char name[64];
 
     add_source(builder, chardev);
-    snprintf(name, sizeof(name), "char%s", chardev->alias);
+    snprintf(name, sizeof(name), "char%s", chardev->info.alias);
     if (streq(def->os.arch, "x86_64") || streq(def->os.arch, "i686") ||
         streq(def->os.arch, "i386")) {
-        json_object *object = device("isa-serial", chardev->alias);
+        json_object *object = device("isa-serial", chardev->info.alias);
 
         if (object) {
             put(object, "chardev", name);
@@ -121,11 +122,11 @@ static void add_serial(ArgvBuilder *builder, const DomainDef *def, const Chardev
 }
 
 static void add_virtio_port(ArgvBuilder *builder, const ChardevDef *chardev, const char *driver) {
-    json_object *object = device(driver, chardev->alias);
+    json_object *object = device(driver, chardev->info.alias);
     char name[64];
 
     add_source(builder, chardev);
-    snprintf(name, sizeof(name), "char%s", chardev->alias);
+    snprintf(name, sizeof(name), "char%s", chardev->info.alias);
     if (object) {
         put(object, "bus", "virtio-serial0.0");
         put(object, "chardev", name);
@@ -188,18 +189,18 @@ static void add_blockdev(ArgvBuilder *builder, const DiskDef *disk) {
         json_object_put(format);
         return;
     }
-    snprintf(node, sizeof(node), "drive-%s", disk->alias);
-    snprintf(storage, sizeof(storage), "file-%s", disk->alias);
-    put(file, "driver", disk->type == DISK_BLOCK ? "host_device" : "file");
+    snprintf(node, sizeof(node), "drive-%s", disk->info.alias);
+    snprintf(storage, sizeof(storage), "file-%s", disk->info.alias);
+    put(file, "driver", disk->source.type == DISK_BLOCK ? "host_device" : "file");
     put(file, "node-name", storage);
-    put(file, "filename", disk->source);
+    put(file, "filename", disk->source.path);
     if (disk->io)
         put(file, "aio", disk->io);
     if (disk->discard)
         put(file, "discard", disk->discard);
     json_object_object_add(file, "read-only", json_object_new_boolean(disk->readonly));
     add_cache(file, disk);
-    put(format, "driver", disk->format == DISK_FORMAT_QCOW2 ? "qcow2" : "raw");
+    put(format, "driver", disk->source.format == DISK_FORMAT_QCOW2 ? "qcow2" : "raw");
     put(format, "node-name", node);
     put(format, "file", storage);
     if (disk->discard)
@@ -219,22 +220,21 @@ static const char *disk_driver(const DomainDef *def, const DiskDef *disk) {
         return cdrom ? "ide-cd" : "ide-hd";
     case DISK_BUS_SCSI:
         return cdrom ? "scsi-cd" : "scsi-hd";
-    case DISK_BUS_VIRTIO:
-    case DISK_BUS_MAX_:
+    default: /* virtio; the others are refused before */
         break;
     }
     return is_s390(def) ? "virtio-blk-ccw" : "virtio-blk-pci";
 }
 
 static void add_disk(ArgvBuilder *builder, const DomainDef *def, const DiskDef *disk) {
-    json_object *object = device(disk_driver(def, disk), disk->alias);
+    json_object *object = device(disk_driver(def, disk), disk->info.alias);
     char node[96];
 
-    if (disk->source)
+    if (disk->source.path)
         add_blockdev(builder, disk);
     if (object) {
-        snprintf(node, sizeof(node), "drive-%s", disk->alias);
-        if (disk->source)
+        snprintf(node, sizeof(node), "drive-%s", disk->info.alias);
+        if (disk->source.path)
             put(object, "drive", node);
         if (disk->bus == DISK_BUS_SCSI)
             put(object, "bus", "scsi0.0");
@@ -246,8 +246,8 @@ static void add_disk(ArgvBuilder *builder, const DomainDef *def, const DiskDef *
             put(object, "write-cache",
                 streq(disk->cache, "writethrough") || streq(disk->cache, "directsync") ? "off"
                                                                                        : "on");
-        if (disk->boot_order)
-            json_object_object_add(object, "bootindex", json_object_new_int(disk->boot_order));
+        if (disk->info.boot_order)
+            json_object_object_add(object, "bootindex", json_object_new_int(disk->info.boot_order));
         if (disk->iothread) {
             snprintf(node, sizeof(node), "iothread%u", disk->iothread);
             put(object, "iothread", node);
@@ -278,14 +278,15 @@ static void add_interface(ArgvBuilder *builder, const DomainDef *def,
 
     if (streq(model, "virtio"))
         model = is_s390(def) ? "virtio-net-ccw" : "virtio-net-pci";
-    snprintf(netdev, sizeof(netdev), "host%s", interface->alias);
+    snprintf(netdev, sizeof(netdev), "host%s", interface->info.alias);
     argv_add_option(builder, "-netdev", "{\"type\":\"user\",\"id\":\"%s\"}", netdev);
-    object = device(model, interface->alias);
+    object = device(model, interface->info.alias);
     if (object) {
         put(object, "netdev", netdev);
         put(object, "mac", interface->mac);
-        if (interface->boot_order)
-            json_object_object_add(object, "bootindex", json_object_new_int(interface->boot_order));
+        if (interface->info.boot_order)
+            json_object_object_add(object, "bootindex",
+                                   json_object_new_int(interface->info.boot_order));
     }
     argv_add_json(builder, "-device", object);
 }
@@ -294,14 +295,14 @@ static void add_rng(ArgvBuilder *builder, const DomainDef *def, const RngDef *rn
     json_object *backend = json_object_new_object(), *object;
     char id[64];
 
-    snprintf(id, sizeof(id), "obj%s", rng->alias);
+    snprintf(id, sizeof(id), "obj%s", rng->info.alias);
     if (backend) {
         put(backend, "qom-type", "rng-random");
         put(backend, "id", id);
         put(backend, "filename", rng->backend && *rng->backend ? rng->backend : "/dev/urandom");
     }
     argv_add_json(builder, "-object", backend);
-    object = device(is_s390(def) ? "virtio-rng-ccw" : "virtio-rng-pci", rng->alias);
+    object = device(is_s390(def) ? "virtio-rng-ccw" : "virtio-rng-pci", rng->info.alias);
     if (object) {
         put(object, "rng", id);
         if (rng->rate_bytes) {
@@ -321,7 +322,7 @@ int argv_add_devices(ArgvBuilder *builder, const DomainDef *def, Error **reterr)
         add_interface(builder, def, &def->interfaces[i]);
     for (size_t i = 0; i < def->n_rngs; i++)
         add_rng(builder, def, &def->rngs[i]);
-    if (def->memballoon_given && def->memballoon == MEMBALLOON_VIRTIO)
+    if (def->memballoon && def->memballoon->model == MEMBALLOON_VIRTIO)
         argv_add_json(
             builder, "-device",
             device(is_s390(def) ? "virtio-balloon-ccw" : "virtio-balloon-pci", "balloon0"));

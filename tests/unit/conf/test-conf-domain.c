@@ -113,7 +113,9 @@ static void test_golden(void **state) {
 }
 
 static const char *const demo =
-    "<domain type='kvm'><name>d</name><uuid>6c1a0fd2-8f10-4b3f-9b80-3f1d26b0a0ff</uuid>"
+    "<domain "
+    "type='kvm'><name>d</name><os><type>hvm</type></os><uuid>6c1a0fd2-8f10-4b3f-9b80-3f1d26b0a0ff</"
+    "uuid>"
     "<memory>1024</memory><devices><serial type='pty'/><console type='pty'/>"
     "<rng model='virtio'/></devices></domain>";
 
@@ -121,9 +123,9 @@ static void test_live_form_has_aliases_and_ttys(void **state) {
     CLEANUP_DOMAIN_DEF DomainDef *def = parse("inline", demo);
     CLEANUP_FREE char *live = NULL, *inactive = NULL;
 
-    def->chardevs[0].alias = strdup("serial0");
+    def->chardevs[0].info.alias = strdup("serial0");
     def->chardevs[0].source.path = strdup("/dev/pts/9");
-    def->rngs[0].alias = strdup("rng0");
+    def->rngs[0].info.alias = strdup("rng0");
     live = format(def, 1);
     inactive = format(def, 0);
     assert_true(strstr(live, "<alias name='serial0'/>") != NULL);
@@ -136,8 +138,9 @@ static void test_live_form_has_aliases_and_ttys(void **state) {
 }
 
 static void test_missing_identity_is_generated(void **state) {
-    static const char xml[] = "<domain type='kvm'><name>d</name><memory>1024</memory>"
-                              "<devices><interface type='user'/></devices></domain>";
+    static const char xml[] =
+        "<domain type='kvm'><name>d</name><os><type>hvm</type></os><memory>1024</memory>"
+        "<devices><interface type='user'/></devices></domain>";
     CLEANUP_DOMAIN_DEF DomainDef *a = parse("inline", xml), *b = parse("inline", xml);
     static const uint8_t zero[16];
 
@@ -150,7 +153,8 @@ static void test_missing_identity_is_generated(void **state) {
 }
 
 static void test_defaults(void **state) {
-    static const char xml[] = "<domain type='qemu'><name>d</name><memory>1000</memory></domain>";
+    static const char xml[] =
+        "<domain type='qemu'><name>d</name><os><type>hvm</type></os><memory>1000</memory></domain>";
     CLEANUP_DOMAIN_DEF DomainDef *def = parse("inline", xml);
 
     assert_int_equal(def->n_vcpus_max, 1);

@@ -10,9 +10,10 @@
 #include "util/file.h"
 
 static DomainDef *parse(const char *metadata) {
-    CLEANUP_FREE char *xml = strf(
-        "<domain type='kvm' xmlns:top='urn:top'><name>n</name><memory>1</memory>%s</domain>",
-        metadata);
+    CLEANUP_FREE char *xml = strf("<domain type='kvm' xmlns:top='urn:top'><name>n</name>"
+                                  "<os><type>hvm</type></os>"
+                                  "<memory>1</memory>%s</domain>",
+                                  metadata);
     DomainParseParams params = {.default_arch = "x86_64"};
     CLEANUP_ERROR Error *error = NULL;
     DomainDef *def = NULL;
@@ -115,7 +116,9 @@ static void test_bad_unplug_timeout(void **state) {
 
     for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
         CLEANUP_FREE char *xml = strf(
-            "<domain type='kvm'><name>n</name><memory>1</memory><metadata>"
+            "<domain type='kvm'><name>n</name>"
+            "<os><type>hvm</type></os>"
+            "<memory>1</memory><metadata>"
             "<domain xmlns='urn:vireo:domain'><unplug timeout-ms='%s'/></domain>"
             "</metadata></domain>",
             values[i]);

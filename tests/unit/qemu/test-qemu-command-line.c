@@ -140,7 +140,7 @@ static char *line_of(const char *rest) {
     CLEANUP_FREE char *xml = strf(
         "<domain type='kvm'><name>n</name>"
         "<uuid>6c1a0fd2-8f10-4b3f-9b80-3f1d26b0a0ff</uuid><memory>1024</memory>%s"
-        "</domain>",
+        "<os><type>hvm</type></os></domain>",
         rest);
     CLEANUP_DOMAIN_DEF DomainDef *def = parse(rest, xml);
     CLEANUP_ERROR Error *error = NULL;
@@ -259,9 +259,9 @@ static void test_refusals(void **state) {
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        CLEANUP_FREE char *xml = strf(
-                              "<domain type='%s'><name>n</name><memory>1</memory>%s</domain>",
-                              rows[i].type, rows[i].rest),
+        CLEANUP_FREE char *xml = strf("<domain type='%s'><name>n</name><memory>1</memory>%s"
+                                      "<os><type>hvm</type></os></domain>",
+                                      rows[i].type, rows[i].rest),
                           *text = NULL;
         CLEANUP_DOMAIN_DEF DomainDef *def = parse(rows[i].rest, xml);
         CLEANUP_ERROR Error *error = NULL;

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* <clock>. */
+#pragma once
+
+#include "conf/element.h"
+
+typedef enum ClockOffset {
+    CLOCK_UTC,
+    CLOCK_LOCALTIME,
+    CLOCK_VARIABLE,
+    CLOCK_TIMEZONE,
+    CLOCK_ABSOLUTE,
+    CLOCK_OFFSET_MAX_
+} ClockOffset;
+
+typedef struct TimerDef {
+    char *name;       /* rtc, pit, hpet, kvmclock, tsc, hypervclock, platform, armvtimer */
+    char *tickpolicy; /* or NULL */
+    char *track, *mode;
+    uint64_t frequency;
+    Tristate present;
+    unsigned threshold, slew, limit;
+} TimerDef;
+
+typedef struct ClockDef {
+    char *adjustment; /* seconds, or "reset" */
+    char *basis;      /* utc, localtime */
+    char *timezone;
+    uint64_t start;
+} ClockDef;
+
+extern const Words clock_offsets;
+extern const Element timer_element;
+/* Of ClockDef, by the offset. */
+extern const Field clock_reset_fields[], clock_variable_fields[], clock_timezone_fields[],
+    clock_absolute_fields[];

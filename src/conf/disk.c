@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "conf/disk.h"
+
+#include <ctype.h>
+
+const Words disk_devices = WORDS_NOT_STARTED(
+    WORD_MASK(DISK_DEVICE_FLOPPY) | WORD_MASK(DISK_DEVICE_LUN), "disk", "cdrom", "floppy", "lun");
+const Words disk_buses = WORDS_NOT_STARTED(
+    WORD_MASK(DISK_BUS_FDC) | WORD_MASK(DISK_BUS_USB) | WORD_MASK(DISK_BUS_SD) |
+        WORD_MASK(DISK_BUS_XEN) | WORD_MASK(DISK_BUS_UML),
+    "", "virtio", "ide", "sata", "scsi", "fdc", "usb", "sd", "xen", "uml");
+static const Words disk_models = WORDS("virtio", "virtio-transitional", "virtio-non-transitional");
+static const Words snapshots = WORDS("no", "internal", "external", "manual");
+static const Words sgios = WORDS("filtered", "unfiltered");
+static const Words yes_no = WORDS("yes", "no");
+static const Words trays = WORDS("closed", "open");
+static const Words caches = WORDS("default", "none", "writeback", "writethrough", "directsync",
+                                  "unsafe");
+static const Words ios = WORDS("native", "threads", "io_uring");
+static const Words discards = WORDS("unmap", "ignore");
+static const Words detects = WORDS("off", "on", "unmap");
+static const Words error_policies = WORDS("report", "stop", "ignore", "enospace");
+static const Words trans_modes = WORDS("none", "auto", "lba");
+
+static const Field driver_format[] = {FIELD_WORD("@type", StorageSource, format, disk_formats),
+                                      FIELD_END};
+static const Field cache_fields[] = {
+    FIELD_SIZE("max_size", DiskDef, metadata_cache, .flags = FIELD_BYTES, .unit = "bytes"),
+    FIELD_END};
+static void write_driver_name(ElementWriter *w, const void *object) {
+    const DiskDef *disk = object;
+
+    if (disk->source.type != DISK_VHOSTUSER)
+        writer_attribute(w, "name", "qemu");
+}
+
+static const Field driver_fields[] = {
+    FIELD_CODE(NULL, NULL, write_driver_name),
+    FIELD_ALSO("@name"),
+    FIELD_PART(NULL, DiskDef, source, driver_format),
+    FIELD_CHOICE("@cache", DiskDef, cache, caches),
+    FIELD_CHOICE("@error_policy", DiskDef, error_policy, error_policies, .flags = FIELD_NOT_ACTED),
+    FIELD_CHOICE("@rerror_policy", DiskDef, rerror_policy, error_policies,
+                 .flags = FIELD_NOT_ACTED),
+    FIELD_CHOICE("@io", DiskDef, io, ios),
+    FIELD_ON_OFF("@ioeventfd", DiskDef, ioeventfd, .flags = FIELD_NOT_ACTED),
+    FIELD_ON_OFF("@event_idx", DiskDef, event_idx, .flags = FIELD_NOT_ACTED),
+    FIELD_ON_OFF("@copy_on_read", DiskDef, copy_on_read, .flags = FIELD_NOT_ACTED),
+    FIELD_CHOICE("@discard", DiskDef, discard, discards),
+    FIELD_UINT("@iothread", DiskDef, iothread, 1, 16384),
+    FIELD_CHOICE("@detect_zeroes", DiskDef, detect_zeroes, detects, .flags = FIELD_NOT_ACTED),
+    FIELD_UINT("@queues", DiskDef, queues, 1, 65535, .flags = FIELD_NOT_ACTED),
+    FIELD_UINT("@queue_size", DiskDef, queue_size, 1, 65535, .flags = FIELD_NOT_ACTED),
+    FIELD_VIRTIO(DiskDef),
+    FIELD_GROUP("metadata_cache", cache_fields, .flags = FIELD_NOT_ACTED),
+    FIELD_END};
+
+static const Field geometry_fields[] = {FIELD_UINT("@cyls", DiskDef, cyls, 0, UINT32_MAX),
+                                        FIELD_UINT("@heads", DiskDef, heads, 0, UINT32_MAX),
+                                        FIELD_UINT("@secs", DiskDef, secs, 0, UINT32_MAX),
+                                        FIELD_CHOICE("@trans", DiskDef, trans, trans_modes),
+                                        FIELD_END};
+static const Field blockio_fields[] = {
+    FIELD_UINT("@logical_block_size", DiskDef, logical_block_size, 0, UINT32_MAX),
+    FIELD_UINT("@physical_block_size", DiskDef, physical_block_size, 0, UINT32_MAX), FIELD_END};
+static const Field target_fields[] = {
+    FIELD_TEXT("@dev", DiskDef, target, .flags = FIELD_REQUIRED),
+    FIELD_WORD("@bus", DiskDef, bus, disk_buses),
+    FIELD_CHOICE("@tray", DiskDef, tray, trays),
+    FIELD_ON_OFF("@removable", DiskDef, removable, .flags = FIELD_NOT_ACTED),
+    FIELD_UINT("@rotation_rate", DiskDef, rotation_rate, 1, 65534, .flags = FIELD_NOT_ACTED),
+    FIELD_END};
+
+#define LIMIT(name) FIELD_UINT(#name, DiskIotune, name, 0, INT64_MAX)
+
+static const Field iotune_fields[] = {LIMIT(total_bytes_sec),
+                                      LIMIT(read_bytes_sec),
+                                      LIMIT(write_bytes_sec),
+                                      LIMIT(total_iops_sec),
+                                      LIMIT(read_iops_sec),
+                                      LIMIT(write_iops_sec),
+                                      LIMIT(total_bytes_sec_max),
+                                      LIMIT(read_bytes_sec_max),
+                                      LIMIT(write_bytes_sec_max),
+                                      LIMIT(total_iops_sec_max),
+                                      LIMIT(read_iops_sec_max),
+                                      LIMIT(write_iops_sec_max),
+                                      LIMIT(size_iops_sec),
+                                      FIELD_TEXT("group_name", DiskIotune, group_name),
+                                      LIMIT(total_bytes_sec_max_length),
+                                      LIMIT(read_bytes_sec_max_length),
+                                      LIMIT(write_bytes_sec_max_length),
+                                      LIMIT(total_iops_sec_max_length),
+                                      LIMIT(read_iops_sec_max_length),
+                                      LIMIT(write_iops_sec_max_length),
+                                      FIELD_END};
+static const Field transient_fields[] = {FIELD_YESNO("@shareBacking", DiskDef, share_backing),
+                                         FIELD_END};
+
+static const Field disk_type[] = {FIELD_WORD("@type", StorageSource, type, disk_types), FIELD_END};
+
+static const Field disk_fields[] = {
+    FIELD_PART(NULL, DiskDef, source, disk_type),
+    FIELD_WORD("@device", DiskDef, device, disk_devices),
+    FIELD_CHOICE("@model", DiskDef, model, disk_models, .flags = FIELD_NOT_ACTED),
+    FIELD_CHOICE("@rawio", DiskDef, rawio, yes_no, .flags = FIELD_NOT_ACTED),
+    FIELD_CHOICE("@sgio", DiskDef, sgio, sgios, .flags = FIELD_NOT_ACTED),
+    FIELD_CHOICE("@snapshot", DiskDef, snapshot, snapshots),
+    FIELD_GROUP("driver", driver_fields),
+    FIELD_ONE("auth", DiskDef, auth, storage_auth_element, .flags = FIELD_NOT_STARTED),
+    FIELD_PART(NULL, DiskDef, source, storage_source_fields),
+    FIELD_ONE("backingStore", DiskDef, backing, backing_store_element),
+    FIELD_GROUP("geometry", geometry_fields, .flags = FIELD_NOT_ACTED),
+    FIELD_GROUP("blockio", blockio_fields, .flags = FIELD_NOT_ACTED),
+    FIELD_VERBATIM("mirror", DiskDef, mirror, .flags = FIELD_LIVE),
+    FIELD_GROUP("target", target_fields, .flags = FIELD_REQUIRED),
+    FIELD_PART("iotune", DiskDef, iotune, iotune_fields, .flags = FIELD_NOT_ACTED),
+    FIELD_PRESENT("readonly", DiskDef, readonly),
+    FIELD_PRESENT("shareable", DiskDef, shareable),
+    FIELD_GROUP("transient", transient_fields, FIELD_GIVEN(DiskDef, transient),
+                .flags = FIELD_NOT_STARTED),
+    FIELD_TEXT("serial", DiskDef, serial),
+    FIELD_TEXT("wwn", DiskDef, wwn, .flags = FIELD_NOT_ACTED),
+    FIELD_TEXT("vendor", DiskDef, vendor, .flags = FIELD_NOT_ACTED),
+    FIELD_TEXT("product", DiskDef, product, .flags = FIELD_NOT_ACTED),
+    FIELD_ONE("encryption", DiskDef, encryption, storage_encryption_element,
+              .flags = FIELD_NOT_STARTED),
+    FIELD_ALSO("state"),
+    FIELD_INFO_BOOT(DiskDef),
+    FIELD_END};
+
+int disk_target_index(const char *target) {
+    static const char *const prefixes[] = {"fd", "hd", "vd", "sd", "xvd", "ubd"};
+    int index = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++) {
+        const char *at = target + strlen(prefixes[i]);
+
+        if (strncmp(target, prefixes[i], strlen(prefixes[i])) != 0 || !*at)
+            continue;
+        for (; islower((unsigned char)*at) && index < 100000; at++)
+            index = index * 26 + (*at - 'a') + 1;
+        while (isdigit((unsigned char)*at))
+            at++;
+        return *at || index == 0 ? -EINVAL : index - 1;
+    }
+    return -EINVAL;
+}
+
+static DiskBus default_bus(const DiskDef *disk) {
+    const char *target = disk->target;
+
+    if (disk->device == DISK_DEVICE_FLOPPY)
+        return DISK_BUS_FDC;
+    return strncmp(target, "hd", 2) == 0    ? DISK_BUS_IDE
+           : strncmp(target, "sd", 2) == 0  ? DISK_BUS_SCSI
+           : strncmp(target, "xvd", 3) == 0 ? DISK_BUS_XEN
+           : strncmp(target, "ubd", 3) == 0 ? DISK_BUS_UML
+           : strncmp(target, "fd", 2) == 0  ? DISK_BUS_FDC
+                                            : DISK_BUS_VIRTIO;
+}
+
+static void init_disk(void *object) {
+    ((DiskDef *)object)->source.type = DISK_FILE;
+}
+
+static int check_disk(ElementReader *reader, xmlNodePtr node, void *object) {
+    DiskDef *disk = object;
+    StorageSource *source = &disk->source;
+
+    if (disk->bus == DISK_BUS_NONE_)
+        disk->bus = default_bus(disk);
+    if (disk->cache && streq(disk->cache, "default"))
+        free(TAKE_PTR(disk->cache));
+    if (disk->snapshot && streq(disk->snapshot, "manual")) /* the newer word */
+        memcpy(disk->snapshot, "no", 3);
+    if (disk->device == DISK_DEVICE_CDROM)
+        disk->readonly = true;
+    if (!source->path && disk->device != DISK_DEVICE_CDROM && disk->device != DISK_DEVICE_FLOPPY &&
+        (source->type == DISK_FILE || source->type == DISK_BLOCK || source->type == DISK_DIR ||
+         source->type == DISK_VHOSTUSER))
+        return element_missing(reader, node, "source");
+    if (disk->device == DISK_DEVICE_CDROM && disk->bus == DISK_BUS_VIRTIO)
+        return error_report(reader->reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
+                            "disk type of '%s' does not support ejectable media: a cdrom cannot be "
+                            "on the virtio bus (line %ld)",
+                            disk->target, xmlGetLineNo(node));
+    return 0;
+}
+
+const Element disk_element = {"disk", sizeof(DiskDef), disk_fields, init_disk, check_disk};

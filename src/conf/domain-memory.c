@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "conf/domain-memory.h"
+
+static const Words sources = WORDS("file", "anonymous", "memfd");
+static const Words accesses = WORDS("shared", "private");
+static const Words allocations = WORDS("immediate", "ondemand");
+
+static const Field page_fields[] = {FIELD_SIZE("@size", HugepageDef, size, .flags = FIELD_REQUIRED),
+                                    FIELD_BITMAP("@nodeset", HugepageDef, nodes), FIELD_END};
+static const Element page_element = {"page", sizeof(HugepageDef), page_fields, NULL, NULL};
+static const Field hugepages_fields[] = {
+    FIELD_LIST("page", MemoryBackingDef, pages, n_pages, page_element, .limit = 1024), FIELD_END};
+static const Field allocation_fields[] = {
+    FIELD_CHOICE("@mode", MemoryBackingDef, allocation, allocations),
+    FIELD_UINT("@threads", MemoryBackingDef, allocation_threads, 1, UINT32_MAX), FIELD_END};
+const Field memory_backing_fields[] = {
+    FIELD_GROUP("hugepages", hugepages_fields, FIELD_GIVEN(MemoryBackingDef, has_hugepages),
+                .flags = FIELD_NOT_STARTED),
+    FIELD_PRESENT("nosharepages", MemoryBackingDef, nosharepages, .flags = FIELD_NOT_ACTED),
+    FIELD_PRESENT("locked", MemoryBackingDef, locked, .flags = FIELD_NOT_STARTED),
+    FIELD_CHOICE("source@type", MemoryBackingDef, source, sources, .flags = FIELD_NOT_STARTED),
+    FIELD_CHOICE("access@mode", MemoryBackingDef, access, accesses, .flags = FIELD_NOT_STARTED),
+    FIELD_GROUP("allocation", allocation_fields, .flags = FIELD_NOT_ACTED),
+    FIELD_PRESENT("discard", MemoryBackingDef, discard, .flags = FIELD_NOT_ACTED),
+    FIELD_END};
+
+const Field memtune_fields[] = {FIELD_SIZE("hard_limit", MemtuneDef, hard),
+                                FIELD_SIZE("soft_limit", MemtuneDef, soft),
+                                FIELD_SIZE("min_guarantee", MemtuneDef, min_guarantee),
+                                FIELD_SIZE("swap_hard_limit", MemtuneDef, swap), FIELD_END};
+
+static const Field device_fields[] = {
+    FIELD_TEXT("path", BlkioDevice, path, .flags = FIELD_REQUIRED),
+    FIELD_UINT("weight", BlkioDevice, weight, 0, UINT32_MAX),
+    FIELD_UINT("read_iops_sec", BlkioDevice, read_iops_sec, 0, UINT32_MAX),
+    FIELD_UINT("write_iops_sec", BlkioDevice, write_iops_sec, 0, UINT32_MAX),
+    FIELD_UINT("read_bytes_sec", BlkioDevice, read_bytes_sec, 0, INT64_MAX),
+    FIELD_UINT("write_bytes_sec", BlkioDevice, write_bytes_sec, 0, INT64_MAX),
+    FIELD_END};
+static const Element device_element = {"device", sizeof(BlkioDevice), device_fields, NULL, NULL};
+const Field blkiotune_fields[] = {
+    FIELD_UINT("weight", BlkiotuneDef, weight, 0, UINT32_MAX),
+    FIELD_LIST("device", BlkiotuneDef, devices, n_devices, device_element), FIELD_END};

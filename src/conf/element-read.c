@@ -1,0 +1,552 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Reading by tables. A node is claimed by a mark in libxml2's _private, which is the
+ * application's. */
+#include <ctype.h>
+
+#include "conf/element-internal.h"
+#include "conf/uuid.h"
+#include "conf/xml-text.h"
+
+#define NOTES_MAX 32u /* a node's path costs a walk over its siblings */
+#define TEXT_MAX (1u << 20)
+
+static const char claimed, claimed_wholly;
+
+void element_claim(xmlNodePtr node) {
+    node->_private = (void *)(uintptr_t)&claimed_wholly;
+}
+
+static void claim(xmlNodePtr node) {
+    if (!node->_private)
+        node->_private = (void *)(uintptr_t)&claimed;
+}
+
+bool element_is(xmlNodePtr node, const char *name) {
+    return node->type == XML_ELEMENT_NODE && !node->ns && streq((const char *)node->name, name);
+}
+
+/* Is it the child a path of this length names? */
+static bool is_named(const ElementReader *reader, xmlNodePtr node, const char *path, size_t len) {
+    const char *colon = memchr(path, ':', len), *name = (const char *)node->name;
+
+    if (node->type != XML_ELEMENT_NODE)
+        return false;
+    if (!colon)
+        return !node->ns && strncmp(name, path, len) == 0 && !name[len];
+    len -= (size_t)(colon + 1 - path);
+    return node->ns && node->ns->href && reader->ns &&
+           streq((const char *)node->ns->href, reader->ns) && strncmp(name, colon + 1, len) == 0 &&
+           !name[len];
+}
+
+static xmlNodePtr find_child(const ElementReader *reader, xmlNodePtr node, const char *path) {
+    size_t len = strcspn(path, "@");
+
+    for (xmlNodePtr at = node->children; at; at = at->next)
+        if (is_named(reader, at, path, len))
+            return at;
+    return NULL;
+}
+
+xmlNodePtr element_child(xmlNodePtr node, const char *name) {
+    ElementReader none = {0};
+
+    return find_child(&none, node, name);
+}
+
+static xmlAttrPtr find_attribute(xmlNodePtr node, const char *name) {
+    for (xmlAttrPtr at = node->properties; at; at = at->next)
+        if (!at->ns && streq((const char *)at->name, name))
+            return at;
+    return NULL;
+}
+
+static int take(ElementReader *reader, xmlNodePtr node, xmlChar *text, char **ret) {
+    char *copy = text ? strdup((const char *)text) : NULL;
+
+    xmlFree(text);
+    if (!copy)
+        return error_no_memory(reader->reterr);
+    if (strlen(copy) > TEXT_MAX) {
+        free(copy);
+        return error_report(reader->reterr, FROM_DOMAIN, ERROR_XML,
+                            "the text of <%s> in line %ld is longer than %u bytes",
+                            (const char *)node->name, xmlGetLineNo(node), TEXT_MAX);
+    }
+    *ret = copy;
+    return 0;
+}
+
+/* A single text needs no way through libxml2's buffers. */
+static int content(ElementReader *reader, xmlNodePtr node, const xmlNode *children, char **ret) {
+    if (children && (children->next || children->type != XML_TEXT_NODE))
+        return take(reader, node, xmlNodeGetContent(children->parent), ret);
+    *ret = strdup(children && children->content ? (const char *)children->content : "");
+    return *ret ? 0 : error_no_memory(reader->reterr);
+}
+
+int element_attribute(ElementReader *reader, xmlNodePtr node, const char *name, char **ret) {
+    xmlAttrPtr attribute = find_attribute(node, name);
+
+    *ret = NULL;
+    if (!attribute)
+        return 0;
+    attribute->_private = (void *)(uintptr_t)&claimed;
+    return content(reader, node, attribute->children, ret);
+}
+
+int element_text(ElementReader *reader, xmlNodePtr node, char **ret) {
+    *ret = NULL;
+    return content(reader, node, node->children, ret);
+}
+
+void element_note(ElementReader *reader, ElementNoteKind kind, xmlNodePtr node) {
+    xmlChar *path;
+
+    if (!reader->note || reader->n_notes[kind]++ >= NOTES_MAX)
+        return;
+    path = xmlGetNodePath(node);
+    reader->note(kind, path ? (const char *)path : (const char *)node->name, xmlGetLineNo(node),
+                 reader->userdata);
+    xmlFree(path);
+}
+
+int element_missing(ElementReader *reader, xmlNodePtr node, const char *what) {
+    const char *at = strchr(what, '@');
+
+    if (at == what)
+        return error_report(reader->reterr, FROM_DOMAIN, ERROR_XML,
+                            "Missing required attribute '%s' in element '%s' (line %ld)", at + 1,
+                            (const char *)node->name, xmlGetLineNo(node));
+    if (at)
+        return error_report(reader->reterr, FROM_DOMAIN, ERROR_XML,
+                            "missing <%.*s %s=...> in <%s> (line %ld)", (int)(at - what), what,
+                            at + 1, (const char *)node->name, xmlGetLineNo(node));
+    return error_report(reader->reterr, FROM_DOMAIN, ERROR_XML, "missing %s in <%s> (line %ld)",
+                        streq(what, ".") ? "text" : what, (const char *)node->name,
+                        xmlGetLineNo(node));
+}
+
+static int bad_value(ElementReader *reader, xmlNodePtr node, const Field *field, const char *text) {
+    const char *at = strchr(field->path, '@');
+
+    if (at)
+        return error_report(reader->reterr, FROM_DOMAIN, ERROR_XML,
+                            "Invalid value for attribute '%s' in element '%s': '%.80s' (line %ld)",
+                            at + 1, (const char *)node->name, text, xmlGetLineNo(node));
+    return error_report(reader->reterr, FROM_DOMAIN, ERROR_XML,
+                        "Invalid value '%.80s' for element '%s' (line %ld)", text,
+                        (const char *)node->name, xmlGetLineNo(node));
+}
+
+/* ---- sizes ---- */
+
+/* Bytes in a unit, 0 for an unknown one (libvirt's formatdomain, "memory"; letters' case is
+ * free). */
+static uint64_t unit_bytes(const char *unit) {
+    static const char letters[] = "KMGTPE";
+    const char *letter = *unit ? strchr(letters, toupper((unsigned char)*unit)) : NULL;
+    uint64_t binary = 1, decimal = 1;
+
+    if (strcasecmp(unit, "b") == 0 || strcasecmp(unit, "bytes") == 0)
+        return 1;
+    if (!letter)
+        return 0;
+    for (const char *at = letters; at <= letter; at++) {
+        binary *= 1024;
+        decimal *= 1000;
+    }
+    if (!unit[1] || strcasecmp(unit + 1, "iB") == 0)
+        return binary;
+    return strcasecmp(unit + 1, "B") == 0 ? decimal : 0;
+}
+
+int element_parse_size(ElementReader *reader, xmlNodePtr node, const char *number, const char *unit,
+                       uint64_t *ret) {
+    uint64_t bytes = unit_bytes(unit), value;
+    const char *text = number;
+    char *end = NULL;
+
+    if (!bytes)
+        return error_report(reader->reterr, FROM_DOMAIN, ERROR_INVALID_ARG,
+                            "unknown suffix '%.80s' in element '%s' (line %ld)", unit,
+                            (const char *)node->name, xmlGetLineNo(node));
+    while (isspace((unsigned char)*text))
+        text++;
+    errno = 0;
+    value = strtoull(text, &end, 10);
+    while (isspace((unsigned char)*end))
+        end++;
+    if (errno || !isdigit((unsigned char)*text) || *end || value > INT64_MAX / bytes)
+        return error_report(reader->reterr, FROM_DOMAIN, ERROR_XML,
+                            "Invalid value '%.80s' for element '%s' (line %ld)", number,
+                            (const char *)node->name, xmlGetLineNo(node));
+    *ret = value * bytes;
+    return 0;
+}
+
+/* ---- values ---- */
+
+static int set_number(ElementReader *reader, xmlNodePtr node, const Field *field, const char *text,
+                      void *object) {
+    bool is_signed = field->kind == FIELD_KIND_INT, in_bounds;
+    int base = field->flags & FIELD_ANY_BASE ? 0 : 10;
+    const char *at = text;
+    char *end = NULL;
+    uint64_t value;
+
+    while (isspace((unsigned char)*at))
+        at++;
+    errno = 0;
+    value = is_signed ? (uint64_t)strtoll(at, &end, base) : strtoull(at, &end, base);
+    while (isspace((unsigned char)*end))
+        end++;
+    in_bounds = is_signed
+                    ? (int64_t)value >= (int64_t)field->min && (int64_t)value <= (int64_t)field->max
+                    : value >= field->min && value <= field->max;
+    if (errno || *end || !in_bounds ||
+        !(isdigit((unsigned char)*at) ||
+          (is_signed && *at == '-' && isdigit((unsigned char)at[1]))))
+        return bad_value(reader, node, field, text);
+    field_set(field, object, value);
+    return 0;
+}
+
+static int set_size(ElementReader *reader, xmlNodePtr node, const Field *field, const char *text,
+                    void *object) {
+    CLEANUP_FREE char *unit = NULL;
+    uint64_t bytes = 0;
+    int r = element_attribute(reader, node, "unit", &unit);
+
+    if (r >= 0)
+        r = element_parse_size(reader, node, text,
+                               unit                         ? unit
+                               : field->flags & FIELD_BYTES ? "B"
+                                                            : "KiB",
+                               &bytes);
+    if (r >= 0)
+        field_set(field, object, field->flags & FIELD_BYTES ? bytes : (bytes + 1023) / 1024);
+    return r;
+}
+
+static int set_bitmap(ElementReader *reader, xmlNodePtr node, const Field *field, const char *text,
+                      void *object) {
+    void **to = field_pointer(field, object);
+    CLEANUP_BITMAP Bitmap *map = NULL;
+    const char *name = strchr(field->path, '@') ? strchr(field->path, '@') + 1 : field->path;
+    int r = bitmap_parse(text, BITMAP_MAX_BITS, &map);
+
+    if (r == -ENOMEM)
+        return error_no_memory(reader->reterr);
+    if (r < 0)
+        return error_report(reader->reterr, FROM_DOMAIN, ERROR_INVALID_ARG,
+                            "Failed to parse bitmap '%.200s': the '%s' of element '%s' (line %ld)",
+                            text, name, (const char *)node->name, xmlGetLineNo(node));
+    if (bitmap_is_empty(map) && !(field->flags & FIELD_EMPTY))
+        return error_report(
+            reader->reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
+            "Invalid value of '%s': %.200s (element '%s' in line %ld): the list is empty", name,
+            text, (const char *)node->name, xmlGetLineNo(node));
+    bitmap_free(*to);
+    *to = TAKE_PTR(map);
+    return 0;
+}
+
+static int set_tristate(ElementReader *reader, xmlNodePtr node, const Field *field,
+                        const char *text, void *object) {
+    bool yes_no = field->yes_no;
+
+    if (streq(text, yes_no ? "yes" : "on"))
+        field_set(field, object, TRISTATE_YES);
+    else if (streq(text, yes_no ? "no" : "off"))
+        field_set(field, object, TRISTATE_NO);
+    else
+        return bad_value(reader, node, field, text);
+    return 0;
+}
+
+static int set_word(ElementReader *reader, xmlNodePtr node, const Field *field, const char *text,
+                    void *object) {
+    int value = words_find(field->words, text);
+
+    if (value < 0)
+        return bad_value(reader, node, field, text);
+    field_set(field, object, (uint64_t)value);
+    if (field->words->not_started & WORD_MASK(value))
+        element_note(reader, ELEMENT_KEPT, node);
+    return 0;
+}
+
+static int set_uuid(ElementReader *reader, xmlNodePtr node, const Field *field, const char *text,
+                    void *object) {
+    if (uuid_parse(text, (uint8_t *)field_part(field, object)) < 0)
+        return bad_value(reader, node, field, text);
+    return 0;
+}
+
+/* text is the row's to take. */
+static int set_value(ElementReader *reader, xmlNodePtr node, const Field *field, char **text,
+                     void *object) {
+    bool *given = field_given(field, object);
+    void **to;
+    int r = 0;
+
+    switch (field->kind) {
+    case FIELD_KIND_TEXT:
+        if (field->words && words_find(field->words, *text) < 0)
+            return bad_value(reader, node, field, *text);
+        to = field_pointer(field, object);
+        free(*to);
+        *to = TAKE_PTR(*text);
+        break;
+    case FIELD_KIND_WORD:
+        r = set_word(reader, node, field, *text, object);
+        break;
+    case FIELD_KIND_TRISTATE:
+        r = set_tristate(reader, node, field, *text, object);
+        break;
+    case FIELD_KIND_UINT:
+    case FIELD_KIND_INT:
+        r = set_number(reader, node, field, *text, object);
+        break;
+    case FIELD_KIND_SIZE:
+        r = set_size(reader, node, field, *text, object);
+        break;
+    case FIELD_KIND_BITMAP:
+        r = set_bitmap(reader, node, field, *text, object);
+        break;
+    case FIELD_KIND_UUID:
+        r = set_uuid(reader, node, field, *text, object);
+        break;
+    case FIELD_KIND_FIXED:
+        r = streq(*text, field->fixed) ? 0 : bad_value(reader, node, field, *text);
+        break;
+    default:
+        assert(false);
+    }
+    if (r >= 0 && given)
+        *given = true;
+    return r;
+}
+
+/* A row whose value is a text somewhere: an attribute's or an element's. */
+static int read_value(ElementReader *reader, const Field *field, xmlNodePtr node, void *object) {
+    const char *at = strchr(field->path, '@');
+    CLEANUP_FREE char *text = NULL;
+    bool of_element = !at;
+    xmlNodePtr from = node;
+    int r = 0;
+
+    if (at != field->path && !streq(field->path, "."))
+        from = find_child(reader, node, field->path);
+    if (from) {
+        claim(from);
+        r = at ? element_attribute(reader, from, at + 1, &text) : element_text(reader, from, &text);
+    }
+    if (r < 0)
+        return r;
+    if (text && !*text && !(field->flags & FIELD_EMPTY) &&
+        (of_element || field->kind == FIELD_KIND_TEXT))
+        free(TAKE_PTR(text));
+    if (!text)
+        return field->flags & FIELD_REQUIRED ? element_missing(reader, node, field->path) : 0;
+    if (field->flags & (FIELD_NOT_ACTED | FIELD_NOT_STARTED) && !(field->flags & FIELD_SILENT))
+        element_note(reader, ELEMENT_KEPT, from);
+    return set_value(reader, from, field, &text, object);
+}
+
+/* ---- elements ---- */
+
+static int read_item(ElementReader *reader, const Field *field, xmlNodePtr node, void *object) {
+    size_t *n = field_count(field, object), limit = field->limit ? field->limit : ELEMENT_LIST_MAX;
+    void *item;
+
+    if (*n >= limit)
+        return error_report(reader->reterr, FROM_DOMAIN, ERROR_XML,
+                            "more than %zu <%s> elements (line %ld)", limit,
+                            (const char *)node->name, xmlGetLineNo(node));
+    item = array_append(field_pointer(field, object), n, field->element->size);
+    if (!item)
+        return error_no_memory(reader->reterr);
+    if (field->tag)
+        memcpy((char *)item + field->tag - 1, &field->tag_value, sizeof(field->tag_value));
+    return element_read(reader, field->element, node, item);
+}
+
+static int read_one(ElementReader *reader, const Field *field, xmlNodePtr node, void *object) {
+    void **to = field_pointer(field, object);
+
+    if (!*to)
+        *to = calloc(1, field->element->size);
+    return *to ? element_read(reader, field->element, node, *to) : error_no_memory(reader->reterr);
+}
+
+static int read_state(ElementReader *reader, const Field *field, xmlNodePtr node, void *object) {
+    Field attribute = {.kind = FIELD_KIND_TRISTATE,
+                       .path = "@state",
+                       .offset = field->offset,
+                       .width = field->width};
+
+    field_set(field, object, TRISTATE_YES);
+    return read_value(reader, &attribute, node, object);
+}
+
+static int read_child(ElementReader *reader, const Field *field, xmlNodePtr child, void *object) {
+    bool *given = field->kind != FIELD_KIND_LIST && field->kind != FIELD_KIND_ONE
+                      ? field_given(field, object)
+                      : NULL;
+    const Field *rows;
+
+    claim(child);
+    if (field->flags & (FIELD_NOT_ACTED | FIELD_NOT_STARTED) && !(field->flags & FIELD_SILENT))
+        element_note(reader, ELEMENT_KEPT, child);
+    if (given)
+        *given = true;
+    switch (field->kind) {
+    case FIELD_KIND_STATE:
+        return read_state(reader, field, child, object);
+    case FIELD_KIND_PRESENT:
+        field_set(field, object, true);
+        return 0;
+    case FIELD_KIND_LIST:
+        return read_item(reader, field, child, object);
+    case FIELD_KIND_ONE:
+        return read_one(reader, field, child, object);
+    case FIELD_KIND_GROUP:
+        return element_read_fields(reader, field->fields, child, field_part(field, object));
+    case FIELD_KIND_SWITCH:
+        rows = field_choice(field, object);
+        return rows ? element_read_fields(reader, rows, child, object) : 0;
+    case FIELD_KIND_VERBATIM:
+        element_claim(child);
+        free(*field_pointer(field, object));
+        *field_pointer(field, object) = xml_text(child);
+        return *field_pointer(field, object) ? 0 : error_no_memory(reader->reterr);
+    case FIELD_KIND_CODE:
+        return field->read(reader, child, object);
+    default:
+        assert(false);
+        return 0;
+    }
+}
+
+/* A row whose value is a whole child, or several. */
+static int read_children(ElementReader *reader, const Field *field, xmlNodePtr node, void *object) {
+    bool each = field->kind == FIELD_KIND_LIST || field->flags & FIELD_EACH, found = false;
+    size_t len;
+
+    if (!field->path) /* rows of the same element */
+        return read_child(reader, field, node, object);
+    len = strlen(field->path);
+    for (xmlNodePtr at = node->children; at; at = at->next) {
+        int r;
+
+        if (!is_named(reader, at, field->path, len))
+            continue;
+        if (found && field->flags & FIELD_SINGLE)
+            return error_report(reader->reterr, FROM_DOMAIN, ERROR_XML,
+                                "only one <%s> is possible (line %ld)", field->path,
+                                xmlGetLineNo(at));
+        found = true;
+        r = read_child(reader, field, at, object);
+        if (r < 0 || !(each || field->flags & FIELD_SINGLE))
+            return r;
+    }
+    return !found && field->flags & FIELD_REQUIRED ? element_missing(reader, node, field->path) : 0;
+}
+
+static void pass_over(const ElementReader *reader, const Field *field, xmlNodePtr node) {
+    const char *at = strchr(field->path, '@');
+    xmlNodePtr from = at == field->path ? node : find_child(reader, node, field->path);
+    xmlAttrPtr attribute = from && at ? find_attribute(from, at + 1) : NULL;
+
+    if (!at && from)
+        element_claim(from);
+    if (attribute) {
+        attribute->_private = (void *)(uintptr_t)&claimed;
+        claim(from);
+    }
+}
+
+static int read_field(ElementReader *reader, const Field *field, xmlNodePtr node, void *object) {
+    if (field->kind == FIELD_KIND_ALSO || (field->flags & FIELD_LIVE && !reader->live)) {
+        if (field->path)
+            pass_over(reader, field, node);
+        return 0;
+    }
+    switch (field->kind) {
+    case FIELD_KIND_TEXT:
+    case FIELD_KIND_WORD:
+    case FIELD_KIND_TRISTATE:
+    case FIELD_KIND_UINT:
+    case FIELD_KIND_INT:
+    case FIELD_KIND_SIZE:
+    case FIELD_KIND_BITMAP:
+    case FIELD_KIND_UUID:
+    case FIELD_KIND_FIXED:
+        return read_value(reader, field, node, object);
+    case FIELD_KIND_STORED:
+    case FIELD_KIND_END:
+    case FIELD_KIND_ALSO:
+        return 0;
+    case FIELD_KIND_CODE:
+        if (!field->read)
+            return 0;
+        return read_children(reader, field, node, object);
+    case FIELD_KIND_STATE:
+    case FIELD_KIND_PRESENT:
+    case FIELD_KIND_LIST:
+    case FIELD_KIND_ONE:
+    case FIELD_KIND_GROUP:
+    case FIELD_KIND_SWITCH:
+    case FIELD_KIND_VERBATIM:
+        return read_children(reader, field, node, object);
+    }
+    return 0;
+}
+
+int element_read_fields(ElementReader *reader, const Field *fields, xmlNodePtr node, void *object) {
+    for (const Field *field = fields; field->kind != FIELD_KIND_END; field++) {
+        int r = read_field(reader, field, node, object);
+
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int element_read(ElementReader *reader, const Element *element, xmlNodePtr node, void *to) {
+    int r;
+
+    claim(node);
+    if (reader->depth >= ELEMENT_DEPTH_MAX)
+        return error_report(reader->reterr, FROM_DOMAIN, ERROR_XML,
+                            "<%s> in line %ld is nested deeper than %u elements",
+                            (const char *)node->name, xmlGetLineNo(node), ELEMENT_DEPTH_MAX);
+    if (xmlChildElementCount(node) > ELEMENT_CHILDREN_MAX)
+        return error_report(reader->reterr, FROM_DOMAIN, ERROR_XML,
+                            "<%s> in line %ld has more than %u children", (const char *)node->name,
+                            xmlGetLineNo(node), ELEMENT_CHILDREN_MAX);
+    if (element->init)
+        element->init(to);
+    reader->depth++;
+    r = element_read_fields(reader, element->fields, node, to);
+    if (r >= 0 && element->check)
+        r = element->check(reader, node, to);
+    reader->depth--;
+    return r;
+}
+
+void element_tell_unclaimed(ElementReader *reader, xmlNodePtr node) {
+    for (xmlAttrPtr at = node->properties; at; at = at->next)
+        if (!at->_private)
+            element_note(reader, ELEMENT_UNKNOWN, (xmlNodePtr)at);
+    for (xmlNodePtr at = node->children; at; at = at->next) {
+        if (at->type != XML_ELEMENT_NODE || at->_private == &claimed_wholly)
+            continue;
+        if (at->_private)
+            element_tell_unclaimed(reader, at);
+        else
+            element_note(reader, ELEMENT_UNKNOWN, at);
+    }
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "conf/storage.h"
+
+#define NOT_STARTED                                                                                \
+    (WORD_MASK(DISK_DIR) | WORD_MASK(DISK_NETWORK) | WORD_MASK(DISK_VOLUME) |                      \
+     WORD_MASK(DISK_NVME) | WORD_MASK(DISK_VHOSTUSER))
+
+const Words disk_types = WORDS_NOT_STARTED(NOT_STARTED, "", "file", "block", "dir", "network",
+                                           "volume", "nvme", "vhostuser");
+const Words disk_formats = WORDS_NOT_STARTED(0x7fff8, "", "raw", "qcow2", "dir", "bochs", "cloop",
+                                             "dmg", "iso", "vpc", "vdi", "fat", "vhd", "ploop",
+                                             "cow", "qcow", "qed", "vmdk", "luks", "parallels");
+static const Words protocols = WORDS("nbd", "rbd", "sheepdog", "gluster", "iscsi", "http", "https",
+                                     "ftp", "ftps", "tftp", "ssh", "vxhs", "nfs");
+static const Words transports = WORDS("tcp", "unix", "rdma");
+static const Words startup_policies = WORDS("mandatory", "requisite", "optional");
+static const Words pool_modes = WORDS("host", "direct");
+static const Words encryption_formats = WORDS("default", "qcow", "luks", "luks2", "luks-any");
+
+/* ---- <auth> ---- */
+
+static const Field secret_fields[] = {FIELD_TEXT("@type", StorageAuth, secret_type),
+                                      FIELD_TEXT("@uuid", StorageAuth, secret_uuid),
+                                      FIELD_TEXT("@usage", StorageAuth, secret_usage), FIELD_END};
+static const Field auth_fields[] = {
+    FIELD_TEXT("@username", StorageAuth, username, .flags = FIELD_REQUIRED),
+    FIELD_GROUP("secret", secret_fields), FIELD_END};
+const Element storage_auth_element = {"auth", sizeof(StorageAuth), auth_fields, NULL, NULL};
+
+/* ---- <encryption> ---- */
+
+static const Field encryption_secret_fields[] = {
+    FIELD_TEXT("@type", EncryptionSecret, type), FIELD_TEXT("@uuid", EncryptionSecret, uuid),
+    FIELD_TEXT("@usage", EncryptionSecret, usage), FIELD_END};
+static const Element encryption_secret_element = {"secret", sizeof(EncryptionSecret),
+                                                  encryption_secret_fields, NULL, NULL};
+static const Field cipher_fields[] = {FIELD_TEXT("@name", StorageEncryption, cipher_name),
+                                      FIELD_TEXT("@size", StorageEncryption, cipher_size),
+                                      FIELD_TEXT("@mode", StorageEncryption, cipher_mode),
+                                      FIELD_TEXT("@hash", StorageEncryption, cipher_hash),
+                                      FIELD_END};
+static const Field ivgen_fields[] = {FIELD_TEXT("@name", StorageEncryption, ivgen_name),
+                                     FIELD_TEXT("@hash", StorageEncryption, ivgen_hash), FIELD_END};
+static const Field encryption_fields[] = {
+    FIELD_CHOICE("@format", StorageEncryption, format, encryption_formats, .flags = FIELD_REQUIRED),
+    FIELD_TEXT("@engine", StorageEncryption, engine),
+    FIELD_LIST("secret", StorageEncryption, secrets, n_secrets, encryption_secret_element),
+    FIELD_GROUP("cipher", cipher_fields),
+    FIELD_GROUP("ivgen", ivgen_fields),
+    FIELD_END};
+const Element storage_encryption_element = {"encryption", sizeof(StorageEncryption),
+                                            encryption_fields, NULL, NULL};
+
+/* ---- <seclabel> of a device ---- */
+
+static const Field seclabel_fields[] = {FIELD_TEXT("@model", DeviceSeclabel, model),
+                                        FIELD_YESNO("@labelskip", DeviceSeclabel, labelskip),
+                                        FIELD_YESNO("@relabel", DeviceSeclabel, relabel),
+                                        FIELD_TEXT("label", DeviceSeclabel, label), FIELD_END};
+const Element device_seclabel_element = {"seclabel", sizeof(DeviceSeclabel), seclabel_fields, NULL,
+                                         NULL};
+
+/* ---- <source> ---- */
+
+static const Field host_fields[] = {FIELD_TEXT("@name", StorageHost, name),
+                                    FIELD_TEXT("@port", StorageHost, port),
+                                    FIELD_CHOICE("@transport", StorageHost, transport, transports),
+                                    FIELD_TEXT("@socket", StorageHost, socket), FIELD_END};
+static const Element host_element = {"host", sizeof(StorageHost), host_fields, NULL, NULL};
+static const Field cookie_fields[] = {FIELD_TEXT("@name", StorageCookie, name),
+                                      FIELD_TEXT(".", StorageCookie, value), FIELD_END};
+static const Element cookie_element = {"cookie", sizeof(StorageCookie), cookie_fields, NULL, NULL};
+static const Field slice_fields[] = {
+    FIELD_TEXT("@type", StorageSlice, type),
+    FIELD_UINT("@offset", StorageSlice, offset, 0, INT64_MAX,
+               FIELD_GIVEN(StorageSlice, has_offset)),
+    FIELD_UINT("@size", StorageSlice, size, 1, INT64_MAX, .flags = FIELD_REQUIRED), FIELD_END};
+static const Element slice_element = {"slice", sizeof(StorageSlice), slice_fields, NULL, NULL};
+static const Field slices_fields[] = {
+    FIELD_LIST("slice", StorageSource, slices, n_slices, slice_element, .limit = 16), FIELD_END};
+static const Field reservations_source[] = {
+    FIELD_TEXT("@type", StorageReservations, type), FIELD_TEXT("@path", StorageReservations, path),
+    FIELD_TEXT("@mode", StorageReservations, mode), FIELD_END};
+static const Field reservations_fields[] = {FIELD_YESNO("@managed", StorageReservations, managed),
+                                            FIELD_GROUP("source", reservations_source), FIELD_END};
+static const Element reservations_element = {"reservations", sizeof(StorageReservations),
+                                             reservations_fields, NULL, NULL};
+
+#define POLICY FIELD_CHOICE("@startupPolicy", StorageSource, startup_policy, startup_policies)
+#define INDEX FIELD_UINT("@index", StorageSource, index, 0, UINT32_MAX, .flags = FIELD_LIVE)
+#define COMMON                                                                                     \
+    FIELD_GROUP("slices", slices_fields),                                                          \
+        FIELD_LIST("seclabel", StorageSource, seclabels, n_seclabels, device_seclabel_element),    \
+        FIELD_ONE("auth", StorageSource, auth, storage_auth_element, .flags = FIELD_NOT_STARTED),  \
+        FIELD_ONE("encryption", StorageSource, encryption, storage_encryption_element,             \
+                  .flags = FIELD_NOT_STARTED),                                                     \
+        FIELD_ONE("reservations", StorageSource, reservations, reservations_element,               \
+                  .flags = FIELD_NOT_STARTED)
+
+static const Field file_source[] = {FIELD_TEXT("@file", StorageSource, path),
+                                    POLICY,
+                                    INDEX,
+                                    COMMON,
+                                    FIELD_ALSO("privateData"),
+                                    FIELD_END};
+static const Field block_source[] = {FIELD_TEXT("@dev", StorageSource, path),
+                                     POLICY,
+                                     INDEX,
+                                     COMMON,
+                                     FIELD_ALSO("privateData"),
+                                     FIELD_END};
+static const Field dir_source[] = {FIELD_TEXT("@dir", StorageSource, path), POLICY, INDEX, COMMON,
+                                   FIELD_END};
+static const Field cookies_fields[] = {
+    FIELD_LIST("cookie", StorageSource, cookies, n_cookies, cookie_element), FIELD_END};
+static const Field identity_fields[] = {FIELD_TEXT("@user", StorageSource, ssh_user),
+                                        FIELD_TEXT("@group", StorageSource, ssh_group),
+                                        FIELD_TEXT("@username", StorageSource, known_hosts),
+                                        FIELD_TEXT("@keyfile", StorageSource, keyfile),
+                                        FIELD_TEXT("@agentsock", StorageSource, identity_agent),
+                                        FIELD_END};
+static const Field initiator_fields[] = {FIELD_TEXT("iqn@name", StorageSource, initiator),
+                                         FIELD_END};
+static const Field network_source[] = {
+    FIELD_CHOICE("@protocol", StorageSource, protocol, protocols, .flags = FIELD_REQUIRED),
+    FIELD_TEXT("@name", StorageSource, path),
+    FIELD_TEXT("@query", StorageSource, query),
+    FIELD_TEXT("@tls", StorageSource, tls),
+    FIELD_TEXT("@tlsHostname", StorageSource, tls_hostname),
+    POLICY,
+    INDEX,
+    FIELD_LIST("host", StorageSource, hosts, n_hosts, host_element),
+    FIELD_TEXT("snapshot@name", StorageSource, snapshot),
+    FIELD_TEXT("config@file", StorageSource, config),
+    FIELD_GROUP("initiator", initiator_fields),
+    FIELD_YESNO("ssl@verify", StorageSource, ssl_verify),
+    FIELD_GROUP("cookies", cookies_fields),
+    FIELD_UINT("readahead@size", StorageSource, readahead, 1, INT64_MAX),
+    FIELD_UINT("timeout@seconds", StorageSource, timeout, 1, INT64_MAX),
+    FIELD_GROUP("identity", identity_fields),
+    COMMON,
+    FIELD_END};
+static const Field volume_source[] = {
+    FIELD_TEXT("@pool", StorageSource, pool, .flags = FIELD_REQUIRED),
+    FIELD_TEXT("@volume", StorageSource, volume, .flags = FIELD_REQUIRED),
+    FIELD_CHOICE("@mode", StorageSource, mode, pool_modes),
+    POLICY,
+    INDEX,
+    COMMON,
+    FIELD_END};
+static const Field nvme_source[] = {
+    FIELD_TEXT("@type", StorageSource, nvme_type),
+    FIELD_YESNO("@managed", StorageSource, managed),
+    FIELD_UINT("@namespace", StorageSource, nvme_namespace, 1, UINT32_MAX, .flags = FIELD_REQUIRED),
+    INDEX,
+    FIELD_PART("address", StorageSource, nvme_address, device_address_fields),
+    COMMON,
+    FIELD_END};
+static const Field vhostuser_reconnect[] = {
+    FIELD_TEXT("@enabled", StorageSource, reconnect),
+    FIELD_UINT("@timeout", StorageSource, reconnect_timeout, 0, UINT32_MAX), FIELD_END};
+static const Field vhostuser_source[] = {FIELD_TEXT("@type", StorageSource, socket_type),
+                                         FIELD_TEXT("@path", StorageSource, path), INDEX,
+                                         FIELD_GROUP("reconnect", vhostuser_reconnect), FIELD_END};
+
+static const Field *const sources[DISK_TYPE_MAX_] = {
+    [DISK_TYPE_NONE_] = file_source, [DISK_FILE] = file_source,
+    [DISK_BLOCK] = block_source,     [DISK_DIR] = dir_source,
+    [DISK_NETWORK] = network_source, [DISK_VOLUME] = volume_source,
+    [DISK_NVME] = nvme_source,       [DISK_VHOSTUSER] = vhostuser_source};
+
+const Field storage_source_fields[] = {FIELD_SWITCH("source", StorageSource, type, sources),
+                                       FIELD_END};
+
+/* ---- <backingStore> ---- */
+
+static const Field backing_format[] = {FIELD_WORD("@type", StorageSource, format, disk_formats),
+                                       FIELD_END};
+static const Field backing_source[] = {
+    FIELD_WORD("@type", StorageSource, type, disk_types),
+    FIELD_UINT("@index", StorageSource, index, 0, UINT32_MAX, .flags = FIELD_LIVE),
+    FIELD_GROUP("format", backing_format), FIELD_GROUP(NULL, storage_source_fields), FIELD_END};
+static const Field backing_fields[] = {
+    FIELD_PART(NULL, BackingStore, source, backing_source),
+    FIELD_ONE("backingStore", BackingStore, next, backing_store_element), FIELD_END};
+static int check_backing(ElementReader *reader, xmlNodePtr node, void *object) {
+    StorageSource *source = &((BackingStore *)object)->source;
+
+    if (source->type == DISK_TYPE_NONE_ && source->path)
+        source->type = DISK_FILE;
+    return 0;
+}
+
+const Element backing_store_element = {"backingStore", sizeof(BackingStore), backing_fields, NULL,
+                                       check_backing};

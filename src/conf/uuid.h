@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* uuids and their text. */
+#pragma once
+
+#include "util/macro.h"
+
+#define UUID_TEXT_SIZE 37
+
+void uuid_format(const uint8_t uuid[16], char text[UUID_TEXT_SIZE]);
+/* Accepts the dashed and the bare hexadecimal form; -EINVAL. */
+int uuid_parse(const char *text, uint8_t uuid[16]);
