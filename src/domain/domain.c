@@ -4,6 +4,7 @@
 
 #include "limits/limits.h"
 #include "qemu/agent.h"
+#include "qemu/quirks.h"
 #include "qemu/unplug.h"
 #include "util/fiber.h"
 #include "util/log.h"
@@ -126,20 +127,25 @@ int domain_check_active(const Domain *domain, Error **reterr) {
     return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is not running");
 }
 
-bool domain_would_crash_after_removal(const Domain *domain) {
-    return domain->run->live->virt == DOMAIN_VIRT_QEMU && domain->run->caps &&
-           (domain->run->caps->major < 7 ||
-            (domain->run->caps->major == 7 && domain->run->caps->minor <= 2));
+int domain_check_survives(const Domain *domain, const char *what, Error **reterr) {
+    const DomainRun *run = domain->run;
+    const Quirk *quirk = quirk_of(run->caps, run->live->virt, QUIRK_RESET_AFTER_REMOVAL);
+
+    if (!quirk || !run->vcpu_was_removed)
+        return 0;
+    return quirk_refuse(quirk, run->caps, what, domain_name(domain), "a vCPU was removed from it",
+                        reterr);
 }
 
-int domain_check_survives(const Domain *domain, const char *what, Error **reterr) {
-    if (!domain->run->vcpu_was_removed || !domain_would_crash_after_removal(domain))
-        return 0;
-    return error_report(
-        reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
-        "cannot %s in domain '%s': a vCPU was removed from it, and QEMU %u.%u without KVM "
-        "crashes on this; shut the domain down and start it again",
-        what, domain_name(domain), domain->run->caps->major, domain->run->caps->minor);
+/* Counts the threads of vCPUs that were not there before. */
+static void count_threads(DomainRun *run, const VcpuMap *map) {
+    const VcpuMap *old = &run->vcpus;
+    bool first = old->n_entities != map->n_entities;
+
+    for (size_t i = 0; i < map->n_entities && !first; i++)
+        if (map->entities[i].qom_path && !old->entities[i].qom_path)
+            run->n_vcpu_threads += map->entities[i].n_vcpus;
+    run->n_vcpu_threads = MAX_OF(run->n_vcpu_threads, vcpu_map_online(map));
 }
 
 /* Brings the definition's vCPU flags in line with what QEMU has. */
@@ -210,6 +216,7 @@ int domain_take_vcpus(Domain *domain, VcpuQuery *query, Error **reterr) {
     if (r < 0)
         return r;
     unplug_carry_over(&map, &domain->run->vcpus, query->seen);
+    count_threads(domain->run, &map);
     vcpu_map_done(&domain->run->vcpus);
     domain->run->vcpus = map;
     apply_map(domain);

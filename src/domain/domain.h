@@ -90,13 +90,8 @@ void domain_set_state(Domain *domain, DomainState state, int reason);
 /* "domain is not running" unless it runs and its monitor is open. */
 int domain_check_active(const Domain *domain, Error **reterr);
 
-/* Whether this QEMU does not survive a plug or a reset once a vCPU was removed
- * (domain_check_survives). */
-bool domain_would_crash_after_removal(const Domain *domain);
-/* Refuses what QEMU would not survive: under TCG, QEMU 7.2 frees the TLB of a removed vCPU but
- * leaves its memory listener behind, so the next change of the memory map (a plug, a reset) writes
- * to freed memory and aborts; seen on 7.2.22 each time. `what`: "plug a vCPU".
- * ERROR_OPERATION_UNSUPPORTED. */
+/* Refuses a reset that QEMU would not survive (QUIRK_RESET_AFTER_REMOVAL). `what`: "reset the
+ * guest". */
 int domain_check_survives(const Domain *domain, const char *what, Error **reterr);
 
 /* The two questions whose answers make a VcpuMap. Zeroed before use. */

@@ -70,7 +70,8 @@ typedef struct Operation {
     bool plug;
     unsigned *vcpus; /* first id of each entity it changes */
     size_t n_vcpus;
-    size_t n_done; /* of them, while it acts: for progress, not for decisions */
+    size_t n_asked; /* of a removal: the guest was asked for the first so many, by this daemon */
+    size_t n_done;  /* of them, while it acts: for progress, not for decisions */
     OperationState state;
     char *detail; /* why it failed, what is left; or NULL */
     char *

@@ -182,14 +182,15 @@ typedef struct Wait {
     const Removal *removals;
     size_t n, n_left;
     uint64_t progress; /* the last news of progress that moved the deadline */
-    uint64_t timeout, deadline, latest;
+    uint64_t deadline;
+    const RemovalLimits *limits;
 } Wait;
 
-static size_t count_left(const Wait *wait) {
+size_t removals_left(const Domain *domain, const Removal *removals, size_t n) {
     size_t left = 0;
 
-    for (size_t i = 0; i < wait->n; i++) {
-        const VcpuEntity *entity = vcpu_map_by_id(&wait->domain->run->vcpus, wait->removals[i].id);
+    for (size_t i = 0; i < n; i++) {
+        const VcpuEntity *entity = vcpu_map_by_id(&domain->run->vcpus, removals[i].id);
 
         left += entity && entity->qom_path;
     }
@@ -240,12 +241,12 @@ static int look(Wait *wait, bool last, Operation *operation, Error **reterr) {
         r = check_runs(wait->domain, reterr);
     if (r < 0)
         return r;
-    wait->n_left = count_left(wait);
+    wait->n_left = removals_left(wait->domain, wait->removals, wait->n);
     if (operation)
         operation->n_done = wait->n - wait->n_left;
     r = wait->n_left ? removals_take_refusals(wait->domain, reterr) : 0;
     if (made_progress(wait) || wait->n_left < before)
-        wait->deadline = MIN_OF(deadline_in(wait->timeout), wait->latest);
+        wait->deadline = MIN_OF(deadline_in(wait->limits->timeout), wait->limits->latest);
     return r;
 }
 
@@ -275,22 +276,21 @@ static int wait_all(Wait *wait, Operation *operation, Error **reterr) {
     }
 }
 
-int removals_wait(Domain *domain, const Removal *removals, size_t n, Operation *operation,
-                  Error **reterr) {
-    uint64_t asked = operation ? operation->request.timeout_usec : 0;
-    Wait wait = {.domain = domain,
-                 .removals = removals,
-                 .n = n,
-                 .n_left = n,
-                 .timeout = removal_timeout(domain, asked)};
+RemovalLimits removal_limits(const Domain *domain, uint64_t asked, size_t n) {
+    uint64_t timeout = removal_timeout(domain, asked);
+
+    return (RemovalLimits){.timeout = timeout,
+                           .latest = deadline_in(timeout * (asked ? 1 : MAX_OF(n, (size_t)2)))};
+}
+
+int removals_wait(Domain *domain, const Removal *removals, size_t n, const RemovalLimits *limits,
+                  Operation *operation, Error **reterr) {
+    Wait wait = {.domain = domain, .removals = removals, .n = n, .n_left = n, .limits = limits};
     int r;
 
-    wait.deadline = deadline_in(wait.timeout);
-    wait.latest = deadline_in(wait.timeout * (asked ? 1 : MAX_OF(n, (size_t)2)));
+    wait.deadline = MIN_OF(deadline_in(limits->timeout), limits->latest);
     domain->run->removals.n_waiting++;
     r = wait_all(&wait, operation, reterr);
     domain->run->removals.n_waiting--;
-    if (r < 0 && wait.n_left < n && reterr && *reterr)
-        error_prefix(reterr, "%zu of %zu vCPU devices were removed", n - wait.n_left, n);
     return r;
 }

@@ -18,6 +18,9 @@ typedef struct Removal {
 /* Those of a plan, in its order. Caller frees; NULL: out of memory. */
 Removal *removals_of(const Domain *domain, const HotplugPlan *plan);
 
+/* How many of them are there. */
+size_t removals_left(const Domain *domain, const Removal *removals, size_t n);
+
 /* Evidence from an event of QEMU's: counted, and waiters are woken. False: it was none. */
 bool removal_event(Domain *domain, const char *name, json_object *data);
 /* The answer to a device_del says that it may be gone. */
@@ -39,9 +42,16 @@ int removals_settle(Domain *domain, bool always, const Operation *operation, Err
 /* The first refusal among all, as an ERROR_OPERATION_FAILED with the guest's reason; or 0. Refused
  * entities stay, nothing is asked of them any more. Job held. */
 int removals_take_refusals(Domain *domain, Error **reterr);
+/* How long a wait may last. */
+typedef struct RemovalLimits {
+    uint64_t timeout; /* of silence: each removal and each sign of progress starts it again */
+    uint64_t latest;  /* the end of all, a deadline */
+} RemovalLimits;
+
+/* Of a removal of `n` devices from now on; `asked` as in removal_timeout, and then kept to. */
+RemovalLimits removal_limits(const Domain *domain, uint64_t asked, size_t n);
 /* Waits until all are gone: 0. A refusal ends the wait with ERROR_OPERATION_FAILED and the guest's
  * reason, the deadline with -ETIMEDOUT and ERROR_OPERATION_TIMEOUT: the guest has been asked and
- * may still do it. `operation` (may be NULL) has the call's own deadline and is told how many are
- * done. Job held. */
-int removals_wait(Domain *domain, const Removal *removals, size_t n, Operation *operation,
-                  Error **reterr);
+ * may still do it. `operation` (may be NULL) is told how many are done. Job held. */
+int removals_wait(Domain *domain, const Removal *removals, size_t n, const RemovalLimits *limits,
+                  Operation *operation, Error **reterr);

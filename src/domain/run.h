@@ -51,10 +51,12 @@ typedef struct DomainRun {
     DomainFound found;        /* empty unless it was found again */
     Bitmap *pending_removals; /* what the status file said of them, until the map is read */
     Removals removals;
-    bool guest_shutdown;   /* QEMU said SHUTDOWN: its end will be no crash */
-    bool rebooting;        /* an ACPI reboot: the SHUTDOWN event means "reset and go on" */
-    bool stopping;         /* somebody is already ending it */
-    bool vcpu_was_removed; /* kept in the status file */
+    bool guest_shutdown;     /* QEMU said SHUTDOWN: its end will be no crash */
+    bool rebooting;          /* an ACPI reboot: the SHUTDOWN event means "reset and go on" */
+    bool stopping;           /* somebody is already ending it */
+    bool vcpu_was_removed;   /* kept in the status file, as the next two are */
+    unsigned n_vcpu_threads; /* that this QEMU ever made */
+    unsigned n_vcpu_threads_planned; /* that it may have made, too: a plug is under way */
 } DomainRun;
 
 /* Takes the definition, also on failure. NULL: out of memory. */

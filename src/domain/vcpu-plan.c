@@ -2,6 +2,9 @@
 /* Which entities to plug or unplug. Nothing here talks to QEMU. */
 #include "domain/vcpu-plan.h"
 
+#include "qemu/quirks.h"
+#include "util/file.h"
+
 void hotplug_plan_done(HotplugPlan *plan) {
     free(plan->entities);
     *plan = (HotplugPlan){0};
@@ -99,6 +102,67 @@ bool hotplug_is_pseries(const DomainDef *def) {
     return def->os.machine && strncmp(def->os.machine, "pseries", 7) == 0;
 }
 
+static const Quirk *quirk_of_run(const Domain *domain, QuirkName name) {
+    return quirk_of(domain->run->caps, domain->run->live->virt, name);
+}
+
+/* A vCPU's thread that QEMU cannot make. */
+static int check_threads(const Domain *domain, const HotplugPlan *plan, Error **reterr) {
+    const DomainRun *run = domain->run;
+    const Quirk *quirk = quirk_of_run(domain, QUIRK_VCPU_THREADS);
+    unsigned n = hotplug_plan_vcpus(&run->vcpus, plan), max = run->live->n_vcpus_max;
+    CLEANUP_FREE char *what = NULL, *why = NULL;
+
+    if (!quirk || run->n_vcpu_threads + n <= max || !run->vcpus.has_tids)
+        return 0;
+    what = strf("plug %u vCPUs", n);
+    why = strf("%u of %u vCPU threads were made in this run, %u more can be", run->n_vcpu_threads,
+               max, max > run->n_vcpu_threads ? max - run->n_vcpu_threads : 0);
+    return what && why ? quirk_refuse(quirk, run->caps, what, domain_name(domain), why, reterr)
+                       : error_no_memory(reterr);
+}
+
+static int preflight_plug(const Domain *domain, const HotplugPlan *plan, Error **reterr) {
+    const DomainRun *run = domain->run;
+    const Quirk *quirk = quirk_of_run(domain, QUIRK_PLUG_AFTER_REMOVAL);
+    int r = 0;
+
+    if (quirk && run->vcpu_was_removed)
+        r = quirk_refuse(quirk, run->caps, "plug a vCPU", domain_name(domain),
+                         "a vCPU was removed from it", reterr);
+    if (r >= 0)
+        r = check_threads(domain, plan, reterr);
+    if (r >= 0) /* the plan goes up: its first entity decides */
+        r = vcpu_map_check_plug(&run->vcpus, &run->vcpus.entities[plan->entities[0]], reterr);
+    return r;
+}
+
+static int preflight_unplug(const Domain *domain, Error **reterr) {
+    const DomainRun *run = domain->run;
+    const Quirk *quirk = quirk_of_run(domain, QUIRK_SHARED_REMOVAL);
+
+    if (streq(run->live->os.arch, "s390x")) /* its QEMU refuses every device_del of a CPU */
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
+                            "vCPUs of domain '%s' cannot be removed while it runs: QEMU's s390x "
+                            "machines have no CPU "
+                            "hot-unplug; --config takes effect at its next start",
+                            domain_name(domain));
+    if (quirk && !run->vcpus.has_tids)
+        return quirk_refuse(quirk, run->caps, "remove a vCPU", domain_name(domain), NULL, reterr);
+    if (domain->state == DOMAIN_PAUSED && !hotplug_is_pseries(run->live))
+        return error_report(
+            reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+            "domain '%s' is paused, its guest can't release a vCPU; resume it first",
+            domain_name(domain));
+    if (!run->live->features.acpi && streq(run->live->os.arch, "x86_64"))
+        return error_report(
+            reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
+            "domain '%s' runs without ACPI, its guest can't be asked to release a vCPU; "
+            "<features><acpi/></features> switches it on",
+            domain_name(domain));
+    return 0;
+}
+
 int hotplug_preflight(const Domain *domain, const HotplugPlan *plan, Error **reterr) {
     int r;
 
@@ -107,31 +171,58 @@ int hotplug_preflight(const Domain *domain, const HotplugPlan *plan, Error **ret
     r = domain_check_active(domain, reterr);
     if (r < 0)
         return r;
-    if (plan->plug) {
-        r = domain_check_survives(domain, "plug a vCPU", reterr);
-        if (r >= 0) /* the plan goes up: its first entity decides */
-            r = vcpu_map_check_plug(&domain->run->vcpus,
-                                    &domain->run->vcpus.entities[plan->entities[0]], reterr);
-        return r;
+    return plan->plug ? preflight_plug(domain, plan, reterr) : preflight_unplug(domain, reterr);
+}
+
+static char *warn_of_reset(const Domain *domain) {
+    const Quirk *quirk = quirk_of_run(domain, QUIRK_RESET_AFTER_REMOVAL);
+    CLEANUP_FREE char *text = quirk ? quirk_text(quirk, domain->run->caps) : NULL;
+
+    return text ? strf("nothing can be plugged into domain '%s' any more, and a reboot, also from "
+                       "inside the guest, ends it: %s; %s",
+                       domain_name(domain), text, quirk->remedy)
+                : NULL;
+}
+
+/* The first vCPU that is missing below one that is there; -1: none. */
+static int first_hole(const VcpuMap *map) {
+    int hole = -1;
+
+    for (size_t i = 0; i < map->n_entities; i++) {
+        if (map->entities[i].qom_path && hole >= 0)
+            return hole;
+        if (!map->entities[i].qom_path && hole < 0)
+            hole = (int)map->entities[i].first_id;
     }
-    if (streq(domain->run->live->os.arch, "s390x")) /* its QEMU refuses every device_del of a CPU */
-        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
-                            "vCPUs of domain '%s' cannot be removed while it runs: QEMU's s390x "
-                            "machines have no CPU "
-                            "hot-unplug; --config takes effect at its next start",
-                            domain_name(domain));
-    if (domain->state == DOMAIN_PAUSED && !hotplug_is_pseries(domain->run->live))
-        return error_report(
-            reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
-            "domain '%s' is paused, its guest can't release a vCPU; resume it first",
-            domain_name(domain));
-    if (!domain->run->live->features.acpi && streq(domain->run->live->os.arch, "x86_64"))
-        return error_report(
-            reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
-            "domain '%s' runs without ACPI, its guest can't be asked to release a vCPU; "
-            "<features><acpi/></features> switches it on",
-            domain_name(domain));
-    return 0;
+    return -1;
+}
+
+/* Linux with more than 8 possible CPUs does not address interrupts logically. */
+static bool addresses_physically(const DomainDef *def) {
+    return def->n_vcpus_max > 8 || (def->os.cmdline && strstr(def->os.cmdline, "possible_cpus="));
+}
+
+char *hotplug_warn_of_hole(const Domain *domain) {
+    const Quirk *quirk = quirk_of_run(domain, QUIRK_LOST_INTERRUPTS);
+    int hole = first_hole(&domain->run->vcpus);
+    CLEANUP_FREE char *text = NULL;
+
+    if (!quirk || hole < 0 || addresses_physically(domain->run->live))
+        return NULL;
+    text = quirk_text(quirk, domain->run->caps);
+    return text ? strf("the guest of domain '%s' may hang, as it has no vCPU %d but some above it: "
+                       "%s; %s",
+                       domain_name(domain), hole, text, quirk->remedy)
+                : NULL;
+}
+
+char *hotplug_warning(const Domain *domain, bool plug) {
+    CLEANUP_FREE char *reset = plug ? NULL : warn_of_reset(domain), *hole = NULL;
+
+    hole = plug ? NULL : hotplug_warn_of_hole(domain);
+    if (reset && hole)
+        return strf("%s; %s", reset, hole);
+    return reset ? TAKE_PTR(reset) : TAKE_PTR(hole);
 }
 
 /* ---- at start ---- */

@@ -26,6 +26,11 @@ int hotplug_plan_ids(const VcpuMap *map, bool plug, const unsigned *ids, size_t 
 /* Foreseeable failures of a plan, before anything is sent: a guest that is paused or has no ACPI
  * cannot give up a vCPU, machines that cannot take one away, QEMUs that would crash. */
 int hotplug_preflight(const Domain *domain, const HotplugPlan *plan, Error **reterr);
+/* What should be known of a change that is not refused: what cannot be done after it. NULL:
+ * nothing. Caller frees. */
+char *hotplug_warning(const Domain *domain, bool plug);
+/* The same of vCPUs that are missing between others: QEMUs whose guests hang on that. */
+char *hotplug_warn_of_hole(const Domain *domain);
 bool hotplug_is_pseries(const DomainDef *def);
 
 /* At start. `wanted`: the definition's n vCPUs, from before the first refresh overwrites them.

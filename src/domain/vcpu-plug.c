@@ -9,6 +9,7 @@
 #include "limits/limits.h"
 #include "domain/removal.h"
 #include "domain/vcpu-change.h"
+#include "qemu/quirks.h"
 #include "qemu/unplug.h"
 #include "util/log.h"
 
@@ -34,9 +35,11 @@ static void free_replies(ReplyPtr *replies, size_t n) {
     free(replies);
 }
 
-/* Sends one command per entity, pipelined. What could not be sent stays NULL. */
-static int send_all(Domain *domain, const HotplugPlan *plan, ReplyPtr *replies, Error **reterr) {
-    for (size_t i = 0; i < plan->n_entities; i++) {
+/* Sends one command for each of the plan's entities from `first` on, pipelined. What could not be
+ * sent stays NULL. */
+static int send_all(Domain *domain, const HotplugPlan *plan, size_t first, size_t n,
+                    ReplyPtr *replies, Error **reterr) {
+    for (size_t i = first; i < first + n; i++) {
         VcpuEntity *entity = &domain->run->vcpus.entities[plan->entities[i]];
         const char *command = "device_del";
         json_object *arguments;
@@ -163,30 +166,79 @@ static int check_del_replies(Domain *domain, ReplyPtr *replies, const Removal *r
     return result;
 }
 
-static int run_unplug(Domain *domain, const HotplugPlan *plan, Operation *operation,
-                      Error **reterr) {
-    CLEANUP_FREE Removal *removals = removals_of(domain, plan);
+/* How far the guest has been asked, in the operation's own order: what it lists before the last one
+ * asked has gone, or was asked before. */
+static void note_asked(Operation *operation, unsigned last_id) {
+    for (size_t i = 0; operation && i < operation->n_vcpus; i++)
+        if (operation->vcpus[i] == last_id)
+            operation->n_asked = i + 1;
+}
+
+/* Asks the guest for `n` of the plan's entities from `first` on. */
+static int ask(Domain *domain, const HotplugPlan *plan, const Removal *removals, size_t first,
+               size_t n, Operation *operation, Error **reterr) {
     ReplyPtr *replies = calloc(plan->n_entities + 1, sizeof(ReplyPtr));
     int r;
 
-    if (!removals || !replies) {
-        free(replies);
+    if (!replies)
         return error_no_memory(reterr);
-    }
-    r = send_all(domain, plan, replies, reterr);
+    r = send_all(domain, plan, first, n, replies, reterr);
     monitor_flush(domain->run->monitor);
     operation_step(operation, STEP_SENT);
     if (r >= 0)
-        r = check_del_replies(domain, replies, removals, plan->n_entities, reterr);
+        r = check_del_replies(domain, replies + first, removals + first, n, reterr);
     free_replies(replies, plan->n_entities);
     operation_step(operation, STEP_ANSWERED);
-    if (r < 0)
-        return r;
-    if (operation && operation->request.async)
-        return -EINPROGRESS;
-    r = removals_wait(domain, removals, plan->n_entities, operation, reterr);
+    note_asked(operation, removals[first + n - 1].id);
+    return r;
+}
+
+static size_t batch_size(const Domain *domain, const HotplugPlan *plan) {
+    const DomainRun *run = domain->run;
+
+    return quirk_of(run->caps, run->live->virt, QUIRK_LOST_INTERRUPTS) ? 1 : plan->n_entities;
+}
+
+/* All at once, or one after the other from the top where QEMU would lose interrupts. */
+static int run_unplug(Domain *domain, const HotplugPlan *plan, Operation *operation,
+                      Error **reterr) {
+    CLEANUP_FREE Removal *removals = removals_of(domain, plan);
+    size_t n = plan->n_entities, batch = batch_size(domain, plan), asked = 0, left;
+    RemovalLimits limits = removal_limits(domain, operation ? operation->request.timeout_usec : 0,
+                                          n);
+    int r = removals ? 0 : error_no_memory(reterr);
+
+    while (r >= 0 && asked < n) {
+        r = ask(domain, plan, removals, asked, batch, operation, reterr);
+        asked += batch;
+        if (r >= 0 && operation && operation->request.async)
+            return -EINPROGRESS;
+        if (r >= 0)
+            r = removals_wait(domain, removals, asked, &limits, operation, reterr);
+    }
     if (r >= 0)
         operation_step(operation, STEP_CONFIRMED);
+    left = removals && domain->run ? removals_left(domain, removals, n) : n;
+    if (r < 0 && left < n && reterr && *reterr)
+        error_prefix(reterr, "%zu of %zu vCPU devices were removed", n - left, n);
+    return r;
+}
+
+int hotplug_ask_next(Domain *domain, Operation *operation, Error **reterr) {
+    CLEANUP(hotplug_plan_done) HotplugPlan plan = {0};
+    CLEANUP_FREE Removal *removals = NULL;
+    size_t n_asked = operation->n_asked;
+    int r;
+
+    assert(n_asked < operation->n_vcpus);
+    r = hotplug_plan_ids(&domain->run->vcpus, false, operation->vcpus + n_asked, 1, &plan, reterr);
+    if (r >= 0 && plan.n_entities > 0)
+        r = hotplug_preflight(domain, &plan, reterr);
+    if (r >= 0)
+        removals = removals_of(domain, &plan);
+    if (r >= 0 && plan.n_entities > 0)
+        r = removals ? ask(domain, &plan, removals, 0, 1, NULL, reterr) : error_no_memory(reterr);
+    operation->n_asked = n_asked + 1;
     return r;
 }
 
@@ -232,6 +284,21 @@ static Bitmap *vcpus_of(const Removal *ids, size_t n) {
     return TAKE_PTR(vcpus);
 }
 
+/* Where their number is limited, a daemon that comes after a crash must know of all that QEMU may
+ * have made. */
+static int plan_threads(Domain *domain, const HotplugPlan *plan, Error **reterr) {
+    DomainRun *run = domain->run;
+    int r;
+
+    if (!quirk_of(run->caps, run->live->virt, QUIRK_VCPU_THREADS))
+        return 0;
+    run->n_vcpu_threads_planned = hotplug_plan_vcpus(&run->vcpus, plan);
+    r = driver_save_status(domain, reterr);
+    if (r < 0)
+        run->n_vcpu_threads_planned = 0;
+    return r;
+}
+
 static int run_plug(Domain *domain, const HotplugPlan *plan, Operation *operation, Error **reterr) {
     CLEANUP_FREE Removal *ids = removals_of(domain, plan), *added = removals_of(domain, plan);
     ReplyPtr *replies = calloc(plan->n_entities + 1, sizeof(ReplyPtr));
@@ -248,12 +315,14 @@ static int run_plug(Domain *domain, const HotplugPlan *plan, Operation *operatio
         r = limits_prepare_vcpus(domain->run->limits, &subject, vcpus, reterr);
     if (r >= 0)
         r = limits_widen_memory(domain->run->limits, &subject, true, reterr);
+    if (r >= 0 && operation)
+        r = plan_threads(domain, plan, reterr);
     if (r < 0) {
         limits_forget_vcpus(domain->run->limits, &subject);
         free(replies);
         return r;
     }
-    send_all(domain, plan, replies, &error);
+    send_all(domain, plan, 0, plan->n_entities, replies, &error);
     r = domain_query_vcpus(domain, &query, &refresh); /* answered after the last device_add */
     monitor_flush(domain->run->monitor);
     operation_step(operation, STEP_SENT);
@@ -263,6 +332,8 @@ static int run_plug(Domain *domain, const HotplugPlan *plan, Operation *operatio
     operation_step(operation, STEP_ANSWERED);
     if (r >= 0)
         r = domain_take_vcpus(domain, &query, &refresh);
+    if (r >= 0) /* else they may be there */
+        domain->run->n_vcpu_threads_planned = 0;
     limits_widen_memory(domain->run->limits, &subject, false, error ? NULL : &error);
     if (r < 0)
         return error_propagate(reterr, error ? TAKE_PTR(error) : TAKE_PTR(refresh));
@@ -323,6 +394,13 @@ static int tune_boot_vcpus(Domain *domain, Error **reterr) {
                : limits_tune(domain->run->limits, &subject, &(LimitsScope){.vcpus = vcpus}, reterr);
 }
 
+static void warn_of_hole(const Domain *domain) {
+    CLEANUP_FREE char *warning = hotplug_warn_of_hole(domain);
+
+    if (warning)
+        log_warning("%s", warning);
+}
+
 int hotplug_boot(Domain *domain, Error **reterr) {
     CLEANUP(hotplug_plan_done) HotplugPlan plan = {.plug = true};
     unsigned n = domain->run->live->n_vcpus_max;
@@ -343,5 +421,8 @@ int hotplug_boot(Domain *domain, Error **reterr) {
         r = tune_boot_vcpus(domain, reterr);
     if (r < 0)
         return r;
-    return plan.n_entities ? run_plug(domain, &plan, NULL, reterr) : 0;
+    r = plan.n_entities ? run_plug(domain, &plan, NULL, reterr) : 0;
+    if (r >= 0)
+        warn_of_hole(domain);
+    return r;
 }

@@ -13,6 +13,9 @@
  * operation->request.async it does not wait at all: -EINPROGRESS without an error. Errors as
  * BEHAVIOUR.md 4, 5, 8. */
 int hotplug_run(Domain *domain, const HotplugPlan *plan, Operation *operation, Error **reterr);
+/* The next device of a pending removal that goes one by one, whose last has gone: asks the guest
+ * for it. Job held. */
+int hotplug_ask_next(Domain *domain, Operation *operation, Error **reterr);
 /* After a live change: the XML lists single vCPUs from now on; the status file. What cannot be
  * written is logged. `operation` may be NULL. Job held. */
 void hotplug_save(Domain *domain, const Operation *operation);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The status file of a running domain (run/domains/NAME.xml) and how a new daemon finds its QEMUs.
  *
- *     <domstatus state='1' reason='1' pid='4711' start='123456' id='3' removed='0'>
+ *     <domstatus state='1' reason='1' pid='4711' start='123456' id='3' removed='0' threads='2'>
  *       <monitor path='...'/> <log path='...'/>
  *       <placement nodes='0'/>                                                    with
  * placement='auto' <limits partition='/machine' group='vireo-3-ol8' machine='vireo-3-ol8'/>   where
@@ -45,10 +45,13 @@ static char *status_text(const Domain *domain, const char *xml) {
 
     if (!out)
         return NULL;
-    fprintf(out, "<domstatus state='%d' reason='%d' pid='%d' start='%llu' id='%d' removed='%d'>\n",
+    fprintf(out,
+            "<domstatus state='%d' reason='%d' pid='%d' start='%llu' id='%d' removed='%d' "
+            "threads='%u'>\n",
             domain->state, domain->reason, (int)domain->run->pid.pid,
             (unsigned long long)domain->run->pid.start_time, domain->run->id,
-            domain->run->vcpu_was_removed);
+            domain->run->vcpu_was_removed,
+            domain->run->n_vcpu_threads + domain->run->n_vcpu_threads_planned);
     fputs("  <monitor", out);
     write_attribute(out, "path", domain->run->monitor_path);
     fputs("/>\n  <log", out);
@@ -179,6 +182,7 @@ static int read_status(xmlNodePtr root, Domain *domain, Error **reterr) {
     domain->reason = attribute(root, "reason");
     domain->run->id = attribute(root, "id");
     domain->run->vcpu_was_removed = attribute(root, "removed");
+    domain->run->n_vcpu_threads = attribute(root, "threads");
     domain->run->pid = (QemuPid){.pid = attribute(root, "pid"),
                                  .start_time = attribute(root, "start")};
     if (domain->run->pid.pid <= 1 || domain->run->id <= 0)

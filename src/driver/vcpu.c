@@ -348,6 +348,7 @@ static int begin_operation(Domain *domain, const VcpuRequest *request, bool conf
 /* The live half is there: the config half, and the outcome. */
 static int finish_operation(Domain *domain, Operation *operation, Error **reterr) {
     CLEANUP_ERROR Error *error = NULL;
+    CLEANUP_FREE char *warning = NULL;
     int r = operation->config ? commit_config(domain, &operation->request, &error) : 0;
 
     if (r < 0) {
@@ -357,7 +358,10 @@ static int finish_operation(Domain *domain, Operation *operation, Error **reterr
     }
     if (operation->config)
         operation_step(operation, STEP_CONFIG);
-    operation_set_state(operation, OPERATION_DONE, NULL);
+    warning = hotplug_warning(domain, operation->plug);
+    if (warning)
+        log_warning("%s", warning);
+    operation_set_state(operation, OPERATION_DONE, warning);
     return 0;
 }
 
@@ -567,35 +571,56 @@ void driver_drop_operations(Driver *driver) {
                                 "its QEMU ended while vireod was away; nothing of it is left");
 }
 
+typedef enum RemovalStage { STAGE_LEFT, STAGE_REFUSED, STAGE_NEXT, STAGE_GONE } RemovalStage;
+
+/* Where a pending removal is, by what is there and what the guest was asked for. */
+static RemovalStage removal_stage(const Domain *domain, const Operation *operation) {
+    bool left = false, next = false;
+
+    for (size_t i = 0; i < operation->n_vcpus; i++) {
+        const VcpuEntity *entity = vcpu_map_by_id(&domain->run->vcpus, operation->vcpus[i]);
+
+        if (!entity || !entity->qom_path)
+            continue;
+        if (i >= operation->n_asked)
+            next = true;
+        else if (entity->unplug == UNPLUG_NONE)
+            return STAGE_REFUSED;
+        else
+            left = true;
+    }
+    return left ? STAGE_LEFT : next ? STAGE_NEXT : STAGE_GONE;
+}
+
+static void settle_operation(Domain *domain, Operation *operation, const char *rejection) {
+    CLEANUP_ERROR Error *error = NULL;
+    RemovalStage stage;
+
+    while ((stage = removal_stage(domain, operation)) == STAGE_NEXT)
+        if (hotplug_ask_next(domain, operation, &error) < 0) {
+            operation_set_state(operation, OPERATION_FAILED, error_message(error));
+            return;
+        }
+    if (stage == STAGE_REFUSED)
+        operation_set_state(operation, OPERATION_FAILED,
+                            rejection ? rejection : "the guest refused");
+    else if (stage == STAGE_GONE && finish_operation(domain, operation, &error) < 0)
+        log_warning("domain '%s': operation %llu: %s", domain_name(domain),
+                    (unsigned long long)operation->id, error_message(error));
+}
+
 void driver_settle_operations(Domain *domain, const char *rejection) {
     Operation *next;
 
     for (Operation *operation = domain->driver ? domain->driver->operations : NULL; operation;
          operation = next) {
-        bool left = false, rejected = false;
-
         next = operation->next;
         if (operation->state != OPERATION_PENDING || domain_of(operation) != domain)
             continue;
-        for (size_t i = 0; i < operation->n_vcpus; i++) {
-            const VcpuEntity *entity = vcpu_map_by_id(&domain->run->vcpus, operation->vcpus[i]);
-
-            left |= entity && entity->qom_path && entity->unplug != UNPLUG_NONE;
-            rejected |= entity && entity->qom_path && entity->unplug == UNPLUG_NONE;
-        }
-        if (rejected) {
-            operation_set_state(operation, OPERATION_FAILED,
-                                rejection ? rejection : "the guest refused");
-        } else if (!left) {
-            CLEANUP_ERROR Error *error = NULL;
-
-            operation_ref(operation);
-            if (finish_operation(domain, operation, &error) < 0)
-                log_warning("domain '%s': operation %llu: %s", domain_name(domain),
-                            (unsigned long long)operation->id, error_message(error));
-            next = operation->next; /* the write may have let others change the list */
-            operation_unref(operation);
-        }
+        operation_ref(operation);
+        settle_operation(domain, operation, rejection);
+        next = operation->next; /* a wait may have let others change the list */
+        operation_unref(operation);
     }
 }
 
@@ -674,6 +699,7 @@ static void print_effects(FILE *out, const Domain *domain, const HotplugPlan *pl
     unsigned n = hotplug_plan_vcpus(&domain->run->vcpus, plan),
              online = domain_def_online_vcpus(domain->run->live);
     unsigned after = plan->plug ? online + n : online - n;
+    CLEANUP_FREE char *warning = hotplug_warning(domain, plan->plug);
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
     fprintf(out, "host    %u threads %s, %u in all on %ld host CPUs\n", n,
@@ -684,12 +710,8 @@ static void print_effects(FILE *out, const Domain *domain, const HotplugPlan *pl
         fprintf(
             out,
             "warning no guest agent is connected: the guest itself must bring the vCPUs online\n");
-    if (!plan->plug && domain_would_crash_after_removal(domain))
-        fprintf(out,
-                "warning nothing can be plugged, nor the guest reset, after this until the domain "
-                "is started "
-                "again: QEMU %u.%u without KVM crashes on it\n",
-                domain->run->caps->major, domain->run->caps->minor);
+    if (warning)
+        fprintf(out, "warning %s\n", warning);
 }
 
 int driver_plan_vcpus(Domain *domain, const VcpuRequest *request, char **ret, Error **reterr) {

@@ -148,6 +148,13 @@ static int find_out(QemuCapsCache *cache, CacheEntry *entry, const struct stat *
     return 0;
 }
 
+/* VIREOD_KVM names another file than /dev/kvm: for simulated QEMUs, which need none. */
+static bool kvm_can_be_used(void) {
+    const char *path = getenv("VIREOD_KVM");
+
+    return access(path ? path : "/dev/kvm", R_OK | W_OK) == 0;
+}
+
 int qemu_caps_get(QemuCapsCache *cache, const char *binary, QemuCaps **ret, Error **reterr) {
     CacheEntry *entry;
     struct stat info;
@@ -170,7 +177,7 @@ int qemu_caps_get(QemuCapsCache *cache, const char *binary, QemuCaps **ret, Erro
     r = is_fresh(entry->caps, &info) ? 0 : find_out(cache, entry, &info, reterr);
     if (r < 0)
         return r;
-    entry->caps->kvm = entry->caps->has_kvm && access("/dev/kvm", R_OK | W_OK) == 0;
+    entry->caps->kvm = entry->caps->has_kvm && kvm_can_be_used();
     *ret = qemu_caps_ref(entry->caps);
     return 0;
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "qemu/command-line-internal.h"
+#include "qemu/quirks.h"
 #include "qemu/process.h"
 #include "util/file.h"
 
@@ -319,19 +320,19 @@ void qemu_fill_iommu(DomainDef *def) {
 
 /* ---- checks ---- */
 
-/* TCG's local APIC has no x2APIC mode before QEMU 9.0. */
 static int check_without_kvm(const QemuCommandParams *params, Error **reterr) {
     const DomainDef *def = params->def;
+    const Quirk *quirk = quirk_of(params->caps, def->virt, QUIRK_NO_X2APIC);
+    CLEANUP_FREE char *text = NULL;
 
-    if (def->virt == DOMAIN_VIRT_KVM || params->caps->major >= 9 ||
-        (!needs_remapping(def) && def->iommu.eim != TRISTATE_YES))
+    if (!quirk || (!needs_remapping(def) && def->iommu.eim != TRISTATE_YES))
         return 0;
-    return error_report(
-        reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
-        "domain '%s': %s cannot be had without KVM before QEMU 9.0, and '%s' is %u.%u; use "
-        "type='kvm'",
-        def->name, needs_remapping(def) ? "more than 255 vCPUs" : "<iommu> with eim='on'",
-        params->caps->binary, params->caps->major, params->caps->minor);
+    text = quirk_text(quirk, params->caps);
+    return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                        "domain '%s': '%s' cannot give it %s: %s; %s", def->name,
+                        params->caps->binary,
+                        needs_remapping(def) ? "more than 255 vCPUs" : "<iommu> with eim='on'",
+                        text ? text : "it has no x2APIC", quirk->remedy);
 }
 
 static int check_iommu(const QemuCommandParams *params, const QemuMachine *machine,

@@ -10,8 +10,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../system"))
 from conftest import wait_for  # noqa: E402
 
-# A QEMU that does not crash at a plug after a removal (domain_check_survives).
-MODERN = {"query-version": {"qemu": {"major": 9, "minor": 0, "micro": 0}, "package": ""}}
+os.environ["VIREOD_KVM"] = "/dev/null"  # a simulated QEMU needs none
+MODERN = {"query-version": {"qemu": {"major": 9, "minor": 0, "micro": 0}, "package": ""},
+          "query-kvm": {"present": True, "enabled": True}}
 
 
 def emulator(daemon, name, behaviour):
@@ -26,10 +27,11 @@ def emulator(daemon, name, behaviour):
     return path
 
 
-def define(daemon, name, behaviour, maximum=8, current=1, arch="x86_64", machine="q35", extra_cpu=""):
+def define(daemon, name, behaviour, maximum=8, current=1, arch="x86_64", machine="q35", extra_cpu="", kind="kvm"):
+    """kind: "qemu" has the quirks of QEMU without KVM (src/qemu/quirks.c), by the version in `replies`."""
     behaviour = {"replies": MODERN, "arch": arch, **behaviour}
     path = emulator(daemon, name, behaviour)
-    xml = f"""<domain type='qemu'><name>{name}</name><memory unit='MiB'>64</memory>
+    xml = f"""<domain type='{kind}'><name>{name}</name><memory unit='MiB'>64</memory>
   <vcpu current='{current}'>{maximum}</vcpu>
   <os><type arch='{arch}' machine='{machine}'>hvm</type></os>
   {"<features><acpi/></features>" if arch == "x86_64" else ""}{extra_cpu}

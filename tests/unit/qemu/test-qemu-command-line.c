@@ -231,11 +231,10 @@ static void test_refusals(void **state) {
          false, "kvm"},
         {"", "cannot use /dev/kvm on this host", true, "kvm"},
         {"<vcpu>256</vcpu><os><type machine='q35'>hvm</type></os>",
-         "more than 255 vCPUs cannot be had without KVM before QEMU 9.0, and "
-         "'/usr/bin/qemu-system-x86_64' is "
-         "7.2",
+         "'/usr/bin/qemu-system-x86_64' cannot give it more than 255 vCPUs: QEMU 7.2 without KVM "
+         "has no x2APIC; use type='kvm'",
          true, "qemu"},
-        {IOMMU("<driver eim='on'/>"), "<iommu> with eim='on' cannot be had without KVM", true,
+        {IOMMU("<driver eim='on'/>"), "cannot give it <iommu> with eim='on': QEMU 7.2", true,
          "qemu"},
         {IOMMU("<driver intremap='off' eim='on'/>"), "eim='on' requires intremap='on'", false,
          "kvm"},

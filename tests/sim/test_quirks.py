@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What is refused or done otherwise because of a QEMU version without KVM (src/qemu/quirks.c). The simulator does not
+crash, so what is sent to it is looked at; that real ones do, and no more, tests/qemus measures."""
+import json
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from simulated import MODERN, agree, ask, online, sent, start  # noqa: E402
+from conftest import daemon, wait_for  # noqa: E402,F401
+
+
+def version(major, minor):
+    return {**MODERN, "query-version": {"qemu": {"major": major, "minor": minor, "micro": 0}, "package": ""}}
+
+
+OLD, NEW = version(7, 2), version(11, 1)
+DOWN = ("setvcpus", "s1", "1", "--live")
+
+
+def status(daemon):
+    with open(f"{daemon.root}/run/domains/s1.xml") as f:
+        return f.read()
+
+
+def ended(daemon):
+    wait_for(lambda: json.loads(daemon.vireo("ops", "list", "--json")) == [], 20, "end of all operations")
+
+
+def plug(daemon, n, ok=True):
+    return daemon.virsh("setvcpus", "s1", str(n), "--live", ok=ok)
+
+
+def test_threads_are_counted(daemon):
+    """4, 2, 4, 2, 4 makes eight threads of nine; the next two are refused, one is not; then it is full."""
+    start(daemon, "s1", {"replies": NEW, "form": "tcg"}, kind="qemu", maximum=9)
+    for n in (4, 2, 4, 2, 4, 2):
+        plug(daemon, n)
+    assert " threads='8'" in status(daemon)
+    log = sent(daemon, "s1")
+    error = plug(daemon, 4, ok=False)
+    assert "8 of 9 vCPU threads were made in this run, 1 more can be" in error and "start it again" in error
+    assert sent(daemon, "s1") == log
+    plug(daemon, 3)
+    daemon.stop(9)
+    daemon.start()
+    plug(daemon, 1)
+    assert "0 more can be" in plug(daemon, 2, ok=False)
+    daemon.virsh("destroy", "s1")
+    daemon.virsh("start", "s1")
+    plug(daemon, 9)
+
+
+def test_what_is_refused_makes_none_and_what_is_rolled_back_does(daemon):
+    start(daemon, "s1", {"replies": NEW, "form": "tcg", "add_error": 1}, kind="qemu", maximum=8)
+    assert "no vCPU was added" in plug(daemon, 8, ok=False)
+    assert " threads='1'" in status(daemon)
+    ask(daemon, "s1", set={"add_error": 0})
+    daemon.virsh("qemu-monitor-command", "s1",
+                 '{"execute":"device_add","arguments":{"driver":"max-x86_64-cpu","id":"mine","socket-id":3,'
+                 '"core-id":0,"thread-id":0}}')
+    assert "3 of 4 vCPU devices that were added are removed again" in plug(daemon, 5, ok=False)
+    assert " threads='5'" in status(daemon)  # the first, three rolled back, and somebody else's
+
+
+@pytest.mark.parametrize("step", ["sent", "answered", "confirmed"])
+def test_a_crash_does_not_lose_the_count(daemon, step):
+    start(daemon, "s1", {"replies": NEW, "form": "tcg"}, kind="qemu", maximum=8)
+    assert daemon.crash_at(step, "setvcpus", "s1", "5", "--live")
+    ended(daemon)
+    agree(daemon, "s1")
+    assert " threads='5'" in status(daemon)
+
+
+def test_nothing_after_a_removal(daemon):
+    start(daemon, "s1", {"replies": OLD, "form": "tcg"}, kind="qemu", maximum=16)
+    plug(daemon, 3)
+    plug(daemon, 1)
+    assert "a reboot, also from inside the guest, ends it" in daemon.vireo("ops", "list", "--all")
+    for command in ("setvcpus s1 2 --live", "reset s1", "reboot s1"):
+        error = daemon.virsh(*command.split(), ok=False)
+        assert "a vCPU was removed from it, and QEMU 7.2 without KVM crashes" in error and "start it again" in error
+
+
+def test_a_shared_thread(daemon):
+    start(daemon, "s1", {"replies": NEW, "shared_thread": True}, kind="qemu")
+    plug(daemon, 4)
+    log = sent(daemon, "s1")
+    assert "all vCPUs share one thread" in plug(daemon, 1, ok=False)
+    assert sent(daemon, "s1") == log
+
+
+@pytest.mark.parametrize("replies, batches", [(OLD, 7), (NEW, 1)])
+def test_one_by_one_from_the_top(daemon, replies, batches):
+    """Where interrupts get lost each removal waits for the one before; elsewhere all are asked at once."""
+    start(daemon, "s1", {"replies": replies, "form": "tcg", "event_delay_ms": [5, 15]}, kind="qemu")
+    plug(daemon, 8)
+    begin = len(ask(daemon, "s1", log=True)["log"])
+    plug(daemon, 1)
+    log = ask(daemon, "s1", log=True)["log"][begin:]
+    assert [alias for name, alias in log if name == "device_del"] == [f"vcpu{i}" for i in range(7, 0, -1)]
+    names = [name for name, _ in log if name in ("device_del", "query-cpus-fast")]
+    assert sum(a == "device_del" and b != "device_del" for a, b in zip(names, names[1:])) == batches
+    assert online(daemon, "s1") == [0]
+
+
+def test_one_by_one_when_the_guest_is_late(daemon):
+    """The call times out at the first; the rest follows when the guest answers, each after the one before."""
+    daemon.configure("unplug_timeout_ms = 200")
+    start(daemon, "s1", {"replies": OLD, "form": "tcg"}, kind="qemu")
+    plug(daemon, 4)
+    ask(daemon, "s1", set={"silent": 1})
+    assert "timed out" in plug(daemon, 1, ok=False)
+    assert sent(daemon, "s1")[-1] == ["device_del", "vcpu3"]
+    ask(daemon, "s1", set={"silent": 0}, release=True)
+    ended(daemon)
+    assert [row for row in sent(daemon, "s1") if row[0] == "device_del"] == [["device_del", f"vcpu{i}"]
+                                                                             for i in (3, 2, 1)]
+    assert online(daemon, "s1") == ask(daemon, "s1")["online"] == [0]
+
+
+def test_one_by_one_until_one_is_refused(daemon):
+    start(daemon, "s1", {"replies": OLD, "form": "tcg", "refuse_aliases": ["vcpu2"], "refuse_codes": [0x81]}, kind="qemu")
+    plug(daemon, 4)
+    error = plug(daemon, 1, ok=False)
+    assert "1 of 3 vCPU devices were removed" in error and "vCPU 2 was rejected" in error
+    assert online(daemon, "s1") == [0, 1, 2]
+
+
+def test_a_hole_is_warned_of(daemon):
+    start(daemon, "s1", {"replies": OLD, "form": "tcg"}, kind="qemu")
+    daemon.virsh("setvcpu", "s1", "5", "--enable", "--live")
+    plug(daemon, 8)
+    daemon.virsh("setvcpu", "s1", "3", "--disable", "--live")
+    assert "may hang, as it has no vCPU 3 but some above it" in daemon.vireo("ops", "list", "--all")
+    daemon.virsh("destroy", "s1")
+    daemon.virsh("setvcpu", "s1", "6-7", "--enable", "--config")
+    daemon.virsh("start", "s1")
+    wait_for(lambda: "may hang, as it has no vCPU 1 but some above it" in daemon.log_text(), 5, "the warning")
+
+
+def test_kvm_has_none_of_it(daemon):
+    start(daemon, "s1", {"replies": OLD})
+    for n in (8, 1, 8, 1, 8):
+        plug(daemon, n)
+    daemon.virsh("reset", "s1")
