@@ -25,7 +25,6 @@ def test_plug_after_a_removal(daemon, emulator, guest):
     alive(daemon, "g", pid)
 
 
-@pytest.mark.xfail(not OLD, strict=True, reason="threads are not counted yet")
 @pytest.mark.skipif(OLD, reason=f"SKIP: QEMU {VERSION} refuses the first plug after a removal already")
 def test_threads_made_are_counted(daemon, emulator, guest):
     """The vCPU threads ever made in a run must not exceed maxcpus: exactly that plug is refused that would."""
@@ -79,7 +78,6 @@ def test_reset_after_a_removal(daemon, emulator, guest):
     alive(daemon, "g", pid)
 
 
-@pytest.mark.xfail(strict=True, reason="the quirk is not asked for yet")
 def test_one_thread_for_all(daemon, emulator, guest):
     """With thread=single device_del itself ends QEMU."""
     own = single_thread(daemon, emulator)
