@@ -58,7 +58,8 @@ static bool set_directories(Config *config) {
         return false;
     config->socket = path_join(config->run, "vireo-sock");
     config->socket_ro = path_join(config->run, "vireo-sock-ro");
-    return config->socket && config->socket_ro;
+    config->default_pool = path_join(config->lib, "images");
+    return config->socket && config->socket_ro && config->default_pool;
 }
 
 int config_init(Config *config, const char *root, Error **reterr) {
@@ -85,6 +86,7 @@ void config_done(Config *config) {
     free(config->socket_ro);
     free(config->partition);
     free(config->resctrl);
+    free(config->default_pool);
     *config = (Config){0};
 }
 
@@ -157,6 +159,13 @@ static int set_path(char **to, const char *value) {
     return 0;
 }
 
+static int set_default_pool(Config *config, const char *value) {
+    if (!streq(value, "none"))
+        return set_path(&config->default_pool, value);
+    free(TAKE_PTR(config->default_pool));
+    return 0;
+}
+
 static int set(Config *config, const char *key, const char *value) {
     if (streq(key, "socket"))
         return set_path(&config->socket, value);
@@ -172,6 +181,8 @@ static int set(Config *config, const char *key, const char *value) {
         return set_path(&config->partition, value);
     if (streq(key, "resctrl"))
         return set_path(&config->resctrl, value);
+    if (streq(key, "default_pool"))
+        return set_default_pool(config, value);
     if (streq(key, "cgroups"))
         return parse_yes(value, &config->cgroups);
     if (streq(key, "scopes"))

@@ -12,6 +12,7 @@ typedef struct Config {
     unsigned unplug_timeout_ms; /* 0: default */
     char *partition;            /* cgroup of domains that name none */
     char *resctrl;              /* root of the resctrl tree; NULL: the kernel's */
+    char *default_pool;         /* directory of the storage pool 'default'; NULL: none is made */
     bool cgroups;               /* put machines into cgroups */
     bool scopes;                /* and these into systemd's scopes where there is systemd */
     AuditLevel audit_level;
@@ -62,11 +63,11 @@ enum { VIREO_EVENT_OPERATION = 1, VIREO_EVENT_TRACE = 2, VIREO_EVENT_DRIFT = 4 }
 
 /* Handler tables, one per file; put together in programs.c. */
 extern const RpcProc connect_procs[], domain_procs[], life_procs[], vcpu_procs[], tune_procs[],
-    stats_procs[], list_procs[], node_procs[], object_procs[], event_procs[], qemu_procs[],
-    vireo_procs[];
+    stats_procs[], list_procs[], node_procs[], object_procs[], event_procs[], pool_procs[],
+    volume_procs[], qemu_procs[], vireo_procs[];
 extern const size_t connect_n_procs, domain_n_procs, life_n_procs, vcpu_n_procs, tune_n_procs,
-    stats_n_procs, list_n_procs, node_n_procs, object_n_procs, event_n_procs, qemu_n_procs,
-    vireo_n_procs;
+    stats_n_procs, list_n_procs, node_n_procs, object_n_procs, event_n_procs, pool_n_procs,
+    volume_n_procs, qemu_n_procs, vireo_n_procs;
 
 static inline Client *client_of(RpcSession *session) {
     return rpc_session_userdata(session);

@@ -228,7 +228,8 @@ static int make_driver(Daemon *daemon, Error **reterr) {
                                             .resctrl_root = config->resctrl,
                                             .cgroups = config->cgroups,
                                             .scopes = config->scopes},
-                                 .audit = config->audit_level};
+                                 .audit = config->audit_level,
+                                 .default_pool = config->default_pool};
     int r = driver_new(&params, &daemon_events, daemon, &daemon->driver, reterr);
 
     if (r >= 0)

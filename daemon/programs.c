@@ -21,7 +21,8 @@ void daemon_programs_init(void) {
                  {life_procs, life_n_procs},       {vcpu_procs, vcpu_n_procs},
                  {tune_procs, tune_n_procs},       {stats_procs, stats_n_procs},
                  {list_procs, list_n_procs},       {node_procs, node_n_procs},
-                 {object_procs, object_n_procs},   {event_procs, event_n_procs}};
+                 {object_procs, object_n_procs},   {event_procs, event_n_procs},
+                 {pool_procs, pool_n_procs},       {volume_procs, volume_n_procs}};
     size_t n = 0;
 
     for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {

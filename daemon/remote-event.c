@@ -4,6 +4,7 @@
 
 #include "params.h"
 #include "registration.h"
+#include "remote-storage.h"
 
 enum { EVENT_ID_LAST = EVENT_ID_VCPU_REMOVED }; /* those up to here are accepted */
 
@@ -138,6 +139,7 @@ const DriverEvents daemon_events = {
     .tunable = send_tunable,
     .drift = vireo_send_drift,
     .monitor_event = qemu_send_monitor_event,
+    .pool = storage_send_event,
     .operation = vireo_send_operation,
     .trace = vireo_send_trace,
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Classes of objects there are none of: their lists are empty, each look-up has its own "not
  * found", and events may be registered for and never come. Clients ask for all of them as they
- * start. */
+ * start. The events of storage pools are registered for here, too. */
 #include "registration.h"
 
 /* ---- lists ---- */
@@ -103,11 +103,6 @@ static const EventKind network_events = {EVENT_OF_NETWORKS, 1}, pool_events = {E
 static const Missing
     network_name = {ERROR_NO_NETWORK, FROM_NETWORK, "no network with matching name"},
     network_uuid = {ERROR_NO_NETWORK, FROM_NETWORK, "no network with matching uuid"},
-    pool_name = {ERROR_NO_STORAGE_POOL, FROM_STORAGE, "no storage pool with matching name"},
-    pool_uuid = {ERROR_NO_STORAGE_POOL, FROM_STORAGE, "no storage pool with matching uuid"},
-    pool_path = {ERROR_NO_STORAGE_POOL, FROM_STORAGE, "no storage pool with matching target path"},
-    volume_path = {ERROR_NO_STORAGE_VOL, FROM_STORAGE, "no storage vol with matching path"},
-    volume_key = {ERROR_NO_STORAGE_VOL, FROM_STORAGE, "no storage vol with matching key"},
     node_device = {ERROR_NO_NODE_DEVICE, FROM_NODEDEV, "no node device with matching name"},
     interface_name = {ERROR_NO_INTERFACE, FROM_INTERFACE, "couldn't find interface named"},
     interface_mac = {ERROR_NO_INTERFACE, FROM_INTERFACE,
@@ -129,21 +124,6 @@ const RpcProc object_procs[] = {
                &network_uuid),
     EVENT_ROWS(NETWORK, "Network", remote_named_event_register_args, &network_events),
 
-    NUMBER_ROW(CONNECT_NUM_OF_STORAGE_POOLS, "ConnectNumOfStoragePools"),
-    NUMBER_ROW(CONNECT_NUM_OF_DEFINED_STORAGE_POOLS, "ConnectNumOfDefinedStoragePools"),
-    NAMES_ROW(CONNECT_LIST_STORAGE_POOLS, "ConnectListStoragePools"),
-    NAMES_ROW(CONNECT_LIST_DEFINED_STORAGE_POOLS, "ConnectListDefinedStoragePools"),
-    LIST_ROW(CONNECT_LIST_ALL_STORAGE_POOLS, "ConnectListAllStoragePools"),
-    LOOKUP_ROW(STORAGE_POOL_LOOKUP_BY_NAME, "StoragePoolLookupByName", by_name, remote_name_args,
-               &pool_name),
-    LOOKUP_ROW(STORAGE_POOL_LOOKUP_BY_UUID, "StoragePoolLookupByUUID", by_uuid, remote_uuid_args,
-               &pool_uuid),
-    LOOKUP_ROW(STORAGE_POOL_LOOKUP_BY_TARGET_PATH, "StoragePoolLookupByTargetPath", by_name,
-               remote_name_args, &pool_path),
-    LOOKUP_ROW(STORAGE_VOL_LOOKUP_BY_PATH, "StorageVolLookupByPath", by_name, remote_name_args,
-               &volume_path),
-    LOOKUP_ROW(STORAGE_VOL_LOOKUP_BY_KEY, "StorageVolLookupByKey", by_name, remote_name_args,
-               &volume_key),
     EVENT_ROWS(STORAGE_POOL, "StoragePool", remote_named_event_register_args, &pool_events),
 
     NUMBER_ROW(CONNECT_NUM_OF_INTERFACES, "ConnectNumOfInterfaces"),

@@ -43,6 +43,22 @@ static int make_dirs(Driver *driver, Error **reterr) {
     return 0;
 }
 
+static void on_pool_event(const Pool *pool, PoolEvent event, void *userdata) {
+    const Driver *driver = userdata;
+
+    if (driver->events && driver->events->pool)
+        driver->events->pool(pool, event, driver->userdata);
+}
+
+static int make_storage(Driver *driver, const DriverParams *params, Error **reterr) {
+    driver->storage = storage_new(&(StorageParams){.etc = driver->paths.etc,
+                                                   .run = driver->paths.run,
+                                                   .default_path = params->default_pool,
+                                                   .event = on_pool_event,
+                                                   .userdata = driver});
+    return driver->storage ? 0 : error_no_memory(reterr);
+}
+
 int driver_new(const DriverParams *params, const DriverEvents *events, void *userdata, Driver **ret,
                Error **reterr) {
     const DriverPaths *paths = &params->paths;
@@ -71,6 +87,8 @@ int driver_new(const DriverParams *params, const DriverEvents *events, void *use
         if (r < 0)
             error_no_memory(reterr);
     }
+    if (r >= 0)
+        r = make_storage(driver, params, reterr);
     if (r >= 0)
         r = limits_host_new(&params->limits, &driver->limits, reterr);
     if (r >= 0)
@@ -113,6 +131,7 @@ void driver_free(Driver *driver) {
     while (driver->domains)
         driver_list_remove(driver->domains);
     operation_list_free(driver);
+    storage_free(driver->storage);
     task_group_done(&driver->tasks);
     if (driver->caps)
         qemu_caps_cache_free(driver->caps);

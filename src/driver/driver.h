@@ -4,6 +4,7 @@
  * libvirt's; unknown ones are refused by the caller (daemon/). */
 #pragma once
 
+#include "driver/storage.h"
 #include "domain/domain.h"
 #include "domain/operation.h"
 #include "host/audit.h"
@@ -60,6 +61,7 @@ typedef struct DriverEvents {
     void (*drift)(Domain *domain, unsigned n, const char *text, void *userdata);
     void (*monitor_event)(Domain *domain, const char *name, json_object *data, int64_t seconds,
                           int64_t microseconds, void *userdata);
+    void (*pool)(const Pool *pool, PoolEvent event, void *userdata);
     /* An operation changed its state. */
     void (*operation)(Operation *operation, void *userdata);
     /* A line of a domain's QMP conversation: direction '>', '<' or '!'. Asked for by
@@ -69,6 +71,7 @@ typedef struct DriverEvents {
 
 struct Driver {
     DriverPaths paths;
+    Storage *storage; /* pools and volumes */
     QemuCapsCache *caps;
     LimitsHost *limits;
     sd_event_source *uevents; /* of host CPUs */
@@ -93,6 +96,7 @@ typedef struct DriverParams {
     DriverPaths paths;
     LimitsParams limits;
     AuditLevel audit;
+    const char *default_pool; /* directory of the storage pool 'default'; NULL: none is made */
 } DriverParams;
 
 /* The strings are copied. events stays the caller's. With audit required, a host without it is an

@@ -156,6 +156,7 @@ void driver_autostart(Driver *driver) {
 
 int driver_load(Driver *driver, Error **reterr) {
     CLEANUP_FREE char *dir = path_join(driver->paths.etc, "domains");
+    CLEANUP_ERROR Error *error = NULL;
     struct dirent *entry;
     DIR *d = dir ? opendir(dir) : NULL;
 
@@ -176,5 +177,7 @@ int driver_load(Driver *driver, Error **reterr) {
     operation_load_all(driver);
     driver_reconnect_all(driver);
     driver_drop_operations(driver);
+    if (storage_load(driver->storage, &error) < 0)
+        log_warning("storage pools: %s", error_message(error));
     return 0;
 }

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "driver/driver.h"
-#include "limits/param-list.h"
+#include "limits/params.h"
 
 /* Scheduler parameters by their place in limit_param's list; `given` says which are meant. */
 typedef struct SchedValues {

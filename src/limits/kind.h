@@ -14,7 +14,6 @@
 #include "host/cgroup.h"
 #include "host/resctrl.h"
 #include "limits/limits.h"
-#include "limits/params.h"
 
 typedef struct LimitMending LimitMending;
 

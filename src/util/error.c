@@ -42,6 +42,7 @@ static const struct {
     {ERROR_RESOURCE_BUSY, EBUSY, "resource busy: %s"},
     {ERROR_ACCESS_DENIED, EACCES, "access denied: %s"},
     {ERROR_CPU_INCOMPATIBLE, EINVAL, "the CPU is incompatible with host CPU: %s"},
+    {ERROR_STORAGE_VOL_EXIST, EEXIST, "storage volume already exists: %s"},
     {ERROR_DEVICE_MISSING, ENODEV, "device not found: %s"},
     {ERROR_NO_HOSTNAME, ENOENT, "no hostname found: %s"},
 };

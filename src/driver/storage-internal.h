@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Between storage.c and storage-*.c. */
+#pragma once
+
+#include "driver/storage.h"
+
+/* One change at a time: waits for its turn, at most 30 s; ERROR_NO_STORAGE_POOL when the pool went
+ * meanwhile. Pair with pool_end. */
+int pool_begin(Pool *pool, const char *what, Error **reterr);
+void pool_end(Pool *pool);
+
+/* What a file is, without running a program: its size on the disk, times, owner, and its format by
+ * the first bytes. -errno, -ENOTSUP for what is no file. On a worker. */
+int volume_look(const char *path, VolumeDef *volume);
+/* What only the image itself knows: capacity, backing file. Suspends. */
+int volume_read_image(VolumeDef *volume, Error **reterr);
+/* All of a directory: *ret by name. Suspends; a file that goes meanwhile is passed over. */
+int pool_scan(const Pool *pool, VolumeDef ***ret, size_t *ret_n, Error **reterr);
+void volumes_free(VolumeDef **volumes, size_t n);
+/* Capacity and what is free of the file system, mode and owner of the directory. Suspends. */
+int pool_measure(Pool *pool, Error **reterr);
+/* Mode and owner, as far as they are given. Suspends. */
+int permissions_apply(const char *path, const StoragePermissions *permissions, Error **reterr);
+
+/* Files that are being made have this in front of their name; nobody is shown them. */
+#define VOLUME_UNFINISHED ".vireo-new-"

@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Volumes: made beside their name and renamed, so that a half-made one is never seen. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "driver/storage-internal.h"
+#include "qemu/image.h"
+#include "util/file.h"
+#include "util/worker.h"
+
+#define WIPE_STEP ((size_t)16 << 20) /* bytes that one turn of a worker writes */
+#define VOLUME_MODE 0600
+
+/* ---- looking up ---- */
+
+static VolumeDef *find(const Pool *pool, const char *name) {
+    for (size_t i = 0; i < pool->n_volumes; i++)
+        if (streq(pool->volumes[i]->name, name))
+            return pool->volumes[i];
+    return NULL;
+}
+
+const VolumeDef *pool_volume(const Pool *pool, const char *name, Error **reterr) {
+    const VolumeDef *volume = find(pool, name);
+
+    if (!volume)
+        error_report(reterr, FROM_STORAGE, ERROR_NO_STORAGE_VOL,
+                     "no storage vol with matching name '%.200s'", name);
+    return volume;
+}
+
+int storage_find_volume(const Storage *storage, const char *path, VolumeRef *ret, Error **reterr) {
+    for (Pool *pool = storage_first(storage); pool; pool = pool->next)
+        for (size_t i = 0; i < pool->n_volumes; i++)
+            if (streq(pool->volumes[i]->path, path)) {
+                *ret = (VolumeRef){pool, pool->volumes[i]};
+                return 0;
+            }
+    return error_report(reterr, FROM_STORAGE, ERROR_NO_STORAGE_VOL,
+                        "no storage vol with matching path '%.200s'", path);
+}
+
+/* ---- the list of a pool ---- */
+
+static int by_name(const void *a, const void *b) {
+    return strcmp((*(VolumeDef *const *)a)->name, (*(VolumeDef *const *)b)->name);
+}
+
+static int list_volume(Pool *pool, VolumeDef *volume_consume, Error **reterr) {
+    VolumeDef **bigger = reallocarray(pool->volumes, pool->n_volumes + 1, sizeof(VolumeDef *));
+
+    if (!bigger) {
+        volume_def_free(volume_consume);
+        return error_no_memory(reterr);
+    }
+    pool->volumes = bigger;
+    pool->volumes[pool->n_volumes++] = volume_consume;
+    qsort(pool->volumes, pool->n_volumes, sizeof(VolumeDef *), by_name);
+    return 0;
+}
+
+static void unlist_volume(Pool *pool, VolumeDef *volume) {
+    for (size_t i = 0; i < pool->n_volumes; i++)
+        if (pool->volumes[i] == volume) {
+            memmove(&pool->volumes[i], &pool->volumes[i + 1],
+                    (--pool->n_volumes - i) * sizeof(VolumeDef *));
+            volume_def_free(volume);
+            return;
+        }
+}
+
+typedef struct Look {
+    const char *path;
+    VolumeDef *volume;
+} Look;
+
+static int run_look(void *arg) {
+    const Look *look = arg;
+
+    return volume_look(look->path, look->volume);
+}
+
+/* What the file is, into an entry of the list. */
+static int look(VolumeDef *volume, Error **reterr) {
+    Look work = {volume->path, volume};
+    int r = worker_run(run_look, &work);
+
+    if (r < 0)
+        return error_system(reterr, FROM_STORAGE, r, "cannot look at volume '%s'", volume->path);
+    return volume_read_image(volume, reterr);
+}
+
+/* ---- making one ---- */
+
+typedef struct Raw {
+    const char *path;
+    uint64_t capacity, allocation;
+} Raw;
+
+static int run_raw(void *arg) {
+    const Raw *raw = arg;
+    CLEANUP_CLOSE int fd = open(raw->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, VOLUME_MODE);
+    uint64_t allocation = MIN_OF(raw->allocation, raw->capacity);
+
+    if (fd < 0 || ftruncate(fd, (off_t)raw->capacity) < 0)
+        return -errno;
+    return allocation > 0 ? -posix_fallocate(fd, 0, (off_t)allocation) : 0;
+}
+
+static int make_raw(const VolumeDef *volume, const char *path, bool preallocate, Error **reterr) {
+    Raw raw = {path, volume->capacity, preallocate ? volume->capacity : volume->allocation};
+    int r = worker_run(run_raw, &raw);
+
+    return r < 0 ? error_system(reterr, FROM_STORAGE, r, "cannot create volume '%s'", volume->name)
+                 : 0;
+}
+
+/* An image of a chosen format, at a path that is not its own yet. */
+static int make_image(const VolumeDef *volume, const char *path, bool preallocate, Error **reterr) {
+    if (streq(volume->format, "raw") && !volume->backing_path)
+        return make_raw(volume, path, preallocate, reterr);
+    return image_create(&(ImageCreate){.path = path,
+                                       .format = volume->format,
+                                       .size = volume->capacity,
+                                       .backing = volume->backing_path,
+                                       .backing_format = volume->backing_format,
+                                       .compat = volume->compat,
+                                       .preallocate = preallocate},
+                        reterr);
+}
+
+static int clone_image(const VolumeDef *volume, const char *path, const VolumeDef *from,
+                       Error **reterr) {
+    int r = image_convert(from->path, from->format, path, volume->format, reterr);
+
+    if (r >= 0 && volume->capacity > from->capacity)
+        r = image_resize(path, volume->format, volume->capacity, false, reterr);
+    return r;
+}
+
+typedef struct Settle {
+    const char *from, *to;
+    mode_t mode;
+} Settle;
+
+/* Gives it its name, unless somebody has taken that. */
+static int run_settle(void *arg) {
+    const Settle *settle = arg;
+
+    if (chmod(settle->from, settle->mode) < 0)
+        return -errno;
+    return renameat2(AT_FDCWD, settle->from, AT_FDCWD, settle->to, RENAME_NOREPLACE) < 0 ? -errno
+                                                                                         : 0;
+}
+
+static int name_exists(const Pool *pool, const char *name, Error **reterr) {
+    return error_report(reterr, FROM_STORAGE, ERROR_STORAGE_VOL_EXIST, "'%s' in storage pool '%s'",
+                        name, pool->def->name);
+}
+
+static int settle_volume(const Pool *pool, const VolumeDef *volume, const char *unfinished,
+                         Error **reterr) {
+    Settle settle = {unfinished, volume->path,
+                     volume->permissions.mode >= 0 ? (mode_t)volume->permissions.mode
+                                                   : VOLUME_MODE};
+    int r = permissions_apply(unfinished, &volume->permissions, reterr);
+
+    if (r < 0)
+        return r;
+    r = worker_run(run_settle, &settle);
+    if (r == -EEXIST)
+        return name_exists(pool, volume->name, reterr);
+    return r < 0 ? error_system(reterr, FROM_STORAGE, r, "cannot name volume '%s'", volume->path)
+                 : 0;
+}
+
+/* Completes what the XML left open. */
+static int complete(const Pool *pool, VolumeDef *volume, Error **reterr) {
+    free(volume->path);
+    free(volume->key);
+    volume->path = path_join(pool->def->path, volume->name);
+    volume->key = volume->path ? strdup(volume->path) : NULL;
+    if (!volume->format)
+        volume->format = strdup("raw");
+    if (volume->backing_path && !volume->backing_format)
+        volume->backing_format = strdup("raw");
+    if (!volume->key || !volume->format || (volume->backing_path && !volume->backing_format))
+        return error_no_memory(reterr);
+    if (volume->backing_path && streq(volume->format, "raw"))
+        return error_report(reterr, FROM_STORAGE, ERROR_CONFIG_UNSUPPORTED,
+                            "volume '%s': a raw image has no backing file; use format 'qcow2'",
+                            volume->name);
+    return find(pool, volume->name) ? name_exists(pool, volume->name, reterr) : 0;
+}
+
+/* Makes the file, names it and lists it. Takes the volume. */
+static int make(Pool *pool, VolumeDef *volume_consume, const VolumeDef *from, bool preallocate,
+                Error **reterr) {
+    CLEANUP_VOLUME_DEF VolumeDef *volume = volume_consume;
+    CLEANUP_FREE char *unfinished = NULL;
+    int r = complete(pool, volume, reterr);
+
+    if (r < 0)
+        return r;
+    unfinished = strf("%s/%s%s", pool->def->path, VOLUME_UNFINISHED, volume->name);
+    if (!unfinished)
+        return error_no_memory(reterr);
+    unlink(unfinished); /* of a daemon that ended while it made it */
+    r = from ? clone_image(volume, unfinished, from, reterr)
+             : make_image(volume, unfinished, preallocate, reterr);
+    if (r >= 0)
+        r = settle_volume(pool, volume, unfinished, reterr);
+    if (r < 0) {
+        unlink(unfinished);
+        return r;
+    }
+    r = look(volume, reterr);
+    if (r >= 0)
+        r = list_volume(pool, TAKE_PTR(volume), reterr);
+    pool_measure(pool, NULL);
+    return r;
+}
+
+static int begin_active(Pool *pool, const char *what, Error **reterr) {
+    int r = pool_begin(pool, what, reterr);
+
+    if (r < 0)
+        return r;
+    r = pool_check_active(pool, reterr);
+    if (r < 0)
+        pool_end(pool);
+    return r;
+}
+
+int pool_create_volume(Pool *pool, const char *xml, bool preallocate, char **ret_name,
+                       Error **reterr) {
+    CLEANUP_VOLUME_DEF VolumeDef *volume = NULL;
+    CLEANUP_FREE char *name = NULL;
+    int r = volume_parse(xml, strlen(xml), &volume, reterr);
+
+    if (r < 0)
+        return r;
+    name = strdup(volume->name);
+    if (!name)
+        return error_no_memory(reterr);
+    r = begin_active(pool, "the new volume", reterr);
+    if (r < 0)
+        return r;
+    r = make(pool, TAKE_PTR(volume), NULL, preallocate, reterr);
+    pool_end(pool);
+    if (r >= 0)
+        *ret_name = TAKE_PTR(name);
+    return r;
+}
+
+int pool_clone_volume(Pool *pool, const char *xml, const VolumeRef *from, char **ret_name,
+                      Error **reterr) {
+    CLEANUP_VOLUME_DEF VolumeDef *volume = NULL, *source = volume_def_copy(from->volume);
+    CLEANUP_FREE char *name = NULL;
+    int r = volume_parse(xml, strlen(xml), &volume, reterr);
+
+    if (r < 0)
+        return r;
+    name = strdup(volume->name);
+    if (!name || !source)
+        return error_no_memory(reterr);
+    r = begin_active(pool, "the new volume", reterr);
+    if (r < 0)
+        return r;
+    r = make(pool, TAKE_PTR(volume), source, false, reterr);
+    pool_end(pool);
+    if (r >= 0)
+        *ret_name = TAKE_PTR(name);
+    return r;
+}
+
+/* ---- changing one ---- */
+
+/* The volume of a pool that is held for a change. */
+static int begin_volume(Pool *pool, const char *name, const char *what, VolumeDef **ret,
+                        Error **reterr) {
+    int r = begin_active(pool, what, reterr);
+
+    if (r < 0)
+        return r;
+    *ret = find(pool, name);
+    if (*ret)
+        return 0;
+    pool_volume(pool, name, reterr);
+    pool_end(pool);
+    return -ENOENT;
+}
+
+static int run_unlink(void *arg) {
+    return unlink(arg) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int pool_delete_volume(Pool *pool, const char *name, Error **reterr) {
+    VolumeDef *volume;
+    int r = begin_volume(pool, name, "delete", &volume, reterr);
+
+    if (r < 0)
+        return r;
+    r = worker_run(run_unlink, volume->path);
+    if (r < 0)
+        error_system(reterr, FROM_STORAGE, r, "cannot remove volume '%s'", volume->path);
+    else
+        unlist_volume(pool, volume);
+    pool_measure(pool, NULL);
+    pool_end(pool);
+    return r;
+}
+
+/* The capacity that a resize asks for. */
+static int wanted_capacity(const VolumeDef *volume, uint64_t capacity, bool relative, bool shrink,
+                           uint64_t *ret, Error **reterr) {
+    uint64_t now = volume->capacity;
+
+    if (relative && shrink && capacity > now)
+        return error_report(reterr, FROM_STORAGE, ERROR_INVALID_ARG,
+                            "volume '%s' has %llu bytes, %llu cannot be taken away", volume->name,
+                            (unsigned long long)now, (unsigned long long)capacity);
+    if (relative && !shrink && capacity > INT64_MAX - now)
+        return error_report(reterr, FROM_STORAGE, ERROR_INVALID_ARG,
+                            "volume '%s' cannot grow by %llu bytes", volume->name,
+                            (unsigned long long)capacity);
+    *ret = !relative ? capacity : shrink ? now - capacity : now + capacity;
+    if (*ret < now && !shrink)
+        return error_report(reterr, FROM_STORAGE, ERROR_INVALID_ARG,
+                            "volume '%s' has %llu bytes: can't shrink capacity below current "
+                            "capacity unless shrink flag explicitly specified",
+                            volume->name, (unsigned long long)now);
+    return 0;
+}
+
+static int run_allocate(void *arg) {
+    const Raw *raw = arg;
+    CLEANUP_CLOSE int fd = open(raw->path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+    return fd < 0 ? -errno : -posix_fallocate(fd, 0, (off_t)raw->allocation);
+}
+
+static int allocate_all(const VolumeDef *volume, uint64_t size, Error **reterr) {
+    Raw raw = {.path = volume->path, .allocation = size};
+    int r = worker_run(run_allocate, &raw);
+
+    return r < 0 ? error_system(reterr, FROM_STORAGE, r, "cannot allocate all of volume '%s'",
+                                volume->path)
+                 : 0;
+}
+
+int pool_resize_volume(Pool *pool, const char *name, uint64_t capacity, bool relative, bool shrink,
+                       bool allocate, Error **reterr) {
+    VolumeDef *volume;
+    uint64_t size = 0;
+    int r = begin_volume(pool, name, "resize", &volume, reterr);
+
+    if (r < 0)
+        return r;
+    if (allocate && !streq(volume->format, "raw"))
+        r = error_report(reterr, FROM_STORAGE, ERROR_OPERATION_UNSUPPORTED,
+                         "volume '%s': only a raw image can be allocated as it is resized", name);
+    if (r >= 0)
+        r = wanted_capacity(volume, capacity, relative, shrink, &size, reterr);
+    if (r >= 0)
+        r = image_resize(volume->path, volume->format, size, shrink, reterr);
+    if (r >= 0 && allocate)
+        r = allocate_all(volume, size, reterr);
+    if (r >= 0)
+        r = look(volume, reterr);
+    pool_measure(pool, NULL);
+    pool_end(pool);
+    return r;
+}
+
+typedef struct Wipe {
+    int fd;
+    uint64_t at, end;
+} Wipe;
+
+static int run_wipe(void *arg) {
+    static const char zeros[65536];
+    Wipe *wipe = arg;
+    const uint64_t stop = MIN_OF(wipe->end, wipe->at + WIPE_STEP);
+
+    while (wipe->at < stop) {
+        ssize_t n = pwrite(wipe->fd, zeros, MIN_OF(sizeof(zeros), stop - wipe->at),
+                           (off_t)wipe->at);
+
+        if (n < 0 && errno != EINTR)
+            return -errno;
+        wipe->at += n > 0 ? (uint64_t)n : 0;
+    }
+    return fdatasync(wipe->fd) < 0 ? -errno : 0;
+}
+
+int pool_wipe_volume(Pool *pool, const char *name, Error **reterr) {
+    VolumeDef *volume;
+    Wipe wipe = {.fd = -1};
+    int r = begin_volume(pool, name, "wipe", &volume, reterr);
+
+    if (r < 0)
+        return r;
+    wipe.fd = open(volume->path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    wipe.end = volume->physical;
+    r = wipe.fd < 0 ? -errno : 0;
+    while (r >= 0 && wipe.at < wipe.end)
+        r = worker_run(run_wipe, &wipe);
+    if (wipe.fd >= 0)
+        close(wipe.fd);
+    if (r < 0)
+        error_system(reterr, FROM_STORAGE, r, "cannot wipe volume '%s'", volume->path);
+    else
+        r = look(volume, reterr);
+    pool_end(pool);
+    return r;
+}
+
+int pool_look_at_volume(Pool *pool, const char *name, Error **reterr) {
+    VolumeDef *volume;
+    int r = begin_volume(pool, name, "the look at its file", &volume, reterr);
+
+    if (r < 0)
+        return r;
+    r = look(volume, reterr);
+    pool_end(pool);
+    return r;
+}

@@ -1,0 +1,609 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "driver/storage.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "conf/uuid.h"
+#include "driver/storage-internal.h"
+#include "util/file.h"
+#include "util/log.h"
+#include "util/worker.h"
+
+#define TURN_USEC (30 * USEC_PER_SEC)
+#define DIRECTORY_MODE 0711
+
+struct Storage {
+    char *etc, *autostart, *run; /* directories of files NAME.xml */
+    char *default_path;          /* NULL: no default pool */
+    PoolEventFunc event;
+    void *userdata;
+    Pool *pools;
+};
+
+/* ---- memory ---- */
+
+Pool *pool_ref(Pool *pool) {
+    assert(pool->n_refs > 0);
+    pool->n_refs++;
+    return pool;
+}
+
+void pool_unref(Pool *pool) {
+    assert(pool->n_refs > 0);
+    if (--pool->n_refs > 0)
+        return;
+    pool_def_free(pool->def);
+    volumes_free(pool->volumes, pool->n_volumes);
+    fiber_cond_done(&pool->idle);
+    free(pool);
+}
+
+Storage *storage_new(const StorageParams *params) {
+    Storage *storage = calloc(1, sizeof(Storage));
+
+    if (!storage)
+        return NULL;
+    storage->etc = path_join(params->etc, "storage");
+    storage->autostart = path_join(params->etc, "storage/autostart");
+    storage->run = path_join(params->run, "storage");
+    storage->default_path = params->default_path ? strdup(params->default_path) : NULL;
+    storage->event = params->event;
+    storage->userdata = params->userdata;
+    if (storage->etc && storage->autostart && storage->run &&
+        (storage->default_path || !params->default_path))
+        return storage;
+    return storage_free(storage);
+}
+
+Storage *storage_free(Storage *storage) {
+    if (!storage)
+        return NULL;
+    for (Pool *pool = storage->pools, *next; pool; pool = next) {
+        next = pool->next;
+        pool->storage = NULL;
+        pool_unref(pool);
+    }
+    free(storage->etc);
+    free(storage->autostart);
+    free(storage->run);
+    free(storage->default_path);
+    free(storage);
+    return NULL;
+}
+
+/* Takes def; the list has the one reference. */
+static Pool *list_pool(Storage *storage, PoolDef *def_consume) {
+    Pool *pool = calloc(1, sizeof(Pool)), **end = &storage->pools;
+
+    if (!pool) {
+        pool_def_free(def_consume);
+        return NULL;
+    }
+    *pool = (Pool){.n_refs = 1, .storage = storage, .def = def_consume};
+    while (*end)
+        end = &(*end)->next;
+    *end = pool;
+    return pool;
+}
+
+static void unlist_pool(Pool *pool) {
+    Pool **at = &pool->storage->pools;
+
+    while (*at != pool)
+        at = &(*at)->next;
+    *at = pool->next;
+    pool->storage = NULL;
+    pool_unref(pool);
+}
+
+static void tell(const Pool *pool, PoolEvent event) {
+    if (pool->storage->event)
+        pool->storage->event(pool, event, pool->storage->userdata);
+}
+
+/* ---- looking up ---- */
+
+Pool *storage_first(const Storage *storage) {
+    return storage->pools;
+}
+
+Pool *storage_pool_by_name(const Storage *storage, const char *name, Error **reterr) {
+    for (Pool *pool = storage->pools; pool; pool = pool->next)
+        if (streq(pool->def->name, name))
+            return pool;
+    error_report(reterr, FROM_STORAGE, ERROR_NO_STORAGE_POOL,
+                 "no storage pool with matching name '%.200s'", name);
+    return NULL;
+}
+
+Pool *storage_pool_by_uuid(const Storage *storage, const uint8_t uuid[16], Error **reterr) {
+    char text[UUID_TEXT_SIZE];
+
+    for (Pool *pool = storage->pools; pool; pool = pool->next)
+        if (memcmp(pool->def->uuid, uuid, 16) == 0)
+            return pool;
+    uuid_format(uuid, text);
+    error_report(reterr, FROM_STORAGE, ERROR_NO_STORAGE_POOL,
+                 "no storage pool with matching uuid '%s'", text);
+    return NULL;
+}
+
+Pool *storage_pool_by_path(const Storage *storage, const char *path, Error **reterr) {
+    for (Pool *pool = storage->pools; pool; pool = pool->next)
+        if (pool->active && streq(pool->def->path, path))
+            return pool;
+    error_report(reterr, FROM_STORAGE, ERROR_NO_STORAGE_POOL,
+                 "no storage pool with matching target path '%.200s'", path);
+    return NULL;
+}
+
+/* ---- one change at a time ---- */
+
+int pool_begin(Pool *pool, const char *what, Error **reterr) {
+    uint64_t deadline = deadline_in(TURN_USEC);
+
+    while (pool->storage && pool->busy)
+        if (fiber_cond_wait(&pool->idle, deadline) < 0 && pool->busy)
+            return error_report(reterr, FROM_STORAGE, ERROR_OPERATION_TIMEOUT,
+                                "storage pool '%s' is busy, %s has to wait; try again later",
+                                pool->def->name, what);
+    if (!pool->storage)
+        return error_report(reterr, FROM_STORAGE, ERROR_NO_STORAGE_POOL,
+                            "storage pool '%s' went while %s waited for it", pool->def->name, what);
+    pool->busy = true;
+    return 0;
+}
+
+void pool_end(Pool *pool) {
+    assert(pool->busy);
+    pool->busy = false;
+    fiber_cond_broadcast(&pool->idle);
+}
+
+int pool_check_active(const Pool *pool, Error **reterr) {
+    return pool->active ? 0
+                        : error_report(reterr, FROM_STORAGE, ERROR_OPERATION_INVALID,
+                                       "storage pool '%s' is not active", pool->def->name);
+}
+
+static int check_inactive(const Pool *pool, Error **reterr) {
+    return !pool->active ? 0
+                         : error_report(reterr, FROM_STORAGE, ERROR_OPERATION_INVALID,
+                                        "storage pool '%s' is already active", pool->def->name);
+}
+
+/* ---- files ---- */
+
+static char *file_of(const char *dir, const char *name) {
+    return strf("%s/%s.xml", dir, name);
+}
+
+/* Writes the definition below `dir`. */
+static int save(const char *dir, const PoolDef *def, Error **reterr) {
+    CLEANUP_FREE char *path = file_of(dir, def->name), *xml = pool_format(def);
+    int r;
+
+    if (!path || !xml)
+        return error_no_memory(reterr);
+    r = dir_make(dir, 0755);
+    if (r >= 0)
+        r = file_write_atomic_worker(path, xml, strlen(xml), 0600);
+    return r < 0 ? error_system(reterr, FROM_STORAGE, r, "cannot write '%s'", path) : 0;
+}
+
+static int forget(const char *dir, const char *name, Error **reterr) {
+    CLEANUP_FREE char *path = file_of(dir, name);
+
+    if (!path)
+        return error_no_memory(reterr);
+    return unlink(path) < 0 && errno != ENOENT
+               ? error_system(reterr, FROM_STORAGE, errno, "cannot remove '%s'", path)
+               : 0;
+}
+
+typedef struct Directory {
+    const char *path;
+    mode_t mode;
+    bool remove;
+} Directory;
+
+static int run_directory(void *arg) {
+    const Directory *directory = arg;
+
+    if (directory->remove)
+        return rmdir(directory->path) < 0 ? -errno : 0;
+    return dir_make(directory->path, directory->mode);
+}
+
+static int build(const PoolDef *def, Error **reterr) {
+    Directory directory = {.path = def->path, .mode = DIRECTORY_MODE};
+    int r = worker_run(run_directory, &directory);
+
+    if (r < 0)
+        return error_system(reterr, FROM_STORAGE, r, "cannot make directory '%s' of pool '%s'",
+                            def->path, def->name);
+    return permissions_apply(def->path, &def->permissions, reterr);
+}
+
+/* ---- active and inactive ---- */
+
+static int refresh(Pool *pool, Error **reterr) {
+    VolumeDef **volumes = NULL;
+    size_t n = 0;
+    int r = pool_scan(pool, &volumes, &n, reterr);
+
+    if (r >= 0)
+        r = pool_measure(pool, reterr);
+    if (r < 0) {
+        volumes_free(volumes, n);
+        return r;
+    }
+    volumes_free(pool->volumes, pool->n_volumes);
+    pool->volumes = volumes;
+    pool->n_volumes = n;
+    return 0;
+}
+
+static int activate(Pool *pool, bool with_build, Error **reterr) {
+    int r = with_build ? build(pool->def, reterr) : 0;
+
+    if (r >= 0)
+        r = refresh(pool, reterr);
+    if (r >= 0)
+        r = save(pool->storage->run, pool->def, reterr);
+    if (r < 0)
+        return r;
+    pool->active = true;
+    tell(pool, POOL_EVENT_STARTED);
+    return 0;
+}
+
+static void deactivate(Pool *pool) {
+    pool->active = false;
+    volumes_free(pool->volumes, pool->n_volumes);
+    pool->volumes = NULL;
+    pool->n_volumes = 0;
+    pool->def->capacity = pool->def->allocation = pool->def->available = 0;
+    tell(pool, POOL_EVENT_STOPPED);
+}
+
+int pool_start(Pool *pool, bool with_build, Error **reterr) {
+    int r = pool_begin(pool, "start", reterr);
+
+    if (r < 0)
+        return r;
+    r = check_inactive(pool, reterr);
+    if (r >= 0)
+        r = activate(pool, with_build, reterr);
+    pool_end(pool);
+    return r;
+}
+
+int pool_stop(Pool *pool, Error **reterr) {
+    int r = pool_begin(pool, "stop", reterr);
+
+    if (r < 0)
+        return r;
+    r = pool_check_active(pool, reterr);
+    if (r >= 0)
+        r = forget(pool->storage->run, pool->def->name, reterr);
+    if (r >= 0)
+        deactivate(pool);
+    pool_end(pool);
+    if (r >= 0 && !pool->persistent && pool->storage)
+        unlist_pool(pool);
+    return r;
+}
+
+int pool_refresh(Pool *pool, Error **reterr) {
+    int r = pool_begin(pool, "refresh", reterr);
+
+    if (r < 0)
+        return r;
+    r = pool_check_active(pool, reterr);
+    if (r >= 0)
+        r = refresh(pool, reterr);
+    pool_end(pool);
+    return r;
+}
+
+int pool_build(Pool *pool, Error **reterr) {
+    int r = pool_begin(pool, "build", reterr);
+
+    if (r < 0)
+        return r;
+    r = check_inactive(pool, reterr);
+    if (r >= 0)
+        r = build(pool->def, reterr);
+    if (r >= 0)
+        tell(pool, POOL_EVENT_CREATED);
+    pool_end(pool);
+    return r;
+}
+
+int pool_delete(Pool *pool, Error **reterr) {
+    int r = pool_begin(pool, "delete", reterr);
+    Directory directory;
+
+    if (r < 0)
+        return r;
+    directory = (Directory){.path = pool->def->path, .remove = true};
+    r = check_inactive(pool, reterr);
+    if (r >= 0) {
+        r = worker_run(run_directory, &directory);
+        if (r < 0)
+            error_system(reterr, FROM_STORAGE, r, "cannot remove directory '%s' of pool '%s'",
+                         pool->def->path, pool->def->name);
+        else
+            tell(pool, POOL_EVENT_DELETED);
+    }
+    pool_end(pool);
+    return r;
+}
+
+/* ---- definitions ---- */
+
+/* The pool that a new definition replaces, or NULL. Two pools in one directory would each think the
+ * other's images theirs. */
+static int find_same(const Storage *storage, const PoolDef *def, Pool **ret, Error **reterr) {
+    Pool *named = storage_pool_by_name(storage, def->name, NULL);
+    Pool *same = storage_pool_by_uuid(storage, def->uuid, NULL);
+
+    if (same && named != same)
+        return error_report(reterr, FROM_STORAGE, ERROR_OPERATION_FAILED,
+                            "a pool with this uuid is already defined as '%s'", same->def->name);
+    if (named && named != same)
+        return error_report(reterr, FROM_STORAGE, ERROR_OPERATION_FAILED,
+                            "pool '%s' already exists with another uuid", def->name);
+    for (const Pool *pool = storage->pools; pool; pool = pool->next)
+        if (pool != same && streq(pool->def->path, def->path))
+            return error_report(reterr, FROM_STORAGE, ERROR_OPERATION_FAILED,
+                                "storage source conflict with pool '%s': its directory is '%s'",
+                                pool->def->name, def->path);
+    *ret = same;
+    return 0;
+}
+
+/* A definition for a pool that is there: the next start has it. */
+static int redefine(Pool *pool, PoolDef **def, Error **reterr) {
+    int r = pool_begin(pool, "define", reterr);
+
+    if (r < 0)
+        return r;
+    r = save(pool->storage->etc, *def, reterr);
+    if (r >= 0) {
+        pool->persistent = true;
+        if (!pool->active) {
+            pool_def_free(pool->def);
+            pool->def = TAKE_PTR(*def);
+        }
+    }
+    pool_end(pool);
+    return r;
+}
+
+/* Lists a definition and keeps it busy: before the first wait, so that it is there once. */
+static Pool *list_busy(Storage *storage, PoolDef *def_consume, Error **reterr) {
+    Pool *pool = list_pool(storage, def_consume);
+
+    if (!pool) {
+        error_no_memory(reterr);
+        return NULL;
+    }
+    pool->busy = true;
+    return pool;
+}
+
+static int define_new(Storage *storage, PoolDef *def_consume, Pool **ret, Error **reterr) {
+    Pool *pool = list_busy(storage, def_consume, reterr);
+    int r;
+
+    if (!pool)
+        return -ENOMEM;
+    r = save(storage->etc, pool->def, reterr);
+    pool->persistent = r >= 0;
+    pool_end(pool);
+    if (r < 0)
+        unlist_pool(pool);
+    else
+        *ret = pool_ref(pool);
+    return r;
+}
+
+int storage_define_pool(Storage *storage, const char *xml, Pool **ret, Error **reterr) {
+    CLEANUP_POOL_DEF PoolDef *def = NULL;
+    CLEANUP_POOL Pool *pool = NULL;
+    Pool *same = NULL;
+    int r = pool_parse(xml, strlen(xml), &def, reterr);
+
+    if (r >= 0)
+        r = find_same(storage, def, &same, reterr);
+    if (r < 0)
+        return r;
+    if (same) {
+        pool = pool_ref(same);
+        r = redefine(pool, &def, reterr);
+    } else {
+        r = define_new(storage, TAKE_PTR(def), &pool, reterr);
+    }
+    if (r < 0)
+        return r;
+    if (pool->storage)
+        tell(pool, POOL_EVENT_DEFINED);
+    *ret = TAKE_PTR(pool);
+    return 0;
+}
+
+int storage_create_pool(Storage *storage, const char *xml, bool with_build, Pool **ret,
+                        Error **reterr) {
+    CLEANUP_POOL_DEF PoolDef *def = NULL;
+    Pool *pool = NULL;
+    int r = pool_parse(xml, strlen(xml), &def, reterr);
+
+    if (r >= 0)
+        r = find_same(storage, def, &pool, reterr);
+    if (r < 0)
+        return r;
+    if (pool) {
+        CLEANUP_POOL Pool *held = pool_ref(pool);
+
+        r = pool_start(held, with_build, reterr);
+        if (r >= 0)
+            *ret = TAKE_PTR(held);
+        return r;
+    }
+    pool = list_busy(storage, TAKE_PTR(def), reterr);
+    if (!pool)
+        return -ENOMEM;
+    r = activate(pool, with_build, reterr);
+    pool_end(pool);
+    if (r < 0)
+        unlist_pool(pool);
+    else
+        *ret = pool_ref(pool);
+    return r;
+}
+
+int pool_undefine(Pool *pool, Error **reterr) {
+    int r = pool_begin(pool, "undefine", reterr);
+
+    if (r < 0)
+        return r;
+    r = check_inactive(pool, reterr);
+    if (r >= 0)
+        r = forget(pool->storage->etc, pool->def->name, reterr);
+    if (r >= 0)
+        r = forget(pool->storage->autostart, pool->def->name, NULL);
+    pool_end(pool);
+    if (r < 0)
+        return r;
+    tell(pool, POOL_EVENT_UNDEFINED);
+    unlist_pool(pool);
+    return 0;
+}
+
+int pool_set_autostart(Pool *pool, bool yes, Error **reterr) {
+    CLEANUP_FREE char *path = NULL, *target = strf("../%s.xml", pool->def->name);
+    int r = pool_begin(pool, "autostart", reterr);
+
+    if (r < 0)
+        return r;
+    path = file_of(pool->storage->autostart, pool->def->name);
+    if (!path || !target)
+        r = error_no_memory(reterr);
+    else if (!pool->persistent)
+        r = error_report(reterr, FROM_STORAGE, ERROR_INVALID_ARG,
+                         "pool '%s' has no definition: define it first", pool->def->name);
+    else if (dir_make(pool->storage->autostart, 0755) < 0 ||
+             (yes ? symlink(target, path) < 0 && errno != EEXIST
+                  : unlink(path) < 0 && errno != ENOENT))
+        r = error_system(reterr, FROM_STORAGE, errno, "cannot change '%s'", path);
+    if (r >= 0)
+        pool->autostart = yes;
+    pool_end(pool);
+    return r;
+}
+
+/* ---- load ---- */
+
+/* The pool that a file says, or NULL after a line in the log. */
+static Pool *load_file(Storage *storage, const char *path) {
+    CLEANUP_POOL_DEF PoolDef *def = NULL;
+    CLEANUP_ERROR Error *error = NULL;
+    CLEANUP_FREE char *xml = NULL;
+    size_t len = 0;
+    Pool *same = NULL;
+    int r = file_read(path, STORAGE_XML_MAX, &xml, &len);
+
+    if (r < 0)
+        error_system(&error, FROM_STORAGE, r, "cannot read it");
+    if (r >= 0)
+        r = pool_parse(xml, len, &def, &error);
+    if (r >= 0 && (same = storage_pool_by_uuid(storage, def->uuid, NULL)) &&
+        streq(same->def->name, def->name))
+        return same;
+    if (r >= 0)
+        r = find_same(storage, def, &same, &error);
+    if (r < 0) {
+        log_warning("storage pool file '%s', ignoring: %s", path, error_message(error));
+        return NULL;
+    }
+    return list_pool(storage, TAKE_PTR(def));
+}
+
+/* Each file NAME.xml of a directory. */
+static void load_directory(Storage *storage, const char *dir, bool persistent, bool start) {
+    CLEANUP_ERROR Error *error = NULL;
+    struct dirent *entry;
+    DIR *d = opendir(dir);
+
+    while (d && (entry = readdir(d))) {
+        size_t len = strlen(entry->d_name);
+        CLEANUP_FREE char *path = path_join(dir, entry->d_name);
+        Pool *pool;
+
+        if (!path || len < 5 || *entry->d_name == '.' || !streq(entry->d_name + len - 4, ".xml"))
+            continue;
+        pool = load_file(storage, path);
+        if (!pool)
+            continue;
+        pool->persistent |= persistent;
+        if (start && !pool->active && pool_start(pool, false, &error) < 0) {
+            log_warning("storage pool '%s' cannot be started: %s", pool->def->name,
+                        error_message(error));
+            error_free(TAKE_PTR(error));
+            if (!pool->persistent)
+                unlist_pool(pool);
+        }
+    }
+    if (d)
+        closedir(d);
+}
+
+static void load_autostart(Storage *storage) {
+    for (Pool *pool = storage->pools, *next; pool; pool = next) {
+        CLEANUP_FREE char *path = file_of(storage->autostart, pool->def->name);
+        CLEANUP_ERROR Error *error = NULL;
+
+        next = pool->next;
+        pool->autostart = path && access(path, F_OK) == 0;
+        if (pool->autostart && !pool->active && pool_start(pool, false, &error) < 0)
+            log_warning("storage pool '%s' cannot be started: %s", pool->def->name,
+                        error_message(error));
+    }
+}
+
+/* The pool that tools expect: virt-install looks for "default". */
+static int make_default(Storage *storage, Error **reterr) {
+    CLEANUP_POOL_DEF PoolDef *def = NULL;
+    CLEANUP_POOL Pool *pool = NULL;
+    CLEANUP_FREE char *xml = NULL;
+    PoolDef wanted = {.name = (char *)"default",
+                      .type = (char *)"dir",
+                      .path = storage->default_path,
+                      .permissions = {-1, -1, -1}};
+    int r;
+
+    xml = pool_format(&wanted);
+    if (!xml)
+        return error_no_memory(reterr);
+    r = storage_define_pool(storage, xml, &pool, reterr);
+    if (r >= 0)
+        r = pool_set_autostart(pool, true, reterr);
+    if (r >= 0)
+        r = pool_start(pool, true, reterr);
+    return r;
+}
+
+int storage_load(Storage *storage, Error **reterr) {
+    load_directory(storage, storage->etc, true, false);
+    load_directory(storage, storage->run, false, true);
+    load_autostart(storage);
+    if (!storage->default_path || storage_pool_by_name(storage, "default", NULL) ||
+        storage_pool_by_path(storage, storage->default_path, NULL))
+        return 0;
+    return make_default(storage, reterr);
+}

@@ -1,0 +1,130 @@
+"""Storage pools and volumes as stock virsh drives them; the truth is in the directory and in qemu-img."""
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+
+
+def info(path):
+    return json.loads(subprocess.check_output(["qemu-img", "info", "--output=json", path]))
+
+
+def images(daemon):
+    return os.path.join(daemon.root, "lib", "images")
+
+
+def volumes(daemon, pool="default"):
+    return {line.split()[0] for line in daemon.virsh("vol-list", pool).splitlines()[2:] if line.strip()}
+
+
+def test_the_life_of_volumes(daemon):
+    """Made, listed, looked at, grown, cloned, wiped, deleted; each seen in the directory."""
+    where = images(daemon)
+    daemon.virsh("vol-create-as", "default", "a.qcow2", "10M", "--format", "qcow2")
+    assert info(f"{where}/a.qcow2")["virtual-size"] == 10 << 20 and info(f"{where}/a.qcow2")["format"] == "qcow2"
+    daemon.virsh("vol-create-as", "default", "b.img", "1M", "--allocation", "1M")
+    assert os.stat(f"{where}/b.img").st_blocks * 512 >= 1 << 20
+    assert oct(os.stat(f"{where}/b.img").st_mode & 0o777) == "0o600"
+    daemon.virsh("vol-create-as", "default", "top.qcow2", "10M", "--format", "qcow2", "--backing-vol", "a.qcow2",
+                 "--backing-vol-format", "qcow2")
+    assert info(f"{where}/top.qcow2")["backing-filename"] == f"{where}/a.qcow2"
+    xml = daemon.virsh("vol-dumpxml", "top.qcow2", "default")
+    assert "<format type='qcow2'/>" in xml and f"<path>{where}/a.qcow2</path>" in xml
+    daemon.virsh("vol-resize", "a.qcow2", "20M", "default")
+    assert info(f"{where}/a.qcow2")["virtual-size"] == 20 << 20
+    daemon.virsh("vol-resize", "a.qcow2", "5M", "default", "--delta")
+    assert info(f"{where}/a.qcow2")["virtual-size"] == 25 << 20
+    error = daemon.virsh("vol-resize", "a.qcow2", "1M", "default", ok=False)
+    assert "a.qcow2" in error and "shrink" in error
+    with open(f"{where}/b.img", "r+b") as f:
+        f.write(b"x" * 4096)
+    daemon.virsh("vol-clone", "b.img", "c.img", "--pool", "default")
+    assert open(f"{where}/c.img", "rb").read(4096) == b"x" * 4096
+    daemon.virsh("vol-wipe", "b.img", "default")
+    assert open(f"{where}/b.img", "rb").read() == bytes(1 << 20)
+    assert volumes(daemon) == {"a.qcow2", "b.img", "c.img", "top.qcow2"}
+    daemon.virsh("vol-delete", "c.img", "default")
+    assert not os.path.exists(f"{where}/c.img") and "c.img" not in volumes(daemon)
+    assert daemon.virsh("vol-pool", f"{where}/a.qcow2").strip() == "default"
+
+
+def test_what_is_refused(daemon, tmp_path):
+    """Names that leave the directory, a second file of a name, other kinds of pools, a directory twice: all refused,
+    and nothing is changed."""
+    where = images(daemon)
+    daemon.virsh("vol-create-as", "default", "a", "1M")
+    for name, code in ("../x", "name"), (".x", "name"), ("x/y", "name"), ("a", "already exists"):
+        error = daemon.virsh("vol-create-as", "default", name, "1M", ok=False)
+        assert code in error, error
+    with open(f"{where}/stray", "w"):
+        pass  # behind the pool's back
+    assert "already exists" in daemon.virsh("vol-create-as", "default", "stray", "1M", ok=False)
+    assert os.listdir(where) in (["a", "stray"], ["stray", "a"])
+    assert "'logical' is not supported" in daemon.virsh("pool-define-as", "l", "logical", ok=False)
+    error = daemon.virsh("pool-define-as", "again", "dir", "--target", where, ok=False)
+    assert "conflict" in error and "default" in error
+    error = daemon.virsh("pool-define-as", "x", "dir", "--target", "relative", ok=False)
+    assert "absolute path" in error or "relative" in error
+    error = daemon.virsh("vol-create-as", "default", "odd", "1M", "--format", "nonesuch", ok=False)
+    assert "nonesuch" in error and "odd" in error
+    assert sorted(os.listdir(where)) == ["a", "stray"]
+    assert "no storage vol" in daemon.virsh("vol-info", "/nowhere", ok=False)
+
+
+def test_pools_over_a_restart(daemon, tmp_path):
+    """A persistent pool, an active transient one and autostart outlive a daemon that is killed; what was half made by
+    it is no volume."""
+    daemon.virsh("pool-define-as", "p", "dir", "--target", tmp_path / "p")
+    assert "p" in daemon.virsh("pool-list", "--inactive")
+    assert "cannot" in daemon.virsh("pool-start", "p", ok=False)  # no directory yet
+    daemon.virsh("pool-build", "p")
+    daemon.virsh("pool-start", "p")
+    daemon.virsh("pool-autostart", "p")
+    os.mkdir(tmp_path / "t")
+    daemon.virsh("pool-create-as", "t", "dir", "--target", tmp_path / "t")
+    daemon.virsh("vol-create-as", "p", "v", "1M")
+    (tmp_path / "p" / ".vireo-new-w").write_text("half")
+    uuid = daemon.virsh("pool-uuid", "p")
+    daemon.stop(signal.SIGKILL)
+    daemon.start()
+    assert daemon.virsh("pool-uuid", "p") == uuid
+    listing = daemon.virsh("pool-list", "--all")
+    assert all(any(line.split()[:2] == [name, "active"] for line in listing.splitlines() if line.strip())
+               for name in ("p", "t", "default")), listing
+    assert volumes(daemon, "p") == {"v"}
+    daemon.virsh("vol-create-as", "p", "w", "1M")  # and is no obstacle
+    assert volumes(daemon, "p") == {"v", "w"}
+    daemon.virsh("pool-destroy", "t")
+    assert " t " not in daemon.virsh("pool-list", "--all")
+    assert "already active" in daemon.virsh("pool-undefine", "p", ok=False)
+    daemon.virsh("pool-destroy", "p")
+    assert "not active" in daemon.virsh("vol-list", "p", ok=False)
+    daemon.virsh("pool-undefine", "p")
+    daemon.stop(signal.SIGKILL)
+    daemon.start()
+    assert "p" not in daemon.virsh("pool-list", "--all", "--name").split()
+
+
+def test_many_at_once(daemon):
+    """Volumes of one pool that are asked for at the same time are all made, and the daemon answers meanwhile."""
+    calls = [subprocess.Popen(["virsh", "-c", daemon.uri, "vol-create-as", "default", f"v{i}", "1M", "--format",
+                               "qcow2"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+             for i in range(12)]
+    assert "default" in daemon.virsh("pool-list")
+    assert all(call.wait(120) == 0 for call in calls)
+    assert volumes(daemon) == {f"v{i}" for i in range(12)}
+    daemon.virsh("pool-refresh", "default")
+    assert volumes(daemon) == {f"v{i}" for i in range(12)}
+
+
+@pytest.mark.parametrize("setting, there", [("default_pool = none", False), ("default_pool = {}/elsewhere", True)])
+def test_the_default_pool(daemon, tmp_path, setting, there):
+    """The settings say where it is, or that there is none."""
+    for line in ("pool-destroy", "pool-undefine"):
+        daemon.virsh(line, "default")
+    daemon.configure(setting.format(tmp_path))
+    assert ("default" in daemon.virsh("pool-list", "--name").split()) == there
+    if there:
+        assert f"<path>{tmp_path}/elsewhere</path>" in daemon.virsh("pool-dumpxml", "default")
