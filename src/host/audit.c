@@ -4,7 +4,6 @@
 
 #include <inttypes.h>
 #include <libaudit.h>
-#include <pthread.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -16,7 +15,6 @@
 struct Auditor {
     AuditLevel level;
     int fd;
-    pthread_mutex_t lock; /* libaudit numbers its requests in a static variable */
 };
 
 /* NAME="VALUE", or NAME=HEX when the value has a space, a quote, a control character or more than
@@ -113,7 +111,6 @@ int auditor_new(AuditLevel level, Auditor **ret, Error **reterr) {
         return error_no_memory(reterr);
     auditor->level = level;
     auditor->fd = -1;
-    pthread_mutex_init(&auditor->lock, NULL);
     if (level != AUDIT_LEVEL_OFF)
         auditor->fd = audit_open();
     if (auditor->fd < 0 && level == AUDIT_LEVEL_REQUIRED)
@@ -133,7 +130,6 @@ void auditor_free(Auditor *auditor) {
         return;
     if (auditor->fd >= 0)
         audit_close(auditor->fd);
-    pthread_mutex_destroy(&auditor->lock);
     free(auditor);
 }
 
@@ -141,8 +137,8 @@ bool auditor_is_active(const Auditor *auditor) {
     return auditor->fd >= 0;
 }
 
-static int send_locked(Auditor *auditor, AuditType type, const char *text, bool success,
-                       Error **reterr) {
+static int send_text(Auditor *auditor, AuditType type, const char *text, bool success,
+                     Error **reterr) {
     static const int types[AUDIT_TYPE_MAX] = {
         [AUDIT_TYPE_CONTROL] = AUDIT_VIRT_CONTROL,
         [AUDIT_TYPE_RESOURCE] = AUDIT_VIRT_RESOURCE,
@@ -168,9 +164,7 @@ int auditor_send(Auditor *auditor, AuditType type, const char *text, bool succes
     if (auditor->fd < 0)
         return 0;
     if (text) {
-        pthread_mutex_lock(&auditor->lock);
-        r = send_locked(auditor, type, text, success, &error);
-        pthread_mutex_unlock(&auditor->lock);
+        r = send_text(auditor, type, text, success, &error);
     } else {
         r = error_no_memory(&error);
     }

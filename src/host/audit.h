@@ -64,6 +64,7 @@ DEFINE_CLEANUP(Auditor *, auditor_free)
 bool auditor_is_active(const Auditor *auditor);
 
 /* Writes one record; waits for the kernel's answer: on a fiber, call it on a worker. Any thread,
- * one at a time. Takes NULL for a text that could not be built. Fails only when audit is required.
+ * one at a time of all auditors: libaudit numbers its requests in a static variable. Takes NULL for
+ * a text that could not be built. Fails only when audit is required.
  */
 int auditor_send(Auditor *auditor, AuditType type, const char *text, bool success, Error **reterr);

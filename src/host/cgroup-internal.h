@@ -32,6 +32,7 @@ typedef struct CgroupPlace {
     char *path;
     unsigned controllers; /* those of the hierarchy that work here */
     unsigned below;       /* and those that its children have */
+    bool clones;          /* a new child has what `prepare` would give it */
 } CgroupPlace;
 
 struct CgroupTree {
@@ -53,6 +54,9 @@ struct CgroupOps {
     /* Hands place->controllers down to its children and sets place->below; for what cannot be there
      * is a sentence in missing (by controller) afterwards. With `write` false it only looks. */
     int (*hand_down)(CgroupPlace *place, bool write, char **missing);
+    /* Has new children of the place begin with its own sets; with `write` false it only looks.
+     * NULL: there is no such thing. */
+    bool (*clone)(const CgroupPlace *place, bool write);
     int (*set_shares)(const CgroupPlace *place, const char *child, uint64_t shares, Error **reterr);
     int (*set_bandwidth)(const CgroupPlace *place, const char *child, uint64_t period,
                          int64_t quota, Error **reterr);

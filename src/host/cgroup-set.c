@@ -406,7 +406,8 @@ size_t cgroup_tree_watch(const CgroupTree *tree, const char *child, int inotify_
 
         snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", tree->places[i].fd,
                  child ? child : ".");
-        ret[n] = inotify_add_watch(inotify_fd, path, IN_MODIFY | IN_ONLYDIR);
+        ret[n] = inotify_add_watch(inotify_fd, path,
+                                   (child ? IN_MODIFY : IN_MODIFY | IN_DELETE) | IN_ONLYDIR);
         n += ret[n] >= 0;
     }
     return n;

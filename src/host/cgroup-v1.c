@@ -31,6 +31,18 @@ static int hand_down(CgroupPlace *place, bool write, char **missing) {
     return 0;
 }
 
+/* admin-guide/cgroup-v1/cgroups.rst, cgroup.clone_children. Each write to a cpuset has the kernel
+ * compare all siblings: thousands of groups that ask for nothing are made without one. */
+static bool clone(const CgroupPlace *place, bool write) {
+    CLEANUP_FREE char *text = NULL;
+
+    if (!(place->hierarchy->controllers & CGROUP_BIT(CGROUP_CPUSET)))
+        return true; /* nothing to give */
+    if (write)
+        return cgroup_write_quiet(place, NULL, "cgroup.clone_children", "1") >= 0;
+    return cgroup_read_quiet(place, NULL, "cgroup.clone_children", &text) >= 0 && streq(text, "1");
+}
+
 static int set_shares(const CgroupPlace *place, const char *child, uint64_t shares,
                       Error **reterr) {
     return cgroup_write_u64(place, child, "cpu.shares", shares, reterr);
@@ -177,6 +189,7 @@ const CgroupOps cgroup_v1_ops = {
     .effective_mems = "cpuset.effective_mems",
     .prepare = prepare,
     .hand_down = hand_down,
+    .clone = clone,
     .set_shares = set_shares,
     .set_bandwidth = set_bandwidth,
     .get_cpu = get_cpu,

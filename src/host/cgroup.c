@@ -165,6 +165,7 @@ static int enter(CgroupTree *tree, const CgroupHierarchy *hierarchy, Walk walk, 
     r = hierarchy->ops->hand_down(&place, walk != WALK_LOOK, tree->missing);
     if (r < 0)
         return group_error(hierarchy, tree->partition, tree->name, r, "prepare", reterr);
+    place.clones = hierarchy->ops->clone && hierarchy->ops->clone(&place, walk != WALK_LOOK);
     tree->places[tree->n_places++] = place;
     place.path = NULL;
     return 0;
@@ -266,6 +267,8 @@ int cgroup_tree_add(CgroupTree *tree, const char *child, bool *ret_made, Error *
         if (r < 0)
             return group_error(place->hierarchy, place->path, child, r, "make", reterr);
         all_made = all_made && made;
+        if (made && place->clones)
+            continue;
         r = place->hierarchy->ops->prepare(place, child, true, reterr);
         if (r < 0 && made)
             unlinkat(place->fd, child, AT_REMOVEDIR);

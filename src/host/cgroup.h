@@ -147,9 +147,10 @@ int cgroup_tree_usage(CgroupTree *tree, const char *child, CgroupUsage *ret, Err
  * ERROR_OPERATION_UNSUPPORTED. */
 int cgroup_tree_usage_percpu(CgroupTree *tree, const char *child, uint64_t **ret, size_t *ret_n,
                              Error **reterr);
-/* Has inotify report who writes to the group's files (IN_MODIFY). ret has room for
- * CGROUP_CONTROLLER_MAX watch descriptors; returns how many it got: fewer when a directory cannot
- * be watched. */
+/* Has inotify report who writes to the group's files (IN_MODIFY) and, for the tree itself, who
+ * removes a child (IN_DELETE): the kernel keeps the watch of a group that is gone, and says
+ * nothing. ret has room for CGROUP_CONTROLLER_MAX watch descriptors; returns how many it got: fewer
+ * when a directory cannot be watched. */
 size_t cgroup_tree_watch(const CgroupTree *tree, const char *child, int inotify_fd, int *ret);
 
 /* Removes the directory or directories, the deepest first; threads that are about to leave are

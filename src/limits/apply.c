@@ -153,6 +153,7 @@ int limits_apply_thread(const Limits *limits, LimitsPlan *plan, ThreadPlan *thre
     int r = enter_group(&group, plan, thread, reterr);
 
     thread->done = true;
+    group.first = thread->tid ? thread->tid : plan->pid;
     if (r >= 0)
         r = apply_kinds(&group, plan, thread, reterr);
     if (r >= 0)

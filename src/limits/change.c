@@ -3,6 +3,7 @@
 #include "limits/change.h"
 
 #include <stdio.h>
+#include <sys/inotify.h>
 
 #include "host/thread.h"
 #include "limits/apply.h"
@@ -356,6 +357,19 @@ typedef struct Drop {
     Error *error;
 } Drop;
 
+/* The kernel keeps the watches of groups that are gone: they are let go by their numbers. */
+static int drop_child(Drop *drop, const char *child) {
+    const Limits *limits = drop->limits;
+    CLEANUP(watches_done) Watches watches = {0};
+    int r;
+
+    limits_watch_group(limits->host, limits->tree, child, &watches);
+    r = cgroup_tree_remove_child(limits->tree, child, drop->error ? NULL : &drop->error);
+    for (size_t i = 0; i < watches.n && r >= 0; i++)
+        inotify_rm_watch(limits->host->inotify_fd, watches.list[i]);
+    return r;
+}
+
 static int run_drop(void *arg) {
     Drop *drop = arg;
     char child[CHILD_NAME_SIZE];
@@ -364,12 +378,11 @@ static int run_drop(void *arg) {
     for (int id = drop->vcpus ? bitmap_next(drop->vcpus, 0) : -1; id >= 0;
          id = bitmap_next(drop->vcpus, (unsigned)id + 1)) {
         snprintf(child, sizeof(child), "vcpu%d", id);
-        if (cgroup_tree_remove_child(drop->limits->tree, child, drop->error ? NULL : &drop->error) <
-            0)
+        if (drop_child(drop, child) < 0)
             result = -EBUSY;
     }
     snprintf(child, sizeof(child), "iothread%u", drop->iothread);
-    if (drop->iothread && cgroup_tree_remove_child(drop->limits->tree, child, &drop->error) < 0)
+    if (drop->iothread && drop_child(drop, child) < 0)
         result = -EBUSY;
     return result;
 }

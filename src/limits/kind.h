@@ -37,6 +37,7 @@ typedef struct LimitTarget {
     CgroupTree *tree;  /* NULL: there is none */
     const char *child; /* "vcpu3"; NULL: the domain's own group */
     pid_t tid;
+    pid_t first;             /* of a group: a thread that is in it or comes into it; 0: none */
     const Resctrl *resctrl;  /* NULL: not asked for */
     const char *scope;       /* the machine whose scope competes for the domain's group; or NULL */
     bool keep;               /* what there is may have to be put back */

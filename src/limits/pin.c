@@ -59,12 +59,15 @@ static bool has_cpuset(const LimitTarget *target) {
     return target->tree && cgroup_tree_require(target->tree, CGROUP_CPUSET, NULL) >= 0;
 }
 
+/* The affinity, too: a group that is narrowed narrows those of its threads. */
 static int keep_cpus(const LimitTarget *target, PinPart *part, Error **reterr) {
     CLEANUP(cgroup_state_done) CgroupState state = {0};
     int r = cgroup_tree_get(target->tree, target->child, &state, reterr);
 
     if (r < 0)
         return r;
+    if (!part->had_affinity && target->first)
+        thread_get_affinity(target->first, &part->had_affinity, NULL);
     bitmap_free(part->had_cpus);
     part->had_cpus = TAKE_PTR(state.cpus);
     return 0;

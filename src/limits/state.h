@@ -13,6 +13,10 @@ typedef struct Watches {
     size_t n;
 } Watches;
 
+static inline void watches_done(Watches *watches) {
+    free(watches->list);
+}
+
 /* Whose directory a watch descriptor is; NULL: it has gone. */
 typedef struct WatchEntry {
     int watch;

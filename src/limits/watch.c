@@ -116,10 +116,8 @@ static void on_event(LimitsHost *host, const struct inotify_event *event) {
     if (event->mask & IN_Q_OVERFLOW) {
         for (Limits *each = host->first; each; each = each->next)
             hear(each, -1);
-    } else if (limits && event->mask & IN_IGNORED) { /* the directory has gone */
+    } else if (limits && event->mask & IN_IGNORED) { /* we let go of it */
         clear(host, entry);
-        if (!limits->n_quiet)
-            tell(limits);
     } else if (limits) {
         hear(limits, event->wd);
     }
