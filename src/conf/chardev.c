@@ -77,6 +77,8 @@ const Field chardev_source_fields[] = {
 static int check_source(ElementReader *reader, xmlNodePtr node, ChardevSource *source) {
     if (source->type == CHARDEV_NONE_)
         source->type = CHARDEV_PTY;
+    if (source->type == CHARDEV_UNIX && !source->path && streq_ptr(source->mode, "bind"))
+        free(TAKE_PTR(source->mode));
     source->listen = source->type == CHARDEV_UNIX && !streq_ptr(source->mode, "connect");
     if ((source->type == CHARDEV_FILE || source->type == CHARDEV_DEV ||
          source->type == CHARDEV_PIPE) &&

@@ -54,8 +54,8 @@ static int read_topology(ElementReader *reader, xmlNodePtr node, void *object) {
                                 "Missing or zero '%s' attribute in CPU topology (line %ld)",
                                 rows[i].name, xmlGetLineNo(node));
         *rows[i].value = (unsigned)value;
-        t->has_clusters |= text && i == 2;
     }
+    t->has_clusters = t->clusters != 1; /* one is as good as none */
     return 0;
 }
 

@@ -172,6 +172,8 @@ static int check_disk(ElementReader *reader, xmlNodePtr node, void *object) {
         disk->bus = default_bus(disk);
     if (disk->cache && streq(disk->cache, "default"))
         free(TAKE_PTR(disk->cache));
+    if (disk->tray && streq(disk->tray, "closed"))
+        free(TAKE_PTR(disk->tray));
     if (disk->snapshot && streq(disk->snapshot, "manual")) /* the newer word */
         memcpy(disk->snapshot, "no", 3);
     if (disk->device == DISK_DEVICE_CDROM)

@@ -50,6 +50,17 @@ static int read_vendor(ElementReader *reader, xmlNodePtr node, void *object) {
     return read_part(reader, node, &((HypervDef *)object)->vendor_id);
 }
 
+/* What is off has no details. */
+static int check_hyperv(ElementReader *reader, xmlNodePtr node, void *object) {
+    HypervDef *hyperv = object;
+
+    if (hyperv->vendor_id == TRISTATE_NO)
+        free(TAKE_PTR(hyperv->vendor_id_value));
+    if (hyperv->spinlocks == TRISTATE_NO)
+        hyperv->spinlock_retries = 0;
+    return 0;
+}
+
 static const Field hyperv_fields[] = {FIELD_CHOICE("@mode", HypervDef, mode, hyperv_modes),
                                       HYPERV("relaxed", relaxed),
                                       HYPERV("vapic", vapic),
@@ -69,6 +80,7 @@ static const Field hyperv_fields[] = {FIELD_CHOICE("@mode", HypervDef, mode, hyp
                                       HYPERV("ipi", ipi),
                                       HYPERV("evmcs", evmcs),
                                       HYPERV("avic", avic),
+                                      FIELD_CODE(NULL, check_hyperv, NULL),
                                       FIELD_END};
 
 static const Field dirty_ring_fields[] = {

@@ -117,9 +117,46 @@ static const Field entry_fields[] = {FIELD_TEXT("@name", SysinfoEntry, name),
                                      FIELD_TEXT("@file", SysinfoEntry, file),
                                      FIELD_TEXT(".", SysinfoEntry, value), FIELD_END};
 static const Element entry_element = {"entry", sizeof(SysinfoEntry), entry_fields, NULL, NULL};
+/* libvirt's order of the entries; empty ones are none. */
+static unsigned entry_rank(const SysinfoEntry *entry) {
+    static const char *const names[] = {"vendor", "manufacturer", "product", "version",
+                                        "date",   "release",      "serial",  "asset",
+                                        "uuid",   "location",     "sku",     "family"};
+    unsigned i = 0;
+
+    while (i < ARRAY_SIZE(names) && !streq_ptr(entry->name, names[i]))
+        i++;
+    return i;
+}
+
+static int compare_entries(const void *a, const void *b) {
+    unsigned x = entry_rank(a), y = entry_rank(b);
+
+    return (x > y) - (x < y);
+}
+
+static int sort_entries(ElementReader *reader, xmlNodePtr node, void *object) {
+    SysinfoBlock *block = object;
+    size_t n = 0;
+
+    for (size_t i = 0; i < block->n_entries; i++)
+        if (block->entries[i].value || !block->entries[i].name)
+            block->entries[n++] = block->entries[i];
+        else
+            element_done(&entry_element, &block->entries[i]);
+    block->n_entries = n;
+    for (size_t i = 0; i < n; i++)
+        if (!block->entries[i].name) /* OEM strings have an order of their own */
+            return 0;
+    if (n)
+        qsort(block->entries, n, sizeof(SysinfoEntry), compare_entries);
+    return 0;
+}
+
 static const Field block_fields[] = {
     FIELD_LIST("entry", SysinfoBlock, entries, n_entries, entry_element), FIELD_END};
-static const Element block_element = {"block", sizeof(SysinfoBlock), block_fields, NULL, NULL};
+static const Element block_element = {"block", sizeof(SysinfoBlock), block_fields, NULL,
+                                      sort_entries};
 static const Field sysinfo_fields[] = {
     FIELD_CHOICE("@type", SysinfoDef, type, sysinfo_types, .flags = FIELD_REQUIRED),
     FIELD_ONE("bios", SysinfoDef, bios, block_element),
@@ -129,4 +166,29 @@ static const Field sysinfo_fields[] = {
     FIELD_ONE("oemStrings", SysinfoDef, oem, block_element),
     FIELD_LIST("entry", SysinfoDef, entries, n_entries, entry_element),
     FIELD_END};
-const Element sysinfo_element = {"sysinfo", sizeof(SysinfoDef), sysinfo_fields, NULL, NULL};
+static void drop_empty(SysinfoBlock **block) {
+    if (!*block || (*block)->n_entries)
+        return;
+    element_done(&block_element, *block);
+    free(TAKE_PTR(*block));
+}
+
+static int check_sysinfo(ElementReader *reader, xmlNodePtr node, void *object) {
+    SysinfoDef *sysinfo = object;
+    size_t n = 0;
+
+    drop_empty(&sysinfo->bios);
+    drop_empty(&sysinfo->system);
+    drop_empty(&sysinfo->chassis);
+    drop_empty(&sysinfo->oem);
+    for (size_t i = 0; i < sysinfo->n_boards; i++)
+        if (sysinfo->boards[i].n_entries)
+            sysinfo->boards[n++] = sysinfo->boards[i];
+        else
+            element_done(&block_element, &sysinfo->boards[i]);
+    sysinfo->n_boards = n;
+    return 0;
+}
+
+const Element sysinfo_element = {"sysinfo", sizeof(SysinfoDef), sysinfo_fields, NULL,
+                                 check_sysinfo};

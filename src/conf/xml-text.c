@@ -45,23 +45,27 @@ static void put_namespace(FILE *out, const xmlNs *ns) {
     fputc('"', out);
 }
 
-static bool declares(const xmlNode *element, const xmlChar *prefix) {
-    for (const xmlNs *ns = element->nsDef; ns; ns = ns->next)
-        if (xmlStrEqual(ns->prefix, prefix))
-            return true;
-    return false;
+static const char used;
+
+/* Marks the declarations that the names below an element need. */
+static void mark_used(const xmlNode *element) {
+    if (element->ns)
+        element->ns->_private = (void *)(uintptr_t)&used;
+    for (const xmlAttr *attribute = element->properties; attribute; attribute = attribute->next)
+        if (attribute->ns)
+            attribute->ns->_private = (void *)(uintptr_t)&used;
+    for (const xmlNode *child = element->children; child; child = child->next)
+        if (child->type == XML_ELEMENT_NODE)
+            mark_used(child);
 }
 
-/* Declarations further up, the nearest of each prefix. */
+/* Declarations further up, of what is used; the marks go away again. */
 static void put_inherited(FILE *out, const xmlNode *element) {
     for (const xmlNode *up = element->parent; up && up->type == XML_ELEMENT_NODE; up = up->parent)
-        for (const xmlNs *ns = up->nsDef; ns; ns = ns->next) {
-            const xmlNode *below = element;
-
-            while (below != up && !declares(below, ns->prefix))
-                below = below->parent;
-            if (below == up)
+        for (xmlNs *ns = up->nsDef; ns; ns = ns->next) {
+            if (ns->_private == &used)
                 put_namespace(out, ns);
+            ns->_private = NULL;
         }
 }
 
@@ -95,8 +99,10 @@ static void put_element(FILE *out, const xmlNode *element, bool outermost) {
     put_name(out, element->ns, element->name);
     for (const xmlNs *ns = element->nsDef; ns; ns = ns->next)
         put_namespace(out, ns);
-    if (outermost)
+    if (outermost) {
+        mark_used(element);
         put_inherited(out, element);
+    }
     for (const xmlAttr *attribute = element->properties; attribute; attribute = attribute->next) {
         xmlChar *value = xmlNodeGetContent((const xmlNode *)attribute);
 
