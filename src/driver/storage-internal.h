@@ -2,7 +2,11 @@
 /* Between storage.c and storage-*.c. */
 #pragma once
 
-#include "driver/storage.h"
+#include "conf/pool.h"
+#include "util/error.h"
+
+typedef struct Pool Pool;
+typedef struct Storage Storage;
 
 /* One change at a time: waits for its turn, at most 30 s; ERROR_NO_STORAGE_POOL when the pool went
  * meanwhile. Pair with pool_end. */
@@ -21,6 +25,24 @@ void volumes_free(VolumeDef **volumes, size_t n);
 int pool_measure(Pool *pool, Error **reterr);
 /* Mode and owner, as far as they are given. Suspends. */
 int permissions_apply(const char *path, const StoragePermissions *permissions, Error **reterr);
+
+/* ---- storage.c, for storage-load.c ---- */
+
+/* Directories of files NAME.xml, borrowed. */
+typedef struct StorageFiles {
+    const char *etc, *autostart, *run;
+    const char *default_path; /* NULL: no default pool */
+} StorageFiles;
+
+StorageFiles storage_files(const Storage *storage);
+/* The pool that a new definition replaces, or NULL; an error when it clashes with another. */
+int storage_find_same(const Storage *storage, const PoolDef *def, Pool **ret, Error **reterr);
+/* Takes def; the list has the one reference. NULL: out of memory. */
+Pool *storage_list_pool(Storage *storage, PoolDef *def_consume);
+/* The list's reference goes with it. */
+void storage_unlist_pool(Pool *pool);
+/* DIR/NAME.xml; NULL: out of memory. */
+char *pool_file(const char *dir, const char *name);
 
 /* Files that are being made have this in front of their name; nobody is shown them. */
 #define VOLUME_UNFINISHED ".vireo-new-"

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "driver/storage-internal.h"
+#include "driver/storage.h"
 #include "qemu/image.h"
 #include "util/file.h"
 #include "util/worker.h"

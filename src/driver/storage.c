@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "driver/storage.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -74,8 +73,7 @@ Storage *storage_free(Storage *storage) {
     return NULL;
 }
 
-/* Takes def; the list has the one reference. */
-static Pool *list_pool(Storage *storage, PoolDef *def_consume) {
+Pool *storage_list_pool(Storage *storage, PoolDef *def_consume) {
     Pool *pool = calloc(1, sizeof(Pool)), **end = &storage->pools;
 
     if (!pool) {
@@ -89,7 +87,7 @@ static Pool *list_pool(Storage *storage, PoolDef *def_consume) {
     return pool;
 }
 
-static void unlist_pool(Pool *pool) {
+void storage_unlist_pool(Pool *pool) {
     Pool **at = &pool->storage->pools;
 
     while (*at != pool)
@@ -177,13 +175,17 @@ static int check_inactive(const Pool *pool, Error **reterr) {
 
 /* ---- files ---- */
 
-static char *file_of(const char *dir, const char *name) {
+StorageFiles storage_files(const Storage *storage) {
+    return (StorageFiles){storage->etc, storage->autostart, storage->run, storage->default_path};
+}
+
+char *pool_file(const char *dir, const char *name) {
     return strf("%s/%s.xml", dir, name);
 }
 
 /* Writes the definition below `dir`. */
 static int save(const char *dir, const PoolDef *def, Error **reterr) {
-    CLEANUP_FREE char *path = file_of(dir, def->name), *xml = pool_format(def);
+    CLEANUP_FREE char *path = pool_file(dir, def->name), *xml = pool_format(def);
     int r;
 
     if (!path || !xml)
@@ -195,7 +197,7 @@ static int save(const char *dir, const PoolDef *def, Error **reterr) {
 }
 
 static int forget(const char *dir, const char *name, Error **reterr) {
-    CLEANUP_FREE char *path = file_of(dir, name);
+    CLEANUP_FREE char *path = pool_file(dir, name);
 
     if (!path)
         return error_no_memory(reterr);
@@ -294,7 +296,7 @@ int pool_stop(Pool *pool, Error **reterr) {
         deactivate(pool);
     pool_end(pool);
     if (r >= 0 && !pool->persistent && pool->storage)
-        unlist_pool(pool);
+        storage_unlist_pool(pool);
     return r;
 }
 
@@ -346,9 +348,9 @@ int pool_delete(Pool *pool, Error **reterr) {
 
 /* ---- definitions ---- */
 
-/* The pool that a new definition replaces, or NULL. Two pools in one directory would each think the
+/* Two pools in one directory would each think the
  * other's images theirs. */
-static int find_same(const Storage *storage, const PoolDef *def, Pool **ret, Error **reterr) {
+int storage_find_same(const Storage *storage, const PoolDef *def, Pool **ret, Error **reterr) {
     Pool *named = storage_pool_by_name(storage, def->name, NULL);
     Pool *same = storage_pool_by_uuid(storage, def->uuid, NULL);
 
@@ -387,7 +389,7 @@ static int redefine(Pool *pool, PoolDef **def, Error **reterr) {
 
 /* Lists a definition and keeps it busy: before the first wait, so that it is there once. */
 static Pool *list_busy(Storage *storage, PoolDef *def_consume, Error **reterr) {
-    Pool *pool = list_pool(storage, def_consume);
+    Pool *pool = storage_list_pool(storage, def_consume);
 
     if (!pool) {
         error_no_memory(reterr);
@@ -407,7 +409,7 @@ static int define_new(Storage *storage, PoolDef *def_consume, Pool **ret, Error 
     pool->persistent = r >= 0;
     pool_end(pool);
     if (r < 0)
-        unlist_pool(pool);
+        storage_unlist_pool(pool);
     else
         *ret = pool_ref(pool);
     return r;
@@ -420,7 +422,7 @@ int storage_define_pool(Storage *storage, const char *xml, Pool **ret, Error **r
     int r = pool_parse(xml, strlen(xml), &def, reterr);
 
     if (r >= 0)
-        r = find_same(storage, def, &same, reterr);
+        r = storage_find_same(storage, def, &same, reterr);
     if (r < 0)
         return r;
     if (same) {
@@ -444,7 +446,7 @@ int storage_create_pool(Storage *storage, const char *xml, bool with_build, Pool
     int r = pool_parse(xml, strlen(xml), &def, reterr);
 
     if (r >= 0)
-        r = find_same(storage, def, &pool, reterr);
+        r = storage_find_same(storage, def, &pool, reterr);
     if (r < 0)
         return r;
     if (pool) {
@@ -461,7 +463,7 @@ int storage_create_pool(Storage *storage, const char *xml, bool with_build, Pool
     r = activate(pool, with_build, reterr);
     pool_end(pool);
     if (r < 0)
-        unlist_pool(pool);
+        storage_unlist_pool(pool);
     else
         *ret = pool_ref(pool);
     return r;
@@ -481,7 +483,7 @@ int pool_undefine(Pool *pool, Error **reterr) {
     if (r < 0)
         return r;
     tell(pool, POOL_EVENT_UNDEFINED);
-    unlist_pool(pool);
+    storage_unlist_pool(pool);
     return 0;
 }
 
@@ -491,7 +493,7 @@ int pool_set_autostart(Pool *pool, bool yes, Error **reterr) {
 
     if (r < 0)
         return r;
-    path = file_of(pool->storage->autostart, pool->def->name);
+    path = pool_file(pool->storage->autostart, pool->def->name);
     if (!path || !target)
         r = error_no_memory(reterr);
     else if (!pool->persistent)
@@ -505,105 +507,4 @@ int pool_set_autostart(Pool *pool, bool yes, Error **reterr) {
         pool->autostart = yes;
     pool_end(pool);
     return r;
-}
-
-/* ---- load ---- */
-
-/* The pool that a file says, or NULL after a line in the log. */
-static Pool *load_file(Storage *storage, const char *path) {
-    CLEANUP_POOL_DEF PoolDef *def = NULL;
-    CLEANUP_ERROR Error *error = NULL;
-    CLEANUP_FREE char *xml = NULL;
-    size_t len = 0;
-    Pool *same = NULL;
-    int r = file_read(path, STORAGE_XML_MAX, &xml, &len);
-
-    if (r < 0)
-        error_system(&error, FROM_STORAGE, r, "cannot read it");
-    if (r >= 0)
-        r = pool_parse(xml, len, &def, &error);
-    if (r >= 0 && (same = storage_pool_by_uuid(storage, def->uuid, NULL)) &&
-        streq(same->def->name, def->name))
-        return same;
-    if (r >= 0)
-        r = find_same(storage, def, &same, &error);
-    if (r < 0) {
-        log_warning("storage pool file '%s', ignoring: %s", path, error_message(error));
-        return NULL;
-    }
-    return list_pool(storage, TAKE_PTR(def));
-}
-
-/* Each file NAME.xml of a directory. */
-static void load_directory(Storage *storage, const char *dir, bool persistent, bool start) {
-    CLEANUP_ERROR Error *error = NULL;
-    struct dirent *entry;
-    DIR *d = opendir(dir);
-
-    while (d && (entry = readdir(d))) {
-        size_t len = strlen(entry->d_name);
-        CLEANUP_FREE char *path = path_join(dir, entry->d_name);
-        Pool *pool;
-
-        if (!path || len < 5 || *entry->d_name == '.' || !streq(entry->d_name + len - 4, ".xml"))
-            continue;
-        pool = load_file(storage, path);
-        if (!pool)
-            continue;
-        pool->persistent |= persistent;
-        if (start && !pool->active && pool_start(pool, false, &error) < 0) {
-            log_warning("storage pool '%s' cannot be started: %s", pool->def->name,
-                        error_message(error));
-            error_free(TAKE_PTR(error));
-            if (!pool->persistent)
-                unlist_pool(pool);
-        }
-    }
-    if (d)
-        closedir(d);
-}
-
-static void load_autostart(Storage *storage) {
-    for (Pool *pool = storage->pools, *next; pool; pool = next) {
-        CLEANUP_FREE char *path = file_of(storage->autostart, pool->def->name);
-        CLEANUP_ERROR Error *error = NULL;
-
-        next = pool->next;
-        pool->autostart = path && access(path, F_OK) == 0;
-        if (pool->autostart && !pool->active && pool_start(pool, false, &error) < 0)
-            log_warning("storage pool '%s' cannot be started: %s", pool->def->name,
-                        error_message(error));
-    }
-}
-
-/* The pool that tools expect: virt-install looks for "default". */
-static int make_default(Storage *storage, Error **reterr) {
-    CLEANUP_POOL_DEF PoolDef *def = NULL;
-    CLEANUP_POOL Pool *pool = NULL;
-    CLEANUP_FREE char *xml = NULL;
-    PoolDef wanted = {.name = (char *)"default",
-                      .type = (char *)"dir",
-                      .path = storage->default_path,
-                      .permissions = {-1, -1, -1}};
-    int r;
-
-    xml = pool_format(&wanted);
-    if (!xml)
-        return error_no_memory(reterr);
-    r = storage_define_pool(storage, xml, &pool, reterr);
-    if (r >= 0)
-        r = pool_set_autostart(pool, true, reterr);
-    if (r >= 0)
-        r = pool_start(pool, true, reterr);
-    return r;
-}
-
-int storage_load(Storage *storage, Error **reterr) {
-    load_directory(storage, storage->etc, true, false);
-    load_directory(storage, storage->run, false, true);
-    load_autostart(storage);
-    if (!storage->default_path || storage_pool_by_name(storage, "default", NULL) ||
-        storage_pool_by_path(storage, storage->default_path, NULL))
-        return 0;
-    return make_default(storage, reterr);
 }

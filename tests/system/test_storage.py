@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Storage pools and volumes as stock virsh drives them; the truth is in the directory and in qemu-img."""
 import json
 import os
