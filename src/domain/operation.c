@@ -314,11 +314,12 @@ Operation *operation_find(const Driver *driver, uint64_t id, Error **reterr) {
     return NULL;
 }
 
-Operation *operation_of_vcpu(const Domain *domain, unsigned vcpu) {
+Operation *operation_of_vcpu(const Domain *domain, unsigned vcpu, const Operation *but) {
     const Driver *driver = domain->driver;
 
     for (Operation *at = driver ? driver->operations : NULL; at; at = at->next) {
-        if (operation_has_ended(at) || memcmp(at->uuid, domain_def(domain)->uuid, 16) != 0)
+        if (at == but || operation_has_ended(at) ||
+            memcmp(at->uuid, domain_def(domain)->uuid, 16) != 0)
             continue;
         for (size_t i = 0; i < at->n_vcpus; i++)
             if (at->vcpus[i] == vcpu)

@@ -105,8 +105,9 @@ int operation_wait(Operation *operation, uint64_t deadline);
 
 /* Borrowed; NULL and ERROR_INVALID_ARG when there is none. */
 Operation *operation_find(const Driver *driver, uint64_t id, Error **reterr);
-/* The one under way on that domain that has `vcpu` among its entities, or NULL. */
-Operation *operation_of_vcpu(const Domain *domain, unsigned vcpu);
+/* The one under way on that domain that has `vcpu` among its entities, not counting `but` (may be
+ * NULL); or NULL. */
+Operation *operation_of_vcpu(const Domain *domain, unsigned vcpu, const Operation *but);
 /* "setvcpus 4 --live --config": for lists and logs. Caller frees; NULL: out of memory. */
 char *operation_describe(const Operation *operation);
 

@@ -5,6 +5,7 @@
 #include "domain/removal.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "domain/audit.h"
 #include "driver/driver.h"
@@ -16,6 +17,7 @@
 #define PSERIES_UNPLUG_USEC (10 * USEC_PER_SEC)
 #define GATHER_MIN_USEC (2 * USEC_PER_MSEC)
 #define GATHER_MAX_USEC (100 * USEC_PER_MSEC)
+#define THREAD_END_USEC (50 * USEC_PER_MSEC)
 
 /* ---- news ---- */
 
@@ -45,6 +47,8 @@ void removal_wake(Domain *domain) {
 }
 
 bool removal_has_news(const Domain *domain) {
+    if (domain->run && domain->run->removals.to_drop)
+        return true;
     for (size_t i = 0; domain->run && i < domain->run->vcpus.n_entities; i++) {
         const VcpuEntity *entity = &domain->run->vcpus.entities[i];
 
@@ -106,6 +110,45 @@ uint64_t removal_timeout(const Domain *domain, uint64_t asked) {
     return hotplug_is_pseries(domain->run->live) ? PSERIES_UNPLUG_USEC : DEFAULT_UNPLUG_USEC;
 }
 
+/* Whether the thread of a vCPU that has gone still ends: a cgroup cannot be removed before. */
+static bool is_ending(const Domain *domain, const VcpuEntity *entity) {
+    char path[64];
+
+    if (entity->unplug != UNPLUG_GONE || entity->left_tid <= 0)
+        return false;
+    snprintf(path, sizeof(path), "/proc/%d/task/%d", (int)domain->run->pid.pid,
+             (int)entity->left_tid);
+    return access(path, F_OK) == 0;
+}
+
+/* Most threads are gone before QEMU says so, or a moment later. */
+static void wait_for_threads(const Domain *domain) {
+    uint64_t deadline = deadline_in(THREAD_END_USEC);
+    size_t i = 0;
+
+    while (i < domain->run->vcpus.n_entities && now_usec() < deadline)
+        if (is_ending(domain, &domain->run->vcpus.entities[i]))
+            fiber_sleep(USEC_PER_MSEC);
+        else
+            i++;
+}
+
+/* Puts the ids of an entity that has gone where they belong: its groups go now, or later. */
+static int sort_gone(Domain *domain, const VcpuEntity *entity, Bitmap *gone) {
+    Removals *removals = &domain->run->removals;
+    Bitmap *to = gone;
+    int r = 0;
+
+    if (is_ending(domain, entity)) {
+        if (!removals->to_drop)
+            removals->to_drop = bitmap_new();
+        to = removals->to_drop;
+    }
+    for (unsigned id = entity->first_id; id < entity->first_id + entity->n_vcpus && r >= 0; id++)
+        r = to ? bitmap_set(to, id) : -ENOMEM;
+    return r;
+}
+
 /* What has gone: its ids into `gone`, a record and an event for each. Nothing suspends. */
 static int take_gone(Domain *domain, Bitmap *gone, AuditRecords *records) {
     VcpuMap *map = &domain->run->vcpus;
@@ -120,9 +163,7 @@ static int take_gone(Domain *domain, Bitmap *gone, AuditRecords *records) {
 
         if (entity->unplug != UNPLUG_GONE)
             continue;
-        for (unsigned id = entity->first_id; id < entity->first_id + entity->n_vcpus && r >= 0;
-             id++)
-            r = bitmap_set(gone, id);
+        r = sort_gone(domain, entity, gone);
         unplug_forget(entity);
         domain->run->vcpu_was_removed = true;
         audit_records_add_vcpus(records, domain, online, online - entity->n_vcpus, true);
@@ -142,14 +183,30 @@ int removals_settle(Domain *domain, bool always, const Operation *operation, Err
         r = domain_refresh_vcpus(domain, reterr);
     if (r < 0 || !unplug_has_gone(&domain->run->vcpus))
         return r;
+    wait_for_threads(domain);
     if (take_gone(domain, gone, &records) < 0)
         log_warning("domain '%s': out of memory, the cgroups of removed vCPUs stay",
                     domain_name(domain));
     subject = domain_subject(domain);
-    limits_drop_vcpus(domain->run->limits, &subject, gone);
+    if (!bitmap_is_empty(gone))
+        limits_drop_vcpus(domain->run->limits, &subject, gone);
     operation_step(operation, STEP_TUNED);
     audit_records_send(&records, domain);
     return 0;
+}
+
+void removals_drop_late(Domain *domain) {
+    CLEANUP_BITMAP Bitmap *vcpus = TAKE_PTR(domain->run->removals.to_drop);
+    LimitsSubject subject = domain_subject(domain);
+
+    for (int id = vcpus ? bitmap_next(vcpus, 0) : -1; id >= 0; id = bitmap_next(vcpus, id + 1)) {
+        const VcpuEntity *entity = vcpu_map_by_id(&domain->run->vcpus, id);
+
+        if (entity && entity->qom_path) /* plugged again */
+            bitmap_clear(vcpus, id);
+    }
+    if (vcpus && !bitmap_is_empty(vcpus))
+        limits_drop_vcpus(domain->run->limits, &subject, vcpus);
 }
 
 int removals_take_refusals(Domain *domain, Error **reterr) {

@@ -39,6 +39,9 @@ uint64_t removal_timeout(const Domain *domain, uint64_t asked);
  * records and events tell of it. Also what nobody here asked for. `operation` (may be NULL) is for
  * its steps. Job held. */
 int removals_settle(Domain *domain, bool always, const Operation *operation, Error **reterr);
+/* Removes the cgroups of vCPUs whose threads had not ended when they were settled; waits for those
+ * threads, a few seconds at most. Job held. */
+void removals_drop_late(Domain *domain);
 /* The first refusal among all, as an ERROR_OPERATION_FAILED with the guest's reason; or 0. Refused
  * entities stay, nothing is asked of them any more. Job held. */
 int removals_take_refusals(Domain *domain, Error **reterr);

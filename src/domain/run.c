@@ -35,6 +35,7 @@ DomainRun *domain_run_free(DomainRun *run) {
     domain_def_free(run->live);
     free(run->monitor_path);
     free(run->log_path);
+    bitmap_free(run->removals.to_drop);
     fiber_cond_done(&run->removals.cond);
     free(run);
     return NULL;

@@ -31,7 +31,8 @@ typedef struct Removals {
     sd_event_source *recheck; /* of removals nobody waits for: their event may have been lost */
     uint64_t recheck_usec;    /* until the next look; doubles */
     bool recheck_due;         /* the next look is one without a sign */
-    bool late_queued;         /* a fiber is about to look at late evidence */
+    Bitmap *to_drop;  /* vCPUs that have gone while their threads were still ending; may be NULL */
+    bool late_queued; /* a fiber is about to look at late evidence */
 } Removals;
 
 typedef struct DomainRun {

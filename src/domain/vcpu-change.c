@@ -71,7 +71,8 @@ static void look_late(Domain *domain) {
     int r;
 
     removals->recheck_due = false;
-    if (!always && !removal_has_news(domain))
+    removals_drop_late(domain);
+    if (domain_check_active(domain, NULL) < 0 || (!always && !removal_has_news(domain)))
         return;
     r = removals_settle(domain, always, NULL, &error);
     if (r >= 0)

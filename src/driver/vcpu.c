@@ -182,8 +182,7 @@ static int config_set_ids(DomainDef *def, const Bitmap *ids, bool enable, Error 
         if (id >= (int)def->n_vcpus_max)
             return check_ids(def, ids, "persistent", reterr);
         if (def->vcpus[id].online == enable)
-            return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
-                                "vcpu '%d' is already in requested state", id);
+            continue;
         def->vcpus[id].online = enable;
         def->vcpus[id].hotpluggable = TRISTATE_YES;
     }
@@ -279,13 +278,13 @@ static int plan_single(Domain *domain, const VcpuRequest *request, HotplugPlan *
         return r;
     if (request->enable == (entity->qom_path != NULL))
         return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
-                            "vcpu '%u' is already in requested state", entity->first_id);
+                            "vcpu '%d' is already in requested state", bitmap_next(ids, 0));
     if (!request->enable && !entity->alias)
         return error_report(
             reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
-            "vcpu '%u' can't be unplugged: it is not hotpluggable; what is changed with --config "
+            "vcpu '%d' can't be unplugged: it is not hotpluggable; what is changed with --config "
             "takes effect at the next start",
-            entity->first_id);
+            bitmap_next(ids, 0));
     return hotplug_plan_ids(&domain->run->vcpus, request->enable, &entity->first_id, 1, plan,
                             reterr);
 }
@@ -311,6 +310,20 @@ static int plan_live(Domain *domain, const VcpuRequest *request, HotplugPlan *pl
 
 /* ---- operations ---- */
 
+/* Ends the pending operations on the same entities: what they wanted is journaled again, or not
+ * wanted any more. */
+static void take_over(Domain *domain, const Operation *operation) {
+    CLEANUP_FREE char *why = strf("taken over by operation %llu",
+                                  (unsigned long long)operation->id);
+
+    for (size_t i = 0; i < operation->n_vcpus; i++) {
+        Operation *earlier = operation_of_vcpu(domain, operation->vcpus[i], operation);
+
+        if (earlier && earlier->state == OPERATION_PENDING)
+            operation_set_state(earlier, OPERATION_CANCELLED, why);
+    }
+}
+
 static int begin_operation(Domain *domain, const VcpuRequest *request, bool config,
                            const HotplugPlan *plan, Operation **ret, Error **reterr) {
     Operation *operation = NULL;
@@ -322,18 +335,9 @@ static int begin_operation(Domain *domain, const VcpuRequest *request, bool conf
     operation->config = config;
     operation->plug = plan->plug;
     operation->vcpus = calloc(plan->n_entities + 1, sizeof(unsigned));
-    for (size_t i = 0; operation->vcpus && i < plan->n_entities; i++) {
-        unsigned id = domain->run->vcpus.entities[plan->entities[i]].first_id;
-        Operation *earlier = operation_of_vcpu(domain, id);
-
-        if (earlier && earlier->state == OPERATION_PENDING) {
-            CLEANUP_FREE char *why = strf("taken over by operation %llu",
-                                          (unsigned long long)operation->id);
-
-            operation_set_state(earlier, OPERATION_CANCELLED, why);
-        }
-        operation->vcpus[operation->n_vcpus++] = id;
-    }
+    for (size_t i = 0; operation->vcpus && i < plan->n_entities; i++)
+        operation->vcpus[operation->n_vcpus++] =
+            domain->run->vcpus.entities[plan->entities[i]].first_id;
     r = operation->vcpus ? operation_journal(operation, reterr) : error_no_memory(reterr);
     if (r < 0) {
         operation_set_state(operation, OPERATION_FAILED,
@@ -341,6 +345,7 @@ static int begin_operation(Domain *domain, const VcpuRequest *request, bool conf
         operation_unref(operation);
         return r;
     }
+    take_over(domain, operation);
     *ret = operation;
     return 0;
 }

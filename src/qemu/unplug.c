@@ -104,6 +104,7 @@ void unplug_forget(VcpuEntity *entity) {
     entity->unplug = UNPLUG_NONE;
     entity->hint = entity->progress = 0;
     entity->refusal = NULL;
+    entity->left_tid = 0;
 }
 
 bool unplug_needs_look(const VcpuMap *map) {
@@ -120,10 +121,12 @@ bool unplug_has_gone(const VcpuMap *map) {
     return false;
 }
 
-static void carry_over(VcpuEntity *to, const VcpuEntity *from, uint64_t seen) {
+static void carry_over(VcpuEntity *to, const VcpuEntity *from, pid_t tid, uint64_t seen) {
     if (!to->qom_path) {
-        if (from->qom_path || from->unplug == UNPLUG_GONE)
+        if (from->qom_path || from->unplug == UNPLUG_GONE) {
             to->unplug = UNPLUG_GONE;
+            to->left_tid = from->qom_path ? tid : from->left_tid;
+        }
         return;
     }
     if (!streq_ptr(to->qom_path, from->qom_path))
@@ -139,7 +142,8 @@ void unplug_carry_over(VcpuMap *map, const VcpuMap *old, uint64_t seen) {
     if (old->n_entities != map->n_entities)
         return;
     for (size_t i = 0; i < map->n_entities; i++)
-        carry_over(&map->entities[i], &old->entities[i], seen);
+        carry_over(&map->entities[i], &old->entities[i],
+                   vcpu_map_tid(old, old->entities[i].first_id), seen);
 }
 
 Bitmap *unplug_pending(const VcpuMap *map) {

@@ -36,6 +36,7 @@ typedef struct VcpuEntity {
     uint64_t hint;       /* number of the last news that it may be gone; 0: none, or looked at */
     uint64_t progress;   /* number of the last news that the guest is at it */
     const char *refusal; /* why, a constant */
+    pid_t left_tid;      /* of UNPLUG_GONE: the thread it had, which may still be ending; or 0 */
 } VcpuEntity;
 
 typedef struct VcpuMap {

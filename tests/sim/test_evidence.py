@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Evidence of removals at its real pace and with the real deadline, in whatever moment of a look it comes."""
+import glob
 import json
 import os
 import sys
@@ -64,3 +65,41 @@ def test_gone_while_vireod_was_away(daemon):
     assert online(daemon, "s1") == [0]
     wait_for(lambda: "vCPU 2 removed" in daemon.log_text() and "vCPU 1 removed" in daemon.log_text(), 10, "the removals")
     wait_for(lambda: "removed='1'" in status(daemon, "s1"), 10, "the mark in the status file")
+
+
+def test_taken_over_only_by_what_is_journaled(daemon):
+    """The journal of a second change cannot be written: the first, which is pending, is not lost."""
+    daemon.configure("unplug_timeout_ms = 200")
+    start(daemon, "s1", {"silent": 1})
+    daemon.virsh("setvcpus", "s1", "4", "--live", "--config")
+    assert "timed out" in daemon.virsh("setvcpus", "s1", "1", "--live", "--config", ok=False)
+    journals = f"{daemon.root}/run/operations"
+    os.rename(journals, journals + ".away")
+    with open(journals, "w"):
+        pass
+    assert "cannot write the operation's journal" in daemon.virsh("setvcpus", "s1", "2", "--live", ok=False)
+    os.unlink(journals)
+    os.rename(journals + ".away", journals)
+    assert [row["state"] for row in json.loads(daemon.vireo("ops", "list", "--json"))] == ["pending"]
+    ask(daemon, "s1", release=True)
+    wait_for(lambda: json.loads(daemon.vireo("ops", "list", "--json")) == [], 10, "end of the operation")
+    assert int(daemon.virsh("vcpucount", "s1", "--config", "--active")) == 1
+
+
+def test_a_thread_that_lingers(daemon):
+    """The host thread of a removed vCPU ends late: the definition, the reply and the events do not wait for it, its
+    groups go when it has gone, also when it is plugged again meanwhile."""
+    start(daemon, "s1", {"linger_ms": 2000})
+    daemon.virsh("setvcpus", "s1", "3", "--live", "--config")
+    truth = ask(daemon, "s1")
+    task = f"/proc/{truth['pid']}/task/{truth['tids']['2']}"
+    daemon.virsh("setvcpus", "s1", "2", "--live", "--config")
+    assert os.path.exists(task)
+    assert int(daemon.virsh("vcpucount", "s1", "--config", "--active")) == 2
+    assert "vCPU 2 removed" in daemon.log_text()
+    ask(daemon, "s1", set={"linger_ms": 0})
+    daemon.virsh("setvcpus", "s1", "3", "--live")
+    daemon.virsh("setvcpus", "s1", "1", "--live")
+    wait_for(lambda: not os.path.exists(task), 10, "end of the thread")
+    wait_for(lambda: not [path for path in glob.glob(f"/sys/fs/cgroup/**{daemon.partition}*/**/vcpu2", recursive=True)],
+             10, "end of its groups")
