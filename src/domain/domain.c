@@ -121,9 +121,17 @@ void domain_set_state(Domain *domain, DomainState state, int reason) {
 }
 
 int domain_check_active(const Domain *domain, Error **reterr) {
-    if (domain->run && domain->run->monitor && monitor_is_open(domain->run->monitor) &&
-        !domain->run->stopping)
+    const DomainRun *run = domain->run;
+
+    if (run && run->monitor && monitor_is_open(run->monitor) && !run->stopping)
         return 0;
+    if (run && !run->stopping && qemu_process_alive(&run->pid))
+        return error_report(
+            reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+            "QEMU of domain '%s' cannot be asked: its monitor is not connected%s%s; "
+            "vireod goes on trying to connect",
+            domain_name(domain), run->monitor ? ": " : "",
+            run->monitor ? monitor_reason(run->monitor) : "");
     return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is not running");
 }
 

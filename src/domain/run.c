@@ -20,6 +20,7 @@ DomainRun *domain_run_free(DomainRun *run) {
     if (!run)
         return NULL;
     sd_event_source_disable_unref(run->pid_watch);
+    sd_event_source_disable_unref(run->intent_end);
     sd_event_source_disable_unref(run->removals.recheck);
     sd_event_source_disable_unref(run->drift);
     monitor_free(run->monitor);

@@ -52,11 +52,16 @@ typedef struct DomainRun {
     DomainFound found;        /* empty unless it was found again */
     Bitmap *pending_removals; /* what the status file said of them, until the map is read */
     Removals removals;
-    bool guest_shutdown;     /* QEMU said SHUTDOWN: its end will be no crash */
-    bool rebooting;          /* an ACPI reboot: the SHUTDOWN event means "reset and go on" */
-    bool stopping;           /* somebody is already ending it */
-    bool vcpu_was_removed;   /* kept in the status file, as the next two are */
-    unsigned n_vcpu_threads; /* that this QEMU ever made */
+    bool guest_shutdown; /* QEMU said SHUTDOWN: its end will be no crash */
+    bool rebooting;      /* asked to: the guest's power-off means "reset and go on" (status file) */
+    bool resetting;      /* that has come, and is being done */
+    sd_event_source *intent_end; /* of a reboot that the guest does not follow */
+    int pause_reason; /* what the next STOP means: PAUSED_USER while a suspend is under way */
+    bool ending;      /* its guest has ended, QEMU is to follow, as these two say: */
+    int end_reason, end_detail;
+    bool stopping;                   /* somebody is already ending it */
+    bool vcpu_was_removed;           /* kept in the status file, as the next two are */
+    unsigned n_vcpu_threads;         /* that this QEMU ever made */
     unsigned n_vcpu_threads_planned; /* that it may have made, too: a plug is under way */
 } DomainRun;
 

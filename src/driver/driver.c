@@ -9,6 +9,7 @@
 #include "conf/domain-format.h"
 #include "conf/domain-parse.h"
 #include "driver/drift.h"
+#include "driver/strays.h"
 #include "qemu/agent.h"
 #include "util/file.h"
 #include "util/path-owner.h"
@@ -27,7 +28,8 @@ static int make_dirs(Driver *driver, Error **reterr) {
     } dirs[] = {{driver->paths.etc, "domains"}, {driver->paths.etc, "autostart"},
                 {driver->paths.run, "domains"}, {driver->paths.run, "autostart"},
                 {driver->paths.run, "probe"},   {driver->paths.run, "operations"},
-                {driver->paths.lib, "channel"}, {driver->paths.log, "qemu"}};
+                {driver->paths.lib, "channel"}, {driver->paths.lib, "monitors"},
+                {driver->paths.run, "births"},  {driver->paths.log, "qemu"}};
 
     for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
         CLEANUP_FREE char *path = path_join(dirs[i].base, dirs[i].sub);
@@ -133,6 +135,7 @@ void driver_free(Driver *driver) {
     operation_list_free(driver);
     storage_free(driver->storage);
     task_group_done(&driver->tasks);
+    strays_free(driver);
     if (driver->caps)
         qemu_caps_cache_free(driver->caps);
     sd_event_source_disable_unref(driver->uevents);
@@ -272,10 +275,29 @@ static int check_name(const DomainDef *def, Error **reterr) {
     return 0;
 }
 
+static bool emulates(const QemuCaps *caps, const char *arch) {
+    return streq(caps->arch, arch) || (streq(caps->arch, "x86_64") && streq(arch, "i686")) ||
+           (streq(caps->arch, "ppc64") && streq(arch, "ppc64le"));
+}
+
+/* What the emulator cannot be is refused here and not at the start, as in libvirt. */
+static int check_emulator(const DomainDef *def, const QemuCaps *caps, Error **reterr) {
+    if (!emulates(caps, def->os.arch))
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                            "Emulator '%s' does not support arch '%s': it is one for '%s'",
+                            def->emulator, def->os.arch, caps->arch);
+    if (def->os.machine && !qemu_caps_machine(caps, def->os.machine))
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                            "Emulator '%s' does not support machine type '%s'", def->emulator,
+                            def->os.machine);
+    return 0;
+}
+
 /* Default emulator and machine, as the definition will keep them. */
 static int fill_defaults(Driver *driver, DomainDef *def, Error **reterr) {
     CLEANUP(qemu_caps_unrefp) QemuCaps *caps = NULL;
     const QemuMachine *machine;
+    int r;
 
     if (!def->emulator) {
         def->emulator = qemu_default_emulator(def->os.arch);
@@ -285,15 +307,15 @@ static int fill_defaults(Driver *driver, DomainDef *def, Error **reterr) {
                                 def->os.arch);
     }
     /* A binary that is not there yet is no reason to refuse a definition: start says so. */
-    if (def->os.machine || qemu_caps_get(driver->caps, def->emulator, &caps, NULL) < 0)
+    if (qemu_caps_get(driver->caps, def->emulator, &caps, NULL) < 0)
         return 0;
+    r = check_emulator(def, caps, reterr);
+    if (r < 0 || def->os.machine)
+        return r;
     machine = qemu_caps_machine(caps, NULL);
-    if (machine) {
+    if (machine)
         def->os.machine = strdup(machine->name);
-        if (!def->os.machine)
-            return error_no_memory(reterr);
-    }
-    return 0;
+    return machine && !def->os.machine ? error_no_memory(reterr) : 0;
 }
 
 /* The domain this definition is about, NULL if it is a new one; refuses clashes. */
@@ -347,6 +369,18 @@ static int save_new(Domain *domain, Error **reterr) {
     return r;
 }
 
+/* What a client defines or creates, and the domain it is about. */
+static int prepare_def(Driver *driver, const char *xml, DomainDef **ret, Domain **ret_same,
+                       Error **reterr) {
+    int r = driver_parse(driver, xml, ret, reterr);
+
+    if (r >= 0)
+        r = check_name(*ret, reterr);
+    if (r >= 0)
+        r = fill_defaults(driver, *ret, reterr);
+    return r < 0 ? r : driver_find_same(driver, *ret, ret_same, reterr);
+}
+
 int driver_define(Driver *driver, const char *xml, Domain **ret, Error **reterr) {
     CLEANUP_DOMAIN_DEF DomainDef *def = NULL;
     CLEANUP_DOMAIN Domain *domain = NULL;
@@ -354,13 +388,7 @@ int driver_define(Driver *driver, const char *xml, Domain **ret, Error **reterr)
     bool is_new = true;
     int r;
 
-    r = driver_parse(driver, xml, &def, reterr);
-    if (r >= 0)
-        r = check_name(def, reterr);
-    if (r >= 0)
-        r = fill_defaults(driver, def, reterr);
-    if (r >= 0)
-        r = driver_find_same(driver, def, &same, reterr);
+    r = prepare_def(driver, xml, &def, &same, reterr);
     if (r < 0)
         return r;
     if (same) {
@@ -418,47 +446,71 @@ int driver_undefine(Domain *domain, Error **reterr) {
     return r;
 }
 
+/* Starts a domain that is listed already with another definition than its own, which it keeps. */
+static int start_with(Domain *domain, const DomainDef *def, bool paused, Error **reterr) {
+    DomainJob job;
+    int r = domain_job_begin(domain, &job, "create", reterr);
+
+    if (r < 0)
+        return r;
+    r = driver_start_locked(domain, def, paused, reterr);
+    domain_job_end(domain, &job);
+    return r;
+}
+
+/* Lists and starts a transient domain. Until it runs the definition sits in config; it has no file
+ * and goes when the start fails. */
+static int start_transient(Driver *driver, DomainDef *def_consume, bool paused, Domain **ret,
+                           Error **reterr) {
+    CLEANUP_DOMAIN Domain *domain = domain_new(driver);
+    DomainJob job;
+    int r;
+
+    if (!domain) {
+        domain_def_free(def_consume);
+        return error_no_memory(reterr);
+    }
+    domain->config = def_consume;
+    driver_list_add(driver, domain);
+    r = domain_job_begin(domain, &job, "create", reterr); /* the first: it does not wait */
+    if (r >= 0) {
+        r = driver_start_locked(domain, domain->config, paused, reterr);
+        if (r >= 0 && domain->run)
+            domain_def_free(TAKE_PTR(domain->config));
+        domain_job_end(domain, &job);
+    }
+    if (r < 0)
+        driver_list_remove(domain);
+    else
+        *ret = TAKE_PTR(domain);
+    return r;
+}
+
 int driver_create_xml(Driver *driver, const char *xml, bool paused, Domain **ret, Error **reterr) {
     CLEANUP_DOMAIN_DEF DomainDef *def = NULL;
     CLEANUP_DOMAIN Domain *domain = NULL;
     Domain *same = NULL;
-    int r;
+    int r = prepare_def(driver, xml, &def, &same, reterr);
 
-    r = driver_parse(driver, xml, &def, reterr);
-    if (r >= 0)
-        r = check_name(def, reterr);
-    if (r >= 0)
-        r = fill_defaults(driver, def, reterr);
-    if (r >= 0)
-        r = driver_find_same(driver, def, &same, reterr);
     if (r < 0)
         return r;
-    if (same) {
+    if (!same)
+        return start_transient(driver, TAKE_PTR(def), paused, ret, reterr);
+    if (same->run || !same->config) {
         char text[UUID_TEXT_SIZE];
 
         uuid_format(def->uuid, text);
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
                             "domain '%s' already exists with uuid %s", def->name, text);
     }
-    domain = domain_new(driver);
-    if (!domain)
-        return error_no_memory(reterr);
-    /* Until it runs the definition sits in config; it has no file and goes when the start fails. */
-    domain->config = TAKE_PTR(def);
-    driver_list_add(driver, domain);
-    r = driver_start(domain, paused, reterr);
-    if (r < 0) {
-        driver_list_remove(domain);
-        return r;
-    }
-    if (domain->run)
-        domain_def_free(TAKE_PTR(domain->config));
-    driver_save_status(domain, NULL);
-    *ret = TAKE_PTR(domain);
-    return 0;
+    domain = domain_ref(same);
+    r = start_with(domain, def, paused, reterr);
+    if (r >= 0)
+        *ret = TAKE_PTR(domain);
+    return r;
 }
 
-int driver_set_autostart(Domain *domain, bool yes, Error **reterr) {
+static int set_autostart_locked(Domain *domain, bool yes, Error **reterr) {
     CLEANUP_FREE char *path = NULL, *target = NULL;
 
     if (!domain->config)
@@ -473,6 +525,17 @@ int driver_set_autostart(Domain *domain, bool yes, Error **reterr) {
         return error_system(reterr, FROM_QEMU, errno, "cannot change '%s'", path);
     domain->autostart = yes;
     return 0;
+}
+
+int driver_set_autostart(Domain *domain, bool yes, Error **reterr) {
+    DomainJob job;
+    int r = domain_job_begin(domain, &job, "autostart", reterr);
+
+    if (r < 0)
+        return r;
+    r = set_autostart_locked(domain, yes, reterr);
+    domain_job_end(domain, &job);
+    return r;
 }
 
 int driver_dump_xml(Domain *domain, unsigned flags, char **ret, Error **reterr) {

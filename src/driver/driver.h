@@ -15,8 +15,8 @@
 
 typedef struct DriverPaths {
     char *etc; /* domains/NAME.xml, autostart/NAME.xml */
-    char *lib; /* per-domain directories (channels) */
-    char *run; /* status and monitors */
+    char *lib; /* per-domain directories (channels), monitors */
+    char *run; /* status */
     char *log; /* NAME.log */
 } DriverPaths;
 
@@ -29,10 +29,16 @@ typedef enum LifecycleEvent {
     EVENT_RESUMED = 4,
     EVENT_STOPPED = 5,
     EVENT_SHUTDOWN = 6,
+    EVENT_PMSUSPENDED = 7,
     EVENT_CRASHED = 8,
 } LifecycleEvent;
 
 enum { AGENT_REASON_UNKNOWN = 0, AGENT_REASON_DOMAIN_STARTED = 1, AGENT_REASON_CHANNEL = 2 };
+enum { STARTED_WAKEUP = 4 };
+enum { SUSPENDED_PAUSED = 0, SUSPENDED_IOERROR = 2, SUSPENDED_WATCHDOG = 3 };
+enum { SHUTDOWN_GUEST = 1, SHUTDOWN_HOST = 2 };
+enum { PMSUSPENDED_MEMORY = 0, PMSUSPENDED_DISK = 1 };
+enum { CRASHED_DETAIL_PANICKED = 0 };
 enum { STOPPED_SHUTDOWN = 0, STOPPED_DESTROYED = 1, STOPPED_CRASHED = 2, STOPPED_FAILED = 5 };
 
 typedef enum TunableType { TUNABLE_ULLONG, TUNABLE_LLONG, TUNABLE_TEXT } TunableType;
@@ -87,7 +93,9 @@ struct Driver {
     Operation *operations; /* newest first */
     uint64_t last_operation;
     uint64_t unplug_timeout_usec; /* 0: the default, 5 s, 10 s on pSeries */
+    uint64_t reboot_usec;         /* how long a reboot is waited for; 0: the default, 5 min */
     bool tracing;                 /* monitors report their lines to events->trace */
+    struct Stray *strays;         /* QEMUs that run and are nobody's (driver/strays.h) */
     unsigned n_first_tries;       /* domains that were found but not tried yet */
     TaskGroup tasks;              /* what goes on by itself; stopping with the daemon */
 };
@@ -185,8 +193,6 @@ int driver_thread_stat(pid_t pid, pid_t tid, uint64_t *ret_ns, int *ret_cpu, cha
 /* CURRENT becomes LIVE or CONFIG, by whether the domain runs; what is asked for must exist. */
 int driver_resolve_affect(const Domain *domain, unsigned flags, bool *ret_live, bool *ret_config,
                           Error **reterr);
-/* Gives a definition with placement='auto' the nodes that were advised. */
-int driver_place(DomainDef *live, const Bitmap *nodes, Error **reterr);
 /* Counts, logs and reports that `n` differences were mended. */
 /* Finds the cgroups of a QEMU that an earlier daemon placed. */
 int driver_resume_limits(Domain *domain, Error **reterr);
@@ -206,9 +212,15 @@ char *driver_status_path(Driver *driver, const char *name);
 /* Writes the persistent definition / the status file; atomic, on the worker pool. */
 int driver_save_config(Domain *domain, const DomainDef *def, Error **reterr);
 int driver_save_status(Domain *domain, Error **reterr);
-/* Reads every status file and takes up the QEMUs that still run. Returns once each was tried, or a
- * few seconds have passed: what does not answer is tried on in the background. On a fiber. */
-void driver_reconnect_all(Driver *driver);
+/* Tries to connect to the QEMU of a domain that has a run, and tries on in the background. `find`
+ * counts as a first try (n_first_tries) of one that an earlier daemon left. */
+void driver_find_again(Domain *domain);
+void driver_reconnect(Domain *domain);
+/* Makes a QEMU whose status file is lost the domain's: what runs is taken from the persistent
+ * definition and from QEMU. Job held; after an error all is as before. */
+int driver_adopt(Domain *domain, const struct Stray *stray, Error **reterr);
+/* Starts it as `def` says. Job held. */
+int driver_start_locked(Domain *domain, const DomainDef *def, bool paused, Error **reterr);
 /* Ends what runs (kill, files, state, events). Job held. */
 void driver_end_run(Domain *domain, int reason, int stopped_detail);
 /* monitor_handshake on a domain's new monitor, traced when somebody wants that. */

@@ -7,8 +7,11 @@
 #include "domain/audit.h"
 #include "qemu/command-line.h"
 #include "driver/driver.h"
+#include "driver/run-state.h"
+#include "driver/strays.h"
 #include "domain/vcpu-plug.h"
-#include "host/numad.h"
+#include "domain/birth.h"
+#include "domain/placement.h"
 #include "domain/removal.h"
 #include "domain/vcpu-change.h"
 #include "util/file.h"
@@ -18,14 +21,19 @@
 #define COMMAND_USEC (30 * USEC_PER_SEC)
 #define KILL_GRACE_USEC (2 * USEC_PER_SEC)
 #define LOG_TAIL_BYTES 2048
+#define END_USEC (2 * USEC_PER_SEC)
+#define END_POLL_USEC (10 * USEC_PER_MSEC)
 
 /* ---- the end of a QEMU ---- */
 
 static void remove_run_files(Domain *domain) {
     CLEANUP_FREE char *status = driver_status_path(domain->driver, domain->run->live->name);
+    CLEANUP_FREE char *births = strays_birth_directory(domain->driver);
 
     if (status)
         unlink(status);
+    if (births)
+        birth_remove(births, domain->run->id);
     if (domain->run->monitor_path)
         unlink(domain->run->monitor_path);
 }
@@ -82,7 +90,72 @@ void driver_end_run(Domain *domain, int reason, int stopped_detail) {
         driver_list_remove(domain);
 }
 
-/* Monitor or process went away without being asked to. */
+/* QEMU closes its monitor a moment before it ends: whether it does is waited for. */
+static bool is_ending(const QemuPid *borrowed) {
+    const QemuPid pid = *borrowed;
+    const uint64_t deadline = deadline_in(END_USEC);
+
+    while (qemu_process_alive(&pid) && now_usec() < deadline)
+        fiber_sleep(END_POLL_USEC);
+    return !qemu_process_alive(&pid);
+}
+
+/* The process is no more. Job held. */
+static void after_end(Domain *domain) {
+    const bool shut_down = domain->run->guest_shutdown;
+
+    log_info("domain '%s': QEMU ended%s", domain_name(domain),
+             shut_down                         ? " after the guest's shutdown"
+             : domain->state == DOMAIN_CRASHED ? " after the guest's crash"
+                                               : " unexpectedly");
+    if (shut_down)
+        driver_end_run(domain, SHUTOFF_SHUTDOWN, STOPPED_SHUTDOWN);
+    else
+        driver_end_run(domain, SHUTOFF_CRASHED,
+                       domain->state == DOMAIN_CRASHED ? STOPPED_CRASHED : STOPPED_FAILED);
+}
+
+/* What <on_poweroff> says of a QEMU that ended after its guest's power-off. */
+static bool wants_restart(const DomainRun *run) {
+    return run->guest_shutdown && (run->live->on_poweroff == LIFECYCLE_RESTART ||
+                                   run->live->on_poweroff == LIFECYCLE_RENAME_RESTART);
+}
+
+/* Monitor or process went away without being asked to; true: the domain is to be started again. Job
+ * held. */
+static bool clean_up(Domain *domain) {
+    DomainRun *run = domain->run;
+    bool restart;
+
+    if (!run || (run->monitor && monitor_is_open(run->monitor) && qemu_process_alive(&run->pid)))
+        return false;
+    if (!is_ending(&run->pid)) {
+        log_warning("domain '%s': the monitor of its QEMU (process %d) was closed%s%s; the guest "
+                    "stays, trying to connect again",
+                    domain_name(domain), (int)run->pid.pid, run->monitor ? ": " : "",
+                    run->monitor ? monitor_reason(run->monitor) : "");
+        driver_reconnect(domain);
+        return false;
+    }
+    restart = wants_restart(run);
+    after_end(domain);
+    return restart;
+}
+
+/* Whoever holds the job for longer than a call waits has the end of this QEMU before him, too: it
+ * is tried until it is done. */
+static int begin_clean_up(Domain *domain, DomainJob *job) {
+    CLEANUP_ERROR Error *error = NULL;
+    int r;
+
+    while ((r = domain_job_begin(domain, job, "clean-up after QEMU's end", &error)) < 0 &&
+           domain->driver && !domain->driver->tasks.stopping) {
+        log_warning("domain '%s': %s", domain_name(domain), error_message(error));
+        error_free(TAKE_PTR(error));
+    }
+    return r;
+}
+
 static void gone(void *userdata) {
     CLEANUP_DOMAIN Domain *domain = userdata;
     CLEANUP_ERROR Error *error = NULL;
@@ -91,22 +164,9 @@ static void gone(void *userdata) {
 
     if (domain->run)
         removal_wake(domain);
-    if (domain_job_begin(domain, &job, "clean-up after QEMU's end", &error) < 0) {
-        log_warning("domain '%s': %s", domain_name(domain), error_message(error));
+    if (begin_clean_up(domain, &job) < 0)
         return;
-    }
-    if (!domain->run || (domain->run->monitor && monitor_is_open(domain->run->monitor) &&
-                         qemu_process_alive(&domain->run->pid))) {
-        domain_job_end(domain, &job);
-        return;
-    }
-    restart = domain->run->guest_shutdown && domain->run->live->on_poweroff == LIFECYCLE_RESTART;
-    log_info("domain '%s': QEMU ended%s", domain_name(domain),
-             domain->run->guest_shutdown ? " after the guest's shutdown" : " unexpectedly");
-    if (domain->run->guest_shutdown)
-        driver_end_run(domain, SHUTOFF_SHUTDOWN, STOPPED_SHUTDOWN);
-    else
-        driver_end_run(domain, SHUTOFF_CRASHED, STOPPED_FAILED);
+    restart = clean_up(domain);
     domain_job_end(domain, &job);
     if (restart && domain->driver && driver_start(domain, false, &error) < 0)
         log_warning("domain '%s' cannot be restarted: %s", domain_name(domain),
@@ -156,47 +216,6 @@ void driver_set_trace(Driver *driver, bool on) {
 
 /* ---- events ---- */
 
-/* The guest has powered off for an ACPI reboot: reset it and let it go on. */
-static void finish_reboot(void *userdata) {
-    CLEANUP_DOMAIN Domain *domain = userdata;
-    CLEANUP_ERROR Error *error = NULL;
-    uint64_t deadline = deadline_in(COMMAND_USEC);
-    DomainJob job;
-    json_object *action;
-
-    if (domain_job_begin(domain, &job, "reboot", NULL) < 0)
-        return;
-    action = json_object_new_object();
-    json_object_object_add(action, "shutdown", json_object_new_string("poweroff"));
-    if (domain_check_active(domain, NULL) >= 0 &&
-        (monitor_run(domain->run->monitor, "system_reset", NULL, deadline, NULL, &error) < 0 ||
-         monitor_run(domain->run->monitor, "set-action", json_object_get(action), deadline, NULL,
-                     &error) < 0 ||
-         monitor_run(domain->run->monitor, "cont", NULL, deadline, NULL, &error) < 0))
-        log_warning("domain '%s': reboot failed: %s", domain_name(domain), error_message(error));
-    json_object_put(action);
-    domain_job_end(domain, &job);
-}
-
-static void on_shutdown_event(Domain *domain, json_object *data) {
-    json_object *guest = NULL;
-
-    if (domain->run->stopping) /* our own doing */
-        return;
-    if (domain->run->rebooting) {
-        domain->run->rebooting = false;
-        domain_ref(domain);
-        if (fiber_start("reboot", finish_reboot, domain) < 0)
-            domain_unref(domain);
-        return;
-    }
-    json_object_object_get_ex(data, "guest", &guest);
-    domain->run->guest_shutdown = true;
-    domain_set_state(domain, DOMAIN_SHUTTING_DOWN, 0);
-    driver_emit_lifecycle(domain, EVENT_SHUTDOWN,
-                          guest && json_object_get_boolean(guest) ? 1 /* guest */ : 2 /* host */);
-}
-
 static void on_event(Monitor *monitor, const char *name, json_object *data, int64_t seconds,
                      int64_t microseconds, void *userdata) {
     Domain *domain = userdata;
@@ -206,21 +225,8 @@ static void on_event(Monitor *monitor, const char *name, json_object *data, int6
         return;
     if (driver->events && driver->events->monitor_event)
         driver->events->monitor_event(domain, name, data, seconds, microseconds, driver->userdata);
-    if (streq(name, "SHUTDOWN")) {
-        on_shutdown_event(domain, data);
-    } else if (streq(name, "STOP")) {
-        if (domain->state == DOMAIN_RUNNING && !domain->jobs) {
-            domain_set_state(domain, DOMAIN_PAUSED, PAUSED_USER);
-            driver_emit_lifecycle(domain, EVENT_SUSPENDED, 0);
-        }
-    } else if (streq(name, "RESUME")) {
-        if (domain->state == DOMAIN_PAUSED && !domain->jobs) {
-            domain_set_state(domain, DOMAIN_RUNNING, RUNNING_UNPAUSED);
-            driver_emit_lifecycle(domain, EVENT_RESUMED, 0);
-        }
-    } else if (streq(name, "RESET")) {
-        if (driver->events && driver->events->reboot)
-            driver->events->reboot(domain, driver->userdata);
+    if (run_state_on_event(domain, name, data)) {
+        /* it was news of its state */
     } else if (streq(name, "VSERPORT_CHANGE")) {
         driver_agent_event(domain, data);
     } else {
@@ -311,12 +317,6 @@ static void add_log_tail(Domain *domain, off_t offset, Error **error) {
                      domain_name(domain), cause ? cause : "out of memory");
 }
 
-static int place_process(Domain *domain, Error **reterr) {
-    LimitsSubject subject = domain_subject(domain);
-
-    return limits_begin(domain->driver->limits, &subject, &domain->run->limits, reterr);
-}
-
 /* All threads but the vCPUs'. */
 static int tune_threads(Domain *domain, Error **reterr) {
     LimitsSubject subject = domain_subject(domain);
@@ -336,8 +336,6 @@ static int bring_up(Domain *domain, Error **reterr) {
         r = driver_handshake(domain, deadline, reterr);
     if (r >= 0)
         r = driver_watch(domain, reterr);
-    if (r >= 0)
-        r = place_process(domain, reterr);
     if (r >= 0)
         r = domain_refresh_iothreads(domain, false, reterr);
     if (r >= 0)
@@ -366,7 +364,7 @@ static int prepare(Domain *domain, char ***ret_argv, Error **reterr) {
     r = qemu_caps_get(driver->caps, domain->run->live->emulator, &domain->run->caps, reterr);
     if (r < 0)
         return r;
-    domain->run->monitor_path = strf("%s/domains/%d.monitor", driver->paths.run, domain->run->id);
+    domain->run->monitor_path = strays_monitor_path(driver, domain->run->id);
     domain->run->log_path = strf("%s/qemu/%s.log", driver->paths.log, domain->run->live->name);
     if (!channels || !domain->run->monitor_path || !domain->run->log_path)
         return error_no_memory(reterr);
@@ -385,120 +383,137 @@ static void abandon_start(Domain *domain) {
 
     run->stopping = true;
     run->pid_watch = sd_event_source_disable_unref(run->pid_watch);
-    if (run->pid.pid > 0)
-        qemu_process_kill(&run->pid, 0);
+    qemu_process_kill(&run->pid, 0);
     monitor_free(TAKE_PTR(run->monitor));
     agent_free(TAKE_PTR(run->agent));
-    if (run->monitor_path)
-        unlink(run->monitor_path);
+    remove_run_files(domain);
     subject = domain_subject(domain);
     limits_end(TAKE_PTR(run->limits), &subject);
     domain->run = domain_run_free(run);
     domain_set_state(domain, DOMAIN_SHUTOFF, SHUTOFF_FAILED);
 }
 
+/* The child waits before its exec: whatever it does and takes from there on is in its cgroup. If
+ * this daemon dies, the next one finds the record. */
+static int at_gate(const QemuPid *pid, void *userdata, Error **reterr) {
+    Domain *domain = userdata;
+    LimitsSubject subject;
+    int r;
+    CLEANUP_FREE char *births = strays_birth_directory(domain->driver);
+    DomainRun *run = domain->run;
+    Birth birth = {
+        .id = run->id, .pid = *pid, .name = run->live->name, .monitor_path = run->monitor_path};
+
+    run->pid = *pid;
+    memcpy(birth.uuid, run->live->uuid, sizeof(birth.uuid));
+    r = births ? birth_write(births, &birth, reterr) : error_no_memory(reterr);
+    if (r < 0)
+        return r;
+    subject = domain_subject(domain);
+    return limits_begin(domain->driver->limits, &subject, &run->limits, reterr);
+}
+
 static int spawn(Domain *domain, char **argv, Error **reterr) {
+    DomainRun *run = domain->run;
     CLEANUP_ERROR Error *error = NULL;
-    struct stat info;
-    off_t offset = stat(domain->run->log_path, &info) == 0 ? info.st_size : 0;
     CLEANUP_CLOSE int listener = -1;
-    int r = monitor_listen(domain->run->monitor_path, &listener, reterr);
+    struct stat info;
+    off_t offset = stat(run->log_path, &info) == 0 ? info.st_size : 0;
+    int r = monitor_listen(run->monitor_path, &listener, reterr);
 
     if (r >= 0)
         r = qemu_process_spawn(&(QemuSpawn){.argv = argv,
-                                            .log_path = domain->run->log_path,
+                                            .log_path = run->log_path,
                                             .monitor_fd = listener,
-                                            .monitor_path = domain->run->monitor_path},
-                               &domain->run->pid, reterr);
+                                            .monitor_path = run->monitor_path,
+                                            .gate = at_gate,
+                                            .userdata = domain},
+                               &run->pid, reterr);
     if (r < 0)
         return r;
     close(TAKE_FD(listener)); /* so that QEMU's end is seen */
     r = bring_up(domain, &error);
     if (r >= 0)
         return 0;
-    if (!qemu_process_alive(&domain->run->pid) || !domain->run->monitor ||
-        !monitor_is_open(domain->run->monitor))
+    if (!qemu_process_alive(&run->pid) || !run->monitor || !monitor_is_open(run->monitor))
         add_log_tail(domain, offset, &error);
     return error_propagate(reterr, TAKE_PTR(error));
 }
 
-/* placement='auto': the nodes that numad advises, for the CPUs, the memory, or both. A <vcpu>
- * placed so places memory that nothing else is said of, as in libvirt. */
-static int place(Domain *domain, Error **reterr) {
-    DomainDef *live = domain->run->live;
-    CLEANUP_BITMAP Bitmap *nodes = NULL;
-    int r;
-
-    if (!live->placement_auto && !live->numatune.automatic)
-        return 0;
-    r = numad_advise(domain_def_online_vcpus(live), live->memory_kib / 1024, &nodes, reterr);
-    if (r >= 0)
-        r = driver_place(live, nodes, reterr);
-    if (r < 0 && reterr && *reterr)
-        error_prefix(reterr, "domain '%s'", live->name);
-    return r;
-}
-
-int driver_place(DomainDef *live, const Bitmap *nodes, Error **reterr) {
-    NumaTuneDef *tune = &live->numatune;
-
-    if (live->placement_auto) {
-        bitmap_free(TAKE_PTR(live->cpuset));
-        if (numad_cpus_of(nodes, &live->cpuset, reterr) < 0)
-            return -EINVAL;
-        if (!tune->given && tune->n_memnodes == 0)
-            tune->automatic = true;
-    }
-    if (!tune->automatic)
-        return 0;
-    bitmap_free(tune->nodes);
-    tune->nodes = bitmap_copy(nodes);
-    return tune->nodes ? 0 : error_no_memory(reterr);
-}
-
-static int start_locked(Domain *domain, bool paused, Error **reterr) {
-    DomainDef *live;
+/* The machine as a process that has not run anything of its guest. */
+static int make_machine(Domain *domain, Error **reterr) {
+    DomainRun *run = domain->run;
     char **argv = NULL;
-    int r;
+    int r = placement_advise(run->live, reterr);
 
-    if (domain->run)
-        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
-                            "domain is already running");
-    live = domain_def_copy(domain->config);
-    if (live)
-        domain->run = domain_run_new(domain->driver->next_id++, live);
-    if (!domain->run)
-        return error_no_memory(reterr);
-    domain_set_state(domain, DOMAIN_PAUSED, PAUSED_STARTING_UP);
-    r = place(domain, reterr);
     if (r >= 0)
         r = prepare(domain, &argv, reterr);
     if (r >= 0)
         r = spawn(domain, argv, reterr);
     qemu_argv_free(argv);
-    if (r >= 0) /* before the guest does anything */
+    if (r >= 0)
+        r = run_state_prepare(domain, reterr);
+    if (r >= 0)
         r = audit_domain_start(domain, true, reterr);
+    if (r >= 0 && run->stopping)
+        r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                         "domain '%s' was destroyed while it started", domain_name(domain));
+    return r;
+}
+
+/* From the status file on, a daemon that comes later takes the domain for started; before it, for a
+ * start that failed. */
+static int make_known(Domain *domain, bool paused, Error **reterr) {
+    CLEANUP_FREE char *births = strays_birth_directory(domain->driver);
+    int r;
+
+    domain_set_state(domain, DOMAIN_PAUSED, paused ? PAUSED_USER : PAUSED_STARTING_UP);
+    r = births ? driver_save_status(domain, reterr) : error_no_memory(reterr);
+    if (r >= 0)
+        birth_remove(births, domain->run->id);
+    return r;
+}
+
+static int let_go(Domain *domain, bool paused, Error **reterr) {
+    int r = make_known(domain, paused, reterr);
+
     if (r >= 0 && !paused)
         r = monitor_run(domain->run->monitor, "cont", NULL, deadline_in(COMMAND_USEC), NULL,
                         reterr);
-    if (r < 0) {
-        audit_domain_start(domain, false, NULL);
-        abandon_start(domain);
+    if (r < 0)
         return r;
-    }
-    domain_set_state(domain, paused ? DOMAIN_PAUSED : DOMAIN_RUNNING,
-                     paused ? PAUSED_USER : RUNNING_BOOTED);
-    r = driver_save_status(domain, reterr);
-    if (r < 0) {
-        abandon_start(domain);
-        return r;
-    }
     if (!paused)
-        driver_emit_lifecycle(domain, EVENT_RESUMED, 0);
+        run_state_set_running(domain, RUNNING_BOOTED);
     driver_emit_lifecycle(domain, EVENT_STARTED, 0);
     if (paused)
         driver_emit_lifecycle(domain, EVENT_SUSPENDED, 0);
     return 0;
+}
+
+int driver_start_locked(Domain *domain, const DomainDef *def, bool paused, Error **reterr) {
+    DomainDef *live;
+    int r;
+
+    if (domain->run)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "domain is already running");
+    r = strays_check(domain->driver, def->uuid, reterr);
+    if (r < 0)
+        return r;
+    live = domain_def_copy(def);
+    if (live)
+        domain->run = domain_run_new(domain->driver->next_id++, live);
+    if (!domain->run)
+        return error_no_memory(reterr);
+    domain_set_state(domain, DOMAIN_PAUSED, PAUSED_STARTING_UP);
+    r = make_machine(domain, reterr);
+    if (r >= 0)
+        r = let_go(domain, paused, reterr);
+    if (r < 0) {
+        audit_domain_start(domain, false, NULL);
+        abandon_start(domain);
+    }
+    return r;
 }
 
 int driver_start(Domain *domain, bool paused, Error **reterr) {
@@ -507,7 +522,9 @@ int driver_start(Domain *domain, bool paused, Error **reterr) {
 
     if (r < 0)
         return r;
-    r = start_locked(domain, paused, reterr);
+    r = domain->config
+            ? driver_start_locked(domain, domain->config, paused, reterr)
+            : error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is already running");
     domain_job_end(domain, &job);
     return r;
 }
@@ -517,7 +534,7 @@ int driver_start(Domain *domain, bool paused, Error **reterr) {
 int driver_destroy(Domain *domain, bool graceful, Error **reterr) {
     DomainJob job;
     QemuPid pid;
-    int r;
+    int r, id;
 
     if (!domain->run)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is not running");
@@ -525,17 +542,19 @@ int driver_destroy(Domain *domain, bool graceful, Error **reterr) {
      * gone after the wait, so the kill has a pid of its own. */
     domain->run->stopping = true;
     pid = domain->run->pid;
-    if (pid.pid > 0)
-        qemu_process_kill(&pid, graceful ? 15 * USEC_PER_SEC : KILL_GRACE_USEC);
-    if (domain->run)
+    id = domain->run->id;
+    qemu_process_kill(&pid, graceful ? 15 * USEC_PER_SEC : KILL_GRACE_USEC);
+    if (domain_id(domain) == id)
         removal_wake(domain);
     r = domain_job_begin(domain, &job, "destroy", reterr);
     if (r < 0) {
-        if (domain->run)
+        if (domain_id(domain) == id) { /* its end was passed over: it is looked at now */
             domain->run->stopping = false;
+            start_gone(domain);
+        }
         return r;
     }
-    if (domain->run)
+    if (domain_id(domain) == id)
         driver_end_run(domain, SHUTOFF_DESTROYED, STOPPED_DESTROYED);
     domain_job_end(domain, &job);
     return 0;
@@ -558,42 +577,38 @@ static int simple_command(Domain *domain, const char *what, const char *command,
     return r;
 }
 
-int driver_shutdown(Domain *domain, Error **reterr) {
-    return simple_command(domain, "shutdown", "system_powerdown", reterr);
-}
-
 int driver_reset(Domain *domain, Error **reterr) {
     return simple_command(domain, "reset", "system_reset", reterr);
 }
 
-int driver_reboot(Domain *domain, Error **reterr) {
-    json_object *action = json_object_new_object();
+/* The power button, with what its effect is to mean. */
+static int press_button(Domain *domain, bool reboot, Error **reterr) {
     DomainJob job;
-    int r;
+    int r = domain_job_begin(domain, &job, reboot ? "reboot" : "shutdown", reterr);
 
-    if (!action)
-        return error_no_memory(reterr);
-    json_object_object_add(action, "shutdown", json_object_new_string("pause"));
-    r = domain_job_begin(domain, &job, "reboot", reterr);
-    if (r < 0) {
-        json_object_put(action);
-        return r;
-    }
-    r = domain_check_active(domain, reterr);
-    if (r >= 0)
-        r = domain_check_survives(domain, "reboot the guest", reterr);
     if (r < 0)
-        json_object_put(action);
-    else
-        r = monitor_run(domain->run->monitor, "set-action", action, deadline_in(COMMAND_USEC), NULL,
-                        reterr);
-    if (r >= 0) {
-        domain->run->rebooting = true;
+        return r;
+    r = domain_check_active(domain, reterr);
+    if (r >= 0 && reboot)
+        r = domain_check_survives(domain, "reboot the guest", reterr);
+    if (r >= 0)
+        r = reboot ? run_state_intend_reboot(domain, reterr)
+                   : run_state_intend_nothing(domain, reterr);
+    if (r >= 0 && !reboot)
+        r = driver_save_status(domain, reterr);
+    if (r >= 0)
         r = monitor_run(domain->run->monitor, "system_powerdown", NULL, deadline_in(COMMAND_USEC),
                         NULL, reterr);
-    }
     domain_job_end(domain, &job);
     return r;
+}
+
+int driver_shutdown(Domain *domain, Error **reterr) {
+    return press_button(domain, false, reterr);
+}
+
+int driver_reboot(Domain *domain, Error **reterr) {
+    return press_button(domain, true, reterr);
 }
 
 static int set_running(Domain *domain, bool run, Error **reterr) {
@@ -603,15 +618,19 @@ static int set_running(Domain *domain, bool run, Error **reterr) {
     if (r < 0)
         return r;
     r = domain_check_active(domain, reterr);
+    if (r >= 0 && domain->state == DOMAIN_PMSUSPENDED)
+        r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is pmsuspended");
     if (r >= 0 && (domain->state == DOMAIN_RUNNING) != run) {
+        domain->run->pause_reason = PAUSED_USER; /* what QEMU's STOP will mean */
         r = monitor_run(domain->run->monitor, run ? "cont" : "stop", NULL,
                         deadline_in(COMMAND_USEC), NULL, reterr);
-        if (r >= 0 && domain->run) {
-            domain_set_state(domain, run ? DOMAIN_RUNNING : DOMAIN_PAUSED,
-                             run ? RUNNING_UNPAUSED : PAUSED_USER);
+        domain->run->pause_reason = PAUSED_UNKNOWN;
+        if (r >= 0 && run)
+            run_state_set_running(domain, RUNNING_UNPAUSED);
+        else if (r >= 0)
+            run_state_set_paused(domain, PAUSED_USER);
+        if (r >= 0)
             driver_save_status(domain, NULL);
-            driver_emit_lifecycle(domain, run ? EVENT_RESUMED : EVENT_SUSPENDED, 0);
-        }
     }
     domain_job_end(domain, &job);
     return r;
@@ -625,13 +644,17 @@ int driver_resume(Domain *domain, Error **reterr) {
     return set_running(domain, true, reterr);
 }
 
+/* Whatever a client makes QEMU do, its state is looked at afterwards. */
 int driver_monitor_command(Domain *domain, const char *command, bool hmp, char **ret,
                            Error **reterr) {
-    uint64_t deadline = deadline_in(COMMAND_USEC);
+    const uint64_t deadline = deadline_in(COMMAND_USEC);
     int r = domain_check_active(domain, reterr);
 
     if (r < 0)
         return r;
-    return hmp ? monitor_run_human(domain->run->monitor, command, deadline, ret, reterr)
-               : monitor_passthrough(domain->run->monitor, command, deadline, ret, reterr);
+    r = hmp ? monitor_run_human(domain->run->monitor, command, deadline, ret, reterr)
+            : monitor_passthrough(domain->run->monitor, command, deadline, ret, reterr);
+    if (domain->run)
+        run_state_sync_soon(domain);
+    return r;
 }

@@ -7,13 +7,16 @@
 #include <dirent.h>
 
 #include "conf/domain-parse.h"
+#include "domain/status-file.h"
 #include "driver/drift.h"
 #include "driver/driver.h"
+#include "driver/strays.h"
 #include "util/file.h"
 #include "util/log.h"
 #include "util/worker.h"
 
 #define AUTOSTARTS_AT_ONCE 4
+#define FIRST_TRIES_USEC (3 * USEC_PER_SEC)
 
 static void load_one(Driver *driver, const char *path) {
     CLEANUP_DOMAIN_DEF DomainDef *def = NULL;
@@ -152,6 +155,78 @@ void driver_autostart(Driver *driver) {
         task_start(&driver->tasks, "autostart", autostart_some, driver);
 }
 
+/* ---- QEMUs that run ---- */
+
+/* Moves what the status file said into the listed domain of the same uuid, or lists a new one.
+ * NULL: it is another QEMU of a domain that has one. */
+static Domain *give_run(Driver *driver, StatusRecord *record) {
+    Domain *listed = driver_find_uuid(driver, record->run->live->uuid, NULL, NULL);
+    CLEANUP_DOMAIN Domain *domain = listed ? domain_ref(listed) : domain_new(driver);
+
+    if (!domain || domain->run)
+        return NULL;
+    domain->run = TAKE_PTR(record->run);
+    domain->state = record->state;
+    domain->reason = record->reason;
+    if (!listed)
+        driver_list_add(driver, domain);
+    return TAKE_PTR(domain);
+}
+
+static int read_status(const char *path, StatusRecord *ret, Error **reterr) {
+    CLEANUP_FREE char *text = NULL;
+    size_t len = 0;
+    int r = file_read(path, DOMAIN_XML_MAX * 2, &text, &len);
+
+    return r < 0 ? error_system(reterr, FROM_QEMU, r, "it cannot be read")
+                 : status_file_parse(text, len, ret, reterr);
+}
+
+/* One that cannot be used is left to strays_find: its QEMU, if it runs, is found by its monitor. */
+static void take_up_status(Driver *driver, const char *path) {
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    CLEANUP_ERROR Error *error = NULL;
+    StatusRecord record = {0};
+
+    if (read_status(path, &record, &error) < 0) {
+        log_warning("status file '%s' cannot be used, looking for its QEMU: %s", path,
+                    error_message(error));
+        return;
+    }
+    domain = give_run(driver, &record);
+    if (!domain) {
+        log_warning("status file '%s' is of a domain that runs in another QEMU, ignoring", path);
+        domain_run_free(record.run);
+        return;
+    }
+    driver->next_id = MAX_OF(driver->next_id, domain->run->id + 1);
+    driver_find_again(domain);
+}
+
+static void take_up_all(Driver *driver) {
+    CLEANUP_FREE char *dir = path_join(driver->paths.run, "domains");
+    struct dirent *entry;
+    DIR *d = dir ? opendir(dir) : NULL;
+
+    while (d && (entry = readdir(d))) {
+        CLEANUP_FREE char *path = path_join(dir, entry->d_name);
+
+        if (path && has_suffix(entry->d_name, ".xml"))
+            take_up_status(driver, path);
+    }
+    if (d)
+        closedir(d);
+}
+
+/* Readiness waits no longer for a QEMU that does not answer. */
+static void await_first_tries(Driver *driver) {
+    uint64_t deadline = deadline_in(FIRST_TRIES_USEC);
+
+    while (driver->n_first_tries > 0 && !driver->tasks.stopping &&
+           fiber_cond_wait(&driver->tasks.changed, deadline) >= 0)
+        ;
+}
+
 /* ---- load ---- */
 
 int driver_load(Driver *driver, Error **reterr) {
@@ -175,7 +250,9 @@ int driver_load(Driver *driver, Error **reterr) {
     closedir(d);
     drift_watch_host(driver);
     operation_load_all(driver);
-    driver_reconnect_all(driver);
+    take_up_all(driver);
+    strays_find(driver);
+    await_first_tries(driver);
     driver_drop_operations(driver);
     if (storage_load(driver->storage, &error) < 0)
         log_warning("storage pools: %s", error_message(error));

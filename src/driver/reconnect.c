@@ -1,215 +1,33 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The status file of a running domain (run/domains/NAME.xml) and how a new daemon finds its QEMUs.
- *
- *     <domstatus state='1' reason='1' pid='4711' start='123456' id='3' removed='0' threads='2'>
- *       <monitor path='...'/> <log path='...'/>
- *       <placement nodes='0'/>                                                    with
- * placement='auto' <limits partition='/machine' group='vireo-3-ol8' machine='vireo-3-ol8'/>   where
- * it has a cgroup, and a scope <domain ...>the live definition, with pending='removal' at a <vcpu>
- * the guest was asked to release</domain>
- *     </domstatus> */
-#include <dirent.h>
-#include <libxml/parser.h>
-#include <stdio.h>
-#include <sys/utsname.h>
-
-#include "conf/domain-format.h"
-#include "conf/domain-parse.h"
+/* One domain's QEMU is connected again: by a new daemon, or because the monitor broke. Whatever was
+ * known of it is asked anew. */
+#include "conf/domain-copy.h"
+#include "domain/status-file.h"
+#include "domain/vcpu-change.h"
+#include "driver/driver.h"
+#include "driver/run-state.h"
+#include "driver/strays.h"
 #include "qemu/agent.h"
 #include "qemu/command-line.h"
-#include "driver/driver.h"
-#include "domain/vcpu-change.h"
 #include "qemu/unplug.h"
 #include "util/file.h"
 #include "util/log.h"
 
 #define RECONNECT_USEC (5 * USEC_PER_SEC)
-#define FIRST_TRIES_USEC                                                                           \
-    (3 * USEC_PER_SEC) /* readiness waits no longer for a QEMU that does not answer */
-#define RETRY_USEC (2 * USEC_PER_SEC)
-#define COMMAND_USEC (10 * USEC_PER_SEC)
-
-static void write_attribute(FILE *out, const char *name, const char *value) {
-    xmlChar *escaped = value ? xmlEncodeSpecialChars(NULL, BAD_CAST value) : NULL;
-
-    if (escaped)
-        fprintf(out, " %s=\"%s\"", name, (char *)escaped);
-    xmlFree(escaped);
-}
-
-/* The file's text; NULL: out of memory. Caller frees. */
-static char *status_text(const Domain *domain, const char *xml) {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-
-    if (!out)
-        return NULL;
-    fprintf(out,
-            "<domstatus state='%d' reason='%d' pid='%d' start='%llu' id='%d' removed='%d' "
-            "threads='%u'>\n",
-            domain->state, domain->reason, (int)domain->run->pid.pid,
-            (unsigned long long)domain->run->pid.start_time, domain->run->id,
-            domain->run->vcpu_was_removed,
-            domain->run->n_vcpu_threads + domain->run->n_vcpu_threads_planned);
-    fputs("  <monitor", out);
-    write_attribute(out, "path", domain->run->monitor_path);
-    fputs("/>\n  <log", out);
-    write_attribute(out, "path", domain->run->log_path);
-    fputs("/>\n", out);
-    if (limits_partition(domain->run->limits)) {
-        fputs("  <limits", out);
-        write_attribute(out, "partition", limits_partition(domain->run->limits));
-        write_attribute(out, "group", limits_group(domain->run->limits));
-        write_attribute(out, "machine", limits_machine(domain->run->limits));
-        fputs("/>\n", out);
-    }
-    if (domain->run->live->numatune.automatic && domain->run->live->numatune.nodes) {
-        CLEANUP_FREE char *nodes = bitmap_format(domain->run->live->numatune.nodes);
-
-        fputs("  <placement", out);
-        write_attribute(out, "nodes", nodes);
-        fputs("/>\n", out);
-    }
-    fprintf(out, "%s</domstatus>\n", xml);
-    return fclose(out) == 0 ? text : NULL;
-}
+#define RETRY_FIRST_USEC (100 * USEC_PER_MSEC)
+#define RETRY_LAST_USEC (2 * USEC_PER_SEC)
 
 int driver_save_status(Domain *domain, Error **reterr) {
-    CLEANUP_FREE char *path = NULL, *xml = NULL, *text = NULL;
-    CLEANUP_BITMAP Bitmap *pending = NULL;
+    CLEANUP_FREE char *path = NULL, *text = NULL;
     int r;
 
     if (!domain->run || !domain->driver)
         return 0;
     path = driver_status_path(domain->driver, domain->run->live->name);
-    pending = unplug_pending(&domain->run->vcpus);
-    r = domain_format(
-        domain->run->live,
-        &(DomainFormatParams){
-            .id = domain_id(domain), .indent = 2, .secrets = true, .pending = pending},
-        &xml);
-    if (!path || !pending || r < 0)
-        return error_no_memory(reterr);
-    text = status_text(domain, xml);
-    if (!text)
+    if (!path || status_file_format(domain, &text) < 0)
         return error_no_memory(reterr);
     r = file_write_atomic_worker(path, text, strlen(text), 0600);
     return r < 0 ? error_system(reterr, FROM_QEMU, r, "cannot write '%s'", path) : 0;
-}
-
-static long long attribute(xmlNodePtr node, const char *name) {
-    xmlChar *text = xmlGetProp(node, BAD_CAST name);
-    long long value = text ? strtoll((const char *)text, NULL, 10) : 0;
-
-    xmlFree(text);
-    return value;
-}
-
-static xmlNodePtr child(xmlNodePtr node, const char *name) {
-    for (xmlNodePtr at = node->children; at; at = at->next)
-        if (at->type == XML_ELEMENT_NODE && xmlStrEqual(at->name, BAD_CAST name))
-            return at;
-    return NULL;
-}
-
-static char *child_attribute(xmlNodePtr root, const char *name, const char *attribute_name) {
-    xmlNodePtr node = child(root, name);
-    xmlChar *text = node ? xmlGetProp(node, BAD_CAST attribute_name) : NULL;
-    char *copy = text ? strdup((const char *)text) : NULL;
-
-    xmlFree(text);
-    return copy;
-}
-
-/* The ids of <vcpus><vcpu pending=>. */
-static int read_pending(xmlNodePtr domain, Bitmap **ret) {
-    CLEANUP_BITMAP Bitmap *pending = bitmap_new();
-    xmlNodePtr vcpus = child(domain, "vcpus");
-
-    for (xmlNodePtr at = vcpus && pending ? vcpus->children : NULL; at; at = at->next)
-        if (at->type == XML_ELEMENT_NODE && xmlHasProp(at, BAD_CAST "pending"))
-            bitmap_set(pending,
-                       (unsigned)attribute(at, "id")); /* an id out of range names no vCPU */
-    *ret = TAKE_PTR(pending);
-    return *ret ? 0 : -ENOMEM;
-}
-
-static int read_placement(xmlNodePtr root, DomainDef *live, Error **reterr) {
-    CLEANUP_FREE char *text = child_attribute(root, "placement", "nodes");
-    CLEANUP_BITMAP Bitmap *nodes = NULL;
-
-    if (!text)
-        return 0;
-    if (bitmap_parse(text, BITMAP_MAX_BITS, &nodes) < 0)
-        return error_report(reterr, FROM_DOMAIN, ERROR_XML,
-                            "no nodes in <placement> of the status file");
-    return driver_place(live, nodes, reterr);
-}
-
-/* What the file says, without touching the world. */
-static int read_status(xmlNodePtr root, Domain *domain, Error **reterr) {
-    xmlNodePtr node = child(root, "domain");
-    DomainDef *live = NULL;
-    struct utsname host;
-    DomainParseParams params = {.live = true};
-    int r;
-
-    uname(&host);
-    params.default_arch = host.machine;
-    if (!node)
-        return error_report(reterr, FROM_DOMAIN, ERROR_XML, "no <domain> in the status file");
-    r = domain_parse_node(node, &params, &live, reterr);
-    if (r < 0)
-        return r;
-    domain->run = domain_run_new(0, live);
-    if (!domain->run)
-        return error_no_memory(reterr);
-    if (read_pending(node, &domain->run->pending_removals) < 0)
-        return error_no_memory(reterr);
-    domain->run->monitor_path = child_attribute(root, "monitor", "path");
-    domain->run->log_path = child_attribute(root, "log", "path");
-    if (!domain->run->monitor_path || !domain->run->log_path)
-        return error_report(reterr, FROM_DOMAIN, ERROR_XML,
-                            "no monitor or log path in the status file");
-    r = read_placement(root, domain->run->live, reterr);
-    if (r < 0)
-        return r;
-    domain->run->found.partition = child_attribute(root, "limits", "partition");
-    domain->run->found.group = child_attribute(root, "limits", "group");
-    domain->run->found.machine = child_attribute(root, "limits", "machine");
-    domain->state = attribute(root, "state");
-    domain->reason = attribute(root, "reason");
-    domain->run->id = attribute(root, "id");
-    domain->run->vcpu_was_removed = attribute(root, "removed");
-    domain->run->n_vcpu_threads = attribute(root, "threads");
-    domain->run->pid = (QemuPid){.pid = attribute(root, "pid"),
-                                 .start_time = attribute(root, "start")};
-    if (domain->run->pid.pid <= 1 || domain->run->id <= 0)
-        return error_report(reterr, FROM_DOMAIN, ERROR_XML,
-                            "no usable pid or id in the status file");
-    return 0;
-}
-
-static bool is_alive(void *userdata) {
-    return qemu_process_alive(&((const Domain *)userdata)->run->pid);
-}
-
-/* QEMU's own word on whether it runs wins over the file's. */
-static void sync_run_state(Domain *domain) {
-    json_object *value = NULL, *running = NULL;
-
-    if (monitor_run(domain->run->monitor, "query-status", NULL, deadline_in(COMMAND_USEC), &value,
-                    NULL) < 0)
-        return;
-    if (json_object_object_get_ex(value, "running", &running)) {
-        bool is = json_object_get_boolean(running);
-
-        if (is != (domain->state == DOMAIN_RUNNING))
-            domain_set_state(domain, is ? DOMAIN_RUNNING : DOMAIN_PAUSED,
-                             is ? RUNNING_UNPAUSED : PAUSED_USER);
-    }
-    json_object_put(value);
 }
 
 /* QEMU's own word on its IO threads wins: one may have been added or deleted right before the
@@ -235,7 +53,7 @@ static void resume_limits(Domain *domain) {
     CLEANUP_ERROR Error *error = NULL;
     CLEANUP_FREE char *mended = NULL;
     LimitsSubject subject = domain_subject(domain);
-    int r = driver_resume_limits(domain, &error);
+    int r = domain->run->limits ? 0 : driver_resume_limits(domain, &error);
 
     for (unsigned id = 0; offline && id < domain->run->live->n_vcpus_max; id++)
         if (!domain->run->live->vcpus[id].online)
@@ -272,169 +90,208 @@ static int resume_vcpus(Domain *domain, Error **reterr) {
     return r;
 }
 
-static int reconnect(Domain *domain, Error **reterr) {
-    CLEANUP_FREE char *channels = path_join(domain->driver->paths.lib, "channel");
-    uint64_t deadline = deadline_in(RECONNECT_USEC);
+static bool is_alive(void *userdata) {
+    return qemu_process_alive(&((const Domain *)userdata)->run->pid);
+}
+
+/* The first connection of this daemon, or the one that broke once more. */
+static int connect_monitor(Domain *domain, Error **reterr) {
+    const uint64_t deadline = deadline_in(RECONNECT_USEC);
+    DomainRun *run = domain->run;
     int r;
 
-    if (!channels)
+    if (run->monitor)
+        return monitor_is_open(run->monitor)
+                   ? 0
+                   : monitor_reconnect(run->monitor, is_alive, deadline, reterr);
+    r = monitor_connect(run->monitor_path, domain_name(domain), &driver_monitor_ops, domain,
+                        is_alive, deadline, &run->monitor, reterr);
+    return r < 0 ? r : driver_handshake(domain, deadline, reterr);
+}
+
+/* What is asked once per daemon. */
+static int prepare(Domain *domain, Error **reterr) {
+    CLEANUP_FREE char *channels = path_join(domain->driver->paths.lib, "channel");
+    DomainRun *run = domain->run;
+    int r = 0;
+
+    if (!channels || qemu_assign_aliases(run->live, channels) < 0)
         return error_no_memory(reterr);
+    if (!run->pid_watch)
+        r = driver_watch(domain, reterr);
+    if (r >= 0 && !run->agent)
+        r = driver_agent_open(domain, reterr);
+    if (!run->caps) /* what the map is built by; without them it is a guess */
+        qemu_caps_get(domain->driver->caps, run->live->emulator, &run->caps, NULL);
+    return r;
+}
+
+static int refresh_iothreads(Domain *domain, Error **reterr) {
+    const bool has = domain->run->live->n_iothreads > 0;
+    int r = domain_refresh_iothreads(domain, true, has ? reterr : NULL);
+
+    if (r >= 0)
+        align_iothreads(domain);
+    else if (!has && domain_check_active(domain, reterr) >= 0)
+        return 0; /* a QEMU that is too old for the question has none */
+    return r;
+}
+
+/* Job held. */
+static int reconnect(Domain *domain, Error **reterr) {
+    int r;
+
     if (!qemu_process_alive(&domain->run->pid))
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
                             "its QEMU (process %d) has ended", (int)domain->run->pid.pid);
-    r = monitor_connect(domain->run->monitor_path, domain_name(domain), &driver_monitor_ops, domain,
-                        is_alive, deadline, &domain->run->monitor, reterr);
+    r = connect_monitor(domain, reterr);
     if (r >= 0)
-        r = driver_handshake(domain, deadline, reterr);
-    if (r >= 0 && qemu_assign_aliases(domain->run->live, channels) < 0)
-        r = error_no_memory(reterr);
-    if (r >= 0)
-        r = driver_watch(domain, reterr);
-    if (r >= 0)
-        r = driver_agent_open(domain, reterr);
-    qemu_caps_unref(
-        TAKE_PTR(domain->run->caps)); /* what the map is built by; without them it is a guess */
-    qemu_caps_get(domain->driver->caps, domain->run->live->emulator, &domain->run->caps, NULL);
+        r = prepare(domain, reterr);
     if (r >= 0)
         r = resume_vcpus(domain, reterr);
+    if (r >= 0)
+        r = refresh_iothreads(domain, reterr);
     if (r < 0)
         return r;
-    r = domain_refresh_iothreads(domain, true, domain->run->live->n_iothreads ? reterr : NULL);
-    if (r < 0 && (domain->run->live->n_iothreads || domain_check_active(domain, reterr) < 0))
-        return r;
-    if (r >= 0) /* a QEMU that is too old for the question has none */
-        align_iothreads(domain);
     resume_limits(domain);
     /* That took its time, and an event of what this daemon has not asked for is passed over. */
     r = domain_refresh_vcpus(domain, reterr);
+    if (r >= 0)
+        r = run_state_sync(domain, reterr);
     if (r < 0)
         return r;
     bitmap_free(TAKE_PTR(domain->run->pending_removals));
     vcpu_change_watch_pending(domain);
-    sync_run_state(domain);
     return 0;
 }
 
-/* Moves what the status file said into the listed domain of the same uuid, or lists a new one. */
-static Domain *adopt(Driver *driver, Domain *found) {
-    Domain *listed = driver_find_uuid(driver, found->run->live->uuid, NULL, NULL);
-
-    if (!listed) {
-        driver_list_add(driver, found);
-        return domain_ref(found);
-    }
-    if (listed->run)
-        return NULL;
-    listed->run = TAKE_PTR(found->run);
-    listed->state = found->state;
-    listed->reason = found->reason;
-    return domain_ref(listed);
+/* Undoes a try that failed; the QEMU is left alone. A monitor that was there before the try is only
+ * closed: others may have it in their hands. */
+static void disconnect(Domain *domain) {
+    if (domain->run->monitor && monitor_is_open(domain->run->monitor))
+        monitor_free(TAKE_PTR(domain->run->monitor));
 }
 
-/* Undoes a try that failed; the QEMU is left alone. */
-static void disconnect(Domain *domain) {
-    domain->run->pid_watch = sd_event_source_disable_unref(domain->run->pid_watch);
-    monitor_free(TAKE_PTR(domain->run->monitor));
-    vcpu_map_done(&domain->run->vcpus);
+/* The pid of the status file is of nobody: the QEMU has ended, or the file is wrong. True: it is
+ * settled, and `run` has the right pid or has ended. */
+static bool settle_pid(Domain *domain) {
+    CLEANUP(stray_answer_done) StrayAnswer answer = {0};
+    StrayFate fate = stray_ask(domain->run->monitor_path, &answer, NULL);
+
+    if (fate == STRAY_SILENT)
+        return false;
+    if (fate == STRAY_ANSWERS &&
+        memcmp(answer.uuid, domain->run->live->uuid, sizeof(answer.uuid)) == 0 &&
+        answer.pid.pid > 0) {
+        log_warning("domain '%s': its QEMU is process %d, not %d as its status file says",
+                    domain_name(domain), (int)answer.pid.pid, (int)domain->run->pid.pid);
+        domain->run->pid = answer.pid;
+        return true;
+    }
+    log_info("domain '%s': its QEMU (process %d) ended while vireod was away", domain_name(domain),
+             (int)domain->run->pid.pid);
+    driver_end_run(domain, SHUTOFF_UNKNOWN, STOPPED_FAILED);
+    return true;
 }
 
 /* True when there is nothing more to try: connected, or gone. */
-static bool try_reconnect(Domain *domain, bool first) {
+static bool try_locked(Domain *domain, bool first) {
     CLEANUP_ERROR Error *error = NULL;
-    DomainJob job;
-    bool over = true;
 
-    if (domain_job_begin(domain, &job, "reconnecting to QEMU", &error) < 0)
-        return domain->driver == NULL;
-    if (!domain->run || domain->run->monitor) {
-        /* destroyed meanwhile, or started anew */
-    } else if (!qemu_process_alive(&domain->run->pid)) {
-        log_info("domain '%s': its QEMU (process %d) ended while vireod was away",
-                 domain_name(domain), (int)domain->run->pid.pid);
-        driver_end_run(domain, SHUTOFF_UNKNOWN, STOPPED_FAILED);
-    } else if (reconnect(domain, &error) >= 0) {
-        driver_save_status(domain, NULL);
+    if (!domain->run || domain->run->stopping ||
+        (domain->run->monitor && monitor_is_open(domain->run->monitor)))
+        return true; /* destroyed meanwhile, or started anew */
+    if (!domain->run->pid_watch && !qemu_process_alive(&domain->run->pid) && !settle_pid(domain))
+        return false;
+    if (!domain->run)
+        return true;
+    if (reconnect(domain, &error) >= 0) {
         log_info("domain '%s' found running, %u vCPUs", domain_name(domain),
                  domain_def_online_vcpus(domain->run->live));
+        driver_save_status(domain, NULL);
         driver_resume_operations(domain);
-    } else {
-        disconnect(domain);
-        over = false;
-        if (first)
-            log_warning("domain '%s': QEMU (process %d) runs but does not answer, trying on: %s",
-                        domain_name(domain), (int)domain->run->pid.pid, error_message(error));
+        return true;
     }
+    disconnect(domain);
+    if (first)
+        log_warning("domain '%s': QEMU (process %d) runs but does not answer, trying on: %s",
+                    domain_name(domain), (int)domain->run->pid.pid, error_message(error));
+    return !qemu_process_alive(&domain->run->pid) && domain->run->pid_watch; /* its end is seen */
+}
+
+static bool try_reconnect(Domain *domain, bool first) {
+    DomainJob job;
+    bool over;
+
+    if (domain_job_begin(domain, &job, "reconnecting to QEMU", NULL) < 0)
+        return domain->driver == NULL;
+    over = try_locked(domain, first);
     domain_job_end(domain, &job);
     return over;
 }
 
 /* A QEMU that lives is never given up: it may be stopped, or its host be swapping. */
-static void keep_reconnecting(void *userdata) {
+static void try_on(Domain *domain, bool over) {
+    uint64_t pause = RETRY_FIRST_USEC;
+
+    while (!over && domain->driver && !task_sleep(&domain->driver->tasks, pause)) {
+        over = try_reconnect(domain, false);
+        pause = MIN_OF(2 * pause, RETRY_LAST_USEC);
+    }
+}
+
+static void first_task(void *userdata) {
     CLEANUP_DOMAIN Domain *domain = userdata;
     Driver *driver = domain->driver;
     bool over = try_reconnect(domain, true);
 
     driver->n_first_tries--;
     fiber_cond_broadcast(&driver->tasks.changed);
-    while (!over && domain->driver && !task_sleep(&driver->tasks, RETRY_USEC))
-        over = try_reconnect(domain, false);
+    try_on(domain, over);
 }
 
-/* False when the file says nothing that can be used: then nobody knows whose QEMU is whose. */
-static bool take_up(Driver *driver, const char *path) {
-    CLEANUP_DOMAIN Domain *found = domain_new(driver), *domain = NULL;
-    CLEANUP_ERROR Error *error = NULL;
-    CLEANUP_FREE char *text = NULL;
-    size_t len = 0;
-    xmlDocPtr doc;
-    int r;
+void driver_find_again(Domain *domain) {
+    Driver *driver = domain->driver;
 
-    r = file_read(path, DOMAIN_XML_MAX * 2, &text, &len);
-    if (!found || r < 0)
-        return false;
-    doc = xmlReadMemory(text, (int)len, path, NULL, XML_PARSE_NONET | XML_PARSE_NOERROR);
-    if (!doc || !xmlDocGetRootElement(doc)) {
-        log_warning("status file '%s' cannot be read, ignoring", path);
-        xmlFreeDoc(doc);
-        return false;
-    }
-    r = read_status(xmlDocGetRootElement(doc), found, &error);
-    xmlFreeDoc(doc);
-    if (r < 0) {
-        log_warning("status file '%s', ignoring: %s", path, error_message(error));
-        return false;
-    }
-    domain = adopt(driver, found);
-    if (!domain)
-        return true;
-    if (domain->run->id >= driver->next_id)
-        driver->next_id = domain->run->id + 1;
     driver->n_first_tries++;
-    if (task_start(&driver->tasks, "reconnect", keep_reconnecting, domain_ref(domain)) < 0) {
+    if (task_start(&driver->tasks, "reconnect", first_task, domain_ref(domain)) < 0) {
         driver->n_first_tries--;
         domain_unref(domain);
     }
-    return true;
 }
 
-void driver_reconnect_all(Driver *driver) {
-    CLEANUP_FREE char *dir = path_join(driver->paths.run, "domains");
-    struct dirent *entry;
-    DIR *d = dir ? opendir(dir) : NULL;
-    uint64_t deadline;
+static void again_task(void *userdata) {
+    CLEANUP_DOMAIN Domain *domain = userdata;
 
-    if (!d)
-        return;
-    while ((entry = readdir(d))) {
-        size_t n = strlen(entry->d_name);
-        CLEANUP_FREE char *path = path_join(dir, entry->d_name);
+    try_on(domain, try_reconnect(domain, true));
+}
 
-        if (path && n > 4 && streq(entry->d_name + n - 4, ".xml"))
-            take_up(driver, path);
-    }
-    closedir(d);
-    deadline = deadline_in(FIRST_TRIES_USEC);
-    while (driver->n_first_tries > 0 && !driver->tasks.stopping &&
-           fiber_cond_wait(&driver->tasks.changed, deadline) >= 0)
-        ;
+void driver_reconnect(Domain *domain) {
+    if (task_start(&domain->driver->tasks, "reconnect", again_task, domain_ref(domain)) < 0)
+        domain_unref(domain);
+}
+
+int driver_adopt(Domain *domain, const Stray *stray, Error **reterr) {
+    DomainDef *live = domain_def_copy(domain->config);
+    int r;
+
+    domain->run = live ? domain_run_new(stray->id, live) : NULL;
+    if (!domain->run)
+        return error_no_memory(reterr);
+    domain->run->pid = stray->pid;
+    domain->run->monitor_path = strdup(stray->monitor_path);
+    domain->run->log_path = strf("%s/qemu/%s.log", domain->driver->paths.log, live->name);
+    domain->run->found.partition = stray->partition ? strdup(stray->partition) : NULL;
+    domain->run->found.group = stray->group ? strdup(stray->group) : NULL;
+    domain_set_state(domain, DOMAIN_PAUSED, PAUSED_UNKNOWN);
+    r = domain->run->monitor_path && domain->run->log_path ? reconnect(domain, reterr)
+                                                           : error_no_memory(reterr);
+    if (r >= 0)
+        r = driver_save_status(domain, reterr);
+    if (r >= 0)
+        return 0;
+    if (domain->run)
+        domain->run = domain_run_free(domain->run);
+    domain_set_state(domain, DOMAIN_SHUTOFF, SHUTOFF_UNKNOWN);
+    return r;
 }

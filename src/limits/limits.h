@@ -82,6 +82,10 @@ int limits_resume(LimitsHost *host, const LimitsSubject *subject, const LimitsFo
 void limits_end(Limits *limits, const LimitsSubject *subject);
 /* Ends a QEMU that nobody knows, and removes the cgroup it was put into. */
 void limits_end_stray(LimitsHost *host, const QemuPid *pid);
+/* The cgroup that a process was put into as a machine's; NULLs: none. The caller frees both. */
+void limits_find_group(const LimitsHost *host, pid_t pid, char **ret_partition, char **ret_group);
+/* Removes such a cgroup when nothing is in it any more; the texts stay the caller's. */
+void limits_remove_group(const LimitsHost *host, char *partition, char *group);
 /* The owner lets go; removes nothing. */
 void limits_free(Limits *limits);
 DEFINE_CLEANUP(Limits *, limits_free)

@@ -292,13 +292,27 @@ static int run_remove_stray(void *arg) {
     return limits_tree_remove(stray->host, stray->partition, stray->group, NULL);
 }
 
-void limits_end_stray(LimitsHost *host, const QemuPid *pid) {
-    Stray stray = {.host = host, .pid = pid->pid};
+void limits_find_group(const LimitsHost *host, pid_t pid, char **ret_partition, char **ret_group) {
+    Stray stray = {.host = host, .pid = pid};
 
     worker_run(run_find_stray, &stray);
+    if (!stray.group)
+        free(TAKE_PTR(stray.partition));
+    *ret_partition = stray.partition;
+    *ret_group = stray.group;
+}
+
+void limits_remove_group(const LimitsHost *host, char *partition, char *group) {
+    Stray stray = {.host = host, .partition = partition, .group = group};
+
+    worker_run(run_remove_stray, &stray);
+}
+
+void limits_end_stray(LimitsHost *host, const QemuPid *pid) {
+    CLEANUP_FREE char *partition = NULL, *group = NULL;
+
+    limits_find_group(host, pid->pid, &partition, &group);
     qemu_process_kill(pid, 0);
-    if (stray.group)
-        worker_run(run_remove_stray, &stray);
-    free(stray.partition);
-    free(stray.group);
+    if (group)
+        limits_remove_group(host, partition, group);
 }

@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The daemon dies, QEMU dies: what must survive does."""
+import glob
 import os
+import re
+import shutil
 import signal
 import subprocess
 
-from conftest import wait_for
+import pytest
+
+from conftest import VIREOD, client, end_of, wait_for
 
 
 def test_kill_daemon(daemon, guest):
@@ -87,24 +92,141 @@ def test_garbage_in_run_directory(daemon):
     assert "broken" in daemon.log_text()
 
 
-def test_stray_qemu(daemon):
-    """vireod was killed between a QEMU's start and its status file: the next one ends that QEMU. One whose status
-    file cannot be read is left alone."""
-    daemon.paused("known")
-    daemon.paused("stray")
+def damage(daemon, how, name):
+    """Takes from a daemon that is not there what it needs to find a running domain again."""
+    status = f"{daemon.root}/run/domains/{name}.xml"
+    if how == "run directory":
+        shutil.rmtree(f"{daemon.root}/run")
+        return
+    with open(status) as f:
+        text = f.read()
+    os.unlink(status)
+    texts = {"empty": "", "cut": text[:len(text) // 2], "garbage": "\0\xff<domstatus",
+             "pid": re.sub(r" pid='\d+' start='\d+'", " pid='1999999' start='7'", text)}
+    if how in texts:
+        with open(status, "w") as f:
+            f.write(texts[how])
+
+
+@pytest.mark.parametrize("how", ["missing", "empty", "cut", "garbage", "pid", "run directory"])
+def test_status_file_lost(daemon, how):
+    """Whatever becomes of a status file: the QEMU stays, and is the domain's again, with its cgroup."""
+    daemon.paused("lost")
+    daemon.paused("other")
+    daemon.virsh("setvcpus", "lost", "3", "--live")
     pids = daemon.qemus()
+    before = daemon.virsh("dumpxml", "lost")
     daemon.stop(signal.SIGKILL)
-    status = f"{daemon.root}/run/domains/stray.xml"
-    os.rename(status, status + ".away")
+    damage(daemon, how, "lost")
     daemon.start()
-    wait_for(lambda: "stray" not in daemon.qemus(), 10, "end of the stray")
-    assert daemon.qemus() == {"known": pids["known"]}
-    assert "running" in daemon.virsh("list") or "paused" in daemon.virsh("list")
-    daemon.virsh("start", "stray", "--paused")
-    pids = daemon.qemus()
-    daemon.stop(signal.SIGKILL)
-    with open(status, "w") as f:
-        f.write("<domstatus")
-    daemon.start()
+    assert "paused" in daemon.virsh("domstate", "lost")
     assert daemon.qemus() == pids
-    assert "leaving it alone" in daemon.log_text()
+    assert "already" in daemon.virsh("start", "lost", ok=False)
+    assert daemon.counts("lost")[("current", "live")] == 3
+    assert daemon.virsh("dumpxml", "lost").split("<devices>")[1] == before.split("<devices>")[1]
+    daemon.virsh("setvcpus", "lost", "4", "--live")
+    daemon.virsh("resume", "lost")
+    assert "running" in daemon.virsh("domstate", "lost")
+    daemon.virsh("destroy", "lost")
+    daemon.virsh("destroy", "other")
+    assert daemon.qemus() == {}
+    daemon.virsh("start", "lost", "--paused")
+
+
+def test_lost_qemu_that_does_not_answer(daemon):
+    """Left alone, named, and its domain not started a second time; found again when it answers."""
+    daemon.paused("mute")
+    pid = daemon.qemus()["mute"]
+    daemon.stop(signal.SIGKILL)
+    damage(daemon, "run directory", "mute")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        daemon.start()
+        said = daemon.virsh("start", "mute", "--paused", ok=False)
+        assert f"the domain may already be running: QEMU process {pid} " in said, said
+        assert list(daemon.qemus().values()) == [pid]
+        assert f"a QEMU (process {pid}, " in daemon.log_text() and "is left alone" in daemon.log_text()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    wait_for(lambda: "paused" in daemon.virsh("domstate", "mute"), 30, "domain 'mute' found again")
+    assert daemon.qemus()["mute"] == pid
+
+
+def test_lost_qemu_of_no_domain(daemon):
+    """A transient domain whose status file is lost is nobody's: left alone, and its files go when it has ended."""
+    path = f"{daemon.root}/t.xml"
+    with open(path, "w") as f:
+        f.write(daemon.xml("t", boot=False))
+    daemon.virsh("create", path, "--paused")
+    pid = daemon.qemus()["t"]
+    daemon.stop(signal.SIGKILL)
+    damage(daemon, "missing", "t")
+    daemon.start()
+    wait_for(lambda: "no domain with its uuid is defined" in daemon.log_text(), 20, "its name in the log")
+    assert daemon.qemus() == {"t": pid}
+    assert os.listdir(f"{daemon.root}/lib/monitors")
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not os.listdir(f"{daemon.root}/lib/monitors"), 20, "end of its monitor's socket")
+    groups = glob.glob(f"/sys/fs/cgroup/*{daemon.partition}/*/") + glob.glob(f"/sys/fs/cgroup{daemon.partition}/*/")
+    assert not [group for group in groups if "-t" in os.path.basename(group.rstrip("/"))]
+
+
+SLOW = """#!/bin/sh
+case "$*" in *guest=*) while [ ! -e {gate} ]; do sleep 0.05; done;; esac
+exec /usr/bin/qemu-system-x86_64 "$@"
+"""
+
+
+def command_lines():
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", errors="replace") as f:
+                yield f.read()
+        except OSError:
+            pass
+
+
+def test_start_that_was_cut_short(daemon):
+    """vireod was killed between a QEMU's start and its status file: that QEMU has run nothing, and the next vireod
+    ends it. A start is possible again."""
+    emulator, gate = f"{daemon.root}/emulator", f"{daemon.root}/gate"
+    with open(emulator, "w") as f:
+        f.write(SLOW.format(gate=gate))
+    os.chmod(emulator, 0o755)
+    daemon.define("cut", boot=False, emulator=emulator)
+    daemon.paused("known")
+    known = daemon.qemus()
+    starting = client(daemon, "start", "cut")
+    births = f"{daemon.root}/run/births"
+    wait_for(lambda: any(emulator in line and "guest=cut" in line for line in command_lines()), 10, "its QEMU's start")
+    daemon.stop(signal.SIGKILL)
+    end_of(starting)
+    with open(gate, "w"):
+        pass
+    wait_for(lambda: "cut" in daemon.qemus(), 10, "the QEMU of the start that was cut short")
+    daemon.start()
+    daemon.virsh("list")
+    wait_for(lambda: daemon.qemus() == known, 20, "end of that QEMU")
+    wait_for(lambda: not os.listdir(births), 10, "end of the birth record")
+    daemon.virsh("start", "cut", "--paused")
+
+
+def test_names_of_others_mean_nothing(daemon):
+    """A process that looks like a QEMU of this daemon, by its program, command line and environment, is not touched."""
+    daemon.paused("q1")
+    with open(f"/proc/{daemon.qemus()['q1']}/cmdline") as f:
+        arguments = f.read().split("\0")[1:-1]
+    environment = {**os.environ, "VIREO_MONITOR": f"{daemon.root}/lib/monitors/77.sock"}
+    likeness = subprocess.Popen(["/bin/sh", "-c", "sleep 600 & wait", *arguments], env=environment,
+                                stdin=subprocess.DEVNULL, start_new_session=True)
+    twin = subprocess.Popen([VIREOD, "--root", daemon.root, "-v"], stdin=subprocess.DEVNULL,
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+    try:
+        assert twin.wait(20) == 1
+        daemon.stop(signal.SIGKILL)
+        daemon.start()
+        daemon.virsh("list")
+        assert likeness.poll() is None
+    finally:
+        os.killpg(likeness.pid, signal.SIGKILL)
+        likeness.wait()
