@@ -153,6 +153,16 @@ class Daemon:
         shutil.rmtree(self.root, ignore_errors=True)
         self.remove_groups()
 
+    def no_qemus(self):
+        """Whether none is left; kills those that are, two of one name one after the other."""
+        left = self.qemus()
+        for pid in left.values():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        return not left
+
     def clean_up(self):
         failure = None
         ended = self.process.poll() if self.process else None
@@ -164,9 +174,7 @@ class Daemon:
                 failure = f"vireod ended with status {status}"
         except AssertionError as error:
             failure = str(error)
-        for pid in self.qemus().values():
-            os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: not self.qemus(), 10, "end of all QEMUs")
+        wait_for(self.no_qemus, 10, "end of all QEMUs")
         self.remove_groups()
         log = self.log_text()
         shutil.rmtree(self.root, ignore_errors=True)

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What vireod knew of a running guest is lost or damaged while it is away: the guest stays, and is not started twice."""
+import os
+import re
+import signal
+
+import pytest
+
+from conftest import daemon, wait_for  # noqa: F401 (fixtures)
+
+
+def status(daemon, name):
+    return f"{daemon.root}/run/domains/{name}.xml"
+
+
+def remove(path):
+    os.unlink(path)
+
+
+def empty(path):
+    os.truncate(path, 0)
+
+
+def cut(path):
+    os.truncate(path, os.path.getsize(path) // 2)
+
+
+def garbage(path):
+    with open(path, "wb") as f:
+        f.write(b"\0\xff<domstatus" * 100)
+
+
+def other_pid(path):
+    """The pid of a process that is no QEMU: the test's own."""
+    with open(path) as f:
+        text = f.read()
+    with open(path, "w") as f:
+        f.write(re.sub(r"(pid=['\"])\d+", rf"\g<1>{os.getpid()}", text, count=1))
+
+
+def unreadable(path):
+    os.unlink(path)
+    os.mkdir(path)
+
+
+def not_yet(damage):
+    return pytest.param(damage, marks=pytest.mark.xfail(strict=True, reason="QEMUs without a status file are not found"))
+
+
+DAMAGES = [remove, empty, cut, garbage, other_pid, unreadable]
+
+
+@pytest.mark.parametrize("damage", [*map(not_yet, DAMAGES[:-1]), unreadable])
+def test_guest_stays_and_is_not_started_twice(daemon, damage):
+    daemon.paused("g")
+    pid = daemon.qemus()["g"]
+    daemon.stop(signal.SIGKILL)
+    damage(status(daemon, "g"))
+    daemon.start()
+    assert daemon.qemus() == {"g": pid}
+    said = daemon.virsh("start", "g", ok=False)
+    assert "'g'" in said or "already" in said, said
+    os.kill(pid, 0)
+    assert daemon.qemus() == {"g": pid}
+
+
+@pytest.mark.parametrize("damage", map(not_yet, DAMAGES))
+def test_guest_is_taken_over_again(daemon, damage):
+    """Its monitor answers and says whose it is."""
+    daemon.paused("g", maximum=4)
+    pid = daemon.qemus()["g"]
+    daemon.stop(signal.SIGKILL)
+    damage(status(daemon, "g"))
+    daemon.start()
+    wait_for(lambda: daemon.virsh("domstate", "g").strip() == "paused", 20, "domain that is known to run")
+    daemon.virsh("setvcpus", "g", "2", "--live")
+    daemon.virsh("destroy", "g")
+    wait_for(lambda: pid not in daemon.qemus().values(), 10, "end of QEMU")
