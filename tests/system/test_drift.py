@@ -8,7 +8,7 @@ import time
 import pytest
 
 from conftest import wait_for
-from tuning import groups, host_cpus, mounts, threads
+from tuning import groups, host_cpus, mounts, read, threads
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="SKIP: cgroups need root"),
@@ -135,3 +135,54 @@ def test_it_is_not_running(daemon):
     assert "domain is not running" in daemon.vireo("reconcile", "t", ok=False)
     result = subprocess.run(["virsh", "-c", daemon.uri, "list"], stdin=subprocess.DEVNULL, capture_output=True, timeout=30)
     assert result.returncode == 0
+
+
+@pytest.fixture
+def partition(daemon):
+    """A partition of an operator's own, with every CPU and node, for domain 't'."""
+    name = f"/vireo-operator-{os.getpid()}"
+    if mounts()["cpuset"][0] != 1:
+        pytest.skip("SKIP: with cgroup v2 nothing is written down the tree")
+    for controller in "cpu", "cpuacct", "cpuset":
+        os.mkdir(mounts()[controller][1] + name)
+    top = mounts()["cpuset"][1]
+    for file in "cpuset.cpus", "cpuset.mems":
+        write(f"{top}{name}/{file}", read(f"{top}/{file}"))
+    yield name
+    daemon.run("virsh", "destroy", "t", ok=None)
+    for controller in "cpu", "cpuacct", "cpuset":
+        wait_for(lambda path=mounts()[controller][1] + name: removed(path), 10, "end of the partition")
+
+
+def removed(path):
+    try:
+        os.rmdir(path)
+    except FileNotFoundError:
+        pass
+    except OSError:
+        return False
+    return True
+
+
+def test_an_operators_partition_is_a_bound(daemon, partition):
+    """He narrows it while a domain runs: what is in it follows and says so, and it stays as he wrote it."""
+    daemon.paused("t", maximum=3, current=3, tune=f"<resource><partition>{partition}</partition></resource>"
+                  "<cputune><vcpupin vcpu='0' cpuset='0'/><vcpupin vcpu='1' cpuset='0-1'/></cputune>")
+    top = mounts()["cpuset"][1]
+    found = threads(daemon.qemus()["t"])
+    tree = top + os.path.dirname(found["vcpu0"].cgroup("cpuset"))
+    assert tree.startswith(top + partition + "/")
+    for child in [name for name in os.listdir(tree) if os.path.isdir(f"{tree}/{name}")]:
+        write(f"{tree}/{child}/cpuset.cpus", "0")
+    write(f"{tree}/cpuset.cpus", "0")
+    write(f"{top}{partition}/cpuset.cpus", "0")
+    wait_for(lambda: "is bound by what others set" in daemon.log_text(), 10, "word of it")
+    out = daemon.vireo("reconcile", "t")
+    assert "vcpu1: its CPUs '0-1' are clipped to '0'" in out and "again" not in out, out
+    assert read(f"{top}{partition}/cpuset.cpus") == "0"
+    assert all(found[f"vcpu{i}"].affinity() == {0} for i in range(3))
+    assert "the group" in daemon.virsh("vcpupin", "t", "2", "1", "--live", ok=False)
+    write(f"{top}{partition}/cpuset.cpus", "0-1")
+    assert "again" in daemon.vireo("reconcile", "t")
+    assert found["vcpu1"].affinity() == {0, 1} and found["vcpu0"].affinity() == {0}
+    assert "clipped" not in daemon.vireo("reconcile", "t")

@@ -10,7 +10,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <systemd/sd-bus.h>
 
@@ -279,9 +281,12 @@ static void start_fake(World *world, Mood mood, bool machined) {
     while (!ready && now_usec() < deadline && world->fake > 0) {
         CLEANUP_FREE char *text = journal(world);
 
-        if (waitpid(world->fake, NULL, WNOHANG) != 0)
-            world->fake = 0;
+        int status = 0;
 
+        if (waitpid(world->fake, &status, WNOHANG) != 0) {
+            print_message("the fake systemd ended with status 0x%x\n", (unsigned)status);
+            world->fake = 0;
+        }
         ready = strstr(text, "ready");
         usleep(5000);
     }
@@ -294,14 +299,23 @@ static void put(const World *world, const char *name, const char *text) {
     assert_int_equal(file_write_atomic(path, text, strlen(text), 0644), 0);
 }
 
+/* The socket's file is there before somebody listens to it. */
+static bool listens(const char *path) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    return connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+}
+
 /* A bus that starts no services but those of the test's directory. */
 static void start_daemon(World *world) {
     uint64_t deadline = deadline_in(10 * USEC_PER_SEC);
-    CLEANUP_FREE char *socket = path_join(world->dir, "bus"), *config = NULL, *option = NULL;
+    CLEANUP_FREE char *path = path_join(world->dir, "bus"), *config = NULL, *option = NULL;
 
     if (access("/usr/bin/dbus-daemon", X_OK) < 0)
         skip_because("no dbus-daemon");
-    world->address = strf("unix:path=%s", socket);
+    world->address = strf("unix:path=%s", path);
     config = strf(
         "<busconfig><type>session</type><listen>%s</listen><auth>EXTERNAL</auth>"
         "<servicedir>%s</servicedir><policy context='default'><allow send_destination='*'/>"
@@ -317,9 +331,9 @@ static void start_daemon(World *world) {
               option, NULL);
         _exit(127);
     }
-    while (access(socket, F_OK) < 0 && now_usec() < deadline)
+    while (!listens(path) && now_usec() < deadline)
         usleep(5000);
-    assert_int_equal(access(socket, F_OK), 0);
+    assert_true(listens(path));
 }
 
 static int set_up(void **state) {

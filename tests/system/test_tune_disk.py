@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A full disk: each change of what runs is done or not done, also for the next daemon."""
+import os
+import subprocess
+
+import pytest
+
+from conftest import wait_for
+from tuning import host_cpus, mounts, threads
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="SKIP: a file system of its own needs root"),
+    pytest.mark.skipif(len(host_cpus()) < 2, reason="SKIP: pins need two host CPUs"),
+    pytest.mark.skipif(not {"cpu", "cpuset"} <= set(mounts()), reason="SKIP: no cgroup controllers cpu and cpuset"),
+]
+
+CHANGES = [
+    ["vcpupin", "t", "0", "1"],
+    ["emulatorpin", "t", "1"],
+    ["iothreadpin", "t", "1", "1"],
+    ["schedinfo", "t", "--set", "vcpu_quota=70000", "global_quota=90000"],
+    ["numatune", "t", "--nodeset", "0"],
+    ["iothreadset", "t", "1", "--poll-max-ns", "4096"],
+    ["iothreadadd", "t", "3"],
+]
+
+
+@pytest.fixture
+def small(daemon, request):
+    """The directory of that name of the daemon's is a file system of 1 MiB; call it to fill and to empty it."""
+    where = f"{daemon.root}/{request.param}"
+    daemon.stop()
+    kept = subprocess.run(["tar", "-C", where, "-c", "."], stdout=subprocess.PIPE, check=True).stdout
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=755", "tmpfs", where], capture_output=True,
+                             text=True, check=False)
+    if mounted.returncode:
+        daemon.start()
+        pytest.skip(f"SKIP: no file system of its own: {mounted.stderr}")
+    subprocess.run(["tar", "-C", where, "-x"], input=kept, check=True)
+
+    def fill(full):
+        if not full:
+            os.unlink(f"{where}/filler")
+            return
+        with open(f"{where}/filler", "wb", buffering=0) as f:
+            try:
+                while True:
+                    f.write(b"x" * 4096)
+            except OSError:
+                pass
+
+    daemon.start()
+    yield fill
+    daemon.stop()
+    subprocess.run(["umount", "-l", where], check=True)
+
+
+def state(daemon):
+    found = threads(daemon.qemus()["t"])
+    kernel = {name: (thread.affinity(), thread.bandwidth()) for name, thread in found.items() if name != "emulator"}
+    kernel["emulator"] = [thread.affinity() for thread in found["emulator"]][0]
+    return kernel, daemon.virsh("dumpxml", "t"), daemon.virsh("domstats", "t", "--iothread")
+
+
+@pytest.mark.parametrize("small", ["run"], indirect=True)
+def test_live_changes(daemon, small):
+    daemon.paused("t", maximum=2, current=2,
+                  tune="<iothreads>1</iothreads><numatune><memory mode='restrictive' nodeset='0'/></numatune>")
+    before = state(daemon)
+    small(True)
+    for change in CHANGES:
+        error = daemon.virsh(*change, "--live", ok=False)
+        assert "No space left" in error, (change, error)
+        assert state(daemon) == before, change
+    daemon.stop()
+    daemon.start()
+    daemon.virsh("domstate", "t")
+    assert state(daemon) == before
+    small(False)
+    for change in CHANGES:
+        daemon.virsh(*change, "--live")
+    after = state(daemon)
+    assert after[0]["vcpu0"] == ({1}, (70000, 100000)) and "iothread3" in after[0]
+    daemon.stop()
+    daemon.start()
+    wait_for(lambda: state(daemon)[0] == after[0], 20, "what was done, after a restart")
+
+
+@pytest.mark.parametrize("small", ["etc"], indirect=True)
+def test_both_halves(daemon, small):
+    """The definition cannot be written: what runs is as it was, too."""
+    daemon.paused("t", maximum=2, current=2, tune="<iothreads>1</iothreads>")
+    before, config = state(daemon), daemon.virsh("dumpxml", "t", "--inactive")
+    small(True)
+    for change in CHANGES[:4]:
+        assert "No space left" in daemon.virsh(*change, "--live", "--config", ok=False)
+        assert state(daemon) == before and daemon.virsh("dumpxml", "t", "--inactive") == config
+    small(False)
+    daemon.virsh(*CHANGES[0], "--live", "--config")
+    assert "<vcpupin vcpu='0' cpuset='1'/>" in daemon.virsh("dumpxml", "t", "--inactive")
