@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Commands about the tool itself. */
+#include "complete.h"
 #include "tables.h"
 #include "vireo.h"
 
@@ -35,6 +36,15 @@ static int cmd_echo(Tool *tool, const Args *args) {
     return 0;
 }
 
+static void print_word(const char *word, void *userdata) {
+    puts(word);
+}
+
+static int cmd_complete(Tool *tool, const Args *args) {
+    complete_words(tool, args->rest, args->n_rest, print_word, NULL);
+    return 0;
+}
+
 /* ---- tables ---- */
 
 static const Option help_options[] = {
@@ -42,10 +52,17 @@ static const Option help_options[] = {
      "Prints global help, command specific help, or help for a group of related commands",
      .value = VALUE_COMMAND},
     OPTION_END};
+static const Option complete_options[] = {
+    {"word", OPTION_REST, false, "the words so far; the last one is to be completed"}, OPTION_END};
 static const Option echo_options[] = {{"string", OPTION_REST, false, "arguments to echo"},
                                       OPTION_END};
 
 const Command commands_vireo[] = {
+    {.name = "complete",
+     .help = "words that may come next, for the shell",
+     .options = complete_options,
+     .local = true,
+     .run = cmd_complete},
     {.name = "echo",
      .help = "echo arguments. Used for internal testing.",
      .description = "Echo back arguments, possibly with quoting.",

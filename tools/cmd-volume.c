@@ -3,61 +3,15 @@
 #include <inttypes.h>
 #include <strings.h>
 
-#include "device.h"
 #include "named.h"
 #include "report.h"
 #include "size.h"
 #include "tables.h"
-
-typedef remote_storage_vol Volume;
-
-static void volume_done(Volume *vol) {
-    xdr_free((xdrproc_t)xdr_remote_storage_vol, (char *)vol);
-}
-#define CLEANUP_VOLUME CLEANUP(volume_done)
+#include "volume.h"
+#include "xml-desc.h"
 
 /* virStorageVolType */
 static const char *const volume_types[] = {"file", "block", "dir", "network", "netdir", "ploop"};
-
-/* ---- look-up ---- */
-
-/* By name in the pool, else by key, else by path; as virsh. */
-static int find_volume(Tool *tool, const Args *args, const char *text, const char *pool_option,
-                       Volume *ret) {
-    const char *pool_name = args_has_option(args, pool_option) ? args_string(args, pool_option)
-                                                               : NULL;
-    remote_storage_vol_lookup_by_name_args by_name = {.name = (char *)text};
-    remote_storage_vol_lookup_by_key_args by_key = {.key = (char *)text};
-    remote_storage_vol_lookup_by_path_args by_path = {.path = (char *)text};
-    remote_storage_vol_ret answer = {0};
-    CLEANUP_NAMED Named pool = {0};
-    CLEANUP_ERROR Error *error = NULL;
-    int r = -ENOENT;
-
-    if (pool_name) {
-        if (named_find(tool, &named_pool, pool_name, &pool) < 0)
-            return -EIO;
-        by_name.pool = pool;
-        r = CALL(tool, STORAGE_VOL_LOOKUP_BY_NAME, remote_storage_vol_lookup_by_name_args, &by_name,
-                 remote_storage_vol_ret, &answer, NULL);
-    }
-    if (r < 0)
-        r = CALL(tool, STORAGE_VOL_LOOKUP_BY_KEY, remote_storage_vol_lookup_by_key_args, &by_key,
-                 remote_storage_vol_ret, &answer, NULL);
-    if (r < 0)
-        r = CALL(tool, STORAGE_VOL_LOOKUP_BY_PATH, remote_storage_vol_lookup_by_path_args, &by_path,
-                 remote_storage_vol_ret, &answer, &error);
-    if (r < 0)
-        return pool_name ? tool_fail(error, "failed to get vol '%s'", text)
-                         : tool_fail(error, "failed to get vol '%s', specifying --%s might help",
-                                     text, pool_option);
-    *ret = answer.vol;
-    return 0;
-}
-
-static int lookup_volume(Tool *tool, const Args *args, Volume *ret) {
-    return find_volume(tool, args, args_string(args, "vol"), "pool", ret);
-}
 
 /* ---- acting ---- */
 
@@ -67,7 +21,7 @@ static int cmd_vol_delete(Tool *tool, const Args *args) {
     CLEANUP_VOLUME Volume vol = {0};
     CLEANUP_ERROR Error *error = NULL;
 
-    if (lookup_volume(tool, args, &vol) < 0)
+    if (volume_lookup(tool, args, &vol) < 0)
         return -EIO;
     call.vol = vol;
     if (CALL_VOID(tool, STORAGE_VOL_DELETE, remote_storage_vol_flags_args, &call, &error) < 0)
@@ -84,7 +38,7 @@ static int cmd_vol_wipe(Tool *tool, const Args *args) {
 
     if (algorithm && !streq(algorithm, "zero"))
         return tool_fail(NULL, "Unsupported algorithm '%s'", algorithm);
-    if (lookup_volume(tool, args, &vol) < 0)
+    if (volume_lookup(tool, args, &vol) < 0)
         return -EIO;
     call.vol = vol;
     if (CALL_VOID(tool, STORAGE_VOL_WIPE, remote_storage_vol_flags_args, &call, &error) < 0)
@@ -108,7 +62,7 @@ static int cmd_vol_resize(Tool *tool, const Args *args) {
 
     if (args_parse_size(text + (*text == '-'), 1, UINT64_MAX, &bytes) < 0)
         return tool_fail(NULL, "Malformed size %s", text);
-    if (lookup_volume(tool, args, &vol) < 0)
+    if (volume_lookup(tool, args, &vol) < 0)
         return -EIO;
     call.vol = vol;
     call.capacity = bytes;
@@ -121,183 +75,6 @@ static int cmd_vol_resize(Tool *tool, const Args *args) {
              delta ? "Size of volume '%s' successfully changed by %s\n"
                    : "Size of volume '%s' successfully changed to %s\n",
              vol.name, text);
-    return 0;
-}
-
-/* ---- creating ---- */
-
-#define CREATE_PREALLOC_METADATA 1u /* virStorageVolCreateFlags */
-#define CREATE_REFLINK 2u
-
-static unsigned volume_flags(const Args *args) {
-    return (args_has_option(args, "prealloc-metadata") ? CREATE_PREALLOC_METADATA : 0) |
-           (args_has_option(args, "reflink") ? CREATE_REFLINK : 0);
-}
-
-static int create_volume(Tool *tool, const Named *pool, char *xml, const Volume *from,
-                         unsigned flags, Volume *ret, Error **reterr) {
-    remote_storage_vol_create_xml_args call = {.pool = *pool, .xml = xml, .flags = flags};
-    remote_storage_vol_create_xml_from_args copy = {.pool = *pool, .xml = xml, .flags = flags};
-    remote_storage_vol_ret answer = {0};
-    int r;
-
-    if (from)
-        copy.clonevol = *from;
-    r = from ? CALL(tool, STORAGE_VOL_CREATE_XML_FROM, remote_storage_vol_create_xml_from_args,
-                    &copy, remote_storage_vol_ret, &answer, reterr)
-             : CALL(tool, STORAGE_VOL_CREATE_XML, remote_storage_vol_create_xml_args, &call,
-                    remote_storage_vol_ret, &answer, reterr);
-    if (r >= 0)
-        *ret = answer.vol;
-    return r;
-}
-
-static int cmd_vol_create(Tool *tool, const Args *args) {
-    const char *path = args_string(args, "file");
-    CLEANUP_NAMED Named pool = {0};
-    CLEANUP_VOLUME Volume vol = {0};
-    CLEANUP_ERROR Error *error = NULL;
-    CLEANUP_FREE char *xml = NULL;
-
-    if (named_lookup(tool, &named_pool, args, &pool) < 0 || tool_read_file(path, &xml) < 0)
-        return -EIO;
-    if (create_volume(tool, &pool, xml, NULL, volume_flags(args), &vol, &error) < 0)
-        return tool_fail(error, "Failed to create vol from %s", path);
-    tool_say(tool, "Vol %s created from %s\n", vol.name, path);
-    return 0;
-}
-
-static int cmd_vol_create_from(Tool *tool, const Args *args) {
-    const char *path = args_string(args, "file");
-    CLEANUP_VOLUME Volume from = {0}, vol = {0};
-    CLEANUP_NAMED Named pool = {0};
-    CLEANUP_ERROR Error *error = NULL;
-    CLEANUP_FREE char *xml = NULL;
-
-    if (named_lookup(tool, &named_pool, args, &pool) < 0 || tool_read_file(path, &xml) < 0 ||
-        find_volume(tool, args, args_string(args, "vol"), "inputpool", &from) < 0)
-        return -EIO;
-    if (create_volume(tool, &pool, xml, &from, volume_flags(args), &vol, &error) < 0)
-        return tool_fail(error, "Failed to create vol from %s", path);
-    tool_say(tool, "Vol %s created from input vol %s\n", vol.name, from.name);
-    return 0;
-}
-
-static void doc_freep(xmlDoc **doc) {
-    xmlFreeDoc(*doc);
-}
-
-static int build_volume(const Args *args, xmlDoc *doc, char **ret) {
-    const char *texts[] = {args_string(args, "capacity"), args_string(args, "allocation")};
-    static const char *const elements[] = {"capacity", "allocation"};
-    xmlNode *volume = xmlNewDocNode(doc, NULL, BAD_CAST "volume", NULL), *node;
-    XmlView view = {.doc = doc};
-
-    if (!volume)
-        return tool_fail(NULL, "out of memory");
-    xmlDocSetRootElement(doc, volume);
-    device_element(volume, "name", args_string(args, "name"));
-    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
-        CLEANUP_FREE char *number = NULL;
-        uint64_t bytes = 0;
-
-        if (!texts[i])
-            continue;
-        if (args_parse_size(texts[i], 1, UINT64_MAX, &bytes) < 0)
-            return tool_fail(NULL, "Malformed size %s", texts[i]);
-        number = text_format("%" PRIu64, bytes);
-        device_element(volume, elements[i], number);
-    }
-    if (args_has(args, "format")) {
-        node = device_element(device_element(volume, "target", NULL), "format", NULL);
-        device_attribute(node, "type", args_string(args, "format"));
-    }
-    if (args_has(args, "backing-vol")) {
-        node = device_element(volume, "backingStore", NULL);
-        device_element(node, "path", args_string(args, "backing-vol"));
-        if (args_has(args, "backing-vol-format"))
-            device_attribute(device_element(node, "format", NULL), "type",
-                             args_string(args, "backing-vol-format"));
-    }
-    *ret = xml_view_dump(&view, volume);
-    return 0;
-}
-
-static int cmd_vol_create_as(Tool *tool, const Args *args) {
-    CLEANUP(doc_freep) xmlDoc *doc = xmlNewDoc(BAD_CAST "1.0");
-    CLEANUP_NAMED Named pool = {0};
-    CLEANUP_VOLUME Volume vol = {0};
-    CLEANUP_ERROR Error *error = NULL;
-    CLEANUP_FREE char *xml = NULL;
-
-    if (named_lookup(tool, &named_pool, args, &pool) < 0 || build_volume(args, doc, &xml) < 0)
-        return -EIO;
-    if (args_has(args, "print-xml")) {
-        printf("%s", xml);
-        return 0;
-    }
-    if (create_volume(tool, &pool, xml, NULL, volume_flags(args), &vol, &error) < 0)
-        return tool_fail(error, "Failed to create vol %s", args_string(args, "name"));
-    tool_say(tool, "Vol %s created\n", vol.name);
-    return 0;
-}
-
-/* The volume's XML; in fresh memory. */
-static int get_xml(Tool *tool, const Volume *vol, char **ret) {
-    remote_storage_vol_flags_args call = {.vol = *vol};
-    CLEANUP_ERROR Error *error = NULL;
-    remote_xml_ret answer = {0};
-
-    if (CALL(tool, STORAGE_VOL_GET_XML_DESC, remote_storage_vol_flags_args, &call, remote_xml_ret,
-             &answer, &error) < 0)
-        return tool_failed(error);
-    *ret = answer.xml;
-    return 0;
-}
-
-/* The same XML under another name, without key and paths. */
-static char *rename_xml(const char *xml, const char *name) {
-    CLEANUP(xml_view_done) XmlView view = {0};
-    xmlNode *root, *next;
-
-    if (xml_view_text(xml, &view) < 0)
-        return NULL;
-    root = xmlDocGetRootElement(view.doc);
-    for (xmlNode *child = root->children; child; child = next) {
-        next = child->next;
-        if (child->type != XML_ELEMENT_NODE)
-            continue;
-        if (streq((const char *)child->name, "name")) {
-            xmlNodeSetContent(child, BAD_CAST "");
-            xmlNodeAddContent(child, BAD_CAST name);
-        } else if (streq((const char *)child->name, "key")) {
-            xmlUnlinkNode(child);
-            xmlFreeNode(child);
-        }
-    }
-    return xml_view_dump(&view, root);
-}
-
-static int cmd_vol_clone(Tool *tool, const Args *args) {
-    const char *name = args_string(args, "newname");
-    CLEANUP_FREE char *xml = NULL, *renamed = NULL;
-    CLEANUP_VOLUME Volume from = {0}, vol = {0};
-    CLEANUP_NAMED Named pool = {0};
-    CLEANUP_ERROR Error *error = NULL;
-
-    if (lookup_volume(tool, args, &from) < 0 ||
-        named_find(tool, &named_pool, from.pool, &pool) < 0 || get_xml(tool, &from, &xml) < 0)
-        return -EIO;
-    renamed = rename_xml(xml, name);
-    if (!renamed)
-        return tool_fail(NULL, "the server's XML of volume '%s' cannot be parsed", from.name);
-    if (args_has(args, "print-xml")) {
-        printf("%s", renamed);
-        return 0;
-    }
-    if (create_volume(tool, &pool, renamed, &from, volume_flags(args), &vol, &error) < 0)
-        return tool_fail(error, "Failed to clone vol from %s", from.name);
-    tool_say(tool, "Vol %s cloned from %s\n", vol.name, from.name);
     return 0;
 }
 
@@ -350,7 +127,7 @@ static int cmd_vol_info(Tool *tool, const Args *args) {
     VolumeInfo info = {0};
     Facts facts;
 
-    if (lookup_volume(tool, args, &vol) < 0)
+    if (volume_lookup(tool, args, &vol) < 0)
         return -EIO;
     if (get_info(tool, &vol, physical ? INFO_PHYSICAL : 0, &info, &error) < 0)
         return tool_failed(error);
@@ -368,7 +145,7 @@ static int cmd_vol_dumpxml(Tool *tool, const Args *args) {
     CLEANUP_VOLUME Volume vol = {0};
     CLEANUP_FREE char *xml = NULL;
 
-    if (lookup_volume(tool, args, &vol) < 0 || get_xml(tool, &vol, &xml) < 0)
+    if (volume_lookup(tool, args, &vol) < 0 || volume_get_xml(tool, &vol, &xml) < 0)
         return -EIO;
     return xml_print(tool, args, xml);
 }
@@ -377,7 +154,7 @@ static int cmd_vol_path(Tool *tool, const Args *args) {
     CLEANUP_VOLUME Volume vol = {0};
     CLEANUP_FREE char *path = NULL;
 
-    if (lookup_volume(tool, args, &vol) < 0)
+    if (volume_lookup(tool, args, &vol) < 0)
         return -EIO;
     path = get_path(tool, &vol);
     report_text(tool, "path", path);
@@ -387,7 +164,7 @@ static int cmd_vol_path(Tool *tool, const Args *args) {
 static int cmd_vol_key(Tool *tool, const Args *args) {
     CLEANUP_VOLUME Volume vol = {0};
 
-    if (lookup_volume(tool, args, &vol) < 0)
+    if (volume_lookup(tool, args, &vol) < 0)
         return -EIO;
     report_text(tool, "key", vol.key);
     return 0;
@@ -396,7 +173,7 @@ static int cmd_vol_key(Tool *tool, const Args *args) {
 static int cmd_vol_name(Tool *tool, const Args *args) {
     CLEANUP_VOLUME Volume vol = {0};
 
-    if (lookup_volume(tool, args, &vol) < 0)
+    if (volume_lookup(tool, args, &vol) < 0)
         return -EIO;
     report_text(tool, "name", vol.name);
     return 0;
@@ -407,7 +184,7 @@ static int cmd_vol_pool(Tool *tool, const Args *args) {
     CLEANUP_NAMED Named pool = {0};
     char uuid[37];
 
-    if (lookup_volume(tool, args, &vol) < 0 || named_find(tool, &named_pool, vol.pool, &pool) < 0)
+    if (volume_lookup(tool, args, &vol) < 0 || named_find(tool, &named_pool, vol.pool, &pool) < 0)
         return -EIO;
     format_uuid(pool.uuid, uuid);
     report_text(tool, "pool", args_has(args, "uuid") ? uuid : pool.name);
@@ -457,40 +234,6 @@ static int cmd_vol_list(Tool *tool, const Args *args) {
 
 /* ---- tables ---- */
 
-static const Option vol_clone_options[] = {
-    {"vol", OPTION_STRING, true, "name, key or path of the volume"},
-    {"newname", OPTION_STRING, true, "name of the copy"},
-    {"pool", OPTION_STRING, false, "name or uuid of the pool", .value = VALUE_POOL},
-    {"prealloc-metadata", OPTION_FLAG, false, "allocate the metadata now"},
-    {"reflink", OPTION_FLAG, false, "share the blocks"},
-    {"print-xml", OPTION_FLAG, false, "print the XML, change nothing"},
-    OPTION_END};
-static const Option vol_create_options[] = {
-    {"pool", OPTION_STRING, true, "name or uuid of the pool", .value = VALUE_POOL},
-    {"file", OPTION_STRING, true, "XML file", .value = VALUE_FILE},
-    {"prealloc-metadata", OPTION_FLAG, false, "allocate the metadata now"},
-    {"validate", OPTION_FLAG, false, "check against the schema"},
-    OPTION_END};
-static const Option vol_create_as_options[] = {
-    {"pool", OPTION_STRING, true, "name or uuid of the pool", .value = VALUE_POOL},
-    {"name", OPTION_STRING, true, "name"},
-    {"capacity", OPTION_STRING, true, "size of the volume"},
-    {"allocation", OPTION_STRING, false, "size to be allocated now"},
-    {"format", OPTION_STRING, false, "format of the dump"},
-    {"backing-vol", OPTION_STRING, false, "volume behind it"},
-    {"backing-vol-format", OPTION_STRING, false, "format of that"},
-    {"prealloc-metadata", OPTION_FLAG, false, "allocate the metadata now"},
-    {"print-xml", OPTION_FLAG, false, "print the XML, change nothing"},
-    OPTION_END};
-static const Option vol_create_from_options[] = {
-    {"pool", OPTION_STRING, true, "name or uuid of the pool", .value = VALUE_POOL},
-    {"file", OPTION_STRING, true, "XML file", .value = VALUE_FILE},
-    {"vol", OPTION_STRING, true, "name, key or path of the volume"},
-    {"inputpool", OPTION_STRING, false, "pool of the first volume", .value = VALUE_POOL},
-    {"prealloc-metadata", OPTION_FLAG, false, "allocate the metadata now"},
-    {"reflink", OPTION_FLAG, false, "share the blocks"},
-    {"validate", OPTION_FLAG, false, "check against the schema"},
-    OPTION_END};
 static const Option vol_delete_options[] = {
     {"vol", OPTION_STRING, true, "name, key or path of the volume"},
     {"pool", OPTION_STRING, false, "name or uuid of the pool", .value = VALUE_POOL},
@@ -540,23 +283,7 @@ static const Option vol_wipe_options[] = {
     {"algorithm", OPTION_STRING, false, "how to overwrite"},
     OPTION_END};
 
-const Command commands_volume[] = {{.name = "vol-clone",
-                                    .help = "copy a volume",
-                                    .options = vol_clone_options,
-                                    .run = cmd_vol_clone},
-                                   {.name = "vol-create",
-                                    .help = "make a volume of an XML file",
-                                    .options = vol_create_options,
-                                    .run = cmd_vol_create},
-                                   {.name = "vol-create-as",
-                                    .help = "make a volume of options",
-                                    .options = vol_create_as_options,
-                                    .run = cmd_vol_create_as},
-                                   {.name = "vol-create-from",
-                                    .help = "make a volume of an XML file with another's data",
-                                    .options = vol_create_from_options,
-                                    .run = cmd_vol_create_from},
-                                   {.name = "vol-delete",
+const Command commands_volume[] = {{.name = "vol-delete",
                                     .help = "delete a volume",
                                     .options = vol_delete_options,
                                     .run = cmd_vol_delete},

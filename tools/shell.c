@@ -3,60 +3,59 @@
 #include <editline/readline.h>
 #include <sys/stat.h>
 
-#include "vireo.h"
+#include "complete.h"
 
 /* ---- completion ---- */
 
 /* The completion callbacks have no argument to carry state in. */
 static struct {
-    const CommandGroup *groups, *group;
-    CommandPlace command;
-    const Option *option;
-} place;
+    Tool *tool;
+    char **words; /* those that were found; the last are still to be told */
+    size_t n, told, size;
+} found;
 
-static char *next_command(const char *text, int state) {
-    const Command *command;
+static void add_word(const char *word, void *userdata) {
+    char *copy = strdup(word);
 
-    if (state == 0) {
-        place.group = place.groups;
-        place.command = (CommandPlace){0};
+    if (found.n == found.size) {
+        found.size = found.size * 2 + 16;
+        found.words = reallocarray(found.words, found.size, sizeof(*found.words));
     }
-    for (; place.group->title; place.group++) {
-        while ((command = command_next(place.group, &place.command)))
-            if (strncmp(command->name, text, strlen(text)) == 0)
-                return strdup(command->name);
-        place.command = (CommandPlace){0};
-    }
-    return NULL;
+    if (!found.words || !copy)
+        out_of_memory();
+    found.words[found.n++] = copy;
 }
 
-static char *next_option(const char *text, int state) {
-    while (place.option && place.option->name) {
-        const Option *option = place.option++;
-        CLEANUP_FREE char *word = text_format("--%s", option->name);
-
-        if (strncmp(word, text, strlen(text)) == 0)
-            return TAKE_PTR(word);
-    }
-    return NULL;
+/* readline frees what it gets. */
+static char *next_word(const char *text, int state) {
+    return found.told < found.n ? found.words[found.told++] : NULL;
 }
 
 static char **complete(const char *text, int start, int end) {
-    CLEANUP_FREE char *name = NULL;
-    const char *line = rl_line_buffer + strspn(rl_line_buffer, " ");
-    const Command *command;
+    CLEANUP(words_done) Words words = {0};
+    CLEANUP_FREE char *line = strndup(rl_line_buffer, (size_t)start), *problem = NULL;
+    CLEANUP_FREE const char **all = NULL;
+    size_t first = 0, n;
 
     rl_attempted_completion_over = 1;
-    if (line >= rl_line_buffer + start)
-        return rl_completion_matches(text, next_command);
-    name = strndup(line, strcspn(line, " "));
-    command = name ? command_find(place.groups, name) : NULL;
-    if (command && command->local && streq(command->name, "help"))
-        return rl_completion_matches(text, next_command);
-    if (!command || text[0] != '-')
+    if (!line || words_split(line, &words, &problem) < 0)
         return NULL;
-    place.option = command->options;
-    return rl_completion_matches(text, next_option);
+    /* Only the last command of the line counts; a NULL ends each. */
+    n = words.n ? words.n - 1 : 0;
+    for (size_t i = 0; i < n; i++)
+        if (!words.words[i])
+            first = i + 1;
+    if (line[strspn(line, " ")] && line[strlen(line) - 1] == ';')
+        first = n;
+    all = calloc(n - first + 2, sizeof(*all));
+    if (!all)
+        out_of_memory();
+    for (size_t i = first; i < n; i++)
+        all[i - first] = words.words[i];
+    all[n - first] = text;
+    found.n = found.told = 0;
+    complete_words(found.tool, all, n - first + 1, add_word, NULL);
+    return rl_completion_matches(text, next_word);
 }
 
 /* ---- the loop ---- */
@@ -104,7 +103,7 @@ int shell_run(Tool *tool) {
     CLEANUP_FREE char *history = history_path();
 
     tool->interactive = true;
-    place.groups = tool->groups;
+    found.tool = tool;
     tool_say(tool, "Welcome to vireo, the virtualization interactive terminal.\n\n"
                    "Type:  'help' for help with commands\n       'quit' to quit\n\n");
     rl_readline_name = (char *)"vireo";

@@ -11,5 +11,5 @@ extern const Command commands_agent[], commands_blkio[], commands_block[], comma
     commands_memory[], commands_metadata[], commands_migrate[], commands_native[],
     commands_network[], commands_nic[], commands_node[], commands_nodedev[], commands_ops[],
     commands_pin[], commands_pool[], commands_qemu[], commands_reconcile[], commands_save[],
-    commands_sched[], commands_setvcpus[], commands_trace[], commands_vcpucount[],
-    commands_vcpuinfo[], commands_vireo[], commands_volume[];
+    commands_sched[], commands_setvcpus[], commands_top[], commands_trace[], commands_vcpucount[],
+    commands_vcpuinfo[], commands_vireo[], commands_vol_create[], commands_volume[];

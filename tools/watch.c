@@ -2,6 +2,7 @@
 /* Waits for events, and says how the wait ended. */
 #include "watch.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <time.h>
 
@@ -83,6 +84,16 @@ int watch_follow(Watch *watch) {
     watch->loop = true;
     r = wait_interruptibly(watch, &error);
     return r < 0 ? tool_failed(error) : 0;
+}
+
+int watch_pause(int ms) {
+    struct sigaction action = {.sa_handler = on_interrupt}, before;
+
+    interrupted = 0;
+    sigaction(SIGINT, &action, &before);
+    poll(NULL, 0, ms);
+    sigaction(SIGINT, &before, NULL);
+    return interrupted ? -EINTR : 0;
 }
 
 void watch_format_now(char ret[64]) {

@@ -22,6 +22,9 @@ int watch_events(Watch *watch);
 /* Prints events until Ctrl-C or the end of the connection. */
 int watch_follow(Watch *watch);
 
+/* Sleeps; -EINTR when Ctrl-C ended it. */
+int watch_pause(int ms);
+
 /* "2026-11-21 10:00:00.000+0000" */
 void watch_format_now(char ret[64]);
 /* An object with the event's name, domain and time. */
