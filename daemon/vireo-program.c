@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "daemon.h"
+#include "doctor.h"
 #include "driver/tune.h"
 
 enum { LIST_UNDER_WAY = 1 };
@@ -290,6 +291,10 @@ const RpcProc vireo_procs[] = {
      XDR_OF(vireo_plan_vcpus_ret)},
     {VIREO_PROC_EVENT_REGISTER, "vireoEventRegister", 0, event_register,
      XDR_OF(vireo_event_register_args), NO_XDR},
+    {VIREO_PROC_CHECK_XML, "vireoCheckXML", 0, doctor_check_xml, XDR_OF(vireo_check_xml_args),
+     XDR_OF(vireo_check_xml_ret)},
+    {VIREO_PROC_DOCTOR, "vireoDoctor", 0, doctor_look, XDR_OF(vireo_doctor_args),
+     XDR_OF(vireo_doctor_ret)},
     {VIREO_PROC_RECONCILE, "vireoReconcile", RPC_PROC_WRITE, reconcile, XDR_OF(remote_domain_args),
      XDR_OF(vireo_reconcile_ret)},
 };

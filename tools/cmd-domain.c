@@ -156,6 +156,25 @@ static int cmd_undefine(Tool *tool, const Args *args) {
 
 /* ---- from a file ---- */
 
+/* Tells people what of the XML is not acted on. A server that is not vireod does not say. */
+static void warn_of_xml(Tool *tool, char *xml) {
+    vireo_check_xml_args call = {.xml = xml};
+    vireo_check_xml_ret ret = {0};
+
+    if (tool->quiet || VIREO_CALL(tool, CHECK_XML, vireo_check_xml_args, &call, vireo_check_xml_ret,
+                                  &ret, NULL) < 0)
+        return;
+    fflush(stdout);
+    for (u_int i = 0; i < ret.notes.notes_len; i++) {
+        const vireo_xml_note *note = &ret.notes.notes_val[i];
+
+        fprintf(stderr, "warning: line %d: %s is %s\n", note->line, note->path,
+                note->kind == VIREO_XML_KEPT ? "kept, but not acted on yet"
+                                             : "not known and is left out");
+    }
+    xdr_free((xdrproc_t)xdr_vireo_check_xml_ret, (char *)&ret);
+}
+
 static int cmd_define(Tool *tool, const Args *args) {
     const char *path = args_string(args, "file");
     CLEANUP_FREE char *xml = NULL;
@@ -179,6 +198,7 @@ static int cmd_define(Tool *tool, const Args *args) {
     if (r < 0)
         return tool_fail(error, "Failed to define domain from %s", path);
     tool_say(tool, "Domain '%s' defined from %s\n", ret.dom.name, path);
+    warn_of_xml(tool, xml);
     xdr_free((xdrproc_t)xdr_remote_domain_ret, &ret);
     return 0;
 }

@@ -12,15 +12,16 @@ static int cmd_help(Tool *tool, const Args *args) {
         help_all(tool->groups);
         return 0;
     }
+    if (command) {
+        help_command(command);
+        return 0;
+    }
     for (const CommandGroup *group = tool->groups; group->title; group++)
         if (streq(group->keyword, name) || streq(group->title, name)) {
             help_group(group);
             return 0;
         }
-    if (!command)
-        return tool_fail(NULL, "command or command group '%s' doesn't exist", name);
-    help_command(command);
-    return 0;
+    return tool_fail(NULL, "command or command group '%s' doesn't exist", name);
 }
 
 static int cmd_quit(Tool *tool, const Args *args) {

@@ -27,7 +27,7 @@ static void print_progress(const Tool *tool, const vireo_operation *operation, b
 
 static int report_end(Tool *tool, const vireo_operation *operation, bool to_the_end) {
     if (strcmp(operation->state, "done") == 0) {
-        if (to_the_end && operation->guest)
+        if (operation->guest)
             tool_say(tool, "%s\n", *operation->guest);
         return 0;
     }

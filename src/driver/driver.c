@@ -263,6 +263,17 @@ int driver_parse(Driver *driver, const char *xml, DomainDef **ret, Error **reter
     return domain_parse(xml, strlen(xml), &params, ret, reterr);
 }
 
+int driver_check_xml(Driver *driver, const char *xml, DomainParseWarning unknown,
+                     DomainParseWarning kept, void *userdata, Error **reterr) {
+    struct utsname host;
+    DomainParseParams params = {.warning = unknown, .kept = kept, .userdata = userdata};
+    CLEANUP(domain_def_freep) DomainDef *def = NULL;
+
+    uname(&host);
+    params.default_arch = host.machine;
+    return domain_parse(xml, strlen(xml), &params, &def, reterr);
+}
+
 /* Names become file names; '/' cannot be, and 200 bytes leave room for suffixes. */
 static int check_name(const DomainDef *def, Error **reterr) {
     if (strchr(def->name, '/') || streq(def->name, ".") || streq(def->name, ".."))

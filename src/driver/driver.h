@@ -4,9 +4,10 @@
  * libvirt's; unknown ones are refused by the caller (daemon/). */
 #pragma once
 
-#include "driver/storage.h"
+#include "conf/domain-parse.h"
 #include "domain/domain.h"
 #include "domain/operation.h"
+#include "driver/storage.h"
 #include "host/audit.h"
 #include "limits/limits.h"
 #include "qemu/agent-vcpu.h"
@@ -200,6 +201,9 @@ void driver_tell_drift(Domain *domain, unsigned n, const char *text);
 
 /* The XML of a client or a file; unknown parts are logged. */
 int driver_parse(Driver *driver, const char *xml, DomainDef **ret, Error **reterr);
+/* Parses XML only to tell what of it nobody knows, and what is kept but not acted on. */
+int driver_check_xml(Driver *driver, const char *xml, DomainParseWarning unknown,
+                     DomainParseWarning kept, void *userdata, Error **reterr);
 /* The domain this definition is about, NULL if it is a new one; refuses clashes of name and uuid.
  */
 int driver_find_same(Driver *driver, const DomainDef *def, Domain **ret, Error **reterr);

@@ -2,6 +2,7 @@
 """vireo, the tool: the main job, what scripts read, errors and exit statuses."""
 import json
 
+import conftest
 import pytest
 
 
@@ -23,7 +24,9 @@ def test_main_job(daemon, guest):
     ["vcpucount", "p1", "--current", "--live"], ["vcpucount", "p1", "--current", "--config"],
     ["vcpucount", "p1", "--current"], ["vcpucount", "p1", "--current", "--maximum"],
     ["dumpxml", "p1"], ["dumpxml", "p1", "--inactive"], ["vcpupin", "p1"], ["nodeinfo"], ["hostname"],
-    ["maxvcpus"], ["qemu-monitor-command", "p1", "--hmp", "info version"],
+    ["maxvcpus"], ["domblklist", "p1", "--details"], ["domblklist", "p1", "--inactive"], ["domiflist", "p1"],
+    ["net-list", "--all"], ["pool-list", "--all"],
+    ["managedsave-remove", "p1"], ["list", "--all", "--managed-save"], ["qemu-monitor-command", "p1", "--hmp", "info version"],
 ])
 def test_same_output_as_virsh(daemon, command):
     daemon.paused("p1")
@@ -35,7 +38,11 @@ def test_same_output_as_virsh(daemon, command):
 @pytest.mark.parametrize("command", [["start", "nope"], ["setvcpus", "p1", "9", "--live"], ["domstate", "nope"],
                                      ["define", "/nonexistent.xml"], ["start", "p1"], ["setvcpus", "p1", "2", "3"],
                                      ["vcpucount", "p1", "--current", "--live", "--maximum"],
-                                     ["dumpxml", "p1", "//name"], ["schedinfo", "p1", "x", "--live", "--current"]])
+                                     ["dumpxml", "p1", "//name"], ["domdisplay", "p1"], ["vncdisplay", "p1"],
+                                     ["domif-setlink", "p1", "x", "sideways"],
+                                     ["send-key", "p1", "KEY_NOPE"], ["blkiotune", "p1", "--weight", "-5"],
+                                     ["memtune", "p1", "--hard-limit", "x"], ["net-info", "nope"],
+                                     ["set-lifecycle-action", "p1", "reboot", "x"], ["schedinfo", "p1", "x", "--live", "--current"]])
 def test_same_error_as_virsh(daemon, command):
     daemon.paused("p1")
     assert daemon.vireo(*command, ok=False).strip() == daemon.virsh(*command, ok=False).strip()
@@ -59,3 +66,37 @@ def test_no_daemon(daemon):
     error = daemon.vireo("list", ok=False)
     assert daemon.socket in error
     daemon.start()
+
+
+def test_define_tells_what_is_not_acted_on(daemon):
+    path = f"{daemon.root}/odd.xml"
+    with open(path, "w") as f:
+        f.write("<domain type='qemu'><name>odd</name><memory>65536</memory><vcpu>1</vcpu>\n"
+                "<os><type arch='x86_64' machine='pc'>hvm</type></os>\n<devices><frob/></devices></domain>")
+    done = daemon.run(conftest.VIREO, "define", path)
+    assert "'odd' defined" in done.stdout
+    assert "line 3: /domain/devices/frob is not known" in done.stderr
+
+
+def test_doctor(daemon):
+    daemon.paused("d1")
+    findings = json.loads(daemon.vireo("doctor", "d1", "--json"))
+    topics = {finding["topic"] for finding in findings}
+    assert {"kvm", "cgroups", "audit", "resctrl", "qemu"} <= topics
+    assert any("version" in finding["text"] for finding in findings
+               if finding["topic"] == "qemu")
+    assert "failed to get domain 'nope'" in daemon.vireo("doctor", "nope", ok=False)
+
+
+def test_top(daemon):
+    daemon.paused("t1")
+    look, = json.loads(daemon.vireo("top", "--interval", "1", "--count", "1", "--json").strip())
+    assert look["domain"] == "t1" and [vcpu["vcpu"] for vcpu in look["vcpus"]] == [0]
+    assert "Steal %" in daemon.vireo("top", "t1", "--interval", "1", "--count", "1")
+
+
+def test_completion_knows_the_domains(daemon):
+    daemon.define("c1", boot=False)
+    daemon.define("d2", boot=False)
+    assert daemon.vireo("-q", "complete", "--", "vcpucount", "").split() == ["c1", "d2"]
+    assert daemon.vireo("-q", "complete", "--", "ops", "list", "--domain", "d").split() == ["d2"]

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the host and the domains lack, or what differs from what was asked for. Everything here
+ * looks; nothing is changed. */
+#include "doctor.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/utsname.h>
+
+#include "util/file.h"
+
+#define FINDINGS_MAX 4096u
+#define NOTES_MAX 4096u
+
+/* vireo_finding's level */
+enum { LEVEL_GOOD, LEVEL_NOTE, LEVEL_WRONG };
+
+/* ---- notes of an XML ---- */
+
+/* A growing list of the reply. */
+typedef struct Notes {
+    vireo_check_xml_ret *ret;
+    size_t size;
+    bool failed;
+} Notes;
+
+static void add_note(Notes *notes, int kind, const char *path, int line) {
+    vireo_check_xml_ret *ret = notes->ret;
+
+    if (ret->notes.notes_len == NOTES_MAX || notes->failed)
+        return;
+    if (ret->notes.notes_len == notes->size) {
+        size_t size = notes->size * 2 + 8;
+        vireo_xml_note *grown = reallocarray(ret->notes.notes_val, size, sizeof(*grown));
+
+        if (!grown) {
+            notes->failed = true;
+            return;
+        }
+        ret->notes.notes_val = grown;
+        notes->size = size;
+    }
+    ret->notes.notes_val[ret->notes.notes_len] = (vireo_xml_note){
+        .kind = kind, .path = strdup(path), .line = line};
+    if (ret->notes.notes_val[ret->notes.notes_len].path)
+        ret->notes.notes_len++;
+    else
+        notes->failed = true;
+}
+
+static void on_unknown(const char *path, int line, void *userdata) {
+    add_note(userdata, VIREO_XML_UNKNOWN, path, line);
+}
+
+static void on_kept(const char *path, int line, void *userdata) {
+    add_note(userdata, VIREO_XML_KEPT, path, line);
+}
+
+static int check_xml(Driver *driver, const char *xml, vireo_check_xml_ret *ret, Error **reterr) {
+    Notes notes = {.ret = ret};
+    int r = driver_check_xml(driver, xml, on_unknown, on_kept, &notes, reterr);
+
+    return notes.failed ? error_no_memory(reterr) : r;
+}
+
+int doctor_check_xml(RpcSession *session, RpcCall *call, void *args_, void *ret_, Error **reterr) {
+    vireo_check_xml_args *args = args_;
+
+    return check_xml(driver_of(session), args->xml, ret_, reterr);
+}
+
+/* ---- findings ---- */
+
+typedef struct Findings {
+    vireo_doctor_ret *ret;
+    size_t size;
+    bool failed;
+} Findings;
+
+static vireo_finding *new_finding(Findings *findings) {
+    vireo_doctor_ret *ret = findings->ret;
+
+    if (findings->failed || ret->findings.findings_len == FINDINGS_MAX)
+        return NULL;
+    if (ret->findings.findings_len == findings->size) {
+        size_t size = findings->size * 2 + 16;
+        vireo_finding *grown = reallocarray(ret->findings.findings_val, size, sizeof(*grown));
+
+        if (!grown) {
+            findings->failed = true;
+            return NULL;
+        }
+        ret->findings.findings_val = grown;
+        findings->size = size;
+    }
+    ret->findings.findings_val[ret->findings.findings_len] = (vireo_finding){0};
+    return &ret->findings.findings_val[ret->findings.findings_len++];
+}
+
+/* Takes the text, which is NULL when there was no memory for it. advice: NULL for none. */
+static void add(Findings *findings, int level, const char *topic, char *text, const char *advice) {
+    vireo_finding *finding = new_finding(findings);
+
+    if (!finding) {
+        free(text);
+        return;
+    }
+    finding->level = level;
+    finding->topic = strdup(topic);
+    finding->text = text;
+    if (advice) {
+        finding->advice = calloc(1, sizeof(remote_string));
+        if (finding->advice)
+            *finding->advice = strdup(advice);
+    }
+    if (finding->topic && finding->text && (!advice || (finding->advice && *finding->advice)))
+        return;
+    free(finding->topic);
+    free(finding->text);
+    if (finding->advice)
+        free(*finding->advice);
+    free(finding->advice);
+    findings->ret->findings.findings_len--;
+    findings->failed = true;
+}
+
+/* ---- the host ---- */
+
+static void look_at_kvm(Findings *findings) {
+    if (access("/dev/kvm", R_OK | W_OK) == 0)
+        add(findings, LEVEL_GOOD, "kvm", strf("/dev/kvm can be used"), NULL);
+    else
+        add(findings, LEVEL_WRONG, "kvm", strf("/dev/kvm cannot be used: %s", strerror(errno)),
+            "domains of type kvm do not start; load the module kvm_intel or kvm_amd, or switch "
+            "virtualization on in the firmware");
+}
+
+static void look_at_cgroups(Findings *findings, const Config *config) {
+    if (!config->cgroups)
+        add(findings, LEVEL_NOTE, "cgroups", strf("switched off by the setting 'cgroups'"),
+            "CPU shares, quotas and memory nodes are refused");
+    else if (access("/sys/fs/cgroup/cgroup.controllers", R_OK) == 0)
+        add(findings, LEVEL_GOOD, "cgroups", strf("version 2"), NULL);
+    else if (access("/sys/fs/cgroup/cpuset", X_OK) == 0 || access("/sys/fs/cgroup/cpu", X_OK) == 0)
+        add(findings, LEVEL_GOOD, "cgroups", strf("version 1"), NULL);
+    else
+        add(findings, LEVEL_WRONG, "cgroups", strf("no controller is mounted below /sys/fs/cgroup"),
+            "CPU shares, quotas and memory nodes are refused; mount cgroup2 at /sys/fs/cgroup");
+    if (!config->scopes || access("/run/systemd/system", X_OK) != 0)
+        add(findings, LEVEL_NOTE, "cgroups", strf("systemd is not asked for scopes"),
+            "machinectl and systemd-cgls do not know the domains");
+}
+
+static void look_at_services(Findings *findings, const Driver *driver, const Config *config) {
+    const char *resctrl = config->resctrl ? config->resctrl : "/sys/fs/resctrl";
+    char schemata[4096];
+
+    if (driver->auditor && auditor_is_active(driver->auditor))
+        add(findings, LEVEL_GOOD, "audit", strf("changes of domains are audited"), NULL);
+    else
+        add(findings, LEVEL_NOTE, "audit", strf("nothing is audited"),
+            "'audit_level' in vireod.conf asks for it; it needs CAP_AUDIT_WRITE and a kernel with "
+            "audit");
+    snprintf(schemata, sizeof(schemata), "%s/schemata", resctrl);
+    if (access(schemata, R_OK) == 0)
+        add(findings, LEVEL_GOOD, "resctrl", strf("mounted at %s", resctrl), NULL);
+    else
+        add(findings, LEVEL_NOTE, "resctrl", strf("not mounted at %s", resctrl),
+            "<cachetune> and <memorytune> are refused; mount it where the CPU has RDT or QoS");
+}
+
+static void look_at_qemu(Findings *findings, Driver *driver) {
+    CLEANUP(qemu_caps_unrefp) QemuCaps *caps = NULL;
+    CLEANUP_FREE char *binary = NULL;
+    CLEANUP_ERROR Error *error = NULL;
+    struct utsname host;
+
+    uname(&host);
+    binary = qemu_default_emulator(host.machine);
+    if (!binary) {
+        add(findings, LEVEL_NOTE, "qemu", strf("no emulator is known for %s", host.machine), NULL);
+        return;
+    }
+    if (qemu_caps_get(driver->caps, binary, &caps, &error) < 0)
+        add(findings, LEVEL_WRONG, "qemu", strf("%s", error_message(error)),
+            "install QEMU, or name another emulator in each domain");
+    else
+        add(findings, LEVEL_GOOD, "qemu",
+            strf("%s is version %u.%u.%u, %s", binary, caps->major, caps->minor, caps->micro,
+                 caps->kvm ? "with KVM" : "without KVM"),
+            NULL);
+}
+
+/* ---- domains ---- */
+
+static void look_at_xml(Findings *findings, Driver *driver, Domain *domain) {
+    vireo_check_xml_ret notes = {0};
+    CLEANUP_ERROR Error *error = NULL;
+    CLEANUP_FREE char *xml = NULL;
+
+    if (driver_dump_xml(domain, domain->config ? XML_INACTIVE : 0, &xml, &error) >= 0 &&
+        check_xml(driver, xml, &notes, &error) >= 0)
+        for (u_int i = 0; i < notes.notes.notes_len; i++) {
+            const vireo_xml_note *note = &notes.notes.notes_val[i];
+
+            add(findings, LEVEL_NOTE, "xml",
+                note->kind == VIREO_XML_UNKNOWN
+                    ? strf("domain '%s': %s is not known", domain_name(domain), note->path)
+                    : strf("domain '%s': %s is kept, but not acted on", domain_name(domain),
+                           note->path),
+                NULL);
+        }
+    xdr_free((xdrproc_t)xdr_vireo_check_xml_ret, (char *)&notes);
+}
+
+static void look_at_operations(Findings *findings, const Driver *driver, const Domain *domain) {
+    for (const Operation *at = driver->operations; at; at = at->next) {
+        CLEANUP_FREE char *what = NULL;
+
+        if (operation_has_ended(at) || !streq(at->name, domain_name(domain)))
+            continue;
+        what = operation_describe(at);
+        add(findings, LEVEL_NOTE, "operations",
+            strf("domain '%s': operation %" PRIu64 " (%s) is %s", domain_name(domain), at->id,
+                 what ? what : "?", operation_state_name(at->state)),
+            "'vireo ops show ID' tells more, 'vireo ops retry ID' asks the guest again");
+    }
+}
+
+static void look_at_domain(Findings *findings, Driver *driver, Domain *domain) {
+    if (domain->run && domain->run->n_drifts)
+        add(findings, LEVEL_NOTE, "drift",
+            strf("domain '%s': %" PRIu64 " settings of its threads were changed by somebody else "
+                 "and mended",
+                 domain_name(domain), (uint64_t)domain->run->n_drifts),
+            "'vireo event --event drift' shows each as it comes");
+    look_at_operations(findings, driver, domain);
+    look_at_xml(findings, driver, domain);
+}
+
+/* References to all domains, as looking at one may wait. */
+static int look_at_all(Findings *findings, Driver *driver) {
+    size_t n = driver->n_domains, i = 0;
+    CLEANUP_FREE Domain **all = calloc(n + 1, sizeof(Domain *));
+
+    if (!all)
+        return -ENOMEM;
+    for (Domain *domain = driver->domains; domain && i < n; domain = domain->next)
+        all[i++] = domain_ref(domain);
+    for (size_t k = 0; k < i; k++) {
+        look_at_domain(findings, driver, all[k]);
+        domain_unref(all[k]);
+    }
+    return 0;
+}
+
+int doctor_look(RpcSession *session, RpcCall *call, void *args_, void *ret_, Error **reterr) {
+    const Config *config = &client_of(session)->daemon->config;
+    Findings findings = {.ret = ret_};
+    vireo_doctor_args *args = args_;
+    Driver *driver = driver_of(session);
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    int r = args->dom ? dispatch_domain(session, args->dom, &domain, reterr) : 0;
+
+    if (r < 0)
+        return r;
+    look_at_kvm(&findings);
+    look_at_cgroups(&findings, config);
+    look_at_services(&findings, driver, config);
+    look_at_qemu(&findings, driver);
+    if (domain)
+        look_at_domain(&findings, driver, domain);
+    else
+        r = look_at_all(&findings, driver);
+    return r < 0 || findings.failed ? error_no_memory(reterr) : 0;
+}
