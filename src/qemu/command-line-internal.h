@@ -1,31 +1,38 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The argv under construction; shared by the command-line-*.c files only. A failed allocation is
- * remembered in `failed` and reported once at the end. */
+/* The parts of the command line that the command-line-*.c files make. */
 #pragma once
 
 #include "qemu/command-line.h"
 
-typedef struct ArgvBuilder {
-    char **argv; /* NULL-terminated */
-    size_t n, size;
-    bool failed;
-} ArgvBuilder;
+/* ---- command-line-machine.c ---- */
 
-void argv_add(ArgvBuilder *builder, const char *text);
-void argv_add_option(ArgvBuilder *builder, const char *option, const char *format, ...)
-    PRINTF_LIKE(3, 4);
-/* Takes the object. */
-void argv_add_json(ArgvBuilder *builder, const char *option, json_object *object);
-/* Doubles commas, as QEMU's option syntax wants it. Caller frees. */
-char *argv_escape(const char *text);
+void argv_add_machine(ArgvBuilder *builder, const QemuCommandParams *params,
+                      const QemuMachine *machine);
+void argv_add_globals(ArgvBuilder *builder, const DomainDef *def, const QemuMachine *machine);
+void argv_add_cpu(ArgvBuilder *builder, const DomainDef *def);
+/* vCPUs QEMU has from the start. */
+unsigned argv_boot_vcpus(const DomainDef *def);
+void argv_add_smp(ArgvBuilder *builder, const DomainDef *def);
 
-/* -object and -numa of the guest's memory. A machine without NUMA cells has one backend, and needs
- * none of its own unless it is bound to host nodes. */
+/* ---- command-line-boot.c ---- */
+
+bool argv_has_pflash(const DomainDef *def);
+void argv_add_firmware(ArgvBuilder *builder, const DomainDef *def);
+int argv_check_firmware(const QemuCommandParams *params, Error **reterr);
+void argv_add_boot(ArgvBuilder *builder, const DomainDef *def);
+void argv_add_clock(ArgvBuilder *builder, const QemuCommandParams *params);
+int argv_check_clock(const QemuCommandParams *params, Error **reterr);
+void argv_add_sysinfo(ArgvBuilder *builder, const DomainDef *def);
+
+/* ---- command-line-objects.c ---- */
+
+/* A machine without NUMA cells has one backend, and needs none of its own unless something is said
+ * of its memory. */
 #define MAIN_BACKEND "ram"
 bool qemu_has_main_backend(const DomainDef *def);
+int argv_check_memory(const DomainDef *def, Error **reterr);
+/* -m */
 void argv_add_memory(ArgvBuilder *builder, const DomainDef *def);
+/* -object and -numa of the guest's memory. */
+void argv_add_cells(ArgvBuilder *builder, const DomainDef *def);
 void argv_add_iothreads(ArgvBuilder *builder, const DomainDef *def);
-/* Controllers, chardevs, disks, interfaces, rng, balloon. */
-int argv_add_devices(ArgvBuilder *builder, const DomainDef *def, Error **reterr);
-/* The interrupt remapping device when it is needed, and what its attributes imply. */
-void qemu_fill_iommu(DomainDef *def);

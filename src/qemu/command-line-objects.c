@@ -23,7 +23,7 @@ static Bitmap *cell_vcpus(const DomainDef *def, size_t at) {
 
 /* host-nodes and policy (QEMU's qapi/qom.json, MemoryBackendProperties). "restrictive" is left to
  * the cgroup. */
-static void bind_backend(json_object *object, NumaMode mode, const Bitmap *nodes) {
+static void bind_backend(Props *props, NumaMode mode, const Bitmap *nodes) {
     static const char *const policies[] = {
         [NUMA_STRICT] = "bind", [NUMA_PREFERRED] = "preferred", [NUMA_INTERLEAVE] = "interleave"};
     json_object *list;
@@ -32,39 +32,74 @@ static void bind_backend(json_object *object, NumaMode mode, const Bitmap *nodes
         return;
     list = json_object_new_array();
     for (int node = bitmap_next(nodes, 0); node >= 0; node = bitmap_next(nodes, node + 1))
-        json_object_array_add(list, json_object_new_int(node));
-    json_object_object_add(object, "host-nodes", list);
-    json_object_object_add(object, "policy", json_object_new_string(policies[mode]));
+        props->failed |= !list || json_append(list, json_object_new_int(node)) < 0;
+    props_add(props, "host-nodes", list);
+    props_text(props, "policy", policies[mode]);
 }
 
-static json_object *new_backend(const char *id, uint64_t kib) {
-    json_object *object = json_object_new_object();
+/* The size of the huge pages of a cell (SIZE_MAX: of a machine without cells) in KiB: 0, when it
+ * has none; 1, of the default size. */
+static uint64_t page_size(const MemoryBackingDef *backing, size_t cell) {
+    if (!backing->has_hugepages)
+        return 0;
+    for (size_t i = 0; i < backing->n_pages; i++)
+        if (!backing->pages[i].nodes ||
+            (cell != SIZE_MAX && bitmap_test(backing->pages[i].nodes, (unsigned)cell)))
+            return MAX_OF(backing->pages[i].size, UINT64_C(1));
+    return backing->n_pages == 0 ? 1 : 0;
+}
 
-    if (!object)
-        return NULL;
-    json_object_object_add(object, "qom-type", json_object_new_string("memory-backend-ram"));
-    json_object_object_add(object, "id", json_object_new_string(id));
-    json_object_object_add(object, "size", json_object_new_uint64(kib * 1024));
-    return object;
+/* Huge pages and memory that others may map come from memfd_create(2): no mount is needed. */
+static Props new_backend(const DomainDef *def, const char *id, uint64_t kib, size_t cell,
+                         const char *access) {
+    const MemoryBackingDef *backing = &def->memory_backing;
+    uint64_t page = page_size(backing, cell);
+    const char *share = access ? access : backing->access;
+    bool memfd = page || streq_ptr(backing->source, "memfd") ||
+                 streq_ptr(backing->source, "file") || streq_ptr(share, "shared");
+    Props props = props_new();
+
+    props_text(&props, "qom-type", memfd ? "memory-backend-memfd" : "memory-backend-ram");
+    props_text(&props, "id", id);
+    if (page)
+        props_bool(&props, "hugetlb", true);
+    if (page > 1)
+        props_uint(&props, "hugetlbsize", page * 1024);
+    if (share || memfd)
+        props_bool(&props, "share", streq_ptr(share, "shared"));
+    if (backing->discard)
+        props_bool(&props, "dump", true);
+    if (page || streq_ptr(backing->allocation, "immediate"))
+        props_bool(&props, "prealloc", true);
+    if (backing->allocation_threads)
+        props_uint(&props, "prealloc-threads", backing->allocation_threads);
+    props_uint(&props, "size", kib * 1024);
+    return props;
+}
+
+static bool is_bound(const DomainDef *def) {
+    return def->numatune.nodes && def->numatune.mode != NUMA_RESTRICTIVE;
 }
 
 bool qemu_has_main_backend(const DomainDef *def) {
-    return def->cpu.n_cells == 0 && def->numatune.nodes && def->numatune.mode != NUMA_RESTRICTIVE;
+    const MemoryBackingDef *backing = &def->memory_backing;
+
+    return def->cpu.n_cells == 0 && (is_bound(def) || backing->has_hugepages || backing->source ||
+                                     backing->access || backing->allocation);
 }
 
 static void add_main_backend(ArgvBuilder *builder, const DomainDef *def) {
-    json_object *object = new_backend(MAIN_BACKEND, def->memory_kib);
+    Props props = new_backend(def, MAIN_BACKEND, def->memory_kib, SIZE_MAX, NULL);
 
-    if (object)
-        bind_backend(object, def->numatune.mode, def->numatune.nodes);
-    argv_add_json(builder, "-object", object);
+    bind_backend(&props, def->numatune.mode, def->numatune.nodes);
+    argv_add_json(builder, "-object", props_take(&props));
 }
 
 static void add_cell_backend(ArgvBuilder *builder, const DomainDef *def, size_t cell) {
     const NumaTuneDef *tune = &def->numatune;
     NumaMode mode = tune->mode;
     const Bitmap *nodes = tune->nodes;
-    json_object *object;
+    Props props;
     char id[32];
 
     for (size_t i = 0; i < tune->n_memnodes; i++)
@@ -73,10 +108,10 @@ static void add_cell_backend(ArgvBuilder *builder, const DomainDef *def, size_t 
             nodes = tune->memnodes[i].nodes;
         }
     snprintf(id, sizeof(id), "ram-node%zu", cell);
-    object = new_backend(id, def->cpu.cells[cell].memory_kib);
-    if (object)
-        bind_backend(object, mode, nodes);
-    argv_add_json(builder, "-object", object);
+    props = new_backend(def, id, def->cpu.cells[cell].memory_kib, cell,
+                        def->cpu.cells[cell].mem_access);
+    bind_backend(&props, mode, nodes);
+    argv_add_json(builder, "-object", props_take(&props));
 }
 
 static void add_cell(ArgvBuilder *builder, const DomainDef *def, size_t cell) {
@@ -105,37 +140,62 @@ static void add_cell(ArgvBuilder *builder, const DomainDef *def, size_t cell) {
         builder->failed = true;
 }
 
+static void add_distances(ArgvBuilder *builder, const CpuDef *cpu) {
+    for (size_t i = 0; i < cpu->n_cells; i++)
+        for (size_t k = 0; k < cpu->cells[i].n_distances; k++)
+            argv_add_option(builder, "-numa", "dist,src=%zu,dst=%u,val=%u", i,
+                            cpu->cells[i].distances[k].id, cpu->cells[i].distances[k].value);
+}
+
+int argv_check_memory(const DomainDef *def, Error **reterr) {
+    bool caches = false;
+
+    for (size_t i = 0; i < def->cpu.n_cells; i++)
+        caches |= def->cpu.cells[i].n_caches > 0;
+    if (!caches && def->cpu.n_latencies == 0 && def->cpu.n_bandwidths == 0)
+        return 0;
+    return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                        "domain '%s': <interconnects> and the <cache> of cells cannot be started",
+                        def->name);
+}
+
 void argv_add_memory(ArgvBuilder *builder, const DomainDef *def) {
+    if (def->max_memory_kib)
+        argv_add_option(builder, "-m", "size=%lluk,slots=%u,maxmem=%lluk",
+                        (unsigned long long)def->memory_kib, def->memory_slots,
+                        (unsigned long long)def->max_memory_kib);
+    else
+        argv_add_option(builder, "-m", "size=%lluk", (unsigned long long)def->memory_kib);
+    if (def->memory_backing.locked)
+        argv_add_option(builder, "-overcommit", "mem-lock=on");
+}
+
+void argv_add_cells(ArgvBuilder *builder, const DomainDef *def) {
     if (qemu_has_main_backend(def))
         add_main_backend(builder, def);
     for (size_t i = 0; i < def->cpu.n_cells; i++) {
         add_cell_backend(builder, def, i);
         add_cell(builder, def, i);
     }
+    add_distances(builder, &def->cpu);
 }
 
 json_object *qemu_iothread_object(const IothreadDef *iothread) {
-    json_object *object = json_object_new_object();
-    char id[32];
+    Props props = props_new();
 
-    if (!object)
-        return NULL;
-    snprintf(id, sizeof(id), "iothread%u", iothread->id);
-    json_object_object_add(object, "qom-type", json_object_new_string("iothread"));
-    json_object_object_add(object, "id", json_object_new_string(id));
+    props_text(&props, "qom-type", "iothread");
+    props_textf(&props, "id", "iothread%u", iothread->id);
     if (iothread->has_poll_max)
-        json_object_object_add(object, "poll-max-ns",
-                               json_object_new_uint64(iothread->poll_max_ns));
+        props_uint(&props, "poll-max-ns", iothread->poll_max_ns);
     if (iothread->has_poll_grow)
-        json_object_object_add(object, "poll-grow", json_object_new_uint64(iothread->poll_grow));
+        props_uint(&props, "poll-grow", iothread->poll_grow);
     if (iothread->has_poll_shrink)
-        json_object_object_add(object, "poll-shrink",
-                               json_object_new_uint64(iothread->poll_shrink));
+        props_uint(&props, "poll-shrink", iothread->poll_shrink);
     if (iothread->pool_min >= 0)
-        json_object_object_add(object, "thread-pool-min", json_object_new_int(iothread->pool_min));
+        props_int(&props, "thread-pool-min", iothread->pool_min);
     if (iothread->pool_max >= 0)
-        json_object_object_add(object, "thread-pool-max", json_object_new_int(iothread->pool_max));
-    return object;
+        props_int(&props, "thread-pool-max", iothread->pool_max);
+    return props_take(&props);
 }
 
 void argv_add_iothreads(ArgvBuilder *builder, const DomainDef *def) {

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The block nodes of a disk: protocol, format, and the filters above them (copy on read, throttle).
+ */
+#include "qemu/devices/device.h"
+
+#include <stdio.h>
+
+#include "util/file.h"
+
+#define NODE_SIZE 96u
+
+/* ---- protocols ---- */
+
+static json_object *inet_address(const StorageHost *host, const char *default_port, bool tagged) {
+    Props props = props_new();
+
+    if (host->socket) {
+        props_text(&props, "type", "unix");
+        props_text(&props, "path", host->socket);
+        return props_take(&props);
+    }
+    if (tagged)
+        props_text(&props, "type", "inet");
+    props_text(&props, "host", host->name);
+    props_text(&props, "port", host->port ? host->port : default_port);
+    return props_take(&props);
+}
+
+static int nbd(const DeviceContext *context, const StorageSource *source, Props *node,
+               Error **reterr) {
+    if (source->n_hosts != 1)
+        return device_refuse(context, reterr, "an nbd disk has one <host>, not %zu",
+                             source->n_hosts);
+    props_text(node, "driver", "nbd");
+    props_add(node, "server", inet_address(&source->hosts[0], "10809", true));
+    props_text(node, "export", source->path);
+    return 0;
+}
+
+static int url(const DeviceContext *context, const StorageSource *source, Props *node,
+               Error **reterr) {
+    const StorageHost *host = source->hosts;
+
+    if (source->n_hosts != 1)
+        return device_refuse(context, reterr, "a disk of protocol '%s' has one <host>, not %zu",
+                             source->protocol, source->n_hosts);
+    props_text(node, "driver", source->protocol);
+    props_textf(node, "url", "%s://%s%s%s/%s%s%s", source->protocol, host->name,
+                host->port ? ":" : "", host->port ? host->port : "",
+                source->path ? source->path + (*source->path == '/') : "", source->query ? "?" : "",
+                source->query ? source->query : "");
+    props_tristate(node, "sslverify", source->ssl_verify);
+    if (source->readahead)
+        props_uint(node, "readahead", source->readahead * 1024);
+    if (source->timeout)
+        props_uint(node, "timeout", source->timeout);
+    return 0;
+}
+
+/* The name is "IQN/LUN". */
+static int iscsi(const DeviceContext *context, const StorageSource *source, Props *node,
+                 Error **reterr) {
+    const char *slash = source->path ? strrchr(source->path, '/') : NULL;
+    const StorageHost *host = source->hosts;
+
+    if (source->n_hosts != 1 || !source->path)
+        return device_refuse(context, reterr, "an iscsi disk has a name and one <host>");
+    props_text(node, "driver", "iscsi");
+    props_textf(node, "portal", "%s:%s", host->name, host->port ? host->port : "3260");
+    if (slash)
+        props_textf(node, "target", "%.*s", (int)(slash - source->path), source->path);
+    else
+        props_text(node, "target", source->path);
+    props_uint(node, "lun", slash ? strtoul(slash + 1, NULL, 10) : 0);
+    props_text(node, "transport", "tcp");
+    props_text(node, "initiator-name", source->initiator);
+    return 0;
+}
+
+/* The name is "POOL/IMAGE". */
+static int rbd(const DeviceContext *context, const StorageSource *source, Props *node,
+               Error **reterr) {
+    const char *slash = source->path ? strchr(source->path, '/') : NULL;
+    json_object *servers = source->n_hosts > 0 ? json_object_new_array() : NULL;
+
+    if (!slash) {
+        json_object_put(servers);
+        return device_refuse(context, reterr, "an rbd disk's name is POOL/IMAGE, not '%s'",
+                             source->path ? source->path : "");
+    }
+    props_text(node, "driver", "rbd");
+    props_textf(node, "pool", "%.*s", (int)(slash - source->path), source->path);
+    props_text(node, "image", slash + 1);
+    props_text(node, "snapshot", source->snapshot);
+    props_text(node, "conf", source->config);
+    for (size_t i = 0; servers && i < source->n_hosts; i++)
+        node->failed |= json_append(servers, inet_address(&source->hosts[i], "6789", false)) < 0;
+    if (source->n_hosts > 0)
+        props_add(node, "server", servers);
+    return 0;
+}
+
+static int gluster(const DeviceContext *context, const StorageSource *source, Props *node,
+                   Error **reterr) {
+    const char *slash = source->path ? strchr(source->path, '/') : NULL;
+    json_object *servers = json_object_new_array();
+
+    if (!slash) {
+        json_object_put(servers);
+        return device_refuse(context, reterr, "a gluster disk's name is VOLUME/PATH");
+    }
+    props_text(node, "driver", "gluster");
+    props_textf(node, "volume", "%.*s", (int)(slash - source->path), source->path);
+    props_text(node, "path", slash + 1);
+    for (size_t i = 0; servers && i < source->n_hosts; i++)
+        node->failed |= json_append(servers, inet_address(&source->hosts[i], "24007", true)) < 0;
+    props_add(node, "server", servers);
+    return 0;
+}
+
+static int network(const DeviceContext *context, const StorageSource *source, Props *node,
+                   Error **reterr) {
+    static const struct {
+        const char *protocol;
+        int (*build)(const DeviceContext *, const StorageSource *, Props *, Error **);
+    } protocols[] = {{"nbd", nbd},  {"http", url},    {"https", url}, {"ftp", url},
+                     {"ftps", url}, {"iscsi", iscsi}, {"rbd", rbd},   {"gluster", gluster}};
+
+    if (source->n_cookies > 0 || source->auth)
+        return device_refuse(context, reterr,
+                             "a network disk with <%s> cannot be started: there are no secrets",
+                             source->auth ? "auth" : "cookies");
+    for (size_t i = 0; i < ARRAY_SIZE(protocols); i++)
+        if (streq_ptr(protocols[i].protocol, source->protocol))
+            return protocols[i].build(context, source, node, reterr);
+    return device_refuse(context, reterr, "a disk of protocol '%s' cannot be started",
+                         source->protocol ? source->protocol : "");
+}
+
+static int protocol(const DeviceContext *context, const DiskDef *disk, const StorageSource *source,
+                    Props *node, Error **reterr) {
+    switch (source->type) {
+    case DISK_FILE:
+        props_text(node, "driver", "file");
+        props_text(node, "filename", source->path);
+        break;
+    case DISK_BLOCK:
+        props_text(node, "driver",
+                   disk->device == DISK_DEVICE_CDROM ? "host_cdrom" : "host_device");
+        props_text(node, "filename", source->path);
+        break;
+    case DISK_DIR:
+        props_text(node, "driver", "vvfat");
+        props_text(node, "dir", source->path);
+        props_bool(node, "floppy", disk->device == DISK_DEVICE_FLOPPY);
+        props_bool(node, "rw", !disk->readonly);
+        return 0;
+    case DISK_NETWORK:
+        return network(context, source, node, reterr);
+    case DISK_VOLUME:
+    case DISK_NVME:
+    case DISK_VHOSTUSER:
+    case DISK_TYPE_NONE_:
+    case DISK_TYPE_MAX_:
+    default:
+        return device_refuse(context, reterr, "disk '%s': a source of type '%s' cannot be started",
+                             disk->target, words_name(&disk_types, source->type));
+    }
+    props_text(node, "aio", disk->io);
+    return 0;
+}
+
+/* ---- nodes ---- */
+
+static void add_cache(Props *node, const DiskDef *disk) {
+    Props cache = props_new();
+
+    if (disk->cache) {
+        props_bool(&cache, "direct",
+                   streq(disk->cache, "none") || streq(disk->cache, "directsync"));
+        props_bool(&cache, "no-flush", streq(disk->cache, "unsafe"));
+        props_add(node, "cache", props_take(&cache));
+    } else {
+        json_object_put(props_take(&cache));
+    }
+}
+
+static bool is_readonly(const DiskDef *disk) {
+    return disk->readonly || disk->device == DISK_DEVICE_CDROM;
+}
+
+static int add_protocol(const DeviceContext *context, const DiskDef *disk,
+                        const StorageSource *source, const char *name, bool readonly,
+                        DeviceSteps *steps, Error **reterr) {
+    Props node = props_new();
+    int r = protocol(context, disk, source, &node, reterr);
+
+    props_text(&node, "node-name", name);
+    if (r >= 0 && source->type != DISK_DIR) {
+        props_bool(&node, "read-only", readonly);
+        /* Closed images are not punched: what the guest discards is given back. */
+        props_text(&node, "discard", streq_ptr(disk->discard, "ignore") ? "ignore" : "unmap");
+        add_cache(&node, disk);
+    }
+    if (r < 0) {
+        json_object_put(props_take(&node));
+        return r;
+    }
+    steps_props(steps, STEP_BLOCKDEV, &node);
+    return 0;
+}
+
+static const char *format_driver(const StorageSource *source) {
+    switch (source->format) {
+    case DISK_FORMAT_NONE_:
+    case DISK_FORMAT_RAW:
+    case DISK_FORMAT_MAX_:
+        return "raw";
+    case DISK_FORMAT_QCOW2:
+        return "qcow2";
+    default:
+        return words_name(&disk_formats, source->format);
+    }
+}
+
+/* The nodes of the chain below `name`; *ret_end says that it ends at once. */
+static int add_backing(const DeviceContext *context, const DiskDef *disk, const char *name,
+                       DeviceSteps *steps, bool *ret_end, Error **reterr) {
+    char below[NODE_SIZE] = "", storage[NODE_SIZE + 8], node[NODE_SIZE];
+    const BackingStore *chain[64];
+    size_t n = 0;
+    bool ended = false;
+
+    for (const BackingStore *at = disk->backing; at && !ended; at = at->next) {
+        ended = at->source.type == DISK_TYPE_NONE_ || (!at->source.path && !at->source.protocol);
+        if (!ended && n == ARRAY_SIZE(chain))
+            return device_refuse(context, reterr, "disk '%s': more than %zu backing files",
+                                 disk->target, ARRAY_SIZE(chain));
+        if (!ended)
+            chain[n++] = at;
+    }
+    *ret_end = n == 0 && ended;
+    while (n-- > 0) {
+        Props format = props_new();
+        int r;
+
+        snprintf(node, sizeof(node), "%.70s-%zu", name, n + 1);
+        snprintf(storage, sizeof(storage), "file-%.70s", node);
+        r = add_protocol(context, disk, &chain[n]->source, storage, true, steps, reterr);
+        props_text(&format, "driver", format_driver(&chain[n]->source));
+        props_text(&format, "node-name", node);
+        props_text(&format, "file", storage);
+        props_bool(&format, "read-only", true);
+        if (*below)
+            props_text(&format, "backing", below);
+        else if (ended && chain[n]->source.format == DISK_FORMAT_QCOW2)
+            props_null(&format, "backing");
+        if (r < 0) {
+            json_object_put(props_take(&format));
+            return r;
+        }
+        steps_props(steps, STEP_BLOCKDEV, &format);
+        snprintf(below, sizeof(below), "%s", node);
+    }
+    return 0;
+}
+
+static void add_limit(Props *limits, const char *name, uint64_t value) {
+    if (value)
+        props_uint(limits, name, value);
+}
+
+static bool has_iotune(const DiskIotune *tune) {
+    return tune->total_bytes_sec || tune->read_bytes_sec || tune->write_bytes_sec ||
+           tune->total_iops_sec || tune->read_iops_sec || tune->write_iops_sec;
+}
+
+static json_object *build_limits(const DiskIotune *tune) {
+    Props limits = props_new();
+    const struct {
+        const char *name;
+        uint64_t value;
+    } rows[] = {{"bps-total", tune->total_bytes_sec},
+                {"bps-read", tune->read_bytes_sec},
+                {"bps-write", tune->write_bytes_sec},
+                {"iops-total", tune->total_iops_sec},
+                {"iops-read", tune->read_iops_sec},
+                {"iops-write", tune->write_iops_sec},
+                {"bps-total-max", tune->total_bytes_sec_max},
+                {"bps-read-max", tune->read_bytes_sec_max},
+                {"bps-write-max", tune->write_bytes_sec_max},
+                {"iops-total-max", tune->total_iops_sec_max},
+                {"iops-read-max", tune->read_iops_sec_max},
+                {"iops-write-max", tune->write_iops_sec_max},
+                {"iops-size", tune->size_iops_sec},
+                {"bps-total-max-length", tune->total_bytes_sec_max_length},
+                {"bps-read-max-length", tune->read_bytes_sec_max_length},
+                {"bps-write-max-length", tune->write_bytes_sec_max_length},
+                {"iops-total-max-length", tune->total_iops_sec_max_length},
+                {"iops-read-max-length", tune->read_iops_sec_max_length},
+                {"iops-write-max-length", tune->write_iops_sec_max_length}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        add_limit(&limits, rows[i].name, rows[i].value);
+    return props_take(&limits);
+}
+
+/* Filters above `node`, whose name becomes the topmost's. */
+static void add_filters(const DiskDef *disk, DeviceSteps *steps, char node[NODE_SIZE]) {
+    char name[NODE_SIZE + 16];
+    Props filter;
+
+    if (disk->copy_on_read == TRISTATE_YES) {
+        filter = props_new();
+        props_text(&filter, "driver", "copy-on-read");
+        snprintf(name, sizeof(name), "cor-%s", disk->info.alias);
+        props_text(&filter, "node-name", name);
+        props_text(&filter, "file", node);
+        steps_props(steps, STEP_BLOCKDEV, &filter);
+        snprintf(node, NODE_SIZE, "%.90s", name);
+    }
+    if (!has_iotune(&disk->iotune))
+        return;
+    filter = props_new();
+    snprintf(name, sizeof(name), "throttle-%s", disk->info.alias);
+    props_text(&filter, "qom-type", "throttle-group");
+    props_textf(&filter, "id", "group-%s", disk->info.alias);
+    props_add(&filter, "limits", build_limits(&disk->iotune));
+    steps_props(steps, STEP_OBJECT, &filter);
+    filter = props_new();
+    props_text(&filter, "driver", "throttle");
+    props_text(&filter, "node-name", name);
+    props_textf(&filter, "throttle-group", "group-%s", disk->info.alias);
+    props_text(&filter, "file", node);
+    steps_props(steps, STEP_BLOCKDEV, &filter);
+    snprintf(node, NODE_SIZE, "%.90s", name);
+}
+
+int device_blockdevs(const DeviceContext *context, const DiskDef *disk, DeviceSteps *steps,
+                     char ret_node[NODE_SIZE], Error **reterr) {
+    char node[NODE_SIZE], storage[NODE_SIZE];
+    bool ends = false;
+    Props format;
+    int r;
+
+    if (disk->encryption || disk->source.encryption)
+        return device_refuse(context, reterr,
+                             "disk '%s' with <encryption> cannot be started: there are no secrets",
+                             disk->target);
+    snprintf(node, sizeof(node), "drive-%.80s", disk->info.alias);
+    snprintf(storage, sizeof(storage), "file-%.80s", disk->info.alias);
+    r = add_backing(context, disk, node, steps, &ends, reterr);
+    if (r >= 0)
+        r = add_protocol(context, disk, &disk->source, storage, is_readonly(disk), steps, reterr);
+    if (r < 0)
+        return r;
+    format = props_new();
+    props_text(&format, "driver", format_driver(&disk->source));
+    props_text(&format, "node-name", node);
+    props_text(&format, "file", storage);
+    props_bool(&format, "read-only", is_readonly(disk));
+    props_text(&format, "discard", disk->discard);
+    if (disk->detect_zeroes)
+        props_text(&format, "detect-zeroes",
+                   streq(disk->detect_zeroes, "unmap") && !streq_ptr(disk->discard, "unmap")
+                       ? "on"
+                       : disk->detect_zeroes);
+    add_cache(&format, disk);
+    if (disk->metadata_cache && disk->source.format == DISK_FORMAT_QCOW2)
+        props_uint(&format, "cache-size", disk->metadata_cache);
+    if (ends && disk->source.format == DISK_FORMAT_QCOW2)
+        props_null(&format, "backing");
+    else if (disk->backing && !ends && disk->source.format == DISK_FORMAT_QCOW2)
+        props_textf(&format, "backing", "%.70s-1", node);
+    steps_props(steps, STEP_BLOCKDEV, &format);
+    add_filters(disk, steps, node);
+    snprintf(ret_node, NODE_SIZE, "%s", node);
+    return 0;
+}

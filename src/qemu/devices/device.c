@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What devices have in common: steps, names of virtio devices, addresses. */
+#include "qemu/devices/device.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "util/file.h"
+
+/* ---- steps ---- */
+
+static DeviceStep *append(DeviceSteps *steps) {
+    DeviceStep *bigger = steps->failed ? NULL
+                                       : realloc(steps->steps, (steps->n + 1) * sizeof(DeviceStep));
+
+    if (!bigger) {
+        steps->failed = true;
+        return NULL;
+    }
+    steps->steps = bigger;
+    bigger[steps->n] = (DeviceStep){0};
+    return &bigger[steps->n++];
+}
+
+void steps_json(DeviceSteps *steps, StepKind kind, json_object *json) {
+    DeviceStep *step = json ? append(steps) : NULL;
+
+    if (step) {
+        step->kind = kind;
+        step->json = json;
+        return;
+    }
+    steps->failed = true;
+    json_object_put(json);
+}
+
+void steps_props(DeviceSteps *steps, StepKind kind, Props *props) {
+    steps_json(steps, kind, props_take(props));
+}
+
+void steps_option(DeviceSteps *steps, const char *option, const char *format, ...) {
+    DeviceStep *step = append(steps);
+    va_list args;
+
+    if (!step)
+        return;
+    step->kind = STEP_OPTION;
+    step->option = option;
+    va_start(args, format);
+    if (vasprintf(&step->text, format, args) < 0) {
+        step->text = NULL;
+        steps->failed = true;
+    }
+    va_end(args);
+}
+
+void steps_chardev(DeviceSteps *steps, char *text, json_object *json) {
+    DeviceStep *step = text && json ? append(steps) : NULL;
+
+    if (step) {
+        step->kind = STEP_CHARDEV;
+        step->json = json;
+        step->text = text;
+        return;
+    }
+    steps->failed = true;
+    free(text);
+    json_object_put(json);
+}
+
+void device_steps_done(DeviceSteps *steps) {
+    for (size_t i = 0; i < steps->n; i++) {
+        json_object_put(steps->steps[i].json);
+        free(steps->steps[i].text);
+    }
+    free(steps->steps);
+    *steps = (DeviceSteps){0};
+}
+
+/* ---- parts ---- */
+
+bool device_is_s390(const DomainDef *def) {
+    return strncmp(def->os.arch, "s390", 4) == 0;
+}
+
+bool device_is_x86(const DomainDef *def) {
+    return streq(def->os.arch, "x86_64") || streq(def->os.arch, "i686") ||
+           streq(def->os.arch, "i386");
+}
+
+int device_refuse(const DeviceContext *context, Error **reterr, const char *format, ...) {
+    char *text = NULL;
+    va_list args;
+    int r;
+
+    va_start(args, format);
+    r = vasprintf(&text, format, args);
+    va_end(args);
+    if (r < 0)
+        return error_no_memory(reterr);
+    r = error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED, "domain '%s': %s",
+                     context->def->name, text);
+    free(text);
+    return r;
+}
+
+const ControllerDef *device_controller(const DomainDef *def, ControllerType type, int index) {
+    for (size_t i = 0; i < def->n_controllers; i++)
+        if (def->controllers[i].type == type && MAX_OF(def->controllers[i].index, 0) == index)
+            return &def->controllers[i];
+    return NULL;
+}
+
+bool device_scsi_has_targets(const DomainDef *def, unsigned index) {
+    const ControllerDef *controller = device_controller(def, CONTROLLER_SCSI, (int)index);
+
+    return !controller || !controller->model || strncmp(controller->model, "virtio", 6) == 0 ||
+           streq(controller->model, "auto") || streq(controller->model, "ibmvscsi");
+}
+
+static bool has_pcie_root(const DeviceContext *context) {
+    const ControllerDef *root = device_controller(context->def, CONTROLLER_PCI, 0);
+    const char *machine = context->machine ? context->machine->name : "";
+
+    if (root && root->model)
+        return streq(root->model, "pcie-root");
+    return strstr(machine, "q35") || strncmp(machine, "virt", 4) == 0 || streq(machine, "microvm");
+}
+
+static void add_pci(const DeviceContext *context, Props *props, const PciAddress *address) {
+    if (address->bus == 0)
+        props_text(props, "bus", has_pcie_root(context) ? "pcie.0" : "pci.0");
+    else
+        props_textf(props, "bus", "pci.%u", address->bus);
+    if (address->multifunction != TRISTATE_ABSENT)
+        props_bool(props, "multifunction", address->multifunction == TRISTATE_YES);
+    if (address->function)
+        props_textf(props, "addr", "0x%x.0x%x", address->slot, address->function);
+    else
+        props_textf(props, "addr", "0x%x", address->slot);
+}
+
+static void add_usb(Props *props, const DeviceAddress *address) {
+    if (address->bus == 0)
+        props_text(props, "bus", "usb.0");
+    else
+        props_textf(props, "bus", "usb%u.0", address->bus);
+    props_text(props, "port", address->usb_port);
+}
+
+/* Drive addresses are the disks' own business. */
+static void add_address(const DeviceContext *context, Props *props, const DeviceAddress *address) {
+    switch (address->type) {
+    case ADDRESS_PCI:
+        add_pci(context, props, &address->pci);
+        break;
+    case ADDRESS_USB:
+        add_usb(props, address);
+        break;
+    case ADDRESS_VIRTIO_SERIAL:
+        props_textf(props, "bus", "virtio-serial%u.%u", address->controller, address->bus);
+        props_uint(props, "nr", address->port);
+        break;
+    case ADDRESS_CCID:
+        props_textf(props, "bus", "ccid%u.0", address->controller);
+        break;
+    case ADDRESS_CCW:
+        if (address->has_ccw)
+            props_textf(props, "devno", "%x.%x.%04x", address->cssid, address->ssid,
+                        address->devno);
+        break;
+    case ADDRESS_SPAPR_VIO:
+        if (address->has_reg)
+            props_uint(props, "reg", address->reg);
+        break;
+    case ADDRESS_ISA:
+        if (address->iobase)
+            props_uint(props, "iobase", address->iobase);
+        if (address->irq)
+            props_uint(props, "irq", address->irq);
+        break;
+    case ADDRESS_DIMM:
+        props_uint(props, "slot", address->slot);
+        if (address->has_base)
+            props_uint(props, "addr", address->base);
+        break;
+    case ADDRESS_NONE:
+    case ADDRESS_DRIVE:
+    case ADDRESS_VIRTIO_S390:
+    case ADDRESS_VIRTIO_MMIO:
+    case ADDRESS_UNASSIGNED:
+    case ADDRESS_TYPE_MAX_:
+        break;
+    }
+}
+
+Props device_props(const DeviceContext *context, const char *driver, const DeviceInfo *info) {
+    Props props = props_new();
+
+    props_text(&props, "driver", driver);
+    props_text(&props, "id", info->alias);
+    if (info->rom_enabled == TRISTATE_NO)
+        props_text(&props, "romfile", "");
+    else
+        props_text(&props, "romfile", info->rom_file);
+    if (info->rom_bar != TRISTATE_ABSENT)
+        props_uint(&props, "rombar", info->rom_bar == TRISTATE_YES);
+    if (info->acpi_index)
+        props_uint(&props, "acpi-index", info->acpi_index);
+    if (info->loadparm)
+        props_text(&props, "loadparm", info->loadparm);
+    add_address(context, &props, &info->address);
+    return props;
+}
+
+Props device_virtio(const DeviceContext *context, const char *name, const char *model,
+                    const VirtioOptions *options, const DeviceInfo *info) {
+    static const Property rows[] = {PROP_BOOL("iommu_platform", VirtioOptions, iommu),
+                                    PROP_BOOL("ats", VirtioOptions, ats),
+                                    PROP_BOOL("packed", VirtioOptions, packed),
+                                    PROP_BOOL("page-per-vq", VirtioOptions, page_per_vq), PROP_END};
+    const char *suffix = device_is_s390(context->def)                  ? "ccw"
+                         : info->address.type == ADDRESS_VIRTIO_MMIO   ? "device"
+                         : streq_ptr(model, "virtio-transitional")     ? "pci-transitional"
+                         : streq_ptr(model, "virtio-non-transitional") ? "pci-non-transitional"
+                                                                       : "pci";
+    CLEANUP_FREE char *driver = strf("virtio-%s-%s", name, suffix);
+    Props props = device_props(context, driver, info);
+
+    props.failed |= !driver;
+    if (options)
+        props_rows(&props, rows, options);
+    return props;
+}
+
+static const void *first_of(const DomainDef *def, BootDev class) {
+    static const DiskDevice devices[] = {[BOOT_HD] = DISK_DEVICE_DISK,
+                                         [BOOT_CDROM] = DISK_DEVICE_CDROM,
+                                         [BOOT_FD] = DISK_DEVICE_FLOPPY};
+
+    if (class == BOOT_NETWORK)
+        return def->n_interfaces > 0 ? &def->interfaces[0] : NULL;
+    for (size_t i = 0; i < def->n_disks; i++)
+        if (def->disks[i].device == devices[class])
+            return &def->disks[i];
+    return NULL;
+}
+
+unsigned device_boot_order(const DeviceContext *context, BootDev class, const void *device,
+                           const DeviceInfo *info) {
+    const OsDef *os = &context->def->os;
+
+    if (info->boot_order)
+        return info->boot_order;
+    for (size_t i = 0; i < os->n_boot; i++)
+        if (os->boot[i] == class && first_of(context->def, class) == device)
+            return (unsigned)i + 1;
+    return 0;
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What QEMU is told of a device: steps, each an object of QEMU's that needs those before it. On the
+ * command line they are options, of a running QEMU commands, and their undo goes backwards.
+ *
+ * A kind of device is a file in this folder and a row in qemu/devices.c. Pure: structs in, steps
+ * out; what the host has to make (taps, sockets) comes in QemuHostParts. */
+#pragma once
+
+#include "qemu/capabilities.h"
+#include "qemu/property.h"
+
+typedef enum StepKind {
+    STEP_OBJECT,   /* -object, object-add */
+    STEP_CHARDEV,  /* -chardev (text), chardev-add (JSON) */
+    STEP_BLOCKDEV, /* -blockdev, blockdev-add */
+    STEP_NETDEV,   /* -netdev, netdev_add */
+    STEP_AUDIODEV, /* -audiodev; at start only */
+    STEP_DEVICE,   /* -device, device_add */
+    STEP_OPTION,   /* any other option; at start only */
+} StepKind;
+
+typedef struct DeviceStep {
+    StepKind kind;
+    json_object *json;  /* NULL: text only */
+    const char *option; /* static; STEP_OPTION */
+    char *text;         /* STEP_CHARDEV and STEP_OPTION */
+} DeviceStep;
+
+typedef struct DeviceSteps {
+    DeviceStep *steps;
+    size_t n;
+    bool failed; /* out of memory */
+} DeviceSteps;
+
+/* What the daemon has made for an interface, numbered as QEMU sees it. */
+#define QEMU_QUEUES_MAX 16u
+typedef struct QemuTap {
+    int fds[QEMU_QUEUES_MAX], vhost_fds[QEMU_QUEUES_MAX];
+    unsigned n_fds, n_vhost_fds;
+} QemuTap;
+
+/* Arrays by the place of the device in the definition, or NULL: the host has made nothing. */
+typedef struct QemuHostParts {
+    const QemuTap *taps;               /* of interfaces */
+    const char *const *tpm_sockets;    /* of swtpm's control channel */
+    const char *const *filesystems;    /* of virtiofsd */
+    const char *const *vhost_scsi_fds; /* of scsi_host devices */
+} QemuHostParts;
+
+typedef struct DeviceContext {
+    const DomainDef *def;
+    const QemuCaps *caps;
+    const QemuMachine *machine;
+    const QemuHostParts *parts; /* never NULL */
+} DeviceContext;
+
+#define DEVICE_WITHOUT_INFO SIZE_MAX
+typedef struct DeviceKind {
+    const char *name;          /* of the element */
+    size_t array, count, size; /* offsets in DomainDef and the item's size; array 0: one part */
+    size_t one;                /* array 0: the offset of a pointer to it, which may be NULL */
+    size_t info;               /* offset of its DeviceInfo, or DEVICE_WITHOUT_INFO */
+    /* Adds its steps; ERROR_CONFIG_UNSUPPORTED for what cannot be had. A failed allocation is left
+     * in steps->failed. */
+    int (*build)(const DeviceContext *context, const void *device, DeviceSteps *steps,
+                 Error **reterr);
+} DeviceKind;
+
+#define DEVICE_KIND_LIST(n, member, n_member, Type)                                                \
+    .name = n, .array = offsetof(DomainDef, member), .count = offsetof(DomainDef, n_member),       \
+    .size = sizeof(Type), .info = offsetof(Type, info)
+#define DEVICE_KIND_ONE(n, member, Type)                                                           \
+    .name = n, .one = offsetof(DomainDef, member), .size = sizeof(Type),                           \
+    .info = offsetof(Type, info)
+
+extern const DeviceKind controller_kind, disk_kind, interface_kind, chardev_kind, graphics_kind,
+    video_kind, sound_kind, audio_kind, input_kind, tpm_kind, watchdog_kind, panic_kind, rng_kind,
+    memballoon_kind, shmem_kind, vsock_kind, filesystem_kind, memory_kind, hostdev_kind,
+    redirdev_kind, smartcard_kind, crypto_kind, hub_kind;
+
+/* ---- steps ---- */
+
+/* Takes the object; NULL is a failed allocation. */
+void steps_json(DeviceSteps *steps, StepKind kind, json_object *json);
+/* A property of them is taken. */
+void steps_props(DeviceSteps *steps, StepKind kind, Props *props);
+void steps_option(DeviceSteps *steps, const char *option, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+/* Takes both. */
+void steps_chardev(DeviceSteps *steps, char *text, json_object *json);
+void device_steps_done(DeviceSteps *steps);
+
+/* ---- parts of devices ---- */
+
+bool device_is_s390(const DomainDef *def);
+bool device_is_x86(const DomainDef *def);
+/* ERROR_CONFIG_UNSUPPORTED "domain 'X': <what>: …". */
+int device_refuse(const DeviceContext *context, Error **reterr, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+/* {"driver":…,"id":alias}, with the address and what else is in info. */
+Props device_props(const DeviceContext *context, const char *driver, const DeviceInfo *info);
+/* The same for a virtio device of that name ("blk"): -pci, -ccw, transitional or not by the model
+ * (NULL: virtio), with its virtio options (NULL: none). */
+Props device_virtio(const DeviceContext *context, const char *name, const char *model,
+                    const VirtioOptions *options, const DeviceInfo *info);
+/* The controller of that type and index; NULL: it is not in the definition. */
+const ControllerDef *device_controller(const DomainDef *def, ControllerType type, int index);
+/* Whether disks on that SCSI controller have a target and a unit (virtio), or a unit only. */
+bool device_scsi_has_targets(const DomainDef *def, unsigned index);
+/* The boot order, also that which <os><boot> gives the first device of its class; 0: none. */
+unsigned device_boot_order(const DeviceContext *context, BootDev class, const void *device,
+                           const DeviceInfo *info);
+/* A chardev "charALIAS" (or, without alias, of that id); *ret_id is its name, of 96 bytes. */
+int device_chardev(const DeviceContext *context, const ChardevSource *source, const char *alias,
+                   char ret_id[96], DeviceSteps *steps, Error **reterr);
+/* The nodes of a disk's source; *ret_node is the name of the topmost. */
+int device_blockdevs(const DeviceContext *context, const DiskDef *disk, DeviceSteps *steps,
+                     char ret_node[96], Error **reterr);

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Aliases, channel paths, the IOMMU. */
+#include "qemu/fill.h"
+
+#include "qemu/devices.h"
+#include "util/file.h"
+
+/* Without extended interrupt mode no interrupt reaches a vCPU beyond these. */
+#define VCPUS_WITHOUT_EIM 255u
+
+/* ---- aliases ---- */
+
+/* Takes the text; NULL is out of memory. */
+static int set_alias(DeviceInfo *info, char *alias) {
+    if (info->alias && device_alias_is_users(info->alias)) {
+        free(alias);
+        return 0;
+    }
+    free(info->alias);
+    info->alias = alias;
+    return alias ? 0 : -ENOMEM;
+}
+
+static char *disk_alias(const DomainDef *def, const DiskDef *disk, size_t index) {
+    static const char *const prefixes[DISK_BUS_MAX_] = {
+        [DISK_BUS_IDE] = "ide", [DISK_BUS_SATA] = "sata", [DISK_BUS_SCSI] = "scsi",
+        [DISK_BUS_FDC] = "fdc", [DISK_BUS_USB] = "usb",   [DISK_BUS_VIRTIO] = "virtio",
+        [DISK_BUS_SD] = "sd"};
+    const DeviceAddress *address = &disk->info.address;
+    const char *prefix = prefixes[disk->bus] ? prefixes[disk->bus] : "";
+
+    if (address->type != ADDRESS_DRIVE)
+        return strf("%s-disk%zu", prefix, index);
+    if (disk->bus == DISK_BUS_SCSI && device_scsi_has_targets(def, address->controller))
+        return strf("%s%u-%u-%u-%u", prefix, address->controller, address->bus, address->target,
+                    address->unit);
+    return strf("%s%u-%u-%u", prefix, address->controller, address->bus, address->unit);
+}
+
+static char *controller_alias(const ControllerDef *controller) {
+    static const char *const prefixes[] = {
+        [CONTROLLER_IDE] = "ide",   [CONTROLLER_FDC] = "fdc",
+        [CONTROLLER_SCSI] = "scsi", [CONTROLLER_SATA] = "sata",
+        [CONTROLLER_CCID] = "ccid", [CONTROLLER_VIRTIO_SERIAL] = "virtio-serial",
+        [CONTROLLER_USB] = "usb",   [CONTROLLER_PCI] = "pci."};
+    int index = MAX_OF(controller->index, 0);
+
+    if (index == 0 && controller->type == CONTROLLER_USB)
+        return strdup("usb");
+    if (index == 0 && controller->type == CONTROLLER_IDE)
+        return strdup("ide");
+    if (controller->type == CONTROLLER_PCI && streq_ptr(controller->model, "pcie-root"))
+        return strf("pcie.%d", index);
+    return strf("%s%d",
+                controller->type < ARRAY_SIZE(prefixes) && prefixes[controller->type]
+                    ? prefixes[controller->type]
+                    : "controller",
+                index);
+}
+
+static char *memory_alias(const MemoryDef *memory, size_t index) {
+    static const char *const prefixes[MEMORY_MODEL_MAX_] = {[MEMORY_DIMM] = "dimm",
+                                                            [MEMORY_NVDIMM] = "nvdimm",
+                                                            [MEMORY_VIRTIO_PMEM] = "virtiopmem",
+                                                            [MEMORY_VIRTIO_MEM] = "virtiomem",
+                                                            [MEMORY_SGX_EPC] = "epc"};
+
+    return strf("%s%zu", prefixes[memory->model] ? prefixes[memory->model] : "memory", index);
+}
+
+typedef struct Assign {
+    const DomainDef *def;
+    const char *channel_dir;
+    unsigned chardevs[4]; /* by kind */
+} Assign;
+
+static int assign_chardev(Assign *assign, ChardevDef *chardev) {
+    static const char *const prefixes[] = {"serial", "console", "channel", "parallel"};
+    int r = set_alias(&chardev->info,
+                      strf("%s%u", chardev->is_serial_alias ? "serial" : prefixes[chardev->kind],
+                           assign->chardevs[chardev->kind]++));
+
+    if (r < 0 || chardev->source.type != CHARDEV_UNIX || chardev->source.path)
+        return r;
+    chardev->source.path = strf("%s/%s.%s", assign->channel_dir, assign->def->name,
+                                chardev->info.alias);
+    chardev->source.listen = true;
+    return chardev->source.path ? 0 : -ENOMEM;
+}
+
+static int assign_one(const DeviceKind *kind, void *device, size_t index, void *userdata) {
+    static const struct {
+        const DeviceKind *kind;
+        const char *prefix;
+    } rows[] = {{&interface_kind, "net"},
+                {&redirdev_kind, "redir"},
+                {&memballoon_kind, "balloon"},
+                {&filesystem_kind, "fs"}};
+    DeviceInfo *info;
+    const char *prefix = kind->name;
+
+    if (kind->info == DEVICE_WITHOUT_INFO)
+        return 0;
+    info = (DeviceInfo *)((char *)device + kind->info);
+    if (kind == &chardev_kind)
+        return assign_chardev(userdata, device);
+    if (kind == &disk_kind)
+        return set_alias(info, disk_alias(((Assign *)userdata)->def, device, index));
+    if (kind == &controller_kind)
+        return set_alias(info, controller_alias(device));
+    if (kind == &memory_kind)
+        return set_alias(info, memory_alias(device, index));
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        if (rows[i].kind == kind)
+            prefix = rows[i].prefix;
+    return set_alias(info, strf("%s%zu", prefix, index));
+}
+
+/* ---- the IOMMU ---- */
+
+bool qemu_needs_remapping(const DomainDef *def) {
+    return device_is_x86(def) && def->n_vcpus_max > VCPUS_WITHOUT_EIM;
+}
+
+static void fill_iommu(DomainDef *def) {
+    IommuDef *iommu = &def->iommu;
+    bool needed = qemu_needs_remapping(def) && def->os.machine && strstr(def->os.machine, "q35");
+
+    iommu->given |= needed;
+    if (needed && iommu->eim == TRISTATE_ABSENT)
+        iommu->eim = TRISTATE_YES;
+    if (iommu->eim == TRISTATE_YES && iommu->intremap == TRISTATE_ABSENT)
+        iommu->intremap = TRISTATE_YES;
+}
+
+int qemu_assign_aliases(DomainDef *def, const char *channel_dir) {
+    Assign assign = {.def = def, .channel_dir = channel_dir};
+
+    assert(channel_dir);
+    fill_iommu(def);
+    return devices_each(def, assign_one, &assign);
+}

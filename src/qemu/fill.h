@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a definition gets before its QEMU is started, on the live copy. */
+#pragma once
+
+#include "conf/domain-def.h"
+
+/* Fills in run-time aliases as libvirt has them (serial0, virtio-disk0, ide0-0-1, net0, ...; a
+ * person's own, "ua-", stay), default unix channel paths and the IOMMU that more than 255 vCPUs
+ * need. Without that IOMMU libvirt up to 10.9 refuses the definition, and from 10.10 on adds it
+ * there. Here the definition stays as it is written, and the XML of what runs has it. What the
+ * definition switches off stays off, and is an error. -ENOMEM. */
+int qemu_assign_aliases(DomainDef *def, const char *channel_dir);
+/* Whether no interrupt reaches some of the vCPUs without interrupt remapping. */
+bool qemu_needs_remapping(const DomainDef *def);
