@@ -18,6 +18,14 @@
 #define AUTOSTARTS_AT_ONCE 4
 #define FIRST_TRIES_USEC (3 * USEC_PER_SEC)
 
+/* A copy under another name would bring a domain back that was undefined. */
+static bool is_file_of(const char *path, const char *name) {
+    const char *file = strrchr(path, '/') + 1;
+    size_t n = strlen(name);
+
+    return strncmp(file, name, n) == 0 && streq(file + n, ".xml");
+}
+
 static void load_one(Driver *driver, const char *path) {
     CLEANUP_DOMAIN_DEF DomainDef *def = NULL;
     CLEANUP_ERROR Error *error = NULL;
@@ -34,8 +42,11 @@ static void load_one(Driver *driver, const char *path) {
         log_warning("'%s' cannot be used, ignoring: %s", path, error_message(error));
         return;
     }
-    if (same)
+    if (same || !is_file_of(path, def->name)) {
+        log_warning("'%s' is not the file of domain '%s', which is '%s.xml', ignoring", path,
+                    def->name, def->name);
         return;
+    }
     domain = domain_new(driver);
     if (!domain)
         return;
@@ -241,7 +252,7 @@ int driver_load(Driver *driver, Error **reterr) {
     while (!driver->tasks.stopping && (entry = readdir(d))) {
         CLEANUP_FREE char *path = NULL;
 
-        if (entry->d_name[0] == '.' || !has_suffix(entry->d_name, ".xml"))
+        if (!has_suffix(entry->d_name, ".xml"))
             continue;
         path = path_join(dir, entry->d_name);
         if (path)

@@ -230,3 +230,40 @@ def test_names_of_others_mean_nothing(daemon):
     finally:
         os.killpg(likeness.pid, signal.SIGKILL)
         likeness.wait()
+
+
+def test_odd_definition_files(daemon):
+    """A copy of a definition does not bring its domain back."""
+    daemon.define("twice", boot=False)
+    daemon.define("once", boot=False)
+    shutil.copy(f"{daemon.root}/etc/domains/once.xml", f"{daemon.root}/etc/domains/copy.xml")
+    daemon.stop()
+    daemon.start()
+    names = daemon.virsh("list", "--all", "--name").split()
+    assert sorted(names) == ["once", "twice"]
+    assert "copy.xml' is not the file of domain 'once'" in daemon.log_text()
+    daemon.virsh("undefine", "once")
+    daemon.stop()
+    daemon.start()
+    assert daemon.virsh("list", "--all", "--name").split() == ["twice"]
+
+
+def test_state_follows_qemu_whatever_job_is_held(daemon):
+    """stop and cont by another hand, a start with other XML over the definition, and a machine that is not there."""
+    daemon.paused("v1")
+    daemon.virsh("qemu-monitor-command", "v1", "--hmp", "cont")
+    wait_for(lambda: "running" in daemon.virsh("domstate", "v1"), 10, "state 'running'")
+    daemon.virsh("qemu-monitor-command", "v1", "--hmp", "stop")
+    wait_for(lambda: "paused" in daemon.virsh("domstate", "v1"), 10, "state 'paused'")
+    daemon.virsh("destroy", "v1")
+    path = f"{daemon.root}/other.xml"
+    uuid = daemon.virsh("domuuid", "v1").strip()
+    with open(path, "w") as f:
+        f.write(daemon.xml("v1", boot=False, maximum=7).replace("<name>", f"<uuid>{uuid}</uuid><name>"))
+    daemon.virsh("create", path, "--paused")
+    assert daemon.counts("v1")[("maximum", "live")] == 7 and daemon.counts("v1")[("maximum", "config")] == 4
+    daemon.virsh("destroy", "v1")
+    assert daemon.counts("v1")[("maximum", "config")] == 4
+    with open(path, "w") as f:
+        f.write(daemon.xml("m1", boot=False).replace("machine='q35'", "machine='never-made'"))
+    assert "does not support machine type 'never-made'" in daemon.virsh("define", path, ok=False)
