@@ -215,8 +215,7 @@ ControllerDef *domain_def_controller(const DomainDef *def, ControllerType type, 
     return NULL;
 }
 
-/* libvirt's place: after the last of the type with a lower index, before the first with a higher
- * one; a type's first goes to the end. */
+/* libvirt's place: before the first of the type with a higher index, else at the end. */
 ControllerDef *domain_def_add_controller(DomainDef *def, ControllerType type, int index,
                                          const char *model) {
     CLEANUP_FREE char *copy = model ? strdup(model) : NULL;
@@ -229,14 +228,10 @@ ControllerDef *domain_def_add_controller(DomainDef *def, ControllerType type, in
     controllers = def->controllers;
     n = at = def->n_controllers - 1;
     for (size_t i = n; i-- > 0;) {
-        if (controllers[i].type != type)
-            continue;
-        if (controllers[i].index <= index) {
-            if (at == n)
-                at = i + 1;
+        if (controllers[i].type == type && controllers[i].index <= index)
             break;
-        }
-        at = i;
+        if (controllers[i].type == type)
+            at = i;
     }
     memmove(controllers + at + 1, controllers + at, (n - at) * sizeof(ControllerDef));
     controllers[at] = (ControllerDef){.type = type, .index = index, .model = TAKE_PTR(copy)};

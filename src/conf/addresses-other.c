@@ -17,14 +17,8 @@ static int need(DomainDef *def, ControllerType type, unsigned index, const char 
 
 /* ---- drives ---- */
 
-static bool is_wide(const DomainDef *def, unsigned index) {
-    const ControllerDef *controller = domain_def_controller(def, CONTROLLER_SCSI, (int)index);
-
-    return controller && controller->model && strncmp(controller->model, "lsi", 3) != 0;
-}
-
 /* libvirt's place of a disk by the letters of its target. */
-static void place_drive(const DomainDef *def, DiskDef *disk, unsigned n) {
+static void place_drive(DiskDef *disk, unsigned n) {
     DeviceAddress *address = &disk->info.address;
 
     *address = (DeviceAddress){.type = ADDRESS_DRIVE};
@@ -46,7 +40,6 @@ static void place_drive(const DomainDef *def, DiskDef *disk, unsigned n) {
         address->controller = n / 7;
         address->unit = n % 7;
     }
-    (void)def;
 }
 
 static bool same_drive(const DiskDef *a, const DiskDef *b) {
@@ -100,13 +93,12 @@ static int assign_drives(DomainDef *def, Error **reterr) {
             continue;
         if (disk->info.address.type == ADDRESS_NONE) {
             n = n < 0 ? 0 : n;
-            place_drive(def, disk, (unsigned)n);
+            place_drive(disk, (unsigned)n);
             for (unsigned tries = 0; drive_is_taken(def, disk) && tries <= def->n_disks; tries++)
-                place_drive(def, disk, (unsigned)++n);
+                place_drive(disk, (unsigned)++n);
         }
         r = need(def, types[disk->bus], disk->info.address.controller, NULL, reterr);
     }
-    (void)is_wide;
     return r < 0 ? r : check_drives(def, reterr);
 }
 
@@ -136,9 +128,9 @@ static int assign_ports(DomainDef *def, Error **reterr) {
 
         if (!is_virtio_port(chardev))
             continue;
-        if (address->type == ADDRESS_NONE)
+        if (address->type == ADDRESS_NONE && chardev->kind == CHARDEV_CHANNEL)
             *address = (DeviceAddress){.type = ADDRESS_VIRTIO_SERIAL};
-        if (address->type != ADDRESS_VIRTIO_SERIAL)
+        if (address->type != ADDRESS_VIRTIO_SERIAL && address->type != ADDRESS_NONE)
             continue;
         r = need(def, CONTROLLER_VIRTIO_SERIAL, address->controller, NULL, reterr);
         if (r < 0)
@@ -156,6 +148,8 @@ static int assign_ports(DomainDef *def, Error **reterr) {
 
 typedef struct UsbMap {
     bool used[16][32]; /* by controller and port */
+    unsigned n_behind; /* ports of hubs that are given away */
+    unsigned n_wanting;
 } UsbMap;
 
 static unsigned usb_ports(const ControllerDef *controller) {
@@ -166,7 +160,7 @@ static unsigned usb_ports(const ControllerDef *controller) {
     return streq(controller->model, "ich9-ehci1")  ? 6
            : streq(controller->model, "ehci")      ? 6
            : streq(controller->model, "nec-xhci")  ? 4
-           : streq(controller->model, "qemu-xhci") ? 15
+           : streq(controller->model, "qemu-xhci") ? 4
            : streq(controller->model, "pci-ohci")  ? 3
                                                    : 2;
 }
@@ -203,6 +197,29 @@ static int note_usb(DomainDef *def, DeviceInfo *info, void *data) {
 
     if (info->address.type == ADDRESS_USB && info->address.bus < 16 && port < 32)
         map->used[info->address.bus][port] = true;
+    map->n_wanting += info->address.type != ADDRESS_USB || !info->address.usb_port;
+    if (info->address.usb_port && strchr(info->address.usb_port, '.'))
+        map->n_behind++;
+    return 0;
+}
+
+#define HUB_PORTS 8u
+
+/* The root's ports are full: those of the hubs are next. */
+static int place_behind_hub(const DomainDef *def, DeviceInfo *info, UsbMap *map) {
+    for (size_t i = 0; i < def->n_hubs; i++) {
+        const DeviceAddress *hub = &def->hubs[i].info.address;
+
+        if (hub->type != ADDRESS_USB || !hub->usb_port || &def->hubs[i].info == info)
+            continue;
+        if (map->n_behind >= HUB_PORTS * (i + 1))
+            continue;
+        info->address.type = ADDRESS_USB;
+        info->address.bus = hub->bus;
+        info->address.usb_port = strf("%s.%u", hub->usb_port, map->n_behind % HUB_PORTS + 1);
+        map->n_behind++;
+        return info->address.usb_port ? 0 : -ENOMEM;
+    }
     return 0;
 }
 
@@ -227,13 +244,37 @@ static int place_usb(DomainDef *def, DeviceInfo *info, void *data) {
             return info->address.usb_port ? 0 : -ENOMEM;
         }
     }
-    return 0; /* none is free: QEMU puts a hub there */
+    return place_behind_hub(def, info, map);
+}
+
+/* As many as it takes: each gives eight ports for one. */
+static int add_hubs(DomainDef *def, const UsbMap *map) {
+    unsigned n_free = 0;
+
+    for (unsigned bus = 0; bus < 16; bus++) {
+        const ControllerDef *controller = domain_def_controller(def, CONTROLLER_USB, (int)bus);
+        unsigned ports = controller ? usb_ports(controller) : 0;
+
+        for (unsigned port = 1; port <= ports && port < 32; port++)
+            n_free += !map->used[bus][port];
+    }
+    if (!n_free || map->n_behind)
+        return 0;
+    for (unsigned n = n_free; n < map->n_wanting; n += HUB_PORTS - 1) {
+        HubDef *hub = array_append(&def->hubs, &def->n_hubs, sizeof(HubDef));
+
+        if (!hub || !(hub->type = strdup("usb")))
+            return -ENOMEM;
+    }
+    return 0;
 }
 
 static int assign_usb(DomainDef *def, Error **reterr) {
     UsbMap map = {0};
 
     for_usb(def, note_usb, &map);
+    if (add_hubs(def, &map) < 0)
+        return error_no_memory(reterr);
     return for_usb(def, place_usb, &map) < 0 ? error_no_memory(reterr) : 0;
 }
 

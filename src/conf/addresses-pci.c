@@ -364,6 +364,8 @@ static int try_all(Map *map, bool spare, const char **ret_model, unsigned *ret_b
             return 0;
         }
         r = place(map, &refs[i], at.bus, at.slot, at.function);
+        if (refs[i].info->has_master && at.function == 0)
+            refs[i].info->address.pci.multifunction = TRISTATE_YES;
     }
     if (r >= 0 && spare && map->express && !find_slot(map, PCI_CONNECT_EXPRESS, &at))
         *ret_model = "pcie-root-port";

@@ -40,7 +40,6 @@ int addresses_assign_others(DomainDef *def, Error **reterr);
 
 /* A controller of this type and index, NULL when there is none. */
 ControllerDef *domain_def_controller(const DomainDef *def, ControllerType type, int index);
-/* Adds it in its place: after the last of its type, or where it was. NULL: out of memory. model
- * may be NULL. */
+/* Adds it in its place. NULL: out of memory. model may be NULL. */
 ControllerDef *domain_def_add_controller(DomainDef *def, ControllerType type, int index,
                                          const char *model);

@@ -164,10 +164,24 @@ static void init_disk(void *object) {
     ((DiskDef *)object)->source.type = DISK_FILE;
 }
 
+/* Labels that a run skipped are of that run. */
+static void drop_skipped(StorageSource *source) {
+    size_t n = 0;
+
+    for (size_t i = 0; i < source->n_seclabels; i++)
+        if (source->seclabels[i].labelskip == TRISTATE_YES)
+            element_done(&device_seclabel_element, &source->seclabels[i]);
+        else
+            source->seclabels[n++] = source->seclabels[i];
+    source->n_seclabels = n;
+}
+
 static int check_disk(ElementReader *reader, xmlNodePtr node, void *object) {
     DiskDef *disk = object;
     StorageSource *source = &disk->source;
 
+    if (!reader->live)
+        drop_skipped(source);
     if (disk->bus == DISK_BUS_NONE_)
         disk->bus = default_bus(disk);
     if (disk->cache && streq(disk->cache, "default"))

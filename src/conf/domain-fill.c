@@ -98,6 +98,25 @@ static void fill_boot(DomainDef *def) {
         def->os.boot[def->os.n_boot++] = BOOT_HD;
 }
 
+/* vCPUs of no cell are the first one's. */
+static int fill_cells(DomainDef *def) {
+    CLEANUP_BITMAP Bitmap *rest = bitmap_new_range(def->n_vcpus_max);
+    bool any = false;
+
+    if (!rest)
+        return -ENOMEM;
+    for (size_t i = 0; i < def->cpu.n_cells; i++) {
+        const Bitmap *cpus = def->cpu.cells[i].cpus;
+
+        any |= cpus != NULL;
+        for (int id = cpus ? bitmap_next(cpus, 0) : -1; id >= 0; id = bitmap_next(cpus, id + 1))
+            bitmap_clear(rest, (unsigned)id);
+    }
+    if (!any || !def->cpu.cells[0].cpus || bitmap_is_empty(rest))
+        return 0;
+    return bitmap_union(def->cpu.cells[0].cpus, rest);
+}
+
 static int fill_features(DomainDef *def) {
     if (def->features.has_hyperv)
         return set(&def->features.hyperv.mode, "custom");
@@ -157,6 +176,9 @@ static int fill_controllers(DomainDef *def) {
             r = need_controller(def, CONTROLLER_PCI,
                                 domain_def_is_q35(def) ? "pcie-root" : "pci-root");
     }
+    for (size_t i = 0; i < def->n_controllers; i++)
+        if (streq_ptr(def->controllers[i].model, "none"))
+            def->controllers[i].info.address = (DeviceAddress){0};
     for (size_t i = 0; i < def->n_controllers && r >= 0; i++)
         if (def->controllers[i].type == CONTROLLER_USB && domain_def_is_x86(def))
             r = set(&def->controllers[i].model, "piix3-uhci");
@@ -235,6 +257,14 @@ static int fill_audio(DomainDef *def) {
     return 0;
 }
 
+static uint64_t power_of_two(uint64_t value) {
+    uint64_t up = 1;
+
+    while (up < value)
+        up *= 2;
+    return value ? up : 0;
+}
+
 static void fill_video(VideoDef *video) {
     if (video->model == VIDEO_NONE) {
         *video = (VideoDef){.model = VIDEO_NONE, .info = video->info};
@@ -242,6 +272,9 @@ static void fill_video(VideoDef *video) {
     }
     if (!video->heads)
         video->heads = 1;
+    video->ram = power_of_two(video->ram);
+    video->vram = power_of_two(video->vram);
+    video->vgamem = power_of_two(video->vgamem);
     switch (video->model) {
     case VIDEO_QXL:
         if (!video->ram)
@@ -299,6 +332,8 @@ static int fill_disks(DomainDef *def) {
     for (size_t i = 0; i < def->n_disks; i++) {
         DiskDef *disk = &def->disks[i];
 
+        if (!disk->source.path && disk->source.type == DISK_BLOCK) /* an empty drive */
+            disk->source.type = DISK_FILE;
         if (disk->source.format == DISK_FORMAT_NONE_ && disk->source.type != DISK_VHOSTUSER)
             disk->source.format = DISK_FORMAT_RAW;
     }
@@ -460,6 +495,8 @@ static int fill_all(DomainDef *def, const DomainFillParams *params) {
         r = fill_cpu(def, params);
     if (r >= 0)
         r = fill_features(def);
+    if (r >= 0)
+        r = fill_cells(def);
     if (r >= 0)
         r = fill_genid(def);
     fill_boot(def);
