@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <sys/utsname.h>
 
+#include "conf/domain-fill.h"
 #include "conf/domain-format.h"
 #include "conf/domain-parse.h"
 #include "driver/drift.h"
@@ -256,7 +257,7 @@ static void parse_warning(const char *path, int line, void *userdata) {
 
 int driver_parse(Driver *driver, const char *xml, DomainDef **ret, Error **reterr) {
     struct utsname host;
-    DomainParseParams params = {.warning = parse_warning, .userdata = driver};
+    DomainParseParams params = {.warning = parse_warning, .kept = parse_kept, .userdata = driver};
 
     uname(&host);
     params.default_arch = host.machine;
@@ -307,6 +308,7 @@ static int check_emulator(const DomainDef *def, const QemuCaps *caps, Error **re
 /* Default emulator and machine, as the definition will keep them. */
 static int fill_defaults(Driver *driver, DomainDef *def, Error **reterr) {
     CLEANUP(qemu_caps_unrefp) QemuCaps *caps = NULL;
+    DomainFillParams fill = {0};
     const QemuMachine *machine;
     int r;
 
@@ -318,15 +320,14 @@ static int fill_defaults(Driver *driver, DomainDef *def, Error **reterr) {
                                 def->os.arch);
     }
     /* A binary that is not there yet is no reason to refuse a definition: start says so. */
-    if (qemu_caps_get(driver->caps, def->emulator, &caps, NULL) < 0)
-        return 0;
-    r = check_emulator(def, caps, reterr);
-    if (r < 0 || def->os.machine)
-        return r;
-    machine = qemu_caps_machine(caps, NULL);
-    if (machine)
-        def->os.machine = strdup(machine->name);
-    return machine && !def->os.machine ? error_no_memory(reterr) : 0;
+    if (qemu_caps_get(driver->caps, def->emulator, &caps, NULL) >= 0) {
+        r = check_emulator(def, caps, reterr);
+        if (r < 0)
+            return r;
+        machine = qemu_caps_machine(caps, def->os.machine);
+        fill.machine = machine ? machine->name : NULL;
+    }
+    return domain_fill(def, &fill, reterr);
 }
 
 /* The domain this definition is about, NULL if it is a new one; refuses clashes. */
