@@ -255,6 +255,10 @@ static void parse_warning(const char *path, int line, void *userdata) {
     log_warning("domain XML: unknown '%s' in line %d, ignoring", path, line);
 }
 
+static void parse_kept(const char *path, int line, void *userdata) {
+    log_warning("domain XML: '%s' in line %d is kept and not acted on yet", path, line);
+}
+
 int driver_parse(Driver *driver, const char *xml, DomainDef **ret, Error **reterr) {
     struct utsname host;
     DomainParseParams params = {.warning = parse_warning, .kept = parse_kept, .userdata = driver};
