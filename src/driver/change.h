@@ -6,7 +6,7 @@
 
 #include "domain/domain.h"
 #include "driver/driver.h"
-#include "limits/params.h"
+#include "limits/param-list.h"
 
 #define CHANGE_VALUES_MAX LIMIT_PARAMS_MAX
 

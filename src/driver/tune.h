@@ -6,7 +6,7 @@
 #pragma once
 
 #include "driver/driver.h"
-#include "limits/params.h"
+#include "limits/param-list.h"
 
 /* Scheduler parameters by their place in limit_param's list; `given` says which are meant. */
 typedef struct SchedValues {

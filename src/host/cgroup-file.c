@@ -6,7 +6,7 @@
 #include <limits.h>
 #include <stdio.h>
 
-#include "host/cgroup-internal.h"
+#include "host/cgroup-library.h"
 #include "util/file.h"
 
 #define READ_LIMIT (256u * 1024)
@@ -129,6 +129,18 @@ int cgroup_read(const CgroupPlace *place, const char *child, const char *file, c
             file, child && !place->path[0] ? "" : cgroup_place_name(place), child ? "/" : "",
             child ? child : "", controller_of(place, file), place->hierarchy->mount_point);
     return 0;
+}
+
+int cgroup_read_stat(const CgroupPlace *place, const char *child, const char *controller,
+                     char **ret, Error **reterr) {
+    CLEANUP_FREE char *path = strf("%s%s%s", place->path, child ? "/" : "", child ? child : ""),
+                      *file = strf("%s.stat", controller);
+
+    if (!path || !file)
+        return error_no_memory(reterr);
+    if (place->hierarchy->library && *path && cgroup_library_stat(controller, path, ret))
+        return 0;
+    return cgroup_read(place, child, file, ret, reterr);
 }
 
 int cgroup_read_i64(const CgroupPlace *place, const char *child, const char *file, int64_t *ret,

@@ -5,8 +5,6 @@
 
 #include "host/cgroup.h"
 
-#define CGROUP_BIT(controller) (1u << (controller))
-
 typedef struct CgroupOps CgroupOps;
 
 /* One mounted hierarchy that has at least one of our controllers. */
@@ -16,6 +14,7 @@ typedef struct CgroupHierarchy {
     char *mount_point;
     char *root; /* the group that is seen at the mount point: not "/" for a bind mount */
     bool read_only;
+    bool library; /* libcgroup knows it, not only a table of ours */
 } CgroupHierarchy;
 
 struct CgroupHost {
@@ -84,6 +83,9 @@ int cgroup_read_i64(const CgroupPlace *place, const char *child, const char *fil
                     Error **reterr);
 int cgroup_read_list(const CgroupPlace *place, const char *child, const char *file, Bitmap **ret,
                      Error **reterr);
+/* CONTROLLER.stat, through libcgroup where it can. */
+int cgroup_read_stat(const CgroupPlace *place, const char *child, const char *controller,
+                     char **ret, Error **reterr);
 /* The number behind KEY and a space at the start of a line, 0 when there is none. */
 uint64_t cgroup_stat_value(const char *text, const char *key);
 /* Is the word in a list that spaces divide? */

@@ -171,7 +171,7 @@ static int get_usage(const CgroupPlace *place, const char *child, unsigned contr
         r = get_time(place, child, usage, reterr);
     if (r < 0 || !(controllers & CGROUP_BIT(CGROUP_CPU)))
         return r;
-    r = cgroup_read(place, child, "cpu.stat", &text, reterr);
+    r = cgroup_read_stat(place, child, "cpu", &text, reterr);
     if (r < 0)
         return r;
     usage->n_periods = cgroup_stat_value(text, "nr_periods");

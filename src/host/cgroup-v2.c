@@ -160,7 +160,7 @@ static int get_usage(const CgroupPlace *place, const char *child, unsigned contr
 
     if (!(controllers & CGROUP_BIT(CGROUP_CPUACCT)))
         return 0;
-    r = cgroup_read(place, child, "cpu.stat", &text, reterr);
+    r = cgroup_read_stat(place, child, "cpu", &text, reterr);
     if (r < 0)
         return r;
     *usage = (CgroupUsage){

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Control groups: where the host's controllers are, and the groups of one set of threads.
  *
+ * libcgroup finds the hierarchies, makes and removes partitions and trees, and reads the counters
+ * (host/cgroup-library.h says what of its version 2.0.2 is not used, and why). Threads and values
+ * are one openat each below the directories that it found.
+ *
  * A CgroupTree is one directory per hierarchy (three with cgroup v1, one with v2), PARTITION/NAME,
  * with one level of children below it ("emulator", "vcpu3"). The directories stay open, so that a
  * value costs one openat, write and close. Where a function takes `child`, NULL means the directory
@@ -62,9 +66,23 @@ uint64_t cgroup_weight_to_shares(uint64_t weight);
 /* Are the numbers in the kernel's ranges? */
 int cgroup_values_check(const CgroupValues *values, Error **reterr);
 
-/* Reads PROC/self/mountinfo, once; `proc` is "/proc" when NULL. A host without any controller is no
- * error. */
-int cgroup_host_new(const char *proc, CgroupHost **ret, Error **reterr);
+#define CGROUP_BIT(controller) (1u << (controller))
+
+/* One mounted hierarchy that has at least one of our controllers. */
+typedef struct CgroupMount {
+    const char *mount_point;
+    const char *root; /* the group that is seen at the mount point: not "/" for a bind mount */
+    int version;
+    unsigned controllers; /* bits by CGROUP_BIT */
+    bool read_only;
+} CgroupMount;
+
+/* What libcgroup finds, which looks once in the life of a process: before the first worker starts.
+ * A host without any controller is no error. */
+int cgroup_host_new(CgroupHost **ret, Error **reterr);
+/* The same of a table, without libcgroup; `proc` is "/proc" when NULL. */
+int cgroup_host_from_table(const char *proc, const CgroupMount *mounts, size_t n, CgroupHost **ret,
+                           Error **reterr);
 void cgroup_host_free(CgroupHost *host);
 DEFINE_CLEANUP(CgroupHost *, cgroup_host_free)
 /* 1 or 2, 0 when the host has no such controller. */

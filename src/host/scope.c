@@ -38,6 +38,13 @@ char *scope_machine_name(unsigned id, const char *name) {
     return text;
 }
 
+static char *escape_byte(char *to, uint8_t byte) {
+    static const char digits[] = "0123456789abcdef";
+    const char text[] = {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
+
+    return mempcpy(to, text, sizeof(text));
+}
+
 /* systemd.unit(5), "String escaping for inclusion in unit names". `to` has room for four times the
  * length. */
 static char *escape(char *to, const char *from, size_t length) {
@@ -46,7 +53,7 @@ static char *escape(char *to, const char *from, size_t length) {
             (isalnum(from[i]) || from[i] == ':' || from[i] == '_' || (from[i] == '.' && i > 0)))
             *to++ = from[i];
         else
-            to += sprintf(to, "\\x%02x", (uint8_t)from[i]);
+            to = escape_byte(to, (uint8_t)from[i]);
     *to = '\0';
     return to;
 }
@@ -55,7 +62,8 @@ char *scope_unit_name(const char *machine) {
     char *text = malloc(strlen(machine) * 4 + sizeof("machine-.scope"));
 
     if (text)
-        strcpy(escape(stpcpy(text, "machine-"), machine, strlen(machine)), ".scope");
+        memcpy(escape(stpcpy(text, "machine-"), machine, strlen(machine)), ".scope",
+               sizeof(".scope"));
     return text;
 }
 
@@ -82,7 +90,7 @@ char *scope_slice_name(const char *partition) {
     }
     if (to == text)
         *to++ = '-';
-    strcpy(to, ".slice");
+    memcpy(to, ".slice", sizeof(".slice"));
     return text;
 }
 

@@ -14,6 +14,7 @@
 #include "host/cgroup.h"
 #include "host/resctrl.h"
 #include "limits/limits.h"
+#include "limits/params.h"
 
 typedef struct LimitMending LimitMending;
 

@@ -12,7 +12,7 @@
 #pragma once
 
 #include "host/cgroup.h"
-#include "limits/params.h"
+#include "conf/domain-def.h"
 #include "qemu/iothread.h"
 #include "qemu/process.h"
 #include "qemu/vcpu-map.h"

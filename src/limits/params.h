@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The scheduler parameters (schedinfo): numbers of the definition that a client may read and set by
- * name. The kinds of limit list theirs; here they are one list, in libvirt's order. */
+ * name. The kinds of limit list theirs; limits/param-list.h has them all. */
 #pragma once
 
 #include "conf/domain-def.h"
@@ -25,7 +25,5 @@ typedef struct LimitParam {
 
 #define LIMIT_PARAMS_MAX 32u
 
-/* By place in the list; NULL beyond its end. */
-const LimitParam *limit_param(size_t i);
 int64_t limit_param_get(const LimitParam *param, const DomainDef *def);
 void limit_param_set(const LimitParam *param, DomainDef *def, int64_t value);

@@ -6,6 +6,29 @@
 #include <stdio.h>
 
 #include "host/thread.h"
+#include "limits/param-list.h"
+
+#define ALIGNMENT 16u
+
+static size_t aligned(size_t size) {
+    return (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+size_t limit_parts_size(void) {
+    size_t size = 0;
+
+    for (size_t i = 0; limit_kinds[i]; i++)
+        size += aligned(limit_kinds[i]->size);
+    return size;
+}
+
+void *limit_part(const ThreadPlan *thread, size_t i) {
+    char *part = thread->parts;
+
+    for (size_t k = 0; k < i; k++)
+        part += aligned(limit_kinds[k]->size);
+    return part;
+}
 
 static void thread_plan_done(ThreadPlan *thread) {
     for (size_t i = 0; thread->parts && limit_kinds[i]; i++)

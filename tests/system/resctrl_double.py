@@ -9,7 +9,7 @@ import pytest
 
 from conftest import BUILD, PATIENT, wait_for
 
-DOUBLE = os.path.join(BUILD, "tests/unit/util/resctrl-fuse")
+DOUBLE = os.path.join(BUILD, "tests/unit/host/resctrl-fuse")
 
 
 class Resctrl:

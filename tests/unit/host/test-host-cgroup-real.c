@@ -32,7 +32,7 @@ static int set_up(void **state) {
     *state = world;
     world->partition = strf("/vireo-test-%d", getpid());
     world->pid = sleeper_process(&world->tid);
-    return cgroup_host_new(NULL, &world->host, NULL);
+    return cgroup_host_new(&world->host, NULL);
 }
 
 /* Removes the tree and then the partition, which is a tree for this purpose. */
@@ -453,7 +453,7 @@ static void test_a_read_only_file_system(void **state) {
             if (access(paths[i], F_OK) == 0 &&
                 (i < 4 || access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0))
                 remount_read_only(paths[i]);
-        r = cgroup_host_new(NULL, &host, NULL);
+        r = cgroup_host_new(&host, NULL);
         if (r >= 0)
             r = cgroup_tree_create(host, world->partition, "other", &tree, &error);
         if (r >= 0 || !strstr(error_message(error), "mounted read-only"))

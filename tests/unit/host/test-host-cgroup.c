@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* cgroup without a kernel behind it: units and ranges, what is read out of mountinfo, and what is
+/* cgroup without a kernel behind it: units and ranges, hosts made of a table, and what is
  * written to a v2 hierarchy, in which order. The hierarchy is plain files, so it shows what we
  * write and refuses nothing; test-util-cgroup-real has the kernel's side. */
 #include <setjmp.h>
@@ -83,22 +83,27 @@ static void assert_file(const Fake *fake, const char *path, const char *expected
     assert_string_equal(text, expected);
 }
 
-/* Lines of mountinfo with @ for the root. */
-static void make_host(Fake *fake, const char *mountinfo) {
-    CLEANUP_FREE char *proc = at(fake, "proc"), *text = strdup("");
+/* Mount points below the root. */
+static void make_host(Fake *fake, const CgroupMount *mounts, size_t n) {
+    CLEANUP_FREE char *proc = at(fake, "proc");
+    CgroupMount full[CGROUP_CONTROLLER_MAX];
 
-    for (const char *from = mountinfo; *from;) {
-        size_t length = strcspn(from, "@");
-        char *longer = strf("%s%.*s%s", text, (int)length, from, from[length] ? fake->root : "");
-
-        free(text);
-        text = longer;
-        from += length + (from[length] == '@');
+    for (size_t i = 0; i < n; i++) {
+        full[i] = mounts[i];
+        full[i].mount_point = at(fake, mounts[i].mount_point);
+        full[i].root = mounts[i].root ? mounts[i].root : "/";
     }
-    put(fake, "proc/self/mountinfo", text);
     cgroup_host_free(TAKE_PTR(fake->host));
-    assert_int_equal(cgroup_host_new(proc, &fake->host, NULL), 0);
+    assert_int_equal(cgroup_host_from_table(proc, full, n, &fake->host, NULL), 0);
+    for (size_t i = 0; i < n; i++)
+        free((char *)full[i].mount_point);
 }
+
+#define ALL_CONTROLLERS                                                                            \
+    (CGROUP_BIT(CGROUP_CPU) | CGROUP_BIT(CGROUP_CPUACCT) | CGROUP_BIT(CGROUP_CPUSET))
+
+static const CgroupMount v2_alone = {
+    .mount_point = ".", .version = 2, .controllers = ALL_CONTROLLERS};
 
 static int set_up(void **state) {
     Fake *fake = calloc(1, sizeof(Fake));
@@ -131,59 +136,31 @@ static void assert_versions(const Fake *fake, int cpu, int cpuacct, int cpuset) 
     assert_int_equal(cgroup_host_version(fake->host, CGROUP_CPUSET), cpuset);
 }
 
-static void test_detect_v1(void **state) {
+static void test_hybrid(void **state) {
     Fake *fake = *state;
+    const CgroupMount mounts[] = {
+        {.mount_point = "cpu", .version = 1, .controllers = CGROUP_BIT(CGROUP_CPU)},
+        {.mount_point = "unified",
+         .version = 2,
+         .controllers = CGROUP_BIT(CGROUP_CPUACCT) | CGROUP_BIT(CGROUP_CPUSET)}};
 
-    make_host(fake, "22 27 0:21 / /proc rw - proc proc rw\n"
-                    "32 31 0:29 / @/cpu,cpuacct rw,relatime shared:9 master:1 - cgroup cgroup "
-                    "rw,cpu,cpuacct\n"
-                    "34 31 0:31 / @/cpuset rw,relatime - cgroup cgroup rw,cpuset,noprefix\n"
-                    "40 31 0:37 / @/systemd rw - cgroup cgroup rw,xattr,name=systemd\n");
-    assert_versions(fake, 1, 1, 1);
-}
-
-/* Both versions: v2 has what no v1 hierarchy took, whichever line comes first. */
-static void test_detect_hybrid(void **state) {
-    Fake *fake = *state;
-
-    put(fake, "unified/cgroup.controllers", "cpuset hugetlb\n");
-    make_host(fake, "41 31 0:38 / @/unified rw - cgroup2 cgroup2 rw\n"
-                    "32 31 0:29 / @/cpu rw - cgroup cgroup rw,cpu\n");
+    make_host(fake, mounts, 2);
     assert_versions(fake, 1, 2, 2);
-}
-
-static void test_detect_v2(void **state) {
-    Fake *fake = *state;
-
-    put(fake, "cgroup.controllers", "cpuset cpu io memory\n");
-    make_host(fake, "41 31 0:38 / @ rw - cgroup2 cgroup2 rw,nsdelegate\n");
+    make_host(fake, &v2_alone, 1);
     assert_versions(fake, 2, 2, 2);
-    put(fake, "cgroup.controllers", "memory pids\n");
-    make_host(fake, "41 31 0:38 / @ rw - cgroup2 cgroup2 rw,nsdelegate\n");
-    assert_versions(fake, 0, 2, 0);
 }
 
-/* What is no mountinfo, or has no cgroups, is a host without controllers. */
-static void test_detect_nothing(void **state) {
+/* A host without controllers is one all the same. */
+static void test_nothing(void **state) {
     Fake *fake = *state;
     CLEANUP(cgroup_tree_freep) CgroupTree *tree = NULL;
     CLEANUP_ERROR Error *error = NULL;
 
-    make_host(fake,
-              "\n - \n1 2 3 - cgroup\n1 2 3 4 5 6 7 -\n22 27 0:21 / /proc rw - proc proc rw,cpu\n"
-              "1 2 0:1 / @/x rw - cgroup cgroup rw,cpus,xcpu,name=cpuset\n");
+    make_host(fake, NULL, 0);
     assert_versions(fake, 0, 0, 0);
     assert_int_equal(cgroup_tree_create(fake->host, "/", "vm", &tree, &error), -EBADFD);
     assert_non_null(strstr(error_message(error), "none of the cgroup controllers"));
     assert_true(cgroup_partition_make(fake->host, "/machine", &error) < 0);
-}
-
-static void test_no_mountinfo(void **state) {
-    CLEANUP_ERROR Error *error = NULL;
-    CgroupHost *host = NULL;
-
-    assert_int_equal(cgroup_host_new("/nonexistent", &host, &error), -ENOENT);
-    assert_non_null(strstr(error_message(error), "/nonexistent/self/mountinfo"));
 }
 
 static void test_group_of(void **state) {
@@ -191,10 +168,15 @@ static void test_group_of(void **state) {
     CLEANUP_FREE char *cpu = NULL, *cpuset = NULL;
     CLEANUP_ERROR Error *error = NULL;
     char *none = NULL;
+    const CgroupMount mounts[] = {
+        {.mount_point = "cpu",
+         .root = "/docker/a",
+         .version = 1,
+         .controllers = CGROUP_BIT(CGROUP_CPU) | CGROUP_BIT(CGROUP_CPUACCT)},
+        {.mount_point = "unified", .version = 2, .controllers = CGROUP_BIT(CGROUP_CPUSET)}};
 
     put(fake, "unified/cgroup.controllers", "cpuset\n");
-    make_host(fake, "32 31 0:29 /docker/a @/cpu rw - cgroup cgroup rw,cpu,cpuacct\n"
-                    "41 31 0:38 / @/unified rw - cgroup2 cgroup2 rw\n");
+    make_host(fake, mounts, 2);
     put(fake, "proc/7/cgroup", "5:memory:/m\n3:xcpu,cpu,cpuacct:/docker/a/b:c\n0::/user.slice/x\n");
     assert_int_equal(cgroup_host_group_of(fake->host, CGROUP_CPU, 7, &cpu, NULL), 0);
     assert_string_equal(cpu, "/b:c"); /* the mount shows /docker/a as its top */
@@ -212,7 +194,7 @@ static void test_bad_names(void **state) {
     CgroupTree *tree = NULL;
 
     put(fake, "cgroup.controllers", "cpuset cpu\n");
-    make_host(fake, "41 31 0:38 / @ rw - cgroup2 cgroup2 rw\n");
+    make_host(fake, &v2_alone, 1);
     for (size_t i = 0; i < ARRAY_SIZE(partitions); i++)
         assert_int_equal(cgroup_tree_create(fake->host, partitions[i], "vm", &tree, NULL), -EINVAL);
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -259,7 +241,7 @@ static void make_v2(Fake *fake, const char *controllers, const char *partition_h
     make_group(fake, "machine", partition_has, "\n");
     make_group(fake, "machine/vm", partition_has, "\n");
     make_group(fake, "machine/vm/vcpu0", partition_has, "\n");
-    make_host(fake, "41 31 0:38 / @ rw - cgroup2 cgroup2 rw\n");
+    make_host(fake, &v2_alone, 1);
 }
 
 /* What was written since the last call, as "GROUP FILE" lines, in order. */
@@ -469,11 +451,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_weight),
         cmocka_unit_test(test_values_out_of_range),
-        cmocka_unit_test_setup_teardown(test_detect_v1, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_detect_hybrid, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_detect_v2, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_detect_nothing, set_up, tear_down),
-        cmocka_unit_test(test_no_mountinfo),
+        cmocka_unit_test_setup_teardown(test_hybrid, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_group_of, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bad_names, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_v2_order_of_writes, set_up, tear_down),

@@ -77,7 +77,7 @@ static int take_lock(const Resctrl *resctrl, int *ret, Error **reterr) {
             return error_report(reterr, FROM_RESCTRL, ERROR_OPERATION_TIMEOUT,
                                 "another program has held the lock on '%s' for too long",
                                 resctrl->root);
-        usleep(LOCK_PAUSE_USEC);
+        nanosleep(&(struct timespec){.tv_nsec = LOCK_PAUSE_USEC * 1000}, NULL);
     }
     *ret = TAKE_FD(fd);
     return 0;

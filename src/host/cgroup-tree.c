@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "host/cgroup-internal.h"
+#include "host/cgroup-library.h"
 #include "util/fiber.h"
 #include "util/file.h"
 
@@ -77,6 +77,9 @@ static int walk_to(const CgroupHierarchy *hierarchy, const char *path, Walk walk
 
     if (r < 0)
         return group_error(hierarchy, "", "", r, "open", reterr);
+    /* What it cannot make is tried once more step by step, for the sentence. */
+    if (walk == WALK_MAKE && hierarchy->library)
+        cgroup_library_make(hierarchy, path);
     for (size_t at = 0, next; (next = cgroup_path_next(path, at)) > 0; at = next) {
         CLEANUP_FREE char *name = strndup(path + at + 1, next - at - 1);
         bool made;
@@ -158,6 +161,12 @@ static int enter(CgroupTree *tree, const CgroupHierarchy *hierarchy, Walk walk, 
     int r = walk_to(hierarchy, tree->partition, walk == WALK_LOOK ? WALK_LOOK : WALK_USE,
                     tree->missing, &place, reterr);
 
+    if (r >= 0 && walk == WALK_MAKE && hierarchy->library) {
+        CLEANUP_FREE char *path = strf("%s/%s", tree->partition, tree->name);
+
+        if (path)
+            cgroup_library_make(hierarchy, path);
+    }
     if (r >= 0)
         r = step(&place, tree->name, walk, tree->missing, &made, reterr);
     if (r < 0)
@@ -293,7 +302,7 @@ static void find_thread(int parent, const char *name, char *ret, size_t size) {
         cgroup_read_quiet(&place, name, "cgroup.threads", &text) < 0)
         return;
     if (*text)
-        snprintf(ret, size, " (thread %d is still in it)", atoi(text));
+        snprintf(ret, size, " (thread %d is still in it)", (int)strtol(text, NULL, 10));
 }
 
 static int remove_group(const CgroupPlace *place, int parent, const char *name, uint64_t deadline,
@@ -324,13 +333,33 @@ static int remove_below(const CgroupPlace *place, int parent, const char *name, 
     return r;
 }
 
+static void pause_worker(uint64_t usec) {
+    nanosleep(&(struct timespec){.tv_nsec = (long)(usec * 1000)}, NULL);
+}
+
+/* One that libcgroup did not remove is asked of the kernel, which says why. The groups of threads,
+ * at depth 1 and more, are too many for the long way. */
+static int delete_group(const CgroupPlace *place, int parent, const char *name, unsigned depth) {
+    CLEANUP_FREE char *path = NULL;
+    struct stat info;
+
+    if (place->hierarchy->library && depth == 0)
+        path = strf("%s/%s", place->path, name);
+    if (path) {
+        cgroup_library_delete(place->hierarchy, path);
+        if (fstatat(parent, name, &info, AT_SYMLINK_NOFOLLOW) < 0)
+            return -1;
+    }
+    return unlinkat(parent, name, AT_REMOVEDIR);
+}
+
 static int remove_group(const CgroupPlace *place, int parent, const char *name, uint64_t deadline,
                         unsigned depth, Error **reterr) {
     char who[64];
     int r = depth < REMOVE_DEPTH ? 0 : -ELOOP;
 
     for (uint64_t pause = USEC_PER_MSEC; r >= 0; pause = MIN_OF(pause * 2, REMOVE_PAUSE_USEC)) {
-        if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+        if (delete_group(place, parent, name, depth) == 0 || errno == ENOENT)
             return 0;
         /* Both "has threads" and "has groups" are EBUSY. */
         if (errno != EBUSY && errno != ENOTEMPTY)
@@ -340,9 +369,9 @@ static int remove_group(const CgroupPlace *place, int parent, const char *name, 
         r = remove_below(place, parent, name, deadline, depth, reterr);
         if (r < 0)
             return r;
-        if (unlinkat(parent, name, AT_REMOVEDIR) == 0)
+        if (delete_group(place, parent, name, depth) == 0 || errno == ENOENT)
             return 0;
-        usleep(pause);
+        pause_worker(pause);
     }
     find_thread(parent, name, who, sizeof(who));
     error_report(reterr, FROM_CGROUP, ERROR_RESOURCE_BUSY,
@@ -358,7 +387,7 @@ int cgroup_tree_remove_child(CgroupTree *tree, const char *child, Error **reterr
     assert(child && is_name(child, strlen(child)));
     for (size_t i = 0; i < tree->n_places; i++) {
         const CgroupPlace *place = &tree->places[i];
-        int r = remove_group(place, place->fd, child, deadline, 0, result < 0 ? NULL : reterr);
+        int r = remove_group(place, place->fd, child, deadline, 1, result < 0 ? NULL : reterr);
 
         result = result < 0 ? result : r;
     }
@@ -400,6 +429,8 @@ void cgroup_partition_remove(const CgroupHost *host, const char *partition) {
         CLEANUP_CGROUP_PLACE CgroupPlace parent = {.fd = -1};
         const char *name = strrchr(path, '/');
 
+        if (host->hierarchies[i].library)
+            cgroup_library_delete(&host->hierarchies[i], path);
         if (cgroup_place_open(&host->hierarchies[i], path, (size_t)(name - path), &parent) >= 0)
             unlinkat(parent.fd, name + 1, AT_REMOVEDIR);
     }

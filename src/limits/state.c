@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The host's part, and a Limits as an object. */
-#include "limits/limits.h"
+#include "limits/state.h"
 
 #include <sys/inotify.h>
 
 #include "host/thread.h"
-#include "limits/state.h"
 
 int limits_host_new(const LimitsParams *params, LimitsHost **ret, Error **reterr) {
     LimitsHost *host = calloc(1, sizeof(LimitsHost));
@@ -19,7 +18,7 @@ int limits_host_new(const LimitsParams *params, LimitsHost **ret, Error **reterr
     host->enabled = params->cgroups;
     host->scopes = params->scopes;
     host->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    r = host->partition ? cgroup_host_new(NULL, &host->cgroups, reterr) : error_no_memory(reterr);
+    r = host->partition ? cgroup_host_new(&host->cgroups, reterr) : error_no_memory(reterr);
     if (r < 0) {
         limits_host_free(host);
         return r;
