@@ -6,12 +6,8 @@
 #include "util/file.h"
 
 const Words chardev_types = WORDS_NOT_STARTED(
-    WORD_MASK(CHARDEV_VC) | WORD_MASK(CHARDEV_DEV) | WORD_MASK(CHARDEV_PIPE) |
-        WORD_MASK(CHARDEV_STDIO) | WORD_MASK(CHARDEV_UDP) | WORD_MASK(CHARDEV_TCP) |
-        WORD_MASK(CHARDEV_SPICEVMC) | WORD_MASK(CHARDEV_SPICEPORT) | WORD_MASK(CHARDEV_NMDM) |
-        WORD_MASK(CHARDEV_QEMU_VDAGENT) | WORD_MASK(CHARDEV_DBUS),
-    "", "pty", "file", "unix", "null", "vc", "dev", "pipe", "stdio", "udp", "tcp", "spicevmc",
-    "spiceport", "nmdm", "qemu-vdagent", "dbus");
+    WORD_MASK(CHARDEV_STDIO) | WORD_MASK(CHARDEV_NMDM), "", "pty", "file", "unix", "null", "vc",
+    "dev", "pipe", "stdio", "udp", "tcp", "spicevmc", "spiceport", "nmdm", "qemu-vdagent", "dbus");
 
 static const Words modes = WORDS("bind", "connect");
 static const Words protocols = WORDS("raw", "telnet", "telnets", "tls");
@@ -66,9 +62,8 @@ static const Field *const sources[CHARDEV_TYPE_MAX_] = {[CHARDEV_NONE_] = pty_fi
                                                         [CHARDEV_NMDM] = nmdm_fields,
                                                         [CHARDEV_QEMU_VDAGENT] = vdagent_fields,
                                                         [CHARDEV_DBUS] = port_fields};
-static const Field log_fields[] = {
-    FIELD_TEXT("@file", ChardevSource, log_file, .flags = FIELD_NOT_ACTED),
-    FIELD_ON_OFF("@append", ChardevSource, log_append), FIELD_END};
+static const Field log_fields[] = {FIELD_TEXT("@file", ChardevSource, log_file),
+                                   FIELD_ON_OFF("@append", ChardevSource, log_append), FIELD_END};
 
 const Field chardev_source_fields[] = {
     FIELD_WORD("@type", ChardevSource, type, chardev_types), FIELD_ALSO("@tty"),

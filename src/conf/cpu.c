@@ -17,10 +17,9 @@ static const Words associativities = WORDS("none", "direct", "full");
 static const Words cache_policies = WORDS("none", "writeback", "writethrough");
 static const Words interconnect_types = WORDS("access", "read", "write");
 
-static const Field model_fields[] = {
-    FIELD_CHOICE("@fallback", CpuDef, fallback, fallbacks),
-    FIELD_TEXT("@vendor_id", CpuDef, vendor_id, .flags = FIELD_NOT_STARTED),
-    FIELD_TEXT(".", CpuDef, model), FIELD_END};
+static const Field model_fields[] = {FIELD_CHOICE("@fallback", CpuDef, fallback, fallbacks),
+                                     FIELD_TEXT("@vendor_id", CpuDef, vendor_id),
+                                     FIELD_TEXT(".", CpuDef, model), FIELD_END};
 
 /* ---- <topology> ---- */
 
@@ -127,9 +126,9 @@ static const Field cell_fields[] = {
     FIELD_UINT("@id", NumaCell, id, 0, NUMA_CELLS_MAX - 1, FIELD_GIVEN(NumaCell, has_id)),
     FIELD_BITMAP("@cpus", NumaCell, cpus, .flags = FIELD_EMPTY),
     FIELD_SIZE("@memory", NumaCell, memory_kib, .flags = FIELD_REQUIRED | FIELD_ALWAYS),
-    FIELD_CHOICE("@memAccess", NumaCell, mem_access, accesses, .flags = FIELD_NOT_STARTED),
+    FIELD_CHOICE("@memAccess", NumaCell, mem_access, accesses),
     FIELD_YESNO("@discard", NumaCell, discard, .flags = FIELD_NOT_ACTED),
-    FIELD_GROUP("distances", distances_fields, .flags = FIELD_NOT_STARTED),
+    FIELD_GROUP("distances", distances_fields),
     FIELD_LIST("cache", NumaCell, caches, n_caches, cache_element, .flags = FIELD_NOT_STARTED),
     FIELD_END};
 static const Element cell_element = {"cell", sizeof(NumaCell), cell_fields, NULL, NULL};
@@ -214,8 +213,8 @@ const Field cpu_fields[] = {
     FIELD_GROUP("model", model_fields),
     FIELD_TEXT("vendor", CpuDef, vendor),
     FIELD_CODE("topology", read_topology, write_topology, .equal = equal_topology),
-    FIELD_GROUP("cache", host_cache_fields, .flags = FIELD_NOT_STARTED),
-    FIELD_GROUP("maxphysaddr", address_fields, .flags = FIELD_NOT_STARTED),
+    FIELD_GROUP("cache", host_cache_fields),
+    FIELD_GROUP("maxphysaddr", address_fields),
     FIELD_LIST("feature", CpuDef, features, n_features, feature_element),
     FIELD_GROUP("numa", numa_fields),
     FIELD_CODE(NULL, check, NULL),

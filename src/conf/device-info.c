@@ -118,7 +118,7 @@ const Field device_info_full_fields[] = {
     FIELD_UINT("master@startport", DeviceInfo, master_port, 0, 255,
                FIELD_GIVEN(DeviceInfo, has_master)),
     FIELD_GROUP("rom", rom_fields),
-    FIELD_UINT("acpi@index", DeviceInfo, acpi_index, 0, UINT32_MAX, .flags = FIELD_NOT_ACTED),
+    FIELD_UINT("acpi@index", DeviceInfo, acpi_index, 0, UINT32_MAX),
     ADDRESS,
     FIELD_END};
 

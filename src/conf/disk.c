@@ -3,12 +3,10 @@
 
 #include <ctype.h>
 
-const Words disk_devices = WORDS_NOT_STARTED(
-    WORD_MASK(DISK_DEVICE_FLOPPY) | WORD_MASK(DISK_DEVICE_LUN), "disk", "cdrom", "floppy", "lun");
-const Words disk_buses = WORDS_NOT_STARTED(
-    WORD_MASK(DISK_BUS_FDC) | WORD_MASK(DISK_BUS_USB) | WORD_MASK(DISK_BUS_SD) |
-        WORD_MASK(DISK_BUS_XEN) | WORD_MASK(DISK_BUS_UML),
-    "", "virtio", "ide", "sata", "scsi", "fdc", "usb", "sd", "xen", "uml");
+const Words disk_devices = WORDS("disk", "cdrom", "floppy", "lun");
+const Words disk_buses = WORDS_NOT_STARTED(WORD_MASK(DISK_BUS_XEN) | WORD_MASK(DISK_BUS_UML), "",
+                                           "virtio", "ide", "sata", "scsi", "fdc", "usb", "sd",
+                                           "xen", "uml");
 static const Words disk_models = WORDS("virtio", "virtio-transitional", "virtio-non-transitional");
 static const Words snapshots = WORDS("no", "internal", "external", "manual");
 static const Words sgios = WORDS("filtered", "unfiltered");
@@ -39,20 +37,20 @@ static const Field driver_fields[] = {
     FIELD_ALSO("@name"),
     FIELD_PART(NULL, DiskDef, source, driver_format),
     FIELD_CHOICE("@cache", DiskDef, cache, caches),
-    FIELD_CHOICE("@error_policy", DiskDef, error_policy, error_policies, .flags = FIELD_NOT_ACTED),
+    FIELD_CHOICE("@error_policy", DiskDef, error_policy, error_policies),
     FIELD_CHOICE("@rerror_policy", DiskDef, rerror_policy, error_policies,
                  .flags = FIELD_NOT_ACTED),
     FIELD_CHOICE("@io", DiskDef, io, ios),
-    FIELD_ON_OFF("@ioeventfd", DiskDef, ioeventfd, .flags = FIELD_NOT_ACTED),
-    FIELD_ON_OFF("@event_idx", DiskDef, event_idx, .flags = FIELD_NOT_ACTED),
-    FIELD_ON_OFF("@copy_on_read", DiskDef, copy_on_read, .flags = FIELD_NOT_ACTED),
+    FIELD_ON_OFF("@ioeventfd", DiskDef, ioeventfd),
+    FIELD_ON_OFF("@event_idx", DiskDef, event_idx),
+    FIELD_ON_OFF("@copy_on_read", DiskDef, copy_on_read),
     FIELD_CHOICE("@discard", DiskDef, discard, discards),
     FIELD_UINT("@iothread", DiskDef, iothread, 1, 16384),
-    FIELD_CHOICE("@detect_zeroes", DiskDef, detect_zeroes, detects, .flags = FIELD_NOT_ACTED),
-    FIELD_UINT("@queues", DiskDef, queues, 1, 65535, .flags = FIELD_NOT_ACTED),
-    FIELD_UINT("@queue_size", DiskDef, queue_size, 1, 65535, .flags = FIELD_NOT_ACTED),
+    FIELD_CHOICE("@detect_zeroes", DiskDef, detect_zeroes, detects),
+    FIELD_UINT("@queues", DiskDef, queues, 1, 65535),
+    FIELD_UINT("@queue_size", DiskDef, queue_size, 1, 65535),
     FIELD_VIRTIO(DiskDef),
-    FIELD_GROUP("metadata_cache", cache_fields, .flags = FIELD_NOT_ACTED),
+    FIELD_GROUP("metadata_cache", cache_fields),
     FIELD_END};
 
 static const Field geometry_fields[] = {FIELD_UINT("@cyls", DiskDef, cyls, 0, UINT32_MAX),
@@ -67,8 +65,8 @@ static const Field target_fields[] = {
     FIELD_TEXT("@dev", DiskDef, target, .flags = FIELD_REQUIRED),
     FIELD_WORD("@bus", DiskDef, bus, disk_buses),
     FIELD_CHOICE("@tray", DiskDef, tray, trays),
-    FIELD_ON_OFF("@removable", DiskDef, removable, .flags = FIELD_NOT_ACTED),
-    FIELD_UINT("@rotation_rate", DiskDef, rotation_rate, 1, 65534, .flags = FIELD_NOT_ACTED),
+    FIELD_ON_OFF("@removable", DiskDef, removable),
+    FIELD_UINT("@rotation_rate", DiskDef, rotation_rate, 1, 65534),
     FIELD_END};
 
 #define LIMIT(name) FIELD_UINT(#name, DiskIotune, name, 0, INT64_MAX)
@@ -102,7 +100,7 @@ static const Field disk_type[] = {FIELD_WORD("@type", StorageSource, type, disk_
 static const Field disk_fields[] = {
     FIELD_PART(NULL, DiskDef, source, disk_type),
     FIELD_WORD("@device", DiskDef, device, disk_devices),
-    FIELD_CHOICE("@model", DiskDef, model, disk_models, .flags = FIELD_NOT_ACTED),
+    FIELD_CHOICE("@model", DiskDef, model, disk_models),
     FIELD_CHOICE("@rawio", DiskDef, rawio, yes_no, .flags = FIELD_NOT_ACTED),
     FIELD_CHOICE("@sgio", DiskDef, sgio, sgios, .flags = FIELD_NOT_ACTED),
     FIELD_CHOICE("@snapshot", DiskDef, snapshot, snapshots),
@@ -111,18 +109,18 @@ static const Field disk_fields[] = {
     FIELD_PART(NULL, DiskDef, source, storage_source_fields),
     FIELD_ONE("backingStore", DiskDef, backing, backing_store_element),
     FIELD_GROUP("geometry", geometry_fields, .flags = FIELD_NOT_ACTED),
-    FIELD_GROUP("blockio", blockio_fields, .flags = FIELD_NOT_ACTED),
+    FIELD_GROUP("blockio", blockio_fields),
     FIELD_VERBATIM("mirror", DiskDef, mirror, .flags = FIELD_LIVE),
     FIELD_GROUP("target", target_fields, .flags = FIELD_REQUIRED),
-    FIELD_PART("iotune", DiskDef, iotune, iotune_fields, .flags = FIELD_NOT_ACTED),
+    FIELD_PART("iotune", DiskDef, iotune, iotune_fields),
     FIELD_PRESENT("readonly", DiskDef, readonly),
     FIELD_PRESENT("shareable", DiskDef, shareable),
     FIELD_GROUP("transient", transient_fields, FIELD_GIVEN(DiskDef, transient),
                 .flags = FIELD_NOT_STARTED),
     FIELD_TEXT("serial", DiskDef, serial),
-    FIELD_TEXT("wwn", DiskDef, wwn, .flags = FIELD_NOT_ACTED),
-    FIELD_TEXT("vendor", DiskDef, vendor, .flags = FIELD_NOT_ACTED),
-    FIELD_TEXT("product", DiskDef, product, .flags = FIELD_NOT_ACTED),
+    FIELD_TEXT("wwn", DiskDef, wwn),
+    FIELD_TEXT("vendor", DiskDef, vendor),
+    FIELD_TEXT("product", DiskDef, product),
     FIELD_ONE("encryption", DiskDef, encryption, storage_encryption_element,
               .flags = FIELD_NOT_STARTED),
     FIELD_ALSO("state"),

@@ -86,13 +86,12 @@ static const Field hyperv_fields[] = {FIELD_CHOICE("@mode", HypervDef, mode, hyp
 static const Field dirty_ring_fields[] = {
     STATE(FeaturesDef, kvm_dirty_ring),
     FIELD_UINT("@size", FeaturesDef, dirty_ring_size, 1024, 65536), FIELD_END};
-static const Field kvm_fields[] = {
-    FIELD_STATE("hidden", FeaturesDef, kvm_hidden),
-    FIELD_STATE("hint-dedicated", FeaturesDef, kvm_hint_dedicated, .flags = FIELD_NOT_STARTED),
-    FIELD_STATE("poll-control", FeaturesDef, kvm_poll_control, .flags = FIELD_NOT_STARTED),
-    FIELD_STATE("pv-ipi", FeaturesDef, kvm_pv_ipi, .flags = FIELD_NOT_STARTED),
-    FIELD_GROUP("dirty-ring", dirty_ring_fields, .flags = FIELD_NOT_ACTED),
-    FIELD_END};
+static const Field kvm_fields[] = {FIELD_STATE("hidden", FeaturesDef, kvm_hidden),
+                                   FIELD_STATE("hint-dedicated", FeaturesDef, kvm_hint_dedicated),
+                                   FIELD_STATE("poll-control", FeaturesDef, kvm_poll_control),
+                                   FIELD_STATE("pv-ipi", FeaturesDef, kvm_pv_ipi),
+                                   FIELD_GROUP("dirty-ring", dirty_ring_fields),
+                                   FIELD_END};
 
 static const Field xen_passthrough_fields[] = {
     STATE(FeaturesDef, xen_passthrough),
@@ -101,11 +100,9 @@ static const Field xen_fields[] = {FIELD_STATE("e820_host", FeaturesDef, xen_e82
                                    FIELD_GROUP("passthrough", xen_passthrough_fields), FIELD_END};
 static const Field gic_fields[] = {FIELD_CHOICE("@version", FeaturesDef, gic_version, gics),
                                    FIELD_END};
-static const Field smm_fields[] = {STATE(FeaturesDef, smm),
-                                   FIELD_SIZE("tseg", FeaturesDef, tseg,
-                                              FIELD_GIVEN(FeaturesDef, has_tseg),
-                                              .flags = FIELD_NOT_STARTED),
-                                   FIELD_END};
+static const Field smm_fields[] = {
+    STATE(FeaturesDef, smm),
+    FIELD_SIZE("tseg", FeaturesDef, tseg, FIELD_GIVEN(FeaturesDef, has_tseg)), FIELD_END};
 static const Field hpt_fields[] = {FIELD_CHOICE("@resizing", FeaturesDef, hpt_resizing, resizings),
                                    FIELD_SIZE("maxpagesize", FeaturesDef, hpt_maxpagesize),
                                    FIELD_END};
@@ -131,27 +128,26 @@ const Field features_fields[] = {
     FIELD_STATE("hap", FeaturesDef, hap),
     FIELD_PRESENT("viridian", FeaturesDef, viridian, .flags = FIELD_NOT_ACTED),
     FIELD_PRESENT("privnet", FeaturesDef, privnet, .flags = FIELD_NOT_ACTED),
-    FIELD_PART("hyperv", FeaturesDef, hyperv, hyperv_fields, FIELD_GIVEN(FeaturesDef, has_hyperv),
-               .flags = FIELD_NOT_STARTED),
+    FIELD_PART("hyperv", FeaturesDef, hyperv, hyperv_fields, FIELD_GIVEN(FeaturesDef, has_hyperv)),
     FIELD_GROUP("kvm", kvm_fields),
-    FIELD_STATE("pvspinlock", FeaturesDef, pvspinlock, .flags = FIELD_NOT_STARTED),
+    FIELD_STATE("pvspinlock", FeaturesDef, pvspinlock),
     FIELD_VERBATIM("capabilities", FeaturesDef, capabilities, .flags = FIELD_NOT_ACTED),
     FIELD_STATE("pmu", FeaturesDef, pmu),
     FIELD_STATE("vmport", FeaturesDef, vmport),
-    FIELD_GROUP("gic", gic_fields, FIELD_GIVEN(FeaturesDef, has_gic), .flags = FIELD_NOT_STARTED),
+    FIELD_GROUP("gic", gic_fields, FIELD_GIVEN(FeaturesDef, has_gic)),
     FIELD_CODE("smm", read_smm, NULL),
     FIELD_GROUP("smm", smm_fields),
     FIELD_CHOICE("ioapic@driver", FeaturesDef, ioapic, ioapics),
     FIELD_CODE(NULL, read_ioapic, NULL),
     FIELD_GROUP("hpt", hpt_fields, .flags = FIELD_NOT_STARTED),
-    FIELD_STATE("vmcoreinfo", FeaturesDef, vmcoreinfo, .flags = FIELD_NOT_STARTED),
-    FIELD_STATE("htm", FeaturesDef, htm, .flags = FIELD_NOT_STARTED),
-    FIELD_STATE("nested-hv", FeaturesDef, nested_hv, .flags = FIELD_NOT_STARTED),
+    FIELD_STATE("vmcoreinfo", FeaturesDef, vmcoreinfo),
+    FIELD_STATE("htm", FeaturesDef, htm),
+    FIELD_STATE("nested-hv", FeaturesDef, nested_hv),
     FIELD_CHOICE("msrs@unknown", FeaturesDef, msrs_unknown, unknowns, .flags = FIELD_NOT_ACTED),
-    FIELD_STATE("ccf-assist", FeaturesDef, ccf_assist, .flags = FIELD_NOT_STARTED),
+    FIELD_STATE("ccf-assist", FeaturesDef, ccf_assist),
     FIELD_GROUP("xen", xen_fields, FIELD_GIVEN(FeaturesDef, has_xen), .flags = FIELD_NOT_STARTED),
-    FIELD_CHOICE("cfpc@value", FeaturesDef, cfpc, cfpcs, .flags = FIELD_NOT_STARTED),
-    FIELD_CHOICE("sbbc@value", FeaturesDef, sbbc, cfpcs, .flags = FIELD_NOT_STARTED),
-    FIELD_CHOICE("ibs@value", FeaturesDef, ibs, ibss, .flags = FIELD_NOT_STARTED),
-    FIELD_GROUP("tcg", tcg_fields, .flags = FIELD_NOT_ACTED),
+    FIELD_CHOICE("cfpc@value", FeaturesDef, cfpc, cfpcs),
+    FIELD_CHOICE("sbbc@value", FeaturesDef, sbbc, cfpcs),
+    FIELD_CHOICE("ibs@value", FeaturesDef, ibs, ibss),
+    FIELD_GROUP("tcg", tcg_fields),
     FIELD_END};

@@ -14,13 +14,12 @@ static const Field allocation_fields[] = {
     FIELD_CHOICE("@mode", MemoryBackingDef, allocation, allocations),
     FIELD_UINT("@threads", MemoryBackingDef, allocation_threads, 1, UINT32_MAX), FIELD_END};
 const Field memory_backing_fields[] = {
-    FIELD_GROUP("hugepages", hugepages_fields, FIELD_GIVEN(MemoryBackingDef, has_hugepages),
-                .flags = FIELD_NOT_STARTED),
-    FIELD_PRESENT("nosharepages", MemoryBackingDef, nosharepages, .flags = FIELD_NOT_ACTED),
-    FIELD_PRESENT("locked", MemoryBackingDef, locked, .flags = FIELD_NOT_STARTED),
-    FIELD_CHOICE("source@type", MemoryBackingDef, source, sources, .flags = FIELD_NOT_STARTED),
-    FIELD_CHOICE("access@mode", MemoryBackingDef, access, accesses, .flags = FIELD_NOT_STARTED),
-    FIELD_GROUP("allocation", allocation_fields, .flags = FIELD_NOT_ACTED),
+    FIELD_GROUP("hugepages", hugepages_fields, FIELD_GIVEN(MemoryBackingDef, has_hugepages)),
+    FIELD_PRESENT("nosharepages", MemoryBackingDef, nosharepages),
+    FIELD_PRESENT("locked", MemoryBackingDef, locked),
+    FIELD_CHOICE("source@type", MemoryBackingDef, source, sources),
+    FIELD_CHOICE("access@mode", MemoryBackingDef, access, accesses),
+    FIELD_GROUP("allocation", allocation_fields),
     FIELD_PRESENT("discard", MemoryBackingDef, discard, .flags = FIELD_NOT_ACTED),
     FIELD_END};
 

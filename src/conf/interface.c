@@ -7,9 +7,11 @@
 #include "util/file.h"
 
 const Words interface_types = WORDS_NOT_STARTED(
-    ~(WORD_MASK(INTERFACE_NONE_) | WORD_MASK(INTERFACE_USER)), "", "user", "ethernet", "vhostuser",
-    "server", "client", "mcast", "network", "bridge", "internal", "direct", "hostdev", "udp",
-    "vdpa", "null", "vds");
+    ~(WORD_MASK(INTERFACE_NONE_) | WORD_MASK(INTERFACE_USER) | WORD_MASK(INTERFACE_VHOSTUSER) |
+      WORD_MASK(INTERFACE_SERVER) | WORD_MASK(INTERFACE_CLIENT) | WORD_MASK(INTERFACE_MCAST) |
+      WORD_MASK(INTERFACE_UDP) | WORD_MASK(INTERFACE_NULL)),
+    "", "user", "ethernet", "vhostuser", "server", "client", "mcast", "network", "bridge",
+    "internal", "direct", "hostdev", "udp", "vdpa", "null", "vds");
 static const Words mac_types = WORDS("generated", "static");
 static const Words yes_no = WORDS("yes", "no");
 static const Words direct_modes = WORDS("vepa", "bridge", "private", "passthrough");
@@ -243,7 +245,7 @@ static const Field interface_fields[] = {
     FIELD_GROUP("tune", tune_fields, .flags = FIELD_NOT_ACTED),
     FIELD_GROUP("teaming", teaming_fields, .flags = FIELD_NOT_ACTED),
     FIELD_CHOICE("link@state", InterfaceDef, link, link_states, .flags = FIELD_NOT_ACTED),
-    FIELD_UINT("mtu@size", InterfaceDef, mtu, 68, 65535, .flags = FIELD_NOT_ACTED),
+    FIELD_UINT("mtu@size", InterfaceDef, mtu, 68, 65535),
     FIELD_GROUP("coalesce", coalesce_fields, FIELD_GIVEN(InterfaceDef, has_coalesce),
                 .flags = FIELD_NOT_ACTED),
     FIELD_INFO_BOOT(InterfaceDef),

@@ -6,7 +6,7 @@ static const Words models = WORDS_NOT_STARTED(WORD_MASK(MEMBALLOON_XEN), "virtio
 static const Field driver_fields[] = {FIELD_VIRTIO(MemballoonDef), FIELD_END};
 static const Field memballoon_fields[] = {
     FIELD_WORD("@model", MemballoonDef, model, models, .flags = FIELD_REQUIRED),
-    FIELD_ON_OFF("@autodeflate", MemballoonDef, autodeflate, .flags = FIELD_NOT_ACTED),
+    FIELD_ON_OFF("@autodeflate", MemballoonDef, autodeflate),
     FIELD_ON_OFF("@freePageReporting", MemballoonDef, free_page_reporting,
                  .flags = FIELD_NOT_ACTED),
     FIELD_UINT("stats@period", MemballoonDef, stats_period, 0, INT32_MAX, .flags = FIELD_NOT_ACTED),

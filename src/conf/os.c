@@ -24,7 +24,7 @@ static const Field loader_fields[] = {FIELD_YESNO("@readonly", OsDef, loader_rea
                                       FIELD_CHOICE("@type", OsDef, loader_type, loader_types),
                                       FIELD_YESNO("@stateless", OsDef, loader_stateless),
                                       FIELD_TEXT("@format", OsDef, loader_format),
-                                      FIELD_TEXT(".", OsDef, loader, .flags = FIELD_NOT_STARTED),
+                                      FIELD_TEXT(".", OsDef, loader),
                                       FIELD_END};
 
 /* <nvram>path</nvram>, or with a <source> of some type. */
@@ -101,13 +101,13 @@ const Field os_fields[] = {
     FIELD_TEXT("kernel", OsDef, kernel),
     FIELD_TEXT("initrd", OsDef, initrd),
     FIELD_TEXT("cmdline", OsDef, cmdline),
-    FIELD_TEXT("dtb", OsDef, dtb, .flags = FIELD_NOT_STARTED),
+    FIELD_TEXT("dtb", OsDef, dtb),
     FIELD_TEXT("shim", OsDef, shim, .flags = FIELD_NOT_STARTED),
     FIELD_GROUP("acpi", acpi_fields, .flags = FIELD_NOT_STARTED),
     FIELD_CODE("boot", read_boot, write_boot, .flags = FIELD_EACH, .equal = equal_boot),
-    FIELD_GROUP("bootmenu", bootmenu_fields, .flags = FIELD_NOT_ACTED),
-    FIELD_GROUP("bios", bios_fields, .flags = FIELD_NOT_ACTED),
-    FIELD_CHOICE("smbios@mode", OsDef, smbios, smbios_modes, .flags = FIELD_NOT_ACTED),
+    FIELD_GROUP("bootmenu", bootmenu_fields),
+    FIELD_GROUP("bios", bios_fields),
+    FIELD_CHOICE("smbios@mode", OsDef, smbios, smbios_modes),
     FIELD_END};
 
 /* ---- <sysinfo> ---- */

@@ -44,8 +44,7 @@ const Field qemu_namespace_fields[] = {
                 FIELD_GIVEN(QemuNamespaceDef, has_commandline), .flags = FIELD_NOT_STARTED),
     FIELD_GROUP("qemu:capabilities", capabilities_fields,
                 FIELD_GIVEN(QemuNamespaceDef, has_capabilities), .flags = FIELD_NOT_ACTED),
-    FIELD_GROUP("qemu:override", override_fields, FIELD_GIVEN(QemuNamespaceDef, has_override),
-                .flags = FIELD_NOT_STARTED),
+    FIELD_GROUP("qemu:override", override_fields, FIELD_GIVEN(QemuNamespaceDef, has_override)),
     FIELD_TEXT("qemu:deprecation@behavior", QemuNamespaceDef, deprecation,
                .flags = FIELD_NOT_ACTED),
     FIELD_END};

@@ -4,8 +4,6 @@
 
 #include "qemu/capabilities.h"
 
-/* Sorts as qemu_caps_has_command and qemu_caps_has_type search. */
-void qemu_caps_sort(char **strings, size_t n);
 /* Fills caps, which has its binary, by running it; `number` tells probes in run_dir apart. On a
  * fiber. After an error caps is half filled. */
 int qemu_caps_probe(const char *run_dir, unsigned number, QemuCaps *caps, Error **reterr);

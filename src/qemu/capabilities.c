@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a QEMU binary can do, looked up. */
-#include "qemu/capabilities-internal.h"
+#include "qemu/capabilities.h"
 
 #include "util/file.h"
 

@@ -56,6 +56,8 @@ DEFINE_CLEANUP(QemuCaps *, qemu_caps_unref)
 char *qemu_default_emulator(const char *arch);
 /* By name or alias; NULL name gives the default machine. NULL: unknown. */
 const QemuMachine *qemu_caps_machine(const QemuCaps *caps, const char *name);
+/* Sorts as qemu_caps_has_command and qemu_caps_has_type search. */
+void qemu_caps_sort(char **strings, size_t n);
 bool qemu_caps_has_command(const QemuCaps *caps, const char *command);
 /* "virtio-gpu-pci", "monitor-qmp"; no machines, no CPU models. */
 bool qemu_caps_has_type(const QemuCaps *caps, const char *type);

@@ -52,6 +52,10 @@ int argv_check_firmware(const QemuCommandParams *params, Error **reterr) {
                             "domain '%s': no firmware has been chosen for firmware='efi'; name one "
                             "in <loader>",
                             params->def->name);
+    if (streq_ptr(os->smbios, "host"))
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                            "domain '%s': <smbios mode='host'> cannot be started; use 'sysinfo'",
+                            params->def->name);
     if (argv_has_pflash(params->def) && os->has_nvram && !os->nvram.path)
         return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
                             "domain '%s': its <nvram> has no path", params->def->name);

@@ -139,7 +139,7 @@ static void add_monitor(ArgvBuilder *builder, const QemuCaps *caps) {
 static void add_extra_devices(ArgvBuilder *builder, const DomainDef *def) {
     if (def->features.vmcoreinfo == TRISTATE_YES)
         argv_add_option(builder, "-device", "{\"driver\":\"vmcoreinfo\"}");
-    if (def->genid && *def->genid)
+    if (def->has_genid)
         argv_add_option(builder, "-device",
                         "{\"driver\":\"vmgenid\",\"guid\":\"%s\",\"id\":\"vmgenid0\"}", def->genid);
 }

@@ -217,11 +217,10 @@ static const char *find_id(const char *text) {
     return key ? strstr(key, ID_PREFIX) : NULL;
 }
 
-/* QEMU writes the id behind the value, or before it; without one it is the oldest command's. */
-static bool on_oversized(const char *head, const char *tail, void *userdata) {
+/* QEMU may write the id behind the value, and answers in order: then it is the oldest command's. */
+static bool on_oversized(const char *head, void *userdata) {
     Monitor *monitor = userdata;
-    const char *id = find_id(tail);
-    Reply *reply = take_by_id(monitor, id ? id : find_id(head));
+    Reply *reply = take_by_id(monitor, find_id(head));
 
     if (!reply && !strstr(head, "\"event\"") && monitor->first < monitor->end)
         reply = take_pending(monitor, monitor->first);

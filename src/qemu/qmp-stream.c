@@ -26,45 +26,22 @@ static int broken(QmpStream *stream, int error, const char *reason) {
 }
 
 static void keep_head(QmpStream *stream, const char *data, size_t len) {
-    size_t used = MIN_OF(stream->bytes, (size_t)QMP_STREAM_ENDS);
+    size_t used = MIN_OF(stream->bytes, (size_t)QMP_STREAM_HEAD);
 
-    len = MIN_OF(len, QMP_STREAM_ENDS - used);
+    len = MIN_OF(len, QMP_STREAM_HEAD - used);
     memcpy(stream->head + used, data, len);
     stream->head[used + len] = '\0';
 }
 
-static void keep_tail(QmpStream *stream, const char *data, size_t len) {
-    size_t used = strlen(stream->tail), keep;
-
-    if (len >= QMP_STREAM_ENDS) {
-        data += len - QMP_STREAM_ENDS;
-        len = QMP_STREAM_ENDS;
-    }
-    keep = MIN_OF(used, QMP_STREAM_ENDS - len);
-    memmove(stream->tail, stream->tail + used - keep, keep);
-    memcpy(stream->tail + keep, data, len);
-    stream->tail[keep + len] = '\0';
-}
-
-static void begin_skipping(QmpStream *stream) {
-    json_tokener_reset(stream->tokener);
-    stream->skipping = true;
-    stream->tail[0] = '\0';
-}
-
-/* The number of bytes that were taken; *ret_go_on is what the owner says. */
-static size_t skip(QmpStream *stream, const char *data, size_t len, const QmpStreamOps *ops,
-                   void *userdata, bool *ret_go_on) {
+/* The number of bytes that belong to what is thrown away. */
+static size_t skip(QmpStream *stream, const char *data, size_t len) {
     const char *end = memchr(data, '\n', len);
-    size_t used = end ? (size_t)(end - data) : len;
 
-    keep_tail(stream, data, used);
     if (!end)
-        return used;
+        return len;
     stream->skipping = false;
     stream->bytes = 0;
-    *ret_go_on = ops->oversized(stream->head, stream->tail, userdata);
-    return used + 1;
+    return (size_t)(end - data) + 1;
 }
 
 /* The number of bytes that were taken, with *ret the object when they end one; or why not. */
@@ -77,10 +54,7 @@ static ssize_t parse(QmpStream *stream, const char *data, size_t len, json_objec
     state = json_tokener_get_error(stream->tokener);
     if (state == json_tokener_continue) {
         stream->bytes += len;
-        if (stream->bytes > QMP_MESSAGE_MAX) {
-            begin_skipping(stream);
-            keep_tail(stream, data, len);
-        }
+        stream->skipping = stream->bytes > QMP_MESSAGE_MAX;
         return (ssize_t)len;
     }
     if (state != json_tokener_success || !json_object_is_type(message, json_type_object)) {
@@ -98,15 +72,20 @@ static ssize_t parse(QmpStream *stream, const char *data, size_t len, json_objec
 static int feed_text(QmpStream *stream, const char *data, size_t len, const QmpStreamOps *ops,
                      void *userdata, bool *ret_go_on) {
     while (len > 0 && *ret_go_on) {
+        bool was_skipping = stream->skipping;
         json_object *message = NULL;
         ssize_t used = 1;
 
         if (stream->skipping)
-            used = (ssize_t)skip(stream, data, len, ops, userdata, ret_go_on);
+            used = (ssize_t)skip(stream, data, len);
         else if (stream->bytes > 0 || !memchr(" \r\n\t", *data, 4))
             used = parse(stream, data, len, &message);
         if (used < 0)
             return (int)used;
+        if (stream->skipping && !was_skipping) {
+            json_tokener_reset(stream->tokener);
+            *ret_go_on = ops->oversized(stream->head, userdata);
+        }
         if (message) {
             json_tokener_reset(stream->tokener);
             *ret_go_on = ops->message(message, userdata);

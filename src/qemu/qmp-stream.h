@@ -10,20 +10,21 @@
 #include "util/json.h"
 
 #define QMP_MESSAGE_MAX (32u << 20)
-#define QMP_STREAM_ENDS 128u /* bytes kept of the beginning and the end of a thrown away object */
+#define QMP_STREAM_HEAD 128u /* bytes kept of the beginning of a thrown away object */
 
 typedef struct QmpStreamOps {
     /* A message, borrowed. False ends the feeding: the stream may be gone. */
     bool (*message)(json_object *message, void *userdata);
-    /* One was thrown away; its first and last bytes, terminated by NUL. False as above. */
-    bool (*oversized)(const char *head, const char *tail, void *userdata);
+    /* One is too large; its first bytes, terminated by NUL. Called as soon as it is, which may be
+     * long before its end. False as above. */
+    bool (*oversized)(const char *head, void *userdata);
 } QmpStreamOps;
 
 typedef struct QmpStream {
     json_tokener *tokener;
     size_t bytes; /* of the object being read; 0 between two */
     bool skipping;
-    char head[QMP_STREAM_ENDS + 1], tail[QMP_STREAM_ENDS + 1];
+    char head[QMP_STREAM_HEAD + 1];
     const char *reason; /* why it is broken, static; NULL while it is not */
 } QmpStream;
 
