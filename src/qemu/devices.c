@@ -4,13 +4,13 @@
 
 #include <stdio.h>
 
-/* What others hang on comes first: controllers, then what has ports for others. */
+/* What others hang on comes first: PCI buses, controllers, then what has ports for others. */
 const DeviceKind *const device_kinds[] = {
-    &controller_kind, &hub_kind,        &audio_kind,   &disk_kind,     &filesystem_kind,
-    &interface_kind,  &smartcard_kind,  &chardev_kind, &tpm_kind,      &input_kind,
-    &graphics_kind,   &video_kind,      &sound_kind,   &watchdog_kind, &redirdev_kind,
-    &hostdev_kind,    &memballoon_kind, &rng_kind,     &panic_kind,    &shmem_kind,
-    &memory_kind,     &crypto_kind,     &vsock_kind};
+    &bridge_kind,     &controller_kind, &hub_kind,        &audio_kind,   &disk_kind,
+    &filesystem_kind, &interface_kind,  &smartcard_kind,  &chardev_kind, &tpm_kind,
+    &input_kind,      &graphics_kind,   &video_kind,      &sound_kind,   &watchdog_kind,
+    &redirdev_kind,   &hostdev_kind,    &memballoon_kind, &rng_kind,     &panic_kind,
+    &shmem_kind,      &memory_kind,     &crypto_kind,     &vsock_kind};
 const size_t n_device_kinds = ARRAY_SIZE(device_kinds);
 
 int devices_each(DomainDef *def, DeviceVisitor visit, void *userdata) {

@@ -106,7 +106,7 @@ static int assign_one(const DeviceKind *kind, void *device, size_t index, void *
         return assign_chardev(userdata, device);
     if (kind == &disk_kind)
         return set_alias(info, disk_alias(((Assign *)userdata)->def, device, index));
-    if (kind == &controller_kind)
+    if (kind == &controller_kind || kind == &bridge_kind)
         return set_alias(info, controller_alias(device));
     if (kind == &memory_kind)
         return set_alias(info, memory_alias(device, index));

@@ -150,8 +150,6 @@ static int build(const DeviceContext *context, const void *device, DeviceSteps *
     Props props;
 
     switch (controller->type) {
-    case CONTROLLER_PCI:
-        return build_pci(context, controller, steps, reterr);
     case CONTROLLER_USB:
         return build_usb(context, controller, steps, reterr);
     case CONTROLLER_SCSI:
@@ -180,6 +178,7 @@ static int build(const DeviceContext *context, const void *device, DeviceSteps *
         return device_refuse(context, reterr,
                              "an IDE controller besides the machine's own cannot be had; use "
                              "type='sata'");
+    case CONTROLLER_PCI: /* a bridge */
     case CONTROLLER_ISA:
     case CONTROLLER_XENBUS:
     case CONTROLLER_TYPE_MAX_:
@@ -190,5 +189,16 @@ static int build(const DeviceContext *context, const void *device, DeviceSteps *
     return 0;
 }
 
+/* Other controllers may be on a bridge that is behind them in the definition. */
+static int build_bridge(const DeviceContext *context, const void *device, DeviceSteps *steps,
+                        Error **reterr) {
+    const ControllerDef *controller = device;
+
+    return controller->type == CONTROLLER_PCI ? build_pci(context, controller, steps, reterr) : 0;
+}
+
+const DeviceKind bridge_kind = {
+    DEVICE_KIND_LIST("controller", controllers, n_controllers, ControllerDef),
+    .build = build_bridge};
 const DeviceKind controller_kind = {
     DEVICE_KIND_LIST("controller", controllers, n_controllers, ControllerDef), .build = build};

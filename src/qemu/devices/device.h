@@ -73,10 +73,10 @@ typedef struct DeviceKind {
     .name = n, .one = offsetof(DomainDef, member), .size = sizeof(Type),                           \
     .info = offsetof(Type, info)
 
-extern const DeviceKind controller_kind, disk_kind, interface_kind, chardev_kind, graphics_kind,
-    video_kind, sound_kind, audio_kind, input_kind, tpm_kind, watchdog_kind, panic_kind, rng_kind,
-    memballoon_kind, shmem_kind, vsock_kind, filesystem_kind, memory_kind, hostdev_kind,
-    redirdev_kind, smartcard_kind, crypto_kind, hub_kind;
+extern const DeviceKind bridge_kind, controller_kind, disk_kind, interface_kind, chardev_kind,
+    graphics_kind, video_kind, sound_kind, audio_kind, input_kind, tpm_kind, watchdog_kind,
+    panic_kind, rng_kind, memballoon_kind, shmem_kind, vsock_kind, filesystem_kind, memory_kind,
+    hostdev_kind, redirdev_kind, smartcard_kind, crypto_kind, hub_kind;
 
 /* ---- steps ---- */
 
