@@ -9,8 +9,11 @@ static int session_opened(RpcSession *session, void *userdata) {
 
     if (!client)
         return -ENOMEM;
-    *client = (Client){
-        .daemon = daemon, .session = session, .next = daemon->clients, .next_callback_id = 1};
+    *client = (Client){.context = {daemon->driver},
+                       .daemon = daemon,
+                       .session = session,
+                       .next = daemon->clients,
+                       .next_callback_id = 1};
     daemon->clients = client;
     rpc_session_set_userdata(session, client);
     /* Peer credentials are all there is for now: root and the daemon's own user; anybody may read.

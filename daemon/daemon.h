@@ -3,6 +3,7 @@
 #pragma once
 
 #include "dispatch.h"
+#include "tables.h"
 
 typedef struct Config {
     char *root; /* --root, or NULL */
@@ -40,6 +41,7 @@ typedef struct Daemon {
 
 /* A session's state; its userdata. */
 typedef struct Client {
+    DispatchContext context;
     Daemon *daemon;
     RpcSession *session;
     struct Client *next;
@@ -60,14 +62,6 @@ extern const size_t daemon_n_programs;
 
 /* Kinds of Vireo's own events. */
 enum { VIREO_EVENT_OPERATION = 1, VIREO_EVENT_TRACE = 2, VIREO_EVENT_DRIFT = 4 };
-
-/* Handler tables, one per file; put together in programs.c. */
-extern const RpcProc connect_procs[], domain_procs[], life_procs[], vcpu_procs[], tune_procs[],
-    stats_procs[], list_procs[], node_procs[], object_procs[], event_procs[], pool_procs[],
-    volume_procs[], qemu_procs[], vireo_procs[];
-extern const size_t connect_n_procs, domain_n_procs, life_n_procs, vcpu_n_procs, tune_n_procs,
-    stats_n_procs, list_n_procs, node_n_procs, object_n_procs, event_n_procs, pool_n_procs,
-    volume_n_procs, qemu_n_procs, vireo_n_procs;
 
 static inline Client *client_of(RpcSession *session) {
     return rpc_session_userdata(session);

@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What every handler needs: domains and flags of the wire. */
+#include "dispatch.h"
+
 #include <ctype.h>
 #include <stdio.h>
-
-#include "daemon.h"
-
-Driver *driver_of(RpcSession *session) {
-    return client_of(session)->daemon->driver;
-}
 
 static int check_flags(const RpcCall *call, const DomainCall *about, const void *args,
                        Error **reterr) {

@@ -61,7 +61,14 @@ int dispatch_domain_call(RpcSession *session, RpcCall *call, void *args, void *r
 
 /* ---- helpers ---- */
 
-Driver *driver_of(RpcSession *session);
+/* What the userdata of a session begins with. */
+typedef struct DispatchContext {
+    Driver *driver;
+} DispatchContext;
+
+static inline Driver *driver_of(RpcSession *session) {
+    return ((DispatchContext *)rpc_session_userdata(session))->driver;
+}
 
 /* The domain a client means (by uuid only), with a reference. */
 int dispatch_domain(RpcSession *session, const remote_domain *wire, Domain **ret, Error **reterr);

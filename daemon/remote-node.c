@@ -33,7 +33,7 @@ HANDLER(node_get_info) {
     ret->cpus = dispatch_host_cpus();
     if (file_read("/proc/cpuinfo", 8u << 20, &text, NULL) >= 0 && (mhz = strstr(text, "cpu MHz")))
         mhz = strchr(mhz, ':');
-    ret->mhz = mhz ? atoi(mhz + 1) : 0;
+    ret->mhz = mhz ? (int)strtoul(mhz + 1, NULL, 10) : 0;
     ret->nodes = 1;
     ret->sockets = 1;
     ret->cores = ret->cpus;

@@ -3,74 +3,96 @@
 #include <stdio.h>
 
 #include "daemon.h"
+#include "driver/stats.h"
 #include "filter.h"
 #include "params.h"
 #include "limits/readings.h"
 #include "util/file.h"
 
 enum {
-    STATS_SUPPORTED = STATS_STATE | STATS_CPU_TOTAL | STATS_BALLOON | STATS_VCPU | STATS_IOTHREAD |
-                      STATS_MEMORY
+    STATS_SUPPORTED = STATS_STATE | STATS_CPU_TOTAL | STATS_BALLOON | STATS_VCPU | STATS_INTERFACE |
+                      STATS_BLOCK | STATS_IOTHREAD | STATS_MEMORY
 };
 enum { STATS_LIST_BITS = 0xff };
+enum { VCPU_RUNNING = 1 }; /* virVcpuState */
 
-/* The second number of /proc/PID/task/TID/schedstat (scheduler/sched-stats.rst): time in the run
- * queue, ns. */
-static uint64_t read_delay(pid_t pid, pid_t tid) {
-    CLEANUP_FREE char *path = strf("/proc/%d/task/%d/schedstat", pid, tid), *text = NULL;
-    unsigned long long delay = 0;
+#define YIELD_EVERY 64u /* domains whose parameters are made in one go */
 
-    if (!path || file_read(path, 4096, &text, NULL) < 0 || sscanf(text, "%*u %llu", &delay) != 1)
-        return 0;
-    return delay;
+/* ---- groups ---- */
+
+static void add_state(Params *params, const Domain *domain) {
+    params_add_int(params, "state.state", (int)domain->state);
+    params_add_int(params, "state.reason", domain->reason);
 }
 
-/* "wait_sum : 12.345678" (ms) of /proc/PID/task/TID/sched, which is there while
- * kernel.sched_schedstats is 1. */
-static uint64_t read_wait(pid_t pid, pid_t tid) {
-    CLEANUP_FREE char *path = strf("/proc/%d/task/%d/sched", pid, tid), *text = NULL;
-    unsigned long long whole = 0, fraction = 0;
-    const char *at;
+static void add_balloon(Params *params, const DomainReading *reading) {
+    const DomainDef *def = domain_def(reading->domain);
+    const MemoryStats *memory = &reading->memory;
 
-    if (!path || file_read(path, 65536, &text, NULL) < 0)
-        return 0;
-    at = strstr(text, "wait_sum");
-    at = at ? strchr(at, ':') : NULL;
-    if (!at || sscanf(at + 1, " %llu.%6llu", &whole, &fraction) < 1)
-        return 0;
-    return whole * UINT64_C(1000000) + fraction;
+    params_add_ullong(params, "balloon.current",
+                      memory->known[MEMORY_STAT_ACTUAL_BALLOON]
+                          ? memory->value[MEMORY_STAT_ACTUAL_BALLOON]
+                          : def->current_memory_kib);
+    params_add_ullong(params, "balloon.maximum", def->memory_kib);
+    for (MemoryStat stat = 0; stat < MEMORY_STAT_MAX_; stat++)
+        if (memory->known[stat] && stat != MEMORY_STAT_ACTUAL_BALLOON)
+            params_add_ullong(params, params_name(params, "balloon.%s", memory_stat_name(stat)),
+                              memory->value[stat]);
 }
 
-static bool has_schedstats(void) {
-    CLEANUP_FREE char *text = NULL;
-
-    return file_read("/proc/sys/kernel/sched_schedstats", 64, &text, NULL) >= 0 && *text == '1';
-}
-
-static void add_vcpu(Params *params, const Domain *domain, unsigned id, bool schedstats) {
-    pid_t pid = domain->run->pid.pid, tid = vcpu_map_tid(&domain->run->vcpus, id);
-    uint64_t ns = 0;
-    char state;
-    int cpu;
-
-    params_add_int(params, params_name(params, "vcpu.%u.state", id), 1);
-    if (!tid || driver_thread_stat(pid, tid, &ns, &cpu, &state) < 0)
+static void add_vcpu(Params *params, const VcpuReading *vcpu) {
+    params_add_int(params, params_name(params, "vcpu.%u.state", vcpu->id), VCPU_RUNNING);
+    if (!vcpu->known)
         return;
-    params_add_ullong(params, params_name(params, "vcpu.%u.time", id), ns);
-    params_add_ullong(params, params_name(params, "vcpu.%u.wait", id),
-                      schedstats ? read_wait(pid, tid) : 0);
-    params_add_ullong(params, params_name(params, "vcpu.%u.delay", id), read_delay(pid, tid));
+    params_add_ullong(params, params_name(params, "vcpu.%u.time", vcpu->id), vcpu->run_ns);
+    params_add_ullong(params, params_name(params, "vcpu.%u.wait", vcpu->id), vcpu->wait_ns);
+    params_add_ullong(params, params_name(params, "vcpu.%u.delay", vcpu->id), vcpu->delay_ns);
 }
 
-static void add_vcpus(Params *params, const Domain *domain) {
-    const DomainDef *def = domain_def(domain);
-    bool schedstats = has_schedstats();
+static void add_vcpus(Params *params, const DomainReading *reading) {
+    const DomainDef *def = domain_def(reading->domain);
 
     params_add_uint(params, "vcpu.current", domain_def_online_vcpus(def));
     params_add_uint(params, "vcpu.maximum", def->n_vcpus_max);
-    for (unsigned id = 0; domain_is_active(domain) && id < def->n_vcpus_max; id++)
-        if (def->vcpus[id].online)
-            add_vcpu(params, domain, id, schedstats);
+    for (size_t i = 0; i < reading->n_vcpus; i++)
+        add_vcpu(params, &reading->vcpus[i]);
+}
+
+static void add_counters(Params *params, unsigned n, const BlockStats *stats) {
+    const struct {
+        const char *name;
+        uint64_t value;
+    } counters[] = {{"rd.reqs", stats->rd_reqs},   {"rd.bytes", stats->rd_bytes},
+                    {"rd.times", stats->rd_ns},    {"wr.reqs", stats->wr_reqs},
+                    {"wr.bytes", stats->wr_bytes}, {"wr.times", stats->wr_ns},
+                    {"fl.reqs", stats->fl_reqs},   {"fl.times", stats->fl_ns}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
+        params_add_ullong(params, params_name(params, "block.%u.%s", n, counters[i].name),
+                          counters[i].value);
+}
+
+static void add_disk(Params *params, unsigned n, const DomainReading *reading,
+                     const DiskReading *disk) {
+    const BlockStats *stats = block_stats_find(&reading->blocks, disk->alias);
+
+    params_add_string(params, params_name(params, "block.%u.name", n), disk->target);
+    if (disk->source)
+        params_add_string(params, params_name(params, "block.%u.path", n), disk->source);
+    if (stats)
+        add_counters(params, n, stats);
+    if (!disk->has_file)
+        return;
+    params_add_ullong(params, params_name(params, "block.%u.allocation", n), disk->allocation);
+    params_add_ullong(params, params_name(params, "block.%u.capacity", n),
+                      stats && stats->has_sizes ? stats->capacity : disk->capacity);
+    params_add_ullong(params, params_name(params, "block.%u.physical", n), disk->physical);
+}
+
+static void add_disks(Params *params, const DomainReading *reading) {
+    params_add_uint(params, "block.count", (unsigned)reading->n_disks);
+    for (unsigned i = 0; i < reading->n_disks; i++)
+        add_disk(params, i, reading, &reading->disks[i]);
 }
 
 static void add_iothreads(Params *params, const Domain *domain) {
@@ -87,6 +109,23 @@ static void add_iothreads(Params *params, const Domain *domain) {
         params_add_uint(params, params_name(params, "iothread.%u.poll-shrink", iothread->id),
                         (unsigned)iothread->poll_shrink);
     }
+}
+
+static void add_nic(Params *params, unsigned n, const NicReading *nic) {
+    static const char *const names[] = {"bytes", "pkts", "errs", "drop"};
+
+    if (nic->target)
+        params_add_string(params, params_name(params, "net.%u.name", n), nic->target);
+    for (size_t i = 0; nic->known && i < ARRAY_SIZE(names); i++)
+        params_add_ullong(params, params_name(params, "net.%u.rx.%s", n, names[i]), nic->rx[i]);
+    for (size_t i = 0; nic->known && i < ARRAY_SIZE(names); i++)
+        params_add_ullong(params, params_name(params, "net.%u.tx.%s", n, names[i]), nic->tx[i]);
+}
+
+static void add_nics(Params *params, const DomainReading *reading) {
+    params_add_uint(params, "net.count", (unsigned)reading->n_nics);
+    for (unsigned i = 0; i < reading->n_nics; i++)
+        add_nic(params, i, &reading->nics[i]);
 }
 
 /* ---- resctrl monitors ---- */
@@ -194,121 +233,153 @@ static void add_monitors(Params *params, Domain *domain, const MonitorNames *nam
                 add_monitor(params, domain, names, i, k, n++);
 }
 
-/* ---- groups ---- */
+/* ---- a record ---- */
 
-static void add_cpu_total(Params *params, Domain *domain) {
-    CgroupUsage usage;
-    uint64_t ns = 0;
-    char state;
-    int cpu;
-
-    if (!domain_is_active(domain))
-        return;
-    if (limits_usage(domain->run->limits, domain_name(domain), NULL, &usage, NULL) >= 0) {
-        params_add_ullong(params, "cpu.time", usage.usage_ns);
-        params_add_ullong(params, "cpu.user", usage.user_ns);
-        params_add_ullong(params, "cpu.system", usage.system_ns);
-    } else if (domain_is_active(domain) &&
-               driver_thread_stat(domain->run->pid.pid, 0, &ns, &cpu, &state) >= 0) {
-        params_add_ullong(params, "cpu.time", ns);
+static void add_cpu_total(Params *params, const DomainReading *reading) {
+    if (reading->has_usage) {
+        params_add_ullong(params, "cpu.time", reading->usage.usage_ns);
+        params_add_ullong(params, "cpu.user", reading->usage.user_ns);
+        params_add_ullong(params, "cpu.system", reading->usage.system_ns);
+    } else if (reading->has_cpu) {
+        params_add_ullong(params, "cpu.time", reading->cpu_ns);
     }
-    add_monitors(params, domain, &cache_names);
+    add_monitors(params, reading->domain, &cache_names);
 }
 
-static void add_stats(Params *params, Domain *domain, unsigned stats) {
-    if (stats & STATS_STATE) {
-        params_add_int(params, "state.state", domain->state);
-        params_add_int(params, "state.reason", domain->reason);
-    }
+static void add_stats(Params *params, const DomainReading *reading, unsigned stats) {
+    if (stats & STATS_STATE)
+        add_state(params, reading->domain);
     if (stats & STATS_CPU_TOTAL)
-        add_cpu_total(params, domain);
-    if (stats & STATS_BALLOON) {
-        params_add_ullong(params, "balloon.current", domain_def(domain)->current_memory_kib);
-        params_add_ullong(params, "balloon.maximum", domain_def(domain)->memory_kib);
-    }
+        add_cpu_total(params, reading);
+    if (stats & STATS_BALLOON)
+        add_balloon(params, reading);
     if (stats & STATS_VCPU)
-        add_vcpus(params, domain);
+        add_vcpus(params, reading);
+    if ((stats & STATS_INTERFACE) && reading->active)
+        add_nics(params, reading);
+    if (stats & STATS_BLOCK)
+        add_disks(params, reading);
     if (stats & STATS_IOTHREAD)
-        add_iothreads(params, domain);
+        add_iothreads(params, reading->domain);
     if (stats & STATS_MEMORY)
-        add_monitors(params, domain, &memory_names);
+        add_monitors(params, reading->domain, &memory_names);
 }
 
-static int add_record(remote_connect_get_all_domain_stats_ret *ret, Domain *domain, unsigned stats,
-                      Error **reterr) {
+static int add_record(remote_connect_get_all_domain_stats_ret *ret, const DomainReading *reading,
+                      unsigned stats, Error **reterr) {
     remote_domain_stats_record *record = &ret->retStats.retStats_val[ret->retStats.retStats_len];
     Params params = {0};
-    int r = dispatch_make_domain(domain, &record->dom, reterr);
+    int r = dispatch_make_domain(reading->domain, &record->dom, reterr);
 
     if (r < 0)
         return r;
-    add_stats(&params, domain, stats);
     ret->retStats.retStats_len++;
+    add_stats(&params, reading, stats);
     return params_hand_over(&params, &record->params.params_val, &record->params.params_len,
                             reterr);
 }
 
-/* Held from the beginning: reading one of them suspends. */
-typedef struct Asked {
-    Domain **list;
-    size_t n;
-} Asked;
+/* ---- which domains ---- */
 
-static void asked_done(Asked *asked) {
-    for (size_t i = 0; i < asked->n; i++)
-        domain_unref(asked->list[i]);
-    free(asked->list);
+typedef struct Chosen {
+    Domain *domain;
+    bool taken;
+} Chosen;
+
+static int by_uuid(const void *a, const void *b) {
+    return memcmp(domain_def(((const Chosen *)a)->domain)->uuid,
+                  domain_def(((const Chosen *)b)->domain)->uuid, sizeof(remote_uuid));
 }
 
-static int asked_of(RpcSession *session, const remote_connect_get_all_domain_stats_args *args,
-                    Asked *ret, Error **reterr) {
-    Driver *driver = driver_of(session);
-    size_t room = args->doms.doms_len ? args->doms.doms_len : driver->n_domains;
+static int uuid_to(const void *key, const void *row) {
+    return memcmp(key, domain_def(((const Chosen *)row)->domain)->uuid, sizeof(remote_uuid));
+}
 
-    ret->list = calloc(room + 1, sizeof(Domain *));
-    if (!ret->list)
-        return error_no_memory(reterr);
-    for (unsigned i = 0; i < args->doms.doms_len; i++) {
-        const remote_domain *wire = &args->doms.doms_val[i];
-        Domain *domain = driver_find_uuid(driver, (const uint8_t *)wire->uuid, wire->name, NULL);
+/* Those that are named, each once, in that order; who is gone meanwhile is left out. */
+static size_t choose_named(const remote_connect_get_all_domain_stats_args *args, Chosen *all,
+                           size_t n_all, Domain **ret) {
+    size_t n = 0;
 
-        if (domain) /* else gone meanwhile: left out */
-            ret->list[ret->n++] = domain_ref(domain);
+    qsort(all, n_all, sizeof(Chosen), by_uuid);
+    for (size_t i = 0; i < args->doms.doms_len; i++) {
+        Chosen *found = bsearch(args->doms.doms_val[i].uuid, all, n_all, sizeof(Chosen), uuid_to);
+
+        if (found && !found->taken) {
+            found->taken = true;
+            ret[n++] = found->domain;
+        }
     }
-    for (Domain *domain = driver->domains; !args->doms.doms_len && domain; domain = domain->next)
-        if (filter_matches(domain, args->flags & STATS_LIST_BITS))
-            ret->list[ret->n++] = domain_ref(domain);
+    return n;
+}
+
+static int choose(const Driver *driver, const remote_connect_get_all_domain_stats_args *args,
+                  Domain ***ret, size_t *ret_n, Error **reterr) {
+    CLEANUP_FREE Chosen *all = calloc(driver->n_domains + 1, sizeof(Chosen));
+    CLEANUP_FREE Domain **chosen = calloc(driver->n_domains + 1, sizeof(Domain *));
+    size_t n = 0;
+
+    if (!all || !chosen)
+        return error_no_memory(reterr);
+    for (Domain *domain = driver->domains; domain && n < driver->n_domains; domain = domain->next)
+        if (args->doms.doms_len || filter_matches(domain, args->flags & STATS_LIST_BITS))
+            all[n++].domain = domain;
+    for (size_t i = 0; i < n; i++)
+        chosen[i] = all[i].domain;
+    *ret_n = args->doms.doms_len ? choose_named(args, all, n, chosen)
+                                 : MIN_OF(n, (size_t)REMOTE_DOMAIN_LIST_MAX);
+    *ret = TAKE_PTR(chosen);
     return 0;
+}
+
+static unsigned what_to_read(unsigned stats) {
+    return ((stats & STATS_CPU_TOTAL) ? READ_CPU : 0) | ((stats & STATS_VCPU) ? READ_VCPUS : 0) |
+           ((stats & STATS_BALLOON) ? READ_MEMORY : 0) | ((stats & STATS_BLOCK) ? READ_BLOCK : 0) |
+           ((stats & STATS_INTERFACE) ? READ_NET : 0);
+}
+
+static int make_records(remote_connect_get_all_domain_stats_ret *ret, const DomainReading *readings,
+                        size_t n, unsigned stats, Error **reterr) {
+    int r = 0;
+
+    ret->retStats.retStats_val = calloc(n + 1, sizeof(remote_domain_stats_record));
+    if (!ret->retStats.retStats_val)
+        return error_no_memory(reterr);
+    for (size_t i = 0; r >= 0 && i < n; i++) {
+        r = add_record(ret, &readings[i], stats, reterr);
+        if (i % YIELD_EVERY == YIELD_EVERY - 1)
+            fiber_yield();
+    }
+    return r;
 }
 
 HANDLER(get_all_domain_stats) {
     remote_connect_get_all_domain_stats_args *args = args_;
-    remote_connect_get_all_domain_stats_ret *ret = ret_;
-    CLEANUP(asked_done) Asked asked = {0};
+    CLEANUP_FREE Domain **domains = NULL;
+    DomainReading *readings = NULL;
     unsigned stats = args->stats ? args->stats : STATS_SUPPORTED;
+    size_t n = 0;
     int r = dispatch_flags(args->flags,
                            STATS_LIST_BITS | STATS_NOWAIT | STATS_BACKING | STATS_ENFORCE,
                            call->proc->api, reterr);
 
+    if (r >= 0 && (args->flags & STATS_ENFORCE) && (stats & ~(unsigned)STATS_SUPPORTED))
+        r = error_report(reterr, FROM_QEMU, ERROR_ARGUMENT_UNSUPPORTED,
+                         "Stats types bits 0x%x are not supported by this daemon or QEMU",
+                         stats & ~(unsigned)STATS_SUPPORTED);
+    if (r >= 0)
+        r = choose(driver_of(session), args, &domains, &n, reterr);
+    if (r >= 0)
+        r = driver_read_stats(domains, n, what_to_read(stats), args->flags & STATS_NOWAIT,
+                              &readings, reterr);
     if (r < 0)
         return r;
-    if ((args->flags & STATS_ENFORCE) && (stats & ~STATS_SUPPORTED))
-        return error_report(reterr, FROM_QEMU, ERROR_ARGUMENT_UNSUPPORTED,
-                            "Stats types bits 0x%x are not supported by this daemon or QEMU",
-                            stats & ~STATS_SUPPORTED);
-    r = asked_of(session, args, &asked, reterr);
-    if (r < 0)
-        return r;
-    ret->retStats.retStats_val = calloc(asked.n + 1, sizeof(remote_domain_stats_record));
-    if (!ret->retStats.retStats_val)
-        return error_no_memory(reterr);
-    for (size_t i = 0; i < asked.n && r >= 0; i++)
-        r = add_record(ret, asked.list[i], stats, reterr);
+    r = make_records(ret_, readings, n, stats, reterr);
+    driver_readings_free(readings, n);
     return r;
 }
 
 const RpcProc stats_procs[] = {
-    {REMOTE_PROC_CONNECT_GET_ALL_DOMAIN_STATS, "virConnectGetAllDomainStats", 0,
+    {REMOTE_PROC_CONNECT_GET_ALL_DOMAIN_STATS, "virConnectGetAllDomainStats", RPC_PROC_HEAVY,
      get_all_domain_stats, XDR_OF(remote_connect_get_all_domain_stats_args),
      XDR_OF(remote_connect_get_all_domain_stats_ret)},
 };

@@ -52,6 +52,20 @@ int limits_usage(Limits *limits, const char *name, const char *child, CgroupUsag
     return r;
 }
 
+LimitsHeld limits_hold(Limits *limits) {
+    return (LimitsHeld){limits ? limits_ref(limits) : NULL, limits ? limits->tree : NULL};
+}
+
+int limits_read_held(const LimitsHeld *held, CgroupUsage *ret) {
+    return held->tree ? cgroup_tree_usage(held->tree, NULL, ret, NULL) : -ENOENT;
+}
+
+void limits_let_go(LimitsHeld *held) {
+    if (held->limits)
+        limits_unref(held->limits);
+    *held = (LimitsHeld){0};
+}
+
 static int run_percpu(void *arg) {
     Reading *reading = arg;
 

@@ -10,6 +10,16 @@
 /* Usage of a child ("vcpu3") or the whole (NULL). */
 int limits_usage(Limits *limits, const char *name, const char *child, CgroupUsage *ret,
                  Error **reterr);
+/* The whole's of many domains in one errand of a worker: hold on the loop, read on the worker, let
+ * go on the loop. limits may be NULL: nothing can be read then. */
+typedef struct LimitsHeld {
+    Limits *limits;
+    CgroupTree *tree;
+} LimitsHeld;
+
+LimitsHeld limits_hold(Limits *limits);
+int limits_read_held(const LimitsHeld *held, CgroupUsage *ret);
+void limits_let_go(LimitsHeld *held);
 /* Nanoseconds by host CPU, of the whole or (limits_vcpu_times) of all vCPUs together. The caller
  * frees. */
 int limits_usage_percpu(Limits *limits, const char *name, uint64_t **ret, size_t *ret_n,

@@ -5,7 +5,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
-#include "rpc/session-internal.h"
+#include "rpc/connection.h"
 
 #define SWEEPS 4u /* looks at each session within the time it has */
 

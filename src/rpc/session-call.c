@@ -2,7 +2,8 @@
 /* Calls: who may make which, within which budget; each runs on a fiber and is answered once. */
 #include <stdio.h>
 
-#include "rpc/session-internal.h"
+#include "rpc/connection.h"
+#include "rpc/session.h"
 
 #define SMALL_CALL 65536u /* bytes of a packet that is not counted while its call runs */
 
@@ -65,10 +66,7 @@ static void run_call(void *userdata) {
                                "internal error: the call failed without saying why");
     give(session, call->proc, call->n_charged);
     call_free(call);
-    if (session->fd >= 0 && session->closing && !session->output)
-        session_close(session);
-    session->ops->released(session, session->ops_userdata);
-    session_unref(session);
+    session->call_ended(session);
 }
 
 /* What must hold before a call may run; false: an error was sent. */

@@ -4,7 +4,8 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include "rpc/session-internal.h"
+#include "rpc/connection.h"
+#include "rpc/session.h"
 
 static void close_fds(const int *fds, unsigned n) {
     for (unsigned i = 0; i < n; i++)

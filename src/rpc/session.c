@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 
 #include "rpc/remote_protocol.h"
-#include "rpc/session-internal.h"
+#include "rpc/connection.h"
 
 #define INPUT_FIRST 4096u
 #define INPUT_KEEP 65536u   /* what stays allocated for the next packet */
@@ -41,6 +41,13 @@ void session_close(RpcSession *session) {
     if (!session->open)
         account_give(session->account, BUDGET_OPENING, 1);
     session->ops->closed(session, session->ops_userdata);
+    session_unref(session);
+}
+
+static void on_call_ended(RpcSession *session) {
+    if (session->fd >= 0 && session->closing && !session->output)
+        session_close(session);
+    session->ops->released(session, session->ops_userdata);
     session_unref(session);
 }
 
@@ -339,6 +346,7 @@ int session_new(const RpcTable *table, Budget *budget, const SessionOps *ops, vo
     *session = (RpcSession){.table = table,
                             .ops = ops,
                             .ops_userdata = userdata,
+                            .call_ended = on_call_ended,
                             .n_refs = 1,
                             .fd = fd,
                             .readonly = readonly,

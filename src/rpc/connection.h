@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A connection's inside, for session.c, session-*.c and the server that keeps the list. */
+/* A connection's inside, for session.c, session-*.c and the server that keeps the list; the rest of
+ * the program sees rpc/session.h. */
 #pragma once
 
-#include "rpc/session.h"
+#include <sys/types.h>
+
+#include "rpc/budget.h"
+#include "rpc/frame.h"
+#include "rpc/table.h"
 #include "util/fiber.h"
 #include "util/log.h"
 
@@ -33,9 +38,10 @@ struct RpcSession {
     const RpcTable *table;
     const SessionOps *ops;
     void *ops_userdata;
-    RpcSession *next; /* the owner's */
-    unsigned n_refs;  /* the owner's, and one per running call */
-    int fd;           /* -1 once closed */
+    void (*call_ended)(RpcSession *session); /* gives back what the call had, its reference last */
+    RpcSession *next;                        /* the owner's */
+    unsigned n_refs;                         /* the owner's, and one per running call */
+    int fd;                                  /* -1 once closed */
     sd_event_source *io, *timer;
     bool readonly, authenticated, open;
     bool closing; /* after the output is written */

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Readings in batches: ask the QEMUs, read the files on a worker, take the answers. */
+#include "driver/stats.h"
+
+#include <stdio.h>
+
+#include "util/file.h"
+#include "util/image-size.h"
+#include "util/json.h"
+#include "util/proc.h"
+#include "util/worker.h"
+
+#define BATCH 64u /* domains of one errand of a worker */
+#define NET_DEV_MAX (4u << 20)
+#define ANSWER_USEC (1 * USEC_PER_SEC)
+#define SILENT_USEC (10 * USEC_PER_SEC) /* a QEMU that did not answer is left alone for so long */
+
+enum { ASK_BALLOON, ASK_GUEST, ASK_BLOCKSTATS, ASK_BLOCK, ASK_MAX_ };
+
+/* ---- files, on a worker ---- */
+
+/* The second number of /proc/PID/task/TID/schedstat (scheduler/sched-stats.rst): time in the run
+ * queue, ns. */
+static uint64_t read_delay(pid_t pid, pid_t tid) {
+    CLEANUP_FREE char *path = strf("/proc/%d/task/%d/schedstat", pid, tid), *text = NULL;
+    unsigned long long delay = 0;
+
+    if (!path || file_read(path, 4096, &text, NULL) < 0 || sscanf(text, "%*u %llu", &delay) != 1)
+        return 0;
+    return delay;
+}
+
+/* "wait_sum : 12.345678" (ms) of /proc/PID/task/TID/sched, which is there while
+ * kernel.sched_schedstats is 1. */
+static uint64_t read_wait(pid_t pid, pid_t tid) {
+    CLEANUP_FREE char *path = strf("/proc/%d/task/%d/sched", pid, tid), *text = NULL;
+    unsigned long long whole = 0, fraction = 0;
+    const char *at;
+
+    if (!path || file_read(path, 65536, &text, NULL) < 0)
+        return 0;
+    at = strstr(text, "wait_sum");
+    at = at ? strchr(at, ':') : NULL;
+    if (!at || sscanf(at + 1, " %llu.%6llu", &whole, &fraction) < 1)
+        return 0;
+    return whole * UINT64_C(1000000) + fraction;
+}
+
+static bool has_schedstats(void) {
+    CLEANUP_FREE char *text = NULL;
+
+    return file_read("/proc/sys/kernel/sched_schedstats", 64, &text, NULL) >= 0 && *text == '1';
+}
+
+static void read_vcpu(const DomainReading *reading, size_t i, bool schedstats) {
+    VcpuReading *to = &reading->vcpus[i];
+    ProcStat stat;
+
+    if (!reading->tids[i] || proc_stat(reading->pid, reading->tids[i], &stat) < 0)
+        return;
+    to->known = true;
+    to->run_ns = stat.utime_ns + stat.stime_ns;
+    to->wait_ns = schedstats ? read_wait(reading->pid, reading->tids[i]) : 0;
+    to->delay_ns = read_delay(reading->pid, reading->tids[i]);
+}
+
+/* "VmRSS:  1234 kB" of /proc/PID/status. */
+static void read_resident(DomainReading *reading) {
+    CLEANUP_FREE char *path = strf("/proc/%d/status", reading->pid), *text = NULL;
+    const char *at;
+
+    if (!path || file_read(path, 65536, &text, NULL) < 0 || !(at = strstr(text, "VmRSS:")))
+        return;
+    reading->memory.known[MEMORY_STAT_RSS] = true;
+    reading->memory.value[MEMORY_STAT_RSS] = strtoull(at + strlen("VmRSS:"), NULL, 10);
+}
+
+static void read_disk(DiskReading *disk) {
+    ImageSize size;
+
+    if (!disk->source || !disk->local || image_size(disk->source, disk->qcow2, &size) < 0)
+        return;
+    disk->has_file = true;
+    disk->capacity = size.capacity;
+    disk->allocation = size.allocation;
+    disk->physical = size.physical;
+}
+
+/* A line of /proc/net/dev: "name: rx_bytes packets errs drop fifo frame compressed multicast
+ * tx_bytes packets errs drop ...". What the host sends into a tap the guest receives; the end of a
+ * macvtap counts as the guest does. */
+static void read_nic(NicReading *nic, const char *text) {
+    uint64_t *host_rx = nic->swapped ? nic->tx : nic->rx,
+             *host_tx = nic->swapped ? nic->rx : nic->tx;
+    const char *at = text;
+    size_t len = nic->target ? strlen(nic->target) : 0;
+    uint64_t values[12];
+
+    while (len && (at = strstr(at, nic->target)) &&
+           (at[len] != ':' || (at > text && at[-1] != ' ' && at[-1] != '\n')))
+        at += len;
+    if (!len || !at)
+        return;
+    at += len + 1;
+    for (size_t i = 0; i < ARRAY_SIZE(values); i++)
+        values[i] = strtoull(at, (char **)&at, 10);
+    memcpy(host_rx, values, sizeof(nic->rx));
+    memcpy(host_tx, values + 8, sizeof(nic->tx));
+    nic->known = true;
+}
+
+static void read_files(DomainReading *reading, unsigned what, bool schedstats, const char *nets) {
+    ProcStat stat;
+
+    if (what & READ_CPU)
+        reading->has_usage = limits_read_held(&reading->held, &reading->usage) >= 0;
+    if (reading->active && (what & READ_CPU) && proc_stat(reading->pid, 0, &stat) >= 0) {
+        reading->has_cpu = true;
+        reading->cpu_ns = stat.utime_ns + stat.stime_ns;
+    }
+    for (size_t i = 0; reading->active && i < reading->n_vcpus; i++)
+        read_vcpu(reading, i, schedstats);
+    if (reading->active && (what & READ_MEMORY))
+        read_resident(reading);
+    for (size_t i = 0; i < reading->n_disks; i++)
+        read_disk(&reading->disks[i]);
+    for (size_t i = 0; nets && reading->active && i < reading->n_nics; i++)
+        read_nic(&reading->nics[i], nets);
+}
+
+typedef struct Files {
+    DomainReading *readings;
+    size_t n;
+    unsigned what;
+} Files;
+
+static int read_batch(void *arg) {
+    const Files *work = arg;
+    bool schedstats = (work->what & READ_VCPUS) && has_schedstats();
+    CLEANUP_FREE char *nets = NULL;
+
+    if (work->what & READ_NET)
+        file_read("/proc/net/dev", NET_DEV_MAX, &nets, NULL);
+    for (size_t i = 0; i < work->n; i++)
+        read_files(&work->readings[i], work->what, schedstats, nets);
+    return 0;
+}
+
+/* ---- what the loop knows ---- */
+
+static int copy_vcpus(DomainReading *reading, const DomainRun *run) {
+    const DomainDef *def = run->live;
+    size_t n = domain_def_online_vcpus(def);
+
+    reading->vcpus = calloc(n + 1, sizeof(VcpuReading));
+    reading->tids = calloc(n + 1, sizeof(pid_t));
+    if (!reading->vcpus || !reading->tids)
+        return -ENOMEM;
+    for (unsigned id = 0; id < def->n_vcpus_max && reading->n_vcpus < n; id++) {
+        if (!def->vcpus[id].online)
+            continue;
+        reading->tids[reading->n_vcpus] = vcpu_map_tid(&run->vcpus, id);
+        reading->vcpus[reading->n_vcpus++].id = id;
+    }
+    return 0;
+}
+
+static int copy_disks(DomainReading *reading, const DomainDef *def) {
+    reading->disks = calloc(def->n_disks + 1, sizeof(DiskReading));
+    if (!reading->disks)
+        return -ENOMEM;
+    for (size_t i = 0; i < def->n_disks; i++) {
+        const DiskDef *disk = &def->disks[i];
+        DiskReading *to = &reading->disks[reading->n_disks++];
+
+        to->local = disk->source.type == DISK_FILE || disk->source.type == DISK_BLOCK;
+        to->qcow2 = disk->source.format == DISK_FORMAT_QCOW2;
+        to->target = strdup(disk->target ? disk->target : "");
+        to->source = disk->source.path ? strdup(disk->source.path) : NULL;
+        to->alias = reading->active && disk->info.alias ? strdup(disk->info.alias) : NULL;
+        if (!to->target || (disk->source.path && !to->source) ||
+            (reading->active && disk->info.alias && !to->alias))
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int copy_nics(DomainReading *reading, const DomainDef *def) {
+    reading->nics = calloc(def->n_interfaces + 1, sizeof(NicReading));
+    if (!reading->nics)
+        return -ENOMEM;
+    for (size_t i = 0; i < def->n_interfaces; i++) {
+        const InterfaceDef *def_nic = &def->interfaces[i];
+        NicReading *to = &reading->nics[reading->n_nics++];
+
+        to->swapped = def_nic->type != INTERFACE_DIRECT;
+        to->target = def_nic->target ? strdup(def_nic->target) : NULL;
+        to->mac = strdup(def_nic->mac ? def_nic->mac : "");
+        if (!to->mac || (def_nic->target && !to->target))
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int prepare(DomainReading *reading, unsigned what) {
+    const DomainRun *run = reading->domain->run;
+    int r = 0;
+
+    reading->active = run && run->pid.pid > 0;
+    if (reading->active) {
+        reading->pid = run->pid.pid;
+        reading->held = limits_hold(run->limits);
+        if (what & READ_VCPUS)
+            r = copy_vcpus(reading, run);
+    }
+    if (r >= 0 && (what & READ_BLOCK))
+        r = copy_disks(reading, domain_def(reading->domain));
+    if (r >= 0 && (what & READ_NET))
+        r = copy_nics(reading, domain_def(reading->domain));
+    return r;
+}
+
+/* ---- QEMU ---- */
+
+static json_object *guest_stats_args(void) {
+    CLEANUP_JSON json_object *args = json_object_new_object();
+
+    if (!args || json_add_string(args, "path", BALLOON_PATH) < 0 ||
+        json_add_string(args, "property", "guest-stats") < 0)
+        return NULL;
+    return TAKE_PTR(args);
+}
+
+static void ask(DomainReading *reading, size_t which, const char *command, json_object *args) {
+    if (monitor_send(reading->domain->run->monitor, command, args, &reading->replies[which]) < 0)
+        reading->replies[which] = NULL;
+}
+
+static void ask_qemu(DomainReading *reading, unsigned what, bool nowait) {
+    const DomainRun *run = reading->domain->run;
+
+    if (!reading->active || !run->monitor || !monitor_is_open(run->monitor) ||
+        now_usec() < run->silent_until || (nowait && reading->domain->jobs))
+        return;
+    if (what & READ_MEMORY) {
+        ask(reading, ASK_BALLOON, "query-balloon", NULL);
+        ask(reading, ASK_GUEST, "qom-get", guest_stats_args());
+    }
+    if ((what & READ_BLOCK) && reading->n_disks > 0) {
+        ask(reading, ASK_BLOCKSTATS, "query-blockstats", NULL);
+        ask(reading, ASK_BLOCK, "query-block", NULL);
+    }
+    monitor_flush(run->monitor);
+}
+
+static int take_answers(DomainReading *reading, uint64_t deadline) {
+    json_object *values[ASK_MAX_] = {NULL};
+    DomainRun *run;
+
+    for (size_t i = 0; i < ASK_MAX_; i++) {
+        int r = reading->replies[i] ? monitor_wait(reading->replies[i], deadline) : -ENOENT;
+
+        if (r >= 0)
+            values[i] = reading->replies[i]->value;
+        run = reading->domain->run;
+        if (r == -ETIMEDOUT && run && run->pid.pid == reading->pid)
+            run->silent_until = deadline_in(SILENT_USEC);
+    }
+    balloon_parse(values[ASK_BALLOON], values[ASK_GUEST], &reading->memory);
+    return block_stats_parse(values[ASK_BLOCKSTATS], values[ASK_BLOCK], &reading->blocks);
+}
+
+/* ---- all of it ---- */
+
+/* All QEMUs are asked before any is waited for. */
+static int ask_all(DomainReading *readings, size_t n, unsigned what, bool nowait) {
+    int r = 0;
+
+    for (size_t i = 0; r >= 0 && i < n; i++) {
+        r = prepare(&readings[i], what);
+        if (r >= 0)
+            ask_qemu(&readings[i], what, nowait);
+        if (i % BATCH == BATCH - 1)
+            fiber_yield();
+    }
+    return r;
+}
+
+static int read_all(DomainReading *readings, size_t n, unsigned what, bool nowait) {
+    uint64_t deadline = deadline_in(ANSWER_USEC);
+    int r = ask_all(readings, n, what, nowait);
+
+    for (size_t i = 0; r >= 0 && i < n; i += BATCH) {
+        Files work = {readings + i, MIN_OF(n - i, (size_t)BATCH), what};
+
+        r = worker_run(read_batch, &work);
+    }
+    for (size_t i = 0; r >= 0 && i < n; i++)
+        r = take_answers(&readings[i], deadline);
+    return r;
+}
+
+int driver_read_stats(Domain *const *domains, size_t n, unsigned what, bool nowait,
+                      DomainReading **ret, Error **reterr) {
+    DomainReading *readings = calloc(n + 1, sizeof(DomainReading));
+    int r = readings ? 0 : -ENOMEM;
+
+    for (size_t i = 0; r >= 0 && i < n; i++)
+        readings[i].domain = domain_ref(domains[i]);
+    if (r >= 0)
+        r = read_all(readings, n, what, nowait);
+    if (r < 0) {
+        if (readings)
+            driver_readings_free(readings, n);
+        return error_no_memory(reterr);
+    }
+    *ret = readings;
+    return 0;
+}
+
+static void reading_done(DomainReading *reading) {
+    for (size_t i = 0; i < ASK_MAX_; i++)
+        monitor_reply_free(reading->replies[i]);
+    for (size_t i = 0; i < reading->n_disks; i++) {
+        free(reading->disks[i].target);
+        free(reading->disks[i].source);
+        free(reading->disks[i].alias);
+    }
+    for (size_t i = 0; i < reading->n_nics; i++) {
+        free(reading->nics[i].target);
+        free(reading->nics[i].mac);
+    }
+    free(reading->nics);
+    free(reading->disks);
+    free(reading->vcpus);
+    free(reading->tids);
+    block_stats_done(&reading->blocks);
+    limits_let_go(&reading->held);
+    domain_unref(reading->domain);
+}
+
+void driver_readings_free(DomainReading *readings, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (readings[i].domain)
+            reading_done(&readings[i]);
+    free(readings);
+}
+
+const DiskReading *reading_find_disk(const DomainReading *reading, const char *path) {
+    for (size_t i = 0; i < reading->n_disks; i++)
+        if (streq(reading->disks[i].target, path) || streq_ptr(reading->disks[i].source, path))
+            return &reading->disks[i];
+    return NULL;
+}
+
+const NicReading *reading_find_nic(const DomainReading *reading, const char *device) {
+    for (size_t i = 0; i < reading->n_nics; i++)
+        if (streq_ptr(reading->nics[i].target, device) ||
+            strcasecmp(reading->nics[i].mac, device) == 0)
+            return &reading->nics[i];
+    return NULL;
+}

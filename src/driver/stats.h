@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Readings of domains: CPU time, memory, disks. Readers hold no job. Files are read by workers, and
+ * QEMUs are asked all at once: one that hangs costs its readers a second, and is not asked again
+ * for some time. */
+#pragma once
+
+#include "domain/domain.h"
+#include "host/cgroup.h"
+#include "limits/readings.h"
+#include "qemu/balloon.h"
+#include "qemu/block-stats.h"
+
+/* What is to be read. */
+enum {
+    READ_CPU = 1 << 0,    /* of the whole machine */
+    READ_VCPUS = 1 << 1,  /* of each vCPU thread */
+    READ_MEMORY = 1 << 2, /* the balloon, and what is resident on the host */
+    READ_BLOCK = 1 << 3,  /* counters of disks, sizes of images */
+    READ_NET = 1 << 4,    /* counters of the host's ends of interfaces */
+};
+
+typedef struct VcpuReading {
+    unsigned id;
+    bool known;
+    uint64_t run_ns, wait_ns, delay_ns; /* wait: 0 while the kernel does not count it */
+} VcpuReading;
+
+/* A disk of the definition, with what its file says. */
+typedef struct DiskReading {
+    char *target, *source, *alias; /* source: NULL for an empty drive; alias: NULL when shut off */
+    bool qcow2, local, has_file;   /* local: a file or device of this host */
+    uint64_t capacity, allocation, physical; /* bytes */
+} DiskReading;
+
+/* An interface, as the guest counts: rx is what it received. */
+typedef struct NicReading {
+    char *target, *mac; /* target: the host's end; NULL: it has none */
+    bool known;
+    bool swapped;          /* the host's end counts the other way round */
+    uint64_t rx[4], tx[4]; /* bytes, packets, errors, dropped */
+} NicReading;
+
+typedef struct DomainReading {
+    Domain *domain;
+    bool active;
+    bool has_usage, has_cpu;
+    CgroupUsage usage;
+    uint64_t cpu_ns;
+    VcpuReading *vcpus;
+    size_t n_vcpus;
+    MemoryStats memory;
+    BlockStatsList blocks;
+    DiskReading *disks;
+    size_t n_disks;
+    NicReading *nics;
+    size_t n_nics;
+    /* while it is read */
+    pid_t pid;
+    pid_t *tids;
+    LimitsHeld held;
+    MonitorReply *replies[4]; /* of the questions under way */
+} DomainReading;
+
+/* Reads `what` of each of the domains, which are references the readings then hold. On a fiber.
+ * nowait: a domain that a job holds is not asked. What cannot be had is missing. -ENOMEM. */
+int driver_read_stats(Domain *const *domains, size_t n, unsigned what, bool nowait,
+                      DomainReading **ret, Error **reterr);
+void driver_readings_free(DomainReading *readings, size_t n);
+
+/* The disk a client means, by its target or its source. NULL: there is none. */
+const DiskReading *reading_find_disk(const DomainReading *reading, const char *path);
+/* The same of an interface, by the name of its host's end or its MAC address. */
+const NicReading *reading_find_nic(const DomainReading *reading, const char *device);

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What clients read of disks, memory and jobs, and the keys they press."""
+import os
+import signal
+import subprocess
+import time
+
+import libvirt
+import pytest
+
+DISK = ("<disk type='file' device='disk'><driver name='qemu' type='{kind}'/><source file='{path}'/>"
+        "<target dev='vda' bus='virtio'/></disk>")
+
+
+def define(daemon, name, kind, path):
+    """A domain with this disk and a balloon."""
+    file = f"{daemon.root}/{name}.xml"
+    with open(file, "w") as f:
+        f.write(daemon.xml(name, boot=False, extra=DISK.format(kind=kind, path=path))
+                .replace("<memballoon model='none'/>", "<memballoon model='virtio'/>"))
+    daemon.virsh("define", file)
+
+
+def paused(daemon, name, path):
+    define(daemon, name, "raw", path)
+    daemon.virsh("start", name, "--paused")
+
+
+@pytest.fixture
+def disk(daemon):
+    path = f"{daemon.root}/disk.img"
+    with open(path, "wb") as f:
+        f.write(b"x" * 65536)
+        f.truncate(1 << 20)
+    paused(daemon, "d1", path)
+    return path
+
+
+def test_disks(daemon, disk):
+    assert "vda rd_req " in daemon.virsh("domblkstat", "d1", "vda")
+    assert "rd_bytes" in daemon.virsh("domblkstat", "d1", disk)
+    assert "flush" in daemon.virsh("domblkstat", "d1", "vda", "--human").lower()
+    assert "invalid path: vdz" in daemon.virsh("domblkstat", "d1", "vdz", ok=False)
+    assert "Capacity:       1048576" in daemon.virsh("domblkinfo", "d1", "vda")
+    assert "No errors found" in daemon.virsh("domblkerror", "d1")
+    stats = daemon.virsh("domstats", "d1")
+    assert "block.count=1" in stats and "block.0.name=vda" in stats and f"block.0.path={disk}" in stats
+    assert "block.0.capacity=1048576" in stats and "block.0.rd.reqs=" in stats
+
+
+def test_disks_of_a_domain_that_is_off(daemon):
+    path = f"{daemon.root}/off.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "5M"], check=True, stdin=subprocess.DEVNULL)
+    define(daemon, "off", "qcow2", path)
+    assert "Capacity:       5242880" in daemon.virsh("domblkinfo", "off", "vda")
+    assert "domain is not running" in daemon.virsh("domblkstat", "off", "vda", ok=False)
+    assert "block.0.capacity=5242880" in daemon.virsh("domstats", "off")
+    os.unlink(path)
+    os.mkfifo(path)  # what would make a reader wait for ever
+    assert "cannot read the size" in daemon.virsh("domblkinfo", "off", "vda", ok=False)
+
+
+def test_memory_and_jobs(daemon, disk):
+    assert "actual " in daemon.virsh("dommemstat", "d1") and "rss " in daemon.virsh("dommemstat", "d1")
+    daemon.virsh("dommemstat", "d1", "--period", 5, "--live")
+    assert "balloon.rss=" in daemon.virsh("domstats", "d1", "--balloon")
+    assert "None" in daemon.virsh("domjobinfo", "d1")
+    assert "no job is active" in daemon.virsh("domjobabort", "d1", ok=False)
+
+
+def test_keys(daemon, disk):
+    daemon.virsh("send-key", "d1", "KEY_LEFTCTRL", "KEY_LEFTALT", "KEY_DELETE")
+    daemon.virsh("send-key", "d1", "--codeset", "xt", "--holdtime", 50, "30")
+    assert "65535" in daemon.virsh("send-key", "d1", "65535", ok=False)
+    daemon.virsh("inject-nmi", "d1")
+
+
+def test_a_hung_qemu_delays_no_reader(daemon, disk):
+    """Its disks are missing for a while; everybody else's are there, within a second or so."""
+    path = f"{daemon.root}/other.img"
+    with open(path, "wb") as f:
+        f.truncate(4096)
+    paused(daemon, "d2", path)
+    pid = daemon.qemus()["d1"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        connection = libvirt.open(daemon.uri)
+        start = time.monotonic()
+        stats = {domain.name(): values for domain, values in connection.getAllDomainStats()}
+        assert time.monotonic() - start < 4
+        assert "block.0.rd.reqs" in stats["d2"] and "block.0.rd.reqs" not in stats["d1"]
+        start = time.monotonic()
+        connection.getAllDomainStats()
+        assert time.monotonic() - start < 0.9
+        connection.close()
+    finally:
+        os.kill(pid, signal.SIGCONT)
