@@ -47,14 +47,18 @@ static void forget_declaration(xmlNodePtr node, xmlNsPtr ns) {
         }
 }
 
-int domain_def_metadata_element(const DomainDef *def, const char *uri, char **ret, Error **reterr) {
+static xmlDocPtr read_text(const char *text) {
+    return xmlReadMemory(text, (int)strlen(text), NULL, NULL,
+                         XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+}
+
+int domain_metadata_element(const char *metadata, const char *uri, char **ret, Error **reterr) {
     CLEANUP(doc_freep) xmlDocPtr doc = NULL;
     xmlNodePtr node = NULL, copy;
     xmlNsPtr ns;
 
-    if (def->metadata && uri) {
-        doc = xmlReadMemory(def->metadata, strlen(def->metadata), NULL, NULL,
-                            XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+    if (metadata && uri) {
+        doc = read_text(metadata);
         node = doc ? find_child(xmlDocGetRootElement(doc), uri) : NULL;
     }
     if (!node)
@@ -69,6 +73,84 @@ int domain_def_metadata_element(const DomainDef *def, const char *uri, char **re
     *ret = copy ? xml_text(copy) : NULL;
     xmlFreeNode(copy);
     return *ret ? 0 : error_no_memory(reterr);
+}
+
+int domain_def_metadata_element(const DomainDef *def, const char *uri, char **ret, Error **reterr) {
+    return domain_metadata_element(def->metadata, uri, ret, reterr);
+}
+
+/* ---- editing ---- */
+
+/* Elements that are in no namespace come into this one. */
+static void put_into(xmlNodePtr node, xmlNsPtr ns) {
+    for (; node; node = node->next) {
+        if (node->type != XML_ELEMENT_NODE)
+            continue;
+        if (!node->ns)
+            node->ns = ns;
+        put_into(node->children, ns);
+    }
+}
+
+static int add_element(xmlNodePtr metadata, const char *uri, const char *key, const char *element,
+                       Error **reterr) {
+    CLEANUP(doc_freep) xmlDocPtr doc = read_text(element);
+    xmlNodePtr root = doc ? xmlDocGetRootElement(doc) : NULL, copy;
+    xmlNsPtr ns;
+
+    if (!root)
+        return error_report(reterr, FROM_XML, ERROR_XML, "the metadata is no XML element");
+    if (xmlValidateNCName(BAD_CAST key, 0) != 0)
+        return error_report(reterr, FROM_XML, ERROR_INVALID_ARG,
+                            "the prefix '%.80s' of the metadata's namespace is no XML name", key);
+    copy = xmlDocCopyNode(root, metadata->doc, 1);
+    ns = copy ? xmlNewNs(copy, BAD_CAST uri, BAD_CAST key) : NULL;
+    if (!ns) {
+        xmlFreeNode(copy);
+        return error_report(reterr, FROM_XML, ERROR_INVALID_ARG,
+                            "the metadata declares the prefix '%.80s' itself", key);
+    }
+    if (!copy->ns)
+        copy->ns = ns;
+    put_into(copy->children, ns);
+    xmlAddChild(metadata, copy);
+    return 0;
+}
+
+static bool has_elements(xmlNodePtr metadata) {
+    for (xmlNodePtr node = metadata->children; node; node = node->next)
+        if (node->type == XML_ELEMENT_NODE)
+            return true;
+    return false;
+}
+
+int domain_metadata_replace(const char *metadata, const char *uri, const char *key,
+                            const char *element, char **ret, Error **reterr) {
+    CLEANUP(doc_freep) xmlDocPtr doc = read_text(metadata ? metadata : "<metadata/>");
+    xmlNodePtr root = doc ? xmlDocGetRootElement(doc) : NULL, old;
+    CLEANUP_FREE char *text = NULL;
+    int r = root ? 0 : error_no_memory(reterr);
+
+    while (r >= 0 && (old = find_child(root, uri))) {
+        xmlUnlinkNode(old);
+        xmlFreeNode(old);
+    }
+    if (r >= 0 && element)
+        r = add_element(root, uri, key, element, reterr);
+    if (r < 0)
+        return r;
+    *ret = NULL;
+    if (!has_elements(root))
+        return 0;
+    text = xml_text(root);
+    if (!text)
+        return error_no_memory(reterr);
+    if (strlen(text) > METADATA_MAX)
+        return error_report(reterr, FROM_XML, ERROR_INVALID_ARG,
+                            "the metadata would be %zu bytes long, %u are allowed", strlen(text),
+                            METADATA_MAX);
+    *ret = TAKE_PTR(text);
+    return 0;
 }
 
 int domain_metadata_parse(DomainDef *def, xmlNodePtr metadata, Error **reterr) {

@@ -15,6 +15,7 @@
 #include "util/file.h"
 #include "util/path-owner.h"
 #include "util/log.h"
+#include "util/worker.h"
 
 static void paths_done(DriverPaths *paths) {
     free(paths->etc);
@@ -251,8 +252,29 @@ void driver_tell_drift(Domain *domain, unsigned n, const char *text) {
 
 /* ---- define ---- */
 
+#define LARGE_XML 16384u /* bytes; more is parsed on a worker */
+#define WARNINGS_MAX 50u /* lines of the log for one definition */
+
 static void parse_warning(const char *path, int line, void *userdata) {
-    log_warning("domain XML: unknown '%s' in line %d, ignoring", path, line);
+    unsigned *n = userdata;
+
+    if (++*n <= WARNINGS_MAX)
+        log_warning("domain XML: unknown '%s' in line %d, ignoring", path, line);
+    else if (*n == WARNINGS_MAX + 1)
+        log_warning("domain XML: more that is unknown, ignoring");
+}
+
+typedef struct Parse {
+    const char *xml;
+    const DomainParseParams *params;
+    DomainDef *def;
+    Error *error;
+} Parse;
+
+static int parse_it(void *arg) {
+    Parse *work = arg;
+
+    return domain_parse(work->xml, strlen(work->xml), work->params, &work->def, &work->error);
 }
 
 static void parse_kept(const char *path, int line, void *userdata) {
@@ -261,11 +283,21 @@ static void parse_kept(const char *path, int line, void *userdata) {
 
 int driver_parse(Driver *driver, const char *xml, DomainDef **ret, Error **reterr) {
     struct utsname host;
-    DomainParseParams params = {.warning = parse_warning, .kept = parse_kept, .userdata = driver};
+    unsigned n_warnings = 0;
+    DomainParseParams params = {
+        .warning = parse_warning, .kept = parse_kept, .userdata = &n_warnings};
+    Parse work = {.xml = xml, .params = &params};
+    int r;
 
     uname(&host);
     params.default_arch = host.machine;
-    return domain_parse(xml, strlen(xml), &params, ret, reterr);
+    r = strlen(xml) > LARGE_XML ? worker_run(parse_it, &work) : parse_it(&work);
+    if (r < 0) {
+        error_propagate(reterr, work.error);
+        return r;
+    }
+    *ret = work.def;
+    return 0;
 }
 
 int driver_check_xml(Driver *driver, const char *xml, DomainParseWarning unknown,
