@@ -286,8 +286,10 @@ int driver_adopt(Domain *domain, const Stray *stray, Error **reterr) {
     domain_set_state(domain, DOMAIN_PAUSED, PAUSED_UNKNOWN);
     r = domain->run->monitor_path && domain->run->log_path ? reconnect(domain, reterr)
                                                            : error_no_memory(reterr);
-    if (r >= 0)
+    if (r >= 0) { /* it made at least those that are there */
+        domain->run->n_vcpu_threads = domain_def_online_vcpus(domain->run->live);
         r = driver_save_status(domain, reterr);
+    }
     if (r >= 0)
         return 0;
     if (domain->run)

@@ -174,6 +174,19 @@ def test_the_connection_breaks(daemon, fault, command):
     agree(daemon, "s1")
 
 
+def test_huge_reply(daemon):
+    """A reply that is too large costs its own call, at once; the guest stays."""
+    start(daemon, "s1", {})
+    pid = ask(daemon, "s1", set={"huge": 1})["pid"]
+    _, seconds = timed(daemon, *UP)
+    assert seconds < 20
+    ask(daemon, "s1", set={"huge": 0})
+    wait_for(lambda: daemon.run("virsh", "setvcpus", "s1", "5", "--live", ok=None).returncode == 0, 30,
+             "a monitor that answers again")
+    assert ask(daemon, "s1")["pid"] == pid
+    agree(daemon, "s1")
+
+
 def test_shared_thread(daemon):
     """All vCPUs on the emulator's thread: they come and go, and nothing is claimed of threads of their own."""
     start(daemon, "s1", {"shared_thread": True})
