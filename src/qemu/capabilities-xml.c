@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Capabilities as libvirt's XML: <capabilities> of the host, <domainCapabilities> of one emulator.
- */
+/* <capabilities>: the host and its emulators, as libvirt's XML. */
 #include <stdio.h>
 #include <sys/utsname.h>
 
@@ -136,76 +135,6 @@ int qemu_caps_xml(QemuCapsCache *cache, char **ret, Error **reterr) {
             write_guest(out, caps, known_archs[i]);
     }
     fputs("</capabilities>\n", out);
-    if (fclose(TAKE_PTR(out)) != 0)
-        return error_no_memory(reterr);
-    *ret = TAKE_PTR(text);
-    return 0;
-}
-
-static void write_domain_caps(FILE *out, const QemuCaps *caps, const QemuMachine *machine,
-                              const char *virt) {
-    fputs("<domainCapabilities>\n", out);
-    fprintf(
-        out,
-        "  <path>%s</path>\n  <domain>%s</domain>\n  <machine>%s</machine>\n  <arch>%s</arch>\n",
-        caps->binary, virt, machine->name, caps->arch);
-    fprintf(out, "  <vcpu max='%u'/>\n  <iothreads supported='no'/>\n", machine->cpu_max);
-    fputs(
-        "  <os supported='yes'>\n    <loader supported='no'/>\n  </os>\n  <cpu>\n"
-        "    <mode name='host-passthrough' supported='yes'/>\n    <mode name='maximum' "
-        "supported='yes'/>\n"
-        "    <mode name='host-model' supported='yes'/>\n    <mode name='custom' supported='yes'>\n",
-        out);
-    for (size_t i = 0; i < caps->n_cpu_models; i++)
-        fprintf(out, "      <model usable='unknown'>%s</model>\n", caps->cpu_models[i]);
-    fputs("    </mode>\n  </cpu>\n  <devices>\n    <disk supported='yes'>\n"
-          "      <enum name='diskDevice'>\n        <value>disk</value>\n        "
-          "<value>cdrom</value>\n"
-          "      </enum>\n      <enum name='bus'>\n        <value>ide</value>\n        "
-          "<value>scsi</value>\n"
-          "        <value>virtio</value>\n        <value>sata</value>\n      </enum>\n    </disk>\n"
-          "    <rng supported='yes'>\n      <enum name='model'>\n        <value>virtio</value>\n"
-          "      </enum>\n      <enum name='backendModel'>\n        <value>random</value>\n      "
-          "</enum>\n"
-          "    </rng>\n  </devices>\n</domainCapabilities>\n",
-          out);
-}
-
-int qemu_caps_domain_xml(QemuCapsCache *cache, const char *emulator, const char *arch,
-                         const char *machine, const char *virt, char **ret, Error **reterr) {
-    CLEANUP(qemu_caps_unrefp) QemuCaps *caps = NULL;
-    CLEANUP_FREE char *binary = NULL, *text = NULL;
-    CLEANUP(file_closep) FILE *out = NULL;
-    const QemuMachine *found;
-    struct utsname host;
-    size_t size = 0;
-    int r;
-
-    uname(&host);
-    binary = emulator ? strdup(emulator) : qemu_default_emulator(arch ? arch : host.machine);
-    if (!binary)
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
-                            "no emulator is known for architecture '%s'",
-                            arch ? arch : host.machine);
-    r = qemu_caps_get(cache, binary, &caps, reterr);
-    if (r < 0)
-        return r;
-    found = qemu_caps_machine(caps, machine);
-    if (!found)
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
-                            "the machine '%s' is not supported by emulator '%s'",
-                            machine ? machine : "default", binary);
-    if (virt && !streq(virt, "qemu") && !streq(virt, "kvm"))
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "unknown virttype '%s'", virt);
-    if (virt && streq(virt, "kvm") && !caps->kvm)
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
-                            "KVM is not supported by '%s' on this host", binary);
-    if (!virt)
-        virt = caps->kvm ? "kvm" : "qemu";
-    out = open_memstream(&text, &size);
-    if (!out)
-        return error_no_memory(reterr);
-    write_domain_caps(out, caps, found, virt);
     if (fclose(TAKE_PTR(out)) != 0)
         return error_no_memory(reterr);
     *ret = TAKE_PTR(text);

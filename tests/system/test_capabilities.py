@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What a client may ask for: valid by libvirt's own schemas, and what orchestrators decide by is there."""
+import shutil
+import subprocess
+import xml.etree.ElementTree
+
+import pytest
+
+
+def check_valid(daemon, text, kind):
+    path = f"{daemon.root}/{kind}.xml"
+    with open(path, "w") as f:
+        f.write(text)
+    if shutil.which("virt-xml-validate"):
+        subprocess.run(["virt-xml-validate", path, kind], check=True, stdin=subprocess.DEVNULL, timeout=60)
+
+
+@pytest.mark.parametrize("arguments", [[], ["--machine", "q35"], ["--virttype", "qemu"], ["--machine", "pc"]])
+def test_domain_capabilities(daemon, arguments):
+    text = daemon.virsh("domcapabilities", *arguments)
+    check_valid(daemon, text, "domaincaps")
+    root = xml.etree.ElementTree.fromstring(text)
+    assert root.find("iothreads").get("supported") == "yes"
+    for device in ("disk", "graphics", "video", "tpm", "rng", "hostdev", "channel"):
+        assert root.find(f"devices/{device}").get("supported") == "yes", device
+    words = [value.text for value in root.findall("devices/video/enum[@name='modelType']/value")]
+    assert "virtio" in words and "none" in words
+    assert len(root.findall("cpu/mode[@name='custom']/model")) > 10
+
+
+def test_capabilities(daemon):
+    check_valid(daemon, daemon.virsh("capabilities"), "capability")
+
+
+def test_empty_classes(daemon):
+    """Both forms of lists, and each look-up says not found in its own words."""
+    for command in ("net-list", "pool-list", "iface-list", "nodedev-list", "secret-list", "nwfilter-list"):
+        daemon.virsh(command)
+    for command, words in (("net-info", "network"), ("iface-dumpxml", "interface"), ("nodedev-dumpxml", "device"),
+                           ("nwfilter-dumpxml", "nwfilter"), ("vol-info", "vol")):
+        assert words in daemon.virsh(command, "/nowhere" if command == "vol-info" else "nowhere", ok=False).lower()
