@@ -42,7 +42,7 @@ def test_second_daemon_leaves(daemon):
 
 def test_second_daemon_after_the_run_directory_was_lost(daemon):
     """The lock outlives what a clean-up of /run takes away."""
-    shutil.rmtree(f"{daemon.root}/run")
+    os.rename(f"{daemon.root}/run", f"{daemon.root}/run.lost")  # at once: it is still being written to
     status, said = second(daemon.root)
     assert status == 1
     assert f"another vireod (process {daemon.pid()}) has the directory '{daemon.root}/lib'" in said, said
