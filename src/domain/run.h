@@ -60,10 +60,9 @@ typedef struct DomainRun {
     int pause_reason; /* what the next STOP means: PAUSED_USER while a suspend is under way */
     bool ending;      /* its guest has ended, QEMU is to follow, as these two say: */
     int end_reason, end_detail;
-    bool stopping;                   /* somebody is already ending it */
-    bool vcpu_was_removed;           /* kept in the status file, as the next two are */
-    unsigned n_vcpu_threads;         /* that this QEMU ever made */
-    unsigned n_vcpu_threads_planned; /* that it may have made, too: a plug is under way */
+    bool stopping;           /* somebody is already ending it */
+    bool vcpu_was_removed;   /* kept in the status file, as the next is */
+    unsigned n_vcpu_threads; /* that this QEMU ever made */
 } DomainRun;
 
 /* Takes the definition, also on failure. NULL: out of memory. */

@@ -32,8 +32,7 @@ static char *status_text(const Domain *domain, const char *xml) {
             "removed='%d' threads='%u'%s>\n",
             domain->state, domain->reason, (int)domain->run->pid.pid,
             (unsigned long long)domain->run->pid.start_time, domain->run->id,
-            domain->run->vcpu_was_removed,
-            domain->run->n_vcpu_threads + domain->run->n_vcpu_threads_planned,
+            domain->run->vcpu_was_removed, domain->run->n_vcpu_threads,
             domain->run->rebooting ? " intent='reboot'" : "");
     fputs("  <monitor", out);
     write_attribute(out, "path", domain->run->monitor_path);

@@ -284,19 +284,15 @@ static Bitmap *vcpus_of(const Removal *ids, size_t n) {
     return TAKE_PTR(vcpus);
 }
 
-/* Where their number is limited, a daemon that comes after a crash must know of all that QEMU may
- * have made. */
-static int plan_threads(Domain *domain, const HotplugPlan *plan, Error **reterr) {
-    DomainRun *run = domain->run;
-    int r;
+/* Where the number of threads is limited, the status file must say how many there were before a
+ * plug, and before some of its vCPUs are taken away again: a daemon that comes after a crash counts
+ * those that are there and not in it. */
+static int save_threads(Domain *domain, Error **reterr) {
+    const DomainRun *run = domain->run;
 
-    if (!quirk_of(run->caps, run->live->virt, QUIRK_VCPU_THREADS))
-        return 0;
-    run->n_vcpu_threads_planned = hotplug_plan_vcpus(&run->vcpus, plan);
-    r = driver_save_status(domain, reterr);
-    if (r < 0)
-        run->n_vcpu_threads_planned = 0;
-    return r;
+    return quirk_of(run->caps, run->live->virt, QUIRK_VCPU_THREADS)
+               ? driver_save_status(domain, reterr)
+               : 0;
 }
 
 static int run_plug(Domain *domain, const HotplugPlan *plan, Operation *operation, Error **reterr) {
@@ -316,7 +312,7 @@ static int run_plug(Domain *domain, const HotplugPlan *plan, Operation *operatio
     if (r >= 0)
         r = limits_widen_memory(domain->run->limits, &subject, true, reterr);
     if (r >= 0 && operation)
-        r = plan_threads(domain, plan, reterr);
+        r = save_threads(domain, reterr);
     if (r < 0) {
         limits_forget_vcpus(domain->run->limits, &subject);
         free(replies);
@@ -332,8 +328,6 @@ static int run_plug(Domain *domain, const HotplugPlan *plan, Operation *operatio
     operation_step(operation, STEP_ANSWERED);
     if (r >= 0)
         r = domain_take_vcpus(domain, &query, &refresh);
-    if (r >= 0) /* else they may be there */
-        domain->run->n_vcpu_threads_planned = 0;
     limits_widen_memory(domain->run->limits, &subject, false, error ? NULL : &error);
     if (r < 0)
         return error_propagate(reterr, error ? TAKE_PTR(error) : TAKE_PTR(refresh));
@@ -348,6 +342,8 @@ static int run_plug(Domain *domain, const HotplugPlan *plan, Operation *operatio
             emit_added(domain, ids, plan->n_entities);
         return 0;
     }
+    if (operation)
+        save_threads(domain, NULL);
     roll_back(domain, added, n_added, plan->n_entities, &error);
     limits_forget_vcpus(domain->run->limits, &subject); /* the groups that were made for them */
     return error_propagate(reterr, TAKE_PTR(error));

@@ -83,11 +83,18 @@ static Bitmap *known_vcpus(const DomainDef *live) {
  */
 static int resume_vcpus(Domain *domain, Error **reterr) {
     CLEANUP_BITMAP Bitmap *known = known_vcpus(domain->run->live);
+    unsigned made = domain->run->n_vcpu_threads;
     int r = known ? domain_refresh_vcpus(domain, reterr) : error_no_memory(reterr);
+    const VcpuMap *map = &domain->run->vcpus;
 
-    if (r >= 0)
-        unplug_resume(&domain->run->vcpus, known, domain->run->pending_removals);
-    return r;
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < map->n_entities; i++) /* whose plug a crash has interrupted */
+        if (map->entities[i].qom_path && !bitmap_test(known, map->entities[i].first_id))
+            made += map->entities[i].n_vcpus;
+    domain->run->n_vcpu_threads = MAX_OF(made, vcpu_map_online(map));
+    unplug_resume(&domain->run->vcpus, known, domain->run->pending_removals);
+    return 0;
 }
 
 static bool is_alive(void *userdata) {
