@@ -3,6 +3,7 @@
 
 #include "domain/removal.h"
 #include "driver/driver.h"
+#include "qemu/unplug.h"
 #include "util/log.h"
 
 #define RECHECK_MAX_USEC (60 * USEC_PER_SEC)
@@ -20,6 +21,8 @@ static void start_late_removal(Domain *domain) {
 }
 
 void vcpu_change_event(Domain *domain, const char *name, json_object *data) {
+    if (domain->run && data)
+        unplug_note_plug(&domain->run->vcpus, name, data);
     /* Who waits looks himself, and leaves what is left to vcpu_change_watch_pending. */
     if (removal_event(domain, name, data) && domain->run->removals.n_waiting == 0 &&
         removal_has_news(domain))

@@ -4,6 +4,7 @@
 #include "qemu/agent-vcpu.h"
 #include "qemu/agent.h"
 #include "driver/driver.h"
+#include "domain/vcpu-verdict.h"
 #include "util/fiber.h"
 #include "util/file.h"
 
@@ -77,19 +78,23 @@ static char *try_online(GuestOnline *online) {
     unsigned n_online = 0;
 
     if (!online->known)
-        return strf("the guest agent did not answer before the plug; whether the guest uses the "
-                    "vCPUs is not known");
+        return strf(
+            "unknown: the guest agent did not answer before the plug; whether the guest uses the "
+            "vCPUs is not known");
     for (;;) {
         if (bring_online(online, &n_online, &error) < 0)
-            return strf("not known whether the guest uses the vCPUs: %s", error_message(error));
+            return strf("unknown: not known whether the guest uses the vCPUs: %s",
+                        error_message(error));
         if (n_online >= online->n || now_usec() >= deadline || !online->domain->driver ||
             online->domain->driver->tasks.stopping)
             break;
         fiber_sleep(POLL_USEC);
     }
     return n_online >= online->n
-               ? strf("all %u new CPUs are online in the guest", online->n)
-               : strf("%u of %u new CPUs are online in the guest, the others did not come up",
+               ? strf("online: all %u new CPUs are online in the guest", online->n)
+               : strf("present, offline: %u of %u new CPUs are online in the guest, the others did "
+                      "not "
+                      "come up",
                       n_online, online->n);
 }
 
@@ -137,11 +142,10 @@ void guest_online_wait(GuestOnline *online) {
         ;
 }
 
-void guest_online_finish(GuestOnline *online, Operation *operation, unsigned n) {
+void guest_online_finish(Domain *domain, GuestOnline *online, Operation *operation, unsigned n) {
     if (!online) {
         if (n > 0)
-            operation_set_guest(operation, "whether the guest uses the vCPUs is not known: it does "
-                                           "not run, or no agent is connected");
+            vcpu_verdict_start(domain, operation);
         return;
     }
     if (n > 0) {

@@ -18,6 +18,6 @@ GuestOnline *guest_online_begin(Domain *domain);
 /* Waits for that look, a few tenths of a second at most. Takes NULL. On a fiber. */
 void guest_online_wait(GuestOnline *online);
 /* The plug is over, `n` vCPUs were added (0: it failed): they are brought online and looked at
- * again in the background; the result goes to operation->guest, at once where there is no agent.
- * Consumes `online`, which may be NULL. */
-void guest_online_finish(GuestOnline *online, Operation *operation, unsigned n);
+ * again in the background; the result goes to operation->guest, where there is no agent by
+ * vcpu-verdict. Consumes `online`, which may be NULL. */
+void guest_online_finish(Domain *domain, GuestOnline *online, Operation *operation, unsigned n);

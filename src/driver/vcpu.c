@@ -415,7 +415,7 @@ static int change_locked(Domain *domain, const VcpuRequest *request, uint64_t *r
     online = plan.plug ? guest_online_begin(domain) : NULL;
     r = begin_operation(domain, request, config, &plan, &operation, reterr);
     if (r < 0) {
-        guest_online_finish(online, NULL, 0);
+        guest_online_finish(domain, online, NULL, 0);
         return r;
     }
     if (ret_operation)
@@ -425,7 +425,7 @@ static int change_locked(Domain *domain, const VcpuRequest *request, uint64_t *r
     guest_online_wait(online);
     r = run_operation(domain, operation, &plan, reterr);
     if (plan.plug)
-        guest_online_finish(online, operation, r < 0 ? 0 : n_vcpus);
+        guest_online_finish(domain, online, operation, r < 0 ? 0 : n_vcpus);
     return r;
 }
 

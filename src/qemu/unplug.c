@@ -3,8 +3,9 @@
 
 #include "util/json.h"
 
-/* Linux names the event that it answers: an eject request (3), or its own eject (0x103). */
-enum { OST_EJECT_REQUEST = 3, OST_OSPM_EJECT = 0x103 };
+/* Linux names the event that it answers: bus and device check at a plug, an eject request, or its
+ * own eject. */
+enum { OST_BUS_CHECK = 0, OST_DEVICE_CHECK = 1, OST_EJECT_REQUEST = 3, OST_OSPM_EJECT = 0x103 };
 enum { OST_SUCCESS = 0, OST_IN_PROGRESS = 0x84 };
 
 static const char *ost_refusal(int64_t status) {
@@ -71,6 +72,20 @@ static VcpuEntity *entity_of_device(VcpuMap *map, json_object *data) {
     return entity ? entity : vcpu_map_by_path(map, json_member_string(data, "path"));
 }
 
+void unplug_note_plug(VcpuMap *map, const char *name, json_object *data) {
+    json_object *info = json_member(data, "info");
+    int64_t source = json_member_int(info, "source", -1);
+    VcpuEntity *entity = entity_of_slot(map, json_member_string(info, "slot"));
+
+    assert(map && name);
+    if (!streq(name, "ACPI_DEVICE_OST") || !entity || !entity->qom_path ||
+        !streq_ptr(json_member_string(info, "slot-type"), "CPU") ||
+        (source != OST_BUS_CHECK && source != OST_DEVICE_CHECK))
+        return;
+    if (json_member_int(info, "status", -1) == OST_SUCCESS)
+        entity->guest_present = true;
+}
+
 bool unplug_event(VcpuMap *map, const char *name, json_object *data, uint64_t news) {
     assert(map && name && news > 0);
     if (streq(name, "ACPI_DEVICE_OST"))
@@ -131,6 +146,8 @@ static void carry_over(VcpuEntity *to, const VcpuEntity *from, pid_t tid, uint64
     }
     if (!streq_ptr(to->qom_path, from->qom_path))
         return;
+    to->guest_present = from->guest_present;
+    to->guest_online = from->guest_online;
     to->unplug = from->unplug;
     to->hint = from->hint > seen ? from->hint : 0;
     to->progress = from->progress;

@@ -16,6 +16,9 @@
 /* An event of QEMU's, to be number `news`. True when it was evidence. */
 bool unplug_event(VcpuMap *map, const char *name, json_object *data, uint64_t news);
 
+/* The other evidence in ACPI_DEVICE_OST: the guest has taken notice of a plugged vCPU. */
+void unplug_note_plug(VcpuMap *map, const char *name, json_object *data);
+
 /* device_del is about to leave for it. */
 void unplug_request(VcpuEntity *entity);
 /* News number `news` says that it may be gone. */

@@ -36,6 +36,8 @@ typedef struct VcpuEntity {
     uint64_t hint;       /* number of the last news that it may be gone; 0: none, or looked at */
     uint64_t progress;   /* number of the last news that the guest is at it */
     const char *refusal; /* why, a constant */
+    bool guest_present;  /* the guest's ACPI answered its plug */
+    bool guest_online;   /* it has run in the guest: latches */
     pid_t left_tid;      /* of UNPLUG_GONE: the thread it had, which may still be ending; or 0 */
 } VcpuEntity;
 
