@@ -315,6 +315,31 @@ static int read_console(ElementReader *reader, xmlNodePtr node, void *object) {
     return element_read(reader, &console_element, node, console);
 }
 
+static void done_consoles(void *object) {
+    DomainDef *def = object;
+
+    for (size_t i = 0; i < def->n_chardevs; i++)
+        if (def->chardevs[i].kind == CHARDEV_CONSOLE)
+            element_done(&console_element, &def->chardevs[i]);
+}
+
+/* The row of the serials has made the array; what is in its consoles is still borrowed. */
+static void own_consoles(void *object, bool *ok) {
+    DomainDef *def = object;
+
+    for (size_t i = 0; i < def->n_chardevs; i++) {
+        ChardevDef *console = &def->chardevs[i], borrowed = *console;
+
+        if (console->kind != CHARDEV_CONSOLE)
+            continue;
+        *console = (ChardevDef){.kind = CHARDEV_CONSOLE};
+        if (*ok && element_copy(&console_element, &borrowed, console) < 0) {
+            *console = (ChardevDef){.kind = CHARDEV_CONSOLE};
+            *ok = false;
+        }
+    }
+}
+
 #define CHARDEVS(name, kind_, of)                                                                  \
     FIELD_LIST(name, DomainDef, chardevs, n_chardevs, of, .tag = offsetof(ChardevDef, kind) + 1,   \
                .tag_value = kind_)
@@ -334,7 +359,8 @@ static const Field device_fields[] = {
     CHARDEVS("serial", CHARDEV_SERIAL, serial_element),
     DEVICES("parallel", chardevs, parallel_element, .tag = offsetof(ChardevDef, kind) + 1,
             .tag_value = CHARDEV_PARALLEL),
-    FIELD_CODE("console", read_console, write_consoles, .flags = FIELD_EACH),
+    FIELD_CODE("console", read_console, write_consoles, .flags = FIELD_EACH, .done = done_consoles,
+               .own = own_consoles),
     CHARDEVS("channel", CHARDEV_CHANNEL, channel_element),
     FIELD_CODE(NULL, pair_consoles, NULL),
     DEVICES("input", inputs, input_element),

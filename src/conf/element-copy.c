@@ -6,12 +6,26 @@
 
 static void done_fields(const Field *fields, void *object);
 
+/* Rows of several kinds may fill one list: the last of them frees it. */
+static bool is_last_of_list(const Field *field) {
+    for (const Field *later = field + 1; later->kind != FIELD_KIND_END; later++)
+        if (later->kind == FIELD_KIND_LIST && later->offset == field->offset)
+            return false;
+    return true;
+}
+
 static void done_items(const Field *field, void *object) {
     void **items = field_pointer(field, object);
     size_t *n = field_count(field, object);
 
-    for (size_t i = 0; *items && i < *n; i++)
-        done_fields(field->element->fields, (char *)*items + i * field->element->size);
+    for (size_t i = 0; *items && i < *n; i++) {
+        void *item = (char *)*items + i * field->element->size;
+
+        if (field_is_of_row(field, item))
+            done_fields(field->element->fields, item);
+    }
+    if (!is_last_of_list(field))
+        return;
     free(TAKE_PTR(*items));
     *n = 0;
 }
@@ -71,50 +85,69 @@ static void own_text(void **to, bool *ok) {
     *ok &= *to != NULL;
 }
 
-static void own_structs(const Field *field, void **to, size_t n, bool *ok) {
-    const char *from = *to;
-    size_t size = field->element->size;
+static void own_struct(const Field *field, void **to, bool *ok) {
+    const void *from = *to;
 
-    *to = *ok ? malloc(n * size) : NULL;
+    *to = *ok ? malloc(field->element->size) : NULL;
     *ok &= *to != NULL;
     if (!*to)
         return;
-    memcpy(*to, from, n * size);
-    for (size_t i = 0; i < n; i++)
-        own_fields(field->element->fields, from + i * size, (char *)*to + i * size, ok);
+    memcpy(*to, from, field->element->size);
+    own_fields(field->element->fields, from, *to, ok);
+}
+
+/* The items of this row's kind; the array itself is made by the first row that has it. */
+static void own_items(const Field *field, const void *from_object, void *to_object, bool *ok) {
+    const char *from = *field_pointer(field, from_object);
+    void **to = field_pointer(field, to_object);
+    size_t *n = field_count(field, to_object), size = field->element->size;
+
+    if (!from)
+        return;
+    if (*to == from) {
+        *to = *ok && *n ? malloc(*n * size) : NULL;
+        *ok &= *to || !*n;
+        if (!*to)
+            *n = 0;
+        else
+            memcpy(*to, from, *n * size);
+    }
+    for (size_t i = 0; i < *n; i++)
+        if (field_is_of_row(field, from + i * size))
+            own_fields(field->element->fields, from + i * size, (char *)*to + i * size, ok);
+}
+
+/* A row that is one pointer. Several rows may share it: the first to come makes it its own. */
+static void own_pointer(const Field *field, const void *from, void *to, bool *ok) {
+    void **pointer = field_pointer(field, to), *borrowed = *field_pointer(field, from);
+
+    if (!borrowed || *pointer != borrowed)
+        return;
+    switch (field->kind) {
+    case FIELD_KIND_BITMAP:
+        *pointer = *ok ? bitmap_copy(borrowed) : NULL;
+        *ok &= *pointer != NULL;
+        break;
+    case FIELD_KIND_ONE:
+        own_struct(field, pointer, ok);
+        break;
+    default:
+        own_text(pointer, ok);
+        break;
+    }
 }
 
 static void own_field(const Field *field, const void *from, void *to, bool *ok) {
-    void **pointer = field_pointer(field, to), *borrowed = *field_pointer(field, from);
-
     switch (field->kind) {
     case FIELD_KIND_TEXT:
     case FIELD_KIND_VERBATIM:
     case FIELD_KIND_STORED:
-        if (borrowed && *pointer == borrowed)
-            own_text(pointer, ok);
-        break;
     case FIELD_KIND_BITMAP:
-        if (borrowed && *pointer == borrowed) {
-            *pointer = *ok ? bitmap_copy(borrowed) : NULL;
-            *ok &= *pointer != NULL;
-        }
+    case FIELD_KIND_ONE:
+        own_pointer(field, from, to, ok);
         break;
     case FIELD_KIND_LIST:
-        if (borrowed && *pointer == borrowed) {
-            size_t *n = field_count(field, to);
-
-            if (*n)
-                own_structs(field, pointer, *n, ok);
-            else
-                *pointer = NULL;
-            if (!*pointer)
-                *n = 0;
-        }
-        break;
-    case FIELD_KIND_ONE:
-        if (borrowed && *pointer == borrowed)
-            own_structs(field, pointer, 1, ok);
+        own_items(field, from, to, ok);
         break;
     case FIELD_KIND_GROUP:
         own_fields(field->fields, field_part(field, from), field_part(field, to), ok);
