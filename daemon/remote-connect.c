@@ -6,6 +6,8 @@
 
 enum { CONNECT_RO = 1, CONNECT_NO_ALIASES = 2 };
 
+#define CPU_MODELS_MAX 8192u /* the protocol's */
+
 /* libvirt's "qemu://HOST/system", "/session", and the same for "vireo:". */
 static int check_uri(const char *uri, Error **reterr) {
     const char *path = *uri ? strchr(uri, ':') : ":/system";
@@ -182,6 +184,40 @@ HANDLER(get_domain_capabilities) {
                                 dispatch_opt(args->virttype), &ret->capabilities, reterr);
 }
 
+/* What the architecture's emulator can do. */
+static int caps_of_arch(RpcSession *session, const char *arch, QemuCaps **ret, Error **reterr) {
+    CLEANUP_FREE char *emulator = qemu_default_emulator(arch);
+
+    if (!emulator)
+        return error_report(reterr, FROM_NONE, ERROR_INVALID_ARG, "cannot find architecture %.100s",
+                            arch);
+    return qemu_caps_get(driver_of(session)->caps, emulator, ret, reterr);
+}
+
+HANDLER(get_cpu_model_names) {
+    const remote_connect_get_cpu_model_names_args *args = args_;
+    remote_connect_get_cpu_model_names_ret *ret = ret_;
+    CLEANUP(qemu_caps_unrefp) QemuCaps *caps = NULL;
+    size_t n;
+    int r = dispatch_flags(args->flags, 0, "virConnectGetCPUModelNames", reterr);
+
+    if (r >= 0)
+        r = caps_of_arch(session, args->arch, &caps, reterr);
+    if (r < 0)
+        return r;
+    n = MIN_OF(caps->n_cpu_models, (size_t)CPU_MODELS_MAX);
+    ret->ret = (int)n;
+    if (!args->need_results || n == 0)
+        return 0;
+    ret->models.models_val = calloc(n, sizeof(remote_string));
+    if (!ret->models.models_val)
+        return error_no_memory(reterr);
+    ret->models.models_len = (u_int)n;
+    for (size_t i = 0; r >= 0 && i < n; i++)
+        r = dispatch_string(&ret->models.models_val[i], caps->cpu_models[i], reterr);
+    return r;
+}
+
 #define EARLY (RPC_PROC_BEFORE_AUTH | RPC_PROC_BEFORE_OPEN)
 
 const RpcProc connect_procs[] = {
@@ -216,5 +252,8 @@ const RpcProc connect_procs[] = {
     {REMOTE_PROC_CONNECT_GET_DOMAIN_CAPABILITIES, "virConnectGetDomainCapabilities", RPC_PROC_WRITE,
      get_domain_capabilities, XDR_OF(remote_connect_get_domain_capabilities_args),
      XDR_OF(remote_connect_get_domain_capabilities_ret)},
+    {REMOTE_PROC_CONNECT_GET_CPU_MODEL_NAMES, "virConnectGetCPUModelNames", 0, get_cpu_model_names,
+     XDR_OF(remote_connect_get_cpu_model_names_args),
+     XDR_OF(remote_connect_get_cpu_model_names_ret)},
 };
 const size_t connect_n_procs = ARRAY_SIZE(connect_procs);

@@ -70,3 +70,11 @@ def test_free_memory_of_cells(connection):
     assert len(free) >= len(cells) >= 1 and 0 < free[0] < connection.getMemoryStats(0)["total"] * 1024
     assert len(connection.getCellsFreeMemory(0, 1)) == 1
     assert "out of range" in str(refused(connection.getCellsFreeMemory, 5000, 1))
+
+
+def test_cpu_models(daemon, connection):
+    names = connection.getCPUModelNames("x86_64")
+    assert "qemu64" in names and "max" in names and names == sorted(names)
+    assert daemon.virsh("cpu-models", "x86_64").split() == names
+    error = refused(connection.getCPUModelNames, "nothing")
+    assert error.get_error_code() == libvirt.VIR_ERR_INVALID_ARG and "cannot find architecture nothing" in str(error)
