@@ -42,6 +42,18 @@ static bool without_port(const GraphicsDef *graphics) {
            (graphics->listens[0].type == LISTEN_SOCKET || graphics->listens[0].type == LISTEN_NONE);
 }
 
+bool graphics_uses_port(const GraphicsDef *graphics) {
+    return (graphics->type == GRAPHICS_VNC || graphics->type == GRAPHICS_SPICE) &&
+           !without_port(graphics) && !graphics->socket;
+}
+
+const char *graphics_address(const GraphicsDef *graphics) {
+    for (size_t i = 0; i < graphics->n_listens; i++)
+        if (graphics->listens[i].type == LISTEN_ADDRESS && graphics->listens[i].address)
+            return graphics->listens[i].address;
+    return graphics->listen ? graphics->listen : "127.0.0.1";
+}
+
 static void write_listen(ElementWriter *w, const GraphicsDef *graphics) {
     const GraphicsListen *listen = graphics->n_listens ? &graphics->listens[0] : NULL;
 

@@ -59,3 +59,8 @@ typedef struct GraphicsDef {
 
 extern const Words graphics_types, listen_types;
 extern const Element graphics_element;
+
+/* A vnc or spice display that listens at a TCP port, given or to be found. */
+bool graphics_uses_port(const GraphicsDef *graphics);
+/* Where it does; borrowed, never NULL. */
+const char *graphics_address(const GraphicsDef *graphics);

@@ -11,6 +11,7 @@
 #include "driver/strays.h"
 #include "domain/vcpu-plug.h"
 #include "domain/birth.h"
+#include "domain/display.h"
 #include "domain/placement.h"
 #include "domain/removal.h"
 #include "domain/vcpu-change.h"
@@ -371,6 +372,9 @@ static int prepare(Domain *domain, char ***ret_argv, Error **reterr) {
     r = qemu_assign_aliases(domain->run->live, channels);
     if (r < 0)
         return error_no_memory(reterr);
+    r = display_assign_ports(driver->domains, domain->run->live, reterr);
+    if (r < 0)
+        return r;
     params = (QemuCommandParams){
         .def = domain->run->live, .caps = domain->run->caps, .channel_dir = channels};
     return qemu_command_line(&params, ret_argv, reterr);

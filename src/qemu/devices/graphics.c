@@ -11,13 +11,6 @@
 /* Ports by us begin here. */
 #define VNC_BASE 5900
 
-static const char *listen_address(const GraphicsDef *graphics) {
-    for (size_t i = 0; i < graphics->n_listens; i++)
-        if (graphics->listens[i].type == LISTEN_ADDRESS && graphics->listens[i].address)
-            return graphics->listens[i].address;
-    return graphics->listen ? graphics->listen : "127.0.0.1";
-}
-
 static const char *listen_socket(const GraphicsDef *graphics) {
     for (size_t i = 0; i < graphics->n_listens; i++)
         if (graphics->listens[i].type == LISTEN_SOCKET)
@@ -31,7 +24,7 @@ static bool listens_nowhere(const GraphicsDef *graphics) {
 
 static int build_vnc(const DeviceContext *context, const GraphicsDef *graphics, FILE *out,
                      Error **reterr) {
-    const char *path = listen_socket(graphics), *address = listen_address(graphics);
+    const char *path = listen_socket(graphics), *address = graphics_address(graphics);
     CLEANUP_FREE char *escaped = path ? argv_escape(path) : NULL;
     bool six = strchr(address, ':') != NULL;
 
@@ -84,7 +77,7 @@ static int build_spice(const DeviceContext *context, const GraphicsDef *graphics
     else if (listens_nowhere(graphics))
         fputs("port=0", out);
     else if (graphics->port > 0)
-        fprintf(out, "port=%d,addr=%s", graphics->port, listen_address(graphics));
+        fprintf(out, "port=%d,addr=%s", graphics->port, graphics_address(graphics));
     else
         return device_refuse(context, reterr, "a spice display has no port yet; give it one");
     /* With a password the display takes nobody before the daemon has set it. */

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a domain's displays (vnc, spice) need of the host when it starts: TCP ports. */
+#pragma once
+
+#include "domain/domain.h"
+
+/* Gives each display of `live` that asks for one (autoport) a port that is free at its address, the
+ * lowest from 5900 up. The definition of a run holds it: no other domain of the list that starts
+ * at `domains` gets the same, and it is given back when the run ends. Ports that are fixed in the
+ * XML are left to QEMU. ERROR_INTERNAL: none is free, or this host has no such address. Does not
+ * suspend. */
+int display_assign_ports(const Domain *domains, DomainDef *live, Error **reterr);
