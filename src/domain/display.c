@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "domain/display.h"
 
+#include <time.h>
+
 #include "host/tcp-port.h"
+#include "util/json.h"
 
 /* libvirt's remote_display_port_min and _max (qemu.conf). */
 #define PORT_FIRST 5900
 #define PORT_LAST 65535
+
+/* ---- ports ---- */
 
 static bool has_port(const DomainDef *def, int port) {
     for (size_t i = 0; i < def->n_graphics; i++)
@@ -57,4 +62,81 @@ int display_assign_ports(const Domain *domains, DomainDef *live, Error **reterr)
         graphics->port = port;
     }
     return 0;
+}
+
+/* ---- passwords ---- */
+
+static json_object *password_arguments(const GraphicsDef *graphics) {
+    CLEANUP_JSON json_object *arguments = json_object_new_object();
+
+    if (!arguments ||
+        json_add_string(arguments, "protocol", words_name(&graphics_types, graphics->type)) < 0 ||
+        json_add_string(arguments, "password", graphics->passwd) < 0 ||
+        (graphics->connected && json_add_string(arguments, "connected", graphics->connected) < 0))
+        return NULL;
+    return TAKE_PTR(arguments);
+}
+
+/* passwdValidTo as QEMU has it: seconds since 1970, or "never". */
+static int expiry_text(const GraphicsDef *graphics, char *ret, size_t size) {
+    struct tm tm = {0};
+    const char *end;
+
+    if (!graphics->passwd_valid_to) {
+        snprintf(ret, size, "never");
+        return 0;
+    }
+    end = strptime(graphics->passwd_valid_to, "%Y-%m-%dT%H:%M:%S", &tm);
+    if (!end || *end)
+        return -EINVAL;
+    snprintf(ret, size, "%lld", (long long)timegm(&tm));
+    return 0;
+}
+
+static json_object *expiry_arguments(const GraphicsDef *graphics, const char *time) {
+    CLEANUP_JSON json_object *arguments = json_object_new_object();
+
+    if (!arguments ||
+        json_add_string(arguments, "protocol", words_name(&graphics_types, graphics->type)) < 0 ||
+        json_add_string(arguments, "time", time) < 0)
+        return NULL;
+    return TAKE_PTR(arguments);
+}
+
+static int set_password(Monitor *monitor, const char *name, const GraphicsDef *graphics,
+                        uint64_t deadline, Error **reterr) {
+    char time[32];
+    json_object *arguments;
+    int r;
+
+    if (expiry_text(graphics, time, sizeof(time)) < 0)
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                            "domain '%s': passwdValidTo='%.80s' of its %s display is no time; "
+                            "write YYYY-MM-DDTHH:MM:SS, in UTC",
+                            name, graphics->passwd_valid_to,
+                            words_name(&graphics_types, graphics->type));
+    arguments = password_arguments(graphics);
+    if (!arguments)
+        return error_no_memory(reterr);
+    r = monitor_run(monitor, "set_password", arguments, deadline, NULL, reterr);
+    if (r < 0)
+        return r;
+    arguments = expiry_arguments(graphics, time);
+    if (!arguments)
+        return error_no_memory(reterr);
+    return monitor_run(monitor, "expire_password", arguments, deadline, NULL, reterr);
+}
+
+int display_set_passwords(Domain *domain, uint64_t deadline, Error **reterr) {
+    const DomainDef *live = domain->run->live;
+    int r = 0;
+
+    for (size_t i = 0; r >= 0 && i < live->n_graphics; i++) {
+        const GraphicsDef *graphics = &live->graphics[i];
+
+        if (graphics->passwd &&
+            (graphics->type == GRAPHICS_VNC || graphics->type == GRAPHICS_SPICE))
+            r = set_password(domain->run->monitor, live->name, graphics, deadline, reterr);
+    }
+    return r;
 }

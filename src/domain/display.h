@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a domain's displays (vnc, spice) need of the host when it starts: TCP ports. */
+/* What a domain's displays (vnc, spice) need when it starts: TCP ports of the host, and the
+ * passwords that no command line may show. */
 #pragma once
 
 #include "domain/domain.h"
@@ -10,3 +11,8 @@
  * XML are left to QEMU. ERROR_INTERNAL: none is free, or this host has no such address. Does not
  * suspend. */
 int display_assign_ports(const Domain *domains, DomainDef *live, Error **reterr);
+
+/* Tells QEMU the displays' passwords and until when they are valid. Until then a display that has
+ * one lets nobody in. On a fiber, after the handshake and before the guest runs; job held.
+ * ERROR_CONFIG_UNSUPPORTED: passwdValidTo is no time. */
+int display_set_passwords(Domain *domain, uint64_t deadline, Error **reterr);

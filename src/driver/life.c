@@ -338,6 +338,8 @@ static int bring_up(Domain *domain, Error **reterr) {
     if (r >= 0)
         r = driver_watch(domain, reterr);
     if (r >= 0)
+        r = display_set_passwords(domain, deadline, reterr);
+    if (r >= 0)
         r = domain_refresh_iothreads(domain, false, reterr);
     if (r >= 0)
         r = tune_threads(domain, reterr);

@@ -384,6 +384,28 @@ static int reserve_pending(Monitor *monitor) {
     return 0;
 }
 
+/* Probes and traces see a message without the password that is in it. */
+static void show_message(Monitor *monitor, json_object *message, const char *text, size_t len) {
+    static const char *const secret[] = {"set_password", "change-vnc-password"};
+    const char *execute = json_member_string(message, "execute");
+    const char *id = json_member_string(message, "id");
+    char shown[256];
+
+    for (size_t i = 0; i < ARRAY_SIZE(secret); i++)
+        if (streq_ptr(execute, secret[i])) {
+            int n = snprintf(
+                shown, sizeof(shown),
+                "{\"execute\":\"%s\",\"arguments\":{\"password\":\"***\"},\"id\":\"%s\"}",
+                secret[i], id ? id : "");
+
+            text = shown;
+            len = MIN_OF((size_t)MAX_OF(n, 0), sizeof(shown) - 1);
+            break;
+        }
+    PROBE3(qemu_monitor_send_msg, monitor, text, -1);
+    trace(monitor, '>', text, len);
+}
+
 /* Writes the message with its end of line, or nothing. */
 static int write_message(Monitor *monitor, json_object *message) {
     size_t len, waiting = output_waiting(&monitor->output);
@@ -398,8 +420,7 @@ static int write_message(Monitor *monitor, json_object *message) {
         monitor->output.used = monitor->output.sent + waiting;
     if (r < 0)
         return r;
-    PROBE3(qemu_monitor_send_msg, monitor, text, -1);
-    trace(monitor, '>', text, len);
+    show_message(monitor, message, text, len);
     return 0;
 }
 

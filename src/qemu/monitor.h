@@ -95,7 +95,8 @@ void monitor_reply_free(MonitorReply *reply);
 DEFINE_CLEANUP(MonitorReply *, monitor_reply_free)
 
 /* The conversation as lines "seconds.millis > {…}" (sent), "<" (reply), "!" (event) go to this
- * sink; NULL switches it off. VIREO_QMP_DEBUG=1 installs one that writes to stderr. */
+ * sink; NULL switches it off. VIREO_QMP_DEBUG=1 installs one that writes to stderr. A
+ * password that is set is not in it. */
 typedef void (*MonitorTraceFunc)(Monitor *monitor, char direction, const char *json, size_t len,
                                  void *userdata);
 void monitor_set_trace(Monitor *monitor, MonitorTraceFunc func, void *userdata);

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a real QEMU of the host needs when people's machines start: ports of displays."""
+"""What a real QEMU of the host needs when people's machines start: ports and passwords of displays."""
 import re
 import shutil
 import socket
+import subprocess
 
 import pytest
 
@@ -78,3 +79,60 @@ def test_an_address_of_another_host_is_refused(daemon):
     failed = daemon.virsh("start", "far", ok=False)
     assert "domain 'far': its vnc display cannot listen at '192.0.2.1'" in failed
     assert daemon.virsh("domstate", "far").strip() == "shut off"
+
+
+def vnc_lets_in(number, password):
+    """RFB 3.8 with VNC authentication, RFC 6143 7.2.2: DES of a challenge, each byte of the key mirrored."""
+    key = "".join(f"{int(f'{byte:08b}'[::-1], 2):02x}" for byte in password.encode().ljust(8, b"\0")[:8])
+    with socket.create_connection(("127.0.0.1", number), timeout=20) as client, client.makefile("rb") as answers:
+        client.sendall(answers.read(12))
+        assert 2 in answers.read(answers.read(1)[0])
+        client.sendall(b"\2")
+        response = subprocess.run(["openssl", "enc", "-des-ecb", "-nopad", "-K", key, "-provider", "legacy",
+                                   "-provider", "default"], input=answers.read(16), capture_output=True, check=True)
+        client.sendall(response.stdout)
+        return answers.read(4) == bytes(4)
+
+
+def said_nowhere(daemon, name, word):
+    with open(f"/proc/{daemon.qemus()[name]}/cmdline", "rb") as f:
+        assert word.encode() not in f.read()
+    assert word not in daemon.log_text()
+    assert word not in daemon.virsh("dumpxml", name)
+
+
+def test_a_vnc_password_is_set_and_never_said(daemon, monkeypatch):
+    if not shutil.which("openssl"):
+        pytest.skip("SKIP: openssl is not installed: scripts/packages test")
+    daemon.stop()
+    monkeypatch.setenv("VIREO_QMP_DEBUG", "1")
+    daemon.start()
+    start(daemon, "locked", "<graphics type='vnc' autoport='yes' passwd='Xq7secre'/>")
+    number = port(daemon, "locked", "vnc")
+    assert vnc_lets_in(number, "Xq7secre")
+    assert not vnc_lets_in(number, "Xq7wrong")
+    assert '"set_password"' in daemon.log_text()
+    said_nowhere(daemon, "locked", "Xq7secre")
+
+
+def test_a_password_of_yesterday_lets_nobody_in(daemon):
+    if not shutil.which("openssl"):
+        pytest.skip("SKIP: openssl is not installed: scripts/packages test")
+    start(daemon, "late", "<graphics type='vnc' port='-1' passwd='Xq7secre' passwdValidTo='2020-01-01T00:00:00'/>")
+    assert not vnc_lets_in(port(daemon, "late", "vnc"), "Xq7secre")
+
+
+def test_a_spice_password_is_set(daemon, monkeypatch):
+    daemon.stop()
+    monkeypatch.setenv("VIREO_QMP_DEBUG", "1")
+    daemon.start()
+    start(daemon, "locked", "<graphics type='spice' autoport='yes' passwd='Xq7secre'/>")
+    assert '"auth": "spice"' in daemon.virsh("qemu-monitor-command", "locked", "--pretty", '{"execute":"query-spice"}')
+    assert '"set_password"' in daemon.log_text()
+    said_nowhere(daemon, "locked", "Xq7secre")
+
+
+def test_a_validity_that_is_no_time_refuses_the_start(daemon):
+    define(daemon, "odd", "<graphics type='vnc' port='-1' passwd='x' passwdValidTo='tomorrow'/>")
+    assert "passwdValidTo='tomorrow' of its vnc display is no time" in daemon.virsh("start", "odd", ok=False)
+    assert daemon.virsh("domstate", "odd").strip() == "shut off"
