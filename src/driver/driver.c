@@ -13,6 +13,7 @@
 #include "driver/strays.h"
 #include "qemu/agent.h"
 #include "util/file.h"
+#include "util/libvirt-numbers.h"
 #include "util/path-owner.h"
 #include "util/log.h"
 #include "util/worker.h"
@@ -587,9 +588,10 @@ int driver_set_autostart(Domain *domain, bool yes, Error **reterr) {
 }
 
 int driver_dump_xml(Domain *domain, unsigned flags, char **ret, Error **reterr) {
-    bool inactive = (flags & 2) && domain->config;
+    bool inactive = (flags & XML_INACTIVE) && domain->config;
     const DomainDef *def = inactive ? domain->config : domain_def(domain);
-    DomainFormatParams params = {.id = domain->run && !(flags & 2) ? domain->run->id : 0};
+    DomainFormatParams params = {.id = domain->run && !(flags & XML_INACTIVE) ? domain->run->id : 0,
+                                 .secrets = flags & XML_SECURE};
 
     return domain_format(def, &params, ret) < 0 ? error_no_memory(reterr) : 0;
 }

@@ -183,7 +183,8 @@ int driver_get_vcpus(Domain *domain, unsigned flags, Error **reterr);
 /* Switches the reporting of all QMP conversations on or off. */
 void driver_set_trace(Driver *driver, bool on);
 
-/* XML flags: 2 INACTIVE. Caller frees. */
+/* XML_INACTIVE; XML_SECURE: with passwords, the caller may ask for them. Others are ignored. Caller
+ * frees. */
 int driver_dump_xml(Domain *domain, unsigned flags, char **ret, Error **reterr);
 
 /* CPU time in ns of a thread (tid 0: of the whole process), and the host CPU it last ran on. */

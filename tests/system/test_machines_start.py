@@ -136,3 +136,13 @@ def test_a_validity_that_is_no_time_refuses_the_start(daemon):
     define(daemon, "odd", "<graphics type='vnc' port='-1' passwd='x' passwdValidTo='tomorrow'/>")
     assert "passwdValidTo='tomorrow' of its vnc display is no time" in daemon.virsh("start", "odd", ok=False)
     assert daemon.virsh("domstate", "odd").strip() == "shut off"
+
+
+def test_an_edited_definition_keeps_its_password(daemon, monkeypatch):
+    define(daemon, "edited", "<graphics type='spice' autoport='yes' passwd='Xq7secre'/>")
+    assert "passwd=" not in daemon.virsh("dumpxml", "edited")
+    assert "passwd='Xq7secre'" in daemon.virsh("dumpxml", "edited", "--security-info")
+    monkeypatch.setenv("EDITOR", "sed -i -e s/65536/131072/g")
+    daemon.virsh("edit", "edited")
+    text = daemon.virsh("dumpxml", "edited", "--security-info")
+    assert "131072" in text and "passwd='Xq7secre'" in text
