@@ -105,6 +105,15 @@ int driver_agent_command(Domain *domain, const char *command, int timeout, char 
     return r < 0 ? r : agent_command(domain->run->agent, command, timeout, ret, reterr);
 }
 
+int driver_agent_run(Domain *domain, const char *execute, json_object *arguments, int timeout,
+                     json_object **ret, Error **reterr) {
+    int r = get_agent(domain, reterr);
+
+    if (r < 0)
+        json_object_put(arguments);
+    return r < 0 ? r : agent_run(domain->run->agent, execute, arguments, timeout, ret, reterr);
+}
+
 int driver_agent_vcpus(Domain *domain, AgentVcpus *ret, Error **reterr) {
     int r = get_agent(domain, reterr);
 

@@ -154,6 +154,9 @@ int driver_monitor_command(Domain *domain, const char *command, bool hmp, char *
 /* The guest through its agent; these suspend, for seconds when it is silent, and hold no job. */
 int driver_agent_command(Domain *domain, const char *command, int timeout, char **ret,
                          Error **reterr);
+/* As agent_run: `arguments` is consumed in every case. */
+int driver_agent_run(Domain *domain, const char *execute, json_object *arguments, int timeout,
+                     json_object **ret, Error **reterr);
 int driver_agent_vcpus(Domain *domain, AgentVcpus *ret, Error **reterr);
 /* Has the agent do what agent_vcpus_plan or agent_vcpus_select marked. */
 int driver_agent_change(Domain *domain, AgentVcpus *vcpus, Error **reterr);

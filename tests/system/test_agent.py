@@ -236,3 +236,36 @@ def test_agent_errors_send_nothing_to_qemu(daemon, agent_guest, monkeypatch):
     assert '"execute":"device_' not in log
     daemon.virsh("setvcpus", "e1", "3", "--live")
     assert '"execute":"device_add"' in daemon.log_text()  # it would have been seen
+
+
+def test_time_name_and_file_systems(daemon, agent_guest, monkeypatch):
+    monkeypatch.setenv("VIREO_QMP_DEBUG", "1")
+    daemon.stop()
+    daemon.start()
+    boot(daemon, "g1", vcpus=1)
+    ask_when_there(daemon, "g1")
+    by_agent = json.loads(ask(daemon, "g1", '{"execute":"guest-get-time"}'))["return"] // 10 ** 9
+    seconds = int(daemon.virsh("domtime", "g1").split()[1])
+    assert by_agent <= seconds <= json.loads(ask(daemon, "g1", '{"execute":"guest-get-time"}'))["return"] // 10 ** 9
+    name = json.loads(ask(daemon, "g1", '{"execute":"guest-get-host-name"}'))["return"]["host-name"]
+    assert daemon.virsh("domhostname", "g1").strip() == name
+    assert "no networks with leases" in daemon.virsh("domhostname", "g1", "--source", "lease", ok=False)
+    # The guest lives in memory: nothing can be frozen, and the agent says so by its count.
+    assert "Froze 0 filesystem" in daemon.virsh("domfsfreeze", "g1")
+    assert "Froze 0 filesystem" in daemon.virsh("domfsfreeze", "g1", "/", "/proc")
+    assert "Thawed 0 filesystem" in daemon.virsh("domfsthaw", "g1")
+    daemon.virsh("domfstrim", "g1")
+    log = daemon.log_text()
+    for command in ("freeze", "thaw"):
+        assert f'"execute":"guest-fsfreeze-{command}"' in log, command
+    assert '"execute":"guest-fsfreeze-freeze-list","arguments":{"mountpoints":["/","/proc"]}' in log
+    assert '"execute":"guest-fstrim","arguments":{"minimum":0}' in log
+    assert "not supported" in daemon.virsh("domfstrim", "g1", "--mountpoint", "/", ok=False)
+    assert "not supported" in daemon.virsh("domfsthaw", "g1", "/", ok=False)
+
+
+def test_time_name_and_file_systems_without_agent(daemon):
+    define(daemon, "g2", boot=False)
+    daemon.virsh("start", "g2", "--paused")
+    for command in ("domtime", "domhostname", "domfsfreeze", "domfsthaw", "domfstrim"):
+        assert NOT_CONNECTED in daemon.virsh(command, "g2", ok=False), command
