@@ -269,3 +269,24 @@ def test_time_name_and_file_systems_without_agent(daemon):
     daemon.virsh("start", "g2", "--paused")
     for command in ("domtime", "domhostname", "domfsfreeze", "domfsthaw", "domfstrim"):
         assert NOT_CONNECTED in daemon.virsh(command, "g2", ok=False), command
+
+
+def test_addresses(daemon, agent_guest):
+    boot(daemon, "a1", vcpus=1)
+    ask_when_there(daemon, "a1")
+    known = json.loads(ask(daemon, "a1", '{"execute":"guest-network-get-interfaces"}'))["return"]
+    shown = [line.split() for line in
+             daemon.virsh("domifaddr", "a1", "--source", "agent", "--full").splitlines()[2:] if line.strip()]
+    expected = [(interface["name"], address["ip-address-type"], f"{address['ip-address']}/{address['prefix']}")
+                for interface in known for address in interface.get("ip-addresses", [])]
+    assert [(row[0], row[2], row[3]) for row in shown if row[3] != "N/A"] == expected
+    assert {row[0] for row in shown} == {interface["name"] for interface in known} != set()
+    for source in ("lease", "arp"):
+        assert "lo" not in daemon.virsh("domifaddr", "a1", "--source", source)
+
+
+def test_addresses_without_agent(daemon):
+    define(daemon, "a2", boot=False)
+    assert "domain is not running" in daemon.virsh("domifaddr", "a2", ok=False)
+    daemon.virsh("start", "a2", "--paused")
+    assert NOT_CONNECTED in daemon.virsh("domifaddr", "a2", "--source", "agent", ok=False)
