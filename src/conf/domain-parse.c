@@ -2,9 +2,8 @@
 /* Text to XML tree to definition. */
 #include "conf/domain-parse.h"
 
-#include <libxml/parser.h>
-
 #include "conf/domain-validate.h"
+#include "conf/xml-document.h"
 
 /* Each declaration of a namespace is compared with all others of its element, by libxml2 and by
  * us. */
@@ -54,17 +53,12 @@ int domain_parse_node(void *root, const DomainParseParams *params, DomainDef **r
 }
 
 static int malformed(xmlParserCtxtPtr context, Error **reterr) {
-    const xmlError *error = context ? xmlCtxtGetLastError(context) : NULL;
+    const xmlError *error = xml_read_error(context);
 
-    if (error && error->code == XML_ERR_NO_MEMORY)
+    if (!error)
         return error_no_memory(reterr);
     return error_report(reterr, FROM_XML, ERROR_XML_DETAIL, "(domain_definition):%d: %s",
-                        error ? error->line : 1,
-                        error && error->message ? error->message : "not well-formed XML");
-}
-
-/* What has no parser context yet (a broken encoding) libxml2 would print. */
-static void quiet(void *context, const char *format, ...) {
+                        error->line ? error->line : 1, error->message);
 }
 
 static int check_text(const char *xml, size_t len, Error **reterr) {
@@ -92,13 +86,8 @@ int domain_parse(const char *xml, size_t len, const DomainParseParams *params, D
     context = xmlNewParserCtxt();
     if (!context)
         return error_no_memory(reterr);
-    xmlSetGenericErrorFunc(NULL, quiet);
-    /* No XML_PARSE_HUGE: libxml2 keeps its limits on depth and entities. BIG_LINES: line numbers
-     * beyond 65535. */
-    doc = xmlCtxtReadMemory(context, xml, (int)len, "domain.xml", NULL,
-                            XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
-                                XML_PARSE_BIG_LINES);
-    if (!doc || !context->wellFormed || !xmlDocGetRootElement(doc))
+    doc = xml_read(context, xml, len);
+    if (!doc)
         r = malformed(context, reterr);
     else if (doc->intSubset || doc->extSubset) /* entities could grow without bound */
         r = error_report(reterr, FROM_DOMAIN, ERROR_XML_DETAIL,

@@ -1,29 +1,59 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "conf/xml-document.h"
 
-#include <libxml/parser.h>
-
 static void quiet(void *context, const char *format, ...) {
 }
 
-static int malformed(xmlParserCtxtPtr context, const char *what, Error **reterr) {
-    const xmlError *error = xmlCtxtGetLastError(context);
-    CLEANUP_FREE char *text = error && error->message ? strdup(error->message) : NULL;
-    size_t len = text ? strlen(text) : 0;
+/* The last error may be another that followed from it. */
+static void watch(void *userdata, xmlErrorPtr error) {
+    xmlParserCtxtPtr context = userdata;
 
-    if (error && error->code == XML_ERR_NO_MEMORY)
+    if (error->code == XML_ERR_NO_MEMORY)
+        context->_private = context;
+}
+
+xmlDocPtr xml_read(xmlParserCtxtPtr context, const char *text, size_t len) {
+    /* No XML_PARSE_HUGE: libxml2 keeps its limits on depth and entities. BIG_LINES: line numbers
+     * beyond 65535. */
+    const int options = XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
+                        XML_PARSE_BIG_LINES;
+    CLEANUP_XML_DOCUMENT xmlDocPtr doc = NULL;
+
+    xmlSetGenericErrorFunc(NULL, quiet);
+    xmlResetLastError();
+    context->_private = NULL;
+    xmlSetStructuredErrorFunc(context, watch); /* of the thread: not all that fails has a context */
+    doc = xmlCtxtReadMemory(context, text, (int)len, "text.xml", NULL, options);
+    xmlSetStructuredErrorFunc(NULL, NULL);
+    if (!doc || !context->wellFormed || !xmlDocGetRootElement(doc) || context->_private)
+        return NULL;
+    return TAKE_PTR(doc);
+}
+
+const xmlError *xml_read_error(xmlParserCtxtPtr context) {
+    const xmlError *error = xmlCtxtGetLastError(context);
+
+    if (!error) /* it came to nothing before there was a document */
+        error = xmlGetLastError();
+    return context->_private || !error || !error->message ? NULL : error;
+}
+
+static int malformed(xmlParserCtxtPtr context, const char *what, Error **reterr) {
+    const xmlError *error = xml_read_error(context);
+    CLEANUP_FREE char *text = error ? strdup(error->message) : NULL;
+    size_t len;
+
+    if (!text)
         return error_no_memory(reterr);
+    len = strlen(text);
     while (len > 0 && text[len - 1] == '\n')
         text[--len] = '\0';
     return error_report(reterr, FROM_DOMAIN, ERROR_XML_DETAIL, "(%s):%d: %s", what,
-                        error ? error->line : 1, text ? text : "no XML document");
+                        error->line ? error->line : 1, text);
 }
 
 int xml_document_parse(const char *text, size_t len, size_t limit, const char *what, xmlDocPtr *ret,
                        Error **reterr) {
-    /* No XML_PARSE_HUGE: libxml2 keeps its limits on depth and entities. */
-    const int options = XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
-                        XML_PARSE_BIG_LINES;
     CLEANUP_XML_DOCUMENT xmlDocPtr doc = NULL;
     xmlParserCtxtPtr context;
     int r = 0;
@@ -35,9 +65,8 @@ int xml_document_parse(const char *text, size_t len, size_t limit, const char *w
     context = xmlNewParserCtxt();
     if (!context)
         return error_no_memory(reterr);
-    xmlSetGenericErrorFunc(NULL, quiet);
-    doc = xmlCtxtReadMemory(context, text, (int)len, "text.xml", NULL, options);
-    if (!doc || !context->wellFormed || !xmlDocGetRootElement(doc))
+    doc = xml_read(context, text, len);
+    if (!doc)
         r = malformed(context, what, reterr);
     else if (doc->intSubset || doc->extSubset) /* entities could grow without bound */
         r = error_report(reterr, FROM_DOMAIN, ERROR_XML_DETAIL,

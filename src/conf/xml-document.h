@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include <libxml/tree.h>
+#include <libxml/parser.h>
 
 #include "util/error.h"
 
@@ -17,3 +17,9 @@ static inline void xml_document_freep(xmlDocPtr *doc) {
     xmlFreeDoc(*doc);
 }
 #define CLEANUP_XML_DOCUMENT CLEANUP(xml_document_freep)
+
+/* The tree of a text, whatever it declares; NULL when it is not well-formed or memory failed on the
+ * way, also where libxml2 would go on without what it could not keep. */
+xmlDocPtr xml_read(xmlParserCtxtPtr context, const char *text, size_t len);
+/* Why xml_read gave nothing; NULL: out of memory. */
+const xmlError *xml_read_error(xmlParserCtxtPtr context);

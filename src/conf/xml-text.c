@@ -6,8 +6,9 @@
 
 #include "util/macro.h"
 
-static void put_escaped(FILE *out, const xmlChar *text, bool in_attribute) {
-    for (; text && *text; text++) {
+/* `end` is where it ends; NULL: at its zero. */
+static void put_part(FILE *out, const xmlChar *text, const xmlChar *end, bool in_attribute) {
+    for (; text && text != end && *text; text++) {
         if (*text == '&')
             fputs("&amp;", out);
         else if (*text == '<')
@@ -20,6 +21,10 @@ static void put_escaped(FILE *out, const xmlChar *text, bool in_attribute) {
         else
             fputc(*text, out);
     }
+}
+
+static void put_escaped(FILE *out, const xmlChar *text, bool in_attribute) {
+    put_part(out, text, NULL, in_attribute);
 }
 
 static void put_name(FILE *out, const xmlNs *ns, const xmlChar *name) {
@@ -35,11 +40,8 @@ static void put_namespace(FILE *out, const xmlNs *ns) {
     fprintf(out, ns->prefix ? " xmlns:%s=\"" : " xmlns%s=\"",
             ns->prefix ? (const char *)ns->prefix : "");
     for (href = ns->href; href && (amp = xmlStrstr(href, BAD_CAST "&#38;")); href = amp + 5) {
-        xmlChar *before = xmlStrndup(href, (int)(amp - href));
-
-        put_escaped(out, before, true);
+        put_part(out, href, amp, true);
         fputs("&amp;", out);
-        xmlFree(before);
     }
     put_escaped(out, href, true);
     fputc('"', out);
@@ -104,14 +106,12 @@ static void put_element(FILE *out, const xmlNode *element, bool outermost) {
         put_inherited(out, element);
     }
     for (const xmlAttr *attribute = element->properties; attribute; attribute = attribute->next) {
-        xmlChar *value = xmlNodeGetContent((const xmlNode *)attribute);
-
         fputc(' ', out);
         put_name(out, attribute->ns, attribute->name);
         fputs("=\"", out);
-        put_escaped(out, value, true);
+        for (const xmlNode *part = attribute->children; part; part = part->next)
+            put_escaped(out, part->content, true);
         fputc('"', out);
-        xmlFree(value);
     }
     if (!element->children) {
         fputs("/>", out);
@@ -128,10 +128,12 @@ static void put_element(FILE *out, const xmlNode *element, bool outermost) {
 char *xml_text(xmlNodePtr element) {
     CLEANUP_FREE char *text = NULL;
     size_t size = 0;
+    bool failed;
     FILE *out = open_memstream(&text, &size);
 
     if (!out)
         return NULL;
     put_element(out, element, true);
-    return fclose(out) == 0 ? TAKE_PTR(text) : NULL;
+    failed = ferror(out) != 0;
+    return fclose(out) == 0 && !failed ? TAKE_PTR(text) : NULL;
 }
