@@ -117,9 +117,21 @@ DOMAIN_FUNC(interface_addresses, remote_domain_interface_addresses_args,
                                         : domain_check_active(domain, reterr);
 }
 
+/* The agent is not asked for a client that may only read: libvirt's rule. */
+HANDLER(interface_addresses_of) {
+    const remote_domain_interface_addresses_args *args = args_;
+
+    if (args->source == SOURCE_AGENT && rpc_session_readonly(session))
+        return error_report(reterr, FROM_DOMAIN, ERROR_OPERATION_DENIED,
+                            "read only access prevents %s from asking the guest agent",
+                            call->proc->api);
+    return dispatch_domain_call(session, call, args_, ret_, reterr);
+}
+
 const RpcProc address_procs[] = {
-    FLAGS_ROW(DOMAIN_INTERFACE_ADDRESSES, "DomainInterfaceAddresses", 0, interface_addresses, 0,
-              remote_domain_interface_addresses_args,
-              XDR_OF(remote_domain_interface_addresses_ret)),
+    {REMOTE_PROC_DOMAIN_INTERFACE_ADDRESSES, "virDomainInterfaceAddresses", 0,
+     interface_addresses_of, XDR_OF(remote_domain_interface_addresses_args),
+     XDR_OF(remote_domain_interface_addresses_ret),
+     CALL_FLAGS(interface_addresses, 0, false, remote_domain_interface_addresses_args)},
 };
 const size_t address_n_procs = ARRAY_SIZE(address_procs);

@@ -290,3 +290,5 @@ def test_addresses_without_agent(daemon):
     assert "domain is not running" in daemon.virsh("domifaddr", "a2", ok=False)
     daemon.virsh("start", "a2", "--paused")
     assert NOT_CONNECTED in daemon.virsh("domifaddr", "a2", "--source", "agent", ok=False)
+    result = daemon.run("virsh", "--readonly", "domifaddr", "a2", "--source", "agent", ok=False)
+    assert "read only access prevents" in result.stderr, "a client that may only read asks no agent"
