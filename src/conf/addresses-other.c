@@ -6,8 +6,15 @@
 #include "conf/addresses.h"
 #include "util/file.h"
 
+#define CONTROLLER_LAST 255u
+
 static int need(DomainDef *def, ControllerType type, unsigned index, const char *model,
                 Error **reterr) {
+    if (index > CONTROLLER_LAST)
+        return error_report(reterr, FROM_DOMAIN, ERROR_XML,
+                            "a device has an address on the %s controller number %u: controller "
+                            "number %u is too high, the last one is %u",
+                            words_name(&controller_types, type), index, index, CONTROLLER_LAST);
     for (unsigned i = 0; i <= index; i++)
         if (!domain_def_controller(def, type, (int)i) &&
             !domain_def_add_controller(def, type, (int)i, model))

@@ -56,6 +56,10 @@ static const Bad identity[] = {
      "os type 'xen' is not supported"},
     {INSIDE("<os><boot dev='tape'/></os>"), ERROR_XML,
      "unknown boot device 'tape': 'dev' of element 'boot' (line 3)"},
+    {"<domain type='kvm'><name>n</name><memory>1</memory><os/></domain>", ERROR_XML,
+     "an os <type> must be specified"},
+    {"<domain type='kvm'><name>.n</name><memory>1</memory></domain>", ERROR_XML,
+     "name .n cannot begin with '.'"},
     {INSIDE("<os>\n<boot/></os>"), ERROR_XML, "missing boot device (line 4)"},
     {INSIDE("<clock offset='timezone'/>"), ERROR_XML,
      "Missing required attribute 'timezone' in element 'clock' (line 3)"},
@@ -75,6 +79,11 @@ static const Bad vcpus[] = {
     {INSIDE("<vcpu>99999999999999999999999</vcpu>"), ERROR_XML, "not '99999999999999999999999'"},
     {INSIDE("<vcpu>16385</vcpu>"), ERROR_XML, "not '16385'"},
     {INSIDE("<vcpu>two</vcpu>"), ERROR_XML, "not 'two' (line 3)"},
+    {INSIDE("<vcpu>0</vcpu><vcpu>1</vcpu>"), ERROR_XML, "not '0' (line 3)"}, /* the first counts */
+    {INSIDE("<vcpu>3</vcpu><vcpus><vcpu id='0' enabled='yes'/><vcpu id='1' enabled='no'/>"
+            "<vcpu id='2' enabled='yes' hotpluggable='no'/></vcpus>"),
+     ERROR_CONFIG_UNSUPPORTED,
+     "vcpu '2' is online and not hotpluggable, but follows vcpu '1', which is offline"},
     {INSIDE("<vcpu/>"), ERROR_XML, "maximum vcpus count must be"},
     {INSIDE("<vcpu current='0'>2</vcpu>"), ERROR_XML, "greater than 0 (line 3)"},
     {INSIDE("<vcpu current='-1'>2</vcpu>"), ERROR_XML,
