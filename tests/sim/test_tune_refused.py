@@ -61,7 +61,7 @@ CONFIG_ONLY = [  # a simulated QEMU has no IO threads
 LIVE_ONLY = [
     (lambda d, f: d.pinVcpuFlags(8, (True,), f), INVALID_ARG, "vcpu 8 is out of range of live cpu count 8"),
     (numa(numa_mode=2), INVALID, "can't change numatune mode for running domain"),
-    (numa(numa_nodeset="0"), INVALID, "change of nodeset for running domain requires strict or restrictive numa mode"),
+    (numa(numa_nodeset="0"), INVALID, "change of nodeset for running domain requires restrictive numa mode"),
 ]
 
 
@@ -129,7 +129,7 @@ def no_resctrl(daemon):
 
 
 @pytest.mark.parametrize("tune, words", [
-    ("<cputune><vcpupin vcpu='0' cpuset='5000'/></cputune>", ("vCPU 0 of domain 's1'", "'5000'")),
+    ("<cputune><vcpupin vcpu='0' cpuset='5000'/></cputune>", ("domain 's1'", "the vcpupin of vCPU 0", "'5000'")),
     ("<cputune><cachetune vcpus='0'><cache id='0' level='3' type='both' size='1' unit='MiB'/></cachetune></cputune>",
      ("domain 's1'", "there is no resctrl file system at '/nonexistent'")),
     ("<cputune><memorytune vcpus='0'><node id='0' bandwidth='50'/></memorytune></cputune>",

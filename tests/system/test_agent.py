@@ -199,7 +199,7 @@ def test_plugged_cpus_are_brought_online(daemon, agent_guest):
     daemon.wait_online("p1", "0")
     daemon.virsh("setvcpus", "p1", "5", "--live")
     operation = last_operation(daemon, "p1")
-    assert operation["guest"] == "all 3 new CPUs are online in the guest"
+    assert operation["guest"] == "online: all 3 new CPUs are online in the guest"
     daemon.wait_online("p1", "0,2-4")
 
 

@@ -272,14 +272,20 @@ def test_plugged_at_boot_in_their_order(daemon):
 
 
 @pytest.mark.parametrize("arch, machine, states, words", [
-    ("x86_64", "q35", [(True, False, 0), (False, True, 0), (True, False, 0)],
-     "vcpu '1' is not enabled, but QEMU starts with it"),
     ("ppc64", "powernv9", [(True, False, 0), (False, True, 0)], "vcpu '1' is not enabled, but QEMU starts with it"),
     ("x86_64", "microvm", [(True, False, 0), (True, True, 0)], "vcpu '1' is to be hotplugged at start")])
 def test_what_cannot_be_at_start(daemon, arch, machine, states, words):
     define(daemon, "b1", arch, machine, maximum=len(states), inner=vcpus(states), memory=2048)
     start_refused(daemon, "b1", CONFIG_UNSUPPORTED, words)
     assert sent(daemon) == []
+
+
+def test_a_hole_that_no_start_can_have_is_refused_at_define(daemon):
+    """QEMU starts with the first vCPUs, and only hotpluggable ones come later."""
+    states = [(True, False, 0), (False, True, 0), (True, False, 0)]
+    with pytest.raises(AssertionError, match="vcpu '2' is online and not hotpluggable, but follows vcpu '1'"):
+        define(daemon, "b1", "x86_64", "q35", maximum=3, inner=vcpus(states))
+    assert daemon.virsh("list", "--all", "--name").split() == []
 
 
 def test_order_is_of_one_entity(daemon):
