@@ -137,8 +137,8 @@ def test_realtime_policies(daemon):
 
 
 def test_memory_nodes(daemon):
-    """strict on node 1: every thread's cpuset has it alone; the emulator's is open while QEMU makes threads."""
-    daemon.paused("s", maximum=4, current=1, tune="<numatune><memory mode='strict' nodeset='1'/></numatune>")
+    """restrictive to node 1: every thread's cpuset has it alone; the emulator's is open while QEMU makes threads."""
+    daemon.paused("s", maximum=4, current=1, tune="<numatune><memory mode='restrictive' nodeset='1'/></numatune>")
     found = threads(daemon.qemus()["s"])
     emulator = mounts()["cpuset"][1] + found["emulator"][0].cgroup("cpuset") + "/cpuset.mems"
     assert found["vcpu0"].value("cpuset", "cpuset.mems") == "1" and read(emulator) == "1"
