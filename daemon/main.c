@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #include "daemon.h"
 #include "lock.h"
@@ -261,12 +262,13 @@ static int set_up(Vireod *vireod, Error **reterr) {
     return r < 0 ? error_no_memory(reterr) : 0;
 }
 
-/* What a fiber still waits in is left to the end of the process. */
-static void tear_down(Vireod *vireod) {
+/* What a fiber still waits in, and what is on its stack, is left to the end of the process. */
+static void tear_down(Vireod *vireod, int status) {
     worker_shutdown(); /* what a worker still does, it does for the driver */
     if (fiber_count() > 0) {
         log_warning("vireod: %u calls or tasks have not ended and are given up", fiber_count());
-        return;
+        fflush(NULL);
+        _exit(status);
     }
     rpc_server_free(vireod->daemon.server);
     driver_free(vireod->daemon.driver);
@@ -298,7 +300,7 @@ static int run(Vireod *vireod) {
         log_error("vireod: %s", error ? error_message(error) : strerror(-r));
     else
         r = sd_event_loop(event);
-    tear_down(vireod);
+    tear_down(vireod, r == 0 ? 0 : 1);
     sd_event_unref(event);
     return r;
 }

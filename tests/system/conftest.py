@@ -314,7 +314,7 @@ def end_of(process, seconds=30):
     return process.returncode, out
 
 
-def quick(daemon, *arguments, seconds=2):
+def quick(daemon, *arguments, seconds=10):
     """The call succeeds without queueing behind anything."""
     start = time.monotonic()
     out = daemon.virsh(*arguments)
