@@ -220,7 +220,7 @@ def test_plug_without_agent(daemon):
     daemon.paused("p3")
     daemon.virsh("setvcpus", "p3", "3", "--live")
     assert last_operation(daemon, "p3")["guest"] == \
-        "whether the guest uses the vCPUs is not known: it does not run, or no agent is connected"
+        "unknown: whether the guest uses the vCPUs is not known: it does not run"
 
 
 def test_agent_errors_send_nothing_to_qemu(daemon, agent_guest, monkeypatch):

@@ -16,6 +16,7 @@ from test_bad_input import frame, read_frame
 
 NOBODY, SOMEBODY = 65534, 1000
 LIST_ALL, REGISTER, STATS, LOOKUP, CAPABILITIES = 273, 316, 344, 23, 7
+SANITIZED = "asan" in os.environ.get("VIREO_BUILD", "")  # the sanitizers keep what is freed
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: other users are played")
 
@@ -132,7 +133,7 @@ sys.stdin.read()
 """)
     good, bad = map(int, heard(greedy).split())
     assert 100 <= good <= 2000 and bad == 5000 - good
-    assert resident(open_daemon) - before < 5
+    assert resident(open_daemon) - before < (200 if SANITIZED else 5)
     check_others(open_daemon)
     finish(greedy)
 
