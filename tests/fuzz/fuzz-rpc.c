@@ -126,6 +126,10 @@ static bool is_quiet(void *userdata) {
     return fiber_count() <= daemon_state.driver->tasks.n;
 }
 
+static bool no_fibers(void *userdata) {
+    return fiber_count() == 0;
+}
+
 static bool gone(void *userdata) {
     return is_quiet(NULL) && rpc_server_n_sessions(daemon_state.server) == 0;
 }
@@ -236,6 +240,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         abort();
     slow_disk = false;
     on_fiber(remove_all, NULL);
+    fuzz_loop_until(no_fibers, NULL, "tasks"); /* whatever watched those domains ends with them */
     check_no_files();
     fake_qemu_end();
     return 0;
