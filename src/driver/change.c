@@ -122,7 +122,7 @@ static int save_status(Domain *domain, const Change *change, Error **reterr) {
 static int change_locked(Domain *domain, const Change *change, Error **reterr) {
     CLEANUP_DOMAIN_DEF DomainDef *config_def = NULL;
     CLEANUP(live_done) LiveChange work = {.change = change};
-    bool live, config, saved = false;
+    bool live = false, config = false, saved = false;
     int r = driver_resolve_affect(domain, change->flags, &live, &config, reterr);
 
     if (r >= 0 && live)
