@@ -35,6 +35,12 @@ typedef struct Removals {
     bool late_queued; /* a fiber is about to look at late evidence */
 } Removals;
 
+/* Its status file as this daemon wrote it last: bytes of the whole one, and of it with the lines
+ * behind it. Zeros: it has to be written whole next. */
+typedef struct StatusSize {
+    size_t whole, now;
+} StatusSize;
+
 typedef struct DomainRun {
     int id; /* libvirt's, above 0; never used twice by one daemon */
     DomainDef *live;
@@ -44,6 +50,7 @@ typedef struct DomainRun {
     struct Agent *agent; /* NULL: no channel for one */
     sd_event_source *pid_watch;
     char *monitor_path, *log_path;
+    StatusSize status;
     VcpuMap vcpus;
     IothreadList iothreads;
     Limits *limits;           /* what its threads are held to; NULL before they are placed */

@@ -9,8 +9,12 @@
 #include "conf/domain-format.h"
 #include "conf/domain-parse.h"
 #include "domain/placement.h"
+#include "domain/status-delta.h"
 #include "limits/limits.h"
 #include "qemu/unplug.h"
+
+/* 1 had nothing behind </domstatus>. */
+#define STATUS_VERSION 2
 
 static void write_attribute(FILE *out, const char *name, const char *value) {
     xmlChar *escaped = value ? xmlEncodeSpecialChars(NULL, BAD_CAST value) : NULL;
@@ -28,9 +32,9 @@ static char *status_text(const Domain *domain, const char *xml) {
     if (!out)
         return NULL;
     fprintf(out,
-            "<domstatus version='1' state='%d' reason='%d' pid='%d' start='%llu' id='%d' "
+            "<domstatus version='%d' state='%d' reason='%d' pid='%d' start='%llu' id='%d' "
             "removed='%d' threads='%u'%s>\n",
-            domain->state, domain->reason, (int)domain->run->pid.pid,
+            STATUS_VERSION, domain->state, domain->reason, (int)domain->run->pid.pid,
             (unsigned long long)domain->run->pid.start_time, domain->run->id,
             domain->run->vcpu_was_removed, domain->run->n_vcpu_threads,
             domain->run->rebooting ? " intent='reboot'" : "");
@@ -128,6 +132,10 @@ static int read_root(xmlNodePtr root, StatusRecord *ret, Error **reterr) {
 
     uname(&host);
     params.default_arch = host.machine;
+    if (attribute(root, "version") > STATUS_VERSION)
+        return error_report(reterr, FROM_DOMAIN, ERROR_XML,
+                            "its version %lld is from a newer vireod: this one knows %d",
+                            attribute(root, "version"), STATUS_VERSION);
     if (!node)
         return error_report(reterr, FROM_DOMAIN, ERROR_XML, "no <domain> in the status file");
     r = domain_parse_node(node, &params, &live, reterr);
@@ -144,6 +152,8 @@ static int read_root(xmlNodePtr root, StatusRecord *ret, Error **reterr) {
         return error_report(reterr, FROM_DOMAIN, ERROR_XML,
                             "no monitor or log path in the status file");
     r = read_placement(root, run->live, reterr);
+    if (r >= 0)
+        r = status_delta_apply(root, run->live, reterr);
     if (r < 0)
         return r;
     run->found.partition = child_attribute(root, "limits", "partition");
@@ -163,7 +173,7 @@ static int read_root(xmlNodePtr root, StatusRecord *ret, Error **reterr) {
 }
 
 int status_file_parse(const char *text, size_t len, StatusRecord *ret, Error **reterr) {
-    xmlDocPtr doc = xmlReadMemory(text, (int)len, "status", NULL,
+    xmlDocPtr doc = xmlReadMemory(text, (int)status_delta_whole(text, len), "status", NULL,
                                   XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
     xmlNodePtr root = doc ? xmlDocGetRootElement(doc) : NULL;
     int r;

@@ -2,7 +2,7 @@
 /* The status file of a running domain (run/domains/NAME.xml): what the next daemon needs to find it
  * again.
  *
- *     <domstatus version='1' state='1' reason='1' pid='4711' start='123456' id='3' removed='0'
+ *     <domstatus version='2' state='1' reason='1' pid='4711' start='123456' id='3' removed='0'
  *             threads='2'>
  *       <monitor path='...'/>
  *       <log path='...'/>
@@ -13,7 +13,8 @@
  *
  * intent='reboot' is there while the guest was asked for a reboot. <limits> is there with a cgroup,
  * its machine with a scope; <placement> with placement='auto'. A <vcpu> that the guest was asked to
- * release has pending='removal'. */
+ * release has pending='removal'. Behind it are the pins that have changed since
+ * (domain/status-delta.h). */
 #pragma once
 
 #include "domain/domain.h"

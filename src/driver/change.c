@@ -107,9 +107,11 @@ static void put_config_back(Domain *domain) {
 }
 
 /* The status of a change that cannot be taken back is written once more with the next one. */
-static int save_status(Domain *domain, const Change *change, Error **reterr) {
+static int save_status(Domain *domain, const LiveChange *live, Error **reterr) {
+    const Change *change = live->change;
     CLEANUP_ERROR Error *error = NULL;
-    int r = driver_save_status(domain, &error);
+    int r = change->pin ? driver_save_pin(domain, change->pin, live->piece.id, &error)
+                        : driver_save_status(domain, &error);
 
     if (r < 0 && change->is_final) {
         log_warning("domain '%s': its status cannot be saved, ignoring: %s", domain_name(domain),
@@ -136,7 +138,7 @@ static int change_locked(Domain *domain, const Change *change, Error **reterr) {
         saved = r >= 0;
     }
     if (r >= 0 && live)
-        r = save_status(domain, change, reterr);
+        r = save_status(domain, &work, reterr);
     if (r < 0) {
         if (live)
             take_back(domain, &work);

@@ -34,6 +34,7 @@ typedef struct Change {
     int (*act)(Domain *domain, const void *arg, Error **reterr);
     void (*undo)(Domain *domain, const void *arg);
     bool is_final; /* `act` cannot be undone: what fails after it is logged */
+    StatusPin pin; /* the piece is a pin alone, of its id; or 0 */
     LimitsScope scope;
     TunableValue values[CHANGE_VALUES_MAX]; /* for the event; of live changes */
     size_t n_values;

@@ -7,6 +7,7 @@
 #include "conf/domain-parse.h"
 #include "domain/domain.h"
 #include "domain/operation.h"
+#include "domain/status-delta.h"
 #include "driver/storage.h"
 #include "host/audit.h"
 #include "limits/limits.h"
@@ -220,6 +221,8 @@ char *driver_status_path(Driver *driver, const char *name);
 /* Writes the persistent definition / the status file; atomic, on the worker pool. */
 int driver_save_config(Domain *domain, const DomainDef *def, Error **reterr);
 int driver_save_status(Domain *domain, Error **reterr);
+/* The same after a pin alone has changed: a line behind the file. Job held. */
+int driver_save_pin(Domain *domain, StatusPin pin, unsigned id, Error **reterr);
 /* Tries to connect to the QEMU of a domain that has a run, and tries on in the background. `find`
  * counts as a first try (n_first_tries) of one that an earlier daemon left. */
 void driver_find_again(Domain *domain);

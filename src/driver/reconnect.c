@@ -27,7 +27,38 @@ int driver_save_status(Domain *domain, Error **reterr) {
     if (!path || status_file_format(domain, &text) < 0)
         return error_no_memory(reterr);
     r = file_write_atomic_worker(path, text, strlen(text), 0600);
-    return r < 0 ? error_system(reterr, FROM_QEMU, r, "cannot write '%s'", path) : 0;
+    if (!domain->run)
+        return 0;
+    if (r < 0) { /* the old one may be there, or the new one */
+        domain->run->status = (StatusSize){0};
+        return error_system(reterr, FROM_QEMU, r, "cannot write '%s'", path);
+    }
+    domain->run->status = (StatusSize){strlen(text), strlen(text)};
+    return 0;
+}
+
+/* Behind more lines than that a whole file is due, and behind as many bytes as it has. */
+#define STATUS_LINES_LEAST 16384u
+
+int driver_save_pin(Domain *domain, StatusPin pin, unsigned id, Error **reterr) {
+    CLEANUP_FREE char *path = NULL, *line = NULL;
+    StatusSize size = domain->run ? domain->run->status : (StatusSize){0};
+    int r;
+
+    if (!domain->driver || size.whole == 0 ||
+        size.now - size.whole > MAX_OF(size.whole, STATUS_LINES_LEAST))
+        return driver_save_status(domain, reterr);
+    path = driver_status_path(domain->driver, domain->run->live->name);
+    line = status_delta_format(domain->run->live, pin, id);
+    if (!path || !line)
+        return error_no_memory(reterr);
+    r = file_append_worker(path, size.now, line, strlen(line));
+    if (r == -ESTALE)
+        return driver_save_status(domain, reterr);
+    if (r < 0)
+        return error_system(reterr, FROM_QEMU, r, "cannot write '%s'", path);
+    domain->run->status.now = size.now + strlen(line);
+    return 0;
 }
 
 /* QEMU's own word on its IO threads wins: one may have been added or deleted right before the

@@ -118,6 +118,7 @@ int driver_pin_vcpu(Domain *domain, unsigned vcpu, const Bitmap *cpus, unsigned 
     CLEANUP_BITMAP Bitmap *one = bitmap_new();
     Change change = {.what = "vcpupin",
                      .flags = flags,
+                     .pin = STATUS_PIN_VCPU,
                      .prepare = prepare_vcpu_pin,
                      .swap = swap_vcpu_pin,
                      .act = act_vcpu_pin};
@@ -135,6 +136,7 @@ int driver_pin_vcpu(Domain *domain, unsigned vcpu, const Bitmap *cpus, unsigned 
 int driver_pin_emulator(Domain *domain, const Bitmap *cpus, unsigned flags, Error **reterr) {
     Change change = {.what = "emulatorpin",
                      .flags = flags,
+                     .pin = STATUS_PIN_EMULATOR,
                      .prepare = prepare_emulator_pin,
                      .swap = swap_emulator_pin,
                      .act = act_pin,
@@ -147,6 +149,7 @@ int driver_pin_iothread(Domain *domain, unsigned id, const Bitmap *cpus, unsigne
                         Error **reterr) {
     Change change = {.what = "iothreadpin",
                      .flags = flags,
+                     .pin = STATUS_PIN_IOTHREAD,
                      .prepare = prepare_iothread_pin,
                      .swap = swap_iothread_pin,
                      .act = act_pin,

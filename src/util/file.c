@@ -110,7 +110,7 @@ int file_write_atomic(const char *path, const char *data, size_t len, mode_t mod
 
 typedef struct WriteJob {
     const char *path, *data;
-    size_t len;
+    size_t len, size; /* the latter of the file, to append */
     mode_t mode;
 } WriteJob;
 
@@ -121,9 +121,42 @@ static int run_write(void *arg) {
 }
 
 int file_write_atomic_worker(const char *path, const char *data, size_t len, mode_t mode) {
-    WriteJob job = {path, data, len, mode};
+    WriteJob job = {.path = path, .data = data, .len = len, .mode = mode};
 
     return worker_run(run_write, &job);
+}
+
+/* ---- append ---- */
+
+int file_append(const char *path, size_t size, const char *data, size_t len) {
+    CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    struct stat info;
+    int r;
+
+    if (fd < 0)
+        return errno == ENOENT || errno == ELOOP || errno == ENXIO ? -ESTALE : -errno;
+    if (fstat(fd, &info) < 0)
+        return -errno;
+    if (!S_ISREG(info.st_mode) || info.st_size != (off_t)size)
+        return -ESTALE;
+    r = write_all(fd, data, len);
+    if (r >= 0 && fdatasync(fd) < 0)
+        r = -errno;
+    if (r < 0 && ftruncate(fd, (off_t)size) < 0)
+        return r; /* its size says so the next time */
+    return r;
+}
+
+static int run_append(void *arg) {
+    const WriteJob *job = arg;
+
+    return file_append(job->path, job->size, job->data, job->len);
+}
+
+int file_append_worker(const char *path, size_t size, const char *data, size_t len) {
+    WriteJob job = {.path = path, .data = data, .len = len, .size = size};
+
+    return worker_run(run_append, &job);
 }
 
 int dir_make(const char *path, mode_t mode) {

@@ -17,6 +17,12 @@ int file_write_atomic(const char *path, const char *data, size_t len, mode_t mod
 /* The same on the worker pool; the fiber waits. */
 int file_write_atomic_worker(const char *path, const char *data, size_t len, mode_t mode);
 
+/* Appends to a file of `size` bytes and fdatasyncs; after an error it has `size` bytes as before,
+ * as far as that can be. -ESTALE, and nothing done: it is not a regular file of that size. Blocks.
+ */
+int file_append(const char *path, size_t size, const char *data, size_t len);
+int file_append_worker(const char *path, size_t size, const char *data, size_t len);
+
 /* mkdir -p. */
 int dir_make(const char *path, mode_t mode);
 

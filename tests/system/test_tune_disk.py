@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A full disk: each change of what runs is done or not done, also for the next daemon."""
 import os
+import signal
 import subprocess
 
 import pytest
@@ -69,9 +70,14 @@ def test_live_changes(daemon, small):
     before = state(daemon)
     small(True)
     for change in CHANGES:
-        error = daemon.virsh(*change, "--live", ok=False)
-        assert "No space left" in error, (change, error)
-        assert state(daemon) == before, change
+        result = daemon.run("virsh", *change, "--live", ok=None)
+        after = state(daemon)
+        if "pin" in change[0] and result.returncode == 0:  # the status file's last page has room for its line
+            assert after != before, change
+            before = after
+        else:
+            assert "No space left" in result.stderr, (change, result)
+            assert after == before, change
     daemon.stop()
     daemon.start()
     daemon.virsh("domstate", "t")
@@ -98,3 +104,22 @@ def test_both_halves(daemon, small):
     small(False)
     daemon.virsh(*CHANGES[0], "--live", "--config")
     assert "<vcpupin vcpu='0' cpuset='1'/>" in daemon.virsh("dumpxml", "t", "--inactive")
+
+
+def test_pins_of_a_killed_daemon(daemon):
+    """They stand behind the status file, which the first of them has not written again; a cut line is no harm."""
+    daemon.paused("t", maximum=4, current=4, tune="<iothreads>1</iothreads>")
+    path = f"{daemon.root}/run/domains/t.xml"
+    inode = os.stat(path).st_ino
+    for vcpu in range(4):
+        daemon.virsh("vcpupin", "t", vcpu, vcpu % 2, "--live")
+    daemon.virsh("iothreadpin", "t", "1", "1", "--live")
+    daemon.virsh("emulatorpin", "t", "1", "--live")
+    assert os.stat(path).st_ino == inode
+    before = state(daemon)
+    daemon.stop(signal.SIGKILL)
+    with open(path, "a") as f:
+        f.write("<?vcpupin 0 1")
+    daemon.start()
+    wait_for(lambda: state(daemon) == before, 20, "the pins, after a killed daemon")
+    assert [before[0][f"vcpu{i}"][0] for i in range(4)] == [{0}, {1}, {0}, {1}]

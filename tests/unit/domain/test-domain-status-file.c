@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Pins behind a status file: read back, also when the last write was cut short at any byte, and
+ * what n of them write to the disk. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "domain/status-file.h"
+#include "driver/driver.h"
+#include "util/file.h"
+
+typedef struct World {
+    char dir[64];
+    char *path;
+    Driver driver;
+    Domain *domain;
+} World;
+
+static Bitmap *cpus(const char *text) {
+    Bitmap *map = NULL;
+
+    assert_int_equal(bitmap_parse(text, BITMAP_MAX_BITS, &map), 0);
+    return map;
+}
+
+static DomainDef *make_def(unsigned n) {
+    const DomainParseParams params = {.default_arch = "x86_64", .live = true};
+    CLEANUP_FREE char *xml = strf(
+        "<domain type='qemu'><name>d</name><memory>65536</memory><vcpu>%u</vcpu>"
+        "<iothreads>2</iothreads><os><type arch='x86_64' machine='q35'>hvm</type></os></domain>",
+        n);
+    CLEANUP_ERROR Error *error = NULL;
+    DomainDef *def = NULL;
+
+    if (domain_parse(xml, strlen(xml), &params, &def, &error) < 0)
+        fail_msg("%s", error_message(error));
+    return def;
+}
+
+static void begin(World *world, unsigned n_vcpus) {
+    CLEANUP_FREE char *domains = NULL;
+    DomainRun *run;
+
+    *world = (World){.dir = "/tmp/vireo-status.XXXXXX"};
+    assert_non_null(mkdtemp(world->dir));
+    domains = path_join(world->dir, "domains");
+    assert_int_equal(mkdir(domains, 0700), 0);
+    world->driver.paths.run = world->dir;
+    world->path = path_join(domains, "d.xml");
+    world->domain = domain_new(&world->driver);
+    run = world->domain->run = domain_run_new(1, make_def(n_vcpus));
+    run->pid = (QemuPid){.pid = 4711, .start_time = 1};
+    run->monitor_path = strdup("/m");
+    run->log_path = strdup("/l");
+}
+
+static void end(World *world) {
+    CLEANUP_FREE char *command = strf("rm -r '%s'", world->dir);
+
+    domain_unref(world->domain);
+    free(world->path);
+    assert_int_equal(system(command), 0);
+}
+
+static int pin(World *world, StatusPin kind, unsigned id, const char *text) {
+    DomainDef *live = world->domain->run->live;
+    Bitmap **slot = kind == STATUS_PIN_VCPU       ? &live->vcpus[id].pin
+                    : kind == STATUS_PIN_IOTHREAD ? &domain_def_iothread(live, id)->pin
+                                                  : &live->cputune.emulator_pin;
+
+    bitmap_free(*slot);
+    *slot = cpus(text);
+    return driver_save_pin(world->domain, kind, id, NULL);
+}
+
+static char *text_of(const World *world, size_t *ret_len) {
+    char *text = NULL;
+
+    assert_int_equal(file_read(world->path, DOMAIN_XML_MAX, &text, ret_len), 0);
+    return text;
+}
+
+static void assert_pin(const Bitmap *map, const char *text) {
+    CLEANUP_FREE char *have = map ? bitmap_format(map) : NULL;
+
+    if (text)
+        assert_string_equal(have ? have : "none", text);
+    else
+        assert_null(map);
+}
+
+static void test_read_back(void **state) {
+    CLEANUP_FREE char *text = NULL;
+    CLEANUP_ERROR Error *error = NULL;
+    StatusRecord record;
+    size_t len;
+    World world;
+
+    begin(&world, 4);
+    assert_int_equal(driver_save_status(world.domain, NULL), 0);
+    assert_int_equal(pin(&world, STATUS_PIN_VCPU, 3, "0-1"), 0);
+    assert_int_equal(pin(&world, STATUS_PIN_IOTHREAD, 2, "1"), 0);
+    assert_int_equal(pin(&world, STATUS_PIN_EMULATOR, 0, "0,2"), 0);
+    assert_int_equal(pin(&world, STATUS_PIN_VCPU, 3, "1"), 0);
+    text = text_of(&world, &len);
+    if (status_file_parse(text, len, &record, &error) < 0)
+        fail_msg("%s", error_message(error));
+    assert_pin(record.run->live->vcpus[3].pin, "1");
+    assert_pin(record.run->live->vcpus[2].pin, NULL);
+    assert_pin(domain_def_iothread(record.run->live, 2)->pin, "1");
+    assert_pin(record.run->live->cputune.emulator_pin, "0,2");
+    domain_run_free(record.run);
+    end(&world);
+}
+
+/* Whatever a cut write has left behind the last whole line, what was before it is read. */
+static void test_cut_short(void **state) {
+    CLEANUP_FREE char *text = NULL;
+    size_t whole, first, len;
+    World world;
+
+    begin(&world, 4);
+    assert_int_equal(driver_save_status(world.domain, NULL), 0);
+    whole = world.domain->run->status.now;
+    assert_int_equal(pin(&world, STATUS_PIN_VCPU, 0, "0-1"), 0);
+    first = world.domain->run->status.now;
+    assert_int_equal(pin(&world, STATUS_PIN_VCPU, 1, "3"), 0);
+    text = text_of(&world, &len);
+    for (size_t cut = whole - 1; cut <= len; cut++) {
+        StatusRecord record;
+
+        assert_int_equal(status_file_parse(text, cut, &record, NULL), 0);
+        assert_pin(record.run->live->vcpus[0].pin, cut < first ? NULL : "0-1");
+        assert_pin(record.run->live->vcpus[1].pin, cut < len ? NULL : "3");
+        domain_run_free(record.run);
+    }
+    end(&world);
+}
+
+static void test_bad_lines(void **state) {
+    static const char *const lines[] = {"<?vcpupin 4 0?>\n",     "<?vcpupin 0 ?>\n",
+                                        "<?vcpupin?>\n",         "<?vcpupin -1 0?>\n",
+                                        "<?iothreadpin 3 0?>\n", "<?emulatorpin 1 0?>\n",
+                                        "<?somethingelse 1?>\n", "<?vcpupin 0 99999?>\n"};
+    CLEANUP_FREE char *whole = NULL;
+    World world;
+
+    begin(&world, 4);
+    assert_int_equal(driver_save_status(world.domain, NULL), 0);
+    whole = text_of(&world, NULL);
+    for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+        CLEANUP_FREE char *text = strf("%s%s", whole, lines[i]);
+        CLEANUP_ERROR Error *error = NULL;
+        StatusRecord record;
+
+        assert_true(status_file_parse(text, strlen(text), &record, &error) < 0);
+        assert_non_null(strstr(error_message(error), "no pin of this domain"));
+        assert_null(record.run);
+    }
+    end(&world);
+}
+
+static void test_versions(void **state) {
+    CLEANUP_FREE char *text = NULL;
+    CLEANUP_ERROR Error *error = NULL;
+    StatusRecord record;
+    const size_t at = strlen("<domstatus version='");
+    size_t len;
+    World world;
+
+    begin(&world, 4);
+    assert_int_equal(driver_save_status(world.domain, NULL), 0);
+    text = text_of(&world, &len);
+    text[at] = '1';
+    assert_int_equal(status_file_parse(text, len, &record, NULL), 0);
+    domain_run_free(record.run);
+    text[at] = '9';
+    assert_true(status_file_parse(text, len, &record, &error) < 0);
+    assert_non_null(strstr(error_message(error), "from a newer vireod"));
+    end(&world);
+}
+
+/* A file that is not the one that was written is written whole, and nothing is put behind it. */
+static void test_another_file(void **state) {
+    CLEANUP_FREE char *text = NULL;
+    StatusRecord record;
+    size_t len;
+    World world;
+    FILE *file;
+
+    begin(&world, 4);
+    assert_int_equal(driver_save_status(world.domain, NULL), 0);
+    file = fopen(world.path, "a");
+    assert_non_null(file);
+    fputs("<?vcpup", file);
+    fclose(file);
+    assert_int_equal(pin(&world, STATUS_PIN_VCPU, 1, "3"), 0);
+    assert_int_equal(unlink(world.path), 0);
+    assert_int_equal(pin(&world, STATUS_PIN_VCPU, 2, "2"), 0);
+    text = text_of(&world, &len);
+    assert_int_equal(status_file_parse(text, len, &record, NULL), 0);
+    assert_pin(record.run->live->vcpus[1].pin, "3");
+    assert_pin(record.run->live->vcpus[2].pin, "2");
+    domain_run_free(record.run);
+    end(&world);
+}
+
+/* ---- what it costs ---- */
+
+static unsigned long long written(void) {
+    CLEANUP_FREE char *text = NULL;
+
+    assert_int_equal(file_read("/proc/self/io", 4096, &text, NULL), 0);
+    return strtoull(strstr(text, "wchar:") + strlen("wchar:"), NULL, 10);
+}
+
+/* Bytes that pinning each of n vCPUs four times writes. */
+static unsigned long long bytes_of(unsigned n) {
+    unsigned long long before;
+    World world;
+
+    begin(&world, n);
+    assert_int_equal(driver_save_status(world.domain, NULL), 0);
+    before = written();
+    for (unsigned i = 0; i < 4 * n; i++)
+        assert_int_equal(pin(&world, STATUS_PIN_VCPU, i % n, i / n % 2 ? "0-1" : "1"), 0);
+    before = written() - before;
+    end(&world);
+    return before;
+}
+
+static void test_grows_with_the_pins(void **state) {
+    const unsigned long long few = bytes_of(256), many = bytes_of(1024);
+
+    print_message("4 x 256 pins write %llu bytes, 4 x 1024 write %llu\n", few, many);
+    assert_true(many <= 8 * few); /* 4 times as many pins; squared it would be 16 */
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_read_back),    cmocka_unit_test(test_cut_short),
+        cmocka_unit_test(test_bad_lines),    cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_another_file), cmocka_unit_test(test_grows_with_the_pins),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
