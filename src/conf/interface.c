@@ -7,11 +7,9 @@
 #include "util/file.h"
 
 const Words interface_types = WORDS_NOT_STARTED(
-    ~(WORD_MASK(INTERFACE_NONE_) | WORD_MASK(INTERFACE_USER) | WORD_MASK(INTERFACE_VHOSTUSER) |
-      WORD_MASK(INTERFACE_SERVER) | WORD_MASK(INTERFACE_CLIENT) | WORD_MASK(INTERFACE_MCAST) |
-      WORD_MASK(INTERFACE_UDP) | WORD_MASK(INTERFACE_NULL)),
-    "", "user", "ethernet", "vhostuser", "server", "client", "mcast", "network", "bridge",
-    "internal", "direct", "hostdev", "udp", "vdpa", "null", "vds");
+    WORD_MASK(INTERFACE_INTERNAL) | WORD_MASK(INTERFACE_VDPA) | WORD_MASK(INTERFACE_VDS), "",
+    "user", "ethernet", "vhostuser", "server", "client", "mcast", "network", "bridge", "internal",
+    "direct", "hostdev", "udp", "vdpa", "null", "vds");
 static const Words mac_types = WORDS("generated", "static");
 static const Words yes_no = WORDS("yes", "no");
 static const Words direct_modes = WORDS("vepa", "bridge", "private", "passthrough");
@@ -225,10 +223,10 @@ static const Field interface_fields[] = {
     FIELD_GROUP("mac", mac_fields),
     FIELD_SWITCH(NULL, InterfaceDef, type, sources),
     FIELD_ALSO("actual"),
-    FIELD_GROUP("vlan", vlan_fields, .flags = FIELD_NOT_ACTED),
+    FIELD_GROUP("vlan", vlan_fields),
     FIELD_ONE("virtualport", InterfaceDef, virtualport, virtualport_element),
-    FIELD_GROUP("bandwidth", bandwidth_fields, .flags = FIELD_NOT_ACTED),
-    FIELD_YESNO("port@isolated", InterfaceDef, isolated, .flags = FIELD_NOT_ACTED),
+    FIELD_GROUP("bandwidth", bandwidth_fields),
+    FIELD_YESNO("port@isolated", InterfaceDef, isolated),
     FIELD_TEXT("script@path", InterfaceDef, script),
     FIELD_TEXT("downscript@path", InterfaceDef, downscript),
     FIELD_TEXT("backenddomain@name", InterfaceDef, backenddomain),
@@ -242,9 +240,9 @@ static const Field interface_fields[] = {
     FIELD_GROUP("driver", driver_fields),
     FIELD_GROUP("backend", backend_fields),
     FIELD_GROUP("filterref", filter_fields, .flags = FIELD_NOT_ACTED),
-    FIELD_GROUP("tune", tune_fields, .flags = FIELD_NOT_ACTED),
+    FIELD_GROUP("tune", tune_fields),
     FIELD_GROUP("teaming", teaming_fields, .flags = FIELD_NOT_ACTED),
-    FIELD_CHOICE("link@state", InterfaceDef, link, link_states, .flags = FIELD_NOT_ACTED),
+    FIELD_CHOICE("link@state", InterfaceDef, link, link_states),
     FIELD_UINT("mtu@size", InterfaceDef, mtu, 68, 65535),
     FIELD_GROUP("coalesce", coalesce_fields, FIELD_GIVEN(InterfaceDef, has_coalesce),
                 .flags = FIELD_NOT_ACTED),

@@ -7,6 +7,8 @@
 #include "domain/audit.h"
 #include "qemu/command-line.h"
 #include "driver/driver.h"
+#include "driver/prepare-undo.h"
+#include "driver/prepare.h"
 #include "driver/run-state.h"
 #include "driver/strays.h"
 #include "domain/vcpu-plug.h"
@@ -77,6 +79,7 @@ void driver_end_run(Domain *domain, int reason, int stopped_detail) {
         driver_resume_limits(domain, NULL);
     subject = domain_subject(domain);
     limits_end(TAKE_PTR(run->limits), &subject);
+    prepare_undo(domain->driver, run->live->uuid);
     audit_domain_stop(domain, audit_reason(reason));
     driver_fail_operations(domain, "the domain stopped");
     remove_run_files(domain);
@@ -340,6 +343,8 @@ static int bring_up(Domain *domain, Error **reterr) {
     if (r >= 0)
         r = display_set_passwords(domain, deadline, reterr);
     if (r >= 0)
+        r = prepare_settle(domain, deadline, reterr);
+    if (r >= 0)
         r = domain_refresh_iothreads(domain, false, reterr);
     if (r >= 0)
         r = tune_threads(domain, reterr);
@@ -352,7 +357,7 @@ static int bring_up(Domain *domain, Error **reterr) {
     return r;
 }
 
-static int prepare(Domain *domain, char ***ret_argv, Error **reterr) {
+static int prepare(Domain *domain, StartParts *parts, char ***ret_argv, Error **reterr) {
     Driver *driver = domain->driver;
     CLEANUP_FREE char *channels = path_join(driver->paths.lib, "channel");
     LimitsSubject subject = domain_subject(domain);
@@ -375,10 +380,14 @@ static int prepare(Domain *domain, char ***ret_argv, Error **reterr) {
     if (r < 0)
         return error_no_memory(reterr);
     r = display_assign_ports(driver->domains, domain->run->live, reterr);
+    if (r >= 0)
+        r = prepare_start(domain, parts, reterr);
     if (r < 0)
         return r;
-    params = (QemuCommandParams){
-        .def = domain->run->live, .caps = domain->run->caps, .channel_dir = channels};
+    params = (QemuCommandParams){.def = domain->run->live,
+                                 .caps = domain->run->caps,
+                                 .channel_dir = channels,
+                                 .parts = &parts->parts};
     return qemu_command_line(&params, ret_argv, reterr);
 }
 
@@ -395,6 +404,7 @@ static void abandon_start(Domain *domain) {
     remove_run_files(domain);
     subject = domain_subject(domain);
     limits_end(TAKE_PTR(run->limits), &subject);
+    prepare_undo(domain->driver, run->live->uuid);
     domain->run = domain_run_free(run);
     domain_set_state(domain, DOMAIN_SHUTOFF, SHUTOFF_FAILED);
 }
@@ -419,7 +429,7 @@ static int at_gate(const QemuPid *pid, void *userdata, Error **reterr) {
     return limits_begin(domain->driver->limits, &subject, &run->limits, reterr);
 }
 
-static int spawn(Domain *domain, char **argv, Error **reterr) {
+static int spawn(Domain *domain, char **argv, StartParts *parts, Error **reterr) {
     DomainRun *run = domain->run;
     CLEANUP_ERROR Error *error = NULL;
     CLEANUP_CLOSE int listener = -1;
@@ -432,12 +442,15 @@ static int spawn(Domain *domain, char **argv, Error **reterr) {
                                             .log_path = run->log_path,
                                             .monitor_fd = listener,
                                             .monitor_path = run->monitor_path,
+                                            .fds = parts->fds,
+                                            .n_fds = parts->n_fds,
                                             .gate = at_gate,
                                             .userdata = domain},
                                &run->pid, reterr);
     if (r < 0)
         return r;
     close(TAKE_FD(listener)); /* so that QEMU's end is seen */
+    start_parts_done(parts);
     r = bring_up(domain, &error);
     if (r >= 0)
         return 0;
@@ -449,13 +462,14 @@ static int spawn(Domain *domain, char **argv, Error **reterr) {
 /* The machine as a process that has not run anything of its guest. */
 static int make_machine(Domain *domain, Error **reterr) {
     DomainRun *run = domain->run;
+    CLEANUP(start_parts_done) StartParts parts = {0};
     char **argv = NULL;
     int r = placement_advise(run->live, reterr);
 
     if (r >= 0)
-        r = prepare(domain, &argv, reterr);
+        r = prepare(domain, &parts, &argv, reterr);
     if (r >= 0)
-        r = spawn(domain, argv, reterr);
+        r = spawn(domain, argv, &parts, reterr);
     qemu_argv_free(argv);
     if (r >= 0)
         r = run_state_prepare(domain, reterr);

@@ -10,6 +10,7 @@
 #include "domain/status-file.h"
 #include "driver/drift.h"
 #include "driver/driver.h"
+#include "driver/prepare-sweep.h"
 #include "driver/strays.h"
 #include "util/file.h"
 #include "util/log.h"
@@ -264,6 +265,7 @@ int driver_load(Driver *driver, Error **reterr) {
     take_up_all(driver);
     strays_find(driver);
     await_first_tries(driver);
+    prepare_sweep(driver);
     driver_drop_operations(driver);
     if (storage_load(driver->storage, &error) < 0)
         log_warning("storage pools: %s", error_message(error));

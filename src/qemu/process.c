@@ -43,6 +43,7 @@ typedef struct Child {
     const QemuSpawn *spawn;
     char *const *environment;
     int log_fd;
+    int *fds; /* copies of the caller's above all numbers that the child puts something at */
     pid_t daemon;
 } Child;
 
@@ -69,17 +70,23 @@ static void environment_free(char **environment) {
 DEFINE_CLEANUP(char **, environment_free)
 
 /* NULL: out of memory. */
-static char **make_environment(const char *monitor_path) {
-    CLEANUP(environment_freep) char **environment = calloc(5, sizeof(char *));
-    size_t n = 0;
+static char **make_environment(const QemuSpawn *spawn) {
+    CLEANUP(environment_freep) char **environment = NULL;
+    size_t n = 0, more = 0;
 
+    while (spawn->environment && spawn->environment[more])
+        more++;
+    environment = calloc(more + 5, sizeof(char *));
     if (!environment)
         return NULL;
     if (!(environment[n] = take_variable("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")) || !++n ||
         !(environment[n] = take_variable("HOME", "/")) || !++n ||
         !(environment[n] = strdup("LC_ALL=C")) || !++n ||
-        !(environment[n] = strf("VIREO_MONITOR=%s", monitor_path)))
+        !(environment[n] = strf("VIREO_MONITOR=%s", spawn->monitor_path)) || !++n)
         return NULL;
+    for (size_t i = 0; i < more; i++)
+        if (!(environment[n++] = strdup(spawn->environment[i])))
+            return NULL;
     return TAKE_PTR(environment);
 }
 
@@ -94,7 +101,7 @@ static void grow_fd_table(int fd) {
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return;
     last = (int)MIN_OF(limit.rlim_cur, (rlim_t)FD_TABLE_SIZE) - 1;
-    if (last > QEMU_MONITOR_FD + 1 && dup2(fd, last) >= 0)
+    if (last > QEMU_FIRST_FD + (int)QEMU_FDS_MAX && dup2(fd, last) >= 0)
         close(last);
 }
 
@@ -106,7 +113,8 @@ static int move_up(int fd, int least) {
 /* Puts the descriptors where they belong and closes all others; the report and the gate follow the
  * monitor's. */
 static bool arrange_fds(const Child *child, int *report, int *gate) {
-    const int spare = QEMU_MONITOR_FD + 3; /* out of the way of what is put below */
+    const int n = (int)child->spawn->n_fds;
+    const int spare = QEMU_FIRST_FD + n; /* out of the way of what is put below */
     int monitor, null;
 
     *report = move_up(*report, spare);
@@ -120,7 +128,10 @@ static bool arrange_fds(const Child *child, int *report, int *gate) {
         return false;
     *report = QEMU_MONITOR_FD + 1;
     *gate = QEMU_MONITOR_FD + 2;
-    syscall(SYS_close_range, QEMU_MONITOR_FD + 3u, ~0u, 0u);
+    for (int i = 0; i < n; i++)
+        if (dup2(child->fds[i], QEMU_FIRST_FD + i) < 0)
+            return false;
+    syscall(SYS_close_range, (unsigned)spare, ~0u, 0u);
     return true;
 }
 
@@ -213,7 +224,31 @@ static int run_close_gate(void *arg) {
     return 0;
 }
 
+/* The caller's descriptors may have the very numbers that the child wants to put them at. */
+static int copy_fds(const QemuSpawn *spawn, int **ret) {
+    int *fds = calloc(spawn->n_fds + 1, sizeof(int)), r;
+
+    assert(spawn->n_fds <= QEMU_FDS_MAX);
+    if (!fds)
+        return -ENOMEM;
+    for (unsigned i = 0; i < spawn->n_fds; i++) {
+        fds[i] = move_up(spawn->fds[i], QEMU_FIRST_FD + (int)spawn->n_fds);
+        if (fds[i] >= 0)
+            continue;
+        r = -errno;
+        while (i-- > 0)
+            close(fds[i]);
+        free(fds);
+        return r;
+    }
+    *ret = fds;
+    return 0;
+}
+
 static void birth_done(Birth *birth) {
+    for (unsigned i = 0; birth->child.fds && i < birth->child.spawn->n_fds; i++)
+        close(birth->child.fds[i]);
+    free(birth->child.fds);
     if (birth->report >= 0)
         close(birth->report);
     if (birth->gate >= 0)
@@ -266,7 +301,7 @@ static int give_birth(Birth *birth, QemuPid *ret, Error **reterr) {
 }
 
 int qemu_process_spawn(const QemuSpawn *spawn, QemuPid *ret, Error **reterr) {
-    CLEANUP(environment_freep) char **environment = make_environment(spawn->monitor_path);
+    CLEANUP(environment_freep) char **environment = make_environment(spawn);
     CLEANUP_CLOSE int log_fd = -1;
     CLEANUP(birth_done) Birth birth = {.report = -1, .gate = -1};
     QemuPid pid = {0};
@@ -279,6 +314,10 @@ int qemu_process_spawn(const QemuSpawn *spawn, QemuPid *ret, Error **reterr) {
         return r;
     log_argv(log_fd, spawn->argv);
     birth.child = (Child){.spawn = spawn, .environment = environment, .log_fd = log_fd};
+    r = copy_fds(spawn, &birth.child.fds);
+    if (r < 0)
+        return error_system(reterr, FROM_QEMU, r, "cannot pass %u descriptors to the emulator",
+                            spawn->n_fds);
     r = give_birth(&birth, &pid, reterr);
     if (r >= 0)
         *ret = pid;

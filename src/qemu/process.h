@@ -18,11 +18,18 @@ typedef struct QemuPid {
 #define QEMU_MONITOR_FD 3
 #define QEMU_MONITOR_CHARDEV "socket,id=charmonitor,fd=3,server=on,wait=off"
 
+/* The first descriptor of what the daemon has opened for devices: taps, vhost. */
+#define QEMU_FIRST_FD 6
+#define QEMU_FDS_MAX 1024u
+
 /* How a QEMU is started. */
 typedef struct QemuSpawn {
     char *const *argv;
-    const char *log_path; /* a regular file, made when it is missing; links are not followed */
-    int monitor_fd;       /* the listening socket (monitor_listen); stays the caller's */
+    const char *log_path;     /* a regular file, made when it is missing; links are not followed */
+    int monitor_fd;           /* the listening socket (monitor_listen); stays the caller's */
+    const int *fds;           /* what else it gets, as QEMU_FIRST_FD and so on; the caller's, too */
+    unsigned n_fds;           /* at most QEMU_FDS_MAX */
+    char *const *environment; /* "NAME=VALUE" that it gets besides, NULL-terminated; or NULL */
     const char *monitor_path;
     bool is_probe; /* it is killed when the daemon ends, however that happens */
     /* Called while the child waits before its exec, on the caller's fiber: with its identity, which
@@ -32,10 +39,11 @@ typedef struct QemuSpawn {
 } QemuSpawn;
 
 /* Forks (on the worker pool), setsid, working directory /, stdin /dev/null, stdout and stderr
- * appended to the log, monitor_fd as QEMU_MONITOR_FD, the other fds closed, signals reset, a short
- * environment (PATH, HOME and LC_ALL, and VIREO_MONITOR with the monitor's path, for people), the
- * gate, exec. A daemon that dies meanwhile ends the child at the gate. A failing exec is reported
- * here with its reason. Prints the argv into the log first. On a fiber. */
+ * appended to the log, monitor_fd as QEMU_MONITOR_FD, fds from QEMU_FIRST_FD on, the others closed,
+ * signals reset, a short environment (PATH, HOME and LC_ALL, VIREO_MONITOR with the monitor's path,
+ * for people, and what the caller adds), the gate, exec. A daemon that dies meanwhile ends the
+ * child at the gate. A failing exec is reported here with its reason. Prints the argv into the log
+ * first. On a fiber. */
 int qemu_process_spawn(const QemuSpawn *spawn, QemuPid *ret, Error **reterr);
 /* Reads start_time; -ESRCH when there is no such process. */
 int qemu_process_identify(pid_t pid, QemuPid *ret);

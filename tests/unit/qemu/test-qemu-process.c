@@ -75,9 +75,74 @@ static void test_a_probe_ends_with_the_daemon(void **state) {
     rmdir(directory);
 }
 
+/* ---- what a QEMU gets besides ---- */
+
+typedef struct Given {
+    const char *directory;
+    int fds[2];
+    int r;
+    bool done;
+} Given;
+
+static void start_writer(void *userdata) {
+    Given *given = userdata;
+    char *argv[] = {(char *)"/bin/sh", (char *)"-c",
+                    (char *)"echo first $WORD >&6; echo second >&7; echo none >&8", NULL};
+    char *environment[] = {(char *)"WORD=of ours", NULL};
+    CLEANUP_FREE char *log = path_join(given->directory, "log"), *monitor = path_join("/", "m");
+    CLEANUP_CLOSE int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    QemuSpawn spawn = {.argv = argv,
+                       .log_path = log,
+                       .monitor_fd = fd,
+                       .monitor_path = monitor,
+                       .fds = given->fds,
+                       .n_fds = 2,
+                       .environment = environment};
+    QemuPid pid = {0};
+
+    given->r = qemu_process_spawn(&spawn, &pid, NULL);
+    if (given->r >= 0)
+        waitpid(pid.pid, NULL, 0);
+    given->done = true;
+}
+
+/* Two pipes, the second with the number that the first is to have. */
+static void test_descriptors_and_words_are_given(void **state) {
+    char directory[] = "/tmp/vireo-process-XXXXXX", text[64] = "";
+    CLEANUP_FREE char *log = NULL, *said = NULL;
+    sd_event *loop = NULL;
+    Given given = {.directory = directory};
+    int one[2], two[2];
+
+    assert_non_null(mkdtemp(directory));
+    log = path_join(directory, "log");
+    assert_true(sd_event_new(&loop) >= 0 && fiber_init(loop) >= 0);
+    assert_true(pipe2(one, O_CLOEXEC) == 0 && pipe2(two, O_CLOEXEC) == 0);
+    given.fds[0] = fcntl(one[1], F_DUPFD_CLOEXEC, QEMU_FIRST_FD + 1);
+    given.fds[1] = two[1];
+    start_writer(&given);
+    assert_true(given.done && given.r >= 0);
+    assert_int_equal(read(one[0], text, sizeof(text)), strlen("first of ours\n"));
+    assert_string_equal(text, "first of ours\n");
+    memset(text, 0, sizeof(text));
+    assert_int_equal(read(two[0], text, sizeof(text)), strlen("second\n"));
+    assert_string_equal(text, "second\n");
+    assert_int_equal(file_read(log, 4096, &said, NULL), 0);
+    assert_non_null(strstr(strchr(said, '\n'), "8")); /* "sh: 8: Bad file descriptor" */
+    for (int i = 0; i < 2; i++) {
+        close(one[i]);
+        close(two[i]);
+    }
+    close(given.fds[0]);
+    unlink(log);
+    rmdir(directory);
+    sd_event_unref(loop);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_probe_ends_with_the_daemon),
+        cmocka_unit_test(test_descriptors_and_words_are_given),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

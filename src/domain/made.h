@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the daemon has made on the host for one run of a domain and what outlives the daemon: it is
+ * written down before, or as soon as, it is there, and undone backwards after the end of the QEMU,
+ * by whichever daemon sees that.
+ *
+ * The file is run/made/UUID.json: {"made":[{"kind":"process","name":PATH,"pid":N,"start":N},...]}.
+ */
+#pragma once
+
+#include "qemu/process.h"
+
+typedef enum MadeKind {
+    MADE_MACVTAP,     /* name: of the link */
+    MADE_SWITCH_PORT, /* name: of the link, which is a port of Open vSwitch */
+    MADE_PROCESS,     /* name: of its socket; pid */
+    MADE_PCI,         /* name: address; detail: the driver it had, "" when none */
+    MADE_KIND_MAX_
+} MadeKind;
+
+typedef struct Made {
+    MadeKind kind;
+    char *name, *detail; /* detail may be NULL */
+    QemuPid pid;
+} Made;
+
+typedef struct MadeList {
+    Made *items;
+    size_t n;
+} MadeList;
+
+/* Reads the file, adds the item (the texts are copied), writes it. On a fiber. */
+int made_add(const char *path, const Made *item, Error **reterr);
+/* -ENOENT: nothing was made. -EBADMSG, -errno. */
+int made_read(const char *path, MadeList *ret);
+void made_done(MadeList *list);

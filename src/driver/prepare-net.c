@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The host's ends of a domain's network cards: taps in bridges, macvtaps, and what is limited
+ * there.
+ *
+ * A network is the bridge that it stands for (bridge_of_network). Ports of Open vSwitch, and
+ * limits, are made by their own programs (ovs-vsctl, tc). */
+#include "driver/prepare-net.h"
+#include "host/tap.h"
+#include "util/child.h"
+#include "util/fiber.h"
+#include "util/file.h"
+#include "util/log.h"
+#include "util/worker.h"
+
+#define PROGRAM_USEC (20 * USEC_PER_SEC)
+#define TAP_PATTERN "vnet%d"
+
+static bool is_openvswitch(const InterfaceDef *interface) {
+    return interface->virtualport && streq_ptr(interface->virtualport->type, "openvswitch");
+}
+
+static bool is_virtio(const InterfaceDef *interface) {
+    return !interface->model || strncmp(interface->model, "virtio", 6) == 0;
+}
+
+static bool has_tap(const InterfaceDef *interface) {
+    return interface->type == INTERFACE_BRIDGE || interface->type == INTERFACE_NETWORK ||
+           interface->type == INTERFACE_ETHERNET || interface->type == INTERFACE_DIRECT;
+}
+
+/* libvirt's network 'default' has the bridge virbr0; each other is taken for a bridge's name. */
+static const char *bridge_of_network(const char *network) {
+    return streq_ptr(network, "default") ? "virbr0" : network;
+}
+
+static int run(const char *const *argv, const char *package, const char *what, Error **reterr) {
+    return child_run_checked(argv, deadline_in(PROGRAM_USEC), package, what, NULL, reterr);
+}
+
+/* ---- Open vSwitch ---- */
+
+/* "tag=5", "trunks=5,6" or "" of the VLANs. NULL: out of memory. */
+static char *vlan_text(const InterfaceDef *interface) {
+    CLEANUP_FREE char *text = strdup("");
+
+    if (interface->n_vlans == 1 && interface->vlan_trunk != TRISTATE_YES)
+        return strf("tag=%u", interface->vlans[0].id);
+    for (size_t i = 0; text && i < interface->n_vlans; i++) {
+        char *longer = strf("%s%s%u", i ? text : "trunks=", i ? "," : "", interface->vlans[i].id);
+
+        free(text);
+        text = longer;
+    }
+    return TAKE_PTR(text);
+}
+
+static int add_port(Domain *domain, const InterfaceDef *interface, const char *bridge,
+                    Error **reterr) {
+    const Made port = {.kind = MADE_SWITCH_PORT, .name = interface->target};
+    const char *id = interface->virtualport->interfaceid;
+    char vm[UUID_TEXT_SIZE];
+    CLEANUP_FREE char *vlan = vlan_text(interface), *mac = NULL, *iface = NULL, *machine = NULL;
+    const char *argv[32] = {"ovs-vsctl", "--timeout=5",     "--", "--if-exists",
+                            "del-port",  interface->target, "--", "add-port",
+                            bridge,      interface->target};
+    size_t n = 10;
+    int r;
+
+    uuid_format(domain->run->live->uuid, vm);
+    mac = strf("external-ids:attached-mac=\"%s\"", interface->mac);
+    iface = id ? strf("external-ids:iface-id=\"%s\"", id) : strdup("");
+    machine = strf("external-ids:vm-id=\"%s\"", vm);
+    if (!vlan || !mac || !iface || !machine)
+        return error_no_memory(reterr);
+    if (*vlan)
+        argv[n++] = vlan;
+    argv[n++] = "--";
+    argv[n++] = "set";
+    argv[n++] = "Interface";
+    argv[n++] = interface->target;
+    argv[n++] = mac;
+    argv[n++] = machine;
+    argv[n++] = "external-ids:iface-status=active";
+    if (*iface)
+        argv[n++] = iface;
+    r = start_parts_note(domain, &port, reterr);
+    return r < 0 ? r
+                 : run(argv, "openvswitch-switch",
+                       "cannot add the port of its <virtualport type='openvswitch'/>", reterr);
+}
+
+void prepare_remove_port(const char *name) {
+    const char *const argv[] = {"ovs-vsctl", "--timeout=5", "--", "--if-exists",
+                                "del-port",  name,          NULL};
+    CLEANUP_ERROR Error *error = NULL;
+
+    if (run(argv, "openvswitch-switch", "cannot remove a port", &error) < 0)
+        log_warning("%s, ignoring", error_message(error));
+}
+
+/* ---- limits ---- */
+
+/* What the guest receives, which is what its tap sends: a class of htb. */
+static int limit_inbound(const char *link, const BandwidthLimit *limit, Error **reterr) {
+    CLEANUP_FREE char *rate = strf("%llukbps", (unsigned long long)limit->average);
+    CLEANUP_FREE char *ceil = strf(
+        "%llukbps", (unsigned long long)(limit->peak ? limit->peak : limit->average));
+    CLEANUP_FREE char *burst = strf("%llukb", (unsigned long long)limit->burst);
+    const char *const root[] = {"tc",     "qdisc", "add", "dev",     link, "root",
+                                "handle", "1:",    "htb", "default", "1",  NULL};
+    const char *limits[] = {"tc",  "class", "add", "dev",  link, "parent", "1:", "classid", "1:1",
+                            "htb", "rate",  rate,  "ceil", ceil, NULL,     NULL, NULL};
+    const char what[] = "cannot limit what its interface receives (<bandwidth><inbound>)";
+    int r;
+
+    if (!rate || !ceil || !burst)
+        return error_no_memory(reterr);
+    if (limit->burst) {
+        limits[14] = "burst";
+        limits[15] = burst;
+    }
+    r = run(root, "iproute2", what, reterr);
+    return r < 0 ? r : run(limits, "iproute2", what, reterr);
+}
+
+/* What the guest sends is policed where its tap receives it. */
+static int limit_outbound(const char *link, const BandwidthLimit *limit, Error **reterr) {
+    CLEANUP_FREE char *rate = strf("%llukbps", (unsigned long long)limit->average);
+    CLEANUP_FREE char *burst = strf(
+        "%llukb", (unsigned long long)(limit->burst ? limit->burst : limit->average));
+    const char *const root[] = {"tc", "qdisc", "add", "dev", link, "ingress", NULL};
+    const char *const police[] = {
+        "tc",  "filter", "add",  "dev",  link,     "parent", "ffff:", "protocol", "all",
+        "u32", "match",  "u32",  "0",    "0",      "police", "rate",  rate,       "burst",
+        burst, "mtu",    "64kb", "drop", "flowid", ":1",     NULL};
+    const char what[] = "cannot limit what its interface sends (<bandwidth><outbound>)";
+    int r;
+
+    if (!rate || !burst)
+        return error_no_memory(reterr);
+    r = run(root, "iproute2", what, reterr);
+    return r < 0 ? r : run(police, "iproute2", what, reterr);
+}
+
+static int limit(const InterfaceDef *interface, Error **reterr) {
+    int r = 0;
+
+    if (interface->inbound.average)
+        r = limit_inbound(interface->target, &interface->inbound, reterr);
+    if (r >= 0 && interface->outbound.average)
+        r = limit_outbound(interface->target, &interface->outbound, reterr);
+    return r;
+}
+
+/* ---- taps ---- */
+
+typedef struct TapJob {
+    TapParams tap;
+    MacvtapParams macvtap;
+    bool is_macvtap;
+    Tap result;
+    int vhost_fds[TAP_QUEUES_MAX];
+    bool wants_vhost;
+    unsigned n_vhost_fds;
+    Error **reterr;
+} TapJob;
+
+static int run_open(void *arg) {
+    TapJob *job = arg;
+    int r = job->is_macvtap ? macvtap_open(&job->macvtap, &job->result, job->reterr)
+                            : tap_open(&job->tap, &job->result, job->reterr);
+
+    if (r >= 0 && job->wants_vhost && vhost_net_open(job->vhost_fds, job->result.n_fds) >= 0)
+        job->n_vhost_fds = job->result.n_fds;
+    return r;
+}
+
+/* Both lists become QEMU's. */
+static int hand_over(StartParts *parts, QemuTap *to, TapJob *job) {
+    int r = 0, number;
+
+    for (unsigned i = 0; i < job->result.n_fds; i++) {
+        number = start_parts_add_fd(parts, job->result.fds[i]);
+        to->fds[i] = number;
+        r = number < 0 && r >= 0 ? number : r;
+    }
+    for (unsigned i = 0; i < job->n_vhost_fds; i++) {
+        number = start_parts_add_fd(parts, job->vhost_fds[i]);
+        to->vhost_fds[i] = number;
+        r = number < 0 && r >= 0 ? number : r;
+    }
+    to->n_fds = job->result.n_fds;
+    to->n_vhost_fds = job->n_vhost_fds;
+    return r;
+}
+
+static int keep_name(InterfaceDef *interface, const char *name) {
+    char *copy = strdup(name);
+
+    if (!copy)
+        return -ENOMEM;
+    free(interface->target);
+    interface->target = copy;
+    return 0;
+}
+
+static TapJob tap_job(const InterfaceDef *interface, uint8_t mac[6], Error **reterr) {
+    const unsigned n_queues = MAX_OF(interface->queues, 1u);
+    const bool is_bridge = interface->type == INTERFACE_BRIDGE ||
+                           interface->type == INTERFACE_NETWORK;
+    TapJob job = {.is_macvtap = interface->type == INTERFACE_DIRECT,
+                  .wants_vhost = is_virtio(interface) && !streq_ptr(interface->driver, "qemu"),
+                  .reterr = reterr};
+
+    job.macvtap = (MacvtapParams){.parent = interface->source ? interface->source : "",
+                                  .mode = interface->mode,
+                                  .name = interface->target,
+                                  .mac = mac,
+                                  .mtu = interface->mtu,
+                                  .n_queues = n_queues,
+                                  .vnet_hdr = is_virtio(interface)};
+    job.tap = (TapParams){.name = interface->target ? interface->target : TAP_PATTERN,
+                          .existing = streq_ptr(interface->target_managed, "no"),
+                          .bridge = is_bridge ? interface->source : NULL,
+                          .is_switch = is_openvswitch(interface),
+                          .isolated = interface->isolated == TRISTATE_YES,
+                          .mac = mac,
+                          .mtu = interface->mtu,
+                          .n_queues = n_queues,
+                          .vnet_hdr = is_virtio(interface)};
+    if (interface->type == INTERFACE_NETWORK)
+        job.tap.bridge = bridge_of_network(interface->source);
+    return job;
+}
+
+/* What happens once the link is there. */
+static int finish(Domain *domain, InterfaceDef *interface, const TapJob *job, Error **reterr) {
+    const char *const script[] = {interface->script, job->result.name, NULL};
+    const Made macvtap = {.kind = MADE_MACVTAP, .name = (char *)job->result.name};
+    int r = keep_name(interface, job->result.name);
+
+    if (r < 0)
+        return error_no_memory(reterr);
+    if (job->is_macvtap)
+        r = start_parts_note(domain, &macvtap, reterr);
+    else if (job->tap.bridge && job->tap.is_switch)
+        r = add_port(domain, interface, job->tap.bridge, reterr);
+    else if (interface->type == INTERFACE_ETHERNET && interface->script && *interface->script)
+        r = child_run_checked(script, deadline_in(PROGRAM_USEC), "(a script of yours)",
+                              "the <script> of its interface failed", NULL, reterr);
+    return r < 0 ? r : limit(interface, reterr);
+}
+
+static int check(const InterfaceDef *interface, Error **reterr) {
+    const VirtualPort *port = interface->virtualport;
+
+    if (port && port->type && !is_openvswitch(interface))
+        return error_report(reterr, FROM_NETWORK, ERROR_CONFIG_UNSUPPORTED,
+                            "a <virtualport type='%s'/> cannot be had; use openvswitch",
+                            port->type);
+    if (interface->n_vlans > 0 && !is_openvswitch(interface))
+        return error_report(reterr, FROM_NETWORK, ERROR_CONFIG_UNSUPPORTED,
+                            "<vlan> is for ports of Open vSwitch (<virtualport "
+                            "type='openvswitch'/>), not for <interface type='%s'>",
+                            words_name(&interface_types, interface->type));
+    if (interface->queues > TAP_QUEUES_MAX)
+        return error_report(reterr, FROM_NETWORK, ERROR_CONFIG_UNSUPPORTED,
+                            "an interface has at most %u queues", TAP_QUEUES_MAX);
+    return 0;
+}
+
+static int make_one(Domain *domain, InterfaceDef *interface, StartParts *parts, QemuTap *to,
+                    Error **reterr) {
+    uint8_t mac[6];
+    TapJob job;
+    int r = check(interface, reterr);
+
+    if (r < 0)
+        return r;
+    if (!mac_parse(interface->mac, mac))
+        return error_report(reterr, FROM_NETWORK, ERROR_INTERNAL, "'%s' is no MAC address",
+                            interface->mac);
+    if (interface->type != INTERFACE_DIRECT)
+        mac[0] = 0xfe; /* a bridge takes the lowest of its ports' for its own */
+    job = tap_job(interface, mac, reterr);
+    r = worker_run(run_open, &job);
+    if (r < 0)
+        return r;
+    if (hand_over(parts, to, &job) < 0)
+        return error_no_memory(reterr);
+    return finish(domain, interface, &job, reterr);
+}
+
+int prepare_interfaces(Domain *domain, StartParts *parts, Error **reterr) {
+    DomainDef *live = domain->run->live;
+    int r = 0;
+
+    parts->taps = calloc(live->n_interfaces + 1, sizeof(QemuTap));
+    parts->parts.taps = parts->taps;
+    if (!parts->taps)
+        return error_no_memory(reterr);
+    for (size_t i = 0; r >= 0 && i < live->n_interfaces; i++) {
+        InterfaceDef *interface = &live->interfaces[i];
+
+        if (!has_tap(interface))
+            continue;
+        r = make_one(domain, interface, parts, &parts->taps[i], reterr);
+        if (r < 0)
+            error_prefix(reterr, "domain '%s': its interface %s", live->name, interface->mac);
+    }
+    return r;
+}

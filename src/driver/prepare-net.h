@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The host's ends of a domain's network cards. */
+#pragma once
+
+#include "driver/start-parts.h"
+
+/* Makes the taps of the domain's run. The errors name the domain and the interface. */
+int prepare_interfaces(Domain *domain, StartParts *parts, Error **reterr);
+/* Undoes a port of Open vSwitch. */
+void prepare_remove_port(const char *name);

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What earlier daemons made for domains that run no more. */
+#pragma once
+
+#include "driver/driver.h"
+
+/* Removes it, once the domains that run were found again. On a fiber. */
+void prepare_sweep(Driver *driver);

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "driver/prepare-undo.h"
+
+#include "driver/prepare-net.h"
+#include "driver/start-parts.h"
+#include "host/tap.h"
+#include "util/log.h"
+#include "util/worker.h"
+
+#define PROCESS_GRACE_USEC (2 * USEC_PER_SEC)
+
+static int run_remove_macvtap(void *arg) {
+    return macvtap_remove(arg);
+}
+
+static void undo_one(const Made *made) {
+    int r = 0;
+
+    switch (made->kind) {
+    case MADE_MACVTAP:
+        r = worker_run(run_remove_macvtap, made->name);
+        break;
+    case MADE_SWITCH_PORT:
+        prepare_remove_port(made->name);
+        break;
+    case MADE_PROCESS:
+        r = qemu_process_kill(&made->pid, PROCESS_GRACE_USEC);
+        unlink(made->name);
+        break;
+    case MADE_PCI:
+    case MADE_KIND_MAX_:
+        break;
+    }
+    if (r < 0)
+        log_warning("'%s' that was made for a domain cannot be removed, ignoring: %s", made->name,
+                    strerror(-r));
+}
+
+static void undo_file(const char *path) {
+    CLEANUP(made_done) MadeList list = {0};
+    int r = made_read(path, &list);
+
+    if (r == -ENOENT)
+        return;
+    if (r < 0)
+        log_warning("'%s' cannot be read: what was made for the domain stays: %s", path,
+                    strerror(-r));
+    for (size_t i = list.n; i-- > 0;)
+        undo_one(&list.items[i]);
+    unlink(path);
+}
+
+void prepare_undo(Driver *driver, const uint8_t uuid[16]) {
+    CLEANUP_FREE char *path = start_parts_note_path(driver, uuid);
+
+    if (path && access(path, F_OK) == 0)
+        undo_file(path);
+}

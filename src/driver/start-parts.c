@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "driver/start-parts.h"
+
+#include "util/file.h"
+
+/* ---- descriptors ---- */
+
+int start_parts_add_fd(StartParts *parts, int fd) {
+    int *fds = parts->n_fds < QEMU_FDS_MAX ? realloc(parts->fds, (parts->n_fds + 1) * sizeof(int))
+                                           : NULL;
+
+    if (!fds) {
+        close(fd);
+        return parts->n_fds < QEMU_FDS_MAX ? -ENOMEM : -EMFILE;
+    }
+    parts->fds = fds;
+    fds[parts->n_fds] = fd;
+    return QEMU_FIRST_FD + (int)parts->n_fds++;
+}
+
+static void free_texts(char **texts, size_t n) {
+    for (size_t i = 0; texts && i < n; i++)
+        free(texts[i]);
+    free(texts);
+}
+
+void start_parts_done(StartParts *parts) {
+    while (parts->n_fds > 0)
+        close(parts->fds[--parts->n_fds]);
+    free(parts->fds);
+    free(parts->taps);
+    free_texts(parts->tpm_sockets, parts->n_tpms);
+    free_texts(parts->filesystems, parts->n_filesystems);
+    *parts = (StartParts){0};
+}
+
+/* ---- the note ---- */
+
+char *start_parts_note_path(const Driver *driver, const uint8_t uuid[16]) {
+    char text[UUID_TEXT_SIZE];
+
+    uuid_format(uuid, text);
+    return strf("%s/made/%s.json", driver->paths.run, text);
+}
+
+int start_parts_note(Domain *domain, const Made *made, Error **reterr) {
+    CLEANUP_FREE char *directory = path_join(domain->driver->paths.run, "made");
+    CLEANUP_FREE char *path = start_parts_note_path(domain->driver, domain->run->live->uuid);
+    int r;
+
+    if (!directory || !path)
+        return error_no_memory(reterr);
+    r = dir_make(directory, 0700);
+    return r < 0 ? error_system(reterr, FROM_QEMU, r, "cannot make '%s'", directory)
+                 : made_add(path, made, reterr);
+}
