@@ -5,10 +5,12 @@
 
 #include "driver/driver.h"
 #include "limits/readings.h"
+#include "qemu/registers.h"
 #include "util/file.h"
 #include "util/task.h"
 
 #define USED_NSEC 2000000u
+#define ANSWER_USEC (5 * USEC_PER_SEC)
 #define LOOK_USEC (250 * USEC_PER_MSEC)
 #define KNOWN_USEC USEC_PER_SEC
 #define LATER_USEC (2 * USEC_PER_SEC)
@@ -43,7 +45,21 @@ static VcpuEntity *entity_of(const Verdict *verdict, unsigned id) {
     return entity && entity->qom_path && entity->unplug != UNPLUG_GONE ? entity : NULL;
 }
 
-/* Whether one of the entity's vCPUs has run; -errno when that cannot be told. Suspends. */
+/* Whether the CPU time that a vCPU has used is the guest's, not its firmware's, which wakes what is
+ * plugged before it looks for CPUs. Where that cannot be asked, it is. Suspends. */
+static int runs_kernel(const Verdict *verdict, unsigned vcpu) {
+    CLEANUP_ERROR Error *error = NULL;
+    CLEANUP_FREE char *text = NULL;
+    int r = monitor_run_human(verdict->domain->run->monitor, "info registers", (int)vcpu,
+                              deadline_in(ANSWER_USEC), &text, &error);
+
+    if (r >= 0)
+        return registers_of_kernel(text) != 0;
+    return error && (error->code == ERROR_OPERATION_UNSUPPORTED || error->code == ERROR_INTERNAL);
+}
+
+/* Whether one of the entity's vCPUs has run in the guest; -errno when that cannot be told.
+ * Suspends. */
 static int has_run(const Verdict *verdict, unsigned id, unsigned n_vcpus) {
     for (unsigned vcpu = id; vcpu < id + n_vcpus; vcpu++) {
         const DomainRun *run = verdict->domain->run;
@@ -55,8 +71,10 @@ static int has_run(const Verdict *verdict, unsigned id, unsigned n_vcpus) {
             return -ENODEV;
         snprintf(child, sizeof(child), "vcpu%u", vcpu);
         r = limits_usage(run->limits, domain_name(verdict->domain), child, &usage, NULL);
-        if (r < 0 || usage.usage_ns > USED_NSEC)
-            return r < 0 ? r : 1;
+        if (r < 0)
+            return r;
+        if (usage.usage_ns > USED_NSEC && entity_of(verdict, id) && runs_kernel(verdict, vcpu))
+            return 1;
     }
     return 0;
 }

@@ -2,8 +2,10 @@
 /* What the guest did with plugged vCPUs, told from outside, without an agent.
  *
  * online: the vCPU's own cgroup used more than 2 ms of CPU since it was placed; one left in reset
- *     uses next to none (its thread's utime is too coarse for that). It latches: an idle CPU was
- *     online when it ran.
+ *     uses next to none (its thread's utime is too coarse for that), and its registers are those of
+ *     a kernel (qemu/registers.h): firmware that starts wakes it, too. Other architectures than
+ *     x86, and a QEMU without its human monitor, have the CPU time alone. It latches: an idle CPU
+ *     was online when it ran.
  * present, offline: the guest's ACPI answered the plug (ACPI_DEVICE_OST), and it used none.
  * silent: neither.
  * unknown: the guest does not run, or its vCPUs have no cgroups of their own.

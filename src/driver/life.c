@@ -672,7 +672,7 @@ int driver_monitor_command(Domain *domain, const char *command, bool hmp, char *
 
     if (r < 0)
         return r;
-    r = hmp ? monitor_run_human(domain->run->monitor, command, deadline, ret, reterr)
+    r = hmp ? monitor_run_human(domain->run->monitor, command, -1, deadline, ret, reterr)
             : monitor_passthrough(domain->run->monitor, command, deadline, ret, reterr);
     if (domain->run)
         run_state_sync_soon(domain);

@@ -55,7 +55,7 @@ int monitor_run(Monitor *borrowed, const char *execute, json_object *arguments, 
     return 0;
 }
 
-int monitor_run_human(Monitor *borrowed, const char *text, uint64_t deadline, char **ret,
+int monitor_run_human(Monitor *borrowed, const char *text, int cpu, uint64_t deadline, char **ret,
                       Error **reterr) {
     CLEANUP(monitor_unrefp) Monitor *monitor = monitor_ref(borrowed);
     CLEANUP(monitor_reply_freep) MonitorReply *reply = NULL;
@@ -63,7 +63,8 @@ int monitor_run_human(Monitor *borrowed, const char *text, uint64_t deadline, ch
     const char *answer;
     int r = -ENOMEM;
 
-    if (arguments && json_add_string(arguments, "command-line", text) >= 0)
+    if (arguments && json_add_string(arguments, "command-line", text) >= 0 &&
+        (cpu < 0 || json_add_int(arguments, "cpu-index", cpu) >= 0))
         r = monitor_send(monitor, "human-monitor-command", TAKE_PTR(arguments), &reply);
     json_object_put(arguments);
     if (r >= 0)

@@ -80,9 +80,9 @@ int monitor_wait(MonitorReply *reply, uint64_t deadline);
  * ERROR_OPERATION_TIMEOUT, a disconnect ERROR_OPERATION_FAILED. */
 int monitor_run(Monitor *monitor, const char *execute, json_object *arguments, uint64_t deadline,
                 json_object **ret, Error **reterr);
-/* Runs a command of the human monitor; *ret is its answer. A QEMU that has no such monitor is
- * ERROR_OPERATION_UNSUPPORTED. */
-int monitor_run_human(Monitor *monitor, const char *text, uint64_t deadline, char **ret,
+/* Runs a command of the human monitor, about the vCPU of that cpu-index where it is about one (else
+ * -1); *ret is its answer. A QEMU that has no such monitor is ERROR_OPERATION_UNSUPPORTED. */
+int monitor_run_human(Monitor *monitor, const char *text, int cpu, uint64_t deadline, char **ret,
                       Error **reterr);
 /* Passes one JSON text of a client through (virsh qemu-monitor-command); *ret is QEMU's whole
  * answer line, also when it is an error object. Our id replaces the client's on the wire and is

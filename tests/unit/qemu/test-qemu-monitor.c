@@ -731,7 +731,8 @@ static void test_freed_while_it_reconnects(void **state) {
 static void run_human(void *userdata) {
     CLEANUP_FREE char *answer = NULL;
 
-    t.r = monitor_run_human(t.monitor, "info x", deadline_in(SOON), &answer, &t.error);
+    t.r = monitor_run_human(t.monitor, "info x", userdata ? 3 : -1, deadline_in(SOON), &answer,
+                            &t.error);
     if (t.r >= 0)
         note("%s ", answer);
     t.done = true;
@@ -746,8 +747,9 @@ static void test_human_monitor(void **state) {
     assert_int_equal(t.r, 0);
     assert_string_equal(t.trace, "yes ");
     t.done = false;
-    assert_int_equal(fiber_start("human", run_human, NULL), 0);
-    pump();
+    assert_int_equal(fiber_start("human", run_human, &t), 0);
+    expect("{\"execute\":\"human-monitor-command\",\"arguments\":{\"command-line\":\"info x\","
+           "\"cpu-index\":3},\"id\":\"vireo-2\"}");
     say("{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"gone\"}, "
         "\"id\": \"vireo-2\"}");
     run_until_done();
