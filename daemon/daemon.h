@@ -54,7 +54,7 @@ typedef struct Client {
 } Client;
 
 extern const RpcServerOps client_ops;
-extern const DriverEvents daemon_events;
+extern const DomainEvents daemon_events;
 extern RpcProgram daemon_programs[];
 /* Fills daemon_programs; once, before the server is made. */
 void daemon_programs_init(void);
@@ -67,10 +67,10 @@ static inline Client *client_of(RpcSession *session) {
     return rpc_session_userdata(session);
 }
 
-/* DriverEvents.monitor_event: to those who registered with the QEMU program. */
+/* DomainEvents.monitor_event: to those who registered with the QEMU program. */
 void qemu_send_monitor_event(Domain *domain, const char *name, json_object *data, int64_t seconds,
                              int64_t microseconds, void *userdata);
-/* DriverEvents.operation, and MonitorTraceFunc's lines: to those who asked on Vireo's program. */
+/* DomainEvents.operation, and MonitorTraceFunc's lines: to those who asked on Vireo's program. */
 void vireo_send_operation(Operation *operation, void *userdata);
 void vireo_send_drift(Domain *domain, unsigned n, const char *text, void *userdata);
 /* After a client came to want the trace, or went. */

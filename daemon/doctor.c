@@ -3,6 +3,8 @@
  * looks; nothing is changed. */
 #include "doctor.h"
 
+#include "domain/audit-queue.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/utsname.h>
@@ -56,9 +58,9 @@ static void on_kept(const char *path, int line, void *userdata) {
     add_note(userdata, VIREO_XML_KEPT, path, line);
 }
 
-static int check_xml(Driver *driver, const char *xml, vireo_check_xml_ret *ret, Error **reterr) {
+static int check_xml(const char *xml, vireo_check_xml_ret *ret, Error **reterr) {
     Notes notes = {.ret = ret};
-    int r = driver_check_xml(driver, xml, on_unknown, on_kept, &notes, reterr);
+    int r = driver_check_xml(xml, on_unknown, on_kept, &notes, reterr);
 
     return notes.failed ? error_no_memory(reterr) : r;
 }
@@ -66,7 +68,7 @@ static int check_xml(Driver *driver, const char *xml, vireo_check_xml_ret *ret, 
 int doctor_check_xml(RpcSession *session, RpcCall *call, void *args_, void *ret_, Error **reterr) {
     vireo_check_xml_args *args = args_;
 
-    return check_xml(driver_of(session), args->xml, ret_, reterr);
+    return check_xml(args->xml, ret_, reterr);
 }
 
 /* ---- findings ---- */
@@ -155,7 +157,7 @@ static void look_at_services(Findings *findings, const Driver *driver, const Con
     const char *resctrl = config->resctrl ? config->resctrl : "/sys/fs/resctrl";
     char schemata[4096];
 
-    if (driver->auditor && auditor_is_active(driver->auditor))
+    if (audit_queue_is_active(driver->services.audit))
         add(findings, LEVEL_GOOD, "audit", strf("changes of domains are audited"), NULL);
     else
         add(findings, LEVEL_NOTE, "audit", strf("nothing is audited"),
@@ -181,7 +183,7 @@ static void look_at_qemu(Findings *findings, Driver *driver) {
         add(findings, LEVEL_NOTE, "qemu", strf("no emulator is known for %s", host.machine), NULL);
         return;
     }
-    if (qemu_caps_get(driver->caps, binary, &caps, &error) < 0)
+    if (qemu_caps_get(driver->services.caps, binary, &caps, &error) < 0)
         add(findings, LEVEL_WRONG, "qemu", strf("%s", error_message(error)),
             "install QEMU, or name another emulator in each domain");
     else
@@ -199,7 +201,7 @@ static void look_at_xml(Findings *findings, Driver *driver, Domain *domain) {
     CLEANUP_FREE char *xml = NULL;
 
     if (driver_dump_xml(domain, domain->config ? XML_INACTIVE : 0, &xml, &error) >= 0 &&
-        check_xml(driver, xml, &notes, &error) >= 0)
+        check_xml(xml, &notes, &error) >= 0)
         for (u_int i = 0; i < notes.notes.notes_len; i++) {
             const vireo_xml_note *note = &notes.notes.notes_val[i];
 
@@ -214,7 +216,8 @@ static void look_at_xml(Findings *findings, Driver *driver, Domain *domain) {
 }
 
 static void look_at_operations(Findings *findings, const Driver *driver, const Domain *domain) {
-    for (const Operation *at = driver->operations; at; at = at->next) {
+    for (const Operation *at = operation_log_first(driver->services.operations); at;
+         at = at->next) {
         CLEANUP_FREE char *what = NULL;
 
         if (operation_has_ended(at) || !streq(at->name, domain_name(domain)))
@@ -240,12 +243,12 @@ static void look_at_domain(Findings *findings, Driver *driver, Domain *domain) {
 
 /* References to all domains, as looking at one may wait. */
 static int look_at_all(Findings *findings, Driver *driver) {
-    size_t n = driver->n_domains, i = 0;
+    size_t n = driver_n_domains(driver), i = 0;
     CLEANUP_FREE Domain **all = calloc(n + 1, sizeof(Domain *));
 
     if (!all)
         return -ENOMEM;
-    for (Domain *domain = driver->domains; domain && i < n; domain = domain->next)
+    for (Domain *domain = driver_domains(driver); domain && i < n; domain = domain->next)
         all[i++] = domain_ref(domain);
     for (size_t k = 0; k < i; k++) {
         look_at_domain(findings, driver, all[k]);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "daemon.h"
+#include "remote-storage.h"
 #include "lock.h"
 #include "sockets.h"
 #include "util/file.h"
@@ -183,7 +184,8 @@ static void reload(void *userdata) {
     }
     config_take_changed(&daemon->config, &fresh);
     use_log_level(vireod);
-    daemon->driver->unplug_timeout_usec = daemon->config.unplug_timeout_ms * USEC_PER_MSEC;
+    daemon->driver->services.settings.unplug_timeout_usec = daemon->config.unplug_timeout_ms *
+                                                            USEC_PER_MSEC;
     log_info("vireod: the settings were read again");
 }
 
@@ -230,11 +232,15 @@ static int make_driver(Daemon *daemon, Error **reterr) {
                                             .cgroups = config->cgroups,
                                             .scopes = config->scopes},
                                  .audit = config->audit_level,
-                                 .default_pool = config->default_pool};
-    int r = driver_new(&params, &daemon_events, daemon, &daemon->driver, reterr);
+                                 .default_pool = config->default_pool,
+                                 .events = &daemon_events,
+                                 .pool_event = storage_send_event,
+                                 .userdata = daemon};
+    int r = driver_new(&params, &daemon->driver, reterr);
 
     if (r >= 0)
-        daemon->driver->unplug_timeout_usec = config->unplug_timeout_ms * USEC_PER_MSEC;
+        daemon->driver->services.settings.unplug_timeout_usec = config->unplug_timeout_ms *
+                                                                USEC_PER_MSEC;
     return r;
 }
 

@@ -117,7 +117,7 @@ static int host_caps(RpcSession *session, QemuCaps **ret, Error **reterr) {
     if (!emulator)
         return error_report(reterr, FROM_QEMU, ERROR_INTERNAL,
                             "no emulator is known for this host");
-    return qemu_caps_get(driver_of(session)->caps, emulator, ret, reterr);
+    return qemu_caps_get(driver_of(session)->services.caps, emulator, ret, reterr);
 }
 
 HANDLER(get_version) {
@@ -172,14 +172,14 @@ HANDLER(get_max_vcpus) {
 HANDLER(get_capabilities) {
     remote_connect_get_capabilities_ret *ret = ret_;
 
-    return qemu_caps_xml(driver_of(session)->caps, &ret->capabilities, reterr);
+    return qemu_caps_xml(driver_of(session)->services.caps, &ret->capabilities, reterr);
 }
 
 HANDLER(get_domain_capabilities) {
     remote_connect_get_domain_capabilities_args *args = args_;
     remote_connect_get_domain_capabilities_ret *ret = ret_;
 
-    return qemu_caps_domain_xml(driver_of(session)->caps, dispatch_opt(args->emulatorbin),
+    return qemu_caps_domain_xml(driver_of(session)->services.caps, dispatch_opt(args->emulatorbin),
                                 dispatch_opt(args->arch), dispatch_opt(args->machine),
                                 dispatch_opt(args->virttype), &ret->capabilities, reterr);
 }
@@ -191,7 +191,7 @@ static int caps_of_arch(RpcSession *session, const char *arch, QemuCaps **ret, E
     if (!emulator)
         return error_report(reterr, FROM_NONE, ERROR_INVALID_ARG, "cannot find architecture %.100s",
                             arch);
-    return qemu_caps_get(driver_of(session)->caps, emulator, ret, reterr);
+    return qemu_caps_get(driver_of(session)->services.caps, emulator, ret, reterr);
 }
 
 HANDLER(get_cpu_model_names) {

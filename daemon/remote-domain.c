@@ -1,23 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* One domain as a client sees it: state, memory, marks, XML. */
 #include "daemon.h"
+#include "util/proc.h"
 
 /* virDomainControlState */
 enum { CONTROL_OK = 0, CONTROL_JOB = 1 };
 
 DOMAIN_FUNC(get_info, void, remote_domain_get_info_ret) {
     const DomainDef *def = domain_def(domain);
-    uint64_t ns = 0;
-    char state;
-    int cpu;
+    ProcStat stat;
 
     ret->state = domain->state;
     ret->maxMem = def->memory_kib;
     ret->memory = def->current_memory_kib;
     ret->nrVirtCpu = domain_def_online_vcpus(def);
-    if (domain_is_active(domain) &&
-        driver_thread_stat(domain->run->pid.pid, 0, &ns, &cpu, &state) >= 0)
-        ret->cpuTime = ns;
+    if (domain_is_active(domain) && proc_stat(domain->run->pid.pid, 0, &stat) >= 0)
+        ret->cpuTime = stat.utime_ns + stat.stime_ns;
     return 0;
 }
 

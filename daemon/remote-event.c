@@ -128,7 +128,7 @@ static void send_tunable(Domain *domain, const TunableValue *values, size_t n, v
     params_done(&params);
 }
 
-const DriverEvents daemon_events = {
+const DomainEvents daemon_events = {
     .lifecycle = send_lifecycle,
     .reboot = send_reboot,
     .device_removed = send_device_removed,
@@ -139,7 +139,6 @@ const DriverEvents daemon_events = {
     .tunable = send_tunable,
     .drift = vireo_send_drift,
     .monitor_event = qemu_send_monitor_event,
-    .pool = storage_send_event,
     .operation = vireo_send_operation,
     .trace = vireo_send_trace,
 };

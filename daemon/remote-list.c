@@ -6,7 +6,7 @@
 static unsigned list_count(const Driver *driver, unsigned flags) {
     unsigned n = 0;
 
-    for (const Domain *domain = driver->domains; domain; domain = domain->next)
+    for (const Domain *domain = driver_domains(driver); domain; domain = domain->next)
         n += filter_matches(domain, flags);
     return MIN_OF(n, (unsigned)REMOTE_DOMAIN_LIST_MAX);
 }
@@ -27,7 +27,7 @@ HANDLER(list_all_domains) {
     ret->domains.domains_val = calloc(n, sizeof(remote_domain));
     if (!ret->domains.domains_val)
         return error_no_memory(reterr);
-    for (const Domain *domain = driver->domains; domain && ret->domains.domains_len < n;
+    for (const Domain *domain = driver_domains(driver); domain && ret->domains.domains_len < n;
          domain = domain->next) {
         if (!filter_matches(domain, args->flags))
             continue;
@@ -73,7 +73,7 @@ HANDLER(list_domains) {
     ret->ids.ids_val = calloc(n + 1, sizeof(int));
     if (!ret->ids.ids_val)
         return error_no_memory(reterr);
-    for (const Domain *domain = driver->domains; domain && ret->ids.ids_len < n;
+    for (const Domain *domain = driver_domains(driver); domain && ret->ids.ids_len < n;
          domain = domain->next)
         if (domain_is_active(domain))
             ret->ids.ids_val[ret->ids.ids_len++] = domain->run->id;
@@ -93,7 +93,7 @@ HANDLER(list_defined_domains) {
     ret->names.names_val = calloc(n + 1, sizeof(char *));
     if (!ret->names.names_val)
         return error_no_memory(reterr);
-    for (const Domain *domain = driver->domains; domain && ret->names.names_len < n;
+    for (const Domain *domain = driver_domains(driver); domain && ret->names.names_len < n;
          domain = domain->next) {
         if (domain_is_active(domain))
             continue;

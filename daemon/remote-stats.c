@@ -314,13 +314,14 @@ static size_t choose_named(const remote_connect_get_all_domain_stats_args *args,
 
 static int choose(const Driver *driver, const remote_connect_get_all_domain_stats_args *args,
                   Domain ***ret, size_t *ret_n, Error **reterr) {
-    CLEANUP_FREE Chosen *all = calloc(driver->n_domains + 1, sizeof(Chosen));
-    CLEANUP_FREE Domain **chosen = calloc(driver->n_domains + 1, sizeof(Domain *));
+    CLEANUP_FREE Chosen *all = calloc(driver_n_domains(driver) + 1, sizeof(Chosen));
+    CLEANUP_FREE Domain **chosen = calloc(driver_n_domains(driver) + 1, sizeof(Domain *));
     size_t n = 0;
 
     if (!all || !chosen)
         return error_no_memory(reterr);
-    for (Domain *domain = driver->domains; domain && n < driver->n_domains; domain = domain->next)
+    for (Domain *domain = driver_domains(driver); domain && n < driver_n_domains(driver);
+         domain = domain->next)
         if (args->doms.doms_len || filter_matches(domain, args->flags & STATS_LIST_BITS))
             all[n++].domain = domain;
     for (size_t i = 0; i < n; i++)

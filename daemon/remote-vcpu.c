@@ -4,6 +4,7 @@
 
 #include "daemon.h"
 #include "params.h"
+#include "util/proc.h"
 
 DOMAIN_FUNC(set_vcpus, remote_domain_set_vcpus_args, void) {
     VcpuRequest request = {.count = args->nvcpus, .flags = AFFECT_LIVE};
@@ -151,16 +152,14 @@ static void read_affinity(pid_t tid, const Bitmap *all, uint8_t *bytes, size_t l
 
 static void fill_info(const Domain *domain, unsigned id, remote_vcpu_info *info) {
     pid_t tid = vcpu_map_tid(&domain->run->vcpus, id);
-    uint64_t ns = 0;
-    char state;
-    int cpu = -1;
+    ProcStat stat;
 
     info->number = id;
     info->state = 1; /* VIR_VCPU_RUNNING: it is online */
     info->cpu = -1;
-    if (tid && driver_thread_stat(domain->run->pid.pid, tid, &ns, &cpu, &state) >= 0) {
-        info->cpu_time = ns;
-        info->cpu = cpu;
+    if (tid && proc_stat(domain->run->pid.pid, tid, &stat) >= 0) {
+        info->cpu_time = stat.utime_ns + stat.stime_ns;
+        info->cpu = stat.cpu;
     }
 }
 

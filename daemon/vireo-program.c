@@ -18,10 +18,9 @@ static int set_text(remote_opt_string *to, const char *text) {
     return *to && **to ? 0 : -ENOMEM;
 }
 
-static int make_operation(const Operation *operation, vireo_operation *ret, Error **reterr) {
-    Domain *domain = operation->driver ? driver_find_uuid(operation->driver, operation->uuid,
-                                                          operation->name, NULL)
-                                       : NULL;
+static int make_operation(const Driver *driver, const Operation *operation, vireo_operation *ret,
+                          Error **reterr) {
+    const Domain *domain = store_uuid(driver->services.store, operation->uuid);
 
     ret->id = operation->id;
     ret->dom.name = strdup(operation->name);
@@ -52,7 +51,7 @@ static bool is_listed(const Operation *operation, const vireo_operation_list_arg
 HANDLER(operation_list) {
     vireo_operation_list_args *args = args_;
     vireo_operation_list_ret *ret = ret_;
-    const Operation *first = driver_of(session)->operations;
+    const Operation *first = operation_log_first(driver_of(session)->services.operations);
     size_t n = 0;
     int r = dispatch_flags(args->flags, LIST_UNDER_WAY, "vireoOperationList", reterr);
 
@@ -66,8 +65,9 @@ HANDLER(operation_list) {
         return error_no_memory(reterr);
     for (const Operation *at = first; at && ret->operations.operations_len < n; at = at->next)
         if (is_listed(at, args)) {
-            r = make_operation(
-                at, &ret->operations.operations_val[ret->operations.operations_len++], reterr);
+            r = make_operation(driver_of(session), at,
+                               &ret->operations.operations_val[ret->operations.operations_len++],
+                               reterr);
             if (r < 0)
                 return r;
         }
@@ -75,7 +75,7 @@ HANDLER(operation_list) {
 }
 
 static int find(RpcSession *session, uint64_t id, Operation **ret, Error **reterr) {
-    Operation *operation = operation_find(driver_of(session), id, reterr);
+    Operation *operation = operation_find(driver_of(session)->services.operations, id, reterr);
 
     if (!operation)
         return -EINVAL;
@@ -88,7 +88,9 @@ HANDLER(operation_get) {
     CLEANUP(operation_unrefp) Operation *operation = NULL;
     int r = find(session, args->id, &operation, reterr);
 
-    return r < 0 ? r : make_operation(operation, &((vireo_operation_ret *)ret_)->operation, reterr);
+    return r < 0 ? r
+                 : make_operation(driver_of(session), operation,
+                                  &((vireo_operation_ret *)ret_)->operation, reterr);
 }
 
 /* Returns the operation as it is at its end, or at the deadline. */
@@ -102,7 +104,8 @@ HANDLER(operation_await) {
     if (args->timeout_ms)
         operation_wait(operation,
                        deadline_in(MIN_OF(args->timeout_ms, UINT64_C(86400000)) * USEC_PER_MSEC));
-    return make_operation(operation, &((vireo_operation_ret *)ret_)->operation, reterr);
+    return make_operation(driver_of(session), operation, &((vireo_operation_ret *)ret_)->operation,
+                          reterr);
 }
 
 HANDLER(operation_cancel) {
@@ -120,7 +123,7 @@ HANDLER(operation_retry) {
 
     return r < 0
                ? r
-               : driver_retry_operation(operation,
+               : driver_retry_operation(driver_of(session), operation,
                                         MIN_OF(args->timeout_ms, UINT64_C(3600000)) * USEC_PER_MSEC,
                                         reterr);
 }
@@ -231,7 +234,7 @@ void vireo_send_operation(Operation *operation, void *userdata) {
     for (Client *client = daemon->clients; client; client = client->next) {
         if (!wants(client, VIREO_EVENT_OPERATION, operation->uuid))
             continue;
-        if (!made && make_operation(operation, &message.operation, NULL) < 0)
+        if (!made && make_operation(daemon->driver, operation, &message.operation, NULL) < 0)
             break;
         made = true;
         rpc_session_send_event(client->session, VIREO_PROGRAM, VIREO_VERSION_1,

@@ -2,19 +2,12 @@
 /* A domain's records in the host's audit log: start, stop, and each change of what it was given
  * (util/audit.h).
  *
- * All on a fiber; sending waits for the kernel on a worker, one record list at a time. Without an
+ * All on a fiber; they are built on the loop and sent by a worker. Without an
  * auditor, or with one that has no socket, nothing is built and nothing waits. */
 #pragma once
 
+#include "domain/audit-queue.h"
 #include "domain/domain.h"
-#include "host/audit.h"
-
-/* Records that are sent together; one of a bulk change each. Zeroed before use. */
-typedef struct AuditRecords {
-    struct AuditRecord *list;
-    size_t n;
-    bool failed; /* one could not be built */
-} AuditRecords;
 
 /* A change of the vCPU count. */
 void audit_records_add_vcpus(AuditRecords *records, const Domain *domain, unsigned old_count,

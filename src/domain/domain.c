@@ -7,18 +7,18 @@
 #include "qemu/quirks.h"
 #include "qemu/unplug.h"
 #include "util/fiber.h"
+#include "util/libvirt-numbers.h"
 #include "util/log.h"
 
 #define JOB_WAIT_USEC (30 * USEC_PER_SEC)
 #define QUERY_USEC (30 * USEC_PER_SEC)
 
-Domain *domain_new(Driver *driver) {
+Domain *domain_new(void) {
     Domain *domain = calloc(1, sizeof(Domain));
 
     if (!domain)
         return NULL;
     domain->n_refs = 1;
-    domain->driver = driver;
     domain->state = DOMAIN_SHUTOFF;
     return domain;
 }
@@ -94,7 +94,7 @@ int domain_job_begin(Domain *domain, DomainJob *job, const char *what, Error **r
                 domain_name(domain), what, holder);
         }
     }
-    if (!domain->driver) {
+    if (!domain->services) {
         domain_job_end(domain, job);
         return error_report(reterr, FROM_QEMU, ERROR_NO_DOMAIN,
                             "the domain was removed while %s waited for it", what);
@@ -118,6 +118,24 @@ void domain_set_state(Domain *domain, DomainState state, int reason) {
                   domain->reason, state, reason);
     domain->state = state;
     domain->reason = reason;
+}
+
+int domain_resolve_affect(const Domain *domain, unsigned flags, bool *ret_live, bool *ret_config,
+                          Error **reterr) {
+    bool live = flags & AFFECT_LIVE, config = flags & AFFECT_CONFIG;
+
+    if (!live && !config) {
+        live = domain_is_active(domain);
+        config = !live;
+    }
+    if (live && !domain_is_active(domain))
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is not running");
+    if (config && !domain->config)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "transient domains do not have any persistent config");
+    *ret_live = live;
+    *ret_config = config;
+    return 0;
 }
 
 int domain_check_active(const Domain *domain, Error **reterr) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A domain: its definitions, its QEMU while it runs, and its queue of jobs.
  *
- * Ownership: the Driver holds one reference for as long as the domain is listed; a call that
+ * Ownership: the store holds one reference for as long as the domain is listed; a call that
  * suspends holds its own (domain_ref). Readers look at the struct between suspensions and never
  * wait; writers hold the job. */
 #pragma once
@@ -10,7 +10,7 @@
 #include "domain/run.h"
 #include "limits/limits.h"
 
-typedef struct Driver Driver;
+typedef struct Services Services;
 typedef struct Domain Domain;
 
 /* libvirt's virDomainState. */
@@ -52,8 +52,10 @@ typedef struct DomainJob {
 
 struct Domain {
     unsigned n_refs;
-    Driver *driver; /* NULL once it is no longer listed */
-    Domain *next;
+    Services *services; /* NULL when it is not listed */
+    Domain *next;       /* of the store, as the three below */
+    Domain *next_of_uuid, *next_of_name, *next_of_id;
+    int listed_id; /* of the run that it is found by; 0: none */
 
     DomainDef *config; /* the persistent definition; NULL: transient */
     bool autostart;
@@ -67,7 +69,8 @@ struct Domain {
     FiberCond job_cond;
 };
 
-Domain *domain_new(Driver *driver);
+/* Not listed yet; NULL: out of memory. */
+Domain *domain_new(void);
 Domain *domain_ref(Domain *domain);
 void domain_unref(Domain *domain);
 DEFINE_CLEANUP(Domain *, domain_unref)
@@ -90,6 +93,11 @@ void domain_job_end(Domain *domain, DomainJob *job);
 
 /* The one place that changes state; logs old and new. */
 void domain_set_state(Domain *domain, DomainState state, int reason);
+
+/* CURRENT becomes LIVE or CONFIG, by whether the domain runs; what is asked for must exist. `flags`
+ * are AFFECT_* and others. */
+int domain_resolve_affect(const Domain *domain, unsigned flags, bool *ret_live, bool *ret_config,
+                          Error **reterr);
 
 /* "domain is not running" unless it runs and its monitor is open. */
 int domain_check_active(const Domain *domain, Error **reterr);

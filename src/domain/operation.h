@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A live vCPU change as an operation: an id, a journal entry that is on disk before the first
- * command leaves, one outcome. What it does is driver-vcpu.c's and hotplug.c's; here it is
- * remembered.
- *
- * The journal is run/operations/ID.json, removed when the operation has ended. After a crash the
- * next daemon finds it and carries on from what QEMU says is there (driver-vcpu.c).
- *
- * Ownership: the Driver's list holds a reference on each, also on the last OPERATION_HISTORY that
- * have ended. */
+ * command leaves, one outcome. What it does is vcpu-operation's; here is what is known of it, and
+ * operation-log lists and journals it. */
 #pragma once
 
 #include "qemu/process.h"
@@ -15,10 +9,7 @@
 #include "util/error.h"
 #include "util/fiber.h"
 
-#define OPERATION_HISTORY 100u
-
-typedef struct Driver Driver;
-typedef struct Domain Domain;
+typedef struct OperationLog OperationLog;
 
 /* What a client asked for. */
 typedef struct VcpuRequest {
@@ -61,8 +52,8 @@ typedef struct Operation {
     struct Operation *next;
     unsigned n_refs;
     uint64_t id;
-    Driver *driver; /* NULL once the driver is gone */
-    char *name;     /* the domain's */
+    OperationLog *log; /* NULL once it is no longer listed */
+    char *name;        /* the domain's */
     uint8_t uuid[16];
     QemuPid pid; /* the QEMU it was started on */
     VcpuRequest request;
@@ -87,34 +78,16 @@ static inline bool operation_has_ended(const Operation *operation) {
     return operation->state > OPERATION_PENDING;
 }
 
-/* Copies the request. Listed at once, not yet written. *ret is a reference of the caller's. */
-int operation_new(Driver *driver, const Domain *domain, const VcpuRequest *request, Operation **ret,
-                  Error **reterr);
+/* What a log makes. Copies the request; NULL: out of memory. */
+Operation *operation_alloc(uint64_t id, const char *name, const VcpuRequest *request);
 Operation *operation_ref(Operation *operation);
 void operation_unref(Operation *operation);
 DEFINE_CLEANUP(Operation *, operation_unref)
 
-/* Writes the journal; ERROR_SYSTEM. On a fiber. */
-int operation_journal(const Operation *operation, Error **reterr);
-/* Tells listeners; an ended operation loses its journal. `detail` may be NULL, is copied. */
-void operation_set_state(Operation *operation, OperationState state, const char *detail);
-/* Sets `guest`, the last thing that is learnt of an operation; tells listeners. Copied. */
-void operation_set_guest(Operation *operation, const char *text);
 /* Waits until it has ended and nothing more is to be learnt of it: 0, or -ETIMEDOUT. */
 int operation_wait(Operation *operation, uint64_t deadline);
-
-/* Borrowed; NULL and ERROR_INVALID_ARG when there is none. */
-Operation *operation_find(const Driver *driver, uint64_t id, Error **reterr);
-/* The one under way on that domain that has `vcpu` among its entities, not counting `but` (may be
- * NULL); or NULL. */
-Operation *operation_of_vcpu(const Domain *domain, unsigned vcpu, const Operation *but);
 /* "setvcpus 4 --live --config": for lists and logs. Caller frees; NULL: out of memory. */
 char *operation_describe(const Operation *operation);
-
-/* Reads what the last daemon left; the operations are listed as ACTING. A journal that cannot be
- * read is named in the log and removed. On a fiber. */
-void operation_load_all(Driver *driver);
-void operation_list_free(Driver *driver);
 
 /* Marks a step. With VIREOD_CRASH_AT=<step name> in the environment the daemon kills itself there:
  * for tests of recovery. `operation` may be NULL (vCPUs plugged at boot have none). */

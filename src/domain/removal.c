@@ -8,7 +8,8 @@
 #include <unistd.h>
 
 #include "domain/audit.h"
-#include "driver/driver.h"
+#include "domain/events.h"
+#include "domain/services.h"
 #include "limits/limits.h"
 #include "qemu/unplug.h"
 #include "util/log.h"
@@ -79,25 +80,21 @@ Removal *removals_of(const Domain *domain, const HotplugPlan *plan) {
 }
 
 static void emit_removed(Domain *domain, unsigned id, unsigned n_vcpus) {
-    const DriverEvents *events = domain->driver ? domain->driver->events : NULL;
     char alias[32];
 
     snprintf(alias, sizeof(alias), "vcpu%u", id);
-    if (events && events->device_removed)
-        events->device_removed(domain, alias, domain->driver->userdata);
-    for (unsigned vcpu = id; events && events->vcpu_removed && vcpu < id + n_vcpus; vcpu++)
-        events->vcpu_removed(domain, vcpu, domain->driver->userdata);
+    events_device_removed(domain, alias);
+    for (unsigned vcpu = id; vcpu < id + n_vcpus; vcpu++)
+        events_vcpu_removed(domain, vcpu);
     log_info("domain '%s': vCPU %u%s removed", domain_name(domain), id,
              n_vcpus > 1 ? " (and siblings)" : "");
 }
 
 static void emit_failed(Domain *domain, unsigned id) {
-    const DriverEvents *events = domain->driver ? domain->driver->events : NULL;
     char alias[32];
 
     snprintf(alias, sizeof(alias), "vcpu%u", id);
-    if (events && events->device_removal_failed)
-        events->device_removal_failed(domain, alias, domain->driver->userdata);
+    events_device_removal_failed(domain, alias);
 }
 
 uint64_t removal_timeout(const Domain *domain, uint64_t asked) {
@@ -105,8 +102,8 @@ uint64_t removal_timeout(const Domain *domain, uint64_t asked) {
         return asked;
     if (domain->run->live->unplug_timeout_usec)
         return domain->run->live->unplug_timeout_usec;
-    if (domain->driver->unplug_timeout_usec)
-        return domain->driver->unplug_timeout_usec;
+    if (domain->services && domain->services->settings.unplug_timeout_usec)
+        return domain->services->settings.unplug_timeout_usec;
     return hotplug_is_pseries(domain->run->live) ? PSERIES_UNPLUG_USEC : DEFAULT_UNPLUG_USEC;
 }
 

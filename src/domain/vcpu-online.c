@@ -3,7 +3,9 @@
 
 #include "qemu/agent-vcpu.h"
 #include "qemu/agent.h"
-#include "driver/driver.h"
+#include "domain/agent-link.h"
+#include "domain/operation-log.h"
+#include "domain/services.h"
 #include "domain/vcpu-verdict.h"
 #include "util/fiber.h"
 #include "util/file.h"
@@ -62,14 +64,14 @@ static unsigned mark_new(const GuestOnline *online, AgentVcpus *now, unsigned *r
 /* One round: 0, and *ret_online; or negative with the agent's error. */
 static int bring_online(GuestOnline *online, unsigned *ret_online, Error **reterr) {
     CLEANUP_AGENT_VCPUS AgentVcpus now = {0};
-    int r = driver_agent_vcpus(online->domain, &now, reterr);
+    int r = agent_link_vcpus(online->domain, &now, reterr);
 
     if (r < 0)
         return r;
     if (mark_new(online, &now, ret_online) ==
         *ret_online) /* none is offline, perhaps none is there yet */
         return 0;
-    return driver_agent_change(online->domain, &now, reterr);
+    return agent_link_change_vcpus(online->domain, &now, reterr);
 }
 
 static char *try_online(GuestOnline *online) {
@@ -85,8 +87,8 @@ static char *try_online(GuestOnline *online) {
         if (bring_online(online, &n_online, &error) < 0)
             return strf("unknown: not known whether the guest uses the vCPUs: %s",
                         error_message(error));
-        if (n_online >= online->n || now_usec() >= deadline || !online->domain->driver ||
-            online->domain->driver->tasks.stopping)
+        if (n_online >= online->n || now_usec() >= deadline || !online->domain->services ||
+            online->domain->services->tasks.stopping)
             break;
         fiber_sleep(POLL_USEC);
     }
@@ -100,7 +102,7 @@ static char *try_online(GuestOnline *online) {
 
 static void run(void *userdata) {
     GuestOnline *online = userdata;
-    bool known = driver_agent_vcpus(online->domain, &online->before, NULL) >= 0;
+    bool known = agent_link_vcpus(online->domain, &online->before, NULL) >= 0;
 
     online->known = known &&
                     !online->decided; /* a look that ended too late may have seen the new ones */
@@ -127,7 +129,7 @@ GuestOnline *guest_online_begin(Domain *domain) {
         return NULL;
     online->n_refs = 2;
     online->domain = domain_ref(domain);
-    if (task_start(&domain->driver->tasks, "guest-online", run, online) < 0) {
+    if (task_start(&domain->services->tasks, "guest-online", run, online) < 0) {
         online->n_refs = 1;
         unref(online);
         return NULL;

@@ -5,10 +5,11 @@
 #include <stdio.h>
 
 #include "domain/audit.h"
-#include "driver/driver.h"
+#include "domain/events.h"
+#include "domain/files.h"
 #include "limits/limits.h"
 #include "domain/removal.h"
-#include "domain/vcpu-change.h"
+#include "domain/removal-watch.h"
 #include "qemu/quirks.h"
 #include "qemu/unplug.h"
 #include "util/log.h"
@@ -17,13 +18,11 @@
 #define PROGRESS_STEP 32u
 
 static void emit_added(Domain *domain, const Removal *ids, size_t n) {
-    const DriverEvents *events = domain->driver ? domain->driver->events : NULL;
-
-    for (size_t i = 0; events && events->device_added && i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
         char alias[32];
 
         snprintf(alias, sizeof(alias), "vcpu%u", ids[i].id);
-        events->device_added(domain, alias, domain->driver->userdata);
+        events_device_added(domain, alias);
     }
 }
 
@@ -291,7 +290,7 @@ static int save_threads(Domain *domain, Error **reterr) {
     const DomainRun *run = domain->run;
 
     return quirk_of(run->caps, run->live->virt, QUIRK_VCPU_THREADS)
-               ? driver_save_status(domain, reterr)
+               ? domain_save_status(domain, reterr)
                : 0;
 }
 
@@ -355,7 +354,7 @@ void hotplug_save(Domain *domain, const Operation *operation) {
     if (!domain->run)
         return;
     domain->run->live->vcpus_individual = true;
-    if (driver_save_status(domain, &error) < 0)
+    if (domain_save_status(domain, &error) < 0)
         log_warning("domain '%s': cannot save its status, ignoring: %s", domain_name(domain),
                     error_message(error));
     operation_step(operation, STEP_SAVED);
@@ -369,7 +368,7 @@ int hotplug_run(Domain *domain, const HotplugPlan *plan, Operation *operation, E
     r = plan->plug ? run_plug(domain, plan, operation, reterr)
                    : run_unplug(domain, plan, operation, reterr);
     hotplug_save(domain, operation);
-    vcpu_change_watch_pending(domain);
+    removal_watch_pending(domain);
     return r;
 }
 

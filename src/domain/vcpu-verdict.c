@@ -3,7 +3,8 @@
 
 #include <stdio.h>
 
-#include "driver/driver.h"
+#include "domain/operation-log.h"
+#include "domain/services.h"
 #include "limits/readings.h"
 #include "qemu/registers.h"
 #include "util/file.h"
@@ -138,7 +139,7 @@ static void run(void *userdata) {
     uint64_t began = now_usec(), pause = LOOK_USEC;
     bool known = false;
 
-    while (verdict->domain->driver && now_usec() < began + WATCH_USEC) {
+    while (verdict->domain->services && now_usec() < began + WATCH_USEC) {
         if (task_sleep(verdict->tasks, pause))
             break;
         known = now_usec() >= began + KNOWN_USEC;
@@ -159,7 +160,7 @@ void vcpu_verdict_start(Domain *domain, Operation *operation) {
         *verdict = (Verdict){.domain = domain_ref(domain),
                              .operation = operation_ref(operation),
                              .pid = domain->run->pid,
-                             .tasks = &domain->driver->tasks};
+                             .tasks = &domain->services->tasks};
         operation->guest_pending = true;
         if (task_start(verdict->tasks, "vcpu-verdict", run, verdict) >= 0)
             return;

@@ -2,6 +2,7 @@
 #include "driver/change.h"
 
 #include "conf/domain-validate.h"
+#include "domain/files.h"
 #include "util/log.h"
 
 static void piece_done(ChangePiece *piece) {
@@ -91,17 +92,10 @@ static int change_live(Domain *domain, LiveChange *live, Error **reterr) {
 
 /* ---- both ---- */
 
-static void emit(Domain *domain, const Change *change) {
-    const DriverEvents *events = domain->driver->events;
-
-    if (change->n_values && events && events->tunable)
-        events->tunable(domain, change->values, change->n_values, domain->driver->userdata);
-}
-
 static void put_config_back(Domain *domain) {
     CLEANUP_ERROR Error *error = NULL;
 
-    if (driver_save_config(domain, domain->config, &error) < 0)
+    if (domain_save_config(domain, domain->config, &error) < 0)
         log_error("domain '%s': its definition on disk has a change that was taken back: %s",
                   domain_name(domain), error_message(error));
 }
@@ -110,8 +104,8 @@ static void put_config_back(Domain *domain) {
 static int save_status(Domain *domain, const LiveChange *live, Error **reterr) {
     const Change *change = live->change;
     CLEANUP_ERROR Error *error = NULL;
-    int r = change->pin ? driver_save_pin(domain, change->pin, live->piece.id, &error)
-                        : driver_save_status(domain, &error);
+    int r = change->pin ? domain_save_pin(domain, change->pin, live->piece.id, &error)
+                        : domain_save_status(domain, &error);
 
     if (r < 0 && change->is_final) {
         log_warning("domain '%s': its status cannot be saved, ignoring: %s", domain_name(domain),
@@ -125,7 +119,7 @@ static int change_locked(Domain *domain, const Change *change, Error **reterr) {
     CLEANUP_DOMAIN_DEF DomainDef *config_def = NULL;
     CLEANUP(live_done) LiveChange work = {.change = change};
     bool live = false, config = false, saved = false;
-    int r = driver_resolve_affect(domain, change->flags, &live, &config, reterr);
+    int r = domain_resolve_affect(domain, change->flags, &live, &config, reterr);
 
     if (r >= 0 && live)
         r = domain_check_active(domain, reterr);
@@ -134,7 +128,7 @@ static int change_locked(Domain *domain, const Change *change, Error **reterr) {
     if (r >= 0 && live)
         r = change_live(domain, &work, reterr);
     if (r >= 0 && config) {
-        r = driver_save_config(domain, config_def, reterr);
+        r = domain_save_config(domain, config_def, reterr);
         saved = r >= 0;
     }
     if (r >= 0 && live)
@@ -150,8 +144,8 @@ static int change_locked(Domain *domain, const Change *change, Error **reterr) {
         domain_def_free(domain->config);
         domain->config = TAKE_PTR(config_def);
     }
-    if (live)
-        emit(domain, change);
+    if (live && change->n_values)
+        events_tunable(domain, change->values, change->n_values);
     return 0;
 }
 

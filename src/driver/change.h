@@ -5,7 +5,8 @@
 #pragma once
 
 #include "domain/domain.h"
-#include "driver/driver.h"
+#include "domain/events.h"
+#include "domain/status-delta.h"
 #include "limits/param-list.h"
 
 #define CHANGE_VALUES_MAX LIMIT_PARAMS_MAX

@@ -26,7 +26,7 @@ static int on_settled(sd_event_source *source, uint64_t usec, void *userdata) {
     Domain *domain = userdata;
 
     domain->run->drift = sd_event_source_disable_unref(domain->run->drift);
-    if (!domain->driver || domain->driver->tasks.stopping)
+    if (!domain->services || domain->services->tasks.stopping)
         return 0;
     log_debug("domain '%s': a sign of drift", domain_name(domain));
     if (fiber_start("reconcile", reconcile, domain_ref(domain)) < 0)
@@ -56,7 +56,7 @@ static bool on_uevent_text(Driver *driver, const char *text) {
     bool came = strncmp(text, "online" CPU_PATH, strlen("online" CPU_PATH)) == 0;
 
     if (came)
-        limits_host_cpu_came(driver->limits,
+        limits_host_cpu_came(driver->services.limits,
                              (unsigned)strtoul(text + strlen("online" CPU_PATH), NULL, 10));
     return came || strncmp(text, "offline" CPU_PATH, strlen("offline" CPU_PATH)) == 0;
 }
@@ -71,7 +71,7 @@ static int on_uevent(sd_event_source *source, int fd, uint32_t revents, void *us
         text[n] = '\0';
         is_cpu |= on_uevent_text(driver, text);
     }
-    for (Domain *domain = driver->domains; is_cpu && domain; domain = domain->next)
+    for (Domain *domain = driver_domains(driver); is_cpu && domain; domain = domain->next)
         sign_of(domain);
     return 0;
 }
@@ -95,12 +95,12 @@ static void watch_cpus(Driver *driver) {
 }
 
 void drift_watch_host(Driver *driver) {
-    int fd = limits_host_fd(driver->limits);
+    int fd = limits_host_fd(driver->services.limits);
 
     watch_cpus(driver);
-    limits_host_listen(driver->limits, sign_of);
-    if (fd < 0 ||
-        sd_event_add_io(fiber_event(), &driver->writes, fd, EPOLLIN, on_write, driver->limits) < 0)
+    limits_host_listen(driver->services.limits, sign_of);
+    if (fd < 0 || sd_event_add_io(fiber_event(), &driver->writes, fd, EPOLLIN, on_write,
+                                  driver->services.limits) < 0)
         log_warning(
             "what others change in the cgroups of domains will not be noticed: no inotify instance "
             "(fs.inotify.max_user_instances)");

@@ -7,11 +7,16 @@
 #include <dirent.h>
 
 #include "conf/domain-parse.h"
+#include "domain/files.h"
 #include "domain/status-file.h"
+#include "domain/vcpu-operation.h"
+#include "driver/definition.h"
 #include "driver/drift.h"
 #include "driver/driver.h"
 #include "driver/prepare-sweep.h"
-#include "driver/strays.h"
+#include "driver/reconnect.h"
+#include "driver/start.h"
+#include "driver/stray-find.h"
 #include "util/file.h"
 #include "util/log.h"
 #include "util/worker.h"
@@ -38,8 +43,8 @@ static void load_one(Driver *driver, const char *path) {
         log_warning("cannot read '%s', ignoring: %s", path, strerror(-r));
         return;
     }
-    if (driver_parse(driver, xml, &def, &error) < 0 ||
-        driver_find_same(driver, def, &same, &error) < 0) {
+    if (definition_parse(xml, &def, &error) < 0 ||
+        definition_find_same(driver->services.store, def, &same, &error) < 0) {
         log_warning("'%s' cannot be used, ignoring: %s", path, error_message(error));
         return;
     }
@@ -48,13 +53,13 @@ static void load_one(Driver *driver, const char *path) {
                     def->name, def->name);
         return;
     }
-    domain = domain_new(driver);
+    domain = domain_new();
     if (!domain)
         return;
     domain->config = TAKE_PTR(def);
-    autostart = driver_autostart_path(driver, domain->config->name);
+    autostart = domain_autostart_path(&driver->services.paths, domain->config->name);
     domain->autostart = autostart && access(autostart, F_OK) == 0;
-    driver_list_add(driver, domain);
+    store_add(driver->services.store, domain, &driver->services);
     domain_unref(domain);
 }
 
@@ -70,7 +75,7 @@ static char *marker_of(const Domain *domain) {
     char uuid[UUID_TEXT_SIZE];
 
     uuid_format(domain_def(domain)->uuid, uuid);
-    return strf("%s/autostart/%s", domain->driver->paths.run, uuid);
+    return strf("%s/autostart/%s", domain->services->paths.run, uuid);
 }
 
 typedef struct Markers {
@@ -97,11 +102,11 @@ static int run_write_markers(void *arg) {
 /* The first daemon after the boot of the host. */
 static int decide(Driver *driver, const char *decided) {
     CLEANUP(markers_done)
-    Markers markers = {.paths = calloc(driver->n_domains + 1, sizeof(char *))};
+    Markers markers = {.paths = calloc(driver_n_domains(driver) + 1, sizeof(char *))};
 
     if (!markers.paths)
         return -ENOMEM;
-    for (Domain *domain = driver->domains; domain; domain = domain->next) {
+    for (Domain *domain = driver_domains(driver); domain; domain = domain->next) {
         domain->autostart_pending = domain->autostart;
         if (!domain->autostart)
             continue;
@@ -117,7 +122,7 @@ static int decide(Driver *driver, const char *decided) {
 
 /* What an earlier daemon had not come to. */
 static void take_up(Driver *driver) {
-    for (Domain *domain = driver->domains; domain; domain = domain->next) {
+    for (Domain *domain = driver_domains(driver); domain; domain = domain->next) {
         CLEANUP_FREE char *marker = marker_of(domain);
 
         domain->autostart_pending = marker && access(marker, F_OK) == 0;
@@ -128,7 +133,7 @@ static void autostart_one(Domain *domain) {
     CLEANUP_FREE char *marker = marker_of(domain);
     CLEANUP_ERROR Error *error = NULL;
 
-    if (!domain->run && driver_start(domain, false, &error) < 0)
+    if (!domain->run && start_domain(domain, false, &error) < 0)
         log_warning("domain '%s' cannot be autostarted: %s", domain_name(domain),
                     error_message(error));
     if (marker)
@@ -139,7 +144,7 @@ static void autostart_one(Domain *domain) {
 static void autostart_some(void *userdata) {
     Driver *driver = userdata;
 
-    for (Domain *next = driver->domains; next && !driver->tasks.stopping;) {
+    for (Domain *next = driver_domains(driver); next && !driver->services.tasks.stopping;) {
         CLEANUP_DOMAIN Domain *domain = domain_ref(next);
 
         next = next->next;
@@ -147,12 +152,12 @@ static void autostart_some(void *userdata) {
             continue;
         domain->autostart_pending = false;
         autostart_one(domain);
-        next = driver->domains; /* the list has changed meanwhile */
+        next = driver_domains(driver); /* the list has changed meanwhile */
     }
 }
 
 void driver_autostart(Driver *driver) {
-    CLEANUP_FREE char *decided = path_join(driver->paths.run, "autostarted");
+    CLEANUP_FREE char *decided = path_join(driver->services.paths.run, "autostarted");
     int r = decided ? 0 : -ENOMEM;
 
     if (decided && access(decided, F_OK) == 0)
@@ -162,9 +167,9 @@ void driver_autostart(Driver *driver) {
     if (r < 0) /* a full disk is no reason not to start them */
         log_warning("what is autostarted cannot be written to '%s', ignoring: the next vireod may "
                     "start domains once more: %s",
-                    driver->paths.run, strerror(-r));
+                    driver->services.paths.run, strerror(-r));
     for (unsigned i = 0; i < AUTOSTARTS_AT_ONCE; i++)
-        task_start(&driver->tasks, "autostart", autostart_some, driver);
+        task_start(&driver->services.tasks, "autostart", autostart_some, driver);
 }
 
 /* ---- QEMUs that run ---- */
@@ -172,16 +177,18 @@ void driver_autostart(Driver *driver) {
 /* Moves what the status file said into the listed domain of the same uuid, or lists a new one.
  * NULL: it is another QEMU of a domain that has one. */
 static Domain *give_run(Driver *driver, StatusRecord *record) {
-    Domain *listed = driver_find_uuid(driver, record->run->live->uuid, NULL, NULL);
-    CLEANUP_DOMAIN Domain *domain = listed ? domain_ref(listed) : domain_new(driver);
+    Domain *listed = store_uuid(driver->services.store, record->run->live->uuid);
+    CLEANUP_DOMAIN Domain *domain = listed ? domain_ref(listed) : domain_new();
 
     if (!domain || domain->run)
         return NULL;
     domain->run = TAKE_PTR(record->run);
     domain->state = record->state;
     domain->reason = record->reason;
-    if (!listed)
-        driver_list_add(driver, domain);
+    if (listed)
+        store_note_run(driver->services.store, domain);
+    else
+        store_add(driver->services.store, domain, &driver->services);
     return TAKE_PTR(domain);
 }
 
@@ -194,7 +201,8 @@ static int read_status(const char *path, StatusRecord *ret, Error **reterr) {
                  : status_file_parse(text, len, ret, reterr);
 }
 
-/* One that cannot be used is left to strays_find: its QEMU, if it runs, is found by its monitor. */
+/* One that cannot be used is left to stray_find_all: its QEMU, if it runs, is found by its monitor.
+ */
 static void take_up_status(Driver *driver, const char *path) {
     CLEANUP_DOMAIN Domain *domain = NULL;
     CLEANUP_ERROR Error *error = NULL;
@@ -211,12 +219,12 @@ static void take_up_status(Driver *driver, const char *path) {
         domain_run_free(record.run);
         return;
     }
-    driver->next_id = MAX_OF(driver->next_id, domain->run->id + 1);
-    driver_find_again(domain);
+    store_pass_id(driver->services.store, domain->run->id);
+    reconnect_first(domain);
 }
 
 static void take_up_all(Driver *driver) {
-    CLEANUP_FREE char *dir = path_join(driver->paths.run, "domains");
+    CLEANUP_FREE char *dir = path_join(driver->services.paths.run, "domains");
     struct dirent *entry;
     DIR *d = dir ? opendir(dir) : NULL;
 
@@ -234,23 +242,23 @@ static void take_up_all(Driver *driver) {
 static void await_first_tries(Driver *driver) {
     uint64_t deadline = deadline_in(FIRST_TRIES_USEC);
 
-    while (driver->n_first_tries > 0 && !driver->tasks.stopping &&
-           fiber_cond_wait(&driver->tasks.changed, deadline) >= 0)
+    while (driver->services.n_first_tries > 0 && !driver->services.tasks.stopping &&
+           fiber_cond_wait(&driver->services.tasks.changed, deadline) >= 0)
         ;
 }
 
 /* ---- load ---- */
 
 int driver_load(Driver *driver, Error **reterr) {
-    CLEANUP_FREE char *dir = path_join(driver->paths.etc, "domains");
+    CLEANUP_FREE char *dir = path_join(driver->services.paths.etc, "domains");
     CLEANUP_ERROR Error *error = NULL;
     struct dirent *entry;
     DIR *d = dir ? opendir(dir) : NULL;
 
     if (!d)
         return error_system(reterr, FROM_QEMU, dir ? errno : ENOMEM, "cannot read '%s'",
-                            dir ? dir : driver->paths.etc);
-    while (!driver->tasks.stopping && (entry = readdir(d))) {
+                            dir ? dir : driver->services.paths.etc);
+    while (!driver->services.tasks.stopping && (entry = readdir(d))) {
         CLEANUP_FREE char *path = NULL;
 
         if (!has_suffix(entry->d_name, ".xml"))
@@ -261,12 +269,12 @@ int driver_load(Driver *driver, Error **reterr) {
     }
     closedir(d);
     drift_watch_host(driver);
-    operation_load_all(driver);
+    operation_log_load(driver->services.operations);
     take_up_all(driver);
-    strays_find(driver);
+    stray_find_all(&driver->services);
     await_first_tries(driver);
-    prepare_sweep(driver);
-    driver_drop_operations(driver);
+    prepare_sweep(&driver->services);
+    operations_drop(driver->services.operations, driver->services.store);
     if (storage_load(driver->storage, &error) < 0)
         log_warning("storage pools: %s", error_message(error));
     return 0;

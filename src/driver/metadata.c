@@ -2,7 +2,7 @@
 #include "driver/metadata.h"
 
 #include "conf/domain-metadata.h"
-#include "driver/driver.h"
+#include "domain/files.h"
 #include "util/libvirt-numbers.h"
 #include "util/worker.h"
 
@@ -43,7 +43,7 @@ int driver_get_metadata(Domain *domain, int type, const char *uri, unsigned flag
     bool live, config;
     const DomainDef *def;
     const char *text;
-    int r = driver_resolve_affect(domain, flags, &live, &config, reterr);
+    int r = domain_resolve_affect(domain, flags, &live, &config, reterr);
 
     if (r < 0)
         return r;
@@ -107,7 +107,7 @@ static int change_def(Domain *domain, DomainDef *def, bool is_live, const Metada
     if (r < 0)
         return r;
     *field = text;
-    r = is_live ? driver_save_status(domain, reterr) : driver_save_config(domain, def, reterr);
+    r = is_live ? domain_save_status(domain, reterr) : domain_save_config(domain, def, reterr);
     if (r < 0) {
         *field = old;
         free(text);
@@ -141,7 +141,7 @@ int driver_set_metadata(Domain *domain, const MetadataChange *change, unsigned f
         r = domain_job_begin(domain, &job, "metadata", reterr);
     if (r < 0)
         return r;
-    r = driver_resolve_affect(domain, flags, &live, &config, reterr);
+    r = domain_resolve_affect(domain, flags, &live, &config, reterr);
     if (r >= 0 && config)
         r = change_def(domain, domain->config, false, change, reterr);
     if (r >= 0 && live)

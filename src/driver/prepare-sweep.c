@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 
+#include "domain/store.h"
 #include "driver/prepare-undo.h"
 #include "driver/strays.h"
 #include "util/file.h"
@@ -18,20 +19,20 @@ static bool parse_name(const char *name, uint8_t uuid[16]) {
     return uuid_parse(text, uuid) >= 0;
 }
 
-void prepare_sweep(Driver *driver) {
-    CLEANUP_FREE char *directory = path_join(driver->paths.run, "made");
+void prepare_sweep(const Services *services) {
+    CLEANUP_FREE char *directory = path_join(services->paths.run, "made");
     DIR *d = directory ? opendir(directory) : NULL;
     struct dirent *entry;
     uint8_t uuid[16];
 
     while (d && (entry = readdir(d))) {
-        Domain *domain = NULL;
+        const Domain *domain;
 
         if (!parse_name(entry->d_name, uuid))
             continue;
-        domain = driver_find_uuid(driver, uuid, NULL, NULL);
-        if ((!domain || !domain->run) && strays_check(driver, uuid, NULL) >= 0)
-            prepare_undo(driver, uuid);
+        domain = store_uuid(services->store, uuid);
+        if ((!domain || !domain->run) && strays_check(services->strays, uuid, NULL) >= 0)
+            prepare_undo(&services->paths, uuid);
     }
     if (d)
         closedir(d);

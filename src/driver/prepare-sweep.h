@@ -2,7 +2,7 @@
 /* What earlier daemons made for domains that run no more. */
 #pragma once
 
-#include "driver/driver.h"
+#include "domain/services.h"
 
 /* Removes it, once the domains that run were found again. On a fiber. */
-void prepare_sweep(Driver *driver);
+void prepare_sweep(const Services *services);

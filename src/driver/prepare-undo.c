@@ -50,8 +50,8 @@ static void undo_file(const char *path) {
     unlink(path);
 }
 
-void prepare_undo(Driver *driver, const uint8_t uuid[16]) {
-    CLEANUP_FREE char *path = start_parts_note_path(driver, uuid);
+void prepare_undo(const ServicePaths *paths, const uint8_t uuid[16]) {
+    CLEANUP_FREE char *path = start_parts_note_path(paths, uuid);
 
     if (path && access(path, F_OK) == 0)
         undo_file(path);

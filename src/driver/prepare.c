@@ -6,7 +6,8 @@
 #include "driver/prepare-undo.h"
 
 int prepare_start(Domain *domain, StartParts *ret, Error **reterr) {
-    prepare_undo(domain->driver, domain->run->live->uuid); /* of a start that was cut short */
+    prepare_undo(&domain->services->paths,
+                 domain->run->live->uuid); /* of a start that was cut short */
     return prepare_interfaces(domain, ret, reterr);
 }
 

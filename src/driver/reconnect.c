@@ -1,65 +1,25 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* One domain's QEMU is connected again: by a new daemon, or because the monitor broke. Whatever was
- * known of it is asked anew. */
+#include "driver/reconnect.h"
+
 #include "conf/domain-copy.h"
-#include "domain/status-file.h"
-#include "domain/vcpu-change.h"
-#include "driver/driver.h"
+#include "domain/agent-link.h"
+#include "domain/events.h"
+#include "domain/files.h"
+#include "domain/removal-watch.h"
+#include "domain/store.h"
+#include "domain/vcpu-operation.h"
+#include "driver/run-end.h"
+#include "driver/run-limits.h"
+#include "driver/run-link.h"
 #include "driver/run-state.h"
-#include "driver/strays.h"
-#include "qemu/agent.h"
+#include "driver/stray-ask.h"
 #include "qemu/command-line.h"
 #include "qemu/unplug.h"
-#include "util/file.h"
 #include "util/log.h"
 
 #define RECONNECT_USEC (5 * USEC_PER_SEC)
 #define RETRY_FIRST_USEC (100 * USEC_PER_MSEC)
 #define RETRY_LAST_USEC (2 * USEC_PER_SEC)
-
-int driver_save_status(Domain *domain, Error **reterr) {
-    CLEANUP_FREE char *path = NULL, *text = NULL;
-    int r;
-
-    if (!domain->run || !domain->driver)
-        return 0;
-    path = driver_status_path(domain->driver, domain->run->live->name);
-    if (!path || status_file_format(domain, &text) < 0)
-        return error_no_memory(reterr);
-    r = file_write_atomic_worker(path, text, strlen(text), 0600);
-    if (!domain->run)
-        return 0;
-    if (r < 0) { /* the old one may be there, or the new one */
-        domain->run->status = (StatusSize){0};
-        return error_system(reterr, FROM_QEMU, r, "cannot write '%s'", path);
-    }
-    domain->run->status = (StatusSize){strlen(text), strlen(text)};
-    return 0;
-}
-
-/* Behind more lines than that a whole file is due, and behind as many bytes as it has. */
-#define STATUS_LINES_LEAST 16384u
-
-int driver_save_pin(Domain *domain, StatusPin pin, unsigned id, Error **reterr) {
-    CLEANUP_FREE char *path = NULL, *line = NULL;
-    StatusSize size = domain->run ? domain->run->status : (StatusSize){0};
-    int r;
-
-    if (!domain->driver || size.whole == 0 ||
-        size.now - size.whole > MAX_OF(size.whole, STATUS_LINES_LEAST))
-        return driver_save_status(domain, reterr);
-    path = driver_status_path(domain->driver, domain->run->live->name);
-    line = status_delta_format(domain->run->live, pin, id);
-    if (!path || !line)
-        return error_no_memory(reterr);
-    r = file_append_worker(path, size.now, line, strlen(line));
-    if (r == -ESTALE)
-        return driver_save_status(domain, reterr);
-    if (r < 0)
-        return error_system(reterr, FROM_QEMU, r, "cannot write '%s'", path);
-    domain->run->status.now = size.now + strlen(line);
-    return 0;
-}
 
 /* QEMU's own word on its IO threads wins: one may have been added or deleted right before the
  * daemon was killed. */
@@ -84,7 +44,7 @@ static void resume_limits(Domain *domain) {
     CLEANUP_ERROR Error *error = NULL;
     CLEANUP_FREE char *mended = NULL;
     LimitsSubject subject = domain_subject(domain);
-    int r = domain->run->limits ? 0 : driver_resume_limits(domain, &error);
+    int r = domain->run->limits ? 0 : run_limits_resume(domain, &error);
 
     for (unsigned id = 0; offline && id < domain->run->live->n_vcpus_max; id++)
         if (!domain->run->live->vcpus[id].online)
@@ -94,7 +54,7 @@ static void resume_limits(Domain *domain) {
     if (r >= 0)
         r = limits_reconcile(domain->run->limits, &subject, &mended, &error);
     if (r > 0)
-        driver_tell_drift(domain, (unsigned)r, mended);
+        run_limits_tell_drift(domain, (unsigned)r, mended);
     else if (r < 0)
         log_warning("domain '%s': its threads cannot be tuned: %s", domain_name(domain),
                     error_message(error));
@@ -142,25 +102,25 @@ static int connect_monitor(Domain *domain, Error **reterr) {
         return monitor_is_open(run->monitor)
                    ? 0
                    : monitor_reconnect(run->monitor, is_alive, deadline, reterr);
-    r = monitor_connect(run->monitor_path, domain_name(domain), &driver_monitor_ops, domain,
-                        is_alive, deadline, &run->monitor, reterr);
-    return r < 0 ? r : driver_handshake(domain, deadline, reterr);
+    r = monitor_connect(run->monitor_path, domain_name(domain), &run_link_ops, domain, is_alive,
+                        deadline, &run->monitor, reterr);
+    return r < 0 ? r : run_link_handshake(domain, deadline, reterr);
 }
 
 /* What is asked once per daemon. */
 static int prepare(Domain *domain, Error **reterr) {
-    CLEANUP_FREE char *channels = path_join(domain->driver->paths.lib, "channel");
+    CLEANUP_FREE char *channels = domain_channel_directory(&domain->services->paths);
     DomainRun *run = domain->run;
     int r = 0;
 
     if (!channels || qemu_assign_aliases(run->live, channels) < 0)
         return error_no_memory(reterr);
     if (!run->pid_watch)
-        r = driver_watch(domain, reterr);
+        r = run_link_watch(domain, reterr);
     if (r >= 0 && !run->agent)
-        r = driver_agent_open(domain, reterr);
+        r = agent_link_open(domain, reterr);
     if (!run->caps) /* what the map is built by; without them it is a guess */
-        qemu_caps_get(domain->driver->caps, run->live->emulator, &run->caps, NULL);
+        qemu_caps_get(domain->services->caps, run->live->emulator, &run->caps, NULL);
     return r;
 }
 
@@ -199,7 +159,7 @@ static int reconnect(Domain *domain, Error **reterr) {
     if (r < 0)
         return r;
     bitmap_free(TAKE_PTR(domain->run->pending_removals));
-    vcpu_change_watch_pending(domain);
+    removal_watch_pending(domain);
     return 0;
 }
 
@@ -228,7 +188,7 @@ static bool settle_pid(Domain *domain) {
     }
     log_info("domain '%s': its QEMU (process %d) ended while vireod was away", domain_name(domain),
              (int)domain->run->pid.pid);
-    driver_end_run(domain, SHUTOFF_UNKNOWN, STOPPED_FAILED);
+    run_end(domain, SHUTOFF_UNKNOWN, STOPPED_FAILED);
     return true;
 }
 
@@ -246,8 +206,8 @@ static bool try_locked(Domain *domain, bool first) {
     if (reconnect(domain, &error) >= 0) {
         log_info("domain '%s' found running, %u vCPUs", domain_name(domain),
                  domain_def_online_vcpus(domain->run->live));
-        driver_save_status(domain, NULL);
-        driver_resume_operations(domain);
+        domain_save_status(domain, NULL);
+        operations_resume(domain);
         return true;
     }
     disconnect(domain);
@@ -262,7 +222,7 @@ static bool try_reconnect(Domain *domain, bool first) {
     bool over;
 
     if (domain_job_begin(domain, &job, "reconnecting to QEMU", NULL) < 0)
-        return domain->driver == NULL;
+        return domain->services == NULL;
     over = try_locked(domain, first);
     domain_job_end(domain, &job);
     return over;
@@ -272,7 +232,7 @@ static bool try_reconnect(Domain *domain, bool first) {
 static void try_on(Domain *domain, bool over) {
     uint64_t pause = RETRY_FIRST_USEC;
 
-    while (!over && domain->driver && !task_sleep(&domain->driver->tasks, pause)) {
+    while (!over && domain->services && !task_sleep(&domain->services->tasks, pause)) {
         over = try_reconnect(domain, false);
         pause = MIN_OF(2 * pause, RETRY_LAST_USEC);
     }
@@ -280,20 +240,20 @@ static void try_on(Domain *domain, bool over) {
 
 static void first_task(void *userdata) {
     CLEANUP_DOMAIN Domain *domain = userdata;
-    Driver *driver = domain->driver;
+    Services *services = domain->services;
     bool over = try_reconnect(domain, true);
 
-    driver->n_first_tries--;
-    fiber_cond_broadcast(&driver->tasks.changed);
+    services->n_first_tries--;
+    fiber_cond_broadcast(&services->tasks.changed);
     try_on(domain, over);
 }
 
-void driver_find_again(Domain *domain) {
-    Driver *driver = domain->driver;
+void reconnect_first(Domain *domain) {
+    Services *services = domain->services;
 
-    driver->n_first_tries++;
-    if (task_start(&driver->tasks, "reconnect", first_task, domain_ref(domain)) < 0) {
-        driver->n_first_tries--;
+    services->n_first_tries++;
+    if (task_start(&services->tasks, "reconnect", first_task, domain_ref(domain)) < 0) {
+        services->n_first_tries--;
         domain_unref(domain);
     }
 }
@@ -304,21 +264,22 @@ static void again_task(void *userdata) {
     try_on(domain, try_reconnect(domain, true));
 }
 
-void driver_reconnect(Domain *domain) {
-    if (task_start(&domain->driver->tasks, "reconnect", again_task, domain_ref(domain)) < 0)
+void reconnect_again(Domain *domain) {
+    if (task_start(&domain->services->tasks, "reconnect", again_task, domain_ref(domain)) < 0)
         domain_unref(domain);
 }
 
-int driver_adopt(Domain *domain, const Stray *stray, Error **reterr) {
+int reconnect_adopt(Domain *domain, const Stray *stray, Error **reterr) {
     DomainDef *live = domain_def_copy(domain->config);
     int r;
 
     domain->run = live ? domain_run_new(stray->id, live) : NULL;
     if (!domain->run)
         return error_no_memory(reterr);
+    store_note_run(domain->services->store, domain);
     domain->run->pid = stray->pid;
     domain->run->monitor_path = strdup(stray->monitor_path);
-    domain->run->log_path = strf("%s/qemu/%s.log", domain->driver->paths.log, live->name);
+    domain->run->log_path = domain_log_path(&domain->services->paths, live->name);
     domain->run->found.partition = stray->partition ? strdup(stray->partition) : NULL;
     domain->run->found.group = stray->group ? strdup(stray->group) : NULL;
     domain_set_state(domain, DOMAIN_PAUSED, PAUSED_UNKNOWN);
@@ -326,7 +287,7 @@ int driver_adopt(Domain *domain, const Stray *stray, Error **reterr) {
                                                            : error_no_memory(reterr);
     if (r >= 0) { /* it made at least those that are there */
         domain->run->n_vcpu_threads = domain_def_online_vcpus(domain->run->live);
-        r = driver_save_status(domain, reterr);
+        r = domain_save_status(domain, reterr);
     }
     if (r >= 0)
         return 0;

@@ -2,6 +2,10 @@
 /* From QEMU's words to libvirt's states. */
 #include "driver/run-state.h"
 
+#include "domain/events.h"
+#include "domain/files.h"
+#include "domain/services.h"
+#include "driver/run-end.h"
 #include "util/json.h"
 #include "util/log.h"
 
@@ -26,7 +30,7 @@ void run_state_set_paused(Domain *domain, int reason) {
     if (domain->state == DOMAIN_PAUSED && domain->reason == reason)
         return;
     domain_set_state(domain, DOMAIN_PAUSED, reason);
-    driver_emit_lifecycle(domain, EVENT_SUSPENDED, suspended_detail(reason));
+    events_lifecycle(domain, EVENT_SUSPENDED, suspended_detail(reason));
 }
 
 void run_state_set_running(Domain *domain, int reason) {
@@ -34,23 +38,23 @@ void run_state_set_running(Domain *domain, int reason) {
         return;
     domain_set_state(domain, DOMAIN_RUNNING, reason);
     if (reason == RUNNING_WAKEUP)
-        driver_emit_lifecycle(domain, EVENT_STARTED, STARTED_WAKEUP);
+        events_lifecycle(domain, EVENT_STARTED, STARTED_WAKEUP);
     else
-        driver_emit_lifecycle(domain, EVENT_RESUMED, 0);
+        events_lifecycle(domain, EVENT_RESUMED, 0);
 }
 
 static void set_crashed(Domain *domain) {
     if (domain->state == DOMAIN_CRASHED)
         return;
     domain_set_state(domain, DOMAIN_CRASHED, CRASHED_PANICKED);
-    driver_emit_lifecycle(domain, EVENT_CRASHED, CRASHED_DETAIL_PANICKED);
+    events_lifecycle(domain, EVENT_CRASHED, CRASHED_DETAIL_PANICKED);
 }
 
 static void set_suspended_by_guest(Domain *domain, int detail) {
     if (domain->state == DOMAIN_PMSUSPENDED)
         return;
     domain_set_state(domain, DOMAIN_PMSUSPENDED, 0);
-    driver_emit_lifecycle(domain, EVENT_PMSUSPENDED, detail);
+    events_lifecycle(domain, EVENT_PMSUSPENDED, detail);
 }
 
 /* ---- fibers ---- */
@@ -75,7 +79,7 @@ static void end_run(void *userdata) {
         return;
     }
     if (domain->run && domain->run == run && domain->run->ending)
-        driver_end_run(domain, domain->run->end_reason, domain->run->end_detail);
+        run_end(domain, domain->run->end_reason, domain->run->end_detail);
     domain_job_end(domain, &job);
 }
 
@@ -133,7 +137,7 @@ static void drop_intent(void *userdata) {
             log_warning("domain '%s': %s", domain_name(domain), error_message(error));
         else
             run_state_sync(domain, NULL); /* it may have powered off just then */
-        driver_save_status(domain, NULL);
+        domain_save_status(domain, NULL);
     }
     domain_job_end(domain, &job);
 }
@@ -149,7 +153,8 @@ static int on_intent_end(sd_event_source *source, uint64_t usec, void *userdata)
 /* A timer that cannot be had: then the intent ends with the guest's next power-off. */
 static void watch_intent(Domain *domain) {
     DomainRun *run = domain->run;
-    const uint64_t usec = domain->driver->reboot_usec ? domain->driver->reboot_usec : INTENT_USEC;
+    const uint64_t asked = domain->services ? domain->services->settings.reboot_usec : 0;
+    const uint64_t usec = asked ? asked : INTENT_USEC;
 
     run->intent_end = sd_event_source_disable_unref(run->intent_end);
     sd_event_add_time_relative(fiber_event(), &run->intent_end, CLOCK_MONOTONIC, usec, 0,
@@ -163,7 +168,7 @@ int run_state_intend_reboot(Domain *domain, Error **reterr) {
         return r;
     domain->run->rebooting = true;
     watch_intent(domain);
-    return driver_save_status(domain, reterr);
+    return domain_save_status(domain, reterr);
 }
 
 /* The guest has powered off for a reboot, or has crashed and is to start again: reset it and let it
@@ -201,7 +206,7 @@ static void finish_reboot(void *userdata) {
     if (r >= 0)
         r = run_state_sync(domain, &error);
     if (r >= 0)
-        driver_save_status(domain, NULL);
+        domain_save_status(domain, NULL);
     else if (domain->run)
         log_warning("domain '%s': reboot failed: %s", domain_name(domain), error_message(error));
     domain_job_end(domain, &job);
@@ -229,8 +234,8 @@ static void on_shutdown(Domain *domain, json_object *data) {
         return;
     run->guest_shutdown = true;
     domain_set_state(domain, DOMAIN_SHUTTING_DOWN, 0);
-    driver_emit_lifecycle(domain, EVENT_SHUTDOWN,
-                          json_member_bool(data, "guest", false) ? SHUTDOWN_GUEST : SHUTDOWN_HOST);
+    events_lifecycle(domain, EVENT_SHUTDOWN,
+                     json_member_bool(data, "guest", false) ? SHUTDOWN_GUEST : SHUTDOWN_HOST);
 }
 
 static void on_stop(Domain *domain, json_object *data) {
@@ -247,10 +252,7 @@ static void on_resume(Domain *domain, json_object *data) {
 }
 
 static void on_reset(Domain *domain, json_object *data) {
-    Driver *driver = domain->driver;
-
-    if (driver->events && driver->events->reboot)
-        driver->events->reboot(domain, driver->userdata);
+    events_reboot(domain);
     if (domain->run->rebooting && !domain->run->resetting)
         start_with(domain, "drop-intent", drop_intent);
 }

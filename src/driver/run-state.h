@@ -8,7 +8,7 @@
  * powers off for good later. */
 #pragma once
 
-#include "driver/driver.h"
+#include "domain/domain.h"
 
 /* True: the event was one of those. On the loop; starts fibers for what must wait. */
 bool run_state_on_event(Domain *domain, const char *name, json_object *data);

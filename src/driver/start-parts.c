@@ -36,16 +36,17 @@ void start_parts_done(StartParts *parts) {
 
 /* ---- the note ---- */
 
-char *start_parts_note_path(const Driver *driver, const uint8_t uuid[16]) {
+char *start_parts_note_path(const ServicePaths *paths, const uint8_t uuid[16]) {
     char text[UUID_TEXT_SIZE];
 
     uuid_format(uuid, text);
-    return strf("%s/made/%s.json", driver->paths.run, text);
+    return strf("%s/made/%s.json", paths->run, text);
 }
 
 int start_parts_note(Domain *domain, const Made *made, Error **reterr) {
-    CLEANUP_FREE char *directory = path_join(domain->driver->paths.run, "made");
-    CLEANUP_FREE char *path = start_parts_note_path(domain->driver, domain->run->live->uuid);
+    CLEANUP_FREE char *directory = path_join(domain->services->paths.run, "made");
+    CLEANUP_FREE char *path = start_parts_note_path(&domain->services->paths,
+                                                    domain->run->live->uuid);
     int r;
 
     if (!directory || !path)

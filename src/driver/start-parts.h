@@ -4,7 +4,8 @@
 #pragma once
 
 #include "domain/made.h"
-#include "driver/driver.h"
+#include "domain/domain.h"
+#include "domain/services.h"
 #include "qemu/devices/device.h"
 
 typedef struct StartParts {
@@ -22,6 +23,6 @@ void start_parts_done(StartParts *parts);
 int start_parts_add_fd(StartParts *parts, int fd);
 
 /* "run/made/UUID.json". Caller frees; NULL: out of memory. */
-char *start_parts_note_path(const Driver *driver, const uint8_t uuid[16]);
+char *start_parts_note_path(const ServicePaths *paths, const uint8_t uuid[16]);
 /* Writes down what was made for the domain's run. On a fiber. */
 int start_parts_note(Domain *domain, const Made *made, Error **reterr);

@@ -5,11 +5,12 @@
 #include <stdio.h>
 
 #include "driver/change.h"
+#include "driver/run-limits.h"
 #include "limits/readings.h"
 
 int driver_affected_def(Domain *domain, unsigned flags, const DomainDef **ret, Error **reterr) {
     bool live, config;
-    int r = driver_resolve_affect(domain, flags, &live, &config, reterr);
+    int r = domain_resolve_affect(domain, flags, &live, &config, reterr);
 
     if (r >= 0)
         *ret = live ? domain->run->live : domain->config;
@@ -358,7 +359,7 @@ int driver_reconcile(Domain *domain, char **ret_text, Error **reterr) {
     if (r >= 0)
         r = reconcile(domain, &text, reterr);
     if (r > 0)
-        driver_tell_drift(domain, (unsigned)r, text);
+        run_limits_tell_drift(domain, (unsigned)r, text);
     domain_job_end(domain, &job);
     if (r >= 0 && ret_text)
         *ret_text = TAKE_PTR(text);

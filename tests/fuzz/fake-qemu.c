@@ -2,6 +2,8 @@
 /* The other end of the monitor. It shares the loop with what it is connected to. */
 #include "fake-qemu.h"
 
+#include "driver/run-link.h"
+
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -225,12 +227,14 @@ void fake_qemu_start(Domain *domain, unsigned behaviour) {
     qemu.late[0] = '\0';
     for (unsigned i = 0; i < N_ENTITIES; i++)
         qemu.plugged[i] = i < 2;
-    domain->run = domain_run_new(domain->driver->next_id++, domain_def_copy(domain->config));
+    domain->run = domain_run_new(store_take_id(domain->services->store),
+                                 domain_def_copy(domain->config));
     if (!domain->run || !domain->run->live ||
-        qemu_assign_aliases(domain->run->live, domain->driver->paths.lib) < 0 ||
+        qemu_assign_aliases(domain->run->live, domain->services->paths.lib) < 0 ||
         sd_event_add_io(fiber_event(), &qemu.io, qemu.fd, EPOLLIN, on_io, NULL) < 0 ||
-        monitor_new(fds[0], "fake", &driver_monitor_ops, domain, &domain->run->monitor) < 0)
+        monitor_new(fds[0], "fake", &run_link_ops, domain, &domain->run->monitor) < 0)
         abort();
+    store_note_run(domain->services->store, domain);
     domain_set_state(domain, DOMAIN_RUNNING, RUNNING_BOOTED);
     if (domain_refresh_vcpus(domain, NULL) < 0)
         abort();

@@ -75,10 +75,12 @@ static void set_up(void) {
         abort();
     params = (DriverParams){.paths = {daemon_state.config.etc, daemon_state.config.lib,
                                       daemon_state.config.run, daemon_state.config.log},
-                            .limits.partition = "/vireo-fuzz"};
-    if (driver_new(&params, &daemon_events, &daemon_state, &daemon_state.driver, &error) < 0)
+                            .limits.partition = "/vireo-fuzz",
+                            .events = &daemon_events,
+                            .userdata = &daemon_state};
+    if (driver_new(&params, &daemon_state.driver, &error) < 0)
         abort();
-    daemon_state.driver->unplug_timeout_usec = UNPLUG_USEC;
+    daemon_state.driver->services.settings.unplug_timeout_usec = UNPLUG_USEC;
     daemon_programs_init();
     if (worker_init(1) < 0) /* calls overlap at every write, as in the daemon */
         abort();
@@ -103,15 +105,15 @@ static void define_presets(void *userdata) {
 static void start_one(void *userdata) {
     const unsigned *behaviour = userdata;
 
-    fake_qemu_start(daemon_state.driver->domains, *behaviour);
+    fake_qemu_start(driver_domains(daemon_state.driver), *behaviour);
 }
 
 static void remove_all(void *userdata) {
-    while (daemon_state.driver->domains) {
-        CLEANUP_DOMAIN Domain *domain = domain_ref(daemon_state.driver->domains);
+    while (driver_domains(daemon_state.driver)) {
+        CLEANUP_DOMAIN Domain *domain = domain_ref(driver_domains(daemon_state.driver));
         CLEANUP_ERROR Error *error = NULL;
 
-        if (domain->run && driver_destroy(domain, false, NULL) >= 0 && !domain->driver)
+        if (domain->run && driver_destroy(domain, false, NULL) >= 0 && !domain->services)
             continue; /* it was transient */
         if (domain->run || driver_undefine(domain, &error) < 0) {
             fprintf(stderr, "fuzz: %s is not to be removed: %s\n", domain_name(domain),
@@ -123,7 +125,7 @@ static void remove_all(void *userdata) {
 
 /* What goes on by itself may do so for minutes: a plugged vCPU is watched. */
 static bool is_quiet(void *userdata) {
-    return fiber_count() <= daemon_state.driver->tasks.n;
+    return fiber_count() <= daemon_state.driver->services.tasks.n;
 }
 
 static bool no_fibers(void *userdata) {

@@ -8,14 +8,16 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "conf/domain-parse.h"
+#include "domain/files.h"
+#include "domain/services.h"
 #include "domain/status-file.h"
-#include "driver/driver.h"
 #include "util/file.h"
 
 typedef struct World {
     char dir[64];
     char *path;
-    Driver driver;
+    Services services;
     Domain *domain;
 } World;
 
@@ -48,9 +50,10 @@ static void begin(World *world, unsigned n_vcpus) {
     assert_non_null(mkdtemp(world->dir));
     domains = path_join(world->dir, "domains");
     assert_int_equal(mkdir(domains, 0700), 0);
-    world->driver.paths.run = world->dir;
+    world->services.paths.run = world->dir;
     world->path = path_join(domains, "d.xml");
-    world->domain = domain_new(&world->driver);
+    world->domain = domain_new();
+    world->domain->services = &world->services;
     run = world->domain->run = domain_run_new(1, make_def(n_vcpus));
     run->pid = (QemuPid){.pid = 4711, .start_time = 1};
     run->monitor_path = strdup("/m");
@@ -73,7 +76,7 @@ static int pin(World *world, StatusPin kind, unsigned id, const char *text) {
 
     bitmap_free(*slot);
     *slot = cpus(text);
-    return driver_save_pin(world->domain, kind, id, NULL);
+    return domain_save_pin(world->domain, kind, id, NULL);
 }
 
 static char *text_of(const World *world, size_t *ret_len) {
@@ -100,7 +103,7 @@ static void test_read_back(void **state) {
     World world;
 
     begin(&world, 4);
-    assert_int_equal(driver_save_status(world.domain, NULL), 0);
+    assert_int_equal(domain_save_status(world.domain, NULL), 0);
     assert_int_equal(pin(&world, STATUS_PIN_VCPU, 3, "0-1"), 0);
     assert_int_equal(pin(&world, STATUS_PIN_IOTHREAD, 2, "1"), 0);
     assert_int_equal(pin(&world, STATUS_PIN_EMULATOR, 0, "0,2"), 0);
@@ -123,7 +126,7 @@ static void test_cut_short(void **state) {
     World world;
 
     begin(&world, 4);
-    assert_int_equal(driver_save_status(world.domain, NULL), 0);
+    assert_int_equal(domain_save_status(world.domain, NULL), 0);
     whole = world.domain->run->status.now;
     assert_int_equal(pin(&world, STATUS_PIN_VCPU, 0, "0-1"), 0);
     first = world.domain->run->status.now;
@@ -149,7 +152,7 @@ static void test_bad_lines(void **state) {
     World world;
 
     begin(&world, 4);
-    assert_int_equal(driver_save_status(world.domain, NULL), 0);
+    assert_int_equal(domain_save_status(world.domain, NULL), 0);
     whole = text_of(&world, NULL);
     for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
         CLEANUP_FREE char *text = strf("%s%s", whole, lines[i]);
@@ -172,7 +175,7 @@ static void test_versions(void **state) {
     World world;
 
     begin(&world, 4);
-    assert_int_equal(driver_save_status(world.domain, NULL), 0);
+    assert_int_equal(domain_save_status(world.domain, NULL), 0);
     text = text_of(&world, &len);
     text[at] = '1';
     assert_int_equal(status_file_parse(text, len, &record, NULL), 0);
@@ -192,7 +195,7 @@ static void test_another_file(void **state) {
     FILE *file;
 
     begin(&world, 4);
-    assert_int_equal(driver_save_status(world.domain, NULL), 0);
+    assert_int_equal(domain_save_status(world.domain, NULL), 0);
     file = fopen(world.path, "a");
     assert_non_null(file);
     fputs("<?vcpup", file);
@@ -223,7 +226,7 @@ static unsigned long long bytes_of(unsigned n) {
     World world;
 
     begin(&world, n);
-    assert_int_equal(driver_save_status(world.domain, NULL), 0);
+    assert_int_equal(domain_save_status(world.domain, NULL), 0);
     before = written();
     for (unsigned i = 0; i < 4 * n; i++)
         assert_int_equal(pin(&world, STATUS_PIN_VCPU, i % n, i / n % 2 ? "0-1" : "1"), 0);

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What is told to clients of a domain. A domain that is no longer listed has nobody to tell. The
+ * listener's functions run at once, on whatever fiber the news came; they do not suspend. */
+#pragma once
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct Domain Domain;
+typedef struct Operation Operation;
+
+/* LIFECYCLE events and details, libvirt's numbers (WIRE.md 3.4). */
+typedef enum LifecycleEvent {
+    EVENT_DEFINED = 0,
+    EVENT_UNDEFINED = 1,
+    EVENT_STARTED = 2,
+    EVENT_SUSPENDED = 3,
+    EVENT_RESUMED = 4,
+    EVENT_STOPPED = 5,
+    EVENT_SHUTDOWN = 6,
+    EVENT_PMSUSPENDED = 7,
+    EVENT_CRASHED = 8,
+} LifecycleEvent;
+
+enum { AGENT_REASON_UNKNOWN = 0, AGENT_REASON_DOMAIN_STARTED = 1, AGENT_REASON_CHANNEL = 2 };
+enum { STARTED_WAKEUP = 4 };
+enum { SUSPENDED_PAUSED = 0, SUSPENDED_IOERROR = 2, SUSPENDED_WATCHDOG = 3 };
+enum { SHUTDOWN_GUEST = 1, SHUTDOWN_HOST = 2 };
+enum { PMSUSPENDED_MEMORY = 0, PMSUSPENDED_DISK = 1 };
+enum { CRASHED_DETAIL_PANICKED = 0 };
+enum { STOPPED_SHUTDOWN = 0, STOPPED_DESTROYED = 1, STOPPED_CRASHED = 2, STOPPED_FAILED = 5 };
+
+typedef enum TunableType { TUNABLE_ULLONG, TUNABLE_LLONG, TUNABLE_TEXT } TunableType;
+
+/* One changed parameter, by libvirt's name ("cputune.vcpupin3"). */
+typedef struct TunableValue {
+    char name[48];
+    TunableType type;
+    int64_t number;
+    const char *text;
+} TunableValue;
+
+/* The listener; each function may be NULL. The domain and strings are borrowed. */
+typedef struct DomainEvents {
+    void (*lifecycle)(Domain *domain, LifecycleEvent event, int detail, void *userdata);
+    void (*reboot)(Domain *domain, void *userdata);
+    void (*device_removed)(Domain *domain, const char *alias, void *userdata);
+    void (*device_added)(Domain *domain, const char *alias, void *userdata);
+    void (*device_removal_failed)(Domain *domain, const char *alias, void *userdata);
+    /* One for each vCPU of a removed device; libvirt 12.4. */
+    void (*vcpu_removed)(Domain *domain, unsigned vcpu, void *userdata);
+    void (*agent_lifecycle)(Domain *domain, bool connected, int reason, void *userdata);
+    /* A live change of what the threads may use. */
+    void (*tunable)(Domain *domain, const TunableValue *values, size_t n, void *userdata);
+    /* Somebody else had changed it, and it was mended: a line for each difference. */
+    void (*drift)(Domain *domain, unsigned n, const char *text, void *userdata);
+    void (*monitor_event)(Domain *domain, const char *name, json_object *data, int64_t seconds,
+                          int64_t microseconds, void *userdata);
+    /* An operation changed its state. */
+    void (*operation)(Operation *operation, void *userdata);
+    /* A line of a domain's QMP conversation: direction '>', '<' or '!'. Asked for by
+     * driver_set_trace. */
+    void (*trace)(Domain *domain, char direction, const char *text, size_t len, void *userdata);
+} DomainEvents;
+
+void events_lifecycle(Domain *domain, LifecycleEvent event, int detail);
+void events_reboot(Domain *domain);
+void events_device_added(Domain *domain, const char *alias);
+void events_device_removed(Domain *domain, const char *alias);
+void events_device_removal_failed(Domain *domain, const char *alias);
+void events_vcpu_removed(Domain *domain, unsigned vcpu);
+void events_agent_lifecycle(Domain *domain, bool connected, int reason);
+void events_tunable(Domain *domain, const TunableValue *values, size_t n);
+void events_drift(Domain *domain, unsigned n, const char *text);
+void events_monitor_event(Domain *domain, const char *name, json_object *data, int64_t seconds,
+                          int64_t microseconds);
+void events_trace(Domain *domain, char direction, const char *text, size_t len);

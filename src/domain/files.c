@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "domain/files.h"
+
+#include "conf/domain-format.h"
+#include "domain/status-file.h"
+#include "util/file.h"
+
+char *domain_config_path(const ServicePaths *paths, const char *name) {
+    return strf("%s/domains/%s.xml", paths->etc, name);
+}
+
+char *domain_autostart_path(const ServicePaths *paths, const char *name) {
+    return strf("%s/autostart/%s.xml", paths->etc, name);
+}
+
+char *domain_status_path(const ServicePaths *paths, const char *name) {
+    return strf("%s/domains/%s.xml", paths->run, name);
+}
+
+char *domain_log_path(const ServicePaths *paths, const char *name) {
+    return strf("%s/qemu/%s.log", paths->log, name);
+}
+
+char *domain_monitor_path(const ServicePaths *paths, int id) {
+    return strf("%s/monitors/%d.sock", paths->lib, id);
+}
+
+char *domain_channel_directory(const ServicePaths *paths) {
+    return path_join(paths->lib, "channel");
+}
+
+char *domain_birth_directory(const ServicePaths *paths) {
+    return path_join(paths->run, "births");
+}
+
+int domain_save_config(Domain *domain, const DomainDef *def, Error **reterr) {
+    CLEANUP_FREE char *path = NULL, *xml = NULL;
+    int r;
+
+    assert(domain->services && def);
+    path = domain_config_path(&domain->services->paths, def->name);
+    if (!path || domain_format(def, &(DomainFormatParams){.secrets = true}, &xml) < 0)
+        return error_no_memory(reterr);
+    r = file_write_atomic_worker(path, xml, strlen(xml), 0600);
+    return r < 0 ? error_system(reterr, FROM_QEMU, r, "cannot write '%s'", path) : 0;
+}
+
+int domain_save_status(Domain *domain, Error **reterr) {
+    CLEANUP_FREE char *path = NULL, *text = NULL;
+    int r;
+
+    if (!domain->run || !domain->services)
+        return 0;
+    path = domain_status_path(&domain->services->paths, domain->run->live->name);
+    if (!path || status_file_format(domain, &text) < 0)
+        return error_no_memory(reterr);
+    r = file_write_atomic_worker(path, text, strlen(text), 0600);
+    if (!domain->run)
+        return 0;
+    if (r < 0) { /* the old one may be there, or the new one */
+        domain->run->status = (StatusSize){0};
+        return error_system(reterr, FROM_QEMU, r, "cannot write '%s'", path);
+    }
+    domain->run->status = (StatusSize){strlen(text), strlen(text)};
+    return 0;
+}
+
+/* Behind more lines than that a whole file is due, and behind as many bytes as it has. */
+#define STATUS_LINES_LEAST 16384u
+
+int domain_save_pin(Domain *domain, StatusPin pin, unsigned id, Error **reterr) {
+    CLEANUP_FREE char *path = NULL, *line = NULL;
+    StatusSize size = domain->run ? domain->run->status : (StatusSize){0};
+    int r;
+
+    if (!domain->services || size.whole == 0 ||
+        size.now - size.whole > MAX_OF(size.whole, STATUS_LINES_LEAST))
+        return domain_save_status(domain, reterr);
+    path = domain_status_path(&domain->services->paths, domain->run->live->name);
+    line = status_delta_format(domain->run->live, pin, id);
+    if (!path || !line)
+        return error_no_memory(reterr);
+    r = file_append_worker(path, size.now, line, strlen(line));
+    if (r == -ESTALE)
+        return domain_save_status(domain, reterr);
+    if (r < 0)
+        return error_system(reterr, FROM_QEMU, r, "cannot write '%s'", path);
+    domain->run->status.now = size.now + strlen(line);
+    return 0;
+}

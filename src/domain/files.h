@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Where a domain's files are, and the writing of its definition and its status. */
+#pragma once
+
+#include "domain/domain.h"
+#include "domain/services.h"
+#include "domain/status-delta.h"
+
+/* Caller frees; NULL: out of memory. */
+char *domain_config_path(const ServicePaths *paths, const char *name);
+char *domain_autostart_path(const ServicePaths *paths, const char *name);
+char *domain_status_path(const ServicePaths *paths, const char *name);
+char *domain_log_path(const ServicePaths *paths, const char *name);
+char *domain_monitor_path(const ServicePaths *paths, int id);
+/* Directories of all domains. */
+char *domain_channel_directory(const ServicePaths *paths);
+char *domain_birth_directory(const ServicePaths *paths);
+
+/* Writes `def` as the persistent definition / the status file of a domain that runs; atomic, on the
+ * worker pool. ERROR_SYSTEM, and all is as before. On a fiber. */
+int domain_save_config(Domain *domain, const DomainDef *def, Error **reterr);
+int domain_save_status(Domain *domain, Error **reterr);
+/* The same after a pin alone has changed: a line behind the file. Job held. */
+int domain_save_pin(Domain *domain, StatusPin pin, unsigned id, Error **reterr);

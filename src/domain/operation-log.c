@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "domain/operation-log.h"
+
+#include <dirent.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "util/file.h"
+#include "util/json.h"
+#include "util/log.h"
+
+#define JOURNAL_MAX (4u << 20)
+
+struct OperationLog {
+    char *directory;
+    Operation *first; /* newest first */
+    uint64_t last_id;
+    OperationListener listener;
+    void *userdata;
+};
+
+static uint64_t realtime_usec(void) {
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
+}
+
+OperationLog *operation_log_new(const char *directory, OperationListener listener, void *userdata) {
+    OperationLog *log = calloc(1, sizeof(OperationLog));
+
+    if (log)
+        log->directory = strdup(directory);
+    if (!log || !log->directory) {
+        free(log);
+        return NULL;
+    }
+    log->listener = listener;
+    log->userdata = userdata;
+    return log;
+}
+
+void operation_log_free(OperationLog *log) {
+    if (!log)
+        return;
+    while (log->first) {
+        Operation *operation = log->first;
+
+        log->first = operation->next;
+        operation->next = NULL;
+        operation->log = NULL;
+        operation_unref(operation);
+    }
+    free(log->directory);
+    free(log);
+}
+
+Operation *operation_log_first(const OperationLog *log) {
+    return log->first;
+}
+
+/* Forgets the oldest that have ended beyond OPERATION_HISTORY. The list is newest first. */
+static void trim_history(OperationLog *log) {
+    Operation **at = &log->first;
+    unsigned n = 0;
+
+    while (*at) {
+        Operation *operation = *at;
+
+        if (operation_has_ended(operation) && ++n > OPERATION_HISTORY) {
+            *at = operation->next;
+            operation->next = NULL;
+            operation->log = NULL;
+            operation_unref(operation);
+        } else {
+            at = &operation->next;
+        }
+    }
+}
+
+static void list_add(OperationLog *log, Operation *operation) {
+    operation->log = log;
+    operation->next = log->first;
+    log->first = operation_ref(operation);
+    trim_history(log);
+}
+
+int operation_begin(OperationLog *log, const Domain *domain, const VcpuRequest *request,
+                    Operation **ret, Error **reterr) {
+    Operation *operation;
+
+    assert(log && domain->run);
+    operation = operation_alloc(log->last_id + 1, domain_name(domain), request);
+    if (!operation)
+        return error_no_memory(reterr);
+    memcpy(operation->uuid, domain_def(domain)->uuid, sizeof(operation->uuid));
+    operation->pid = domain->run->pid;
+    operation->started = realtime_usec();
+    log->last_id++;
+    list_add(log, operation);
+    *ret = operation;
+    return 0;
+}
+
+/* ---- the journal ---- */
+
+static char *journal_path(const Operation *operation) {
+    return strf("%s/%llu.json", operation->log->directory, (unsigned long long)operation->id);
+}
+
+static int add_request(json_object *object, const VcpuRequest *request) {
+    int r = json_add_uint(object, "flags", request->flags);
+
+    if (r >= 0)
+        r = json_add_uint(object, "timeout-usec", request->timeout_usec);
+    if (r >= 0 && request->single)
+        r = json_add_string(object, "ids", request->ids);
+    if (r >= 0 && request->single)
+        r = json_add_bool(object, "enable", request->enable);
+    if (r >= 0 && !request->single)
+        r = json_add_int(object, "count", request->count);
+    return r;
+}
+
+static int add_vcpus(json_object *object, const Operation *operation) {
+    CLEANUP_JSON json_object *vcpus = json_object_new_array();
+    int r = vcpus ? 0 : -ENOMEM;
+
+    for (size_t i = 0; i < operation->n_vcpus && r >= 0; i++)
+        r = json_append(vcpus, json_object_new_int64(operation->vcpus[i]));
+    return r < 0 ? r : json_add(object, "vcpus", TAKE_PTR(vcpus));
+}
+
+static int add_all(json_object *object, const Operation *operation) {
+    char uuid[UUID_TEXT_SIZE];
+    int r;
+
+    uuid_format(operation->uuid, uuid);
+    r = json_add_string(object, "uuid", uuid);
+    if (r >= 0)
+        r = json_add_string(object, "name", operation->name);
+    if (r >= 0)
+        r = json_add_int(object, "pid", operation->pid.pid);
+    if (r >= 0)
+        r = json_add_uint(object, "pid-start", operation->pid.start_time);
+    if (r >= 0)
+        r = json_add_uint(object, "started", operation->started);
+    if (r >= 0)
+        r = add_request(object, &operation->request);
+    if (r >= 0)
+        r = json_add_bool(object, "live", operation->live);
+    if (r >= 0)
+        r = json_add_bool(object, "config", operation->config);
+    if (r >= 0)
+        r = json_add_bool(object, "plug", operation->plug);
+    return r < 0 ? r : add_vcpus(object, operation);
+}
+
+/* NULL: out of memory. */
+static char *to_text(const Operation *operation) {
+    CLEANUP_JSON json_object *object = json_object_new_object();
+
+    return object && add_all(object, operation) >= 0 ? json_text(object) : NULL;
+}
+
+int operation_journal(const Operation *operation, Error **reterr) {
+    CLEANUP_FREE char *path = NULL, *text = to_text(operation);
+    int r;
+
+    assert(operation->log);
+    path = journal_path(operation);
+    r = path && text ? file_write_atomic_worker(path, text, strlen(text), 0600) : -ENOMEM;
+    if (r < 0)
+        return error_system(reterr, FROM_QEMU, r, "cannot write the operation's journal '%s'",
+                            path ? path : "");
+    operation_step(operation, STEP_JOURNALED);
+    return 0;
+}
+
+static int read_vcpus(json_object *list, Operation *operation) {
+    size_t n = json_length(list);
+
+    if (n == 0 || n > DOMAIN_MAX_VCPUS)
+        return -EBADMSG;
+    operation->vcpus = calloc(n, sizeof(unsigned));
+    if (!operation->vcpus)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        operation->vcpus[i] = (unsigned)json_object_get_int64(json_object_array_get_idx(list, i));
+    operation->n_vcpus = n;
+    return 0;
+}
+
+static int from_json(uint64_t id, json_object *object, Operation **ret) {
+    const char *uuid = json_member_string(object, "uuid"),
+               *name = json_member_string(object, "name");
+    char *ids = (char *)json_member_string(object, "ids");
+    VcpuRequest request = {.single = ids != NULL,
+                           .ids = ids,
+                           .enable = json_member_bool(object, "enable", false),
+                           .count = (unsigned)json_member_int(object, "count", 0),
+                           .flags = (unsigned)json_member_uint(object, "flags", 0),
+                           .timeout_usec = json_member_uint(object, "timeout-usec", 0)};
+    CLEANUP(operation_unrefp) Operation *operation = NULL;
+    int r;
+
+    if (!uuid || !name)
+        return -EBADMSG;
+    operation = operation_alloc(id, name, &request);
+    if (!operation)
+        return -ENOMEM;
+    if (uuid_parse(uuid, operation->uuid) < 0)
+        return -EBADMSG;
+    operation->pid.pid = (pid_t)json_member_int(object, "pid", 0);
+    operation->pid.start_time = json_member_uint(object, "pid-start", 0);
+    operation->started = json_member_uint(object, "started", 0);
+    operation->live = json_member_bool(object, "live", false);
+    operation->config = json_member_bool(object, "config", false);
+    operation->plug = json_member_bool(object, "plug", false);
+    r = read_vcpus(json_member(object, "vcpus"), operation);
+    if (r >= 0)
+        *ret = TAKE_PTR(operation);
+    return r;
+}
+
+static int load_one(OperationLog *log, const char *path, uint64_t id) {
+    CLEANUP(operation_unrefp) Operation *operation = NULL;
+    CLEANUP_JSON json_object *object = NULL;
+    CLEANUP_FREE char *text = NULL;
+    size_t len = 0;
+    int r = file_read(path, JOURNAL_MAX, &text, &len);
+
+    if (r >= 0)
+        r = json_parse(text, len, &object);
+    if (r >= 0)
+        r = from_json(id, object, &operation);
+    if (r >= 0)
+        list_add(log, operation);
+    return r;
+}
+
+void operation_log_load(OperationLog *log) {
+    DIR *d = opendir(log->directory);
+    struct dirent *entry;
+
+    if (!d)
+        return;
+    while ((entry = readdir(d))) {
+        CLEANUP_FREE char *path = path_join(log->directory, entry->d_name);
+        char *end = NULL;
+        uint64_t id = strtoull(entry->d_name, &end, 10);
+
+        if (!path || end == entry->d_name || !streq(end, ".json"))
+            continue;
+        log->last_id = MAX_OF(log->last_id, id);
+        if (load_one(log, path, id) < 0) {
+            log_warning("operation journal '%s' cannot be read, removing it", path);
+            unlink(path);
+        }
+    }
+    closedir(d);
+}
+
+/* ---- state ---- */
+
+static void tell(Operation *operation) {
+    fiber_cond_broadcast(&operation->cond);
+    if (operation->log && operation->log->listener)
+        operation->log->listener(operation, operation->log->userdata);
+}
+
+void operation_set_state(Operation *operation, OperationState state, const char *detail) {
+    CLEANUP_FREE char *what = operation_describe(operation);
+    char *copy = detail ? strdup(detail) : NULL;
+
+    free(operation->detail);
+    operation->detail = copy;
+    operation->state = state;
+    if (operation_has_ended(operation)) {
+        CLEANUP_FREE char *path = operation->log ? journal_path(operation) : NULL;
+
+        operation_step(operation, STEP_ENDED);
+        operation->ended = realtime_usec();
+        if (path)
+            unlink(path);
+    }
+    log_debug("domain '%s': operation %llu (%s) is %s%s%s", operation->name,
+              (unsigned long long)operation->id, what ? what : "", operation_state_name(state),
+              detail ? ": " : "", detail ? detail : "");
+    tell(operation);
+}
+
+void operation_set_guest(Operation *operation, const char *text) {
+    free(operation->guest);
+    operation->guest = strdup(text);
+    operation->guest_pending = false;
+    log_debug("domain '%s': operation %llu: %s", operation->name, (unsigned long long)operation->id,
+              text);
+    tell(operation);
+}
+
+Operation *operation_find(const OperationLog *log, uint64_t id, Error **reterr) {
+    for (Operation *operation = log->first; operation; operation = operation->next)
+        if (operation->id == id)
+            return operation;
+    error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                 "no operation %llu is known; 'vireo ops list' shows all", (unsigned long long)id);
+    return NULL;
+}
+
+bool operation_is_of(const Operation *operation, const Domain *domain) {
+    return domain->run && memcmp(operation->uuid, domain_def(domain)->uuid, 16) == 0 &&
+           domain->run->pid.pid == operation->pid.pid &&
+           domain->run->pid.start_time == operation->pid.start_time;
+}
+
+Operation *operation_of_vcpu(const OperationLog *log, const Domain *domain, unsigned vcpu,
+                             const Operation *but) {
+    for (Operation *at = log->first; at; at = at->next) {
+        if (at == but || operation_has_ended(at) ||
+            memcmp(at->uuid, domain_def(domain)->uuid, 16) != 0)
+            continue;
+        for (size_t i = 0; i < at->n_vcpus; i++)
+            if (at->vcpus[i] == vcpu)
+                return at;
+    }
+    return NULL;
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "domain/vcpu-operation.h"
+
+#include "domain/services.h"
+#include "domain/vcpu-config.h"
+#include "domain/vcpu-plug.h"
+#include "util/file.h"
+#include "util/log.h"
+
+/* Ends the pending operations on the same entities: what they wanted is journaled again, or not
+ * wanted any more. */
+static void take_over(Domain *domain, const Operation *operation) {
+    CLEANUP_FREE char *why = strf("taken over by operation %llu",
+                                  (unsigned long long)operation->id);
+
+    for (size_t i = 0; i < operation->n_vcpus; i++) {
+        Operation *earlier = operation_of_vcpu(operation->log, domain, operation->vcpus[i],
+                                               operation);
+
+        if (earlier && earlier->state == OPERATION_PENDING)
+            operation_set_state(earlier, OPERATION_CANCELLED, why);
+    }
+}
+
+int vcpu_operation_begin(Domain *domain, const VcpuRequest *request, bool config,
+                         const HotplugPlan *plan, Operation **ret, Error **reterr) {
+    Operation *operation = NULL;
+    int r = operation_begin(domain->services->operations, domain, request, &operation, reterr);
+
+    if (r < 0)
+        return r;
+    operation->live = true;
+    operation->config = config;
+    operation->plug = plan->plug;
+    operation->vcpus = calloc(plan->n_entities + 1, sizeof(unsigned));
+    for (size_t i = 0; operation->vcpus && i < plan->n_entities; i++)
+        operation->vcpus[operation->n_vcpus++] =
+            domain->run->vcpus.entities[plan->entities[i]].first_id;
+    r = operation->vcpus ? operation_journal(operation, reterr) : error_no_memory(reterr);
+    if (r < 0) {
+        operation_set_state(operation, OPERATION_FAILED,
+                            reterr && *reterr ? error_message(*reterr) : NULL);
+        operation_unref(operation);
+        return r;
+    }
+    take_over(domain, operation);
+    *ret = operation;
+    return 0;
+}
+
+/* The live half is there: the config half, and the outcome. */
+static int finish_operation(Domain *domain, Operation *operation, Error **reterr) {
+    CLEANUP_ERROR Error *error = NULL;
+    CLEANUP_FREE char *warning = NULL;
+    int r = operation->config ? vcpu_config_commit(domain, &operation->request, &error) : 0;
+
+    if (r < 0) {
+        error_prefix(&error, "the running domain was changed, its definition was not");
+        operation_set_state(operation, OPERATION_FAILED, error_message(error));
+        return error_propagate(reterr, TAKE_PTR(error));
+    }
+    if (operation->config)
+        operation_step(operation, STEP_CONFIG);
+    warning = hotplug_warning(domain, operation->plug);
+    if (warning)
+        log_warning("%s", warning);
+    operation_set_state(operation, OPERATION_DONE, warning);
+    return 0;
+}
+
+int vcpu_operation_run(Domain *domain, Operation *operation, const HotplugPlan *plan,
+                       Error **reterr) {
+    CLEANUP_ERROR Error *error = NULL;
+    int r = hotplug_run(domain, plan, operation, &error);
+
+    if (operation_has_ended(operation)) /* the domain stopped meanwhile */
+        return error ? error_propagate(reterr, TAKE_PTR(error)) : r;
+    if (r == -EINPROGRESS || (r == -ETIMEDOUT && !plan->plug)) {
+        operation_set_state(operation, OPERATION_PENDING, "waiting for the guest");
+        operation_step(operation, STEP_PENDING);
+        return error ? error_propagate(reterr, TAKE_PTR(error)) : 0;
+    }
+    if (r < 0) {
+        operation_set_state(operation, OPERATION_FAILED, error_message(error));
+        return error_propagate(reterr, TAKE_PTR(error));
+    }
+    return finish_operation(domain, operation, reterr);
+}
+
+/* Carries on with what is left of an operation. Job held. */
+static int go_on(Domain *domain, Operation *operation, Error **reterr) {
+    CLEANUP(hotplug_plan_done) HotplugPlan plan = {0};
+    CLEANUP_ERROR Error *error = NULL;
+    int r = hotplug_plan_ids(&domain->run->vcpus, operation->plug, operation->vcpus,
+                             operation->n_vcpus, &plan, &error);
+
+    if (r >= 0 && plan.n_entities > 0)
+        r = hotplug_preflight(domain, &plan, &error);
+    if (r < 0) {
+        operation_set_state(operation, OPERATION_FAILED, error_message(error));
+        return error_propagate(reterr, TAKE_PTR(error));
+    }
+    if (plan.n_entities > 0)
+        return vcpu_operation_run(domain, operation, &plan, reterr);
+    hotplug_save(domain, operation);
+    return finish_operation(domain, operation, reterr);
+}
+
+typedef struct Resume {
+    Domain *domain;
+    Operation *operation;
+} Resume;
+
+static void resume_free(Resume *work) {
+    operation_unref(work->operation);
+    domain_unref(work->domain);
+    free(work);
+}
+
+static void resume_locked(Domain *domain, Operation *operation) {
+    CLEANUP_ERROR Error *error = NULL;
+
+    if (operation_has_ended(operation)) /* the domain stopped meanwhile */
+        return;
+    if (domain_check_active(domain, &error) < 0)
+        operation_set_state(operation, OPERATION_FAILED, error_message(error));
+    else if (go_on(domain, operation, &error) < 0)
+        log_info("domain '%s': operation %llu: %s", domain_name(domain),
+                 (unsigned long long)operation->id, error_message(error));
+}
+
+static void resume(void *userdata) {
+    Resume *work = userdata;
+    CLEANUP_ERROR Error *error = NULL;
+    DomainJob job;
+
+    if (domain_job_begin(work->domain, &job, "an operation of an earlier vireod", &error) < 0) {
+        if (!operation_has_ended(work->operation))
+            operation_set_state(work->operation, OPERATION_FAILED, error_message(error));
+    } else {
+        resume_locked(work->domain, work->operation);
+        domain_job_end(work->domain, &job);
+    }
+    resume_free(work);
+}
+
+static void start_resume(Domain *domain, Operation *operation) {
+    Resume *work = calloc(1, sizeof(Resume));
+
+    if (!work) {
+        log_warning("domain '%s': out of memory, operation %llu waits for the next vireod",
+                    domain_name(domain), (unsigned long long)operation->id);
+        return;
+    }
+    *work = (Resume){.domain = domain_ref(domain), .operation = operation_ref(operation)};
+    if (fiber_start("resume-operation", resume, work) < 0)
+        resume_free(work);
+}
+
+void operations_resume(Domain *domain) {
+    for (Operation *at = operation_log_first(domain->services->operations); at; at = at->next)
+        if (!operation_has_ended(at) && operation_is_of(at, domain))
+            start_resume(domain, at);
+}
+
+void operations_drop(const OperationLog *log, const DomainStore *store) {
+    for (Operation *at = operation_log_first(log); at; at = at->next) {
+        const Domain *domain = store_uuid(store, at->uuid);
+
+        if (!operation_has_ended(at) && (!domain || !operation_is_of(at, domain)))
+            operation_set_state(at, OPERATION_FAILED,
+                                "its QEMU ended while vireod was away; nothing of it is left");
+    }
+}
+
+typedef enum RemovalStage { STAGE_LEFT, STAGE_REFUSED, STAGE_NEXT, STAGE_GONE } RemovalStage;
+
+/* Where a pending removal is, by what is there and what the guest was asked for. */
+static RemovalStage removal_stage(const Domain *domain, const Operation *operation) {
+    bool left = false, next = false;
+
+    for (size_t i = 0; i < operation->n_vcpus; i++) {
+        const VcpuEntity *entity = vcpu_map_by_id(&domain->run->vcpus, operation->vcpus[i]);
+
+        if (!entity || !entity->qom_path)
+            continue;
+        if (i >= operation->n_asked)
+            next = true;
+        else if (entity->unplug == UNPLUG_NONE)
+            return STAGE_REFUSED;
+        else
+            left = true;
+    }
+    return left ? STAGE_LEFT : next ? STAGE_NEXT : STAGE_GONE;
+}
+
+static void settle_operation(Domain *domain, Operation *operation, const char *rejection) {
+    CLEANUP_ERROR Error *error = NULL;
+    RemovalStage stage;
+
+    while ((stage = removal_stage(domain, operation)) == STAGE_NEXT)
+        if (hotplug_ask_next(domain, operation, &error) < 0) {
+            operation_set_state(operation, OPERATION_FAILED, error_message(error));
+            return;
+        }
+    if (stage == STAGE_REFUSED)
+        operation_set_state(operation, OPERATION_FAILED,
+                            rejection ? rejection : "the guest refused");
+    else if (stage == STAGE_GONE && finish_operation(domain, operation, &error) < 0)
+        log_warning("domain '%s': operation %llu: %s", domain_name(domain),
+                    (unsigned long long)operation->id, error_message(error));
+}
+
+/* The next of those under way on the domain's QEMU, from `at` on; or NULL. */
+static Operation *under_way(Operation *at, const Domain *domain) {
+    while (at && (operation_has_ended(at) || !operation_is_of(at, domain)))
+        at = at->next;
+    return at;
+}
+
+static Operation *first_under_way(const Domain *domain) {
+    return domain->services ? under_way(operation_log_first(domain->services->operations), domain)
+                            : NULL;
+}
+
+void operations_settle(Domain *domain, const char *rejection) {
+    Operation *next;
+
+    for (Operation *at = first_under_way(domain); at; at = next) {
+        operation_ref(at);
+        if (at->state == OPERATION_PENDING)
+            settle_operation(domain, at, rejection);
+        next = domain->run ? under_way(at->next, domain) : NULL; /* the list may have changed */
+        operation_unref(at);
+    }
+}
+
+void operations_fail(Domain *domain, const char *why) {
+    Operation *next;
+
+    for (Operation *at = first_under_way(domain); at; at = next) {
+        next = under_way(at->next, domain);
+        operation_set_state(at, OPERATION_FAILED, why);
+    }
+}
+
+static int check_pending(const Operation *operation, const char *what, Error **reterr) {
+    if (operation->state == OPERATION_PENDING)
+        return 0;
+    return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                        "operation %llu of domain '%s' is %s; only a pending one can be %s",
+                        (unsigned long long)operation->id, operation->name,
+                        operation_state_name(operation->state), what);
+}
+
+int operation_cancel(Operation *operation, Error **reterr) {
+    int r = check_pending(operation, "cancelled", reterr);
+
+    if (r >= 0)
+        operation_set_state(operation, OPERATION_CANCELLED, "the guest may still remove the vCPU");
+    return r;
+}
+
+int operation_retry(Domain *domain, Operation *operation, uint64_t timeout_usec, Error **reterr) {
+    DomainJob job;
+    int r = check_pending(operation, "retried", reterr);
+
+    if (r < 0)
+        return r;
+    if (!operation_is_of(operation, domain))
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is not running");
+    r = domain_job_begin(domain, &job, "retry of a vcpu removal", reterr);
+    if (r < 0)
+        return r;
+    r = check_pending(operation, "retried", reterr);
+    if (r >= 0) {
+        operation->request.timeout_usec = timeout_usec;
+        operation->request.async = false;
+        operation_set_state(operation, OPERATION_ACTING, NULL);
+        r = go_on(domain, operation, reterr);
+    }
+    domain_job_end(domain, &job);
+    return r;
+}

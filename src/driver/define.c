@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Definitions, as a client makes, changes and reads them. */
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "conf/domain-fill.h"
+#include "conf/domain-format.h"
+#include "domain/events.h"
+#include "domain/files.h"
+#include "driver/definition.h"
+#include "driver/driver.h"
+#include "driver/start.h"
+#include "util/file.h"
+#include "util/libvirt-numbers.h"
+
+int driver_check_xml(const char *xml, DomainParseWarning unknown, DomainParseWarning kept,
+                     void *userdata, Error **reterr) {
+    struct utsname host;
+    DomainParseParams params = {.warning = unknown, .kept = kept, .userdata = userdata};
+    CLEANUP(domain_def_freep) DomainDef *def = NULL;
+
+    uname(&host);
+    params.default_arch = host.machine;
+    return domain_parse(xml, strlen(xml), &params, &def, reterr);
+}
+
+/* Names become file names; '/' cannot be, and 200 bytes leave room for suffixes. */
+static int check_name(const DomainDef *def, Error **reterr) {
+    if (strchr(def->name, '/') || streq(def->name, ".") || streq(def->name, ".."))
+        return error_report(reterr, FROM_DOMAIN, ERROR_XML, "name %s cannot contain '/'",
+                            def->name);
+    if (strlen(def->name) > 200)
+        return error_report(reterr, FROM_DOMAIN, ERROR_XML,
+                            "the domain name is %zu bytes long, 200 are allowed",
+                            strlen(def->name));
+    return 0;
+}
+
+static bool emulates(const QemuCaps *caps, const char *arch) {
+    return streq(caps->arch, arch) || (streq(caps->arch, "x86_64") && streq(arch, "i686")) ||
+           (streq(caps->arch, "ppc64") && streq(arch, "ppc64le"));
+}
+
+/* What the emulator cannot be is refused here and not at the start, as in libvirt. */
+static int check_emulator(const DomainDef *def, const QemuCaps *caps, Error **reterr) {
+    if (!emulates(caps, def->os.arch))
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                            "Emulator '%s' does not support arch '%s': it is one for '%s'",
+                            def->emulator, def->os.arch, caps->arch);
+    if (def->os.machine && !qemu_caps_machine(caps, def->os.machine))
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                            "Emulator '%s' does not support machine type '%s'", def->emulator,
+                            def->os.machine);
+    return 0;
+}
+
+/* Default emulator and machine, as the definition will keep them. */
+static int fill_defaults(QemuCapsCache *cache, DomainDef *def, Error **reterr) {
+    CLEANUP(qemu_caps_unrefp) QemuCaps *caps = NULL;
+    DomainFillParams fill = {0};
+    const QemuMachine *machine;
+    int r;
+
+    if (!def->emulator) {
+        def->emulator = qemu_default_emulator(def->os.arch);
+        if (!def->emulator)
+            return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                                "no emulator is known for arch '%s'; name one with <emulator>",
+                                def->os.arch);
+    }
+    /* A binary that is not there yet is no reason to refuse a definition: start says so. */
+    if (qemu_caps_get(cache, def->emulator, &caps, NULL) >= 0) {
+        r = check_emulator(def, caps, reterr);
+        if (r < 0)
+            return r;
+        machine = qemu_caps_machine(caps, def->os.machine);
+        fill.machine = machine ? machine->name : NULL;
+    }
+    return domain_fill(def, &fill, reterr);
+}
+
+static int redefine(Domain *domain, DomainDef *def, bool *ret_new, Error **reterr) {
+    DomainJob job;
+    int r = domain_job_begin(domain, &job, "define", reterr);
+
+    if (r < 0)
+        return r;
+    r = domain_save_config(domain, def, reterr);
+    if (r >= 0) {
+        *ret_new = !domain->config;
+        domain_def_free(domain->config);
+        domain->config = def;
+    }
+    domain_job_end(domain, &job);
+    return r;
+}
+
+/* Writes a new domain's file; nobody else changes the domain meanwhile. */
+static int save_new(Domain *domain, Error **reterr) {
+    DomainJob job;
+    int r = domain_job_begin(domain, &job, "define", reterr); /* the first: it does not wait */
+
+    if (r < 0)
+        return r;
+    r = domain_save_config(domain, domain->config, reterr);
+    if (r < 0)
+        store_remove(domain->services->store, domain);
+    domain_job_end(domain, &job);
+    return r;
+}
+
+/* What a client defines or creates, and the domain it is about. */
+static int prepare_def(Driver *driver, const char *xml, DomainDef **ret, Domain **ret_same,
+                       Error **reterr) {
+    int r = definition_parse(xml, ret, reterr);
+
+    if (r >= 0)
+        r = check_name(*ret, reterr);
+    if (r >= 0)
+        r = fill_defaults(driver->services.caps, *ret, reterr);
+    return r < 0 ? r : definition_find_same(driver->services.store, *ret, ret_same, reterr);
+}
+
+int driver_define(Driver *driver, const char *xml, Domain **ret, Error **reterr) {
+    CLEANUP_DOMAIN_DEF DomainDef *def = NULL;
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    Domain *same = NULL;
+    bool is_new = true;
+    int r;
+
+    r = prepare_def(driver, xml, &def, &same, reterr);
+    if (r < 0)
+        return r;
+    if (same) {
+        domain = domain_ref(same);
+        r = redefine(domain, def, &is_new, reterr);
+        if (r < 0)
+            return r;
+        def = NULL;
+    } else {
+        /* Listed before the file is written, so that a second define of the name waits for it. */
+        domain = domain_new();
+        if (!domain)
+            return error_no_memory(reterr);
+        domain->config = TAKE_PTR(def);
+        store_add(driver->services.store, domain, &driver->services);
+        r = save_new(domain, reterr);
+        if (r < 0)
+            return r;
+    }
+    events_lifecycle(domain, EVENT_DEFINED, is_new ? 0 : 1);
+    *ret = TAKE_PTR(domain);
+    return 0;
+}
+
+int driver_undefine(Domain *domain, Error **reterr) {
+    DomainJob job;
+    int r = domain_job_begin(domain, &job, "undefine", reterr);
+
+    if (r < 0)
+        return r;
+    if (!domain->config) {
+        r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                         "cannot undefine transient domain");
+    } else {
+        CLEANUP_FREE char *path = domain_config_path(&domain->services->paths,
+                                                     domain->config->name);
+        CLEANUP_FREE char *autostart = domain_autostart_path(&domain->services->paths,
+                                                             domain->config->name);
+
+        if (!path || !autostart) {
+            r = error_no_memory(reterr);
+        } else if (unlink(path) < 0 && errno != ENOENT) {
+            r = error_system(reterr, FROM_QEMU, errno, "cannot remove '%s'", path);
+        } else {
+            unlink(autostart);
+            domain->autostart = false;
+            events_lifecycle(domain, EVENT_UNDEFINED, 0);
+            if (domain->run) {
+                domain_def_free(TAKE_PTR(domain->config));
+            } else {
+                /* config stays with the object until its last user has gone */
+                store_remove(domain->services->store, domain);
+            }
+        }
+    }
+    domain_job_end(domain, &job);
+    return r;
+}
+
+/* Starts a domain that is listed already with another definition than its own, which it keeps. */
+static int start_with(Domain *domain, const DomainDef *def, bool paused, Error **reterr) {
+    DomainJob job;
+    int r = domain_job_begin(domain, &job, "create", reterr);
+
+    if (r < 0)
+        return r;
+    r = start_locked(domain, def, paused, reterr);
+    domain_job_end(domain, &job);
+    return r;
+}
+
+/* Lists and starts a transient domain. Until it runs the definition sits in config; it has no file
+ * and goes when the start fails. */
+static int start_transient(Driver *driver, DomainDef *def_consume, bool paused, Domain **ret,
+                           Error **reterr) {
+    CLEANUP_DOMAIN Domain *domain = domain_new();
+    DomainJob job;
+    int r;
+
+    if (!domain) {
+        domain_def_free(def_consume);
+        return error_no_memory(reterr);
+    }
+    domain->config = def_consume;
+    store_add(driver->services.store, domain, &driver->services);
+    r = domain_job_begin(domain, &job, "create", reterr); /* the first: it does not wait */
+    if (r >= 0) {
+        r = start_locked(domain, domain->config, paused, reterr);
+        if (r >= 0 && domain->run)
+            domain_def_free(TAKE_PTR(domain->config));
+        domain_job_end(domain, &job);
+    }
+    if (r < 0)
+        store_remove(driver->services.store, domain);
+    else
+        *ret = TAKE_PTR(domain);
+    return r;
+}
+
+int driver_create_xml(Driver *driver, const char *xml, bool paused, Domain **ret, Error **reterr) {
+    CLEANUP_DOMAIN_DEF DomainDef *def = NULL;
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    Domain *same = NULL;
+    int r = prepare_def(driver, xml, &def, &same, reterr);
+
+    if (r < 0)
+        return r;
+    if (!same)
+        return start_transient(driver, TAKE_PTR(def), paused, ret, reterr);
+    if (same->run || !same->config) {
+        char text[UUID_TEXT_SIZE];
+
+        uuid_format(def->uuid, text);
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                            "domain '%s' already exists with uuid %s", def->name, text);
+    }
+    domain = domain_ref(same);
+    r = start_with(domain, def, paused, reterr);
+    if (r >= 0)
+        *ret = TAKE_PTR(domain);
+    return r;
+}
+
+static int set_autostart_locked(Domain *domain, bool yes, Error **reterr) {
+    CLEANUP_FREE char *path = NULL, *target = NULL;
+
+    if (!domain->config)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "cannot set autostart for transient domain");
+    path = domain_autostart_path(&domain->services->paths, domain->config->name);
+    target = strf("../domains/%s.xml", domain->config->name);
+    if (!path || !target)
+        return error_no_memory(reterr);
+    if (yes ? (symlink(target, path) < 0 && errno != EEXIST)
+            : (unlink(path) < 0 && errno != ENOENT))
+        return error_system(reterr, FROM_QEMU, errno, "cannot change '%s'", path);
+    domain->autostart = yes;
+    return 0;
+}
+
+int driver_set_autostart(Domain *domain, bool yes, Error **reterr) {
+    DomainJob job;
+    int r = domain_job_begin(domain, &job, "autostart", reterr);
+
+    if (r < 0)
+        return r;
+    r = set_autostart_locked(domain, yes, reterr);
+    domain_job_end(domain, &job);
+    return r;
+}
+
+int driver_dump_xml(Domain *domain, unsigned flags, char **ret, Error **reterr) {
+    bool inactive = (flags & XML_INACTIVE) && domain->config;
+    const DomainDef *def = inactive ? domain->config : domain_def(domain);
+    DomainFormatParams params = {.id = domain->run && !(flags & XML_INACTIVE) ? domain->run->id : 0,
+                                 .secrets = flags & XML_SECURE};
+
+    return domain_format(def, &params, ret) < 0 ? error_no_memory(reterr) : 0;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "driver/definition.h"
+
+#include <sys/utsname.h>
+
+#include "util/log.h"
+#include "util/worker.h"
+
+#define LARGE_XML 16384u /* bytes; more is parsed on a worker */
+#define WARNINGS_MAX 50u /* lines of the log for one definition */
+
+static void parse_warning(const char *path, int line, void *userdata) {
+    unsigned *n = userdata;
+
+    if (++*n <= WARNINGS_MAX)
+        log_warning("domain XML: unknown '%s' in line %d, ignoring", path, line);
+    else if (*n == WARNINGS_MAX + 1)
+        log_warning("domain XML: more that is unknown, ignoring");
+}
+
+typedef struct Parse {
+    const char *xml;
+    const DomainParseParams *params;
+    DomainDef *def;
+    Error *error;
+} Parse;
+
+static int parse_it(void *arg) {
+    Parse *work = arg;
+
+    return domain_parse(work->xml, strlen(work->xml), work->params, &work->def, &work->error);
+}
+
+static void parse_kept(const char *path, int line, void *userdata) {
+    log_warning("domain XML: '%s' in line %d is kept and not acted on yet", path, line);
+}
+
+int definition_parse(const char *xml, DomainDef **ret, Error **reterr) {
+    struct utsname host;
+    unsigned n_warnings = 0;
+    DomainParseParams params = {
+        .warning = parse_warning, .kept = parse_kept, .userdata = &n_warnings};
+    Parse work = {.xml = xml, .params = &params};
+    int r;
+
+    uname(&host);
+    params.default_arch = host.machine;
+    r = strlen(xml) > LARGE_XML ? worker_run(parse_it, &work) : parse_it(&work);
+    if (r < 0) {
+        error_propagate(reterr, work.error);
+        return r;
+    }
+    *ret = work.def;
+    return 0;
+}
+
+int definition_find_same(const DomainStore *store, const DomainDef *def, Domain **ret,
+                         Error **reterr) {
+    Domain *by_uuid = store_uuid(store, def->uuid);
+    Domain *by_name = store_name(store, def->name);
+    char text[UUID_TEXT_SIZE];
+
+    if (by_name && by_name != by_uuid) {
+        uuid_format(domain_def(by_name)->uuid, text);
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                            "domain '%s' already exists with uuid %s", def->name, text);
+    }
+    if (by_uuid && !by_name) {
+        uuid_format(def->uuid, text);
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                            "domain '%s' is already defined with uuid %s", domain_name(by_uuid),
+                            text);
+    }
+    *ret = by_uuid;
+    return 0;
+}

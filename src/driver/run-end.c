@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "driver/run-end.h"
+
+#include <unistd.h>
+
+#include "domain/audit.h"
+#include "domain/birth.h"
+#include "domain/events.h"
+#include "domain/files.h"
+#include "domain/removal.h"
+#include "domain/store.h"
+#include "domain/vcpu-operation.h"
+#include "driver/prepare-undo.h"
+#include "driver/run-limits.h"
+#include "qemu/agent.h"
+
+#define KILL_GRACE_USEC (2 * USEC_PER_SEC)
+
+static void remove_run_files(Domain *domain) {
+    CLEANUP_FREE char *status = domain_status_path(&domain->services->paths,
+                                                   domain->run->live->name);
+    CLEANUP_FREE char *births = domain_birth_directory(&domain->services->paths);
+
+    if (status)
+        unlink(status);
+    if (births)
+        birth_remove(births, domain->run->id);
+    if (domain->run->monitor_path)
+        unlink(domain->run->monitor_path);
+}
+
+/* libvirt's words for it (its src/qemu/qemu_process.c names them in the stop record). */
+static const char *audit_reason(int reason) {
+    switch (reason) {
+    case SHUTOFF_SHUTDOWN:
+        return "shutdown";
+    case SHUTOFF_DESTROYED:
+        return "destroyed";
+    case SHUTOFF_CRASHED:
+    case SHUTOFF_FAILED:
+        return "failed";
+    default:
+        return "unknown";
+    }
+}
+
+void run_end(Domain *domain, int reason, int stopped_detail) {
+    DomainRun *run = domain->run;
+    LimitsSubject subject;
+    bool transient;
+
+    run->stopping = true;
+    run->pid_watch = sd_event_source_disable_unref(run->pid_watch);
+    qemu_process_kill(&run->pid, KILL_GRACE_USEC);
+    removal_wake(domain);
+    monitor_free(TAKE_PTR(run->monitor));
+    agent_free(TAKE_PTR(run->agent));
+    if (!run->limits) /* it ended before it was found again */
+        run_limits_resume(domain, NULL);
+    subject = domain_subject(domain);
+    limits_end(TAKE_PTR(run->limits), &subject);
+    prepare_undo(&domain->services->paths, run->live->uuid);
+    audit_domain_stop(domain, audit_reason(reason));
+    operations_fail(domain, "the domain stopped");
+    remove_run_files(domain);
+    domain_set_state(domain, DOMAIN_SHUTOFF, reason);
+    run->id = -1; /* libvirt's STOPPED carries id -1 */
+    events_lifecycle(domain, EVENT_STOPPED, stopped_detail);
+    transient = !domain->config;
+    if (transient)
+        domain->config = TAKE_PTR(run->live); /* a name for those who still hold it */
+    domain->run = domain_run_free(run);
+    if (transient)
+        store_remove(domain->services->store, domain);
+}
+
+void run_abandon(Domain *domain) {
+    DomainRun *run = domain->run;
+    LimitsSubject subject;
+
+    run->stopping = true;
+    run->pid_watch = sd_event_source_disable_unref(run->pid_watch);
+    qemu_process_kill(&run->pid, 0);
+    monitor_free(TAKE_PTR(run->monitor));
+    agent_free(TAKE_PTR(run->agent));
+    remove_run_files(domain);
+    subject = domain_subject(domain);
+    limits_end(TAKE_PTR(run->limits), &subject);
+    prepare_undo(&domain->services->paths, run->live->uuid);
+    domain->run = domain_run_free(run);
+    domain_set_state(domain, DOMAIN_SHUTOFF, SHUTOFF_FAILED);
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "driver/start.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "conf/domain-copy.h"
+#include "domain/agent-link.h"
+#include "domain/audit.h"
+#include "domain/birth.h"
+#include "domain/display.h"
+#include "domain/events.h"
+#include "domain/files.h"
+#include "domain/placement.h"
+#include "domain/store.h"
+#include "domain/vcpu-plug.h"
+#include "driver/prepare.h"
+#include "driver/run-end.h"
+#include "driver/run-link.h"
+#include "driver/run-state.h"
+#include "driver/strays.h"
+#include "qemu/command-line.h"
+#include "util/file.h"
+
+#define CONNECT_USEC (30 * USEC_PER_SEC)
+#define COMMAND_USEC (30 * USEC_PER_SEC)
+#define LOG_TAIL_BYTES 2048
+
+static bool is_alive(void *userdata) {
+    const Domain *domain = userdata;
+
+    return qemu_process_alive(&domain->run->pid);
+}
+
+/* Host ttys of pty devices, for the XML (ttyconsole reads them there). */
+static void read_ptys(Domain *domain) {
+    json_object *list = NULL;
+
+    if (monitor_run(domain->run->monitor, "query-chardev", NULL, deadline_in(COMMAND_USEC), &list,
+                    NULL) < 0)
+        return;
+    for (size_t i = 0;
+         json_object_is_type(list, json_type_array) && i < json_object_array_length(list); i++) {
+        json_object *row = json_object_array_get_idx(list, i), *label = NULL, *file = NULL;
+        const char *name, *value;
+
+        if (!json_object_object_get_ex(row, "label", &label) ||
+            !json_object_object_get_ex(row, "filename", &file))
+            continue;
+        name = json_object_get_string(label);
+        value = json_object_get_string(file);
+        if (!name || !value || strncmp(name, "char", 4) != 0 || strncmp(value, "pty:", 4) != 0)
+            continue;
+        for (size_t k = 0; domain->run && k < domain->run->live->n_chardevs; k++) {
+            ChardevDef *chardev = &domain->run->live->chardevs[k];
+
+            if (chardev->source.type == CHARDEV_PTY && chardev->info.alias &&
+                streq(chardev->info.alias, name + 4)) {
+                free(chardev->source.path);
+                chardev->source.path = strdup(value + 4);
+            }
+        }
+    }
+    json_object_put(list);
+}
+
+static int check_files(const DomainDef *def, Error **reterr) {
+    const struct {
+        const char *what, *path;
+    } files[] = {{"kernel", def->os.kernel}, {"initrd", def->os.initrd}};
+    int r = domain_def_check_start(def, reterr);
+
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+        if (files[i].path && access(files[i].path, R_OK) < 0)
+            return error_system(reterr, FROM_QEMU, errno, "cannot read the %s '%s' of domain '%s'",
+                                files[i].what, files[i].path, def->name);
+    for (size_t i = 0; i < def->n_disks; i++)
+        if (def->disks[i].source.path && access(def->disks[i].source.path, R_OK) < 0)
+            return error_system(reterr, FROM_QEMU, errno,
+                                "cannot read the disk '%s' of domain '%s'",
+                                def->disks[i].source.path, def->name);
+    return 0;
+}
+
+/* Appends the end of QEMU's log to an error of a start. */
+static void add_log_tail(Domain *domain, off_t offset, Error **error) {
+    CLEANUP_FREE char *tail = qemu_log_tail(domain->run->log_path, offset, LOG_TAIL_BYTES);
+    CLEANUP_FREE char *cause = strdup(error_message(*error));
+
+    if (tail && *tail)
+        error_report(error, FROM_QEMU, ERROR_INTERNAL,
+                     "process exited while connecting to monitor: %s", tail);
+    else
+        error_report(error, FROM_QEMU, ERROR_INTERNAL, "QEMU of domain '%s' did not start: %s",
+                     domain_name(domain), cause ? cause : "out of memory");
+}
+
+/* All threads but the vCPUs'. */
+static int tune_threads(Domain *domain, Error **reterr) {
+    LimitsSubject subject = domain_subject(domain);
+    LimitsScope scope = {.all_iothreads = true, .emulator = true, .group = true};
+
+    return limits_tune(domain->run->limits, &subject, &scope, reterr);
+}
+
+/* From a spawned process to a domain that is ready to run. */
+static int bring_up(Domain *domain, Error **reterr) {
+    uint64_t deadline = deadline_in(CONNECT_USEC);
+    int r;
+
+    r = monitor_connect(domain->run->monitor_path, domain_name(domain), &run_link_ops, domain,
+                        is_alive, deadline, &domain->run->monitor, reterr);
+    if (r >= 0)
+        r = run_link_handshake(domain, deadline, reterr);
+    if (r >= 0)
+        r = run_link_watch(domain, reterr);
+    if (r >= 0)
+        r = display_set_passwords(domain, deadline, reterr);
+    if (r >= 0)
+        r = prepare_settle(domain, deadline, reterr);
+    if (r >= 0)
+        r = domain_refresh_iothreads(domain, false, reterr);
+    if (r >= 0)
+        r = tune_threads(domain, reterr);
+    if (r >= 0)
+        r = hotplug_boot(domain, reterr);
+    if (r >= 0)
+        r = agent_link_open(domain, reterr);
+    if (r >= 0)
+        read_ptys(domain);
+    return r;
+}
+
+static int prepare(Domain *domain, StartParts *parts, char ***ret_argv, Error **reterr) {
+    Services *services = domain->services;
+    CLEANUP_FREE char *channels = domain_channel_directory(&services->paths);
+    LimitsSubject subject = domain_subject(domain);
+    QemuCommandParams params;
+    int r;
+
+    r = check_files(domain->run->live, reterr);
+    if (r >= 0)
+        r = limits_check_start(services->limits, &subject, reterr);
+    if (r < 0)
+        return r;
+    r = qemu_caps_get(services->caps, domain->run->live->emulator, &domain->run->caps, reterr);
+    if (r < 0)
+        return r;
+    domain->run->monitor_path = domain_monitor_path(&services->paths, domain->run->id);
+    domain->run->log_path = domain_log_path(&services->paths, domain->run->live->name);
+    if (!channels || !domain->run->monitor_path || !domain->run->log_path)
+        return error_no_memory(reterr);
+    r = qemu_assign_aliases(domain->run->live, channels);
+    if (r < 0)
+        return error_no_memory(reterr);
+    r = display_assign_ports(services->store->domains, domain->run->live, reterr);
+    if (r >= 0)
+        r = prepare_start(domain, parts, reterr);
+    if (r < 0)
+        return r;
+    params = (QemuCommandParams){.def = domain->run->live,
+                                 .caps = domain->run->caps,
+                                 .channel_dir = channels,
+                                 .parts = &parts->parts};
+    return qemu_command_line(&params, ret_argv, reterr);
+}
+
+/* The child waits before its exec: whatever it does and takes from there on is in its cgroup. If
+ * this daemon dies, the next one finds the record. */
+static int at_gate(const QemuPid *pid, void *userdata, Error **reterr) {
+    Domain *domain = userdata;
+    LimitsSubject subject;
+    int r;
+    CLEANUP_FREE char *births = domain_birth_directory(&domain->services->paths);
+    DomainRun *run = domain->run;
+    Birth birth = {
+        .id = run->id, .pid = *pid, .name = run->live->name, .monitor_path = run->monitor_path};
+
+    run->pid = *pid;
+    memcpy(birth.uuid, run->live->uuid, sizeof(birth.uuid));
+    r = births ? birth_write(births, &birth, reterr) : error_no_memory(reterr);
+    if (r < 0)
+        return r;
+    subject = domain_subject(domain);
+    return limits_begin(domain->services->limits, &subject, &run->limits, reterr);
+}
+
+static int spawn(Domain *domain, char **argv, StartParts *parts, Error **reterr) {
+    DomainRun *run = domain->run;
+    CLEANUP_ERROR Error *error = NULL;
+    CLEANUP_CLOSE int listener = -1;
+    struct stat info;
+    off_t offset = stat(run->log_path, &info) == 0 ? info.st_size : 0;
+    int r = monitor_listen(run->monitor_path, &listener, reterr);
+
+    if (r >= 0)
+        r = qemu_process_spawn(&(QemuSpawn){.argv = argv,
+                                            .log_path = run->log_path,
+                                            .monitor_fd = listener,
+                                            .monitor_path = run->monitor_path,
+                                            .fds = parts->fds,
+                                            .n_fds = parts->n_fds,
+                                            .gate = at_gate,
+                                            .userdata = domain},
+                               &run->pid, reterr);
+    if (r < 0)
+        return r;
+    close(TAKE_FD(listener)); /* so that QEMU's end is seen */
+    start_parts_done(parts);
+    r = bring_up(domain, &error);
+    if (r >= 0)
+        return 0;
+    if (!qemu_process_alive(&run->pid) || !run->monitor || !monitor_is_open(run->monitor))
+        add_log_tail(domain, offset, &error);
+    return error_propagate(reterr, TAKE_PTR(error));
+}
+
+/* The machine as a process that has not run anything of its guest. */
+static int make_machine(Domain *domain, Error **reterr) {
+    DomainRun *run = domain->run;
+    CLEANUP(start_parts_done) StartParts parts = {0};
+    char **argv = NULL;
+    int r = placement_advise(run->live, reterr);
+
+    if (r >= 0)
+        r = prepare(domain, &parts, &argv, reterr);
+    if (r >= 0)
+        r = spawn(domain, argv, &parts, reterr);
+    qemu_argv_free(argv);
+    if (r >= 0)
+        r = run_state_prepare(domain, reterr);
+    if (r >= 0)
+        r = audit_domain_start(domain, true, reterr);
+    if (r >= 0 && run->stopping)
+        r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                         "domain '%s' was destroyed while it started", domain_name(domain));
+    return r;
+}
+
+/* From the status file on, a daemon that comes later takes the domain for started; before it, for a
+ * start that failed. */
+static int make_known(Domain *domain, bool paused, Error **reterr) {
+    CLEANUP_FREE char *births = domain_birth_directory(&domain->services->paths);
+    int r;
+
+    domain_set_state(domain, DOMAIN_PAUSED, paused ? PAUSED_USER : PAUSED_STARTING_UP);
+    r = births ? domain_save_status(domain, reterr) : error_no_memory(reterr);
+    if (r >= 0)
+        birth_remove(births, domain->run->id);
+    return r;
+}
+
+static int let_go(Domain *domain, bool paused, Error **reterr) {
+    int r = make_known(domain, paused, reterr);
+
+    if (r >= 0 && !paused)
+        r = monitor_run(domain->run->monitor, "cont", NULL, deadline_in(COMMAND_USEC), NULL,
+                        reterr);
+    if (r < 0)
+        return r;
+    if (!paused)
+        run_state_set_running(domain, RUNNING_BOOTED);
+    events_lifecycle(domain, EVENT_STARTED, 0);
+    if (paused)
+        events_lifecycle(domain, EVENT_SUSPENDED, 0);
+    return 0;
+}
+
+int start_locked(Domain *domain, const DomainDef *def, bool paused, Error **reterr) {
+    DomainDef *live;
+    int r;
+
+    if (domain->run)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "domain is already running");
+    r = strays_check(domain->services->strays, def->uuid, reterr);
+    if (r < 0)
+        return r;
+    live = domain_def_copy(def);
+    if (live)
+        domain->run = domain_run_new(store_take_id(domain->services->store), live);
+    if (!domain->run)
+        return error_no_memory(reterr);
+    store_note_run(domain->services->store, domain);
+    domain_set_state(domain, DOMAIN_PAUSED, PAUSED_STARTING_UP);
+    r = make_machine(domain, reterr);
+    if (r >= 0)
+        r = let_go(domain, paused, reterr);
+    if (r < 0) {
+        audit_domain_start(domain, false, NULL);
+        run_abandon(domain);
+    }
+    return r;
+}
+
+int start_domain(Domain *domain, bool paused, Error **reterr) {
+    DomainJob job;
+    int r = domain_job_begin(domain, &job, "start", reterr);
+
+    if (r < 0)
+        return r;
+    r = domain->config
+            ? start_locked(domain, domain->config, paused, reterr)
+            : error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is already running");
+    domain_job_end(domain, &job);
+    return r;
+}
