@@ -93,17 +93,17 @@ static const Field bios_fields[] = {FIELD_YESNO("@useserial", OsDef, bios_serial
                                     FIELD_END};
 
 const Field os_fields[] = {
-    FIELD_CHOICE("@firmware", OsDef, firmware, firmwares, .flags = FIELD_NOT_STARTED),
+    FIELD_CHOICE("@firmware", OsDef, firmware, firmwares),
     FIELD_GROUP("type", type_fields),
-    FIELD_GROUP("firmware", firmware_fields, .flags = FIELD_NOT_ACTED),
+    FIELD_GROUP("firmware", firmware_fields),
     FIELD_GROUP("loader", loader_fields),
-    FIELD_GROUP("nvram", nvram_fields, FIELD_GIVEN(OsDef, has_nvram), .flags = FIELD_NOT_STARTED),
+    FIELD_GROUP("nvram", nvram_fields, FIELD_GIVEN(OsDef, has_nvram)),
     FIELD_TEXT("kernel", OsDef, kernel),
     FIELD_TEXT("initrd", OsDef, initrd),
     FIELD_TEXT("cmdline", OsDef, cmdline),
     FIELD_TEXT("dtb", OsDef, dtb),
     FIELD_TEXT("shim", OsDef, shim, .flags = FIELD_NOT_STARTED),
-    FIELD_GROUP("acpi", acpi_fields, .flags = FIELD_NOT_STARTED),
+    FIELD_GROUP("acpi", acpi_fields),
     FIELD_CODE("boot", read_boot, write_boot, .flags = FIELD_EACH, .equal = equal_boot),
     FIELD_GROUP("bootmenu", bootmenu_fields),
     FIELD_GROUP("bios", bios_fields),

@@ -41,7 +41,7 @@ static const Field override_fields[] = {
 
 const Field qemu_namespace_fields[] = {
     FIELD_GROUP("qemu:commandline", commandline_fields,
-                FIELD_GIVEN(QemuNamespaceDef, has_commandline), .flags = FIELD_NOT_STARTED),
+                FIELD_GIVEN(QemuNamespaceDef, has_commandline)),
     FIELD_GROUP("qemu:capabilities", capabilities_fields,
                 FIELD_GIVEN(QemuNamespaceDef, has_capabilities), .flags = FIELD_NOT_ACTED),
     FIELD_GROUP("qemu:override", override_fields, FIELD_GIVEN(QemuNamespaceDef, has_override)),

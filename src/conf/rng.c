@@ -2,8 +2,7 @@
 #include "conf/rng.h"
 
 static const Words models = WORDS("virtio", "virtio-transitional", "virtio-non-transitional");
-static const Words backends = WORDS_NOT_STARTED(WORD_MASK(RNG_EGD) | WORD_MASK(RNG_BUILTIN),
-                                                "random", "egd", "builtin");
+static const Words backends = WORDS("random", "egd", "builtin");
 
 static const Field rate_fields[] = {FIELD_UINT("@bytes", RngDef, rate_bytes, 0, INT32_MAX),
                                     FIELD_UINT("@period", RngDef, rate_period_ms, 0, INT32_MAX),

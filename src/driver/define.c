@@ -9,6 +9,7 @@
 #include "domain/files.h"
 #include "driver/definition.h"
 #include "driver/driver.h"
+#include "driver/prepare-firmware.h"
 #include "driver/start.h"
 #include "util/file.h"
 #include "util/libvirt-numbers.h"
@@ -54,13 +55,22 @@ static int check_emulator(const DomainDef *def, const QemuCaps *caps, Error **re
     return 0;
 }
 
+/* What QEMU's x86 machines have when nothing is said; written down, so that another QEMU gives the
+ * guest the same. NULL: that is not known of the architecture. */
+static const char *default_cpu(const char *arch) {
+    return streq(arch, "x86_64") ? "qemu64" : streq(arch, "i386") ? "qemu32" : NULL;
+}
+
 /* Default emulator and machine, as the definition will keep them. */
-static int fill_defaults(QemuCapsCache *cache, DomainDef *def, Error **reterr) {
+static int fill_defaults(const Services *services, DomainDef *def, Error **reterr) {
     CLEANUP(qemu_caps_unrefp) QemuCaps *caps = NULL;
-    DomainFillParams fill = {0};
+    CLEANUP_FREE char *nvram = prepare_nvram_directory(&services->paths);
+    DomainFillParams fill = {.nvram_dir = nvram};
     const QemuMachine *machine;
     int r;
 
+    if (!nvram)
+        return error_no_memory(reterr);
     if (!def->emulator) {
         def->emulator = qemu_default_emulator(def->os.arch);
         if (!def->emulator)
@@ -69,12 +79,13 @@ static int fill_defaults(QemuCapsCache *cache, DomainDef *def, Error **reterr) {
                                 def->os.arch);
     }
     /* A binary that is not there yet is no reason to refuse a definition: start says so. */
-    if (qemu_caps_get(cache, def->emulator, &caps, NULL) >= 0) {
+    if (qemu_caps_get(services->caps, def->emulator, &caps, NULL) >= 0) {
         r = check_emulator(def, caps, reterr);
         if (r < 0)
             return r;
         machine = qemu_caps_machine(caps, def->os.machine);
         fill.machine = machine ? machine->name : NULL;
+        fill.cpu_model = default_cpu(caps->arch);
     }
     return domain_fill(def, &fill, reterr);
 }
@@ -117,7 +128,7 @@ static int prepare_def(Driver *driver, const char *xml, DomainDef **ret, Domain 
     if (r >= 0)
         r = check_name(*ret, reterr);
     if (r >= 0)
-        r = fill_defaults(driver->services.caps, *ret, reterr);
+        r = fill_defaults(&driver->services, *ret, reterr);
     return r < 0 ? r : definition_find_same(driver->services.store, *ret, ret_same, reterr);
 }
 

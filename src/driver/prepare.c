@@ -2,13 +2,45 @@
 /* The order of what is made. */
 #include "driver/prepare.h"
 
+#include "driver/prepare-firmware.h"
+#include "driver/prepare-helper.h"
 #include "driver/prepare-net.h"
 #include "driver/prepare-undo.h"
+#include "util/file.h"
+#include "util/log.h"
+
+/* What a person says to QEMU past this daemon. */
+static int take_environment(Domain *domain, StartParts *parts, Error **reterr) {
+    const QemuNamespaceDef *ns = &domain->run->live->qemu;
+
+    if (ns->has_commandline || ns->has_override)
+        log_warning("domain '%s' is tainted: its QEMU gets what <qemu:commandline> or "
+                    "<qemu:override> says, unchecked",
+                    domain_name(domain));
+    if (ns->n_envs == 0)
+        return 0;
+    parts->environment = calloc(ns->n_envs + 1, sizeof(char *));
+    for (size_t i = 0; i < ns->n_envs; i++)
+        if (!parts->environment ||
+            !(parts->environment[i] = strf("%s=%s", ns->envs[i].name,
+                                           ns->envs[i].value ? ns->envs[i].value : "")))
+            return error_no_memory(reterr);
+    return 0;
+}
 
 int prepare_start(Domain *domain, StartParts *ret, Error **reterr) {
-    prepare_undo(&domain->services->paths,
-                 domain->run->live->uuid); /* of a start that was cut short */
-    return prepare_interfaces(domain, ret, reterr);
+    int r;
+
+    /* of a start that was cut short */
+    prepare_undo(&domain->services->paths, domain->run->live->uuid);
+    r = take_environment(domain, ret, reterr);
+    if (r >= 0)
+        r = prepare_firmware(domain, reterr);
+    if (r >= 0)
+        r = prepare_interfaces(domain, ret, reterr);
+    if (r >= 0)
+        r = prepare_tpms(domain, ret, reterr);
+    return r < 0 ? r : prepare_filesystems(domain, ret, reterr);
 }
 
 /* The guest sees an unplugged cable. */

@@ -15,6 +15,7 @@ typedef struct StartParts {
     size_t n_tpms, n_filesystems;
     int *fds; /* what QEMU gets besides, from QEMU_FIRST_FD on; owned */
     unsigned n_fds;
+    char **environment; /* "NAME=VALUE" of <qemu:env>, NULL-terminated; or NULL */
 } StartParts;
 
 /* Closes this daemon's descriptors: QEMU has its own. */

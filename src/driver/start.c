@@ -202,6 +202,7 @@ static int spawn(Domain *domain, char **argv, StartParts *parts, Error **reterr)
                                             .monitor_path = run->monitor_path,
                                             .fds = parts->fds,
                                             .n_fds = parts->n_fds,
+                                            .environment = parts->environment,
                                             .gate = at_gate,
                                             .userdata = domain},
                                &run->pid, reterr);
