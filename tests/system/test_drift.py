@@ -140,19 +140,21 @@ def test_it_is_not_running(daemon):
 
 @pytest.fixture
 def partition(daemon):
-    """A partition of an operator's own, with every CPU and node, for domain 't'."""
-    name = f"/vireo-operator-{os.getpid()}"
+    """A partition of an operator's own, with every CPU and node, for domain 't': its name, and its group, which is a
+    slice where systemd is."""
+    name = f"/vireo.operator.{os.getpid()}"
+    group = name + (".slice" if daemon.partition == "/machine.slice" else "")
     if mounts()["cpuset"][0] != 1:
         pytest.skip("SKIP: with cgroup v2 nothing is written down the tree")
     for controller in "cpu", "cpuacct", "cpuset":
-        os.makedirs(mounts()[controller][1] + name, exist_ok=True)  # cpu and cpuacct may be one hierarchy
+        os.makedirs(mounts()[controller][1] + group, exist_ok=True)  # cpu and cpuacct may be one hierarchy
     top = mounts()["cpuset"][1]
     for file in "cpuset.cpus", "cpuset.mems":
-        write(f"{top}{name}/{file}", read(f"{top}/{file}"))
-    yield name
+        write(f"{top}{group}/{file}", read(f"{top}/{file}"))
+    yield name, group
     daemon.run("virsh", "destroy", "t", ok=None)
     for controller in "cpu", "cpuacct", "cpuset":
-        wait_for(lambda path=mounts()[controller][1] + name: removed(path), 10, "end of the partition")
+        wait_for(lambda path=mounts()[controller][1] + group: removed(path), 60, "end of the partition")
 
 
 def removed(path):
@@ -167,23 +169,24 @@ def removed(path):
 
 def test_an_operators_partition_is_a_bound(daemon, partition):
     """He narrows it while a domain runs: what is in it follows and says so, and it stays as he wrote it."""
-    daemon.paused("t", maximum=3, current=3, tune=f"<resource><partition>{partition}</partition></resource>"
+    name, group = partition
+    daemon.paused("t", maximum=3, current=3, tune=f"<resource><partition>{name}</partition></resource>"
                   "<cputune><vcpupin vcpu='0' cpuset='0'/><vcpupin vcpu='1' cpuset='0-1'/></cputune>")
     top = mounts()["cpuset"][1]
     found = threads(daemon.qemus()["t"])
     tree = top + os.path.dirname(found["vcpu0"].cgroup("cpuset"))
-    assert tree.startswith(top + partition + "/")
+    assert tree.startswith(top + group + "/")
     for child in [name for name in os.listdir(tree) if os.path.isdir(f"{tree}/{name}")]:
         write(f"{tree}/{child}/cpuset.cpus", "0")
     write(f"{tree}/cpuset.cpus", "0")
-    write(f"{top}{partition}/cpuset.cpus", "0")
+    write(f"{top}{group}/cpuset.cpus", "0")
     wait_for(lambda: "is bound by what others set" in daemon.log_text(), 10, "word of it")
     out = daemon.vireo("reconcile", "t")
     assert "vcpu1: its CPUs '0-1' are clipped to '0'" in out and "again" not in out, out
-    assert read(f"{top}{partition}/cpuset.cpus") == "0"
+    assert read(f"{top}{group}/cpuset.cpus") == "0"
     assert all(found[f"vcpu{i}"].affinity() == {0} for i in range(3))
     assert "the group" in daemon.virsh("vcpupin", "t", "2", "1", "--live", ok=False)
-    write(f"{top}{partition}/cpuset.cpus", "0-1")
+    write(f"{top}{group}/cpuset.cpus", "0-1")
     assert "again" in daemon.vireo("reconcile", "t")
     assert found["vcpu1"].affinity() == {0, 1} and found["vcpu0"].affinity() == {0}
     assert "clipped" not in daemon.vireo("reconcile", "t")
