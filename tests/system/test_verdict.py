@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the guest did with plugged vCPUs, as the operation tells it without an agent: against the guest's own console,
-with plugs at any moment of its boot. VIREO_VERDICTS is the number of plugs of each kind of guest (2; 17 at night)."""
+with plugs at any moment of its boot. VIREO_VERDICTS is the number of plugs of each kind of guest (1; 17 at night)."""
 import json
 import os
 import random
@@ -10,7 +10,7 @@ import pytest
 
 from conftest import daemon, guest, wait_for  # noqa: F401 (fixtures)
 
-PLUGS = int(os.environ.get("VIREO_VERDICTS") or 2)
+PLUGS = int(os.environ.get("VIREO_VERDICTS") or 1)
 BOOT = 6  # seconds, in the first part of which the plug comes
 KINDS = {"onlines": {"initrd": "initrd-ordinary"}, "leaves offline": {"initrd": "initrd-offline"},
          "no ACPI": {"initrd": "initrd-ordinary", "cmdline": "acpi=off"}}
@@ -60,7 +60,7 @@ def test_in_a_guest_that_runs(daemon, guest, kind):
     said = daemon.vireo("setvcpus", "g", "2", "--live", "--wait")
     expected = {"onlines": "online: all 1 new CPUs", "leaves offline": "present, offline: 0 of 1",
                 "no ACPI": "silent: 0 of 1"}[kind]
-    assert expected in said or (PLUGS == 2 and (kind == "onlines" or "silent: 0 of 1" in said)), said
+    assert expected in said or (PLUGS == 1 and (kind == "onlines" or "silent: 0 of 1" in said)), said
     settled(daemon, "g", expected)
     assert ("udev rule SUBSYSTEM" in verdict(daemon)) == (kind == "leaves offline")
     if kind == "onlines":

@@ -124,6 +124,7 @@ def test_an_ancestor_that_clips(daemon):
         run("systemctl", "set-property", "--runtime", "machine.slice", "AllowedCPUs=")
 
 
+@pytest.mark.long
 def test_realtime_policies(daemon):
     """Debian has no real-time groups: the policy is had, at start and at plug."""
     daemon.paused("s", maximum=3, current=1,
@@ -215,6 +216,7 @@ def failed_records(uuid, words):
     return [line for line in out.splitlines() if uuid in line and words in line and "res=failed" in line]
 
 
+@pytest.mark.long
 def test_audit_of_failures(daemon):
     """A plug that QEMU refuses, for somebody took the slot by hand, and a start that fails."""
     daemon.paused("c", maximum=3, current=1)
