@@ -68,6 +68,9 @@ int config_init(Config *config, const char *root, Error **reterr) {
                        .log_level = LOG_INFO,
                        .cgroups = true,
                        .scopes = !root,
+                       .private_dev = true,
+                       .dynamic_ownership = true,
+                       .sandbox = true,
                        .audit_level = AUDIT_LEVEL_IF_AVAILABLE};
     int r = root ? resolve_root(root, &config->root, reterr) : 0;
 
@@ -87,6 +90,8 @@ void config_done(Config *config) {
     free(config->partition);
     free(config->resctrl);
     free(config->default_pool);
+    free(config->user);
+    free(config->group);
     *config = (Config){0};
 }
 
@@ -159,11 +164,42 @@ static int set_path(char **to, const char *value) {
     return 0;
 }
 
+/* A user or group, by name or number. */
+static int set_name(char **to, const char *value) {
+    char *copy;
+
+    if (*value == '\0')
+        return -EINVAL;
+    copy = strdup(value);
+    if (!copy)
+        return -ENOMEM;
+    free(*to);
+    *to = copy;
+    return 0;
+}
+
 static int set_default_pool(Config *config, const char *value) {
     if (!streq(value, "none"))
         return set_path(&config->default_pool, value);
     free(TAKE_PTR(config->default_pool));
     return 0;
+}
+
+/* What QEMU is kept to. */
+static int set_confinement(Config *config, const char *key, const char *value) {
+    if (streq(key, "user"))
+        return set_name(&config->user, value);
+    if (streq(key, "group"))
+        return set_name(&config->group, value);
+    if (streq(key, "private_dev"))
+        return parse_yes(value, &config->private_dev);
+    if (streq(key, "dynamic_ownership"))
+        return parse_yes(value, &config->dynamic_ownership);
+    if (streq(key, "sandbox"))
+        return parse_yes(value, &config->sandbox);
+    if (streq(key, "max_core_mib"))
+        return parse_number(value, 10, UINT32_MAX, &config->max_core_mib);
+    return -ENOENT;
 }
 
 static int set(Config *config, const char *key, const char *value) {
@@ -191,7 +227,7 @@ static int set(Config *config, const char *key, const char *value) {
         return parse_audit(value, &config->audit_level);
     if (streq(key, "log_level"))
         return parse_level(value, &config->log_level);
-    return -ENOENT;
+    return set_confinement(config, key, value);
 }
 
 /* Whoever can write the settings decides what is run as the daemon's user. */
@@ -252,6 +288,10 @@ static const char *first_fixed_difference(const Config *a, const Config *b) {
         return "partition";
     if (!streq_ptr(a->resctrl, b->resctrl))
         return "resctrl";
+    if (!streq_ptr(a->user, b->user) || !streq_ptr(a->group, b->group))
+        return "user";
+    if (a->private_dev != b->private_dev || a->sandbox != b->sandbox)
+        return a->sandbox != b->sandbox ? "sandbox" : "private_dev";
     if (a->cgroups != b->cgroups)
         return "cgroups";
     return a->scopes != b->scopes ? "scopes" : NULL;

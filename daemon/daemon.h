@@ -16,6 +16,9 @@ typedef struct Config {
     char *default_pool;         /* directory of the storage pool 'default'; NULL: none is made */
     bool cgroups;               /* put machines into cgroups */
     bool scopes;                /* and these into systemd's scopes where there is systemd */
+    char *user, *group;         /* QEMU's; NULL: the default user, the user's group */
+    bool private_dev, dynamic_ownership, sandbox;
+    unsigned max_core_mib; /* of a core file of QEMU */
     AuditLevel audit_level;
     int log_level;
 } Config;

@@ -137,6 +137,31 @@ static void look_at_kvm(Findings *findings) {
             "virtualization on in the firmware");
 }
 
+/* What a guest gets that breaks out of its QEMU. */
+static void look_at_confinement(Findings *findings, const Confinement *confinement) {
+    if (confinement->has_user)
+        add(findings, LEVEL_GOOD, "confinement",
+            strf("QEMU runs as user %u, group %u", (unsigned)confinement->uid,
+                 (unsigned)confinement->gid),
+            NULL);
+    else if (geteuid() == 0)
+        add(findings, LEVEL_WRONG, "confinement",
+            strf("QEMU runs as root%s%s", confinement->no_user ? ": " : "",
+                 confinement->no_user ? confinement->no_user : ""),
+            "a guest that breaks out of QEMU is root, though without capabilities; name a user of "
+            "QEMU's own with the setting 'user'");
+    if (!confinement->sandbox)
+        add(findings, LEVEL_WRONG, "confinement",
+            strf("QEMU's sandbox (seccomp) is switched off by the setting 'sandbox'"), NULL);
+    if (confinement->no_dev)
+        add(findings, LEVEL_NOTE, "confinement",
+            strf("QEMU sees the host's /dev: %s", confinement->no_dev),
+            "give vireod CAP_SYS_ADMIN and CAP_MKNOD");
+    else if (!confinement->private_dev && geteuid() == 0)
+        add(findings, LEVEL_NOTE, "confinement",
+            strf("QEMU sees the host's /dev: switched off by the setting 'private_dev'"), NULL);
+}
+
 static void look_at_cgroups(Findings *findings, const Config *config) {
     if (!config->cgroups)
         add(findings, LEVEL_NOTE, "cgroups", strf("switched off by the setting 'cgroups'"),
@@ -269,6 +294,7 @@ int doctor_look(RpcSession *session, RpcCall *call, void *args_, void *ret_, Err
         return r;
     look_at_kvm(&findings);
     look_at_cgroups(&findings, config);
+    look_at_confinement(&findings, driver->services.confinement);
     look_at_services(&findings, driver, config);
     look_at_qemu(&findings, driver);
     if (domain)

@@ -48,6 +48,7 @@ struct Services {
     struct OperationLog *operations; /* domain/operation-log.h */
     struct AuditQueue *audit;        /* domain/audit-queue.h */
     struct Strays *strays;           /* QEMUs that run and are nobody's: the driver's */
+    struct Confinement *confinement; /* what QEMUs are kept to: the driver's */
     QemuCapsCache *caps;
     LimitsHost *limits;
     unsigned n_first_tries; /* QEMUs that were found but not tried yet */

@@ -89,6 +89,8 @@ static int make_services(Services *services, const DriverParams *params, Error *
         r = make_caps(services, reterr);
     if (r >= 0)
         r = make_lists(services, reterr);
+    if (r >= 0 && !(services->confinement = confinement_new(&params->confinement)))
+        r = error_no_memory(reterr);
     if (r >= 0)
         r = limits_host_new(&params->limits, &services->limits, reterr);
     return r < 0 ? r : audit_queue_new(params->audit, &services->audit, reterr);
@@ -139,6 +141,7 @@ void driver_free(Driver *driver) {
     sd_event_source_disable_unref(driver->uevents);
     sd_event_source_disable_unref(driver->writes);
     limits_host_free(driver->services.limits);
+    confinement_free(driver->services.confinement);
     audit_queue_free(driver->services.audit);
     paths_done(&driver->services.paths);
     free(driver);

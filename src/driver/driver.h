@@ -10,6 +10,7 @@
 #include "domain/operation-log.h"
 #include "domain/services.h"
 #include "domain/store.h"
+#include "driver/confinement.h"
 #include "driver/storage.h"
 #include "host/audit.h"
 #include "limits/limits.h"
@@ -25,6 +26,7 @@ typedef struct Driver {
 typedef struct DriverParams {
     ServicePaths paths;
     LimitsParams limits;
+    ConfinementParams confinement;
     AuditLevel audit;
     const char *default_pool;   /* directory of the storage pool 'default'; NULL: none is made */
     const DomainEvents *events; /* stays the caller's; NULL: nobody listens */

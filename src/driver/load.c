@@ -258,6 +258,11 @@ int driver_load(Driver *driver, Error **reterr) {
     if (!d)
         return error_system(reterr, FROM_QEMU, dir ? errno : ENOMEM, "cannot read '%s'",
                             dir ? dir : driver->services.paths.etc);
+    if (confinement_prepare(driver->services.confinement, reterr) < 0) {
+        closedir(d);
+        return -EINVAL;
+    }
+    qemu_caps_cache_confine(driver->services.caps, &driver->services.confinement->probe);
     while (!driver->services.tasks.stopping && (entry = readdir(d))) {
         CLEANUP_FREE char *path = NULL;
 

@@ -34,6 +34,7 @@ void start_parts_done(StartParts *parts) {
     for (char **at = parts->environment; at && *at; at++)
         free(*at);
     free(parts->environment);
+    confine_plan_done(&parts->confine);
     *parts = (StartParts){0};
 }
 

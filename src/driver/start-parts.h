@@ -6,6 +6,7 @@
 #include "domain/made.h"
 #include "domain/domain.h"
 #include "domain/services.h"
+#include "driver/confinement.h"
 #include "qemu/devices/device.h"
 
 typedef struct StartParts {
@@ -16,6 +17,7 @@ typedef struct StartParts {
     int *fds; /* what QEMU gets besides, from QEMU_FIRST_FD on; owned */
     unsigned n_fds;
     char **environment; /* "NAME=VALUE" of <qemu:env>, NULL-terminated; or NULL */
+    ConfinePlan confine;
 } StartParts;
 
 /* Closes this daemon's descriptors: QEMU has its own. */

@@ -158,11 +158,15 @@ static int prepare(Domain *domain, StartParts *parts, char ***ret_argv, Error **
     r = display_assign_ports(services->store->domains, domain->run->live, reterr);
     if (r >= 0)
         r = prepare_start(domain, parts, reterr);
+    if (r >= 0)
+        r = confinement_plan(services->confinement, domain->run->live, domain->run->caps,
+                             &parts->confine, reterr);
     if (r < 0)
         return r;
     params = (QemuCommandParams){.def = domain->run->live,
                                  .caps = domain->run->caps,
                                  .channel_dir = channels,
+                                 .sandbox = parts->confine.sandbox,
                                  .parts = &parts->parts};
     return qemu_command_line(&params, ret_argv, reterr);
 }
@@ -203,6 +207,7 @@ static int spawn(Domain *domain, char **argv, StartParts *parts, Error **reterr)
                                             .fds = parts->fds,
                                             .n_fds = parts->n_fds,
                                             .environment = parts->environment,
+                                            .confine = &parts->confine.confine,
                                             .gate = at_gate,
                                             .userdata = domain},
                                &run->pid, reterr);

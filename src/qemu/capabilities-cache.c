@@ -20,6 +20,7 @@ typedef struct CacheEntry {
 struct QemuCapsCache {
     char *run_dir, *cache_dir; /* cache_dir: NULL: no files */
     unsigned n_probes;
+    const QemuConfine *confine; /* of probes */
     CacheEntry *entries;
 };
 
@@ -52,6 +53,10 @@ void qemu_caps_cache_free(QemuCapsCache *cache) {
     free(cache->run_dir);
     free(cache->cache_dir);
     free(cache);
+}
+
+void qemu_caps_cache_confine(QemuCapsCache *cache, const QemuConfine *confine) {
+    cache->confine = confine;
 }
 
 static CacheEntry *find(QemuCapsCache *cache, const char *binary) {
@@ -120,7 +125,7 @@ static int ask(QemuCapsCache *cache, const char *binary, const struct stat *info
 
     if (!caps)
         return error_no_memory(reterr);
-    r = qemu_caps_probe(cache->run_dir, ++cache->n_probes, caps, reterr);
+    r = qemu_caps_probe(cache->run_dir, ++cache->n_probes, cache->confine, caps, reterr);
     if (r < 0)
         return r;
     r = path ? qemu_caps_save(path, caps) : 0;

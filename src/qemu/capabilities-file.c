@@ -9,7 +9,7 @@
 #include "util/json.h"
 #include "util/worker.h"
 
-#define FORMAT 1 /* another one is not read: the binary is asked again */
+#define FORMAT 2 /* another one is not read: the binary is asked again */
 #define FILE_MAX (4u << 20)
 
 /* ---- writing ---- */
@@ -57,7 +57,8 @@ static json_object *build(const QemuCaps *caps) {
         json_add_uint(all, "major", caps->major) < 0 ||
         json_add_uint(all, "minor", caps->minor) < 0 ||
         json_add_uint(all, "micro", caps->micro) < 0 ||
-        json_add_bool(all, "kvm", caps->has_kvm) < 0 || add_machines(all, caps) < 0 ||
+        json_add_bool(all, "kvm", caps->has_kvm) < 0 ||
+        json_add_bool(all, "sandbox", caps->has_sandbox) < 0 || add_machines(all, caps) < 0 ||
         add_strings(all, "commands", caps->commands, caps->n_commands) < 0 ||
         add_strings(all, "types", caps->types, caps->n_types) < 0 ||
         add_strings(all, "cpu-models", caps->cpu_models, caps->n_cpu_models) < 0)
@@ -149,6 +150,7 @@ static int read_all(json_object *all, QemuCaps *caps) {
     caps->minor = (unsigned)json_member_uint(all, "minor", 0);
     caps->micro = (unsigned)json_member_uint(all, "micro", 0);
     caps->has_kvm = json_member_bool(all, "kvm", false);
+    caps->has_sandbox = json_member_bool(all, "sandbox", false);
     r = caps->arch ? read_machines(all, caps) : -ENOMEM;
     if (r >= 0)
         r = read_strings(all, "commands", &caps->commands, &caps->n_commands);

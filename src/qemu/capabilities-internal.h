@@ -4,9 +4,10 @@
 
 #include "qemu/capabilities.h"
 
-/* Fills caps, which has its binary, by running it; `number` tells probes in run_dir apart. On a
- * fiber. After an error caps is half filled. */
-int qemu_caps_probe(const char *run_dir, unsigned number, QemuCaps *caps, Error **reterr);
+/* Fills caps, which has its binary, by running it, confined (NULL: not); `number` tells probes in
+ * run_dir apart. On a fiber. After an error caps is half filled. */
+int qemu_caps_probe(const char *run_dir, unsigned number, const QemuConfine *confine,
+                    QemuCaps *caps, Error **reterr);
 /* Fills caps, which has its binary's path, size and time, from a file. -ESTALE: it is of another
  * one; -ENOENT, -EBADMSG, -ENOMEM. After an error caps is half filled. */
 int qemu_caps_load(const char *path, QemuCaps *caps);

@@ -83,6 +83,23 @@ static int read_cpu_models(QemuCaps *caps, json_object *value) {
     return read_names(value, &caps->cpu_models, &caps->n_cpu_models);
 }
 
+/* What the binary's "-sandbox" can be told; each was there from the beginning of the option's
+ * present form (QEMU's softmmu/qemu-seccomp.c), and nothing is when it was built without it. */
+static int read_options(QemuCaps *caps, json_object *value) {
+    for (size_t i = 0; i < json_length(value); i++) {
+        json_object *row = json_object_array_get_idx(value, i);
+        json_object *parameters = json_member(row, "parameters");
+
+        if (!streq_ptr(json_member_string(row, "option"), "sandbox"))
+            continue;
+        for (size_t k = 0; k < json_length(parameters); k++)
+            if (streq_ptr(json_member_string(json_object_array_get_idx(parameters, k), "name"),
+                          "elevateprivileges"))
+                caps->has_sandbox = true;
+    }
+    return 0;
+}
+
 static bool has_suffix(const char *text, const char *suffix) {
     size_t len = strlen(text), n = strlen(suffix);
 
@@ -115,6 +132,7 @@ static const struct {
     {"query-commands", read_commands, false},
     {"qom-list-types", read_types, true},
     {"query-cpu-definitions", read_cpu_models, true},
+    {"query-command-line-options", read_options, true},
 };
 
 static int ask_all(QemuCaps *caps, Monitor *monitor, uint64_t deadline, Error **reterr) {
@@ -155,7 +173,8 @@ static int talk(QemuCaps *caps, const char *socket, QemuPid *pid, Error **reterr
     return r;
 }
 
-int qemu_caps_probe(const char *run_dir, unsigned number, QemuCaps *caps, Error **reterr) {
+int qemu_caps_probe(const char *run_dir, unsigned number, const QemuConfine *confine,
+                    QemuCaps *caps, Error **reterr) {
     CLEANUP_FREE char *socket = strf("%s/%u.sock", run_dir, number);
     CLEANUP_FREE char *log = strf("%s/%u.log", run_dir, number);
     /* "-qmp" is what every QEMU takes: "-mon" is deprecated in those that have another way. */
@@ -184,7 +203,8 @@ int qemu_caps_probe(const char *run_dir, unsigned number, QemuCaps *caps, Error 
                                             .log_path = log,
                                             .monitor_fd = listener,
                                             .monitor_path = socket,
-                                            .is_probe = true},
+                                            .is_probe = true,
+                                            .confine = confine},
                                &pid, reterr);
     if (r >= 0) {
         close(TAKE_FD(listener)); /* so that QEMU's end is seen */

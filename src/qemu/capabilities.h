@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "conf/domain-def.h"
+#include "qemu/confine.h"
 #include "qemu/monitor.h"
 
 typedef struct QemuMachine {
@@ -30,8 +31,9 @@ typedef struct QemuCaps {
     size_t n_types;
     char **cpu_models; /* sorted; may be empty */
     size_t n_cpu_models;
-    bool has_kvm; /* the binary */
-    bool kvm;     /* the same, and /dev/kvm could be used when this was asked for last */
+    bool has_kvm;     /* the binary */
+    bool has_sandbox; /* -sandbox with what it denies, each by its name */
+    bool kvm;         /* the same, and /dev/kvm could be used when this was asked for last */
     off_t binary_size;
     struct timespec binary_mtime;
 } QemuCaps;
@@ -42,6 +44,8 @@ typedef struct QemuCapsCache QemuCapsCache;
  * file for each binary (NULL: none). Both are copied. */
 int qemu_caps_cache_new(const char *run_dir, const char *cache_dir, QemuCapsCache **ret);
 void qemu_caps_cache_free(QemuCapsCache *cache);
+/* What probes are kept to, as what they tell of is; borrowed, NULL: nothing. */
+void qemu_caps_cache_confine(QemuCapsCache *cache, const QemuConfine *confine);
 
 /* The capabilities of a binary, probing when it is new or has changed. On a fiber; two fibers
  * asking for one binary share one probe. Errors name the binary and what failed (missing, not

@@ -196,6 +196,8 @@ int qemu_command_line(const QemuCommandParams *params, char ***ret_argv, Error *
         return error_no_memory(reterr);
     add_base(&builder, params, machine, name);
     r = qemu_add_devices(&builder, &context, reterr);
+    if (params->sandbox)
+        argv_add_option(&builder, "-sandbox", "%s", params->sandbox);
     argv_add_option(&builder, "-msg", "timestamp=on");
     for (size_t i = 0; i < def->qemu.n_args; i++)
         argv_add(&builder, def->qemu.args[i].value ? def->qemu.args[i].value : "");

@@ -51,8 +51,9 @@ typedef struct Child {
 typedef struct Birth {
     Child child;
     pid_t pid;
-    int report; /* reads the errno of a failed exec, or the end */
-    int gate;   /* closed: the child ends; a byte: it goes on */
+    int report;           /* reads a Report, or the end of one that was run */
+    int gate;             /* closed: the child ends; a byte: it goes on */
+    QemuConfineStep step; /* of the report */
 } Birth;
 
 /* Text of ours that a program finds in its environment. */
@@ -147,28 +148,46 @@ static void pass_gate(int gate) {
         _exit(126);
 }
 
-/* In the child: only async-signal-safe calls. */
-static void run_child(const Child *child, int report, int gate) {
-    sigset_t none;
-    int error;
+/* What the child says when it cannot become QEMU. */
+typedef struct Report {
+    int error;            /* errno; 0: none */
+    QemuConfineStep step; /* CONFINE_STEP_MAX_: it could not be run */
+} Report;
 
-    if (child->spawn->is_probe) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != child->daemon)
-            _exit(126);
-    }
+/* A probe ends with the daemon. A change of its user makes the kernel forget that. */
+static void end_with_daemon(const Child *child) {
+    if (!child->spawn->is_probe)
+        return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != child->daemon)
+        _exit(126);
+}
+
+/* In the child: only async-signal-safe calls. */
+static void run_child(const Child *child, int report_fd, int gate) {
+    Report report = {.step = CONFINE_STEP_MAX_};
+    sigset_t none;
+
+    end_with_daemon(child);
     setsid();
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     for (int sig = 1; sig < 32; sig++)
         signal(sig, SIG_DFL);
-    if (chdir("/") == 0 && arrange_fds(child, &report, &gate)) {
+    if (chdir("/") == 0 && arrange_fds(child, &report_fd, &gate)) {
         grow_fd_table(0);
         pass_gate(gate);
-        execve(child->spawn->argv[0], child->spawn->argv, child->environment);
+        if (child->spawn->confine)
+            report.error = -qemu_confine_self(child->spawn->confine, &report.step);
+        if (!report.error) {
+            report.step = CONFINE_STEP_MAX_;
+            end_with_daemon(child);
+            execve(child->spawn->argv[0], child->spawn->argv, child->environment);
+        }
     }
-    error = errno;
-    if (write(report, &error, sizeof(error)) < 0)
+    if (!report.error)
+        report.error = errno;
+    if (write(report_fd, &report, sizeof(report)) < 0)
         _exit(126);
     _exit(127);
 }
@@ -200,6 +219,7 @@ static int run_fork(void *arg) {
 /* Opens the gate and reads what becomes of the exec. */
 static int run_open_gate(void *arg) {
     Birth *birth = arg;
+    Report report = {.step = CONFINE_STEP_MAX_};
     const char byte = 1;
     int error = 0;
     ssize_t n;
@@ -207,10 +227,13 @@ static int run_open_gate(void *arg) {
     if (write(birth->gate, &byte, 1) < 0) /* it has ended: the report says why, or nothing does */
         error = errno;
     do
-        n = read(birth->report, &error, sizeof(error));
+        n = read(birth->report, &report, sizeof(report));
     while (n < 0 && errno == EINTR);
+    birth->step = report.step;
     if (n == 0 && error == 0)
         return 0;
+    if (n == sizeof(report))
+        error = report.error;
     return error ? -error : -EIO;
 }
 
@@ -297,13 +320,16 @@ static int give_birth(Birth *birth, QemuPid *ret, Error **reterr) {
         return 0;
     if (birth->pid > 0)
         worker_run(run_close_gate, birth);
+    if (birth->step != CONFINE_STEP_MAX_)
+        return error_system(reterr, FROM_QEMU, r, "cannot run the emulator '%s': %s",
+                            spawn->argv[0], qemu_confine_step_text(birth->step));
     return error_system(reterr, FROM_QEMU, r, "cannot run the emulator '%s'", spawn->argv[0]);
 }
 
 int qemu_process_spawn(const QemuSpawn *spawn, QemuPid *ret, Error **reterr) {
     CLEANUP(environment_freep) char **environment = make_environment(spawn);
     CLEANUP_CLOSE int log_fd = -1;
-    CLEANUP(birth_done) Birth birth = {.report = -1, .gate = -1};
+    CLEANUP(birth_done) Birth birth = {.report = -1, .gate = -1, .step = CONFINE_STEP_MAX_};
     QemuPid pid = {0};
     int r;
 

@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include "qemu/confine.h"
 #include "util/error.h"
 #include "util/fiber.h"
 
@@ -31,7 +32,8 @@ typedef struct QemuSpawn {
     unsigned n_fds;           /* at most QEMU_FDS_MAX */
     char *const *environment; /* "NAME=VALUE" that it gets besides, NULL-terminated; or NULL */
     const char *monitor_path;
-    bool is_probe; /* it is killed when the daemon ends, however that happens */
+    bool is_probe;              /* it is killed when the daemon ends, however that happens */
+    const QemuConfine *confine; /* what it is kept to from its exec on; NULL: nothing */
     /* Called while the child waits before its exec, on the caller's fiber: with its identity, which
      * the exec does not change. Negative: it ends without having run anything. May be NULL. */
     int (*gate)(const QemuPid *pid, void *userdata, Error **reterr);
@@ -41,9 +43,9 @@ typedef struct QemuSpawn {
 /* Forks (on the worker pool), setsid, working directory /, stdin /dev/null, stdout and stderr
  * appended to the log, monitor_fd as QEMU_MONITOR_FD, fds from QEMU_FIRST_FD on, the others closed,
  * signals reset, a short environment (PATH, HOME and LC_ALL, VIREO_MONITOR with the monitor's path,
- * for people, and what the caller adds), the gate, exec. A daemon that dies meanwhile ends the
- * child at the gate. A failing exec is reported here with its reason. Prints the argv into the log
- * first. On a fiber. */
+ * for people, and what the caller adds), the gate, confined, exec. A daemon that dies meanwhile
+ * ends the child at the gate. A failing exec is reported here with its reason. Prints the argv into
+ * the log first. On a fiber. */
 int qemu_process_spawn(const QemuSpawn *spawn, QemuPid *ret, Error **reterr);
 /* Reads start_time; -ESRCH when there is no such process. */
 int qemu_process_identify(pid_t pid, QemuPid *ret);

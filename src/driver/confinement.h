@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the QEMUs of this daemon are kept to: the settings, what of them this host lets be done, and
+ * from both what one domain's QEMU gets (qemu/confine.h). */
+#pragma once
+
+#include "conf/domain-def.h"
+#include "qemu/capabilities.h"
+#include "qemu/confine.h"
+
+typedef struct ConfinementParams {
+    const char *user, *group; /* names, or numbers after "+"; user NULL: who the daemon is; group
+                                 NULL: the user's own */
+    bool make_user;           /* where there is no such user, one is made */
+    bool private_dev;         /* a /dev of its own */
+    bool own_files;           /* give files to the user and take them back */
+    bool sandbox;             /* seccomp */
+    uint64_t core_max;        /* bytes */
+} ConfinementParams;
+
+typedef struct Confinement {
+    char *user, *group; /* as set */
+    bool make_user;
+    bool has_user; /* QEMU is another user than this daemon */
+    uid_t uid;
+    gid_t gid;
+    gid_t *groups;
+    size_t n_groups;
+    bool private_dev, own_files, sandbox;
+    uint64_t core_max;
+    char *no_dev,
+        *no_user;      /* why what was asked for is not there; NULL: it is, or is not asked for */
+    QemuConfine probe; /* of QEMUs that are asked what they can do */
+    struct ConfinePlan *probe_plan;
+} Confinement;
+
+/* What one QEMU gets. */
+typedef struct ConfinePlan {
+    QemuConfine confine;
+    QemuNode *nodes; /* confine.nodes */
+    size_t n_nodes;
+    const char *sandbox; /* of -sandbox; NULL: none */
+    bool failed;         /* out of memory, while it is made */
+} ConfinePlan;
+
+/* The settings as they are; nothing is looked at. NULL: out of memory. */
+Confinement *confinement_new(const ConfinementParams *params);
+void confinement_free(Confinement *confinement);
+/* Looks at the host: which of it can be had. A user that is to be made and cannot be is a warning,
+ * and no_user. ERROR_CONFIG_UNSUPPORTED for a user or group that was set and does not exist. On a
+ * fiber, before the first QEMU. */
+int confinement_prepare(Confinement *confinement, Error **reterr);
+
+/* The plan of a domain about to start; looks at nodes below /dev. ERROR_CONFIG_UNSUPPORTED names
+ * what cannot be had: a user of its <seclabel>, memory that cannot be locked. On a fiber; the
+ * caller ends it with confine_plan_done. */
+int confinement_plan(const Confinement *confinement, const DomainDef *def, const QemuCaps *caps,
+                     ConfinePlan *ret, Error **reterr);
+void confine_plan_done(ConfinePlan *plan);
+#define CLEANUP_CONFINE_PLAN CLEANUP(confine_plan_done)
