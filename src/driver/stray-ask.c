@@ -23,7 +23,7 @@ static int run_look(void *arg) {
     Look *look = arg;
     CLEANUP_FREE char *directory = strdup(look->path);
     CLEANUP(unix_listeners_done) UnixListeners listeners = {0};
-    const UnixListener *found;
+    UnixListener *found;
     char *slash = directory ? strrchr(directory, '/') : NULL;
 
     if (!slash)
@@ -33,7 +33,11 @@ static int run_look(void *arg) {
         return 0;
     found = unix_listeners_at(&listeners, look->path);
     look->listens = found != NULL;
-    look->pid = found ? found->pid : 0;
+    if (!found)
+        return 0;
+    found->wanted = true;
+    unix_listeners_find_owners(&listeners); /* without memory nobody's */
+    look->pid = found->pid;
     return 0;
 }
 

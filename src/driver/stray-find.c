@@ -167,16 +167,30 @@ static int run_search(void *arg) {
     return unix_listeners_find(search->monitors, &search->listeners);
 }
 
+static int run_search_owners(void *arg) {
+    Search *search = arg;
+
+    return unix_listeners_find_owners(&search->listeners);
+}
+
 static void find_listeners(Services *services, const char *monitors) {
     Search search = {.monitors = monitors};
+    int r = worker_run(run_search, &search);
 
-    if (worker_run(run_search, &search) < 0)
+    for (size_t i = 0; i < search.listeners.n; i++) {
+        UnixListener *listener = &search.listeners.list[i];
+        int id = id_of(listener->path, MONITOR_SUFFIX);
+
+        listener->wanted = id > 0 && !is_known(services, id, listener->path);
+    }
+    if (r >= 0)
+        r = worker_run(run_search_owners, &search);
+    if (r < 0)
         log_warning("who listens at a monitor cannot be found out, ignoring");
     for (size_t i = 0; i < search.listeners.n; i++) {
         const UnixListener *listener = &search.listeners.list[i];
-        int id = id_of(listener->path, MONITOR_SUFFIX);
-        Stray *stray = id > 0 && !is_known(services, id, listener->path) ? stray_of(services, id)
-                                                                         : NULL;
+        Stray *stray = listener->wanted ? stray_of(services, id_of(listener->path, MONITOR_SUFFIX))
+                                        : NULL;
 
         if (!stray || listener->pid <= 0 || qemu_process_identify(listener->pid, &stray->pid) < 0)
             continue;

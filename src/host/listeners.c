@@ -23,43 +23,6 @@ static bool parse_line(const char *line, unsigned long *ret_inode, const char **
     return true;
 }
 
-static bool has_open(const char *pid, const char *wanted) {
-    CLEANUP_FREE char *path = strf("/proc/%s/fd", pid);
-    DIR *d = path ? opendir(path) : NULL;
-    struct dirent *entry;
-    bool found = false;
-
-    while (d && !found && (entry = readdir(d))) {
-        char target[64];
-        ssize_t n = readlinkat(dirfd(d), entry->d_name, target, sizeof(target) - 1);
-
-        if (n <= 0)
-            continue;
-        target[n] = '\0';
-        found = streq(target, wanted);
-    }
-    if (d)
-        closedir(d);
-    return found;
-}
-
-static pid_t owner_of(unsigned long inode) {
-    CLEANUP_FREE char *wanted = strf("socket:[%lu]", inode);
-    DIR *d = wanted ? opendir("/proc") : NULL;
-    struct dirent *entry;
-    pid_t found = 0;
-
-    while (d && found == 0 && (entry = readdir(d))) {
-        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-
-        if (pid > 0 && pid != getpid() && has_open(entry->d_name, wanted))
-            found = pid;
-    }
-    if (d)
-        closedir(d);
-    return found;
-}
-
 static int add(UnixListeners *listeners, const char *path, unsigned long inode) {
     UnixListener *bigger = reallocarray(listeners->list, listeners->n + 1, sizeof(UnixListener));
     char *copy = strdup(path);
@@ -70,7 +33,7 @@ static int add(UnixListeners *listeners, const char *path, unsigned long inode) 
         free(copy);
         return -ENOMEM;
     }
-    listeners->list[listeners->n++] = (UnixListener){.path = copy, .pid = owner_of(inode)};
+    listeners->list[listeners->n++] = (UnixListener){.path = copy, .inode = inode};
     return 0;
 }
 
@@ -94,11 +57,74 @@ int unix_listeners_find(const char *directory, UnixListeners *ret) {
     return r;
 }
 
-const UnixListener *unix_listeners_at(const UnixListeners *listeners, const char *path) {
+UnixListener *unix_listeners_at(const UnixListeners *listeners, const char *path) {
     for (size_t i = 0; i < listeners->n; i++)
         if (streq(listeners->list[i].path, path))
             return &listeners->list[i];
     return NULL;
+}
+
+/* ---- whose they are ---- */
+
+/* Those whose owner is wanted, by inode. */
+typedef struct Wanted {
+    UnixListener **list;
+    size_t n;
+} Wanted;
+
+static int compare(const void *a, const void *b) {
+    unsigned long x = (*(UnixListener *const *)a)->inode, y = (*(UnixListener *const *)b)->inode;
+
+    return (x > y) - (x < y);
+}
+
+static void look_at(const Wanted *wanted, const char *pid) {
+    CLEANUP_FREE char *path = strf("/proc/%s/fd", pid);
+    DIR *d = path ? opendir(path) : NULL;
+    struct dirent *entry;
+
+    while (d && (entry = readdir(d))) {
+        UnixListener key = {0}, *key_at = &key, **found;
+        char target[64];
+        ssize_t n = readlinkat(dirfd(d), entry->d_name, target, sizeof(target) - 1);
+
+        if (n <= 0)
+            continue;
+        target[n] = '\0';
+        if (sscanf(target, "socket:[%lu]", &key.inode) != 1)
+            continue;
+        found = bsearch(&key_at, wanted->list, wanted->n, sizeof(wanted->list[0]), compare);
+        if (found && (*found)->pid == 0)
+            (*found)->pid = (pid_t)strtol(pid, NULL, 10);
+    }
+    if (d)
+        closedir(d);
+}
+
+int unix_listeners_find_owners(UnixListeners *listeners) {
+    CLEANUP_FREE UnixListener **list = calloc(listeners->n + 1, sizeof(UnixListener *));
+    Wanted wanted = {.list = list};
+    struct dirent *entry;
+    DIR *d;
+
+    if (!list)
+        return -ENOMEM;
+    for (size_t i = 0; i < listeners->n; i++)
+        if (listeners->list[i].wanted)
+            list[wanted.n++] = &listeners->list[i];
+    if (wanted.n == 0)
+        return 0;
+    qsort(list, wanted.n, sizeof(list[0]), compare);
+    d = opendir("/proc");
+    while (d && (entry = readdir(d))) {
+        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+
+        if (pid > 0 && pid != getpid())
+            look_at(&wanted, entry->d_name);
+    }
+    if (d)
+        closedir(d);
+    return 0;
 }
 
 void unix_listeners_done(UnixListeners *listeners) {
