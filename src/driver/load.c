@@ -23,6 +23,7 @@
 
 #define AUTOSTARTS_AT_ONCE 4
 #define FIRST_TRIES_USEC (3 * USEC_PER_SEC)
+#define LAST_FEW_USEC (250 * USEC_PER_MSEC)
 
 /* A copy under another name would bring a domain back that was undefined. */
 static bool is_file_of(const char *path, const char *name) {
@@ -238,13 +239,20 @@ static void take_up_all(Driver *driver) {
         closedir(d);
 }
 
-/* Readiness waits no longer for a QEMU that does not answer. */
+/* Readiness waits no longer for a QEMU that does not answer, and for the last few of many only
+ * while others answer. */
 static void await_first_tries(Driver *driver) {
-    uint64_t deadline = deadline_in(FIRST_TRIES_USEC);
+    const Services *services = &driver->services;
+    const uint64_t deadline = deadline_in(FIRST_TRIES_USEC);
+    const unsigned few = services->n_first_tries / 10;
 
-    while (driver->services.n_first_tries > 0 && !driver->services.tasks.stopping &&
-           fiber_cond_wait(&driver->services.tasks.changed, deadline) >= 0)
-        ;
+    while (services->n_first_tries > 0 && !services->tasks.stopping) {
+        const uint64_t last = services->n_first_tries <= few ? deadline_in(LAST_FEW_USEC)
+                                                             : deadline;
+
+        if (fiber_cond_wait(&driver->services.tasks.changed, MIN_OF(last, deadline)) < 0)
+            break;
+    }
 }
 
 /* ---- load ---- */

@@ -39,12 +39,11 @@ static void align_iothreads(Domain *domain) {
 
 /* What an operation under way had not come to when the daemon was killed: cgroups of vCPUs that are
  * gone, threads that are not where they belong. */
-static void resume_limits(Domain *domain) {
+static void resume_limits(Domain *domain, int r, Error *error_consume) {
     CLEANUP_BITMAP Bitmap *offline = bitmap_new();
-    CLEANUP_ERROR Error *error = NULL;
+    CLEANUP_ERROR Error *error = error_consume;
     CLEANUP_FREE char *mended = NULL;
     LimitsSubject subject = domain_subject(domain);
-    int r = domain->run->limits ? 0 : run_limits_resume(domain, &error);
 
     for (unsigned id = 0; offline && id < domain->run->live->n_vcpus_max; id++)
         if (!domain->run->live->vcpus[id].online)
@@ -135,9 +134,25 @@ static int refresh_iothreads(Domain *domain, Error **reterr) {
     return r;
 }
 
-/* Job held. */
-static int reconnect(Domain *domain, Error **reterr) {
-    int r;
+/* What a start of the daemon waits for. */
+typedef struct FirstTry {
+    Services *services;
+    bool counts; /* in n_first_tries, still */
+} FirstTry;
+
+static void tried(FirstTry *first) {
+    if (!first || !first->counts)
+        return;
+    first->counts = false;
+    first->services->n_first_tries--;
+    fiber_cond_broadcast(&first->services->tasks.changed);
+}
+
+/* Job held. A client may ask as soon as the state and the vCPUs are known; what the threads are
+ * held to is compared after that. */
+static int reconnect(Domain *domain, FirstTry *first, Error **reterr) {
+    Error *error = NULL;
+    int r, limits;
 
     if (!qemu_process_alive(&domain->run->pid))
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
@@ -149,9 +164,13 @@ static int reconnect(Domain *domain, Error **reterr) {
         r = resume_vcpus(domain, reterr);
     if (r >= 0)
         r = refresh_iothreads(domain, reterr);
+    if (r >= 0)
+        r = run_state_sync(domain, reterr);
     if (r < 0)
         return r;
-    resume_limits(domain);
+    limits = domain->run->limits ? 0 : run_limits_resume(domain, &error);
+    tried(first);
+    resume_limits(domain, limits, error);
     /* That took its time, and an event of what this daemon has not asked for is passed over. */
     r = domain_refresh_vcpus(domain, reterr);
     if (r >= 0)
@@ -193,7 +212,7 @@ static bool settle_pid(Domain *domain) {
 }
 
 /* True when there is nothing more to try: connected, or gone. */
-static bool try_locked(Domain *domain, bool first) {
+static bool try_locked(Domain *domain, FirstTry *first, bool quiet) {
     CLEANUP_ERROR Error *error = NULL;
 
     if (!domain->run || domain->run->stopping ||
@@ -203,7 +222,7 @@ static bool try_locked(Domain *domain, bool first) {
         return false;
     if (!domain->run)
         return true;
-    if (reconnect(domain, &error) >= 0) {
+    if (reconnect(domain, first, &error) >= 0) {
         log_info("domain '%s' found running, %u vCPUs", domain_name(domain),
                  domain_def_online_vcpus(domain->run->live));
         domain_save_status(domain, NULL);
@@ -211,19 +230,19 @@ static bool try_locked(Domain *domain, bool first) {
         return true;
     }
     disconnect(domain);
-    if (first)
+    if (!quiet)
         log_warning("domain '%s': QEMU (process %d) runs but does not answer, trying on: %s",
                     domain_name(domain), (int)domain->run->pid.pid, error_message(error));
     return !qemu_process_alive(&domain->run->pid) && domain->run->pid_watch; /* its end is seen */
 }
 
-static bool try_reconnect(Domain *domain, bool first) {
+static bool try_reconnect(Domain *domain, FirstTry *first, bool quiet) {
     DomainJob job;
     bool over;
 
     if (domain_job_begin(domain, &job, "reconnecting to QEMU", NULL) < 0)
         return domain->services == NULL;
-    over = try_locked(domain, first);
+    over = try_locked(domain, first, quiet);
     domain_job_end(domain, &job);
     return over;
 }
@@ -233,18 +252,17 @@ static void try_on(Domain *domain, bool over) {
     uint64_t pause = RETRY_FIRST_USEC;
 
     while (!over && domain->services && !task_sleep(&domain->services->tasks, pause)) {
-        over = try_reconnect(domain, false);
+        over = try_reconnect(domain, NULL, true);
         pause = MIN_OF(2 * pause, RETRY_LAST_USEC);
     }
 }
 
 static void first_task(void *userdata) {
     CLEANUP_DOMAIN Domain *domain = userdata;
-    Services *services = domain->services;
-    bool over = try_reconnect(domain, true);
+    FirstTry first = {domain->services, true};
+    bool over = try_reconnect(domain, &first, false);
 
-    services->n_first_tries--;
-    fiber_cond_broadcast(&services->tasks.changed);
+    tried(&first);
     try_on(domain, over);
 }
 
@@ -261,7 +279,7 @@ void reconnect_first(Domain *domain) {
 static void again_task(void *userdata) {
     CLEANUP_DOMAIN Domain *domain = userdata;
 
-    try_on(domain, try_reconnect(domain, true));
+    try_on(domain, try_reconnect(domain, NULL, false));
 }
 
 void reconnect_again(Domain *domain) {
@@ -283,7 +301,7 @@ int reconnect_adopt(Domain *domain, const Stray *stray, Error **reterr) {
     domain->run->found.partition = stray->partition ? strdup(stray->partition) : NULL;
     domain->run->found.group = stray->group ? strdup(stray->group) : NULL;
     domain_set_state(domain, DOMAIN_PAUSED, PAUSED_UNKNOWN);
-    r = domain->run->monitor_path && domain->run->log_path ? reconnect(domain, reterr)
+    r = domain->run->monitor_path && domain->run->log_path ? reconnect(domain, NULL, reterr)
                                                            : error_no_memory(reterr);
     if (r >= 0) { /* it made at least those that are there */
         domain->run->n_vcpu_threads = domain_def_online_vcpus(domain->run->live);
