@@ -25,7 +25,8 @@ void daemon_programs_init(void) {
                  {guest_procs, guest_n_procs},     {event_procs, event_n_procs},
                  {node_procs, node_n_procs},       {node_stats_procs, node_stats_n_procs},
                  {object_procs, object_n_procs},   {pool_procs, pool_n_procs},
-                 {volume_procs, volume_n_procs},   {address_procs, address_n_procs}};
+                 {volume_procs, volume_n_procs},   {address_procs, address_n_procs},
+                 {save_procs, save_n_procs}};
     size_t n = 0;
 
     for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {

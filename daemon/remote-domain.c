@@ -124,8 +124,6 @@ const RpcProc domain_procs[] = {
               remote_domain_args, XDR_OF(remote_domain_get_security_label_list_ret)),
     {REMOTE_PROC_DOMAIN_GET_XML_DESC, "virDomainGetXMLDesc", 0, get_xml_desc,
      XDR_OF(remote_domain_flags_args), XDR_OF(remote_domain_get_xml_desc_ret)},
-    PLAIN_ROW(DOMAIN_HAS_MANAGED_SAVE_IMAGE, "DomainHasManagedSaveImage", 0, nothing,
-              remote_domain_flags_args, XDR_OF(remote_int_ret)),
     PLAIN_ROW(DOMAIN_SNAPSHOT_NUM, "DomainSnapshotNum", 0, nothing, remote_domain_flags_args,
               XDR_OF(remote_int_ret)),
     PLAIN_ROW(DOMAIN_HAS_CURRENT_SNAPSHOT, "DomainHasCurrentSnapshot", 0, nothing,

@@ -45,15 +45,20 @@ HANDLER(create_xml) {
 }
 
 DOMAIN_FUNC(undefine, void, void) {
-    return driver_undefine(domain, reterr);
+    return driver_undefine(domain, false, reterr);
+}
+
+DOMAIN_FUNC(undefine_flags, remote_domain_flags_args, void) {
+    return driver_undefine(domain, args->flags & UNDEFINE_MANAGED_SAVE, reterr);
 }
 
 DOMAIN_FUNC(create, void, void) {
-    return driver_start(domain, false, reterr);
+    return driver_start(domain, false, false, reterr);
 }
 
 DOMAIN_FUNC(create_with_flags, remote_domain_flags_args, remote_domain_ret) {
-    int r = driver_start(domain, args->flags & START_PAUSED, reterr);
+    int r = driver_start(domain, args->flags & START_PAUSED, args->flags & START_FORCE_BOOT,
+                         reterr);
 
     return r < 0 ? r : dispatch_make_domain(domain, &ret->dom, reterr);
 }
@@ -111,8 +116,8 @@ const RpcProc life_procs[] = {
      XDR_OF(remote_domain_create_xml_args), XDR_OF(remote_domain_ret)},
     PLAIN_ROW(DOMAIN_UNDEFINE, "DomainUndefine", RPC_PROC_WRITE, undefine, remote_domain_args,
               NO_XDR),
-    FLAGS_ROW(DOMAIN_UNDEFINE_FLAGS, "DomainUndefineFlags", RPC_PROC_WRITE, undefine, UNDEFINE_ALL,
-              remote_domain_flags_args, NO_XDR),
+    FLAGS_ROW(DOMAIN_UNDEFINE_FLAGS, "DomainUndefineFlags", RPC_PROC_WRITE, undefine_flags,
+              UNDEFINE_ALL, remote_domain_flags_args, NO_XDR),
     PLAIN_ROW(DOMAIN_CREATE, "DomainCreate", RPC_PROC_WRITE, create, remote_domain_args, NO_XDR),
     FLAGS_ROW(DOMAIN_CREATE_WITH_FLAGS, "DomainCreateWithFlags", RPC_PROC_WRITE, create_with_flags,
               START_PAUSED | START_BYPASS_CACHE | START_FORCE_BOOT | START_VALIDATE,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a guest's memory is used for, and jobs that move it. */
+/* What a guest's memory is used for. */
 #include "daemon.h"
 #include "driver/power.h"
 #include "driver/stats.h"
@@ -38,35 +38,11 @@ DOMAIN_FUNC(set_memory_stats_period, remote_domain_set_memory_stats_period_args,
     return driver_set_memory_period(domain, (unsigned)args->period, args->flags, reterr);
 }
 
-/* ---- jobs: none of those that libvirt counts ---- */
-
-DOMAIN_FUNC(get_job_info, void, void) {
-    return domain_check_active(domain, reterr);
-}
-
-DOMAIN_FUNC(abort_job, void, void) {
-    int r = domain_check_active(domain, reterr);
-
-    return r < 0 ? r
-                 : error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
-                                "no job is active on the domain");
-}
-
-/* virDomainGetJobStatsFlags */
-enum { JOB_STATS_COMPLETED = 1, JOB_STATS_KEEP_COMPLETED = 2 };
-
 const RpcProc memory_procs[] = {
     FLAGS_ROW(DOMAIN_MEMORY_STATS, "DomainMemoryStats", 0, memory_stats, 0,
               remote_domain_memory_stats_args, XDR_OF(remote_domain_memory_stats_ret)),
     FLAGS_ROW(DOMAIN_SET_MEMORY_STATS_PERIOD, "DomainSetMemoryStatsPeriod", RPC_PROC_WRITE,
               set_memory_stats_period, AFFECT_LIVE | AFFECT_CONFIG,
               remote_domain_set_memory_stats_period_args, NO_XDR),
-    PLAIN_ROW(DOMAIN_GET_JOB_INFO, "DomainGetJobInfo", 0, get_job_info, remote_domain_args,
-              XDR_OF(remote_domain_get_job_info_ret)),
-    FLAGS_ROW(DOMAIN_GET_JOB_STATS, "DomainGetJobStats", 0, get_job_info,
-              JOB_STATS_COMPLETED | JOB_STATS_KEEP_COMPLETED, remote_domain_flags_args,
-              XDR_OF(remote_domain_get_job_stats_ret)),
-    PLAIN_ROW(DOMAIN_ABORT_JOB, "DomainAbortJob", RPC_PROC_WRITE, abort_job, remote_domain_args,
-              NO_XDR),
 };
 const size_t memory_n_procs = ARRAY_SIZE(memory_procs);

@@ -27,10 +27,14 @@ typedef enum DomainState {
 /* Reasons per state, libvirt's numbers (WIRE.md 3.3). */
 enum {
     RUNNING_BOOTED = 1,
+    RUNNING_RESTORED = 3,
     RUNNING_UNPAUSED = 5,
+    RUNNING_SAVE_CANCELED = 7,
     RUNNING_WAKEUP = 8,
     PAUSED_UNKNOWN = 0,
     PAUSED_USER = 1,
+    PAUSED_SAVE = 3,
+    PAUSED_DUMP = 4,
     PAUSED_IOERROR = 5,
     PAUSED_WATCHDOG = 6,
     PAUSED_SHUTTING_DOWN = 8,
@@ -40,6 +44,7 @@ enum {
     SHUTOFF_SHUTDOWN = 1,
     SHUTOFF_DESTROYED = 2,
     SHUTOFF_CRASHED = 3,
+    SHUTOFF_SAVED = 5,
     SHUTOFF_FAILED = 6,
     SHUTOFF_DAEMON = 8,
 };

@@ -32,6 +32,8 @@ DomainRun *domain_run_free(DomainRun *run) {
     free(run->found.partition);
     free(run->found.group);
     free(run->found.machine);
+    free(run->save.path);
+    free(run->save.id);
     bitmap_free(run->pending_removals);
     domain_def_free(run->live);
     free(run->monitor_path);

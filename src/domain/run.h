@@ -41,6 +41,19 @@ typedef struct StatusSize {
     size_t whole, now;
 } StatusSize;
 
+/* What a guest's state is being written to, or was read from: in the status file, so that a daemon
+ * that finds it settles which of the two is the guest (driver/save.h). */
+typedef enum SaveKind { SAVE_NONE, SAVE_TO, SAVE_FROM } SaveKind;
+
+typedef struct SaveIntent {
+    SaveKind kind;
+    char *path;   /* the image's name once it is complete; of SAVE_FROM: NULL when it stays */
+    char *id;     /* of the image, as hexadecimal text */
+    bool running; /* the guest ran, or is to run */
+} SaveIntent;
+
+struct Transfer;
+
 typedef struct DomainRun {
     int id; /* libvirt's, above 0; never used twice by one daemon */
     DomainDef *live;
@@ -60,9 +73,12 @@ typedef struct DomainRun {
     DomainFound found;        /* empty unless it was found again */
     Bitmap *pending_removals; /* what the status file said of them, until the map is read */
     Removals removals;
-    bool guest_shutdown; /* QEMU said SHUTDOWN: its end will be no crash */
-    bool rebooting;      /* asked to: the guest's power-off means "reset and go on" (status file) */
-    bool resetting;      /* that has come, and is being done */
+    SaveIntent save;
+    struct Transfer *transfer;        /* of its state, under way; or NULL; its fiber's own */
+    const struct SaveSource *restore; /* what it starts from; NULL: its boot */
+    bool guest_shutdown;              /* QEMU said SHUTDOWN: its end will be no crash */
+    bool rebooting; /* asked to: the guest's power-off means "reset and go on" (status file) */
+    bool resetting; /* that has come, and is being done */
     sd_event_source *intent_end; /* of a reboot that the guest does not follow */
     int pause_reason; /* what the next STOP means: PAUSED_USER while a suspend is under way */
     bool ending;      /* its guest has ended, QEMU is to follow, as these two say: */

@@ -24,6 +24,8 @@ static void write_attribute(FILE *out, const char *name, const char *value) {
     xmlFree(escaped);
 }
 
+static const char *const save_kinds[] = {[SAVE_NONE] = "", [SAVE_TO] = "to", [SAVE_FROM] = "from"};
+
 static char *status_text(const Domain *domain, const char *xml) {
     char *text = NULL;
     size_t size = 0;
@@ -55,6 +57,13 @@ static char *status_text(const Domain *domain, const char *xml) {
 
         fputs("  <placement", out);
         write_attribute(out, "nodes", nodes);
+        fputs("/>\n", out);
+    }
+    if (domain->run->save.kind != SAVE_NONE) {
+        fprintf(out, "  <save kind='%s' running='%d'", save_kinds[domain->run->save.kind],
+                domain->run->save.running);
+        write_attribute(out, "path", domain->run->save.path);
+        write_attribute(out, "id", domain->run->save.id);
         fputs("/>\n", out);
     }
     fprintf(out, "%s</domstatus>\n", xml);
@@ -122,6 +131,19 @@ static int read_placement(xmlNodePtr root, DomainDef *live, Error **reterr) {
     return placement_apply(live, nodes, reterr);
 }
 
+/* Of a save or a restore that was under way. */
+static void read_save(xmlNodePtr root, SaveIntent *ret) {
+    CLEANUP_FREE char *kind = child_attribute(root, "save", "kind");
+    xmlNodePtr node = child(root, "save");
+
+    if (!kind || !node)
+        return;
+    ret->kind = streq(kind, "to") ? SAVE_TO : streq(kind, "from") ? SAVE_FROM : SAVE_NONE;
+    ret->path = child_attribute(root, "save", "path");
+    ret->id = child_attribute(root, "save", "id");
+    ret->running = attribute(node, "running");
+}
+
 static int read_root(xmlNodePtr root, StatusRecord *ret, Error **reterr) {
     xmlNodePtr node = child(root, "domain");
     DomainDef *live = NULL;
@@ -164,6 +186,7 @@ static int read_root(xmlNodePtr root, StatusRecord *ret, Error **reterr) {
     run->id = attribute(root, "id");
     run->vcpu_was_removed = attribute(root, "removed");
     run->n_vcpu_threads = attribute(root, "threads");
+    read_save(root, &run->save);
     run->rebooting = xmlHasProp(root, BAD_CAST "intent") != NULL;
     run->pid = (QemuPid){.pid = attribute(root, "pid"), .start_time = attribute(root, "start")};
     if (run->pid.pid <= 1 || run->id <= 0)

@@ -10,6 +10,7 @@
 #include "driver/definition.h"
 #include "driver/driver.h"
 #include "driver/prepare-firmware.h"
+#include "driver/saved.h"
 #include "driver/start.h"
 #include "util/file.h"
 #include "util/libvirt-numbers.h"
@@ -164,7 +165,7 @@ int driver_define(Driver *driver, const char *xml, Domain **ret, Error **reterr)
     return 0;
 }
 
-int driver_undefine(Domain *domain, Error **reterr) {
+int driver_undefine(Domain *domain, bool and_save, Error **reterr) {
     DomainJob job;
     int r = domain_job_begin(domain, &job, "undefine", reterr);
 
@@ -173,6 +174,11 @@ int driver_undefine(Domain *domain, Error **reterr) {
     if (!domain->config) {
         r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                          "cannot undefine transient domain");
+    } else if (!and_save && driver_has_managed_save(domain)) {
+        r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                         "Refusing to undefine while domain managed save image exists");
+    } else if (and_save && save_remove(domain, reterr) < 0) {
+        r = -EIO;
     } else {
         CLEANUP_FREE char *path = domain_config_path(&domain->services->paths,
                                                      domain->config->name);

@@ -21,8 +21,8 @@ static int make_dirs(const ServicePaths *paths, Error **reterr) {
         const char *base, *sub;
     } dirs[] = {{paths->etc, "domains"},   {paths->etc, "autostart"}, {paths->run, "domains"},
                 {paths->run, "autostart"}, {paths->run, "probe"},     {paths->run, "operations"},
-                {paths->lib, "channel"},   {paths->lib, "monitors"},  {paths->run, "births"},
-                {paths->log, "qemu"}};
+                {paths->lib, "save"},      {paths->lib, "channel"},   {paths->lib, "monitors"},
+                {paths->run, "births"},    {paths->log, "qemu"}};
 
     for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
         CLEANUP_FREE char *path = path_join(dirs[i].base, dirs[i].sub);

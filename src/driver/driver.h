@@ -67,12 +67,14 @@ Domain *driver_find_id(Driver *driver, int id, Error **reterr);
 
 /* Definitions. define returns a new reference. */
 int driver_define(Driver *driver, const char *xml, Domain **ret, Error **reterr);
-int driver_undefine(Domain *domain, Error **reterr);
+/* A managed save goes with it when `and_save`, and is a reason to refuse otherwise. */
+int driver_undefine(Domain *domain, bool and_save, Error **reterr);
 int driver_create_xml(Driver *driver, const char *xml, bool paused, Domain **ret, Error **reterr);
 int driver_set_autostart(Domain *domain, bool yes, Error **reterr);
 
 /* Life. */
-int driver_start(Domain *domain, bool paused, Error **reterr);
+/* From its managed save when there is one, which `force_boot` throws away. */
+int driver_start(Domain *domain, bool paused, bool force_boot, Error **reterr);
 int driver_destroy(Domain *domain, bool graceful, Error **reterr);
 int driver_shutdown(Domain *domain, Error **reterr);
 int driver_reboot(Domain *domain, Error **reterr);

@@ -7,14 +7,14 @@
 #include "driver/run-link.h"
 #include "driver/run-state.h"
 #include "driver/run-watch.h"
-#include "driver/start.h"
+#include "driver/start-domain.h"
 
 #define COMMAND_USEC (30 * USEC_PER_SEC)
 #define KILL_GRACE_USEC (2 * USEC_PER_SEC)
 #define GRACEFUL_USEC (15 * USEC_PER_SEC)
 
-int driver_start(Domain *domain, bool paused, Error **reterr) {
-    return start_domain(domain, paused, reterr);
+int driver_start(Domain *domain, bool paused, bool force_boot, Error **reterr) {
+    return start_domain(domain, paused, force_boot, reterr);
 }
 
 int driver_destroy(Domain *domain, bool graceful, Error **reterr) {

@@ -15,7 +15,8 @@
 #include "driver/driver.h"
 #include "driver/prepare-sweep.h"
 #include "driver/reconnect.h"
-#include "driver/start.h"
+#include "driver/save-settle.h"
+#include "driver/start-domain.h"
 #include "driver/stray-find.h"
 #include "util/file.h"
 #include "util/log.h"
@@ -134,7 +135,7 @@ static void autostart_one(Domain *domain) {
     CLEANUP_FREE char *marker = marker_of(domain);
     CLEANUP_ERROR Error *error = NULL;
 
-    if (!domain->run && start_domain(domain, false, &error) < 0)
+    if (!domain->run && start_domain(domain, false, false, &error) < 0)
         log_warning("domain '%s' cannot be autostarted: %s", domain_name(domain),
                     error_message(error));
     if (marker)
@@ -287,6 +288,7 @@ int driver_load(Driver *driver, Error **reterr) {
     stray_find_all(&driver->services);
     await_first_tries(driver);
     prepare_sweep(&driver->services);
+    save_clean_up(&driver->services);
     operations_drop(driver->services.operations, driver->services.store);
     if (storage_load(driver->storage, &error) < 0)
         log_warning("storage pools: %s", error_message(error));

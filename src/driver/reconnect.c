@@ -12,6 +12,7 @@
 #include "driver/run-limits.h"
 #include "driver/run-link.h"
 #include "driver/run-state.h"
+#include "driver/save-settle.h"
 #include "driver/stray-ask.h"
 #include "qemu/command-line.h"
 #include "qemu/unplug.h"
@@ -227,6 +228,7 @@ static bool try_locked(Domain *domain, FirstTry *first, bool quiet) {
                  domain_def_online_vcpus(domain->run->live));
         domain_save_status(domain, NULL);
         operations_resume(domain);
+        save_settle_soon(domain);
         return true;
     }
     disconnect(domain);

@@ -8,7 +8,7 @@
 #include "driver/reconnect.h"
 #include "driver/run-end.h"
 #include "driver/run-state.h"
-#include "driver/start.h"
+#include "driver/start-domain.h"
 #include "util/log.h"
 
 #define END_USEC (2 * USEC_PER_SEC)
@@ -92,7 +92,7 @@ static void gone(void *userdata) {
         return;
     restart = clean_up(domain);
     domain_job_end(domain, &job);
-    if (restart && domain->services && start_domain(domain, false, &error) < 0)
+    if (restart && domain->services && start_domain(domain, false, false, &error) < 0)
         log_warning("domain '%s' cannot be restarted: %s", domain_name(domain),
                     error_message(error));
 }

@@ -18,6 +18,7 @@
 #include "driver/run-end.h"
 #include "driver/run-link.h"
 #include "driver/run-state.h"
+#include "driver/saved.h"
 #include "driver/strays.h"
 #include "qemu/command-line.h"
 #include "util/file.h"
@@ -130,6 +131,8 @@ static int bring_up(Domain *domain, Error **reterr) {
         r = agent_link_open(domain, reterr);
     if (r >= 0)
         read_ptys(domain);
+    if (r >= 0)
+        r = save_load(domain, reterr);
     return r;
 }
 
@@ -167,7 +170,8 @@ static int prepare(Domain *domain, StartParts *parts, char ***ret_argv, Error **
                                  .caps = domain->run->caps,
                                  .channel_dir = channels,
                                  .sandbox = parts->confine.sandbox,
-                                 .parts = &parts->parts};
+                                 .parts = &parts->parts,
+                                 .incoming = domain->run->restore != NULL};
     return qemu_command_line(&params, ret_argv, reterr);
 }
 
@@ -259,22 +263,35 @@ static int make_known(Domain *domain, bool paused, Error **reterr) {
 }
 
 static int let_go(Domain *domain, bool paused, Error **reterr) {
-    int r = make_known(domain, paused, reterr);
+    const bool restored = domain->run->restore != NULL;
+    int r = restored ? save_set_source(domain, !paused, reterr) : 0;
 
+    if (r >= 0)
+        r = make_known(domain, paused, reterr);
+    if (r >= 0 && restored)
+        r = save_take_over(domain, reterr);
     if (r >= 0 && !paused)
         r = monitor_run(domain->run->monitor, "cont", NULL, deadline_in(COMMAND_USEC), NULL,
                         reterr);
     if (r < 0)
         return r;
     if (!paused)
-        run_state_set_running(domain, RUNNING_BOOTED);
-    events_lifecycle(domain, EVENT_STARTED, 0);
+        run_state_set_running(domain, restored ? RUNNING_RESTORED : RUNNING_BOOTED);
+    events_lifecycle(domain, EVENT_STARTED, restored ? STARTED_RESTORED : STARTED_BOOTED);
     if (paused)
-        events_lifecycle(domain, EVENT_SUSPENDED, 0);
+        events_lifecycle(domain, EVENT_SUSPENDED, restored ? SUSPENDED_RESTORED : SUSPENDED_PAUSED);
     return 0;
 }
 
-int start_locked(Domain *domain, const DomainDef *def, bool paused, Error **reterr) {
+/* The guest is in QEMU alone, and runs or not as it shall. */
+static void end_restore(Domain *domain) {
+    domain->run->restore = NULL;
+    save_forget(domain->run);
+    domain_save_status(domain, NULL);
+}
+
+int start_restored(Domain *domain, const DomainDef *def, const SaveSource *source, bool paused,
+                   Error **reterr) {
     DomainDef *live;
     int r;
 
@@ -289,6 +306,7 @@ int start_locked(Domain *domain, const DomainDef *def, bool paused, Error **rete
         domain->run = domain_run_new(store_take_id(domain->services->store), live);
     if (!domain->run)
         return error_no_memory(reterr);
+    domain->run->restore = source;
     store_note_run(domain->services->store, domain);
     domain_set_state(domain, DOMAIN_PAUSED, PAUSED_STARTING_UP);
     r = make_machine(domain, reterr);
@@ -297,19 +315,12 @@ int start_locked(Domain *domain, const DomainDef *def, bool paused, Error **rete
     if (r < 0) {
         audit_domain_start(domain, false, NULL);
         run_abandon(domain);
+    } else if (source) {
+        end_restore(domain);
     }
     return r;
 }
 
-int start_domain(Domain *domain, bool paused, Error **reterr) {
-    DomainJob job;
-    int r = domain_job_begin(domain, &job, "start", reterr);
-
-    if (r < 0)
-        return r;
-    r = domain->config
-            ? start_locked(domain, domain->config, paused, reterr)
-            : error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is already running");
-    domain_job_end(domain, &job);
-    return r;
+int start_locked(Domain *domain, const DomainDef *def, bool paused, Error **reterr) {
+    return start_restored(domain, def, NULL, paused, reterr);
 }

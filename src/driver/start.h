@@ -7,5 +7,7 @@
 /* Starts it as `def` says; `paused`: its guest does not run yet. A start that fails leaves nothing
  * behind. On a fiber, job held. */
 int start_locked(Domain *domain, const DomainDef *def, bool paused, Error **reterr);
-/* Starts a persistent domain. Takes the job. */
-int start_domain(Domain *domain, bool paused, Error **reterr);
+/* The same with the guest of a saved image; NULL: it boots. */
+struct SaveSource;
+int start_restored(Domain *domain, const DomainDef *def, const struct SaveSource *source,
+                   bool paused, Error **reterr);

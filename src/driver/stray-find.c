@@ -87,7 +87,8 @@ static bool settle(Services *services, Stray *stray) {
         stray->pid = answer.pid;
     memcpy(stray->uuid, answer.uuid, sizeof(stray->uuid));
     stray->has_uuid = true;
-    if (!stray->is_unborn || !streq(answer.status, "prelaunch"))
+    if (!stray->is_unborn ||
+        !(streq(answer.status, "prelaunch") || streq(answer.status, "inmigrate")))
         return adopt(services, stray);
     end_unborn(services, stray);
     remove_files(services, stray);

@@ -198,6 +198,8 @@ int qemu_command_line(const QemuCommandParams *params, char ***ret_argv, Error *
     r = qemu_add_devices(&builder, &context, reterr);
     if (params->sandbox)
         argv_add_option(&builder, "-sandbox", "%s", params->sandbox);
+    if (params->incoming)
+        argv_add_option(&builder, "-incoming", "defer");
     argv_add_option(&builder, "-msg", "timestamp=on");
     for (size_t i = 0; i < def->qemu.n_args; i++)
         argv_add(&builder, def->qemu.args[i].value ? def->qemu.args[i].value : "");

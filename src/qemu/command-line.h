@@ -13,6 +13,7 @@ typedef struct QemuCommandParams {
     const char *channel_dir;    /* unix channels without a path are put here */
     const QemuHostParts *parts; /* what the daemon has made for devices; NULL: nothing */
     const char *sandbox;        /* -sandbox's value; NULL: none */
+    bool incoming;              /* it waits for migrate-incoming instead of booting */
     int64_t now;                /* seconds since the epoch, for clocks; 0: the present */
 } QemuCommandParams;
 

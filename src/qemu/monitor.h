@@ -72,6 +72,10 @@ const char *monitor_reason(const Monitor *monitor);
  * monitor_flush, so that many commands cost one system call. */
 int monitor_send(Monitor *monitor, const char *execute, json_object *arguments, MonitorReply **ret);
 void monitor_flush(Monitor *monitor);
+/* Hands copies of descriptors to QEMU, for the next command: getfd, add-fd, add_client. Whoever
+ * calls it sends that command before he waits for anything. On a fiber. -ETIMEDOUT, -errno. */
+#define MONITOR_FDS_MAX 16u
+int monitor_give_fds(Monitor *monitor, const int *fds, unsigned n, uint64_t deadline);
 /* Waits for one reply: 0 with done set, -ETIMEDOUT, -EMSGSIZE (too large), -ENOMEM, or the
  * disconnect's errno. An error reply from QEMU is 0 here: look at error_class. */
 int monitor_wait(MonitorReply *reply, uint64_t deadline);

@@ -115,7 +115,7 @@ static void remove_all(void *userdata) {
 
         if (domain->run && driver_destroy(domain, false, NULL) >= 0 && !domain->services)
             continue; /* it was transient */
-        if (domain->run || driver_undefine(domain, &error) < 0) {
+        if (domain->run || driver_undefine(domain, true, &error) < 0) {
             fprintf(stderr, "fuzz: %s is not to be removed: %s\n", domain_name(domain),
                     error_message(error));
             abort();

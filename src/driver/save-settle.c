@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Saves and restores that a daemon's end has interrupted: where is the guest? */
+#include <dirent.h>
+
+#include "domain/events.h"
+#include "domain/files.h"
+#include "domain/store.h"
+#include "driver/run-end.h"
+#include "driver/run-state.h"
+#include "driver/save-settle.h"
+#include "driver/saved.h"
+#include "qemu/migrate.h"
+#include "util/file.h"
+#include "util/json.h"
+#include "util/log.h"
+
+#define COMMAND_USEC (30 * USEC_PER_SEC)
+#define CANCEL_USEC (60 * USEC_PER_SEC)
+#define POLL_USEC (20 * USEC_PER_MSEC)
+
+/* The complete file of that very save is there. */
+static bool has_file(const SaveIntent *intent) {
+    CLEANUP_SAVE_IMAGE SaveImage image = {0};
+    CLEANUP_CLOSE int fd = -1;
+    CLEANUP_FREE char *id = NULL;
+
+    if (!intent->path || save_open(intent->path, false, &image, &fd, NULL) < 0)
+        return false;
+    id = save_id_text(&image);
+    return id && intent->id && streq(id, intent->id);
+}
+
+/* QEMU went on writing while nobody waited for it. */
+static int stop_writing(Domain *domain, Error **reterr) {
+    const uint64_t deadline = deadline_in(CANCEL_USEC);
+    MigrateProgress progress = {0};
+    int r = migrate_query(domain->run->monitor, &progress, reterr);
+
+    if (r >= 0 && progress.phase == MIGRATE_ACTIVE)
+        r = migrate_cancel(domain->run->monitor, reterr);
+    while (r >= 0 && progress.phase == MIGRATE_ACTIVE && now_usec() < deadline) {
+        fiber_sleep(POLL_USEC);
+        r = domain_check_active(domain, reterr);
+        if (r >= 0)
+            r = migrate_query(domain->run->monitor, &progress, reterr);
+    }
+    return r;
+}
+
+static int go_on(Domain *domain, int reason, Error **reterr) {
+    int r = monitor_run(domain->run->monitor, "cont", NULL, deadline_in(COMMAND_USEC), NULL,
+                        reterr);
+
+    if (r >= 0)
+        run_state_set_running(domain, reason);
+    return r;
+}
+
+static int settle_to(Domain *domain, Error **reterr) {
+    SaveIntent *intent = &domain->run->save;
+    CLEANUP_FREE char *part = NULL;
+    int r;
+
+    if (has_file(intent)) {
+        log_info("domain '%s': it was saved to '%s' when vireod ended, ending its QEMU",
+                 domain_name(domain), intent->path);
+        run_end(domain, SHUTOFF_SAVED, STOPPED_SAVED);
+        return 0;
+    }
+    log_info("domain '%s': its save was interrupted, the guest goes on", domain_name(domain));
+    r = stop_writing(domain, reterr);
+    part = intent->path && intent->id ? save_part_path(intent->path, intent->id) : NULL;
+    if (part)
+        unlink(part);
+    if (r >= 0 && intent->running)
+        r = go_on(domain, RUNNING_SAVE_CANCELED, reterr);
+    return r;
+}
+
+/* QEMU's word for "runs, or did": then the guest is there whatever the file says. */
+static int has_run(Domain *domain, bool *ret, Error **reterr) {
+    CLEANUP_JSON json_object *value = NULL;
+    const char *status;
+    int r = monitor_run(domain->run->monitor, "query-status", NULL, deadline_in(COMMAND_USEC),
+                        &value, reterr);
+
+    if (r < 0)
+        return r;
+    status = json_member_string(value, "status");
+    *ret = !status ||
+           !(streq(status, "paused") || streq(status, "prelaunch") || streq(status, "inmigrate"));
+    return 0;
+}
+
+static int settle_from(Domain *domain, Error **reterr) {
+    SaveIntent *intent = &domain->run->save;
+    bool ran = false;
+    int r = has_run(domain, &ran, reterr);
+
+    if (r < 0 || ran)
+        return r;
+    if (!intent->path || has_file(intent)) {
+        log_info("domain '%s': its restore was interrupted before it ran, ending its QEMU; the "
+                 "saved guest is still there",
+                 domain_name(domain));
+        run_end(domain, SHUTOFF_FAILED, STOPPED_FAILED);
+        return 0;
+    }
+    return intent->running ? go_on(domain, RUNNING_RESTORED, reterr) : 0;
+}
+
+static void settle(void *userdata) {
+    CLEANUP_DOMAIN Domain *domain = userdata;
+    CLEANUP_ERROR Error *error = NULL;
+    DomainJob job;
+    int r = 0;
+
+    if (domain_job_begin(domain, &job, "the end of an interrupted save", NULL) < 0)
+        return;
+    if (domain_check_active(domain, NULL) >= 0 && domain->run->save.kind == SAVE_TO)
+        r = settle_to(domain, &error);
+    else if (domain_check_active(domain, NULL) >= 0 && domain->run->save.kind == SAVE_FROM)
+        r = settle_from(domain, &error);
+    if (r < 0)
+        log_warning("domain '%s': its interrupted save is not settled: %s", domain_name(domain),
+                    error_message(error));
+    if (r >= 0 && domain->run) {
+        save_forget(domain->run);
+        domain_save_status(domain, NULL);
+    }
+    domain_job_end(domain, &job);
+}
+
+void save_settle_soon(Domain *domain) {
+    if (!domain->run || domain->run->save.kind == SAVE_NONE)
+        return;
+    domain_ref(domain);
+    if (fiber_start("settle-save", settle, domain) < 0) {
+        log_warning("domain '%s': out of memory for its interrupted save", domain_name(domain));
+        domain_unref(domain);
+    }
+}
+
+static bool is_part(const char *name) {
+    const char *end = strrchr(name, '.');
+
+    return end && streq(end, ".part");
+}
+
+/* The file of a save that goes on in a QEMU is not one of them. */
+static bool is_wanted(const Services *services, const char *path) {
+    for (const Domain *domain = services->store->domains; domain; domain = domain->next) {
+        const SaveIntent *intent = domain->run ? &domain->run->save : NULL;
+        CLEANUP_FREE char *part = intent && intent->kind == SAVE_TO && intent->path && intent->id
+                                      ? save_part_path(intent->path, intent->id)
+                                      : NULL;
+
+        if (part && streq(part, path))
+            return true;
+    }
+    return false;
+}
+
+void save_clean_up(const Services *services) {
+    CLEANUP_FREE char *directory = path_join(services->paths.lib, "save");
+    DIR *d = directory ? opendir(directory) : NULL;
+    struct dirent *entry;
+
+    while (d && (entry = readdir(d))) {
+        CLEANUP_FREE char *path = path_join(directory, entry->d_name);
+
+        if (path && is_part(entry->d_name) && !is_wanted(services, path))
+            unlink(path);
+    }
+    if (d)
+        closedir(d);
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Saved guests as files, and as what a start begins with. */
+#include "driver/saved.h"
+
+#include <fcntl.h>
+#include <libgen.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/utsname.h>
+
+#include "conf/domain-parse.h"
+#include "domain/files.h"
+#include "driver/transfer.h"
+#include "util/file.h"
+#include "util/worker.h"
+
+/* For tests: the daemon ends here, as if it had been killed. */
+void saved_crash_point(const char *name) {
+    const char *wanted = getenv("VIREOD_CRASH_AT");
+
+    if (wanted && streq(wanted, name))
+        kill(getpid(), SIGKILL);
+}
+
+/* ---- names ---- */
+
+char *driver_managed_save_path(const ServicePaths *paths, const char *name) {
+    return strf("%s/save/%s.save", paths->lib, name);
+}
+
+char *save_part_path(const char *path, const char *id) {
+    return strf("%s.%.8s.part", path, id);
+}
+
+char *save_id_text(const SaveImage *image) {
+    char text[2 * SAVE_IMAGE_ID_SIZE + 1];
+
+    for (size_t i = 0; i < SAVE_IMAGE_ID_SIZE; i++)
+        snprintf(text + 2 * i, 3, "%02x", image->id[i]);
+    return strdup(text);
+}
+
+void save_forget(DomainRun *run) {
+    free(TAKE_PTR(run->save.path));
+    free(TAKE_PTR(run->save.id));
+    run->save = (SaveIntent){0};
+}
+
+bool driver_has_managed_save(const Domain *domain) {
+    CLEANUP_FREE char *path = domain->services && domain->config
+                                  ? driver_managed_save_path(&domain->services->paths,
+                                                             domain->config->name)
+                                  : NULL;
+
+    return path && access(path, F_OK) == 0;
+}
+
+int saved_sync_directory(const char *path) {
+    CLEANUP_FREE char *copy = strdup(path);
+    CLEANUP_CLOSE int fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+    if (fd < 0)
+        return copy ? -errno : -ENOMEM;
+    return fsync(fd) < 0 ? -errno : 0;
+}
+
+static int remove_file(const char *path, Error **reterr) {
+    if (unlink(path) == 0 || errno == ENOENT)
+        return 0;
+    return error_system(reterr, FROM_QEMU, errno, "cannot remove the managed save '%s'", path);
+}
+
+int save_remove(Domain *domain, Error **reterr) {
+    CLEANUP_FREE char *path = domain->config ? driver_managed_save_path(&domain->services->paths,
+                                                                        domain->config->name)
+                                             : NULL;
+
+    if (!domain->config)
+        return 0;
+    return path ? remove_file(path, reterr) : error_no_memory(reterr);
+}
+
+/* ---- reading ---- */
+
+typedef struct Opening {
+    const char *path;
+    bool writable;
+    SaveImage *image;
+    int fd;
+    Error *error;
+} Opening;
+
+static int run_open(void *arg) {
+    Opening *work = arg;
+
+    work->fd = open(work->path, (work->writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
+    if (work->fd < 0)
+        return error_system(&work->error, FROM_QEMU, errno, "cannot open '%s'", work->path);
+    return save_image_read(work->fd, work->path, work->image, &work->error);
+}
+
+int save_open(const char *path, bool writable, SaveImage *image, int *ret_fd, Error **reterr) {
+    Opening work = {.path = path, .writable = writable, .image = image, .fd = -1};
+    int r = worker_run(run_open, &work);
+
+    if (r < 0) {
+        if (work.fd >= 0)
+            close(work.fd);
+        error_propagate(reterr, work.error);
+        return r;
+    }
+    *ret_fd = work.fd;
+    return 0;
+}
+
+/* ---- the machine ---- */
+
+/* What a guest cannot be put into another machine with. */
+static int check_same(const DomainDef *saved, const DomainDef *def, Error **reterr) {
+    const struct {
+        const char *what;
+        bool differs;
+    } rows[] = {
+        {"uuid", memcmp(saved->uuid, def->uuid, sizeof(def->uuid)) != 0},
+        {"name", !streq(saved->name, def->name)},
+        {"architecture", !streq(saved->os.arch, def->os.arch)},
+        {"machine type", def->os.machine && !streq_ptr(saved->os.machine, def->os.machine)},
+        {"maximum of vCPUs", saved->n_vcpus_max != def->n_vcpus_max},
+        {"memory", saved->memory_kib != def->memory_kib},
+        {"number of disks", saved->n_disks != def->n_disks},
+        {"number of interfaces", saved->n_interfaces != def->n_interfaces},
+        {"number of controllers", saved->n_controllers != def->n_controllers},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        if (rows[i].differs)
+            return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                                "the saved guest of domain '%s' does not fit the definition that "
+                                "was given: its %s is another",
+                                saved->name, rows[i].what);
+    return 0;
+}
+
+static int parse(const char *xml, DomainDef **ret, Error **reterr) {
+    struct utsname host;
+    DomainParseParams params = {.live = true};
+
+    uname(&host);
+    params.default_arch = host.machine;
+    return domain_parse(xml, strlen(xml), &params, ret, reterr);
+}
+
+int save_definition(const SaveImage *image, const char *xml, DomainDef **ret, Error **reterr) {
+    CLEANUP_DOMAIN_DEF DomainDef *saved = NULL, *given = NULL;
+    int r = parse(image->xml, &saved, reterr);
+
+    if (r < 0 || !xml) {
+        *ret = TAKE_PTR(saved);
+        return r;
+    }
+    r = parse(xml, &given, reterr);
+    if (r >= 0)
+        r = check_same(saved, given, reterr);
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(given);
+    return 0;
+}
+
+int driver_managed_save_find(Domain *domain, char **ret, Error **reterr) {
+    if (!driver_has_managed_save(domain))
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "domain '%s' does not have managed save image", domain_name(domain));
+    *ret = driver_managed_save_path(&domain->services->paths, domain->config->name);
+    return *ret ? 0 : error_no_memory(reterr);
+}
+
+/* ---- bringing back ---- */
+
+int save_set_source(Domain *domain, bool running, Error **reterr) {
+    const SaveSource *source = domain->run->restore;
+    SaveIntent *intent = &domain->run->save;
+
+    save_forget(domain->run);
+    intent->path = source->remove ? strdup(source->remove) : NULL;
+    intent->id = save_id_text(source->image);
+    if (!intent->id || (source->remove && !intent->path))
+        return error_no_memory(reterr);
+    intent->kind = SAVE_FROM;
+    intent->running = running;
+    return 0;
+}
+
+/* The status file says from here on that the guest has not run, and where it is. */
+int save_load(Domain *domain, Error **reterr) {
+    const SaveSource *source = domain->run->restore;
+    int r;
+
+    if (!source)
+        return 0;
+    r = save_set_source(domain, false, reterr);
+    if (r >= 0)
+        r = domain_save_status(domain, reterr);
+    return r < 0 ? r : transfer_run(domain, TRANSFER_RESTORE, source->fd, reterr);
+}
+
+/* The file of a managed save goes, and with it the other truth. */
+int save_take_over(Domain *domain, Error **reterr) {
+    const SaveSource *source = domain->run->restore;
+
+    saved_crash_point("restore-loaded");
+    if (!source || !source->remove)
+        return 0;
+    if (unlink(source->remove) < 0)
+        return error_system(reterr, FROM_QEMU, errno, "cannot remove the managed save '%s'",
+                            source->remove);
+    saved_sync_directory(source->remove);
+    saved_crash_point("restore-taken");
+    return 0;
+}

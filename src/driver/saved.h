@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Saved guests (domain/save-image.h) as files, and as what a start begins with. */
+#pragma once
+
+#include "domain/domain.h"
+#include "domain/save-image.h"
+#include "domain/services.h"
+
+/* What a guest is brought back from. */
+typedef struct SaveSource {
+    int fd; /* at the beginning of QEMU's stream */
+    const SaveImage *image;
+    const char *remove; /* the file goes before the guest runs; NULL: it stays */
+} SaveSource;
+
+/* lib/save/NAME.save. Caller frees. */
+char *driver_managed_save_path(const ServicePaths *paths, const char *name);
+bool driver_has_managed_save(const Domain *domain);
+/* Its path, which must exist. Caller frees. */
+int driver_managed_save_find(Domain *domain, char **ret, Error **reterr);
+/* Removes the managed save; none is fine. Job held. */
+int save_remove(Domain *domain, Error **reterr);
+
+/* Opens an image and reads its header; on a fiber. */
+int save_open(const char *path, bool writable, SaveImage *image, int *ret_fd, Error **reterr);
+/* The definition in an image; with `xml`, that one, whose machine must be the same. */
+int save_definition(const SaveImage *image, const char *xml, DomainDef **ret, Error **reterr);
+/* The image's id as text. Caller frees. */
+char *save_id_text(const SaveImage *image);
+/* The name of an incomplete file. Caller frees. */
+char *save_part_path(const char *path, const char *id);
+/* fsync of the directory a file is in. -errno. On a worker. */
+int saved_sync_directory(const char *path);
+
+/* Reads the guest's state into a QEMU that has just been started from run->restore. The status file
+ * says from then on that the guest has not run, and where it is. Job held. */
+int save_load(Domain *domain, Error **reterr);
+/* The status file's word for it: made here, written by the caller. */
+int save_set_source(Domain *domain, bool running, Error **reterr);
+/* The guest is loaded, and is to run now: from here on it is in QEMU alone. Job held. */
+int save_take_over(Domain *domain, Error **reterr);
+void save_forget(DomainRun *run);
+
+/* For tests: the daemon ends here, as if it had been killed, when VIREOD_CRASH_AT has this name. */
+void saved_crash_point(const char *name);

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A persistent domain's start: from its managed save, or its boot. */
+#include "driver/start-domain.h"
+
+#include "driver/saved.h"
+#include "driver/start.h"
+
+/* Job held. */
+static int start_saved(Domain *domain, bool paused, Error **reterr) {
+    CLEANUP_FREE char *path = NULL;
+    CLEANUP_SAVE_IMAGE SaveImage image = {0};
+    CLEANUP_DOMAIN_DEF DomainDef *def = NULL;
+    CLEANUP_CLOSE int fd = -1;
+    SaveSource source = {0};
+    int r = driver_managed_save_find(domain, &path, reterr);
+
+    if (r >= 0)
+        r = save_open(path, false, &image, &fd, reterr);
+    if (r >= 0)
+        r = save_definition(&image, NULL, &def, reterr);
+    if (r >= 0 && memcmp(def->uuid, domain->config->uuid, sizeof(def->uuid)) != 0)
+        r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                         "'%s' is the saved guest of another domain, '%s'", path, def->name);
+    if (r >= 0) {
+        free(def->name);
+        def->name = strdup(domain->config->name); /* it may have been renamed meanwhile */
+        if (!def->name)
+            r = error_no_memory(reterr);
+    }
+    if (r >= 0) {
+        source = (SaveSource){.fd = fd, .image = &image, .remove = path};
+        r = start_restored(domain, def, &source, paused || !image.running, reterr);
+    }
+    if (r < 0 && reterr && *reterr)
+        error_prefix(reterr,
+                     "domain '%s' cannot be started from its managed save (managedsave-remove or "
+                     "start --force-boot give it up)",
+                     domain_name(domain));
+    return r;
+}
+
+/* What is to be started, and from what. Job held. */
+static int start_chosen(Domain *domain, bool paused, bool force_boot, Error **reterr) {
+    int r = 0;
+
+    if (!domain->config || domain->run)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "domain is already running");
+    if (force_boot)
+        r = save_remove(domain, reterr);
+    if (r < 0)
+        return r;
+    return driver_has_managed_save(domain) ? start_saved(domain, paused, reterr)
+                                           : start_locked(domain, domain->config, paused, reterr);
+}
+
+int start_domain(Domain *domain, bool paused, bool force_boot, Error **reterr) {
+    DomainJob job;
+    int r = domain_job_begin(domain, &job, "start", reterr);
+
+    if (r < 0)
+        return r;
+    r = start_chosen(domain, paused, force_boot, reterr);
+    domain_job_end(domain, &job);
+    return r;
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Waiting for QEMU's work on a guest's state. */
+#include "driver/transfer.h"
+
+#define POLL_FIRST_USEC (5 * USEC_PER_MSEC)
+#define POLL_LAST_USEC (100 * USEC_PER_MSEC)
+
+static const char *name_of(TransferKind kind) {
+    switch (kind) {
+    case TRANSFER_SAVE:
+        return "save";
+    case TRANSFER_RESTORE:
+        return "restore";
+    case TRANSFER_DUMP:
+        return "dump";
+    }
+    return "job";
+}
+
+static int query(Domain *domain, Transfer *transfer, Error **reterr) {
+    int r = domain_check_active(domain, reterr);
+
+    if (r < 0)
+        return r;
+    return transfer->kind == TRANSFER_DUMP
+               ? dump_query(domain->run->monitor, &transfer->progress, reterr)
+               : migrate_query(domain->run->monitor, &transfer->progress, reterr);
+}
+
+static int judge(Domain *domain, const Transfer *transfer, Error **reterr) {
+    const char *what = name_of(transfer->kind);
+
+    if (transfer->progress.phase == MIGRATE_DONE)
+        return 0;
+    if (transfer->cancel)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_ABORTED,
+                            "%s job: canceled by client", what);
+    return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED, "%s of domain '%s' failed: %s",
+                        what, domain_name(domain),
+                        transfer->progress.error[0]
+                            ? transfer->progress.error
+                            : "QEMU does not say why; see whether the disk is full, and its log");
+}
+
+static bool is_over(const Transfer *transfer) {
+    return transfer->progress.phase != MIGRATE_ACTIVE && transfer->progress.phase != MIGRATE_IDLE;
+}
+
+/* Until QEMU says that it is over. QEMU takes note of a cancel when it writes the next time. */
+static int wait_for(Domain *domain, Transfer *transfer, Error **reterr) {
+    uint64_t pause = POLL_FIRST_USEC;
+    bool told = false;
+
+    for (;;) {
+        int r = query(domain, transfer, reterr);
+
+        if (r < 0)
+            return r;
+        if (is_over(transfer))
+            return judge(domain, transfer, reterr);
+        if (transfer->cancel && !told) {
+            r = migrate_cancel(domain->run->monitor, reterr);
+            if (r < 0)
+                return r;
+            told = true;
+        }
+        fiber_cond_wait(&transfer->wake, deadline_in(pause));
+        pause = MIN_OF(2 * pause, POLL_LAST_USEC);
+    }
+}
+
+/* The wait of what has been begun. */
+static int follow(Domain *domain, Transfer *transfer, Error **reterr) {
+    int r;
+
+    transfer->began = now_usec();
+    transfer->progress.phase = MIGRATE_ACTIVE;
+    domain->run->transfer = transfer;
+    r = wait_for(domain, transfer, reterr);
+    if (domain->run)
+        domain->run->transfer = NULL;
+    fiber_cond_done(&transfer->wake);
+    return r;
+}
+
+int transfer_run(Domain *domain, TransferKind kind, int fd, Error **reterr) {
+    Transfer transfer = {.kind = kind};
+    int r = domain_check_active(domain, reterr);
+
+    if (r >= 0)
+        r = kind == TRANSFER_RESTORE ? migrate_from_fd(domain->run->monitor, fd, reterr)
+                                     : migrate_to_fd(domain->run->monitor, fd, reterr);
+    return r < 0 ? r : follow(domain, &transfer, reterr);
+}
+
+int transfer_dump(Domain *domain, int fd, DumpFormat format, Error **reterr) {
+    Transfer transfer = {.kind = TRANSFER_DUMP};
+    int r = domain_check_active(domain, reterr);
+
+    if (r >= 0)
+        r = dump_to_fd(domain->run->monitor, fd, format, reterr);
+    return r < 0 ? r : follow(domain, &transfer, reterr);
+}
+
+int transfer_cancel(Domain *domain, Error **reterr) {
+    Transfer *transfer = domain->run ? domain->run->transfer : NULL;
+    int r = domain_check_active(domain, reterr);
+
+    if (r < 0)
+        return r;
+    if (!transfer)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "no job is active on the domain");
+    if (transfer->kind != TRANSFER_SAVE)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "cannot abort the %s of domain '%s': QEMU cannot stop it half way",
+                            name_of(transfer->kind), domain_name(domain));
+    transfer->cancel = true;
+    fiber_cond_broadcast(&transfer->wake);
+    return 0;
+}

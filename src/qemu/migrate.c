@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* QEMU's commands for its guest's state. */
+#include "qemu/migrate.h"
+
+#include <stdio.h>
+
+#include "util/json.h"
+
+#define COMMAND_USEC (30 * USEC_PER_SEC)
+#define FD_NAME "vireo-state"
+#define UNLIMITED (INT64_C(1) << 50) /* bytes per second; QEMU's own limit is 128 MiB */
+
+static int give(Monitor *monitor, int fd, Error **reterr) {
+    const uint64_t deadline = deadline_in(COMMAND_USEC);
+    json_object *arguments = json_object_new_object();
+    int r;
+
+    if (!arguments || json_add_string(arguments, "fdname", FD_NAME) < 0) {
+        json_object_put(arguments);
+        return error_no_memory(reterr);
+    }
+    r = monitor_give_fds(monitor, &fd, 1, deadline);
+    if (r < 0) {
+        json_object_put(arguments);
+        return error_system(reterr, FROM_QEMU, r, "cannot hand QEMU a file");
+    }
+    return monitor_run(monitor, "getfd", arguments, deadline, NULL, reterr);
+}
+
+/* What was given and not taken; QEMU's "no such fd" is fine. */
+static void take_back(Monitor *monitor) {
+    json_object *arguments = json_object_new_object();
+
+    if (arguments && json_add_string(arguments, "fdname", FD_NAME) >= 0)
+        monitor_run(monitor, "closefd", arguments, deadline_in(COMMAND_USEC), NULL, NULL);
+    else
+        json_object_put(arguments);
+}
+
+/* A command about the descriptor that was given. */
+static int run_with_fd(Monitor *monitor, const char *command, json_object *arguments,
+                       Error **reterr) {
+    int r = monitor_run(monitor, command, arguments, deadline_in(COMMAND_USEC), NULL, reterr);
+
+    if (r < 0)
+        take_back(monitor);
+    return r;
+}
+
+static int set_bandwidth(Monitor *monitor, Error **reterr) {
+    json_object *arguments = json_object_new_object();
+
+    if (!arguments || json_add_int(arguments, "max-bandwidth", UNLIMITED) < 0) {
+        json_object_put(arguments);
+        return error_no_memory(reterr);
+    }
+    return monitor_run(monitor, "migrate-set-parameters", arguments, deadline_in(COMMAND_USEC),
+                       NULL, reterr);
+}
+
+static int move(Monitor *monitor, const char *command, int fd, Error **reterr) {
+    json_object *arguments;
+    int r = give(monitor, fd, reterr);
+
+    if (r < 0)
+        return r;
+    arguments = json_object_new_object();
+    if (!arguments || json_add_string(arguments, "uri", "fd:" FD_NAME) < 0) {
+        json_object_put(arguments);
+        return error_no_memory(reterr);
+    }
+    return run_with_fd(monitor, command, arguments, reterr);
+}
+
+int migrate_to_fd(Monitor *monitor, int fd, Error **reterr) {
+    int r = set_bandwidth(monitor, reterr);
+
+    return r < 0 ? r : move(monitor, "migrate", fd, reterr);
+}
+
+int migrate_from_fd(Monitor *monitor, int fd, Error **reterr) {
+    return move(monitor, "migrate-incoming", fd, reterr);
+}
+
+int migrate_cancel(Monitor *monitor, Error **reterr) {
+    return monitor_run(monitor, "migrate_cancel", NULL, deadline_in(COMMAND_USEC), NULL, reterr);
+}
+
+static MigratePhase phase_of(const char *status) {
+    static const struct {
+        const char *status;
+        MigratePhase phase;
+    } rows[] = {{"completed", MIGRATE_DONE},
+                {"failed", MIGRATE_FAILED},
+                {"cancelled", MIGRATE_CANCELLED},
+                {"none", MIGRATE_IDLE}};
+
+    for (size_t i = 0; status && i < ARRAY_SIZE(rows); i++)
+        if (streq(status, rows[i].status))
+            return rows[i].phase;
+    return status ? MIGRATE_ACTIVE : MIGRATE_IDLE;
+}
+
+int migrate_query(Monitor *monitor, MigrateProgress *ret, Error **reterr) {
+    CLEANUP_JSON json_object *value = NULL;
+    json_object *ram;
+    const char *error;
+    int r = monitor_run(monitor, "query-migrate", NULL, deadline_in(COMMAND_USEC), &value, reterr);
+
+    if (r < 0)
+        return r;
+    ram = json_member(value, "ram");
+    error = json_member_string(value, "error-desc");
+    *ret = (MigrateProgress){.phase = phase_of(json_member_string(value, "status")),
+                             .total = json_member_uint(ram, "total", 0),
+                             .done = json_member_uint(ram, "transferred", 0),
+                             .remaining = json_member_uint(ram, "remaining", 0)};
+    snprintf(ret->error, sizeof(ret->error), "%s", error ? error : "");
+    return 0;
+}
+
+int dump_to_fd(Monitor *monitor, int fd, DumpFormat format, Error **reterr) {
+    static const char *const names[DUMP_FORMAT_MAX_] = {"elf", "kdump-zlib", "kdump-lzo",
+                                                        "kdump-snappy", "win-dmp"};
+    json_object *arguments;
+    int r = give(monitor, fd, reterr);
+
+    if (r < 0)
+        return r;
+    arguments = json_object_new_object();
+    if (!arguments || json_add_bool(arguments, "paging", false) < 0 ||
+        json_add_string(arguments, "protocol", "fd:" FD_NAME) < 0 ||
+        json_add_bool(arguments, "detach", true) < 0 ||
+        json_add_string(arguments, "format", names[format]) < 0) {
+        json_object_put(arguments);
+        return error_no_memory(reterr);
+    }
+    return run_with_fd(monitor, "dump-guest-memory", arguments, reterr);
+}
+
+int dump_query(Monitor *monitor, MigrateProgress *ret, Error **reterr) {
+    CLEANUP_JSON json_object *value = NULL;
+    int r = monitor_run(monitor, "query-dump", NULL, deadline_in(COMMAND_USEC), &value, reterr);
+
+    if (r < 0)
+        return r;
+    *ret = (MigrateProgress){.phase = phase_of(json_member_string(value, "status")),
+                             .total = json_member_uint(value, "total", 0),
+                             .done = json_member_uint(value, "completed", 0)};
+    ret->remaining = ret->total > ret->done ? ret->total - ret->done : 0;
+    return 0;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A guest's whole state as a stream of bytes: QEMU writes it to a file, or reads it from one; and
+ * its memory as a core file. QEMU's commands are those of its qapi/migration.json and dump.json.
+ * All of it on a fiber. */
+#pragma once
+
+#include "qemu/monitor.h"
+
+typedef enum MigratePhase {
+    MIGRATE_IDLE, /* nothing was begun */
+    MIGRATE_ACTIVE,
+    MIGRATE_DONE,
+    MIGRATE_FAILED,
+    MIGRATE_CANCELLED,
+} MigratePhase;
+
+typedef struct MigrateProgress {
+    MigratePhase phase;
+    uint64_t total, done, remaining; /* bytes of memory */
+    char error[200];                 /* of MIGRATE_FAILED, in QEMU's words; may be empty */
+} MigrateProgress;
+
+/* What QEMU's dump-guest-memory makes. */
+typedef enum DumpFormat {
+    DUMP_ELF, /* "raw" in libvirt's list of formats */
+    DUMP_KDUMP_ZLIB,
+    DUMP_KDUMP_LZO,
+    DUMP_KDUMP_SNAPPY,
+    DUMP_WIN_DMP,
+    DUMP_FORMAT_MAX_
+} DumpFormat;
+
+/* Begins to write the state to the file, at its offset, as fast as it goes. The guest should be
+ * paused. The descriptor stays the caller's, QEMU has its own. */
+int migrate_to_fd(Monitor *monitor, int fd, Error **reterr);
+/* Begins to read it, in a QEMU that was started with "-incoming defer". */
+int migrate_from_fd(Monitor *monitor, int fd, Error **reterr);
+int migrate_query(Monitor *monitor, MigrateProgress *ret, Error **reterr);
+int migrate_cancel(Monitor *monitor, Error **reterr);
+/* Begins to write the memory as a core file; dump_query says how far it is. QEMU cannot cancel it.
+ */
+int dump_to_fd(Monitor *monitor, int fd, DumpFormat format, Error **reterr);
+int dump_query(Monitor *monitor, MigrateProgress *ret, Error **reterr);

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Guests saved to files and brought back: with the vCPUs they have, as one truth whatever dies meanwhile."""
+import glob
+import os
+import signal
+import struct
+
+import pytest
+
+from conftest import wait_for
+
+
+def files(daemon):
+    return sorted(os.path.basename(p) for p in glob.glob(f"{daemon.root}/lib/save/*"))
+
+
+def online_ids(daemon, name):
+    return [line.split()[1] for line in daemon.virsh("vcpuinfo", name).splitlines() if line.startswith("VCPU:")]
+
+
+def answers(daemon, name, word="BUTTON"):
+    """The guest runs: it feels its power button."""
+    before = daemon.said(name, "ONLINE")
+    daemon.virsh("setvcpus", name, "4", "--live")
+    wait_for(lambda: daemon.said(name, "ONLINE") > before, 60, "guest that sees a new CPU")
+
+
+def test_managed_save_keeps_plugged_vcpus(daemon, guest):
+    daemon.boot("vm1", maximum=4, current=1)
+    daemon.virsh("setvcpu", "vm1", "3", "--enable")
+    daemon.virsh("setvcpu", "vm1", "1", "--enable")
+    daemon.wait_online("vm1", "0-2")  # it counts them as they come
+    daemon.virsh("vcpupin", "vm1", "3", "0", "--live")
+    daemon.virsh("managedsave", "vm1")
+    assert daemon.virsh("domstate", "vm1", "--reason").strip() == "shut off (saved)"
+    assert files(daemon) == ["vm1.save"]
+    assert not daemon.qemus()
+    assert "vm1" in daemon.virsh("list", "--all", "--with-managed-save")
+    assert "vm1" not in daemon.virsh("list", "--all", "--without-managed-save")
+    assert "Managed save:   yes" in daemon.virsh("dominfo", "vm1")
+    assert "<name>vm1</name>" in daemon.virsh("managedsave-dumpxml", "vm1")
+    assert "managed save image exists" in daemon.virsh("undefine", "vm1", ok=False)
+    daemon.virsh("start", "vm1")
+    assert daemon.virsh("domstate", "vm1", "--reason").strip() == "running (restored)"
+    assert files(daemon) == []
+    assert online_ids(daemon, "vm1") == ["0", "1", "3"]
+    assert daemon.virsh("vcpupin", "vm1", "--vcpu", "3").splitlines()[2].split() == ["3", "0"]
+    answers(daemon, "vm1")
+    daemon.wait_online("vm1", "0-3")
+
+
+def test_save_and_restore(daemon, guest):
+    path = f"{daemon.root}/vm1.image"
+    daemon.boot("vm1", maximum=4)
+    daemon.virsh("suspend", "vm1")
+    daemon.virsh("save", "vm1", path)
+    assert "vm1" in daemon.virsh("list", "--all", "--inactive")
+    xml = daemon.virsh("save-image-dumpxml", path)
+    assert "<name>vm1</name>" in xml and "<alias" not in xml
+    daemon.virsh("restore", path)
+    assert daemon.virsh("domstate", "vm1").strip() == "paused"  # as it was saved
+    daemon.virsh("destroy", "vm1")
+    daemon.virsh("restore", path, "--running")  # the file stays
+    answers(daemon, "vm1")
+    assert "is already running" in daemon.virsh("restore", path, ok=False)
+    daemon.virsh("destroy", "vm1")
+    daemon.virsh("undefine", "vm1")
+    daemon.virsh("restore", path, "--paused")  # a transient one
+    assert "Persistent:     no" in daemon.virsh("dominfo", "vm1")
+    daemon.virsh("destroy", "vm1")
+    assert "vm1" not in daemon.virsh("list", "--all")
+
+
+def test_the_definition_of_a_file(daemon, guest):
+    path = f"{daemon.root}/vm1.image"
+    other = f"{daemon.root}/other.xml"
+    daemon.paused("vm1", maximum=4)
+    daemon.virsh("save", "vm1", path)
+    xml = daemon.virsh("save-image-dumpxml", path)
+    with open(other, "w") as f:
+        f.write(xml.replace("<vcpu", "<title>of the file</title><vcpu", 1))
+    daemon.virsh("save-image-define", path, other)
+    assert "<title>of the file</title>" in daemon.virsh("save-image-dumpxml", path)
+    with open(other, "w") as f:
+        f.write(xml.replace(">4</vcpu>", ">8</vcpu>"))
+    assert "maximum of vCPUs" in daemon.virsh("save-image-define", path, other, ok=False)
+    assert "maximum of vCPUs" in daemon.virsh("restore", path, "--xml", other, ok=False)
+    daemon.virsh("restore", path)
+    assert "of the file" in daemon.virsh("dumpxml", "vm1")
+
+
+@pytest.mark.parametrize("content, what", [
+    (b"", "is empty"),
+    (b"LibvirtQemudSave" + bytes(200), "libvirt's QEMU driver"),
+    (b"QEVM" + bytes(200), "bare migration stream"),
+    (b"\x7fELF" + bytes(200), "core dump"),
+    (b"VireoSaved", "is cut"),
+    (b"something else that is longer than sixty-four bytes, which a header has", "no guest saved by vireo"),
+    (b"VireoSavedGuest\n" + struct.pack("<IIQQII", 2, 1, 4096, 4096, 10, 0) + bytes(5000), "version 2"),
+    (b"VireoSavedGuest\n" + struct.pack("<IIQQII", 1, 0, 4096, 4096, 10, 0) + bytes(5000), "did not come to its end"),
+    (b"VireoSavedGuest\n" + struct.pack("<IIQQII", 1, 1, 4096, 4096, 10, 0) + bytes(5000), "damaged"),
+    (b"VireoSavedGuest\n" + struct.pack("<IIQQII", 1, 1, 1 << 60, 1 << 60, 10, 0) + bytes(5000), "is cut"),
+    (b"VireoSavedGuest\n" + struct.pack("<IIQQII", 1, 1, 4096, 4096, 1 << 31, 0) + bytes(5000), "damaged"),
+])
+def test_files_that_are_none(daemon, content, what):
+    path = f"{daemon.root}/image"
+    with open(path, "wb") as f:
+        f.write(content)
+    assert what in daemon.virsh("restore", path, ok=False)
+    assert what in daemon.virsh("save-image-dumpxml", path, ok=False)
+
+
+def test_a_cut_file_and_refusals(daemon, guest):
+    path = f"{daemon.root}/vm1.image"
+    daemon.paused("vm1")
+    assert "mutually exclusive" in daemon.virsh("save", "vm1", path, "--running", "--paused", ok=False)
+    assert "No such file" in daemon.virsh("save", "vm1", "/nonexistent/dir/file", ok=False)
+    assert daemon.virsh("domstate", "vm1").strip() == "paused"  # a save that failed ends nothing
+    assert "does not have managed save" in daemon.virsh("managedsave-dumpxml", "vm1", ok=False)
+    daemon.virsh("save", "vm1", path)
+    assert "not running" in daemon.virsh("save", "vm1", path, ok=False)
+    assert "not running" in daemon.virsh("managedsave", "vm1", ok=False)
+    os.truncate(path, os.path.getsize(path) - 1)
+    assert "is cut" in daemon.virsh("restore", path, ok=False)
+    assert daemon.virsh("domstate", "vm1").strip() == "shut off"
+    assert "No such file" in daemon.virsh("restore", f"{daemon.root}/none", ok=False)
+    readonly = daemon.run("virsh", "-r", "save", "vm1", path, ok=False)
+    assert "read only" in readonly.stderr
+
+
+def test_force_boot_and_removal(daemon, guest):
+    daemon.paused("vm1")
+    daemon.virsh("managedsave", "vm1")
+    daemon.virsh("managedsave-remove", "vm1")
+    assert files(daemon) == []
+    daemon.virsh("start", "vm1", "--paused")
+    daemon.virsh("managedsave", "vm1")
+    daemon.virsh("start", "vm1", "--force-boot", "--paused")
+    assert files(daemon) == []
+    daemon.virsh("managedsave", "vm1")
+    daemon.virsh("undefine", "vm1", "--managed-save")
+    assert files(daemon) == []
+
+
+def test_a_damaged_managed_save_is_not_thrown_away(daemon, guest):
+    daemon.paused("vm1")
+    daemon.virsh("managedsave", "vm1")
+    path = f"{daemon.root}/lib/save/vm1.save"
+    os.truncate(path, os.path.getsize(path) - 1)
+    error = daemon.virsh("start", "vm1", ok=False)
+    assert "is cut" in error and "--force-boot" in error
+    assert files(daemon) == ["vm1.save"]
+    daemon.virsh("start", "vm1", "--force-boot", "--paused")
+
+
+def test_core_dump(daemon, guest):
+    path = f"{daemon.root}/core"
+    daemon.boot("vm1")
+    daemon.virsh("dump", "vm1", path, "--memory-only")
+    with open(path, "rb") as f:
+        assert f.read(4) == b"\x7fELF"
+    assert os.path.getsize(path) > 64 << 20
+    assert daemon.virsh("domstate", "vm1").strip() == "running"
+    assert daemon.virsh("dump", "vm1", "/dev/null", ok=None) is not None
+    assert os.path.exists("/dev/null")
+    daemon.virsh("dump", "vm1", path, "--crash")
+    assert daemon.virsh("domstate", "vm1", "--reason").strip() == "shut off (crashed)"
+    assert "not running" in daemon.virsh("dump", "vm1", path, ok=False)
+
+
+def kill_and_come_back(daemon):
+    daemon.stop(signal.SIGKILL)
+    daemon.start()
+
+
+def test_killed_after_the_file_was_complete(daemon, guest):
+    """The guest is in the file: its QEMU, which is still there, is ended."""
+    daemon.boot("vm1", maximum=4)
+    daemon.crash_at("save-complete", "managedsave", "vm1", seconds=60)
+    wait_for(lambda: daemon.virsh("domstate", "vm1").strip() == "shut off", 20, "end of the saved guest's QEMU")
+    assert files(daemon) == ["vm1.save"]
+    assert not daemon.qemus()
+    daemon.virsh("start", "vm1")
+    answers(daemon, "vm1")
+
+
+def test_killed_while_it_was_written(daemon, guest):
+    """The guest is in QEMU, and goes on."""
+    daemon.boot("vm1", maximum=4)
+    daemon.crash_at("save-begun", "managedsave", "vm1", seconds=60)
+    wait_for(lambda: daemon.virsh("domstate", "vm1").strip() == "running", 30, "guest that goes on")
+    assert files(daemon) == []
+    answers(daemon, "vm1")
+
+
+def test_killed_before_the_restored_guest_ran(daemon, guest):
+    """The guest is in the file: the QEMU that has loaded it and not run it is ended."""
+    daemon.boot("vm1", maximum=4)
+    daemon.virsh("managedsave", "vm1")
+    daemon.crash_at("restore-loaded", "start", "vm1", seconds=60)
+    wait_for(lambda: daemon.virsh("domstate", "vm1").strip() == "shut off", 20, "end of the QEMU that did not run")
+    assert files(daemon) == ["vm1.save"]
+    daemon.virsh("start", "vm1")
+    answers(daemon, "vm1")
+
+
+def test_killed_after_the_file_went(daemon, guest):
+    """The guest is in QEMU alone, and runs."""
+    daemon.boot("vm1", maximum=4)
+    daemon.virsh("managedsave", "vm1")
+    daemon.crash_at("restore-taken", "start", "vm1", seconds=60)
+    wait_for(lambda: daemon.virsh("domstate", "vm1").strip() == "running", 20, "guest that runs")
+    assert files(daemon) == []
+    answers(daemon, "vm1")
