@@ -12,6 +12,7 @@
 #define SETUP_USEC (60 * USEC_PER_SEC)
 #define BACKLOG 1
 #define ARGUMENTS_MAX 16
+#define BANKS_MAX 40
 
 /* ---- a helper ---- */
 
@@ -93,7 +94,7 @@ char *prepare_tpm_directory(const ServicePaths *paths, const uint8_t uuid[16]) {
 }
 
 /* The PCR banks, for swtpm_setup; NULL: those it has of itself. */
-static const char *banks(const TpmDef *tpm, char text[40]) {
+static const char *banks(const TpmDef *tpm, char text[BANKS_MAX]) {
     static const struct {
         size_t offset;
         const char *name;
@@ -101,15 +102,13 @@ static const char *banks(const TpmDef *tpm, char text[40]) {
                 {offsetof(TpmDef, sha256), "sha256"},
                 {offsetof(TpmDef, sha384), "sha384"},
                 {offsetof(TpmDef, sha512), "sha512"}};
+    size_t len = 0;
 
-    *text = '\0';
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-        if (*(const bool *)((const char *)tpm + rows[i].offset)) {
-            if (*text)
-                strcat(text, ",");
-            strcat(text, rows[i].name);
-        }
-    return *text ? text : NULL;
+        if (*(const bool *)((const char *)tpm + rows[i].offset))
+            len += (size_t)snprintf(text + len, BANKS_MAX - len, "%s%s", len ? "," : "",
+                                    rows[i].name);
+    return len ? text : NULL;
 }
 
 /* A TPM is made once, with its endorsement key; what it remembers is not touched again. */
@@ -118,7 +117,7 @@ static int set_up_tpm(const TpmDef *tpm, const char *directory, bool is_2, Error
                                        "--createek",  "--lock-nvram", "--not-overwrite"};
     CLEANUP_FREE char *state = path_join(directory, is_2 ? "tpm2-00.permall" : "tpm-00.permall");
     size_t n = 6;
-    char text[40];
+    char text[BANKS_MAX];
 
     if (!state)
         return error_no_memory(reterr);
