@@ -9,7 +9,8 @@
 static const char *const kinds[MADE_KIND_MAX_] = {[MADE_MACVTAP] = "macvtap",
                                                   [MADE_SWITCH_PORT] = "port",
                                                   [MADE_PROCESS] = "process",
-                                                  [MADE_PCI] = "pci"};
+                                                  [MADE_PCI] = "pci",
+                                                  [MADE_OWNER] = "owner"};
 
 void made_done(MadeList *list) {
     for (size_t i = 0; i < list->n; i++) {

@@ -14,6 +14,7 @@ typedef enum MadeKind {
     MADE_SWITCH_PORT, /* name: of the link, which is a port of Open vSwitch */
     MADE_PROCESS,     /* name: of its socket; pid */
     MADE_PCI,         /* name: address; detail: the driver it had, "" when none */
+    MADE_OWNER,       /* name: of a file that was given to QEMU's user; detail: whose it was */
     MADE_KIND_MAX_
 } MadeKind;
 

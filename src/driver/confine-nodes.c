@@ -238,3 +238,11 @@ void confine_nodes_add(ConfinePlan *plan, const DomainDef *def) {
     add_others(plan, def);
     add_arguments(plan, def);
 }
+
+void confine_plan_done(ConfinePlan *plan) {
+    for (size_t i = 0; i < plan->n_nodes; i++)
+        free(plan->nodes[i].path);
+    free(plan->nodes);
+    free(plan->groups);
+    *plan = (ConfinePlan){0};
+}

@@ -8,7 +8,6 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
-#include "driver/confine-nodes.h"
 #include "util/child.h"
 #include "util/file.h"
 #include "util/log.h"
@@ -299,6 +298,53 @@ static int plan_memlock(const DomainDef *def, QemuConfine *confine, Error **rete
     return 0;
 }
 
+/* ---- <seclabel model='dac'> ---- */
+
+static int bad_label(const DomainDef *def, const char *label, Error **reterr) {
+    return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                        "domain '%s': the label '%s' of its <seclabel model='dac'> is no "
+                        "USER:GROUP of this host",
+                        def->name, label);
+}
+
+static int use_label(const DomainDef *def, const char *label, ConfinePlan *plan, Error **reterr) {
+    CLEANUP_FREE Who *who = calloc(1, sizeof(Who));
+    CLEANUP_FREE char *user = strdup(label);
+    char *colon = user ? strchr(user, ':') : NULL;
+    int r;
+
+    if (!who || !user)
+        return error_no_memory(reterr);
+    if (!colon)
+        return bad_label(def, label, reterr);
+    *colon = '\0';
+    who->user = user;
+    who->group = colon + 1;
+    r = worker_run(run_find, who);
+    if (r == -ENOENT)
+        return bad_label(def, label, reterr);
+    if (r < 0)
+        return error_system(reterr, FROM_QEMU, r, "cannot look up '%s'", label);
+    plan->groups = malloc(sizeof(who->groups));
+    if (!plan->groups)
+        return error_no_memory(reterr);
+    memcpy(plan->groups, who->groups, sizeof(who->groups));
+    plan->confine.has_user = who->uid != geteuid();
+    plan->confine.uid = who->uid;
+    plan->confine.gid = who->gid;
+    plan->confine.groups = plan->groups;
+    plan->confine.n_groups = (size_t)who->n_groups;
+    return 0;
+}
+
+/* Whom the definition wants its QEMU to be. */
+static int plan_user(const DomainDef *def, ConfinePlan *plan, Error **reterr) {
+    for (size_t i = 0; i < def->n_seclabels; i++)
+        if (streq_ptr(def->seclabels[i].model, "dac") && def->seclabels[i].label && geteuid() == 0)
+            return use_label(def, def->seclabels[i].label, plan, reterr);
+    return 0;
+}
+
 /* Whoever passes -sandbox on has chosen. */
 static bool passes_sandbox(const DomainDef *def) {
     for (size_t i = 0; i < def->qemu.n_args; i++)
@@ -332,17 +378,12 @@ int confinement_plan(const Confinement *confinement, const DomainDef *def, const
     fill(confinement, &plan);
     if (confinement->sandbox && caps->has_sandbox && !passes_sandbox(def))
         plan.sandbox = SANDBOX;
-    r = plan_memlock(def, &plan.confine, reterr);
+    r = plan_user(def, &plan, reterr);
+    if (r >= 0)
+        r = plan_memlock(def, &plan.confine, reterr);
     if (r < 0)
         return r;
     *ret = plan;
     plan = (ConfinePlan){0};
     return 0;
-}
-
-void confine_plan_done(ConfinePlan *plan) {
-    for (size_t i = 0; i < plan->n_nodes; i++)
-        free(plan->nodes[i].path);
-    free(plan->nodes);
-    *plan = (ConfinePlan){0};
 }

@@ -3,9 +3,8 @@
  * from both what one domain's QEMU gets (qemu/confine.h). */
 #pragma once
 
-#include "conf/domain-def.h"
+#include "driver/confine-nodes.h"
 #include "qemu/capabilities.h"
-#include "qemu/confine.h"
 
 typedef struct ConfinementParams {
     const char *user, *group; /* names, or numbers after "+"; user NULL: who the daemon is; group
@@ -30,17 +29,8 @@ typedef struct Confinement {
     char *no_dev,
         *no_user;      /* why what was asked for is not there; NULL: it is, or is not asked for */
     QemuConfine probe; /* of QEMUs that are asked what they can do */
-    struct ConfinePlan *probe_plan;
+    ConfinePlan *probe_plan;
 } Confinement;
-
-/* What one QEMU gets. */
-typedef struct ConfinePlan {
-    QemuConfine confine;
-    QemuNode *nodes; /* confine.nodes */
-    size_t n_nodes;
-    const char *sandbox; /* of -sandbox; NULL: none */
-    bool failed;         /* out of memory, while it is made */
-} ConfinePlan;
 
 /* The settings as they are; nothing is looked at. NULL: out of memory. */
 Confinement *confinement_new(const ConfinementParams *params);
@@ -55,5 +45,3 @@ int confinement_prepare(Confinement *confinement, Error **reterr);
  * caller ends it with confine_plan_done. */
 int confinement_plan(const Confinement *confinement, const DomainDef *def, const QemuCaps *caps,
                      ConfinePlan *ret, Error **reterr);
-void confine_plan_done(ConfinePlan *plan);
-#define CLEANUP_CONFINE_PLAN CLEANUP(confine_plan_done)

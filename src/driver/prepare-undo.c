@@ -2,6 +2,7 @@
 #include "driver/prepare-undo.h"
 
 #include "driver/prepare-net.h"
+#include "driver/prepare-owner.h"
 #include "driver/start-parts.h"
 #include "host/tap.h"
 #include "util/log.h"
@@ -26,6 +27,9 @@ static void undo_one(const Made *made) {
     case MADE_PROCESS:
         r = qemu_process_kill(&made->pid, PROCESS_GRACE_USEC);
         unlink(made->name);
+        break;
+    case MADE_OWNER:
+        r = prepare_owner_undo(made);
         break;
     case MADE_PCI:
     case MADE_KIND_MAX_:

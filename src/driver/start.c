@@ -14,6 +14,7 @@
 #include "domain/placement.h"
 #include "domain/store.h"
 #include "domain/vcpu-plug.h"
+#include "driver/prepare-owner.h"
 #include "driver/prepare.h"
 #include "driver/run-end.h"
 #include "driver/run-link.h"
@@ -164,6 +165,8 @@ static int prepare(Domain *domain, StartParts *parts, char ***ret_argv, Error **
     if (r >= 0)
         r = confinement_plan(services->confinement, domain->run->live, domain->run->caps,
                              &parts->confine, reterr);
+    if (r >= 0)
+        r = prepare_owners(domain, parts, services->confinement->own_files, reterr);
     if (r < 0)
         return r;
     params = (QemuCommandParams){.def = domain->run->live,

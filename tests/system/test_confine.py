@@ -2,8 +2,11 @@
 """What a guest finds that breaks out of its QEMU: read from /proc of a running one."""
 import os
 import stat
+import subprocess
 
 import pytest
+
+from conftest import VIREOD
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="SKIP: only root can confine a QEMU")
 
@@ -91,3 +94,158 @@ def test_memory_that_cannot_be_locked_is_named(daemon):
         assert int(status(daemon.qemus()["locked"])["VmLck"].split()[0]) >= 64 * 1024
     else:
         assert "cannot be locked" in result.stderr
+
+
+# ---- a user of its own ----
+
+USER = 64901  # nobody's on any host
+
+
+@pytest.fixture
+def owned(daemon):
+    """A daemon whose QEMUs are somebody else."""
+    daemon.configure(f"user = +{USER}", f"group = +{USER}")
+    return daemon
+
+
+def owner(path):
+    info = os.lstat(path)
+    return info.st_uid, info.st_gid
+
+
+def image(daemon, name, mode=0o600):
+    path = f"{daemon.root}/{name}"
+    with open(path, "wb") as f:
+        f.truncate(1 << 20)
+    os.chmod(path, mode)
+    return path
+
+
+def disk(path, target="vda", more=""):
+    return (f"<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{path}'/>"
+            f"<target dev='{target}' bus='virtio'/>{more}</disk>")
+
+
+def test_is_nobody(owned):
+    path = image(owned, "disk.raw")
+    owned.paused("nobody", extra=disk(path))
+    seen = status(owned.qemus()["nobody"])
+    assert seen["Uid"].split() == [str(USER)] * 4 and seen["Gid"].split() == [str(USER)] * 4
+    assert seen["Groups"].split() in ([], [str(USER)])
+    assert seen["NoNewPrivs"] == "1" and seen["Seccomp"] == "2" and int(seen["CapEff"], 16) == 0
+    assert owner(path) == (USER, USER) and owner(owned.console("nobody")) == (USER, USER)
+    owned.virsh("setvcpus", "nobody", "3", "--live")  # works on
+    owned.virsh("destroy", "nobody")
+    assert owner(path) == (0, 0) and owner(owned.console("nobody")) == (0, 0)
+    assert "trusted.vireo.owner" not in os.listxattr(path)
+
+
+def test_files_come_back_over_a_restart(owned):
+    """Also from another daemon, and exactly as they were."""
+    path = image(owned, "disk.raw")
+    os.chown(path, 1234, 2345)
+    owned.paused("restart", extra=disk(path))
+    assert owner(path) == (USER, USER)
+    owned.stop()
+    owned.start()
+    assert owner(path) == (USER, USER)
+    owned.virsh("destroy", "restart")
+    assert owner(path) == (1234, 2345)
+
+
+def test_a_shared_image_is_counted(owned):
+    path = image(owned, "shared.raw")
+    for name in ("one", "two"):
+        owned.paused(name, extra=disk(path, more="<shareable/>"))
+    owned.virsh("destroy", "one")
+    assert owner(path) == (USER, USER)
+    owned.virsh("destroy", "two")
+    assert owner(path) == (0, 0)
+
+
+def test_what_can_be_read_stays(owned):
+    path = image(owned, "readable.raw", mode=0o644)
+    owned.paused("reader", extra=disk(path, more="<readonly/>"))
+    assert owner(path) == (0, 0)
+
+
+def test_a_failed_start_gives_back(owned):
+    path = image(owned, "disk.raw")
+    owned.define("fails", boot=False, extra=disk(path) + disk(f"{owned.root}/other.raw", "vdb"))
+    image(owned, "other.raw")
+    with open(f"{owned.root}/other.raw", "wb") as f:  # QEMU refuses a disk of no whole sector
+        f.truncate(0)
+    owned.run("virsh", "start", "fails", "--paused", ok=None)
+    owned.run("virsh", "destroy", "fails", ok=None)
+    assert owner(path) == (0, 0) and owner(f"{owned.root}/other.raw") == (0, 0)
+
+
+def test_a_seclabel_says_who(owned):
+    path = image(owned, "disk.raw")
+    label = "<seclabel type='static' model='dac' relabel='yes'><label>+64902:+64903</label></seclabel>"
+    owned.define("label", boot=False, extra=disk(path) + f"</devices>{label}<devices>")
+    owned.virsh("start", "label", "--paused")
+    seen = status(owned.qemus()["label"])
+    assert seen["Uid"].split()[0] == "64902" and seen["Gid"].split()[0] == "64903"
+    assert owner(path) == (64902, 64903)
+    owned.virsh("destroy", "label")
+    assert owner(path) == (0, 0)
+
+
+def planted(root):
+    """A directory of somebody who wants a file of root's: {what: path}, and the file."""
+    secret = f"{root}/secret"
+    with open(secret, "w") as f:
+        f.write("root's" + " " * 1024)
+    os.chmod(secret, 0o600)
+    theirs = f"{root}/theirs"
+    os.mkdir(theirs, 0o755)
+    os.symlink(secret, f"{theirs}/link")
+    os.link(secret, f"{theirs}/hardlink")
+    os.mkfifo(f"{theirs}/fifo", 0o600)
+    with open(f"{theirs}/foreign", "w") as f:
+        f.truncate(4096)
+    os.chmod(f"{theirs}/foreign", 0o600)
+    os.symlink(root, f"{theirs}/directory")
+    for name in ("link", "fifo", "directory"):
+        os.lchown(f"{theirs}/{name}", 1234, 1234)
+    os.chown(theirs, 1234, 1234)
+    return secret, {name: f"{theirs}/{name}" for name in ("link", "hardlink", "fifo", "foreign")} | {
+        "directory": f"{theirs}/directory/secret"}
+
+
+def test_nothing_planted_changes_anything(owned):
+    secret, paths = planted(owned.root)
+    before = {name: os.lstat(path) for name, path in paths.items()}, os.lstat(secret)
+    for name, path in paths.items():
+        for where, extra in (("disk", disk(path)),
+                             ("serial", f"<serial type='file'><source path='{path}'/><target port='1'/></serial>")):
+            owned.define(f"{name}-{where}", boot=False, extra=extra)
+            said = owned.run("virsh", "start", f"{name}-{where}", "--paused", ok=None)
+            assert said.returncode != 0 and path in said.stderr, (name, where, said.stderr)
+    for name, path in paths.items():
+        info = os.lstat(path)
+        assert (info.st_uid, info.st_gid, info.st_mode) == (
+            before[0][name].st_uid, before[0][name].st_gid, before[0][name].st_mode), name
+    assert owner(secret) == (0, 0) and os.stat(secret).st_size == before[1].st_size
+    assert not owned.qemus()
+
+
+def test_a_directory_that_cannot_be_passed_is_named(owned):
+    os.mkdir(f"{owned.root}/closed", 0o700)
+    path = image(owned, "closed/disk.raw")
+    owned.define("closed", boot=False, extra=disk(path))
+    said = owned.virsh("start", "closed", "--paused", ok=False)
+    assert f"'{owned.root}/closed'" in said and "search" in said, said
+    assert owner(path) == (0, 0)
+
+
+def test_an_unknown_user_is_no_start(daemon):
+    daemon.stop()
+    with open(f"{daemon.root}/etc/vireod.conf", "w") as f:
+        f.write("user = nobody-knows-them\n")
+    ended = subprocess.run([VIREOD, "--root", daemon.root], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                           timeout=30)
+    assert ended.returncode == 1 and "nobody-knows-them" in ended.stderr
+    os.unlink(f"{daemon.root}/etc/vireod.conf")
+    daemon.start()

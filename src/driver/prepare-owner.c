@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Which files a definition names, and the note of each: "USER DEV INO UID GID". */
+#include "driver/prepare-owner.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "util/file.h"
+#include "util/worker.h"
+
+#define CHANNELS_MODE 01771
+
+/* One file on its way to a worker. */
+typedef struct Job {
+    const char *path;
+    FileUse use;
+    FileUser user;
+    FileGiven given;
+    Error **reterr;
+} Job;
+
+static int run_look(void *arg) {
+    Job *job = arg;
+
+    return file_owner_look(job->path, job->use, &job->user, &job->given, job->reterr);
+}
+
+static int run_give(void *arg) {
+    Job *job = arg;
+
+    return file_owner_give(job->path, &job->user, &job->given, job->reterr);
+}
+
+static int run_take_back(void *arg) {
+    Job *job = arg;
+
+    return file_owner_take_back(job->path, job->user.uid, &job->given);
+}
+
+static FileUser user_of(const QemuConfine *confine) {
+    return (FileUser){.uid = confine->uid,
+                      .gid = confine->gid,
+                      .groups = confine->groups,
+                      .n_groups = confine->n_groups};
+}
+
+/* Before it is given, so that a daemon that dies in between leaves nothing behind. */
+static int note(Domain *domain, const Job *job, Error **reterr) {
+    CLEANUP_FREE char *detail = strf("%u %" PRIu64 " %" PRIu64 " %u %u", (unsigned)job->user.uid,
+                                     (uint64_t)job->given.dev, (uint64_t)job->given.ino,
+                                     (unsigned)job->given.uid, (unsigned)job->given.gid);
+    const Made made = {.kind = MADE_OWNER, .name = (char *)job->path, .detail = detail};
+
+    return detail ? start_parts_note(domain, &made, reterr) : error_no_memory(reterr);
+}
+
+/* A node below a /dev of its own is QEMU's already. */
+static bool is_node(const char *path, const QemuConfine *confine) {
+    for (size_t i = 0; i < confine->n_nodes; i++)
+        if (streq(confine->nodes[i].path, path))
+            return true;
+    return false;
+}
+
+int prepare_owner(Domain *domain, const char *path, FileUse use, const QemuConfine *confine,
+                  Error **reterr) {
+    Job job = {.path = path, .use = use, .user = user_of(confine), .reterr = reterr};
+    int r;
+
+    if (!confine->has_user || (confine->private_dev && is_node(path, confine)))
+        return 0;
+    r = worker_run(run_look, &job);
+    if (r <= 0)
+        return r;
+    r = note(domain, &job, reterr);
+    return r < 0 ? r : worker_run(run_give, &job);
+}
+
+int prepare_owner_undo(const Made *made) {
+    Job job = {.path = made->name};
+    uint64_t dev, ino;
+    unsigned user, uid, gid;
+
+    if (!made->detail || sscanf(made->detail, "%u %" SCNu64 " %" SCNu64 " %u %u", &user, &dev, &ino,
+                                &uid, &gid) != 5)
+        return -EBADMSG;
+    job.user.uid = user;
+    job.given = (FileGiven){.dev = (dev_t)dev, .ino = (ino_t)ino, .uid = uid, .gid = gid};
+    return worker_run(run_take_back, &job);
+}
+
+/* ---- what a definition names ---- */
+
+/* Whether its own <seclabel> of that kind wants it left alone. */
+static bool is_left_alone(const StorageSource *source) {
+    for (size_t i = 0; i < source->n_seclabels; i++)
+        if ((!source->seclabels[i].model || streq(source->seclabels[i].model, "dac")) &&
+            source->seclabels[i].relabel == TRISTATE_NO)
+            return true;
+    return false;
+}
+
+static int give_source(Domain *domain, const StorageSource *source, FileUse use,
+                       const QemuConfine *confine, Error **reterr) {
+    if ((source->type != DISK_FILE && source->type != DISK_BLOCK) || !source->path ||
+        is_left_alone(source))
+        return 0;
+    return prepare_owner(domain, source->path, use, confine, reterr);
+}
+
+static int give_disk(Domain *domain, const DiskDef *disk, const QemuConfine *confine,
+                     Error **reterr) {
+    int r = give_source(domain, &disk->source, disk->readonly ? FILE_USE_READ : FILE_USE_WRITE,
+                        confine, reterr);
+
+    for (const BackingStore *at = disk->backing; r >= 0 && at; at = at->next)
+        r = give_source(domain, &at->source, FILE_USE_READ, confine, reterr);
+    return r;
+}
+
+static int give_path(Domain *domain, const char *path, FileUse use, const QemuConfine *confine,
+                     Error **reterr) {
+    return path ? prepare_owner(domain, path, use, confine, reterr) : 0;
+}
+
+static int give_boot(Domain *domain, const QemuConfine *confine, Error **reterr) {
+    const OsDef *os = &domain->run->live->os;
+    const char *const read[] = {os->kernel, os->initrd, os->dtb,
+                                os->loader && *os->loader == '/' ? os->loader : NULL,
+                                os->acpi_table};
+    int r = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(read) && r >= 0; i++)
+        r = give_path(domain, read[i], FILE_USE_READ, confine, reterr);
+    if (r >= 0 && os->has_nvram && os->nvram.path && *os->nvram.path == '/')
+        r = prepare_owner(domain, os->nvram.path, FILE_USE_WRITE, confine, reterr);
+    return r;
+}
+
+static int give_chardev(Domain *domain, const ChardevSource *source, const QemuConfine *confine,
+                        Error **reterr) {
+    int r = 0;
+
+    if (source->type == CHARDEV_FILE && strncmp(source->path ? source->path : "", "/dev/", 5) != 0)
+        r = give_path(domain, source->path, FILE_USE_MAKE, confine, reterr);
+    return r < 0 ? r : give_path(domain, source->log_file, FILE_USE_MAKE, confine, reterr);
+}
+
+static int give_all(Domain *domain, const QemuConfine *confine, Error **reterr) {
+    const DomainDef *live = domain->run->live;
+    int r = give_boot(domain, confine, reterr);
+
+    for (size_t i = 0; r >= 0 && i < live->n_disks; i++)
+        r = give_disk(domain, &live->disks[i], confine, reterr);
+    for (size_t i = 0; r >= 0 && i < live->n_chardevs; i++)
+        if (!live->chardevs[i].is_serial_alias)
+            r = give_chardev(domain, &live->chardevs[i].source, confine, reterr);
+    for (size_t i = 0; r >= 0 && i < live->n_memories; i++)
+        r = give_path(domain, live->memories[i].path, FILE_USE_WRITE, confine, reterr);
+    return r;
+}
+
+/* ---- what the daemon has made ---- */
+
+typedef struct Own {
+    const StartParts *parts;
+    const char *channels;
+} Own;
+
+/* QEMU makes its sockets in the directory of the channels, whose owner the daemon stays; the others
+ * are gone after the run. Nothing is noted. */
+static int run_own(void *arg) {
+    const Own *own = arg;
+    const QemuConfine *confine = &own->parts->confine.confine;
+    int r = lchown(own->channels, geteuid(), confine->gid);
+
+    if (r >= 0)
+        r = chmod(own->channels, CHANNELS_MODE);
+
+    for (size_t i = 0; r >= 0 && i < own->parts->n_tpms; i++)
+        if (own->parts->tpm_sockets[i])
+            r = lchown(own->parts->tpm_sockets[i], confine->uid, confine->gid);
+    for (size_t i = 0; r >= 0 && i < own->parts->n_filesystems; i++)
+        if (own->parts->filesystems[i])
+            r = lchown(own->parts->filesystems[i], confine->uid, confine->gid);
+    return r < 0 && errno != ENOENT ? -errno : 0;
+}
+
+/* Whether the domain's <seclabel> of the kind wants its files left as they are. */
+static bool keeps_files(const DomainDef *def) {
+    for (size_t i = 0; i < def->n_seclabels; i++)
+        if (streq_ptr(def->seclabels[i].model, "dac") &&
+            (streq_ptr(def->seclabels[i].type, "none") || def->seclabels[i].relabel == TRISTATE_NO))
+            return true;
+    return false;
+}
+
+int prepare_owners(Domain *domain, const StartParts *parts, bool own_files, Error **reterr) {
+    CLEANUP_FREE char *channels = path_join(domain->services->paths.lib, "channel");
+    Own own = {.parts = parts, .channels = channels};
+    int r;
+
+    if (!parts->confine.confine.has_user)
+        return 0;
+    if (!channels)
+        return error_no_memory(reterr);
+    r = worker_run(run_own, &own);
+    if (r < 0)
+        return error_system(reterr, FROM_QEMU, r,
+                            "cannot give the sockets of domain '%s' to its QEMU's user",
+                            domain_name(domain));
+    if (!own_files || keeps_files(domain->run->live))
+        return 0;
+    return give_all(domain, &parts->confine.confine, reterr);
+}
