@@ -52,5 +52,6 @@ struct Services {
     QemuCapsCache *caps;
     LimitsHost *limits;
     unsigned n_first_tries; /* QEMUs that were found but not tried yet */
+    bool is_loading;        /* the daemon's start waits for them */
     TaskGroup tasks;        /* what goes on by itself; stopping with the daemon */
 };

@@ -284,9 +284,12 @@ int driver_load(Driver *driver, Error **reterr) {
     closedir(d);
     drift_watch_host(driver);
     operation_log_load(driver->services.operations);
+    driver->services.is_loading = true;
     take_up_all(driver);
     stray_find_all(&driver->services);
     await_first_tries(driver);
+    driver->services.is_loading = false;
+    fiber_cond_broadcast(&driver->services.tasks.changed);
     prepare_sweep(&driver->services);
     save_clean_up(&driver->services);
     operations_drop(driver->services.operations, driver->services.store);

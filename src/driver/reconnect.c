@@ -149,6 +149,16 @@ static void tried(FirstTry *first) {
     fiber_cond_broadcast(&first->services->tasks.changed);
 }
 
+/* The workers do first what the start waits for. */
+static void await_start(FirstTry *first) {
+    const uint64_t deadline = deadline_in(RECONNECT_USEC);
+
+    tried(first);
+    while (first && first->services->is_loading && !first->services->tasks.stopping &&
+           fiber_cond_wait(&first->services->tasks.changed, deadline) >= 0)
+        ;
+}
+
 /* Job held. A client may ask as soon as the state and the vCPUs are known; what the threads are
  * held to is compared after that. */
 static int reconnect(Domain *domain, FirstTry *first, Error **reterr) {
@@ -170,7 +180,7 @@ static int reconnect(Domain *domain, FirstTry *first, Error **reterr) {
     if (r < 0)
         return r;
     limits = domain->run->limits ? 0 : run_limits_resume(domain, &error);
-    tried(first);
+    await_start(first);
     resume_limits(domain, limits, error);
     /* That took its time, and an event of what this daemon has not asked for is passed over. */
     r = domain_refresh_vcpus(domain, reterr);
