@@ -52,6 +52,9 @@ struct Services {
     QemuCapsCache *caps;
     LimitsHost *limits;
     unsigned n_first_tries; /* QEMUs that were found but not tried yet */
+    FiberCond tried;        /* broadcast when there is one less */
     bool is_loading;        /* the daemon's start waits for them */
+    unsigned n_comparing;   /* whose limits are compared after that */
+    FiberCond compared;     /* signalled when there is one less, and after the start */
     TaskGroup tasks;        /* what goes on by itself; stopping with the daemon */
 };

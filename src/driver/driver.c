@@ -115,6 +115,8 @@ int driver_set_audit(Driver *driver, AuditLevel level, Error **reterr) {
 
 void driver_stop(Driver *driver) {
     task_group_stop(&driver->services.tasks);
+    fiber_cond_broadcast(&driver->services.tried);
+    fiber_cond_broadcast(&driver->services.compared);
     for (Domain *domain = driver_domains(driver); domain; domain = domain->next)
         if (domain->run)
             agent_free(TAKE_PTR(domain->run->agent)); /* whoever waits for one gets an error */
@@ -128,6 +130,8 @@ static void services_done(Services *services) {
     store_free(services->store);
     operation_log_free(services->operations);
     task_group_done(&services->tasks);
+    fiber_cond_done(&services->tried);
+    fiber_cond_done(&services->compared);
     strays_free(services->strays);
     if (services->caps)
         qemu_caps_cache_free(services->caps);

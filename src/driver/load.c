@@ -251,7 +251,7 @@ static void await_first_tries(Driver *driver) {
         const uint64_t last = services->n_first_tries <= few ? deadline_in(LAST_FEW_USEC)
                                                              : deadline;
 
-        if (fiber_cond_wait(&driver->services.tasks.changed, MIN_OF(last, deadline)) < 0)
+        if (fiber_cond_wait(&driver->services.tried, MIN_OF(last, deadline)) < 0)
             break;
     }
 }
@@ -288,12 +288,12 @@ int driver_load(Driver *driver, Error **reterr) {
     take_up_all(driver);
     stray_find_all(&driver->services);
     await_first_tries(driver);
-    driver->services.is_loading = false;
-    fiber_cond_broadcast(&driver->services.tasks.changed);
     prepare_sweep(&driver->services);
     save_clean_up(&driver->services);
     operations_drop(driver->services.operations, driver->services.store);
     if (storage_load(driver->storage, &error) < 0)
         log_warning("storage pools: %s", error_message(error));
+    driver->services.is_loading = false;
+    fiber_cond_broadcast(&driver->services.compared);
     return 0;
 }

@@ -19,6 +19,8 @@
 #include "util/log.h"
 
 #define RECONNECT_USEC (5 * USEC_PER_SEC)
+#define COMPARISON_USEC (10 * USEC_PER_SEC) /* then it goes on with the others */
+#define COMPARISONS_AT_ONCE 2
 #define RETRY_FIRST_USEC (100 * USEC_PER_MSEC)
 #define RETRY_LAST_USEC (2 * USEC_PER_SEC)
 
@@ -146,17 +148,28 @@ static void tried(FirstTry *first) {
         return;
     first->counts = false;
     first->services->n_first_tries--;
-    fiber_cond_broadcast(&first->services->tasks.changed);
+    fiber_cond_broadcast(&first->services->tried);
 }
 
-/* The workers do first what the start waits for. */
-static void await_start(FirstTry *first) {
-    const uint64_t deadline = deadline_in(RECONNECT_USEC);
+/* The workers do first what the start waits for; of the comparisons after it a few at a time, so
+ * that a client's call does not wait behind all of them. */
+static void begin_comparison(FirstTry *first) {
+    const uint64_t deadline = deadline_in(COMPARISON_USEC);
+    Services *services = first ? first->services : NULL;
 
     tried(first);
-    while (first && first->services->is_loading && !first->services->tasks.stopping &&
-           fiber_cond_wait(&first->services->tasks.changed, deadline) >= 0)
+    while (services && (services->is_loading || services->n_comparing >= COMPARISONS_AT_ONCE) &&
+           !services->tasks.stopping && fiber_cond_wait(&services->compared, deadline) >= 0)
         ;
+    if (services)
+        services->n_comparing++;
+}
+
+static void end_comparison(FirstTry *first) {
+    if (!first)
+        return;
+    first->services->n_comparing--;
+    fiber_cond_signal(&first->services->compared);
 }
 
 /* Job held. A client may ask as soon as the state and the vCPUs are known; what the threads are
@@ -180,8 +193,9 @@ static int reconnect(Domain *domain, FirstTry *first, Error **reterr) {
     if (r < 0)
         return r;
     limits = domain->run->limits ? 0 : run_limits_resume(domain, &error);
-    await_start(first);
+    begin_comparison(first);
     resume_limits(domain, limits, error);
+    end_comparison(first);
     /* That took its time, and an event of what this daemon has not asked for is passed over. */
     r = domain_refresh_vcpus(domain, reterr);
     if (r >= 0)

@@ -108,7 +108,7 @@ static void ask_on(void *userdata) {
     free(userdata);
     over = settle(services, asking.stray);
     services->n_first_tries--;
-    fiber_cond_broadcast(&services->tasks.changed);
+    fiber_cond_broadcast(&services->tried);
     while (!over && !task_sleep(&services->tasks, RETRY_USEC))
         over = settle(services, asking.stray);
     if (over)

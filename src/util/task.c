@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A count of fibers and one condition. */
+/* A count of fibers. The end of one wakes none of the others that sleep: they may be thousands. */
 #include "util/task.h"
 
 typedef struct Task {
@@ -13,8 +13,8 @@ static void run(void *userdata) {
 
     free(userdata);
     task.func(task.userdata);
-    task.group->n--;
-    fiber_cond_broadcast(&task.group->changed);
+    if (--task.group->n == 0)
+        fiber_cond_broadcast(&task.group->ended);
 }
 
 int task_start(TaskGroup *group, const char *name, FiberFunc func, void *userdata) {
@@ -39,19 +39,19 @@ int task_start(TaskGroup *group, const char *name, FiberFunc func, void *userdat
 bool task_sleep(TaskGroup *group, uint64_t usec) {
     uint64_t deadline = deadline_in(usec);
 
-    while (!group->stopping && fiber_cond_wait(&group->changed, deadline) >= 0)
+    while (!group->stopping && fiber_cond_wait(&group->stop, deadline) >= 0)
         ;
     return group->stopping;
 }
 
 void task_group_stop(TaskGroup *group) {
     group->stopping = true;
-    fiber_cond_broadcast(&group->changed);
+    fiber_cond_broadcast(&group->stop);
 }
 
 int task_group_wait(TaskGroup *group, uint64_t deadline) {
     while (group->n > 0) {
-        int r = fiber_cond_wait(&group->changed, deadline);
+        int r = fiber_cond_wait(&group->ended, deadline);
 
         if (r < 0 && group->n > 0)
             return r;
@@ -61,5 +61,6 @@ int task_group_wait(TaskGroup *group, uint64_t deadline) {
 
 void task_group_done(TaskGroup *group) {
     assert(group->n == 0);
-    fiber_cond_done(&group->changed);
+    fiber_cond_done(&group->stop);
+    fiber_cond_done(&group->ended);
 }

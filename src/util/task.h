@@ -8,7 +8,8 @@
 typedef struct TaskGroup {
     unsigned n;
     bool stopping;
-    FiberCond changed; /* broadcast when one has ended, and by task_group_stop */
+    FiberCond stop;  /* broadcast by task_group_stop */
+    FiberCond ended; /* when none runs any more */
 } TaskGroup;
 
 /* Starts func(userdata) as one of the group; `name` is copied. -ENOMEM, and -ESHUTDOWN when the
