@@ -22,8 +22,17 @@ typedef struct Map {
     Bus *buses;
     unsigned n;
     bool express;
+    DeviceRef *refs; /* all that have a PCI address, or need one */
+    size_t n_refs;
+    DeviceAddress *had; /* by each before the try */
     Error **reterr;
 } Map;
+
+static void map_done(Map *map) {
+    free(map->buses);
+    free(map->refs);
+    free(map->had);
+}
 
 static void set_bus(Bus *bus, const char *model) {
     static const struct {
@@ -257,25 +266,47 @@ static int add_missing(DomainDef *def, const char *model, unsigned bus, bool wit
                : 0;
 }
 
-static int init_map(Map *map) {
-    DomainDef *def = map->def;
-    unsigned max = 0;
-
+static int count_buses(const DomainDef *def, unsigned *ret, Error **reterr) {
+    *ret = 1;
     for (size_t i = 0; i < def->n_controllers; i++) {
-        ControllerDef *controller = &def->controllers[i];
+        const ControllerDef *controller = &def->controllers[i];
 
         if (controller->type != CONTROLLER_PCI)
             continue;
         if (controller->index >= (int)BUSES_MAX)
-            return error_report(map->reterr, FROM_DOMAIN, ERROR_XML,
+            return error_report(reterr, FROM_DOMAIN, ERROR_XML,
                                 "PCI controller index %d is too high, the maximum is %u",
                                 controller->index, BUSES_MAX - 1);
-        set_bus(&map->buses[controller->index], controller->model);
-        max = MAX_OF(max, (unsigned)controller->index);
+        *ret = MAX_OF(*ret, (unsigned)controller->index + 1);
     }
-    map->n = max + 1;
+    return 0;
+}
+
+static int init_map(Map *map) {
+    DomainDef *def = map->def;
+    int r = count_buses(def, &map->n, map->reterr);
+
+    if (r < 0)
+        return r;
+    map->buses = calloc(map->n, sizeof(Bus));
+    if (!map->buses || domain_def_pci_devices(def, &map->refs, &map->n_refs) < 0)
+        return error_no_memory(map->reterr);
+    map->had = calloc(map->n_refs + 1, sizeof(DeviceAddress));
+    if (!map->had)
+        return error_no_memory(map->reterr);
+    for (size_t i = 0; i < map->n_refs; i++)
+        map->had[i] = map->refs[i].info->address;
+    for (size_t i = 0; i < def->n_controllers; i++)
+        if (def->controllers[i].type == CONTROLLER_PCI)
+            set_bus(&map->buses[def->controllers[i].index], def->controllers[i].model);
     map->express = map->buses[0].accepts & PCI_CONNECT_ROOT_PORT;
     return 0;
+}
+
+/* What a try that comes to nothing has written down. */
+static void take_back(Map *map) {
+    for (size_t i = 0; map->had && i < map->n_refs; i++)
+        map->refs[i].info->address = map->had[i];
 }
 
 /* A bus that is between others, or that a given address speaks of, and is not there; or 0. */
@@ -286,7 +317,7 @@ static unsigned named_bus(const Map *map, const DeviceRef *refs, size_t n) {
         if (!needs_address(&refs[i]) && !refs[i].info->address.pci.domain)
             max = MAX_OF(max, refs[i].info->address.pci.bus);
     for (unsigned bus = 1; bus <= max && bus < BUSES_MAX; bus++)
-        if (!map->buses[bus].exists)
+        if (bus >= map->n || !map->buses[bus].exists)
             return bus;
     return 0;
 }
@@ -332,14 +363,12 @@ static void set_multifunction(Map *map) {
 /* One try: *ret_model is the controller to add, as *ret_bus, before everything is looked at anew;
  * NULL when all have their places. */
 static int try_all(Map *map, bool spare, const char **ret_model, unsigned *ret_bus) {
-    CLEANUP_FREE DeviceRef *refs = NULL;
-    PciAddress at;
-    size_t n = 0;
     int r = init_map(map);
+    DeviceRef *refs = map->refs;
+    const size_t n = map->n_refs;
+    PciAddress at;
 
     *ret_model = NULL;
-    if (r >= 0 && domain_def_pci_devices(map->def, &refs, &n) < 0)
-        r = error_no_memory(map->reterr);
     if (r < 0)
         return r;
     *ret_bus = named_bus(map, refs, n);
@@ -431,26 +460,17 @@ int addresses_assign_pci(DomainDef *def, Error **reterr) {
     if (!domain_def_controller(def, CONTROLLER_PCI, 0))
         return 0;
     for (unsigned tries = 0; tries <= BUSES_MAX; tries++) {
-        CLEANUP_FREE Bus *buses = calloc(BUSES_MAX, sizeof(Bus));
-        CLEANUP_DOMAIN_DEF DomainDef *copy = domain_def_copy(def);
-        Map map = {.def = copy, .buses = buses, .reterr = reterr};
+        CLEANUP(map_done) Map map = {.def = def, .reterr = reterr};
         const char *model = NULL;
         unsigned bus = 0;
         PciAddress free_port;
-        DomainDef swap;
-        int r;
+        int r = try_all(&map, spare, &model, &bus);
 
-        if (!buses || !copy)
-            return error_no_memory(reterr);
-        r = try_all(&map, spare, &model, &bus);
+        if (r >= 0 && !model)
+            return finish_controllers(def) < 0 ? error_no_memory(reterr) : 0;
+        take_back(&map);
         if (r < 0)
             return r;
-        if (!model) {
-            swap = *def;
-            *def = *copy;
-            *copy = swap;
-            return finish_controllers(def) < 0 ? error_no_memory(reterr) : 0;
-        }
         if (add_missing(def, model, bus,
                         streq(model, "pcie-to-pci-bridge") && bus < BUSES_MAX - 1 &&
                             !find_slot(&map, PCI_CONNECT_EXPRESS_BRIDGE, &free_port)) < 0)
