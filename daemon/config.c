@@ -90,6 +90,7 @@ void config_done(Config *config) {
     free(config->partition);
     free(config->resctrl);
     free(config->default_pool);
+    free(config->metrics);
     free(config->user);
     free(config->group);
     *config = (Config){0};
@@ -219,6 +220,8 @@ static int set(Config *config, const char *key, const char *value) {
         return set_path(&config->resctrl, value);
     if (streq(key, "default_pool"))
         return set_default_pool(config, value);
+    if (streq(key, "metrics"))
+        return set_name(&config->metrics, value);
     if (streq(key, "cgroups"))
         return parse_yes(value, &config->cgroups);
     if (streq(key, "scopes"))
@@ -290,6 +293,8 @@ static const char *first_fixed_difference(const Config *a, const Config *b) {
         return "resctrl";
     if (!streq_ptr(a->user, b->user) || !streq_ptr(a->group, b->group))
         return "user";
+    if (!streq_ptr(a->metrics, b->metrics))
+        return "metrics";
     if (a->private_dev != b->private_dev || a->sandbox != b->sandbox)
         return a->sandbox != b->sandbox ? "sandbox" : "private_dev";
     if (a->cgroups != b->cgroups)

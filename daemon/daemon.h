@@ -16,6 +16,7 @@ typedef struct Config {
     char *default_pool;         /* directory of the storage pool 'default'; NULL: none is made */
     bool cgroups;               /* put machines into cgroups */
     bool scopes;                /* and these into systemd's scopes where there is systemd */
+    char *metrics;              /* where Prometheus is served; NULL: nowhere */
     char *user, *group;         /* QEMU's; NULL: the default user, the user's group */
     bool private_dev, dynamic_ownership, sandbox;
     unsigned max_core_mib; /* of a core file of QEMU */
@@ -38,7 +39,8 @@ typedef struct Daemon {
     Config config;
     Driver *driver;
     RpcServer *server;
-    TaskGroup tasks; /* its own fibers: start, new settings */
+    struct Metrics *metrics; /* or NULL */
+    TaskGroup tasks;         /* its own fibers: start, new settings */
     struct Client *clients;
 } Daemon;
 

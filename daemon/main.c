@@ -13,6 +13,7 @@
 #include "daemon.h"
 #include "remote-storage.h"
 #include "lock.h"
+#include "metrics.h"
 #include "sockets.h"
 #include "util/file.h"
 #include "util/log.h"
@@ -131,6 +132,8 @@ static void start_up(void *userdata) {
         return;
     if (r >= 0)
         r = sockets_serve(&vireod->sockets, daemon->server, &error);
+    if (r >= 0 && daemon->config.metrics)
+        r = metrics_new(daemon, daemon->config.metrics, &daemon->metrics, &error);
     if (r < 0) {
         log_error("vireod: %s", error_message(error));
         sd_event_exit(fiber_event(), 1);
@@ -282,6 +285,7 @@ static void tear_down(Vireod *vireod, int status) {
         fflush(NULL);
         _exit(status);
     }
+    metrics_free(vireod->daemon.metrics);
     rpc_server_free(vireod->daemon.server);
     driver_free(vireod->daemon.driver);
     task_group_done(&vireod->daemon.tasks);

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "daemon.h"
+#include "metrics-text.h"
 #include "doctor.h"
 #include "driver/tune.h"
 
@@ -231,6 +232,7 @@ void vireo_send_operation(Operation *operation, void *userdata) {
     vireo_operation_msg message = {0};
     bool made = false;
 
+    metrics_count_operation(operation);
     for (Client *client = daemon->clients; client; client = client->next) {
         if (!wants(client, VIREO_EVENT_OPERATION, operation->uuid))
             continue;
