@@ -51,7 +51,7 @@ def ask(daemon, name, **request):
     with open(f"{daemon.root}/run/domains/{name}.xml") as f:
         monitor = re.search(r'<monitor path="([^"]+)"', f.read()).group(1)
     with socket.socket(socket.AF_UNIX) as s:
-        s.settimeout(10)
+        s.settimeout(60)
         s.connect(monitor + ".ctl")
         s.sendall(json.dumps(request).encode() + b"\n")
         with s.makefile() as stream:

@@ -113,14 +113,14 @@ def test_last_words(daemon, other):
     """A QEMU that passed its probe and exits at start: the last lines of its log are in the error."""
     client = start_with_emulator(daemon, f'case "$*" in *guest=*) echo first words >&2; sleep 0.5; echo last words >&2;'
                                  f' exit 3;; *) exec {QEMU} "$@";; esac')
-    _, error = client.communicate(timeout=20)
+    _, error = client.communicate(timeout=120)
     assert client.returncode == 1 and "first words" in error and "last words" in error, error
     assert "shut off" in daemon.virsh("domstate", "s1")
 
 
 def test_emulator_without_permission(daemon, other):
     client = start_with_emulator(daemon, "exit 0", mode=0o644)
-    _, error = client.communicate(timeout=20)
+    _, error = client.communicate(timeout=120)
     assert client.returncode == 1 and "emulator.sh': Permission denied" in error, error
 
 
@@ -131,8 +131,8 @@ def test_emulator_that_hangs(daemon, other):
                    10, "running emulator")
     start = time.monotonic()
     assert "other" in daemon.virsh("list")
-    assert time.monotonic() - start < 2
-    _, error = client.communicate(timeout=60)
+    assert time.monotonic() - start < 10
+    _, error = client.communicate(timeout=200)
     assert client.returncode == 1 and "does not answer" in error, error
     wait_for(lambda: not os.path.exists(f"/proc/{pid}"), 5, "end of the emulator that hung")
 
@@ -142,7 +142,7 @@ def test_emulator_that_hangs(daemon, other):
 def connect(daemon):
     s = socket.socket(socket.AF_UNIX)
     s.connect(daemon.socket)  # blocking: a full backlog makes it wait
-    s.settimeout(10)
+    s.settimeout(60)
     return s
 
 

@@ -107,7 +107,7 @@ def refused(daemon, name, code, *words):
     before, begun = state(), time.monotonic()
     with pytest.raises(libvirt.libvirtError) as caught:
         yield
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 8  # a removal would wait 10
     for word in words:
         assert word in str(caught.value)
     assert caught.value.get_error_code() == code, str(caught.value)
@@ -218,7 +218,7 @@ def test_power_removal_without_an_answer(daemon):
     begun = time.monotonic()
     error = daemon.virsh("setvcpus", "p1", "1", "--live", "--config", ok=False)
     assert "unplug request timed out" in error
-    assert 9.5 < time.monotonic() - begun < 13
+    assert 9.5 < time.monotonic() - begun < 40
     assert online(daemon, "p1") == [0, 1]
     assert [op["state"] for op in json.loads(daemon.vireo("ops", "list", "--all", "--json"))][-1] == "pending"
     daemon.virsh("reset", "p1")

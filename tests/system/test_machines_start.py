@@ -31,7 +31,7 @@ def port(daemon, name, kind):
 
 def accepts(number):
     with socket.socket() as client:
-        client.settimeout(10)
+        client.settimeout(60)
         return client.connect_ex(("127.0.0.1", number)) == 0
 
 

@@ -44,7 +44,7 @@ def test_async_await(daemon, guest):
     silent(daemon, "a1")
     start = time.monotonic()
     daemon.vireo("setvcpus", "a1", "1", "--live", "--config", "--async")
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 4.5  # it would wait 5
     operation, = ops(daemon, "list")
     assert operation["state"] == "pending" and sorted(operation["vcpus"]) == [1, 2]
     assert daemon.vireo("vcpuinfo", "a1").count(f"removal (operation {operation['id']})") == 2
@@ -65,7 +65,7 @@ def test_timeout_cancel_retry(daemon, guest):
     silent(daemon, "t1")
     start = time.monotonic()
     assert "timed out" in daemon.vireo("setvcpus", "t1", "2", "--live", "--timeout", "1", ok=False)
-    assert 0.9 < time.monotonic() - start < 3
+    assert 0.9 < time.monotonic() - start < 4.8  # without its own deadline 5
     first, = ops(daemon, "list")
     daemon.vireo("ops", "cancel", first["id"])
     assert ops(daemon, "list") == []

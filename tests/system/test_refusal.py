@@ -64,7 +64,7 @@ def test_refusal(daemon, guest):
     daemon.wait_online("r1", "0-1")
     start = time.monotonic()
     error = daemon.virsh("setvcpus", "r1", "1", "--live", "--config", ok=False)
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 4.5  # its deadline is 5
     assert "rejected by the guest" in error and "does not support the ejection" in error
     assert daemon.counts("r1")[("current", "live")] == 2
     assert daemon.online("r1") == "0-1"
@@ -78,7 +78,7 @@ def test_paused_guest_is_told_apart(daemon, guest):
     daemon.virsh("suspend", "p1")
     start = time.monotonic()
     assert "is paused" in daemon.virsh("setvcpus", "p1", "1", "--live", ok=False)
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 4.5  # its deadline is 5
     daemon.virsh("resume", "p1")
     daemon.virsh("setvcpus", "p1", "1", "--live")
     daemon.wait_online("p1", "0")

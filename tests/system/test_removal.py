@@ -56,7 +56,7 @@ def test_asynchronous_flags(daemon, guest):
     start = time.monotonic()
     domain.setVcpu("2", 0, libvirt.VIR_DOMAIN_AFFECT_LIVE | ASYNC_VCPU)
     domain.setVcpusFlags(1, libvirt.VIR_DOMAIN_AFFECT_LIVE | ASYNC_COUNT)
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 4.5  # it would wait 5
     assert daemon.counts("a1")[("current", "live")] == 3
     domain.setVcpusFlags(2, libvirt.VIR_DOMAIN_AFFECT_CONFIG | ASYNC_COUNT)  # nothing live: it means nothing
     connection.close()
@@ -75,7 +75,7 @@ def test_deadline_of_the_domain(daemon, guest):
     for arguments, seconds in (((), 0.7), (("--timeout", "2"), 2)):
         start = time.monotonic()
         assert "timed out" in daemon.vireo("setvcpus", "d1", "1", "--live", *arguments, ok=False)
-        assert seconds <= time.monotonic() - start < seconds + 1
+        assert seconds <= time.monotonic() - start < 4.8  # the daemon's own is 5
     assert "must be 10 to 3600000 milliseconds" in bad_metadata(daemon)
 
 

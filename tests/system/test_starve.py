@@ -157,7 +157,7 @@ sys.stdin.read()
     assert heard(greedy) == "asked"
     start = time.monotonic()
     open_daemon.virsh("list", "--all")
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 10
     size, counts = heard(greedy).split(" ", 1)
     assert int(size) < 10000 and counts == str([1] * 8)
     assert resident(open_daemon) - before < 100
