@@ -55,12 +55,12 @@ def test_at_any_moment_of_the_boot(daemon, guest, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_in_a_guest_that_runs(daemon, guest, kind):
     """Right when the call with --wait is over, a second after the plug; and when the guest changes its mind, later. On
-    a busy machine a guest may need more than that second to answer at all: then it is silent until it does."""
+    a busy machine a guest may have come less far in that second: then it is what it has come to."""
     daemon.boot("g", maximum=2, cpu="", **KINDS[kind])
     said = daemon.vireo("setvcpus", "g", "2", "--live", "--wait")
-    expected = {"onlines": "online: all 1 new CPUs", "leaves offline": "present, offline: 0 of 1",
-                "no ACPI": "silent: 0 of 1"}[kind]
-    assert expected in said or (PLUGS == 1 and (kind == "onlines" or "silent: 0 of 1" in said)), said
+    way = ["silent: 0 of 1", "present, offline: 0 of 1", "online: all 1 new CPUs"]
+    expected = {"onlines": way[2], "leaves offline": way[1], "no ACPI": way[0]}[kind]
+    assert any(word in said for word in way[:way.index(expected) + 1]), said
     settled(daemon, "g", expected)
     assert ("udev rule SUBSYSTEM" in verdict(daemon)) == (kind == "leaves offline")
     if kind == "onlines":
