@@ -8,14 +8,14 @@ enum { CONTROL_OK = 0, CONTROL_JOB = 1 };
 
 DOMAIN_FUNC(get_info, void, remote_domain_get_info_ret) {
     const DomainDef *def = domain_def(domain);
-    ProcStat stat;
+    uint64_t cpu_ns = 0;
 
     ret->state = domain->state;
     ret->maxMem = def->memory_kib;
     ret->memory = def->current_memory_kib;
     ret->nrVirtCpu = domain_def_online_vcpus(def);
-    if (domain_is_active(domain) && proc_stat(domain->run->pid.pid, 0, &stat) >= 0)
-        ret->cpuTime = stat.utime_ns + stat.stime_ns;
+    if (domain_is_active(domain) && proc_cpu_time(domain->run->pid.pid, &cpu_ns) >= 0)
+        ret->cpuTime = cpu_ns;
     return 0;
 }
 

@@ -6,9 +6,12 @@
 #include "daemon.h"
 #include "util/file.h"
 
+/* Those that this boot of the host can have: sysconf reads a file each time. */
 unsigned dispatch_host_cpus(void) {
-    long n = sysconf(_SC_NPROCESSORS_CONF);
+    static long n;
 
+    if (n <= 0)
+        n = sysconf(_SC_NPROCESSORS_CONF);
     return n > 0 ? (unsigned)n : 1;
 }
 

@@ -5,6 +5,7 @@
 #include "daemon.h"
 #include "params.h"
 #include "util/proc.h"
+#include "util/worker.h"
 
 DOMAIN_FUNC(set_vcpus, remote_domain_set_vcpus_args, void) {
     VcpuRequest request = {.count = args->nvcpus, .flags = AFFECT_LIVE};
@@ -150,21 +151,50 @@ static void read_affinity(pid_t tid, const Bitmap *all, uint8_t *bytes, size_t l
             bytes[cpu / 8] |= 1u << cpu % 8;
 }
 
-static void fill_info(const Domain *domain, unsigned id, remote_vcpu_info *info) {
-    pid_t tid = vcpu_map_tid(&domain->run->vcpus, id);
-    ProcStat stat;
+/* What a worker looks up in /proc for all of them at once. */
+typedef struct Lookup {
+    pid_t pid, *tids;
+    const Bitmap *all;
+    remote_domain_get_vcpus_ret *ret;
+    size_t map_len;
+} Lookup;
 
-    info->number = id;
-    info->state = 1; /* VIR_VCPU_RUNNING: it is online */
-    info->cpu = -1;
-    if (tid && proc_stat(domain->run->pid.pid, tid, &stat) >= 0) {
-        info->cpu_time = stat.utime_ns + stat.stime_ns;
-        info->cpu = stat.cpu;
+static int run_lookup(void *arg) {
+    const Lookup *lookup = arg;
+
+    for (unsigned i = 0; i < lookup->ret->info.info_len; i++) {
+        remote_vcpu_info *info = &lookup->ret->info.info_val[i];
+        pid_t tid = lookup->tids[i];
+        ProcStat stat;
+
+        if (tid && proc_stat(lookup->pid, tid, &stat) >= 0) {
+            info->cpu_time = stat.utime_ns + stat.stime_ns;
+            info->cpu = stat.cpu;
+        }
+        read_affinity(tid ? tid : lookup->pid, lookup->all,
+                      (uint8_t *)lookup->ret->cpumaps.cpumaps_val + i * lookup->map_len,
+                      lookup->map_len);
+    }
+    return 0;
+}
+
+static void list_vcpus(const DomainRun *run, unsigned max, Lookup *lookup) {
+    remote_domain_get_vcpus_ret *ret = lookup->ret;
+
+    for (unsigned id = 0; id < run->live->n_vcpus_max && ret->info.info_len < max; id++) {
+        if (!run->live->vcpus[id].online)
+            continue;
+        lookup->tids[ret->info.info_len] = vcpu_map_tid(&run->vcpus, id);
+        /* state: VIR_VCPU_RUNNING, for it is online */
+        ret->info.info_val[ret->info.info_len++] = (remote_vcpu_info){
+            .number = id, .state = 1, .cpu = -1};
     }
 }
 
 DOMAIN_FUNC(get_vcpus, remote_domain_get_vcpus_args, remote_domain_get_vcpus_ret) {
     CLEANUP_BITMAP Bitmap *all = bitmap_new_range(dispatch_host_cpus());
+    CLEANUP_FREE pid_t *tids = NULL;
+    Lookup lookup = {.all = all, .ret = ret, .map_len = (size_t)args->maplen};
     int r = check_maps("virDomainGetVcpus", "maxinfo", args->maxinfo, args->maplen, reterr);
 
     if (r < 0)
@@ -172,25 +202,15 @@ DOMAIN_FUNC(get_vcpus, remote_domain_get_vcpus_args, remote_domain_get_vcpus_ret
     if (!domain_is_active(domain))
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                             "cannot retrieve vcpu information for inactive domain");
+    lookup.tids = tids = calloc((size_t)args->maxinfo + 1, sizeof(pid_t));
     ret->info.info_val = calloc(args->maxinfo, sizeof(remote_vcpu_info));
     ret->cpumaps.cpumaps_len = args->maxinfo * args->maplen;
     ret->cpumaps.cpumaps_val = calloc(1, ret->cpumaps.cpumaps_len + 1);
-    if (!ret->info.info_val || !ret->cpumaps.cpumaps_val || !all)
+    if (!tids || !ret->info.info_val || !ret->cpumaps.cpumaps_val || !all)
         return error_no_memory(reterr);
-    for (unsigned id = 0;
-         id < domain->run->live->n_vcpus_max && ret->info.info_len < (unsigned)args->maxinfo;
-         id++) {
-        unsigned n = ret->info.info_len;
-        pid_t tid = vcpu_map_tid(&domain->run->vcpus, id);
-
-        if (!domain->run->live->vcpus[id].online)
-            continue;
-        fill_info(domain, id, &ret->info.info_val[n]);
-        read_affinity(tid ? tid : domain->run->pid.pid, all,
-                      (uint8_t *)ret->cpumaps.cpumaps_val + (size_t)n * args->maplen, args->maplen);
-        ret->info.info_len++;
-    }
-    return 0;
+    lookup.pid = domain->run->pid.pid;
+    list_vcpus(domain->run, (unsigned)args->maxinfo, &lookup);
+    return worker_run(run_lookup, &lookup);
 }
 
 const RpcProc vcpu_procs[] = {

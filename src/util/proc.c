@@ -3,6 +3,7 @@
 #include "util/proc.h"
 
 #include <stdio.h>
+#include <time.h>
 
 #include "util/file.h"
 
@@ -44,6 +45,19 @@ int proc_stat(pid_t pid, pid_t tid, ProcStat *ret) {
     if (r < 0)
         return r == -ENOENT ? -ESRCH : r;
     return parse(text, ret);
+}
+
+int proc_cpu_time(pid_t pid, uint64_t *ret_ns) {
+    struct timespec time;
+    clockid_t clock;
+    int r = clock_getcpuclockid(pid, &clock);
+
+    if (r != 0)
+        return -r;
+    if (clock_gettime(clock, &time) < 0)
+        return errno == EINVAL ? -ESRCH : -errno;
+    *ret_ns = (uint64_t)time.tv_sec * UINT64_C(1000000000) + (uint64_t)time.tv_nsec;
+    return 0;
 }
 
 bool proc_stat_has_ended(const ProcStat *stat) {

@@ -17,5 +17,8 @@ typedef struct ProcStat {
 /* Of the process `pid`, or of its thread `tid` unless that is 0. -ESRCH when there is none, also
  * when it ended meanwhile, else -errno. */
 int proc_stat(pid_t pid, pid_t tid, ProcStat *ret);
+/* CPU time of the process and of all its threads, those that have ended too, to the nanosecond; no
+ * file is opened. -ESRCH. */
+int proc_cpu_time(pid_t pid, uint64_t *ret_ns);
 /* A zombie's parent has not asked for its status yet: it runs no more. */
 bool proc_stat_has_ended(const ProcStat *stat);

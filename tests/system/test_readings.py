@@ -98,3 +98,26 @@ def test_a_hung_qemu_delays_no_reader(daemon, disk):
         connection.close()
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+def test_readers_open_nothing_on_the_loop(daemon, disk):
+    """read(2) calls of the loop's own thread, which are those of files and of its timers: what is asked of running
+    domains is read by workers, or costs no file."""
+    def reads():
+        with open(f"/proc/{daemon.pid()}/task/{daemon.pid()}/io") as f:
+            return int(next(line.split()[1] for line in f if line.startswith("syscr")))
+
+    connection = libvirt.open(daemon.uri)
+    domain = connection.lookupByName("d1")
+    # One for each worker that has ended, of which a call has two at most; domain.vcpus also asks for the node's CPUs.
+    calls = {domain.info: 0, domain.state: 0, domain.maxVcpus: 0, domain.XMLDesc: 0, domain.vcpuPinInfo: 2,
+             domain.vcpus: 4, domain.schedulerParameters: 2, lambda: domain.getCPUStats(True): 2,
+             connection.getAllDomainStats: 2}
+    for call in calls:
+        call()
+    for call, most in calls.items():
+        before = reads()
+        for _ in range(20):
+            call()
+        assert reads() - before <= 20 * most + 9, call  # a timer or a child that ends meanwhile
+    connection.close()
