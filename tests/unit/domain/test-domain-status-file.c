@@ -47,6 +47,8 @@ static void begin(World *world, unsigned n_vcpus) {
     DomainRun *run;
 
     *world = (World){.dir = "/tmp/vireo-status.XXXXXX"};
+    if (access("/dev/shm", W_OK) == 0) /* thousands of fdatasync that cost nothing there */
+        snprintf(world->dir, sizeof(world->dir), "/dev/shm/vireo-status.XXXXXX");
     assert_non_null(mkdtemp(world->dir));
     domains = path_join(world->dir, "domains");
     assert_int_equal(mkdir(domains, 0700), 0);
