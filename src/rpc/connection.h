@@ -55,6 +55,8 @@ struct RpcSession {
     SessionFd fds[FRAME_FDS_MAX];
     unsigned n_fds;
     Packet *output, **output_tail;
+    size_t n_output;           /* bytes of the packets there */
+    struct RpcStream *streams; /* rpc/stream.h */
     bool keepalive;
     unsigned n_pings;
     uint64_t since;       /* when it came */

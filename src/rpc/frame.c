@@ -133,7 +133,8 @@ int frame_encode_error(const FrameHeader *call, const Error *error, uint8_t **re
                          .int2 = error ? error->int2 : -1};
     int r = cut_texts(error, texts);
 
-    header.type = FRAME_REPLY;
+    if (header.type != FRAME_STREAM)
+        header.type = FRAME_REPLY;
     header.status = FRAME_ERROR;
     wire.str1 = texts[1] ? &texts[1] : NULL;
     wire.str2 = texts[2] ? &texts[2] : NULL;

@@ -4,6 +4,7 @@
 
 #include "rpc/connection.h"
 #include "rpc/session.h"
+#include "rpc/stream-internal.h"
 
 #define SMALL_CALL 65536u /* bytes of a packet that is not counted while its call runs */
 
@@ -64,6 +65,7 @@ static void run_call(void *userdata) {
     else
         session_send_rpc_error(session, &call->header, ERROR_INTERNAL,
                                "internal error: the call failed without saying why");
+    stream_call_ended(session, &call->header, r >= 0);
     give(session, call->proc, call->n_charged);
     call_free(call);
     session->call_ended(session);

@@ -26,6 +26,7 @@ static void drop_first(RpcSession *session) {
     if (!session->output)
         session->output_tail = &session->output;
     account_give(session->account, BUDGET_BYTES, packet->len);
+    session->n_output -= packet->len;
     packet_free(packet);
 }
 
@@ -122,6 +123,7 @@ int session_enqueue(RpcSession *session, uint8_t *bytes, size_t len, const int *
     if (!session->output)
         session->last_output = now_usec();
     *session->output_tail = packet;
+    session->n_output += len;
     session->output_tail = &packet->next;
     if (session->output == packet && session_flush(session) < 0)
         shutdown(session->fd, SHUT_RDWR);

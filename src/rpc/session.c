@@ -8,6 +8,7 @@
 
 #include "rpc/remote_protocol.h"
 #include "rpc/connection.h"
+#include "rpc/stream-internal.h"
 
 #define INPUT_FIRST 4096u
 #define INPUT_KEEP 65536u   /* what stays allocated for the next packet */
@@ -36,6 +37,7 @@ void session_close(RpcSession *session) {
     for (unsigned i = 0; i < session->n_fds; i++)
         close(session->fds[i].fd);
     session->n_fds = 0;
+    stream_drop_all(session);
     session_drop_output(session);
     account_give(session->account, BUDGET_SESSIONS, 1);
     if (!session->open)
@@ -157,6 +159,9 @@ static bool on_packet(RpcSession *session, size_t at, const Received *packet) {
             return false;
         forget_fds(session, fds_from, fds_to);
         return true;
+    } else if (header.type == FRAME_STREAM) {
+        if (!stream_on_packet(session, &header, packet->bytes + before, packet->len - before))
+            return false;
     }
     /* Stray replies, streams and messages: ignored, as libvirtd does. */
     forget_fds(session, fds_to, fds_to);
@@ -298,6 +303,8 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
     session->n_refs++; /* a callback below may close it */
     if (revents & EPOLLOUT)
         r = session_flush(session);
+    if (r >= 0 && (revents & EPOLLOUT))
+        stream_resume(session);
     if (r >= 0 && (revents & EPOLLIN))
         r = read_input(session);
     else if (r >= 0 && (revents & (EPOLLHUP | EPOLLERR)))
