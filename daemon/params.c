@@ -64,6 +64,13 @@ void params_add_bool(Params *params, const char *name, bool value) {
         param->value.remote_param_value_u.b = value;
 }
 
+void params_add_double(Params *params, const char *name, double value) {
+    remote_typed_param *param = add(params, PARAM_DOUBLE, name);
+
+    if (param)
+        param->value.remote_param_value_u.d = value;
+}
+
 void params_add_string(Params *params, const char *name, const char *value) {
     char *copy = strdup(value);
     remote_typed_param *param = copy ? add(params, PARAM_STRING, name) : NULL;

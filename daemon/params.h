@@ -22,6 +22,7 @@ void params_add_uint(Params *params, const char *name, unsigned value);
 void params_add_ullong(Params *params, const char *name, uint64_t value);
 void params_add_llong(Params *params, const char *name, int64_t value);
 void params_add_bool(Params *params, const char *name, bool value);
+void params_add_double(Params *params, const char *name, double value);
 void params_add_string(Params *params, const char *name, const char *value);
 
 /* A name with numbers in it: params_add_uint(p, params_name(p, "vcpu.%u.state", id), 1). Valid
