@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "daemon.h"
+#include "remote-network.h"
 #include "remote-storage.h"
 #include "lock.h"
 #include "metrics.h"
@@ -244,6 +245,7 @@ static int make_driver(Daemon *daemon, Error **reterr) {
                                  .default_pool = config->default_pool,
                                  .events = &daemon_events,
                                  .pool_event = storage_send_event,
+                                 .network_event = network_send_event,
                                  .userdata = daemon};
     int r = driver_new(&params, &daemon->driver, reterr);
 

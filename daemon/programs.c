@@ -26,7 +26,8 @@ void daemon_programs_init(void) {
                  {node_procs, node_n_procs},       {node_stats_procs, node_stats_n_procs},
                  {object_procs, object_n_procs},   {pool_procs, pool_n_procs},
                  {volume_procs, volume_n_procs},   {address_procs, address_n_procs},
-                 {save_procs, save_n_procs}};
+                 {save_procs, save_n_procs},       {stream_procs, stream_n_procs},
+                 {agent_procs, agent_n_procs},     {network_procs, network_n_procs}};
     size_t n = 0;
 
     for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {

@@ -100,28 +100,20 @@ static const EventKind network_events = {EVENT_OF_NETWORKS, 1}, pool_events = {E
             XDR_OF(remote_connect_domain_event_callback_deregister_any_args), NO_XDR, kind         \
     }
 
-static const Missing
-    network_name = {ERROR_NO_NETWORK, FROM_NETWORK, "no network with matching name"},
-    network_uuid = {ERROR_NO_NETWORK, FROM_NETWORK, "no network with matching uuid"},
-    node_device = {ERROR_NO_NODE_DEVICE, FROM_NODEDEV, "no node device with matching name"},
-    interface_name = {ERROR_NO_INTERFACE, FROM_INTERFACE, "couldn't find interface named"},
-    interface_mac = {ERROR_NO_INTERFACE, FROM_INTERFACE,
-                     "couldn't find interface with MAC address"},
-    secret_uuid = {ERROR_NO_SECRET, FROM_SECRET, "no secret with matching uuid"},
-    secret_usage = {ERROR_NO_SECRET, FROM_SECRET, "no secret with matching usage"},
-    filter_name = {ERROR_NO_NWFILTER, FROM_NWFILTER, "no nwfilter with matching name"},
-    filter_uuid = {ERROR_NO_NWFILTER, FROM_NWFILTER, "no nwfilter with matching uuid"};
+static const Missing node_device = {ERROR_NO_NODE_DEVICE, FROM_NODEDEV,
+                                    "no node device with matching name"},
+                     interface_name = {ERROR_NO_INTERFACE, FROM_INTERFACE,
+                                       "couldn't find interface named"},
+                     interface_mac = {ERROR_NO_INTERFACE, FROM_INTERFACE,
+                                      "couldn't find interface with MAC address"},
+                     secret_uuid = {ERROR_NO_SECRET, FROM_SECRET, "no secret with matching uuid"},
+                     secret_usage = {ERROR_NO_SECRET, FROM_SECRET, "no secret with matching usage"},
+                     filter_name = {ERROR_NO_NWFILTER, FROM_NWFILTER,
+                                    "no nwfilter with matching name"},
+                     filter_uuid = {ERROR_NO_NWFILTER, FROM_NWFILTER,
+                                    "no nwfilter with matching uuid"};
 
 const RpcProc object_procs[] = {
-    NUMBER_ROW(CONNECT_NUM_OF_NETWORKS, "ConnectNumOfNetworks"),
-    NUMBER_ROW(CONNECT_NUM_OF_DEFINED_NETWORKS, "ConnectNumOfDefinedNetworks"),
-    NAMES_ROW(CONNECT_LIST_NETWORKS, "ConnectListNetworks"),
-    NAMES_ROW(CONNECT_LIST_DEFINED_NETWORKS, "ConnectListDefinedNetworks"),
-    LIST_ROW(CONNECT_LIST_ALL_NETWORKS, "ConnectListAllNetworks"),
-    LOOKUP_ROW(NETWORK_LOOKUP_BY_NAME, "NetworkLookupByName", by_name, remote_name_args,
-               &network_name),
-    LOOKUP_ROW(NETWORK_LOOKUP_BY_UUID, "NetworkLookupByUUID", by_uuid, remote_uuid_args,
-               &network_uuid),
     EVENT_ROWS(NETWORK, "Network", remote_named_event_register_args, &network_events),
 
     EVENT_ROWS(STORAGE_POOL, "StoragePool", remote_named_event_register_args, &pool_events),

@@ -52,7 +52,11 @@ static int make_storage(Driver *driver, const DriverParams *params, Error **rete
                                                    .default_path = params->default_pool,
                                                    .event = params->pool_event,
                                                    .userdata = params->userdata});
-    return driver->storage ? 0 : error_no_memory(reterr);
+    driver->networks = networks_new(&(NetworkParams){.etc = driver->services.paths.etc,
+                                                     .run = driver->services.paths.run,
+                                                     .event = params->network_event,
+                                                     .userdata = params->userdata});
+    return driver->storage && driver->networks ? 0 : error_no_memory(reterr);
 }
 
 static int make_caps(Services *services, Error **reterr) {
@@ -142,6 +146,7 @@ void driver_free(Driver *driver) {
         return;
     services_done(&driver->services);
     storage_free(driver->storage);
+    networks_free(driver->networks);
     sd_event_source_disable_unref(driver->uevents);
     sd_event_source_disable_unref(driver->writes);
     limits_host_free(driver->services.limits);

@@ -11,6 +11,7 @@
 #include "domain/services.h"
 #include "domain/store.h"
 #include "driver/confinement.h"
+#include "driver/network.h"
 #include "driver/storage.h"
 #include "host/audit.h"
 #include "limits/limits.h"
@@ -18,7 +19,8 @@
 
 typedef struct Driver {
     Services services;
-    Storage *storage;         /* pools and volumes */
+    Storage *storage; /* pools and volumes */
+    NetworkStore *networks;
     sd_event_source *uevents; /* of host CPUs */
     sd_event_source *writes;  /* to the domains' cgroups */
 } Driver;
@@ -31,7 +33,8 @@ typedef struct DriverParams {
     const char *default_pool;   /* directory of the storage pool 'default'; NULL: none is made */
     const DomainEvents *events; /* stays the caller's; NULL: nobody listens */
     void (*pool_event)(const Pool *pool, PoolEvent event, void *userdata); /* may be NULL */
-    void *userdata;                                                        /* of both */
+    NetworkEventFunc network_event;                                        /* may be NULL */
+    void *userdata;                                                        /* of all of them */
 } DriverParams;
 
 /* The strings are copied. With audit required, a host without it is an error. */

@@ -291,6 +291,7 @@ int driver_load(Driver *driver, Error **reterr) {
     prepare_sweep(&driver->services);
     save_clean_up(&driver->services);
     operations_drop(driver->services.operations, driver->services.store);
+    networks_load(driver->networks);
     if (storage_load(driver->storage, &error) < 0)
         log_warning("storage pools: %s", error_message(error));
     driver->services.is_loading = false;

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Streams: consoles, pictures, volumes, through unmodified clients."""
+import os
+import subprocess
+
+VIDEO = "<video><model type='vga'/></video>"
+CONSOLE = "<serial type='pty'/>"
+
+SPEAK = """
+import libvirt, sys
+libvirt.registerErrorHandler(lambda *a: None, None)
+connection = libvirt.open(sys.argv[1])
+domain = connection.lookupByName("vm1")
+stream = connection.newStream(0)
+"""
+
+
+def python(daemon, text, *arguments):
+    return subprocess.run(["/usr/bin/python3", "-c", SPEAK + text, daemon.uri, *arguments],
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+
+
+def make_pool(daemon):
+    os.makedirs(f"{daemon.root}/pool")
+    daemon.virsh("pool-create-as", "p", "dir", "--target", f"{daemon.root}/pool")
+
+
+def test_upload_and_download(daemon):
+    make_pool(daemon)
+    data = os.urandom(3_000_000)
+    with open(f"{daemon.root}/in", "wb") as f:
+        f.write(data)
+    daemon.virsh("vol-create-as", "p", "v", "4M", "--format", "raw")
+    daemon.virsh("vol-upload", "v", f"{daemon.root}/in", "--pool", "p")
+    daemon.virsh("vol-download", "v", f"{daemon.root}/out", "--pool", "p", "--length", len(data))
+    with open(f"{daemon.root}/out", "rb") as f:
+        assert f.read() == data
+    daemon.virsh("vol-download", "v", f"{daemon.root}/part", "--pool", "p", "--offset", "1000", "--length", "500000")
+    with open(f"{daemon.root}/part", "rb") as f:
+        assert f.read() == data[1000:501000]
+    daemon.virsh("vol-upload", "v", f"{daemon.root}/part", "--pool", "p", "--offset", "2000000")
+    with open(f"{daemon.root}/pool/v", "rb") as f:
+        assert f.read()[2000000:2500000] == data[1000:501000]
+    # more than it was to be: the client is told
+    daemon.virsh("vol-upload", "v", f"{daemon.root}/in", "--pool", "p", "--length", "1000", ok=False)
+    assert "v" in daemon.virsh("vol-list", "p")
+    assert "failed to get vol" in daemon.virsh("vol-download", "none", f"{daemon.root}/out", "--pool", "p", ok=False)
+    assert "read only" in daemon.run("virsh", "-r", "vol-download", "v", "/dev/null", "--pool", "p", ok=False).stderr
+
+
+def test_many_downloads_at_once_and_one_that_stops(daemon):
+    make_pool(daemon)
+    with open(f"{daemon.root}/pool/big", "wb") as f:
+        f.truncate(256 << 20)
+    daemon.virsh("pool-refresh", "p")
+    readers = [subprocess.Popen(["virsh", "-c", daemon.uri, "vol-download", "big", f"{daemon.root}/out{i}", "--pool", "p"],
+                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) for i in range(3)]
+    readers[0].kill()
+    daemon.virsh("list")  # others are served meanwhile
+    assert [r.wait(60) for r in readers[1:]] == [0, 0]
+    assert os.path.getsize(f"{daemon.root}/out1") == 256 << 20
+    readers[0].wait()
+
+
+def test_screenshot(daemon):
+    daemon.paused("vm1", extra=VIDEO)
+    path = f"{daemon.root}/picture"
+    assert "image/x-portable-pixmap" in daemon.virsh("screenshot", "vm1", path)
+    with open(path, "rb") as f:
+        assert f.read(2) == b"P6"
+    assert "no such screen" in daemon.virsh("screenshot", "vm1", path, "--screen", "1", ok=False)
+    assert daemon.virsh("domstate", "vm1").strip() == "paused"
+    daemon.virsh("destroy", "vm1")
+    assert "not running" in daemon.virsh("screenshot", "vm1", path, ok=False)
+
+
+def test_console(daemon):
+    """What goes in comes out at the tty's other end, and one client has it."""
+    daemon.paused("vm1", extra=CONSOLE)
+    first = subprocess.Popen(["/usr/bin/python3", "-c", SPEAK + """
+domain.openConsole("serial1", stream, 0)
+print("open", flush=True)
+try:
+    while stream.recv(100): pass
+    print("end", flush=True)
+except libvirt.libvirtError as e:
+    print("error", e, flush=True)
+""", daemon.uri], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    assert first.stdout.readline().strip() == "open"
+    second = python(daemon, """
+try:
+    domain.openConsole("serial1", stream, 0)
+except libvirt.libvirtError as e:
+    print("busy:", e)
+stream = connection.newStream(0)
+domain.openConsole("serial1", stream, libvirt.VIR_DOMAIN_CONSOLE_FORCE)
+print("taken")
+stream.send(b"hello")
+stream.finish()
+try:
+    domain.openConsole("nothing9", connection.newStream(0), 0)
+except libvirt.libvirtError as e:
+    print("none:", e)
+""")
+    assert "busy: operation failed: Active console session exists" in second.stdout, second.stderr
+    assert "taken" in second.stdout and "cannot find character device nothing9" in second.stdout
+    assert "another client has taken" in first.communicate(timeout=20)[0]
+
+
+def test_console_ends_with_its_guest(daemon):
+    daemon.paused("vm1", extra=CONSOLE)
+    reader = subprocess.Popen(["/usr/bin/python3", "-c", SPEAK + """
+domain.openConsole("serial1", stream, 0)
+print("open", flush=True)
+print("end", len(stream.recv(100)), flush=True)
+stream.finish()
+""", daemon.uri], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    assert reader.stdout.readline().strip() == "open"
+    daemon.virsh("destroy", "vm1")
+    assert "end 0" in reader.communicate(timeout=20)[0]
+    assert "not running" in python(daemon, """
+try:
+    domain.openConsole("serial1", stream, 0)
+except libvirt.libvirtError as e:
+    print(e)
+""").stdout
+
+
+def test_a_display_by_its_descriptor(daemon):
+    daemon.paused("vm1", extra=VIDEO + "<graphics type='vnc' port='-1'/>")
+    said = python(daemon, """
+import os, socket
+fd = domain.openGraphicsFD(0, libvirt.VIR_DOMAIN_OPEN_GRAPHICS_SKIPAUTH)
+print(socket.socket(fileno=fd).recv(12))
+a, b = socket.socketpair()
+domain.openGraphics(0, b.fileno(), libvirt.VIR_DOMAIN_OPEN_GRAPHICS_SKIPAUTH)
+b.close()
+print(a.recv(12))
+try:
+    domain.openGraphicsFD(1, 0)
+except libvirt.libvirtError as e:
+    print(e)
+""")
+    assert said.stdout.count("RFB 003") == 2, said.stderr
+    assert "No graphics backend with index 1" in said.stdout
