@@ -15,12 +15,21 @@ DOMAIN_FUNC(monitor_command, qemu_domain_monitor_command_args, qemu_domain_monit
                                   reterr);
 }
 
-/* Without files it is the plain call; QEMU gets none through this daemon. */
+/* Without files it is the plain call. */
 HANDLER(monitor_command_with_files) {
-    if (call->n_fds > 0)
-        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
-                            "files cannot be handed to QEMU with a monitor command");
-    return dispatch_domain_call(session, call, args_, ret_, reterr);
+    const qemu_domain_monitor_command_args *args = args_;
+    qemu_domain_monitor_command_ret *ret = ret_;
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    int r;
+
+    if (call->n_fds == 0)
+        return dispatch_domain_call(session, call, args_, ret_, reterr);
+    r = dispatch_flags(args->flags, 0, call->proc->api, reterr);
+    if (r >= 0)
+        r = dispatch_domain(session, &args->dom, &domain, reterr);
+    return r < 0 ? r
+                 : driver_monitor_command_with_fds(domain, args->cmd, call->fds, call->n_fds,
+                                                   &ret->result, reterr);
 }
 
 DOMAIN_FUNC(domain_agent_command, qemu_domain_agent_command_args, qemu_domain_agent_command_ret) {

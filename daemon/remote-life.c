@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A domain's life: define, create, start, stop and what is between. */
 #include "daemon.h"
+#include "driver/rename.h"
 
 /* What may be removed with a definition; no domain has any of it here. */
 enum {
@@ -107,7 +108,24 @@ DOMAIN_FUNC(resume, void, void) {
     return driver_resume(domain, reterr);
 }
 
+DOMAIN_FUNC(rename_domain, remote_domain_rename_args, remote_int_ret) {
+    const char *name = dispatch_opt(args->new_name);
+
+    return name ? driver_rename(domain, name, reterr)
+                : error_argument(reterr, "virDomainRename", "new_name",
+                                 "new_name in virDomainRename must not be NULL");
+}
+
+DOMAIN_FUNC(lifecycle_action, remote_domain_set_lifecycle_action_args, void) {
+    return driver_set_lifecycle_action(domain, args->type, args->action, args->flags, reterr);
+}
+
 const RpcProc life_procs[] = {
+    FLAGS_ROW(DOMAIN_RENAME, "DomainRename", RPC_PROC_WRITE, rename_domain, 0,
+              remote_domain_rename_args, XDR_OF(remote_int_ret)),
+    FLAGS_ROW(DOMAIN_SET_LIFECYCLE_ACTION, "DomainSetLifecycleAction", RPC_PROC_WRITE,
+              lifecycle_action, AFFECT_LIVE | AFFECT_CONFIG,
+              remote_domain_set_lifecycle_action_args, NO_XDR),
     {REMOTE_PROC_DOMAIN_DEFINE_XML, "virDomainDefineXML", RPC_PROC_WRITE, define_xml,
      XDR_OF(remote_domain_define_xml_args), XDR_OF(remote_domain_ret)},
     {REMOTE_PROC_DOMAIN_DEFINE_XML_FLAGS, "virDomainDefineXMLFlags", RPC_PROC_WRITE,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The host: its CPUs and memory. */
+#include <libxml/tree.h>
 #include <stdio.h>
 #include <sys/utsname.h>
 
@@ -76,6 +77,57 @@ HANDLER(node_get_free_memory) {
     return 0;
 }
 
+/* What the firmware says of the host, as Linux shows it; some of it to root only. */
+static void write_block(FILE *out, const char *block, const char *const (*rows)[2], size_t n) {
+    fprintf(out, "  <%s>\n", block);
+    for (size_t i = 0; i < n; i++) {
+        CLEANUP_FREE char *path = strf("/sys/class/dmi/id/%s", rows[i][1]), *text = NULL;
+        xmlChar *escaped = NULL;
+
+        if (!path || file_read(path, 4096, &text, NULL) < 0)
+            continue;
+        text[strcspn(text, "\n")] = '\0';
+        escaped = xmlEncodeSpecialChars(NULL, BAD_CAST text);
+        if (escaped && *escaped)
+            fprintf(out, "    <entry name='%s'>%s</entry>\n", rows[i][0], (char *)escaped);
+        xmlFree(escaped);
+    }
+    fprintf(out, "  </%s>\n", block);
+}
+
+HANDLER(get_sysinfo) {
+    static const char *const bios[][2] = {{"vendor", "bios_vendor"},
+                                          {"version", "bios_version"},
+                                          {"date", "bios_date"},
+                                          {"release", "bios_release"}};
+    static const char *const system[][2] = {
+        {"manufacturer", "sys_vendor"}, {"product", "product_name"}, {"version", "product_version"},
+        {"serial", "product_serial"},   {"uuid", "product_uuid"},    {"sku", "product_sku"},
+        {"family", "product_family"}};
+    static const char *const board[][2] = {{"manufacturer", "board_vendor"},
+                                           {"product", "board_name"},
+                                           {"version", "board_version"},
+                                           {"serial", "board_serial"},
+                                           {"asset", "board_asset_tag"}};
+    const remote_connect_get_sysinfo_args *args = args_;
+    remote_connect_get_sysinfo_ret *ret = ret_;
+    size_t size = 0;
+    FILE *out;
+    int r = dispatch_flags(args->flags, 0, call->proc->api, reterr);
+
+    if (r < 0)
+        return r;
+    out = open_memstream(&ret->sysinfo, &size);
+    if (!out)
+        return error_no_memory(reterr);
+    fputs("<sysinfo type='smbios'>\n", out);
+    write_block(out, "bios", bios, ARRAY_SIZE(bios));
+    write_block(out, "system", system, ARRAY_SIZE(system));
+    write_block(out, "baseBoard", board, ARRAY_SIZE(board));
+    fputs("</sysinfo>\n", out);
+    return fclose(out) == 0 ? 0 : error_no_memory(reterr);
+}
+
 static char *one_nul(u_int *len) {
     *len = 1;
     return calloc(1, 1);
@@ -91,6 +143,8 @@ HANDLER(node_get_security_model) {
 }
 
 const RpcProc node_procs[] = {
+    {REMOTE_PROC_CONNECT_GET_SYSINFO, "virConnectGetSysinfo", 0, get_sysinfo,
+     XDR_OF(remote_connect_get_sysinfo_args), XDR_OF(remote_connect_get_sysinfo_ret)},
     {REMOTE_PROC_NODE_GET_INFO, "virNodeGetInfo", 0, node_get_info, NO_XDR,
      XDR_OF(remote_node_get_info_ret)},
     {REMOTE_PROC_NODE_GET_CPU_MAP, "virNodeGetCPUMap", 0, node_get_cpu_map,

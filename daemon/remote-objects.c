@@ -102,10 +102,6 @@ static const EventKind network_events = {EVENT_OF_NETWORKS, 1}, pool_events = {E
 
 static const Missing node_device = {ERROR_NO_NODE_DEVICE, FROM_NODEDEV,
                                     "no node device with matching name"},
-                     interface_name = {ERROR_NO_INTERFACE, FROM_INTERFACE,
-                                       "couldn't find interface named"},
-                     interface_mac = {ERROR_NO_INTERFACE, FROM_INTERFACE,
-                                      "couldn't find interface with MAC address"},
                      secret_uuid = {ERROR_NO_SECRET, FROM_SECRET, "no secret with matching uuid"},
                      secret_usage = {ERROR_NO_SECRET, FROM_SECRET, "no secret with matching usage"},
                      filter_name = {ERROR_NO_NWFILTER, FROM_NWFILTER,
@@ -117,16 +113,6 @@ const RpcProc object_procs[] = {
     EVENT_ROWS(NETWORK, "Network", remote_named_event_register_args, &network_events),
 
     EVENT_ROWS(STORAGE_POOL, "StoragePool", remote_named_event_register_args, &pool_events),
-
-    NUMBER_ROW(CONNECT_NUM_OF_INTERFACES, "ConnectNumOfInterfaces"),
-    NUMBER_ROW(CONNECT_NUM_OF_DEFINED_INTERFACES, "ConnectNumOfDefinedInterfaces"),
-    NAMES_ROW(CONNECT_LIST_INTERFACES, "ConnectListInterfaces"),
-    NAMES_ROW(CONNECT_LIST_DEFINED_INTERFACES, "ConnectListDefinedInterfaces"),
-    LIST_ROW(CONNECT_LIST_ALL_INTERFACES, "ConnectListAllInterfaces"),
-    LOOKUP_ROW(INTERFACE_LOOKUP_BY_NAME, "InterfaceLookupByName", by_name, remote_name_args,
-               &interface_name),
-    LOOKUP_ROW(INTERFACE_LOOKUP_BY_MAC_STRING, "InterfaceLookupByMACString", by_name,
-               remote_name_args, &interface_mac),
 
     {REMOTE_PROC_NODE_NUM_OF_DEVICES, "virNodeNumOfDevices", 0, empty,
      XDR_OF(remote_node_num_of_devices_args), XDR_OF(remote_int_ret)},

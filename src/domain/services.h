@@ -44,11 +44,12 @@ struct Services {
     const RunHooks *hooks;
     const struct DomainEvents *events; /* domain/events.h */
     void *events_userdata;
-    struct DomainStore *store;       /* domain/store.h */
-    struct OperationLog *operations; /* domain/operation-log.h */
-    struct AuditQueue *audit;        /* domain/audit-queue.h */
-    struct Strays *strays;           /* QEMUs that run and are nobody's: the driver's */
-    struct Confinement *confinement; /* what QEMUs are kept to: the driver's */
+    struct DomainStore *store;           /* domain/store.h */
+    struct OperationLog *operations;     /* domain/operation-log.h */
+    struct AuditQueue *audit;            /* domain/audit-queue.h */
+    struct Strays *strays;               /* QEMUs that run and are nobody's: the driver's */
+    const struct NetworkStore *networks; /* what an interface's network stands for: the driver's */
+    struct Confinement *confinement;     /* what QEMUs are kept to: the driver's */
     QemuCapsCache *caps;
     LimitsHost *limits;
     unsigned n_first_tries; /* QEMUs that were found but not tried yet */

@@ -56,6 +56,7 @@ static int make_storage(Driver *driver, const DriverParams *params, Error **rete
                                                      .run = driver->services.paths.run,
                                                      .event = params->network_event,
                                                      .userdata = params->userdata});
+    driver->services.networks = driver->networks;
     return driver->storage && driver->networks ? 0 : error_no_memory(reterr);
 }
 

@@ -86,6 +86,9 @@ int driver_suspend(Domain *domain, Error **reterr);
 int driver_resume(Domain *domain, Error **reterr);
 int driver_monitor_command(Domain *domain, const char *command, bool hmp, char **ret,
                            Error **reterr);
+/* The same for a QMP command that is about descriptors, which stay the caller's. */
+int driver_monitor_command_with_fds(Domain *domain, const char *command, const int *fds,
+                                    unsigned n_fds, char **ret, Error **reterr);
 
 /* The guest through its agent; these suspend, for seconds when it is silent, and hold no job. */
 int driver_agent_command(Domain *domain, const char *command, int timeout, char **ret,

@@ -130,6 +130,21 @@ int driver_resume(Domain *domain, Error **reterr) {
     return set_running(domain, true, reterr);
 }
 
+int driver_monitor_command_with_fds(Domain *domain, const char *command, const int *fds,
+                                    unsigned n_fds, char **ret, Error **reterr) {
+    int r = domain_check_active(domain, reterr);
+
+    if (r < 0)
+        return r;
+    if (n_fds > MONITOR_FDS_MAX)
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                            "at most %u files can go with a monitor command", MONITOR_FDS_MAX);
+    r = monitor_give_fds(domain->run->monitor, fds, n_fds, deadline_in(COMMAND_USEC));
+    if (r < 0)
+        return error_system(reterr, FROM_QEMU, r, "cannot hand QEMU the files");
+    return driver_monitor_command(domain, command, false, ret, reterr);
+}
+
 /* Whatever a client makes QEMU do, its state is looked at afterwards. */
 int driver_monitor_command(Domain *domain, const char *command, bool hmp, char **ret,
                            Error **reterr) {

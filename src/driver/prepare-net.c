@@ -5,6 +5,10 @@
  * A network is the bridge that it stands for (bridge_of_network). Ports of Open vSwitch, and
  * limits, are made by their own programs (ovs-vsctl, tc). */
 #include "driver/prepare-net.h"
+#include "driver/network.h"
+
+#include <stdio.h>
+
 #include "host/tap.h"
 #include "util/child.h"
 #include "util/fiber.h"
@@ -28,7 +32,8 @@ static bool has_tap(const InterfaceDef *interface) {
            interface->type == INTERFACE_ETHERNET || interface->type == INTERFACE_DIRECT;
 }
 
-/* libvirt's network 'default' has the bridge virbr0; each other is taken for a bridge's name. */
+/* Without a network of that name: libvirt's 'default' has the bridge virbr0, and each other is
+ * taken for a bridge's name. */
 static const char *bridge_of_network(const char *network) {
     return streq_ptr(network, "default") ? "virbr0" : network;
 }
@@ -269,8 +274,26 @@ static int check(const InterfaceDef *interface, Error **reterr) {
     return 0;
 }
 
+/* The bridge of the network; `name` has room for it, which may be another while others run. */
+static int resolve_network(const Domain *domain, const InterfaceDef *interface, TapJob *job,
+                           char name[NETWORK_BRIDGE_MAX + 1], Error **reterr) {
+    const NetworkStore *networks = domain->services->networks;
+    const char *bridge;
+
+    if (interface->type != INTERFACE_NETWORK || !networks || !interface->source ||
+        !network_by_name(networks, interface->source, NULL))
+        return 0;
+    bridge = network_bridge(networks, interface->source, reterr);
+    if (!bridge)
+        return -EINVAL;
+    snprintf(name, NETWORK_BRIDGE_MAX + 1, "%s", bridge);
+    job->tap.bridge = name;
+    return 0;
+}
+
 static int make_one(Domain *domain, InterfaceDef *interface, StartParts *parts, QemuTap *to,
                     Error **reterr) {
+    char bridge[NETWORK_BRIDGE_MAX + 1];
     uint8_t mac[6];
     TapJob job;
     int r = check(interface, reterr);
@@ -283,7 +306,9 @@ static int make_one(Domain *domain, InterfaceDef *interface, StartParts *parts, 
     if (interface->type != INTERFACE_DIRECT)
         mac[0] = 0xfe; /* a bridge takes the lowest of its ports' for its own */
     job = tap_job(interface, mac, reterr);
-    r = worker_run(run_open, &job);
+    r = resolve_network(domain, interface, &job, bridge, reterr);
+    if (r >= 0)
+        r = worker_run(run_open, &job);
     if (r < 0)
         return r;
     if (hand_over(parts, to, &job) < 0)

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "driver/rename.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "domain/events.h"
+#include "domain/files.h"
+#include "domain/store.h"
+#include "driver/run-state.h"
+#include "driver/saved.h"
+#include "util/file.h"
+#include "util/log.h"
+
+#define NAME_BYTES_MAX 200u
+
+/* virDomainEventDefinedDetailType, virDomainEventUndefinedDetailType */
+enum { DEFINED_RENAMED = 2, UNDEFINED_RENAMED = 1 };
+
+/* ---- names ---- */
+
+static int check_name(const Domain *domain, const char *name, Error **reterr) {
+    if (!*name || strchr(name, '/') || streq(name, ".") || streq(name, "..") ||
+        strlen(name) > NAME_BYTES_MAX)
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                            "'%.200s' cannot be a domain's name: one without '/' of at most %u "
+                            "bytes is wanted",
+                            name, NAME_BYTES_MAX);
+    if (store_name(domain->services->store, name))
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "domain with name '%s' already exists", name);
+    return 0;
+}
+
+static int check_domain(const Domain *domain, Error **reterr) {
+    if (domain->run)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "cannot rename active domain");
+    return domain->config ? 0
+                          : error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                                         "cannot rename a transient domain");
+}
+
+/* A managed save has the old name inside, which its start does not mind. */
+static void move_save(const ServicePaths *paths, const char *from, const char *to) {
+    CLEANUP_FREE char *old = driver_managed_save_path(paths, from);
+    CLEANUP_FREE char *new = driver_managed_save_path(paths, to);
+
+    if (old && new &&rename(old, new) < 0 && errno != ENOENT)
+        log_warning("the managed save '%s' of a renamed domain stays where it is: %s", old,
+                    strerror(errno));
+}
+
+/* The new autostart mark before the old file goes: whatever is there is started. */
+static int move_autostart(const Domain *domain, const char *from, const char *to, Error **reterr) {
+    const ServicePaths *paths = &domain->services->paths;
+    CLEANUP_FREE char *old = domain_autostart_path(paths, from);
+    CLEANUP_FREE char *new = domain_autostart_path(paths, to);
+    CLEANUP_FREE char *target = strf("../domains/%s.xml", to);
+
+    if (!old || !new || !target)
+        return error_no_memory(reterr);
+    if (domain->autostart && symlink(target, new) < 0 && errno != EEXIST)
+        return error_system(reterr, FROM_QEMU, errno, "cannot make '%s'", new);
+    unlink(old);
+    return 0;
+}
+
+/* The list is by name, so the domain leaves it for a moment; nobody else runs meanwhile. */
+static void change_name(Domain *domain, char **name) {
+    Services *services = domain->services;
+    char *old = domain->config->name;
+
+    domain_ref(domain);
+    store_remove(services->store, domain);
+    domain->config->name = *name;
+    *name = old;
+    store_add(services->store, domain, services);
+    domain_unref(domain);
+}
+
+/* Of two files of one uuid a daemon that dies now leaves, the next one takes either. */
+static int move(Domain *domain, char **name, Error **reterr) {
+    const ServicePaths *paths = &domain->services->paths;
+    CLEANUP_FREE char *old = domain_config_path(paths, domain->config->name);
+    char *kept = domain->config->name;
+    int r = old ? 0 : error_no_memory(reterr);
+
+    if (r < 0)
+        return r;
+    domain->config->name = *name;
+    r = domain_save_config(domain, domain->config, reterr);
+    domain->config->name = kept;
+    if (r >= 0)
+        r = move_autostart(domain, kept, *name, reterr);
+    if (r < 0)
+        return r;
+    unlink(old);
+    move_save(paths, kept, *name);
+    events_lifecycle(domain, EVENT_UNDEFINED, UNDEFINED_RENAMED);
+    change_name(domain, name);
+    events_lifecycle(domain, EVENT_DEFINED, DEFINED_RENAMED);
+    return 0;
+}
+
+int driver_rename(Domain *domain, const char *name, Error **reterr) {
+    CLEANUP_FREE char *copy = strdup(name);
+    DomainJob job;
+    int r = domain_job_begin(domain, &job, "rename", reterr);
+
+    if (r < 0)
+        return r;
+    r = copy ? check_domain(domain, reterr) : error_no_memory(reterr);
+    if (r >= 0)
+        r = check_name(domain, name, reterr);
+    if (r >= 0)
+        r = move(domain, &copy, reterr);
+    domain_job_end(domain, &job);
+    return r;
+}
+
+/* ---- what happens at an end ---- */
+
+static LifecycleAction *action_of(DomainDef *def, unsigned end) {
+    return end == END_POWEROFF ? &def->on_poweroff
+           : end == END_REBOOT ? &def->on_reboot
+                               : &def->on_crash;
+}
+
+static int check_action(unsigned end, unsigned number, LifecycleAction *ret, Error **reterr) {
+    static const LifecycleAction actions[] = {
+        LIFECYCLE_DESTROY,  LIFECYCLE_RESTART,          LIFECYCLE_RENAME_RESTART,
+        LIFECYCLE_PRESERVE, LIFECYCLE_COREDUMP_DESTROY, LIFECYCLE_COREDUMP_RESTART};
+
+    if (end >= END_MAX_ || number >= ARRAY_SIZE(actions))
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                            "Unsupported lifecycle type %u or action %u", end, number);
+    *ret = actions[number];
+    if (end != END_CRASH &&
+        (*ret == LIFECYCLE_COREDUMP_DESTROY || *ret == LIFECYCLE_COREDUMP_RESTART))
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
+                            "a core dump is for crashes only");
+    return 0;
+}
+
+/* What QEMU itself has to know: whether a reboot ends it, and what a panic does. */
+static int check_live(const DomainDef *live, unsigned end, LifecycleAction action, Error **reterr) {
+    if (end == END_REBOOT &&
+        (live->on_reboot == LIFECYCLE_DESTROY) != (action == LIFECYCLE_DESTROY))
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
+                            "what a reboot of domain '%s' does is fixed while it runs; change its "
+                            "definition (--config)",
+                            live->name);
+    return 0;
+}
+
+static int set_action(Domain *domain, DomainDef *def, bool is_live, unsigned end,
+                      LifecycleAction action, Error **reterr) {
+    const LifecycleAction old = *action_of(def, end);
+    int r;
+
+    *action_of(def, end) = action;
+    r = is_live ? run_state_prepare(domain, reterr) : 0;
+    if (r >= 0)
+        r = is_live ? domain_save_status(domain, reterr) : domain_save_config(domain, def, reterr);
+    if (r < 0)
+        *action_of(def, end) = old;
+    return r;
+}
+
+int driver_set_lifecycle_action(Domain *domain, unsigned end, unsigned number, unsigned flags,
+                                Error **reterr) {
+    LifecycleAction action = LIFECYCLE_DESTROY;
+    bool live, config;
+    DomainJob job;
+    int r = check_action(end, number, &action, reterr);
+
+    if (r >= 0)
+        r = domain_job_begin(domain, &job, "lifecycle action", reterr);
+    if (r < 0)
+        return r;
+    r = domain_resolve_affect(domain, flags, &live, &config, reterr);
+    if (r >= 0 && live)
+        r = domain_check_active(domain, reterr);
+    if (r >= 0 && live)
+        r = check_live(domain->run->live, end, action, reterr);
+    if (r >= 0 && config)
+        r = set_action(domain, domain->config, false, end, action, reterr);
+    if (r >= 0 && live)
+        r = set_action(domain, domain->run->live, true, end, action, reterr);
+    domain_job_end(domain, &job);
+    return r;
+}
