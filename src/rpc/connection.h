@@ -95,3 +95,14 @@ void session_send_rpc_error(RpcSession *session, const FrameHeader *call, ErrorC
  * other calls, and nothing was taken. */
 bool session_begin_call(RpcSession *session, const FrameHeader *header, const uint8_t *payload,
                         size_t len, const int *fds, unsigned n_fds);
+
+/* stream.c: streams of bytes. */
+
+/* The reply of the call has been sent (ok), or an error was. */
+void stream_call_ended(RpcSession *session, const FrameHeader *call, bool ok);
+/* A packet of a stream. False: it has to wait until what came before is written. */
+bool stream_on_packet(RpcSession *session, const FrameHeader *header, const uint8_t *payload,
+                      size_t len);
+/* The client has taken something. */
+void stream_resume(RpcSession *session);
+void stream_drop_all(RpcSession *session);

@@ -44,8 +44,8 @@ int frame_encode(const FrameHeader *header, xdrproc_t xdr, void *payload, uint8_
 /* The same with n_fds file descriptors announced in front of the payload, when there are any. */
 int frame_encode_with_fds(const FrameHeader *header, unsigned n_fds, xdrproc_t xdr, void *payload,
                           uint8_t **ret, size_t *ret_len);
-/* An error reply for the call, or of the stream, with that header. Texts beyond FRAME_ERROR_TEXT_MAX are cut, so that
- * only -ENOMEM is left. */
+/* An error reply for the call, or of the stream, with that header. Texts beyond
+ * FRAME_ERROR_TEXT_MAX are cut, so that only -ENOMEM is left. */
 int frame_encode_error(const FrameHeader *call, const Error *error, uint8_t **ret, size_t *ret_len);
 /* A packet whose payload is bytes: of a stream. */
 int frame_encode_bytes(const FrameHeader *header, const void *bytes, size_t n, uint8_t **ret,

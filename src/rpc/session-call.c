@@ -4,7 +4,6 @@
 
 #include "rpc/connection.h"
 #include "rpc/session.h"
-#include "rpc/stream-internal.h"
 
 #define SMALL_CALL 65536u /* bytes of a packet that is not counted while its call runs */
 

@@ -8,7 +8,6 @@
 
 #include "rpc/remote_protocol.h"
 #include "rpc/connection.h"
-#include "rpc/stream-internal.h"
 
 #define INPUT_FIRST 4096u
 #define INPUT_KEEP 65536u   /* what stays allocated for the next packet */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What stream.c shows its two movers, and the session's files. */
+/* What the files of a stream have of each other. */
 #pragma once
 
 #include "rpc/connection.h"
@@ -22,12 +22,18 @@ struct RpcStream {
     FiberCond news;                          /* of a file's fiber */
 };
 
+/* ---- stream-core.c ---- */
+
 /* Whether the client has read enough to be sent more. */
 bool stream_has_room(const RpcStream *stream);
 /* Sends bytes; n 0 says that no more come. */
 int stream_send(RpcStream *stream, const void *bytes, size_t n);
 /* Ends it: with an error, or, with NULL, with the confirmation the client waits for. */
 void stream_end(RpcStream *stream, const Error *error);
+/* Takes it from the session; its owner is told. */
+void stream_close(RpcStream *stream, bool complete);
+/* A packet of it. */
+int stream_send_packet(RpcStream *stream, FrameStatus status, const void *bytes, size_t n);
 /* The error of a descriptor. */
 void stream_end_system(RpcStream *stream, int error, const char *what);
 void stream_unref(RpcStream *stream);
@@ -38,14 +44,3 @@ int stream_poll_start(RpcStream *stream);
 void stream_poll_look(RpcStream *stream);
 int stream_file_start(RpcStream *stream);
 void stream_file_look(RpcStream *stream);
-
-/* ---- for the session ---- */
-
-/* The reply of the call has been sent (ok), or an error was. */
-void stream_call_ended(RpcSession *session, const FrameHeader *call, bool ok);
-/* A packet of a stream. False: it has to wait until what came before is written. */
-bool stream_on_packet(RpcSession *session, const FrameHeader *header, const uint8_t *payload,
-                      size_t len);
-/* The client has taken something. */
-void stream_resume(RpcSession *session);
-void stream_drop_all(RpcSession *session);
