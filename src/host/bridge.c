@@ -3,6 +3,7 @@
 #include "host/bridge.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <linux/ipv6.h>
 #include <linux/sockios.h>
 #include <net/if.h>
@@ -25,13 +26,11 @@ static int add_link(const char *name) {
 
 static int set_attribute(const char *name, const char *attribute, unsigned value) {
     CLEANUP_FREE char *path = strf("/sys/class/net/%s/bridge/%s", name, attribute);
-    FILE *out = path ? fopen(path, "we") : NULL;
-    int r;
+    CLEANUP_CLOSE int fd = path ? open(path, O_WRONLY | O_CLOEXEC) : -1;
 
-    if (!out)
+    if (fd < 0)
         return path ? -errno : -ENOMEM;
-    r = fprintf(out, "%u\n", value) < 0 ? -EIO : 0;
-    return fclose(out) != 0 ? -errno : r;
+    return dprintf(fd, "%u\n", value) < 0 ? -errno : 0;
 }
 
 static int add_ipv4(const char *name, const BridgeAddress *address) {
