@@ -296,29 +296,32 @@ static const Option pool_create_options[] = {
     {"no-overwrite", OPTION_FLAG, false, "keep what is there"},
     {"overwrite", OPTION_FLAG, false, "overwrite what is there"},
     OPTION_END};
+/* What a pool is made of, as virsh names it. */
+#define POOL_AS_OPTIONS                                                                            \
+    {"name", OPTION_STRING, true, "name"}, {"type", OPTION_STRING, true, "type"},                  \
+        {"print-xml", OPTION_FLAG, false, "print the XML, change nothing"},                        \
+        {"source-host", OPTION_STRING, false, "host of the source"},                               \
+        {"source-path", OPTION_STRING, false, "path of the source"},                               \
+        {"source-dev", OPTION_STRING, false, "device of the source"},                              \
+        {"source-name", OPTION_STRING, false, "name of the source"},                               \
+        {"target", OPTION_STRING, false, "mem, disk or hybrid"},                                   \
+        {"source-format", OPTION_STRING, false, "format of the source"},                           \
+        {"auth-type", OPTION_STRING, false, "type of authentication"},                             \
+        {"auth-username", OPTION_STRING, false, "user for it"},                                    \
+        {"secret-usage", OPTION_STRING, false, "usage of the secret"},                             \
+        {"secret-uuid", OPTION_STRING, false, "uuid of the secret"},                               \
+        {"adapter-name", OPTION_STRING, false, "name of the adapter"},                             \
+        {"adapter-wwnn", OPTION_STRING, false, "its wwnn"},                                        \
+        {"adapter-wwpn", OPTION_STRING, false, "its wwpn"},                                        \
+        {"adapter-parent", OPTION_STRING, false, "its parent"},                                    \
+        {"adapter-parent-wwnn", OPTION_STRING, false, "wwnn of that"},                             \
+        {"adapter-parent-wwpn", OPTION_STRING, false, "wwpn of that"},                             \
+        {"adapter-parent-fabric-wwn", OPTION_STRING, false, "fabric wwn of that"},                 \
+        {"source-protocol-ver", OPTION_STRING, false, "version of the protocol"}, {                \
+        "source-initiator", OPTION_STRING, false, "initiator IQN"                                  \
+    }
 static const Option pool_create_as_options[] = {
-    {"name", OPTION_STRING, true, "name"},
-    {"type", OPTION_STRING, true, "type"},
-    {"print-xml", OPTION_FLAG, false, "print the XML, change nothing"},
-    {"source-host", OPTION_STRING, false, "host of the source"},
-    {"source-path", OPTION_STRING, false, "path of the source"},
-    {"source-dev", OPTION_STRING, false, "device of the source"},
-    {"source-name", OPTION_STRING, false, "name of the source"},
-    {"target", OPTION_STRING, false, "mem, disk or hybrid"},
-    {"source-format", OPTION_STRING, false, "format of the source"},
-    {"auth-type", OPTION_STRING, false, "type of authentication"},
-    {"auth-username", OPTION_STRING, false, "user for it"},
-    {"secret-usage", OPTION_STRING, false, "usage of the secret"},
-    {"secret-uuid", OPTION_STRING, false, "uuid of the secret"},
-    {"adapter-name", OPTION_STRING, false, "name of the adapter"},
-    {"adapter-wwnn", OPTION_STRING, false, "its wwnn"},
-    {"adapter-wwpn", OPTION_STRING, false, "its wwpn"},
-    {"adapter-parent", OPTION_STRING, false, "its parent"},
-    {"adapter-parent-wwnn", OPTION_STRING, false, "wwnn of that"},
-    {"adapter-parent-wwpn", OPTION_STRING, false, "wwpn of that"},
-    {"adapter-parent-fabric-wwn", OPTION_STRING, false, "fabric wwn of that"},
-    {"source-protocol-ver", OPTION_STRING, false, "version of the protocol"},
-    {"source-initiator", OPTION_STRING, false, "initiator IQN"},
+    POOL_AS_OPTIONS,
     {"build", OPTION_FLAG, false, "build it"},
     {"no-overwrite", OPTION_FLAG, false, "keep what is there"},
     {"overwrite", OPTION_FLAG, false, "overwrite what is there"},
@@ -327,30 +330,7 @@ static const Option pool_define_options[] = {
     {"file", OPTION_STRING, true, "XML file", .value = VALUE_FILE},
     {"validate", OPTION_FLAG, false, "check against the schema"},
     OPTION_END};
-static const Option pool_define_as_options[] = {
-    {"name", OPTION_STRING, true, "name"},
-    {"type", OPTION_STRING, true, "type"},
-    {"print-xml", OPTION_FLAG, false, "print the XML, change nothing"},
-    {"source-host", OPTION_STRING, false, "host of the source"},
-    {"source-path", OPTION_STRING, false, "path of the source"},
-    {"source-dev", OPTION_STRING, false, "device of the source"},
-    {"source-name", OPTION_STRING, false, "name of the source"},
-    {"target", OPTION_STRING, false, "mem, disk or hybrid"},
-    {"source-format", OPTION_STRING, false, "format of the source"},
-    {"auth-type", OPTION_STRING, false, "type of authentication"},
-    {"auth-username", OPTION_STRING, false, "user for it"},
-    {"secret-usage", OPTION_STRING, false, "usage of the secret"},
-    {"secret-uuid", OPTION_STRING, false, "uuid of the secret"},
-    {"adapter-name", OPTION_STRING, false, "name of the adapter"},
-    {"adapter-wwnn", OPTION_STRING, false, "its wwnn"},
-    {"adapter-wwpn", OPTION_STRING, false, "its wwpn"},
-    {"adapter-parent", OPTION_STRING, false, "its parent"},
-    {"adapter-parent-wwnn", OPTION_STRING, false, "wwnn of that"},
-    {"adapter-parent-wwpn", OPTION_STRING, false, "wwpn of that"},
-    {"adapter-parent-fabric-wwn", OPTION_STRING, false, "fabric wwn of that"},
-    {"source-protocol-ver", OPTION_STRING, false, "version of the protocol"},
-    {"source-initiator", OPTION_STRING, false, "initiator IQN"},
-    OPTION_END};
+static const Option pool_define_as_options[] = {POOL_AS_OPTIONS, OPTION_END};
 static const Option pool_delete_options[] = {
     {"pool", OPTION_STRING, true, "name or uuid of the pool", .value = VALUE_POOL}, OPTION_END};
 static const Option pool_destroy_options[] = {

@@ -3,7 +3,6 @@
 #include "conf/domain-fill.h"
 
 #include <stdio.h>
-#include <sys/random.h>
 
 #include "conf/addresses.h"
 #include "util/file.h"
@@ -450,13 +449,13 @@ static int fill_small(DomainDef *def) {
 static int fill_genid(DomainDef *def) {
     char text[UUID_TEXT_SIZE];
     uint8_t random[16];
+    int r;
 
     if (!def->has_genid || (def->genid && *def->genid))
         return 0;
-    if (getrandom(random, sizeof(random), 0) != sizeof(random))
-        return -ENOMEM;
-    random[6] = (random[6] & 0x0f) | 0x40;
-    random[8] = (random[8] & 0x3f) | 0x80;
+    r = uuid_make(random);
+    if (r < 0)
+        return r;
     uuid_format(random, text);
     free(TAKE_PTR(def->genid));
     return set(&def->genid, text);

@@ -15,7 +15,7 @@ int domain_format(const DomainDef *def, const DomainFormatParams *params, char *
     if (!writer.out)
         return -ENOMEM;
     element_write(&writer, &domain_element, def);
-    if (fclose(writer.out) != 0 || writer.failed)
+    if (element_writer_close(&writer) < 0)
         return -ENOMEM;
     *ret = TAKE_PTR(text);
     return 0;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The whole <domain> as a table; copy, free, and what of it cannot be started. */
 #include <ctype.h>
-#include <sys/random.h>
 
 #include "conf/cputune.h"
 #include "conf/domain-def.h"
@@ -59,14 +58,9 @@ static int read_uuid(ElementReader *reader, xmlNodePtr node, void *object) {
 
 static int make_uuid(ElementReader *reader, xmlNodePtr node, void *object) {
     DomainDef *def = object;
+    int r = def->has_uuid ? 0 : uuid_make(def->uuid);
 
-    if (def->has_uuid)
-        return 0;
-    if (getrandom(def->uuid, 16, 0) != 16)
-        return error_system(reader->reterr, FROM_DOMAIN, EIO, "no random numbers for a uuid");
-    def->uuid[6] = (def->uuid[6] & 0x0f) | 0x40; /* RFC 4122, version 4 */
-    def->uuid[8] = (def->uuid[8] & 0x3f) | 0x80;
-    return 0;
+    return r < 0 ? error_system(reader->reterr, FROM_DOMAIN, r, "no random numbers for a uuid") : 0;
 }
 
 static void write_uuid(ElementWriter *w, const void *object) {
@@ -480,7 +474,7 @@ int domain_def_unsupported(const DomainDef *def, ElementRefusal refusal, void *u
     if (!writer.out)
         return -ENOMEM;
     element_write(&writer, &domain_element, def);
-    return fclose(writer.out) == 0 && !writer.failed ? 0 : -ENOMEM;
+    return element_writer_close(&writer);
 }
 
 typedef struct FirstRefusal {

@@ -467,3 +467,9 @@ void element_write(ElementWriter *w, const Element *element, const void *object)
     element_write_fields(w, element->fields, object);
     writer_close(w, true);
 }
+
+int element_writer_close(ElementWriter *w) {
+    const bool bad = ferror(w->out) || w->failed;
+
+    return fclose(w->out) != 0 || bad ? -ENOMEM : 0;
+}

@@ -276,6 +276,8 @@ struct ElementWriter {
 };
 
 void element_write(ElementWriter *writer, const Element *element, const void *object);
+/* Closes `out`; -ENOMEM when something of the text could not be written. */
+int element_writer_close(ElementWriter *writer);
 void element_write_fields(ElementWriter *writer, const Field *fields, const void *object);
 
 /* Opens <name>; nothing is written before something is put inside, and nothing at all when

@@ -2,7 +2,6 @@
 #include "conf/pool.h"
 
 #include <stdio.h>
-#include <sys/random.h>
 
 #include "conf/uuid.h"
 #include "conf/xml-document.h"
@@ -215,7 +214,7 @@ static char *format(const Element *element, const void *object) {
     if (!writer.out)
         return NULL;
     element_write(&writer, element, object);
-    if (fclose(writer.out) != 0 || writer.failed) {
+    if (element_writer_close(&writer) < 0) {
         free(text);
         return NULL;
     }
@@ -229,13 +228,12 @@ static void *release(const Element *element, void *object) {
     return NULL;
 }
 
-/* A random one (RFC 4122, version 4). */
 static int make_uuid(PoolDef *pool, Error **reterr) {
-    if (getrandom(pool->uuid, sizeof(pool->uuid), 0) != sizeof(pool->uuid))
-        return error_system(reterr, FROM_STORAGE, errno, "cannot make a uuid for pool '%s'",
+    int r = uuid_make(pool->uuid);
+
+    if (r < 0)
+        return error_system(reterr, FROM_STORAGE, r, "cannot make a uuid for pool '%s'",
                             pool->name);
-    pool->uuid[6] = (pool->uuid[6] & 0x0f) | 0x40;
-    pool->uuid[8] = (pool->uuid[8] & 0x3f) | 0x80;
     pool->uuid_given = true;
     return 0;
 }

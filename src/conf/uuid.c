@@ -2,6 +2,7 @@
 #include "conf/uuid.h"
 
 #include <ctype.h>
+#include <systemd/sd-id128.h>
 
 void uuid_format(const uint8_t uuid[16], char text[UUID_TEXT_SIZE]) {
     char *to = text;
@@ -13,6 +14,15 @@ void uuid_format(const uint8_t uuid[16], char text[UUID_TEXT_SIZE]) {
         *to++ = "0123456789abcdef"[uuid[i] & 15];
     }
     *to = '\0';
+}
+
+int uuid_make(uint8_t uuid[16]) {
+    sd_id128_t id;
+    int r = sd_id128_randomize(&id);
+
+    if (r >= 0)
+        memcpy(uuid, id.bytes, 16);
+    return r;
 }
 
 int uuid_parse(const char *text, uint8_t uuid[16]) {

@@ -7,5 +7,7 @@
 #define UUID_TEXT_SIZE 37
 
 void uuid_format(const uint8_t uuid[16], char text[UUID_TEXT_SIZE]);
+/* A random one (RFC 4122, version 4); -errno. */
+int uuid_make(uint8_t uuid[16]);
 /* Accepts the dashed and the bare hexadecimal form; -EINVAL. */
 int uuid_parse(const char *text, uint8_t uuid[16]);

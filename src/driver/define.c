@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Definitions, as a client makes, changes and reads them. */
 #include <sys/utsname.h>
-#include <unistd.h>
 
 #include "conf/domain-fill.h"
 #include "conf/domain-format.h"
@@ -12,6 +11,7 @@
 #include "driver/prepare-firmware.h"
 #include "driver/saved.h"
 #include "driver/start.h"
+#include "util/directory.h"
 #include "util/file.h"
 #include "util/libvirt-numbers.h"
 
@@ -187,10 +187,10 @@ int driver_undefine(Domain *domain, bool and_save, Error **reterr) {
 
         if (!path || !autostart) {
             r = error_no_memory(reterr);
-        } else if (unlink(path) < 0 && errno != ENOENT) {
-            r = error_system(reterr, FROM_QEMU, errno, "cannot remove '%s'", path);
+        } else if ((r = file_remove_worker(path)) < 0) {
+            error_system(reterr, FROM_QEMU, r, "cannot remove '%s'", path);
         } else {
-            unlink(autostart);
+            file_remove_worker(autostart);
             domain->autostart = false;
             events_lifecycle(domain, EVENT_UNDEFINED, 0);
             if (domain->run) {
@@ -271,6 +271,7 @@ int driver_create_xml(Driver *driver, const char *xml, bool paused, Domain **ret
 
 static int set_autostart_locked(Domain *domain, bool yes, Error **reterr) {
     CLEANUP_FREE char *path = NULL, *target = NULL;
+    int r;
 
     if (!domain->config)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
@@ -279,9 +280,9 @@ static int set_autostart_locked(Domain *domain, bool yes, Error **reterr) {
     target = strf("../domains/%s.xml", domain->config->name);
     if (!path || !target)
         return error_no_memory(reterr);
-    if (yes ? (symlink(target, path) < 0 && errno != EEXIST)
-            : (unlink(path) < 0 && errno != ENOENT))
-        return error_system(reterr, FROM_QEMU, errno, "cannot change '%s'", path);
+    r = yes ? file_symlink_worker(target, path) : file_remove_worker(path);
+    if (r < 0)
+        return error_system(reterr, FROM_QEMU, r, "cannot change '%s'", path);
     domain->autostart = yes;
     return 0;
 }

@@ -4,7 +4,6 @@
  * What is to be autostarted is decided once per boot of the host, when the first daemon comes: each
  * such domain gets a marker in run/autostart, then "run/autostarted" says that all have theirs. A
  * marker goes when its domain was tried, so that the next daemon goes on where one ended. */
-#include <dirent.h>
 
 #include "conf/domain-parse.h"
 #include "domain/files.h"
@@ -18,6 +17,7 @@
 #include "driver/save-settle.h"
 #include "driver/start-domain.h"
 #include "driver/stray-find.h"
+#include "util/directory.h"
 #include "util/file.h"
 #include "util/log.h"
 #include "util/worker.h"
@@ -63,12 +63,6 @@ static void load_one(Driver *driver, const char *path) {
     domain->autostart = autostart && access(autostart, F_OK) == 0;
     store_add(driver->services.store, domain, &driver->services);
     domain_unref(domain);
-}
-
-static bool has_suffix(const char *name, const char *suffix) {
-    size_t n = strlen(name), k = strlen(suffix);
-
-    return n > k && streq(name + n - k, suffix);
 }
 
 /* ---- autostart ---- */
@@ -227,17 +221,19 @@ static void take_up_status(Driver *driver, const char *path) {
 
 static void take_up_all(Driver *driver) {
     CLEANUP_FREE char *dir = path_join(driver->services.paths.run, "domains");
-    struct dirent *entry;
-    DIR *d = dir ? opendir(dir) : NULL;
+    CLEANUP_NAMES DirectoryNames names = {0};
+    int r = dir ? directory_names(dir, ".xml", &names) : -ENOMEM;
 
-    while (d && (entry = readdir(d))) {
-        CLEANUP_FREE char *path = path_join(dir, entry->d_name);
+    if (r < 0)
+        log_error("the status files of '%s' cannot be read: QEMUs that run are looked for by their "
+                  "monitors: %s",
+                  driver->services.paths.run, strerror(-r));
+    for (size_t i = 0; i < names.n; i++) {
+        CLEANUP_FREE char *path = path_join(dir, names.list[i]);
 
-        if (path && has_suffix(entry->d_name, ".xml"))
+        if (path)
             take_up_status(driver, path);
     }
-    if (d)
-        closedir(d);
 }
 
 /* Readiness waits no longer for a QEMU that does not answer, and for the last few of many only
@@ -261,27 +257,21 @@ static void await_first_tries(Driver *driver) {
 int driver_load(Driver *driver, Error **reterr) {
     CLEANUP_FREE char *dir = path_join(driver->services.paths.etc, "domains");
     CLEANUP_ERROR Error *error = NULL;
-    struct dirent *entry;
-    DIR *d = dir ? opendir(dir) : NULL;
+    CLEANUP_NAMES DirectoryNames names = {0};
+    int r = dir ? directory_names(dir, ".xml", &names) : -ENOMEM;
 
-    if (!d)
-        return error_system(reterr, FROM_QEMU, dir ? errno : ENOMEM, "cannot read '%s'",
+    if (r < 0)
+        return error_system(reterr, FROM_QEMU, r, "cannot read '%s'",
                             dir ? dir : driver->services.paths.etc);
-    if (confinement_prepare(driver->services.confinement, reterr) < 0) {
-        closedir(d);
+    if (confinement_prepare(driver->services.confinement, reterr) < 0)
         return -EINVAL;
-    }
     qemu_caps_cache_confine(driver->services.caps, &driver->services.confinement->probe);
-    while (!driver->services.tasks.stopping && (entry = readdir(d))) {
-        CLEANUP_FREE char *path = NULL;
+    for (size_t i = 0; i < names.n && !driver->services.tasks.stopping; i++) {
+        CLEANUP_FREE char *path = path_join(dir, names.list[i]);
 
-        if (!has_suffix(entry->d_name, ".xml"))
-            continue;
-        path = path_join(dir, entry->d_name);
         if (path)
             load_one(driver, path);
     }
-    closedir(d);
     drift_watch_host(driver);
     operation_log_load(driver->services.operations);
     driver->services.is_loading = true;

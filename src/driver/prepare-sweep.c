@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "driver/prepare-sweep.h"
 
-#include <dirent.h>
-
 #include "domain/store.h"
 #include "driver/prepare-undo.h"
 #include "driver/strays.h"
+#include "util/directory.h"
 #include "util/file.h"
+#include "util/log.h"
 
 /* "UUID.json" */
 static bool parse_name(const char *name, uint8_t uuid[16]) {
@@ -21,19 +21,20 @@ static bool parse_name(const char *name, uint8_t uuid[16]) {
 
 void prepare_sweep(const Services *services) {
     CLEANUP_FREE char *directory = path_join(services->paths.run, "made");
-    DIR *d = directory ? opendir(directory) : NULL;
-    struct dirent *entry;
+    CLEANUP_NAMES DirectoryNames names = {0};
+    int r = directory ? directory_names(directory, ".json", &names) : -ENOMEM;
     uint8_t uuid[16];
 
-    while (d && (entry = readdir(d))) {
+    if (r < 0)
+        log_warning("what was made for domains that run no more stays, '%s' cannot be read: %s",
+                    directory ? directory : "made", strerror(-r));
+    for (size_t i = 0; i < names.n; i++) {
         const Domain *domain;
 
-        if (!parse_name(entry->d_name, uuid))
+        if (!parse_name(names.list[i], uuid))
             continue;
         domain = store_uuid(services->store, uuid);
         if ((!domain || !domain->run) && strays_check(services->strays, uuid, NULL) >= 0)
             prepare_undo(&services->paths, uuid);
     }
-    if (d)
-        closedir(d);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What an earlier daemon left: definitions, active pools, autostart. */
-#include <dirent.h>
 #include <unistd.h>
 
 #include "driver/storage-internal.h"
 #include "driver/storage.h"
+#include "util/directory.h"
 #include "util/file.h"
 #include "util/log.h"
 
@@ -36,15 +36,16 @@ static Pool *load_file(Storage *storage, const char *path) {
 /* Each file NAME.xml of a directory. */
 static void load_directory(Storage *storage, const char *dir, bool persistent, bool start) {
     CLEANUP_ERROR Error *error = NULL;
-    struct dirent *entry;
-    DIR *d = opendir(dir);
+    CLEANUP_NAMES DirectoryNames names = {0};
+    int r = directory_names(dir, ".xml", &names);
 
-    while (d && (entry = readdir(d))) {
-        size_t len = strlen(entry->d_name);
-        CLEANUP_FREE char *path = path_join(dir, entry->d_name);
+    if (r < 0)
+        log_warning("storage pools of '%s' cannot be read: %s", dir, strerror(-r));
+    for (size_t i = 0; i < names.n; i++) {
+        CLEANUP_FREE char *path = path_join(dir, names.list[i]);
         Pool *pool;
 
-        if (!path || len < 5 || *entry->d_name == '.' || !streq(entry->d_name + len - 4, ".xml"))
+        if (!path || *names.list[i] == '.')
             continue;
         pool = load_file(storage, path);
         if (!pool)
@@ -58,8 +59,6 @@ static void load_directory(Storage *storage, const char *dir, bool persistent, b
                 storage_unlist_pool(pool);
         }
     }
-    if (d)
-        closedir(d);
 }
 
 static void load_autostart(Storage *storage) {

@@ -8,6 +8,7 @@
 #include "driver/storage-internal.h"
 #include "driver/storage.h"
 #include "qemu/image.h"
+#include "util/directory.h"
 #include "util/file.h"
 #include "util/worker.h"
 
@@ -294,17 +295,13 @@ static int begin_volume(Pool *pool, const char *name, const char *what, VolumeDe
     return -ENOENT;
 }
 
-static int run_unlink(void *arg) {
-    return unlink(arg) < 0 && errno != ENOENT ? -errno : 0;
-}
-
 int pool_delete_volume(Pool *pool, const char *name, Error **reterr) {
     VolumeDef *volume;
     int r = begin_volume(pool, name, "delete", &volume, reterr);
 
     if (r < 0)
         return r;
-    r = worker_run(run_unlink, volume->path);
+    r = file_remove_worker(volume->path);
     if (r < 0)
         error_system(reterr, FROM_STORAGE, r, "cannot remove volume '%s'", volume->path);
     else

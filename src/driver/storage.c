@@ -7,6 +7,7 @@
 
 #include "conf/uuid.h"
 #include "driver/storage-internal.h"
+#include "util/directory.h"
 #include "util/file.h"
 #include "util/log.h"
 #include "util/worker.h"
@@ -198,12 +199,10 @@ static int save(const char *dir, const PoolDef *def, Error **reterr) {
 
 static int forget(const char *dir, const char *name, Error **reterr) {
     CLEANUP_FREE char *path = pool_file(dir, name);
+    int r = path ? file_remove_worker(path) : -ENOMEM;
 
-    if (!path)
-        return error_no_memory(reterr);
-    return unlink(path) < 0 && errno != ENOENT
-               ? error_system(reterr, FROM_STORAGE, errno, "cannot remove '%s'", path)
-               : 0;
+    return r < 0 ? error_system(reterr, FROM_STORAGE, r, "cannot remove '%s'", path ? path : name)
+                 : 0;
 }
 
 typedef struct Directory {
@@ -487,6 +486,14 @@ int pool_undefine(Pool *pool, Error **reterr) {
     return 0;
 }
 
+static int set_link(const char *dir, const char *target, const char *path, bool yes) {
+    int r = dir_make(dir, 0755);
+
+    if (r < 0)
+        return r;
+    return yes ? file_symlink_worker(target, path) : file_remove_worker(path);
+}
+
 int pool_set_autostart(Pool *pool, bool yes, Error **reterr) {
     CLEANUP_FREE char *path = NULL, *target = strf("../%s.xml", pool->def->name);
     int r = pool_begin(pool, "autostart", reterr);
@@ -499,10 +506,8 @@ int pool_set_autostart(Pool *pool, bool yes, Error **reterr) {
     else if (!pool->persistent)
         r = error_report(reterr, FROM_STORAGE, ERROR_INVALID_ARG,
                          "pool '%s' has no definition: define it first", pool->def->name);
-    else if (dir_make(pool->storage->autostart, 0755) < 0 ||
-             (yes ? symlink(target, path) < 0 && errno != EEXIST
-                  : unlink(path) < 0 && errno != ENOENT))
-        r = error_system(reterr, FROM_STORAGE, errno, "cannot change '%s'", path);
+    else if ((r = set_link(pool->storage->autostart, target, path, yes)) < 0)
+        error_system(reterr, FROM_STORAGE, r, "cannot change '%s'", path);
     if (r >= 0)
         pool->autostart = yes;
     pool_end(pool);

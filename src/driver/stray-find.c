@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "driver/stray-find.h"
 
-#include <dirent.h>
 #include <unistd.h>
 
 #include "domain/birth.h"
@@ -12,6 +11,7 @@
 #include "driver/stray-ask.h"
 #include "driver/strays.h"
 #include "host/listeners.h"
+#include "util/directory.h"
 #include "util/file.h"
 #include "util/log.h"
 #include "util/worker.h"
@@ -202,17 +202,18 @@ static void find_listeners(Services *services, const char *monitors) {
 
 static void each_entry(Services *services, const char *directory,
                        void (*func)(Services *services, const char *path)) {
-    struct dirent *entry;
-    DIR *d = directory ? opendir(directory) : NULL;
+    CLEANUP_NAMES DirectoryNames names = {0};
+    int r = directory_names(directory, "", &names);
 
-    while (d && (entry = readdir(d))) {
-        CLEANUP_FREE char *path = path_join(directory, entry->d_name);
+    if (r < 0)
+        log_error("'%s' cannot be read: QEMUs of lost status files are not looked for there: %s",
+                  directory, strerror(-r));
+    for (size_t i = 0; i < names.n; i++) {
+        CLEANUP_FREE char *path = path_join(directory, names.list[i]);
 
         if (path)
             func(services, path);
     }
-    if (d)
-        closedir(d);
 }
 
 static void find_monitor(Services *services, const char *path) {
