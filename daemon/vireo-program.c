@@ -6,6 +6,7 @@
 #include "daemon.h"
 #include "metrics-text.h"
 #include "doctor.h"
+#include "domain/vcpu-verdict.h"
 #include "driver/tune.h"
 
 enum { LIST_UNDER_WAY = 1 };
@@ -190,6 +191,39 @@ HANDLER(reconcile) {
     return 0;
 }
 
+static int add_verdict(vireo_guest_vcpus_ret *ret, unsigned vcpu, GuestVerdict verdict) {
+    vireo_guest_vcpu *to = &ret->vcpus.vcpus_val[ret->vcpus.vcpus_len];
+
+    *to = (vireo_guest_vcpu){.vcpu = vcpu, .verdict = strdup(guest_verdict_name(verdict))};
+    ret->vcpus.vcpus_len += to->verdict != NULL;
+    return to->verdict ? 0 : -ENOMEM;
+}
+
+HANDLER(guest_vcpus) {
+    remote_domain_args *args = args_;
+    vireo_guest_vcpus_ret *ret = ret_;
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    VcpuMap *map;
+    int r = dispatch_domain(session, &args->dom, &domain, reterr);
+
+    if (r < 0)
+        return r;
+    if (!domain->run)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is not running");
+    map = &domain->run->vcpus;
+    ret->vcpus.vcpus_val = calloc(domain->run->live->n_vcpus_max + 1, sizeof(vireo_guest_vcpu));
+    if (!ret->vcpus.vcpus_val)
+        return error_no_memory(reterr);
+    for (unsigned id = 0; id < domain->run->live->n_vcpus_max; id++) {
+        const VcpuEntity *entity = vcpu_map_by_id(map, id);
+
+        if (entity && entity->qom_path && entity->verdict != GUEST_UNTOLD &&
+            add_verdict(ret, id, entity->verdict) < 0)
+            return error_no_memory(reterr);
+    }
+    return 0;
+}
+
 /* ---- events ---- */
 
 /* Reports QMP lines as long as one client wants them. */
@@ -302,5 +336,7 @@ const RpcProc vireo_procs[] = {
      XDR_OF(vireo_doctor_ret)},
     {VIREO_PROC_RECONCILE, "vireoReconcile", RPC_PROC_WRITE, reconcile, XDR_OF(remote_domain_args),
      XDR_OF(vireo_reconcile_ret)},
+    {VIREO_PROC_GUEST_VCPUS, "vireoGuestVcpus", 0, guest_vcpus, XDR_OF(remote_domain_args),
+     XDR_OF(vireo_guest_vcpus_ret)},
 };
 const size_t vireo_n_procs = ARRAY_SIZE(vireo_procs);

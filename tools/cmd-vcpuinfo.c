@@ -14,8 +14,9 @@ typedef struct VcpuInfo {
     int state, cpu; /* cpu negative: not known; state -1: the domain is off */
     uint64_t time_ns;
     const uint8_t *map, *asked; /* where it may run, and where it shall; asked NULL: not known */
-    bool differs;     /* these two do, and not because of CPUs that the host has offline */
-    uint64_t removal; /* the operation the guest was asked to release it by, or 0 */
+    bool differs;      /* these two do, and not because of CPUs that the host has offline */
+    const char *guest; /* what the guest does with it, of one that was plugged; or NULL */
+    uint64_t removal;  /* the operation the guest was asked to release it by, or 0 */
 } VcpuInfo;
 
 static const char *vcpu_state(int state) {
@@ -51,6 +52,8 @@ static void print_vcpu(const VcpuInfo *vcpu, size_t map_len, size_t n_cpus, bool
     print_map("CPU Affinity:", vcpu->map, map_len, n_cpus, pretty);
     if (vcpu->differs)
         print_map("Requested:", vcpu->asked, map_len, n_cpus, pretty);
+    if (vcpu->guest)
+        printf("%-15s %s\n", "Guest:", vcpu->guest);
     if (vcpu->removal)
         printf("%-15s removal (operation %" PRIu64 ")\n", "Pending:", vcpu->removal);
 }
@@ -81,6 +84,8 @@ static void print_vcpus(Tool *tool, const VcpuInfo *vcpus, size_t n, size_t map_
         json_object_object_add(object, "affinity", json_cpulist(vcpu->map, map_len, n_cpus));
         json_object_object_add(object, "requested",
                                vcpu->asked ? json_cpulist(vcpu->asked, map_len, n_cpus) : NULL);
+        if (vcpu->guest)
+            json_object_object_add(object, "guest", json_object_new_string(vcpu->guest));
         if (vcpu->removal)
             json_object_object_add(object, "pending_removal",
                                    json_object_new_uint64(vcpu->removal));
@@ -163,6 +168,21 @@ static void mark_removals(Tool *tool, remote_domain *dom, VcpuInfo *vcpus, size_
     xdr_free((xdrproc_t)xdr_vireo_operation_list_ret, (char *)&ret);
 }
 
+/* Adds what the guest does with them; the texts are of `ret`. A server that is not vireod has none.
+ */
+static void mark_verdicts(Tool *tool, const remote_domain *dom, VcpuInfo *vcpus, size_t n,
+                          vireo_guest_vcpus_ret *ret) {
+    remote_domain_args call = {.dom = *dom};
+
+    if (VIREO_CALL(tool, GUEST_VCPUS, remote_domain_args, &call, vireo_guest_vcpus_ret, ret, NULL) <
+        0)
+        return;
+    for (u_int i = 0; i < ret->vcpus.vcpus_len; i++)
+        for (size_t at = 0; at < n; at++)
+            if (vcpus[at].number == ret->vcpus.vcpus_val[i].vcpu)
+                vcpus[at].guest = ret->vcpus.vcpus_val[i].verdict;
+}
+
 /* Whether the map has just the host's online CPUs. */
 static bool is_online_map(Tool *tool, const uint8_t *map, size_t map_len) {
     remote_node_get_cpu_map_args call = {.need_map = 1};
@@ -206,6 +226,7 @@ static int print_active(Tool *tool, remote_domain *dom, const remote_domain_get_
     CLEANUP(vcpu_pins_done) remote_domain_get_vcpu_pin_info_ret pins = {0};
     size_t map_len = vcpu_map_len(n_cpus), n = ret->info.info_len;
     CLEANUP_FREE VcpuInfo *vcpus = calloc(n + 1, sizeof(*vcpus));
+    vireo_guest_vcpus_ret verdicts = {0};
     unsigned last = 0;
 
     if (!vcpus || n * map_len > ret->cpumaps.cpumaps_len)
@@ -224,7 +245,9 @@ static int print_active(Tool *tool, remote_domain *dom, const remote_domain_get_
         vcpu_get_pins(tool, dom, (int)last + 1, n_cpus, AFFECT_LIVE, &pins, NULL) >= 0)
         mark_requests(tool, &pins, vcpus, n, n_cpus);
     mark_removals(tool, dom, vcpus, n);
+    mark_verdicts(tool, dom, vcpus, n, &verdicts);
     print_vcpus(tool, vcpus, n, map_len, (size_t)n_cpus, pretty);
+    xdr_free((xdrproc_t)xdr_vireo_guest_vcpus_ret, (char *)&verdicts);
     return 0;
 }
 

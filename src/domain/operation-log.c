@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "domain/operation-log.h"
 
-#include <dirent.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "util/directory.h"
 #include "util/file.h"
 #include "util/json.h"
 #include "util/log.h"
@@ -240,17 +240,18 @@ static int load_one(OperationLog *log, const char *path, uint64_t id) {
 }
 
 void operation_log_load(OperationLog *log) {
-    DIR *d = opendir(log->directory);
-    struct dirent *entry;
+    CLEANUP_NAMES DirectoryNames names = {0};
+    int r = directory_names(log->directory, ".json", &names);
 
-    if (!d)
-        return;
-    while ((entry = readdir(d))) {
-        CLEANUP_FREE char *path = path_join(log->directory, entry->d_name);
+    if (r < 0)
+        log_error("operations that were under way cannot be read from '%s': %s", log->directory,
+                  strerror(-r));
+    for (size_t i = 0; i < names.n; i++) {
+        CLEANUP_FREE char *path = path_join(log->directory, names.list[i]);
         char *end = NULL;
-        uint64_t id = strtoull(entry->d_name, &end, 10);
+        uint64_t id = strtoull(names.list[i], &end, 10);
 
-        if (!path || end == entry->d_name || !streq(end, ".json"))
+        if (!path || end == names.list[i] || !streq(end, ".json"))
             continue;
         log->last_id = MAX_OF(log->last_id, id);
         if (load_one(log, path, id) < 0) {
@@ -258,7 +259,6 @@ void operation_log_load(OperationLog *log) {
             unlink(path);
         }
     }
-    closedir(d);
 }
 
 /* ---- state ---- */
@@ -290,7 +290,8 @@ void operation_set_state(Operation *operation, OperationState state, const char 
     tell(operation);
 }
 
-void operation_set_guest(Operation *operation, const char *text) {
+void operation_set_guest(Operation *operation, GuestVerdict verdict, const char *text) {
+    operation->verdict = verdict;
     free(operation->guest);
     operation->guest = strdup(text);
     operation->guest_pending = false;

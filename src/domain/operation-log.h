@@ -35,8 +35,9 @@ int operation_begin(OperationLog *log, const Domain *domain, const VcpuRequest *
 int operation_journal(const Operation *operation, Error **reterr);
 /* Tells the listener; an ended operation loses its journal. `detail` may be NULL, is copied. */
 void operation_set_state(Operation *operation, OperationState state, const char *detail);
-/* Sets `guest`, the last thing that is learnt of an operation; tells the listener. Copied. */
-void operation_set_guest(Operation *operation, const char *text);
+/* Sets `verdict` and `guest`, the last thing that is learnt of an operation; tells the listener.
+ * The text is copied. */
+void operation_set_guest(Operation *operation, GuestVerdict verdict, const char *text);
 
 /* Borrowed; NULL and ERROR_INVALID_ARG when there is none. */
 Operation *operation_find(const OperationLog *log, uint64_t id, Error **reterr);

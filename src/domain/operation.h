@@ -5,6 +5,7 @@
 #pragma once
 
 #include "qemu/process.h"
+#include "qemu/vcpu-map.h"
 #include "util/bitmap.h"
 #include "util/error.h"
 #include "util/fiber.h"
@@ -64,9 +65,9 @@ typedef struct Operation {
     size_t n_asked; /* of a removal: the guest was asked for the first so many, by this daemon */
     size_t n_done;  /* of them, while it acts: for progress, not for decisions */
     OperationState state;
-    char *detail; /* why it failed, what is left; or NULL */
-    char *
-        guest; /* of a plug: whether the guest uses the vCPUs; NULL: not of one, or not known yet */
+    char *detail;            /* why it failed, what is left; or NULL */
+    GuestVerdict verdict;    /* of a plug: whether the guest uses the vCPUs, of the worst of them */
+    char *guest;             /* the same as a sentence; NULL: not of a plug, or not known yet */
     bool guest_pending;      /* `guest` will come */
     uint64_t started, ended; /* CLOCK_REALTIME, microseconds; ended 0: under way */
     FiberCond cond;          /* broadcast at every change of state */

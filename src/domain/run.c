@@ -35,6 +35,8 @@ DomainRun *domain_run_free(DomainRun *run) {
     free(run->save.path);
     free(run->save.id);
     bitmap_free(run->pending_removals);
+    for (size_t i = 0; i < GUEST_VERDICT_MAX_; i++)
+        bitmap_free(run->found_verdicts[i]);
     domain_def_free(run->live);
     free(run->monitor_path);
     free(run->log_path);

@@ -72,6 +72,7 @@ typedef struct DomainRun {
     uint64_t silent_until;    /* its QEMU did not answer a reader: none asks before that */
     DomainFound found;        /* empty unless it was found again */
     Bitmap *pending_removals; /* what the status file said of them, until the map is read */
+    Bitmap *found_verdicts[GUEST_VERDICT_MAX_]; /* the same of vCPUs that had been plugged */
     Removals removals;
     SaveIntent save;
     struct Transfer *transfer;        /* of its state, under way; or NULL; its fiber's own */

@@ -26,6 +26,39 @@ static void write_attribute(FILE *out, const char *name, const char *value) {
 
 static const char *const save_kinds[] = {[SAVE_NONE] = "", [SAVE_TO] = "to", [SAVE_FROM] = "from"};
 
+static const char *const verdict_names[GUEST_VERDICT_MAX_] = {[GUEST_UNKNOWN] = "unknown",
+                                                              [GUEST_ONLINE] = "online",
+                                                              [GUEST_PRESENT] = "present",
+                                                              [GUEST_SILENT] = "silent"};
+
+/* The first ids of the plugged entities of a verdict; NULL: none, or out of memory. */
+static char *ids_of(const VcpuMap *map, GuestVerdict verdict) {
+    CLEANUP_BITMAP Bitmap *ids = bitmap_new();
+
+    for (size_t i = 0; ids && i < map->n_entities; i++)
+        if (map->entities[i].qom_path && map->entities[i].verdict == verdict &&
+            bitmap_set(ids, map->entities[i].first_id) < 0)
+            return NULL;
+    return ids && !bitmap_is_empty(ids) ? bitmap_format(ids) : NULL;
+}
+
+/* They are asked for again by the next daemon: what cannot be written is no loss. */
+static void write_verdicts(FILE *out, const VcpuMap *map) {
+    bool any = false;
+
+    for (size_t i = 0; i < map->n_entities && !any; i++)
+        any = map->entities[i].qom_path && map->entities[i].verdict != GUEST_UNTOLD;
+    if (!any)
+        return;
+    fputs("  <guest", out);
+    for (GuestVerdict at = GUEST_UNTOLD + 1; at < GUEST_VERDICT_MAX_; at++) {
+        CLEANUP_FREE char *ids = ids_of(map, at);
+
+        write_attribute(out, verdict_names[at], ids);
+    }
+    fputs("/>\n", out);
+}
+
 static char *status_text(const Domain *domain, const char *xml) {
     char *text = NULL;
     size_t size = 0;
@@ -66,6 +99,7 @@ static char *status_text(const Domain *domain, const char *xml) {
         write_attribute(out, "id", domain->run->save.id);
         fputs("/>\n", out);
     }
+    write_verdicts(out, &domain->run->vcpus);
     fprintf(out, "%s</domstatus>\n", xml);
     return fclose(out) == 0 ? text : NULL;
 }
@@ -144,6 +178,18 @@ static void read_save(xmlNodePtr root, SaveIntent *ret) {
     ret->running = attribute(node, "running");
 }
 
+static int read_verdicts(xmlNodePtr root, DomainRun *run, Error **reterr) {
+    for (GuestVerdict at = GUEST_UNTOLD + 1; at < GUEST_VERDICT_MAX_; at++) {
+        CLEANUP_FREE char *text = child_attribute(root, "guest", verdict_names[at]);
+
+        if (text && bitmap_parse(text, BITMAP_MAX_BITS, &run->found_verdicts[at]) < 0)
+            return error_report(reterr, FROM_DOMAIN, ERROR_XML,
+                                "no vCPUs in <guest %s='%s'> of the status file", verdict_names[at],
+                                text);
+    }
+    return 0;
+}
+
 static int read_root(xmlNodePtr root, StatusRecord *ret, Error **reterr) {
     xmlNodePtr node = child(root, "domain");
     DomainDef *live = NULL;
@@ -176,6 +222,8 @@ static int read_root(xmlNodePtr root, StatusRecord *ret, Error **reterr) {
     r = read_placement(root, run->live, reterr);
     if (r >= 0)
         r = status_delta_apply(root, run->live, reterr);
+    if (r >= 0)
+        r = read_verdicts(root, run, reterr);
     if (r < 0)
         return r;
     run->found.partition = child_attribute(root, "limits", "partition");

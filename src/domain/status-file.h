@@ -9,12 +9,14 @@
  *       <limits partition='/machine' group='vireo-3-ol8' machine='vireo-3-ol8'/>
  *       <placement nodes='0'/>
  *       <save kind='to' running='1' path='...' id='...'/>
+ *       <guest online='2-3' silent='4'/>
  *       <domain ...>the live definition</domain>
  *     </domstatus>
  *
  * intent='reboot' is there while the guest was asked for a reboot. <limits> is there with a cgroup,
  * its machine with a scope; <placement> with placement='auto'; <save> while the guest's state is
- * written (to) and from a restore (from) until it runs. A <vcpu> that the guest was asked to
+ * written (to) and from a restore (from) until it runs; <guest> with vCPUs that were plugged, and
+ * what the guest did with them. A <vcpu> that the guest was asked to
  * release has pending='removal'. Behind it are the pins that have changed since
  * (domain/status-delta.h). */
 #pragma once

@@ -9,6 +9,7 @@
 #include "domain/vcpu-verdict.h"
 #include "util/fiber.h"
 #include "util/file.h"
+#include "util/log.h"
 
 #define LOOK_USEC (300 * USEC_PER_MSEC)
 #define POLL_USEC (50 * USEC_PER_MSEC)
@@ -74,30 +75,55 @@ static int bring_online(GuestOnline *online, unsigned *ret_online, Error **reter
     return agent_link_change_vcpus(online->domain, &now, reterr);
 }
 
-static char *try_online(GuestOnline *online) {
+/* How many of the new ones are online in the end; negative: the agent does not say. */
+static int try_online(GuestOnline *online) {
     uint64_t deadline = deadline_in(APPEAR_USEC + online->n * APPEAR_EACH_USEC);
     CLEANUP_ERROR Error *error = NULL;
     unsigned n_online = 0;
 
-    if (!online->known)
-        return strf(
-            "unknown: the guest agent did not answer before the plug; whether the guest uses the "
-            "vCPUs is not known");
-    for (;;) {
-        if (bring_online(online, &n_online, &error) < 0)
-            return strf("unknown: not known whether the guest uses the vCPUs: %s",
-                        error_message(error));
+    while (online->known) {
+        if (bring_online(online, &n_online, &error) < 0) {
+            log_info("domain '%s': its agent does not say whether new vCPUs are used: %s",
+                     domain_name(online->domain), error_message(error));
+            return -EIO;
+        }
         if (n_online >= online->n || now_usec() >= deadline || !online->domain->services ||
             online->domain->services->tasks.stopping)
-            break;
+            return (int)n_online;
         fiber_sleep(POLL_USEC);
     }
-    return n_online >= online->n
-               ? strf("online: all %u new CPUs are online in the guest", online->n)
-               : strf("present, offline: %u of %u new CPUs are online in the guest, the others did "
-                      "not "
-                      "come up",
-                      n_online, online->n);
+    return -ENODATA;
+}
+
+static void set_verdicts(const GuestOnline *online, GuestVerdict verdict) {
+    const Operation *operation = online->operation;
+
+    for (size_t i = 0; i < operation->n_vcpus; i++) {
+        VcpuEntity *entity = vcpu_map_by_id(&online->domain->run->vcpus, operation->vcpus[i]);
+
+        if (entity && entity->qom_path)
+            entity->verdict = verdict;
+    }
+}
+
+/* The agent's word, where it gives one; else what is seen from outside, also of those that did not
+ * come up: they may do so later. */
+static void conclude(GuestOnline *online, int n_online) {
+    Operation *operation = online->operation;
+    CLEANUP_FREE char *text = NULL;
+
+    if (!operation_is_of(operation, online->domain)) {
+        operation_set_guest(operation, GUEST_UNKNOWN, "unknown: they are not there any more");
+        return;
+    }
+    if (n_online < (int)online->n) {
+        vcpu_verdict_start(online->domain, operation);
+        return;
+    }
+    set_verdicts(online, GUEST_ONLINE);
+    text = strf("online: all %u new CPUs are online in the guest", online->n);
+    operation_set_guest(operation, GUEST_ONLINE, text ? text : "online");
+    vcpu_verdict_save(online->domain);
 }
 
 static void run(void *userdata) {
@@ -110,11 +136,8 @@ static void run(void *userdata) {
     fiber_cond_broadcast(&online->cond);
     while (!online->decided)
         fiber_cond_wait(&online->cond, USEC_FOREVER);
-    if (online->n > 0) {
-        CLEANUP_FREE char *result = try_online(online);
-
-        operation_set_guest(online->operation, result ? result : "");
-    }
+    if (online->n > 0)
+        conclude(online, try_online(online));
     unref(online);
 }
 
@@ -146,7 +169,7 @@ void guest_online_wait(GuestOnline *online) {
 
 void guest_online_finish(Domain *domain, GuestOnline *online, Operation *operation, unsigned n) {
     if (!online) {
-        if (n > 0)
+        if (n > 0 && operation_is_of(operation, domain))
             vcpu_verdict_start(domain, operation);
         return;
     }

@@ -4,6 +4,7 @@
 #include "domain/services.h"
 #include "domain/vcpu-config.h"
 #include "domain/vcpu-plug.h"
+#include "domain/vcpu-verdict.h"
 #include "util/file.h"
 #include "util/log.h"
 
@@ -127,6 +128,8 @@ static void resume_locked(Domain *domain, Operation *operation) {
     else if (go_on(domain, operation, &error) < 0)
         log_info("domain '%s': operation %llu: %s", domain_name(domain),
                  (unsigned long long)operation->id, error_message(error));
+    else if (operation->plug && domain->run)
+        vcpu_verdict_start(domain, operation);
 }
 
 static void resume(void *userdata) {

@@ -294,6 +294,16 @@ static int save_threads(Domain *domain, Error **reterr) {
                : 0;
 }
 
+/* What the guest does with them is asked, by the next daemon, too. */
+static void ask_for_verdicts(Domain *domain, const Removal *ids, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        VcpuEntity *entity = vcpu_map_by_id(&domain->run->vcpus, ids[i].id);
+
+        if (entity && entity->qom_path)
+            entity->verdict = GUEST_UNKNOWN;
+    }
+}
+
 static int run_plug(Domain *domain, const HotplugPlan *plan, Operation *operation, Error **reterr) {
     CLEANUP_FREE Removal *ids = removals_of(domain, plan), *added = removals_of(domain, plan);
     ReplyPtr *replies = calloc(plan->n_entities + 1, sizeof(ReplyPtr));
@@ -331,6 +341,8 @@ static int run_plug(Domain *domain, const HotplugPlan *plan, Operation *operatio
     if (r < 0)
         return error_propagate(reterr, error ? TAKE_PTR(error) : TAKE_PTR(refresh));
     operation_step(operation, STEP_CONFIRMED);
+    if (operation)
+        ask_for_verdicts(domain, ids, plan->n_entities);
     if (!error)
         check_new_threads(domain, &error);
     if (!error)

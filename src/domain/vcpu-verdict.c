@@ -3,11 +3,13 @@
 
 #include <stdio.h>
 
+#include "domain/files.h"
 #include "domain/operation-log.h"
 #include "domain/services.h"
 #include "limits/readings.h"
 #include "qemu/registers.h"
 #include "util/file.h"
+#include "util/log.h"
 #include "util/task.h"
 
 #define USED_NSEC 2000000u
@@ -20,19 +22,18 @@
 
 typedef struct Verdict {
     Domain *domain;
-    Operation *operation;
+    Operation *operation; /* NULL: none is told, it was an earlier daemon's */
+    unsigned *ids;        /* first ones of the entities */
+    size_t n;
     QemuPid pid; /* of the run that it is about */
     TaskGroup *tasks;
+    bool changed; /* and not saved yet */
 } Verdict;
-
-/* How many vCPUs are what. */
-typedef struct Tally {
-    unsigned n, online, present, silent, unknown;
-} Tally;
 
 static void verdict_free(Verdict *verdict) {
     operation_unref(verdict->operation);
     domain_unref(verdict->domain);
+    free(verdict->ids);
     free(verdict);
 }
 
@@ -80,93 +81,194 @@ static int has_run(const Verdict *verdict, unsigned id, unsigned n_vcpus) {
     return 0;
 }
 
-static void judge(const Verdict *verdict, unsigned id, Tally *tally) {
+static GuestVerdict verdict_of(const Domain *domain, const VcpuEntity *entity, int has_run) {
+    if (has_run > 0)
+        return GUEST_ONLINE;
+    if (has_run < 0 || domain->state != DOMAIN_RUNNING)
+        return GUEST_UNKNOWN;
+    return entity->guest_present ? GUEST_PRESENT : GUEST_SILENT;
+}
+
+static void judge(Verdict *verdict, unsigned id, unsigned tally[GUEST_VERDICT_MAX_]) {
     VcpuEntity *entity = entity_of(verdict, id);
     unsigned n = entity ? entity->n_vcpus : 0;
-    int r = !entity ? 0 : entity->guest_online ? 1 : has_run(verdict, id, n);
+    int r = !entity ? 0 : entity->verdict == GUEST_ONLINE ? 1 : has_run(verdict, id, n);
+    GuestVerdict found;
 
     entity = entity_of(verdict, id);
     if (!entity) /* removed, or the domain has stopped */
         return;
-    tally->n += n;
-    if (r > 0) {
-        entity->guest_online = true;
-        tally->online += n;
-    } else if (r < 0 || verdict->domain->state != DOMAIN_RUNNING) {
-        tally->unknown += n;
-    } else if (entity->guest_present) {
-        tally->present += n;
-    } else {
-        tally->silent += n;
-    }
+    found = verdict_of(verdict->domain, entity, r);
+    verdict->changed |= entity->verdict != found;
+    entity->verdict = found;
+    tally[found] += n;
 }
 
-static char *say(const Tally *tally, bool runs) {
-    if (tally->unknown)
+/* The one that is told of all of them; UNTOLD: none is there. */
+static GuestVerdict worst(const unsigned tally[GUEST_VERDICT_MAX_]) {
+    static const GuestVerdict order[] = {GUEST_UNKNOWN, GUEST_SILENT, GUEST_PRESENT, GUEST_ONLINE};
+
+    for (size_t i = 0; i < ARRAY_SIZE(order); i++)
+        if (tally[order[i]])
+            return order[i];
+    return GUEST_UNTOLD;
+}
+
+static char *say(GuestVerdict verdict, unsigned online, unsigned n, bool runs) {
+    switch (verdict) {
+    case GUEST_UNKNOWN:
         return strf("unknown: whether the guest uses the vCPUs is not known: %s",
                     runs ? "their CPU time cannot be read apart" : "it does not run");
-    if (tally->silent)
+    case GUEST_SILENT:
         return strf("silent: %u of %u new CPUs are online in the guest; it has not said a word of "
                     "the others, and they have not run: it may still be booting, or have no ACPI "
                     "CPU hotplug",
-                    tally->online, tally->n);
-    if (tally->present)
+                    online, n);
+    case GUEST_PRESENT:
         return strf("present, offline: %u of %u new CPUs are online in the guest; bring the others "
                     "online in it, or have it do so by the udev rule " UDEV_RULE,
-                    tally->online, tally->n);
-    return strf("online: all %u new CPUs are online in the guest", tally->n);
+                    online, n);
+    case GUEST_ONLINE:
+        return strf("online: all %u new CPUs are online in the guest", n);
+    case GUEST_UNTOLD:
+    case GUEST_VERDICT_MAX_:
+        break;
+    }
+    return strdup("unknown: they are not there any more");
+}
+
+static void tell(const Verdict *verdict, const unsigned tally[GUEST_VERDICT_MAX_], unsigned n) {
+    Operation *operation = verdict->operation;
+    GuestVerdict found = worst(tally);
+    CLEANUP_FREE char *text = say(found, tally[GUEST_ONLINE], n,
+                                  verdict->domain->state == DOMAIN_RUNNING);
+
+    if (!operation || !text || (found == GUEST_UNTOLD && !operation->guest_pending))
+        return;
+    if (operation->guest_pending || !streq_ptr(operation->guest, text))
+        operation_set_guest(operation, found, text);
 }
 
 /* One look at all of them: whether there is more to learn. */
-static bool look(const Verdict *verdict, bool known) {
-    Operation *operation = verdict->operation;
-    CLEANUP_FREE char *text = NULL;
-    Tally tally = {0};
+static bool look(Verdict *verdict, bool known) {
+    unsigned tally[GUEST_VERDICT_MAX_] = {0}, n = 0;
 
-    for (size_t i = 0; i < operation->n_vcpus; i++)
-        judge(verdict, operation->vcpus[i], &tally);
-    known |= tally.n == tally.online;
-    if (known && tally.n > 0)
-        text = say(&tally, verdict->domain->state == DOMAIN_RUNNING);
-    if (known &&
-        (operation->guest_pending || !operation->guest || (text && !streq(text, operation->guest))))
-        operation_set_guest(operation, text ? text : "unknown: they are not there any more");
-    return tally.n > tally.online;
+    for (size_t i = 0; i < verdict->n; i++)
+        judge(verdict, verdict->ids[i], tally);
+    for (GuestVerdict at = 0; at < GUEST_VERDICT_MAX_; at++)
+        n += tally[at];
+    if (known || n == tally[GUEST_ONLINE])
+        tell(verdict, tally, n);
+    return n > tally[GUEST_ONLINE];
+}
+
+int vcpu_verdict_save(Domain *domain) {
+    DomainJob job;
+    int r = domain_job_begin(domain, &job, "what the guest did with its vCPUs", NULL);
+
+    if (r < 0)
+        return r;
+    r = domain_check_active(domain, NULL);
+    if (r >= 0)
+        r = domain_save_status(domain, NULL);
+    domain_job_end(domain, &job);
+    return r;
+}
+
+static void watch(Verdict *verdict) {
+    uint64_t began = now_usec(), pause = LOOK_USEC;
+    bool known = false, more = true;
+
+    while (more && verdict->domain->services && now_usec() < began + WATCH_USEC) {
+        if (task_sleep(verdict->tasks, pause))
+            return;
+        known = now_usec() >= began + KNOWN_USEC;
+        more = look(verdict, known);
+        if (verdict->changed && (known || !more))
+            verdict->changed = vcpu_verdict_save(verdict->domain) < 0;
+        pause = known ? LATER_USEC : LOOK_USEC;
+    }
 }
 
 static void run(void *userdata) {
     Verdict *verdict = userdata;
-    uint64_t began = now_usec(), pause = LOOK_USEC;
-    bool known = false;
 
-    while (verdict->domain->services && now_usec() < began + WATCH_USEC) {
-        if (task_sleep(verdict->tasks, pause))
-            break;
-        known = now_usec() >= began + KNOWN_USEC;
-        if (!look(verdict, known))
-            break;
-        pause = known ? LATER_USEC : LOOK_USEC;
-    }
-    if (verdict->operation->guest_pending) /* vireod stops */
-        operation_set_guest(verdict->operation, "unknown: nobody has looked");
+    watch(verdict);
+    if (verdict->operation && verdict->operation->guest_pending) /* vireod stops */
+        operation_set_guest(verdict->operation, GUEST_UNKNOWN, "unknown: nobody has looked");
     verdict_free(verdict);
 }
 
-void vcpu_verdict_start(Domain *domain, Operation *operation) {
-    Verdict *verdict = calloc(1, sizeof(Verdict));
+/* Takes the ids. -ENOMEM, -ESHUTDOWN. */
+static int start(Domain *domain, Operation *operation, unsigned *ids, size_t n) {
+    Verdict *verdict = ids && domain->services ? calloc(1, sizeof(Verdict)) : NULL;
+    int r;
 
-    assert(domain && operation);
-    if (verdict && domain->run) {
-        *verdict = (Verdict){.domain = domain_ref(domain),
-                             .operation = operation_ref(operation),
-                             .pid = domain->run->pid,
-                             .tasks = &domain->services->tasks};
-        operation->guest_pending = true;
-        if (task_start(verdict->tasks, "vcpu-verdict", run, verdict) >= 0)
-            return;
-        operation->guest_pending = false;
-        verdict_free(verdict);
-        return;
+    if (!verdict) {
+        free(ids);
+        return -ENOMEM;
     }
-    free(verdict);
+    *verdict = (Verdict){.domain = domain_ref(domain),
+                         .operation = operation ? operation_ref(operation) : NULL,
+                         .ids = ids,
+                         .n = n,
+                         .pid = domain->run->pid,
+                         .tasks = &domain->services->tasks};
+    r = task_start(verdict->tasks, "vcpu-verdict", run, verdict);
+    if (r < 0)
+        verdict_free(verdict);
+    return r;
+}
+
+void vcpu_verdict_start(Domain *domain, Operation *operation) {
+    unsigned *ids = calloc(operation->n_vcpus + 1, sizeof(unsigned));
+
+    assert(domain->run && operation->plug);
+    if (ids && operation->n_vcpus > 0)
+        memcpy(ids, operation->vcpus, operation->n_vcpus * sizeof(unsigned));
+    operation->guest_pending = true;
+    if (start(domain, operation, ids, operation->n_vcpus) < 0)
+        operation_set_guest(operation, GUEST_UNKNOWN, "unknown: nobody looks, vireod stops");
+}
+
+void vcpu_verdict_recall(Domain *domain) {
+    DomainRun *run = domain->run;
+
+    for (GuestVerdict at = GUEST_UNTOLD + 1; at < GUEST_VERDICT_MAX_; at++) {
+        CLEANUP_BITMAP Bitmap *ids = TAKE_PTR(run->found_verdicts[at]);
+
+        for (int id = ids ? bitmap_next(ids, 0) : -1; id >= 0; id = bitmap_next(ids, id + 1)) {
+            VcpuEntity *entity = vcpu_map_by_id(&run->vcpus, (unsigned)id);
+
+            if (!entity || !entity->qom_path)
+                continue;
+            entity->verdict = at;
+            entity->guest_present |= at == GUEST_PRESENT;
+        }
+    }
+}
+
+void vcpu_verdict_resume(Domain *domain) {
+    const VcpuMap *map = &domain->run->vcpus;
+    unsigned *ids = calloc(map->n_entities + 1, sizeof(unsigned));
+    size_t n = 0;
+
+    for (size_t i = 0; ids && i < map->n_entities; i++) {
+        const VcpuEntity *entity = &map->entities[i];
+
+        if (entity->qom_path && entity->verdict != GUEST_UNTOLD && entity->verdict != GUEST_ONLINE)
+            ids[n++] = entity->first_id;
+    }
+    if (n == 0)
+        free(ids);
+    else if (start(domain, NULL, ids, n) < 0)
+        log_warning("domain '%s': what its guest did with new vCPUs is not looked at",
+                    domain_name(domain));
+}
+
+const char *guest_verdict_name(GuestVerdict verdict) {
+    static const char *const names[GUEST_VERDICT_MAX_] = {"untold", "unknown", "online",
+                                                          "present, offline", "silent"};
+
+    return names[verdict];
 }

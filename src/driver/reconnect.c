@@ -8,6 +8,7 @@
 #include "domain/removal-watch.h"
 #include "domain/store.h"
 #include "domain/vcpu-operation.h"
+#include "domain/vcpu-verdict.h"
 #include "driver/run-end.h"
 #include "driver/run-limits.h"
 #include "driver/run-link.h"
@@ -87,6 +88,7 @@ static int resume_vcpus(Domain *domain, Error **reterr) {
             made += map->entities[i].n_vcpus;
     domain->run->n_vcpu_threads = MAX_OF(made, vcpu_map_online(map));
     unplug_resume(&domain->run->vcpus, known, domain->run->pending_removals);
+    vcpu_verdict_recall(domain);
     return 0;
 }
 
@@ -253,6 +255,7 @@ static bool try_locked(Domain *domain, FirstTry *first, bool quiet) {
         domain_save_status(domain, NULL);
         operations_resume(domain);
         save_settle_soon(domain);
+        vcpu_verdict_resume(domain);
         return true;
     }
     disconnect(domain);

@@ -147,7 +147,7 @@ static void carry_over(VcpuEntity *to, const VcpuEntity *from, pid_t tid, uint64
     if (!streq_ptr(to->qom_path, from->qom_path))
         return;
     to->guest_present = from->guest_present;
-    to->guest_online = from->guest_online;
+    to->verdict = from->verdict;
     to->unplug = from->unplug;
     to->hint = from->hint > seen ? from->hint : 0;
     to->progress = from->progress;

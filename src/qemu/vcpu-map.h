@@ -21,6 +21,16 @@ typedef enum UnplugState {
     UNPLUG_GONE,      /* it is not there any more, and what was its own is to be taken away */
 } UnplugState;
 
+/* What the guest did with a vCPU that was plugged (domain/vcpu-verdict.h). */
+typedef enum GuestVerdict {
+    GUEST_UNTOLD,  /* nobody asks: it was there at boot */
+    GUEST_UNKNOWN, /* not found out yet, or not to be found out */
+    GUEST_ONLINE,  /* it runs there, or has: latches */
+    GUEST_PRESENT, /* the guest knows of it and does not use it */
+    GUEST_SILENT,  /* the guest has given no sign of it */
+    GUEST_VERDICT_MAX_
+} GuestVerdict;
+
 typedef struct VcpuEntity {
     unsigned first_id; /* id of its first vCPU */
     unsigned n_vcpus;  /* vcpus-count: 1 on x86, threads per core on POWER */
@@ -37,8 +47,8 @@ typedef struct VcpuEntity {
     uint64_t progress;   /* number of the last news that the guest is at it */
     const char *refusal; /* why, a constant */
     bool guest_present;  /* the guest's ACPI answered its plug */
-    bool guest_online;   /* it has run in the guest: latches */
-    pid_t left_tid;      /* of UNPLUG_GONE: the thread it had, which may still be ending; or 0 */
+    GuestVerdict verdict;
+    pid_t left_tid; /* of UNPLUG_GONE: the thread it had, which may still be ending; or 0 */
 } VcpuEntity;
 
 typedef struct VcpuMap {

@@ -3,6 +3,7 @@
 with plugs at any moment of its boot. VIREO_VERDICTS is the number of plugs of each kind of guest (1; 17 at night)."""
 import json
 import os
+import pathlib
 import random
 import time
 
@@ -32,6 +33,11 @@ def word(daemon, name, after):
 def settled(daemon, name, expected):
     wait_for(lambda: verdict(daemon).startswith(word(daemon, name, expected)), 60,
              lambda: f"verdict '{word(daemon, name, expected)}', it is '{verdict(daemon)}'")
+
+
+def vcpu_verdicts(daemon, name):
+    """What vcpuinfo says of each vCPU; None of one that was there at boot."""
+    return [vcpu.get("guest") for vcpu in json.loads(daemon.vireo("vcpuinfo", name, "--json"))]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -67,3 +73,10 @@ def test_in_a_guest_that_runs(daemon, guest, kind):
         daemon.wait_online("g", "0-1")
     else:
         assert daemon.online("g") == "0"
+    word = expected.split(":")[0]
+    assert vcpu_verdicts(daemon, "g") == [None, word]
+    status = pathlib.Path(daemon.root, "run/domains/g.xml")
+    wait_for(lambda: f'{word.split(",")[0]}="1"' in status.read_text(), 10, lambda: f"it in {status.read_text()}")
+    daemon.stop()
+    daemon.start()
+    assert vcpu_verdicts(daemon, "g") == [None, word], "the next daemon has forgotten it"

@@ -121,6 +121,42 @@ static void test_read_back(void **state) {
     end(&world);
 }
 
+/* Two plugged vCPUs, one that was there at boot, and one that is not there. */
+static void plug_some(DomainRun *run) {
+    static const GuestVerdict verdicts[] = {GUEST_UNTOLD, GUEST_ONLINE, GUEST_SILENT,
+                                            GUEST_PRESENT};
+
+    run->vcpus.n_entities = ARRAY_SIZE(verdicts);
+    run->vcpus.entities = calloc(ARRAY_SIZE(verdicts), sizeof(VcpuEntity));
+    assert_non_null(run->vcpus.entities);
+    for (unsigned i = 0; i < ARRAY_SIZE(verdicts); i++)
+        run->vcpus.entities[i] = (VcpuEntity){.first_id = i,
+                                              .n_vcpus = 1,
+                                              .qom_path = i < 3 ? strdup("/machine/x") : NULL,
+                                              .verdict = verdicts[i]};
+}
+
+static void test_verdicts(void **state) {
+    CLEANUP_FREE char *text = NULL;
+    CLEANUP_ERROR Error *error = NULL;
+    StatusRecord record;
+    size_t len;
+    World world;
+
+    begin(&world, 4);
+    plug_some(world.domain->run);
+    assert_int_equal(domain_save_status(world.domain, NULL), 0);
+    text = text_of(&world, &len);
+    if (status_file_parse(text, len, &record, &error) < 0)
+        fail_msg("%s", error_message(error));
+    assert_pin(record.run->found_verdicts[GUEST_ONLINE], "1");
+    assert_pin(record.run->found_verdicts[GUEST_SILENT], "2");
+    assert_pin(record.run->found_verdicts[GUEST_PRESENT], NULL);
+    assert_pin(record.run->found_verdicts[GUEST_UNKNOWN], NULL);
+    domain_run_free(record.run);
+    end(&world);
+}
+
 /* Whatever a cut write has left behind the last whole line, what was before it is read. */
 static void test_cut_short(void **state) {
     CLEANUP_FREE char *text = NULL;
@@ -249,6 +285,7 @@ int main(void) {
         cmocka_unit_test(test_read_back),    cmocka_unit_test(test_cut_short),
         cmocka_unit_test(test_bad_lines),    cmocka_unit_test(test_versions),
         cmocka_unit_test(test_another_file), cmocka_unit_test(test_grows_with_the_pins),
+        cmocka_unit_test(test_verdicts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
