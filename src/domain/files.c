@@ -33,7 +33,8 @@ char *domain_birth_directory(const ServicePaths *paths) {
     return path_join(paths->run, "births");
 }
 
-int domain_save_config(Domain *domain, const DomainDef *def, Error **reterr) {
+static int write_config(const Domain *domain, const DomainDef *def, bool only_try,
+                        Error **reterr) {
     CLEANUP_FREE char *path = NULL, *xml = NULL;
     int r;
 
@@ -41,8 +42,17 @@ int domain_save_config(Domain *domain, const DomainDef *def, Error **reterr) {
     path = domain_config_path(&domain->services->paths, def->name);
     if (!path || domain_format(def, &(DomainFormatParams){.secrets = true}, &xml) < 0)
         return error_no_memory(reterr);
-    r = file_write_atomic_worker(path, xml, strlen(xml), 0600);
+    r = only_try ? file_try_write_worker(path, xml, strlen(xml))
+                 : file_write_atomic_worker(path, xml, strlen(xml), 0600);
     return r < 0 ? error_system(reterr, FROM_QEMU, r, "cannot write '%s'", path) : 0;
+}
+
+int domain_save_config(Domain *domain, const DomainDef *def, Error **reterr) {
+    return write_config(domain, def, false, reterr);
+}
+
+int domain_try_config(const Domain *domain, const DomainDef *def, Error **reterr) {
+    return write_config(domain, def, true, reterr);
 }
 
 int domain_save_status(Domain *domain, Error **reterr) {

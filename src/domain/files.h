@@ -19,6 +19,9 @@ char *domain_birth_directory(const ServicePaths *paths);
 /* Writes `def` as the persistent definition / the status file of a domain that runs; atomic, on the
  * worker pool. ERROR_SYSTEM, and all is as before. On a fiber. */
 int domain_save_config(Domain *domain, const DomainDef *def, Error **reterr);
+/* Whether the first could be written now; it is not. For what cannot be undone once it is done
+ * live. */
+int domain_try_config(const Domain *domain, const DomainDef *def, Error **reterr);
 int domain_save_status(Domain *domain, Error **reterr);
 /* The same after a pin alone has changed: a line behind the file. Job held. */
 int domain_save_pin(Domain *domain, StatusPin pin, unsigned id, Error **reterr);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* vCPU counts and single vCPUs: what the flags mean, live and in the persistent definition. */
 #include "domain/agent-link.h"
+#include "domain/files.h"
 #include "domain/store.h"
 #include "domain/vcpu-config.h"
 #include "domain/vcpu-online.h"
@@ -48,6 +49,9 @@ static int change_locked(Domain *domain, const VcpuRequest *request, uint64_t *r
         return r;
     if (plan.n_entities == 0)
         return config ? vcpu_config_commit(domain, request, reterr) : 0;
+    r = config ? domain_try_config(domain, wanted, reterr) : 0; /* a full disk, before the guest */
+    if (r < 0)
+        return r;
     n_vcpus = hotplug_plan_vcpus(&domain->run->vcpus, &plan);
     online = plan.plug ? guest_online_begin(domain) : NULL;
     r = vcpu_operation_begin(domain, request, config, &plan, &operation, reterr);

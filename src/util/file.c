@@ -126,6 +126,27 @@ int file_write_atomic_worker(const char *path, const char *data, size_t len, mod
     return worker_run(run_write, &job);
 }
 
+static int run_try(void *arg) {
+    const WriteJob *job = arg;
+    CLEANUP_FREE char *temporary = strf("%s.tmp-XXXXXX", job->path);
+    CLEANUP_CLOSE int fd = temporary ? mkostemp(temporary, O_CLOEXEC) : -1;
+    int r;
+
+    if (!temporary)
+        return -ENOMEM;
+    if (fd < 0)
+        return -errno;
+    r = write_all(fd, job->data, job->len);
+    unlink(temporary);
+    return r;
+}
+
+int file_try_write_worker(const char *path, const char *data, size_t len) {
+    WriteJob job = {.path = path, .data = data, .len = len};
+
+    return worker_run(run_try, &job);
+}
+
 /* ---- append ---- */
 
 int file_append(const char *path, size_t size, const char *data, size_t len) {

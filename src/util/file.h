@@ -16,6 +16,9 @@ int file_write_atomic(const char *path, const char *data, size_t len, mode_t mod
 
 /* The same on the worker pool; the fiber waits. */
 int file_write_atomic_worker(const char *path, const char *data, size_t len, mode_t mode);
+/* Whether that could be written: does it but for the fsyncs, beside `path`, and removes it. -errno.
+ * On the worker pool; the fiber waits. */
+int file_try_write_worker(const char *path, const char *data, size_t len);
 
 /* Appends to a file of `size` bytes and fdatasyncs; after an error it has `size` bytes as before,
  * as far as that can be. -ESTALE, and nothing done: it is not a regular file of that size. Blocks.

@@ -123,3 +123,105 @@ def test_pins_of_a_killed_daemon(daemon):
     daemon.start()
     wait_for(lambda: state(daemon) == before, 20, "the pins, after a killed daemon")
     assert [before[0][f"vcpu{i}"][0] for i in range(4)] == [{0}, {1}, {0}, {1}]
+
+
+# ---- every call that changes something ----
+
+LIVE_CALLS = [
+    ["setvcpus", "t", "3", "--live"],
+    ["setvcpu", "t", "2", "--enable", "--live"],
+    ["setvcpus", "t", "3", "--live", "--config"],
+    ["iothreadadd", "t", "3", "--live"],
+    ["iothreaddel", "t", "2", "--live"],
+    ["iothreadset", "t", "1", "--poll-max-ns", "4096", "--live"],
+    ["vcpupin", "t", "0", "1", "--live", "--config"],
+    ["schedinfo", "t", "--live", "--set", "cpu_shares=77"],
+    ["desc", "t", "--live", "--new-desc", "another"],
+    ["metadata", "t", "http://x/y", "--live", "--key", "k", "--set", "<a/>"],
+    ["suspend", "t"],
+    ["resume", "t"],
+    ["reboot", "t"],
+    ["reset", "t"],
+    ["shutdown", "t"],
+]
+CONFIG_CALLS = [
+    ["setvcpus", "t", "3", "--config"],
+    ["setvcpus", "t", "3", "--live", "--config"],
+    ["setvcpus", "t", "5", "--maximum", "--config"],
+    ["setvcpu", "t", "2", "--enable", "--config"],
+    ["iothreadadd", "t", "3", "--config"],
+    ["iothreaddel", "t", "2", "--config"],
+    ["vcpupin", "t", "0", "1", "--config"],
+    ["emulatorpin", "t", "1", "--config"],
+    ["iothreadpin", "t", "1", "1", "--config"],
+    ["schedinfo", "t", "--config", "--set", "cpu_shares=77"],
+    ["numatune", "t", "--nodeset", "0", "--config"],
+    ["desc", "t", "--config", "--new-desc", "another"],
+    ["metadata", "t", "http://x/y", "--config", "--key", "k", "--set", "<a/>"],
+]
+
+
+def all_of(daemon):
+    return (*state(daemon), daemon.virsh("domstate", "t"), daemon.virsh("dumpxml", "t", "--inactive"),
+            sorted(daemon.virsh("list", "--all", "--name").split()))
+
+
+def walk(daemon, calls):
+    """Whether each was done or not done, and said so."""
+    before = all_of(daemon)
+    for call in calls:
+        result = daemon.run("virsh", *call, ok=None)
+        after = all_of(daemon)
+        if result.returncode:
+            assert "No space left" in result.stderr, (call, result)
+            assert after == before, call
+        before = after
+    return before
+
+
+def restart(daemon, before):
+    """The next daemon finds it as the last one left it, on a full disk, too."""
+    daemon.stop()
+    daemon.start()
+    wait_for(lambda: all_of(daemon) == before, 10, "the same after a restart")
+
+
+def running(daemon, name):
+    daemon.define(name, boot=False, maximum=4, current=2, tune="<iothreads>2</iothreads>")
+    daemon.virsh("start", name)
+
+
+@pytest.mark.parametrize("small", ["run"], indirect=True)
+def test_every_live_call(daemon, small):
+    running(daemon, "t")
+    daemon.define("u", boot=False)
+    small(True)
+    before = walk(daemon, LIVE_CALLS)
+    assert "No space left" in daemon.virsh("start", "u", ok=False)
+    assert "shut off" in daemon.virsh("domstate", "u") and set(daemon.qemus()) == {"t"}
+    restart(daemon, before)
+    daemon.virsh("destroy", "t")
+    daemon.stop()
+    daemon.start()
+    assert not daemon.virsh("list", "--name").split() and not daemon.qemus()
+    small(False)
+    daemon.virsh("start", "u", "--paused")
+
+
+@pytest.mark.parametrize("small", ["etc"], indirect=True)
+def test_every_config_call(daemon, small):
+    running(daemon, "t")
+    small(True)
+    before = walk(daemon, CONFIG_CALLS)
+    daemon.virsh("setvcpus", "t", "5", "--config", ok=False)
+    file = daemon.root + "/run/new.xml"
+    for xml in (daemon.virsh("dumpxml", "t", "--inactive").replace("</name>", "</name><title>another</title>"),
+                daemon.xml("new", boot=False)):
+        with open(file, "w") as f:
+            f.write(xml)
+        assert "No space left" in daemon.virsh("define", file, ok=False)
+        assert all_of(daemon) == before
+    restart(daemon, before)
+    daemon.virsh("undefine", "t")  # needs no room
+    assert all_of(daemon)[-1] == ["t"]
+    restart(daemon, all_of(daemon))
