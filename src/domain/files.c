@@ -33,8 +33,7 @@ char *domain_birth_directory(const ServicePaths *paths) {
     return path_join(paths->run, "births");
 }
 
-static int write_config(const Domain *domain, const DomainDef *def, bool only_try,
-                        Error **reterr) {
+static int write_config(const Domain *domain, const DomainDef *def, bool only_try, Error **reterr) {
     CLEANUP_FREE char *path = NULL, *xml = NULL;
     int r;
 

@@ -125,6 +125,40 @@ def test_the_domains_own_cpuset_is_mended(daemon):
     assert read(f"{cpuset}/cpuset.cpus") == had
 
 
+def remove_groups_of(pid, name):
+    """All of a QEMU's threads to the root, then its groups: what an operator's script may do behind the daemon's back."""
+    found = {controller: own_group_of(pid, controller) for controller in ("cpu", "cpuset", "cpuacct")}
+    for controller, path in found.items():
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"{mounts()[controller][1]}/tasks", "w") as f:
+                f.write(task)
+        for directory, _, _ in os.walk(path, topdown=False):
+            wait_for(lambda d=directory: not os.path.exists(d) or not os.rmdir(d), 5, f"the end of {directory}")
+    return found
+
+
+def own_group_of(pid, controller):
+    return mounts()[controller][1] + os.path.dirname(threads(pid)["vcpu0"].cgroup(controller))
+
+
+def test_groups_removed_behind_its_back(daemon):
+    """The next plug makes them again, with what the definition asks for; a failure would leave a vCPU nobody can place."""
+    daemon.paused("t", maximum=4, current=2, tune=PINNED.replace("vcpu='2'", "vcpu='3'"))
+    pid = daemon.qemus()["t"]
+    removed = remove_groups_of(pid, "t")
+    daemon.virsh("setvcpus", "t", "4", "--live")
+    assert daemon.counts("t")[("current", "live")] == 4
+    daemon.vireo("reconcile", "t")
+    found = threads(pid)
+    for controller, path in removed.items():
+        assert mounts()[controller][1] + found["vcpu3"].cgroup(controller) == f"{path}/vcpu3"
+        assert mounts()[controller][1] + found["vcpu0"].cgroup(controller) == f"{path}/vcpu0"
+    assert found["vcpu3"].affinity() == {0} and found["vcpu0"].affinity() == {1}
+    assert [found[f"vcpu{i}"].bandwidth() for i in range(4)] == [(50000, 100000)] * 4
+    daemon.virsh("destroy", "t")
+    assert not any(os.path.exists(path) for path in removed.values())
+
+
 @pytest.fixture
 def read_only_file(tmp_path):
     """Puts a file that nobody can write over another one."""

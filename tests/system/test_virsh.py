@@ -98,6 +98,20 @@ def test_config_counts(daemon):
     assert "domain is not running" in error
 
 
+def test_what_is_so_already(daemon):
+    """In the definition, enabling what is enabled is no error and changes nothing; live it is one."""
+    daemon.define("s1", boot=False, maximum=4, current=2)
+    daemon.virsh("setvcpu", "s1", "3", "--enable", "--config")
+    before = daemon.virsh("dumpxml", "s1", "--inactive")
+    daemon.virsh("setvcpu", "s1", "3", "--enable", "--config")
+    daemon.virsh("setvcpu", "s1", "1,3", "--enable", "--config")
+    daemon.virsh("setvcpu", "s1", "2", "--disable", "--config")
+    assert daemon.virsh("dumpxml", "s1", "--inactive") == before
+    daemon.virsh("start", "s1", "--paused")
+    assert "already in requested state" in daemon.virsh("setvcpu", "s1", "3", "--enable", "--live", ok=False)
+    assert "already in requested state" in daemon.virsh("setvcpu", "s1", "2", "--disable", "--live", ok=False)
+
+
 def test_boot_with_hotpluggable(daemon, guest):
     """vCPUs that are enabled and hotpluggable at boot are there when the guest starts, and can go."""
     daemon.define("b1")
