@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "conf/clock.h"
 
-const Words clock_offsets = WORDS_NOT_STARTED(WORD_MASK(CLOCK_TIMEZONE), "utc", "localtime",
-                                              "variable", "timezone", "absolute");
+const Words clock_offsets = WORDS("utc", "localtime", "variable", "timezone", "absolute");
 static const Words timers = WORDS("platform", "pit", "rtc", "hpet", "tsc", "kvmclock",
                                   "hypervclock", "armvtimer");
 static const Words tickpolicies = WORDS("delay", "catchup", "merge", "discard");

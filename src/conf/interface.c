@@ -207,7 +207,11 @@ static const Field mac_fields[] = {FIELD_TEXT("@address", InterfaceDef, mac),
                                    FIELD_END};
 
 /* What becomes QEMU's -device as it is written, and is known to make a card. */
-static const Words started_models = WORDS("virtio", "e1000", "e1000e", "rtl8139");
+static const Words started_models = WORDS(
+    "virtio", "virtio-transitional", "virtio-non-transitional", "e1000", "e1000e", "e1000-82544gc",
+    "e1000-82545em", "igb", "rtl8139", "vmxnet3", "ne2k_pci", "pcnet", "i82550", "i82551",
+    "i82557a", "i82557b", "i82557c", "i82558a", "i82558b", "i82559a", "i82559b", "i82559c",
+    "i82559er", "i82562", "i82801", "tulip", "usb-net", "spapr-vlan");
 
 static void refuse_model(ElementWriter *w, const void *object) {
     const char *model = ((const InterfaceDef *)object)->model;

@@ -4,6 +4,7 @@
 #include "driver/prepare-net.h"
 #include "driver/prepare-owner.h"
 #include "driver/start-parts.h"
+#include "host/pci.h"
 #include "host/tap.h"
 #include "util/log.h"
 #include "util/worker.h"
@@ -12,6 +13,12 @@
 
 static int run_remove_macvtap(void *arg) {
     return macvtap_remove(arg);
+}
+
+static int run_reattach(void *arg) {
+    const Made *made = arg;
+
+    return pci_reattach(&pci_this_host, made->name, made->detail ? made->detail : "");
 }
 
 static void undo_one(const Made *made) {
@@ -32,6 +39,8 @@ static void undo_one(const Made *made) {
         r = prepare_owner_undo(made);
         break;
     case MADE_PCI:
+        r = worker_run(run_reattach, (void *)made);
+        break;
     case MADE_KIND_MAX_:
         break;
     }

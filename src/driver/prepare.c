@@ -4,26 +4,39 @@
 
 #include "driver/prepare-firmware.h"
 #include "driver/prepare-helper.h"
+#include "driver/prepare-host.h"
 #include "driver/prepare-net.h"
 #include "driver/prepare-undo.h"
 #include "util/file.h"
 #include "util/log.h"
 
-/* What a person says to QEMU past this daemon. */
+/* "NAME=VALUE" behind the others. */
+static int add_variable(StartParts *parts, size_t *n, const char *name, const char *value) {
+    char **longer = realloc(parts->environment, (*n + 2) * sizeof(char *));
+
+    if (!longer)
+        return -ENOMEM;
+    parts->environment = longer;
+    longer[*n] = strf("%s=%s", name, value ? value : "");
+    longer[*n + 1] = NULL;
+    return longer[(*n)++] ? 0 : -ENOMEM;
+}
+
+/* Where the guest's clock is, and what a person says to QEMU past this daemon. */
 static int take_environment(Domain *domain, StartParts *parts, Error **reterr) {
-    const QemuNamespaceDef *ns = &domain->run->live->qemu;
+    const DomainDef *live = domain->run->live;
+    const QemuNamespaceDef *ns = &live->qemu;
+    size_t n = 0;
 
     if (ns->has_commandline || ns->has_override)
         log_warning("domain '%s' is tainted: its QEMU gets what <qemu:commandline> or "
                     "<qemu:override> says, unchecked",
                     domain_name(domain));
-    if (ns->n_envs == 0)
-        return 0;
-    parts->environment = calloc(ns->n_envs + 1, sizeof(char *));
+    if (live->clock == CLOCK_TIMEZONE &&
+        add_variable(parts, &n, "TZ", live->clock_details.timezone) < 0)
+        return error_no_memory(reterr);
     for (size_t i = 0; i < ns->n_envs; i++)
-        if (!parts->environment ||
-            !(parts->environment[i] = strf("%s=%s", ns->envs[i].name,
-                                           ns->envs[i].value ? ns->envs[i].value : "")))
+        if (add_variable(parts, &n, ns->envs[i].name, ns->envs[i].value) < 0)
             return error_no_memory(reterr);
     return 0;
 }
@@ -39,8 +52,14 @@ int prepare_start(Domain *domain, StartParts *ret, Error **reterr) {
     if (r >= 0)
         r = prepare_interfaces(domain, ret, reterr);
     if (r >= 0)
+        r = prepare_sysinfo(domain, ret, reterr);
+    if (r >= 0)
+        r = prepare_vsock(domain, ret, reterr);
+    if (r >= 0)
         r = prepare_tpms(domain, ret, reterr);
-    return r < 0 ? r : prepare_filesystems(domain, ret, reterr);
+    if (r >= 0)
+        r = prepare_filesystems(domain, ret, reterr);
+    return r < 0 ? r : prepare_pci_devices(domain, reterr);
 }
 
 /* The guest sees an unplugged cable. */

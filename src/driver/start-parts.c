@@ -31,6 +31,10 @@ void start_parts_done(StartParts *parts) {
     free(parts->taps);
     free_texts(parts->tpm_sockets, parts->n_tpms);
     free_texts(parts->filesystems, parts->n_filesystems);
+    if (parts->sysinfo) {
+        element_done(&sysinfo_element, parts->sysinfo);
+        free(parts->sysinfo);
+    }
     for (char **at = parts->environment; at && *at; at++)
         free(*at);
     free(parts->environment);

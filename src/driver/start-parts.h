@@ -16,7 +16,8 @@ typedef struct StartParts {
     size_t n_tpms, n_filesystems;
     int *fds; /* what QEMU gets besides, from QEMU_FIRST_FD on; owned */
     unsigned n_fds;
-    char **environment; /* "NAME=VALUE" of <qemu:env>, NULL-terminated; or NULL */
+    SysinfoDef *sysinfo;
+    char **environment; /* "NAME=VALUE" besides, NULL-terminated; or NULL */
     ConfinePlan confine;
 } StartParts;
 

@@ -52,9 +52,9 @@ int argv_check_firmware(const QemuCommandParams *params, Error **reterr) {
                             "domain '%s': no firmware has been chosen for firmware='efi'; name one "
                             "in <loader>",
                             params->def->name);
-    if (streq_ptr(os->smbios, "host"))
+    if (streq_ptr(os->smbios, "host") && (!params->parts || !params->parts->sysinfo))
         return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
-                            "domain '%s': <smbios mode='host'> cannot be started; use 'sysinfo'",
+                            "domain '%s': what <smbios mode='host'> is to say is not known",
                             params->def->name);
     if (argv_has_pflash(params->def) && os->has_nvram && !os->nvram.path)
         return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
@@ -143,6 +143,7 @@ static void put_base(FILE *out, const DomainDef *def, time_t now) {
 
     switch (def->clock) {
     case CLOCK_LOCALTIME:
+    case CLOCK_TIMEZONE: /* QEMU's environment says which */
         fputs("base=localtime", out);
         break;
     case CLOCK_VARIABLE:
@@ -155,7 +156,6 @@ static void put_base(FILE *out, const DomainDef *def, time_t now) {
     case CLOCK_ABSOLUTE:
         put_time(out, (time_t)clock->start);
         break;
-    case CLOCK_TIMEZONE:
     case CLOCK_UTC:
     case CLOCK_OFFSET_MAX_:
         fputs("base=utc", out);
@@ -190,15 +190,6 @@ void argv_add_clock(ArgvBuilder *builder, const QemuCommandParams *params) {
         builder->failed = true;
     else
         argv_add_option(builder, "-rtc", "%s", text);
-}
-
-int argv_check_clock(const QemuCommandParams *params, Error **reterr) {
-    if (params->def->clock != CLOCK_TIMEZONE)
-        return 0;
-    return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
-                        "domain '%s': <clock offset='timezone'> cannot be started; use 'utc' or "
-                        "'localtime'",
-                        params->def->name);
 }
 
 /* ---- what the guest reads of its maker ---- */
@@ -256,25 +247,27 @@ static void add_fwcfg(ArgvBuilder *builder, const SysinfoDef *sysinfo) {
     }
 }
 
-void argv_add_sysinfo(ArgvBuilder *builder, const DomainDef *def) {
-    for (size_t i = 0; i < def->n_sysinfos; i++) {
-        const SysinfoDef *sysinfo = &def->sysinfos[i];
+static void add_blocks(ArgvBuilder *builder, const SysinfoDef *sysinfo) {
+    if (sysinfo->bios)
+        add_smbios(builder, 0, sysinfo->bios);
+    if (sysinfo->system)
+        add_smbios(builder, 1, sysinfo->system);
+    for (size_t k = 0; k < sysinfo->n_boards; k++)
+        add_smbios(builder, 2, &sysinfo->boards[k]);
+    if (sysinfo->chassis)
+        add_smbios(builder, 3, sysinfo->chassis);
+    if (sysinfo->oem)
+        add_smbios(builder, 11, sysinfo->oem);
+}
 
-        if (streq_ptr(sysinfo->type, "fwcfg")) {
-            add_fwcfg(builder, sysinfo);
-            continue;
-        }
-        if (!streq_ptr(def->os.smbios, "sysinfo"))
-            continue;
-        if (sysinfo->bios)
-            add_smbios(builder, 0, sysinfo->bios);
-        if (sysinfo->system)
-            add_smbios(builder, 1, sysinfo->system);
-        for (size_t k = 0; k < sysinfo->n_boards; k++)
-            add_smbios(builder, 2, &sysinfo->boards[k]);
-        if (sysinfo->chassis)
-            add_smbios(builder, 3, sysinfo->chassis);
-        if (sysinfo->oem)
-            add_smbios(builder, 11, sysinfo->oem);
-    }
+void argv_add_sysinfo(ArgvBuilder *builder, const QemuCommandParams *params) {
+    const DomainDef *def = params->def;
+
+    for (size_t i = 0; i < def->n_sysinfos; i++)
+        if (streq_ptr(def->sysinfos[i].type, "fwcfg"))
+            add_fwcfg(builder, &def->sysinfos[i]);
+        else if (streq_ptr(def->os.smbios, "sysinfo"))
+            add_blocks(builder, &def->sysinfos[i]);
+    if (streq_ptr(def->os.smbios, "host") && params->parts && params->parts->sysinfo)
+        add_blocks(builder, params->parts->sysinfo);
 }

@@ -21,8 +21,7 @@ void argv_add_firmware(ArgvBuilder *builder, const DomainDef *def);
 int argv_check_firmware(const QemuCommandParams *params, Error **reterr);
 void argv_add_boot(ArgvBuilder *builder, const DomainDef *def);
 void argv_add_clock(ArgvBuilder *builder, const QemuCommandParams *params);
-int argv_check_clock(const QemuCommandParams *params, Error **reterr);
-void argv_add_sysinfo(ArgvBuilder *builder, const DomainDef *def);
+void argv_add_sysinfo(ArgvBuilder *builder, const QemuCommandParams *params);
 
 /* ---- command-line-objects.c ---- */
 

@@ -102,8 +102,6 @@ static int check(const QemuCommandParams *params, const QemuMachine *machine, Er
     r = check_iommu(params, machine, reterr);
     if (r >= 0)
         r = argv_check_firmware(params, reterr);
-    if (r >= 0)
-        r = argv_check_clock(params, reterr);
     return r < 0 ? r : argv_check_memory(def, reterr);
 }
 
@@ -162,7 +160,7 @@ static void add_base(ArgvBuilder *builder, const QemuCommandParams *params,
     argv_add_cells(builder, def);
     argv_add_iothreads(builder, def);
     argv_add_option(builder, "-uuid", "%s", uuid);
-    argv_add_sysinfo(builder, def);
+    argv_add_sysinfo(builder, params);
     if (def->n_graphics == 0)
         argv_add_option(builder, "-display", "none");
     argv_add(builder, "-no-user-config");

@@ -97,9 +97,8 @@ class Fitted:
         system = self.tree.find("os")
         loader, nvram = system.find("loader"), system.find("nvram")
         if loader is not None and loader.text and not os.path.exists(loader.text.strip()):
-            loader.text = OVMF[loader.get("secure") == "yes"]
-            if loader.get("type") == "rom":
-                loader.text = "/usr/share/seabios/bios-256k.bin"
+            flash = loader.get("type") == "pflash"
+            loader.text = OVMF[loader.get("secure") == "yes"] if flash else "/usr/share/seabios/bios-256k.bin"
             self.replaced.add("firmware by this host's")
         if nvram is not None:
             system.remove(nvram)
@@ -115,6 +114,14 @@ class Fitted:
                 self.replaced.add("kernel by this host's")
             else:
                 self.drop(system, found, "kernel by this host's")
+        if system.find("kernel") is None:
+            self.drop_all("cmdline", "kernel by this host's", system)
+        smbios = system.find("smbios")
+        if smbios is not None and smbios.get("mode") == "host" and not os.path.exists("/sys/class/dmi/id"):
+            self.drop(system, smbios, "SMBIOS of the host")
+        for entry in self.tree.findall("sysinfo/bios/entry"):
+            if entry.get("name") == "release":
+                entry.text = "1.0"
         for table in system.findall("acpi"):
             self.drop(system, table, "ACPI tables of the host")
 
@@ -181,6 +188,8 @@ class Fitted:
             backend = rng.find("backend")
             if backend.get("model") == "random" and backend.text and not os.path.exists(backend.text.strip()):
                 backend.text = "/dev/urandom"
+        if not os.path.exists("/dev/vhost-vsock"):
+            self.drop_all("vsock", "vsock of the host", self.devices)
         for video in self.devices.findall("video/model/acceleration"):
             video.set("accel3d", "no")
             video.attrib.pop("rendernode", None)
@@ -216,8 +225,12 @@ class Fitted:
                     listen.attrib.clear()
                     listen.set("type", "address")
                     listen.set("address", "127.0.0.1")
-            graphics.set("port", "-1")
-            graphics.set("autoport", "yes")
+            sockets = [listen for listen in [graphics] + graphics.findall("listen") if listen.get("socket")]
+            for listen in sockets:
+                listen.set("socket", self.scratch("display"))
+            if not sockets:
+                graphics.set("port", "-1")
+                graphics.set("autoport", "yes")
             graphics.attrib.pop("tlsPort", None)
             graphics.attrib.pop("websocket", None)
             for gl in graphics.findall("gl"):
@@ -241,6 +254,12 @@ class Fitted:
                 source.set("dir", path)
             for binary in filesystem.findall("binary"):
                 binary.attrib.pop("path", None)
+            target = filesystem.find("target")
+            if len(target.get("dir")) > 31:  # a path where their hosts had a tag
+                target.set("dir", "folder")
+                self.replaced.add("tags of folders")
+        for shmem in self.devices.findall("shmem"):
+            shmem.set("name", f"vireo-test-{os.path.basename(self.directory)}")
 
     def words(self):
         """Words for QEMU that name files, or devices, of their hosts."""

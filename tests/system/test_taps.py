@@ -39,6 +39,7 @@ def namespace():
         ip("link", "set", "lo", "up")
         ip("link", "add", "br0", "type", "bridge")
         ip("link", "set", "br0", "up")
+        ip("address", "add", "192.0.2.1/24", "dev", "br0")  # spice asks whether the host has IPv4
         yield
     finally:
         libc.setns(before, CLONE_NEWNET)

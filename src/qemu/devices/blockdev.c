@@ -172,6 +172,14 @@ static int protocol(const DeviceContext *context, const DiskDef *disk, const Sto
 
 /* ---- nodes ---- */
 
+/* QEMU's names of nodes have at most 31 characters, and up to 14 are added here; an alias of a
+ * person's may be longer, the disk's target is not. */
+#define BASE_MAX 16u
+
+static const char *node_base(const DiskDef *disk) {
+    return strlen(disk->info.alias) <= BASE_MAX ? disk->info.alias : disk->target;
+}
+
 static void add_cache(Props *node, const DiskDef *disk) {
     Props cache = props_new();
 
@@ -313,7 +321,7 @@ static void add_filters(const DiskDef *disk, DeviceSteps *steps, char node[NODE_
     if (disk->copy_on_read == TRISTATE_YES) {
         filter = props_new();
         props_text(&filter, "driver", "copy-on-read");
-        snprintf(name, sizeof(name), "cor-%s", disk->info.alias);
+        snprintf(name, sizeof(name), "cor-%s", node_base(disk));
         props_text(&filter, "node-name", name);
         props_text(&filter, "file", node);
         steps_props(steps, STEP_BLOCKDEV, &filter);
@@ -322,7 +330,7 @@ static void add_filters(const DiskDef *disk, DeviceSteps *steps, char node[NODE_
     if (!has_iotune(&disk->iotune))
         return;
     filter = props_new();
-    snprintf(name, sizeof(name), "throttle-%s", disk->info.alias);
+    snprintf(name, sizeof(name), "throttle-%s", node_base(disk));
     props_text(&filter, "qom-type", "throttle-group");
     props_textf(&filter, "id", "group-%s", disk->info.alias);
     props_add(&filter, "limits", build_limits(&disk->iotune));
@@ -347,8 +355,8 @@ int device_blockdevs(const DeviceContext *context, const DiskDef *disk, DeviceSt
         return device_refuse(context, reterr,
                              "disk '%s' with <encryption> cannot be started: there are no secrets",
                              disk->target);
-    snprintf(node, sizeof(node), "drive-%.80s", disk->info.alias);
-    snprintf(storage, sizeof(storage), "file-%.80s", disk->info.alias);
+    snprintf(node, sizeof(node), "drive-%.80s", node_base(disk));
+    snprintf(storage, sizeof(storage), "file-%.80s", node_base(disk));
     r = add_backing(context, disk, node, steps, &ends, reterr);
     if (r >= 0)
         r = add_protocol(context, disk, &disk->source, storage, is_readonly(disk), steps, reterr);

@@ -220,8 +220,11 @@ static void build_port(const DeviceContext *context, const ChardevDef *chardev, 
                        const char *id, DeviceSteps *steps) {
     Props props = device_props(context, driver, &chardev->info);
 
+    char bus[96];
+
+    device_bus(context, CONTROLLER_VIRTIO_SERIAL, 0, bus);
     if (chardev->info.address.type != ADDRESS_VIRTIO_SERIAL)
-        props_text(&props, "bus", "virtio-serial0.0");
+        props_textf(&props, "bus", "%s.0", bus);
     props_text(&props, "chardev", id);
     if (chardev->kind == CHARDEV_CHANNEL)
         props_text(&props, "name",

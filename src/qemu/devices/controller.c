@@ -84,6 +84,7 @@ static int build_usb(const DeviceContext *context, const ControllerDef *controll
                      DeviceSteps *steps, Error **reterr) {
     const char *driver = usb_driver(context, controller->model);
     DeviceInfo info = controller->info;
+    char bus[96];
     Props props;
 
     if (controller->model && streq(controller->model, "none"))
@@ -95,10 +96,8 @@ static int build_usb(const DeviceContext *context, const ControllerDef *controll
         info.alias = NULL; /* the bus has the name of its master */
     props = device_props(context, driver, &info);
     if (info.has_master) {
-        if (controller->index > 0)
-            props_textf(&props, "masterbus", "usb%d.0", controller->index);
-        else
-            props_text(&props, "masterbus", "usb.0");
+        device_bus(context, CONTROLLER_USB, (unsigned)MAX_OF(controller->index, 0), bus);
+        props_textf(&props, "masterbus", "%s.0", bus);
         props_uint(&props, "firstport", info.master_port);
     }
     if (controller->has_ports) {

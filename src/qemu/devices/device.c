@@ -118,6 +118,34 @@ bool device_scsi_has_targets(const DomainDef *def, unsigned index) {
            streq(controller->model, "auto") || streq(controller->model, "ibmvscsi");
 }
 
+/* A USB 2 controller has companions of its index; the bus is its own. */
+static bool is_companion(const ControllerDef *controller) {
+    return controller->type == CONTROLLER_USB && controller->model &&
+           strncmp(controller->model, "ich9-uhci", 9) == 0;
+}
+
+void device_bus(const DeviceContext *context, ControllerType type, unsigned index, char ret[96]) {
+    static const char *const prefixes[] = {
+        [CONTROLLER_SCSI] = "scsi", [CONTROLLER_SATA] = "sata",
+        [CONTROLLER_CCID] = "ccid", [CONTROLLER_VIRTIO_SERIAL] = "virtio-serial",
+        [CONTROLLER_USB] = "usb",   [CONTROLLER_PCI] = "pci."};
+    const DomainDef *def = context->def;
+
+    for (size_t i = 0; i < def->n_controllers; i++) {
+        const ControllerDef *controller = &def->controllers[i];
+
+        if (controller->type == type && MAX_OF(controller->index, 0) == (int)index &&
+            controller->info.alias && !is_companion(controller)) {
+            snprintf(ret, 96, "%.90s", controller->info.alias);
+            return;
+        }
+    }
+    if (type == CONTROLLER_USB && index == 0)
+        snprintf(ret, 96, "usb");
+    else
+        snprintf(ret, 96, "%s%u", prefixes[type], index);
+}
+
 static bool has_pcie_root(const DeviceContext *context) {
     const ControllerDef *root = device_controller(context->def, CONTROLLER_PCI, 0);
     const char *machine = context->machine ? context->machine->name : "";
@@ -128,10 +156,13 @@ static bool has_pcie_root(const DeviceContext *context) {
 }
 
 static void add_pci(const DeviceContext *context, Props *props, const PciAddress *address) {
-    if (address->bus == 0)
+    char bus[96];
+
+    device_bus(context, CONTROLLER_PCI, address->bus, bus);
+    if (address->bus == 0) /* the machine's own */
         props_text(props, "bus", has_pcie_root(context) ? "pcie.0" : "pci.0");
     else
-        props_textf(props, "bus", "pci.%u", address->bus);
+        props_text(props, "bus", bus);
     if (address->multifunction != TRISTATE_ABSENT)
         props_bool(props, "multifunction", address->multifunction == TRISTATE_YES);
     if (address->function)
@@ -140,29 +171,33 @@ static void add_pci(const DeviceContext *context, Props *props, const PciAddress
         props_textf(props, "addr", "0x%x", address->slot);
 }
 
-static void add_usb(Props *props, const DeviceAddress *address) {
-    if (address->bus == 0)
-        props_text(props, "bus", "usb.0");
-    else
-        props_textf(props, "bus", "usb%u.0", address->bus);
+static void add_usb(const DeviceContext *context, Props *props, const DeviceAddress *address) {
+    char bus[96];
+
+    device_bus(context, CONTROLLER_USB, address->bus, bus);
+    props_textf(props, "bus", "%s.0", bus);
     props_text(props, "port", address->usb_port);
 }
 
 /* Drive addresses are the disks' own business. */
 static void add_address(const DeviceContext *context, Props *props, const DeviceAddress *address) {
+    char bus[96];
+
     switch (address->type) {
     case ADDRESS_PCI:
         add_pci(context, props, &address->pci);
         break;
     case ADDRESS_USB:
-        add_usb(props, address);
+        add_usb(context, props, address);
         break;
     case ADDRESS_VIRTIO_SERIAL:
-        props_textf(props, "bus", "virtio-serial%u.%u", address->controller, address->bus);
+        device_bus(context, CONTROLLER_VIRTIO_SERIAL, address->controller, bus);
+        props_textf(props, "bus", "%s.%u", bus, address->bus);
         props_uint(props, "nr", address->port);
         break;
     case ADDRESS_CCID:
-        props_textf(props, "bus", "ccid%u.0", address->controller);
+        device_bus(context, CONTROLLER_CCID, address->controller, bus);
+        props_textf(props, "bus", "%s.0", bus);
         break;
     case ADDRESS_CCW:
         if (address->has_ccw)

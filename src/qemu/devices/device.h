@@ -45,6 +45,8 @@ typedef struct QemuHostParts {
     const char *const *tpm_sockets;    /* of swtpm's control channel */
     const char *const *filesystems;    /* of virtiofsd */
     const char *const *vhost_scsi_fds; /* of scsi_host devices */
+    int vsock_fd;                      /* 0: QEMU opens it itself */
+    const SysinfoDef *sysinfo;         /* of the host, for <smbios mode='host'>; or NULL */
 } QemuHostParts;
 
 typedef struct DeviceContext {
@@ -105,6 +107,8 @@ Props device_virtio(const DeviceContext *context, const char *name, const char *
                     const VirtioOptions *options, const DeviceInfo *info);
 /* The controller of that type and index; NULL: it is not in the definition. */
 const ControllerDef *device_controller(const DomainDef *def, ControllerType type, int index);
+/* The name that QEMU's buses of a controller begin with: its alias, which may be a person's. */
+void device_bus(const DeviceContext *context, ControllerType type, unsigned index, char ret[96]);
 /* Whether disks on that SCSI controller have a target and a unit (virtio), or a unit only. */
 bool device_scsi_has_targets(const DomainDef *def, unsigned index);
 /* The boot order, also that which <os><boot> gives the first device of its class; 0: none. */

@@ -35,7 +35,9 @@ static Props build_ide(const DeviceContext *context, const DiskDef *disk) {
     const DeviceAddress *address = &disk->info.address;
     Props props = device_props(context, disk->device == DISK_DEVICE_CDROM ? "ide-cd" : "ide-hd",
                                &disk->info);
+    char bus[96];
 
+    device_bus(context, CONTROLLER_SATA, address->controller, bus);
     if (address->type == ADDRESS_DRIVE && disk->bus == DISK_BUS_IDE) {
         props_textf(&props, "bus", "ide.%u", address->bus);
         props_uint(&props, "unit", address->unit);
@@ -43,7 +45,7 @@ static Props build_ide(const DeviceContext *context, const DiskDef *disk) {
         if (address->controller == 0 && strstr(context->machine->name, "q35"))
             props_textf(&props, "bus", "ide.%u", address->unit);
         else
-            props_textf(&props, "bus", "sata%u.%u", address->controller, address->unit);
+            props_textf(&props, "bus", "%s.%u", bus, address->unit);
     }
     add_wwn(&props, disk);
     if (disk->rotation_rate && disk->device == DISK_DEVICE_DISK)
@@ -59,8 +61,10 @@ static Props build_scsi(const DeviceContext *context, const DiskDef *disk) {
     const DeviceAddress *address = &disk->info.address;
     unsigned controller = address->type == ADDRESS_DRIVE ? address->controller : 0;
     Props props = device_props(context, drivers[disk->device], &disk->info);
+    char bus[96];
 
-    props_textf(&props, "bus", "scsi%u.0", controller);
+    device_bus(context, CONTROLLER_SCSI, controller, bus);
+    props_textf(&props, "bus", "%s.0", bus);
     if (address->type == ADDRESS_DRIVE && device_scsi_has_targets(context->def, controller)) {
         props_uint(&props, "channel", address->bus);
         props_uint(&props, "scsi-id", address->target);

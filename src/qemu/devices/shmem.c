@@ -76,6 +76,8 @@ static int build_vsock(const DeviceContext *context, const void *device, DeviceS
                    ? "vhost-vsock-pci-non-transitional"
                    : "vhost-vsock-pci");
     props_uint(&props, "guest-cid", vsock->cid);
+    if (context->parts->vsock_fd > 0)
+        props_textf(&props, "vhostfd", "%d", context->parts->vsock_fd);
     steps_props(steps, STEP_DEVICE, &props);
     return 0;
 }
