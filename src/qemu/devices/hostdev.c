@@ -32,10 +32,6 @@ static int build_pci(const DeviceContext *context, const HostdevDef *hostdev, De
     if (hostdev->driver && !streq(hostdev->driver, "vfio"))
         return device_refuse(context, reterr, "<hostdev> with the driver '%s' cannot be had",
                              hostdev->driver);
-    if (hostdev->managed == TRISTATE_YES)
-        return device_refuse(context, reterr,
-                             "a <hostdev managed='yes'> cannot be started: bind the device to "
-                             "vfio-pci and use managed='no'");
     props = device_props(context, "vfio-pci", &hostdev->info);
     pci_address_format(&hostdev->pci, text);
     props_text(&props, "host", text);
