@@ -3,10 +3,8 @@
 #include "daemon.h"
 #include "driver/rename.h"
 
-/* What may be removed with a definition; no domain has any of it here. */
+/* What may be said of what is removed with a definition, or is not. */
 enum {
-    UNDEFINE_TPM = 32,
-    UNDEFINE_KEEP_TPM = 64,
     UNDEFINE_ALL = UNDEFINE_MANAGED_SAVE | UNDEFINE_SNAPSHOTS_METADATA | UNDEFINE_NVRAM |
                    UNDEFINE_KEEP_NVRAM | UNDEFINE_CHECKPOINTS_METADATA | UNDEFINE_TPM |
                    UNDEFINE_KEEP_TPM
@@ -46,11 +44,11 @@ HANDLER(create_xml) {
 }
 
 DOMAIN_FUNC(undefine, void, void) {
-    return driver_undefine(domain, false, reterr);
+    return driver_undefine(domain, 0, reterr);
 }
 
 DOMAIN_FUNC(undefine_flags, remote_domain_flags_args, void) {
-    return driver_undefine(domain, args->flags & UNDEFINE_MANAGED_SAVE, reterr);
+    return driver_undefine(domain, args->flags, reterr);
 }
 
 DOMAIN_FUNC(create, void, void) {

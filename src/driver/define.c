@@ -8,6 +8,7 @@
 #include "domain/files.h"
 #include "driver/definition.h"
 #include "driver/driver.h"
+#include "driver/keep.h"
 #include "driver/prepare-firmware.h"
 #include "driver/saved.h"
 #include "driver/start.h"
@@ -165,7 +166,8 @@ int driver_define(Driver *driver, const char *xml, Domain **ret, Error **reterr)
     return 0;
 }
 
-int driver_undefine(Domain *domain, bool and_save, Error **reterr) {
+int driver_undefine(Domain *domain, unsigned flags, Error **reterr) {
+    const bool and_save = flags & UNDEFINE_MANAGED_SAVE;
     DomainJob job;
     int r = domain_job_begin(domain, &job, "undefine", reterr);
 
@@ -177,6 +179,8 @@ int driver_undefine(Domain *domain, bool and_save, Error **reterr) {
     } else if (!and_save && driver_has_managed_save(domain)) {
         r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                          "Refusing to undefine while domain managed save image exists");
+    } else if (keep_check(&domain->services->paths, domain->config, flags, reterr) < 0) {
+        r = -EINVAL;
     } else if (and_save && save_remove(domain, reterr) < 0) {
         r = -EIO;
     } else {
@@ -192,6 +196,7 @@ int driver_undefine(Domain *domain, bool and_save, Error **reterr) {
         } else {
             file_remove_worker(autostart);
             domain->autostart = false;
+            keep_remove(&domain->services->paths, domain->config, flags);
             events_lifecycle(domain, EVENT_UNDEFINED, 0);
             if (domain->run) {
                 domain_def_free(TAKE_PTR(domain->config));

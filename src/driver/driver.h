@@ -70,8 +70,9 @@ Domain *driver_find_id(Driver *driver, int id, Error **reterr);
 
 /* Definitions. define returns a new reference. */
 int driver_define(Driver *driver, const char *xml, Domain **ret, Error **reterr);
-/* A managed save goes with it when `and_save`, and is a reason to refuse otherwise. */
-int driver_undefine(Domain *domain, bool and_save, Error **reterr);
+/* flags: UNDEFINE_*. A managed save, or variables of its firmware, are a reason to refuse when
+ * nothing is said of them. */
+int driver_undefine(Domain *domain, unsigned flags, Error **reterr);
 int driver_create_xml(Driver *driver, const char *xml, bool paused, Domain **ret, Error **reterr);
 int driver_set_autostart(Domain *domain, bool yes, Error **reterr);
 

@@ -72,6 +72,17 @@ def test_the_variables_are_copied_once(daemon):
 
 
 @needs_ovmf
+def test_an_undefine_says_what_becomes_of_the_variables(daemon):
+    for option, stays in (("--keep-nvram", True), ("--nvram", False)):
+        start(daemon, "efi", os_xml="<type arch='x86_64' machine='q35'>hvm</type>"
+              f"<loader readonly='yes' type='pflash'>{CODE}</loader>")
+        daemon.virsh("destroy", "efi")
+        assert "cannot undefine domain with nvram" in daemon.virsh("undefine", "efi", ok=False)
+        daemon.virsh("undefine", "efi", option)
+        assert os.path.exists(nvram(daemon, "efi")) == stays
+
+
+@needs_ovmf
 def test_a_template_of_ones_own(daemon):
     with open(f"{daemon.root}/template.fd", "wb") as f:
         f.write(content(VARS)[:-4] + b"TMPL")
@@ -131,6 +142,9 @@ def test_a_tpm_lives_with_its_guest(daemon):
     assert not serves(f"{daemon.root}/lib/swtpm/")
     assert glob.glob(f"{daemon.root}/lib/swtpm/*/tpm2/tpm2-00.permall")
     daemon.virsh("start", "tpm", "--paused")
+    daemon.virsh("destroy", "tpm")
+    daemon.virsh("undefine", "tpm")
+    assert not glob.glob(f"{daemon.root}/lib/swtpm/*")
 
 
 @needs_swtpm
