@@ -43,7 +43,7 @@ int pci_driver(const PciHost *host, const char *address, char ret[PCI_DRIVER_SIZ
     name = name ? name + 1 : target;
     if (strlen(name) >= PCI_DRIVER_SIZE)
         return -ENAMETOOLONG;
-    strcpy(ret, name);
+    memcpy(ret, name, strlen(name) + 1);
     return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "host/dmi.h"
@@ -53,7 +54,7 @@ static int kernel_write(const char *path, const char *text, void *userdata) {
         return -EIO;
     }
     if (ends(path, "/driver_override")) {
-        strcpy(kernel->override, streq(text, "\n") ? "" : text);
+        snprintf(kernel->override, sizeof(kernel->override), "%s", streq(text, "\n") ? "" : text);
     } else if (ends(path, "/driver/unbind")) {
         assert_string_equal(text, ADDRESS);
         bind_to(kernel, NULL);
@@ -72,7 +73,7 @@ static int kernel_write(const char *path, const char *text, void *userdata) {
 static PciHost make_host(Kernel *kernel, bool vfio) {
     CLEANUP_FREE char *device = NULL, *driver = NULL;
 
-    strcpy(kernel->root, "/tmp/vireo-pci-XXXXXX");
+    memcpy(kernel->root, "/tmp/vireo-pci-XXXXXX", sizeof("/tmp/vireo-pci-XXXXXX"));
     assert_non_null(mkdtemp(kernel->root));
     device = in_tree(kernel, "devices/" ADDRESS);
     driver = in_tree(kernel, "drivers/vfio-pci");
