@@ -32,7 +32,7 @@ bool domain_def_is_s390(const DomainDef *def) {
 typedef struct Refs {
     DeviceRef *refs;
     size_t n;
-    bool express, failed;
+    bool express, ccw, failed;
 } Refs;
 
 static void add(Refs *refs, DeviceInfo *info, const char *kind, size_t index, unsigned connect) {
@@ -40,11 +40,15 @@ static void add(Refs *refs, DeviceInfo *info, const char *kind, size_t index, un
 
     if (!connect || refs->failed)
         return;
-    if (info->address.type != ADDRESS_NONE && info->address.type != ADDRESS_PCI)
+    if (info->address.type != ADDRESS_NONE && info->address.type != ADDRESS_PCI &&
+        !(refs->ccw && info->address.type == ADDRESS_CCW))
         return;
     ref = array_append(&refs->refs, &refs->n, sizeof(DeviceRef));
     if (ref)
-        *ref = (DeviceRef){info, kind, index, refs->express ? connect : PCI_CONNECT_DEVICE};
+        *ref = (DeviceRef){info, kind, index,
+                           refs->express || !(connect & PCI_CONNECT_EXPRESS)
+                               ? connect
+                               : (connect & ~PCI_CONNECT_EXPRESS) | PCI_CONNECT_DEVICE};
     else
         refs->failed = true;
 }
@@ -65,7 +69,7 @@ static unsigned pci_controller_connect(const ControllerDef *controller) {
                 {"pcie-switch-upstream-port", PCI_CONNECT_SWITCH},
                 {"pcie-switch-downstream-port", PCI_CONNECT_DOWNSTREAM},
                 {"pci-expander-bus", PCI_CONNECT_EXPANDER},
-                {"pcie-expander-bus", PCI_CONNECT_EXPANDER}};
+                {"pcie-expander-bus", PCI_CONNECT_EXPRESS_EXPANDER}};
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         if (streq_ptr(controller->model, rows[i].model))
@@ -93,19 +97,24 @@ static unsigned controller_connect(const ControllerDef *controller) {
 }
 
 static unsigned interface_connect(const InterfaceDef *interface) {
+    static const char *const conventional[] = {"rtl8139", "e1000",     "netfront", "spapr-vlan",
+                                               "vlance",  "vmxnet",    "vmxnet2",  "vmxnet3",
+                                               "82540EM", "82545EM",   "82543GC",  "Am79C970A",
+                                               "lan9118", "scm91c111", "Am79C973"};
     const char *model = interface->model;
 
-    if (interface->type == INTERFACE_HOSTDEV)
-        return PCI_CONNECT_EXPRESS;
+    if (interface->type == INTERFACE_HOSTDEV) /* goes with the host's other devices */
+        return 0;
     if (!model)
         return PCI_CONNECT_DEVICE;
     if (streq(model, "usb-net"))
         return 0;
     if (starts(model, "virtio"))
         return virtio_connect(model);
-    return streq(model, "e1000e") || streq(model, "vmxnet3") || streq(model, "igb")
-               ? PCI_CONNECT_EXPRESS
-               : PCI_CONNECT_DEVICE;
+    for (size_t i = 0; i < ARRAY_SIZE(conventional); i++)
+        if (strcasecmp(model, conventional[i]) == 0)
+            return PCI_CONNECT_DEVICE;
+    return PCI_CONNECT_EXPRESS;
 }
 
 static unsigned video_connect(const VideoDef *video) {
@@ -152,6 +161,9 @@ static bool hostdev_is_pci(const HostdevDef *hostdev) {
 }
 
 static void add_second(Refs *refs, DomainDef *def) {
+    for (size_t i = 0; i < def->n_interfaces; i++)
+        if (def->interfaces[i].type == INTERFACE_HOSTDEV)
+            add(refs, &def->interfaces[i].info, "interface", i, PCI_CONNECT_EXPRESS);
     for (size_t i = 0; i < def->n_hostdevs; i++)
         if (hostdev_is_pci(&def->hostdevs[i]))
             add(refs, &def->hostdevs[i].info, "hostdev", i, PCI_CONNECT_EXPRESS);
@@ -179,13 +191,13 @@ static void add_second(Refs *refs, DomainDef *def) {
     if (def->vsock)
         add(refs, &def->vsock->info, "vsock", 0, virtio_connect(def->vsock->model));
     if (def->iommu.given && def->iommu.model == IOMMU_VIRTIO)
-        add(refs, &def->iommu.info, "iommu", 0, PCI_CONNECT_ROOT_PORT);
-    for (size_t i = 0; i < def->n_cryptos; i++)
-        add(refs, &def->cryptos[i].info, "crypto", i, PCI_CONNECT_EXPRESS);
+        add(refs, &def->iommu.info, "iommu", 0, PCI_CONNECT_EXPRESS | PCI_CONNECT_INTEGRATED);
     for (size_t i = 0; i < def->n_memories; i++)
         if (def->memories[i].model == MEMORY_VIRTIO_MEM ||
             def->memories[i].model == MEMORY_VIRTIO_PMEM)
             add(refs, &def->memories[i].info, "memory", i, PCI_CONNECT_EXPRESS);
+    for (size_t i = 0; i < def->n_cryptos; i++)
+        add(refs, &def->cryptos[i].info, "crypto", i, PCI_CONNECT_DEVICE);
     for (size_t i = 0; i < def->n_panics; i++)
         if (streq_ptr(def->panics[i].model, "pvpanic"))
             add(refs, &def->panics[i].info, "panic", i, PCI_CONNECT_DEVICE);
@@ -193,7 +205,8 @@ static void add_second(Refs *refs, DomainDef *def) {
 
 int domain_def_pci_devices(DomainDef *def, DeviceRef **ret, size_t *ret_n) {
     const ControllerDef *root = domain_def_controller(def, CONTROLLER_PCI, 0);
-    Refs refs = {.express = root && streq_ptr(root->model, "pcie-root")};
+    Refs refs = {.express = root && streq_ptr(root->model, "pcie-root"),
+                 .ccw = domain_def_is_s390(def)};
 
     add_first(&refs, def);
     add_second(&refs, def);
@@ -215,25 +228,35 @@ ControllerDef *domain_def_controller(const DomainDef *def, ControllerType type, 
     return NULL;
 }
 
-/* libvirt's place: before the first of the type with a higher index, else at the end. */
+/* Before the first of its type with a higher index, else where it is. */
+static size_t place_controller(const ControllerDef *controllers, size_t n,
+                               const ControllerDef *one) {
+    for (size_t i = 0; i < n && one->index >= 0; i++)
+        if (controllers[i].type == one->type && controllers[i].index > one->index)
+            return i;
+    return n;
+}
+
+static void insert_controller(ControllerDef *controllers, size_t n, ControllerDef one) {
+    size_t at = place_controller(controllers, n, &one);
+
+    memmove(controllers + at + 1, controllers + at, (n - at) * sizeof(ControllerDef));
+    controllers[at] = one;
+}
+
+void domain_def_sort_controllers(DomainDef *def) {
+    for (size_t i = 1; i < def->n_controllers; i++)
+        insert_controller(def->controllers, i, def->controllers[i]);
+}
+
 ControllerDef *domain_def_add_controller(DomainDef *def, ControllerType type, int index,
                                          const char *model) {
     CLEANUP_FREE char *copy = model ? strdup(model) : NULL;
-    ControllerDef *controllers;
-    size_t at, n;
 
     if ((model && !copy) ||
         !array_append(&def->controllers, &def->n_controllers, sizeof(ControllerDef)))
         return NULL;
-    controllers = def->controllers;
-    n = at = def->n_controllers - 1;
-    for (size_t i = n; i-- > 0;) {
-        if (controllers[i].type == type && controllers[i].index <= index)
-            break;
-        if (controllers[i].type == type)
-            at = i;
-    }
-    memmove(controllers + at + 1, controllers + at, (n - at) * sizeof(ControllerDef));
-    controllers[at] = (ControllerDef){.type = type, .index = index, .model = TAKE_PTR(copy)};
-    return &controllers[at];
+    def->controllers[def->n_controllers - 1] = (ControllerDef){
+        .type = type, .index = index, .model = TAKE_PTR(copy)};
+    return &def->controllers[def->n_controllers - 1];
 }

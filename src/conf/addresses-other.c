@@ -3,7 +3,7 @@
  * controllers themselves are added where a device needs one. */
 #include <stdio.h>
 
-#include "conf/addresses.h"
+#include "conf/addresses-internal.h"
 #include "util/file.h"
 
 #define CONTROLLER_LAST 255u
@@ -20,6 +20,14 @@ static int need(DomainDef *def, ControllerType type, unsigned index, const char 
             !domain_def_add_controller(def, type, (int)i, model))
             return error_no_memory(reterr);
     return 0;
+}
+
+static int need_one(DomainDef *def, ControllerType type, unsigned index, Error **reterr) {
+    if (domain_def_controller(def, type, (int)index))
+        return 0;
+    if (index > CONTROLLER_LAST)
+        return need(def, type, index, NULL, reterr);
+    return domain_def_add_controller(def, type, (int)index, NULL) ? 0 : error_no_memory(reterr);
 }
 
 /* ---- drives ---- */
@@ -85,28 +93,97 @@ static int check_drives(const DomainDef *def, Error **reterr) {
     return 0;
 }
 
-static int assign_drives(DomainDef *def, Error **reterr) {
-    static const ControllerType types[DISK_BUS_MAX_] = {[DISK_BUS_IDE] = CONTROLLER_IDE,
-                                                        [DISK_BUS_SATA] = CONTROLLER_SATA,
-                                                        [DISK_BUS_SCSI] = CONTROLLER_SCSI,
-                                                        [DISK_BUS_FDC] = CONTROLLER_FDC};
-    int r = 0;
-
-    for (size_t i = 0; i < def->n_disks && r >= 0; i++) {
+static void assign_drives(DomainDef *def) {
+    for (size_t i = 0; i < def->n_disks; i++) {
         DiskDef *disk = &def->disks[i];
         int n = disk_target_index(disk->target);
 
-        if (!is_drive(disk))
+        if (!is_drive(disk) || disk->info.address.type != ADDRESS_NONE)
             continue;
-        if (disk->info.address.type == ADDRESS_NONE) {
-            n = n < 0 ? 0 : n;
-            place_drive(disk, (unsigned)n);
-            for (unsigned tries = 0; drive_is_taken(def, disk) && tries <= def->n_disks; tries++)
-                place_drive(disk, (unsigned)++n);
-        }
-        r = need(def, types[disk->bus], disk->info.address.controller, NULL, reterr);
+        n = n < 0 ? 0 : n;
+        place_drive(disk, (unsigned)n);
+        for (unsigned tries = 0; drive_is_taken(def, disk) && tries <= def->n_disks; tries++)
+            place_drive(disk, (unsigned)++n);
     }
-    return r < 0 ? r : check_drives(def, reterr);
+}
+
+static int need_drive_controllers(DomainDef *def, Error **reterr) {
+    static const struct {
+        DiskBus bus;
+        ControllerType type;
+    } rows[] = {{DISK_BUS_SCSI, CONTROLLER_SCSI},
+                {DISK_BUS_FDC, CONTROLLER_FDC},
+                {DISK_BUS_IDE, CONTROLLER_IDE},
+                {DISK_BUS_SATA, CONTROLLER_SATA}};
+    int r = 0;
+
+    for (size_t k = 0; k < ARRAY_SIZE(rows); k++)
+        for (size_t i = 0; i < def->n_disks && r >= 0; i++)
+            if (def->disks[i].bus == rows[k].bus &&
+                def->disks[i].info.address.type == ADDRESS_DRIVE)
+                r = need(def, rows[k].type, def->disks[i].info.address.controller, NULL, reterr);
+    return r;
+}
+
+/* ---- SCSI devices of the host ---- */
+
+#define SCSI_UNITS 7u
+
+static bool scsi_unit_is_taken(const DomainDef *def, unsigned controller, unsigned unit) {
+    for (size_t i = 0; i < def->n_disks; i++) {
+        const DeviceAddress *at = &def->disks[i].info.address;
+
+        if (def->disks[i].bus == DISK_BUS_SCSI && at->type == ADDRESS_DRIVE &&
+            at->controller == controller && !at->bus && !at->target && at->unit == unit)
+            return true;
+    }
+    for (size_t i = 0; i < def->n_hostdevs; i++) {
+        const DeviceAddress *at = &def->hostdevs[i].info.address;
+
+        if (def->hostdevs[i].type == HOSTDEV_SCSI && at->type == ADDRESS_DRIVE &&
+            at->controller == controller && !at->bus && !at->target && at->unit == unit)
+            return true;
+    }
+    return false;
+}
+
+/* The first free unit of a controller that is there, or of the next one. */
+static void place_scsi_hostdev(const DomainDef *def, DeviceInfo *info) {
+    unsigned n = 0;
+
+    for (size_t i = 0; i < def->n_controllers; i++) {
+        if (def->controllers[i].type != CONTROLLER_SCSI)
+            continue;
+        n++;
+        for (unsigned unit = 0; unit < SCSI_UNITS; unit++)
+            if (!scsi_unit_is_taken(def, (unsigned)def->controllers[i].index, unit)) {
+                info->address = (DeviceAddress){.type = ADDRESS_DRIVE,
+                                                .controller = (unsigned)def->controllers[i].index,
+                                                .unit = unit};
+                return;
+            }
+    }
+    while (scsi_unit_is_taken(def, n, 0))
+        n++;
+    info->address = (DeviceAddress){.type = ADDRESS_DRIVE, .controller = n};
+}
+
+static void assign_scsi_hostdevs(DomainDef *def) {
+    for (size_t i = 0; i < def->n_hostdevs; i++)
+        if (def->hostdevs[i].type == HOSTDEV_SCSI &&
+            def->hostdevs[i].info.address.type == ADDRESS_NONE)
+            place_scsi_hostdev(def, &def->hostdevs[i].info);
+}
+
+int addresses_assign_hostdevs(DomainDef *def, Error **reterr) {
+    int r = 0;
+
+    assign_scsi_hostdevs(def);
+    for (size_t i = 0; i < def->n_hostdevs && r >= 0; i++)
+        if (def->hostdevs[i].type == HOSTDEV_SCSI &&
+            def->hostdevs[i].info.address.type == ADDRESS_DRIVE)
+            r = need(def, CONTROLLER_SCSI, def->hostdevs[i].info.address.controller, NULL, reterr);
+    return r;
 }
 
 /* ---- virtio-serial ---- */
@@ -116,173 +193,136 @@ static bool is_virtio_port(const ChardevDef *chardev) {
            streq_ptr(chardev->target_type, "virtio");
 }
 
-static bool port_is_taken(const DomainDef *def, unsigned controller, unsigned port) {
-    for (size_t i = 0; i < def->n_chardevs; i++) {
-        const DeviceAddress *at = &def->chardevs[i].info.address;
+#define PORTS 31u /* of a controller that does not say */
 
-        if (at->type == ADDRESS_VIRTIO_SERIAL && at->controller == controller && at->port == port)
-            return true;
+/* By controller: a bit per port. */
+typedef struct PortMap {
+    const DomainDef *def;
+    uint64_t used[CONTROLLER_LAST + 1];
+} PortMap;
+
+static unsigned serial_ports(const PortMap *map, unsigned controller) {
+    const ControllerDef *def = domain_def_controller(map->def, CONTROLLER_VIRTIO_SERIAL,
+                                                     (int)controller);
+
+    return !def ? 0 : def->has_ports ? MIN_OF(def->ports, 64u) : PORTS;
+}
+
+static const char *port_owner(const DomainDef *def, const ChardevDef *mine) {
+    for (size_t i = 0; i < def->n_chardevs; i++) {
+        const ChardevDef *other = &def->chardevs[i];
+
+        if (other != mine && other->info.address.type == ADDRESS_VIRTIO_SERIAL &&
+            other->info.address.controller == mine->info.address.controller &&
+            other->info.address.port == mine->info.address.port)
+            return other->target_name ? other->target_name : "a console";
+    }
+    return "another device";
+}
+
+static int reserve_port(PortMap *map, const ChardevDef *chardev, Error **reterr) {
+    const DeviceAddress *at = &chardev->info.address;
+    const char *name = chardev->target_name ? chardev->target_name : "a console";
+
+    if (at->port >= serial_ports(map, at->controller))
+        return error_report(reterr, FROM_DOMAIN, ERROR_XML,
+                            "virtio serial controller %u does not have port %u, which '%s' is to "
+                            "have",
+                            at->controller, at->port, name);
+    if (map->used[at->controller] & UINT64_C(1) << at->port)
+        return error_report(reterr, FROM_DOMAIN, ERROR_XML,
+                            "virtio serial port %u on controller %u is already occupied: '%s' and "
+                            "'%s' both have it",
+                            at->port, at->controller, port_owner(map->def, chardev), name);
+    map->used[at->controller] |= UINT64_C(1) << at->port;
+    return 0;
+}
+
+static bool find_port(const PortMap *map, bool given, DeviceAddress *at) {
+    for (unsigned controller = given ? at->controller : 0; controller <= CONTROLLER_LAST;
+         controller++) {
+        unsigned n = serial_ports(map, controller);
+
+        for (unsigned port = 1; port < n; port++)
+            if (!(map->used[controller] & UINT64_C(1) << port)) {
+                at->controller = controller;
+                at->port = port;
+                return true;
+            }
+        if (given)
+            return false;
     }
     return false;
 }
 
-/* Port 0 is for consoles: channels begin with 1. */
-static int assign_ports(DomainDef *def, Error **reterr) {
-    for (size_t i = 0; i < def->n_chardevs; i++) {
-        ChardevDef *chardev = &def->chardevs[i];
-        DeviceAddress *address = &chardev->info.address;
-        int r;
+static int add_serial_controller(DomainDef *def, Error **reterr) {
+    unsigned index = 0;
 
-        if (!is_virtio_port(chardev))
-            continue;
-        if (address->type == ADDRESS_NONE && chardev->kind == CHARDEV_CHANNEL)
-            *address = (DeviceAddress){.type = ADDRESS_VIRTIO_SERIAL};
-        if (address->type != ADDRESS_VIRTIO_SERIAL && address->type != ADDRESS_NONE)
-            continue;
-        r = need(def, CONTROLLER_VIRTIO_SERIAL, address->controller, NULL, reterr);
+    while (index <= CONTROLLER_LAST &&
+           domain_def_controller(def, CONTROLLER_VIRTIO_SERIAL, (int)index))
+        index++;
+    return need(def, CONTROLLER_VIRTIO_SERIAL, index, NULL, reterr);
+}
+
+/* Port 0 is for consoles: what has none yet begins with 1. */
+static int assign_port(DomainDef *def, PortMap *map, ChardevDef *chardev, Error **reterr) {
+    bool given = chardev->info.address.type == ADDRESS_VIRTIO_SERIAL;
+    DeviceAddress at = {.type = ADDRESS_VIRTIO_SERIAL,
+                        .controller = chardev->info.address.controller};
+
+    if (!find_port(map, given, &at)) {
+        int r = given ? error_report(reterr, FROM_DOMAIN, ERROR_XML,
+                                     "Unable to find a free port on virtio-serial controller %u",
+                                     at.controller)
+                      : add_serial_controller(def, reterr);
+
         if (r < 0)
             return r;
-        if (address->port || chardev->kind == CHARDEV_CONSOLE)
-            continue;
-        for (unsigned port = 1; !address->port; port++)
-            if (!port_is_taken(def, address->controller, port))
-                address->port = port;
+        if (!find_port(map, false, &at))
+            return error_report(reterr, FROM_DOMAIN, ERROR_XML,
+                                "Unable to find a free virtio-serial port");
     }
+    map->used[at.controller] |= UINT64_C(1) << at.port;
+    chardev->info.address = at;
     return 0;
 }
 
-/* ---- usb ---- */
-
-typedef struct UsbMap {
-    bool used[16][32]; /* by controller and port */
-    unsigned n_behind; /* ports of hubs that are given away */
-    unsigned n_wanting;
-} UsbMap;
-
-static unsigned usb_ports(const ControllerDef *controller) {
-    if (controller->has_ports)
-        return controller->ports;
-    if (!controller->model)
-        return 2;
-    return streq(controller->model, "ich9-ehci1")  ? 6
-           : streq(controller->model, "ehci")      ? 6
-           : streq(controller->model, "nec-xhci")  ? 4
-           : streq(controller->model, "qemu-xhci") ? 4
-           : streq(controller->model, "pci-ohci")  ? 3
-                                                   : 2;
-}
-
-static int for_usb(DomainDef *def, int (*each)(DomainDef *, DeviceInfo *, void *), void *data) {
+static int need_serial_controllers(DomainDef *def, Error **reterr) {
     int r = 0;
 
-    for (size_t i = 0; i < def->n_hubs && r >= 0; i++)
-        r = each(def, &def->hubs[i].info, data);
-    for (size_t i = 0; i < def->n_disks && r >= 0; i++)
-        if (def->disks[i].bus == DISK_BUS_USB)
-            r = each(def, &def->disks[i].info, data);
-    for (size_t i = 0; i < def->n_inputs && r >= 0; i++)
-        if (def->inputs[i].bus == INPUT_BUS_USB)
-            r = each(def, &def->inputs[i].info, data);
-    for (size_t i = 0; i < def->n_sounds && r >= 0; i++)
-        if (def->sounds[i].model == SOUND_USB)
-            r = each(def, &def->sounds[i].info, data);
-    for (size_t i = 0; i < def->n_hostdevs && r >= 0; i++)
-        if (def->hostdevs[i].type == HOSTDEV_USB)
-            r = each(def, &def->hostdevs[i].info, data);
-    for (size_t i = 0; i < def->n_redirdevs && r >= 0; i++)
-        r = each(def, &def->redirdevs[i].info, data);
-    for (size_t i = 0; i < def->n_chardevs && r >= 0; i++)
-        if (def->chardevs[i].kind == CHARDEV_SERIAL &&
-            streq_ptr(def->chardevs[i].target_type, "usb-serial"))
-            r = each(def, &def->chardevs[i].info, data);
+    for (int console = 0; console < 2; console++)
+        for (size_t i = 0; i < def->n_chardevs && r >= 0; i++) {
+            const ChardevDef *chardev = &def->chardevs[i];
+            const DeviceAddress *at = &chardev->info.address;
+
+            if (is_virtio_port(chardev) && (chardev->kind == CHARDEV_CONSOLE) == console)
+                r = need_one(def, CONTROLLER_VIRTIO_SERIAL,
+                             at->type == ADDRESS_VIRTIO_SERIAL ? at->controller : 0, reterr);
+        }
     return r;
 }
 
-static int note_usb(DomainDef *def, DeviceInfo *info, void *data) {
-    UsbMap *map = data;
-    unsigned long port = info->address.usb_port ? strtoul(info->address.usb_port, NULL, 10) : 0;
+static int assign_ports(DomainDef *def, Error **reterr) {
+    PortMap map = {.def = def};
+    int r = 0;
 
-    if (info->address.type == ADDRESS_USB && info->address.bus < 16 && port < 32)
-        map->used[info->address.bus][port] = true;
-    map->n_wanting += info->address.type != ADDRESS_USB || !info->address.usb_port;
-    if (info->address.usb_port && strchr(info->address.usb_port, '.'))
-        map->n_behind++;
-    return 0;
-}
+    for (size_t i = 0; i < def->n_chardevs && r >= 0; i++) {
+        const ChardevDef *chardev = &def->chardevs[i];
 
-#define HUB_PORTS 8u
-
-/* The root's ports are full: those of the hubs are next. */
-static int place_behind_hub(const DomainDef *def, DeviceInfo *info, UsbMap *map) {
-    for (size_t i = 0; i < def->n_hubs; i++) {
-        const DeviceAddress *hub = &def->hubs[i].info.address;
-
-        if (hub->type != ADDRESS_USB || !hub->usb_port || &def->hubs[i].info == info)
-            continue;
-        if (map->n_behind >= HUB_PORTS * (i + 1))
-            continue;
-        info->address.type = ADDRESS_USB;
-        info->address.bus = hub->bus;
-        info->address.usb_port = strf("%s.%u", hub->usb_port, map->n_behind % HUB_PORTS + 1);
-        map->n_behind++;
-        return info->address.usb_port ? 0 : -ENOMEM;
+        if (is_virtio_port(chardev) && chardev->info.address.type == ADDRESS_VIRTIO_SERIAL &&
+            chardev->info.address.port)
+            r = reserve_port(&map, chardev, reterr);
     }
-    return 0;
-}
+    for (size_t i = 0; i < def->n_chardevs && r >= 0; i++) {
+        ChardevDef *chardev = &def->chardevs[i];
+        bool channel = chardev->kind == CHARDEV_CHANNEL;
 
-static int place_usb(DomainDef *def, DeviceInfo *info, void *data) {
-    UsbMap *map = data;
-
-    if (info->address.type == ADDRESS_USB && info->address.usb_port)
-        return 0;
-    for (unsigned bus = 0; bus < 16; bus++) {
-        const ControllerDef *controller = domain_def_controller(def, CONTROLLER_USB, (int)bus);
-        unsigned ports = controller ? usb_ports(controller) : 0;
-
-        if (info->address.type == ADDRESS_USB && info->address.bus != bus)
-            continue;
-        for (unsigned port = 1; port <= ports && port < 32; port++) {
-            if (map->used[bus][port])
-                continue;
-            map->used[bus][port] = true;
-            info->address.type = ADDRESS_USB;
-            info->address.bus = bus;
-            info->address.usb_port = strf("%u", port);
-            return info->address.usb_port ? 0 : -ENOMEM;
-        }
+        if (is_virtio_port(chardev) && !chardev->info.address.port &&
+            (chardev->info.address.type == ADDRESS_VIRTIO_SERIAL ||
+             (chardev->info.address.type == ADDRESS_NONE && channel)))
+            r = assign_port(def, &map, chardev, reterr);
     }
-    return place_behind_hub(def, info, map);
-}
-
-/* As many as it takes: each gives eight ports for one. */
-static int add_hubs(DomainDef *def, const UsbMap *map) {
-    unsigned n_free = 0;
-
-    for (unsigned bus = 0; bus < 16; bus++) {
-        const ControllerDef *controller = domain_def_controller(def, CONTROLLER_USB, (int)bus);
-        unsigned ports = controller ? usb_ports(controller) : 0;
-
-        for (unsigned port = 1; port <= ports && port < 32; port++)
-            n_free += !map->used[bus][port];
-    }
-    if (!n_free || map->n_behind)
-        return 0;
-    for (unsigned n = n_free; n < map->n_wanting; n += HUB_PORTS - 1) {
-        HubDef *hub = array_append(&def->hubs, &def->n_hubs, sizeof(HubDef));
-
-        if (!hub || !(hub->type = strdup("usb")))
-            return -ENOMEM;
-    }
-    return 0;
-}
-
-static int assign_usb(DomainDef *def, Error **reterr) {
-    UsbMap map = {0};
-
-    for_usb(def, note_usb, &map);
-    if (add_hubs(def, &map) < 0)
-        return error_no_memory(reterr);
-    return for_usb(def, place_usb, &map) < 0 ? error_no_memory(reterr) : 0;
+    return r;
 }
 
 /* ---- ccid ---- */
@@ -296,11 +336,21 @@ static int assign_ccid(DomainDef *def, Error **reterr) {
             address->type = ADDRESS_CCID;
             address->slot = (unsigned)i;
         }
-        r = address->type == ADDRESS_CCID
-                ? need(def, CONTROLLER_CCID, address->controller, NULL, reterr)
-                : 0;
+        if (address->type != ADDRESS_CCID)
+            continue;
+        r = need_one(def, CONTROLLER_CCID, address->controller, reterr);
         if (r < 0)
             return r;
+        for (size_t k = 0; k < i; k++) {
+            const DeviceAddress *other = &def->smartcards[k].info.address;
+
+            if (other->type == ADDRESS_CCID && other->controller == address->controller &&
+                other->slot == address->slot)
+                return error_report(reterr, FROM_DOMAIN, ERROR_XML,
+                                    "<smartcard> number %zu and <smartcard> number %zu are both in "
+                                    "slot %u of CCID controller %u",
+                                    k + 1, i + 1, address->slot, address->controller);
+        }
     }
     return 0;
 }
@@ -318,6 +368,25 @@ static bool devno_is_taken(const DeviceRef *refs, size_t n, unsigned devno) {
     return false;
 }
 
+static int check_ccw(const DeviceRef *refs, size_t n, Error **reterr) {
+    for (size_t i = 0; i < n; i++) {
+        const DeviceAddress *a = &refs[i].info->address;
+
+        for (size_t k = 0; a->type == ADDRESS_CCW && a->has_ccw && k < i; k++) {
+            const DeviceAddress *b = &refs[k].info->address;
+
+            if (b->type == ADDRESS_CCW && b->has_ccw && a->cssid == b->cssid &&
+                a->ssid == b->ssid && a->devno == b->devno)
+                return error_report(reterr, FROM_DOMAIN, ERROR_XML,
+                                    "The CCW devno '%x.%x.%04x' is in use already: <%s> number %zu "
+                                    "and <%s> number %zu both have it",
+                                    a->cssid, a->ssid, a->devno, refs[k].kind, refs[k].index + 1,
+                                    refs[i].kind, refs[i].index + 1);
+        }
+    }
+    return 0;
+}
+
 static int assign_ccw(DomainDef *def, Error **reterr) {
     CLEANUP_FREE DeviceRef *refs = NULL;
     size_t n = 0;
@@ -327,6 +396,8 @@ static int assign_ccw(DomainDef *def, Error **reterr) {
         return 0;
     if (domain_def_pci_devices(def, &refs, &n) < 0)
         return error_no_memory(reterr);
+    if (check_ccw(refs, n, reterr) < 0)
+        return -EINVAL;
     for (size_t i = 0; i < n; i++) {
         DeviceAddress *address = &refs[i].info->address;
 
@@ -340,14 +411,73 @@ static int assign_ccw(DomainDef *def, Error **reterr) {
     return 0;
 }
 
-int addresses_assign_others(DomainDef *def, Error **reterr) {
-    int r = assign_drives(def, reterr);
+/* ---- spapr-vio ---- */
 
+typedef struct VioMap {
+    DeviceRef *refs;
+    size_t n;
+    bool failed;
+} VioMap;
+
+static void add_vio(VioMap *map, DeviceInfo *info, const char *kind, size_t index) {
+    DeviceRef *ref;
+
+    if (info->address.type != ADDRESS_SPAPR_VIO || !info->address.has_reg || map->failed)
+        return;
+    ref = array_append(&map->refs, &map->n, sizeof(DeviceRef));
+    if (ref)
+        *ref = (DeviceRef){.info = info, .kind = kind, .index = index};
+    else
+        map->failed = true;
+}
+
+static int compare_vio(const VioMap *map, Error **reterr) {
+    for (size_t i = 0; i < map->n; i++)
+        for (size_t k = 0; k < i; k++)
+            if (map->refs[i].info->address.reg == map->refs[k].info->address.reg)
+                return error_report(reterr, FROM_DOMAIN, ERROR_XML,
+                                    "spapr-vio address 0x%llx already in use: <%s> number %zu and "
+                                    "<%s> number %zu both have it",
+                                    (unsigned long long)map->refs[i].info->address.reg,
+                                    map->refs[k].kind, map->refs[k].index + 1, map->refs[i].kind,
+                                    map->refs[i].index + 1);
+    return 0;
+}
+
+static int check_vio(DomainDef *def, Error **reterr) {
+    VioMap map = {0};
+    int r;
+
+    for (size_t i = 0; i < def->n_interfaces; i++)
+        add_vio(&map, &def->interfaces[i].info, "interface", i);
+    for (size_t i = 0; i < def->n_controllers; i++)
+        add_vio(&map, &def->controllers[i].info, "controller", i);
+    for (size_t i = 0; i < def->n_chardevs; i++)
+        add_vio(&map, &def->chardevs[i].info, "serial", i);
+    if (def->nvram)
+        add_vio(&map, &def->nvram->info, "nvram", 0);
+    r = map.failed ? error_no_memory(reterr) : compare_vio(&map, reterr);
+    free(map.refs);
+    return r;
+}
+
+/* First the addresses, then the controllers that they speak of: in this order they are added. */
+int addresses_assign_others(DomainDef *def, Error **reterr) {
+    int r;
+
+    assign_drives(def);
+    r = check_drives(def, reterr);
     if (r >= 0)
-        r = assign_ports(def, reterr);
+        r = need_drive_controllers(def, reterr);
+    if (r >= 0)
+        r = need_serial_controllers(def, reterr);
     if (r >= 0)
         r = assign_ccid(def, reterr);
     if (r >= 0)
-        r = assign_usb(def, reterr);
-    return r < 0 ? r : assign_ccw(def, reterr);
+        r = assign_ports(def, reterr);
+    if (r >= 0)
+        r = addresses_assign_usb(def, reterr);
+    if (r >= 0)
+        r = assign_ccw(def, reterr);
+    return r < 0 ? r : check_vio(def, reterr);
 }

@@ -24,6 +24,9 @@ typedef enum PciConnect {
     PCI_CONNECT_SWITCH = 1 << 6,         /* upstream port of a switch */
     PCI_CONNECT_DOWNSTREAM = 1 << 7,
     PCI_CONNECT_EXPANDER = 1 << 8,
+    PCI_CONNECT_EXPRESS_EXPANDER = 1 << 9,
+    PCI_CONNECT_INTEGRATED = 1 << 10, /* with one of those above: on bus 0 only */
+    PCI_CONNECT_FLAGS = PCI_CONNECT_INTEGRATED,
 } PciConnect;
 
 bool domain_def_is_q35(const DomainDef *def);
@@ -31,15 +34,20 @@ bool domain_def_is_i440fx(const DomainDef *def);
 bool domain_def_is_x86(const DomainDef *def);
 bool domain_def_is_s390(const DomainDef *def);
 
-/* All devices that can have a PCI address, in libvirt's order. Caller frees. -ENOMEM. */
+/* All devices that can have a PCI address (on s390 also those with a CCW one), in libvirt's order.
+ * Caller frees. -ENOMEM. */
 int domain_def_pci_devices(DomainDef *def, DeviceRef **ret, size_t *ret_n);
 /* Whether a virtio disk, a model of a card ... is a PCI device at all: its address type is free. */
 int addresses_assign_pci(DomainDef *def, Error **reterr);
+/* SCSI devices of the host, and their controllers: before all others, as in libvirt. */
+int addresses_assign_hostdevs(DomainDef *def, Error **reterr);
 /* Drives, virtio-serial ports, USB, CCID, CCW, spapr-vio. */
 int addresses_assign_others(DomainDef *def, Error **reterr);
 
 /* A controller of this type and index, NULL when there is none. */
 ControllerDef *domain_def_controller(const DomainDef *def, ControllerType type, int index);
-/* Adds it in its place. NULL: out of memory. model may be NULL. */
+/* Those of a type are in the order of their indexes. */
+void domain_def_sort_controllers(DomainDef *def);
+/* Adds it at the end. NULL: out of memory. model may be NULL. */
 ControllerDef *domain_def_add_controller(DomainDef *def, ControllerType type, int index,
                                          const char *model);

@@ -13,6 +13,9 @@ static const Words modes = WORDS("bind", "connect");
 static const Words protocols = WORDS("raw", "telnet", "telnets", "tls");
 static const Words mouse_modes = WORDS("client", "server");
 
+static const Field end_reconnect_fields[] = {
+    FIELD_TEXT("@enabled", ChardevEnd, reconnect),
+    FIELD_UINT("@timeout", ChardevEnd, reconnect_timeout, 0, UINT32_MAX), FIELD_END};
 static const Field end_fields[] = {
     FIELD_CHOICE("@mode", ChardevEnd, mode, modes), FIELD_TEXT("@host", ChardevEnd, host),
     FIELD_TEXT("@service", ChardevEnd, service), FIELD_YESNO("@tls", ChardevEnd, tls), FIELD_END};
@@ -22,23 +25,32 @@ static const Element end_element = {"source", sizeof(ChardevEnd), end_fields, NU
 
 static const Field pty_fields[] = {
     FIELD_TEXT("source@path", ChardevSource, path, .flags = FIELD_LIVE), FIELD_END};
+#define SECLABELS                                                                                  \
+    FIELD_LIST("seclabel", ChardevSource, seclabels, n_seclabels, device_seclabel_element)
+
 static const Field file_source[] = {FIELD_TEXT("@path", ChardevSource, path),
-                                    FIELD_ON_OFF("@append", ChardevSource, append), FIELD_END};
+                                    FIELD_ON_OFF("@append", ChardevSource, append), SECLABELS,
+                                    FIELD_END};
 static const Field file_fields[] = {FIELD_GROUP("source", file_source), FIELD_END};
-static const Field path_fields[] = {FIELD_TEXT("source@path", ChardevSource, path), FIELD_END};
+static const Field path_source[] = {FIELD_TEXT("@path", ChardevSource, path), SECLABELS, FIELD_END};
+static const Field path_fields[] = {FIELD_GROUP("source", path_source), FIELD_END};
 
 static const Field reconnect_fields[] = {
     FIELD_TEXT("@enabled", ChardevSource, reconnect),
     FIELD_UINT("@timeout", ChardevSource, reconnect_timeout, 0, UINT32_MAX), FIELD_END};
-static const Field unix_source[] = {FIELD_CHOICE("@mode", ChardevSource, mode, modes),
-                                    FIELD_TEXT("@path", ChardevSource, path),
-                                    FIELD_GROUP("reconnect", reconnect_fields), FIELD_END};
+static const Field unix_source[] = {
+    FIELD_CHOICE("@mode", ChardevSource, mode, modes), FIELD_TEXT("@path", ChardevSource, path),
+    FIELD_GROUP("reconnect", reconnect_fields), SECLABELS, FIELD_END};
 static const Field unix_fields[] = {FIELD_GROUP("source", unix_source), FIELD_END};
 static const Field ends_fields[] = {
     FIELD_LIST("source", ChardevSource, ends, n_ends, end_element, .limit = 2), FIELD_END};
+static const Field tcp_end_fields[] = {
+    FIELD_CHOICE("@mode", ChardevEnd, mode, modes), FIELD_TEXT("@host", ChardevEnd, host),
+    FIELD_TEXT("@service", ChardevEnd, service),    FIELD_YESNO("@tls", ChardevEnd, tls),
+    FIELD_GROUP("reconnect", end_reconnect_fields), FIELD_END};
+static const Element tcp_end_element = {"source", sizeof(ChardevEnd), tcp_end_fields, NULL, NULL};
 static const Field tcp_fields[] = {
-    FIELD_LIST("source", ChardevSource, ends, n_ends, end_element, .limit = 1),
-    FIELD_GROUP("reconnect", reconnect_fields),
+    FIELD_LIST("source", ChardevSource, ends, n_ends, tcp_end_element, .limit = 1),
     FIELD_CHOICE("protocol@type", ChardevSource, protocol, protocols), FIELD_END};
 static const Field port_fields[] = {FIELD_TEXT("source@channel", ChardevSource, channel),
                                     FIELD_END};
@@ -69,7 +81,7 @@ const Field chardev_source_fields[] = {
     FIELD_WORD("@type", ChardevSource, type, chardev_types), FIELD_ALSO("@tty"),
     FIELD_SWITCH(NULL, ChardevSource, type, sources), FIELD_GROUP("log", log_fields), FIELD_END};
 
-static int check_source(ElementReader *reader, xmlNodePtr node, ChardevSource *source) {
+int chardev_check_source(ElementReader *reader, xmlNodePtr node, ChardevSource *source) {
     if (source->type == CHARDEV_NONE_)
         source->type = CHARDEV_PTY;
     if (source->type == CHARDEV_UNIX && !source->path && streq_ptr(source->mode, "bind"))
@@ -81,6 +93,8 @@ static int check_source(ElementReader *reader, xmlNodePtr node, ChardevSource *s
         return element_missing(reader, node, "source path");
     if (source->type == CHARDEV_TCP && (!source->n_ends || !source->ends[0].service))
         return element_missing(reader, node, "source host and service");
+    if (source->type == CHARDEV_TCP && !source->protocol && !(source->protocol = strdup("raw")))
+        return error_no_memory(reader->reterr);
     if (source->type == CHARDEV_SPICEPORT && !source->channel)
         return element_missing(reader, node, "source channel");
     return 0;
@@ -126,7 +140,7 @@ static const Field console_fields[] = {FIELD_PART(NULL, ChardevDef, source, cons
 
 static int check_serial(ElementReader *reader, xmlNodePtr node, void *object) {
     ChardevDef *chardev = object;
-    int r = check_source(reader, node, &chardev->source);
+    int r = chardev_check_source(reader, node, &chardev->source);
 
     if (r >= 0 && chardev->source.type == CHARDEV_UNIX && !chardev->source.path)
         r = element_missing(reader, node, "source path");
@@ -143,7 +157,7 @@ static int check_channel(ElementReader *reader, xmlNodePtr node, void *object) {
         return error_report(reader->reterr, FROM_DOMAIN, ERROR_XML,
                             "unknown target type '%.40s' specified for character device (line %ld)",
                             type, xmlGetLineNo(node));
-    return check_source(reader, node, &channel->source);
+    return chardev_check_source(reader, node, &channel->source);
 }
 
 const Element serial_element = {"serial", sizeof(ChardevDef), serial_fields, NULL, check_serial};

@@ -2,7 +2,7 @@
 /* Character devices: where their bytes go, and <serial>, <parallel>, <console>, <channel>. */
 #pragma once
 
-#include "conf/device-info.h"
+#include "conf/storage.h"
 
 typedef enum ChardevType {
     CHARDEV_NONE_, /* not given */
@@ -29,6 +29,8 @@ typedef struct ChardevEnd {
     char *mode; /* bind or connect */
     char *host, *service;
     Tristate tls;
+    char *reconnect; /* tcp: yes, no or NULL */
+    unsigned reconnect_timeout;
 } ChardevEnd;
 
 typedef struct ChardevSource {
@@ -46,6 +48,8 @@ typedef struct ChardevSource {
     Tristate clipboard;
     char *reconnect; /* yes, no or NULL */
     unsigned reconnect_timeout;
+    DeviceSeclabel *seclabels; /* of what has a path */
+    size_t n_seclabels;
     char *log_file;
     Tristate log_append;
 } ChardevSource;
@@ -76,4 +80,6 @@ typedef struct ChardevDef {
 extern const Words chardev_types;
 /* Of ChardevSource: @type, <source>, <protocol>, <reconnect>, <log>. */
 extern const Field chardev_source_fields[];
+/* What the type needs, and defaults; for the checks of elements with those fields. */
+int chardev_check_source(ElementReader *reader, xmlNodePtr node, ChardevSource *source);
 extern const Element serial_element, parallel_element, console_element, channel_element;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "conf/device-info.h"
 
+#include <ctype.h>
+
 #include <stdio.h>
 
 const Words address_types = WORDS("", "pci", "drive", "virtio-serial", "ccid", "usb", "spapr-vio",
@@ -106,8 +108,15 @@ static void write_alias(ElementWriter *w, const void *object) {
 
 const Field device_info_fields[] = {ALIAS, ADDRESS, FIELD_END};
 
+static int check_loadparm(ElementReader *reader, xmlNodePtr node, void *object) {
+    for (char *at = ((DeviceInfo *)object)->loadparm; at && *at; at++)
+        *at = (char)toupper((unsigned char)*at);
+    return 0;
+}
+
 static const Field boot_fields[] = {FIELD_UINT("@order", DeviceInfo, boot_order, 1, INT32_MAX),
-                                    FIELD_TEXT("@loadparm", DeviceInfo, loadparm), FIELD_END};
+                                    FIELD_TEXT("@loadparm", DeviceInfo, loadparm),
+                                    FIELD_CODE(NULL, check_loadparm, NULL), FIELD_END};
 static const Field rom_fields[] = {FIELD_YESNO("@enabled", DeviceInfo, rom_enabled),
                                    FIELD_ON_OFF("@bar", DeviceInfo, rom_bar),
                                    FIELD_TEXT("@file", DeviceInfo, rom_file), FIELD_END};

@@ -190,6 +190,8 @@ static int check_disk(ElementReader *reader, xmlNodePtr node, void *object) {
         memcpy(disk->snapshot, "no", 3);
     if (disk->device == DISK_DEVICE_CDROM)
         disk->readonly = true;
+    if (disk->snapshot && streq(disk->snapshot, "no") && disk->readonly) /* goes without saying */
+        free(TAKE_PTR(disk->snapshot));
     if (!source->path && disk->device != DISK_DEVICE_CDROM && disk->device != DISK_DEVICE_FLOPPY &&
         (source->type == DISK_FILE || source->type == DISK_BLOCK || source->type == DISK_DIR ||
          source->type == DISK_VHOSTUSER))

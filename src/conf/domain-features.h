@@ -16,6 +16,7 @@ typedef struct HypervDef {
 typedef struct FeaturesDef {
     bool acpi, apic, pae;
     Tristate apic_eoi;
+    bool has_kvm;
     Tristate hap, vmport, smm, pmu, kvm_hidden, pvspinlock;
     bool viridian, privnet;
     bool has_hyperv;

@@ -249,28 +249,47 @@ static int check_devices(ElementReader *reader, xmlNodePtr node, void *object) {
     return 0;
 }
 
-/* libvirt's rule: the first <console> of target serial and port 0 is serial 0 seen again. */
-static int pair_consoles(ElementReader *reader, xmlNodePtr node, void *object) {
-    DomainDef *def = object;
-    ChardevDef *serial = NULL, *console = NULL;
-    unsigned counts[4] = {0};
+static bool mirrors_serial(const ChardevDef *console) {
+    return !console->target_type || streq(console->target_type, "serial");
+}
+
+/* Serials without a port come behind the highest before them. Consoles are numbered as they come,
+ * but keep what they say when the first one is a serial seen again. */
+static void number_ports(DomainDef *def) {
+    unsigned next[4] = {0}, n_consoles = 0;
+    bool mirrored = false;
 
     for (size_t i = 0; i < def->n_chardevs; i++) {
         ChardevDef *chardev = &def->chardevs[i];
 
-        if (!chardev->has_port && chardev->kind != CHARDEV_CHANNEL) {
-            chardev->port = counts[chardev->kind];
-            chardev->has_port = true;
+        if (chardev->kind == CHARDEV_CHANNEL)
+            continue;
+        if (chardev->kind == CHARDEV_CONSOLE) {
+            mirrored |= n_consoles == 0 && mirrors_serial(chardev);
+            if (!chardev->has_port || !mirrored)
+                chardev->port = n_consoles;
+            n_consoles++;
+        } else if (!chardev->has_port) {
+            chardev->port = next[chardev->kind];
         }
-        counts[chardev->kind]++;
-        if (chardev->kind == CHARDEV_SERIAL && !serial)
-            serial = chardev;
-        if (chardev->kind == CHARDEV_CONSOLE && !console && chardev->port == 0 &&
-            (!chardev->target_type || streq(chardev->target_type, "serial")))
-            console = chardev;
+        chardev->has_port = true;
+        next[chardev->kind] = MAX_OF(next[chardev->kind], chardev->port + 1);
     }
-    if (console && serial)
-        console->is_serial_alias = true;
+}
+
+/* libvirt's rule: the first <console> of target serial is the first serial seen again. */
+static int pair_consoles(ElementReader *reader, xmlNodePtr node, void *object) {
+    DomainDef *def = object;
+    bool serial = false;
+
+    number_ports(def);
+    for (size_t i = 0; i < def->n_chardevs; i++)
+        serial |= def->chardevs[i].kind == CHARDEV_SERIAL;
+    for (size_t i = 0; i < def->n_chardevs; i++)
+        if (def->chardevs[i].kind == CHARDEV_CONSOLE) {
+            def->chardevs[i].is_serial_alias = serial && mirrors_serial(&def->chardevs[i]);
+            break;
+        }
     return 0;
 }
 

@@ -172,7 +172,8 @@ void writer_elementf(ElementWriter *w, const char *name, const char *format, ...
     writer_element(w, name, text);
 }
 
-void writer_verbatim(ElementWriter *w, const char *text) {
+/* The innermost tag is ready for children. */
+static void open_tag(ElementWriter *w) {
     WriterTag *tag = w->depth ? &w->tags[w->depth - 1] : NULL;
 
     begin(w);
@@ -181,6 +182,10 @@ void writer_verbatim(ElementWriter *w, const char *text) {
         tag->state = TAG_CHILDREN;
         w->indent += 2;
     }
+}
+
+void writer_verbatim(ElementWriter *w, const char *text) {
+    open_tag(w);
     put_indent(w);
     put(w, text);
     put(w, "\n");
@@ -392,6 +397,8 @@ static void write_group(ElementWriter *w, const Field *field, const Field *rows,
     writer_open(w, field->path);
     element_write_fields(w, rows, part);
     written = w->tags[w->depth - 1].state != TAG_PENDING || given;
+    if (written && field->flags & FIELD_OPEN)
+        open_tag(w);
     writer_close(w, field->flags & FIELD_ALWAYS || given);
     w->refused = refused;
     if (written && field->flags & FIELD_NOT_STARTED)

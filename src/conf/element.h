@@ -78,6 +78,7 @@ typedef enum FieldFlags {
     FIELD_LIVE = 1 << 2,          /* of a running domain only: read, written there */
     FIELD_UNCOMPARED = 1 << 3,    /* no part of the guest's ABI */
     FIELD_OMIT_FIRST = 1 << 5,    /* word 0 is the default and not written */
+    FIELD_OPEN = 1 << 4,          /* of a GROUP: an end tag also when nothing is in it */
     FIELD_EMPTY = 1 << 6,         /* an empty text counts as given */
     FIELD_NOT_ACTED = 1 << 7,     /* kept, and said once at define */
     FIELD_NOT_STARTED = 1 << 8,   /* kept; a domain with it is not started */

@@ -59,11 +59,11 @@ static const Field filesystem_fields[] = {
     FIELD_SWITCH(NULL, FilesystemDef, type, sources),
     FIELD_TEXT("target@dir", FilesystemDef, target, .flags = FIELD_REQUIRED),
     FIELD_PRESENT("readonly", FilesystemDef, readonly),
+    FIELD_INFO_BOOT(FilesystemDef),
     FIELD_SIZE("space_hard_limit", FilesystemDef, space_hard_limit, .flags = FIELD_BYTES,
                .unit = "bytes"),
     FIELD_SIZE("space_soft_limit", FilesystemDef, space_soft_limit, .flags = FIELD_BYTES,
                .unit = "bytes"),
-    FIELD_INFO_BOOT(FilesystemDef),
     FIELD_END};
 
 static int check(ElementReader *reader, xmlNodePtr node, void *object) {

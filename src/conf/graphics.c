@@ -89,7 +89,7 @@ static void write_spice_port(ElementWriter *w, const void *object) {
 
     if (without_port(graphics))
         return;
-    if (graphics->port > 0 && show)
+    if ((graphics->port > 0 && show) || (graphics->port < 0 && !automatic))
         writer_attributef(w, "port", "%d", graphics->port);
     if (graphics->tls_port > 0 && show)
         writer_attributef(w, "tlsPort", "%d", graphics->tls_port);
@@ -124,7 +124,7 @@ static bool equal_ports(const void *a, const void *b) {
         FIELD_CODE(NULL, read_ports, writing, .equal = equal_ports)
 #define AUTH                                                                                       \
     FIELD_TEXT("@passwd", GraphicsDef, passwd, .flags = FIELD_SECRET),                             \
-        FIELD_TEXT("@passwdValidTo", GraphicsDef, passwd_valid_to, .flags = FIELD_SECRET),         \
+        FIELD_TEXT("@passwdValidTo", GraphicsDef, passwd_valid_to),                                \
         FIELD_CHOICE("@connected", GraphicsDef, connected, connecteds)
 #define LISTENS FIELD_LIST("listen", GraphicsDef, listens, n_listens, listen_element, .limit = 64)
 
@@ -232,7 +232,7 @@ static void check_ports(ElementReader *reader, GraphicsDef *graphics) {
             graphics->port = 0;
         return;
     }
-    if (graphics->port == -1 && graphics->tls_port <= 0)
+    if (graphics->port == -1 && graphics->tls_port == -1)
         graphics->autoport = TRISTATE_YES;
     if (graphics->autoport == TRISTATE_YES && !reader->live)
         graphics->port = graphics->tls_port = 0;
@@ -246,6 +246,10 @@ static int check(ElementReader *reader, xmlNodePtr node, void *object) {
         return 0;
     if (graphics->default_mode && streq(graphics->default_mode, "any"))
         free(TAKE_PTR(graphics->default_mode));
+    if (!graphics->passwd) { /* how long it is valid, and for whom, goes with it */
+        free(TAKE_PTR(graphics->passwd_valid_to));
+        free(TAKE_PTR(graphics->connected));
+    }
     check_ports(reader, graphics);
     return check_listens(reader, node, graphics);
 }

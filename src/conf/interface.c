@@ -22,6 +22,35 @@ static const Words virtualport_types = WORDS("802.1Qbg", "802.1Qbh", "openvswitc
 static const Words native_modes = WORDS("default", "tagged", "untagged");
 static const Words backend_types = WORDS("default", "passt");
 
+/* ---- <driver> ---- */
+
+#define OFFLOAD(name, member) FIELD_ON_OFF(name, InterfaceDef, member)
+
+static const Field host_offloads[] = {OFFLOAD("@csum", host_csum),
+                                      OFFLOAD("@gso", host_gso),
+                                      OFFLOAD("@tso4", host_tso4),
+                                      OFFLOAD("@tso6", host_tso6),
+                                      OFFLOAD("@ecn", host_ecn),
+                                      OFFLOAD("@ufo", host_ufo),
+                                      OFFLOAD("@mrg_rxbuf", host_mrg_rxbuf),
+                                      FIELD_END};
+static const Field guest_offloads[] = {OFFLOAD("@csum", guest_csum), OFFLOAD("@tso4", guest_tso4),
+                                       OFFLOAD("@tso6", guest_tso6), OFFLOAD("@ecn", guest_ecn),
+                                       OFFLOAD("@ufo", guest_ufo),   FIELD_END};
+static const Field driver_fields[] = {
+    FIELD_CHOICE("@name", InterfaceDef, driver, drivers),
+    FIELD_CHOICE("@txmode", InterfaceDef, txmode, txmodes),
+    OFFLOAD("@ioeventfd", ioeventfd),
+    OFFLOAD("@event_idx", event_idx),
+    FIELD_UINT("@queues", InterfaceDef, queues, 1, 1024),
+    FIELD_UINT("@rx_queue_size", InterfaceDef, rx_queue_size, 0, 65535),
+    FIELD_UINT("@tx_queue_size", InterfaceDef, tx_queue_size, 0, 65535),
+    OFFLOAD("@rss", rss),
+    OFFLOAD("@rss_hash_report", rss_hash_report),
+    FIELD_VIRTIO(InterfaceDef),
+    FIELD_GROUP("host", host_offloads),
+    FIELD_GROUP("guest", guest_offloads),
+    FIELD_END};
 /* ---- <source> by type ---- */
 
 static const Field ip_fields[] = {
@@ -80,6 +109,7 @@ static const Field socket_source[] = {
 static const Field hostdev_attributes[] = {
     FIELD_PART("address", InterfaceDef, hostdev, device_address_fields), FIELD_END};
 static const Field hostdev_source[] = {
+    FIELD_GROUP("driver", driver_fields),
     FIELD_GROUP("source", hostdev_attributes, .flags = FIELD_REQUIRED), FIELD_END};
 static const Field vds_attributes[] = {FIELD_TEXT("@switchid", InterfaceDef, switchid),
                                        FIELD_TEXT("@portid", InterfaceDef, vds_portid),
@@ -102,6 +132,17 @@ static const Field *const sources[INTERFACE_TYPE_MAX_] = {[INTERFACE_USER] = dev
                                                           [INTERFACE_UDP] = socket_source,
                                                           [INTERFACE_VDPA] = dev_source,
                                                           [INTERFACE_VDS] = vds_source};
+
+/* A device of the host has its <driver> before the source. */
+static const Field driver_group[] = {FIELD_GROUP("driver", driver_fields), FIELD_END};
+static const Field *const late_drivers[INTERFACE_TYPE_MAX_] = {
+    [INTERFACE_USER] = driver_group,      [INTERFACE_ETHERNET] = driver_group,
+    [INTERFACE_VHOSTUSER] = driver_group, [INTERFACE_SERVER] = driver_group,
+    [INTERFACE_CLIENT] = driver_group,    [INTERFACE_MCAST] = driver_group,
+    [INTERFACE_NETWORK] = driver_group,   [INTERFACE_BRIDGE] = driver_group,
+    [INTERFACE_INTERNAL] = driver_group,  [INTERFACE_DIRECT] = driver_group,
+    [INTERFACE_UDP] = driver_group,       [INTERFACE_VDPA] = driver_group,
+    [INTERFACE_NULL] = driver_group,      [INTERFACE_VDS] = driver_group};
 
 /* ---- what is inside ---- */
 
@@ -152,33 +193,6 @@ static const Field target_fields[] = {
     FIELD_TEXT("@dev", InterfaceDef, target),
     FIELD_CHOICE("@managed", InterfaceDef, target_managed, yes_no), FIELD_END};
 
-#define OFFLOAD(name, member) FIELD_ON_OFF(name, InterfaceDef, member)
-
-static const Field host_offloads[] = {OFFLOAD("@csum", host_csum),
-                                      OFFLOAD("@gso", host_gso),
-                                      OFFLOAD("@tso4", host_tso4),
-                                      OFFLOAD("@tso6", host_tso6),
-                                      OFFLOAD("@ecn", host_ecn),
-                                      OFFLOAD("@ufo", host_ufo),
-                                      OFFLOAD("@mrg_rxbuf", host_mrg_rxbuf),
-                                      FIELD_END};
-static const Field guest_offloads[] = {OFFLOAD("@csum", guest_csum), OFFLOAD("@tso4", guest_tso4),
-                                       OFFLOAD("@tso6", guest_tso6), OFFLOAD("@ecn", guest_ecn),
-                                       OFFLOAD("@ufo", guest_ufo),   FIELD_END};
-static const Field driver_fields[] = {
-    FIELD_CHOICE("@name", InterfaceDef, driver, drivers),
-    FIELD_CHOICE("@txmode", InterfaceDef, txmode, txmodes),
-    OFFLOAD("@ioeventfd", ioeventfd),
-    OFFLOAD("@event_idx", event_idx),
-    FIELD_UINT("@queues", InterfaceDef, queues, 1, 1024),
-    FIELD_UINT("@rx_queue_size", InterfaceDef, rx_queue_size, 0, 65535),
-    FIELD_UINT("@tx_queue_size", InterfaceDef, tx_queue_size, 0, 65535),
-    OFFLOAD("@rss", rss),
-    OFFLOAD("@rss_hash_report", rss_hash_report),
-    FIELD_VIRTIO(InterfaceDef),
-    FIELD_GROUP("host", host_offloads),
-    FIELD_GROUP("guest", guest_offloads),
-    FIELD_END};
 static const Field backend_fields[] = {
     FIELD_CHOICE("@type", InterfaceDef, backend_type, backend_types),
     FIELD_TEXT("@tap", InterfaceDef, backend_tap),
@@ -241,7 +255,7 @@ static const Field interface_fields[] = {
     FIELD_GROUP("target", target_fields),
     FIELD_CODE(NULL, NULL, refuse_model),
     FIELD_TEXT("model@type", InterfaceDef, model),
-    FIELD_GROUP("driver", driver_fields),
+    FIELD_SWITCH(NULL, InterfaceDef, type, late_drivers),
     FIELD_GROUP("backend", backend_fields),
     FIELD_GROUP("filterref", filter_fields, .flags = FIELD_NOT_ACTED),
     FIELD_GROUP("tune", tune_fields),

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "conf/redirdev.h"
 
+#include "util/file.h"
+
 static const Words buses = WORDS("usb");
 
 static const Field redirdev_fields[] = {
@@ -13,6 +15,8 @@ static int check_redirdev(ElementReader *reader, xmlNodePtr node, void *object) 
 
     if (redirdev->source.type == CHARDEV_NONE_)
         return element_missing(reader, node, "@type");
+    if (chardev_check_source(reader, node, &redirdev->source) < 0)
+        return -EINVAL;
     if (redirdev->bus)
         return 0;
     redirdev->bus = strdup("usb");
@@ -26,7 +30,34 @@ static const Field rule_fields[] = {
     FIELD_TEXT("@class", RedirRule, class_),    FIELD_TEXT("@vendor", RedirRule, vendor),
     FIELD_TEXT("@product", RedirRule, product), FIELD_TEXT("@version", RedirRule, version),
     FIELD_YESNO("@allow", RedirRule, allow),    FIELD_END};
-static const Element rule_element = {"usbdev", sizeof(RedirRule), rule_fields, NULL, NULL};
+/* "0x8" as "0x08", and the like; "-1" is any. */
+static int normalise(char **text, int digits) {
+    char *end, *copy;
+    unsigned long value;
+
+    if (!*text || **text == '-')
+        return 0;
+    value = strtoul(*text, &end, 0);
+    if (*end || end == *text || value > 0xffff)
+        return 0;
+    copy = strf("0x%0*lX", digits, value);
+    if (!copy)
+        return -ENOMEM;
+    free(*text);
+    *text = copy;
+    return 0;
+}
+
+static int check_rule(ElementReader *reader, xmlNodePtr node, void *object) {
+    RedirRule *rule = object;
+
+    if (normalise(&rule->class_, 2) < 0 || normalise(&rule->vendor, 4) < 0 ||
+        normalise(&rule->product, 4) < 0)
+        return error_no_memory(reader->reterr);
+    return 0;
+}
+
+static const Element rule_element = {"usbdev", sizeof(RedirRule), rule_fields, NULL, check_rule};
 static const Field redirfilter_fields[] = {
     FIELD_LIST("usbdev", RedirfilterDef, rules, n_rules, rule_element), FIELD_END};
 const Element redirfilter_element = {"redirfilter", sizeof(RedirfilterDef), redirfilter_fields,
@@ -52,7 +83,7 @@ static const Field smartcard_fields[] = {
     FIELD_SWITCH(NULL, SmartcardDef, mode, kinds), FIELD_INFO(SmartcardDef), FIELD_END};
 
 static int check_smartcard(ElementReader *reader, xmlNodePtr node, void *object) {
-    const SmartcardDef *smartcard = object;
+    SmartcardDef *smartcard = object;
 
     if (smartcard->mode == SMARTCARD_HOST_CERTIFICATES && smartcard->n_certificates != 3)
         return error_report(reader->reterr, FROM_DOMAIN, ERROR_XML,
@@ -60,7 +91,9 @@ static int check_smartcard(ElementReader *reader, xmlNodePtr node, void *object)
                             xmlGetLineNo(node));
     if (smartcard->mode == SMARTCARD_PASSTHROUGH && smartcard->source.type == CHARDEV_NONE_)
         return element_missing(reader, node, "@type");
-    return 0;
+    return smartcard->mode == SMARTCARD_PASSTHROUGH
+               ? chardev_check_source(reader, node, &smartcard->source)
+               : 0;
 }
 
 const Element smartcard_element = {"smartcard", sizeof(SmartcardDef), smartcard_fields, NULL,

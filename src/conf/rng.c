@@ -27,6 +27,12 @@ static int check(ElementReader *reader, xmlNodePtr node, void *object) {
 
     if (!rng->model)
         rng->model = strdup("virtio");
+    if (rng->backend_model == RNG_RANDOM && (!rng->backend || !*rng->backend)) {
+        free(rng->backend);
+        rng->backend = strdup("/dev/random");
+        if (!rng->backend)
+            return error_no_memory(reader->reterr);
+    }
     return rng->model ? 0 : error_no_memory(reader->reterr);
 }
 

@@ -24,6 +24,8 @@ static int check(ElementReader *reader, xmlNodePtr node, void *object) {
         seclabel->relabel = TRISTATE_YES;
     if (streq(seclabel->type, "dynamic") && !reader->live) /* it was chosen for that run */
         free(TAKE_PTR(seclabel->label));
+    if (streq(seclabel->type, "none") && !seclabel->model && !(seclabel->model = strdup("none")))
+        return error_no_memory(reader->reterr);
     if (streq(seclabel->type, "static") && !seclabel->label)
         return element_missing(reader, node, "label");
     return 0;

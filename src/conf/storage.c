@@ -46,8 +46,24 @@ static const Field encryption_fields[] = {
     FIELD_GROUP("cipher", cipher_fields),
     FIELD_GROUP("ivgen", ivgen_fields),
     FIELD_END};
+
+/* Who decrypts, where nobody said it. */
+static int check_encryption(ElementReader *reader, xmlNodePtr node, void *object) {
+    StorageEncryption *encryption = object;
+
+    if (encryption->engine || reader->live)
+        return 0;
+    if (streq(encryption->format, "luks"))
+        encryption->engine = strdup("qemu");
+    else if (streq(encryption->format, "luks2") || streq(encryption->format, "luks-any"))
+        encryption->engine = strdup("librbd");
+    else
+        return 0;
+    return encryption->engine ? 0 : error_no_memory(reader->reterr);
+}
+
 const Element storage_encryption_element = {"encryption", sizeof(StorageEncryption),
-                                            encryption_fields, NULL, NULL};
+                                            encryption_fields, NULL, check_encryption};
 
 /* ---- <seclabel> of a device ---- */
 
@@ -132,7 +148,7 @@ static const Field network_source[] = {
     FIELD_TEXT("config@file", StorageSource, config),
     FIELD_GROUP("initiator", initiator_fields),
     FIELD_YESNO("ssl@verify", StorageSource, ssl_verify),
-    FIELD_GROUP("cookies", cookies_fields),
+    FIELD_GROUP("cookies", cookies_fields, .flags = FIELD_SECRET),
     FIELD_UINT("readahead@size", StorageSource, readahead, 1, INT64_MAX),
     FIELD_UINT("timeout@seconds", StorageSource, timeout, 1, INT64_MAX),
     FIELD_GROUP("identity", identity_fields),
@@ -151,7 +167,8 @@ static const Field nvme_source[] = {
     FIELD_YESNO("@managed", StorageSource, managed),
     FIELD_UINT("@namespace", StorageSource, nvme_namespace, 1, UINT32_MAX, .flags = FIELD_REQUIRED),
     INDEX,
-    FIELD_PART("address", StorageSource, nvme_address, device_address_fields),
+    FIELD_ALSO("address@type"),
+    FIELD_PART("address", StorageSource, nvme_address, pci_address_fields, .flags = FIELD_REQUIRED),
     COMMON,
     FIELD_END};
 static const Field vhostuser_reconnect[] = {

@@ -83,7 +83,7 @@ typedef struct StorageSource {
     char *nvme_type;            /* pci */
     Tristate managed;
     unsigned nvme_namespace;
-    DeviceAddress nvme_address;
+    PciAddress nvme_address;
     char *socket_type, *reconnect; /* vhostuser: unix */
     unsigned reconnect_timeout;
     char *startup_policy;

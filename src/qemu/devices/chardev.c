@@ -48,10 +48,10 @@ static json_object *inet(const ChardevEnd *end) {
     return wrap_address("inet", &data);
 }
 
-static void put_reconnect(Backend *backend, const ChardevSource *source) {
-    if (streq_ptr(source->reconnect, "yes") && source->reconnect_timeout) {
-        fprintf(backend->out, ",reconnect=%u", source->reconnect_timeout);
-        props_uint(&backend->data, "reconnect", source->reconnect_timeout);
+static void put_reconnect(Backend *backend, const char *enabled, unsigned seconds) {
+    if (streq_ptr(enabled, "yes") && seconds) {
+        fprintf(backend->out, ",reconnect=%u", seconds);
+        props_uint(&backend->data, "reconnect", seconds);
     }
 }
 
@@ -71,7 +71,7 @@ static void put_unix(Backend *backend, const ChardevSource *source) {
     props_text(&path, "path", source->path);
     props_add(&backend->data, "addr", wrap_address("unix", &path));
     put_server(backend, source->listen);
-    put_reconnect(backend, source);
+    put_reconnect(backend, source->reconnect, source->reconnect_timeout);
 }
 
 static void put_tcp(Backend *backend, const ChardevSource *source) {
@@ -84,7 +84,8 @@ static void put_tcp(Backend *backend, const ChardevSource *source) {
     if (telnet)
         put_bool(backend, "telnet", true);
     put_server(backend, end && streq_ptr(end->mode, "bind"));
-    put_reconnect(backend, source);
+    if (end)
+        put_reconnect(backend, end->reconnect, end->reconnect_timeout);
 }
 
 static void put_udp(Backend *backend, const ChardevSource *source) {

@@ -71,6 +71,29 @@ static void test_stay(void **state) {
 #define AT "<address type='pci' domain='0' bus='0' slot='9' function='0'/>"
 #define UNIT "<address type='drive' controller='0' bus='0' target='0' unit='3'/>"
 
+#define CHANNEL(name, port)                                                                        \
+    "<channel type='pty'><target type='virtio' name='" name "'/><address type='virtio-serial' "    \
+    "controller='0' bus='0' port='" port "'/></channel>"
+#define CARD "<smartcard mode='host'><address type='ccid' controller='0' slot='0'/></smartcard>"
+#define TABLET(port)                                                                               \
+    "<input type='tablet' bus='usb'><address type='usb' bus='0' port='" port "'/></input>"
+#define CCW "<address type='ccw' cssid='0xfe' ssid='0x0' devno='0x0001'/>"
+#define VTY "<serial type='pty'><address type='spapr-vio' reg='0x30000000'/></serial>"
+
+static void test_clash_on_other_buses(void **state) {
+    expect_error(PC(CHANNEL("org.a", "1") CHANNEL("org.b", "1")), ERROR_XML,
+                 "'org.a' and 'org.b' both have it");
+    expect_error(PC(CHANNEL("org.a", "31")), ERROR_XML, "does not have port 31");
+    expect_error(PC(CARD CARD), ERROR_XML, "number 1 and <smartcard> number 2 are both in slot 0");
+    expect_error(PC(TABLET("1") TABLET("1")), ERROR_XML, "Duplicate USB address bus 0 port 1");
+    expect_error(PC(TABLET("3")), ERROR_XML, "requested USB port 3 not present on USB bus 0");
+    expect_error(PC(TABLET("1.2")), ERROR_XML, "there is no such hub");
+    expect_error(DOMAIN("s390x", "s390-ccw-virtio-7.2", NIC(CCW) NIC(CCW)), ERROR_XML,
+                 "<interface> number 1 and <interface> number 2 both have it");
+    expect_error(DOMAIN("ppc64", "pseries-7.2", VTY VTY), ERROR_XML,
+                 "<serial> number 1 and <serial> number 2 both have it");
+}
+
 static void test_clash(void **state) {
     expect_error(PC(NIC(AT) NIC(AT)), ERROR_XML,
                  "double use of PCI Address 0000:00:09.0: <interface> number 2 and <interface> "
@@ -91,6 +114,7 @@ static void test_far_out(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_stay), cmocka_unit_test(test_clash),
+                                       cmocka_unit_test(test_clash_on_other_buses),
                                        cmocka_unit_test(test_far_out)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Defaults of devices, and the devices that nobody wrote. */
+#include "conf/domain-fill-internal.h"
+
+#include "conf/addresses.h"
+
+int fill_text(char **to, const char *text) {
+    if (*to)
+        return 0;
+    *to = strdup(text);
+    return *to ? 0 : -ENOMEM;
+}
+
+static int fill_memballoon(DomainDef *def) {
+    if (!def->memballoon)
+        def->memballoon = calloc(1, sizeof(MemballoonDef));
+    return def->memballoon ? 0 : -ENOMEM;
+}
+
+static bool has_input(const DomainDef *def, InputType type) {
+    for (size_t i = 0; i < def->n_inputs; i++)
+        if (def->inputs[i].type == type && def->inputs[i].bus == INPUT_BUS_PS2)
+            return true;
+    return false;
+}
+
+static int add_input(DomainDef *def, InputType type) {
+    InputDef *input = has_input(def, type)
+                          ? def->inputs
+                          : array_append(&def->inputs, &def->n_inputs, sizeof(InputDef));
+
+    if (!input)
+        return -ENOMEM;
+    if (!has_input(def, type))
+        *input = (InputDef){.type = type, .bus = INPUT_BUS_PS2};
+    return 0;
+}
+
+/* An x86 machine has a keyboard and a mouse whether one wants them or not. */
+static int fill_inputs(DomainDef *def) {
+    for (size_t i = 0; i < def->n_inputs; i++) {
+        InputDef *input = &def->inputs[i];
+
+        if (input->bus == INPUT_BUS_NONE_ && input->type != INPUT_EVDEV)
+            input->bus = input->type == INPUT_PASSTHROUGH                         ? INPUT_BUS_VIRTIO
+                         : input->type == INPUT_TABLET || !domain_def_is_x86(def) ? INPUT_BUS_USB
+                                                                                  : INPUT_BUS_PS2;
+    }
+    if (!domain_def_is_x86(def))
+        return 0;
+    return add_input(def, INPUT_MOUSE) < 0 ? -ENOMEM : add_input(def, INPUT_KEYBOARD);
+}
+
+/* The last of the displays decides; SDL and D-Bus bring their own. */
+static int fill_audio(DomainDef *def) {
+    AudioType type = AUDIO_NONE;
+    bool wanted = def->n_graphics == 0;
+    AudioDef *audio;
+
+    if (def->n_audios || !domain_def_is_x86(def))
+        return 0;
+    for (size_t i = 0; i < def->n_graphics; i++) {
+        GraphicsType graphics = def->graphics[i].type;
+
+        if (graphics != GRAPHICS_SPICE && graphics != GRAPHICS_VNC)
+            continue;
+        type = graphics == GRAPHICS_SPICE ? AUDIO_SPICE : AUDIO_NONE;
+        wanted = true;
+    }
+    if (!wanted)
+        return 0;
+    audio = array_append(&def->audios, &def->n_audios, sizeof(AudioDef));
+    if (!audio)
+        return -ENOMEM;
+    *audio = (AudioDef){.id = 1, .type = type, .automatic = true};
+    return 0;
+}
+
+/* A spice display without any port is for those who get its socket from us. */
+static void fill_graphics(DomainDef *def) {
+    for (size_t i = 0; i < def->n_graphics; i++) {
+        GraphicsDef *graphics = &def->graphics[i];
+        GraphicsListen *first = graphics->n_listens ? graphics->listens : NULL;
+
+        if (graphics->type == GRAPHICS_SPICE && graphics->autoport != TRISTATE_YES &&
+            !graphics->port && !graphics->tls_port && first && first->type == LISTEN_ADDRESS) {
+            free(TAKE_PTR(first->address));
+            first->type = LISTEN_NONE;
+        }
+    }
+}
+
+static uint64_t power_of_two(uint64_t value) {
+    uint64_t up = 1;
+
+    while (up < value)
+        up *= 2;
+    return value ? up : 0;
+}
+
+static void fill_video(VideoDef *video) {
+    if (video->model == VIDEO_NONE) {
+        *video = (VideoDef){.model = VIDEO_NONE, .info = video->info};
+        return;
+    }
+    if (!video->heads)
+        video->heads = 1;
+    video->ram = power_of_two(video->ram);
+    video->vram = power_of_two(video->vram);
+    video->vgamem = power_of_two(video->vgamem);
+    switch (video->model) {
+    case VIDEO_QXL:
+        if (!video->ram)
+            video->ram = 65536;
+        if (!video->vram)
+            video->vram = 65536;
+        if (!video->vgamem)
+            video->vgamem = 16384;
+        break;
+    case VIDEO_VGA:
+    case VIDEO_CIRRUS:
+    case VIDEO_VMVGA:
+    case VIDEO_BOCHS:
+        if (!video->vram)
+            video->vram = 16384;
+        break;
+    default:
+        break;
+    }
+}
+
+/* Of several the one that says so is the first; else the first is. */
+static int fill_videos(DomainDef *def) {
+    size_t primary = 0;
+
+    if (!def->n_videos && def->n_graphics && domain_def_is_x86(def)) {
+        VideoDef *video = array_append(&def->videos, &def->n_videos, sizeof(VideoDef));
+
+        if (!video)
+            return -ENOMEM;
+        video->model = VIDEO_CIRRUS;
+    }
+    for (size_t i = 0; i < def->n_videos; i++) {
+        if (def->videos[i].model == VIDEO_DEFAULT && domain_def_is_x86(def))
+            def->videos[i].model = VIDEO_CIRRUS;
+        fill_video(&def->videos[i]);
+        if (def->videos[i].primary)
+            primary = i;
+    }
+    for (size_t i = 0; i < def->n_videos; i++)
+        def->videos[i].primary = i == primary && def->videos[i].model != VIDEO_NONE;
+    if (primary) {
+        VideoDef first = def->videos[primary];
+
+        memmove(def->videos + 1, def->videos, primary * sizeof(VideoDef));
+        def->videos[0] = first;
+    }
+    return 0;
+}
+
+/* Where a server of the protocol listens, if the definition does not say. */
+static int fill_ports(StorageSource *source) {
+    static const char *const rows[][2] = {{"ssh", "22"},        {"http", "80"},   {"https", "443"},
+                                          {"ftp", "21"},        {"ftps", "990"},  {"tftp", "69"},
+                                          {"sheepdog", "7000"}, {"nbd", "10809"}, {"iscsi", "3260"},
+                                          {"gluster", "24007"}, {"vxhs", "9999"}};
+
+    for (size_t i = 0; source->protocol && i < ARRAY_SIZE(rows); i++)
+        for (size_t k = 0; streq(source->protocol, rows[i][0]) && k < source->n_hosts; k++) {
+            StorageHost *host = &source->hosts[k];
+
+            if ((!host->transport || streq(host->transport, "tcp")) &&
+                fill_text(&host->port, rows[i][1]))
+                return -ENOMEM;
+        }
+    return 0;
+}
+
+static int fill_disks(DomainDef *def) {
+    for (size_t i = 0; i < def->n_disks; i++) {
+        DiskDef *disk = &def->disks[i];
+
+        if (!disk->source.path && disk->source.type == DISK_BLOCK) /* an empty drive */
+            disk->source.type = DISK_FILE;
+        if (disk->source.format == DISK_FORMAT_NONE_ && disk->source.type != DISK_VHOSTUSER)
+            disk->source.format = DISK_FORMAT_RAW;
+        if (fill_ports(&disk->source) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int fill_interfaces(DomainDef *def) {
+    for (size_t i = 0; i < def->n_interfaces; i++) {
+        InterfaceDef *interface = &def->interfaces[i];
+        bool plain = domain_def_is_x86(def) && interface->type != INTERFACE_VDPA;
+
+        if (interface->type != INTERFACE_HOSTDEV &&
+            fill_text(&interface->model, plain ? "rtl8139" : "virtio") < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+/* The kind of serial port a machine has. */
+static int fill_serials(DomainDef *def) {
+    static const char *const rows[][2] = {
+        {"isa-serial", "isa-serial"}, {"pci-serial", "pci-serial"},
+        {"usb-serial", "usb-serial"}, {"spapr-vio-serial", "spapr-vty"},
+        {"system-serial", "pl011"},   {"sclp-serial", "sclpconsole"},
+        {"isa-debug", "isa-debugcon"}};
+    const char *type = domain_def_is_x86(def)                 ? "isa-serial"
+                       : domain_def_is_s390(def)              ? "sclp-serial"
+                       : strncmp(def->os.arch, "ppc", 3) == 0 ? "spapr-vio-serial"
+                                                              : "system-serial";
+
+    for (size_t i = 0; i < def->n_chardevs; i++) {
+        ChardevDef *chardev = &def->chardevs[i];
+
+        if (chardev->kind != CHARDEV_SERIAL)
+            continue;
+        if (fill_text(&chardev->target_type, type) < 0)
+            return -ENOMEM;
+        for (size_t k = 0; k < ARRAY_SIZE(rows) && !chardev->target_model; k++)
+            if (streq(chardev->target_type, rows[k][0]) &&
+                fill_text(&chardev->target_model, rows[k][1]) < 0)
+                return -ENOMEM;
+    }
+    return 0;
+}
+
+static ChardevDef *find_chardev(DomainDef *def, ChardevKind kind) {
+    for (size_t i = 0; i < def->n_chardevs; i++)
+        if (def->chardevs[i].kind == kind)
+            return &def->chardevs[i];
+    return NULL;
+}
+
+/* Puts it before what is there, so that it is the first of its kind. */
+static int add_first_chardev(DomainDef *def, ChardevDef chardev) {
+    if (!array_append(&def->chardevs, &def->n_chardevs, sizeof(ChardevDef)))
+        return -ENOMEM;
+    memmove(def->chardevs + 1, def->chardevs, (def->n_chardevs - 1) * sizeof(ChardevDef));
+    def->chardevs[0] = chardev;
+    return 0;
+}
+
+/* Of the ports on ISA, or of the machine itself, the first is the console. */
+static bool is_console_port(const ChardevDef *serial) {
+    static const char *const others[] = {"pci-serial", "usb-serial", "sclp-serial", "isa-debug"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+        if (streq_ptr(serial->target_type, others[i]))
+            return false;
+    return true;
+}
+
+/* A serial has a console that is the same device; a console of target serial without a serial makes
+ * one. */
+static int fill_console(DomainDef *def) {
+    const ChardevDef *serial = find_chardev(def, CHARDEV_SERIAL);
+    ChardevDef *console = find_chardev(def, CHARDEV_CONSOLE);
+    bool mirrors = console && (!console->target_type || streq(console->target_type, "serial"));
+
+    if (!domain_def_is_x86(def))
+        return 0;
+    if (!serial && mirrors) {
+        ChardevDef added = {.kind = CHARDEV_SERIAL, .has_port = true, .source = console->source};
+
+        console->source = (ChardevSource){.type = added.source.type};
+        console->is_serial_alias = true;
+        return add_first_chardev(def, added);
+    }
+    if (!serial || mirrors || !is_console_port(serial))
+        return 0;
+    return add_first_chardev(def, (ChardevDef){.kind = CHARDEV_CONSOLE,
+                                               .has_port = true,
+                                               .is_serial_alias = true,
+                                               .source = {.type = serial->source.type}});
+}
+
+/* The path that libvirt makes for a channel is of one run. */
+static void drop_channel_paths(DomainDef *def) {
+    static const char made[] = "/var/lib/libvirt/qemu/channel/target/";
+
+    for (size_t i = 0; i < def->n_chardevs; i++) {
+        ChardevSource *source = &def->chardevs[i].source;
+
+        if (def->chardevs[i].kind == CHARDEV_CHANNEL && source->path &&
+            strncmp(source->path, made, strlen(made)) == 0) {
+            free(TAKE_PTR(source->path));
+            free(TAKE_PTR(source->mode));
+        }
+    }
+}
+
+static int fill_small(DomainDef *def) {
+    for (size_t i = 0; i < def->n_tpms; i++) {
+        TpmDef *tpm = &def->tpms[i];
+
+        if (fill_text(&tpm->model, domain_def_is_x86(def) ? "tpm-tis" : "tpm-spapr") < 0 ||
+            (tpm->type == TPM_EMULATOR &&
+             fill_text(&tpm->version, streq(tpm->model, "tpm-tis") ? "1.2" : "2.0") < 0) ||
+            (tpm->type == TPM_PASSTHROUGH && fill_text(&tpm->device, "/dev/tpm0") < 0))
+            return -ENOMEM;
+    }
+    for (size_t i = 0; i < def->n_panics; i++)
+        if (fill_text(&def->panics[i].model, domain_def_is_s390(def)  ? "s390"
+                                             : domain_def_is_x86(def) ? "isa"
+                                                                      : "pseries") < 0)
+            return -ENOMEM;
+    return 0;
+}
+
+int domain_fill_devices(DomainDef *def) {
+    static int (*const fills[])(DomainDef *) = {fill_disks,   fill_interfaces, fill_console,
+                                                fill_serials, fill_inputs,     fill_audio,
+                                                fill_videos,  fill_small,      fill_memballoon};
+    int r = 0;
+
+    drop_channel_paths(def);
+    fill_graphics(def);
+    for (size_t i = 0; i < ARRAY_SIZE(fills) && r >= 0; i++)
+        r = fills[i](def);
+    return r;
+}
