@@ -2,10 +2,18 @@
 /* A connected client: who it is, what it registered for. */
 #include "registration.h"
 
+/* Root, the daemon's own user and the group of the socket may do all; anybody may read. */
+static bool is_let_in(const Daemon *daemon, const RpcSession *session) {
+    const uid_t uid = rpc_session_peer_uid(session);
+
+    return uid == 0 || uid == geteuid() || rpc_session_readonly(session) ||
+           (daemon->config.has_socket_gid &&
+            rpc_session_peer_has_group(session, daemon->config.socket_gid));
+}
+
 static int session_opened(RpcSession *session, void *userdata) {
     Daemon *daemon = userdata;
     Client *client = calloc(1, sizeof(Client));
-    uid_t uid = rpc_session_peer_uid(session);
 
     if (!client)
         return -ENOMEM;
@@ -16,10 +24,7 @@ static int session_opened(RpcSession *session, void *userdata) {
                        .next_callback_id = 1};
     daemon->clients = client;
     rpc_session_set_userdata(session, client);
-    /* Peer credentials are all there is for now: root and the daemon's own user; anybody may read.
-     */
-    rpc_session_set_authenticated(session,
-                                  uid == 0 || uid == geteuid() || rpc_session_readonly(session));
+    rpc_session_set_authenticated(session, is_let_in(daemon, session));
     return 0;
 }
 

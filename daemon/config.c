@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The daemon's settings: directories and /etc/vireo/vireod.conf. */
 #include <ctype.h>
+#include <grp.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "daemon.h"
 #include "util/file.h"
@@ -203,6 +205,19 @@ static int set_confinement(Config *config, const char *key, const char *value) {
     return -ENOENT;
 }
 
+/* A group by its name, or by a number after "+". Its members come to the socket. */
+static int set_socket_group(Config *config, const char *value) {
+    const struct group *group = *value == '+' ? NULL : getgrnam(value);
+    unsigned gid;
+
+    if (*value == '+' ? parse_number(value + 1, 10, UINT32_MAX - 1, &gid) < 0 : !group)
+        return -EINVAL;
+    config->socket_gid = group ? group->gr_gid : gid;
+    config->has_socket_gid = true;
+    config->socket_mode |= S_IRGRP | S_IWGRP;
+    return 0;
+}
+
 static int set(Config *config, const char *key, const char *value) {
     if (streq(key, "socket"))
         return set_path(&config->socket, value);
@@ -210,6 +225,8 @@ static int set(Config *config, const char *key, const char *value) {
         return set_path(&config->socket_ro, value);
     if (streq(key, "socket_mode"))
         return parse_number(value, 8, 0777, &config->socket_mode);
+    if (streq(key, "socket_group"))
+        return set_socket_group(config, value);
     if (streq(key, "socket_ro_mode"))
         return parse_number(value, 8, 0777, &config->socket_ro_mode);
     if (streq(key, "unplug_timeout_ms"))
@@ -283,6 +300,8 @@ int config_load(Config *config, const char *path, bool must_exist, Error **reter
 
 /* "socket" and the like of two Configs, for a sentence; NULL: they agree. */
 static const char *first_fixed_difference(const Config *a, const Config *b) {
+    if (a->has_socket_gid != b->has_socket_gid || a->socket_gid != b->socket_gid)
+        return "socket_group";
     if (!streq(a->socket, b->socket) || a->socket_mode != b->socket_mode)
         return "socket";
     if (!streq(a->socket_ro, b->socket_ro) || a->socket_ro_mode != b->socket_ro_mode)

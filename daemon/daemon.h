@@ -10,6 +10,8 @@ typedef struct Config {
     char *etc, *lib, *run, *log;
     char *socket, *socket_ro;
     unsigned socket_mode, socket_ro_mode;
+    bool has_socket_gid; /* who is in that group may do all */
+    gid_t socket_gid;
     unsigned unplug_timeout_ms; /* 0: default */
     char *partition;            /* cgroup of domains that name none */
     char *resctrl;              /* root of the resctrl tree; NULL: the kernel's */

@@ -3,6 +3,7 @@
 #include "sockets.h"
 
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 static int take_activated(const Config *config, size_t n, Sockets *ret, Error **reterr) {
     ret->doors = calloc(n, sizeof(Door));
@@ -34,6 +35,10 @@ static int bind_own(const Config *config, Sockets *ret, Error **reterr) {
         if (r < 0)
             return r;
         ret->doors[ret->n++] = (Door){.fd = fd, .readonly = own[i].readonly};
+        if (!own[i].readonly && config->has_socket_gid &&
+            chown(own[i].path, (uid_t)-1, config->socket_gid) < 0)
+            return error_system(reterr, FROM_NONE, errno, "cannot give '%s' to group %u",
+                                own[i].path, (unsigned)config->socket_gid);
     }
     return 0;
 }

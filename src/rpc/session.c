@@ -9,6 +9,7 @@
 #include "rpc/remote_protocol.h"
 #include "rpc/connection.h"
 
+#define PEER_GROUPS_MAX 1024u
 #define INPUT_FIRST 4096u
 #define INPUT_KEEP 65536u   /* what stays allocated for the next packet */
 #define LENGTH_EARLY 65536u /* of a packet before the connection is open */
@@ -389,6 +390,24 @@ void rpc_session_set_readonly(RpcSession *session) {
 
 uid_t rpc_session_peer_uid(const RpcSession *session) {
     return session->uid;
+}
+
+bool rpc_session_peer_has_group(const RpcSession *session, gid_t gid) {
+    gid_t groups[PEER_GROUPS_MAX];
+    struct ucred peer;
+    socklen_t len = sizeof(peer);
+
+    if (session->fd < 0 || getsockopt(session->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+        return false;
+    if (peer.gid == gid)
+        return true;
+    len = sizeof(groups);
+    if (getsockopt(session->fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
+        return false; /* one of more groups than any user has */
+    for (size_t i = 0; i < len / sizeof(gid_t); i++)
+        if (groups[i] == gid)
+            return true;
+    return false;
 }
 
 pid_t rpc_session_peer_pid(const RpcSession *session) {

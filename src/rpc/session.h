@@ -27,6 +27,8 @@ bool rpc_session_readonly(const RpcSession *session);
 void rpc_session_set_readonly(RpcSession *session); /* CONNECT_OPEN with flag 1 */
 uid_t rpc_session_peer_uid(const RpcSession *session);
 pid_t rpc_session_peer_pid(const RpcSession *session);
+/* Whether whoever connected was in that group (SO_PEERCRED, SO_PEERGROUPS of unix(7)). */
+bool rpc_session_peer_has_group(const RpcSession *session, gid_t gid);
 bool rpc_session_authenticated(const RpcSession *session);
 void rpc_session_set_authenticated(RpcSession *session, bool yes);
 bool rpc_session_is_open(const RpcSession *session);
