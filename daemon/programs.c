@@ -17,18 +17,18 @@ void daemon_programs_init(void) {
     const struct {
         const RpcProc *procs;
         size_t n;
-    } parts[] = {{connect_procs, connect_n_procs},    {list_procs, list_n_procs},
-                 {domain_procs, domain_n_procs},      {life_procs, life_n_procs},
-                 {vcpu_procs, vcpu_n_procs},          {tune_procs, tune_n_procs},
-                 {stats_procs, stats_n_procs},        {block_procs, block_n_procs},
-                 {memory_procs, memory_n_procs},      {metadata_procs, metadata_n_procs},
-                 {guest_procs, guest_n_procs},        {event_procs, event_n_procs},
-                 {node_procs, node_n_procs},          {node_stats_procs, node_stats_n_procs},
-                 {object_procs, object_n_procs},      {pool_procs, pool_n_procs},
-                 {volume_procs, volume_n_procs},      {address_procs, address_n_procs},
-                 {save_procs, save_n_procs},          {stream_procs, stream_n_procs},
-                 {agent_procs, agent_n_procs},        {network_procs, network_n_procs},
-                 {interface_procs, interface_n_procs}};
+    } parts[] = {{connect_procs, connect_n_procs},     {list_procs, list_n_procs},
+                 {domain_procs, domain_n_procs},       {life_procs, life_n_procs},
+                 {vcpu_procs, vcpu_n_procs},           {tune_procs, tune_n_procs},
+                 {stats_procs, stats_n_procs},         {block_procs, block_n_procs},
+                 {memory_procs, memory_n_procs},       {metadata_procs, metadata_n_procs},
+                 {guest_procs, guest_n_procs},         {event_procs, event_n_procs},
+                 {node_procs, node_n_procs},           {node_stats_procs, node_stats_n_procs},
+                 {object_procs, object_n_procs},       {pool_procs, pool_n_procs},
+                 {volume_procs, volume_n_procs},       {address_procs, address_n_procs},
+                 {save_procs, save_n_procs},           {stream_procs, stream_n_procs},
+                 {agent_procs, agent_n_procs},         {network_procs, network_n_procs},
+                 {interface_procs, interface_n_procs}, {device_procs, device_n_procs}};
     size_t n = 0;
 
     for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {

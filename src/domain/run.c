@@ -16,6 +16,16 @@ DomainRun *domain_run_new(int id, DomainDef *live_consume) {
     return run;
 }
 
+static void device_news_done(DeviceNews *news) {
+    while (news->n_gone)
+        free(news->gone[--news->n_gone]);
+    while (news->n_refused)
+        free(news->refused[--news->n_refused]);
+    free(news->gone);
+    free(news->refused);
+    fiber_cond_done(&news->cond);
+}
+
 DomainRun *domain_run_free(DomainRun *run) {
     if (!run)
         return NULL;
@@ -42,6 +52,7 @@ DomainRun *domain_run_free(DomainRun *run) {
     free(run->log_path);
     bitmap_free(run->removals.to_drop);
     fiber_cond_done(&run->removals.cond);
+    device_news_done(&run->devices);
     free(run);
     return NULL;
 }

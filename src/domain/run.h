@@ -35,6 +35,16 @@ typedef struct Removals {
     bool late_queued; /* a fiber is about to look at late evidence */
 } Removals;
 
+/* Of devices that the guest was asked to release: their aliases, until somebody who holds the job
+ * has looked (driver/device.h). */
+typedef struct DeviceNews {
+    char **gone, **refused;
+    size_t n_gone, n_refused;
+    uint64_t count; /* of all so far; a waiter takes it before it asks */
+    FiberCond cond;
+    unsigned n_waiting;
+} DeviceNews;
+
 /* Its status file as this daemon wrote it last: bytes of the whole one, and of it with the lines
  * behind it. Zeros: it has to be written whole next. */
 typedef struct StatusSize {
@@ -74,6 +84,7 @@ typedef struct DomainRun {
     Bitmap *pending_removals; /* what the status file said of them, until the map is read */
     Bitmap *found_verdicts[GUEST_VERDICT_MAX_]; /* the same of vCPUs that had been plugged */
     Removals removals;
+    DeviceNews devices;
     SaveIntent save;
     struct Transfer *transfer;        /* of its state, under way; or NULL; its fiber's own */
     const struct SaveSource *restore; /* what it starts from; NULL: its boot */

@@ -9,6 +9,7 @@
 #include "domain/store.h"
 #include "domain/vcpu-operation.h"
 #include "domain/vcpu-verdict.h"
+#include "driver/device.h"
 #include "driver/run-end.h"
 #include "driver/run-limits.h"
 #include "driver/run-link.h"
@@ -194,6 +195,7 @@ static int reconnect(Domain *domain, FirstTry *first, Error **reterr) {
         r = run_state_sync(domain, reterr);
     if (r < 0)
         return r;
+    device_reconcile(domain);
     limits = domain->run->limits ? 0 : run_limits_resume(domain, &error);
     begin_comparison(first);
     resume_limits(domain, limits, error);

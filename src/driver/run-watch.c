@@ -5,6 +5,7 @@
 #include "domain/events.h"
 #include "domain/removal.h"
 #include "domain/vcpu-change.h"
+#include "driver/device.h"
 #include "driver/reconnect.h"
 #include "driver/run-end.h"
 #include "driver/run-state.h"
@@ -86,8 +87,10 @@ static void gone(void *userdata) {
     DomainJob job;
     bool restart;
 
-    if (domain->run)
+    if (domain->run) {
         removal_wake(domain);
+        fiber_cond_broadcast(&domain->run->devices.cond);
+    }
     if (begin_clean_up(domain, &job) < 0)
         return;
     restart = clean_up(domain);
@@ -110,7 +113,7 @@ static void on_event(Domain *domain, const char *name, json_object *data) {
         /* it was news of its state */
     } else if (streq(name, "VSERPORT_CHANGE")) {
         agent_link_event(domain, data);
-    } else {
+    } else if (!device_event(domain, name, data)) {
         vcpu_change_event(domain, name, data);
     }
 }

@@ -12,7 +12,7 @@
 
 /* Takes the text; NULL is out of memory. */
 static int set_alias(DeviceInfo *info, char *alias) {
-    if (info->alias && device_alias_is_users(info->alias)) {
+    if (info->alias) {
         free(alias);
         return 0;
     }

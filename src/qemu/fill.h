@@ -4,8 +4,8 @@
 
 #include "conf/domain-def.h"
 
-/* Fills in run-time aliases as libvirt has them (serial0, virtio-disk0, ide0-0-1, net0, ...; a
- * person's own, "ua-", stay), default unix channel paths and the IOMMU that more than 255 vCPUs
+/* Fills in run-time aliases as libvirt has them (serial0, virtio-disk0, ide0-0-1, net0, ...; those
+ * that are there stay), default unix channel paths and the IOMMU that more than 255 vCPUs
  * need. Without that IOMMU libvirt up to 10.9 refuses the definition, and from 10.10 on adds it
  * there. Here the definition stays as it is written, and the XML of what runs has it. What the
  * definition switches off stays off, and is an error. -ENOMEM. */

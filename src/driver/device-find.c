@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Devices in definitions: which one is meant, in and out of their lists. */
+#include "driver/device-internal.h"
+
+void *device_at(const DomainDef *def, const DevicePlace *place) {
+    char *items = *(char **)((char *)def + place->kind->array);
+
+    return items + place->index * place->kind->size;
+}
+
+DeviceInfo *device_info_at(const DomainDef *def, const DevicePlace *place) {
+    return place->kind->info == DEVICE_WITHOUT_INFO
+               ? NULL
+               : (DeviceInfo *)((char *)device_at(def, place) + place->kind->info);
+}
+
+typedef struct Only {
+    const DeviceKind *kind;
+    size_t index;
+    unsigned n;
+} Only;
+
+static int see(const DeviceKind *kind, void *device, size_t index, void *userdata) {
+    Only *only = userdata;
+
+    if (!only->kind)
+        *only = (Only){.kind = kind, .index = index};
+    only->n++;
+    return 0;
+}
+
+int device_only(DomainDef *def, DevicePlace *ret, Error **reterr) {
+    static const DeviceKind *const fixed[] = {&bridge_kind, &controller_kind, &hub_kind,
+                                              &audio_kind,  &tpm_kind,        &graphics_kind,
+                                              &video_kind,  &panic_kind};
+    Only only = {0};
+
+    devices_each(def, see, &only);
+    if (!only.kind)
+        return error_report(reterr, FROM_DOMAIN, ERROR_XML,
+                            "the XML has no device that can be attached or detached");
+    *ret = (DevicePlace){only.kind, only.index};
+    for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
+        if (only.kind == fixed[i] && only.kind != &graphics_kind)
+            ret->kind = NULL;
+    if (!ret->kind || !only.kind->array)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
+                            "a device of type '%s' cannot be attached, detached or updated: change "
+                            "the definition, it takes effect at the next start",
+                            only.kind->name);
+    return 0;
+}
+
+int device_move(DomainDef *to, DomainDef *from, const DevicePlace *place, Error **reterr) {
+    const DeviceKind *kind = place->kind;
+    void *item = array_append((void *)((char *)to + kind->array),
+                              (size_t *)((char *)to + kind->count), kind->size);
+
+    if (!item)
+        return error_no_memory(reterr);
+    memcpy(item, device_at(from, place), kind->size);
+    *(size_t *)((char *)from + kind->count) = 0;
+    return 0;
+}
+
+/* What is taken out is freed as the only device of a definition of its own. */
+int device_remove(DomainDef *def, const DevicePlace *place, Error **reterr) {
+    CLEANUP_DOMAIN_DEF DomainDef *rest = calloc(1, sizeof(DomainDef));
+    const DeviceKind *kind = place->kind;
+    size_t *count = (size_t *)((char *)def + kind->count);
+    char *at = device_at(def, place);
+    void *item = rest ? array_append((void *)((char *)rest + kind->array),
+                                     (size_t *)((char *)rest + kind->count), kind->size)
+                      : NULL;
+
+    if (!item)
+        return error_no_memory(reterr);
+    memcpy(item, at, kind->size);
+    memmove(at, at + kind->size, (*count - place->index - 1) * kind->size);
+    --*count;
+    return 0;
+}
+
+typedef struct ByAlias {
+    const char *alias;
+    DevicePlace place;
+} ByAlias;
+
+static int compare_alias(const DeviceKind *kind, void *device, size_t index, void *userdata) {
+    ByAlias *by = userdata;
+    const DeviceInfo *info = kind->info == DEVICE_WITHOUT_INFO
+                                 ? NULL
+                                 : (const DeviceInfo *)((char *)device + kind->info);
+
+    if (kind->array && info && streq_ptr(info->alias, by->alias))
+        by->place = (DevicePlace){kind, index};
+    return 0;
+}
+
+DevicePlace device_by_alias(const DomainDef *def, const char *alias) {
+    ByAlias by = {.alias = alias};
+
+    devices_each((DomainDef *)def, compare_alias, &by); /* only read */
+    return by.place;
+}
+
+/* ---- which one is meant ---- */
+
+static bool same_address(const DeviceAddress *a, const DeviceAddress *b) {
+    if (a->type != b->type)
+        return false;
+    switch (a->type) {
+    case ADDRESS_PCI:
+        return a->pci.domain == b->pci.domain && a->pci.bus == b->pci.bus &&
+               a->pci.slot == b->pci.slot && a->pci.function == b->pci.function;
+    case ADDRESS_DRIVE:
+        return a->controller == b->controller && a->bus == b->bus && a->target == b->target &&
+               a->unit == b->unit;
+    case ADDRESS_VIRTIO_SERIAL:
+        return a->controller == b->controller && a->port == b->port;
+    case ADDRESS_USB:
+        return a->bus == b->bus && streq_ptr(a->usb_port, b->usb_port);
+    case ADDRESS_CCW:
+        return a->cssid == b->cssid && a->ssid == b->ssid && a->devno == b->devno;
+    case ADDRESS_CCID:
+        return a->controller == b->controller && a->slot == b->slot;
+    default:
+        return true;
+    }
+}
+
+static bool same_hostdev(const HostdevDef *a, const HostdevDef *b) {
+    return a->type == b->type &&
+           (!b->has_vendor || (a->vendor == b->vendor && a->product == b->product)) &&
+           (!b->has_usb_address || (a->usb_bus == b->usb_bus && a->usb_device == b->usb_device)) &&
+           a->pci.domain == b->pci.domain && a->pci.bus == b->pci.bus &&
+           a->pci.slot == b->pci.slot && a->pci.function == b->pci.function &&
+           (!b->uuid || streq_ptr(a->uuid, b->uuid)) &&
+           (!b->adapter || streq_ptr(a->adapter, b->adapter));
+}
+
+/* Whether one may be meant by the other, addresses apart. */
+static bool matches(const DeviceKind *kind, const void *have, const void *want, bool mac_given) {
+    if (kind == &disk_kind)
+        return streq(((const DiskDef *)have)->target, ((const DiskDef *)want)->target);
+    if (kind == &interface_kind)
+        return !mac_given || strcasecmp(((const InterfaceDef *)have)->mac,
+                                        ((const InterfaceDef *)want)->mac) == 0;
+    if (kind == &hostdev_kind)
+        return same_hostdev(have, want);
+    if (kind == &graphics_kind)
+        return ((const GraphicsDef *)have)->type == ((const GraphicsDef *)want)->type;
+    if (kind == &filesystem_kind)
+        return streq_ptr(((const FilesystemDef *)have)->target,
+                         ((const FilesystemDef *)want)->target);
+    if (kind == &chardev_kind) {
+        const ChardevDef *a = have, *b = want;
+
+        return a->kind == b->kind && (!b->target_name || streq_ptr(a->target_name, b->target_name));
+    }
+    if (kind == &shmem_kind)
+        return streq_ptr(((const ShmemDef *)have)->name, ((const ShmemDef *)want)->name);
+    if (kind == &input_kind)
+        return ((const InputDef *)have)->type == ((const InputDef *)want)->type &&
+               ((const InputDef *)have)->bus == ((const InputDef *)want)->bus;
+    if (kind == &memory_kind)
+        return ((const MemoryDef *)have)->model == ((const MemoryDef *)want)->model &&
+               ((const MemoryDef *)have)->size == ((const MemoryDef *)want)->size;
+    return true;
+}
+
+int device_find(const DomainDef *def, const DomainDef *one, const DevicePlace *wanted,
+                bool mac_given, DevicePlace *ret, Error **reterr) {
+    const DeviceKind *kind = wanted->kind;
+    const DeviceInfo *info = device_info_at(one, wanted);
+    bool by_address = info && info->address.type != ADDRESS_NONE;
+    unsigned n = 0;
+
+    for (size_t i = 0; i < *(const size_t *)((const char *)def + kind->count); i++) {
+        DevicePlace at = {kind, i};
+
+        if (!matches(kind, device_at(def, &at), device_at(one, wanted), mac_given) ||
+            (by_address && !same_address(&device_info_at(def, &at)->address, &info->address)))
+            continue;
+        *ret = at;
+        n++;
+    }
+    if (n == 1)
+        return 0;
+    if (n == 0)
+        return error_report(reterr, FROM_QEMU, ERROR_DEVICE_MISSING,
+                            "no <%s> of the domain is as the XML says", kind->name);
+    return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                        "%u devices <%s> of the domain are as the XML says: name the one that is "
+                        "meant by its <address>, or detach it by its alias",
+                        n, kind->name);
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* attach-device, detach-device, update-device: the definition and what runs. */
+#include "conf/device-parse.h"
+#include "conf/domain-fill.h"
+#include "conf/domain-validate.h"
+#include "domain/files.h"
+#include "driver/definition-fill.h"
+#include "driver/device-internal.h"
+#include "util/libvirt-numbers.h"
+
+typedef struct DeviceChange {
+    Domain *domain;
+    const DeviceRequest *request;
+    bool mac_given;
+    DomainDef *config; /* as it will be; or NULL */
+    Error **reterr;
+} DeviceChange;
+
+static int parse(const DeviceChange *change, const DomainDef *like, DomainDef **ret,
+                 DevicePlace *ret_place) {
+    int r = device_parse(change->request->xml, like, ret, change->reterr);
+
+    return r < 0 ? r : device_only(*ret, ret_place, change->reterr);
+}
+
+static int find(const DeviceChange *change, const DomainDef *def, DevicePlace *ret) {
+    CLEANUP_DOMAIN_DEF DomainDef *one = NULL;
+    DevicePlace wanted;
+    int r;
+
+    if (change->request->alias) {
+        *ret = device_by_alias(def, change->request->alias);
+        return ret->kind ? 0
+                         : error_report(change->reterr, FROM_QEMU, ERROR_DEVICE_MISSING,
+                                        "no device found with alias %s", change->request->alias);
+    }
+    r = parse(change, def, &one, &wanted);
+    return r < 0 ? r : device_find(def, one, &wanted, change->mac_given, ret, change->reterr);
+}
+
+/* One that is there already; those that have no name may be there twice. */
+static int refuse_second(const DeviceChange *change, const DomainDef *def, const DomainDef *one,
+                         const DevicePlace *place) {
+    DevicePlace old;
+    CLEANUP_ERROR Error *error = NULL;
+
+    if (place->kind == &disk_kind && device_find(def, one, place, false, &old, &error) >= 0)
+        return error_report(change->reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                            "target %s already exists", def->disks[old.index].target);
+    if (place->kind == &interface_kind && change->mac_given &&
+        device_find(def, one, place, true, &old, &error) >= 0)
+        return error_report(change->reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                            "an interface with MAC address %s is there already",
+                            def->interfaces[old.index].mac);
+    return 0;
+}
+
+/* ---- the definition ---- */
+
+static int attach_config(DeviceChange *change, DomainDef *def) {
+    CLEANUP_DOMAIN_DEF DomainDef *one = NULL;
+    DevicePlace place;
+    int r = parse(change, def, &one, &place);
+
+    if (r >= 0)
+        r = refuse_second(change, def, one, &place);
+    if (r >= 0)
+        r = device_move(def, one, &place, change->reterr);
+    if (r >= 0)
+        r = definition_fill(change->domain->services, def, change->reterr);
+    return r < 0 ? r : domain_validate(def, change->reterr);
+}
+
+/* What is not said stays: the address, the boot order of the device that was there. */
+static int update_config(DeviceChange *change, DomainDef *def) {
+    CLEANUP_DOMAIN_DEF DomainDef *one = NULL;
+    DevicePlace place, old;
+    DeviceAddress swap;
+    int r = parse(change, def, &one, &place);
+
+    if (r >= 0)
+        r = device_find(def, one, &place, change->mac_given, &old, change->reterr);
+    if (r < 0)
+        return r;
+    if (device_info_at(one, &place)->address.type == ADDRESS_NONE) {
+        swap = device_info_at(one, &place)->address;
+        device_info_at(one, &place)->address = device_info_at(def, &old)->address;
+        device_info_at(def, &old)->address = swap;
+    }
+    r = device_remove(def, &old, change->reterr);
+    if (r >= 0)
+        r = device_move(def, one, &place, change->reterr);
+    if (r >= 0)
+        r = definition_fill(change->domain->services, def, change->reterr);
+    return r < 0 ? r : domain_validate(def, change->reterr);
+}
+
+static int detach_config(DeviceChange *change, DomainDef *def) {
+    DevicePlace place;
+    int r = find(change, def, &place);
+
+    return r < 0 ? r : device_remove(def, &place, change->reterr);
+}
+
+static int change_config(DeviceChange *change) {
+    static int (*const verbs[])(DeviceChange *,
+                                DomainDef *) = {[DEVICE_VERB_ATTACH] = attach_config,
+                                                [DEVICE_VERB_DETACH] = detach_config,
+                                                [DEVICE_VERB_UPDATE] = update_config};
+
+    change->config = domain_def_copy(change->domain->config);
+    return change->config ? verbs[change->request->verb](change, change->config)
+                          : error_no_memory(change->reterr);
+}
+
+/* ---- what runs ---- */
+
+static int attach_live(DeviceChange *change) {
+    CLEANUP_DOMAIN_DEF DomainDef *one = NULL;
+    const DomainDef *live = change->domain->run->live;
+    DevicePlace place;
+    int r = parse(change, live, &one, &place);
+
+    if (r >= 0)
+        r = refuse_second(change, live, one, &place);
+    return r < 0 ? r : device_attach_live(change->domain, one, &place, change->reterr);
+}
+
+static int update_live(DeviceChange *change) {
+    CLEANUP_DOMAIN_DEF DomainDef *one = NULL;
+    const DomainDef *live = change->domain->run->live;
+    DevicePlace place, old;
+    int r = parse(change, live, &one, &place);
+
+    if (r >= 0)
+        r = device_find(live, one, &place, change->mac_given, &old, change->reterr);
+    return r < 0 ? r : device_update_live(change->domain, one, &place, &old, change->reterr);
+}
+
+static int detach_live(DeviceChange *change) {
+    DevicePlace place, only = {0};
+    int r = find(change, change->domain->run->live, &place);
+
+    if (r >= 0 && (place.kind == &controller_kind || place.kind == &bridge_kind))
+        r = error_report(change->reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
+                         "a controller cannot be taken from a running domain");
+    only = place;
+    return r < 0 ? r : device_detach_live(change->domain, &only, change->reterr);
+}
+
+static int change_live(DeviceChange *change) {
+    static int (*const verbs[])(DeviceChange *) = {[DEVICE_VERB_ATTACH] = attach_live,
+                                                   [DEVICE_VERB_DETACH] = detach_live,
+                                                   [DEVICE_VERB_UPDATE] = update_live};
+
+    return verbs[change->request->verb](change);
+}
+
+/* The definition is tried first, what runs is changed next, then the definition is written. */
+static int change_locked(DeviceChange *change) {
+    Domain *domain = change->domain;
+    bool live = false, config = false;
+    int r = domain_resolve_affect(domain, change->request->flags, &live, &config, change->reterr);
+
+    if (r >= 0 && live)
+        r = domain_check_active(domain, change->reterr);
+    if (r >= 0 && config)
+        r = change_config(change);
+    if (r >= 0 && live)
+        r = change_live(change);
+    if (r < 0 || !config)
+        return r;
+    r = domain_save_config(domain, change->config, change->reterr);
+    if (r < 0)
+        return r;
+    domain_def_free(domain->config);
+    domain->config = TAKE_PTR(change->config);
+    return 0;
+}
+
+int driver_change_device(Domain *domain, const DeviceRequest *request, Error **reterr) {
+    DeviceChange change = {.domain = domain,
+                           .request = request,
+                           .mac_given = request->xml && strstr(request->xml, "<mac"),
+                           .reterr = reterr};
+    DomainJob job;
+    int r = domain_job_begin(domain, &job, "device change", reterr);
+
+    if (r < 0)
+        return r;
+    r = change_locked(&change);
+    domain_def_free(change.config);
+    domain_job_end(domain, &job);
+    return r;
+}

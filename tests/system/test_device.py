@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Devices that come and go: what QEMU has is the truth, the guest is who lets go."""
+import json
+import os
+import re
+import signal
+
+from conftest import wait_for
+
+PORTS = ("<controller type='pci' model='pcie-root'/>" +
+         "<controller type='pci' model='pcie-root-port'/>" * 6)
+NIC = "<interface type='user'><mac address='52:54:00:aa:00:01'/><model type='virtio'/></interface>"
+
+
+def peripherals(daemon, name):
+    answer = daemon.virsh("qemu-monitor-command", name,
+                          '{"execute":"qom-list","arguments":{"path":"/machine/peripheral"}}')
+    return {item["name"] for item in json.loads(answer)["return"]} - {"type"}
+
+
+def nodes(daemon, name):
+    answer = daemon.virsh("qemu-monitor-command", name, '{"execute":"query-named-block-nodes"}')
+    return [node["node-name"] for node in json.loads(answer)["return"]]
+
+
+def device(daemon, xml):
+    path = os.path.join(daemon.root, "device.xml")
+    with open(path, "w") as f:
+        f.write(xml)
+    return path
+
+
+def disk(daemon, target="vdb"):
+    path = os.path.join(daemon.root, f"{target}.img")
+    with open(path, "wb") as f:
+        f.truncate(1 << 20)
+    return f"<disk type='file'><source file='{path}'/><target dev='{target}' bus='virtio'/></disk>"
+
+
+def test_comes_and_goes(daemon, guest):
+    """A disk and a card in a guest that runs: QEMU has them, the guest lets go of them."""
+    daemon.boot("w1", extra=PORTS)
+    before, blocks = peripherals(daemon, "w1"), len(nodes(daemon, "w1"))
+    for xml in (disk(daemon), NIC):
+        daemon.virsh("attach-device", "w1", device(daemon, xml), "--live")
+    assert len(peripherals(daemon, "w1") - before) == 2
+    live = daemon.virsh("dumpxml", "w1")
+    assert "<target dev='vdb' bus='virtio'/>" in live and "52:54:00:aa:00:01" in live
+    assert "vdb" not in daemon.virsh("dumpxml", "w1", "--inactive")
+    assert "already exists" in daemon.virsh("attach-device", "w1", device(daemon, disk(daemon)),
+                                            "--live", ok=False)
+    daemon.virsh("detach-device", "w1", device(daemon, NIC), "--live")
+    daemon.virsh("detach-disk", "w1", "vdb", "--live")
+    wait_for(lambda: peripherals(daemon, "w1") == before, 60, "the guest lets go of both")
+    wait_for(lambda: "vdb" not in daemon.virsh("dumpxml", "w1") and
+             "52:54:00:aa:00:01" not in daemon.virsh("dumpxml", "w1"), 20, "the XML follows")
+    wait_for(lambda: len(nodes(daemon, "w1")) == blocks, 20, "its nodes are gone")
+
+
+def test_definition(daemon):
+    """The definition alone: an address at once, the same device not twice, out again."""
+    daemon.define("w1")
+    daemon.virsh("attach-device", "w1", device(daemon, disk(daemon)), "--config")
+    text = daemon.virsh("dumpxml", "w1", "--inactive")
+    assert re.search(r"<target dev='vdb' bus='virtio'/>\s+<address type='pci'", text)
+    assert "already exists" in daemon.virsh("attach-device", "w1", device(daemon, disk(daemon)),
+                                            "--config", ok=False)
+    daemon.virsh("detach-disk", "w1", "vdb", "--config")
+    assert "vdb" not in daemon.virsh("dumpxml", "w1", "--inactive")
+    error = daemon.virsh("detach-device", "w1", device(daemon, NIC), "--config", ok=False)
+    assert "no <interface> of the domain is as the XML says" in error
+
+
+def test_refusals(daemon):
+    """What cannot be plugged is refused by name, and nothing is left in QEMU."""
+    daemon.paused("w1")
+    before = peripherals(daemon, "w1")
+    for xml, words in (
+            ("<tpm model='tpm-tis'><backend type='emulator'/></tpm>", "type 'tpm' cannot be attached"),
+            ("<interface type='bridge'><source bridge='b'/><model type='virtio'/></interface>",
+             "made at the start only"),
+            ("<sound model='bogus'/>", "bogus"),
+            ("<memballoon model='none'/>", "cannot be attached"),
+            (disk(daemon).replace("vdb.img", "missing.img"), "missing.img")):
+        assert words in daemon.virsh("attach-device", "w1", device(daemon, xml), "--live", ok=False)
+    assert peripherals(daemon, "w1") == before
+    assert "vdb" not in daemon.virsh("dumpxml", "w1")
+
+
+def test_silence_and_a_new_daemon(daemon):
+    """A guest that does not answer keeps the device, and the next daemon knows it. What went while
+    no daemon was there is found."""
+    daemon.boot("w1", extra=PORTS)
+    daemon.virsh("suspend", "w1")
+    before = peripherals(daemon, "w1")
+    daemon.virsh("attach-device", "w1", device(daemon, NIC), "--live")
+    alias = (peripherals(daemon, "w1") - before).pop()
+    daemon.virsh("detach-device", "w1", device(daemon, NIC), "--live")
+    assert "52:54:00:aa:00:01" in daemon.virsh("dumpxml", "w1")
+    daemon.stop()
+    daemon.start()
+    assert f"<alias name='{alias}'/>" in daemon.virsh("dumpxml", "w1")
+    daemon.stop(signal.SIGKILL)
+    daemon.start()
+    daemon.virsh("resume", "w1")
+    wait_for(lambda: alias not in peripherals(daemon, "w1"), 60, "the guest lets go of it")
+    wait_for(lambda: "52:54:00:aa:00:01" not in daemon.virsh("dumpxml", "w1"), 20, "the XML follows")
