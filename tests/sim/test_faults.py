@@ -117,9 +117,10 @@ def test_progress_extends(daemon):
 def test_add_fails_half_way(daemon):
     """What was added is taken away again; the error tells both."""
     start(daemon, "s1", {"seed": 3})
-    daemon.virsh("qemu-monitor-command", "s1",
-                 '{"execute":"device_add","arguments":{"driver":"max-x86_64-cpu","id":"mine","socket-id":3,'
-                 '"core-id":0,"thread-id":0}}')
+    entities = json.loads(daemon.virsh("qemu-monitor-command", "s1", '{"execute":"query-hotpluggable-cpus"}'))["return"]
+    arguments = {"driver": entities[0]["type"], "id": "mine", "socket-id": 3, "core-id": 0, "thread-id": 0}
+    added = daemon.virsh("qemu-monitor-command", "s1", json.dumps({"execute": "device_add", "arguments": arguments}))
+    assert "error" not in added
     error = daemon.virsh("setvcpus", "s1", "6", "--live", ok=False)
     assert "APIC ID 3 exists" in error and "4 of 5 vCPU devices that were added are removed again" in error
     agree(daemon, "s1")
