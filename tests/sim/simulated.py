@@ -46,6 +46,16 @@ def start(daemon, name, behaviour=None, **options):
     daemon.virsh("start", name)
 
 
+def plug_by_hand(daemon, name, vcpu, alias):
+    """What somebody does past vireod, by the monitor, with the CPU type that QEMU names."""
+    def command(**line):
+        return json.loads(daemon.virsh("qemu-monitor-command", name, json.dumps(line)))
+    cpu = command(execute="query-hotpluggable-cpus")["return"][0]["type"]
+    added = command(execute="device_add",
+                    arguments={"driver": cpu, "id": alias, "socket-id": vcpu, "core-id": 0, "thread-id": 0})
+    assert "error" not in added, added
+
+
 def ask(daemon, name, **request):
     """The simulator's truth; `set` changes its behaviour, `replace` all of it, `release` wakes a silent guest."""
     with open(f"{daemon.root}/run/domains/{name}.xml") as f:

@@ -8,7 +8,7 @@ import time
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from simulated import agree, ask, define, online, sent, start  # noqa: E402
+from simulated import agree, ask, define, online, plug_by_hand, sent, start  # noqa: E402
 from conftest import daemon, wait_for  # noqa: E402,F401
 
 DEADLINE = 0.4
@@ -117,10 +117,7 @@ def test_progress_extends(daemon):
 def test_add_fails_half_way(daemon):
     """What was added is taken away again; the error tells both."""
     start(daemon, "s1", {"seed": 3})
-    entities = json.loads(daemon.virsh("qemu-monitor-command", "s1", '{"execute":"query-hotpluggable-cpus"}'))["return"]
-    arguments = {"driver": entities[0]["type"], "id": "mine", "socket-id": 3, "core-id": 0, "thread-id": 0}
-    added = daemon.virsh("qemu-monitor-command", "s1", json.dumps({"execute": "device_add", "arguments": arguments}))
-    assert "error" not in added
+    plug_by_hand(daemon, "s1", 3, "mine")
     error = daemon.virsh("setvcpus", "s1", "6", "--live", ok=False)
     assert "APIC ID 3 exists" in error and "4 of 5 vCPU devices that were added are removed again" in error
     agree(daemon, "s1")

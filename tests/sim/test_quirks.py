@@ -8,7 +8,7 @@ import sys
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from simulated import MODERN, agree, ask, online, sent, start  # noqa: E402
+from simulated import MODERN, agree, ask, online, sent, plug_by_hand, start  # noqa: E402
 from conftest import daemon, wait_for  # noqa: E402,F401
 
 
@@ -58,9 +58,7 @@ def test_what_is_refused_makes_none_and_what_is_rolled_back_does(daemon):
     assert "no vCPU was added" in plug(daemon, 8, ok=False)
     assert " threads='1'" in status(daemon)
     ask(daemon, "s1", set={"add_error": 0})
-    daemon.virsh("qemu-monitor-command", "s1",
-                 '{"execute":"device_add","arguments":{"driver":"max-x86_64-cpu","id":"mine","socket-id":3,'
-                 '"core-id":0,"thread-id":0}}')
+    plug_by_hand(daemon, "s1", 3, "mine")
     assert "3 of 4 vCPU devices that were added are removed again" in plug(daemon, 5, ok=False)
     assert " threads='5'" in status(daemon)  # the first, three rolled back, and somebody else's
 

@@ -8,7 +8,7 @@ import libvirt
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from simulated import ask, define, sent, start  # noqa: E402
+from simulated import ask, define, sent, plug_by_hand, start  # noqa: E402
 from test_cores import POWER  # noqa: E402
 from conftest import client, daemon, end_of, wait_for  # noqa: E402,F401
 
@@ -141,8 +141,7 @@ def test_unplug_that_the_guest_answers_badly(daemon):
 
 def test_paused_guest(daemon, domain):
     start(daemon, "s1")
-    daemon.virsh("qemu-monitor-command", "s1", '{"execute":"device_add","arguments":{"driver":"max-x86_64-cpu",'
-                 '"id":"vcpu1","socket-id":1,"core-id":0,"thread-id":0}}')
+    plug_by_hand(daemon, "s1", 1, "vcpu1")
     daemon.stop()
     daemon.start()
     connection = libvirt.open(daemon.uri)
