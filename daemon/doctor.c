@@ -145,7 +145,7 @@ static void look_at_confinement(Findings *findings, const Confinement *confineme
                  (unsigned)confinement->gid),
             NULL);
     else if (geteuid() == 0)
-        add(findings, LEVEL_WRONG, "confinement",
+        add(findings, confinement->no_user ? LEVEL_WRONG : LEVEL_NOTE, "confinement",
             strf("QEMU runs as root%s%s", confinement->no_user ? ": " : "",
                  confinement->no_user ? confinement->no_user : ""),
             "a guest that breaks out of QEMU is root, though without capabilities; name a user of "

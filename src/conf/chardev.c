@@ -17,8 +17,12 @@ static const Field end_reconnect_fields[] = {
     FIELD_TEXT("@enabled", ChardevEnd, reconnect),
     FIELD_UINT("@timeout", ChardevEnd, reconnect_timeout, 0, UINT32_MAX), FIELD_END};
 static const Field end_fields[] = {
-    FIELD_CHOICE("@mode", ChardevEnd, mode, modes), FIELD_TEXT("@host", ChardevEnd, host),
-    FIELD_TEXT("@service", ChardevEnd, service), FIELD_YESNO("@tls", ChardevEnd, tls), FIELD_END};
+    FIELD_CHOICE("@mode", ChardevEnd, mode, modes),
+    FIELD_TEXT("@host", ChardevEnd, host),
+    FIELD_TEXT("@service", ChardevEnd, service),
+    FIELD_YESNO("@tls", ChardevEnd, tls),
+    FIELD_STORED(ChardevEnd, reconnect), /* of tcp, which has the same list */
+    FIELD_END};
 static const Element end_element = {"source", sizeof(ChardevEnd), end_fields, NULL, NULL};
 
 /* ---- <source> by type ---- */

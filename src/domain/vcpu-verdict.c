@@ -49,12 +49,15 @@ static VcpuEntity *entity_of(const Verdict *verdict, unsigned id) {
 
 /* Whether the CPU time that a vCPU has used is the guest's, not its firmware's, which wakes what is
  * plugged before it looks for CPUs. Where that cannot be asked, it is. Suspends. */
-static int runs_kernel(const Verdict *verdict, unsigned vcpu) {
+static bool runs_kernel(const Verdict *verdict, unsigned vcpu) {
     CLEANUP_ERROR Error *error = NULL;
     CLEANUP_FREE char *text = NULL;
-    int r = monitor_run_human(verdict->domain->run->monitor, "info registers", (int)vcpu,
-                              deadline_in(ANSWER_USEC), &text, &error);
+    int r = domain_check_active(verdict->domain, NULL);
 
+    if (r < 0) /* it is being ended, or QEMU has closed its monitor */
+        return false;
+    r = monitor_run_human(verdict->domain->run->monitor, "info registers", (int)vcpu,
+                          deadline_in(ANSWER_USEC), &text, &error);
     if (r >= 0)
         return registers_of_kernel(text) != 0;
     return error && (error->code == ERROR_OPERATION_UNSUPPORTED || error->code == ERROR_INTERNAL);
