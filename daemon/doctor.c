@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <sys/utsname.h>
 
+#include "driver/strays.h"
+#include "qemu/quirks.h"
 #include "util/file.h"
 
 #define FINDINGS_MAX 4096u
@@ -218,7 +220,30 @@ static void look_at_qemu(Findings *findings, Driver *driver) {
             NULL);
 }
 
+/* QEMUs that may be ours and are not understood: nobody ends them. */
+static void look_at_strays(Findings *findings, const Driver *driver) {
+    for (const Stray *stray = strays_first(driver->services.strays); stray; stray = stray->next)
+        add(findings, LEVEL_WRONG, "strays",
+            strf("a QEMU (process %d, monitor '%s') runs and is no domain's: %s",
+                 (int)stray->pid.pid, stray->monitor_path, stray->why ? stray->why : "?"),
+            "it is left alone, and a domain with its uuid is not started");
+}
+
 /* ---- domains ---- */
+
+/* What its QEMU does wrong, and what helps. */
+static void look_at_quirks(Findings *findings, const Domain *domain) {
+    const DomainRun *run = domain->run;
+
+    for (QuirkName name = 0; run && run->caps && name < QUIRK_MAX_; name++) {
+        const Quirk *quirk = quirk_of(run->caps, run->live->virt, name);
+        CLEANUP_FREE char *text = quirk ? quirk_text(quirk, run->caps) : NULL;
+
+        if (text)
+            add(findings, LEVEL_NOTE, "quirks", strf("domain '%s': %s", domain_name(domain), text),
+                quirk->remedy);
+    }
+}
 
 static void look_at_xml(Findings *findings, Driver *driver, Domain *domain) {
     vireo_check_xml_ret notes = {0};
@@ -262,6 +287,7 @@ static void look_at_domain(Findings *findings, Driver *driver, Domain *domain) {
                  "and mended",
                  domain_name(domain), (uint64_t)domain->run->n_drifts),
             "'vireo event --event drift' shows each as it comes");
+    look_at_quirks(findings, domain);
     look_at_operations(findings, driver, domain);
     look_at_xml(findings, driver, domain);
 }
@@ -297,6 +323,7 @@ int doctor_look(RpcSession *session, RpcCall *call, void *args_, void *ret_, Err
     look_at_confinement(&findings, driver->services.confinement);
     look_at_services(&findings, driver, config);
     look_at_qemu(&findings, driver);
+    look_at_strays(&findings, driver);
     if (domain)
         look_at_domain(&findings, driver, domain);
     else

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What vireod knew of a running guest is lost or damaged while it is away: the guest stays, and is not started twice."""
+import json
 import os
 import re
 import signal
 
 import pytest
 
-from conftest import daemon, wait_for  # noqa: F401 (fixtures)
+from conftest import VIREO, daemon, wait_for  # noqa: F401 (fixtures)
 
 
 def status(daemon, name):
@@ -72,3 +73,21 @@ def test_guest_is_taken_over_again(daemon, damage):
     daemon.virsh("setvcpus", "g", "2", "--live")
     daemon.virsh("destroy", "g")
     wait_for(lambda: pid not in daemon.qemus().values(), 10, "end of QEMU")
+
+
+def test_doctor_names_it(daemon):
+    """A QEMU whose status and definition are gone is left alone, and named with what it is."""
+    daemon.paused("g")
+    pid = daemon.qemus()["g"]
+    daemon.stop(signal.SIGKILL)
+    os.unlink(status(daemon, "g"))
+    os.unlink(f"{daemon.root}/etc/domains/g.xml")
+    daemon.start()
+
+    def strays():
+        return [finding["text"] for finding in json.loads(daemon.run(VIREO, "doctor", "--json", ok=None).stdout)
+                if finding["topic"] == "strays"]
+    stray, = wait_for(strays, 20, "stray that doctor names")
+    assert f"process {pid}" in stray and "no domain with its uuid is defined" in stray
+    assert daemon.qemus() == {"g": pid}
+    os.kill(pid, signal.SIGKILL)

@@ -85,6 +85,8 @@ def test_doctor(daemon):
     assert {"kvm", "cgroups", "audit", "resctrl", "qemu"} <= topics
     assert any("version" in finding["text"] for finding in findings
                if finding["topic"] == "qemu")
+    quirks = [finding["text"] for finding in findings if finding["topic"] == "quirks"]
+    assert any("domain 'd1': QEMU" in text and "without KVM" in text for text in quirks), quirks
     assert "failed to get domain 'nope'" in daemon.vireo("doctor", "nope", ok=False)
 
 
