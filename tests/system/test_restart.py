@@ -249,7 +249,7 @@ def test_odd_definition_files(daemon):
 
 
 def test_state_follows_qemu_whatever_job_is_held(daemon):
-    """stop and cont by another hand, a start with other XML over the definition, and a machine that is not there."""
+    """stop and cont by another hand, a start with other XML over the definition."""
     daemon.paused("v1")
     daemon.virsh("qemu-monitor-command", "v1", "--hmp", "cont")
     wait_for(lambda: "running" in daemon.virsh("domstate", "v1"), 10, "state 'running'")
@@ -264,6 +264,16 @@ def test_state_follows_qemu_whatever_job_is_held(daemon):
     assert daemon.counts("v1")[("maximum", "live")] == 7 and daemon.counts("v1")[("maximum", "config")] == 4
     daemon.virsh("destroy", "v1")
     assert daemon.counts("v1")[("maximum", "config")] == 4
+
+
+@pytest.mark.parametrize("kind, said", [
+    ("arch='x86_64' machine='never-made'", "does not support machine type 'never-made'"),
+    ("arch='ppc64' machine='q35'", "does not support machine type 'q35'"),
+    ("arch='sparc99' machine='q35'", "no emulator is known for arch 'sparc99'")])
+def test_a_machine_that_is_not_there_is_refused_at_define(daemon, kind, said):
+    path = f"{daemon.root}/m1.xml"
     with open(path, "w") as f:
-        f.write(daemon.xml("m1", boot=False).replace("machine='q35'", "machine='never-made'"))
-    assert "does not support machine type 'never-made'" in daemon.virsh("define", path, ok=False)
+        f.write("<domain type='qemu'><name>m1</name><memory>65536</memory><vcpu>1</vcpu>"
+                f"<os><type {kind}>hvm</type></os></domain>")
+    assert said in daemon.virsh("define", path, ok=False)
+    assert "m1" not in daemon.virsh("list", "--all")
