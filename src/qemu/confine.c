@@ -155,20 +155,29 @@ static int make_dev(const QemuConfine *confine) {
 
 /* ---- who it is ---- */
 
+/* A QEMU that stays root opens images that are other people's, as it does without a daemon: their
+ * owners are only changed for a user of its own. */
+static bool is_kept(const QemuConfine *confine, int cap) {
+    return !confine->has_user && geteuid() == 0 && cap == CAP_DAC_OVERRIDE;
+}
+
 /* What an exec could gain. */
-static int drop_bounding_set(void) {
+static int drop_bounding_set(const QemuConfine *confine) {
     for (int cap = 0; cap < 64; cap++)
-        if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1 && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+        if (!is_kept(confine, cap) && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1 &&
+            prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
             return errno == EPERM ? 0 : -errno; /* no_new_privs and the empty sets remain */
     return 0;
 }
 
-static int drop_capabilities(void) {
+static int drop_capabilities(const QemuConfine *confine) {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct none[2] = {{0}};
+    struct __user_cap_data_struct left[2] = {{0}};
 
+    if (is_kept(confine, CAP_DAC_OVERRIDE))
+        left[0].effective = left[0].permitted = 1u << CAP_DAC_OVERRIDE;
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-    return syscall(SYS_capset, &header, none) < 0 ? -errno : 0;
+    return syscall(SYS_capset, &header, left) < 0 ? -errno : 0;
 }
 
 static int change_user(const QemuConfine *confine) {
@@ -197,7 +206,7 @@ int qemu_confine_self(const QemuConfine *confine, QemuConfineStep *ret_step) {
     }
     if (r >= 0) {
         *ret_step = CONFINE_CAPABILITIES;
-        r = drop_bounding_set();
+        r = drop_bounding_set(confine);
     }
     if (r >= 0) {
         *ret_step = CONFINE_USER;
@@ -205,7 +214,7 @@ int qemu_confine_self(const QemuConfine *confine, QemuConfineStep *ret_step) {
     }
     if (r >= 0) {
         *ret_step = CONFINE_CAPABILITIES;
-        r = drop_capabilities();
+        r = drop_capabilities(confine);
     }
     if (r >= 0) {
         *ret_step = CONFINE_NO_NEW_PRIVS;
