@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a QEMU is kept to from its exec on, so that a guest that breaks out of it is nobody: its own
- * user and groups, no capability (as root: that to open any file) and no way to gain one, a /dev
- * with a few nodes in a mount namespace of its own, no core file.
+ * user and groups, no capability and no way to gain one (one that stays root can open any file), a
+ * /dev with a few nodes in a mount namespace of its own, no core file.
  *
  * Facts: credentials(7), capabilities(7) (an exec of root gains what the bounding set has),
  * prctl(2), mount_namespaces(7), Linux's fs/devpts (a node 5:2 is the ptmx of the "pts" beside it).
