@@ -107,6 +107,26 @@ void store_note_run(DomainStore *store, Domain *domain) {
     *at = domain;
 }
 
+void store_reserve(DomainStore *store, StoreReservation *reservation) {
+    reservation->next = store->reserved;
+    store->reserved = reservation;
+}
+
+void store_release(DomainStore *store, StoreReservation *reservation) {
+    StoreReservation **at = &store->reserved;
+
+    while (*at != reservation)
+        at = &(*at)->next;
+    *at = reservation->next;
+}
+
+bool store_is_reserved(const DomainStore *store, const char *name) {
+    for (const StoreReservation *at = store->reserved; at; at = at->next)
+        if (streq(at->name, name))
+            return true;
+    return false;
+}
+
 int store_take_id(DomainStore *store) {
     return store->next_id++;
 }

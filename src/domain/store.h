@@ -10,8 +10,16 @@
 
 #define STORE_BUCKETS 1024u /* of each table; 10,000 domains make chains of ten */
 
+/* A name that a domain is about to get, and nobody else gets meanwhile. The caller's; so is the
+ * name. */
+typedef struct StoreReservation {
+    const char *name;
+    struct StoreReservation *next;
+} StoreReservation;
+
 typedef struct DomainStore {
     Domain *domains, *last; /* by Domain.next */
+    StoreReservation *reserved;
     unsigned n;
     int next_id; /* of the next run */
     Domain *by_uuid[STORE_BUCKETS], *by_name[STORE_BUCKETS], *by_id[STORE_BUCKETS];
@@ -32,6 +40,10 @@ void store_note_run(DomainStore *store, Domain *domain);
 int store_take_id(DomainStore *store);
 /* That id is somebody's: the next ones are above it. */
 void store_pass_id(DomainStore *store, int id);
+
+void store_reserve(DomainStore *store, StoreReservation *reservation);
+void store_release(DomainStore *store, StoreReservation *reservation);
+bool store_is_reserved(const DomainStore *store, const char *name);
 
 /* NULL: there is none. */
 Domain *store_uuid(const DomainStore *store, const uint8_t uuid[16]);

@@ -71,6 +71,10 @@ int definition_find_same(const DomainStore *store, const DomainDef *def, Domain 
                             "domain '%s' is already defined with uuid %s", domain_name(by_uuid),
                             text);
     }
+    if (!by_name && store_is_reserved(store, def->name))
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                            "another domain is just getting the name '%s'; choose another one",
+                            def->name);
     *ret = by_uuid;
     return 0;
 }

@@ -9,8 +9,10 @@
 #include "domain/store.h"
 #include "driver/run-state.h"
 #include "driver/saved.h"
+#include "util/directory.h"
 #include "util/file.h"
 #include "util/log.h"
+#include "util/worker.h"
 
 #define NAME_BYTES_MAX 200u
 
@@ -26,7 +28,8 @@ static int check_name(const Domain *domain, const char *name, Error **reterr) {
                             "'%.200s' cannot be a domain's name: one without '/' of at most %u "
                             "bytes is wanted",
                             name, NAME_BYTES_MAX);
-    if (store_name(domain->services->store, name))
+    if (store_name(domain->services->store, name) ||
+        store_is_reserved(domain->services->store, name))
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                             "domain with name '%s' already exists", name);
     return 0;
@@ -41,14 +44,27 @@ static int check_domain(const Domain *domain, Error **reterr) {
                                          "cannot rename a transient domain");
 }
 
+typedef struct Move {
+    const char *from, *to;
+} Move;
+
+static int run_move(void *arg) {
+    const Move *move = arg;
+
+    return rename(move->from, move->to) < 0 && errno != ENOENT ? -errno : 0;
+}
+
 /* A managed save has the old name inside, which its start does not mind. */
 static void move_save(const ServicePaths *paths, const char *from, const char *to) {
     CLEANUP_FREE char *old = driver_managed_save_path(paths, from);
     CLEANUP_FREE char *new = driver_managed_save_path(paths, to);
 
-    if (old && new &&rename(old, new) < 0 && errno != ENOENT)
-        log_warning("the managed save '%s' of a renamed domain stays where it is: %s", old,
-                    strerror(errno));
+    Move move = {old, new};
+    int r = old && new ? worker_run(run_move, &move) : -ENOMEM;
+
+    if (r < 0)
+        log_warning("the managed save of domain '%s', which is '%s' now, stays where it is: %s",
+                    from, to, strerror(-r));
 }
 
 /* The new autostart mark before the old file goes: whatever is there is started. */
@@ -57,12 +73,14 @@ static int move_autostart(const Domain *domain, const char *from, const char *to
     CLEANUP_FREE char *old = domain_autostart_path(paths, from);
     CLEANUP_FREE char *new = domain_autostart_path(paths, to);
     CLEANUP_FREE char *target = strf("../domains/%s.xml", to);
+    int r;
 
     if (!old || !new || !target)
         return error_no_memory(reterr);
-    if (domain->autostart && symlink(target, new) < 0 && errno != EEXIST)
-        return error_system(reterr, FROM_QEMU, errno, "cannot make '%s'", new);
-    unlink(old);
+    r = domain->autostart ? file_symlink_worker(target, new) : 0;
+    if (r < 0)
+        return error_system(reterr, FROM_QEMU, r, "cannot make '%s'", new);
+    file_remove_worker(old);
     return 0;
 }
 
@@ -95,7 +113,7 @@ static int move(Domain *domain, char **name, Error **reterr) {
         r = move_autostart(domain, kept, *name, reterr);
     if (r < 0)
         return r;
-    unlink(old);
+    file_remove_worker(old);
     move_save(paths, kept, *name);
     events_lifecycle(domain, EVENT_UNDEFINED, UNDEFINED_RENAMED);
     change_name(domain, name);
@@ -103,18 +121,30 @@ static int move(Domain *domain, char **name, Error **reterr) {
     return 0;
 }
 
-int driver_rename(Domain *domain, const char *name, Error **reterr) {
+/* Both names are this domain's while its files move. */
+static int rename_locked(Domain *domain, const char *name, Error **reterr) {
     CLEANUP_FREE char *copy = strdup(name);
+    DomainStore *store = domain->services->store;
+    StoreReservation reservation = {.name = name};
+    int r = copy ? check_domain(domain, reterr) : error_no_memory(reterr);
+
+    if (r >= 0)
+        r = check_name(domain, name, reterr);
+    if (r < 0)
+        return r;
+    store_reserve(store, &reservation);
+    r = move(domain, &copy, reterr);
+    store_release(store, &reservation);
+    return r;
+}
+
+int driver_rename(Domain *domain, const char *name, Error **reterr) {
     DomainJob job;
     int r = domain_job_begin(domain, &job, "rename", reterr);
 
     if (r < 0)
         return r;
-    r = copy ? check_domain(domain, reterr) : error_no_memory(reterr);
-    if (r >= 0)
-        r = check_name(domain, name, reterr);
-    if (r >= 0)
-        r = move(domain, &copy, reterr);
+    r = rename_locked(domain, name, reterr);
     domain_job_end(domain, &job);
     return r;
 }

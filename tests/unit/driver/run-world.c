@@ -16,6 +16,7 @@
 #include "domain/files.h"
 #include "driver/run-link.h"
 #include "util/file.h"
+#include "util/worker.h"
 
 #define WAIT_USEC (30 * USEC_PER_SEC)
 
@@ -57,12 +58,12 @@ static QemuPid make_process(void) {
     return ret;
 }
 
-static DomainDef *make_def(const char *elements) {
+static DomainDef *make_def(const char *name, const char *elements) {
     const DomainParseParams params = {.default_arch = "x86_64", .live = true};
     CLEANUP_FREE char *xml = strf(
-        "<domain type='qemu'><name>d</name><memory>65536</memory><vcpu>2</vcpu>"
+        "<domain type='qemu'><name>%s</name><memory>65536</memory><vcpu>2</vcpu>"
         "<os><type arch='x86_64' machine='q35'>hvm</type></os>%s</domain>",
-        elements);
+        name, elements);
     CLEANUP_ERROR Error *error = NULL;
     DomainDef *def = NULL;
 
@@ -89,8 +90,8 @@ static void make_domain(RunWorld *world, const char *elements) {
     DomainRun *run;
 
     assert_non_null(domain);
-    domain->config = make_def(elements);
-    run = domain->run = domain_run_new(store_take_id(services->store), make_def(elements));
+    domain->config = make_def("d", elements);
+    run = domain->run = domain_run_new(store_take_id(services->store), make_def("d", elements));
     run->pid = make_process();
     run->monitor_path = path_join(world->dir, "monitor");
     run->log_path = path_join(world->dir, "log");
@@ -98,6 +99,19 @@ static void make_domain(RunWorld *world, const char *elements) {
     domain_set_state(domain, DOMAIN_RUNNING, RUNNING_BOOTED);
     world->domain = domain_ref(domain);
     domain_unref(domain);
+}
+
+Domain *run_world_define(RunWorld *world, const char *name) {
+    Services *services = &world->driver->services;
+    Domain *domain = domain_new();
+
+    assert_non_null(domain);
+    domain->config = make_def(name, "");
+    domain_set_state(domain, DOMAIN_SHUTOFF, SHUTOFF_UNKNOWN);
+    store_add(services->store, domain, services);
+    domain_unref(domain); /* the store has it */
+    assert_int_equal(domain_save_config(domain, domain->config, NULL), 0);
+    return domain;
 }
 
 void run_world_connect(RunWorld *world) {
@@ -163,6 +177,7 @@ void run_world(const char *elements, void (*body)(RunWorld *world)) {
 
     assert_int_equal(sd_event_new(&event), 0);
     assert_int_equal(fiber_init(event), 0);
+    assert_int_equal(worker_init(2), 0);
     assert_non_null(mkdtemp(world.dir));
     make_driver(&world);
     make_domain(&world, elements);
@@ -173,6 +188,7 @@ void run_world(const char *elements, void (*body)(RunWorld *world)) {
     domain_unref(world.domain);
     driver_free(world.driver);
     qmp_peer_free(world.peer);
+    worker_shutdown();
     fiber_shutdown();
     sd_event_unref(event);
     remove = strf("rm -r '%s'", world.dir);

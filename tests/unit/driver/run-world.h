@@ -19,6 +19,8 @@ typedef struct RunWorld {
  * ends the loop and the world behind it. */
 void run_world(const char *elements, void (*body)(RunWorld *world));
 
+/* On the fiber: another domain that is shut off, defined and on disk; borrowed of the store. */
+Domain *run_world_define(RunWorld *world, const char *name);
 /* The peer's monitor in the place of the domain's. */
 void run_world_connect(RunWorld *world);
 /* On the fiber: waits until `word` is among what was told; ends the test after 30 s. */
