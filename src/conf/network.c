@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
-#include <sys/random.h>
 
 #include "conf/uuid.h"
 #include "conf/xml-document.h"
@@ -169,13 +168,12 @@ static const Element network_element = {"network", sizeof(NetworkDef), network_f
 
 /* ---- text to struct, struct to text ---- */
 
-/* A random one (RFC 4122, version 4). */
 static int make_uuid(NetworkDef *def, Error **reterr) {
-    if (getrandom(def->uuid, sizeof(def->uuid), 0) != sizeof(def->uuid))
-        return error_system(reterr, FROM_NETWORK, errno, "cannot make a uuid for network '%s'",
+    int r = uuid_make(def->uuid);
+
+    if (r < 0)
+        return error_system(reterr, FROM_NETWORK, r, "cannot make a uuid for network '%s'",
                             def->name);
-    def->uuid[6] = (def->uuid[6] & 0x0f) | 0x40;
-    def->uuid[8] = (def->uuid[8] & 0x3f) | 0x80;
     def->uuid_given = true;
     return 0;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "driver/network.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -10,6 +9,7 @@
 #include "host/bridge.h"
 #include "host/netlink.h"
 #include "host/tap.h"
+#include "util/directory.h"
 #include "util/file.h"
 #include "util/log.h"
 #include "util/worker.h"
@@ -85,6 +85,13 @@ static Network *list_network(NetworkStore *store, NetworkDef *def_consume) {
         end = &(*end)->next;
     *end = network;
     return network;
+}
+
+/* The same with a reference for the caller. */
+static Network *list_new(NetworkStore *store, NetworkDef *def_consume) {
+    Network *network = list_network(store, def_consume);
+
+    return network ? network_ref(network) : NULL;
 }
 
 static void unlist(Network *network) {
@@ -183,12 +190,12 @@ static int write_file(const char *directory, const NetworkDef *def, Error **rete
 
 static int remove_file(const char *directory, const char *name, Error **reterr) {
     CLEANUP_FREE char *path = file_of(directory, name);
+    int r;
 
     if (!path)
         return error_no_memory(reterr);
-    if (unlink(path) < 0 && errno != ENOENT)
-        return error_system(reterr, FROM_NETWORK, errno, "cannot remove '%s'", path);
-    return 0;
+    r = file_remove_worker(path);
+    return r < 0 ? error_system(reterr, FROM_NETWORK, r, "cannot remove '%s'", path) : 0;
 }
 
 /* ---- definitions ---- */
@@ -282,29 +289,36 @@ static int redefine(Network *network, NetworkDef **def, Error **reterr) {
     return r;
 }
 
+/* The first definition of a network that was just listed. */
+static int define_new(Network *network, Error **reterr) {
+    int r = begin(network, reterr); /* the first: it does not wait */
+
+    if (r < 0)
+        return r;
+    r = write_file(network->store->etc, network->def, reterr);
+    if (r >= 0) {
+        network->persistent = true;
+        tell(network, NETWORK_DEFINED);
+    } else {
+        unlist(network);
+    }
+    end(network);
+    return r;
+}
+
 int networks_define(NetworkStore *store, const char *xml, Network **ret, Error **reterr) {
     CLEANUP_NETWORK_DEF NetworkDef *def = NULL;
     CLEANUP_NETWORK Network *network = NULL;
     Network *same = NULL;
-    bool is_new;
     int r = parse(store, xml, &def, &same, reterr);
 
     if (r < 0)
         return r;
-    is_new = !same;
-    if (is_new) {
-        CLEANUP_FREE char *text = network_format(def);
-        NetworkDef *copy = NULL;
-
-        r = text ? network_parse(text, strlen(text), &copy, reterr) : error_no_memory(reterr);
-        same = r >= 0 ? list_network(store, copy) : NULL;
-        if (!same)
-            return r < 0 ? r : error_no_memory(reterr);
-    }
-    network = network_ref(same);
-    r = redefine(network, &def, reterr);
-    if (r < 0 && is_new && network->store)
-        unlist(network);
+    /* Listed before the file is written, so that a second define of the name waits for it. */
+    network = same ? network_ref(same) : list_new(store, TAKE_PTR(def));
+    if (!network)
+        return error_no_memory(reterr);
+    r = same ? redefine(network, &def, reterr) : define_new(network, reterr);
     if (r >= 0)
         *ret = TAKE_PTR(network);
     return r;
@@ -395,17 +409,15 @@ int networks_create(NetworkStore *store, const char *xml, Network **ret, Error *
     CLEANUP_NETWORK_DEF NetworkDef *def = NULL;
     CLEANUP_NETWORK Network *network = NULL;
     Network *same = NULL;
-    bool is_new;
     int r = parse(store, xml, &def, &same, reterr);
 
     if (r < 0)
         return r;
-    is_new = !same;
-    if (is_new && !(same = list_network(store, TAKE_PTR(def))))
+    network = same ? network_ref(same) : list_new(store, TAKE_PTR(def));
+    if (!network)
         return error_no_memory(reterr);
-    network = network_ref(same);
     r = network_start(network, reterr);
-    if (r < 0 && is_new && network->store)
+    if (r < 0 && !same && network->store)
         unlist(network);
     if (r >= 0)
         *ret = TAKE_PTR(network);
@@ -513,26 +525,28 @@ static void load_active(Network *network) {
         unlist(network);
 }
 
+static void load_one(NetworkStore *store, const char *path, bool persistent) {
+    Network *network = load_file(store, path);
+
+    if (!network)
+        return;
+    network->persistent |= persistent;
+    if (!persistent)
+        load_active(network);
+}
+
 static void load_directory(NetworkStore *store, const char *directory, bool persistent) {
-    DIR *d = opendir(directory);
-    struct dirent *entry;
+    CLEANUP_NAMES DirectoryNames names = {0};
+    int r = directory_names(directory, ".xml", &names);
 
-    while (d && (entry = readdir(d))) {
-        const size_t n = strlen(entry->d_name);
-        CLEANUP_FREE char *path = path_join(directory, entry->d_name);
-        Network *network;
+    if (r < 0)
+        log_warning("networks cannot be read from '%s': %s", directory, strerror(-r));
+    for (size_t i = 0; i < names.n; i++) {
+        CLEANUP_FREE char *path = path_join(directory, names.list[i]);
 
-        if (!path || n < 5 || *entry->d_name == '.' || !streq(entry->d_name + n - 4, ".xml"))
-            continue;
-        network = load_file(store, path);
-        if (!network)
-            continue;
-        network->persistent |= persistent;
-        if (!persistent)
-            load_active(network);
+        if (path && *names.list[i] != '.')
+            load_one(store, path, persistent);
     }
-    if (d)
-        closedir(d);
 }
 
 void networks_load(NetworkStore *store) {
