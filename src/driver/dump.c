@@ -26,11 +26,10 @@ static int run_sync(void *arg) {
 }
 
 /* What is left of a core that could not be written; a device stays. */
-static void remove_core(const char *path) {
+static int run_remove_core(void *path) {
     struct stat info;
 
-    if (lstat(path, &info) == 0 && S_ISREG(info.st_mode))
-        unlink(path);
+    return lstat(path, &info) == 0 && S_ISREG(info.st_mode) && unlink(path) < 0 ? -errno : 0;
 }
 
 static int set_running(Domain *domain, bool run, Error **reterr) {
@@ -54,10 +53,14 @@ static int write_core(Domain *domain, const char *path, DumpFormat format, Error
     if (fd < 0)
         return error_system(reterr, FROM_QEMU, fd, "cannot write '%s'", path);
     r = transfer_dump(domain, fd, format, reterr);
+    if (r >= 0) {
+        r = worker_run(run_sync, &fd);
+        if (r < 0)
+            error_system(reterr, FROM_QEMU, r, "cannot write '%s'", path);
+    }
     if (r < 0)
-        return r;
-    r = worker_run(run_sync, &fd);
-    return r < 0 ? error_system(reterr, FROM_QEMU, r, "cannot write '%s'", path) : 0;
+        worker_run(run_remove_core, (void *)path);
+    return r;
 }
 
 /* What is to become of the guest afterwards. */
@@ -94,7 +97,6 @@ static int dump(Domain *domain, const char *path, DumpFormat format, unsigned fl
         return r;
     r = write_core(domain, path, format, reterr);
     if (r < 0) {
-        remove_core(path);
         if (finish(domain, was_running, 0, &later) < 0)
             log_warning("domain '%s' after a core dump that failed: %s", domain_name(domain),
                         error_message(later));

@@ -5,6 +5,7 @@
 
 #include "driver/prepare-firmware.h"
 #include "driver/prepare-helper.h"
+#include "util/directory.h"
 #include "util/file.h"
 #include "util/libvirt-numbers.h"
 #include "util/log.h"
@@ -62,8 +63,9 @@ void keep_remove(const ServicePaths *paths, const DomainDef *def, unsigned flags
     CLEANUP_FREE char *tpm = prepare_tpm_directory(paths, def->uuid);
     int r;
 
-    if (variables && flags & UNDEFINE_NVRAM && unlink(variables) < 0)
-        log_warning("'%s' cannot be removed, ignoring: %s", variables, strerror(errno));
+    r = variables && flags & UNDEFINE_NVRAM ? file_remove_worker(variables) : 0;
+    if (r < 0)
+        log_warning("'%s' cannot be removed, ignoring: %s", variables, strerror(-r));
     if (!tpm || keeps_tpm(def, flags))
         return;
     r = worker_run(run_remove_tree, tpm);

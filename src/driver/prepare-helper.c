@@ -8,6 +8,7 @@
 #include "util/child.h"
 #include "util/file.h"
 #include "util/unix-socket.h"
+#include "util/worker.h"
 
 #define SETUP_USEC (60 * USEC_PER_SEC)
 #define BACKLOG 1
@@ -233,9 +234,13 @@ static char *virtiofs_options(const FilesystemDef *fs) {
     return NULL;
 }
 
-static int check_virtiofs(const DomainDef *def, const FilesystemDef *fs, Error **reterr) {
+static int run_is_folder(void *path) {
     struct stat info;
 
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode) ? 0 : -ENOTDIR;
+}
+
+static int check_virtiofs(const DomainDef *def, const FilesystemDef *fs, Error **reterr) {
     if (!memory_is_shared(def))
         return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
                             "virtiofs requires shared memory: <memoryBacking><source "
@@ -244,7 +249,7 @@ static int check_virtiofs(const DomainDef *def, const FilesystemDef *fs, Error *
         return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
                             "virtiofsd cannot serve a folder with a comma in its path: '%s'",
                             fs->source);
-    if (stat(fs->source, &info) < 0 || !S_ISDIR(info.st_mode))
+    if (worker_run(run_is_folder, fs->source) < 0)
         return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
                             "the folder '%s' of its <filesystem> is not there", fs->source);
     return 0;

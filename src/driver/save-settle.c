@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Saves and restores that a daemon's end has interrupted: where is the guest? */
-#include <dirent.h>
 
 #include "domain/events.h"
 #include "domain/files.h"
@@ -12,6 +11,7 @@
 #include "qemu/migrate.h"
 #include "util/file.h"
 #include "util/json.h"
+#include "util/directory.h"
 #include "util/log.h"
 
 #define COMMAND_USEC (30 * USEC_PER_SEC)
@@ -71,7 +71,7 @@ static int settle_to(Domain *domain, Error **reterr) {
     r = stop_writing(domain, reterr);
     part = intent->path && intent->id ? save_part_path(intent->path, intent->id) : NULL;
     if (part)
-        unlink(part);
+        file_remove_worker(part);
     if (r >= 0 && intent->running)
         r = go_on(domain, RUNNING_SAVE_CANCELED, reterr);
     return r;
@@ -141,12 +141,6 @@ void save_settle_soon(Domain *domain) {
     }
 }
 
-static bool is_part(const char *name) {
-    const char *end = strrchr(name, '.');
-
-    return end && streq(end, ".part");
-}
-
 /* The file of a save that goes on in a QEMU is not one of them. */
 static bool is_wanted(const Services *services, const char *path) {
     for (const Domain *domain = services->store->domains; domain; domain = domain->next) {
@@ -163,15 +157,14 @@ static bool is_wanted(const Services *services, const char *path) {
 
 void save_clean_up(const Services *services) {
     CLEANUP_FREE char *directory = path_join(services->paths.lib, "save");
-    DIR *d = directory ? opendir(directory) : NULL;
-    struct dirent *entry;
+    CLEANUP_NAMES DirectoryNames names = {0};
 
-    while (d && (entry = readdir(d))) {
-        CLEANUP_FREE char *path = path_join(directory, entry->d_name);
+    if (!directory || directory_names(directory, ".part", &names) < 0)
+        return;
+    for (size_t i = 0; i < names.n; i++) {
+        CLEANUP_FREE char *path = path_join(directory, names.list[i]);
 
-        if (path && is_part(entry->d_name) && !is_wanted(services, path))
-            unlink(path);
+        if (path && !is_wanted(services, path))
+            file_remove_worker(path);
     }
-    if (d)
-        closedir(d);
 }

@@ -15,6 +15,7 @@
 #include "driver/run-state.h"
 #include "driver/start.h"
 #include "driver/transfer.h"
+#include "util/directory.h"
 #include "util/file.h"
 #include "util/libvirt-numbers.h"
 #include "util/log.h"
@@ -138,7 +139,7 @@ static void go_back(Domain *domain, const Writing *writing, bool was_running) {
     CLEANUP_ERROR Error *error = NULL;
 
     if (writing->part)
-        unlink(writing->part);
+        file_remove_worker(writing->part);
     if (!domain->run)
         return;
     save_forget(domain->run);
@@ -172,15 +173,24 @@ static int write_state(Domain *domain, Writing *writing, bool was_running, Error
     return r < 0 ? error_system(reterr, FROM_QEMU, r, "cannot write '%s'", writing->path) : 0;
 }
 
+/* 1: it is there and no regular file. */
+static int run_is_special(void *path) {
+    struct stat info;
+
+    if (stat(path, &info) < 0 || S_ISREG(info.st_mode))
+        return 0;
+    return S_ISDIR(info.st_mode) ? -EISDIR : 1;
+}
+
 /* Under its final name only when all of it is there; what is no regular file has one name only. */
 static int choose_part(Writing *writing, Error **reterr) {
     CLEANUP_FREE char *id = save_id_text(&writing->image);
-    struct stat info;
+    int r = worker_run(run_is_special, (void *)writing->path);
 
-    if (stat(writing->path, &info) == 0 && !S_ISREG(info.st_mode))
-        return S_ISDIR(info.st_mode)
-                   ? error_system(reterr, FROM_QEMU, EISDIR, "cannot write '%s'", writing->path)
-                   : 0;
+    if (r < 0)
+        return error_system(reterr, FROM_QEMU, r, "cannot write '%s'", writing->path);
+    if (r > 0)
+        return 0;
     writing->part = id ? save_part_path(writing->path, id) : NULL;
     return writing->part ? 0 : error_no_memory(reterr);
 }

@@ -11,6 +11,7 @@
 #include "conf/domain-parse.h"
 #include "domain/files.h"
 #include "driver/transfer.h"
+#include "util/directory.h"
 #include "util/file.h"
 #include "util/worker.h"
 
@@ -65,9 +66,10 @@ int saved_sync_directory(const char *path) {
 }
 
 static int remove_file(const char *path, Error **reterr) {
-    if (unlink(path) == 0 || errno == ENOENT)
-        return 0;
-    return error_system(reterr, FROM_QEMU, errno, "cannot remove the managed save '%s'", path);
+    int r = file_remove_worker(path);
+
+    return r < 0 ? error_system(reterr, FROM_QEMU, r, "cannot remove the managed save '%s'", path)
+                 : 0;
 }
 
 int save_remove(Domain *domain, Error **reterr) {
@@ -204,17 +206,22 @@ int save_load(Domain *domain, Error **reterr) {
     return r < 0 ? r : transfer_run(domain, TRANSFER_RESTORE, source->fd, reterr);
 }
 
+static int run_remove_for_good(void *path) {
+    return unlink(path) < 0 ? -errno : saved_sync_directory(path);
+}
+
 /* The file of a managed save goes, and with it the other truth. */
 int save_take_over(Domain *domain, Error **reterr) {
     const SaveSource *source = domain->run->restore;
+    int r;
 
     saved_crash_point("restore-loaded");
     if (!source || !source->remove)
         return 0;
-    if (unlink(source->remove) < 0)
-        return error_system(reterr, FROM_QEMU, errno, "cannot remove the managed save '%s'",
+    r = worker_run(run_remove_for_good, (void *)source->remove);
+    if (r < 0)
+        return error_system(reterr, FROM_QEMU, r, "cannot remove the managed save '%s'",
                             source->remove);
-    saved_sync_directory(source->remove);
     saved_crash_point("restore-taken");
     return 0;
 }
