@@ -231,7 +231,7 @@ static void look_at_strays(Findings *findings, const Driver *driver) {
 
 /* ---- domains ---- */
 
-/* What its QEMU does wrong, and what helps. */
+/* What its QEMU does wrong, and is refused or worked around. */
 static void look_at_quirks(Findings *findings, const Domain *domain) {
     const DomainRun *run = domain->run;
 
@@ -241,7 +241,7 @@ static void look_at_quirks(Findings *findings, const Domain *domain) {
 
         if (text)
             add(findings, LEVEL_NOTE, "quirks", strf("domain '%s': %s", domain_name(domain), text),
-                quirk->remedy);
+                NULL);
     }
 }
 
@@ -287,7 +287,6 @@ static void look_at_domain(Findings *findings, Driver *driver, Domain *domain) {
                  "and mended",
                  domain_name(domain), (uint64_t)domain->run->n_drifts),
             "'vireo event --event drift' shows each as it comes");
-    look_at_quirks(findings, domain);
     look_at_operations(findings, driver, domain);
     look_at_xml(findings, driver, domain);
 }
@@ -324,9 +323,11 @@ int doctor_look(RpcSession *session, RpcCall *call, void *args_, void *ret_, Err
     look_at_services(&findings, driver, config);
     look_at_qemu(&findings, driver);
     look_at_strays(&findings, driver);
-    if (domain)
+    if (domain) { /* quirks are alike for all domains of an emulator: of one that is asked for */
+        look_at_quirks(&findings, domain);
         look_at_domain(&findings, driver, domain);
-    else
+    } else {
         r = look_at_all(&findings, driver);
+    }
     return r < 0 || findings.failed ? error_no_memory(reterr) : 0;
 }
