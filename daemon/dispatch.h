@@ -81,8 +81,6 @@ remote_domain dispatch_borrow_domain(const Domain *domain);
 int dispatch_flags(unsigned flags, unsigned allowed, const char *api, Error **reterr);
 /* Two flags that exclude each other, as the API checks say it. */
 int dispatch_exclusive(unsigned flags, const char *api, Error **reterr);
-/* Whether the LIST_DOMAINS filter bits (WIRE.md 3.3) let the domain through. */
-bool dispatch_list_matches(const Domain *domain, unsigned flags);
 /* CPUs the host has, online or not: the length of every CPU map of the wire, in bits. */
 unsigned dispatch_host_cpus(void);
 int dispatch_string(char **to, const char *text, Error **reterr);

@@ -141,5 +141,3 @@ int limits_check_nodes(const Bitmap *nodes, Error **reterr);
  * suspends, and may be asked without the job. */
 int limits_require(const Limits *limits, const char *name, CgroupController controller,
                    Error **reterr);
-/* Host CPUs that are online and not isolated; where an unpinned thread may run. */
-int limits_default_cpus(Bitmap **ret, Error **reterr);

@@ -48,10 +48,6 @@ void limits_host_free(LimitsHost *host) {
     host_unref(host);
 }
 
-int limits_default_cpus(Bitmap **ret, Error **reterr) {
-    return thread_default_cpus(NULL, ret, reterr);
-}
-
 Limits *limits_ref(Limits *limits) {
     limits->n_refs++;
     return limits;

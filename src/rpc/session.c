@@ -422,10 +422,6 @@ void rpc_session_set_authenticated(RpcSession *session, bool yes) {
     session->authenticated = yes;
 }
 
-bool rpc_session_is_open(const RpcSession *session) {
-    return session->open;
-}
-
 void rpc_session_set_open(RpcSession *session, bool yes) {
     if (session->fd >= 0 && yes && !session->open)
         account_give(session->account, BUDGET_OPENING, 1);

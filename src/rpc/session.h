@@ -31,7 +31,6 @@ pid_t rpc_session_peer_pid(const RpcSession *session);
 bool rpc_session_peer_has_group(const RpcSession *session, gid_t gid);
 bool rpc_session_authenticated(const RpcSession *session);
 void rpc_session_set_authenticated(RpcSession *session, bool yes);
-bool rpc_session_is_open(const RpcSession *session);
 void rpc_session_set_open(RpcSession *session, bool yes);
 /* What it may use; handlers take for event registrations. */
 Account *rpc_session_account(const RpcSession *session);

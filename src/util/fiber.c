@@ -48,7 +48,7 @@ typedef struct Stack {
 struct Fiber {
     ucontext_t context;
     Stack *stack;
-    char *name;
+    char *name; /* for whoever looks with a debugger */
     FiberFunc func;
     void *userdata;
     Fiber *next_runnable;
@@ -272,10 +272,6 @@ int fiber_start(const char *name, FiberFunc func, void *userdata) {
 
 Fiber *fiber_self(void) {
     return state.current;
-}
-
-const char *fiber_name(const Fiber *fiber) {
-    return fiber ? fiber->name : "loop";
 }
 
 unsigned fiber_count(void) {

@@ -43,7 +43,6 @@ int fiber_start(const char *name, FiberFunc func, void *userdata);
 
 /* The running fiber, or NULL on the loop's own stack. */
 Fiber *fiber_self(void);
-const char *fiber_name(const Fiber *fiber);
 unsigned fiber_count(void);
 
 /* CLOCK_MONOTONIC now in microseconds, and now + usec (saturating; USEC_FOREVER stays). */
