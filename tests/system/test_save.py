@@ -2,7 +2,9 @@
 """Guests saved to files and brought back: with the vCPUs they have, as one truth whatever dies meanwhile."""
 import glob
 import os
+import shutil
 import struct
+import subprocess
 
 import pytest
 
@@ -128,3 +130,17 @@ def test_a_damaged_managed_save_is_not_thrown_away(daemon, guest):
     assert "is cut" in error and "--force-boot" in error
     assert files(daemon) == ["vm1.save"]
     daemon.virsh("start", "vm1", "--force-boot", "--paused")
+
+
+def test_a_core_that_cannot_be_written_removes_nothing(daemon):
+    """What stands at the path and cannot be opened is somebody's; a program that runs is such a file."""
+    daemon.paused("vm1")
+    path = shutil.copy("/bin/sleep", f"{daemon.root}/busy")
+    program = subprocess.Popen([path, "600"], stdin=subprocess.DEVNULL)
+    try:
+        assert "Text file busy" in daemon.virsh("dump", "vm1", path, ok=False)
+    finally:
+        program.kill()
+        program.wait()
+    assert os.path.getsize(path) == os.path.getsize("/bin/sleep")
+    assert daemon.virsh("domstate", "vm1").strip() == "paused"
