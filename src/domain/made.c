@@ -92,6 +92,34 @@ int made_read(const char *path, MadeList *ret) {
     return 0;
 }
 
+int made_take(const char *path, MadeKind kind, const char *name, Made *ret) {
+    CLEANUP(made_done) MadeList list = {0};
+    CLEANUP_FREE char *text = NULL;
+    size_t at;
+    Made item;
+    int r = made_read(path, &list);
+
+    if (r < 0)
+        return r;
+    for (at = list.n; at > 0; at--)
+        if (list.items[at - 1].kind == kind && streq(list.items[at - 1].name, name))
+            break;
+    if (at == 0)
+        return -ENOENT;
+    item = list.items[--at];
+    list.n--;
+    memmove(&list.items[at], &list.items[at + 1], (list.n - at) * sizeof(Made));
+    text = format(&list);
+    r = text ? file_write_atomic_worker(path, text, strlen(text), 0600) : -ENOMEM;
+    if (r >= 0) {
+        *ret = item;
+        return 0;
+    }
+    free(item.name);
+    free(item.detail);
+    return r;
+}
+
 int made_add(const char *path, const Made *item, Error **reterr) {
     CLEANUP(made_done) MadeList list = {0};
     CLEANUP_FREE char *text = NULL;

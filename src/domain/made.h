@@ -31,6 +31,9 @@ typedef struct MadeList {
 
 /* Reads the file, adds the item (the texts are copied), writes it. On a fiber. */
 int made_add(const char *path, const Made *item, Error **reterr);
+/* Takes the last item of that kind and name out of the file; the caller's texts then. -ENOENT:
+ * there is none. On a fiber. */
+int made_take(const char *path, MadeKind kind, const char *name, Made *ret);
 /* -ENOENT: nothing was made. -EBADMSG, -errno. */
 int made_read(const char *path, MadeList *ret);
 void made_done(MadeList *list);

@@ -146,6 +146,22 @@ static int refuse_host_parts(const DomainDef *def, const DevicePlace *place, Err
     return 0;
 }
 
+/* The images of a disk become its QEMU's before that opens them. */
+static int give_and_plug(Domain *domain, const DeviceSteps *steps, const DevicePlace *at,
+                         const DomainDef *def, Error **reterr) {
+    const DiskDef *disk = at->kind == &disk_kind ? device_at(def, at) : NULL;
+    int r = disk ? prepare_owner_attach(domain, disk, reterr) : 0;
+
+    if (r < 0)
+        return r;
+    r = domain_check_active(domain, reterr);
+    if (r >= 0)
+        r = run_steps(domain, steps, reterr);
+    if (r < 0 && disk)
+        prepare_owner_detach(domain, disk);
+    return r;
+}
+
 int device_attach_live(Domain *domain, DomainDef *one, const DevicePlace *place, Error **reterr) {
     CLEANUP_DOMAIN_DEF DomainDef *def = domain_def_copy(domain->run->live);
     CLEANUP(device_steps_done) DeviceSteps steps = {0};
@@ -169,7 +185,7 @@ int device_attach_live(Domain *domain, DomainDef *one, const DevicePlace *place,
     if (r >= 0)
         r = device_steps_check_live(&steps, at.kind->name, reterr);
     if (r >= 0)
-        r = run_steps(domain, &steps, reterr);
+        r = give_and_plug(domain, &steps, &at, def, reterr);
     if (r < 0)
         return r;
     alias = device_info_at(def, &at)->alias;
@@ -178,6 +194,8 @@ int device_attach_live(Domain *domain, DomainDef *one, const DevicePlace *place,
     r = domain_save_status(domain, reterr);
     if (r < 0) { /* a daemon that comes after would not know of it */
         undo_steps(domain, &steps, steps.n, true);
+        if (at.kind == &disk_kind)
+            prepare_owner_detach(domain, device_at(domain->run->live, &at));
         device_remove(domain->run->live, &at, NULL);
         return r;
     }
@@ -206,12 +224,19 @@ static void settle_one(Domain *domain, const char *alias) {
     CLEANUP(device_steps_done) DeviceSteps steps = {0};
     CLEANUP_ERROR Error *error = NULL;
     DevicePlace place = device_by_alias(domain->run->live, alias);
+    CLEANUP_DOMAIN_DEF DomainDef *was = place.kind == &disk_kind
+                                            ? domain_def_copy(domain->run->live)
+                                            : NULL;
     DeviceContext context = context_of(domain->run, domain->run->live);
 
     if (!place.kind)
         return;
     if (place.kind->build(&context, device_at(domain->run->live, &place), &steps, &error) >= 0)
         undo_steps(domain, &steps, steps.n, false);
+    if (was)
+        prepare_owner_detach(domain, device_at(was, &place));
+    if (!domain->run)
+        return;
     place = device_by_alias(domain->run->live, alias); /* looked up again: that waited */
     if (!place.kind || device_remove(domain->run->live, &place, &error) < 0 ||
         domain_save_status(domain, &error) < 0)

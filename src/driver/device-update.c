@@ -3,6 +3,7 @@
  * password of a display. */
 #include "domain/files.h"
 #include "driver/device-internal.h"
+#include "driver/prepare-owner.h"
 #include "util/file.h"
 
 #define COMMAND_USEC (30 * USEC_PER_SEC)
@@ -123,7 +124,11 @@ static int update_disk(Domain *domain, DiskDef *disk, DiskDef *next, Error **ret
     next->info.alias = disk->info.alias; /* borrowed: nodes are named by it */
     if (next->source.format == DISK_FORMAT_NONE_)
         next->source.format = DISK_FORMAT_RAW;
-    r = swap_medium(domain, disk, next, reterr);
+    r = prepare_owner_attach(domain, next, reterr);
+    if (r >= 0) {
+        r = swap_medium(domain, disk, next, reterr);
+        prepare_owner_detach(domain, r < 0 ? next : disk);
+    }
     next->info.alias = alias;
     if (r < 0)
         return r;

@@ -44,7 +44,7 @@ static int listen_at(const char *path, int *ret) {
     if (!directory)
         return -ENOMEM;
     *strrchr(directory, '/') = '\0';
-    r = dir_make(directory, 0700);
+    r = dir_make(directory, 0711);
     if (r >= 0)
         r = unix_socket_listen(path, 0600, BACKLOG, ret);
     if (r >= 0 && fcntl(*ret, F_SETFL, 0) < 0)

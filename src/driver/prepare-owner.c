@@ -5,11 +5,16 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <unistd.h>
 
+#include "driver/confinement.h"
 #include "util/file.h"
 #include "util/worker.h"
 
 #define CHANNELS_MODE 01771
+#define MADE_MODE 0711 /* the sockets in it are QEMU's, the notes are not */
+#define GROUPS_MAX 256
+#define STATUS_MAX 65536u /* bytes of /proc/PID/status */
 
 /* One file on its way to a worker. */
 typedef struct Job {
@@ -63,14 +68,17 @@ static bool is_node(const char *path, const QemuConfine *confine) {
     return false;
 }
 
-int prepare_owner(Domain *domain, const char *path, FileUse use, const QemuConfine *confine,
-                  Error **reterr) {
+static int give_file(Domain *domain, const char *path, FileUse use, const QemuConfine *confine,
+                     Error **reterr) {
     Job job = {.path = path, .use = use, .user = user_of(confine), .reterr = reterr};
     int r;
 
     if (!confine->has_user || (confine->private_dev && is_node(path, confine)))
         return 0;
     r = worker_run(run_look, &job);
+    if (r > 0 && !domain->run)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain '%s' has ended",
+                            domain_name(domain));
     if (r <= 0)
         return r;
     r = note(domain, &job, reterr);
@@ -106,7 +114,7 @@ static int give_source(Domain *domain, const StorageSource *source, FileUse use,
     if ((source->type != DISK_FILE && source->type != DISK_BLOCK) || !source->path ||
         is_left_alone(source))
         return 0;
-    return prepare_owner(domain, source->path, use, confine, reterr);
+    return give_file(domain, source->path, use, confine, reterr);
 }
 
 static int give_disk(Domain *domain, const DiskDef *disk, const QemuConfine *confine,
@@ -121,7 +129,7 @@ static int give_disk(Domain *domain, const DiskDef *disk, const QemuConfine *con
 
 static int give_path(Domain *domain, const char *path, FileUse use, const QemuConfine *confine,
                      Error **reterr) {
-    return path ? prepare_owner(domain, path, use, confine, reterr) : 0;
+    return path ? give_file(domain, path, use, confine, reterr) : 0;
 }
 
 static int give_boot(Domain *domain, const QemuConfine *confine, Error **reterr) {
@@ -134,7 +142,7 @@ static int give_boot(Domain *domain, const QemuConfine *confine, Error **reterr)
     for (size_t i = 0; i < ARRAY_SIZE(read) && r >= 0; i++)
         r = give_path(domain, read[i], FILE_USE_READ, confine, reterr);
     if (r >= 0 && os->has_nvram && os->nvram.path && *os->nvram.path == '/')
-        r = prepare_owner(domain, os->nvram.path, FILE_USE_WRITE, confine, reterr);
+        r = give_file(domain, os->nvram.path, FILE_USE_WRITE, confine, reterr);
     return r;
 }
 
@@ -165,7 +173,7 @@ static int give_all(Domain *domain, const QemuConfine *confine, Error **reterr) 
 
 typedef struct Own {
     const StartParts *parts;
-    const char *channels;
+    const char *channels, *made;
 } Own;
 
 /* QEMU makes its sockets in the directory of the channels, whose owner the daemon stays; the others
@@ -177,7 +185,8 @@ static int run_own(void *arg) {
 
     if (r >= 0)
         r = chmod(own->channels, CHANNELS_MODE);
-
+    if (r >= 0 && chmod(own->made, MADE_MODE) < 0 && errno != ENOENT)
+        r = -1;
     for (size_t i = 0; r >= 0 && i < own->parts->n_tpms; i++)
         if (own->parts->tpm_sockets[i])
             r = lchown(own->parts->tpm_sockets[i], confine->uid, confine->gid);
@@ -198,12 +207,13 @@ static bool keeps_files(const DomainDef *def) {
 
 int prepare_owners(Domain *domain, const StartParts *parts, bool own_files, Error **reterr) {
     CLEANUP_FREE char *channels = path_join(domain->services->paths.lib, "channel");
-    Own own = {.parts = parts, .channels = channels};
+    CLEANUP_FREE char *made = path_join(domain->services->paths.run, "made");
+    Own own = {.parts = parts, .channels = channels, .made = made};
     int r;
 
     if (!parts->confine.confine.has_user)
         return 0;
-    if (!channels)
+    if (!channels || !made)
         return error_no_memory(reterr);
     r = worker_run(run_own, &own);
     if (r < 0)
@@ -213,4 +223,80 @@ int prepare_owners(Domain *domain, const StartParts *parts, bool own_files, Erro
     if (!own_files || keeps_files(domain->run->live))
         return 0;
     return give_all(domain, &parts->confine.confine, reterr);
+}
+
+/* ---- a disk that comes and goes ---- */
+
+/* A QEMU that runs, by the kernel's word: another daemon may have started it. */
+typedef struct Running {
+    pid_t pid;
+    QemuConfine confine;
+    gid_t groups[GROUPS_MAX];
+} Running;
+
+static void read_groups(const char *line, Running *running) {
+    char *end;
+
+    for (; running->confine.n_groups < GROUPS_MAX; line = end) {
+        unsigned long gid = strtoul(line, &end, 10);
+
+        if (end == line)
+            return;
+        running->groups[running->confine.n_groups++] = (gid_t)gid;
+    }
+}
+
+static int run_read_user(void *arg) {
+    Running *running = arg;
+    CLEANUP_FREE char *path = strf("/proc/%d/status", (int)running->pid), *text = NULL;
+    const char *uid, *gid, *groups;
+    int r = path ? file_read(path, STATUS_MAX, &text, NULL) : -ENOMEM;
+
+    if (r < 0)
+        return r;
+    uid = strstr(text, "\nUid:");
+    gid = strstr(text, "\nGid:");
+    groups = strstr(text, "\nGroups:");
+    if (!uid || !gid || !groups || sscanf(uid, " Uid: %u", &running->confine.uid) != 1 ||
+        sscanf(gid, " Gid: %u", &running->confine.gid) != 1)
+        return -EBADMSG;
+    running->confine.groups = running->groups;
+    read_groups(groups + strlen("\nGroups:"), running);
+    running->confine.has_user = running->confine.uid != geteuid();
+    return 0;
+}
+
+int prepare_owner_attach(Domain *domain, const DiskDef *disk, Error **reterr) {
+    Running running = {.pid = domain->run->pid.pid};
+    int r;
+
+    if (!domain->services->confinement->own_files || keeps_files(domain->run->live))
+        return 0;
+    r = worker_run(run_read_user, &running);
+    if (r < 0)
+        return error_system(reterr, FROM_QEMU, r, "cannot tell who the QEMU of domain '%s' is",
+                            domain_name(domain));
+    r = give_disk(domain, disk, &running.confine, reterr);
+    if (r < 0)
+        prepare_owner_detach(domain, disk);
+    return r;
+}
+
+static void take_back(Domain *domain, const StorageSource *source) {
+    CLEANUP_FREE char *note = domain->run ? start_parts_note_path(&domain->services->paths,
+                                                                  domain->run->live->uuid)
+                                          : NULL;
+    Made made;
+
+    if (!note || !source->path || made_take(note, MADE_OWNER, source->path, &made) < 0)
+        return;
+    prepare_owner_undo(&made);
+    free(made.name);
+    free(made.detail);
+}
+
+void prepare_owner_detach(Domain *domain, const DiskDef *disk) {
+    take_back(domain, &disk->source);
+    for (const BackingStore *at = disk->backing; at; at = at->next)
+        take_back(domain, &at->source);
 }

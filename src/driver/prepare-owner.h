@@ -11,8 +11,9 @@
  * character devices; and the sockets of the programs that serve it. parts->confine says to whom.
  * `own_files` false: only what the daemon has made itself. On a fiber. */
 int prepare_owners(Domain *domain, const StartParts *parts, bool own_files, Error **reterr);
-/* One file more, of a device that is attached. */
-int prepare_owner(Domain *domain, const char *path, FileUse use, const QemuConfine *confine,
-                  Error **reterr);
+/* The images of a disk that comes to a running QEMU, and of one that has gone; after an error none
+ * is given. On a fiber, with the job. */
+int prepare_owner_attach(Domain *domain, const DiskDef *disk, Error **reterr);
+void prepare_owner_detach(Domain *domain, const DiskDef *disk);
 /* Takes one back; -errno. On a fiber. */
 int prepare_owner_undo(const Made *made);

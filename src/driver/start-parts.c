@@ -59,7 +59,7 @@ int start_parts_note(Domain *domain, const Made *made, Error **reterr) {
 
     if (!directory || !path)
         return error_no_memory(reterr);
-    r = dir_make(directory, 0700);
+    r = dir_make(directory, 0711);
     return r < 0 ? error_system(reterr, FROM_QEMU, r, "cannot make '%s'", directory)
                  : made_add(path, made, reterr);
 }
