@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The systemd units, as `meson install` puts them down."""
 import os
+import re
 import shutil
 import subprocess
 
@@ -27,6 +28,22 @@ def test_verify(tmp_path):
     result = subprocess.run(["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert not [l for l in result.stderr.splitlines() if "vireod" in l], result.stderr
+
+
+def test_exposure(tmp_path):
+    """What `systemd-analyze security` makes of it; whatever it says against the unit is explained there."""
+    done = subprocess.run(["systemd-analyze", "--version"], stdin=subprocess.DEVNULL, capture_output=True, text=True) \
+        if shutil.which("systemd-analyze") else None
+    if not done or int(done.stdout.split()[1]) < 250:
+        pytest.skip("SKIP: no systemd-analyze that reads a unit's file (systemd 250)")
+    with open(os.path.join(BUILD, "daemon/units/vireod.service")) as f:
+        text = f.read()
+    line = next(l for l in text.splitlines() if l.startswith("ExecStart="))
+    (tmp_path / "vireod.service").write_text(text.replace(line, "ExecStart=/bin/true"))
+    done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager",
+                           str(tmp_path / "vireod.service")], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    exposure = float(re.search(r"exposure level for \S+: ([0-9.]+)", done.stdout).group(1))
+    assert exposure <= 5.2, done.stdout
 
 
 def test_socket_activation(tmp_path):
