@@ -151,7 +151,7 @@ static void look_at_confinement(Findings *findings, const Confinement *confineme
             strf("QEMU runs as root%s%s", confinement->no_user ? ": " : "",
                  confinement->no_user ? confinement->no_user : ""),
             "a guest that breaks out of QEMU is root, with no capability but to open any file; "
-            "name a user of QEMU's own with the setting 'user'");
+            "name a user of QEMU's own with the setting 'user', or none for vireo-qemu");
     if (!confinement->sandbox)
         add(findings, LEVEL_WRONG, "confinement",
             strf("QEMU's sandbox (seccomp) is switched off by the setting 'sandbox'"), NULL);

@@ -237,6 +237,7 @@ static int make_driver(Daemon *daemon, Error **reterr) {
                                             .scopes = config->scopes},
                                  .confinement = {.user = config->user,
                                                  .group = config->group,
+                                                 .directory = config->lib,
                                                  .private_dev = config->private_dev,
                                                  .own_files = config->dynamic_ownership,
                                                  .sandbox = config->sandbox,

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
+#include "host/file-owner.h"
 #include "util/child.h"
 #include "util/file.h"
 #include "util/log.h"
@@ -27,14 +28,16 @@ Confinement *confinement_new(const ConfinementParams *params) {
 
     if (!confinement)
         return NULL;
-    *confinement = (Confinement){.user = dup_or_null(params->user),
+    *confinement = (Confinement){.user = strdup(params->user ? params->user : CONFINEMENT_USER),
                                  .group = dup_or_null(params->group),
-                                 .make_user = params->make_user,
+                                 .directory = dup_or_null(params->directory),
+                                 .make_user = !params->user,
                                  .private_dev = params->private_dev,
                                  .own_files = params->own_files,
                                  .sandbox = params->sandbox,
                                  .core_max = params->core_max};
-    if ((params->user && !confinement->user) || (params->group && !confinement->group)) {
+    if (!confinement->user || (params->group && !confinement->group) ||
+        (params->directory && !confinement->directory)) {
         confinement_free(confinement);
         return NULL;
     }
@@ -49,6 +52,7 @@ void confinement_free(Confinement *confinement) {
     free(confinement->probe_plan);
     free(confinement->user);
     free(confinement->group);
+    free(confinement->directory);
     free(confinement->groups);
     free(confinement->no_dev);
     free(confinement->no_user);
@@ -131,17 +135,33 @@ static int run_find(void *arg) {
     return r < 0 || !who->group ? r : find_group(who);
 }
 
+static int run_has_kvm_group(void *arg) {
+    gid_t *gid = arg;
+    Who who = {.group = "kvm"};
+    int r = find_group(&who);
+
+    *gid = who.gid;
+    return r;
+}
+
 /* An account without a home or a shell. Another daemon may be making it, too. */
 static int make_user(const char *name) {
-    const char *const argv[] = {"useradd",      "--system",
-                                "--user-group", "--no-create-home",
-                                "--home-dir",   "/nonexistent",
-                                "--shell",      "/usr/sbin/nologin",
-                                "--comment",    "Virtual machines of Vireo",
-                                name,           NULL};
+    const char *argv[] = {"useradd",      "--system",
+                          "--user-group", "--no-create-home",
+                          "--home-dir",   "/nonexistent",
+                          "--shell",      "/usr/sbin/nologin",
+                          "--comment",    "Virtual machines of Vireo",
+                          name,           NULL, /* --groups */
+                          NULL,           NULL};
     CLEANUP_CHILD_RESULT ChildResult result = {0};
-    int r = child_run(argv, deadline_in(USERADD_USEC), &result);
+    gid_t kvm;
+    int r;
 
+    if (worker_run(run_has_kvm_group, &kvm) >= 0) {
+        argv[ARRAY_SIZE(argv) - 3] = "--groups";
+        argv[ARRAY_SIZE(argv) - 2] = "kvm";
+    }
+    r = child_run(argv, deadline_in(USERADD_USEC), &result);
     if (r >= 0 && result.status == 0)
         log_info("the user '%s' for QEMU was made", name);
     return r;
@@ -160,15 +180,13 @@ static int use_who(Confinement *confinement, const Who *who) {
     return 0;
 }
 
-/* Without a user that can be made, QEMU stays who the daemon is, and doctor says so. */
-static int do_without_user(Confinement *confinement, int reason, Error **reterr) {
-    confinement->no_user = strf("the user '%s' cannot be made: %s", confinement->user,
-                                strerror(-reason));
-    log_warning(
-        "QEMU runs as the daemon's user: there is no user '%s', and it cannot be made (%s); "
-        "make it with useradd, or name one with the setting 'user'",
-        confinement->user, strerror(-reason));
-    return confinement->no_user ? 0 : error_no_memory(reterr);
+/* QEMU stays root, and doctor says so. Takes `why`. */
+static int do_without_user(Confinement *confinement, char *why, const char *what, Error **reterr) {
+    confinement->no_user = why;
+    if (!why)
+        return error_no_memory(reterr);
+    log_warning("QEMU runs as root: %s; %s, or name a user with the setting 'user'", why, what);
+    return 0;
 }
 
 static int find_who(Confinement *confinement, Error **reterr) {
@@ -185,7 +203,9 @@ static int find_who(Confinement *confinement, Error **reterr) {
         r = worker_run(run_find, who);
     }
     if (r < 0 && r != -ENOMEM && confinement->make_user)
-        return do_without_user(confinement, r, reterr);
+        return do_without_user(
+            confinement, strf("the user '%s' cannot be made: %s", confinement->user, strerror(-r)),
+            "make it with useradd", reterr);
     if (r == -ENOENT)
         return error_report(reterr, FROM_NONE, ERROR_CONFIG_UNSUPPORTED,
                             "the settings 'user' and 'group' name '%s'%s%s%s, which this host does "
@@ -198,6 +218,41 @@ static int find_who(Confinement *confinement, Error **reterr) {
 }
 
 /* ---- what can be had ---- */
+
+typedef struct Reach {
+    const char *path;
+    FileUser user;
+    char *barrier;
+} Reach;
+
+static int run_reach(void *arg) {
+    Reach *reach = arg;
+
+    reach->barrier = file_owner_barrier(reach->path, &reach->user);
+    return 0;
+}
+
+/* Somebody's private root that only root can search: a user that was not asked for would only see
+ * starts fail. */
+static int try_user(Confinement *confinement, Error **reterr) {
+    Reach reach = {.path = confinement->directory,
+                   .user = {.uid = confinement->uid,
+                            .gid = confinement->gid,
+                            .groups = confinement->groups,
+                            .n_groups = confinement->n_groups}};
+    CLEANUP_FREE char *barrier = NULL;
+
+    if (!confinement->has_user || !confinement->make_user || !reach.path)
+        return 0;
+    worker_run(run_reach, &reach);
+    barrier = reach.barrier;
+    if (!barrier)
+        return 0;
+    confinement->has_user = false;
+    return do_without_user(confinement,
+                           strf("the user '%s' may not search '%s'", confinement->user, barrier),
+                           "let it (chmod o+x)", reterr);
+}
 
 typedef struct Trial {
     const QemuConfine *confine;
@@ -249,8 +304,10 @@ int confinement_prepare(Confinement *confinement, Error **reterr) {
     if (geteuid() != 0) {
         confinement->private_dev = false;
         confinement->own_files = false;
-    } else if (confinement->user) {
+    } else {
         r = find_who(confinement, reterr);
+        if (r >= 0)
+            r = try_user(confinement, reterr);
     }
     if (r < 0)
         return r;

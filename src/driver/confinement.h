@@ -6,10 +6,12 @@
 #include "driver/confine-nodes.h"
 #include "qemu/capabilities.h"
 
+#define CONFINEMENT_USER "vireo-qemu" /* who QEMU is where root runs the daemon */
+
 typedef struct ConfinementParams {
-    const char *user, *group; /* names, or numbers after "+"; user NULL: who the daemon is; group
-                                 NULL: the user's own */
-    bool make_user;           /* where there is no such user, one is made */
+    const char *user, *group; /* names, or numbers after "+"; user NULL: CONFINEMENT_USER, which is
+                                 made where it is missing; group NULL: the user's own */
+    const char *directory;    /* what a user that nobody has named has to be able to reach */
     bool private_dev;         /* a /dev of its own */
     bool own_files;           /* give files to the user and take them back */
     bool sandbox;             /* seccomp */
@@ -17,7 +19,7 @@ typedef struct ConfinementParams {
 } ConfinementParams;
 
 typedef struct Confinement {
-    char *user, *group; /* as set */
+    char *user, *group, *directory; /* as set */
     bool make_user;
     bool has_user; /* QEMU is another user than this daemon */
     uid_t uid;
@@ -35,9 +37,9 @@ typedef struct Confinement {
 /* The settings as they are; nothing is looked at. NULL: out of memory. */
 Confinement *confinement_new(const ConfinementParams *params);
 void confinement_free(Confinement *confinement);
-/* Looks at the host: which of it can be had. A user that is to be made and cannot be is a warning,
- * and no_user. ERROR_CONFIG_UNSUPPORTED for a user or group that was set and does not exist. On a
- * fiber, before the first QEMU. */
+/* Looks at the host: which of it can be had. Where CONFINEMENT_USER cannot be made, or cannot reach
+ * the directory, QEMU stays root: a warning, and no_user. ERROR_CONFIG_UNSUPPORTED for a user or
+ * group that was set and does not exist. On a fiber, before the first QEMU. */
 int confinement_prepare(Confinement *confinement, Error **reterr);
 
 /* The plan of a domain about to start; looks at nodes below /dev. ERROR_CONFIG_UNSUPPORTED names

@@ -221,6 +221,12 @@ static char *find_barrier(const char *path, const FileUser *user) {
     return found;
 }
 
+char *file_owner_barrier(const char *path, const FileUser *user) {
+    CLEANUP_FREE char *directory = strf("%s/", path);
+
+    return directory ? find_barrier(directory, user) : NULL;
+}
+
 /* ---- the mark ---- */
 
 typedef struct Mark {

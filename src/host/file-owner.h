@@ -44,6 +44,9 @@ typedef struct FileUser {
  * be trusted, or that the user cannot pass. */
 int file_owner_look(const char *path, FileUse use, const FileUser *user, FileGiven *ret,
                     Error **reterr);
+/* The directory on the way to the path, or itself, that the user may not search; NULL: there is
+ * none, or no memory. Caller frees. */
+char *file_owner_barrier(const char *path, const FileUser *user);
 /* Gives what was looked at. */
 int file_owner_give(const char *path, const FileUser *user, const FileGiven *given, Error **reterr);
 /* Takes it back from that user, unless somebody else has it still. A file that was replaced, has

@@ -8,6 +8,8 @@ import pytest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "../system"), os.path.join(HERE, "../sim"), os.path.join(HERE, "../data")]
+from conftest import Daemon, passable  # noqa: E402
+
 VERSION = os.environ.get("VIREO_QEMU_VERSION", "7.2")
 HOST = "/usr/bin/qemu-system-x86_64"
 MADE = os.path.join(os.environ.get("VIREO_QEMUS") or os.path.join(HERE, "../../build"),
@@ -25,6 +27,10 @@ def path():
             if said.startswith(f"QEMU emulator version {VERSION}."):
                 return name
     return None
+
+
+if not passable(path() or HOST):
+    Daemon.settings = ["user = root"]
 
 
 @pytest.fixture

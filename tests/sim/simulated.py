@@ -8,9 +8,10 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../system"))
-from conftest import wait_for  # noqa: E402
+from conftest import Daemon, wait_for  # noqa: E402
 
 os.environ["VIREOD_KVM"] = "/dev/null"  # a simulated QEMU needs none
+Daemon.settings = ["user = root"]  # the simulator makes its control socket beside the monitor
 MODERN = {"query-version": {"qemu": {"major": 9, "minor": 0, "micro": 0}, "package": ""},
           "query-kvm": {"present": True, "enabled": True}}
 

@@ -2,6 +2,7 @@
 """A private vireod per test, its clients, its guests; nothing of it outlives the test."""
 import glob
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -45,10 +46,22 @@ def wait_for(condition, seconds, what):
     raise AssertionError(f"no {what() if callable(what) else what} within {seconds} s")
 
 
+def passable(path):
+    """Whether everybody may search the directories on the way to it."""
+    path = os.path.realpath(path)
+    while path != "/":
+        path = os.path.dirname(path)
+        if not os.stat(path).st_mode & 1:
+            return False
+    return True
+
+
 class Daemon:
     """vireod --root DIR, with what a test needs to know of it."""
 
     live = set()
+    # With every start. QEMU is a user of its own, as everywhere, unless the tests' guest is where only root comes.
+    settings = [] if passable(f"{GUEST}/initrd") else ["user = root"]
 
     def __init__(self, root, verbose=True):
         Daemon.live.add(self)
@@ -60,6 +73,11 @@ class Daemon:
         self.process = None
 
     def start(self):
+        config = f"{self.root}/etc/vireod.conf"
+        if self.settings and not os.path.exists(config):
+            os.makedirs(os.path.dirname(config), exist_ok=True)
+            with open(config, "w") as f:
+                f.write("\n".join(self.settings) + "\n")
         self.log = open(f"{self.root}/vireod.log", "ab")
         self.process = subprocess.Popen([VIREOD, "--root", self.root, *self.verbose], stdin=subprocess.DEVNULL,
                                         stdout=self.log, stderr=self.log)
@@ -69,7 +87,7 @@ class Daemon:
         """Starts again with these settings."""
         self.stop()
         with open(f"{self.root}/etc/vireod.conf", "w") as f:
-            f.write("\n".join(lines) + "\n")
+            f.write("\n".join([*self.settings, *lines]) + "\n")
         self.start()
 
     def crash_at(self, step, *command, seconds=15):
@@ -345,6 +363,15 @@ def daemon():
         yield instance
     finally:
         instance.clean_up()
+
+
+@pytest.fixture
+def tmp_path():
+    """As pytest's own, but that QEMU's user comes there, too."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="vireo-test-files.", dir="/tmp"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
 
 
 @pytest.fixture

@@ -126,9 +126,10 @@ def test_emulator_without_permission(daemon, other):
 
 def test_emulator_that_hangs(daemon, other):
     """A program that never opens a monitor: an error at a deadline, served meanwhile, and it is ended."""
+    open(f"{daemon.root}/pid", "w").close()
+    os.chmod(f"{daemon.root}/pid", 0o666)
     client = start_with_emulator(daemon, f"echo $$ >{daemon.root}/pid; exec sleep 1000")
-    pid = wait_for(lambda: open(f"{daemon.root}/pid").read().strip() if os.path.exists(f"{daemon.root}/pid") else "",
-                   10, "running emulator")
+    pid = wait_for(lambda: open(f"{daemon.root}/pid").read().strip(), 10, "running emulator")
     start = time.monotonic()
     assert "other" in daemon.virsh("list")
     assert time.monotonic() - start < 10

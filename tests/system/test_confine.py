@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What a guest finds that breaks out of its QEMU: read from /proc of a running one."""
 import os
+import pwd
 import stat
 import subprocess
 
 import pytest
 
-from conftest import VIREOD
+from conftest import Daemon, VIREO, VIREOD, wait_for
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="SKIP: only root can confine a QEMU")
 
@@ -37,10 +38,77 @@ def may_mount():
 
 
 DAC_OVERRIDE = 1 << 1
+NAME = "vireo-qemu"
 
 
-def test_root_opens_what_is_other_peoples(daemon):
+@pytest.fixture(autouse=True)
+def defaults(monkeypatch):
+    """Nothing is set for the tests of the default."""
+    monkeypatch.setattr(Daemon, "settings", [])
+
+
+def test_a_user_of_its_own_by_default(daemon):
+    """Made at the first start where the host has none of that name."""
+    daemon.paused("default")
+    entry, seen = pwd.getpwnam(NAME), status(daemon.qemus()["default"])
+    assert entry.pw_uid != 0 and entry.pw_shell.endswith("nologin")
+    assert seen["Uid"].split() == [str(entry.pw_uid)] * 4 and seen["Gid"].split() == [str(entry.pw_gid)] * 4
+    for kind in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        assert int(seen[kind], 16) == 0, (kind, seen[kind])
+    assert f"QEMU runs as user {entry.pw_uid}" in doctor(daemon)
+
+
+def doctor(daemon):
+    return daemon.run(VIREO, "doctor", ok=None).stdout
+
+
+def without_user(root):
+    """A private vireod that cannot make a user: passwd without one, useradd that fails."""
+    for name, line in (("passwd", "root:x:0:0::/root:/bin/sh\n"), ("group", "root:x:0:\n")):
+        with open(f"{root}/{name}", "w") as f:
+            f.write(line)
+    os.makedirs(f"{root}/bin")
+    with open(f"{root}/bin/useradd", "w") as f:
+        f.write("#!/bin/sh\nexit 1\n")
+    os.chmod(f"{root}/bin/useradd", 0o755)
+    return ["unshare", "-m", "sh", "-c", f"mount --bind {root}/passwd /etc/passwd && "
+            f"mount --bind {root}/group /etc/group && PATH={root}/bin:$PATH exec {VIREOD} --root {root}"]
+
+
+def test_a_user_that_cannot_be_made_is_said(daemon):
+    if not may_mount():
+        pytest.skip("SKIP: no mount namespaces here")
+    daemon.stop()
+    with open(f"{daemon.root}/vireod.log", "ab") as log:
+        daemon.process = subprocess.Popen(without_user(daemon.root), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    daemon.log = open(f"{daemon.root}/vireod.log")
+    wait_for(daemon.answers, 20, "vireod that answers")
+    said = f"QEMU runs as root: the user '{NAME}' cannot be made"
+    assert said in doctor(daemon) and said in daemon.log_text()
+    daemon.paused("root")
+    assert status(daemon.qemus()["root"])["Uid"].split() == ["0"] * 4
+
+
+def test_a_root_that_it_cannot_search_is_said(daemon):
+    os.chmod(daemon.root, 0o700)
+    daemon.stop()
+    daemon.start()
+    said = f"QEMU runs as root: the user '{NAME}' may not search '{daemon.root}'"
+    assert said in doctor(daemon) and said in daemon.log_text()
+    daemon.paused("root")
+    assert status(daemon.qemus()["root"])["Uid"].split() == ["0"] * 4
+
+
+@pytest.fixture
+def rooted(daemon):
+    """A daemon whose QEMUs stay root."""
+    daemon.configure("user = root")
+    return daemon
+
+
+def test_root_opens_what_is_other_peoples(rooted):
     """Without a user of its own, QEMU keeps what opens an image that belongs to somebody else, and changes no owner."""
+    daemon = rooted
     path = f"{daemon.root}/theirs.raw"
     with open(path, "wb") as f:
         f.truncate(1 << 20)
@@ -50,7 +118,8 @@ def test_root_opens_what_is_other_peoples(daemon):
     assert owner(path) == (12345, 12345)
 
 
-def test_no_privilege(daemon):
+def test_no_privilege(rooted):
+    daemon = rooted
     daemon.paused("plain")
     pid = daemon.qemus()["plain"]
     seen = status(pid)
@@ -205,6 +274,32 @@ def test_a_seclabel_says_who(owned):
     assert owner(path) == (64902, 64903)
     owned.virsh("destroy", "label")
     assert owner(path) == (0, 0)
+
+
+def test_a_disk_that_comes_and_goes(owned):
+    """It is QEMU's from the attach to the evidence that it has gone, also where the attach fails or the daemon is new."""
+    path, empty = image(owned, "disk.raw"), image(owned, "empty.raw")
+    os.chown(path, 1234, 2345)
+    ports = "<controller type='pci' model='pcie-root'/>" + "<controller type='pci' model='pcie-root-port'/>" * 4
+    drive = "<disk type='file' device='cdrom'><target dev='sda' bus='sata'/><readonly/></disk>"
+    owned.paused("plug", extra=ports + drive)
+    xml = f"{owned.root}/disk.xml"
+    with open(xml, "w") as f:
+        f.write(disk(path))
+    owned.virsh("attach-device", "plug", xml, "--live")
+    assert owner(path) == (USER, USER)
+    with open(xml, "w") as f:
+        f.write(disk(path, "vdb"))
+    owned.virsh("attach-device", "plug", xml, "--live", ok=False)  # QEMU has locked it
+    assert owner(path) == (USER, USER)
+    owned.stop()
+    owned.start()
+    owned.virsh("change-media", "plug", "sda", empty, "--insert", "--live")
+    assert owner(empty) == (USER, USER)
+    owned.virsh("change-media", "plug", "sda", "--eject", "--live")
+    assert owner(empty) == (0, 0)
+    owned.virsh("destroy", "plug")
+    assert owner(path) == (1234, 2345) and owner(empty) == (0, 0)
 
 
 def planted(root):

@@ -30,6 +30,7 @@ def start(daemon, path):
     """'' when it started, else what was said."""
     directory = f"{daemon.root}/{os.path.basename(path)[:-4]}"
     os.mkdir(directory)
+    os.chmod(directory, 0o1777)  # the sockets of unix devices are made by QEMU
     kernel = f"{GUEST}/vmlinuz" if os.path.exists(f"{GUEST}/vmlinuz") else None
     fitted = corpus.Fitted(path, directory, kernel)
     with open(f"{directory}/domain.xml", "w") as f:

@@ -53,6 +53,8 @@ def test_first_instruction(daemon):
         f.write(f'#!/bin/sh\ncase "$*" in *guest=t*) cat /proc/self/cgroup /proc/self/status >{born};; esac\n'
                 f'exec {QEMU} "$@"\n')
     os.chmod(emulator, 0o755)
+    open(born, "w").close()
+    os.chmod(born, 0o666)
     daemon.paused("t", emulator=emulator, tune="<cputune><emulatorpin cpuset='1'/></cputune>")
     found = read(born)
     assert re.search(r"^Cpus_allowed_list:\s+1$", found, re.M), found

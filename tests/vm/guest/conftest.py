@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """vireod as the system's service, started anew for each test, and its machines."""
 import os
+import pathlib
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -203,6 +205,15 @@ def pytest_runtest_makereport(item, call):
         said = run("journalctl", *daemon.cursor, "_PID=1", "--no-pager", "-o", "cat", "-n", 30, ok=None).stdout
         report.sections += [("journal of vireod.service", daemon.log()), ("journal of systemd", said),
                             ("machine.slice", slice_state())]
+
+
+@pytest.fixture
+def tmp_path():
+    """As pytest's own, but that QEMU's user comes there, too."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="vireo-test-files.", dir="/tmp"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
 
 
 @pytest.fixture
