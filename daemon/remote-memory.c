@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a guest's memory is used for. */
 #include "daemon.h"
-#include "driver/power.h"
+#include "driver/memory.h"
 #include "driver/stats.h"
 #include "params.h"
 

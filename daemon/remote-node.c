@@ -128,17 +128,17 @@ HANDLER(get_sysinfo) {
     return fclose(out) == 0 ? 0 : error_no_memory(reterr);
 }
 
-static char *one_nul(u_int *len) {
-    *len = 1;
-    return calloc(1, 1);
+static char *with_nul(const char *text, u_int *len) {
+    *len = (u_int)strlen(text) + 1;
+    return strdup(text);
 }
 
-/* No security driver: an empty model. */
+/* No security driver. */
 HANDLER(node_get_security_model) {
     remote_node_get_security_model_ret *ret = ret_;
 
-    ret->model.model_val = one_nul(&ret->model.model_len);
-    ret->doi.doi_val = one_nul(&ret->doi.doi_len);
+    ret->model.model_val = with_nul("none", &ret->model.model_len);
+    ret->doi.doi_val = with_nul("0", &ret->doi.doi_len);
     return ret->model.model_val && ret->doi.doi_val ? 0 : error_no_memory(reterr);
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "driver/power.h"
 
-#include "qemu/balloon.h"
 #include "util/json.h"
 #include "util/libvirt-numbers.h"
 
@@ -97,22 +96,4 @@ int driver_send_key(Domain *domain, unsigned codeset, unsigned holdtime_ms, cons
 
 int driver_inject_nmi(Domain *domain, Error **reterr) {
     return command(domain, "inject-nmi", "inject-nmi", NULL, false, reterr);
-}
-
-static json_object *period_args(unsigned seconds) {
-    CLEANUP_JSON json_object *args = json_object_new_object();
-
-    if (!args || json_add_string(args, "path", BALLOON_PATH) < 0 ||
-        json_add_string(args, "property", "guest-stats-polling-interval") < 0 ||
-        json_add_uint(args, "value", seconds) < 0)
-        return NULL;
-    return TAKE_PTR(args);
-}
-
-int driver_set_memory_period(Domain *domain, unsigned seconds, unsigned flags, Error **reterr) {
-    if (flags & AFFECT_CONFIG)
-        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
-                            "the period of memory statistics is not kept in the definition; set "
-                            "it live");
-    return command(domain, "dommemstat", "qom-set", period_args(seconds), true, reterr);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Small things a QEMU is asked for: keys, an NMI, how often the balloon reports. All take the
- * domain's job, on a fiber. */
+/* Small things a QEMU is asked for: keys, an NMI. Both take the domain's job, on a
+ * fiber. */
 #pragma once
 
 #include "domain/domain.h"
@@ -10,5 +10,3 @@
 int driver_send_key(Domain *domain, unsigned codeset, unsigned holdtime_ms, const unsigned *keys,
                     size_t n_keys, Error **reterr);
 int driver_inject_nmi(Domain *domain, Error **reterr);
-/* Seconds; 0: the balloon stops. Live only: the definition has no place for it. */
-int driver_set_memory_period(Domain *domain, unsigned seconds, unsigned flags, Error **reterr);

@@ -44,6 +44,11 @@ static const struct {
     {ERROR_CPU_INCOMPATIBLE, EINVAL, "the CPU is incompatible with host CPU: %s"},
     {ERROR_STORAGE_VOL_EXIST, EEXIST, "storage volume already exists: %s"},
     {ERROR_DEVICE_MISSING, ENODEV, "device not found: %s"},
+    {ERROR_NO_DOMAIN_SNAPSHOT, ENOENT, "Domain snapshot not found: %s"},
+    {ERROR_NO_DOMAIN_CHECKPOINT, ENOENT, "Domain checkpoint not found: %s"},
+    {ERROR_NO_DOMAIN_BACKUP, ENOENT, "Domain backup job id not found: %s"},
+    {ERROR_NO_NWFILTER_BINDING, ENOENT, "Network filter binding not found: %s"},
+    {ERROR_INVALID_SECRET, EACCES, "Invalid secret: %s"},
     {ERROR_NO_HOSTNAME, ENOENT, "no hostname found: %s"},
 };
 

@@ -180,6 +180,10 @@ static const char *node_base(const DiskDef *disk) {
     return strlen(disk->info.alias) <= BASE_MAX ? disk->info.alias : disk->target;
 }
 
+void device_disk_node(const DiskDef *disk, char ret[96]) {
+    snprintf(ret, 96, "drive-%.80s", node_base(disk));
+}
+
 static void add_cache(Props *node, const DiskDef *disk) {
     Props cache = props_new();
 
@@ -355,7 +359,7 @@ int device_blockdevs(const DeviceContext *context, const DiskDef *disk, DeviceSt
         return device_refuse(context, reterr,
                              "disk '%s' with <encryption> cannot be started: there are no secrets",
                              disk->target);
-    snprintf(node, sizeof(node), "drive-%.80s", node_base(disk));
+    device_disk_node(disk, node);
     snprintf(storage, sizeof(storage), "file-%.80s", node_base(disk));
     r = add_backing(context, disk, node, steps, &ends, reterr);
     if (r >= 0)

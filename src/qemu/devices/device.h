@@ -117,6 +117,8 @@ unsigned device_boot_order(const DeviceContext *context, BootDev class, const vo
 /* A chardev "charALIAS" (or, without alias, of that id); *ret_id is its name, of 96 bytes. */
 int device_chardev(const DeviceContext *context, const ChardevSource *source, const char *alias,
                    char ret_id[96], DeviceSteps *steps, Error **reterr);
+/* The name of the node with the format of a disk's source. */
+void device_disk_node(const DiskDef *disk, char ret[96]);
 /* The nodes of a disk's source; *ret_node is the name of the topmost. */
 int device_blockdevs(const DeviceContext *context, const DiskDef *disk, DeviceSteps *steps,
                      char ret_node[96], Error **reterr);
