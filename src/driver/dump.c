@@ -9,6 +9,7 @@
 #include "driver/run-state.h"
 #include "driver/save.h"
 #include "driver/transfer.h"
+#include "host/file-owner.h"
 #include "util/libvirt-numbers.h"
 #include "util/log.h"
 #include "util/worker.h"
@@ -16,9 +17,7 @@
 #define COMMAND_USEC (30 * USEC_PER_SEC)
 
 static int run_open(void *arg) {
-    int fd = open(arg, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
-
-    return fd < 0 ? -errno : fd;
+    return file_owner_open(arg);
 }
 
 static int run_sync(void *arg) {

@@ -15,6 +15,7 @@
 #include "driver/run-state.h"
 #include "driver/start.h"
 #include "driver/transfer.h"
+#include "host/file-owner.h"
 #include "util/directory.h"
 #include "util/file.h"
 #include "util/libvirt-numbers.h"
@@ -182,10 +183,17 @@ static int run_is_special(void *path) {
     return S_ISDIR(info.st_mode) ? -EISDIR : 1;
 }
 
+static int run_check_way(void *path) {
+    return file_owner_check_way(path);
+}
+
 /* Under its final name only when all of it is there; what is no regular file has one name only. */
 static int choose_part(Writing *writing, Error **reterr) {
     CLEANUP_FREE char *id = save_id_text(&writing->image);
-    int r = worker_run(run_is_special, (void *)writing->path);
+    int r = worker_run(run_check_way, (void *)writing->path);
+
+    if (r >= 0)
+        r = worker_run(run_is_special, (void *)writing->path);
 
     if (r < 0)
         return error_system(reterr, FROM_QEMU, r, "cannot write '%s'", writing->path);

@@ -16,6 +16,7 @@
 #define SELF_FD_BYTES 40u
 #define MARK_BYTES 128u
 #define BOOT_BYTES 37u
+#define DENIED (error_to_errno(ERROR_OPERATION_DENIED)) /* of refuse */
 
 /* ---- the way to a file ---- */
 
@@ -173,6 +174,40 @@ static int check_file(const Walk *walk, uid_t user, Error **reterr) {
     return 0;
 }
 
+static const char *self_fd(int fd, char text[SELF_FD_BYTES]) {
+    snprintf(text, SELF_FD_BYTES, "/proc/self/fd/%d", fd);
+    return text;
+}
+
+/* O_TRUNC for what is a regular file only: the kernel passes over it for the others. */
+int file_owner_open(const char *path) {
+    CLEANUP(walk_done) Walk walk = {.fd = -1};
+    char link[SELF_FD_BYTES];
+    int r = walk_path(path, true, &walk, NULL), fd;
+
+    if (r >= 0 && S_ISREG(walk.info.st_mode))
+        r = check_file(&walk, geteuid(), NULL);
+    if (r < 0)
+        return r == DENIED ? -EACCES : r;
+    fd = open(self_fd(walk.fd, link), O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    return fd < 0 ? -errno : fd;
+}
+
+int file_owner_check_way(const char *path) {
+    CLEANUP(walk_done) Walk walk = {.fd = -1};
+    CLEANUP_FREE char *directory = strdup(path);
+    char *slash = directory ? strrchr(directory, '/') : NULL;
+    int r;
+
+    if (!directory)
+        return -ENOMEM;
+    if (!slash)
+        return -EINVAL;
+    slash[1] = '\0';
+    r = walk_path(directory, false, &walk, NULL);
+    return r == DENIED ? -EACCES : r;
+}
+
 /* The thread as that user, as far as files are concerned. The kernel's calls are for one thread,
  * where the C library's are for all. */
 static void be_user(const FileUser *user) {
@@ -233,11 +268,6 @@ typedef struct Mark {
     unsigned count;
     unsigned uid, gid;
 } Mark;
-
-static const char *self_fd(int fd, char text[SELF_FD_BYTES]) {
-    snprintf(text, SELF_FD_BYTES, "/proc/self/fd/%d", fd);
-    return text;
-}
 
 /* This boot of the host: what an earlier one gave nobody has any more. */
 static void boot_id(char text[BOOT_BYTES]) {

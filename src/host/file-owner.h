@@ -47,6 +47,13 @@ int file_owner_look(const char *path, FileUse use, const FileUser *user, FileGiv
 /* The directory on the way to the path, or itself, that the user may not search; NULL: there is
  * none, or no memory. Caller frees. */
 char *file_owner_barrier(const char *path, const FileUser *user);
+/* Opens a file for writing from its beginning, made with mode 0600 if it is missing, on the same
+ * terms; devices and pipes, too. Returns the descriptor, -errno; -EACCES: what is there may have
+ * been put there by somebody else. */
+int file_owner_open(const char *path);
+/* Whether the directory of a file that is about to be made is reached by links of trusted people
+ * alone, as it is there now: 0, -errno. */
+int file_owner_check_way(const char *path);
 /* Gives what was looked at. */
 int file_owner_give(const char *path, const FileUser *user, const FileGiven *given, Error **reterr);
 /* Takes it back from that user, unless somebody else has it still. A file that was replaced, has
