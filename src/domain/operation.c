@@ -6,8 +6,8 @@
 
 #include "util/file.h"
 
-static const char *const state_names[OPERATION_STATE_MAX_] = {"acting", "pending", "done", "failed",
-                                                              "cancelled"};
+static const char *const state_names[OPERATION_STATE_MAX_] = {
+    "acting", "pending", "done", "undone", "refused", "failed", "cancelled"};
 static const char *const step_names[OPERATION_STEP_MAX_] = {
     "journaled", "sent", "answered", "confirmed", "tuned", "pending", "saved", "config", "ended"};
 

@@ -24,13 +24,15 @@ typedef struct VcpuRequest {
     FiberCond *begun;      /* broadcast when the operation has its id; borrowed, may be NULL */
 } VcpuRequest;
 
-/* Where an operation is. Those up to PENDING are under way. */
+/* Where an operation is, and what came of it. Those up to PENDING are under way; the detail of
+ * those that were not done says why. */
 typedef enum OperationState {
-    OPERATION_ACTING,  /* commands are out, or about to be */
-    OPERATION_PENDING, /* the guest has been asked; nobody waits any more */
-    OPERATION_DONE,
-    OPERATION_FAILED, /* with a detail; what it had done was undone, or the detail says what was not
-                       */
+    OPERATION_ACTING,    /* commands are out, or about to be */
+    OPERATION_PENDING,   /* the guest has been asked; nobody waits any more */
+    OPERATION_DONE,      /* all of it, the definition's half too */
+    OPERATION_UNDONE,    /* it failed, and nothing of it is left */
+    OPERATION_REFUSED,   /* by the guest, or by QEMU for it; what had gone before stays gone */
+    OPERATION_FAILED,    /* the detail says what is left of it */
     OPERATION_CANCELLED, /* a pending removal nobody wants to hear of any more */
     OPERATION_STATE_MAX_
 } OperationState;

@@ -284,9 +284,11 @@ static int check_runs(const Domain *domain, Error **reterr) {
                               "domain '%s' stopped during the vcpu unplug", domain_name(domain));
 }
 
-/* One look, with `last` also without a sign of anything: 0 and wait->n_left, or how it ends. */
-static int look(Wait *wait, bool last, Operation *operation, Error **reterr) {
+/* One look, with `last` also without a sign of anything: how it ends, or ACTING and wait->n_left.
+ */
+static OperationState look(Wait *wait, bool last, Operation *operation, Error **reterr) {
     size_t before = wait->n_left;
+    OperationState state;
     int r = check_runs(wait->domain, reterr);
 
     if (r >= 0)
@@ -294,30 +296,37 @@ static int look(Wait *wait, bool last, Operation *operation, Error **reterr) {
     if (r >= 0)
         r = check_runs(wait->domain, reterr);
     if (r < 0)
-        return r;
+        return OPERATION_FAILED;
     wait->n_left = removals_left(wait->domain, wait->removals, wait->n);
     if (operation)
         operation->n_done = wait->n - wait->n_left;
-    r = wait->n_left ? removals_take_refusals(wait->domain, reterr) : 0;
+    if (wait->n_left == 0)
+        state = OPERATION_DONE;
+    else
+        state = removals_take_refusals(wait->domain, reterr) < 0 ? OPERATION_REFUSED
+                                                                 : OPERATION_ACTING;
     if (made_progress(wait) || wait->n_left < before)
         wait->deadline = MIN_OF(deadline_in(wait->limits->timeout), wait->limits->latest);
-    return r;
+    return state;
 }
 
-static int wait_all(Wait *wait, Operation *operation, Error **reterr) {
+static OperationState wait_all(Wait *wait, Operation *operation, Error **reterr) {
     bool last = false;
 
     for (;;) {
         Removals *removals = &wait->domain->run->removals;
         uint64_t seen = removals->news, began = now_usec(), look_usec;
-        int r = look(wait, last, operation, reterr);
+        OperationState state = look(wait, last, operation, reterr);
+        int r = 0;
 
-        if (r < 0 || wait->n_left == 0)
-            return r;
-        if (last && now_usec() >= wait->deadline)
-            return error_report(reterr, FROM_QEMU, ERROR_OPERATION_TIMEOUT,
-                                "vcpu unplug request timed out. Unplug result must be manually "
-                                "inspected in the domain");
+        if (state != OPERATION_ACTING)
+            return state;
+        if (last && now_usec() >= wait->deadline) {
+            error_report(reterr, FROM_QEMU, ERROR_OPERATION_TIMEOUT,
+                         "vcpu unplug request timed out. Unplug result must be manually "
+                         "inspected in the domain");
+            return OPERATION_PENDING;
+        }
         look_usec = now_usec() - began;
         while (removals->news == seen && r >= 0)
             r = fiber_cond_wait(&removals->cond, wait->deadline);
@@ -337,14 +346,14 @@ RemovalLimits removal_limits(const Domain *domain, uint64_t asked, size_t n) {
                            .latest = deadline_in(timeout * (asked ? 1 : MAX_OF(n, (size_t)2)))};
 }
 
-int removals_wait(Domain *domain, const Removal *removals, size_t n, const RemovalLimits *limits,
-                  Operation *operation, Error **reterr) {
+OperationState removals_wait(Domain *domain, const Removal *removals, size_t n,
+                             const RemovalLimits *limits, Operation *operation, Error **reterr) {
     Wait wait = {.domain = domain, .removals = removals, .n = n, .n_left = n, .limits = limits};
-    int r;
+    OperationState state;
 
     wait.deadline = MIN_OF(deadline_in(limits->timeout), limits->latest);
     domain->run->removals.n_waiting++;
-    r = wait_all(&wait, operation, reterr);
+    state = wait_all(&wait, operation, reterr);
     domain->run->removals.n_waiting--;
-    return r;
+    return state;
 }

@@ -53,8 +53,9 @@ typedef struct RemovalLimits {
 
 /* Of a removal of `n` devices from now on; `asked` as in removal_timeout, and then kept to. */
 RemovalLimits removal_limits(const Domain *domain, uint64_t asked, size_t n);
-/* Waits until all are gone: 0. A refusal ends the wait with ERROR_OPERATION_FAILED and the guest's
- * reason, the deadline with -ETIMEDOUT and ERROR_OPERATION_TIMEOUT: the guest has been asked and
- * may still do it. `operation` (may be NULL) is told how many are done. Job held. */
-int removals_wait(Domain *domain, const Removal *removals, size_t n, const RemovalLimits *limits,
-                  Operation *operation, Error **reterr);
+/* Waits until all are gone: OPERATION_DONE. A refusal ends the wait with OPERATION_REFUSED,
+ * ERROR_OPERATION_FAILED and the guest's reason; the deadline with OPERATION_PENDING and
+ * ERROR_OPERATION_TIMEOUT: the guest has been asked and may still do it; else OPERATION_FAILED.
+ * `operation` (may be NULL) is told how many are done. Job held. */
+OperationState removals_wait(Domain *domain, const Removal *removals, size_t n,
+                             const RemovalLimits *limits, Operation *operation, Error **reterr);

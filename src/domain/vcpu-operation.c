@@ -39,7 +39,7 @@ int vcpu_operation_begin(Domain *domain, const VcpuRequest *request, bool config
             domain->run->vcpus.entities[plan->entities[i]].first_id;
     r = operation->vcpus ? operation_journal(operation, reterr) : error_no_memory(reterr);
     if (r < 0) {
-        operation_set_state(operation, OPERATION_FAILED,
+        operation_set_state(operation, OPERATION_UNDONE,
                             reterr && *reterr ? error_message(*reterr) : NULL);
         operation_unref(operation);
         return r;
@@ -72,20 +72,19 @@ static int finish_operation(Domain *domain, Operation *operation, Error **reterr
 int vcpu_operation_run(Domain *domain, Operation *operation, const HotplugPlan *plan,
                        Error **reterr) {
     CLEANUP_ERROR Error *error = NULL;
-    int r = hotplug_run(domain, plan, operation, &error);
+    OperationState state = hotplug_run(domain, plan, operation, &error);
 
+    assert(state != OPERATION_ACTING);
     if (operation_has_ended(operation)) /* the domain stopped meanwhile */
-        return error ? error_propagate(reterr, TAKE_PTR(error)) : r;
-    if (r == -EINPROGRESS || (r == -ETIMEDOUT && !plan->plug)) {
-        operation_set_state(operation, OPERATION_PENDING, "waiting for the guest");
-        operation_step(operation, STEP_PENDING);
         return error ? error_propagate(reterr, TAKE_PTR(error)) : 0;
-    }
-    if (r < 0) {
-        operation_set_state(operation, OPERATION_FAILED, error_message(error));
-        return error_propagate(reterr, TAKE_PTR(error));
-    }
-    return finish_operation(domain, operation, reterr);
+    if (state == OPERATION_DONE)
+        return finish_operation(domain, operation, reterr);
+    operation_set_state(operation, state,
+                        state == OPERATION_PENDING ? "waiting for the guest"
+                                                   : error_message(error));
+    if (state == OPERATION_PENDING)
+        operation_step(operation, STEP_PENDING);
+    return error ? error_propagate(reterr, TAKE_PTR(error)) : 0;
 }
 
 /* Carries on with what is left of an operation. Job held. */
@@ -201,13 +200,16 @@ static void settle_operation(Domain *domain, Operation *operation, const char *r
     CLEANUP_ERROR Error *error = NULL;
     RemovalStage stage;
 
-    while ((stage = removal_stage(domain, operation)) == STAGE_NEXT)
-        if (hotplug_ask_next(domain, operation, &error) < 0) {
-            operation_set_state(operation, OPERATION_FAILED, error_message(error));
+    while ((stage = removal_stage(domain, operation)) == STAGE_NEXT) {
+        OperationState state = hotplug_ask_next(domain, operation, &error);
+
+        if (state != OPERATION_ACTING) {
+            operation_set_state(operation, state, error_message(error));
             return;
         }
+    }
     if (stage == STAGE_REFUSED)
-        operation_set_state(operation, OPERATION_FAILED,
+        operation_set_state(operation, OPERATION_REFUSED,
                             rejection ? rejection : "the guest refused");
     else if (stage == STAGE_GONE && finish_operation(domain, operation, &error) < 0)
         log_warning("domain '%s': operation %llu: %s", domain_name(domain),

@@ -120,35 +120,39 @@ static int check_new_threads(Domain *domain, Error **reterr) {
 
 /* QEMU's machines start with the old ACPI hotplug registers, which cannot eject, until the guest's
  * own ACPI code switches them over (QEMU's docs/specs/acpi_cpu_hotplug). */
-static int del_error(const Domain *domain, const MonitorReply *reply, Error **reterr) {
+static void del_error(const Domain *domain, const MonitorReply *reply, Error **reterr) {
     if (strstr(reply->error_desc, "not supported device type"))
-        return error_report(
+        error_report(
             reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
             "the guest of domain '%s' has not set up ACPI CPU hotplug, no vCPU can be removed "
             "before its operating system runs (QEMU: %s)",
             domain_name(domain), reply->error_desc);
-    return monitor_reply_error(reply, "device_del", reterr);
+    else
+        monitor_reply_error(reply, "device_del", reterr);
 }
 
-/* "DeviceNotFound" to device_del means it is gone already: a hint. Other errors end the change. */
-static int check_del_replies(Domain *domain, ReplyPtr *replies, const Removal *removals, size_t n,
-                             Error **reterr) {
+/* "DeviceNotFound" to device_del means it is gone already: a hint. Other errors end the change:
+ * REFUSED; no answer is FAILED. The first of them counts. */
+static OperationState check_del_replies(Domain *domain, ReplyPtr *replies, const Removal *removals,
+                                        size_t n, Error **reterr) {
     uint64_t deadline = deadline_in(COMMAND_USEC);
     unsigned online = domain_def_online_vcpus(domain->run->live);
     AuditRecords records = {0};
-    int result = 0;
+    OperationState state = OPERATION_ACTING;
 
     if (n > 0 && replies[n - 1])
         monitor_wait(replies[n - 1], deadline);
     for (size_t i = 0; i < n; i++) {
         int r = replies[i] ? monitor_wait(replies[i], deadline) : -ENOTCONN;
         VcpuEntity *entity = vcpu_map_by_id(&domain->run->vcpus, removals[i].id);
+        bool first = state == OPERATION_ACTING;
 
         if (r < 0) {
-            if (result == 0)
-                result = error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
-                                      "domain '%s': no answer to device_del: %s",
-                                      domain_name(domain), strerror(-r));
+            if (first)
+                error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                             "domain '%s': no answer to device_del: %s", domain_name(domain),
+                             strerror(-r));
+            state = first ? OPERATION_FAILED : state;
         } else if (replies[i]->error_class && entity && !entity->hint) {
             if (streq(replies[i]->error_class, "DeviceNotFound")) {
                 removal_hint(domain, removals[i].id);
@@ -156,13 +160,14 @@ static int check_del_replies(Domain *domain, ReplyPtr *replies, const Removal *r
                 unplug_forget(entity);
                 audit_records_add_vcpus(&records, domain, online, online - removals[i].n_vcpus,
                                         false);
-                if (result == 0)
-                    result = del_error(domain, replies[i], reterr);
+                if (first)
+                    del_error(domain, replies[i], reterr);
+                state = first ? OPERATION_REFUSED : state;
             }
         }
     }
     audit_records_send(&records, domain);
-    return result;
+    return state;
 }
 
 /* How far the guest has been asked, in the operation's own order: what it lists before the last one
@@ -173,23 +178,23 @@ static void note_asked(Operation *operation, unsigned last_id) {
             operation->n_asked = i + 1;
 }
 
-/* Asks the guest for `n` of the plan's entities from `first` on. */
-static int ask(Domain *domain, const HotplugPlan *plan, const Removal *removals, size_t first,
-               size_t n, Operation *operation, Error **reterr) {
+/* Asks the guest for `n` of the plan's entities from `first` on. ACTING: it is asked. */
+static OperationState ask(Domain *domain, const HotplugPlan *plan, const Removal *removals,
+                          size_t first, size_t n, Operation *operation, Error **reterr) {
     ReplyPtr *replies = calloc(plan->n_entities + 1, sizeof(ReplyPtr));
-    int r;
+    OperationState state = OPERATION_FAILED;
+    int r = replies ? send_all(domain, plan, first, n, replies, reterr) : error_no_memory(reterr);
 
     if (!replies)
-        return error_no_memory(reterr);
-    r = send_all(domain, plan, first, n, replies, reterr);
+        return OPERATION_FAILED;
     monitor_flush(domain->run->monitor);
     operation_step(operation, STEP_SENT);
     if (r >= 0)
-        r = check_del_replies(domain, replies + first, removals + first, n, reterr);
+        state = check_del_replies(domain, replies + first, removals + first, n, reterr);
     free_replies(replies, plan->n_entities);
     operation_step(operation, STEP_ANSWERED);
     note_asked(operation, removals[first + n - 1].id);
-    return r;
+    return state;
 }
 
 static size_t batch_size(const Domain *domain, const HotplugPlan *plan) {
@@ -199,77 +204,87 @@ static size_t batch_size(const Domain *domain, const HotplugPlan *plan) {
 }
 
 /* All at once, or one after the other from the top where QEMU would lose interrupts. */
-static int run_unplug(Domain *domain, const HotplugPlan *plan, Operation *operation,
-                      Error **reterr) {
+static OperationState run_unplug(Domain *domain, const HotplugPlan *plan, Operation *operation,
+                                 Error **reterr) {
     CLEANUP_FREE Removal *removals = removals_of(domain, plan);
     size_t n = plan->n_entities, batch = batch_size(domain, plan), asked = 0, left;
     RemovalLimits limits = removal_limits(domain, operation ? operation->request.timeout_usec : 0,
                                           n);
-    int r = removals ? 0 : error_no_memory(reterr);
+    OperationState state = OPERATION_DONE;
 
-    while (r >= 0 && asked < n) {
-        r = ask(domain, plan, removals, asked, batch, operation, reterr);
-        asked += batch;
-        if (r >= 0 && operation && operation->request.async)
-            return -EINPROGRESS;
-        if (r >= 0)
-            r = removals_wait(domain, removals, asked, &limits, operation, reterr);
+    if (!removals) {
+        error_no_memory(reterr);
+        return OPERATION_UNDONE;
     }
-    if (r >= 0)
+    while (state == OPERATION_DONE && asked < n) {
+        state = ask(domain, plan, removals, asked, batch, operation, reterr);
+        asked += batch;
+        if (state == OPERATION_ACTING && operation && operation->request.async)
+            return OPERATION_PENDING;
+        if (state == OPERATION_ACTING)
+            state = removals_wait(domain, removals, asked, &limits, operation, reterr);
+    }
+    if (state == OPERATION_DONE)
         operation_step(operation, STEP_CONFIRMED);
-    left = removals && domain->run ? removals_left(domain, removals, n) : n;
-    if (r < 0 && left < n && reterr && *reterr)
+    left = domain->run ? removals_left(domain, removals, n) : n;
+    if (state != OPERATION_DONE && left < n && reterr && *reterr)
         error_prefix(reterr, "%zu of %zu vCPU devices were removed", n - left, n);
-    return r;
+    return state;
 }
 
-int hotplug_ask_next(Domain *domain, Operation *operation, Error **reterr) {
+OperationState hotplug_ask_next(Domain *domain, Operation *operation, Error **reterr) {
     CLEANUP(hotplug_plan_done) HotplugPlan plan = {0};
     CLEANUP_FREE Removal *removals = NULL;
     size_t n_asked = operation->n_asked;
+    OperationState state;
     int r;
 
     assert(n_asked < operation->n_vcpus);
     r = hotplug_plan_ids(&domain->run->vcpus, false, operation->vcpus + n_asked, 1, &plan, reterr);
     if (r >= 0 && plan.n_entities > 0)
         r = hotplug_preflight(domain, &plan, reterr);
-    if (r >= 0)
+    if (r >= 0) {
         removals = removals_of(domain, &plan);
+        r = removals ? 0 : error_no_memory(reterr);
+    }
+    state = r < 0 ? OPERATION_FAILED : OPERATION_ACTING;
     if (r >= 0 && plan.n_entities > 0)
-        r = removals ? ask(domain, &plan, removals, 0, 1, NULL, reterr) : error_no_memory(reterr);
+        state = ask(domain, &plan, removals, 0, 1, NULL, reterr);
     operation->n_asked = n_asked + 1;
-    return r;
+    return state;
 }
 
-/* Takes away again what a plug of `n` that failed half way had added. The failure's sentence gets
- * what became of them. */
-static void roll_back(Domain *domain, const Removal *added, size_t n_added, size_t n,
-                      Error **error) {
+/* Takes away again what a plug of `n` that failed half way had added: UNDONE, or FAILED. The
+ * failure's sentence gets what became of them. */
+static OperationState roll_back(Domain *domain, const Removal *added, size_t n_added, size_t n,
+                                Error **error) {
     CLEANUP(hotplug_plan_done) HotplugPlan plan = {0};
     CLEANUP_ERROR Error *undo = NULL;
     CLEANUP_FREE unsigned *list = calloc(n_added + 1, sizeof(unsigned));
     int r;
 
     if (!list || domain_check_active(domain, NULL) < 0)
-        return;
+        return OPERATION_FAILED;
+    if (n_added == 0) {
+        error_prefix(error, "no vCPU was added");
+        return OPERATION_UNDONE;
+    }
     for (size_t i = 0; i < n_added; i++)
         list[i] = added[i].id;
     r = hotplug_plan_ids(&domain->run->vcpus, false, list, n_added, &plan, &undo);
-    if (r >= 0 && n_added > 0)
+    if (r >= 0)
         r = hotplug_preflight(domain, &plan, &undo);
-    if (r >= 0 && n_added > 0)
-        r = run_unplug(domain, &plan, NULL, &undo);
-    if (n_added == 0)
-        error_prefix(error, "no vCPU was added");
-    else if (r >= 0)
+    if (r >= 0 && run_unplug(domain, &plan, NULL, &undo) == OPERATION_DONE) {
         error_prefix(error, "the %zu of %zu vCPU devices that were added are removed again",
                      n_added, n);
-    else
-        error_prefix(
-            error,
-            "%zu of %zu vCPU devices were added and could not all be removed again (%s), %u vCPUs "
-            "are online now",
-            n_added, n, error_message(undo), domain_def_online_vcpus(domain->run->live));
+        return OPERATION_UNDONE;
+    }
+    error_prefix(error,
+                 "%zu of %zu vCPU devices were added and could not all be removed again (%s), %u "
+                 "vCPUs are online now",
+                 n_added, n, error_message(undo),
+                 domain->run ? domain_def_online_vcpus(domain->run->live) : 0);
+    return OPERATION_FAILED;
 }
 
 /* The ids of a plan's vCPUs. */
@@ -304,28 +319,36 @@ static void ask_for_verdicts(Domain *domain, const Removal *ids, size_t n) {
     }
 }
 
-static int run_plug(Domain *domain, const HotplugPlan *plan, Operation *operation, Error **reterr) {
+/* What must be there before the first thread is. */
+static int prepare_plug(Domain *domain, const LimitsSubject *subject, const Bitmap *vcpus,
+                        const Operation *operation, Error **reterr) {
+    int r = limits_prepare_vcpus(domain->run->limits, subject, vcpus, reterr);
+
+    if (r >= 0)
+        r = limits_widen_memory(domain->run->limits, subject, true, reterr);
+    return r >= 0 && operation ? save_threads(domain, reterr) : r;
+}
+
+static OperationState run_plug(Domain *domain, const HotplugPlan *plan, Operation *operation,
+                               Error **reterr) {
     CLEANUP_FREE Removal *ids = removals_of(domain, plan), *added = removals_of(domain, plan);
     ReplyPtr *replies = calloc(plan->n_entities + 1, sizeof(ReplyPtr));
     CLEANUP(vcpu_query_done) VcpuQuery query = {0};
     CLEANUP_ERROR Error *error = NULL, *refresh = NULL;
     CLEANUP_BITMAP Bitmap *vcpus = ids ? vcpus_of(ids, plan->n_entities) : NULL;
     LimitsSubject subject = domain_subject(domain);
+    OperationState state;
     size_t n_added = 0;
-    int r = 0;
+    int r;
 
     if (!replies || !ids || !added || !vcpus)
         r = error_no_memory(reterr);
-    if (r >= 0)
-        r = limits_prepare_vcpus(domain->run->limits, &subject, vcpus, reterr);
-    if (r >= 0)
-        r = limits_widen_memory(domain->run->limits, &subject, true, reterr);
-    if (r >= 0 && operation)
-        r = save_threads(domain, reterr);
+    else
+        r = prepare_plug(domain, &subject, vcpus, operation, reterr);
     if (r < 0) {
         limits_forget_vcpus(domain->run->limits, &subject);
         free(replies);
-        return r;
+        return OPERATION_UNDONE;
     }
     send_all(domain, plan, 0, plan->n_entities, replies, &error);
     r = domain_query_vcpus(domain, &query, &refresh); /* answered after the last device_add */
@@ -338,8 +361,10 @@ static int run_plug(Domain *domain, const HotplugPlan *plan, Operation *operatio
     if (r >= 0)
         r = domain_take_vcpus(domain, &query, &refresh);
     limits_widen_memory(domain->run->limits, &subject, false, error ? NULL : &error);
-    if (r < 0)
-        return error_propagate(reterr, error ? TAKE_PTR(error) : TAKE_PTR(refresh));
+    if (r < 0) {
+        error_propagate(reterr, error ? TAKE_PTR(error) : TAKE_PTR(refresh));
+        return OPERATION_FAILED;
+    }
     operation_step(operation, STEP_CONFIRMED);
     if (operation)
         ask_for_verdicts(domain, ids, plan->n_entities);
@@ -351,13 +376,15 @@ static int run_plug(Domain *domain, const HotplugPlan *plan, Operation *operatio
     if (!error) {
         if (operation) /* not those of the start */
             emit_added(domain, ids, plan->n_entities);
-        return 0;
+        return OPERATION_DONE;
     }
     if (operation)
         save_threads(domain, NULL);
-    roll_back(domain, added, n_added, plan->n_entities, &error);
-    limits_forget_vcpus(domain->run->limits, &subject); /* the groups that were made for them */
-    return error_propagate(reterr, TAKE_PTR(error));
+    state = roll_back(domain, added, n_added, plan->n_entities, &error);
+    if (domain->run) /* the groups that were made for them */
+        limits_forget_vcpus(domain->run->limits, &subject);
+    error_propagate(reterr, TAKE_PTR(error));
+    return state;
 }
 
 void hotplug_save(Domain *domain, const Operation *operation) {
@@ -372,16 +399,17 @@ void hotplug_save(Domain *domain, const Operation *operation) {
     operation_step(operation, STEP_SAVED);
 }
 
-int hotplug_run(Domain *domain, const HotplugPlan *plan, Operation *operation, Error **reterr) {
-    int r;
+OperationState hotplug_run(Domain *domain, const HotplugPlan *plan, Operation *operation,
+                           Error **reterr) {
+    OperationState state;
 
     if (plan->n_entities == 0)
-        return 0;
-    r = plan->plug ? run_plug(domain, plan, operation, reterr)
-                   : run_unplug(domain, plan, operation, reterr);
+        return OPERATION_DONE;
+    state = plan->plug ? run_plug(domain, plan, operation, reterr)
+                       : run_unplug(domain, plan, operation, reterr);
     hotplug_save(domain, operation);
     removal_watch_pending(domain);
-    return r;
+    return state;
 }
 
 /* Those that QEMU was started with. */
@@ -412,6 +440,7 @@ int hotplug_boot(Domain *domain, Error **reterr) {
     CLEANUP(hotplug_plan_done) HotplugPlan plan = {.plug = true};
     unsigned n = domain->run->live->n_vcpus_max;
     CLEANUP_FREE VcpuDef *wanted = calloc(n + 1, sizeof(VcpuDef));
+    CLEANUP_ERROR Error *error = NULL;
     int r;
 
     if (!wanted)
@@ -428,8 +457,8 @@ int hotplug_boot(Domain *domain, Error **reterr) {
         r = tune_boot_vcpus(domain, reterr);
     if (r < 0)
         return r;
-    r = plan.n_entities ? run_plug(domain, &plan, NULL, reterr) : 0;
-    if (r >= 0)
-        warn_of_hole(domain);
-    return r;
+    if (plan.n_entities && run_plug(domain, &plan, NULL, &error) != OPERATION_DONE)
+        return error_propagate(reterr, TAKE_PTR(error));
+    warn_of_hole(domain);
+    return 0;
 }

@@ -6,16 +6,17 @@
 #include "domain/vcpu-plan.h"
 #include "domain/operation.h"
 
-/* Sends it, waits for what must be waited for, refreshes, saves the status. Job held. A plug that
- * fails half way takes away again what it added; the error says so, and what could not be taken
- * away. A removal that has no answer by the deadline returns -ETIMEDOUT with
- * ERROR_OPERATION_TIMEOUT: the guest has been asked and may still do it (removal.h). With
- * operation->request.async it does not wait at all: -EINPROGRESS without an error. Errors as
- * BEHAVIOUR.md 4, 5, 8. */
-int hotplug_run(Domain *domain, const HotplugPlan *plan, Operation *operation, Error **reterr);
+/* Sends it, waits for what must be waited for, refreshes, saves the status. Job held. Returns what
+ * came of the live half, with an error unless it is DONE. A plug that fails half way takes away
+ * again what it added: UNDONE; FAILED when some could not be taken away, the error says what. A
+ * removal that has no answer by the deadline is PENDING, with ERROR_OPERATION_TIMEOUT: the guest
+ * has been asked and may still do it (removal.h). With operation->request.async it does not wait at
+ * all: PENDING without an error. Errors as BEHAVIOUR.md 4, 5, 8. */
+OperationState hotplug_run(Domain *domain, const HotplugPlan *plan, Operation *operation,
+                           Error **reterr);
 /* The next device of a pending removal that goes one by one, whose last has gone: asks the guest
- * for it. Job held. */
-int hotplug_ask_next(Domain *domain, Operation *operation, Error **reterr);
+ * for it. ACTING: it is asked; REFUSED or FAILED with an error. Job held. */
+OperationState hotplug_ask_next(Domain *domain, Operation *operation, Error **reterr);
 /* After a live change: the XML lists single vCPUs from now on; the status file. What cannot be
  * written is logged. `operation` may be NULL. Job held. */
 void hotplug_save(Domain *domain, const Operation *operation);

@@ -347,7 +347,7 @@ static void refused(void) {
     assert_int_equal(error->code, ERROR_OPERATION_FAILED);
     assert_non_null(strstr(error_message(error), "rejected by the guest"));
     assert_counts(4, 1);
-    assert_int_equal(newest()->state, OPERATION_FAILED);
+    assert_int_equal(newest()->state, OPERATION_REFUSED);
 }
 
 static void test_refused_at_any_moment(void **state) {
@@ -369,6 +369,7 @@ static void half_refused(void) {
     assert_true(set_count(2, LONG_USEC, &error) < 0);
     assert_non_null(strstr(error_message(error), "1 of 2 vCPU devices were removed"));
     assert_counts(3, 1);
+    assert_int_equal(newest()->state, OPERATION_REFUSED);
 }
 
 /* QEMU's own refusals of device_del. */
@@ -395,7 +396,7 @@ static void cannot_be_asked(void) {
     qmp_peer_expect_error(t.peer, "device_del", "GenericError", "no");
     assert_true(set_count(3, LONG_USEC, &error) < 0);
     assert_counts(4, 1);
-    assert_int_equal(newest()->state, OPERATION_FAILED);
+    assert_int_equal(newest()->state, OPERATION_REFUSED);
 }
 
 /* The first of three device_adds fails: the others are taken away again. */
@@ -407,7 +408,7 @@ static void half_plugged(void) {
     assert_true(set_count(4, 0, &error) < 0);
     assert_non_null(strstr(error_message(error), "that were added are removed again"));
     assert_counts(1, 1);
-    assert_int_equal(newest()->state, OPERATION_FAILED);
+    assert_int_equal(newest()->state, OPERATION_UNDONE);
     qmp_peer_wait(t.peer);
 }
 
