@@ -32,6 +32,7 @@ typedef struct CgroupPlace {
     unsigned controllers; /* those of the hierarchy that work here */
     unsigned below;       /* and those that its children have */
     bool clones;          /* a new child has what `prepare` would give it */
+    bool lazy;            /* a child is made when it gets a value of its own */
 } CgroupPlace;
 
 struct CgroupTree {
@@ -53,6 +54,8 @@ struct CgroupOps {
     /* Hands place->controllers down to its children and sets place->below; for what cannot be there
      * is a sentence in missing (by controller) afterwards. With `write` false it only looks. */
     int (*hand_down)(CgroupPlace *place, bool write, char **missing);
+    /* May a child be missing until it has a value of its own? NULL: no. */
+    bool (*is_lazy)(const CgroupPlace *place);
     /* Has new children of the place begin with its own sets; with `write` false it only looks.
      * NULL: there is no such thing. */
     bool (*clone)(const CgroupPlace *place, bool write);
@@ -65,6 +68,12 @@ struct CgroupOps {
 };
 
 extern const CgroupOps cgroup_v1_ops, cgroup_v2_ops;
+
+/* Where the threads of `child` are: NULL, which is the place itself, while a lazy place has no such
+ * group. */
+const char *cgroup_place_child(const CgroupPlace *place, const char *child);
+/* Makes the child in one hierarchy, ready for threads, or takes the one that is there. */
+int cgroup_place_add(const CgroupPlace *place, const char *child, bool *ret_made, Error **reterr);
 
 /* cgroup-file.c. The plain ones are quiet and return -errno; the others make the sentence. */
 int cgroup_write_quiet(const CgroupPlace *place, const char *child, const char *file,

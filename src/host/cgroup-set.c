@@ -90,9 +90,51 @@ int cgroup_tree_attach(CgroupTree *tree, const char *child, pid_t tid, Error **r
     int r = 0;
 
     assert(tid > 0 && child);
-    for (size_t i = 0; i < tree->n_places && r >= 0; i++)
-        r = write_thread(&tree->places[i], child, tree->places[i].hierarchy->ops->threads, tid,
-                         reterr);
+    for (size_t i = 0; i < tree->n_places && r >= 0; i++) {
+        const CgroupPlace *place = &tree->places[i];
+
+        r = write_thread(place, cgroup_place_child(place, child), place->hierarchy->ops->threads,
+                         tid, reterr);
+    }
+    return r;
+}
+
+bool cgroup_tree_has_own(const CgroupTree *tree, CgroupController controller, const char *child) {
+    const CgroupPlace *place = find_place(tree, controller, child);
+
+    return place && cgroup_place_child(place, child);
+}
+
+/* Moves the threads that are in the child of one hierarchy to that of another. */
+static int follow(const CgroupPlace *from, const CgroupPlace *to, const char *child,
+                  Error **reterr) {
+    CLEANUP_FREE char *text = NULL;
+    int r = cgroup_read(from, child, from->hierarchy->ops->threads, &text, reterr);
+
+    for (char *at = text, *end; r >= 0; at = end) {
+        pid_t tid = (pid_t)strtol(at, &end, 10);
+
+        if (end == at)
+            break;
+        r = write_thread(to, child, to->hierarchy->ops->threads, tid, NULL);
+        if (r == -ESRCH)
+            r = 0;
+        else if (r < 0)
+            write_thread(to, child, to->hierarchy->ops->threads, tid, reterr);
+    }
+    return r;
+}
+
+/* Gives a child of a lazy place its own group. Its threads make others meanwhile, which are born
+ * where the maker is: a second look finds them. */
+static int split_off(const CgroupTree *tree, const CgroupPlace *place, const char *child,
+                     Error **reterr) {
+    const CgroupPlace *other = &tree->places[place == tree->places ? 1 : 0];
+    bool made;
+    int r = cgroup_place_add(place, child, &made, reterr);
+
+    for (int look = 0; look < 2 && r >= 0; look++)
+        r = follow(other, place, child, reterr);
     return r;
 }
 
@@ -174,6 +216,17 @@ static int write_set(const CgroupPlace *place, const char *child, const Set *set
                : 0;
 }
 
+/* Does the place itself have what its child shall have? */
+static bool has_sets(const CgroupPlace *place, const CgroupValues *values) {
+    const CgroupOps *ops = place->hierarchy->ops;
+    CLEANUP_BITMAP Bitmap *cpus = NULL, *mems = NULL;
+
+    return (!values->cpus || (cgroup_read_list(place, NULL, ops->cpus, &cpus, NULL) >= 0 &&
+                              bitmap_equal(cpus, values->cpus))) &&
+           (!values->mems || (cgroup_read_list(place, NULL, ops->mems, &mems, NULL) >= 0 &&
+                              bitmap_equal(mems, values->mems)));
+}
+
 static int set_cpuset(CgroupTree *tree, const char *child, const CgroupValues *values,
                       Error **reterr) {
     const CgroupPlace *place = find_place(tree, CGROUP_CPUSET, child);
@@ -183,6 +236,13 @@ static int set_cpuset(CgroupTree *tree, const char *child, const CgroupValues *v
         return 0;
     if (!place)
         return not_available(tree, CGROUP_CPUSET, reterr);
+    if (child && !cgroup_place_child(place, child)) {
+        if (has_sets(place, values))
+            return 0;
+        r = split_off(tree, place, child, reterr);
+        if (r < 0)
+            return r;
+    }
     if (values->cpus)
         r = write_set(place, child,
                       &(Set){values->cpus, place->hierarchy->ops->cpus,
@@ -317,7 +377,7 @@ int cgroup_tree_get(CgroupTree *tree, const char *child, CgroupState *ret, Error
     const CgroupPlace *cpuset = find_place(tree, CGROUP_CPUSET, child),
                       *cpu = find_place(tree, CGROUP_CPU, child);
     CLEANUP(cgroup_state_done) CgroupState state = {0};
-    int r = cpuset ? get_cpuset(cpuset, child, &state, reterr) : 0;
+    int r = cpuset ? get_cpuset(cpuset, cgroup_place_child(cpuset, child), &state, reterr) : 0;
 
     if (r >= 0 && cpu)
         r = cpu->hierarchy->ops->get_cpu(cpu, child, &state, reterr);
@@ -361,7 +421,8 @@ int cgroup_tree_read(const CgroupTree *tree, const char *child, const CgroupFile
                      Error **reterr) {
     const CgroupPlace *place = find_place(tree, file->controller, child);
 
-    return place ? cgroup_read(place, child, name_of(place, file), ret, reterr)
+    return place ? cgroup_read(place, cgroup_place_child(place, child), name_of(place, file), ret,
+                               reterr)
                  : not_available(tree, file->controller, reterr);
 }
 

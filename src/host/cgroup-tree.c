@@ -193,6 +193,15 @@ static int note_missing(CgroupTree *tree, unsigned controllers, const char *why)
     return 0;
 }
 
+/* What makes a child of a lazy place has to find its threads in another hierarchy. */
+static void note_lazy(CgroupTree *tree) {
+    for (size_t i = 0; i < tree->n_places && tree->n_places > 1; i++) {
+        CgroupPlace *place = &tree->places[i];
+
+        place->lazy = place->hierarchy->ops->is_lazy && place->hierarchy->ops->is_lazy(place);
+    }
+}
+
 static int tree_new(const CgroupHost *host, const char *partition, const char *name, Walk walk,
                     CgroupTree **ret, Error **reterr) {
     CLEANUP(cgroup_tree_freep) CgroupTree *tree = calloc(1, sizeof(CgroupTree));
@@ -228,6 +237,7 @@ static int tree_new(const CgroupHost *host, const char *partition, const char *n
     if (tree->n_places == 0)
         return error_report(reterr, FROM_CGROUP, ERROR_OPERATION_INVALID,
                             "this host has none of the cgroup controllers cpu, cpuacct and cpuset");
+    note_lazy(tree);
     if (note_missing(tree, ~seen, "no hierarchy of this host has it") < 0)
         return error_no_memory(reterr);
     *ret = TAKE_PTR(tree);
@@ -264,25 +274,42 @@ bool cgroup_tree_is_gone(const CgroupTree *tree) {
     return false;
 }
 
+const char *cgroup_place_child(const CgroupPlace *place, const char *child) {
+    bool absent = child && place->lazy && faccessat(place->fd, child, F_OK, 0) < 0 &&
+                  errno == ENOENT;
+
+    return absent ? NULL : child;
+}
+
+int cgroup_place_add(const CgroupPlace *place, const char *child, bool *ret_made, Error **reterr) {
+    int r;
+
+    *ret_made = mkdirat(place->fd, child, 0755) == 0;
+    if (!*ret_made && errno != EEXIST)
+        return group_error(place->hierarchy, place->path, child, -errno, "make", reterr);
+    if (*ret_made && place->clones)
+        return 0;
+    r = place->hierarchy->ops->prepare(place, child, true, reterr);
+    if (r < 0 && *ret_made)
+        unlinkat(place->fd, child, AT_REMOVEDIR);
+    return r;
+}
+
 int cgroup_tree_add(CgroupTree *tree, const char *child, bool *ret_made, Error **reterr) {
     bool all_made = true;
 
     assert(child && is_name(child, strlen(child)));
     for (size_t i = 0; i < tree->n_places; i++) {
         const CgroupPlace *place = &tree->places[i];
-        bool made = mkdirat(place->fd, child, 0755) == 0;
-        int r = made || errno == EEXIST ? 0 : -errno;
+        bool made = false;
+        int r;
 
-        if (r < 0)
-            return group_error(place->hierarchy, place->path, child, r, "make", reterr);
-        all_made = all_made && made;
-        if (made && place->clones)
+        if (!cgroup_place_child(place, child))
             continue;
-        r = place->hierarchy->ops->prepare(place, child, true, reterr);
-        if (r < 0 && made)
-            unlinkat(place->fd, child, AT_REMOVEDIR);
+        r = cgroup_place_add(place, child, &made, reterr);
         if (r < 0)
             return r;
+        all_made = all_made && made;
     }
     if (ret_made)
         *ret_made = all_made;

@@ -43,6 +43,12 @@ static bool clone(const CgroupPlace *place, bool write) {
     return cgroup_read_quiet(place, NULL, "cgroup.clone_children", &text) >= 0 && streq(text, "1");
 }
 
+/* Thousands of groups without a set of their own cost more than all else that is done for a thread:
+ * the kernel compares all siblings for each, and stops every fork to move a thread. */
+static bool is_lazy(const CgroupPlace *place) {
+    return place->hierarchy->controllers == CGROUP_BIT(CGROUP_CPUSET);
+}
+
 static int set_shares(const CgroupPlace *place, const char *child, uint64_t shares,
                       Error **reterr) {
     return cgroup_write_u64(place, child, "cpu.shares", shares, reterr);
@@ -189,6 +195,7 @@ const CgroupOps cgroup_v1_ops = {
     .effective_mems = "cpuset.effective_mems",
     .prepare = prepare,
     .hand_down = hand_down,
+    .is_lazy = is_lazy,
     .clone = clone,
     .set_shares = set_shares,
     .set_bandwidth = set_bandwidth,

@@ -138,6 +138,10 @@ int cgroup_tree_set(CgroupTree *tree, const char *child, const CgroupValues *val
                     Error **reterr);
 int cgroup_tree_place(CgroupTree *tree, const char *child, pid_t tid, const CgroupValues *values,
                       Error **reterr);
+/* Is there a group of the child's own? In a v1 hierarchy that is the cpuset's alone there is none
+ * until `set` gives it other CPUs or nodes than the tree has: its threads stay in the tree's own
+ * group there, and `get` answers what that one has. */
+bool cgroup_tree_has_own(const CgroupTree *tree, CgroupController controller, const char *child);
 /* A value by the names of its file; for what this header does not know of. */
 typedef struct CgroupFile {
     CgroupController controller;

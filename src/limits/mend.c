@@ -87,14 +87,14 @@ static int mend_whole(Mender *mender, const Bitmap *came, Error **reterr) {
 
 static bool is_elsewhere(Mender *mender, const ThreadPlan *thread, pid_t tid) {
     const Limits *limits = mender->limits;
-    CLEANUP_FREE char *wanted = strf("%s/%s/%s",
-                                     streq(limits->partition, "/") ? "" : limits->partition,
-                                     limits->group, thread->child);
+    const char *top = streq(limits->partition, "/") ? "" : limits->partition;
 
-    for (CgroupController c = 0; wanted && c < CGROUP_CONTROLLER_MAX; c++) {
-        CLEANUP_FREE char *is = NULL;
+    for (CgroupController c = 0; c < CGROUP_CONTROLLER_MAX; c++) {
+        bool own = cgroup_tree_has_own(limits->tree, c, thread->child);
+        CLEANUP_FREE char *is = NULL, *wanted = strf("%s/%s%s%s", top, limits->group,
+                                                     own ? "/" : "", own ? thread->child : "");
 
-        if (cgroup_tree_require(limits->tree, c, NULL) < 0 ||
+        if (!wanted || cgroup_tree_require(limits->tree, c, NULL) < 0 ||
             cgroup_host_group_of(limits->host->cgroups, c, tid, &is, NULL) < 0 || streq(is, wanted))
             continue;
         limit_differs(&mender->lines, "cgroup", is, wanted);

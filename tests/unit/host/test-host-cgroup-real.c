@@ -87,17 +87,18 @@ static CgroupState get(World *world, const char *child) {
 }
 
 /* Which group the kernel says that a thread is in. */
+static void assert_one_group_of(World *world, CgroupController c, pid_t tid, const char *below) {
+    CLEANUP_FREE char *expected = strf("%s%s", world->partition, below), *group = NULL;
+
+    if (cgroup_host_version(world->host, c) == 0)
+        return;
+    assert_int_equal(cgroup_host_group_of(world->host, c, tid, &group, NULL), 0);
+    assert_string_equal(group, expected);
+}
+
 static void assert_group_of(World *world, pid_t tid, const char *below) {
-    CLEANUP_FREE char *expected = strf("%s%s", world->partition, below);
-
-    for (CgroupController c = 0; c < CGROUP_CONTROLLER_MAX; c++) {
-        CLEANUP_FREE char *group = NULL;
-
-        if (cgroup_host_version(world->host, c) == 0)
-            continue;
-        assert_int_equal(cgroup_host_group_of(world->host, c, tid, &group, NULL), 0);
-        assert_string_equal(group, expected);
-    }
+    for (CgroupController c = 0; c < CGROUP_CONTROLLER_MAX; c++)
+        assert_one_group_of(world, c, tid, below);
 }
 
 static void test_place_and_read_back(void **state) {
@@ -132,13 +133,43 @@ static void test_a_new_child_has_what_the_tree_has(void **state) {
     set(world, NULL, (CgroupValues){.cpus = zero});
     assert_int_equal(cgroup_tree_add(world->tree, "emulator", NULL, NULL), 0);
     assert_int_equal(cgroup_tree_attach(world->tree, "emulator", world->pid, NULL), 0);
-    assert_group_of(world, world->pid, "/vm/emulator");
+    assert_one_group_of(world, CGROUP_CPU, world->pid, "/vm/emulator");
     assert_group_of(world, world->tid, "/vm");
     seen = get(world, "emulator");
     assert_true(bitmap_equal(seen.effective_cpus, zero));
     assert_int_equal(seen.quota, -1);
     assert_int_equal(thread_get_affinity(world->pid, &mask, NULL), 0);
     assert_true(bitmap_equal(mask, zero));
+}
+
+/* Where the cpuset has a v1 hierarchy to itself, a child without a set of its own has no group in
+ * it; with the first other set it gets one, and its thread is there; what the tree has asks for
+ * none. */
+static void test_a_cpuset_group_is_made_when_it_is_needed(void **state) {
+    World *world = *state;
+    CLEANUP_BITMAP Bitmap *zero = bitmap_new_range(1);
+    CLEANUP(cgroup_state_done) CgroupState tree = {0}, seen = {0};
+    bool made;
+
+    need(access("/sys/fs/cgroup/cpuset/cpuset.cpus", F_OK) == 0 &&
+             access("/sys/fs/cgroup/cpuset/cpu.shares", F_OK) < 0,
+         "no cgroup v1 hierarchy that is the cpuset's alone");
+    make_tree(world);
+    tree = get(world, NULL);
+    need(!bitmap_equal(tree.cpus, zero), "this host has one CPU");
+    assert_int_equal(cgroup_tree_add(world->tree, "vcpu0", &made, NULL), 0);
+    assert_true(made);
+    assert_int_equal(cgroup_tree_attach(world->tree, "vcpu0", world->tid, NULL), 0);
+    set(world, "vcpu0", (CgroupValues){.cpus = tree.cpus, .mems = tree.mems});
+    assert_false(cgroup_tree_has_own(world->tree, CGROUP_CPUSET, "vcpu0"));
+    assert_true(cgroup_tree_has_own(world->tree, CGROUP_CPU, "vcpu0"));
+    assert_one_group_of(world, CGROUP_CPUSET, world->tid, "/vm");
+    assert_one_group_of(world, CGROUP_CPU, world->tid, "/vm/vcpu0");
+    set(world, "vcpu0", (CgroupValues){.cpus = zero});
+    assert_true(cgroup_tree_has_own(world->tree, CGROUP_CPUSET, "vcpu0"));
+    assert_group_of(world, world->tid, "/vm/vcpu0");
+    seen = get(world, "vcpu0");
+    assert_true(bitmap_equal(seen.cpus, zero) && bitmap_equal(seen.mems, tree.mems));
 }
 
 /* In every direction, below a parent that just allows it: no write in between may exceed it. */
@@ -507,6 +538,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_place_and_read_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_new_child_has_what_the_tree_has, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_cpuset_group_is_made_when_it_is_needed, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_bandwidth_changes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_quota_above_the_ancestors, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_cpus_that_an_ancestor_lacks, set_up, tear_down),

@@ -249,7 +249,9 @@ static void remove_groups(const World *world) {
         for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
             CLEANUP_FREE char *path = path_of(world, controllers[c], groups[i]);
 
-            assert_int_equal(rmdir(path), 0);
+            /* without CPUs of its own a thread has no group in v1's cpuset */
+            if (rmdir(path) < 0)
+                assert_true(errno == ENOENT && streq(controllers[c], "cpuset") && *groups[i]);
         }
     }
 }

@@ -94,7 +94,7 @@ def test_limits_survive_a_reload(daemon):
 
     before = everything()
     assert before["vcpu2"][1] == "1" and before["vcpu3"][0] == (60000, 100000)
-    assert before["vcpu3"][2].endswith(".scope/vireo/vcpu3") and before["vcpu3"][2] == before["vcpu3"][3]
+    assert before["vcpu3"][2].endswith(".scope/vireo/vcpu3") and before["vcpu2"][2] == before["vcpu2"][3]
     run("systemctl", "daemon-reload")
     assert everything() == before
     daemon.virsh("schedinfo", "s", "--set", "cpu_shares=512")
