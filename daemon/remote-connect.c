@@ -157,11 +157,15 @@ HANDLER(nothing) {
 }
 
 HANDLER(get_max_vcpus) {
+    const char *type = dispatch_opt(((remote_connect_get_max_vcpus_args *)args_)->type);
     remote_connect_get_max_vcpus_ret *ret = ret_;
     CLEANUP(qemu_caps_unrefp) QemuCaps *caps = NULL;
     const QemuMachine *machine;
-    int r = host_caps(session, &caps, reterr);
+    int r = 0;
 
+    if (type && !streq(type, "qemu") && !streq(type, "kvm"))
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "unknown type '%.40s'", type);
+    r = host_caps(session, &caps, reterr);
     if (r < 0)
         return r;
     machine = qemu_caps_machine(caps, NULL);

@@ -238,7 +238,62 @@ HANDLER(node_get_cells_free_memory) {
     return 0;
 }
 
+/* Free pages of that size, in KiB, of a node. */
+static int count_pages(int cell, unsigned size, uint64_t *ret, Error **reterr) {
+    CLEANUP_FREE char *path = NULL, *text = NULL;
+    const unsigned own = (unsigned)(sysconf(_SC_PAGESIZE) / 1024);
+    char prefix[32] = "";
+    int r;
+
+    if (size == own) {
+        r = read_memory(cell, prefix, &text);
+        *ret = r >= 0 ? kib_of(text, prefix, "MemFree") / own : 0;
+    } else {
+        path = strf(NODES "/node%d/hugepages/hugepages-%ukB/free_hugepages", cell, size);
+        r = path ? read_text(path, &text) : -ENOMEM;
+        *ret = r >= 0 ? strtoull(text, NULL, 10) : 0;
+    }
+    if (r == -ENOENT)
+        return error_report(reterr, FROM_NONE, ERROR_OPERATION_FAILED,
+                            "page size %u is not available on node %d", size, cell);
+    return r < 0 ? error_system(reterr, FROM_NONE, r, "cannot read the pages of node %d", cell) : 0;
+}
+
+/* Cell by cell, of each all the sizes that were asked for. */
+HANDLER(node_get_free_pages) {
+    enum { COUNTS_MAX = 1024 };
+    const remote_node_get_free_pages_args *args = args_;
+    remote_node_get_free_pages_ret *ret = ret_;
+    const size_t n = args->pages.pages_len;
+    int last = last_cell(), r = dispatch_flags(args->flags, 0, "virNodeGetFreePages", reterr);
+    unsigned cells;
+
+    if (r < 0)
+        return r;
+    if (args->startCell < 0 || args->startCell > last)
+        return error_report(reterr, FROM_NONE, ERROR_INTERNAL, "start cell %d out of range (0-%d)",
+                            args->startCell, last);
+    cells = MIN_OF(args->cellCount, (unsigned)(last - args->startCell + 1));
+    if (n == 0 || cells == 0 || (uint64_t)n * args->cellCount > COUNTS_MAX)
+        return error_argument(reterr, "virNodeGetFreePages", "npages",
+                              "npages in virNodeGetFreePages must be 1 to %d in all", COUNTS_MAX);
+    ret->counts.counts_val = calloc(n * cells, sizeof(*ret->counts.counts_val));
+    if (!ret->counts.counts_val)
+        return error_no_memory(reterr);
+    ret->counts.counts_len = (u_int)(n * cells);
+    for (size_t i = 0; r >= 0 && i < n * cells; i++) {
+        uint64_t count = 0;
+
+        r = count_pages(args->startCell + (int)(i / n), args->pages.pages_val[i % n], &count,
+                        reterr);
+        ret->counts.counts_val[i] = count;
+    }
+    return r;
+}
+
 const RpcProc node_stats_procs[] = {
+    {REMOTE_PROC_NODE_GET_FREE_PAGES, "virNodeGetFreePages", 0, node_get_free_pages,
+     XDR_OF(remote_node_get_free_pages_args), XDR_OF(remote_node_get_free_pages_ret)},
     {REMOTE_PROC_NODE_GET_CPU_STATS, "virNodeGetCPUStats", 0, node_get_cpu_stats,
      XDR_OF(remote_node_get_cpu_stats_args), XDR_OF(remote_node_get_cpu_stats_ret)},
     {REMOTE_PROC_NODE_GET_MEMORY_STATS, "virNodeGetMemoryStats", 0, node_get_memory_stats,

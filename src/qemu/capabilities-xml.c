@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* <capabilities>: the host and its emulators, as libvirt's XML. */
+#include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "qemu/capabilities.h"
 #include "util/bitmap.h"
@@ -59,6 +62,63 @@ static uint64_t node_memory_kib(int node) {
     return 0;
 }
 
+#define HUGEPAGES "/sys/kernel/mm/hugepages"
+#define SIZES_MAX 8u
+
+static int compare_sizes(const void *a, const void *b) {
+    const unsigned x = *(const unsigned *)a, y = *(const unsigned *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Sizes of pages that the host has, in KiB, the smallest first. */
+static size_t page_sizes(unsigned ret[SIZES_MAX]) {
+    DIR *dir = opendir(HUGEPAGES);
+    const struct dirent *entry;
+    size_t n = 0;
+
+    ret[n++] = (unsigned)(sysconf(_SC_PAGESIZE) / 1024);
+    while (dir && n < SIZES_MAX && (entry = readdir(dir)))
+        if (sscanf(entry->d_name, "hugepages-%ukB", &ret[n]) == 1)
+            n++;
+    if (dir)
+        closedir(dir);
+    qsort(ret, n, sizeof(*ret), compare_sizes);
+    return n;
+}
+
+static uint64_t huge_pages(int node, unsigned size) {
+    CLEANUP_FREE char *path = strf(
+        "/sys/devices/system/node/node%d/hugepages/hugepages-%ukB/nr_hugepages", node, size);
+    CLEANUP_FREE char *text = NULL;
+
+    return path && file_read(path, 4096, &text, NULL) >= 0 ? strtoull(text, NULL, 10) : 0;
+}
+
+/* How many of each there are; those of the smallest size are what the others leave. */
+static void write_pages(FILE *out, int node) {
+    unsigned sizes[SIZES_MAX];
+    size_t n = page_sizes(sizes);
+    uint64_t counts[SIZES_MAX], left = node_memory_kib(node);
+
+    for (size_t i = 1; i < n; i++) {
+        counts[i] = huge_pages(node, sizes[i]);
+        left -= MIN_OF(left, counts[i] * sizes[i]);
+    }
+    counts[0] = left / sizes[0];
+    for (size_t i = 0; i < n; i++)
+        fprintf(out, "          <pages unit='KiB' size='%u'>%llu</pages>\n", sizes[i],
+                (unsigned long long)counts[i]);
+}
+
+static void write_page_sizes(FILE *out) {
+    unsigned sizes[SIZES_MAX];
+    size_t n = page_sizes(sizes);
+
+    for (size_t i = 0; i < n; i++)
+        fprintf(out, "      <pages unit='KiB' size='%u'/>\n", sizes[i]);
+}
+
 static void write_cell(FILE *out, int node, const Bitmap *online) {
     CLEANUP_FREE char *path = strf("/sys/devices/system/node/node%d/cpulist", node);
     CLEANUP_BITMAP Bitmap *cpus = path ? read_cpus(path) : NULL;
@@ -69,6 +129,7 @@ static void write_cell(FILE *out, int node, const Bitmap *online) {
         return;
     fprintf(out, "        <cell id='%d'>\n          <memory unit='KiB'>%llu</memory>\n", node,
             (unsigned long long)node_memory_kib(node));
+    write_pages(out, node);
     fprintf(out, "          <cpus num='%u'>\n", bitmap_count(cpus));
     for (int cpu = bitmap_next(cpus, 0); cpu >= 0; cpu = bitmap_next(cpus, cpu + 1))
         write_cpu(out, cpu);
@@ -85,7 +146,9 @@ static void write_host(FILE *out, const char *arch) {
         nodes = bitmap_new_range(1);
     if (!online || !nodes)
         return;
-    fprintf(out, "  <host>\n    <cpu>\n      <arch>%s</arch>\n    </cpu>\n", arch);
+    fprintf(out, "  <host>\n    <cpu>\n      <arch>%s</arch>\n", arch);
+    write_page_sizes(out);
+    fputs("    </cpu>\n", out);
     fprintf(out, "    <topology>\n      <cells num='%u'>\n", bitmap_count(nodes));
     for (int node = bitmap_next(nodes, 0); node >= 0; node = bitmap_next(nodes, node + 1))
         write_cell(out, node, online);

@@ -2,6 +2,7 @@
 """What clients ask about the host itself."""
 import gc
 import os
+import re
 
 import libvirt
 import pytest
@@ -78,3 +79,20 @@ def test_cpu_models(daemon, connection):
     assert daemon.virsh("cpu-models", "x86_64").split() == names
     error = refused(connection.getCPUModelNames, "nothing")
     assert error.get_error_code() == libvirt.VIR_ERR_INVALID_ARG and "cannot find architecture nothing" in str(error)
+
+
+def test_pages(daemon):
+    """The sizes are in the capabilities, where virsh looks for them; the counts are the kernel's."""
+    sizes = re.findall(r"<pages unit='KiB' size='(\d+)'/>", daemon.virsh("capabilities"))
+    assert sizes[0] == str(os.sysconf("SC_PAGESIZE") // 1024)
+    out = daemon.virsh("freepages", "--all")
+    assert out.count("KiB: ") >= len(sizes) and out.startswith("Node 0:")
+    assert int(daemon.virsh("freepages", "--cellno", "0", "--pagesize", sizes[0]).split()[-1]) > 0
+    assert "page size 3 is not available on node 0" in daemon.virsh("freepages", "--cellno", "0", "--pagesize", "3",
+                                                                    ok=False)
+    assert "out of range" in daemon.virsh("freepages", "--cellno", "99", "--pagesize", sizes[0], ok=False)
+
+
+def test_most_vcpus_of_a_type(daemon):
+    assert int(daemon.virsh("maxvcpus", "qemu")) > 1
+    assert "unknown type 'bogus'" in daemon.virsh("maxvcpus", "bogus", ok=False)
