@@ -15,11 +15,7 @@ def go(daemon, name, count):
     assert daemon.counts(name)["current", "live"] == count
 
 
-# QEMU 7.2 loses interrupts behind an APIC that has gone.
-SLOW = pytest.mark.xfail(OLD, strict=False, reason="several vCPUs of an ordinary guest leave QEMU 7.2 at once")
-
-
-@pytest.mark.parametrize("kind", ["embedded", pytest.param("ordinary", marks=SLOW)])
+@pytest.mark.parametrize("kind", GUESTS)
 def test_maximum_of_8(daemon, emulator, guest, kind):
     daemon.define("g", maximum=8, emulator=emulator, **GUESTS[kind])
     for turn in range(ROUNDS):
@@ -50,7 +46,6 @@ def test_one_at_a_time(daemon, emulator, guest):
         go(daemon, "g", count)
 
 
-@SLOW
 def test_main_job(daemon, emulator, guest):
     """1 to 6 while the guest runs, kept in the definition, and back; QEMU has nothing to say against its command line."""
     daemon.boot("ol8", maximum=8, emulator=emulator, **GUESTS["ordinary"])
