@@ -241,3 +241,16 @@ def test_order_at_start(daemon, monkeypatch):
     assert "duplicate vcpu order '2': vcpus '1' and '2' have it" in str(caught.value)
     assert caught.value.get_error_code() == CONFIG_UNSUPPORTED
     assert '"execute":"device_add"' not in daemon.log_text()
+
+
+def test_autostart_of_a_transient_domain_that_starts(daemon):
+    """It has a definition while it starts; no mark is left that would start a later domain of that name."""
+    define(daemon, "s1", {"reply_delay_ms": [150, 150]})
+    daemon.virsh("undefine", "s1")
+    creating = client(daemon, "create", f"{daemon.root}/s1.xml")
+    wait_for(lambda: "s1" in daemon.virsh("list", "--all", "--name").split(), 10, "a domain that starts")
+    assert daemon.virsh("domstate", "s1").strip() == "paused"
+    assert "transient domain" in daemon.virsh("autostart", "s1", ok=False)
+    code, said = end_of(creating)
+    assert code == 0, said
+    assert os.listdir(f"{daemon.root}/etc/autostart") == []
