@@ -23,7 +23,7 @@ Storage *storage_of(RpcSession *session) {
     return driver_of(session)->storage;
 }
 
-int dispatch_make_pool(const Pool *pool, remote_storage_pool *ret, Error **reterr) {
+static int dispatch_make_pool(const Pool *pool, remote_storage_pool *ret, Error **reterr) {
     memcpy(ret->uuid, pool->def->uuid, 16);
     return dispatch_string(&ret->name, pool->def->name, reterr);
 }

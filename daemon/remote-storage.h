@@ -9,7 +9,6 @@
 #define REMOTE_STORAGE_LIST_MAX 16384
 
 Storage *storage_of(RpcSession *session);
-int dispatch_make_pool(const Pool *pool, remote_storage_pool *ret, Error **reterr);
 /* StorageParams.event; the userdata is the Daemon. */
 void storage_send_event(const Pool *pool, PoolEvent event, void *userdata);
 

@@ -71,8 +71,9 @@ int named_lookup(Tool *tool, const NamedKind *kind, const Args *args, Named *ret
 
 /* ---- calls ---- */
 
-int named_call(Tool *tool, int procedure, const Named *object, bool with_flags, unsigned flags,
-               Error **reterr) {
+/* A call that takes just the object, and flags when with_flags. */
+static int named_call(Tool *tool, int procedure, const Named *object, bool with_flags,
+                      unsigned flags, Error **reterr) {
     remote_storage_pool_flags_args call = {.pool = *object, .flags = flags};
 
     return tool_call(tool, procedure,

@@ -27,10 +27,8 @@ int named_find(Tool *tool, const NamedKind *kind, const char *text, Named *ret);
 /* That of the option kind->word. */
 int named_lookup(Tool *tool, const NamedKind *kind, const Args *args, Named *ret);
 
-/* A call that takes just the object, and flags when with_flags. */
-int named_call(Tool *tool, int procedure, const Named *object, bool with_flags, unsigned flags,
-               Error **reterr);
-/* The same with what is said: "Failed to <verb> pool x", "Pool x <done>". */
+/* A call that takes just the object, and flags when with_flags, and what is said of it: "Failed to
+ * <verb> pool x", "Pool x <done>". */
 int named_act(Tool *tool, const NamedKind *kind, const Args *args, int procedure, bool with_flags,
               unsigned flags, const char *verb, const char *done);
 /* A call that answers a number; -1 when it cannot. */

@@ -53,19 +53,6 @@ void rows_add(Rows *rows, const char *const *cells) {
     table_add(&rows->table, cells);
 }
 
-static size_t sort_column; /* qsort hands nothing down */
-
-static int compare(const void *a, const void *b) {
-    return strcmp(((char *const *)a)[sort_column], ((char *const *)b)[sort_column]);
-}
-
-void rows_sort(Rows *rows, size_t column) {
-    size_t n = rows->table.n_columns;
-
-    sort_column = column;
-    qsort(rows->table.cells + n, rows->table.n_rows - 1, n * sizeof(*rows->table.cells), compare);
-}
-
 static json_object *rows_json(const Rows *rows) {
     json_object *list = json_object_new_array();
 

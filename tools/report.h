@@ -34,8 +34,6 @@ typedef struct Rows {
 void rows_start(Rows *rows, const Tool *tool, size_t n, const char *const *titles,
                 const char *const *keys);
 void rows_add(Rows *rows, const char *const *cells);
-/* Sorts by the text of a column. */
-void rows_sort(Rows *rows, size_t column);
 /* Prints and frees. */
 void rows_print(Rows *rows);
 

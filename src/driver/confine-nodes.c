@@ -40,8 +40,9 @@ static bool is_below_dev(const char *path) {
            strncmp(path, "/dev/hugepages/", 15) != 0 && strncmp(path, "/dev/mqueue/", 12) != 0;
 }
 
-/* A link in /dev is the host's own word for a node. */
-void confine_nodes_add_path(ConfinePlan *plan, const char *path) {
+/* Adds the node at that path, if there is one; given to QEMU's user. A link in /dev is the host's
+ * own word for a node. */
+static void confine_nodes_add_path(ConfinePlan *plan, const char *path) {
     struct stat info;
 
     if (!path || !is_below_dev(path) || stat(path, &info) < 0)

@@ -147,7 +147,8 @@ static bool target_suits(const Firmware *firmware, const char *arch, const char 
     return false;
 }
 
-bool firmware_suits(const Firmware *firmware, const DomainDef *def, const char *machine) {
+/* Whether it is what the definition asks for, on that machine (the canonical name). */
+static bool firmware_suits(const Firmware *firmware, const DomainDef *def, const char *machine) {
     const OsDef *os = &def->os;
     const Tristate smm = def->features.smm;
 

@@ -24,8 +24,6 @@ extern const char *const firmware_directories[];
  * than as flash or as a file; -ENOMEM. */
 int firmware_parse(const char *text, size_t len, Firmware *ret);
 void firmware_done(Firmware *firmware);
-/* Whether it is what the definition asks for, on that machine (the canonical name). */
-bool firmware_suits(const Firmware *firmware, const DomainDef *def, const char *machine);
 /* The first that suits. ERROR_CONFIG_UNSUPPORTED when none does. Reads files: on the worker pool.
  */
 int firmware_choose(const char *const *directories, const DomainDef *def, const char *machine,
