@@ -6,6 +6,7 @@
 #include "driver/tune.h"
 #include "qemu/command-line.h"
 #include "util/file.h"
+#include "util/json.h"
 
 #define COMMAND_USEC (30 * USEC_PER_SEC)
 #define DEFAULT_POOL_MAX 64 /* QEMU's (util/async.c) */
@@ -14,11 +15,11 @@ static json_object *object_name(unsigned id) {
     json_object *arguments = json_object_new_object();
     char name[32];
 
-    if (!arguments)
-        return NULL;
     snprintf(name, sizeof(name), "iothread%u", id);
-    json_object_object_add(arguments, "id", json_object_new_string(name));
-    return arguments;
+    if (arguments && json_add_string(arguments, "id", name) >= 0)
+        return arguments;
+    json_object_put(arguments);
+    return NULL;
 }
 
 static int delete_object(Domain *domain, unsigned id, Error **reterr) {
@@ -215,19 +216,15 @@ static void swap_numbers(DomainDef *def, ChangePiece *piece) {
 
 static int set_property(Domain *domain, unsigned id, const char *property, json_object *value,
                         Error **reterr) {
-    json_object *arguments = json_object_new_object();
+    CLEANUP_JSON json_object *arguments = json_object_new_object(), *owned = value;
     CLEANUP_FREE char *path = strf("/objects/iothread%u", id);
 
-    if (!arguments || !value || !path) {
-        json_object_put(arguments);
-        json_object_put(value);
+    if (!arguments || !path || json_add_string(arguments, "path", path) < 0 ||
+        json_add_string(arguments, "property", property) < 0 ||
+        json_add(arguments, "value", TAKE_PTR(owned)) < 0)
         return error_no_memory(reterr);
-    }
-    json_object_object_add(arguments, "path", json_object_new_string(path));
-    json_object_object_add(arguments, "property", json_object_new_string(property));
-    json_object_object_add(arguments, "value", value);
-    return monitor_run(domain->run->monitor, "qom-set", arguments, deadline_in(COMMAND_USEC), NULL,
-                       reterr);
+    return monitor_run(domain->run->monitor, "qom-set", TAKE_PTR(arguments),
+                       deadline_in(COMMAND_USEC), NULL, reterr);
 }
 
 /* QEMU holds the pool's minimum to its maximum at each step: what widens goes first. */
