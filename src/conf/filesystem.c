@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "conf/filesystem.h"
 
+#include "util/file.h"
+
 static const Words types = WORDS("mount", "block", "file", "template", "ram", "bind", "volume");
 static const Words accessmodes = WORDS("passthrough", "mapped", "squash");
 static const Words multidevs = WORDS("default", "remap", "forbid", "warn");
@@ -66,8 +68,34 @@ static const Field filesystem_fields[] = {
                .unit = "bytes"),
     FIELD_END};
 
+/* A mode is octal, and written with four digits. */
+static int check_mode(ElementReader *reader, xmlNodePtr node, const char *name, char **mode) {
+    unsigned long value;
+    char *end, *text;
+
+    if (!*mode)
+        return 0;
+    value = strtoul(*mode, &end, 8);
+    if (end == *mode || *end || value > 0777)
+        return error_report(reader->reterr, FROM_DOMAIN, ERROR_XML,
+                            "invalid %s: '%.80s' (line %ld): octal, 0777 at most", name, *mode,
+                            xmlGetLineNo(node));
+    text = strf("%04lo", value);
+    if (!text)
+        return error_no_memory(reader->reterr);
+    free(*mode);
+    *mode = text;
+    return 0;
+}
+
 static int check(ElementReader *reader, xmlNodePtr node, void *object) {
     FilesystemDef *filesystem = object;
+    int r = check_mode(reader, node, "fmode", &filesystem->fmode);
+
+    if (r >= 0)
+        r = check_mode(reader, node, "dmode", &filesystem->dmode);
+    if (r < 0)
+        return r;
 
     if (!filesystem->source && !filesystem->socket)
         return element_missing(reader, node, "source");

@@ -3,6 +3,7 @@
 #include <sys/utsname.h>
 
 #include "conf/domain-format.h"
+#include "conf/domain-validate-define.h"
 #include "domain/events.h"
 #include "domain/files.h"
 #include "driver/definition-fill.h"
@@ -77,6 +78,8 @@ static int prepare_def(Driver *driver, const char *xml, DomainDef **ret, Domain 
         r = check_name(*ret, reterr);
     if (r >= 0)
         r = definition_fill(&driver->services, *ret, reterr);
+    if (r >= 0)
+        r = domain_validate_define(*ret, reterr);
     return r < 0 ? r : definition_find_same(driver->services.store, *ret, ret_same, reterr);
 }
 

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One check for one rule; the table at the end has them in libvirt's order where that shows. */
+#include "conf/domain-validate-define.h"
+
+#include "conf/addresses.h"
+
+#define UNSUPPORTED FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED
+#define HYPERV_VENDOR_MAX 12 /* bytes: three registers */
+
+/* ---- all devices ---- */
+
+typedef struct InfoList {
+    const char *items;
+    size_t n, size, at; /* where the DeviceInfo is in an item */
+} InfoList;
+#define INFOS(member, Type)                                                                        \
+    { (const char *)def->member, def->n_##member, sizeof(Type), offsetof(Type, info) }
+
+/* Those that may have a place in the boot order, or a name of a person's. */
+static int collect_infos(const DomainDef *def, const DeviceInfo ***ret, size_t *ret_n) {
+    const InfoList lists[] = {
+        INFOS(disks, DiskDef),
+        INFOS(controllers, ControllerDef),
+        INFOS(filesystems, FilesystemDef),
+        INFOS(interfaces, InterfaceDef),
+        INFOS(smartcards, SmartcardDef),
+        INFOS(chardevs, ChardevDef),
+        INFOS(inputs, InputDef),
+        INFOS(tpms, TpmDef),
+        INFOS(sounds, SoundDef),
+        INFOS(videos, VideoDef),
+        INFOS(hostdevs, HostdevDef),
+        INFOS(redirdevs, RedirdevDef),
+        INFOS(hubs, HubDef),
+        INFOS(watchdogs, WatchdogDef),
+        INFOS(rngs, RngDef),
+        INFOS(panics, PanicDef),
+        INFOS(shmems, ShmemDef),
+        INFOS(memories, MemoryDef),
+        INFOS(cryptos, CryptoDef),
+    };
+    const DeviceInfo **infos;
+    size_t n = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+        n += lists[i].n;
+    infos = n ? calloc(n, sizeof(*infos)) : NULL;
+    if (n && !infos)
+        return -ENOMEM;
+    *ret = infos;
+    *ret_n = n;
+    for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+        for (size_t k = 0; k < lists[i].n; k++)
+            *infos++ = (const DeviceInfo *)(lists[i].items + k * lists[i].size + lists[i].at);
+    return 0;
+}
+
+static int compare_boot(const void *a, const void *b) {
+    const DeviceInfo *const *x = a, *const *y = b;
+
+    return ((*x)->boot_order > (*y)->boot_order) - ((*x)->boot_order < (*y)->boot_order);
+}
+
+static int compare_alias(const void *a, const void *b) {
+    const DeviceInfo *const *x = a, *const *y = b;
+
+    return strcmp((*x)->alias ? (*x)->alias : "", (*y)->alias ? (*y)->alias : "");
+}
+
+static int check_infos(const DomainDef *def, Error **reterr) {
+    CLEANUP_FREE const DeviceInfo **infos = NULL;
+    size_t n;
+
+    if (collect_infos(def, &infos, &n) < 0)
+        return error_no_memory(reterr);
+    if (n == 0)
+        return 0;
+    qsort(infos, n, sizeof(*infos), compare_boot);
+    for (size_t i = 1; i < n; i++)
+        if (infos[i]->boot_order && infos[i]->boot_order == infos[i - 1]->boot_order)
+            return error_report(reterr, UNSUPPORTED,
+                                "boot order '%u' used for more than one device",
+                                infos[i]->boot_order);
+    qsort(infos, n, sizeof(*infos), compare_alias);
+    for (size_t i = 1; i < n; i++)
+        if (infos[i]->alias && device_alias_is_users(infos[i]->alias) &&
+            streq_ptr(infos[i]->alias, infos[i - 1]->alias))
+            return error_report(reterr, UNSUPPORTED, "non unique alias detected: %s",
+                                infos[i]->alias);
+    return 0;
+}
+
+/* ---- displays ---- */
+
+static bool has_graphics(const DomainDef *def, GraphicsType type) {
+    for (size_t i = 0; i < def->n_graphics; i++)
+        if (def->graphics[i].type == type)
+            return true;
+    return false;
+}
+
+static int check_graphics(const DomainDef *def, Error **reterr) {
+    if (has_graphics(def, GRAPHICS_EGL_HEADLESS) && !has_graphics(def, GRAPHICS_VNC) &&
+        !has_graphics(def, GRAPHICS_SPICE))
+        return error_report(reterr, UNSUPPORTED,
+                            "graphics type 'egl-headless' is only supported with one of: 'vnc', "
+                            "'spice' graphics types");
+    return 0;
+}
+
+static int check_videos(const DomainDef *def, Error **reterr) {
+    for (size_t i = 0; i < def->n_videos; i++) {
+        VideoModel model = def->videos[i].model;
+
+        if (model == VIDEO_NONE && def->n_videos > 1)
+            return error_report(reterr, UNSUPPORTED,
+                                "a 'none' video type must be the only video device defined for the "
+                                "domain");
+        if (!def->videos[i].primary && model != VIDEO_NONE && model != VIDEO_QXL &&
+            model != VIDEO_VIRTIO)
+            return error_report(reterr, UNSUPPORTED,
+                                "video type '%s' is only valid as primary video device",
+                                words_name(&video_models, model));
+    }
+    return 0;
+}
+
+static bool needs_spice(const ChardevSource *source) {
+    return source->type == CHARDEV_SPICEVMC || source->type == CHARDEV_SPICEPORT;
+}
+
+static int check_spice(const DomainDef *def, Error **reterr) {
+    const ChardevSource *found = NULL;
+
+    if (has_graphics(def, GRAPHICS_SPICE))
+        return 0;
+    for (size_t i = 0; i < def->n_chardevs && !found; i++)
+        if (needs_spice(&def->chardevs[i].source))
+            found = &def->chardevs[i].source;
+    for (size_t i = 0; i < def->n_redirdevs && !found; i++)
+        if (needs_spice(&def->redirdevs[i].source))
+            found = &def->redirdevs[i].source;
+    for (size_t i = 0; i < def->n_smartcards && !found; i++)
+        if (def->smartcards[i].mode == SMARTCARD_PASSTHROUGH &&
+            needs_spice(&def->smartcards[i].source))
+            found = &def->smartcards[i].source;
+    if (!found)
+        return 0;
+    return error_report(reterr, UNSUPPORTED, "chardev '%s' not supported without spice graphics",
+                        words_name(&chardev_types, found->type));
+}
+
+static bool is_loose(const AudioDirection *direction) {
+    return direction->has_settings && direction->fixed_settings != TRISTATE_YES;
+}
+
+static int check_audios(const DomainDef *def, Error **reterr) {
+    for (size_t i = 0; i < def->n_audios; i++)
+        if (is_loose(&def->audios[i].input) || is_loose(&def->audios[i].output))
+            return error_report(reterr, UNSUPPORTED,
+                                "audio settings specified without fixed settings flag: <audio "
+                                "id='%u'> needs fixedSettings='yes'",
+                                def->audios[i].id);
+    return 0;
+}
+
+/* ---- disks and controllers ---- */
+
+static int check_rates(const DiskDef *disk, Error **reterr) {
+    const DiskIotune *t = &disk->iotune;
+    const struct {
+        const char *what;
+        uint64_t total, read, write;
+    } rates[] = {
+        {"bytes_sec", t->total_bytes_sec, t->read_bytes_sec, t->write_bytes_sec},
+        {"iops_sec", t->total_iops_sec, t->read_iops_sec, t->write_iops_sec},
+        {"bytes_sec_max", t->total_bytes_sec_max, t->read_bytes_sec_max, t->write_bytes_sec_max},
+        {"iops_sec_max", t->total_iops_sec_max, t->read_iops_sec_max, t->write_iops_sec_max},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rates); i++)
+        if (rates[i].total && (rates[i].read || rates[i].write))
+            return error_report(reterr, FROM_DOMAIN, ERROR_XML,
+                                "total and read/write %s cannot be set at the same time, for disk "
+                                "'%s'",
+                                rates[i].what, disk->target);
+    return 0;
+}
+
+static int check_disks(const DomainDef *def, Error **reterr) {
+    for (size_t i = 0; i < def->n_disks; i++) {
+        const DiskDef *disk = &def->disks[i];
+        int r = check_rates(disk, reterr);
+
+        if (r < 0)
+            return r;
+        if (streq_ptr(disk->sgio, "unfiltered"))
+            return error_report(reterr, UNSUPPORTED,
+                                "unfiltered sgio is no longer supported, for disk '%s'",
+                                disk->target);
+        if (disk->bus == DISK_BUS_IDE && domain_def_is_q35(def))
+            return error_report(reterr, UNSUPPORTED,
+                                "IDE controllers are unsupported for this QEMU binary or machine "
+                                "type: disk '%s' can be on bus 'sata'",
+                                disk->target);
+    }
+    return 0;
+}
+
+static int check_controllers(const DomainDef *def, Error **reterr) {
+    for (size_t i = 0; i < def->n_controllers; i++) {
+        unsigned iothread = def->controllers[i].iothread;
+
+        if (iothread && !domain_def_iothread(def, iothread))
+            return error_report(reterr, UNSUPPORTED,
+                                "controller iothread '%u' not defined in iothreadid", iothread);
+    }
+    return 0;
+}
+
+/* ---- the others ---- */
+
+static int check_interfaces(const DomainDef *def, Error **reterr) {
+    for (size_t i = 0; i < def->n_interfaces; i++) {
+        const InterfaceDef *interface = &def->interfaces[i];
+
+        if (interface->type != INTERFACE_USER && (interface->n_guest_ips || interface->n_routes))
+            return error_report(reterr, UNSUPPORTED,
+                                "Invalid attempt to set network interface guest-side IP route "
+                                "and/or address info, not supported by QEMU: interface '%s'",
+                                interface->mac);
+        if (interface->inbound.floor && interface->type != INTERFACE_NETWORK)
+            return error_report(reterr, UNSUPPORTED,
+                                "floor attribute is not supported for this config: interface '%s' "
+                                "is of no network",
+                                interface->mac);
+    }
+    return 0;
+}
+
+static int check_hostdevs(const DomainDef *def, Error **reterr) {
+    for (size_t i = 0; i < def->n_hostdevs; i++)
+        if (def->hostdevs[i].mode == HOSTDEV_CAPABILITIES)
+            return error_report(reterr, UNSUPPORTED,
+                                "hostdev mode 'capabilities' is not supported in qemu");
+    return 0;
+}
+
+static bool shares_memory(const DomainDef *def) {
+    if (streq_ptr(def->memory_backing.access, "shared"))
+        return true;
+    for (size_t i = 0; i < def->cpu.n_cells; i++)
+        if (streq_ptr(def->cpu.cells[i].mem_access, "shared"))
+            return true;
+    return false;
+}
+
+static int check_filesystems(const DomainDef *def, Error **reterr) {
+    for (size_t i = 0; i < def->n_filesystems; i++)
+        if (streq_ptr(def->filesystems[i].driver, "virtiofs") && !shares_memory(def) &&
+            !domain_def_is_s390(def))
+            return error_report(reterr, UNSUPPORTED,
+                                "'virtiofs' requires shared memory: <memoryBacking> with <access "
+                                "mode='shared'/> for '%s'",
+                                def->filesystems[i].target);
+    return 0;
+}
+
+static int check_iommu(const DomainDef *def, Error **reterr) {
+    const IommuDef *iommu = &def->iommu;
+
+    if (!iommu->given || iommu->model != IOMMU_INTEL)
+        return 0;
+    if (!domain_def_is_q35(def))
+        return error_report(reterr, UNSUPPORTED,
+                            "IOMMU device: 'intel' is only supported with Q35 machines");
+    if (iommu->intremap == TRISTATE_YES && !def->features.ioapic_split)
+        return error_report(reterr, UNSUPPORTED,
+                            "IOMMU interrupt remapping requires split I/O APIC (ioapic "
+                            "driver='qemu')");
+    return 0;
+}
+
+static int check_singles(const DomainDef *def, Error **reterr) {
+    if (def->n_watchdogs > 1)
+        return error_report(reterr, FROM_DOMAIN, ERROR_INTERNAL,
+                            "only a single watchdog device is supported");
+    if (def->nvram && !streq(def->os.arch, "ppc64") && !streq(def->os.arch, "ppc64le"))
+        return error_report(reterr, UNSUPPORTED, "nvram device is only supported for PPC64");
+    return 0;
+}
+
+/* ---- the machine ---- */
+
+static int check_features(const DomainDef *def, Error **reterr) {
+    const FeaturesDef *features = &def->features;
+    const char *foreign = features->has_gic ? "gic" : NULL;
+
+    if (features->hpt_resizing || features->hpt_maxpagesize)
+        foreign = "hpt";
+    if (foreign && domain_def_is_x86(def))
+        return error_report(reterr, UNSUPPORTED,
+                            "The '%s' feature is not supported for architecture '%s' or machine "
+                            "type '%s'",
+                            foreign, def->os.arch, def->os.machine ? def->os.machine : "");
+    if (features->hyperv.vendor_id_value &&
+        strlen(features->hyperv.vendor_id_value) > HYPERV_VENDOR_MAX)
+        return error_report(reterr, FROM_DOMAIN, ERROR_XML,
+                            "HyperV vendor_id value must not be more than %d characters.",
+                            HYPERV_VENDOR_MAX);
+    return 0;
+}
+
+static int compare_names(const void *a, const void *b) {
+    const char *const *x = a, *const *y = b;
+
+    return strcmp(*x, *y);
+}
+
+static int check_cpu_features(const DomainDef *def, Error **reterr) {
+    size_t n = def->cpu.n_features;
+    CLEANUP_FREE const char **names = n ? calloc(n, sizeof(*names)) : NULL;
+
+    if (n && !names)
+        return error_no_memory(reterr);
+    for (size_t i = 0; i < n; i++)
+        names[i] = def->cpu.features[i].name;
+    if (n)
+        qsort(names, n, sizeof(*names), compare_names);
+    for (size_t i = 1; i < n; i++)
+        if (streq(names[i], names[i - 1]))
+            return error_report(reterr, FROM_DOMAIN, ERROR_XML,
+                                "CPU feature '%s' specified more than once", names[i]);
+    return 0;
+}
+
+static int check_memory(const DomainDef *def, Error **reterr) {
+    if (!def->max_memory_kib != !def->memory_slots)
+        return error_report(reterr, FROM_DOMAIN, ERROR_XML,
+                            "both maximum memory size and memory slot count must be specified");
+    if (def->max_memory_kib && def->cpu.n_cells == 0 && domain_def_is_x86(def))
+        return error_report(reterr, UNSUPPORTED,
+                            "At least one numa node has to be configured when enabling memory "
+                            "hotplug: <maxMemory> needs a <cell> in <numa>");
+    if (def->memtune.min_guarantee)
+        return error_report(reterr, UNSUPPORTED,
+                            "Parameter 'min_guarantee' not supported by QEMU.");
+    return 0;
+}
+
+static int check_actions(const DomainDef *def, Error **reterr) {
+    const LifecycleAction actions[] = {def->on_poweroff, def->on_reboot};
+    static const char *const events[] = {"poweroff", "reboot"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(actions); i++) {
+        if (actions[i] == LIFECYCLE_PRESERVE)
+            return error_report(reterr, UNSUPPORTED,
+                                "qemu driver doesn't support the 'preserve' action for "
+                                "'on_reboot'/'on_poweroff'");
+        if (actions[i] == LIFECYCLE_COREDUMP_DESTROY || actions[i] == LIFECYCLE_COREDUMP_RESTART)
+            return error_report(
+                reterr, UNSUPPORTED, "Lifecycle event '%s' doesn't support '%s' action", events[i],
+                actions[i] == LIFECYCLE_COREDUMP_DESTROY ? "coredump-destroy" : "coredump-restart");
+    }
+    return 0;
+}
+
+int domain_validate_define(const DomainDef *def, Error **reterr) {
+    static int (*const checks[])(const DomainDef *def, Error **reterr) = {
+        check_infos,      check_disks,        check_controllers, check_filesystems,
+        check_interfaces, check_spice,        check_graphics,    check_videos,
+        check_audios,     check_hostdevs,     check_iommu,       check_singles,
+        check_features,   check_cpu_features, check_memory,      check_actions,
+    };
+    int r = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(checks) && r >= 0; i++)
+        r = checks[i](def, reterr);
+    return r;
+}
