@@ -231,7 +231,8 @@ class Daemon:
         """The last list of CPUs the guest printed on its console, '' before it booted."""
         try:
             with open(self.console(name), errors="replace") as f:
-                lines = [l.split()[1] for l in f.read().splitlines() if l.startswith("ONLINE ")]
+                whole = f.read().rpartition("\n")[0]  # the last line may be half written
+            lines = [line.split()[1] for line in whole.splitlines() if line.startswith("ONLINE ")]
         except OSError:
             return ""
         return lines[-1] if lines else ""

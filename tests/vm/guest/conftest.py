@@ -129,7 +129,7 @@ class Daemon:
         """Until the guest's console says that it uses these CPUs; a guest in a guest takes its time."""
         def console():
             with open(f"/run/{name}.console", errors="replace") as f:
-                return f.read().splitlines()
+                return f.read().rpartition("\n")[0].splitlines()  # the last line may be half written
 
         def online():
             lines = [line.split()[1] for line in console() if line.startswith("ONLINE ")]
