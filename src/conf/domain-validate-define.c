@@ -274,10 +274,6 @@ static int check_iommu(const DomainDef *def, Error **reterr) {
     if (!domain_def_is_q35(def))
         return error_report(reterr, UNSUPPORTED,
                             "IOMMU device: 'intel' is only supported with Q35 machines");
-    if (iommu->intremap == TRISTATE_YES && !def->features.ioapic_split)
-        return error_report(reterr, UNSUPPORTED,
-                            "IOMMU interrupt remapping requires split I/O APIC (ioapic "
-                            "driver='qemu')");
     return 0;
 }
 
