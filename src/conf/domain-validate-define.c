@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* One check for one rule; the table at the end has them in libvirt's order where that shows. */
+/* One check for each kind of device or part of the machine; the table at the end has them all. */
 #include "conf/domain-validate-define.h"
 
 #include "conf/addresses.h"
