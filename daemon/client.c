@@ -1,14 +1,33 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A connected client: who it is, what it registered for. */
+#include "access.h"
 #include "registration.h"
+#include "util/proc.h"
 
-/* Root, the daemon's own user and the group of the socket may do all; anybody may read. */
-static bool is_let_in(const Daemon *daemon, const RpcSession *session) {
+/* Root, the daemon's own user and the group of the socket may do all. */
+static bool is_trusted(const Daemon *daemon, const RpcSession *session) {
     const uid_t uid = rpc_session_peer_uid(session);
 
-    return uid == 0 || uid == geteuid() || rpc_session_readonly(session) ||
+    return uid == 0 || uid == geteuid() ||
            (daemon->config.has_socket_gid &&
             rpc_session_peer_has_group(session, daemon->config.socket_gid));
+}
+
+/* Everybody else may read, or is asked about. */
+static bool let_in(Client *client, RpcSession *session) {
+    ProcStat stat;
+
+    if (is_trusted(client->daemon, session))
+        return true;
+    if (!client->daemon->config.polkit)
+        return rpc_session_readonly(session);
+    if (proc_stat(rpc_session_peer_pid(session), 0, &stat) < 0)
+        return false;
+    client->subject = (PolkitSubject){.pid = rpc_session_peer_pid(session),
+                                      .start = stat.start,
+                                      .uid = rpc_session_peer_uid(session)};
+    rpc_session_set_gate(session, access_gate);
+    return true;
 }
 
 static int session_opened(RpcSession *session, void *userdata) {
@@ -24,7 +43,7 @@ static int session_opened(RpcSession *session, void *userdata) {
                        .next_callback_id = 1};
     daemon->clients = client;
     rpc_session_set_userdata(session, client);
-    rpc_session_set_authenticated(session, is_let_in(daemon, session));
+    rpc_session_set_authenticated(session, let_in(client, session));
     return 0;
 }
 

@@ -218,6 +218,16 @@ static int set_socket_group(Config *config, const char *value) {
     return 0;
 }
 
+/* With polkit anybody may come to the socket: what he may do there is asked. */
+static int set_access(Config *config, const char *value) {
+    if (!streq(value, "polkit") && !streq(value, "socket"))
+        return -EINVAL;
+    config->polkit = streq(value, "polkit");
+    if (config->polkit)
+        config->socket_mode = 0666;
+    return 0;
+}
+
 static int set(Config *config, const char *key, const char *value) {
     if (streq(key, "socket"))
         return set_path(&config->socket, value);
@@ -225,6 +235,8 @@ static int set(Config *config, const char *key, const char *value) {
         return set_path(&config->socket_ro, value);
     if (streq(key, "socket_mode"))
         return parse_number(value, 8, 0777, &config->socket_mode);
+    if (streq(key, "access"))
+        return set_access(config, value);
     if (streq(key, "socket_group"))
         return set_socket_group(config, value);
     if (streq(key, "socket_ro_mode"))
@@ -302,6 +314,8 @@ int config_load(Config *config, const char *path, bool must_exist, Error **reter
 static const char *first_fixed_difference(const Config *a, const Config *b) {
     if (a->has_socket_gid != b->has_socket_gid || a->socket_gid != b->socket_gid)
         return "socket_group";
+    if (a->polkit != b->polkit)
+        return "access";
     if (!streq(a->socket, b->socket) || a->socket_mode != b->socket_mode)
         return "socket";
     if (!streq(a->socket_ro, b->socket_ro) || a->socket_ro_mode != b->socket_ro_mode)

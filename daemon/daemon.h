@@ -3,6 +3,7 @@
 #pragma once
 
 #include "dispatch.h"
+#include "host/polkit.h"
 #include "tables.h"
 
 typedef struct Config {
@@ -22,6 +23,7 @@ typedef struct Config {
     char *user, *group;         /* QEMU's; NULL: the default user, the user's group */
     bool private_dev, dynamic_ownership, sandbox;
     unsigned max_core_mib; /* of a core file of QEMU */
+    bool polkit;           /* who is not let in by the socket is asked about, call by call */
     AuditLevel audit_level;
     int log_level;
 } Config;
@@ -42,7 +44,8 @@ typedef struct Daemon {
     Driver *driver;
     RpcServer *server;
     struct Metrics *metrics; /* or NULL */
-    TaskGroup tasks;         /* its own fibers: start, new settings */
+    Polkit *polkit;
+    TaskGroup tasks; /* its own fibers: start, new settings */
     struct Client *clients;
 } Daemon;
 
@@ -51,6 +54,7 @@ typedef struct Client {
     DispatchContext context;
     Daemon *daemon;
     RpcSession *session;
+    PolkitSubject subject; /* when its session has a gate */
     struct Client *next;
     char *uri;
     struct Registration *registrations;

@@ -40,7 +40,10 @@ int dispatch_domain_call(RpcSession *session, RpcCall *call, void *args, void *r
 /* Rows of calls about a domain. number: without REMOTE_PROC_; api: without "vir"; last the reply:
  * XDR_OF(type) or NO_XDR. */
 #define DOMAIN_ROW(number, api, how, args, data, ...)                                              \
-    { REMOTE_PROC_##number, "vir" api, how, dispatch_domain_call, XDR_OF(args), __VA_ARGS__, data }
+    {                                                                                              \
+        REMOTE_PROC_##number, "vir" api, (how) | RPC_PROC_ON_DOMAIN, dispatch_domain_call,         \
+            XDR_OF(args), __VA_ARGS__, data                                                        \
+    }
 #define CALL(run)                                                                                  \
     &(const DomainCall) {                                                                          \
         run                                                                                        \

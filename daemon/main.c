@@ -165,6 +165,7 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
     log_info("vireod: stopping; guests go on running");
     sd_notify(0, "STOPPING=1");
     task_group_stop(&vireod->daemon.tasks);
+    polkit_stop(vireod->daemon.polkit);
     driver_stop(vireod->daemon.driver);
     return fiber_start("shut-down", shut_down, vireod);
 }
@@ -275,6 +276,9 @@ static int set_up(Vireod *vireod, Error **reterr) {
     if (r < 0)
         return r;
     daemon_programs_init();
+    r = polkit_new(NULL, &daemon->polkit);
+    if (r < 0)
+        return error_no_memory(reterr);
     r = rpc_server_new(daemon_programs, daemon_n_programs, &client_ops, daemon, NULL,
                        &daemon->server);
     return r < 0 ? error_no_memory(reterr) : 0;
@@ -290,6 +294,7 @@ static void tear_down(Vireod *vireod, int status) {
     }
     metrics_free(vireod->daemon.metrics);
     rpc_server_free(vireod->daemon.server);
+    polkit_free(vireod->daemon.polkit);
     driver_free(vireod->daemon.driver);
     task_group_done(&vireod->daemon.tasks);
     sockets_done(&vireod->sockets);

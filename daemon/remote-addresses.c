@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The addresses of a guest's network interfaces. */
+#include "access.h"
 #include "daemon.h"
 #include "util/json.h"
 
@@ -120,16 +121,22 @@ DOMAIN_FUNC(interface_addresses, remote_domain_interface_addresses_args,
 /* The agent is not asked for a client that may only read: libvirt's rule. */
 HANDLER(interface_addresses_of) {
     const remote_domain_interface_addresses_args *args = args_;
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    int r = 0;
 
     if (args->source == SOURCE_AGENT && rpc_session_readonly(session))
         return error_report(reterr, FROM_DOMAIN, ERROR_OPERATION_DENIED,
                             "read only access prevents %s from asking the guest agent",
                             call->proc->api);
-    return dispatch_domain_call(session, call, args_, ret_, reterr);
+    if (args->source == SOURCE_AGENT)
+        r = dispatch_domain(session, &args->dom, &domain, reterr);
+    if (r >= 0 && domain)
+        r = access_check(client_of(session), ACCESS_AGENT, domain, reterr);
+    return r < 0 ? r : dispatch_domain_call(session, call, args_, ret_, reterr);
 }
 
 const RpcProc address_procs[] = {
-    {REMOTE_PROC_DOMAIN_INTERFACE_ADDRESSES, "virDomainInterfaceAddresses", 0,
+    {REMOTE_PROC_DOMAIN_INTERFACE_ADDRESSES, "virDomainInterfaceAddresses", RPC_PROC_ON_DOMAIN,
      interface_addresses_of, XDR_OF(remote_domain_interface_addresses_args),
      XDR_OF(remote_domain_interface_addresses_ret),
      CALL_FLAGS(interface_addresses, 0, false, remote_domain_interface_addresses_args)},

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* One domain as a client sees it: state, memory, marks, XML. */
+#include "access.h"
 #include "daemon.h"
 #include "util/proc.h"
 
@@ -91,6 +92,10 @@ HANDLER(get_xml_desc) {
     if ((args->flags & (XML_SECURE | XML_MIGRATABLE)) && rpc_session_readonly(session))
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_DENIED,
                             "virDomainGetXMLDesc with secure flag");
+    if (args->flags & (XML_SECURE | XML_MIGRATABLE))
+        r = access_check(client_of(session), ACCESS_WRITE, domain, reterr);
+    if (r < 0)
+        return r;
     return driver_dump_xml(domain, args->flags, &((remote_domain_get_xml_desc_ret *)ret_)->xml,
                            reterr);
 }
@@ -122,7 +127,7 @@ const RpcProc domain_procs[] = {
               remote_domain_args, XDR_OF(remote_domain_get_security_label_ret)),
     PLAIN_ROW(DOMAIN_GET_SECURITY_LABEL_LIST, "DomainGetSecurityLabelList", 0, get_security_labels,
               remote_domain_args, XDR_OF(remote_domain_get_security_label_list_ret)),
-    {REMOTE_PROC_DOMAIN_GET_XML_DESC, "virDomainGetXMLDesc", 0, get_xml_desc,
+    {REMOTE_PROC_DOMAIN_GET_XML_DESC, "virDomainGetXMLDesc", RPC_PROC_ON_DOMAIN, get_xml_desc,
      XDR_OF(remote_domain_flags_args), XDR_OF(remote_domain_get_xml_desc_ret)},
     PLAIN_ROW(DOMAIN_SNAPSHOT_NUM, "DomainSnapshotNum", 0, nothing, remote_domain_flags_args,
               XDR_OF(remote_int_ret)),

@@ -299,17 +299,19 @@ HANDLER(upload) {
     return r;
 }
 
+#define ON_DOMAIN (RPC_PROC_WRITE | RPC_PROC_ON_DOMAIN)
+
 const RpcProc stream_procs[] = {
-    {REMOTE_PROC_DOMAIN_OPEN_CONSOLE, "virDomainOpenConsole", RPC_PROC_WRITE, open_console,
+    {REMOTE_PROC_DOMAIN_OPEN_CONSOLE, "virDomainOpenConsole", ON_DOMAIN, open_console,
      XDR_OF(remote_domain_open_console_args), NO_XDR},
-    {REMOTE_PROC_DOMAIN_OPEN_CHANNEL, "virDomainOpenChannel", RPC_PROC_WRITE, open_channel,
+    {REMOTE_PROC_DOMAIN_OPEN_CHANNEL, "virDomainOpenChannel", ON_DOMAIN, open_channel,
      XDR_OF(remote_domain_open_channel_args), NO_XDR},
-    {REMOTE_PROC_DOMAIN_SCREENSHOT, "virDomainScreenshot", RPC_PROC_WRITE, screenshot,
+    {REMOTE_PROC_DOMAIN_SCREENSHOT, "virDomainScreenshot", ON_DOMAIN, screenshot,
      XDR_OF(remote_domain_screenshot_args), XDR_OF(remote_domain_screenshot_ret)},
-    {REMOTE_PROC_DOMAIN_OPEN_GRAPHICS, "virDomainOpenGraphics", RPC_PROC_WRITE, open_graphics,
+    {REMOTE_PROC_DOMAIN_OPEN_GRAPHICS, "virDomainOpenGraphics", ON_DOMAIN, open_graphics,
      XDR_OF(remote_domain_open_graphics_args), NO_XDR},
-    {REMOTE_PROC_DOMAIN_OPEN_GRAPHICS_FD, "virDomainOpenGraphicsFD", RPC_PROC_WRITE,
-     open_graphics_fd, XDR_OF(remote_domain_open_graphics_args), NO_XDR},
+    {REMOTE_PROC_DOMAIN_OPEN_GRAPHICS_FD, "virDomainOpenGraphicsFD", ON_DOMAIN, open_graphics_fd,
+     XDR_OF(remote_domain_open_graphics_args), NO_XDR},
     {REMOTE_PROC_STORAGE_VOL_DOWNLOAD, "virStorageVolDownload", RPC_PROC_WRITE, download,
      XDR_OF(remote_storage_vol_download_args), NO_XDR},
     {REMOTE_PROC_STORAGE_VOL_UPLOAD, "virStorageVolUpload", RPC_PROC_WRITE, upload,

@@ -3,6 +3,7 @@
  * trace. */
 #include <time.h>
 
+#include "access.h"
 #include "daemon.h"
 #include "metrics-text.h"
 #include "doctor.h"
@@ -247,6 +248,10 @@ HANDLER(event_register) {
     if ((args->kinds & VIREO_EVENT_TRACE) && rpc_session_readonly(session))
         return error_report(reterr, FROM_RPC, ERROR_OPERATION_DENIED,
                             "read only access prevents the QMP trace");
+    if (args->kinds & VIREO_EVENT_TRACE)
+        r = access_check(client, ACCESS_MONITOR, NULL, reterr);
+    if (r < 0)
+        return r;
     client->vireo_kinds = args->kinds;
     client->vireo_filtered = args->dom != NULL;
     if (args->dom)
@@ -324,19 +329,19 @@ const RpcProc vireo_procs[] = {
      XDR_OF(vireo_operation_args), NO_XDR},
     {VIREO_PROC_OPERATION_RETRY, "vireoOperationRetry", RPC_PROC_WRITE, operation_retry,
      XDR_OF(vireo_operation_timeout_args), NO_XDR},
-    {VIREO_PROC_CHANGE_VCPUS, "vireoChangeVcpus", RPC_PROC_WRITE, change_vcpus,
+    {VIREO_PROC_CHANGE_VCPUS, "vireoChangeVcpus", RPC_PROC_WRITE | RPC_PROC_ON_DOMAIN, change_vcpus,
      XDR_OF(vireo_change_vcpus_args), XDR_OF(vireo_change_vcpus_ret)},
-    {VIREO_PROC_PLAN_VCPUS, "vireoPlanVcpus", 0, plan_vcpus, XDR_OF(vireo_change_vcpus_args),
-     XDR_OF(vireo_plan_vcpus_ret)},
+    {VIREO_PROC_PLAN_VCPUS, "vireoPlanVcpus", RPC_PROC_ON_DOMAIN, plan_vcpus,
+     XDR_OF(vireo_change_vcpus_args), XDR_OF(vireo_plan_vcpus_ret)},
     {VIREO_PROC_EVENT_REGISTER, "vireoEventRegister", 0, event_register,
      XDR_OF(vireo_event_register_args), NO_XDR},
     {VIREO_PROC_CHECK_XML, "vireoCheckXML", 0, doctor_check_xml, XDR_OF(vireo_check_xml_args),
      XDR_OF(vireo_check_xml_ret)},
     {VIREO_PROC_DOCTOR, "vireoDoctor", 0, doctor_look, XDR_OF(vireo_doctor_args),
      XDR_OF(vireo_doctor_ret)},
-    {VIREO_PROC_RECONCILE, "vireoReconcile", RPC_PROC_WRITE, reconcile, XDR_OF(remote_domain_args),
-     XDR_OF(vireo_reconcile_ret)},
-    {VIREO_PROC_GUEST_VCPUS, "vireoGuestVcpus", 0, guest_vcpus, XDR_OF(remote_domain_args),
-     XDR_OF(vireo_guest_vcpus_ret)},
+    {VIREO_PROC_RECONCILE, "vireoReconcile", RPC_PROC_WRITE | RPC_PROC_ON_DOMAIN, reconcile,
+     XDR_OF(remote_domain_args), XDR_OF(vireo_reconcile_ret)},
+    {VIREO_PROC_GUEST_VCPUS, "vireoGuestVcpus", RPC_PROC_ON_DOMAIN, guest_vcpus,
+     XDR_OF(remote_domain_args), XDR_OF(vireo_guest_vcpus_ret)},
 };
 const size_t vireo_n_procs = ARRAY_SIZE(vireo_procs);

@@ -48,6 +48,7 @@ struct RpcSession {
     bool stalled; /* a call waits until its user's other calls have ended */
     uid_t uid;
     pid_t pid;
+    RpcGate gate; /* or NULL */
     void *userdata;
     Account *account;
     uint8_t *input;

@@ -22,6 +22,7 @@ static void call_free(RpcCall *call) {
     for (unsigned i = 0; i < call->n_ret_fds; i++)
         if (call->ret_fds[i] >= 0)
             close(call->ret_fds[i]);
+    free(call->payload);
     free(call);
 }
 
@@ -51,11 +52,50 @@ static void give(RpcSession *session, const RpcProc *proc, size_t n_charged) {
     account_give(session->account, BUDGET_BYTES, n_charged);
 }
 
+/* Room for the reply and the arguments. -ENOMEM, -EBADMSG. */
+static int decode(RpcCall *call, const uint8_t *payload, size_t len) {
+    const RpcProc *proc = call->proc;
+
+    if (proc->args_xdr) {
+        call->args = calloc(1, proc->args_size);
+        if (!call->args)
+            return -ENOMEM;
+        if (frame_decode(payload, len, proc->args_xdr, call->args) < 0)
+            return -EBADMSG;
+    }
+    if (proc->ret_xdr) {
+        call->ret = calloc(1, proc->ret_size);
+        if (!call->ret)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static bool is_gated(const RpcSession *session, const RpcProc *proc) {
+    return session->gate && !(proc->flags & (RPC_PROC_BEFORE_AUTH | RPC_PROC_BEFORE_OPEN));
+}
+
+/* The gate has the packet as it came: who may not has nothing decoded. */
+static int pass_gate(RpcCall *call, Error **reterr) {
+    int r;
+
+    if (!call->payload)
+        return 0;
+    r = call->session->gate(call->session, call->proc, call->payload, call->len, reterr);
+    if (r >= 0 && decode(call, call->payload, call->len) < 0)
+        r = error_report(reterr, FROM_RPC, ERROR_RPC, "Unable to decode message payload");
+    free(TAKE_PTR(call->payload));
+    return r;
+}
+
 static void run_call(void *userdata) {
     RpcCall *call = userdata;
     RpcSession *session = call->session;
     CLEANUP_ERROR Error *error = NULL;
-    int r = call->proc->handler(session, call, call->args, call->ret, &error);
+    int r = pass_gate(call, &error);
+
+    if (r >= 0)
+        r = call->proc->handler(session, call, call->args, call->ret, &error);
 
     if (r >= 0)
         send_reply(call);
@@ -102,34 +142,28 @@ static bool take(RpcSession *session, const RpcProc *proc) {
     return false;
 }
 
-static RpcCall *decode_call(RpcSession *session, const FrameHeader *header, const RpcProc *proc,
-                            const uint8_t *payload, size_t len) {
+/* Decoded, or with what the gate is to be asked of. */
+static RpcCall *make_call(RpcSession *session, const FrameHeader *header, const RpcProc *proc,
+                          const uint8_t *payload, size_t len) {
     RpcCall *call = calloc(1, sizeof(RpcCall));
 
     if (!call)
         return NULL;
-    *call = (RpcCall){.session = session, .proc = proc, .header = *header};
-    if (proc->args_xdr) {
-        call->args = calloc(1, proc->args_size);
-        if (!call->args || frame_decode(payload, len, proc->args_xdr, call->args) < 0) {
-            call_free(call);
-            return NULL;
-        }
-    }
-    if (proc->ret_xdr) {
-        call->ret = calloc(1, proc->ret_size);
-        if (!call->ret) {
-            call_free(call);
-            return NULL;
-        }
-    }
-    return call;
+    *call = (RpcCall){.session = session, .proc = proc, .header = *header, .len = len};
+    if (is_gated(session, proc))
+        call->payload = malloc(len + 1);
+    if (call->payload)
+        memcpy(call->payload, payload, len);
+    if (call->payload || (!is_gated(session, proc) && decode(call, payload, len) >= 0))
+        return call;
+    call_free(call);
+    return NULL;
 }
 
 /* With the room taken. Takes the fds. */
 static int start(RpcSession *session, const FrameHeader *header, const RpcProc *proc,
                  const uint8_t *payload, size_t len, const int *fds, unsigned n_fds) {
-    RpcCall *call = decode_call(session, header, proc, payload, len);
+    RpcCall *call = make_call(session, header, proc, payload, len);
 
     if (!call) {
         for (unsigned i = 0; i < n_fds; i++)

@@ -414,6 +414,14 @@ pid_t rpc_session_peer_pid(const RpcSession *session) {
     return session->pid;
 }
 
+void rpc_session_set_gate(RpcSession *session, RpcGate gate) {
+    session->gate = gate;
+}
+
+bool rpc_session_has_gate(const RpcSession *session) {
+    return session->gate != NULL;
+}
+
 bool rpc_session_authenticated(const RpcSession *session) {
     return session->authenticated;
 }

@@ -13,6 +13,8 @@ struct RpcCall {
     RpcSession *session;
     const RpcProc *proc;
     FrameHeader header;
+    uint8_t *payload; /* not decoded yet: the session's gate is asked first; else NULL */
+    size_t len;
     void *args, *ret;
     int fds[FRAME_FDS_MAX]; /* that came with it; closed after the call, but for those taken: -1 */
     unsigned n_fds;
@@ -32,6 +34,11 @@ bool rpc_session_peer_has_group(const RpcSession *session, gid_t gid);
 bool rpc_session_authenticated(const RpcSession *session);
 void rpc_session_set_authenticated(RpcSession *session, bool yes);
 void rpc_session_set_open(RpcSession *session, bool yes);
+
+/* Each call from then on is asked about (RpcGate) but those that come before authentication or
+ * opening. Without a gate every call may be made. */
+void rpc_session_set_gate(RpcSession *session, RpcGate gate);
+bool rpc_session_has_gate(const RpcSession *session);
 /* What it may use; handlers take for event registrations. */
 Account *rpc_session_account(const RpcSession *session);
 /* The client asked SUPPORTS_FEATURE(10): the daemon may ping now. */

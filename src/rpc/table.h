@@ -23,6 +23,7 @@ typedef enum RpcProcFlags {
     RPC_PROC_BEFORE_AUTH = 1 << 1, /* allowed before authentication */
     RPC_PROC_BEFORE_OPEN = 1 << 2, /* allowed before CONNECT_OPEN */
     RPC_PROC_HEAVY = 1 << 3,       /* needs memory by the domain: few at a time (BUDGET_HEAVY) */
+    RPC_PROC_ON_DOMAIN = 1 << 4,   /* its arguments begin with a remote_domain */
 } RpcProcFlags;
 
 typedef struct RpcProc {
@@ -36,6 +37,11 @@ typedef struct RpcProc {
     size_t ret_size;
     const void *data; /* the handler's own */
 } RpcProc;
+
+/* Whether this session may make this call, asked on the call's fiber before its arguments are
+ * decoded; may suspend. Negative with an error: no, and that is the reply. */
+typedef int (*RpcGate)(RpcSession *session, const RpcProc *proc, const uint8_t *payload, size_t len,
+                       Error **reterr);
 
 typedef struct RpcProgram {
     uint32_t program, version;

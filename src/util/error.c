@@ -40,6 +40,7 @@ static const struct {
     {ERROR_OPERATION_UNSUPPORTED, EOPNOTSUPP, "Operation not supported: %s"},
     {ERROR_AGENT_UNRESPONSIVE, EHOSTUNREACH, "Guest agent is not responding: %s"},
     {ERROR_RESOURCE_BUSY, EBUSY, "resource busy: %s"},
+    {ERROR_AUTH_UNAVAILABLE, EACCES, "authentication unavailable: %s"},
     {ERROR_ACCESS_DENIED, EACCES, "access denied: %s"},
     {ERROR_CPU_INCOMPATIBLE, EINVAL, "the CPU is incompatible with host CPU: %s"},
     {ERROR_STORAGE_VOL_EXIST, EEXIST, "storage volume already exists: %s"},
