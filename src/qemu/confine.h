@@ -53,3 +53,8 @@ const char *qemu_confine_step_text(QemuConfineStep step);
 /* 0 when a child of this process could be kept to it, else what qemu_confine_self says: tried with
  * one that ends at once. Blocks: on a worker. */
 int qemu_confine_try(const QemuConfine *confine, QemuConfineStep *ret_step);
+
+/* Makes the nodes that are not yet in the /dev of a running QEMU, where it has one of its own; and
+ * lets it lock as much memory as confine->memlock_max. 1: it has a /dev of its own; 0; -errno.
+ * Blocks: on a worker. */
+int qemu_confine_add(pid_t pid, const QemuConfine *confine);
