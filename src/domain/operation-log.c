@@ -131,6 +131,19 @@ static int add_vcpus(json_object *object, const Operation *operation) {
     return r < 0 ? r : json_add(object, "vcpus", TAKE_PTR(vcpus));
 }
 
+static int add_device(json_object *object, const OperationDevice *device) {
+    CLEANUP_JSON json_object *row = json_object_new_object();
+    int r = row ? json_add_string(row, "verb", device->verb) : -ENOMEM;
+
+    if (r >= 0)
+        r = json_add_string(row, "alias", device->alias);
+    if (r >= 0 && device->xml)
+        r = json_add_string(row, "xml", device->xml);
+    if (r >= 0 && device->whole)
+        r = json_add_string(row, "whole", device->whole);
+    return r < 0 ? r : json_add(object, "device", TAKE_PTR(row));
+}
+
 static int add_all(json_object *object, const Operation *operation) {
     char uuid[UUID_TEXT_SIZE];
     int r;
@@ -153,7 +166,10 @@ static int add_all(json_object *object, const Operation *operation) {
         r = json_add_bool(object, "config", operation->config);
     if (r >= 0)
         r = json_add_bool(object, "plug", operation->plug);
-    return r < 0 ? r : add_vcpus(object, operation);
+    if (r < 0)
+        return r;
+    return operation_is_of_device(operation) ? add_device(object, &operation->device)
+                                             : add_vcpus(object, operation);
 }
 
 /* NULL: out of memory. */
@@ -191,6 +207,25 @@ static int read_vcpus(json_object *list, Operation *operation) {
     return 0;
 }
 
+static int copy_member(json_object *object, const char *name, char **ret) {
+    const char *text = json_member_string(object, name);
+
+    *ret = text ? strdup(text) : NULL;
+    return text && !*ret ? -ENOMEM : 0;
+}
+
+static int read_device(json_object *row, OperationDevice *device) {
+    int r = copy_member(row, "verb", &device->verb);
+
+    if (r >= 0)
+        r = copy_member(row, "alias", &device->alias);
+    if (r >= 0)
+        r = copy_member(row, "xml", &device->xml);
+    if (r >= 0)
+        r = copy_member(row, "whole", &device->whole);
+    return r >= 0 && (!device->verb || !device->alias) ? -EBADMSG : r;
+}
+
 static int from_json(uint64_t id, json_object *object, Operation **ret) {
     const char *uuid = json_member_string(object, "uuid"),
                *name = json_member_string(object, "name");
@@ -217,7 +252,9 @@ static int from_json(uint64_t id, json_object *object, Operation **ret) {
     operation->live = json_member_bool(object, "live", false);
     operation->config = json_member_bool(object, "config", false);
     operation->plug = json_member_bool(object, "plug", false);
-    r = read_vcpus(json_member(object, "vcpus"), operation);
+    r = json_member(object, "device")
+            ? read_device(json_member(object, "device"), &operation->device)
+            : read_vcpus(json_member(object, "vcpus"), operation);
     if (r >= 0)
         *ret = TAKE_PTR(operation);
     return r;

@@ -34,6 +34,10 @@ void operation_unref(Operation *operation) {
         return;
     fiber_cond_done(&operation->cond);
     vcpu_request_done(&operation->request);
+    free(operation->device.verb);
+    free(operation->device.alias);
+    free(operation->device.xml);
+    free(operation->device.whole);
     free(operation->name);
     free(operation->vcpus);
     free(operation->detail);
@@ -64,6 +68,8 @@ char *operation_describe(const Operation *operation) {
     const char *live = operation->live ? " --live" : "",
                *config = operation->config ? " --config" : "";
 
+    if (operation_is_of_device(operation))
+        return strf("%s %s%s%s", operation->device.verb, operation->device.alias, live, config);
     if (request->single)
         return strf("setvcpu %s %s%s%s", request->ids, request->enable ? "--enable" : "--disable",
                     live, config);

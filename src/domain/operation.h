@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A live vCPU change as an operation: an id, a journal entry that is on disk before the first
- * command leaves, one outcome. What it does is vcpu-operation's; here is what is known of it, and
- * operation-log lists and journals it. */
+/* A live change of vCPUs or of a device as an operation: an id, a journal entry that is on disk
+ * before the first command leaves, one outcome. What it does is vcpu-operation's and
+ * driver/device-operation's; here is what is known of it, and operation-log lists and journals it.
+ */
 #pragma once
 
 #include "qemu/process.h"
@@ -37,6 +38,15 @@ typedef enum OperationState {
     OPERATION_STATE_MAX_
 } OperationState;
 
+/* A device that comes, goes or changes, in the place of vCPUs. */
+typedef struct OperationDevice {
+    char *verb;  /* "attach-device"; NULL: it is about vCPUs */
+    char *alias; /* of the device in QEMU */
+    char *xml;   /* as the client wrote it; NULL: it named the alias */
+    char *whole; /* of an attach: a domain with this device, as it will be, and no other */
+    OperationState fails_as; /* what an error would mean, as far as it has come */
+} OperationDevice;
+
 /* The points at which a crash leaves something different behind; tests stop the daemon at each. */
 typedef enum OperationStep {
     STEP_JOURNALED, /* the journal is on disk, nothing sent */
@@ -58,8 +68,9 @@ typedef struct Operation {
     OperationLog *log; /* NULL once it is no longer listed */
     char *name;        /* the domain's */
     uint8_t uuid[16];
-    QemuPid pid; /* the QEMU it was started on */
-    VcpuRequest request;
+    QemuPid pid;         /* the QEMU it was started on */
+    VcpuRequest request; /* of a device: its `flags` only */
+    OperationDevice device;
     bool live, config; /* what `flags` came to mean */
     bool plug;
     unsigned *vcpus; /* first id of each entity it changes */
@@ -97,3 +108,6 @@ char *operation_describe(const Operation *operation);
 void operation_step(const Operation *operation, OperationStep step);
 
 void vcpu_request_done(VcpuRequest *request);
+static inline bool operation_is_of_device(const Operation *operation) {
+    return operation->device.verb != NULL;
+}

@@ -161,7 +161,7 @@ static void start_resume(Domain *domain, Operation *operation) {
 
 void operations_resume(Domain *domain) {
     for (Operation *at = operation_log_first(domain->services->operations); at; at = at->next)
-        if (!operation_has_ended(at) && operation_is_of(at, domain))
+        if (!operation_has_ended(at) && operation_is_of(at, domain) && !operation_is_of_device(at))
             start_resume(domain, at);
 }
 
@@ -233,7 +233,7 @@ void operations_settle(Domain *domain, const char *rejection) {
 
     for (Operation *at = first_under_way(domain); at; at = next) {
         operation_ref(at);
-        if (at->state == OPERATION_PENDING)
+        if (at->state == OPERATION_PENDING && !operation_is_of_device(at))
             settle_operation(domain, at, rejection);
         next = domain->run ? under_way(at->next, domain) : NULL; /* the list may have changed */
         operation_unref(at);
@@ -262,7 +262,10 @@ int operation_cancel(Operation *operation, Error **reterr) {
     int r = check_pending(operation, "cancelled", reterr);
 
     if (r >= 0)
-        operation_set_state(operation, OPERATION_CANCELLED, "the guest may still remove the vCPU");
+        operation_set_state(operation, OPERATION_CANCELLED,
+                            operation_is_of_device(operation)
+                                ? "the guest may still release the device"
+                                : "the guest may still remove the vCPU");
     return r;
 }
 

@@ -17,8 +17,8 @@ int vcpu_operation_begin(Domain *domain, const VcpuRequest *request, bool config
 int vcpu_operation_run(Domain *domain, Operation *operation, const HotplugPlan *plan,
                        Error **reterr);
 
-/* Goes on, in the background, with the operations that an earlier daemon left of a domain that was
- * found again. */
+/* Goes on, in the background, with the vCPU operations that an earlier daemon left of a domain that
+ * was found again. */
 void operations_resume(Domain *domain);
 /* Fails those whose QEMU is no more. */
 void operations_drop(const OperationLog *log, const DomainStore *store);

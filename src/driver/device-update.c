@@ -6,14 +6,10 @@
 #include "driver/prepare-owner.h"
 #include "util/file.h"
 
-#define COMMAND_USEC (30 * USEC_PER_SEC)
-
 static int run_command(Domain *domain, const char *command, Props *props, Error **reterr) {
     json_object *arguments = props_take(props);
 
-    return arguments ? monitor_run(domain->run->monitor, command, arguments,
-                                   deadline_in(COMMAND_USEC), NULL, reterr)
-                     : error_no_memory(reterr);
+    return arguments ? device_command(domain, command, arguments, reterr) : error_no_memory(reterr);
 }
 
 static int named(Domain *domain, const char *command, const char *id, Error **reterr) {
@@ -52,8 +48,7 @@ static void remove_nodes(Domain *domain, const DeviceSteps *steps, size_t n) {
         const char *command = device_step_undo(&steps->steps[n], &arguments);
 
         if (command)
-            monitor_run(domain->run->monitor, command, arguments, deadline_in(COMMAND_USEC), NULL,
-                        NULL);
+            device_command(domain, command, arguments, NULL);
     }
 }
 
@@ -61,9 +56,7 @@ static int add_nodes(Domain *domain, const DeviceSteps *steps, Error **reterr) {
     for (size_t i = 0; i < steps->n; i++) {
         json_object *arguments = NULL;
         const char *command = device_step_command(&steps->steps[i], &arguments);
-        int r = command ? monitor_run(domain->run->monitor, command, arguments,
-                                      deadline_in(COMMAND_USEC), NULL, reterr)
-                        : 0;
+        int r = command ? device_command(domain, command, arguments, reterr) : 0;
 
         if (r < 0) {
             remove_nodes(domain, steps, i);
@@ -77,61 +70,121 @@ static bool is_empty(const StorageSource *source) {
     return !source->path && source->type != DISK_NETWORK;
 }
 
-/* The drawer opens by force; an old medium that cannot be followed by the new one comes back. */
-static int swap_medium(Domain *domain, const DiskDef *old, const DiskDef *next, Error **reterr) {
-    CLEANUP(device_steps_done) DeviceSteps before = {0}, after = {0};
-    char old_node[96] = "", node[96] = "";
-    Props open = props_new();
-    int r = 0;
+/* What a change of a medium takes away and adds. */
+typedef struct MediumSwap {
+    DeviceSteps before, after;
+    char old_node[96], node[96];
+} MediumSwap;
 
-    if (!is_empty(&old->source))
-        r = medium_steps(domain, old, &before, old_node, reterr);
-    if (r >= 0 && !is_empty(&next->source))
-        r = medium_steps(domain, next, &after, node, reterr);
-    if (r < 0 || before.failed || after.failed) {
-        json_object_put(props_take(&open));
-        return r < 0 ? r : error_no_memory(reterr);
-    }
-    props_text(&open, "id", old->info.alias);
-    props_bool(&open, "force", true);
-    r = run_command(domain, "blockdev-open-tray", &open, reterr);
+static void medium_swap_done(MediumSwap *swap) {
+    device_steps_done(&swap->before);
+    device_steps_done(&swap->after);
+}
+
+static int plan_swap(Domain *domain, const DiskDef *old, const DiskDef *next, MediumSwap *swap,
+                     Error **reterr) {
+    int r = domain_check_active(domain, reterr);
+
     if (r >= 0 && !is_empty(&old->source))
-        r = named(domain, "blockdev-remove-medium", old->info.alias, reterr);
+        r = medium_steps(domain, old, &swap->before, swap->old_node, reterr);
+    if (r >= 0 && !is_empty(&next->source))
+        r = medium_steps(domain, next, &swap->after, swap->node, reterr);
+    return r >= 0 && (swap->before.failed || swap->after.failed) ? error_no_memory(reterr) : r;
+}
+
+static int open_tray(Domain *domain, const DiskDef *old, Error **reterr) {
+    Props props = props_new();
+    int r;
+
+    props_text(&props, "id", old->info.alias);
+    props_bool(&props, "force", true);
+    r = run_command(domain, "blockdev-open-tray", &props, reterr);
+    return r >= 0 && !is_empty(&old->source)
+               ? named(domain, "blockdev-remove-medium", old->info.alias, reterr)
+               : r;
+}
+
+/* The drawer opens by force; an old medium that cannot be followed by the new one comes back, or
+ * *ret_lost. */
+static int swap_medium(Domain *domain, const DiskDef *old, const DiskDef *next, bool again,
+                       bool *ret_lost, Error **reterr) {
+    CLEANUP(medium_swap_done) MediumSwap swap = {0};
+    int r = plan_swap(domain, old, next, &swap, reterr);
+
+    if (r >= 0)
+        r = open_tray(domain, old, reterr);
     if (r < 0)
         return r;
-    remove_nodes(domain, &before, before.n);
-    r = add_nodes(domain, &after, reterr);
-    if (r >= 0 && !is_empty(&next->source))
-        r = insert(domain, old->info.alias, node, reterr);
-    if (r < 0 && add_nodes(domain, &before, NULL) >= 0 && *old_node)
-        insert(domain, old->info.alias, old_node, NULL);
+    remove_nodes(domain, &swap.before, swap.before.n);
+    if (again) /* some of them may be there */
+        remove_nodes(domain, &swap.after, swap.after.n);
+    r = add_nodes(domain, &swap.after, reterr);
+    if (r >= 0 && !is_empty(&next->source)) {
+        r = insert(domain, old->info.alias, swap.node, reterr);
+        if (r < 0)
+            remove_nodes(domain, &swap.after, swap.after.n);
+    }
+    if (r < 0)
+        *ret_lost = add_nodes(domain, &swap.before, NULL) < 0 ||
+                    (*swap.old_node && insert(domain, old->info.alias, swap.old_node, NULL) < 0);
     if (r < 0 || !is_empty(&next->source))
         named(domain, "blockdev-close-tray", old->info.alias, NULL);
     return r;
 }
 
-static int update_disk(Domain *domain, DiskDef *disk, DiskDef *next, Error **reterr) {
-    StorageSource swap;
-    char *alias;
+/* The new medium becomes QEMU's, which may be another user; `next` in the place of the old. */
+static int admit(Domain *domain, DomainDef *def, const DevicePlace *old, const DiskDef *next,
+                 Error **reterr) {
+    CLEANUP(start_parts_done) StartParts parts = {0};
+    DiskDef *disk = device_at(def, old), kept = *disk;
     int r;
 
+    *disk = *next; /* borrowed */
+    r = device_host_admit(domain, def, old, &parts, reterr);
+    *disk = kept;
+    return r;
+}
+
+/* `def` is a copy of the live definition: that may go while QEMU is asked. */
+static int change_medium(Domain *domain, DomainDef *def, const DevicePlace *old, DiskDef *next,
+                         bool again, bool *ret_lost, Error **reterr) {
+    const DiskDef *disk = device_at(def, old);
+    char *alias = next->info.alias;
+    int r;
+
+    next->info.alias = disk->info.alias; /* borrowed: nodes are named by it */
+    if (next->source.format == DISK_FORMAT_NONE_)
+        next->source.format = DISK_FORMAT_RAW;
+    r = is_empty(&next->source) ? 0 : admit(domain, def, old, next, reterr);
+    if (r >= 0) {
+        r = swap_medium(domain, disk, next, again, ret_lost, reterr);
+        prepare_owner_detach(domain, &disk_kind, r < 0 ? next : disk);
+    }
+    next->info.alias = alias;
+    return r;
+}
+
+static int update_disk(Domain *domain, const DevicePlace *old, DiskDef *next, bool again,
+                       bool *ret_lost, Error **reterr) {
+    CLEANUP_DOMAIN_DEF DomainDef *def = domain_def_copy(domain->run->live);
+    StorageSource swap;
+    DiskDef *disk;
+    int r;
+
+    if (!def)
+        return error_no_memory(reterr);
+    disk = device_at(def, old);
     if (disk->device != DISK_DEVICE_CDROM && disk->device != DISK_DEVICE_FLOPPY)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
                             "of disk '%s' nothing can be changed while it is there: detach it and "
                             "attach it again",
                             disk->target);
-    alias = next->info.alias;
-    next->info.alias = disk->info.alias; /* borrowed: nodes are named by it */
-    if (next->source.format == DISK_FORMAT_NONE_)
-        next->source.format = DISK_FORMAT_RAW;
-    r = prepare_owner_attach(domain, next, reterr);
-    if (r >= 0) {
-        r = swap_medium(domain, disk, next, reterr);
-        prepare_owner_detach(domain, r < 0 ? next : disk);
-    }
-    next->info.alias = alias;
+    r = change_medium(domain, def, old, next, again, ret_lost, reterr);
+    if (r >= 0)
+        r = domain_check_active(domain, reterr);
     if (r < 0)
         return r;
+    disk = device_at(domain->run->live, old);
     swap = disk->source;
     disk->source = next->source;
     next->source = swap;
@@ -140,8 +193,9 @@ static int update_disk(Domain *domain, DiskDef *disk, DiskDef *next, Error **ret
 
 /* ---- a card's link, a display's password ---- */
 
-static int update_interface(Domain *domain, InterfaceDef *interface, InterfaceDef *next,
+static int update_interface(Domain *domain, const DevicePlace *old, InterfaceDef *next,
                             Error **reterr) {
+    InterfaceDef *interface = device_at(domain->run->live, old);
     bool up = !streq_ptr(next->link, "down");
     Props props = props_new();
     char *swap;
@@ -150,16 +204,20 @@ static int update_interface(Domain *domain, InterfaceDef *interface, InterfaceDe
     props_text(&props, "name", interface->info.alias);
     props_bool(&props, "up", up);
     r = run_command(domain, "set_link", &props, reterr);
+    if (r >= 0)
+        r = domain_check_active(domain, reterr);
     if (r < 0)
         return r;
+    interface = device_at(domain->run->live, old);
     swap = interface->link;
     interface->link = next->link;
     next->link = swap;
     return 0;
 }
 
-static int update_graphics(Domain *domain, GraphicsDef *graphics, GraphicsDef *next,
+static int update_graphics(Domain *domain, const DevicePlace *old, GraphicsDef *next,
                            Error **reterr) {
+    GraphicsDef *graphics = device_at(domain->run->live, old);
     Props props = props_new();
     char *swap;
     int r;
@@ -167,27 +225,64 @@ static int update_graphics(Domain *domain, GraphicsDef *graphics, GraphicsDef *n
     props_text(&props, "protocol", words_name(&graphics_types, (int)graphics->type));
     props_text(&props, "password", next->passwd ? next->passwd : "");
     r = run_command(domain, "set_password", &props, reterr);
+    if (r >= 0)
+        r = domain_check_active(domain, reterr);
     if (r < 0)
         return r;
+    graphics = device_at(domain->run->live, old);
     swap = graphics->passwd;
     graphics->passwd = next->passwd;
     next->passwd = swap;
     return 0;
 }
 
-int device_update_live(Domain *domain, DomainDef *one, const DevicePlace *place,
-                       const DevicePlace *old, Error **reterr) {
-    void *device = device_at(domain->run->live, old), *next = device_at(one, place);
+/* After an error nothing has changed, or *ret_half. */
+static int update(Domain *domain, DomainDef *one, const DevicePlace *place, const DevicePlace *old,
+                  bool again, bool *ret_half, Error **reterr) {
+    void *next = device_at(one, place);
     int r;
 
     if (place->kind == &disk_kind)
-        r = update_disk(domain, device, next, reterr);
+        r = update_disk(domain, old, next, again, ret_half, reterr);
     else if (place->kind == &interface_kind)
-        r = update_interface(domain, device, next, reterr);
+        r = update_interface(domain, old, next, reterr);
     else if (place->kind == &graphics_kind)
-        r = update_graphics(domain, device, next, reterr);
+        r = update_graphics(domain, old, next, reterr);
     else
         r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
                          "a <%s> cannot be changed while it is there", place->kind->name);
-    return r < 0 ? r : domain_save_status(domain, reterr);
+    if (r < 0)
+        return r;
+    *ret_half = true;
+    return domain_save_status(domain, reterr);
+}
+
+int device_update_again(Domain *domain, DomainDef *one, const DevicePlace *place,
+                        const DevicePlace *old, Operation *operation, Error **reterr) {
+    bool half = false;
+    int r = update(domain, one, place, old, true, &half, reterr);
+
+    if (half)
+        operation->device.fails_as = OPERATION_FAILED;
+    return r;
+}
+
+int device_update_live(Domain *domain, DomainDef *one, const DevicePlace *place,
+                       const DevicePlace *old, const DeviceRequest *request, bool config,
+                       Operation **ret_operation, Error **reterr) {
+    const DeviceInfo *info = device_info_at(domain->run->live, old);
+    bool half = false;
+    int r = device_operation_begin(domain, request, config,
+                                   info && info->alias ? info->alias : place->kind->name, NULL,
+                                   ret_operation, reterr);
+
+    if (r < 0)
+        return r;
+    operation_step(*ret_operation, STEP_SENT);
+    r = update(domain, one, place, old, false, &half, reterr);
+    if (half)
+        (*ret_operation)->device.fails_as = OPERATION_FAILED;
+    if (r >= 0)
+        operation_step(*ret_operation, STEP_SAVED);
+    return r;
 }

@@ -13,6 +13,8 @@ typedef struct DeviceChange {
     const DeviceRequest *request;
     bool mac_given;
     DomainDef *config; /* as it will be; or NULL */
+    bool has_config;
+    Operation *operation; /* of what runs; or NULL */
     Error **reterr;
 } DeviceChange;
 
@@ -123,7 +125,9 @@ static int attach_live(DeviceChange *change) {
 
     if (r >= 0)
         r = refuse_second(change, live, one, &place);
-    return r < 0 ? r : device_attach_live(change->domain, one, &place, change->reterr);
+    return r < 0 ? r
+                 : device_attach_live(change->domain, one, &place, change->request,
+                                      change->has_config, &change->operation, change->reterr);
 }
 
 static int update_live(DeviceChange *change) {
@@ -134,18 +138,21 @@ static int update_live(DeviceChange *change) {
 
     if (r >= 0)
         r = device_find(live, one, &place, change->mac_given, &old, change->reterr);
-    return r < 0 ? r : device_update_live(change->domain, one, &place, &old, change->reterr);
+    return r < 0 ? r
+                 : device_update_live(change->domain, one, &place, &old, change->request,
+                                      change->has_config, &change->operation, change->reterr);
 }
 
 static int detach_live(DeviceChange *change) {
-    DevicePlace place, only = {0};
+    DevicePlace place;
     int r = find(change, change->domain->run->live, &place);
 
     if (r >= 0 && (place.kind == &controller_kind || place.kind == &bridge_kind))
         r = error_report(change->reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
                          "a controller cannot be taken from a running domain");
-    only = place;
-    return r < 0 ? r : device_detach_live(change->domain, &only, change->reterr);
+    return r < 0 ? r
+                 : device_detach_live(change->domain, &place, change->request, change->has_config,
+                                      &change->operation, change->reterr);
 }
 
 static int change_live(DeviceChange *change) {
@@ -156,12 +163,25 @@ static int change_live(DeviceChange *change) {
     return verbs[change->request->verb](change);
 }
 
+static int save_config(DeviceChange *change) {
+    Domain *domain = change->domain;
+    int r = domain_save_config(domain, change->config, change->reterr);
+
+    if (r < 0)
+        return r;
+    domain_def_free(domain->config);
+    domain->config = TAKE_PTR(change->config);
+    operation_step(change->operation, STEP_CONFIG);
+    return 0;
+}
+
 /* The definition is tried first, what runs is changed next, then the definition is written. */
 static int change_locked(DeviceChange *change) {
     Domain *domain = change->domain;
     bool live = false, config = false;
     int r = domain_resolve_affect(domain, change->request->flags, &live, &config, change->reterr);
 
+    change->has_config = config;
     if (r >= 0 && live)
         r = domain_check_active(domain, change->reterr);
     if (r >= 0 && config)
@@ -170,26 +190,48 @@ static int change_locked(DeviceChange *change) {
         r = change_live(change);
     if (r < 0 || !config)
         return r;
-    r = domain_save_config(domain, change->config, change->reterr);
-    if (r < 0)
-        return r;
-    domain_def_free(domain->config);
-    domain->config = TAKE_PTR(change->config);
-    return 0;
+    if (change->operation)
+        change->operation->device.fails_as = OPERATION_FAILED;
+    return save_config(change);
+}
+
+static bool is_given_mac(const DeviceRequest *request) {
+    return request->xml && strstr(request->xml, "<mac");
 }
 
 int driver_change_device(Domain *domain, const DeviceRequest *request, Error **reterr) {
-    DeviceChange change = {.domain = domain,
-                           .request = request,
-                           .mac_given = request->xml && strstr(request->xml, "<mac"),
-                           .reterr = reterr};
+    CLEANUP_ERROR Error *error = NULL;
+    DeviceChange change = {
+        .domain = domain, .request = request, .mac_given = is_given_mac(request), .reterr = &error};
     DomainJob job;
     int r = domain_job_begin(domain, &job, "device change", reterr);
 
     if (r < 0)
         return r;
     r = change_locked(&change);
+    if (change.operation)
+        device_operation_end(domain, change.operation, r, error);
+    operation_unref(change.operation);
     domain_def_free(change.config);
     domain_job_end(domain, &job);
-    return r;
+    return r < 0 ? error_propagate(reterr, TAKE_PTR(error)) : 0;
+}
+
+static bool is_made_already(const DeviceRequest *request, const Error *error) {
+    const ErrorCode code = error->code;
+
+    return (request->verb == DEVICE_VERB_DETACH && code == ERROR_DEVICE_MISSING) ||
+           (request->verb == DEVICE_VERB_ATTACH && strstr(error_message(error), "already"));
+}
+
+int device_change_config(Domain *domain, const DeviceRequest *request, Error **reterr) {
+    CLEANUP_ERROR Error *error = NULL;
+    DeviceChange change = {
+        .domain = domain, .request = request, .mac_given = is_given_mac(request), .reterr = &error};
+    int r = domain->config ? change_config(&change) : 0;
+
+    if (r >= 0 && change.config)
+        r = save_config(&change);
+    domain_def_free(change.config);
+    return r < 0 && !is_made_already(request, error) ? error_propagate(reterr, TAKE_PTR(error)) : 0;
 }

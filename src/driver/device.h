@@ -3,6 +3,7 @@
 #pragma once
 
 #include "domain/domain.h"
+#include "domain/operation.h"
 
 typedef enum DeviceVerb { DEVICE_VERB_ATTACH, DEVICE_VERB_DETACH, DEVICE_VERB_UPDATE } DeviceVerb;
 
@@ -13,13 +14,20 @@ typedef struct DeviceRequest {
     unsigned flags;    /* AFFECT_* */
 } DeviceRequest;
 
-/* Done or not done. A detach that the guest does not answer in time is a success whose device is
- * still in the XML; the guest's late answer takes it out, and an event tells of it. Takes the job.
+/* Done or not done; what runs is changed as an operation. A detach that the guest does not answer
+ * in time is a success whose device is still in the XML; the guest's late answer takes it out, and
+ * an event tells of it. Takes the job.
  */
 int driver_change_device(Domain *domain, const DeviceRequest *request, Error **reterr);
 
 /* An event of QEMU's; true: it was about such a device. On the loop. */
 bool device_event(Domain *domain, const char *name, json_object *data);
+/* Goes on, in the background, with what an earlier daemon left of a domain that was found again. */
+void device_operations_resume(Domain *domain);
+/* Asks the guest of a pending detach once more and waits again; timeout 0: the domain's own. */
+int device_operation_retry(Domain *domain, Operation *operation, uint64_t timeout_usec,
+                           Error **reterr);
+
 /* What has gone from QEMU while nobody looked: after a reconnect. Job held; does nothing when QEMU
  * does not say. */
 void device_reconcile(Domain *domain);

@@ -32,7 +32,7 @@ static int at_gate(const QemuPid *pid, void *userdata, Error **reterr) {
 }
 
 /* The sockets lie with the notes: their paths have to be short. */
-static char *socket_path(const Domain *domain, const char *alias) {
+char *prepare_helper_socket(const Domain *domain, const char *alias) {
     return strf("%s/made/%d-%s.sock", domain->services->paths.run, domain->run->id, alias);
 }
 
@@ -141,7 +141,7 @@ static int start_tpm(Domain *domain, const TpmDef *tpm, char **ret_socket, Error
                                                     domain->run->live->uuid);
     CLEANUP_FREE char *directory = base ? path_join(base, is_2 ? "tpm2" : "tpm1.2") : NULL;
     CLEANUP_FREE char *state = directory ? strf("dir=%s,mode=0600", directory) : NULL;
-    CLEANUP_FREE char *socket = socket_path(domain, tpm->info.alias);
+    CLEANUP_FREE char *socket = prepare_helper_socket(domain, tpm->info.alias);
     const char *program;
     int r;
 
@@ -262,7 +262,7 @@ static int start_virtiofs(Domain *domain, const FilesystemDef *fs, char **ret_so
     const char *const own[] = {fs->binary, NULL};
     CLEANUP_FREE char *options = virtiofs_options(fs);
     CLEANUP_FREE char *pool = strf("--thread-pool-size=%u", fs->thread_pool_size);
-    CLEANUP_FREE char *socket = socket_path(domain, fs->info.alias);
+    CLEANUP_FREE char *socket = prepare_helper_socket(domain, fs->info.alias);
     const char *program;
     int r = check_virtiofs(domain->run->live, fs, reterr);
 
@@ -287,6 +287,16 @@ static int start_virtiofs(Domain *domain, const FilesystemDef *fs, char **ret_so
     return r;
 }
 
+int prepare_filesystem(Domain *domain, const FilesystemDef *fs, char **ret_socket, Error **reterr) {
+    int r = streq_ptr(fs->driver, "virtiofs") && !fs->socket
+                ? start_virtiofs(domain, fs, ret_socket, reterr)
+                : 0;
+
+    if (r < 0)
+        error_prefix(reterr, "domain '%s'", domain_name(domain));
+    return r;
+}
+
 int prepare_filesystems(Domain *domain, StartParts *parts, Error **reterr) {
     const DomainDef *live = domain->run->live;
     int r = 0;
@@ -296,14 +306,7 @@ int prepare_filesystems(Domain *domain, StartParts *parts, Error **reterr) {
         return error_no_memory(reterr);
     parts->n_filesystems = live->n_filesystems;
     parts->parts.filesystems = (const char *const *)parts->filesystems;
-    for (size_t i = 0; r >= 0 && i < live->n_filesystems; i++) {
-        const FilesystemDef *fs = &live->filesystems[i];
-
-        if (!streq_ptr(fs->driver, "virtiofs") || fs->socket)
-            continue;
-        r = start_virtiofs(domain, fs, &parts->filesystems[i], reterr);
-        if (r < 0)
-            error_prefix(reterr, "domain '%s'", live->name);
-    }
+    for (size_t i = 0; r >= 0 && i < live->n_filesystems; i++)
+        r = prepare_filesystem(domain, &live->filesystems[i], &parts->filesystems[i], reterr);
     return r;
 }

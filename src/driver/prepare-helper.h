@@ -12,3 +12,9 @@ char *prepare_tpm_directory(const ServicePaths *paths, const uint8_t uuid[16]);
 /* The errors name the domain, and the package of a program that is missing. On a fiber. */
 int prepare_tpms(Domain *domain, StartParts *parts, Error **reterr);
 int prepare_filesystems(Domain *domain, StartParts *parts, Error **reterr);
+/* One filesystem's, of a device that is attached. *ret_socket is its path, NULL when it needs none;
+ * the caller frees it. */
+int prepare_filesystem(Domain *domain, const FilesystemDef *fs, char **ret_socket, Error **reterr);
+/* The path of a helper's socket: its name in the note of what was made. Caller frees; NULL: out of
+ * memory. */
+char *prepare_helper_socket(const Domain *domain, const char *alias);

@@ -19,7 +19,7 @@ static int run_detach(void *arg) {
     return pci_detach(&pci_this_host, detach->address, detach->reterr);
 }
 
-static int prepare_pci(Domain *domain, const PciAddress *pci, bool managed, Error **reterr) {
+int prepare_pci(Domain *domain, const PciAddress *pci, bool managed, Error **reterr) {
     char address[PCI_ADDRESS_TEXT_SIZE], driver[PCI_DRIVER_SIZE];
     const Made made = {.kind = MADE_PCI, .name = address, .detail = driver};
     int r;

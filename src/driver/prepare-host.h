@@ -7,6 +7,8 @@
 
 /* Managed devices are bound to vfio-pci, and noted; the others have to be. */
 int prepare_pci_devices(Domain *domain, Error **reterr);
+/* One of them, of a device that is attached. */
+int prepare_pci(Domain *domain, const PciAddress *pci, bool managed, Error **reterr);
 int prepare_vsock(Domain *domain, StartParts *parts, Error **reterr);
 /* For <smbios mode='host'>. */
 int prepare_sysinfo(Domain *domain, StartParts *parts, Error **reterr);

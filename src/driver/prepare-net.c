@@ -316,6 +316,15 @@ static int make_one(Domain *domain, InterfaceDef *interface, StartParts *parts, 
     return finish(domain, interface, &job, reterr);
 }
 
+int prepare_interface(Domain *domain, InterfaceDef *interface, StartParts *parts, QemuTap *to,
+                      Error **reterr) {
+    int r = has_tap(interface) ? make_one(domain, interface, parts, to, reterr) : 0;
+
+    if (r < 0)
+        error_prefix(reterr, "domain '%s': its interface %s", domain_name(domain), interface->mac);
+    return r;
+}
+
 int prepare_interfaces(Domain *domain, StartParts *parts, Error **reterr) {
     DomainDef *live = domain->run->live;
     int r = 0;
@@ -324,14 +333,7 @@ int prepare_interfaces(Domain *domain, StartParts *parts, Error **reterr) {
     parts->parts.taps = parts->taps;
     if (!parts->taps)
         return error_no_memory(reterr);
-    for (size_t i = 0; r >= 0 && i < live->n_interfaces; i++) {
-        InterfaceDef *interface = &live->interfaces[i];
-
-        if (!has_tap(interface))
-            continue;
-        r = make_one(domain, interface, parts, &parts->taps[i], reterr);
-        if (r < 0)
-            error_prefix(reterr, "domain '%s': its interface %s", live->name, interface->mac);
-    }
+    for (size_t i = 0; r >= 0 && i < live->n_interfaces; i++)
+        r = prepare_interface(domain, &live->interfaces[i], parts, &parts->taps[i], reterr);
     return r;
 }

@@ -6,5 +6,9 @@
 
 /* Makes the taps of the domain's run. The errors name the domain and the interface. */
 int prepare_interfaces(Domain *domain, StartParts *parts, Error **reterr);
+/* One interface's, of a device that is attached; fills *to with their numbers among the parts'
+ * descriptors. An interface that has none is fine. */
+int prepare_interface(Domain *domain, InterfaceDef *interface, StartParts *parts, QemuTap *to,
+                      Error **reterr);
 /* Undoes a port of Open vSwitch. */
 void prepare_remove_port(const char *name);

@@ -176,17 +176,12 @@ typedef struct Own {
     const char *channels, *made;
 } Own;
 
-/* QEMU makes its sockets in the directory of the channels, whose owner the daemon stays; the others
- * are gone after the run. Nothing is noted. */
-static int run_own(void *arg) {
+/* The sockets of helpers are gone after the run: nothing is noted. */
+static int run_own_helpers(void *arg) {
     const Own *own = arg;
     const QemuConfine *confine = &own->parts->confine.confine;
-    int r = lchown(own->channels, geteuid(), confine->gid);
+    int r = chmod(own->made, MADE_MODE) < 0 && errno != ENOENT ? -1 : 0;
 
-    if (r >= 0)
-        r = chmod(own->channels, CHANNELS_MODE);
-    if (r >= 0 && chmod(own->made, MADE_MODE) < 0 && errno != ENOENT)
-        r = -1;
     for (size_t i = 0; r >= 0 && i < own->parts->n_tpms; i++)
         if (own->parts->tpm_sockets[i])
             r = lchown(own->parts->tpm_sockets[i], confine->uid, confine->gid);
@@ -194,6 +189,16 @@ static int run_own(void *arg) {
         if (own->parts->filesystems[i])
             r = lchown(own->parts->filesystems[i], confine->uid, confine->gid);
     return r < 0 && errno != ENOENT ? -errno : 0;
+}
+
+/* QEMU makes its sockets in the directory of the channels, whose owner the daemon stays. */
+static int run_own(void *arg) {
+    const Own *own = arg;
+    int r = lchown(own->channels, geteuid(), own->parts->confine.confine.gid);
+
+    if (r >= 0)
+        r = chmod(own->channels, CHANNELS_MODE);
+    return r < 0 && errno != ENOENT ? -errno : run_own_helpers(arg);
 }
 
 /* Whether the domain's <seclabel> of the kind wants its files left as they are. */
@@ -225,24 +230,24 @@ int prepare_owners(Domain *domain, const StartParts *parts, bool own_files, Erro
     return give_all(domain, &parts->confine.confine, reterr);
 }
 
-/* ---- a disk that comes and goes ---- */
+/* ---- devices that come and go ---- */
 
-/* A QEMU that runs, by the kernel's word: another daemon may have started it. */
 typedef struct Running {
     pid_t pid;
-    QemuConfine confine;
-    gid_t groups[GROUPS_MAX];
+    uid_t uid;
+    gid_t gid, groups[GROUPS_MAX];
+    size_t n_groups;
 } Running;
 
 static void read_groups(const char *line, Running *running) {
     char *end;
 
-    for (; running->confine.n_groups < GROUPS_MAX; line = end) {
+    for (; running->n_groups < GROUPS_MAX; line = end) {
         unsigned long gid = strtoul(line, &end, 10);
 
         if (end == line)
             return;
-        running->groups[running->confine.n_groups++] = (gid_t)gid;
+        running->groups[running->n_groups++] = (gid_t)gid;
     }
 }
 
@@ -257,46 +262,126 @@ static int run_read_user(void *arg) {
     uid = strstr(text, "\nUid:");
     gid = strstr(text, "\nGid:");
     groups = strstr(text, "\nGroups:");
-    if (!uid || !gid || !groups || sscanf(uid, " Uid: %u", &running->confine.uid) != 1 ||
-        sscanf(gid, " Gid: %u", &running->confine.gid) != 1)
+    if (!uid || !gid || !groups || sscanf(uid, " Uid: %u", &running->uid) != 1 ||
+        sscanf(gid, " Gid: %u", &running->gid) != 1)
         return -EBADMSG;
-    running->confine.groups = running->groups;
     read_groups(groups + strlen("\nGroups:"), running);
-    running->confine.has_user = running->confine.uid != geteuid();
     return 0;
 }
 
-int prepare_owner_attach(Domain *domain, const DiskDef *disk, Error **reterr) {
+int prepare_owner_running(Domain *domain, ConfinePlan *plan, Error **reterr) {
     Running running = {.pid = domain->run->pid.pid};
-    int r;
+    gid_t *groups;
+    int r = worker_run(run_read_user, &running);
 
-    if (!domain->services->confinement->own_files || keeps_files(domain->run->live))
-        return 0;
-    r = worker_run(run_read_user, &running);
     if (r < 0)
         return error_system(reterr, FROM_QEMU, r, "cannot tell who the QEMU of domain '%s' is",
                             domain_name(domain));
-    r = give_disk(domain, disk, &running.confine, reterr);
-    if (r < 0)
-        prepare_owner_detach(domain, disk);
-    return r;
+    groups = calloc(running.n_groups + 1, sizeof(gid_t));
+    if (!groups)
+        return error_no_memory(reterr);
+    memcpy(groups, running.groups, running.n_groups * sizeof(gid_t));
+    free(plan->groups);
+    plan->groups = groups;
+    plan->confine.groups = groups;
+    plan->confine.n_groups = running.n_groups;
+    plan->confine.uid = running.uid;
+    plan->confine.gid = running.gid;
+    plan->confine.has_user = running.uid != geteuid();
+    return 0;
 }
 
-static void take_back(Domain *domain, const StorageSource *source) {
-    CLEANUP_FREE char *note = domain->run ? start_parts_note_path(&domain->services->paths,
-                                                                  domain->run->live->uuid)
-                                          : NULL;
+static int give_device(Domain *domain, const DeviceKind *kind, const void *device,
+                       const QemuConfine *confine, Error **reterr) {
+    if (kind == &disk_kind)
+        return give_disk(domain, device, confine, reterr);
+    if (kind == &memory_kind)
+        return give_path(domain, ((const MemoryDef *)device)->path, FILE_USE_WRITE, confine,
+                         reterr);
+    return kind == &chardev_kind
+               ? give_chardev(domain, &((const ChardevDef *)device)->source, confine, reterr)
+               : 0;
+}
+
+static void take_back(const char *note, const char *path) {
     Made made;
 
-    if (!note || !source->path || made_take(note, MADE_OWNER, source->path, &made) < 0)
+    if (!path || made_take(note, MADE_OWNER, path, &made) < 0)
         return;
     prepare_owner_undo(&made);
     free(made.name);
     free(made.detail);
 }
 
-void prepare_owner_detach(Domain *domain, const DiskDef *disk) {
-    take_back(domain, &disk->source);
+static size_t count_made(const char *note) {
+    CLEANUP(made_done) MadeList list = {0};
+
+    return made_read(note, &list) < 0 ? 0 : list.n;
+}
+
+/* What was given last, beyond the first n that were made. */
+static void take_back_to(const char *note, size_t n) {
+    for (size_t left = count_made(note); left > n; left--) {
+        CLEANUP(made_done) MadeList list = {0};
+
+        if (made_read(note, &list) < 0 || list.n <= n)
+            return;
+        take_back(note, list.items[list.n - 1].name);
+    }
+}
+
+static int own_helpers(Domain *domain, const StartParts *parts, Error **reterr) {
+    CLEANUP_FREE char *made = path_join(domain->services->paths.run, "made");
+    Own own = {.parts = parts, .made = made};
+    int r = made ? worker_run(run_own_helpers, &own) : -ENOMEM;
+
+    return r < 0 ? error_system(reterr, FROM_QEMU, r,
+                                "cannot give a socket of domain '%s' to its QEMU's user",
+                                domain_name(domain))
+                 : 0;
+}
+
+int prepare_owner_attach(Domain *domain, const DeviceKind *kind, const void *device,
+                         const StartParts *parts, Error **reterr) {
+    const QemuConfine *confine = &parts->confine.confine;
+    CLEANUP_FREE char *note = start_parts_note_path(&domain->services->paths,
+                                                    domain->run->live->uuid);
+    size_t n_before;
+    int r = 0;
+
+    if (!note)
+        return error_no_memory(reterr);
+    if (confine->has_user && kind == &filesystem_kind)
+        r = own_helpers(domain, parts, reterr);
+    if (r < 0 || !confine->has_user || !domain->services->confinement->own_files ||
+        keeps_files(domain->run->live))
+        return r;
+    n_before = count_made(note);
+    r = give_device(domain, kind, device, confine, reterr);
+    if (r < 0)
+        take_back_to(note, n_before);
+    return r;
+}
+
+static void take_back_disk(const char *note, const DiskDef *disk) {
+    take_back(note, disk->source.path);
     for (const BackingStore *at = disk->backing; at; at = at->next)
-        take_back(domain, &at->source);
+        take_back(note, at->source.path);
+}
+
+void prepare_owner_detach(Domain *domain, const DeviceKind *kind, const void *device) {
+    CLEANUP_FREE char *note = domain->run ? start_parts_note_path(&domain->services->paths,
+                                                                  domain->run->live->uuid)
+                                          : NULL;
+
+    if (!note)
+        return;
+    if (kind == &disk_kind)
+        take_back_disk(note, device);
+    if (kind == &memory_kind)
+        take_back(note, ((const MemoryDef *)device)->path);
+    if (kind == &chardev_kind) {
+        take_back(note, ((const ChardevDef *)device)->source.path);
+        take_back(note, ((const ChardevDef *)device)->source.log_file);
+    }
 }

@@ -11,9 +11,14 @@
  * character devices; and the sockets of the programs that serve it. parts->confine says to whom.
  * `own_files` false: only what the daemon has made itself. On a fiber. */
 int prepare_owners(Domain *domain, const StartParts *parts, bool own_files, Error **reterr);
-/* The images of a disk that comes to a running QEMU, and of one that has gone; after an error none
- * is given. On a fiber, with the job. */
-int prepare_owner_attach(Domain *domain, const DiskDef *disk, Error **reterr);
-void prepare_owner_detach(Domain *domain, const DiskDef *disk);
+/* Makes the plan's user the one that a running QEMU is, by the kernel's word: another daemon may
+ * have started it. On a fiber. */
+int prepare_owner_running(Domain *domain, ConfinePlan *plan, Error **reterr);
+/* What a device names that comes to a running QEMU (disks, memory, character devices), and of one
+ * that has gone; the sockets of its helper. After an error nothing is given. On a fiber, with the
+ * job. */
+int prepare_owner_attach(Domain *domain, const DeviceKind *kind, const void *device,
+                         const StartParts *parts, Error **reterr);
+void prepare_owner_detach(Domain *domain, const DeviceKind *kind, const void *device);
 /* Takes one back; -errno. On a fiber. */
 int prepare_owner_undo(const Made *made);

@@ -69,3 +69,28 @@ void prepare_undo(const ServicePaths *paths, const uint8_t uuid[16]) {
     if (path && access(path, F_OK) == 0)
         undo_file(path);
 }
+
+void prepare_undo_one(const ServicePaths *paths, const uint8_t uuid[16], MadeKind kind,
+                      const char *name) {
+    CLEANUP_FREE char *path = name ? start_parts_note_path(paths, uuid) : NULL;
+    CLEANUP(made_done) MadeList list = {0};
+    size_t at;
+    Made made;
+    int r;
+
+    if (!path || made_read(path, &list) < 0)
+        return;
+    for (at = list.n; at > 0; at--)
+        if (list.items[at - 1].kind == kind && streq(list.items[at - 1].name, name))
+            break;
+    if (at == 0)
+        return;
+    undo_one(&list.items[at - 1]);
+    r = made_take(path, kind, name, &made);
+    if (r < 0) {
+        log_warning("'%s' stays in '%s', ignoring: %s", name, path, strerror(-r));
+        return;
+    }
+    free(made.name);
+    free(made.detail);
+}

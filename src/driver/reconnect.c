@@ -256,6 +256,7 @@ static bool try_locked(Domain *domain, FirstTry *first, bool quiet) {
                  domain_def_online_vcpus(domain->run->live));
         domain_save_status(domain, NULL);
         operations_resume(domain);
+        device_operations_resume(domain);
         save_settle_soon(domain);
         vcpu_verdict_resume(domain);
         return true;

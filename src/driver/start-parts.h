@@ -19,6 +19,7 @@ typedef struct StartParts {
     SysinfoDef *sysinfo;
     char **environment; /* "NAME=VALUE" besides, NULL-terminated; or NULL */
     ConfinePlan confine;
+    bool files_given; /* of a device that is attached: its files are QEMU's */
 } StartParts;
 
 /* Closes this daemon's descriptors: QEMU has its own. */

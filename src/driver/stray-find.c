@@ -7,6 +7,7 @@
 #include "domain/files.h"
 #include "domain/store.h"
 #include "domain/vcpu-operation.h"
+#include "driver/device.h"
 #include "driver/reconnect.h"
 #include "driver/stray-ask.h"
 #include "driver/strays.h"
@@ -61,6 +62,7 @@ static bool adopt(Services *services, Stray *stray) {
                     "found by its monitor",
                     domain_name(domain), (int)stray->pid.pid);
         operations_resume(domain);
+        device_operations_resume(domain);
     }
     domain_job_end(domain, &job);
     return adopted;

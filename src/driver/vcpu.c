@@ -7,6 +7,7 @@
 #include "domain/vcpu-online.h"
 #include "domain/vcpu-operation.h"
 #include "domain/vcpu-request.h"
+#include "driver/device.h"
 #include "driver/driver.h"
 #include "util/libvirt-numbers.h"
 
@@ -159,5 +160,7 @@ int driver_retry_operation(Driver *driver, Operation *operation, uint64_t timeou
 
     if (!domain)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is not running");
-    return operation_retry(domain, operation, timeout_usec, reterr);
+    return operation_is_of_device(operation)
+               ? device_operation_retry(domain, operation, timeout_usec, reterr)
+               : operation_retry(domain, operation, timeout_usec, reterr);
 }

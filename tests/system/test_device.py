@@ -23,6 +23,11 @@ def nodes(daemon, name):
     return [node["node-name"] for node in json.loads(answer)["return"]]
 
 
+def operations(daemon):
+    """The newest last."""
+    return json.loads(daemon.vireo("ops", "list", "--all", "--json"))
+
+
 def device(daemon, xml):
     path = os.path.join(daemon.root, "device.xml")
     with open(path, "w") as f:
@@ -78,7 +83,7 @@ def test_refusals(daemon):
     for xml, words in (
             ("<tpm model='tpm-tis'><backend type='emulator'/></tpm>", "type 'tpm' cannot be attached"),
             ("<interface type='bridge'><source bridge='b'/><model type='virtio'/></interface>",
-             "made at the start only"),
+             "no bridge 'b'"),
             ("<sound model='bogus'/>", "bogus"),
             ("<memballoon model='none'/>", "cannot be attached"),
             (disk(daemon).replace("vdb.img", "missing.img"), "missing.img")):
@@ -97,6 +102,7 @@ def test_silence_and_a_new_daemon(daemon):
     alias = (peripherals(daemon, "w1") - before).pop()
     daemon.virsh("detach-device", "w1", device(daemon, NIC), "--live")
     assert "52:54:00:aa:00:01" in daemon.virsh("dumpxml", "w1")
+    assert [op["state"] for op in operations(daemon)] == ["done", "pending"]
     daemon.stop()
     daemon.start()
     assert f"<alias name='{alias}'/>" in daemon.virsh("dumpxml", "w1")
@@ -105,3 +111,18 @@ def test_silence_and_a_new_daemon(daemon):
     daemon.virsh("resume", "w1")
     wait_for(lambda: alias not in peripherals(daemon, "w1"), 60, "the guest lets go of it")
     wait_for(lambda: "52:54:00:aa:00:01" not in daemon.virsh("dumpxml", "w1"), 20, "the XML follows")
+    wait_for(lambda: operations(daemon)[-1]["state"] == "done", 20, "the operation ends with it")
+
+
+def test_an_attach_that_is_cut_short(daemon):
+    """vireod is killed at each step of an attach: the next one finishes it, or nothing of it is left."""
+    daemon.paused("w1", extra=PORTS)
+    for step, there in (("journaled", False), ("sent", False), ("answered", True), ("saved", True)):
+        before, blocks = peripherals(daemon, "w1"), len(nodes(daemon, "w1"))
+        target = "vd" + step[0]
+        assert daemon.crash_at(step, "attach-device", "w1", device(daemon, disk(daemon, target)), "--live"), step
+        wait_for(lambda: operations(daemon)[-1]["state"] in ("done", "undone"), 20, "an outcome")
+        assert operations(daemon)[-1]["state"] == ("done" if there else "undone"), step
+        assert (f"<target dev='{target}'" in daemon.virsh("dumpxml", "w1")) == there, step
+        assert (len(peripherals(daemon, "w1") - before) == 1) == there, step
+        assert (len(nodes(daemon, "w1")) > blocks) == there, step

@@ -34,9 +34,11 @@ typedef struct DeviceSteps {
 
 /* What the daemon has made for an interface, numbered as QEMU sees it. */
 #define QEMU_QUEUES_MAX 16u
+#define QEMU_FD_NAME "vireo-fd"
 typedef struct QemuTap {
     int fds[QEMU_QUEUES_MAX], vhost_fds[QEMU_QUEUES_MAX];
     unsigned n_fds, n_vhost_fds;
+    bool named; /* QEMU was given them by getfd, each as QEMU_FD_NAME and its number */
 } QemuTap;
 
 /* Arrays by the place of the device in the definition, or NULL: the host has made nothing. */

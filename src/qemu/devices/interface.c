@@ -28,12 +28,14 @@ static const Property virtio_rows[] = {PROP_ON_OFF("ioeventfd", InterfaceDef, io
 
 /* ---- the host's side ---- */
 
-static void add_fds(Props *netdev, const char *one, const char *many, const int *fds, unsigned n) {
-    char text[QEMU_QUEUES_MAX * 12] = "";
+static void add_fds(Props *netdev, const char *one, const char *many, const int *fds, unsigned n,
+                    bool named) {
+    char text[QEMU_QUEUES_MAX * (12 + sizeof(QEMU_FD_NAME))] = "";
     size_t used = 0;
 
     for (unsigned i = 0; i < n && i < QEMU_QUEUES_MAX; i++)
-        used += (size_t)snprintf(text + used, sizeof(text) - used, i ? ":%d" : "%d", fds[i]);
+        used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s%d", i ? ":" : "",
+                                 named ? QEMU_FD_NAME : "", fds[i]);
     if (n > 0)
         props_text(netdev, n == 1 ? one : many, text);
 }
@@ -50,10 +52,10 @@ static int build_tap(const DeviceContext *context, const InterfaceDef *interface
                              "tap for it",
                              words_name(&interface_types, interface->type));
     props_text(netdev, "type", "tap");
-    add_fds(netdev, "fd", "fds", tap->fds, tap->n_fds);
+    add_fds(netdev, "fd", "fds", tap->fds, tap->n_fds, tap->named);
     if (tap->n_vhost_fds > 0) {
         props_bool(netdev, "vhost", true);
-        add_fds(netdev, "vhostfd", "vhostfds", tap->vhost_fds, tap->n_vhost_fds);
+        add_fds(netdev, "vhostfd", "vhostfds", tap->vhost_fds, tap->n_vhost_fds, tap->named);
     }
     if (interface->has_sndbuf)
         props_uint(netdev, "sndbuf", interface->sndbuf);

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a device takes in QEMU, step by step, and the way back. */
+#include "driver/device-internal.h"
+#include "util/file.h"
+#include "util/log.h"
+
+#define COMMAND_USEC (30 * USEC_PER_SEC)
+
+DeviceContext device_context(const DomainRun *run, const DomainDef *def, const StartParts *parts) {
+    return (DeviceContext){.def = def,
+                           .caps = run->caps,
+                           .machine = qemu_caps_machine(run->caps, def->os.machine),
+                           .parts = &parts->parts};
+}
+
+int device_command(Domain *domain, const char *command, json_object *arguments_consume,
+                   Error **reterr) {
+    if (domain->run)
+        return monitor_run(domain->run->monitor, command, arguments_consume,
+                           deadline_in(COMMAND_USEC), NULL, reterr);
+    json_object_put(arguments_consume);
+    return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain '%s' has ended",
+                        domain_name(domain));
+}
+
+bool device_steps_undo(Domain *domain, const DeviceSteps *steps, size_t n) {
+    bool all = true;
+
+    while (n-- > 0 && domain->run) {
+        CLEANUP_ERROR Error *error = NULL;
+        json_object *arguments = NULL;
+        const char *command = steps->steps[n].kind == STEP_DEVICE
+                                  ? NULL
+                                  : device_step_undo(&steps->steps[n], &arguments);
+
+        if (!command || device_command(domain, command, arguments, &error) >= 0)
+            continue;
+        all = false;
+        log_warning("domain '%s': %s after a device, ignoring: %s", domain_name(domain), command,
+                    error_message(error));
+    }
+    return all;
+}
+
+int device_steps_run(Domain *domain, const DeviceSteps *steps, bool *ret_undone, Error **reterr) {
+    CLEANUP_ERROR Error *error = NULL;
+
+    *ret_undone = true;
+    for (size_t i = 0; i < steps->n; i++) {
+        json_object *arguments = NULL;
+        const char *command = device_step_command(&steps->steps[i], &arguments);
+        int r = command ? device_command(domain, command, arguments, &error) : 0;
+
+        if (r >= 0)
+            continue;
+        /* What QEMU has not answered it may do yet. */
+        *ret_undone = error->code != ERROR_OPERATION_TIMEOUT && device_steps_undo(domain, steps, i);
+        return error_propagate(reterr, TAKE_PTR(error));
+    }
+    return 0;
+}
+
+void device_undo_backends(Domain *domain, const DomainDef *def, const DevicePlace *place) {
+    CLEANUP(start_parts_done) StartParts parts = {0};
+    CLEANUP(device_steps_done) DeviceSteps steps = {0};
+    CLEANUP_ERROR Error *error = NULL;
+    DeviceContext context = device_context(domain->run, def, &parts);
+    int r = device_host_pretend(def, &parts, &error);
+
+    if (r >= 0)
+        r = place->kind->build(&context, device_at(def, place), &steps, &error);
+    if (r >= 0)
+        device_steps_undo(domain, &steps, steps.n);
+    else
+        log_warning("domain '%s': what a <%s> had in QEMU stays there, ignoring: %s",
+                    domain_name(domain), place->kind->name, error_message(error));
+}
