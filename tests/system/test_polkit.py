@@ -209,6 +209,7 @@ def test_a_silent_polkit_stops_nobody_else(daemon, polkit):
         assert daemon.virsh("list", "--all", "--name").split() == []
         assert waiting.poll() is None
         assert daemon.stop() == 0
+        assert "are given up" not in daemon.log_text()
     finally:
         waiting.kill()
         waiting.wait()
