@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A connected client: who it is, what it registered for. */
 #include "access.h"
+#include "journal.h"
 #include "registration.h"
 #include "util/proc.h"
 
@@ -64,4 +65,5 @@ static void session_closed(RpcSession *session, void *userdata) {
 }
 
 const RpcServerOps client_ops = {.session_opened = session_opened,
-                                 .session_closed = session_closed};
+                                 .session_closed = session_closed,
+                                 .call_answered = journal_call};

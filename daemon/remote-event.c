@@ -4,6 +4,7 @@
 
 #include "params.h"
 #include "registration.h"
+#include "journal.h"
 #include "remote-storage.h"
 
 enum { EVENT_ID_LAST = EVENT_ID_VCPU_REMOVED }; /* those up to here are accepted */
@@ -55,6 +56,7 @@ static void send_lifecycle(Domain *domain, LifecycleEvent event, int detail, voi
     remote_domain_event_callback_lifecycle_msg message = {
         .dom = dispatch_borrow_domain(domain), .event = event, .detail = detail};
 
+    journal_lifecycle(domain, event);
     send_event(userdata, domain, &kind, &message, &message.callbackID);
 }
 
@@ -95,6 +97,7 @@ static void send_vcpu_removed(Domain *domain, unsigned vcpu, void *userdata) {
     remote_domain_event_vcpu_removed_msg message = {.dom = dispatch_borrow_domain(domain),
                                                     .vcpu = vcpu};
 
+    journal_vcpu_removed(domain, vcpu);
     send_event(userdata, domain, &kind, &message, &message.callbackID);
 }
 

@@ -5,6 +5,7 @@
 
 #include "access.h"
 #include "daemon.h"
+#include "journal.h"
 #include "metrics-text.h"
 #include "doctor.h"
 #include "domain/vcpu-verdict.h"
@@ -272,6 +273,7 @@ void vireo_send_operation(Operation *operation, void *userdata) {
     bool made = false;
 
     metrics_count_operation(operation);
+    journal_operation(operation);
     for (Client *client = daemon->clients; client; client = client->next) {
         if (!wants(client, VIREO_EVENT_OPERATION, operation->uuid))
             continue;
@@ -309,6 +311,7 @@ void vireo_send_drift(Domain *domain, unsigned n, const char *text, void *userda
     Daemon *daemon = userdata;
     vireo_drift_msg message = {.differences = n, .text = (char *)text};
 
+    journal_drift(domain, text);
     message.dom = (remote_domain){.name = (char *)domain_name(domain), .id = domain_id(domain)};
     memcpy(message.dom.uuid, domain_def(domain)->uuid, sizeof(message.dom.uuid));
     for (Client *client = daemon->clients; client; client = client->next)

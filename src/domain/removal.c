@@ -86,8 +86,6 @@ static void emit_removed(Domain *domain, unsigned id, unsigned n_vcpus) {
     events_device_removed(domain, alias);
     for (unsigned vcpu = id; vcpu < id + n_vcpus; vcpu++)
         events_vcpu_removed(domain, vcpu);
-    log_info("domain '%s': vCPU %u%s removed", domain_name(domain), id,
-             n_vcpus > 1 ? " (and siblings)" : "");
 }
 
 static void emit_failed(Domain *domain, unsigned id) {

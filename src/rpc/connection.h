@@ -32,6 +32,8 @@ typedef struct SessionOps {
     void (*done)(RpcSession *session, void *userdata);
     /* It gave back what others may wait for: a call has ended. */
     void (*released)(RpcSession *session, void *userdata);
+    /* A call has its reply, or the error that is it. */
+    void (*answered)(RpcSession *session, const RpcCall *call, const Error *error, void *userdata);
 } SessionOps;
 
 struct RpcSession {

@@ -61,8 +61,16 @@ static void on_released(RpcSession *session, void *userdata) {
     }
 }
 
+static void on_answered(RpcSession *session, const RpcCall *call, const Error *error,
+                        void *userdata) {
+    RpcServer *server = userdata;
+
+    if (server->ops->call_answered)
+        server->ops->call_answered(session, call, error, server->userdata);
+}
+
 static const SessionOps session_ops = {
-    .closed = on_closed, .done = on_done, .released = on_released};
+    .closed = on_closed, .done = on_done, .released = on_released, .answered = on_answered};
 
 static bool is_overdue(const RpcSession *session, const RpcLimits *limits, uint64_t now) {
     if (!session->open && now - session->since > limits->open_usec)

@@ -18,6 +18,10 @@ typedef struct RpcServerOps {
     int (*session_opened)(RpcSession *session, void *userdata);
     /* The connection is gone and its last call has returned; drop registrations, free userdata. */
     void (*session_closed)(RpcSession *session, void *userdata);
+    /* A call has been answered, with an error or, with NULL, without. `args` of a call that the
+     * session's gate refused is NULL. NULL: nobody wants to know. */
+    void (*call_answered)(RpcSession *session, const RpcCall *call, const Error *error,
+                          void *userdata);
 } RpcServerOps;
 
 /* Tables and ops stay the caller's and must outlive the server. limits NULL: the defaults, for as

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include <systemd/sd-journal.h>
@@ -29,32 +30,71 @@ int log_max_level(void) {
     return threshold;
 }
 
-void log_write(int level, const char *domain, const char *format, ...) {
+static void write_stderr(int level, const char *text) {
     static const char *const names[] = {"emerg",   "alert",  "crit", "error",
                                         "warning", "notice", "info", "debug"};
+
+    fprintf(stderr, "%s: %s\n", names[level & 7], text);
+    fflush(stderr);
+}
+
+/* "NAME=value", the caller's. */
+static char *field_text(const char *name, const char *value) {
+    char *text = NULL;
+
+    return asprintf(&text, "%s=%s", name, value) < 0 ? NULL : text;
+}
+
+/* A field that there is no memory for is left out. */
+static void write_journal(int level, const LogField *fields, size_t n, const char *text) {
+    struct iovec parts[LOG_FIELDS_MAX + 2];
+    const char priority[] = {(char)('0' + (level & 7)), '\0'};
+    int n_parts = 0;
+
+    for (size_t i = 0; i < n + 2; i++) {
+        const LogField field = i < n    ? fields[i]
+                               : i == n ? (LogField){"PRIORITY", priority}
+                                        : (LogField){"MESSAGE", text};
+        char *part = field.value ? field_text(field.name, field.value) : NULL;
+
+        if (part)
+            parts[n_parts++] = (struct iovec){part, strlen(part)};
+    }
+    sd_journal_sendv(parts, n_parts);
+    while (n_parts > 0)
+        free(parts[--n_parts].iov_base);
+}
+
+static void write_text(int level, const LogField *fields, size_t n, const char *format,
+                       va_list args) {
     CLEANUP_FREE char *text = NULL;
-    va_list args;
-    int r;
 
     if (level > threshold)
         return;
-    va_start(args, format);
-    r = vasprintf(&text, format, args);
-    va_end(args);
-    if (r < 0) {
+    if (vasprintf(&text, format, args) < 0)
         text = NULL;
-        return;
-    }
-    if (to_journal) {
-        if (domain)
-            sd_journal_send("MESSAGE=%s", text, "PRIORITY=%i", level, "VIREO_DOMAIN=%s", domain,
-                            NULL);
-        else
-            sd_journal_send("MESSAGE=%s", text, "PRIORITY=%i", level, NULL);
-        return;
-    }
-    fprintf(stderr, "%s: %s\n", names[level & 7], text);
-    fflush(stderr);
+    else if (to_journal)
+        write_journal(level, fields, n, text);
+    else
+        write_stderr(level, text);
+}
+
+void log_write(int level, const char *domain, const char *format, ...) {
+    const LogField field = {"DOMAIN", domain};
+    va_list args;
+
+    va_start(args, format);
+    write_text(level, &field, 1, format, args);
+    va_end(args);
+}
+
+void log_write_fields(int level, const LogField *fields, size_t n, const char *format, ...) {
+    va_list args;
+
+    assert(n <= LOG_FIELDS_MAX);
+    va_start(args, format);
+    write_text(level, fields, n, format, args);
+    va_end(args);
 }
 
 bool log_limit_passes(LogLimit *limit, int level) {

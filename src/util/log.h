@@ -12,8 +12,19 @@
 void log_init(int max_level);
 int log_max_level(void);
 
-/* `domain` may be NULL; with the journal it becomes the field VIREO_DOMAIN. */
+/* `domain` may be NULL; with the journal it becomes the field DOMAIN. */
 void log_write(int level, const char *domain, const char *format, ...) PRINTF_LIKE(3, 4);
+
+/* A field of the journal's entry beside its text: journalctl NAME=value. */
+typedef struct LogField {
+    const char *name, *value; /* value NULL: the field is left out */
+} LogField;
+
+#define LOG_FIELDS_MAX 12u
+
+/* The sentence with the fields, at most LOG_FIELDS_MAX; on stderr the sentence alone. */
+void log_write_fields(int level, const LogField *fields, size_t n, const char *format, ...)
+    PRINTF_LIKE(4, 5);
 
 /* What others can cause as often as they like: of each place a few lines in a while, then how many
  * were left out. */

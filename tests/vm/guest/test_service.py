@@ -95,3 +95,47 @@ def test_killed_it_comes_again(daemon):
              "new vireod")
     assert daemon.qemus() == {"k": pid}
     assert daemon.virsh("domstate", "k").strip() == "paused"
+
+
+def entries(**fields):
+    """Of vireod in the journal, with these fields."""
+    found = run("journalctl", "-u", "vireod.service", "-o", "json", *[f"{key}={value}" for key, value in fields.items()])
+    return [json.loads(line) for line in found.stdout.splitlines()]
+
+
+def test_journal_fields(daemon):
+    """Who asked for what, and what came of it, are found by the journal's fields."""
+    daemon.paused("j", maximum=4)
+    uuid = daemon.virsh("domuuid", "j").strip()
+    daemon.virsh("setvcpus", "j", "2", "--live")
+    asked = wait_for(lambda: entries(DOMAIN="j", API="virDomainSetVcpusFlags"), 20, "call in the journal")[0]
+    assert asked["CLIENT_UID"] == "0" and asked["UUID"] == uuid and asked["MESSAGE"].endswith("done"), asked
+    ended = wait_for(lambda: [entry for entry in entries(UUID=uuid) if "OPERATION" in entry], 20, "its operation")[0]
+    assert ended["VCPU"] == "1" and "done" in ended["MESSAGE"], ended
+    started = [entry for entry in entries(DOMAIN="j") if "has started" in entry["MESSAGE"]][0]
+    assert len({asked["MESSAGE_ID"], ended["MESSAGE_ID"], started["MESSAGE_ID"]}) == 3
+
+
+def test_polkit_lets_in(daemon):
+    """An ordinary user is refused, and let in to read by a rule; root is not asked about."""
+    drop_in, rule = "/run/systemd/system/vireod.socket.d", "/etc/polkit-1/rules.d/50-vireo-test.rules"
+    nobody = ["runuser", "-u", "nobody", "--", "virsh", "-c", daemon.uri]
+    os.makedirs(drop_in)
+    try:
+        with open(f"{drop_in}/mode.conf", "w") as f:
+            f.write("[Socket]\nSocketMode=0666\n")
+        run("systemctl", "daemon-reload")
+        daemon.configure("access = polkit")
+        daemon.define("p")
+        assert "org.vireo.read" in run(*nobody, "list", "--all", ok=False).stderr
+        with open(rule, "w") as f:
+            f.write('polkit.addRule(function(action, subject) { if (action.id == "org.vireo.read" && '
+                    'subject.user == "nobody") return polkit.Result.YES; });\n')
+        wait_for(lambda: run(*nobody, "list", "--all", "--name", ok=None).stdout.split() == ["p"], 20, "effect of the rule")
+        assert "org.vireo.write" in run(*nobody, "undefine", "p", ok=False).stderr
+        assert daemon.virsh("list", "--all", "--name").split() == ["p"]
+    finally:
+        if os.path.exists(rule):
+            os.unlink(rule)
+        shutil.rmtree(drop_in)
+        run("systemctl", "daemon-reload")
