@@ -403,7 +403,7 @@ static void answer_long_no_wait(void *userdata) {
 
     peer_accept();
     peer_sync();
-    for (size_t n = 0; n < 1 << 20; n += got > 0 ? (size_t)got : 0) {
+    for (size_t n = 0; n<1 << 20; n += got> 0 ? (size_t)got : 0) {
         got = recv(peer.fd, command + n, (1 << 20) - n, MSG_DONTWAIT);
         if (got < 0)
             assert_int_equal(fiber_wait_fd(peer.fd, EPOLLIN, soon()), 0);
