@@ -159,7 +159,7 @@ int domain_check_survives(const Domain *domain, const char *what, Error **reterr
 
     if (!quirk || !run->vcpu_was_removed)
         return 0;
-    return quirk_refuse(quirk, run->caps, what, domain_name(domain), "a vCPU was removed from it",
+    return quirk_refuse(quirk, run->caps, what, domain_name(domain), domain_run_removed_text(run),
                         reterr);
 }
 

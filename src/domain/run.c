@@ -56,3 +56,14 @@ DomainRun *domain_run_free(DomainRun *run) {
     free(run);
     return NULL;
 }
+
+const char *domain_run_removed_text(const DomainRun *run) {
+    return run->past_is_unknown
+               ? "its status file was lost, so a vCPU may have been removed from it"
+               : "a vCPU was removed from it";
+}
+
+void domain_run_forget_past(DomainRun *run) {
+    run->past_is_unknown = run->vcpu_was_removed = true;
+    run->n_vcpu_threads = MAX_OF(run->live->n_vcpus_max, run->n_vcpu_threads);
+}

@@ -95,8 +95,10 @@ typedef struct DomainRun {
     int pause_reason; /* what the next STOP means: PAUSED_USER while a suspend is under way */
     bool ending;      /* its guest has ended, QEMU is to follow, as these two say: */
     int end_reason, end_detail;
-    bool stopping;           /* somebody is already ending it */
-    bool vcpu_was_removed;   /* kept in the status file, as the next is */
+    bool stopping; /* somebody is already ending it */
+    /* Kept in the status file, these three. */
+    bool vcpu_was_removed; /* by now, or for all that is known */
+    bool past_is_unknown;  /* the status file was lost: the other two are the worst there can be */
     unsigned n_vcpu_threads; /* that this QEMU ever made */
 } DomainRun;
 
@@ -105,4 +107,8 @@ DomainRun *domain_run_new(int id, DomainDef *live_consume);
 /* Ends no process and no cgroup: that is driver_end_run's business. NULL is fine. */
 DomainRun *domain_run_free(DomainRun *run);
 DEFINE_CLEANUP(DomainRun *, domain_run_free)
+/* Why vcpu_was_removed is set, for sentences: "a vCPU was removed from it". */
+const char *domain_run_removed_text(const DomainRun *run);
+/* Nothing is known of what this QEMU did before it was found: it has done all that it could. */
+void domain_run_forget_past(DomainRun *run);
 #define CLEANUP_RUN CLEANUP(domain_run_freep)

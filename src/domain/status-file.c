@@ -15,6 +15,7 @@
 
 /* 1 had nothing behind </domstatus>. */
 #define STATUS_VERSION 2
+#define REMOVED_UNKNOWN 2 /* of removed=, besides 0 and 1 */
 
 static void write_attribute(FILE *out, const char *name, const char *value) {
     xmlChar *escaped = value ? xmlEncodeSpecialChars(NULL, BAD_CAST value) : NULL;
@@ -71,8 +72,8 @@ static char *status_text(const Domain *domain, const char *xml) {
             "removed='%d' threads='%u'%s>\n",
             STATUS_VERSION, domain->state, domain->reason, (int)domain->run->pid.pid,
             (unsigned long long)domain->run->pid.start_time, domain->run->id,
-            domain->run->vcpu_was_removed, domain->run->n_vcpu_threads,
-            domain->run->rebooting ? " intent='reboot'" : "");
+            domain->run->past_is_unknown ? REMOVED_UNKNOWN : domain->run->vcpu_was_removed,
+            domain->run->n_vcpu_threads, domain->run->rebooting ? " intent='reboot'" : "");
     fputs("  <monitor", out);
     write_attribute(out, "path", domain->run->monitor_path);
     fputs("/>\n  <log", out);
@@ -232,7 +233,8 @@ static int read_root(xmlNodePtr root, StatusRecord *ret, Error **reterr) {
     ret->state = attribute(root, "state");
     ret->reason = attribute(root, "reason");
     run->id = attribute(root, "id");
-    run->vcpu_was_removed = attribute(root, "removed");
+    run->vcpu_was_removed = attribute(root, "removed") != 0;
+    run->past_is_unknown = attribute(root, "removed") == REMOVED_UNKNOWN;
     run->n_vcpu_threads = attribute(root, "threads");
     read_save(root, &run->save);
     run->rebooting = xmlHasProp(root, BAD_CAST "intent") != NULL;

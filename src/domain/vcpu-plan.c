@@ -116,8 +116,14 @@ static int check_threads(const Domain *domain, const HotplugPlan *plan, Error **
     if (!quirk || run->n_vcpu_threads + n <= max || !run->vcpus.has_tids)
         return 0;
     what = strf("plug %u vCPUs", n);
-    why = strf("%u of %u vCPU threads were made in this run, %u more can be", run->n_vcpu_threads,
-               max, max > run->n_vcpu_threads ? max - run->n_vcpu_threads : 0);
+    why =
+        run->past_is_unknown
+            ? strf(
+                  "its status file was lost, so all %u vCPU threads may have been made in this run",
+                  max)
+            : strf("%u of %u vCPU threads were made in this run, %u more can be",
+                   run->n_vcpu_threads, max,
+                   max > run->n_vcpu_threads ? max - run->n_vcpu_threads : 0);
     return what && why ? quirk_refuse(quirk, run->caps, what, domain_name(domain), why, reterr)
                        : error_no_memory(reterr);
 }
@@ -129,7 +135,7 @@ static int preflight_plug(const Domain *domain, const HotplugPlan *plan, Error *
 
     if (quirk && run->vcpu_was_removed)
         r = quirk_refuse(quirk, run->caps, "plug a vCPU", domain_name(domain),
-                         "a vCPU was removed from it", reterr);
+                         domain_run_removed_text(run), reterr);
     if (r >= 0)
         r = check_threads(domain, plan, reterr);
     if (r >= 0) /* the plan goes up: its first entity decides */

@@ -332,13 +332,12 @@ int reconnect_adopt(Domain *domain, const Stray *stray, Error **reterr) {
     domain->run->log_path = domain_log_path(&domain->services->paths, live->name);
     domain->run->found.partition = stray->partition ? strdup(stray->partition) : NULL;
     domain->run->found.group = stray->group ? strdup(stray->group) : NULL;
+    domain_run_forget_past(domain->run);
     domain_set_state(domain, DOMAIN_PAUSED, PAUSED_UNKNOWN);
     r = domain->run->monitor_path && domain->run->log_path ? reconnect(domain, NULL, reterr)
                                                            : error_no_memory(reterr);
-    if (r >= 0) { /* it made at least those that are there */
-        domain->run->n_vcpu_threads = domain_def_online_vcpus(domain->run->live);
+    if (r >= 0)
         r = domain_save_status(domain, reterr);
-    }
     if (r >= 0)
         return 0;
     if (domain->run)

@@ -82,6 +82,26 @@ def test_nothing_after_a_removal(daemon):
         assert "a vCPU was removed from it, and QEMU 7.2 without KVM crashes" in error and "start it again" in error
 
 
+def test_nothing_after_a_lost_status_file(daemon):
+    """What a QEMU did before its status file was lost is not known: it has done all that it could, and that is said."""
+    start(daemon, "s1", {"replies": OLD, "form": "tcg"}, kind="qemu", maximum=16)
+    start(daemon, "s2", {"replies": NEW, "form": "tcg"}, kind="qemu", maximum=16)
+    daemon.stop(9)
+    for name in ("s1", "s2"):
+        os.unlink(f"{daemon.root}/run/domains/{name}.xml")
+    daemon.start()
+    for _ in range(2):
+        wait_for(lambda: daemon.virsh("domstate", "s1").strip() == daemon.virsh("domstate", "s2").strip() == "running",
+                 10, "domains that were found again")
+        error = daemon.virsh("setvcpus", "s1", "2", "--live", ok=False)
+        assert "its status file was lost, so a vCPU may have been removed" in error and "start it again" in error
+        assert "so a vCPU may have been removed" in daemon.virsh("reset", "s1", ok=False)
+        error = daemon.virsh("setvcpus", "s2", "2", "--live", ok=False)
+        assert "its status file was lost, so all 16 vCPU threads may have been made" in error
+        daemon.stop(9)
+        daemon.start()
+
+
 def test_a_shared_thread(daemon):
     start(daemon, "s1", {"replies": NEW, "shared_thread": True}, kind="qemu")
     plug(daemon, 4)
