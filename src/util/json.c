@@ -2,6 +2,7 @@
 /* json-c with failed allocations noticed. */
 #include "util/json.h"
 
+#include <json-c/printbuf.h>
 #include <limits.h>
 
 json_object *json_member(json_object *object, const char *key) {
@@ -80,9 +81,18 @@ int json_append_string(json_object *array, const char *value) {
     return json_append(array, json_object_new_string(value));
 }
 
+/* Room for the longest string there can be: json-c (its json_tokener.c, 0.16) goes on with a part
+ * of one that it has no memory for. */
+static bool reserve(json_tokener *tokener, int len) {
+    if (printbuf_memset(tokener->pb, len, 0, 1) < 0)
+        return false;
+    printbuf_reset(tokener->pb);
+    return true;
+}
+
 int json_parse(const char *text, size_t len, json_object **ret) {
     json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_MAX);
-    json_object *value;
+    json_object *value = NULL;
     enum json_tokener_error state;
     size_t end;
 
@@ -94,6 +104,10 @@ int json_parse(const char *text, size_t len, json_object **ret) {
         json_tokener_free(tokener);
         return -EBADMSG;
     }
+    if (!reserve(tokener, (int)len)) {
+        json_tokener_free(tokener);
+        return -ENOMEM;
+    }
     json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
     value = json_tokener_parse_ex(tokener, text, (int)len);
     state = json_tokener_get_error(tokener);
@@ -104,12 +118,6 @@ int json_parse(const char *text, size_t len, json_object **ret) {
         return 0;
     }
     json_object_put(value);
-    return -EBADMSG;
-}
-
-char *json_text(json_object *value) {
-    const char *text = json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN |
-                                                                 JSON_C_TO_STRING_NOSLASHESCAPE);
-
-    return text ? strdup(text) : NULL;
+    /* Who stops before the end without a complaint had no memory for what comes there. */
+    return state == json_tokener_success && end < len ? -ENOMEM : -EBADMSG;
 }

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include "failing.h"
 #include "util/json.h"
 
 static json_object *parse(const char *text) {
@@ -67,11 +68,50 @@ static void test_what_is_not_one_value_is_refused(void **data) {
     json_object_put(parse(" {\"a\": [1, 2]} \r\n"));
 }
 
+/* Long texts, for which json-c's own buffers would have to grow. */
+#define LONG "0123456789012345678901234567890123456789012345678901234567890123456789"
+
+static const char sample[] = "{\"" LONG "\":\"" LONG
+                             "\",\"list\":[1,-2,18446744073709551615,1.50,true,"
+                             "null,{\"a\":\"" LONG LONG "\"}],\"e\":\"\\u0001\\t\\\"\\\\/\"}";
+
+static int write_sample(void *object, char **ret) {
+    failing_begin();
+    *ret = json_text(object);
+    failing_end();
+    return *ret ? 0 : -ENOMEM;
+}
+
+static void test_a_text_is_whole_or_none(void **data) {
+    CLEANUP_JSON json_object *object = parse(sample);
+    CLEANUP_FREE char *text = json_text(object);
+
+    assert_string_equal(text, sample);
+    failing_sweep("writing", write_sample, object);
+}
+
+static int read_sample(void *text, char **ret) {
+    CLEANUP_JSON json_object *object = NULL;
+    int r;
+
+    failing_begin();
+    r = json_parse(text, strlen(text), &object);
+    failing_end();
+    *ret = r < 0 ? NULL : json_text(object);
+    return r;
+}
+
+static void test_what_is_read_is_whole_or_none(void **data) {
+    failing_sweep("reading", read_sample, (void *)sample);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_member_of_another_type_is_missing),
         cmocka_unit_test(test_null_of_a_constructor_is_no_memory),
         cmocka_unit_test(test_what_is_not_one_value_is_refused),
+        cmocka_unit_test(test_a_text_is_whole_or_none),
+        cmocka_unit_test(test_what_is_read_is_whole_or_none),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
