@@ -249,22 +249,20 @@ static int converse(Agent *owner, json_object *request, int timeout, json_object
                     Error **reterr) {
     CLEANUP(agent_unrefp) Agent *agent = agent_ref(owner);
     CLEANUP_JSON json_object *reply = NULL;
-    const char *what = json_member_string(request, "execute"), *text;
-    size_t len;
+    CLEANUP_FREE char *text = json_text(request);
+    const char *what = json_member_string(request, "execute");
     Turn turn;
     int r;
 
     assert(fiber_self());
     if (!what)
         what = "<unknown>";
-    text = json_object_to_json_string_length(
-        request, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
     if (!text)
         return error_no_memory(reterr);
     r = turn_begin(agent, &turn, what, reterr);
     if (r < 0)
         return r;
-    r = talk(agent, what, text, len, timeout, &reply, reterr);
+    r = talk(agent, what, text, strlen(text), timeout, &reply, reterr);
     agent_channel_trim(agent);
     turn_end(agent, &turn);
     if (r >= 0 && reply)

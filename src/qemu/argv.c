@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "util/json.h"
+
 void argv_add(ArgvBuilder *builder, const char *text) {
     if (builder->failed)
         return;
@@ -43,9 +45,7 @@ void argv_add_option(ArgvBuilder *builder, const char *option, const char *forma
 }
 
 void argv_add_json(ArgvBuilder *builder, const char *option, json_object *object) {
-    const char *text = object ? json_object_to_json_string_ext(
-                                    object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
-                              : NULL;
+    CLEANUP_FREE char *text = object ? json_text(object) : NULL;
 
     if (text) {
         argv_add(builder, option);

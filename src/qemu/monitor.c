@@ -176,21 +176,19 @@ static void on_event(Monitor *monitor, const char *name, json_object *message) {
 }
 
 static void show(Monitor *monitor, json_object *message, bool is_event) {
-    const char *text;
-    size_t len;
+    CLEANUP_FREE char *text = NULL;
 
     if (!monitor->trace && !PROBE_WANTED(qemu_monitor_recv_event) &&
         !PROBE_WANTED(qemu_monitor_recv_reply))
         return;
-    text = json_object_to_json_string_length(
-        message, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
+    text = json_text(message);
     if (!text)
         return;
     if (is_event)
         PROBE2(qemu_monitor_recv_event, monitor, text);
     else
         PROBE2(qemu_monitor_recv_reply, monitor, text);
-    trace(monitor, is_event ? '!' : '<', text, len);
+    trace(monitor, is_event ? '!' : '<', text, strlen(text));
 }
 
 static bool on_message(json_object *message, void *userdata) {
@@ -408,13 +406,14 @@ static void show_message(Monitor *monitor, json_object *message, const char *tex
 
 /* Writes the message with its end of line, or nothing. */
 static int write_message(Monitor *monitor, json_object *message) {
-    size_t len, waiting = output_waiting(&monitor->output);
-    const char *text = json_object_to_json_string_length(
-        message, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
+    const size_t waiting = output_waiting(&monitor->output);
+    CLEANUP_FREE char *text = json_text(message);
+    size_t len;
     int r;
 
     if (!text)
         return -ENOMEM;
+    len = strlen(text);
     r = output_append(&monitor->output, text, len);
     if (r >= 0 && (r = output_append(&monitor->output, "\r\n", 2)) < 0)
         monitor->output.used = monitor->output.sent + waiting;
