@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "qemu/process.h"
@@ -136,6 +137,59 @@ static void test_descriptors_and_words_are_given(void **state) {
     close(given.fds[0]);
     unlink(log);
     rmdir(directory);
+    fiber_shutdown();
+    sd_event_unref(loop);
+}
+
+/* ---- whose end is asked for ---- */
+
+static QemuPid shared;
+static int kill_status = -1;
+
+static pid_t run_child(int status) {
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        if (status >= 0)
+            _exit(status);
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        execl("/bin/sleep", "sleep", "600", NULL);
+        _exit(127);
+    }
+    assert_true(pid > 0);
+    return pid;
+}
+
+static void kill_shared(void *userdata) {
+    kill_status = qemu_process_kill(&shared, 30 * USEC_PER_SEC);
+    sd_event_exit(fiber_event(), 0);
+}
+
+static void forget_shared(void *userdata) {
+    shared = (QemuPid){0};
+}
+
+/* The caller's record of who is killed may be gone while that waits, and a run may have none: the
+ * statuses of other children stay for those who ask for them. */
+static void test_a_kill_takes_nobody_elses_status(void **state) {
+    pid_t other = run_child(7), pid = run_child(-1);
+    siginfo_t info;
+    sd_event *loop = NULL;
+    int status = 0;
+
+    assert_int_equal(waitid(P_PID, (id_t)other, &info, WEXITED | WNOWAIT), 0);
+    assert_int_equal(qemu_process_kill(&(QemuPid){0}, 0), 0);
+    assert_int_equal(qemu_process_identify(pid, &shared), 0);
+    assert_true(sd_event_new(&loop) >= 0 && fiber_init(loop) >= 0);
+    assert_int_equal(fiber_start("kill", kill_shared, NULL), 0);
+    assert_int_equal(fiber_start("forget", forget_shared, NULL), 0);
+    assert_int_equal(sd_event_loop(loop), 0);
+    assert_int_equal(kill_status, 0);
+    assert_int_equal(shared.pid, 0);
+    assert_int_equal(waitpid(pid, &status, WNOHANG), -1); /* it was taken */
+    assert_int_equal(waitpid(other, &status, WNOHANG), other);
+    assert_int_equal(WEXITSTATUS(status), 7);
+    fiber_shutdown();
     sd_event_unref(loop);
 }
 
@@ -143,6 +197,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_probe_ends_with_the_daemon),
         cmocka_unit_test(test_descriptors_and_words_are_given),
+        cmocka_unit_test(test_a_kill_takes_nobody_elses_status),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
