@@ -31,6 +31,7 @@ typedef enum Moment {
     IN_A_WHILE,   /* when nothing is under way any more */
     UNSEEN,       /* at once, without an event */
     NEVER,
+    UNANSWERED, /* never, and device_del has no answer */
 } Moment;
 
 static struct {
@@ -43,8 +44,16 @@ static struct {
     const char *refusal[MAX_VCPUS]; /* data of ACPI_DEVICE_OST in the place of the removal */
     unsigned n_removed;             /* events that listeners were told */
     sd_event_source *later;
+    bool hurried; /* no deadline is further away than SHORT_USEC */
     void (*body)(void);
 } t;
+
+uint64_t __real_deadline_in(uint64_t usec);
+uint64_t __wrap_deadline_in(uint64_t usec);
+
+uint64_t __wrap_deadline_in(uint64_t usec) {
+    return __real_deadline_in(t.hurried ? MIN_OF(usec, SHORT_USEC) : usec);
+}
 
 /* ---- the machine ---- */
 
@@ -146,7 +155,7 @@ static char *device_del(QmpPeer *peer, json_object *arguments, void *userdata) {
         t.online[id] = t.asked[id] = false;
     if (t.moments[id] == IN_A_WHILE)
         in_a_while(on_later);
-    return strdup("{}");
+    return t.moments[id] == UNANSWERED ? NULL : strdup("{}");
 }
 
 /* ---- the daemon ---- */
@@ -399,6 +408,27 @@ static void cannot_be_asked(void) {
     assert_int_equal(newest()->state, OPERATION_REFUSED);
 }
 
+/* QEMU takes device_del and says nothing: the call ends at the deadline of an answer, not of the
+ * guest, and what happens afterwards is seen. */
+static void never_answered(void) {
+    const uint64_t deadline = deadline_in(LONG_USEC);
+    CLEANUP_ERROR Error *error = NULL;
+
+    t.moments[3] = UNANSWERED;
+    t.hurried = true;
+    assert_true(set_count(3, LONG_USEC, &error) < 0);
+    t.hurried = false;
+    assert_non_null(strstr(error_message(error), "no answer to device_del"));
+    assert_counts(4, 1);
+    assert_int_equal(newest()->state, OPERATION_FAILED);
+    give_up(3);
+    while (domain_def_online_vcpus(t.domain->run->live) != 3 && now_usec() < deadline)
+        fiber_sleep(USEC_PER_MSEC);
+    assert_int_equal(t.n_removed, 1);
+    t.moments[2] = AT_REQUEST;
+    shrink(2, 2);
+}
+
 /* The first of three device_adds fails: the others are taken away again. */
 static void half_plugged(void) {
     CLEANUP_ERROR Error *error = NULL;
@@ -449,6 +479,7 @@ RUN_TEST(half_refused, 4)
 RUN_TEST(no_such_device, 4)
 RUN_TEST(asked_before, 4)
 RUN_TEST(cannot_be_asked, 4)
+RUN_TEST(never_answered, 4)
 RUN_TEST(half_plugged, 1)
 RUN_TEST(hung_up, 4)
 
@@ -464,6 +495,7 @@ int main(void) {
         cmocka_unit_test(test_no_such_device),
         cmocka_unit_test(test_asked_before),
         cmocka_unit_test(test_cannot_be_asked),
+        cmocka_unit_test(test_never_answered),
         cmocka_unit_test(test_half_plugged),
         cmocka_unit_test(test_hung_up),
     };

@@ -167,6 +167,8 @@ static void run_body(void *userdata) {
     }
     driver_stop(world->driver);
     driver_wait_stopped(world->driver, deadline_in(WAIT_USEC));
+    while (fiber_count() > 1) /* this one */
+        fiber_sleep(USEC_PER_MSEC);
     sd_event_exit(fiber_event(), 0);
 }
 
