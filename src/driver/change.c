@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "driver/change.h"
 
-#include "conf/domain-validate.h"
 #include "domain/files.h"
+#include "driver/change-frame.h"
 #include "util/log.h"
 
 static void piece_done(ChangePiece *piece) {
@@ -14,31 +14,13 @@ static void piece_done(ChangePiece *piece) {
     free(piece->iothreads);
 }
 
-/* ---- the definition that is written ---- */
-
-static int edited_copy(const DomainDef *def, const Change *change, DomainDef **ret,
-                       Error **reterr) {
-    CLEANUP_DOMAIN_DEF DomainDef *copy = domain_def_copy(def);
-    CLEANUP(piece_done) ChangePiece piece = {0};
-    int r = copy ? change->prepare(copy, false, change->arg, &piece, reterr)
-                 : error_no_memory(reterr);
-
-    if (r < 0)
-        return r;
-    change->swap(copy, &piece);
-    r = domain_validate(copy, reterr);
-    if (r >= 0)
-        *ret = TAKE_PTR(copy);
-    return r;
-}
-
 /* ---- what runs ---- */
 
 typedef struct LiveChange {
     const Change *change;
-    ChangePiece piece;
+    ChangePiece piece; /* of the live definition, once it was prepared */
     LimitsChange *limits;
-    bool acted, tuned, swapped;
+    bool acted, tuned, swapped, done;
 } LiveChange;
 
 static void live_done(LiveChange *live) {
@@ -69,35 +51,17 @@ static void take_back(Domain *domain, LiveChange *live) {
     live->swapped = live->tuned = live->acted = false;
 }
 
-static int change_live(Domain *domain, LiveChange *live, Error **reterr) {
+static int tune(Domain *domain, LiveChange *live, Error **reterr) {
     const Change *change = live->change;
-    int r = change->prepare(domain->run->live, true, change->arg, &live->piece, reterr);
+    int r = change->act ? change->act(domain, change->arg, reterr) : 0;
 
-    if (r >= 0 && change->act)
-        r = change->act(domain, change->arg, reterr);
     live->acted = r >= 0;
     if (r >= 0)
         r = plan(domain, live, reterr);
     if (r >= 0)
         r = limits_change_run(live->limits, reterr);
     live->tuned = r >= 0;
-    if (r < 0) {
-        take_back(domain, live);
-        return r;
-    }
-    change->swap(domain->run->live, &live->piece);
-    live->swapped = true;
-    return 0;
-}
-
-/* ---- both ---- */
-
-static void put_config_back(Domain *domain) {
-    CLEANUP_ERROR Error *error = NULL;
-
-    if (domain_save_config(domain, domain->config, &error) < 0)
-        log_error("domain '%s': its definition on disk has a change that was taken back: %s",
-                  domain_name(domain), error_message(error));
+    return r;
 }
 
 /* The status of a change that cannot be taken back is written once more with the next one. */
@@ -115,47 +79,51 @@ static int save_status(Domain *domain, const LiveChange *live, Error **reterr) {
     return r < 0 ? error_propagate(reterr, TAKE_PTR(error)) : 0;
 }
 
-static int change_locked(Domain *domain, const Change *change, Error **reterr) {
-    CLEANUP_DOMAIN_DEF DomainDef *config_def = NULL;
-    CLEANUP(live_done) LiveChange work = {.change = change};
-    bool live = false, config = false, saved = false;
-    int r = domain_resolve_affect(domain, change->flags, &live, &config, reterr);
+/* ---- the steps of the frame ---- */
 
-    if (r >= 0 && live)
-        r = domain_check_active(domain, reterr);
-    if (r >= 0 && config)
-        r = edited_copy(domain->config, change, &config_def, reterr);
-    if (r >= 0 && live)
-        r = change_live(domain, &work, reterr);
-    if (r >= 0 && config) {
-        r = domain_save_config(domain, config_def, reterr);
-        saved = r >= 0;
+static int change_config(DomainDef *copy, void *work, Error **reterr) {
+    const Change *change = ((const LiveChange *)work)->change;
+    CLEANUP(piece_done) ChangePiece piece = {0};
+    int r = change->prepare(copy, false, change->arg, &piece, reterr);
+
+    if (r >= 0)
+        change->swap(copy, &piece);
+    return r;
+}
+
+static int prepare_live(Domain *domain, void *work, Error **reterr) {
+    LiveChange *live = work;
+    const Change *change = live->change;
+
+    return change->prepare(domain->run->live, true, change->arg, &live->piece, reterr);
+}
+
+static int change_live(Domain *domain, void *work, Error **reterr) {
+    LiveChange *live = work;
+    int r = tune(domain, live, reterr);
+
+    if (r >= 0) {
+        live->change->swap(domain->run->live, &live->piece);
+        live->swapped = true;
+        r = save_status(domain, live, reterr);
     }
-    if (r >= 0 && live)
-        r = save_status(domain, &work, reterr);
-    if (r < 0) {
-        if (live)
-            take_back(domain, &work);
-        if (saved)
-            put_config_back(domain);
-        return r;
-    }
-    if (config) {
-        domain_def_free(domain->config);
-        domain->config = TAKE_PTR(config_def);
-    }
-    if (live && change->n_values)
-        events_tunable(domain, change->values, change->n_values);
-    return 0;
+    if (r < 0)
+        take_back(domain, live);
+    live->done = r >= 0;
+    return r;
 }
 
 int change_run(Domain *domain, const Change *change, Error **reterr) {
-    DomainJob job;
-    int r = domain_job_begin(domain, &job, change->what, reterr);
+    CLEANUP(live_done) LiveChange live = {.change = change};
+    const ChangeSteps steps = {.what = change->what,
+                               .flags = change->flags,
+                               .work = &live,
+                               .config = change_config,
+                               .prepare = prepare_live,
+                               .live = change_live};
+    int r = change_in_frame(domain, &steps, reterr);
 
-    if (r < 0)
-        return r;
-    r = change_locked(domain, change, reterr);
-    domain_job_end(domain, &job);
+    if (r >= 0 && live.done && change->n_values)
+        events_tunable(domain, change->values, change->n_values);
     return r;
 }

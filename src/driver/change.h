@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The one way of changing what runs and what is written: checked, done to QEMU and to the kernel,
- * kept in the definitions, written down. Each step that fails takes the ones before it back, so
- * that a call is done or not done, also on a full disk. */
+/* Changes of what the limits of threads depend on: done to QEMU and to the kernel, kept in the
+ * definitions, written down. Each step that fails takes the ones before it back, so that a call is
+ * done or not done, also on a full disk. */
 #pragma once
 
 #include "domain/domain.h"

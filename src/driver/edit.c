@@ -1,81 +1,82 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "driver/edit.h"
 
-#include "conf/domain-validate.h"
 #include "domain/files.h"
-#include "util/libvirt-numbers.h"
+#include "driver/change-frame.h"
 #include "util/log.h"
 
-/* The definition as it is to be written. */
-static int edited_copy(const Domain *domain, const DefinitionEdit *edit, DomainDef **ret,
-                       Error **reterr) {
-    CLEANUP_DOMAIN_DEF DomainDef *copy = domain_def_copy(domain->config);
-    int r = copy ? edit->change(copy, false, edit->arg, reterr) : error_no_memory(reterr);
+typedef struct Work {
+    const DefinitionEdit *edit;
+    DomainDef *next; /* the live definition as it will be */
+} Work;
 
-    if (r >= 0)
-        r = domain_validate(copy, reterr);
-    if (r >= 0)
-        *ret = TAKE_PTR(copy);
-    return r;
+static void work_done(Work *work) {
+    domain_def_free(work->next);
 }
 
-/* Tried on a copy, so that what QEMU has done is never refused afterwards. */
-static int change_live(Domain *domain, const DefinitionEdit *edit, Error **reterr) {
-    CLEANUP_DOMAIN_DEF DomainDef *tried = domain_def_copy(domain->run->live);
-    CLEANUP_ERROR Error *error = NULL;
-    int r = tried ? edit->change(tried, true, edit->arg, reterr) : error_no_memory(reterr);
+static int change_config(DomainDef *copy, void *userdata, Error **reterr) {
+    const Work *work = userdata;
 
-    if (r >= 0 && edit->act)
-        r = edit->act(domain, edit->arg, reterr);
-    if (r >= 0)
-        r = domain_check_active(domain, reterr);
-    if (r >= 0)
-        r = edit->change(domain->run->live, true, edit->arg, reterr);
-    if (r >= 0 && domain_save_status(domain, &error) < 0)
-        log_warning("domain '%s': its status cannot be saved, ignoring: %s", domain_name(domain),
-                    error_message(error));
-    return r;
+    return work->edit->change(copy, false, work->edit->arg, reterr);
 }
 
-static void put_config_back(Domain *domain) {
+/* Made before QEMU is asked, so that what it has done is never refused afterwards. */
+static int prepare(Domain *domain, void *userdata, Error **reterr) {
+    Work *work = userdata;
+
+    work->next = domain_def_copy(domain->run->live);
+    return work->next ? work->edit->change(work->next, true, work->edit->arg, reterr)
+                      : error_no_memory(reterr);
+}
+
+static void swap(Domain *domain, Work *work) {
+    DomainDef *live = domain->run->live;
+
+    domain->run->live = work->next;
+    work->next = live;
+}
+
+static void put_status_back(Domain *domain) {
     CLEANUP_ERROR Error *error = NULL;
 
-    if (domain_save_config(domain, domain->config, &error) < 0)
-        log_error("domain '%s': its definition on disk has a change that was taken back: %s",
+    if (domain_save_status(domain, &error) < 0)
+        log_error("domain '%s': its status file has a change that was taken back: %s",
                   domain_name(domain), error_message(error));
 }
 
-static int edit_locked(Domain *domain, const DefinitionEdit *edit, Error **reterr) {
-    CLEANUP_DOMAIN_DEF DomainDef *next = NULL;
-    bool live = false, config = false;
-    int r = domain_resolve_affect(domain, edit->flags & (AFFECT_LIVE | AFFECT_CONFIG), &live,
-                                  &config, reterr);
+static int act(Domain *domain, const DefinitionEdit *edit, Error **reterr) {
+    int r = domain_check_active(domain, reterr);
 
-    if (r >= 0 && live)
-        r = domain_check_active(domain, reterr);
-    if (r >= 0 && config)
-        r = edited_copy(domain, edit, &next, reterr);
-    if (r >= 0 && config)
-        r = domain_save_config(domain, next, reterr);
-    if (r >= 0 && live) {
-        r = change_live(domain, edit, reterr);
-        if (r < 0 && config)
-            put_config_back(domain);
-    }
-    if (r < 0 || !config)
+    return r >= 0 && edit->act ? edit->act(domain, edit->arg, reterr) : r;
+}
+
+/* Written down before QEMU is asked, as the written definition is: what QEMU did would have to be
+ * taken back by it, which it may refuse. */
+static int live(Domain *domain, void *userdata, Error **reterr) {
+    Work *work = userdata;
+    int r;
+
+    swap(domain, work);
+    r = domain_save_status(domain, reterr);
+    swap(domain, work);
+    if (r < 0)
         return r;
-    domain_def_free(domain->config);
-    domain->config = TAKE_PTR(next);
-    return 0;
+    r = act(domain, work->edit, reterr);
+    if (r < 0)
+        put_status_back(domain);
+    else
+        swap(domain, work);
+    return r;
 }
 
 int definition_edit(Domain *domain, const DefinitionEdit *edit, Error **reterr) {
-    DomainJob job;
-    int r = domain_job_begin(domain, &job, edit->what, reterr);
+    CLEANUP(work_done) Work work = {.edit = edit};
+    const ChangeSteps steps = {.what = edit->what,
+                               .flags = edit->flags,
+                               .work = &work,
+                               .config = change_config,
+                               .prepare = prepare,
+                               .live = live};
 
-    if (r < 0)
-        return r;
-    r = edit_locked(domain, edit, reterr);
-    domain_job_end(domain, &job);
-    return r;
+    return change_in_frame(domain, &steps, reterr);
 }

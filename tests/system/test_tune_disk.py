@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A full disk: each change of what runs is done or not done, also for the next daemon."""
+import json
 import os
 import signal
 import subprocess
@@ -225,3 +226,64 @@ def test_every_config_call(daemon, small):
     daemon.virsh("undefine", "t")  # needs no room
     assert all_of(daemon)[-1] == ["t"]
     restart(daemon, all_of(daemon))
+
+
+# ---- values that QEMU keeps ----
+
+AMOUNTS = [
+    ["blkdeviotune", "t", "vdx", "--total-bytes-sec", "1000000", "--live"],
+    ["setmem", "t", "48M", "--live"],
+    ["dommemstat", "t", "--period", "7", "--live"],
+]
+
+
+def amounts(daemon):
+    """What QEMU says of them."""
+    def ask(name, **arguments):
+        text = daemon.virsh("qemu-monitor-command", "t", json.dumps({"execute": name, "arguments": arguments}))
+        return json.loads(text)["return"]
+    inserted = [d["inserted"] for d in ask("query-block") if d.get("inserted")]
+    return ([(d["bps"], d["iops"]) for d in inserted], ask("query-balloon")["actual"],
+            ask("qom-get", path="/machine/peripheral/balloon0", property="guest-stats-polling-interval"))
+
+
+def with_balloon(daemon, disk):
+    path = f"{daemon.root}/x.img"
+    with open(path, "wb") as f:
+        f.truncate(1 << 20)
+    file = f"{daemon.root}/t.xml"
+    xml = daemon.xml("t", boot=False, extra=f"<disk type='file'><source file='{path}'/>{disk}</disk>")
+    with open(file, "w") as f:
+        f.write(xml.replace("<memballoon model='none'/>", "<memballoon model='virtio'/>"))
+    daemon.virsh("define", file)
+    daemon.virsh("start", "t", "--paused")
+
+
+@pytest.mark.parametrize("small", ["run"], indirect=True)
+def test_amounts(daemon, small):
+    """What cannot be written down has not been told to QEMU."""
+    with_balloon(daemon, "<target dev='vdx' bus='virtio'/>")
+    small(True)
+    before = amounts(daemon), daemon.virsh("dumpxml", "t"), daemon.virsh("dumpxml", "t", "--inactive")
+    for change in AMOUNTS:
+        assert "No space left" in daemon.virsh(*change, "--config", ok=False)
+        assert (amounts(daemon), daemon.virsh("dumpxml", "t"), daemon.virsh("dumpxml", "t", "--inactive")) == before
+    small(False)
+    for change in AMOUNTS:
+        daemon.virsh(*change)
+    assert amounts(daemon) == ([(1000000, 0)], before[0][1], 7)
+
+
+def test_refused_by_qemu(daemon):
+    """The status file is as it was: a later daemon doesn't believe in limits that QEMU hasn't."""
+    with_balloon(daemon, "<target dev='vdx' bus='virtio'/>")
+    path = f"{daemon.root}/run/domains/t.xml"
+    alias = json.dumps({"execute": "device_del", "arguments": {"id": "balloon0"}})
+    with open(path) as f:
+        before = f.read()
+    daemon.virsh("qemu-monitor-command", "t", alias)
+    daemon.virsh("qemu-monitor-command", "t", '{"execute": "system_reset"}')
+    assert daemon.virsh("dommemstat", "t", "--period", "7", "--live", "--config", ok=False)
+    assert "period" not in daemon.virsh("dumpxml", "t") + daemon.virsh("dumpxml", "t", "--inactive")
+    with open(path) as f:
+        assert f.read() == before
