@@ -299,6 +299,7 @@ static void tear_down(Vireod *vireod, int status) {
     task_group_done(&vireod->daemon.tasks);
     sockets_done(&vireod->sockets);
     config_done(&vireod->daemon.config);
+    fiber_shutdown();
 }
 
 static int run(Vireod *vireod) {
