@@ -19,6 +19,6 @@ void argv_add_json(ArgvBuilder *builder, const char *option, json_object *object
 /* Doubles commas, as QEMU's option syntax wants it. NULL: out of memory. Caller frees. */
 char *argv_escape(const char *text);
 
-/* One line for the log and domxml-to-native, shell-quoted. Caller frees. */
+/* One line for the log, quoted for a shell. NULL: out of memory. Caller frees. */
 char *qemu_argv_format(char *const *argv);
 void qemu_argv_free(char **argv);

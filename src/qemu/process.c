@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "qemu/argv.h"
 #include "util/file.h"
 #include "util/proc.h"
 #include "util/worker.h"
@@ -279,9 +280,10 @@ static void birth_done(Birth *birth) {
 }
 
 static void log_argv(int fd, char *const *argv) {
-    for (size_t i = 0; argv[i]; i++)
-        dprintf(fd, "%s%s", i ? " " : "", argv[i]);
-    dprintf(fd, "\n");
+    CLEANUP_FREE char *text = qemu_argv_format(argv);
+
+    if (text)
+        dprintf(fd, "%s\n", text);
 }
 
 /* A log is a file of its own: not somebody's link, and no device or pipe that would block. */
