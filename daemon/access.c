@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Classes of calls, and the questions about them. */
-#include "access.h"
+#include "access-internal.h"
 
 #include <stdio.h>
 

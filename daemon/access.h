@@ -19,11 +19,6 @@ typedef enum AccessClass {
     ACCESS_INVALID = -EINVAL,
 } AccessClass;
 
-/* "read", "write", ... */
-const char *access_class_name(AccessClass class);
-/* Of a call: by its flags and its API's name. */
-AccessClass access_class_of(const RpcProc *proc);
-
 /* The session's gate (rpc/session.h); its userdata is a Client with its subject filled. */
 int access_gate(RpcSession *session, const RpcProc *proc, const uint8_t *payload, size_t len,
                 Error **reterr);

@@ -5,6 +5,15 @@
 #include <ctype.h>
 #include <stdio.h>
 
+/* Two flags that exclude each other, as the API checks say it. */
+static int refuse_both(unsigned flags, const char *api, Error **reterr) {
+    if ((flags & AFFECT_LIVE) && (flags & AFFECT_CONFIG))
+        return error_argument(reterr, api, "ctl",
+                              "Flags 'VIR_DOMAIN_AFFECT_LIVE' and 'VIR_DOMAIN_AFFECT_CONFIG' are "
+                              "mutually exclusive");
+    return 0;
+}
+
 static int check_flags(const RpcCall *call, const DomainCall *about, const void *args,
                        Error **reterr) {
     unsigned flags;
@@ -14,7 +23,7 @@ static int check_flags(const RpcCall *call, const DomainCall *about, const void 
         return 0;
     memcpy(&flags, (const char *)args + about->flags_at, sizeof(flags));
     if (about->exclusive)
-        r = dispatch_exclusive(flags, call->proc->api, reterr);
+        r = refuse_both(flags, call->proc->api, reterr);
     return r < 0 ? r : dispatch_flags(flags, about->allowed, call->proc->api, reterr);
 }
 
@@ -68,14 +77,6 @@ int dispatch_flags(unsigned flags, unsigned allowed, const char *api, Error **re
     if (reterr && *reterr)
         (*reterr)->from = FROM_QEMU;
     return -EINVAL;
-}
-
-int dispatch_exclusive(unsigned flags, const char *api, Error **reterr) {
-    if ((flags & AFFECT_LIVE) && (flags & AFFECT_CONFIG))
-        return error_argument(reterr, api, "ctl",
-                              "Flags 'VIR_DOMAIN_AFFECT_LIVE' and 'VIR_DOMAIN_AFFECT_CONFIG' are "
-                              "mutually exclusive");
-    return 0;
 }
 
 int dispatch_string(char **to, const char *text, Error **reterr) {

@@ -82,8 +82,6 @@ remote_domain dispatch_borrow_domain(const Domain *domain);
 /* "unsupported flags (0x..) in function NAME" when a bit outside `allowed` is set. Of an API
  * "virX", the function is "qemuX". */
 int dispatch_flags(unsigned flags, unsigned allowed, const char *api, Error **reterr);
-/* Two flags that exclude each other, as the API checks say it. */
-int dispatch_exclusive(unsigned flags, const char *api, Error **reterr);
 /* CPUs the host has, online or not: the length of every CPU map of the wire, in bits. */
 unsigned dispatch_host_cpus(void);
 int dispatch_string(char **to, const char *text, Error **reterr);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Patterns: what they would cost is counted before they are compiled. */
-#include "pattern.h"
+#include "pattern-internal.h"
 
 #include <ctype.h>
 

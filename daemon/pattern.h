@@ -17,6 +17,3 @@
 int pattern_compile(const char *text, bool nocase, regex_t **ret, Error **reterr);
 void pattern_free(regex_t *pattern);
 DEFINE_CLEANUP(regex_t *, pattern_free)
-
-/* What of it is too much, as a sentence's end, or NULL. Pure. */
-const char *pattern_refusal(const char *text);

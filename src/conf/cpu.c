@@ -4,7 +4,7 @@
 #define NUMA_CELLS_MAX 1024u
 #define CPUS_MAX 16384u
 
-const Words cpu_modes = WORDS("", "custom", "host-model", "host-passthrough", "maximum");
+static const Words cpu_modes = WORDS("", "custom", "host-model", "host-passthrough", "maximum");
 static const Words policies = WORDS("force", "require", "optional", "disable", "forbid");
 static const Words fallbacks = WORDS("allow", "forbid");
 static const Words matches = WORDS("minimum", "exact", "strict");

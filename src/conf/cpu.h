@@ -89,5 +89,4 @@ typedef struct CpuDef {
     size_t n_latencies, n_bandwidths;
 } CpuDef;
 
-extern const Words cpu_modes;
 extern const Field cpu_fields[]; /* of CpuDef */

@@ -5,9 +5,9 @@
 
 #include <stdio.h>
 
-const Words address_types = WORDS("", "pci", "drive", "virtio-serial", "ccid", "usb", "spapr-vio",
-                                  "virtio-s390", "ccw", "virtio-mmio", "isa", "dimm", "unassigned");
-const Words virtio_models = WORDS("", "virtio", "virtio-transitional", "virtio-non-transitional");
+static const Words address_types = WORDS("", "pci", "drive", "virtio-serial", "ccid", "usb",
+                                         "spapr-vio", "virtio-s390", "ccw", "virtio-mmio", "isa",
+                                         "dimm", "unassigned");
 
 static const Field zpci_fields[] = {FIELD_UINT("@uid", PciAddress, zpci_uid, 0, 0xffff, .hex = 4,
                                                .flags = FIELD_ANY_BASE | FIELD_ALWAYS),

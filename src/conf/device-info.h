@@ -61,7 +61,6 @@ typedef struct VirtioOptions {
     Tristate iommu, ats, packed, page_per_vq;
 } VirtioOptions;
 
-extern const Words address_types;
 extern const Field pci_address_fields[];      /* of PciAddress: domain to multifunction, zpci */
 extern const Field device_address_fields[];   /* of DeviceAddress: the whole of <address> */
 extern const Field device_info_fields[];      /* alias, address */
@@ -71,9 +70,6 @@ extern const Field virtio_fields[];
 #define FIELD_INFO(Type) FIELD_PART(NULL, Type, info, device_info_fields)
 #define FIELD_INFO_BOOT(Type) FIELD_PART(NULL, Type, info, device_info_full_fields)
 #define FIELD_VIRTIO(Type) FIELD_PART(NULL, Type, virtio, virtio_fields)
-
-/* The words of models that many virtio devices share. */
-extern const Words virtio_models; /* "", virtio, virtio-transitional, virtio-non-transitional */
 
 /* "0000:01:00.0" */
 #define PCI_ADDRESS_TEXT_SIZE 32

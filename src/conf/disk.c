@@ -3,7 +3,7 @@
 
 #include <ctype.h>
 
-const Words disk_devices = WORDS("disk", "cdrom", "floppy", "lun");
+static const Words disk_devices = WORDS("disk", "cdrom", "floppy", "lun");
 const Words disk_buses = WORDS_NOT_STARTED(WORD_MASK(DISK_BUS_XEN) | WORD_MASK(DISK_BUS_UML), "",
                                            "virtio", "ide", "sata", "scsi", "fdc", "usb", "sd",
                                            "xen", "uml");

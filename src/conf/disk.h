@@ -70,7 +70,7 @@ typedef struct DiskDef {
     DeviceInfo info;
 } DiskDef;
 
-extern const Words disk_devices, disk_buses;
+extern const Words disk_buses;
 extern const Element disk_element;
 
 /* vda -> 0, vdb -> 1, sdaa -> 26; -EINVAL. */

@@ -203,8 +203,7 @@ IothreadDef *domain_def_iothread(const DomainDef *def, unsigned id);
 IothreadDef *domain_def_add_iothread(DomainDef *def, unsigned id);
 void domain_def_remove_iothread(DomainDef *def, unsigned id);
 
-/* What the domain cannot be started with yet: kept in the definition, and told with the place and
- * the line that `dumpxml --inactive` shows. -ENOMEM. */
-int domain_def_unsupported(const DomainDef *def, ElementRefusal refusal, void *userdata);
-/* The first of them as ERROR_CONFIG_UNSUPPORTED; 0 when there is none. */
+/* The first of what the domain cannot be started with yet, as ERROR_CONFIG_UNSUPPORTED with the
+ * place and the line that `dumpxml --inactive` shows; 0 when there is none. It is kept in the
+ * definition. */
 int domain_def_check_start(const DomainDef *def, Error **reterr);

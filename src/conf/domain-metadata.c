@@ -75,10 +75,6 @@ int domain_metadata_element(const char *metadata, const char *uri, char **ret, E
     return *ret ? 0 : error_no_memory(reterr);
 }
 
-int domain_def_metadata_element(const DomainDef *def, const char *uri, char **ret, Error **reterr) {
-    return domain_metadata_element(def->metadata, uri, ret, reterr);
-}
-
 /* ---- editing ---- */
 
 /* Elements that are in no namespace come into this one. */

@@ -14,10 +14,9 @@
  */
 int domain_metadata_parse(DomainDef *def, xmlNodePtr metadata, Error **reterr);
 
-/* The text of the child of <metadata> whose namespace is `uri` (without the prefix, as libvirt's
- * virDomainGetMetadata gives it). ERROR_NO_DOMAIN_METADATA when there is none. Caller frees. */
-int domain_def_metadata_element(const DomainDef *def, const char *uri, char **ret, Error **reterr);
-/* The same of the text of <metadata>, or NULL; a worker may call it. */
+/* The text of the child whose namespace is `uri` (without the prefix, as libvirt's
+ * virDomainGetMetadata gives it) of the text of <metadata>, or of NULL. ERROR_NO_DOMAIN_METADATA
+ * when there is none. Caller frees. A worker may call it. */
 int domain_metadata_element(const char *metadata, const char *uri, char **ret, Error **reterr);
 
 #define METADATA_MAX (1u << 20) /* bytes of <metadata> that an edit may leave */

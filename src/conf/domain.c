@@ -484,7 +484,8 @@ DomainDef *domain_def_copy(const DomainDef *from) {
     return def;
 }
 
-int domain_def_unsupported(const DomainDef *def, ElementRefusal refusal, void *userdata) {
+/* Tells of what the domain cannot be started with, in the order of the text. -ENOMEM. */
+static int tell_unsupported(const DomainDef *def, ElementRefusal refusal, void *userdata) {
     CLEANUP_FREE char *text = NULL;
     size_t size = 0;
     ElementWriter writer = {
@@ -514,7 +515,7 @@ static void keep_first(const char *path, const char *what, unsigned line, void *
 int domain_def_check_start(const DomainDef *def, Error **reterr) {
     FirstRefusal first = {.n = 0};
 
-    if (domain_def_unsupported(def, keep_first, &first) < 0)
+    if (tell_unsupported(def, keep_first, &first) < 0)
         return error_no_memory(reterr);
     if (first.n == 0)
         return 0;

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 const Words graphics_types = WORDS("sdl", "vnc", "rdp", "desktop", "spice", "egl-headless", "dbus");
-const Words listen_types = WORDS("none", "address", "network", "socket");
+static const Words listen_types = WORDS("none", "address", "network", "socket");
 static const Words share_policies = WORDS("allow-exclusive", "force-shared", "ignore");
 static const Words connecteds = WORDS("fail", "disconnect", "keep");
 static const Words channel_modes = WORDS("any", "secure", "insecure");

@@ -57,7 +57,7 @@ typedef struct GraphicsDef {
     DeviceInfo info; /* never written */
 } GraphicsDef;
 
-extern const Words graphics_types, listen_types;
+extern const Words graphics_types;
 extern const Element graphics_element;
 
 /* A vnc or spice display that listens at a TCP port, given or to be found. */

@@ -63,13 +63,6 @@ char *audit_device_text(const AuditVm *vm, const char *resource, const char *rea
     return resource_text(vm, resource, reason, rest);
 }
 
-char *audit_field_text(const AuditVm *vm, const char *resource, const char *reason,
-                       const char *field, const char *value) {
-    CLEANUP_FREE char *rest = encode(field, value);
-
-    return resource_text(vm, resource, reason, rest);
-}
-
 static char *device_number(const char *path) {
     struct stat info;
 

@@ -47,9 +47,6 @@ char *audit_count_text(const AuditVm *vm, const char *resource, const char *reas
 /* resrc=disk old-disk="?" new-disk="/x"; likewise net (MAC addresses), fs, rng, chardev. */
 char *audit_device_text(const AuditVm *vm, const char *resource, const char *reason,
                         const char *old_source, const char *new_source);
-/* resrc=tpm device="/dev/tpm0", and others of one field. */
-char *audit_field_text(const AuditVm *vm, const char *resource, const char *reason,
-                       const char *field, const char *value);
 /* resrc=cgroup: what a group may use. `path` NULL: class=all. rdev is "MM:mm" in hex for a device.
  */
 char *audit_cgroup_text(const AuditVm *vm, const char *reason, const char *cgroup, const char *path,

@@ -4,6 +4,7 @@
  * proc_pid_mountinfo(5), and that of a process in cgroups(7). */
 #include <stdio.h>
 
+#include "host/cgroup-internal.h"
 #include "host/cgroup-library.h"
 #include "util/file.h"
 

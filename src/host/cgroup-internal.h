@@ -23,6 +23,19 @@ struct CgroupHost {
     CgroupHierarchy hierarchies[CGROUP_CONTROLLER_MAX];
 };
 
+/* What is mounted, as libcgroup or a test's table says it. */
+typedef struct CgroupMount {
+    const char *mount_point;
+    const char *root; /* as a hierarchy's */
+    int version;
+    unsigned controllers; /* bits by CGROUP_BIT */
+    bool read_only;
+} CgroupMount;
+
+/* The host of a table, without libcgroup; `proc` is "/proc" when NULL. */
+int cgroup_host_from_table(const char *proc, const CgroupMount *mounts, size_t n, CgroupHost **ret,
+                           Error **reterr);
+
 /* An open group of one hierarchy. `path` is absolute below the mount point: for openat and for
  * sentences. */
 typedef struct CgroupPlace {

@@ -345,20 +345,6 @@ int cgroup_tree_set(CgroupTree *tree, const char *child, const CgroupValues *val
     return r;
 }
 
-/* The thread moves before the sets are narrowed: v2 lets a group without threads have any set, and
- * checks nothing then; v1 needs the parent's set in it before a thread may enter, which add has
- * seen to. */
-int cgroup_tree_place(CgroupTree *tree, const char *child, pid_t tid, const CgroupValues *values,
-                      Error **reterr) {
-    int r = cgroup_values_check(values, reterr);
-
-    if (r >= 0)
-        r = cgroup_tree_add(tree, child, NULL, reterr);
-    if (r >= 0)
-        r = cgroup_tree_attach(tree, child, tid, reterr);
-    return r >= 0 ? cgroup_tree_set(tree, child, values, reterr) : r;
-}
-
 static int get_cpuset(const CgroupPlace *place, const char *child, CgroupState *state,
                       Error **reterr) {
     const CgroupOps *ops = place->hierarchy->ops;

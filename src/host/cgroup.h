@@ -68,21 +68,9 @@ int cgroup_values_check(const CgroupValues *values, Error **reterr);
 
 #define CGROUP_BIT(controller) (1u << (controller))
 
-/* One mounted hierarchy that has at least one of our controllers. */
-typedef struct CgroupMount {
-    const char *mount_point;
-    const char *root; /* the group that is seen at the mount point: not "/" for a bind mount */
-    int version;
-    unsigned controllers; /* bits by CGROUP_BIT */
-    bool read_only;
-} CgroupMount;
-
 /* What libcgroup finds, which looks once in the life of a process: before the first worker starts.
  * A host without any controller is no error. */
 int cgroup_host_new(CgroupHost **ret, Error **reterr);
-/* The same of a table, without libcgroup; `proc` is "/proc" when NULL. */
-int cgroup_host_from_table(const char *proc, const CgroupMount *mounts, size_t n, CgroupHost **ret,
-                           Error **reterr);
 void cgroup_host_free(CgroupHost *host);
 DEFINE_CLEANUP(CgroupHost *, cgroup_host_free)
 /* 1 or 2, 0 when the host has no such controller. */
@@ -130,14 +118,13 @@ int cgroup_tree_adopt(CgroupTree *tree, pid_t pid, Error **reterr);
 /* add: makes the child, ready for threads, and takes one that is there; *ret_made (may be NULL):
  * there was none in any hierarchy. attach: moves one thread;
  * -ESRCH when it is gone. set: cpus, mems, shares, bandwidth, in that order; the first failure ends
- * it and what was set before stays. place: all three, in the one order that both versions accept.
- */
+ * it and what was set before stays. Both versions accept this order of the three: v2 lets a group
+ * without threads have any set, and checks nothing then; v1 needs the parent's set in it before a
+ * thread may enter, which add has seen to. */
 int cgroup_tree_add(CgroupTree *tree, const char *child, bool *ret_made, Error **reterr);
 int cgroup_tree_attach(CgroupTree *tree, const char *child, pid_t tid, Error **reterr);
 int cgroup_tree_set(CgroupTree *tree, const char *child, const CgroupValues *values,
                     Error **reterr);
-int cgroup_tree_place(CgroupTree *tree, const char *child, pid_t tid, const CgroupValues *values,
-                      Error **reterr);
 /* Is there a group of the child's own? In a v1 hierarchy that is the cpuset's alone there is none
  * until `set` gives it other CPUs or nodes than the tree has: its threads stay in the tree's own
  * group there, and `get` answers what that one has. */

@@ -322,17 +322,6 @@ int resctrl_group_create(const Resctrl *resctrl, const char *group, const Resctr
     return r;
 }
 
-int resctrl_group_read(const Resctrl *resctrl, const char *group, char **ret_schemata,
-                       Error **reterr) {
-    CLEANUP_FREE char *path = NULL;
-    int r = make_path(resctrl, group, NULL, "schemata", &path, reterr);
-
-    if (r < 0)
-        return r;
-    r = file_read(path, RESCTRL_FILE_LIMIT, ret_schemata, NULL);
-    return r < 0 ? error_system(reterr, FROM_RESCTRL, r, "cannot read '%s'", path) : 0;
-}
-
 static int remove_dir(const Resctrl *resctrl, const char *group, const char *monitor,
                       Error **reterr) {
     CLEANUP_FREE char *dir = NULL;

@@ -61,7 +61,7 @@ int resctrl_id_index(const unsigned *ids, size_t n_ids, unsigned id) {
     return -1;
 }
 
-const ResctrlCache *resctrl_find_cache(const Resctrl *resctrl, unsigned level, ResctrlType type) {
+static const ResctrlCache *find_cache(const Resctrl *resctrl, unsigned level, ResctrlType type) {
     for (size_t i = 0; i < resctrl->n_caches; i++)
         if (resctrl->caches[i].level == level && resctrl->caches[i].type == type)
             return &resctrl->caches[i];
@@ -197,7 +197,7 @@ static ResctrlCache *cache_by_name(Resctrl *resctrl, const char *name) {
     unsigned level;
 
     return resctrl_cache_name(name, &level, &type)
-               ? (ResctrlCache *)resctrl_find_cache(resctrl, level, type)
+               ? (ResctrlCache *)find_cache(resctrl, level, type)
                : NULL;
 }
 
@@ -314,7 +314,7 @@ int resctrl_find_run(uint64_t mask, uint64_t used, unsigned n_bits, uint64_t *re
 }
 
 static int check_cache(const Resctrl *resctrl, const ResctrlCacheRequest *request, Error **reterr) {
-    const ResctrlCache *cache = resctrl_find_cache(resctrl, request->level, request->type);
+    const ResctrlCache *cache = find_cache(resctrl, request->level, request->type);
     const char *suffix = suffixes[request->type];
     int i = cache ? resctrl_id_index(cache->ids, cache->n_ids, request->id) : -1;
     uint64_t granule, bits;

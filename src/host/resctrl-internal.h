@@ -15,6 +15,5 @@ int resctrl_each(const char *text, ResctrlEach func, void *userdata);
 const char *resctrl_type_suffix(ResctrlType type);
 bool resctrl_cache_name(const char *name, unsigned *ret_level, ResctrlType *ret_type);
 
-const ResctrlCache *resctrl_find_cache(const Resctrl *resctrl, unsigned level, ResctrlType type);
 /* The place of an id in the cache's arrays, -1. */
 int resctrl_id_index(const unsigned *ids, size_t n_ids, unsigned id);

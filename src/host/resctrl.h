@@ -72,8 +72,6 @@ int resctrl_check(const Resctrl *resctrl, const ResctrlRequest *request, Error *
  * the default group, for the kernel would give a new group all of them. */
 int resctrl_group_create(const Resctrl *resctrl, const char *group, const ResctrlRequest *request,
                          Error **reterr);
-int resctrl_group_read(const Resctrl *resctrl, const char *group, char **ret_schemata,
-                       Error **reterr);
 /* Its monitors go with it; its threads fall back to the default group. A group that is gone is no
  * error. */
 int resctrl_group_remove(const Resctrl *resctrl, const char *group, Error **reterr);

@@ -22,7 +22,8 @@ bool mac_parse(const char *text, uint8_t ret[6]) {
            text[used] == '\0';
 }
 
-void tap_done(Tap *tap) {
+/* Closes the descriptors. */
+static void tap_done(Tap *tap) {
     while (tap->n_fds > 0)
         close(tap->fds[--tap->n_fds]);
 }

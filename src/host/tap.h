@@ -43,8 +43,6 @@ typedef struct Tap {
 int tap_open(const TapParams *params, Tap *ret, Error **reterr);
 int macvtap_open(const MacvtapParams *params, Tap *ret, Error **reterr);
 int macvtap_remove(const char *name);
-/* Closes the descriptors. */
-void tap_done(Tap *tap);
 /* Descriptors of the kernel's virtio back end, one for each queue. -ENOENT when it has none. */
 int vhost_net_open(int *fds, unsigned n);
 /* "aa:bb:cc:dd:ee:ff"; false: it is none. */

@@ -14,7 +14,8 @@ static size_t aligned(size_t size) {
     return (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
-size_t limit_parts_size(void) {
+/* Of all parts of one thread. */
+static size_t parts_size(void) {
     size_t size = 0;
 
     for (size_t i = 0; limit_kinds[i]; i++)
@@ -62,7 +63,7 @@ static int add_thread(const LimitPlanner *planner, LimitsPlan *plan, LimitThread
     ThreadPlan *thread = &plan->threads[plan->n_threads];
 
     *thread = (ThreadPlan){
-        .who = who, .tid = tid, .parts = plan->parts + plan->n_threads * limit_parts_size()};
+        .who = who, .tid = tid, .parts = plan->parts + plan->n_threads * parts_size()};
     plan->n_threads++;
     snprintf(thread->child, sizeof(thread->child), format, who.id);
     for (size_t i = 0; limit_kinds[i]; i++)
@@ -174,7 +175,7 @@ int limits_plan(const Limits *limits, const LimitsSubject *subject, const Limits
     planner.online = online;
     planner.fallback = fallback;
     plan.threads = calloc(n, sizeof(ThreadPlan));
-    plan.parts = calloc(n, limit_parts_size());
+    plan.parts = calloc(n, parts_size());
     if (!plan.name || !plan.threads || !plan.parts)
         return error_no_memory(reterr);
     plan.needs_cpu = limits_needs_cgroup(subject->def);

@@ -29,9 +29,8 @@ typedef struct LimitsPlan {
     bool needs_cpu;        /* a value that nothing but the cpu controller can keep */
 } LimitsPlan;
 
-/* The part of a thread's plan that belongs to limit_kinds[i], and the size of all. */
+/* The part of a thread's plan that belongs to limit_kinds[i]. */
 void *limit_part(const ThreadPlan *thread, size_t i);
-size_t limit_parts_size(void);
 
 int limits_plan(const Limits *limits, const LimitsSubject *subject, const LimitsScope *scope,
                 bool newborn, LimitsPlan *ret, Error **reterr);

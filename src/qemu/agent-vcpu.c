@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The guest's CPUs through the agent. Everything it says is checked: the guest is not ours. */
-#include "qemu/agent-vcpu.h"
+#include "qemu/agent-vcpu-internal.h"
 
 #include "util/json.h"
 

@@ -31,8 +31,6 @@ int agent_get_vcpus(Agent *agent, AgentVcpus *ret, Error **reterr);
  * nothing is sent. */
 int agent_set_vcpus(Agent *agent, AgentVcpus *vcpus, Error **reterr);
 
-/* The answer of guest-get-vcpus as a struct; bounds, types and duplicates checked. */
-int agent_vcpus_parse(json_object *value, AgentVcpus *ret, Error **reterr);
 /* Marks what to change so that `target` CPUs are online: lowest ids first, up and down, as libvirt
  * does. If every online CPU could go, CPU 0 stays: guests that can do without it often cannot
  * suspend then. */

@@ -85,10 +85,6 @@ void agent_set_connected(Agent *agent, bool open) {
         agent_channel_close(agent);
 }
 
-AgentState agent_state(const Agent *agent) {
-    return agent->state;
-}
-
 bool agent_is_connected(const Agent *agent) {
     return agent->state == AGENT_CONNECTED;
 }

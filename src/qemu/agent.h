@@ -53,7 +53,6 @@ DEFINE_CLEANUP(Agent *, agent_unref)
  * query-chardev after a restart of the daemon. Closed ends the conversation under way. Never
  * suspends. */
 void agent_set_connected(Agent *agent, bool open);
-AgentState agent_state(const Agent *agent);
 /* True in AGENT_CONNECTED. */
 bool agent_is_connected(const Agent *agent);
 

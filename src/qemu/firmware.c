@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "qemu/firmware.h"
+#include "qemu/firmware-internal.h"
 
 #include <dirent.h>
 #include <fnmatch.h>

@@ -20,9 +20,6 @@ typedef struct Firmware {
 /* What QEMU's own tools look through; NULL at the end. */
 extern const char *const firmware_directories[];
 
-/* -EBADMSG for a text that is no descriptor, -EOPNOTSUPP for firmware that is mapped in another way
- * than as flash or as a file; -ENOMEM. */
-int firmware_parse(const char *text, size_t len, Firmware *ret);
 void firmware_done(Firmware *firmware);
 /* The first that suits. ERROR_CONFIG_UNSUPPORTED when none does. Reads files: on the worker pool.
  */

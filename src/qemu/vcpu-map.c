@@ -435,7 +435,8 @@ static int fill_device_add(const VcpuEntity *entity, json_object *arguments) {
     return r;
 }
 
-json_object *vcpu_entity_device_add(const VcpuEntity *entity) {
+/* {"driver":type,"id":"vcpuN",props...}. NULL: out of memory. */
+static json_object *device_add(const VcpuEntity *entity) {
     CLEANUP_JSON json_object *arguments = json_object_new_object();
 
     if (!arguments || fill_device_add(entity, arguments) < 0)
@@ -463,5 +464,5 @@ json_object *vcpu_entity_device_del(const VcpuEntity *entity) {
 json_object *vcpu_entity_plug_command(const VcpuEntity *entity, const char **ret_command) {
     assert(vcpu_entity_can_plug(entity));
     *ret_command = entity->cpu_add ? "cpu-add" : "device_add";
-    return entity->cpu_add ? cpu_add(entity) : vcpu_entity_device_add(entity);
+    return entity->cpu_add ? cpu_add(entity) : device_add(entity);
 }

@@ -97,9 +97,6 @@ bool vcpu_entity_can_plug(const VcpuEntity *entity);
 /* cpu-add goes from low to high ids: ERROR_OPERATION_UNSUPPORTED for one whose predecessor is not
  * there. */
 int vcpu_map_check_plug(const VcpuMap *map, const VcpuEntity *entity, Error **reterr);
-/* device_add's arguments for an entity: {"driver":type,"id":"vcpuN",props...}. NULL: out of memory.
- */
-json_object *vcpu_entity_device_add(const VcpuEntity *entity);
 /* The command that plugs an entity, device_add or cpu-add, and its arguments. NULL: out of memory.
  */
 json_object *vcpu_entity_plug_command(const VcpuEntity *entity, const char **ret_command);

@@ -167,7 +167,3 @@ size_t account_used(const Account *account, BudgetKind kind) {
 bool account_is_ordinary(const Account *account) {
     return is_ordinary(account->user->uid);
 }
-
-bool account_same_user(const Account *a, const Account *b) {
-    return a->user == b->user;
-}

@@ -55,5 +55,3 @@ void account_give(Account *account, BudgetKind kind, size_t n);
 size_t account_used(const Account *account, BudgetKind kind);
 /* Neither root nor the daemon's own user. */
 bool account_is_ordinary(const Account *account);
-/* Both belong to one user. */
-bool account_same_user(const Account *a, const Account *b);

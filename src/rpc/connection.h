@@ -72,7 +72,6 @@ int session_new(const RpcTable *table, Budget *budget, const SessionOps *ops, vo
                 int fd, bool readonly, RpcSession **ret);
 /* Ends the connection and drops the owner's reference. */
 void session_close(RpcSession *session);
-void session_unref(RpcSession *session);
 /* Handles what has come, as far as there is room for calls. */
 void session_process_input(RpcSession *session);
 

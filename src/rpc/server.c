@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The list of sessions: who comes in, who has to go, who may go on. */
-#include "rpc/server.h"
+#include "rpc/server-internal.h"
 
 #include <sys/resource.h>
 #include <sys/socket.h>

@@ -30,9 +30,6 @@ int rpc_server_new(const RpcProgram *programs, size_t n_programs, const RpcServe
                    void *userdata, const RpcLimits *limits, RpcServer **ret);
 /* Adds a listening unix socket (bound, listening, close-on-exec, non-blocking); takes the fd. */
 int rpc_server_add_listener(RpcServer *server, int fd, bool readonly);
-/* Adds one connected socket as if it had been accepted (tests, fuzzing); takes the fd. -EDQUOT: its
- * user has none left. */
-int rpc_server_add_connection(RpcServer *server, int fd, bool readonly);
 unsigned rpc_server_n_sessions(const RpcServer *server);
 /* Stops listening, closes all sessions; returns once every call has returned or the deadline
  * passed. On a fiber. */

@@ -18,7 +18,7 @@
 #define PING 1
 #define PONG 2
 
-void session_unref(RpcSession *session) {
+static void session_unref(RpcSession *session) {
     assert(session->n_refs > 0);
     if (--session->n_refs > 0)
         return;

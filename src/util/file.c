@@ -149,7 +149,7 @@ int file_try_write_worker(const char *path, const char *data, size_t len) {
 
 /* ---- append ---- */
 
-int file_append(const char *path, size_t size, const char *data, size_t len) {
+static int append(const char *path, size_t size, const char *data, size_t len) {
     CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     struct stat info;
     int r;
@@ -171,7 +171,7 @@ int file_append(const char *path, size_t size, const char *data, size_t len) {
 static int run_append(void *arg) {
     const WriteJob *job = arg;
 
-    return file_append(job->path, job->size, job->data, job->len);
+    return append(job->path, job->size, job->data, job->len);
 }
 
 int file_append_worker(const char *path, size_t size, const char *data, size_t len) {

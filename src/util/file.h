@@ -21,9 +21,8 @@ int file_write_atomic_worker(const char *path, const char *data, size_t len, mod
 int file_try_write_worker(const char *path, const char *data, size_t len);
 
 /* Appends to a file of `size` bytes and fdatasyncs; after an error it has `size` bytes as before,
- * as far as that can be. -ESTALE, and nothing done: it is not a regular file of that size. Blocks.
- */
-int file_append(const char *path, size_t size, const char *data, size_t len);
+ * as far as that can be. -ESTALE, and nothing done: it is not a regular file of that size. On the
+ * worker pool. */
 int file_append_worker(const char *path, size_t size, const char *data, size_t len);
 
 /* mkdir -p. */

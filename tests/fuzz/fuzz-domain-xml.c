@@ -67,7 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         abort();
     if (r < 0)
         return 0;
-    if (domain_def_metadata_element(def, "http://example.org/x", &element, NULL) >= 0)
+    if (domain_metadata_element(def->metadata, "http://example.org/x", &element, NULL) >= 0)
         check_well_formed(element);
     round_trip(def);
     return 0;

@@ -14,6 +14,7 @@
 #include "fake-qemu.h"
 #include "fuzz.h"
 #include "rpc/frame.h"
+#include "rpc/server-internal.h"
 #include "util/file.h"
 #include "util/worker.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Bytes as a firmware's descriptor, and as what qemu-img tells of an image. */
 #include "fuzz.h"
-#include "qemu/firmware.h"
+#include "qemu/firmware-internal.h"
 #include "qemu/image.h"
 #include "stand-in.h"
 

@@ -22,7 +22,8 @@ static DeviceStep *append(DeviceSteps *steps) {
     return &bigger[steps->n++];
 }
 
-void steps_json(DeviceSteps *steps, StepKind kind, json_object *json) {
+/* Takes the object; NULL is a failed allocation. */
+static void steps_json(DeviceSteps *steps, StepKind kind, json_object *json) {
     DeviceStep *step = json ? append(steps) : NULL;
 
     if (step) {

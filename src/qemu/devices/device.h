@@ -84,8 +84,6 @@ extern const DeviceKind bridge_kind, controller_kind, disk_kind, interface_kind,
 
 /* ---- steps ---- */
 
-/* Takes the object; NULL is a failed allocation. */
-void steps_json(DeviceSteps *steps, StepKind kind, json_object *json);
 /* A property of them is taken. */
 void steps_props(DeviceSteps *steps, StepKind kind, Props *props);
 void steps_option(DeviceSteps *steps, const char *option, const char *format, ...)

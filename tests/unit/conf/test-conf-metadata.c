@@ -27,7 +27,7 @@ static void expect(const DomainDef *def, const char *uri, const char *text) {
     CLEANUP_ERROR Error *error = NULL;
     CLEANUP_FREE char *got = NULL;
 
-    if (domain_def_metadata_element(def, uri, &got, &error) < 0)
+    if (domain_metadata_element(def->metadata, uri, &got, &error) < 0)
         fail_msg("%s: %s", uri, error_message(error));
     assert_string_equal(got, text);
 }
@@ -36,7 +36,7 @@ static void expect_none(const DomainDef *def, const char *uri) {
     CLEANUP_ERROR Error *error = NULL;
     CLEANUP_FREE char *got = NULL;
 
-    assert_true(domain_def_metadata_element(def, uri, &got, &error) < 0);
+    assert_true(domain_metadata_element(def->metadata, uri, &got, &error) < 0);
     assert_null(got);
     assert_int_equal(error->code, ERROR_NO_DOMAIN_METADATA);
     assert_string_equal(error->message,

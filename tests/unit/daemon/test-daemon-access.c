@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "access.h"
+#include "access-internal.h"
 
 /* Their arguments begin with something else than a domain. */
 static const char *const without_domain[] = {

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "pattern.h"
+#include "pattern-internal.h"
 
 static void repeat(char *to, size_t n, const char *before, const char *middle, const char *after) {
     *to = '\0';

@@ -46,8 +46,6 @@ static void test_texts(void **state) {
                 "virt=kvm resrc=net reason=detach vm=\"ol8\" uuid=" UUID
                 " old-net=\"52:54:00:00:00:01\" "
                 "new-net=\"?\"");
-    assert_text(audit_field_text(&vm, "tpm", "start", "device", "/dev/tpm0"),
-                "virt=kvm resrc=tpm reason=start vm=\"ol8\" uuid=" UUID " device=\"/dev/tpm0\"");
     assert_text(audit_cgroup_text(&vm, "deny", "/machine/x", NULL, NULL),
                 "virt=kvm resrc=cgroup reason=deny vm=\"ol8\" uuid=" UUID
                 " cgroup=\"/machine/x\" class=all");

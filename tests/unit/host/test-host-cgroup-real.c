@@ -12,6 +12,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include "place.h"
 #include "skip.h"
 #include "sleeper.h"
 #include "host/cgroup.h"
@@ -110,7 +111,7 @@ static void test_place_and_read_back(void **state) {
     CLEANUP_ERROR Error *error = NULL;
 
     make_tree(world);
-    assert_int_equal(cgroup_tree_place(world->tree, "vcpu0", world->tid, &values, &error), 0);
+    assert_int_equal(place(world->tree, "vcpu0", world->tid, &values, &error), 0);
     assert_group_of(world, world->tid, "/vm/vcpu0");
     assert_group_of(world, world->pid, "/vm");
     seen = get(world, "vcpu0");
@@ -120,7 +121,7 @@ static void test_place_and_read_back(void **state) {
     assert_int_equal(seen.period, 50000);
     assert_int_equal(seen.quota, 25000);
     /* again: what is there is taken as it is */
-    assert_int_equal(cgroup_tree_place(world->tree, "vcpu0", world->tid, &values, &error), 0);
+    assert_int_equal(place(world->tree, "vcpu0", world->tid, &values, &error), 0);
 }
 
 /* A new child may do what the tree may, before anything was set. */
@@ -396,8 +397,7 @@ static void test_remove_waits_for_threads_that_leave(void **state) {
     make_tree(world);
     assert_int_equal(cgroup_tree_adopt(world->tree, getpid(), &error), 0);
     sleeper = sleeper_new();
-    r = cgroup_tree_place(world->tree, "vcpu7", sleeper->tid, &(CgroupValues){.shares = 100},
-                          &error);
+    r = place(world->tree, "vcpu7", sleeper->tid, &(CgroupValues){.shares = 100}, &error);
     assert_int_equal(pthread_create(&thread, NULL, end_later, sleeper), 0);
     if (r >= 0)
         r = cgroup_tree_remove_child(world->tree, "vcpu7", &error);
@@ -432,8 +432,7 @@ static void test_remove_says_who_stays(void **state) {
     uint64_t start;
 
     make_tree(world);
-    assert_int_equal(
-        cgroup_tree_place(world->tree, "vcpu0", world->tid, &(CgroupValues){0}, &error), 0);
+    assert_int_equal(place(world->tree, "vcpu0", world->tid, &(CgroupValues){0}, &error), 0);
     start = now_usec();
     assert_int_equal(cgroup_tree_remove_child(world->tree, "vcpu0", &error), -EBUSY);
     assert_in_range(now_usec() - start, USEC_PER_SEC, 10 * USEC_PER_SEC);
@@ -515,7 +514,7 @@ static void test_239_vcpus(void **state) {
         char name[16];
 
         snprintf(name, sizeof(name), "vcpu%zu", i);
-        r = cgroup_tree_place(world->tree, name, sleepers[i]->tid, &values, NULL);
+        r = place(world->tree, name, sleepers[i]->tid, &values, NULL);
     }
     placed = now_usec() - start;
     for (size_t i = 0; i < N; i++)

@@ -11,7 +11,8 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
-#include "host/cgroup.h"
+#include "place.h"
+#include "host/cgroup-internal.h"
 #include "util/file.h"
 
 static void test_weight(void **state) {
@@ -287,7 +288,7 @@ static void test_v2_order_of_writes(void **state) {
     assert_string_equal(first, ". cgroup.subtree_control\nmachine cgroup.subtree_control\n"
                                "machine/vm cgroup.subtree_control\n");
     assert_int_equal(cgroup_tree_adopt(tree, 4711, NULL), 0);
-    assert_int_equal(cgroup_tree_place(tree, "vcpu0", 4712, &values, NULL), 0);
+    assert_int_equal(place(tree, "vcpu0", 4712, &values, NULL), 0);
     second = written(fake);
     assert_string_equal(second, "machine/vm cgroup.procs\nmachine/vm/vcpu0 cgroup.type\n"
                                 "machine/vm/vcpu0 cgroup.threads\nmachine/vm/vcpu0 cpuset.cpus\n"

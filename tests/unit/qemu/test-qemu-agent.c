@@ -12,7 +12,7 @@
 #include <sys/un.h>
 
 #include "qemu/agent-internal.h"
-#include "qemu/agent-vcpu.h"
+#include "qemu/agent-vcpu-internal.h"
 
 #define SHORT (80 * USEC_PER_MSEC)
 
@@ -183,7 +183,7 @@ static void expect_error(const char *command, int timeout, ErrorCode code, const
 /* ---- answers ---- */
 
 static void call_twice(void *userdata) {
-    assert_int_equal(agent_state(agent), AGENT_UNKNOWN);
+    assert_int_equal(agent->state, AGENT_UNKNOWN);
     expect_reply(PING, "{\"return\":{}}");
     assert_true(agent_is_connected(agent));
     expect_reply(" {\"execute\" : \"guest-info\"}\n", "{\"return\":{\"a\":[1,\"/x\"]},\"id\":7}");
@@ -331,7 +331,7 @@ static void call_silent(void *userdata) {
         PING, AGENT_DEFAULT, ERROR_AGENT_UNRESPONSIVE,
         "Guest agent is not responding: no answer to the synchronisation within 0.08 seconds");
     assert_in_range(now_usec() - start, SHORT, 10 * SHORT);
-    assert_int_equal(agent_state(agent), AGENT_UNKNOWN);
+    assert_int_equal(agent->state, AGENT_UNKNOWN);
     expect_error(
         PING, AGENT_DEFAULT, ERROR_AGENT_UNRESPONSIVE,
         "Guest agent is not responding: no answer to the command 'guest-ping' within 0.08 seconds");

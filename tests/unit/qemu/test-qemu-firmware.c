@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 #include "conf/domain-parse.h"
-#include "qemu/firmware.h"
+#include "qemu/firmware-internal.h"
 #include "util/file.h"
 
 #define DESCRIPTOR(file, vars, features)                                                           \

@@ -152,18 +152,6 @@ static void test_without_hotplug(void **state) {
     assert_null(map.entities[0].alias);
 }
 
-static void test_device_add_gives_back_the_props(void **state) {
-    CLEANUP_RECORDED Recorded recorded = load("dies");
-    CLEANUP_MAP VcpuMap map = build(&recorded);
-    json_object *arguments = vcpu_entity_device_add(&map.entities[6]);
-    json_object *expected = json("{\"driver\":\"qemu64-x86_64-cpu\",\"id\":\"vcpu6\",\"core-id\":0,"
-                                 "\"thread-id\":0,\"die-id\":1,\"socket-id\":1}");
-
-    assert_true(json_object_equal(arguments, expected));
-    json_object_put(arguments);
-    json_object_put(expected);
-}
-
 static void test_lookups(void **state) {
     CLEANUP_RECORDED Recorded recorded = load("dies");
     CLEANUP_MAP VcpuMap map = build(&recorded);
@@ -264,7 +252,8 @@ static void test_plug_command_of_entities(void **state) {
     CLEANUP_MAP VcpuMap map = build(&recorded);
     const char *command = NULL;
     json_object *arguments = vcpu_entity_plug_command(&map.entities[6], &command);
-    json_object *expected = vcpu_entity_device_add(&map.entities[6]);
+    json_object *expected = json("{\"driver\":\"qemu64-x86_64-cpu\",\"id\":\"vcpu6\",\"core-id\":0,"
+                                 "\"thread-id\":0,\"die-id\":1,\"socket-id\":1}");
 
     assert_string_equal(command, "device_add");
     assert_true(json_object_equal(arguments, expected));
@@ -388,7 +377,6 @@ int main(void) {
         cmocka_unit_test(test_shared_threads_are_no_threads),
         cmocka_unit_test(test_the_process_is_not_a_thread),
         cmocka_unit_test(test_without_hotplug),
-        cmocka_unit_test(test_device_add_gives_back_the_props),
         cmocka_unit_test(test_lookups),
         cmocka_unit_test(test_an_entity_without_threads_is_gone),
         cmocka_unit_test(test_cores_of_several_threads),

@@ -79,7 +79,6 @@ static void test_a_refused_take_takes_nothing(void **state) {
     assert_int_equal(account_new(budget, NOBODY, &first), 0);
     assert_int_equal(account_new(budget, NOBODY, &second), 0);
     assert_int_equal(account_new(budget, NOBODY, &third), 0);
-    assert_true(account_same_user(first, second));
     assert_true(account_take(first, BUDGET_REGISTRATIONS, session));
     assert_false(account_take(first, BUDGET_REGISTRATIONS, 1));
     assert_true(account_take(second, BUDGET_REGISTRATIONS, user - session));

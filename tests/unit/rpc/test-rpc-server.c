@@ -14,7 +14,7 @@
 
 #include "rpc/frame.h"
 #include "rpc/remote_protocol.h"
-#include "rpc/server.h"
+#include "rpc/server-internal.h"
 #include "util/fiber.h"
 #include "util/file.h"
 #include "util/log.h"
