@@ -7,6 +7,7 @@
 
 #include "domain/store.h"
 #include "driver/stats.h"
+#include "util/text.h"
 
 #define RECENT 64u /* operations of which is remembered that they were counted */
 
@@ -215,7 +216,7 @@ int metrics_text(Daemon *daemon, char **ret, size_t *ret_len) {
 
     if (r < 0)
         return r;
-    out = open_memstream(&text, ret_len);
+    out = text_open(&text);
     if (out) {
         add_daemon(out, daemon);
         add_operations(out, daemon->driver->services.operations);

@@ -6,6 +6,7 @@
 
 #include "daemon.h"
 #include "util/file.h"
+#include "util/text.h"
 
 /* Those that this boot of the host can have: sysconf reads a file each time. */
 unsigned dispatch_host_cpus(void) {
@@ -111,13 +112,12 @@ HANDLER(get_sysinfo) {
                                            {"asset", "board_asset_tag"}};
     const remote_connect_get_sysinfo_args *args = args_;
     remote_connect_get_sysinfo_ret *ret = ret_;
-    size_t size = 0;
     FILE *out;
     int r = dispatch_flags(args->flags, 0, call->proc->api, reterr);
 
     if (r < 0)
         return r;
-    out = open_memstream(&ret->sysinfo, &size);
+    out = text_open(&ret->sysinfo);
     if (!out)
         return error_no_memory(reterr);
     fputs("<sysinfo type='smbios'>\n", out);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Definition to text. */
 #include "conf/domain-format.h"
+#include "util/text.h"
 
 int domain_format(const DomainDef *def, const DomainFormatParams *params, char **ret) {
     CLEANUP_FREE char *text = NULL;
-    size_t size = 0;
-    ElementWriter writer = {.out = open_memstream(&text, &size),
+    ElementWriter writer = {.out = text_open(&text),
                             .indent = params->indent,
                             .live = params->id > 0,
                             .secrets = params->secrets,

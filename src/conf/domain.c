@@ -6,6 +6,7 @@
 #include "conf/domain-def.h"
 #include "conf/domain-metadata.h"
 #include "conf/xml-text.h"
+#include "util/text.h"
 
 #define NAME_MAX_BYTES 200u /* leaves room in a file name for a suffix */
 
@@ -487,9 +488,7 @@ DomainDef *domain_def_copy(const DomainDef *from) {
 /* Tells of what the domain cannot be started with, in the order of the text. -ENOMEM. */
 static int tell_unsupported(const DomainDef *def, ElementRefusal refusal, void *userdata) {
     CLEANUP_FREE char *text = NULL;
-    size_t size = 0;
-    ElementWriter writer = {
-        .out = open_memstream(&text, &size), .refusal = refusal, .userdata = userdata};
+    ElementWriter writer = {.out = text_open(&text), .refusal = refusal, .userdata = userdata};
 
     if (!writer.out)
         return -ENOMEM;

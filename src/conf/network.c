@@ -6,6 +6,7 @@
 
 #include "conf/uuid.h"
 #include "conf/xml-document.h"
+#include "util/text.h"
 
 #define NAME_BYTES_MAX 200u
 
@@ -205,8 +206,7 @@ int network_parse(const char *xml, size_t len, NetworkDef **ret, Error **reterr)
 
 char *network_format(const NetworkDef *def) {
     char *text = NULL;
-    size_t size = 0;
-    ElementWriter writer = {.out = open_memstream(&text, &size)};
+    ElementWriter writer = {.out = text_open(&text)};
 
     if (!writer.out)
         return NULL;

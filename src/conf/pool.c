@@ -5,6 +5,7 @@
 
 #include "conf/uuid.h"
 #include "conf/xml-document.h"
+#include "util/text.h"
 
 #define NAME_BYTES_MAX 200u /* of a pool: its file's name has ".xml" and a temporary ending */
 #define FILE_NAME_MAX 230u  /* of a volume */
@@ -208,8 +209,7 @@ static int parse(const char *xml, size_t len, const Element *element, void **ret
 
 static char *format(const Element *element, const void *object) {
     char *text = NULL;
-    size_t size = 0;
-    ElementWriter writer = {.out = open_memstream(&text, &size)};
+    ElementWriter writer = {.out = text_open(&text)};
 
     if (!writer.out)
         return NULL;

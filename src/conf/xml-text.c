@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "util/macro.h"
+#include "util/text.h"
 
 /* `end` is where it ends; NULL: at its zero. */
 static void put_part(FILE *out, const xmlChar *text, const xmlChar *end, bool in_attribute) {
@@ -127,9 +128,8 @@ static void put_element(FILE *out, const xmlNode *element, bool outermost) {
 
 char *xml_text(xmlNodePtr element) {
     CLEANUP_FREE char *text = NULL;
-    size_t size = 0;
     bool failed;
-    FILE *out = open_memstream(&text, &size);
+    FILE *out = text_open(&text);
 
     if (!out)
         return NULL;

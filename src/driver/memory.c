@@ -8,6 +8,7 @@
 #include "qemu/balloon.h"
 #include "util/json.h"
 #include "util/libvirt-numbers.h"
+#include "util/text.h"
 
 #define COMMAND_USEC (10 * USEC_PER_SEC)
 
@@ -280,8 +281,7 @@ char *blkio_list(const DomainDef *def, BlkioField field) {
     const BlkiotuneDef *tune = &def->blkiotune;
     const char *comma = "";
     char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    FILE *out = text_open(&text);
 
     if (!out)
         return NULL;

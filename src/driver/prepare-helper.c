@@ -7,6 +7,7 @@
 
 #include "util/child.h"
 #include "util/file.h"
+#include "util/text.h"
 #include "util/unix-socket.h"
 #include "util/worker.h"
 
@@ -215,8 +216,7 @@ static void put_switch(FILE *out, const char *name, Tristate value) {
 /* NULL: out of memory. */
 static char *virtiofs_options(const FilesystemDef *fs) {
     char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    FILE *out = text_open(&text);
 
     if (!out)
         return NULL;

@@ -7,6 +7,7 @@
 #include "domain/vcpu-request.h"
 #include "driver/driver.h"
 #include "qemu/agent.h"
+#include "util/text.h"
 
 static void print_entity(FILE *out, const VcpuEntity *entity, bool plug) {
     const char *props = entity->props
@@ -48,7 +49,6 @@ int driver_plan_vcpus(Domain *domain, const VcpuRequest *request, char **ret, Er
     CLEANUP(hotplug_plan_done) HotplugPlan plan = {0};
     CLEANUP_DOMAIN_DEF DomainDef *wanted = NULL;
     bool live, config;
-    size_t size = 0;
     FILE *out;
     int r;
 
@@ -61,7 +61,7 @@ int driver_plan_vcpus(Domain *domain, const VcpuRequest *request, char **ret, Er
         r = vcpu_request_plan(domain, request, &plan, reterr);
     if (r < 0)
         return r;
-    out = open_memstream(ret, &size);
+    out = text_open(ret);
     if (!out)
         return error_no_memory(reterr);
     for (size_t i = 0; i < plan.n_entities; i++)

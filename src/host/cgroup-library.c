@@ -9,6 +9,7 @@
 #include <sys/vfs.h>
 
 #include "util/log.h"
+#include "util/text.h"
 
 static int is_ready = -1; /* what cgroup_init said; -1: not asked yet */
 
@@ -138,8 +139,7 @@ bool cgroup_library_stat(const char *controller, const char *path, char **ret) {
     CLEANUP_FREE char *text = NULL;
     struct cgroup_stat each;
     void *handle = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    FILE *out = text_open(&text);
     int n = 0;
 
     if (!out)

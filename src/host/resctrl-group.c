@@ -10,6 +10,7 @@
 
 #include "util/fiber.h"
 #include "util/file.h"
+#include "util/text.h"
 #include "host/resctrl-internal.h"
 
 #define LOCK_USEC (10 * USEC_PER_SEC)
@@ -207,8 +208,7 @@ static int choose(Plan *plan, const ResctrlCacheRequest *request, const char *ro
 /* "L3:0=f;1=ff\nMB:0=50\n": every cache, and the bandwidths that are asked for. */
 static char *format_schemata(const Plan *plan, const ResctrlRequest *request) {
     char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    FILE *out = text_open(&text);
 
     if (!out)
         return NULL;

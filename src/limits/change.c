@@ -12,6 +12,7 @@
 #include "limits/tree.h"
 #include "limits/watch.h"
 #include "util/log.h"
+#include "util/text.h"
 #include "util/worker.h"
 
 struct LimitsChange {
@@ -72,8 +73,7 @@ static int mend(LimitsChange *change, const Limits *limits, FILE *out) {
 
 static int run_mend(void *arg) {
     LimitsChange *change = arg;
-    size_t size = 0;
-    FILE *out = open_memstream(&change->text, &size);
+    FILE *out = text_open(&change->text);
     int r;
 
     if (!out)

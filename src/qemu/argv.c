@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "util/json.h"
+#include "util/text.h"
 
 void argv_add(ArgvBuilder *builder, const char *text) {
     if (builder->failed)
@@ -79,8 +80,7 @@ void qemu_argv_free(char **argv) {
 
 char *qemu_argv_format(char *const *argv) {
     char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    FILE *out = text_open(&text);
 
     if (!out)
         return NULL;

@@ -5,6 +5,7 @@
 #include <sys/utsname.h>
 
 #include "qemu/capabilities.h"
+#include "util/text.h"
 
 #define VALUES_MAX 14
 
@@ -248,7 +249,6 @@ int qemu_caps_domain_xml(QemuCapsCache *cache, const char *emulator, const char 
     CLEANUP(file_closep) FILE *out = NULL;
     const QemuMachine *found;
     struct utsname host;
-    size_t size = 0;
     int r;
 
     uname(&host);
@@ -272,7 +272,7 @@ int qemu_caps_domain_xml(QemuCapsCache *cache, const char *emulator, const char 
                             "KVM is not supported by '%s' on this host", binary);
     if (!virt)
         virt = caps->kvm ? "kvm" : "qemu";
-    out = open_memstream(&text, &size);
+    out = text_open(&text);
     if (!out)
         return error_no_memory(reterr);
     write_domain_caps(out, caps, found, virt);

@@ -9,6 +9,7 @@
 #include "qemu/capabilities.h"
 #include "util/bitmap.h"
 #include "util/file.h"
+#include "util/text.h"
 
 static const char *const known_archs[] = {"x86_64", "i686", "ppc64", "s390x", "aarch64"};
 
@@ -181,10 +182,9 @@ int qemu_caps_xml(QemuCapsCache *cache, char **ret, Error **reterr) {
     CLEANUP_FREE char *text = NULL;
     CLEANUP(file_closep) FILE *out = NULL;
     struct utsname host;
-    size_t size = 0;
 
     uname(&host);
-    out = open_memstream(&text, &size);
+    out = text_open(&text);
     if (!out)
         return error_no_memory(reterr);
     fputs("<capabilities>\n\n", out);

@@ -7,6 +7,7 @@
 #include "qemu/command-line-internal.h"
 #include "qemu/devices.h"
 #include "util/file.h"
+#include "util/text.h"
 
 /* ---- firmware ---- */
 
@@ -102,8 +103,7 @@ static void put_boot(FILE *out, const OsDef *os, bool strict) {
 void argv_add_boot(ArgvBuilder *builder, const DomainDef *def) {
     const OsDef *os = &def->os;
     CLEANUP_FREE char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    FILE *out = text_open(&text);
 
     if (!out) {
         builder->failed = true;
@@ -166,8 +166,7 @@ static void put_base(FILE *out, const DomainDef *def, time_t now) {
 void argv_add_clock(ArgvBuilder *builder, const QemuCommandParams *params) {
     const DomainDef *def = params->def;
     CLEANUP_FREE char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    FILE *out = text_open(&text);
 
     if (!out) {
         builder->failed = true;
@@ -210,8 +209,7 @@ static void add_smbios(ArgvBuilder *builder, unsigned type, const SysinfoBlock *
                 {"asset", "asset"},
                 {"location", "location"}};
     CLEANUP_FREE char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    FILE *out = text_open(&text);
 
     if (!out) {
         builder->failed = true;

@@ -5,6 +5,7 @@
 #include "qemu/command-line-internal.h"
 #include "qemu/fill.h"
 #include "util/file.h"
+#include "util/text.h"
 
 static const char *on_off(Tristate value) {
     return value == TRISTATE_YES ? "on" : "off";
@@ -106,8 +107,7 @@ void argv_add_machine(ArgvBuilder *builder, const QemuCommandParams *params,
     bool cache = !kvm && features->tb_cache;
     const AudioDef *audio = pc_speaker(def);
     CLEANUP_FREE char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    FILE *out = text_open(&text);
 
     if (!out) {
         builder->failed = true;
@@ -292,8 +292,7 @@ void argv_add_cpu(ArgvBuilder *builder, const DomainDef *def) {
     bool kvm = def->virt == DOMAIN_VIRT_KVM, x86 = device_is_x86(def);
     const char *model = cpu_model(def);
     CLEANUP_FREE char *text = NULL;
-    size_t size = 0;
-    FILE *out = wants_cpu(def) ? open_memstream(&text, &size) : NULL;
+    FILE *out = wants_cpu(def) ? text_open(&text) : NULL;
 
     if (!out) {
         builder->failed |= wants_cpu(def);

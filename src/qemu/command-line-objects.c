@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "qemu/command-line-internal.h"
+#include "util/text.h"
 
 /* The vCPUs of a cell. Those that no cell names belong to the first, as in libvirt since 6.4: QEMU
  * would warn and put them where it likes. NULL: out of memory. */
@@ -117,8 +118,7 @@ static void add_cell_backend(ArgvBuilder *builder, const DomainDef *def, size_t 
 static void add_cell(ArgvBuilder *builder, const DomainDef *def, size_t cell) {
     CLEANUP_BITMAP Bitmap *vcpus = cell_vcpus(def, cell);
     CLEANUP_FREE char *text = NULL;
-    size_t size = 0;
-    FILE *out = vcpus ? open_memstream(&text, &size) : NULL;
+    FILE *out = vcpus ? text_open(&text) : NULL;
 
     if (!out) {
         builder->failed = true;

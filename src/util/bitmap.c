@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Sets of small numbers. */
 #include "util/bitmap.h"
+#include "util/text.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -232,8 +233,7 @@ int bitmap_parse(const char *text, unsigned max_bits, Bitmap **ret) {
 
 char *bitmap_format(const Bitmap *map) {
     CLEANUP_FREE char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    FILE *out = text_open(&text);
     const char *comma = "";
 
     if (!out)

@@ -100,6 +100,10 @@ static void complain(const char *what, unsigned n, int r, const char *text) {
     backtrace_symbols_fd(frames, n_frames, STDERR_FILENO);
 }
 
+static bool is_whole(int r, const char *text, const char *whole) {
+    return r >= 0 && text && strcmp(text, whole) == 0;
+}
+
 void failing_sweep(const char *what, FailingFunc func, void *userdata) {
     char *whole = NULL;
     unsigned n_complaints = 0, n = 0;
@@ -115,10 +119,9 @@ void failing_sweep(const char *what, FailingFunc func, void *userdata) {
         wanted = ++n;
         failed = false;
         r = func(userdata, &text);
-        if (failed && r != -ENOMEM && (r < 0 || strcmp(text, whole) != 0) &&
-            ++n_complaints <= COMPLAINTS_MAX)
+        if (failed && r != -ENOMEM && !is_whole(r, text, whole) && ++n_complaints <= COMPLAINTS_MAX)
             complain(what, n, r, text);
-        if (!failed && (r < 0 || strcmp(text, whole) != 0))
+        if (!failed && !is_whole(r, text, whole))
             fail_msg("%s: it is another without a failure", what);
         free(text);
     } while (failed);

@@ -7,6 +7,7 @@
 
 #include "qemu/argv.h"
 #include "util/file.h"
+#include "util/text.h"
 
 /* ---- backends ---- */
 
@@ -162,11 +163,10 @@ int device_chardev(const DeviceContext *context, const ChardevSource *source, co
     CLEANUP_FREE char *rest = NULL;
     Backend backend = {.data = props_new()};
     Props wrapped = props_new(), all = props_new();
-    size_t size = 0;
     const char *type;
 
     snprintf(ret_id, 96, "char%.88s", alias);
-    backend.out = open_memstream(&rest, &size);
+    backend.out = text_open(&rest);
     type = backend.out ? put_source(&backend, source) : "null";
     if (backend.out && source->log_file) {
         put_text(&backend, "logfile", "logfile", source->log_file);

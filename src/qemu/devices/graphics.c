@@ -7,6 +7,7 @@
 
 #include "qemu/argv.h"
 #include "util/file.h"
+#include "util/text.h"
 
 /* Ports by us begin here. */
 #define VNC_BASE 5900
@@ -141,8 +142,7 @@ static int build(const DeviceContext *context, const void *device, DeviceSteps *
                  Error **reterr) {
     const GraphicsDef *graphics = device;
     CLEANUP_FREE char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    FILE *out = text_open(&text);
     const char *option = "";
     int r;
 

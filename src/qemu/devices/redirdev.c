@@ -5,12 +5,12 @@
 #include <stdio.h>
 
 #include "util/file.h"
+#include "util/text.h"
 
 /* "class:vendor:product:version:allow|..."; -1 stands for any. NULL: out of memory. */
 static char *filter_text(const RedirfilterDef *filter) {
     char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    FILE *out = text_open(&text);
 
     if (!out)
         return NULL;

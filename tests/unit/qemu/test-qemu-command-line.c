@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "conf/domain-parse.h"
+#include "failing.h"
 #include "qemu/command-line.h"
 #include "util/file.h"
 
@@ -134,6 +135,47 @@ static void test_golden(void **state) {
     }
     globfree(&found);
     assert_true(n >= 12);
+}
+
+/* ---- allocations that fail ---- */
+
+static int try_command_line(void *userdata, char **ret) {
+    const DomainDef *def = userdata;
+    CLEANUP_DOMAIN_DEF DomainDef *own = domain_def_copy(def);
+    QemuCommandParams params = {
+        .def = own,
+        .caps = streq(def->os.arch, "x86_64") || streq(def->os.arch, "i686") ? &caps : &other_caps,
+        .channel_dir = "/lib/channel",
+        .now = 1};
+    char **argv = NULL;
+    int r;
+
+    failing_begin();
+    r = qemu_assign_aliases(own, params.channel_dir);
+    if (r >= 0)
+        r = qemu_command_line(&params, &argv, NULL);
+    failing_end();
+    *ret = r < 0 ? NULL : qemu_argv_format(argv);
+    qemu_argv_free(argv);
+    return r;
+}
+
+static void test_no_word_is_missing(void **state) {
+    CLEANUP_FREE char *pattern = path_join(data_dir(), "domain/*.xml");
+    glob_t found = {0};
+
+    assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        CLEANUP_DOMAIN_DEF DomainDef *def = NULL;
+        CLEANUP_FREE char *xml = NULL;
+
+        if (strstr(found.gl_pathv[i], ".out.xml"))
+            continue;
+        assert_int_equal(file_read(found.gl_pathv[i], DOMAIN_XML_MAX, &xml, NULL), 0);
+        def = parse(found.gl_pathv[i], xml);
+        failing_sweep(found.gl_pathv[i], try_command_line, def);
+    }
+    globfree(&found);
 }
 
 static char *line_of(const char *rest) {
@@ -302,6 +344,7 @@ static void test_quoting(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_no_word_is_missing),
         cmocka_unit_test(test_many_vcpus_bring_remapping),
         cmocka_unit_test(test_iommu_is_filled_in),
         cmocka_unit_test(test_boot_vcpus),
