@@ -291,9 +291,13 @@ void operation_log_load(OperationLog *log) {
         if (!path || end == names.list[i] || !streq(end, ".json"))
             continue;
         log->last_id = MAX_OF(log->last_id, id);
-        if (load_one(log, path, id) < 0) {
-            log_warning("operation journal '%s' cannot be read, removing it", path);
+        r = load_one(log, path, id);
+        if (r == -EBADMSG || r == -EFBIG) {
+            log_warning("operation journal '%s' cannot be understood, removing it", path);
             unlink(path);
+        } else if (r < 0) {
+            log_error("operation journal '%s' cannot be read, its operation does not go on: %s",
+                      path, strerror(-r));
         }
     }
 }

@@ -8,21 +8,25 @@
 
 #include "conf/domain-format.h"
 #include "conf/domain-parse.h"
+#include "conf/xml-document.h"
 #include "domain/placement.h"
 #include "domain/status-delta.h"
 #include "limits/limits.h"
 #include "qemu/unplug.h"
+#include "util/text.h"
 
 /* 1 had nothing behind </domstatus>. */
 #define STATUS_VERSION 2
 #define REMOVED_UNKNOWN 2 /* of removed=, besides 0 and 1 */
 
-static void write_attribute(FILE *out, const char *name, const char *value) {
+/* Nothing without a value. False: out of memory. */
+static bool write_attribute(FILE *out, const char *name, const char *value) {
     xmlChar *escaped = value ? xmlEncodeSpecialChars(NULL, BAD_CAST value) : NULL;
 
     if (escaped)
         fprintf(out, " %s=\"%s\"", name, (char *)escaped);
     xmlFree(escaped);
+    return !value || escaped;
 }
 
 static const char *const save_kinds[] = {[SAVE_NONE] = "", [SAVE_TO] = "to", [SAVE_FROM] = "from"};
@@ -62,8 +66,8 @@ static void write_verdicts(FILE *out, const VcpuMap *map) {
 
 static char *status_text(const Domain *domain, const char *xml) {
     char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    FILE *out = text_open(&text);
+    bool whole = true;
 
     if (!out)
         return NULL;
@@ -75,34 +79,37 @@ static char *status_text(const Domain *domain, const char *xml) {
             domain->run->past_is_unknown ? REMOVED_UNKNOWN : domain->run->vcpu_was_removed,
             domain->run->n_vcpu_threads, domain->run->rebooting ? " intent='reboot'" : "");
     fputs("  <monitor", out);
-    write_attribute(out, "path", domain->run->monitor_path);
+    whole &= write_attribute(out, "path", domain->run->monitor_path);
     fputs("/>\n  <log", out);
-    write_attribute(out, "path", domain->run->log_path);
+    whole &= write_attribute(out, "path", domain->run->log_path);
     fputs("/>\n", out);
     if (domain->run->limits && limits_partition(domain->run->limits)) {
         fputs("  <limits", out);
-        write_attribute(out, "partition", limits_partition(domain->run->limits));
-        write_attribute(out, "group", limits_group(domain->run->limits));
-        write_attribute(out, "machine", limits_machine(domain->run->limits));
+        whole &= write_attribute(out, "partition", limits_partition(domain->run->limits));
+        whole &= write_attribute(out, "group", limits_group(domain->run->limits));
+        whole &= write_attribute(out, "machine", limits_machine(domain->run->limits));
         fputs("/>\n", out);
     }
     if (domain->run->live->numatune.automatic && domain->run->live->numatune.nodes) {
         CLEANUP_FREE char *nodes = bitmap_format(domain->run->live->numatune.nodes);
 
         fputs("  <placement", out);
-        write_attribute(out, "nodes", nodes);
+        whole &= nodes && write_attribute(out, "nodes", nodes);
         fputs("/>\n", out);
     }
     if (domain->run->save.kind != SAVE_NONE) {
         fprintf(out, "  <save kind='%s' running='%d'", save_kinds[domain->run->save.kind],
                 domain->run->save.running);
-        write_attribute(out, "path", domain->run->save.path);
-        write_attribute(out, "id", domain->run->save.id);
+        whole &= write_attribute(out, "path", domain->run->save.path);
+        whole &= write_attribute(out, "id", domain->run->save.id);
         fputs("/>\n", out);
     }
     write_verdicts(out, &domain->run->vcpus);
     fprintf(out, "%s</domstatus>\n", xml);
-    return fclose(out) == 0 ? text : NULL;
+    if (fclose(out) == 0 && whole)
+        return text;
+    free(text);
+    return NULL;
 }
 
 int status_file_format(const Domain *domain, char **ret) {
@@ -117,12 +124,12 @@ int status_file_format(const Domain *domain, char **ret) {
     return *ret ? 0 : -ENOMEM;
 }
 
+/* A number, which is one piece of text; 0: there is none. */
 static long long attribute(xmlNodePtr node, const char *name) {
-    xmlChar *text = xmlGetProp(node, BAD_CAST name);
-    long long value = text ? strtoll((const char *)text, NULL, 10) : 0;
+    xmlAttrPtr attribute = xmlHasProp(node, BAD_CAST name);
+    const xmlNode *text = attribute ? attribute->children : NULL;
 
-    xmlFree(text);
-    return value;
+    return text && text->content ? strtoll((const char *)text->content, NULL, 10) : 0;
 }
 
 static xmlNodePtr child(xmlNodePtr node, const char *name) {
@@ -132,12 +139,21 @@ static xmlNodePtr child(xmlNodePtr node, const char *name) {
     return NULL;
 }
 
-static char *child_attribute(xmlNodePtr root, const char *name, const char *attribute_name) {
-    xmlNodePtr node = child(root, name);
-    xmlChar *text = node ? xmlGetProp(node, BAD_CAST attribute_name) : NULL;
+/* The root, and whether something of it could not be read for want of memory. */
+typedef struct Source {
+    xmlNodePtr root;
+    bool failed;
+} Source;
+
+/* NULL: there is none, or the source has failed. */
+static char *child_attribute(Source *source, const char *name, const char *attribute_name) {
+    xmlNodePtr node = child(source->root, name);
+    bool there = node && xmlHasProp(node, BAD_CAST attribute_name);
+    xmlChar *text = there ? xmlGetProp(node, BAD_CAST attribute_name) : NULL;
     char *copy = text ? strdup((const char *)text) : NULL;
 
     xmlFree(text);
+    source->failed |= there && !copy;
     return copy;
 }
 
@@ -147,43 +163,51 @@ static int read_pending(xmlNodePtr domain, Bitmap **ret) {
     xmlNodePtr vcpus = child(domain, "vcpus");
 
     for (xmlNodePtr at = vcpus && pending ? vcpus->children : NULL; at; at = at->next)
-        if (at->type == XML_ELEMENT_NODE && xmlHasProp(at, BAD_CAST "pending"))
-            bitmap_set(pending,
-                       (unsigned)attribute(at, "id")); /* an id out of range names no vCPU */
+        if (at->type == XML_ELEMENT_NODE && xmlHasProp(at, BAD_CAST "pending") &&
+            /* an id out of range names no vCPU */
+            bitmap_set(pending, (unsigned)attribute(at, "id")) == -ENOMEM)
+            return -ENOMEM;
     *ret = TAKE_PTR(pending);
     return *ret ? 0 : -ENOMEM;
 }
 
-static int read_placement(xmlNodePtr root, DomainDef *live, Error **reterr) {
-    CLEANUP_FREE char *text = child_attribute(root, "placement", "nodes");
+static int read_placement(Source *source, DomainDef *live, Error **reterr) {
+    CLEANUP_FREE char *text = child_attribute(source, "placement", "nodes");
     CLEANUP_BITMAP Bitmap *nodes = NULL;
+    int r;
 
     if (!text)
         return 0;
-    if (bitmap_parse(text, BITMAP_MAX_BITS, &nodes) < 0)
+    r = bitmap_parse(text, BITMAP_MAX_BITS, &nodes);
+    if (r == -ENOMEM)
+        return error_no_memory(reterr);
+    if (r < 0)
         return error_report(reterr, FROM_DOMAIN, ERROR_XML,
                             "no nodes in <placement> of the status file");
     return placement_apply(live, nodes, reterr);
 }
 
 /* Of a save or a restore that was under way. */
-static void read_save(xmlNodePtr root, SaveIntent *ret) {
-    CLEANUP_FREE char *kind = child_attribute(root, "save", "kind");
-    xmlNodePtr node = child(root, "save");
+static void read_save(Source *source, SaveIntent *ret) {
+    CLEANUP_FREE char *kind = child_attribute(source, "save", "kind");
+    xmlNodePtr node = child(source->root, "save");
 
     if (!kind || !node)
         return;
     ret->kind = streq(kind, "to") ? SAVE_TO : streq(kind, "from") ? SAVE_FROM : SAVE_NONE;
-    ret->path = child_attribute(root, "save", "path");
-    ret->id = child_attribute(root, "save", "id");
+    ret->path = child_attribute(source, "save", "path");
+    ret->id = child_attribute(source, "save", "id");
     ret->running = attribute(node, "running");
 }
 
-static int read_verdicts(xmlNodePtr root, DomainRun *run, Error **reterr) {
+static int read_verdicts(Source *source, DomainRun *run, Error **reterr) {
     for (GuestVerdict at = GUEST_UNTOLD + 1; at < GUEST_VERDICT_MAX_; at++) {
-        CLEANUP_FREE char *text = child_attribute(root, "guest", verdict_names[at]);
+        CLEANUP_FREE char *text = child_attribute(source, "guest", verdict_names[at]);
+        int r = text ? bitmap_parse(text, BITMAP_MAX_BITS, &run->found_verdicts[at]) : 0;
 
-        if (text && bitmap_parse(text, BITMAP_MAX_BITS, &run->found_verdicts[at]) < 0)
+        if (r == -ENOMEM)
+            return error_no_memory(reterr);
+        if (r < 0)
             return error_report(reterr, FROM_DOMAIN, ERROR_XML,
                                 "no vCPUs in <guest %s='%s'> of the status file", verdict_names[at],
                                 text);
@@ -191,8 +215,8 @@ static int read_verdicts(xmlNodePtr root, DomainRun *run, Error **reterr) {
     return 0;
 }
 
-static int read_root(xmlNodePtr root, StatusRecord *ret, Error **reterr) {
-    xmlNodePtr node = child(root, "domain");
+static int read_root(Source *source, StatusRecord *ret, Error **reterr) {
+    xmlNodePtr root = source->root, node = child(root, "domain");
     DomainDef *live = NULL;
     DomainRun *run;
     struct utsname host;
@@ -215,30 +239,34 @@ static int read_root(xmlNodePtr root, StatusRecord *ret, Error **reterr) {
         return error_no_memory(reterr);
     if (read_pending(node, &run->pending_removals) < 0)
         return error_no_memory(reterr);
-    run->monitor_path = child_attribute(root, "monitor", "path");
-    run->log_path = child_attribute(root, "log", "path");
+    run->monitor_path = child_attribute(source, "monitor", "path");
+    run->log_path = child_attribute(source, "log", "path");
+    if (source->failed)
+        return error_no_memory(reterr);
     if (!run->monitor_path || !run->log_path)
         return error_report(reterr, FROM_DOMAIN, ERROR_XML,
                             "no monitor or log path in the status file");
-    r = read_placement(root, run->live, reterr);
+    r = read_placement(source, run->live, reterr);
     if (r >= 0)
         r = status_delta_apply(root, run->live, reterr);
     if (r >= 0)
-        r = read_verdicts(root, run, reterr);
+        r = read_verdicts(source, run, reterr);
     if (r < 0)
         return r;
-    run->found.partition = child_attribute(root, "limits", "partition");
-    run->found.group = child_attribute(root, "limits", "group");
-    run->found.machine = child_attribute(root, "limits", "machine");
+    run->found.partition = child_attribute(source, "limits", "partition");
+    run->found.group = child_attribute(source, "limits", "group");
+    run->found.machine = child_attribute(source, "limits", "machine");
     ret->state = attribute(root, "state");
     ret->reason = attribute(root, "reason");
     run->id = attribute(root, "id");
     run->vcpu_was_removed = attribute(root, "removed") != 0;
     run->past_is_unknown = attribute(root, "removed") == REMOVED_UNKNOWN;
     run->n_vcpu_threads = attribute(root, "threads");
-    read_save(root, &run->save);
+    read_save(source, &run->save);
     run->rebooting = xmlHasProp(root, BAD_CAST "intent") != NULL;
     run->pid = (QemuPid){.pid = attribute(root, "pid"), .start_time = attribute(root, "start")};
+    if (source->failed)
+        return error_no_memory(reterr);
     if (run->pid.pid <= 1 || run->id <= 0)
         return error_report(reterr, FROM_DOMAIN, ERROR_XML,
                             "no usable pid or id in the status file");
@@ -246,17 +274,20 @@ static int read_root(xmlNodePtr root, StatusRecord *ret, Error **reterr) {
 }
 
 int status_file_parse(const char *text, size_t len, StatusRecord *ret, Error **reterr) {
-    xmlDocPtr doc = xmlReadMemory(text, (int)status_delta_whole(text, len), "status", NULL,
-                                  XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
-    xmlNodePtr root = doc ? xmlDocGetRootElement(doc) : NULL;
+    xmlParserCtxtPtr context = xmlNewParserCtxt();
+    xmlDocPtr doc = context ? xml_read(context, text, status_delta_whole(text, len)) : NULL;
+    Source source = {.root = doc ? xmlDocGetRootElement(doc) : NULL};
     int r;
 
     *ret = (StatusRecord){0};
-    if (root)
-        r = read_root(root, ret, reterr);
+    if (source.root)
+        r = read_root(&source, ret, reterr);
+    else if (!context || !xml_read_error(context))
+        r = error_no_memory(reterr);
     else
         r = error_report(reterr, FROM_DOMAIN, ERROR_XML, "it is no XML, or is cut");
     xmlFreeDoc(doc);
+    xmlFreeParserCtxt(context);
     if (r < 0)
         ret->run = domain_run_free(ret->run);
     return r;
