@@ -182,6 +182,8 @@ static int append_properties(sd_bus_message *message, const ScopeParams *params)
         r = sd_bus_message_append(message, "(sv)", "TasksMax", "t", TASKS_MAX);
     if (r >= 0) /* a scope that failed does not stay and hold its name */
         r = sd_bus_message_append(message, "(sv)", "CollectMode", "s", "inactive-or-failed");
+    if (r >= 0) /* at the host's end that one has the guests saved or shut down first */
+        r = sd_bus_message_append(message, "(sv)", "Before", "as", 1, "vireo-guests.service");
     if (r >= 0 && params->description)
         r = sd_bus_message_append(message, "(sv)", "Description", "s", params->description);
     return r;

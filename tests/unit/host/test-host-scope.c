@@ -105,7 +105,9 @@ static char *read_properties(sd_bus_message *message) {
 
         sd_bus_message_read(message, "s", &name);
         sd_bus_message_peek_type(message, NULL, &type);
-        if (streq(type, "s"))
+        if (streq(type, "as"))
+            sd_bus_message_read(message, "v", "as", 1, &string);
+        else if (streq(type, "s"))
             sd_bus_message_read(message, "v", "s", &string);
         else if (streq(type, "b"))
             sd_bus_message_read(message, "v", "b", &flag);
@@ -377,7 +379,7 @@ static int start(const World *world, uint64_t usec, Error **reterr) {
 #define UNIT "machine-vireo\\x2d3\\x2dol8.scope"
 #define PROPERTIES                                                                                 \
     " Slice=machine.slice Delegate=1 TasksMax=32768 CollectMode=inactive-or-failed "               \
-    "Description=ol8"
+    "Before=vireo-guests.service Description=ol8"
 
 static void assert_journal(const World *world, const char *expected) {
     CLEANUP_FREE char *text = journal(world);
