@@ -70,6 +70,7 @@ static void trim_history(OperationLog *log) {
         if (operation_has_ended(operation) && ++n > OPERATION_HISTORY) {
             *at = operation->next;
             operation->next = NULL;
+            operation_end_journal(operation);
             operation->log = NULL;
             operation_unref(operation);
         } else {
@@ -104,8 +105,40 @@ int operation_begin(OperationLog *log, const Domain *domain, const VcpuRequest *
 
 /* ---- the journal ---- */
 
+#define UNDER_WAY ".json"
+#define KEPT ".done"
+
+static char *path_with(const Operation *operation, const char *suffix) {
+    return strf("%s/%llu%s", operation->log->directory, (unsigned long long)operation->id, suffix);
+}
+
 static char *journal_path(const Operation *operation) {
-    return strf("%s/%llu.json", operation->log->directory, (unsigned long long)operation->id);
+    return path_with(operation, operation->kept ? KEPT : UNDER_WAY);
+}
+
+static void unlink_journal(Operation *operation) {
+    CLEANUP_FREE char *path = operation->log ? journal_path(operation) : NULL;
+
+    if (path)
+        unlink(path);
+    operation->kept = false;
+}
+
+void operation_end_journal(Operation *operation) {
+    if (operation->kept)
+        unlink_journal(operation);
+}
+
+/* It has ended. Done plugs of vCPUs stay, for their verdict. */
+static void end_or_keep(Operation *operation) {
+    CLEANUP_FREE char *path = operation->log ? journal_path(operation) : NULL,
+                      *kept = operation->log ? path_with(operation, KEPT) : NULL;
+
+    if (path && kept && operation->state == OPERATION_DONE && operation->plug &&
+        !operation_is_of_device(operation) && rename(path, kept) == 0)
+        operation->kept = true;
+    else
+        unlink_journal(operation);
 }
 
 static int add_request(json_object *object, const VcpuRequest *request) {
@@ -144,6 +177,14 @@ static int add_device(json_object *object, const OperationDevice *device) {
     return r < 0 ? r : json_add(object, "device", TAKE_PTR(row));
 }
 
+static int add_verdict(json_object *object, const Operation *operation) {
+    int r = json_add_uint(object, "ended", operation->ended);
+
+    if (r >= 0)
+        r = json_add_int(object, "verdict", operation->verdict);
+    return r >= 0 && operation->guest ? json_add_string(object, "guest", operation->guest) : r;
+}
+
 static int add_all(json_object *object, const Operation *operation) {
     char uuid[UUID_TEXT_SIZE];
     int r;
@@ -166,6 +207,8 @@ static int add_all(json_object *object, const Operation *operation) {
         r = json_add_bool(object, "config", operation->config);
     if (r >= 0)
         r = json_add_bool(object, "plug", operation->plug);
+    if (r >= 0 && operation->kept)
+        r = add_verdict(object, operation);
     if (r < 0)
         return r;
     return operation_is_of_device(operation) ? add_device(object, &operation->device)
@@ -179,13 +222,20 @@ static char *to_text(const Operation *operation) {
     return object && add_all(object, operation) >= 0 ? json_text(object) : NULL;
 }
 
-int operation_journal(const Operation *operation, Error **reterr) {
-    CLEANUP_FREE char *path = NULL, *text = to_text(operation);
-    int r;
+/* *ret_path is for a sentence about it. */
+static int write_journal(const Operation *operation, char **ret_path) {
+    CLEANUP_FREE char *text = to_text(operation);
 
     assert(operation->log);
-    path = journal_path(operation);
-    r = path && text ? file_write_atomic_worker(path, text, strlen(text), 0600) : -ENOMEM;
+    *ret_path = journal_path(operation);
+    return *ret_path && text ? file_write_atomic_worker(*ret_path, text, strlen(text), 0600)
+                             : -ENOMEM;
+}
+
+int operation_journal(const Operation *operation, Error **reterr) {
+    CLEANUP_FREE char *path = NULL;
+    int r = write_journal(operation, &path);
+
     if (r < 0)
         return error_system(reterr, FROM_QEMU, r, "cannot write the operation's journal '%s'",
                             path ? path : "");
@@ -226,7 +276,22 @@ static int read_device(json_object *row, OperationDevice *device) {
     return r >= 0 && (!device->verb || !device->alias) ? -EBADMSG : r;
 }
 
-static int from_json(uint64_t id, json_object *object, Operation **ret) {
+/* One that was done, and what its guest made of it so far. */
+static int read_verdict(json_object *object, Operation *operation) {
+    const char *guest = json_member_string(object, "guest");
+    int64_t verdict = json_member_int(object, "verdict", GUEST_UNTOLD);
+
+    operation->kept = operation->guest_pending = true;
+    operation->state = OPERATION_DONE;
+    operation->ended = json_member_uint(object, "ended", operation->started);
+    operation->verdict = verdict > GUEST_UNTOLD && verdict < GUEST_VERDICT_MAX_
+                             ? (GuestVerdict)verdict
+                             : GUEST_UNTOLD;
+    operation->guest = guest ? strdup(guest) : NULL;
+    return guest && !operation->guest ? -ENOMEM : 0;
+}
+
+static int from_json(uint64_t id, json_object *object, bool kept, Operation **ret) {
     const char *uuid = json_member_string(object, "uuid"),
                *name = json_member_string(object, "name");
     char *ids = (char *)json_member_string(object, "ids");
@@ -255,12 +320,14 @@ static int from_json(uint64_t id, json_object *object, Operation **ret) {
     r = json_member(object, "device")
             ? read_device(json_member(object, "device"), &operation->device)
             : read_vcpus(json_member(object, "vcpus"), operation);
+    if (r >= 0 && kept)
+        r = read_verdict(object, operation);
     if (r >= 0)
         *ret = TAKE_PTR(operation);
     return r;
 }
 
-static int load_one(OperationLog *log, const char *path, uint64_t id) {
+static int load_one(OperationLog *log, const char *path, uint64_t id, bool kept) {
     CLEANUP(operation_unrefp) Operation *operation = NULL;
     CLEANUP_JSON json_object *object = NULL;
     CLEANUP_FREE char *text = NULL;
@@ -270,15 +337,15 @@ static int load_one(OperationLog *log, const char *path, uint64_t id) {
     if (r >= 0)
         r = json_parse(text, len, &object);
     if (r >= 0)
-        r = from_json(id, object, &operation);
+        r = from_json(id, object, kept, &operation);
     if (r >= 0)
         list_add(log, operation);
     return r;
 }
 
-void operation_log_load(OperationLog *log) {
+static void load(OperationLog *log, const char *suffix) {
     CLEANUP_NAMES DirectoryNames names = {0};
-    int r = directory_names(log->directory, ".json", &names);
+    int r = directory_names(log->directory, suffix, &names);
 
     if (r < 0)
         log_error("operations that were under way cannot be read from '%s': %s", log->directory,
@@ -288,10 +355,10 @@ void operation_log_load(OperationLog *log) {
         char *end = NULL;
         uint64_t id = strtoull(names.list[i], &end, 10);
 
-        if (!path || end == names.list[i] || !streq(end, ".json"))
+        if (!path || end == names.list[i] || !streq(end, suffix))
             continue;
         log->last_id = MAX_OF(log->last_id, id);
-        r = load_one(log, path, id);
+        r = load_one(log, path, id, streq(suffix, KEPT));
         if (r == -EBADMSG || r == -EFBIG) {
             log_warning("operation journal '%s' cannot be understood, removing it", path);
             unlink(path);
@@ -300,6 +367,11 @@ void operation_log_load(OperationLog *log) {
                       path, strerror(-r));
         }
     }
+}
+
+void operation_log_load(OperationLog *log) {
+    load(log, KEPT);
+    load(log, UNDER_WAY);
 }
 
 /* ---- state ---- */
@@ -318,17 +390,25 @@ void operation_set_state(Operation *operation, OperationState state, const char 
     operation->detail = copy;
     operation->state = state;
     if (operation_has_ended(operation)) {
-        CLEANUP_FREE char *path = operation->log ? journal_path(operation) : NULL;
-
         operation_step(operation, STEP_ENDED);
         operation->ended = realtime_usec();
-        if (path)
-            unlink(path);
+        end_or_keep(operation);
     }
     log_debug("domain '%s': operation %llu (%s) is %s%s%s", operation->name,
               (unsigned long long)operation->id, what ? what : "", operation_state_name(state),
               detail ? ": " : "", detail ? detail : "");
     tell(operation);
+}
+
+void operation_journal_guest(Operation *operation) {
+    CLEANUP_FREE char *path = NULL;
+    int r = operation->kept && operation->log ? write_journal(operation, &path) : 0;
+
+    if (r < 0)
+        log_warning("domain '%s': cannot write '%s', the verdict on operation %llu is lost at a "
+                    "restart: %s",
+                    operation->name, path ? path : "", (unsigned long long)operation->id,
+                    strerror(-r));
 }
 
 void operation_set_guest(Operation *operation, GuestVerdict verdict, const char *text) {
@@ -338,6 +418,8 @@ void operation_set_guest(Operation *operation, GuestVerdict verdict, const char 
     operation->guest_pending = false;
     log_debug("domain '%s': operation %llu: %s", operation->name, (unsigned long long)operation->id,
               text);
+    if (verdict == GUEST_ONLINE)
+        operation_end_journal(operation);
     tell(operation);
 }
 

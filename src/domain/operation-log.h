@@ -3,7 +3,9 @@
  *
  * The journal is a file ID.json of its directory, on disk before the first command leaves, removed
  * when the operation has ended. After a crash the next daemon finds it and carries on from what
- * QEMU says is there (vcpu-operation.h).
+ * QEMU says is there (vcpu-operation.h). A plug that is done stays as ID.done, with the verdict so
+ * far, for as long as somebody looks what the guest makes of it: the next daemon's verdict is still
+ * that operation's.
  *
  * Ownership: the log holds a reference on each, also on the last OPERATION_HISTORY that have ended.
  */
@@ -23,8 +25,8 @@ OperationLog *operation_log_new(const char *directory, OperationListener listene
 void operation_log_free(OperationLog *log);
 /* The newest, then Operation.next. */
 Operation *operation_log_first(const OperationLog *log);
-/* Reads what the last daemon left; the operations are listed as ACTING. A journal that cannot be
- * read is named in the log and removed. On a fiber. */
+/* Reads what the last daemon left; the operations are listed as ACTING, or as DONE with a verdict
+ * that will come. A journal that cannot be read is named in the log and removed. On a fiber. */
 void operation_log_load(OperationLog *log);
 
 /* Copies the request of a domain that runs. Listed at once, not yet written. *ret is a reference of
@@ -36,8 +38,13 @@ int operation_journal(const Operation *operation, Error **reterr);
 /* Tells the listener; an ended operation loses its journal. `detail` may be NULL, is copied. */
 void operation_set_state(Operation *operation, OperationState state, const char *detail);
 /* Sets `verdict` and `guest`, the last thing that is learnt of an operation; tells the listener.
- * The text is copied. */
+ * The text is copied. The journal ends with GUEST_ONLINE. */
 void operation_set_guest(Operation *operation, GuestVerdict verdict, const char *text);
+/* Writes them to the journal, if it still is there; what fails is logged. On a fiber; the caller
+ * holds a reference. */
+void operation_journal_guest(Operation *operation);
+/* Nobody looks any more: what was kept for the verdict ends. */
+void operation_end_journal(Operation *operation);
 
 /* Borrowed; NULL and ERROR_INVALID_ARG when there is none. */
 Operation *operation_find(const OperationLog *log, uint64_t id, Error **reterr);

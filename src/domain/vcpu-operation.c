@@ -161,17 +161,26 @@ static void start_resume(Domain *domain, Operation *operation) {
 
 void operations_resume(Domain *domain) {
     for (Operation *at = operation_log_first(domain->services->operations); at; at = at->next)
-        if (!operation_has_ended(at) && operation_is_of(at, domain) && !operation_is_of_device(at))
+        if (!operation_is_of(at, domain) || operation_is_of_device(at))
+            continue;
+        else if (!operation_has_ended(at))
             start_resume(domain, at);
+        else if (at->kept)
+            vcpu_verdict_start(domain, at);
 }
 
 void operations_drop(const OperationLog *log, const DomainStore *store) {
     for (Operation *at = operation_log_first(log); at; at = at->next) {
         const Domain *domain = store_uuid(store, at->uuid);
 
-        if (!operation_has_ended(at) && (!domain || !operation_is_of(at, domain)))
+        if (domain && operation_is_of(at, domain))
+            continue;
+        if (!operation_has_ended(at))
             operation_set_state(at, OPERATION_FAILED,
                                 "its QEMU ended while vireod was away; nothing of it is left");
+        operation_end_journal(at);
+        if (at->guest_pending)
+            operation_set_guest(at, GUEST_UNKNOWN, "unknown: its QEMU ended while vireod was away");
     }
 }
 

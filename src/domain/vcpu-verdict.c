@@ -148,8 +148,10 @@ static void tell(const Verdict *verdict, const unsigned tally[GUEST_VERDICT_MAX_
 
     if (!operation || !text || (found == GUEST_UNTOLD && !operation->guest_pending))
         return;
-    if (operation->guest_pending || !streq_ptr(operation->guest, text))
+    if (operation->guest_pending || !streq_ptr(operation->guest, text)) {
         operation_set_guest(operation, found, text);
+        operation_journal_guest(operation);
+    }
 }
 
 /* One look at all of them: whether there is more to learn. */
@@ -199,6 +201,8 @@ static void run(void *userdata) {
     watch(verdict);
     if (verdict->operation && verdict->operation->guest_pending) /* vireod stops */
         operation_set_guest(verdict->operation, GUEST_UNKNOWN, "unknown: nobody has looked");
+    if (verdict->operation && !verdict->tasks->stopping)
+        operation_end_journal(verdict->operation);
     verdict_free(verdict);
 }
 

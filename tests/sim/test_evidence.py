@@ -103,3 +103,25 @@ def test_a_thread_that_lingers(daemon):
     wait_for(lambda: not os.path.exists(task), 10, "end of the thread")
     wait_for(lambda: not [path for path in glob.glob(f"/sys/fs/cgroup/**{daemon.partition}*/**/vcpu2", recursive=True)],
              10, "end of its groups")
+
+
+def test_the_verdict_is_that_operation_s(daemon):
+    """What the guest makes of a plug is told of the operation that plugged, also by the next daemon; nothing of it is
+    kept beyond the run."""
+    def last():
+        rows = json.loads(daemon.vireo("ops", "list", "--all", "--json"))
+        return (rows[0]["id"], rows[0]["state"], rows[0].get("guest")) if rows else None
+
+    start(daemon, "s1")
+    daemon.virsh("setvcpus", "s1", "3", "--live")
+    assert last()[1] == "done"
+    daemon.stop(9)  # before anybody has looked
+    daemon.start()
+    wait_for(lambda: last() and last()[2], 10, "verdict by the next daemon")
+    told = last()
+    assert told[1] == "done" and not told[2].startswith("online"), told
+    daemon.stop(9)
+    daemon.start()
+    wait_for(lambda: last() == told, 10, lambda: f"{told} once more, it is {last()}")
+    daemon.virsh("destroy", "s1")
+    wait_for(lambda: not os.listdir(f"{daemon.root}/run/operations"), 10, "end of the journal")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Many vCPUs at once, as KVM threads of a paused machine."""
+import glob
 import json
 import os
 import re
@@ -68,11 +69,14 @@ def test_killed_in_the_middle(daemon, kvm, delay):
     time.sleep(delay)
     daemon.stop(signal.SIGKILL)
     change.wait(30)
-    begun = bool(os.listdir(f"{daemon.root}/run/operations"))
+    def journals():
+        return glob.glob(f"{daemon.root}/run/operations/*.json")
+
+    begun = bool(journals())
     daemon.start()
 
     def settled():
-        return not os.listdir(f"{daemon.root}/run/operations")
+        return not journals()
 
     wait_for(settled, 30, "end of the operation the killed vireod had begun")
     there = len(json.loads(daemon.virsh("qemu-monitor-command", "k240", "query-cpus-fast"))["return"])
