@@ -41,7 +41,30 @@ static void on_reboot(Domain *domain, void *userdata) {
     tell(userdata, "reboot");
 }
 
-static const DomainEvents events = {.lifecycle = on_lifecycle, .reboot = on_reboot};
+static void tell_device(RunWorld *world, const char *what, const char *alias) {
+    char word[80];
+
+    snprintf(word, sizeof(word), "%s:%s", what, alias);
+    tell(world, word);
+}
+
+static void on_device_added(Domain *domain, const char *alias, void *userdata) {
+    tell_device(userdata, "added", alias);
+}
+
+static void on_device_removed(Domain *domain, const char *alias, void *userdata) {
+    tell_device(userdata, "removed", alias);
+}
+
+static void on_device_kept(Domain *domain, const char *alias, void *userdata) {
+    tell_device(userdata, "kept", alias);
+}
+
+static const DomainEvents events = {.lifecycle = on_lifecycle,
+                                    .reboot = on_reboot,
+                                    .device_added = on_device_added,
+                                    .device_removed = on_device_removed,
+                                    .device_removal_failed = on_device_kept};
 
 static QemuPid make_process(void) {
     pid_t pid = fork();
@@ -73,8 +96,9 @@ static DomainDef *make_def(const char *name, const char *elements) {
 }
 
 static void make_driver(RunWorld *world) {
+    CLEANUP_FREE char *etc = path_join(world->dir, "etc");
     const DriverParams params = {
-        .paths = {.etc = world->dir, .lib = world->dir, .run = world->dir, .log = world->dir},
+        .paths = {.etc = etc, .lib = world->dir, .run = world->dir, .log = world->dir},
         .limits = {.partition = "/none"},
         .events = &events,
         .userdata = world};
