@@ -103,6 +103,32 @@ bool device_event(Domain *domain, const char *name, json_object *data) {
     return true;
 }
 
+/* ---- what is there ---- */
+
+static bool is_listed(json_object *list, const char *alias) {
+    for (size_t i = 0; i < json_object_array_length(list); i++)
+        if (streq_ptr(json_member_string(json_object_array_get_idx(list, i), "name"), alias))
+            return true;
+    return false;
+}
+
+static int list_peripherals(Domain *domain, json_object **ret, Error **reterr) {
+    Props props = props_new();
+
+    props_text(&props, "path", "/machine/peripheral");
+    return monitor_run(domain->run->monitor, "qom-list", props_take(&props),
+                       deadline_in(COMMAND_USEC), ret, reterr);
+}
+
+int device_is_in_qemu(Domain *domain, const char *alias, Error **reterr) {
+    CLEANUP_JSON json_object *list = NULL;
+    int r = list_peripherals(domain, &list, reterr);
+
+    if (r >= 0 && !json_object_is_type(list, json_type_array))
+        r = error_report(reterr, FROM_QEMU, ERROR_INTERNAL, "QEMU's list of devices is no list");
+    return r < 0 ? r : is_listed(list, alias);
+}
+
 /* ---- detach ---- */
 
 static json_object *device_id(const char *alias) {
@@ -172,6 +198,25 @@ static bool is_answer(const Domain *domain, const Error *error) {
            monitor_is_open(domain->run->monitor);
 }
 
+/* A device that has left before it was asked for: with an earlier daemon, or of itself. */
+static bool has_left(Domain *domain, const char *alias) {
+    if (device_is_in_qemu(domain, alias, NULL) != 0 || !domain->run)
+        return false;
+    return note(&domain->run->devices.gone, &domain->run->devices.n_gone, alias);
+}
+
+static int refused(Domain *domain, const char *alias, const Error *error, Operation *operation) {
+    const bool answer = is_answer(domain, error);
+
+    if (answer && has_left(domain, alias)) {
+        settle(domain);
+        return 0;
+    }
+    if (operation)
+        operation->device.fails_as = answer ? OPERATION_REFUSED : OPERATION_FAILED;
+    return -EINVAL;
+}
+
 int device_detach_asked(Domain *domain, const char *alias, uint64_t timeout_usec,
                         Operation *operation, Error **reterr) {
     CLEANUP_ERROR Error *error = NULL;
@@ -181,12 +226,10 @@ int device_detach_asked(Domain *domain, const char *alias, uint64_t timeout_usec
     forget_refusals(&domain->run->devices);
     operation_step(operation, STEP_SENT);
     r = device_command(domain, "device_del", device_id(alias), &error);
-    if (r < 0 && !is_asked_already(error)) {
-        if (operation)
-            operation->device.fails_as = is_answer(domain, error) ? OPERATION_REFUSED
-                                                                  : OPERATION_FAILED;
-        return error_propagate(reterr, TAKE_PTR(error));
-    }
+    if (r < 0 && !is_asked_already(error))
+        return refused(domain, alias, error, operation) < 0
+                   ? error_propagate(reterr, TAKE_PTR(error))
+                   : domain_check_active(domain, reterr);
     operation_step(operation, STEP_ANSWERED);
     r = wait_for(domain, alias, seen, deadline_in(removal_timeout(domain, timeout_usec)));
     return outcome(domain, alias, r, operation, reterr);
@@ -207,13 +250,6 @@ int device_detach_live(Domain *domain, const DevicePlace *place, const DeviceReq
 
 /* ---- after a reconnect ---- */
 
-static bool is_listed(json_object *list, const char *alias) {
-    for (size_t i = 0; i < json_object_array_length(list); i++)
-        if (streq_ptr(json_member_string(json_object_array_get_idx(list, i), "name"), alias))
-            return true;
-    return false;
-}
-
 /* Those that could have been unplugged: their kinds can be attached. */
 static bool could_go(const DeviceKind *kind) {
     return kind == &disk_kind || kind == &interface_kind || kind == &input_kind ||
@@ -227,14 +263,6 @@ typedef struct Reconcile {
     json_object *list;
     StartParts parts; /* pretended */
 } Reconcile;
-
-static int list_peripherals(Domain *domain, json_object **ret, Error **reterr) {
-    Props props = props_new();
-
-    props_text(&props, "path", "/machine/peripheral");
-    return monitor_run(domain->run->monitor, "qom-list", props_take(&props),
-                       deadline_in(COMMAND_USEC), ret, reterr);
-}
 
 /* Whether QEMU was told of it by that name: a machine has some devices of itself. */
 static bool has_name_in_qemu(const Reconcile *reconcile, const DeviceKind *kind, const void *device,
@@ -262,13 +290,6 @@ static int note_gone(const DeviceKind *kind, void *device, size_t index, void *u
         has_name_in_qemu(reconcile, kind, device, info->alias))
         note(&news->gone, &news->n_gone, info->alias);
     return 0;
-}
-
-int device_is_in_qemu(Domain *domain, const char *alias, Error **reterr) {
-    CLEANUP_JSON json_object *list = NULL;
-    int r = list_peripherals(domain, &list, reterr);
-
-    return r < 0 ? r : is_listed(list, alias);
 }
 
 void device_reconcile(Domain *domain) {

@@ -51,6 +51,19 @@ int device_only(DomainDef *def, DevicePlace *ret, Error **reterr) {
     return 0;
 }
 
+/* A module on top of the cells counts as memory of the machine, and is filled unless its balloon is
+ * blown up. */
+static void count_memory(DomainDef *def, uint64_t size, bool comes) {
+    const bool full = def->current_memory_kib >= def->memory_kib;
+
+    if (def->cpu.n_cells == 0)
+        return;
+    def->memory_kib = comes ? def->memory_kib + size
+                            : def->memory_kib - MIN_OF(def->memory_kib, size);
+    if (full || def->current_memory_kib > def->memory_kib)
+        def->current_memory_kib = def->memory_kib;
+}
+
 int device_move(DomainDef *to, DomainDef *from, const DevicePlace *place, Error **reterr) {
     const DeviceKind *kind = place->kind;
     void *item = array_append((void *)((char *)to + kind->array),
@@ -60,6 +73,8 @@ int device_move(DomainDef *to, DomainDef *from, const DevicePlace *place, Error 
         return error_no_memory(reterr);
     memcpy(item, device_at(from, place), kind->size);
     *(size_t *)((char *)from + kind->count) = 0;
+    if (kind == &memory_kind)
+        count_memory(to, ((const MemoryDef *)item)->size, true);
     return 0;
 }
 
@@ -78,6 +93,8 @@ int device_remove(DomainDef *def, const DevicePlace *place, Error **reterr) {
     memcpy(item, at, kind->size);
     memmove(at, at + kind->size, (*count - place->index - 1) * kind->size);
     --*count;
+    if (kind == &memory_kind)
+        count_memory(def, ((const MemoryDef *)item)->size, false);
     return 0;
 }
 

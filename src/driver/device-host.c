@@ -149,6 +149,16 @@ void device_host_take_fds(Domain *domain, const StartParts *parts) {
     }
 }
 
+void device_host_forget_fds(Domain *domain) {
+    for (unsigned i = 0; i < QEMU_FDS_MAX && domain->run; i++) {
+        json_object *arguments = fd_name(i);
+
+        if (!arguments || monitor_run(domain->run->monitor, "closefd", arguments,
+                                      deadline_in(COMMAND_USEC), NULL, NULL) < 0)
+            return;
+    }
+}
+
 /* ---- the way back ---- */
 
 static void release_pci(Domain *domain, const PciAddress *pci) {

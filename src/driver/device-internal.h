@@ -42,6 +42,8 @@ int device_host_pretend(const DomainDef *def, StartParts *parts, Error **reterr)
 /* QEMU gets the descriptors, by name; and forgets those that nothing has used. */
 int device_host_give_fds(Domain *domain, const StartParts *parts, Error **reterr);
 void device_host_take_fds(Domain *domain, const StartParts *parts);
+/* The same, of those that an earlier daemon gave it. */
+void device_host_forget_fds(Domain *domain);
 /* Takes back what was made for the device, which `def` still has; its files only if they were given
  * for it. */
 void device_host_release(Domain *domain, DomainDef *def, const DevicePlace *place, bool files);

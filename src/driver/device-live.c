@@ -202,6 +202,10 @@ int device_attach_go_on(Domain *domain, DomainDef *one, const DevicePlace *place
         return r;
     if (there)
         return adopt(domain, TAKE_PTR(def), alias, reterr);
+    device_host_forget_fds(domain);
+    r = domain_check_active(domain, reterr);
+    if (r < 0)
+        return r;
     device_undo_backends(domain, def, &at);
     device_host_release(domain, def, &at, true);
     return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,

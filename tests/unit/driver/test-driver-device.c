@@ -238,9 +238,21 @@ static void detach_refused_late(RunWorld *world) {
 static void detach_refused_by_qemu(RunWorld *world) {
     attach(world, AFFECT_LIVE);
     qmp_peer_expect_error(world->peer, "device_del", "GenericError", "cannot be unplugged");
+    qmp_peer_expect(world->peer, "qom-list", "[{'name':'rng0','type':'child<x>'}]");
     assert_true(change_device(world, DEVICE_VERB_DETACH, AFFECT_LIVE) < 0);
     assert_came_to(world, OPERATION_REFUSED);
     assert_there(world, true);
+}
+
+/* It left while nobody looked, and its event with it. */
+static void detach_left_before(RunWorld *world) {
+    attach(world, AFFECT_LIVE);
+    qmp_peer_expect_error(world->peer, "device_del", "DeviceNotFound", "Device rng0 not found");
+    qmp_peer_expect(world->peer, "qom-list", "[]");
+    qmp_peer_expect(world->peer, "object-del", "{}");
+    assert_int_equal(change_device(world, DEVICE_VERB_DETACH, AFFECT_LIVE), 0);
+    assert_came_to(world, OPERATION_DONE);
+    assert_there(world, false);
 }
 
 /* One that is asked for again takes the pending one over. */
@@ -278,6 +290,7 @@ WORLD_TEST(detach_late)
 WORLD_TEST(detach_refused)
 WORLD_TEST(detach_refused_late)
 WORLD_TEST(detach_refused_by_qemu)
+WORLD_TEST(detach_left_before)
 WORLD_TEST(detach_twice)
 
 int main(void) {
@@ -295,6 +308,7 @@ int main(void) {
         cmocka_unit_test(test_detach_refused),
         cmocka_unit_test(test_detach_refused_late),
         cmocka_unit_test(test_detach_refused_by_qemu),
+        cmocka_unit_test(test_detach_left_before),
         cmocka_unit_test(test_detach_twice),
     };
 
