@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A connected client: who it is, what it registered for. */
 #include "access.h"
+#include "driver/migrate.h"
 #include "journal.h"
 #include "registration.h"
 #include "util/proc.h"
@@ -59,6 +60,7 @@ static void session_closed(RpcSession *session, void *userdata) {
     *at = client->next;
     if (client->vireo_kinds)
         vireo_update_trace(daemon);
+    driver_migrate_owner_gone(&daemon->driver->services, session);
     registration_remove_all(client);
     free(client->uri);
     free(client);

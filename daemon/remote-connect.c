@@ -67,9 +67,12 @@ HANDLER(auth_list) {
 
 /* virDrvFeature, as far as the remote protocol's: what this daemon does. */
 enum {
+    FEATURE_MIGRATION_V3 = 6,
     FEATURE_FD_PASSING = 8,
     FEATURE_TYPED_PARAM_STRING = 9,
     FEATURE_PROGRAM_KEEPALIVE = 10,
+    FEATURE_XML_MIGRATABLE = 11,
+    FEATURE_MIGRATION_PARAMS = 13,
     FEATURE_REMOTE_EVENT_CALLBACK = 14,
     FEATURE_REMOTE_CLOSE_CALLBACK = 15
 };
@@ -83,6 +86,9 @@ HANDLER(supports_feature) {
         rpc_session_enable_keepalive(session);
         ret->supported = 1;
         break;
+    case FEATURE_MIGRATION_V3:
+    case FEATURE_XML_MIGRATABLE:
+    case FEATURE_MIGRATION_PARAMS:
     case FEATURE_FD_PASSING:
     case FEATURE_TYPED_PARAM_STRING:
     case FEATURE_REMOTE_EVENT_CALLBACK:

@@ -27,12 +27,15 @@ typedef enum DomainState {
 /* Reasons per state, libvirt's numbers (WIRE.md 3.3). */
 enum {
     RUNNING_BOOTED = 1,
+    RUNNING_MIGRATED = 2,
     RUNNING_RESTORED = 3,
     RUNNING_UNPAUSED = 5,
+    RUNNING_MIGRATION_CANCELED = 6,
     RUNNING_SAVE_CANCELED = 7,
     RUNNING_WAKEUP = 8,
     PAUSED_UNKNOWN = 0,
     PAUSED_USER = 1,
+    PAUSED_MIGRATION = 2,
     PAUSED_SAVE = 3,
     PAUSED_DUMP = 4,
     PAUSED_IOERROR = 5,
@@ -44,6 +47,7 @@ enum {
     SHUTOFF_SHUTDOWN = 1,
     SHUTOFF_DESTROYED = 2,
     SHUTOFF_CRASHED = 3,
+    SHUTOFF_MIGRATED = 4,
     SHUTOFF_SAVED = 5,
     SHUTOFF_FAILED = 6,
     SHUTOFF_DAEMON = 8,

@@ -53,7 +53,13 @@ typedef struct StatusSize {
 
 /* What a guest's state is being written to, or was read from: in the status file, so that a daemon
  * that finds it settles which of the two is the guest (driver/save.h). */
-typedef enum SaveKind { SAVE_NONE, SAVE_TO, SAVE_FROM } SaveKind;
+typedef enum SaveKind {
+    SAVE_NONE,
+    SAVE_TO,
+    SAVE_FROM,
+    SAVE_OUT,   /* to another host, which has not got it yet (driver/migrate.h) */
+    SAVE_GIVEN, /* the other host may run it */
+} SaveKind;
 
 typedef struct SaveIntent {
     SaveKind kind;

@@ -50,6 +50,7 @@ struct Services {
     struct Strays *strays;               /* QEMUs that run and are nobody's: the driver's */
     const struct NetworkStore *networks; /* what an interface's network stands for: the driver's */
     struct Confinement *confinement;     /* what QEMUs are kept to: the driver's */
+    struct Migrations *migrations;       /* guests on their way: the driver's */
     QemuCapsCache *caps;
     LimitsHost *limits;
     unsigned n_first_tries; /* QEMUs that were found but not tried yet */

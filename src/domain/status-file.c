@@ -29,7 +29,11 @@ static bool write_attribute(FILE *out, const char *name, const char *value) {
     return !value || escaped;
 }
 
-static const char *const save_kinds[] = {[SAVE_NONE] = "", [SAVE_TO] = "to", [SAVE_FROM] = "from"};
+static const char *const save_kinds[] = {[SAVE_NONE] = "",
+                                         [SAVE_TO] = "to",
+                                         [SAVE_FROM] = "from",
+                                         [SAVE_OUT] = "out",
+                                         [SAVE_GIVEN] = "given"};
 
 static const char *const verdict_names[GUEST_VERDICT_MAX_] = {[GUEST_UNKNOWN] = "unknown",
                                                               [GUEST_ONLINE] = "online",
@@ -194,7 +198,9 @@ static void read_save(Source *source, SaveIntent *ret) {
 
     if (!kind || !node)
         return;
-    ret->kind = streq(kind, "to") ? SAVE_TO : streq(kind, "from") ? SAVE_FROM : SAVE_NONE;
+    for (size_t i = 0; i < ARRAY_SIZE(save_kinds); i++)
+        if (streq(kind, save_kinds[i]))
+            ret->kind = (SaveKind)i;
     ret->path = child_attribute(source, "save", "path");
     ret->id = child_attribute(source, "save", "id");
     ret->running = attribute(node, "running");

@@ -15,9 +15,9 @@
  *
  * intent='reboot' is there while the guest was asked for a reboot. <limits> is there with a cgroup,
  * its machine with a scope; <placement> with placement='auto'; <save> while the guest's state is
- * written (to) and from a restore (from) until it runs; <guest> with vCPUs that were plugged, and
- * what the guest did with them. A <vcpu> that the guest was asked to
- * release has pending='removal'. Behind it are the pins that have changed since
+ * written (to), from a restore (from) until it runs, and while it goes to another host (out,
+ * given); <guest> with vCPUs that were plugged, and what the guest did with them. A <vcpu> that the
+ * guest was asked to release has pending='removal'. Behind it are the pins that have changed since
  * (domain/status-delta.h). */
 #pragma once
 

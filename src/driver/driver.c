@@ -3,6 +3,7 @@
 #include "driver/driver.h"
 
 #include "domain/audit-queue.h"
+#include "driver/migrate.h"
 #include "driver/run-watch.h"
 #include "driver/strays.h"
 #include "qemu/agent.h"
@@ -75,11 +76,13 @@ static int make_lists(Services *services, Error **reterr) {
 
     services->store = store_new();
     services->strays = strays_new();
+    services->migrations = migrations_new();
     if (journal)
         services->operations = operation_log_new(journal, events ? events->operation : NULL,
                                                  services->events_userdata);
-    return services->store && services->strays && services->operations ? 0
-                                                                       : error_no_memory(reterr);
+    return services->store && services->strays && services->operations && services->migrations
+               ? 0
+               : error_no_memory(reterr);
 }
 
 static int make_services(Services *services, const DriverParams *params, Error **reterr) {
@@ -138,6 +141,7 @@ static void services_done(Services *services) {
     fiber_cond_done(&services->tried);
     fiber_cond_done(&services->compared);
     strays_free(services->strays);
+    migrations_free(services->migrations);
     if (services->caps)
         qemu_caps_cache_free(services->caps);
 }

@@ -7,6 +7,7 @@
 #include "driver/run-link.h"
 #include "driver/run-state.h"
 #include "driver/run-watch.h"
+#include "driver/saved.h"
 #include "driver/start-domain.h"
 
 #define COMMAND_USEC (30 * USEC_PER_SEC)
@@ -111,6 +112,8 @@ static int set_running(Domain *domain, bool run, Error **reterr) {
         r = monitor_run(domain->run->monitor, run ? "cont" : "stop", NULL,
                         deadline_in(COMMAND_USEC), NULL, reterr);
         domain->run->pause_reason = PAUSED_UNKNOWN;
+        if (r >= 0 && run && domain->run->save.kind == SAVE_GIVEN)
+            save_forget(domain->run); /* whoever resumes it has decided that it runs here */
         if (r >= 0 && run)
             run_state_set_running(domain, RUNNING_UNPAUSED);
         else if (r >= 0)

@@ -17,6 +17,8 @@
 /* libvirt's detail of SUSPENDED for a reason of PAUSED. */
 static int suspended_detail(int reason) {
     switch (reason) {
+    case PAUSED_MIGRATION:
+        return SUSPENDED_MIGRATED;
     case PAUSED_IOERROR:
         return SUSPENDED_IOERROR;
     case PAUSED_WATCHDOG:
@@ -40,7 +42,8 @@ void run_state_set_running(Domain *domain, int reason) {
     if (reason == RUNNING_WAKEUP)
         events_lifecycle(domain, EVENT_STARTED, STARTED_WAKEUP);
     else
-        events_lifecycle(domain, EVENT_RESUMED, 0);
+        events_lifecycle(domain, EVENT_RESUMED,
+                         reason == RUNNING_MIGRATED ? RESUMED_MIGRATED : RESUMED_UNPAUSED);
 }
 
 static void set_crashed(Domain *domain) {

@@ -109,6 +109,50 @@ static int settle_from(Domain *domain, Error **reterr) {
     return intent->running ? go_on(domain, RUNNING_RESTORED, reterr) : 0;
 }
 
+/* QEMU has not sent all of it, or nobody was told to run it: it goes on here. */
+static int settle_out(Domain *domain, Error **reterr) {
+    int r = stop_writing(domain, reterr);
+
+    log_info("domain '%s': its migration was interrupted, the guest goes on", domain_name(domain));
+    if (r >= 0)
+        r = run_state_sync(domain, reterr);
+    if (r >= 0 && domain->run->save.running && domain->state == DOMAIN_PAUSED)
+        r = go_on(domain, RUNNING_MIGRATION_CANCELED, reterr);
+    return r;
+}
+
+/* Its <save> stays, so that a client may still confirm. */
+static int settle_given(Domain *domain, Error **reterr) {
+    int r = run_state_sync(domain, reterr);
+
+    if (r < 0 || domain->state != DOMAIN_PAUSED) { /* somebody has let it run */
+        if (domain->run)
+            save_forget(domain->run);
+        return r;
+    }
+    run_state_set_paused(domain, PAUSED_MIGRATION);
+    log_warning("domain '%s' was handed over to another host when vireod ended: it stays paused. "
+                "Destroy it if the guest runs there, resume it if it does not",
+                domain_name(domain));
+    return 0;
+}
+
+static int settle_kind(Domain *domain, Error **reterr) {
+    switch (domain->run->save.kind) {
+    case SAVE_NONE:
+        return 0;
+    case SAVE_TO:
+        return settle_to(domain, reterr);
+    case SAVE_FROM:
+        return settle_from(domain, reterr);
+    case SAVE_OUT:
+        return settle_out(domain, reterr);
+    case SAVE_GIVEN:
+        return settle_given(domain, reterr);
+    }
+    return 0;
+}
+
 static void settle(void *userdata) {
     CLEANUP_DOMAIN Domain *domain = userdata;
     CLEANUP_ERROR Error *error = NULL;
@@ -117,15 +161,14 @@ static void settle(void *userdata) {
 
     if (domain_job_begin(domain, &job, "the end of an interrupted save", NULL) < 0)
         return;
-    if (domain_check_active(domain, NULL) >= 0 && domain->run->save.kind == SAVE_TO)
-        r = settle_to(domain, &error);
-    else if (domain_check_active(domain, NULL) >= 0 && domain->run->save.kind == SAVE_FROM)
-        r = settle_from(domain, &error);
+    if (domain_check_active(domain, NULL) >= 0)
+        r = settle_kind(domain, &error);
     if (r < 0)
         log_warning("domain '%s': its interrupted save is not settled: %s", domain_name(domain),
                     error_message(error));
     if (r >= 0 && domain->run) {
-        save_forget(domain->run);
+        if (domain->run->save.kind != SAVE_GIVEN)
+            save_forget(domain->run);
         domain_save_status(domain, NULL);
     }
     domain_job_end(domain, &job);

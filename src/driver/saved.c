@@ -137,7 +137,7 @@ static int check_same(const DomainDef *saved, const DomainDef *def, Error **rete
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         if (rows[i].differs)
             return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
-                                "the saved guest of domain '%s' does not fit the definition that "
+                                "the guest of domain '%s' does not fit the definition that "
                                 "was given: its %s is another",
                                 saved->name, rows[i].what);
     return 0;
@@ -193,6 +193,12 @@ int save_set_source(Domain *domain, bool running, Error **reterr) {
     return 0;
 }
 
+static int load_from_host(Domain *domain, const SaveSource *source, Error **reterr) {
+    int fd = -1, r = source->open(domain, source->userdata, &fd, reterr);
+
+    return r < 0 ? r : transfer_migrate(domain, TRANSFER_MIGRATE_IN, fd, NULL, reterr);
+}
+
 /* The status file says from here on that the guest has not run, and where it is. */
 int save_load(Domain *domain, Error **reterr) {
     const SaveSource *source = domain->run->restore;
@@ -203,7 +209,10 @@ int save_load(Domain *domain, Error **reterr) {
     r = save_set_source(domain, false, reterr);
     if (r >= 0)
         r = domain_save_status(domain, reterr);
-    return r < 0 ? r : transfer_run(domain, TRANSFER_RESTORE, source->fd, reterr);
+    if (r >= 0)
+        r = source->open ? load_from_host(domain, source, reterr)
+                         : transfer_run(domain, TRANSFER_RESTORE, source->fd, reterr);
+    return r;
 }
 
 static int run_remove_for_good(void *path) {

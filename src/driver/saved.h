@@ -6,11 +6,17 @@
 #include "domain/save-image.h"
 #include "domain/services.h"
 
-/* What a guest is brought back from. */
+/* What a guest is brought back from: a file, or another host (`open` is set). */
 typedef struct SaveSource {
     int fd; /* at the beginning of QEMU's stream */
     const SaveImage *image;
     const char *remove; /* the file goes before the guest runs; NULL: it stays */
+    /* Waits for the stream: its descriptor is the caller's then. On the start's fiber. */
+    int (*open)(Domain *domain, void *userdata, int *ret_fd, Error **reterr);
+    /* The state is loaded: waits until the guest may run here, and changes *paused to whether it
+     * shall not yet. */
+    int (*may_run)(Domain *domain, void *userdata, bool *paused, Error **reterr);
+    void *userdata;
 } SaveSource;
 
 /* lib/save/NAME.save. Caller frees. */

@@ -265,10 +265,29 @@ static int make_known(Domain *domain, bool paused, Error **reterr) {
     return r;
 }
 
-static int let_go(Domain *domain, bool paused, Error **reterr) {
-    const bool restored = domain->run->restore != NULL;
-    int r = restored ? save_set_source(domain, !paused, reterr) : 0;
+/* How the guest has come here: reasons and details. */
+typedef struct Coming {
+    int running, started, suspended;
+} Coming;
 
+static const Coming *how_it_came(const SaveSource *source) {
+    static const Coming booted = {RUNNING_BOOTED, STARTED_BOOTED, SUSPENDED_PAUSED},
+                        restored = {RUNNING_RESTORED, STARTED_RESTORED, SUSPENDED_RESTORED},
+                        migrated = {RUNNING_MIGRATED, STARTED_MIGRATED, SUSPENDED_PAUSED};
+
+    return !source ? &booted : source->open ? &migrated : &restored;
+}
+
+static int let_go(Domain *domain, bool paused, Error **reterr) {
+    const SaveSource *source = domain->run->restore;
+    const bool restored = source != NULL;
+    const Coming *coming = how_it_came(source);
+    int r = 0;
+
+    if (source && source->may_run)
+        r = source->may_run(domain, source->userdata, &paused, reterr);
+    if (r >= 0 && restored)
+        r = save_set_source(domain, !paused, reterr);
     if (r >= 0)
         r = make_known(domain, paused, reterr);
     if (r >= 0 && restored)
@@ -279,10 +298,10 @@ static int let_go(Domain *domain, bool paused, Error **reterr) {
     if (r < 0)
         return r;
     if (!paused)
-        run_state_set_running(domain, restored ? RUNNING_RESTORED : RUNNING_BOOTED);
-    events_lifecycle(domain, EVENT_STARTED, restored ? STARTED_RESTORED : STARTED_BOOTED);
+        run_state_set_running(domain, coming->running);
+    events_lifecycle(domain, EVENT_STARTED, coming->started);
     if (paused)
-        events_lifecycle(domain, EVENT_SUSPENDED, restored ? SUSPENDED_RESTORED : SUSPENDED_PAUSED);
+        events_lifecycle(domain, EVENT_SUSPENDED, coming->suspended);
     return 0;
 }
 

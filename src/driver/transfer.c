@@ -11,6 +11,10 @@ static const char *name_of(TransferKind kind) {
         return "save";
     case TRANSFER_RESTORE:
         return "restore";
+    case TRANSFER_MIGRATE_IN:
+        return "migration in";
+    case TRANSFER_MIGRATE_OUT:
+        return "migration out";
     case TRANSFER_DUMP:
         return "dump";
     }
@@ -93,6 +97,19 @@ int transfer_run(Domain *domain, TransferKind kind, int fd, Error **reterr) {
     return r < 0 ? r : follow(domain, &transfer, reterr);
 }
 
+int transfer_migrate(Domain *domain, TransferKind kind, int fd_consume,
+                     const MigrateSettings *settings, Error **reterr) {
+    Transfer transfer = {.kind = kind};
+    int r = domain_check_active(domain, reterr);
+
+    if (r >= 0)
+        r = kind == TRANSFER_MIGRATE_IN
+                ? migrate_from_fd(domain->run->monitor, fd_consume, reterr)
+                : migrate_live_to_fd(domain->run->monitor, fd_consume, settings, reterr);
+    close(fd_consume);
+    return r < 0 ? r : follow(domain, &transfer, reterr);
+}
+
 int transfer_dump(Domain *domain, int fd, DumpFormat format, Error **reterr) {
     Transfer transfer = {.kind = TRANSFER_DUMP};
     int r = domain_check_active(domain, reterr);
@@ -111,7 +128,7 @@ int transfer_cancel(Domain *domain, Error **reterr) {
     if (!transfer)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                             "no job is active on the domain");
-    if (transfer->kind != TRANSFER_SAVE)
+    if (transfer->kind != TRANSFER_SAVE && transfer->kind != TRANSFER_MIGRATE_OUT)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                             "cannot abort the %s of domain '%s': QEMU cannot stop it half way",
                             name_of(transfer->kind), domain_name(domain));

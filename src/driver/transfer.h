@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A guest's state on its way between QEMU and a file: what virDomainGetJobInfo tells of, and what
- * virDomainAbortJob ends. It lives on the stack of the fiber that waits for it, which holds the
- * domain's job; others look at run->transfer. */
+/* A guest's state on its way between QEMU and a file, or another host: what virDomainGetJobInfo
+ * tells of, and what virDomainAbortJob ends. It lives on the stack of the fiber that waits for it,
+ * which holds the domain's job; others look at run->transfer. */
 #pragma once
 
 #include "domain/domain.h"
@@ -11,6 +11,8 @@
 typedef enum TransferKind {
     TRANSFER_SAVE = 2,
     TRANSFER_RESTORE = 3,
+    TRANSFER_MIGRATE_IN = 4,
+    TRANSFER_MIGRATE_OUT = 5,
     TRANSFER_DUMP = 8
 } TransferKind;
 
@@ -25,6 +27,10 @@ typedef struct Transfer {
 /* Writes the state of a paused guest to the file, or has it read from there, and waits for the end.
  * ERROR_OPERATION_ABORTED when it was cancelled. Job held; the domain runs. */
 int transfer_run(Domain *domain, TransferKind kind, int fd, Error **reterr);
+/* The same over a socket, which is closed in every case as soon as QEMU has it: the other end shall
+ * see QEMU's end. `settings` are those of TRANSFER_MIGRATE_OUT. */
+int transfer_migrate(Domain *domain, TransferKind kind, int fd_consume,
+                     const MigrateSettings *settings, Error **reterr);
 /* The same for a core file. */
 int transfer_dump(Domain *domain, int fd, DumpFormat format, Error **reterr);
 /* Asks the one under way to end; ERROR_OPERATION_INVALID when there is none, or it cannot be. */

@@ -47,10 +47,12 @@ static int run_with_fd(Monitor *monitor, const char *command, json_object *argum
     return r;
 }
 
-static int set_bandwidth(Monitor *monitor, Error **reterr) {
+static int set_bandwidth(Monitor *monitor, uint64_t bandwidth, Error **reterr) {
     json_object *arguments = json_object_new_object();
 
-    if (!arguments || json_add_int(arguments, "max-bandwidth", UNLIMITED) < 0) {
+    if (!arguments ||
+        json_add_int(arguments, "max-bandwidth",
+                     bandwidth && bandwidth < UNLIMITED ? (int64_t)bandwidth : UNLIMITED) < 0) {
         json_object_put(arguments);
         return error_no_memory(reterr);
     }
@@ -73,8 +75,43 @@ static int move(Monitor *monitor, const char *command, int fd, Error **reterr) {
 }
 
 int migrate_to_fd(Monitor *monitor, int fd, Error **reterr) {
-    int r = set_bandwidth(monitor, reterr);
+    int r = set_bandwidth(monitor, 0, reterr);
 
+    return r < 0 ? r : move(monitor, "migrate", fd, reterr);
+}
+
+/* The arguments of migrate-set-capabilities; NULL: out of memory. */
+static json_object *capabilities(const char *const *names, const bool *states, size_t n) {
+    CLEANUP_JSON json_object *arguments = json_object_new_object();
+    CLEANUP_JSON json_object *list = json_object_new_array();
+
+    for (size_t i = 0; list && i < n; i++) {
+        CLEANUP_JSON json_object *row = json_object_new_object();
+
+        if (!row || json_add_string(row, "capability", names[i]) < 0 ||
+            json_add_bool(row, "state", states[i]) < 0 || json_append(list, TAKE_PTR(row)) < 0)
+            return NULL;
+    }
+    if (!list || !arguments || json_add(arguments, "capabilities", TAKE_PTR(list)) < 0)
+        return NULL;
+    return TAKE_PTR(arguments);
+}
+
+static int set_capabilities(Monitor *monitor, const MigrateSettings *settings, Error **reterr) {
+    const char *const names[] = {"auto-converge", "xbzrle"};
+    const bool states[] = {settings->auto_converge, settings->compress};
+    json_object *arguments = capabilities(names, states, ARRAY_SIZE(names));
+
+    return arguments ? monitor_run(monitor, "migrate-set-capabilities", arguments,
+                                   deadline_in(COMMAND_USEC), NULL, reterr)
+                     : error_no_memory(reterr);
+}
+
+int migrate_live_to_fd(Monitor *monitor, int fd, const MigrateSettings *settings, Error **reterr) {
+    int r = set_capabilities(monitor, settings, reterr);
+
+    if (r >= 0)
+        r = set_bandwidth(monitor, settings->bandwidth, reterr);
     return r < 0 ? r : move(monitor, "migrate", fd, reterr);
 }
 

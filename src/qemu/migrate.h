@@ -30,11 +30,20 @@ typedef enum DumpFormat {
     DUMP_FORMAT_MAX_
 } DumpFormat;
 
+/* How a running guest goes to another host. */
+typedef struct MigrateSettings {
+    uint64_t bandwidth; /* bytes a second; 0: as fast as it goes */
+    bool auto_converge; /* a guest that writes too fast is slowed down */
+    bool compress;      /* pages are sent as their differences (QEMU's xbzrle) */
+} MigrateSettings;
+
 /* Begins to write the state to the file, at its offset, as fast as it goes. The guest should be
  * paused. The descriptor stays the caller's, QEMU has its own. */
 int migrate_to_fd(Monitor *monitor, int fd, Error **reterr);
 /* Begins to read it, in a QEMU that was started with "-incoming defer". */
 int migrate_from_fd(Monitor *monitor, int fd, Error **reterr);
+/* Begins to send the state of a guest that runs on meanwhile, until little is left. */
+int migrate_live_to_fd(Monitor *monitor, int fd, const MigrateSettings *settings, Error **reterr);
 int migrate_query(Monitor *monitor, MigrateProgress *ret, Error **reterr);
 int migrate_cancel(Monitor *monitor, Error **reterr);
 /* Begins to write the memory as a core file; dump_query says how far it is. QEMU cannot cancel it.

@@ -50,6 +50,31 @@ enum { DEFINE_VALIDATE = 1 };
 /* virDomainDestroyFlagsValues */
 enum { DESTROY_GRACEFUL = 1, DESTROY_REMOVE_LOGS = 2 };
 
+/* virDomainMigrateFlags */
+enum {
+    MIGRATE_LIVE = 1u << 0,
+    MIGRATE_PEER2PEER = 1u << 1,
+    MIGRATE_TUNNELLED = 1u << 2,
+    MIGRATE_PERSIST_DEST = 1u << 3,
+    MIGRATE_UNDEFINE_SOURCE = 1u << 4,
+    MIGRATE_PAUSED = 1u << 5,
+    MIGRATE_NON_SHARED_DISK = 1u << 6,
+    MIGRATE_NON_SHARED_INC = 1u << 7,
+    MIGRATE_CHANGE_PROTECTION = 1u << 8,
+    MIGRATE_UNSAFE = 1u << 9,
+    MIGRATE_OFFLINE = 1u << 10,
+    MIGRATE_COMPRESSED = 1u << 11,
+    MIGRATE_ABORT_ON_ERROR = 1u << 12,
+    MIGRATE_AUTO_CONVERGE = 1u << 13,
+    MIGRATE_RDMA_PIN_ALL = 1u << 14,
+    MIGRATE_POSTCOPY = 1u << 15,
+    MIGRATE_TLS = 1u << 16,
+    MIGRATE_PARALLEL = 1u << 17,
+    MIGRATE_NON_SHARED_SYNCHRONOUS_WRITES = 1u << 18,
+    MIGRATE_POSTCOPY_RESUME = 1u << 19,
+    MIGRATE_ZEROCOPY = 1u << 20
+};
+
 /* virDomainUndefineFlagsValues */
 enum {
     UNDEFINE_MANAGED_SAVE = 1,

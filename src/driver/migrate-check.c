@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Whether a guest can move at all, and which host this is. */
+#include <stdio.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include "conf/domain-copy.h"
+#include "driver/migrate-internal.h"
+#include "util/file.h"
+#include "util/libvirt-numbers.h"
+#include "util/worker.h"
+
+#define PROC_MAX 4096u
+
+/* ---- this host ---- */
+
+static char *read_line(const char *path) {
+    char *text = NULL;
+
+    if (file_read(path, PROC_MAX, &text, NULL) < 0)
+        return strdup("");
+    text[strcspn(text, "\n")] = '\0';
+    return text;
+}
+
+int migrate_fill_host(MigrateCookie *cookie) {
+    char name[256] = "", namespace[64] = "";
+
+    gethostname(name, sizeof(name) - 1);
+    if (readlink("/proc/self/ns/mnt", namespace, sizeof(namespace) - 1) < 0)
+        *namespace = '\0';
+    cookie->host = strdup(name);
+    cookie->namespace = strdup(namespace);
+    cookie->boot = read_line("/proc/sys/kernel/random/boot_id");
+    return cookie->host && cookie->namespace && cookie->boot ? 0 : -ENOMEM;
+}
+
+bool migrate_is_same_host(const MigrateCookie *a, const MigrateCookie *b) {
+    return a->boot && *a->boot && a->namespace && *a->namespace && streq_ptr(a->boot, b->boot) &&
+           streq_ptr(a->namespace, b->namespace);
+}
+
+/* ---- what is asked for ---- */
+
+int migrate_check_flags(const MigrateParams *params, Error **reterr) {
+    static const struct {
+        unsigned flags;
+        const char *sentence;
+    } rows[] = {
+        {MIGRATE_TUNNELLED, "a migration is not tunnelled through the daemons here; leave "
+                            "--tunnelled out"},
+        {MIGRATE_NON_SHARED_DISK | MIGRATE_NON_SHARED_INC | MIGRATE_NON_SHARED_SYNCHRONOUS_WRITES,
+         "disks are not copied by a migration here: both hosts need the images, shared or copied "
+         "before; leave --copy-storage-all and --copy-storage-inc out"},
+        {MIGRATE_RDMA_PIN_ALL, "a migration goes over TCP or a unix socket here, not over RDMA"},
+        {MIGRATE_TLS, "a migration is not encrypted here; use a network of your own for it"},
+        {MIGRATE_PARALLEL, "a migration goes over one connection here; leave --parallel out"},
+        {MIGRATE_ZEROCOPY, "a migration is not sent without copying here; leave --zerocopy out"},
+        {MIGRATE_POSTCOPY | MIGRATE_POSTCOPY_RESUME,
+         "a migration is never switched to post-copy here; leave --postcopy out"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        if (params->flags & rows[i].flags)
+            return error_report(reterr, FROM_QEMU, ERROR_ARGUMENT_UNSUPPORTED, "%s",
+                                rows[i].sentence);
+    return 0;
+}
+
+/* ---- the guest ---- */
+
+static int check_devices(const DomainDef *def, Error **reterr) {
+    if (def->n_hostdevs > 0)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "domain '%s' has devices of this host; detach them before it moves",
+                            def->name);
+    if (def->n_filesystems > 0)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "domain '%s' has directories of this host; detach them before it moves",
+                            def->name);
+    return 0;
+}
+
+static int check_state(const Domain *domain, Error **reterr) {
+    if (domain->state != DOMAIN_RUNNING && domain->state != DOMAIN_PAUSED)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "cannot migrate domain '%s': its guest %s", domain_name(domain),
+                            domain->state == DOMAIN_PMSUSPENDED ? "is suspended; wake it up first"
+                            : domain->state == DOMAIN_CRASHED   ? "has crashed"
+                                                                : "is shutting down");
+    return 0;
+}
+
+/* Filesystems that several hosts have (numbers of linux/magic.h and the kernel's sources): 1 yes,
+ * 0 no, -errno. */
+static int run_is_shared(void *path) {
+    static const unsigned shared[] = {0x6969,     0x01161970, 0x7461636f, 0x517B,
+                                      0xFF534D42, 0xFE534D42, 0x5346414F, 0x00C36400,
+                                      0x65735546, 0x47504653, 0x0BD00BD0, 0xAAD7AAEA};
+    struct statfs info;
+
+    if (statfs(path, &info) < 0)
+        return -errno;
+    for (size_t i = 0; i < ARRAY_SIZE(shared); i++)
+        if ((unsigned)info.f_type == shared[i])
+            return 1;
+    return 0;
+}
+
+static bool bypasses_cache(const DiskDef *disk) {
+    return disk->cache && (streq(disk->cache, "none") || streq(disk->cache, "directsync"));
+}
+
+/* libvirt's rule: what is written has to be on storage that both hosts have, and nothing of it in
+ * the cache of one. */
+static int check_disk(const char *name, const DiskDef *disk, Error **reterr) {
+    CLEANUP_FREE char *path = disk->source.path ? strdup(disk->source.path) : NULL;
+    int shared;
+
+    if (!disk->source.path || disk->readonly || disk->device == DISK_DEVICE_CDROM ||
+        disk->source.type == DISK_NETWORK)
+        return 0;
+    if (!path)
+        return error_no_memory(reterr);
+    shared = disk->source.type == DISK_BLOCK ? 1 : worker_run(run_is_shared, path);
+    if (shared <= 0)
+        return error_report(reterr, FROM_QEMU, ERROR_MIGRATE_UNSAFE,
+                            "the disk '%s' of domain '%s' is not on storage that hosts share; "
+                            "--unsafe if the other side sees that file",
+                            path, name);
+    if (!bypasses_cache(disk) && !disk->shareable)
+        return error_report(reterr, FROM_QEMU, ERROR_MIGRATE_UNSAFE,
+                            "the disk '%s' of domain '%s' is not opened with cache='none' or "
+                            "'directsync', and may be damaged; --unsafe if it may not",
+                            path, name);
+    return 0;
+}
+
+/* The definition may change meanwhile. */
+static int check_disks(const DomainDef *borrowed, Error **reterr) {
+    CLEANUP_DOMAIN_DEF DomainDef *def = domain_def_copy(borrowed);
+
+    if (!def)
+        return error_no_memory(reterr);
+    for (size_t i = 0; i < def->n_disks; i++) {
+        int r = check_disk(def->name, &def->disks[i], reterr);
+
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int migrate_check_domain(const Domain *domain, unsigned flags, Error **reterr) {
+    int r;
+
+    if (flags & MIGRATE_OFFLINE)
+        return 0;
+    r = domain_check_active(domain, reterr);
+    if (r >= 0)
+        r = check_state(domain, reterr);
+    if (r >= 0)
+        r = check_devices(domain->run->live, reterr);
+    return r < 0 || (flags & MIGRATE_UNSAFE) ? r : check_disks(domain->run->live, reterr);
+}

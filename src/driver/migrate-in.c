@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The destination's half of a migration. */
+#include <stdio.h>
+#include <sys/random.h>
+
+#include "conf/domain-copy.h"
+#include "domain/events.h"
+#include "domain/files.h"
+#include "domain/removal-watch.h"
+#include "domain/store.h"
+#include "domain/vcpu-verdict.h"
+#include "driver/definition.h"
+#include "driver/migrate-internal.h"
+#include "driver/saved.h"
+#include "driver/start.h"
+#include "qemu/unplug.h"
+#include "util/directory.h"
+#include "util/file.h"
+#include "util/libvirt-numbers.h"
+#include "util/log.h"
+#include "util/unix-socket.h"
+
+#define SOURCE_USEC (60 * USEC_PER_SEC)  /* from Prepare to the source's connections */
+#define FINISH_USEC (300 * USEC_PER_SEC) /* from the last byte to Finish */
+#define YOURS_USEC (30 * USEC_PER_SEC)
+#define KEEP_USEC (60 * USEC_PER_SEC) /* what became of it, for a Finish that is still to come */
+
+/* One guest that comes. Its fiber takes it out of the list and drops the first reference. */
+typedef struct MigrateIn {
+    unsigned n_refs;
+    struct MigrateIn *next;
+    Services *services;
+    Domain *domain;      /* NULL before it is listed */
+    const void *owner;   /* compared only */
+    char *uri, *address; /* asked for; or NULL */
+    char *socket;        /* for a source on this host; or NULL */
+    unsigned flags;
+    DomainDef *def, *persistent; /* persistent: to be kept; or NULL */
+    SaveImage image;
+    MigrateCookie cookie; /* the source's */
+    MigrateDoor door;
+    MigrateLink link;
+    bool prepared;         /* the door is open, or it is over */
+    bool asked, cancelled; /* Finish has come, and what it says */
+    bool owner_gone;
+    bool over;
+    int result;
+    Error *error;
+    FiberCond cond;
+} MigrateIn;
+
+static MigrateIn *in_ref(MigrateIn *in) {
+    in->n_refs++;
+    return in;
+}
+
+static void in_unref(MigrateIn *in) {
+    if (--in->n_refs > 0)
+        return;
+    migrate_link_close(&in->link);
+    migrate_door_close(&in->door);
+    migrate_cookie_done(&in->cookie);
+    save_image_done(&in->image);
+    domain_def_free(in->def);
+    domain_def_free(in->persistent);
+    domain_unref(in->domain);
+    error_free(in->error);
+    free(in->uri);
+    free(in->address);
+    free(in->socket);
+    fiber_cond_done(&in->cond);
+    free(in);
+}
+DEFINE_CLEANUP(MigrateIn *, in_unref)
+#define CLEANUP_IN CLEANUP(in_unrefp)
+
+static void in_unlist(MigrateIn *in) {
+    MigrateIn **at = &in->services->migrations->in;
+
+    while (*at != in)
+        at = &(*at)->next;
+    *at = in->next;
+}
+
+static MigrateIn *find(const Services *services, const char *name) {
+    MigrateIn *at = services->migrations->in;
+
+    while (at && !streq(at->def->name, name))
+        at = at->next;
+    return at;
+}
+
+void driver_migrate_owner_gone(Services *services, const void *owner) {
+    migrate_out_owner_gone(services->migrations, owner);
+    for (MigrateIn *at = services->migrations->in; at; at = at->next)
+        if (at->owner == owner) {
+            at->owner_gone = true;
+            fiber_cond_broadcast(&at->cond);
+        }
+}
+
+/* ---- hooks of its start ---- */
+
+/* Why it is not waited for any longer; 0: it is. */
+static int check_wanted(const MigrateIn *in, uint64_t deadline, Error **reterr) {
+    if (in->asked && in->cancelled)
+        return error_report(reterr, FROM_QEMU, ERROR_MIGRATE_FINISH_OK, "%s", "");
+    if (in->owner_gone && !in->asked)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_ABORTED,
+                            "whoever was moving domain '%s' here has gone", in->def->name);
+    if (in->link.ended && !(in->link.heard & MIGRATE_YOURS))
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_ABORTED,
+                            "'%s' keeps domain '%s', or is gone",
+                            in->cookie.host ? in->cookie.host : "the source", in->def->name);
+    if (now_usec() >= deadline)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_TIMEOUT,
+                            "the migration of domain '%s' did not go on", in->def->name);
+    return 0;
+}
+
+/* A while at most: QEMU's end wakes nobody here. */
+static int wait_a_while(MigrateIn *in, uint64_t deadline, Error **reterr) {
+    int r;
+
+    fiber_cond_wait(&in->cond, MIN_OF(deadline, deadline_in(USEC_PER_SEC)));
+    r = domain_check_active(in->domain, reterr);
+    return r < 0 ? r : check_wanted(in, deadline, reterr);
+}
+
+static int open_source(Domain *domain, void *userdata, int *ret_fd, Error **reterr) {
+    MigrateIn *in = userdata;
+    const uint64_t deadline = deadline_in(SOURCE_USEC);
+    int r = migrate_door_open(
+        &in->door,
+        &(MigrateDoorParams){
+            .uri = in->uri, .path = in->socket, .address = in->address, .news = &in->cond},
+        reterr);
+
+    if (r < 0)
+        return r;
+    in->prepared = true;
+    fiber_cond_broadcast(&in->cond);
+    while (r >= 0 && !migrate_door_is_complete(&in->door))
+        r = wait_a_while(in, deadline, reterr);
+    if (r < 0)
+        return r;
+    r = migrate_link_open(&in->link, TAKE_FD(in->door.words), &in->cond);
+    if (r < 0)
+        return error_no_memory(reterr);
+    *ret_fd = TAKE_FD(in->door.state);
+    migrate_door_close(&in->door);
+    return 0;
+}
+
+/* Defined here from now on; the written definition comes before the word that the guest is here. */
+static int persist(MigrateIn *in, Error **reterr) {
+    Domain *domain = in->domain;
+    int r;
+
+    if (!in->persistent)
+        return 0;
+    r = domain_save_config(domain, in->persistent, reterr);
+    if (r < 0)
+        return r;
+    domain_def_free(domain->config);
+    domain->config = TAKE_PTR(in->persistent);
+    return 0;
+}
+
+static int may_run(Domain *domain, void *userdata, bool *paused, Error **reterr) {
+    MigrateIn *in = userdata;
+    uint64_t deadline = deadline_in(FINISH_USEC);
+    int r = check_wanted(in, deadline, reterr);
+
+    while (r >= 0 && !in->asked)
+        r = wait_a_while(in, deadline, reterr);
+    if (r >= 0)
+        r = persist(in, reterr);
+    if (r < 0)
+        return r;
+    saved_crash_point("migrate-ready");
+    deadline = deadline_in(YOURS_USEC);
+    if (migrate_link_say(&in->link, MIGRATE_READY) < 0)
+        in->link.ended = true;
+    while (r >= 0 && !(in->link.heard & MIGRATE_YOURS))
+        r = wait_a_while(in, deadline, reterr);
+    if (r < 0)
+        return r;
+    saved_crash_point("migrate-yours");
+    *paused = in->flags & MIGRATE_PAUSED;
+    return 0;
+}
+
+/* ---- the fiber ---- */
+
+/* What the guest was asked, and has done, before it came. */
+static void recall(MigrateIn *in) {
+    static const GuestVerdict of[MIGRATE_VERDICTS] = {GUEST_UNKNOWN, GUEST_ONLINE, GUEST_PRESENT,
+                                                      GUEST_SILENT};
+    DomainRun *run = in->domain->run;
+
+    unplug_resume(&run->vcpus, NULL, in->cookie.pending);
+    for (size_t i = 0; i < MIGRATE_VERDICTS; i++) {
+        bitmap_free(run->found_verdicts[of[i]]);
+        run->found_verdicts[of[i]] = TAKE_PTR(in->cookie.verdicts[i]);
+    }
+    vcpu_verdict_recall(in->domain);
+    removal_watch_pending(in->domain);
+    domain_save_status(in->domain, NULL);
+}
+
+/* The domain that it is about, or a new one. */
+static int find_or_list(MigrateIn *in, bool *ret_new, Error **reterr) {
+    Domain *same = NULL;
+    int r = definition_find_same(in->services->store, in->def, &same, reterr);
+
+    if (r < 0)
+        return r;
+    *ret_new = !same;
+    in->domain = same ? domain_ref(same) : domain_new();
+    if (!in->domain)
+        return error_no_memory(reterr);
+    if (same)
+        return 0;
+    in->domain->config = domain_def_copy(in->def); /* until it runs, as with a transient one */
+    if (!in->domain->config)
+        return error_no_memory(reterr);
+    store_add(in->services->store, in->domain, in->services);
+    return 0;
+}
+
+/* Job held. */
+static int take_in(MigrateIn *in, bool is_new, Error **reterr) {
+    const SaveSource source = {
+        .fd = -1, .image = &in->image, .open = open_source, .may_run = may_run, .userdata = in};
+    Domain *domain = in->domain;
+    const bool wants_config = in->persistent != NULL;
+    int r = start_restored(domain, in->def, &source, in->flags & MIGRATE_PAUSED, reterr);
+    const bool has_config = wants_config && !in->persistent;
+
+    if (r < 0) {
+        if (has_config && is_new) {
+            CLEANUP_FREE char *path = domain_config_path(&in->services->paths, in->def->name);
+
+            if (path)
+                file_remove_worker(path);
+        }
+        return r;
+    }
+    if (is_new && !has_config && domain->run)
+        domain_def_free(TAKE_PTR(domain->config));
+    if (has_config)
+        events_lifecycle(domain, EVENT_DEFINED, is_new ? 0 : 1);
+    if (domain->run)
+        recall(in);
+    return 0;
+}
+
+static int run_in(MigrateIn *in, Error **reterr) {
+    bool is_new = false;
+    DomainJob job;
+    int r = find_or_list(in, &is_new, reterr);
+
+    if (r >= 0)
+        r = domain_job_begin(in->domain, &job, "incoming migration", reterr);
+    if (r < 0)
+        return r;
+    r = take_in(in, is_new, reterr);
+    domain_job_end(in->domain, &job);
+    if (is_new && r < 0)
+        store_remove(in->services->store, in->domain);
+    return r;
+}
+
+static void in_fiber(void *userdata) {
+    CLEANUP_IN MigrateIn *in = userdata;
+    uint64_t deadline;
+
+    in->result = run_in(in, &in->error);
+    if (in->result < 0)
+        log_info("domain '%s' does not move here: %s", in->def->name, error_message(in->error));
+    else
+        log_info("domain '%s' has moved here from '%s'", in->def->name,
+                 in->cookie.host ? in->cookie.host : "another host");
+    migrate_link_say(&in->link, in->result >= 0 ? MIGRATE_LANDED : MIGRATE_LOST);
+    migrate_link_close(&in->link);
+    migrate_door_close(&in->door);
+    in->prepared = in->over = true;
+    fiber_cond_broadcast(&in->cond);
+    deadline = deadline_in(KEEP_USEC);
+    while (!in->asked && !in->owner_gone && now_usec() < deadline)
+        fiber_cond_wait(&in->cond, deadline);
+    in_unlist(in);
+}
+
+/* ---- Prepare ---- */
+
+static int rename_to(DomainDef *def, const char *name, Error **reterr) {
+    char *copy;
+
+    if (!name || streq(name, def->name))
+        return 0;
+    if (!*name || strchr(name, '/') || strlen(name) > 200)
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                            "'%.210s' can be no name of a domain", name);
+    copy = strdup(name);
+    if (!copy)
+        return error_no_memory(reterr);
+    free(def->name);
+    def->name = copy;
+    return 0;
+}
+
+/* What is to run, and what is to be kept. */
+static int read_definitions(MigrateIn *in, const MigrateParams *params, Error **reterr) {
+    const char *persistent = params->persist_xml ? params->persist_xml : in->cookie.persistent;
+    const SaveImage image = {.xml = (char *)params->dest_xml};
+    int r = save_definition(&image, NULL, &in->def, reterr);
+
+    if (r >= 0 && memcmp(in->def->uuid, in->cookie.uuid, sizeof(in->def->uuid)) != 0)
+        r = error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                         "the definition and the cookie of domain '%s' are of two domains",
+                         in->def->name);
+    if (r >= 0)
+        r = rename_to(in->def, params->dest_name, reterr);
+    if (r < 0 || !(params->flags & MIGRATE_PERSIST_DEST) || !persistent)
+        return r;
+    r = definition_parse(persistent, &in->persistent, reterr);
+    if (r >= 0 && memcmp(in->persistent->uuid, in->def->uuid, sizeof(in->def->uuid)) != 0)
+        r = error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                         "the persistent definition is not of domain '%s'", in->def->name);
+    return r < 0 ? r : rename_to(in->persistent, in->def->name, reterr);
+}
+
+/* A socket is enough for a source that sees the same files. */
+static int choose_socket(MigrateIn *in, Error **reterr) {
+    CLEANUP_MIGRATE_COOKIE MigrateCookie here = {0};
+    char uuid[UUID_TEXT_SIZE];
+
+    if (in->uri)
+        return 0;
+    if (migrate_fill_host(&here) < 0)
+        return error_no_memory(reterr);
+    if (!migrate_is_same_host(&here, &in->cookie))
+        return 0;
+    uuid_format(in->def->uuid, uuid);
+    in->socket = strf("%s/%s.migrate", in->services->paths.run, uuid);
+    if (!in->socket)
+        return error_no_memory(reterr);
+    if (strlen(in->socket) > UNIX_SOCKET_PATH_MAX)
+        free(TAKE_PTR(in->socket));
+    return 0;
+}
+
+static int make(Services *services, const MigrateParams *params, MigrateIn **ret, Error **reterr) {
+    CLEANUP_IN MigrateIn *in = calloc(1, sizeof(MigrateIn));
+    int r;
+
+    if (!in)
+        return error_no_memory(reterr);
+    in->n_refs = 1;
+    in->door = (MigrateDoor)MIGRATE_DOOR_CLOSED;
+    in->services = services;
+    in->owner = params->owner;
+    in->flags = params->flags;
+    in->uri = params->uri ? strdup(params->uri) : NULL;
+    in->address = params->listen_address ? strdup(params->listen_address) : NULL;
+    if ((params->uri && !in->uri) || (params->listen_address && !in->address) ||
+        getrandom(in->image.id, sizeof(in->image.id), 0) != (ssize_t)sizeof(in->image.id))
+        return error_no_memory(reterr);
+    if (!params->dest_xml)
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                            "the migration has no definition of its domain");
+    r = migrate_cookie_parse(params->cookie, params->cookie_len, &in->cookie, reterr);
+    if (r >= 0)
+        r = read_definitions(in, params, reterr);
+    if (r >= 0)
+        r = choose_socket(in, reterr);
+    if (r >= 0)
+        *ret = TAKE_PTR(in);
+    return r;
+}
+
+/* What Perform is to get. */
+static int answer(const MigrateIn *in, char **ret_uri, char **ret_cookie, Error **reterr) {
+    CLEANUP_MIGRATE_COOKIE MigrateCookie cookie = {.check = in->cookie.check, .has_token = true};
+    CLEANUP_FREE char *uri = strdup(in->door.uri);
+
+    memcpy(cookie.uuid, in->def->uuid, sizeof(cookie.uuid));
+    memcpy(cookie.token, in->door.token, sizeof(cookie.token));
+    cookie.name = strdup(in->def->name);
+    if (!uri || !cookie.name || migrate_fill_host(&cookie) < 0)
+        return error_no_memory(reterr);
+    *ret_cookie = migrate_cookie_format(&cookie);
+    if (!*ret_cookie)
+        return error_no_memory(reterr);
+    *ret_uri = TAKE_PTR(uri);
+    return 0;
+}
+
+int driver_migrate_prepare(Services *services, const MigrateParams *params, char **ret_uri,
+                           char **ret_cookie, Error **reterr) {
+    CLEANUP_IN MigrateIn *in = NULL;
+    int r = migrate_check_flags(params, reterr);
+
+    if (r >= 0)
+        r = make(services, params, &in, reterr);
+    if (r < 0)
+        return r;
+    if (find(services, in->def->name))
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "domain '%s' is on its way here already", in->def->name);
+    in->next = services->migrations->in;
+    services->migrations->in = in;
+    if (fiber_start("migrate-in", in_fiber, in_ref(in)) < 0) {
+        in_unlist(in);
+        in_unref(in);
+        return error_no_memory(reterr);
+    }
+    while (!in->prepared)
+        fiber_cond_wait(&in->cond, USEC_FOREVER);
+    if (!in->over)
+        return answer(in, ret_uri, ret_cookie, reterr);
+    in->asked = true; /* nobody will */
+    fiber_cond_broadcast(&in->cond);
+    return error_propagate(reterr, TAKE_PTR(in->error));
+}
+
+/* ---- Finish ---- */
+
+int driver_migrate_finish(Services *services, const MigrateParams *params, bool cancelled,
+                          Domain **ret, Error **reterr) {
+    MigrateIn *found = params->dest_name ? find(services, params->dest_name) : NULL;
+    CLEANUP_IN MigrateIn *in = found ? in_ref(found) : NULL;
+
+    if (!in)
+        return error_report(reterr, FROM_QEMU, ERROR_NO_DOMAIN,
+                            "no domain '%.200s' is on its way here",
+                            params->dest_name ? params->dest_name : "");
+    in->asked = true;
+    in->cancelled = cancelled;
+    in->flags = (in->flags & ~MIGRATE_PAUSED) | (params->flags & MIGRATE_PAUSED);
+    fiber_cond_broadcast(&in->cond);
+    while (!in->over)
+        fiber_cond_wait(&in->cond, USEC_FOREVER);
+    if (in->result < 0)
+        return in->error ? error_propagate(reterr, TAKE_PTR(in->error))
+                         : error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                                        "the migration of domain '%s' failed", in->def->name);
+    *ret = domain_ref(in->domain);
+    return 0;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Guests on their way, by direction. Each belongs to its fiber, which takes it out of the list; who
+ * waits for it holds a reference. */
+#pragma once
+
+#include "driver/migrate-wire.h"
+#include "driver/migrate.h"
+
+struct Migrations {
+    struct MigrateOut *out;
+    struct MigrateIn *in;
+};
+
+/* This host as a cookie names it; -ENOMEM. */
+int migrate_fill_host(MigrateCookie *cookie);
+/* Whether both see the same files and sockets. */
+bool migrate_is_same_host(const MigrateCookie *a, const MigrateCookie *b);
+/* Refuses what is not done here, naming it. */
+int migrate_check_flags(const MigrateParams *params, Error **reterr);
+/* Whether the guest can go away: its devices, its state, its disks. On a fiber. */
+int migrate_check_domain(const Domain *domain, unsigned flags, Error **reterr);
+
+void migrate_out_owner_gone(Migrations *migrations, const void *owner);

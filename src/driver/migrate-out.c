@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The source's half of a migration. */
+#include "conf/domain-format.h"
+#include "domain/files.h"
+#include "driver/driver.h"
+#include "driver/migrate-internal.h"
+#include "driver/run-end.h"
+#include "driver/run-state.h"
+#include "driver/saved.h"
+#include "driver/transfer.h"
+#include "qemu/unplug.h"
+#include "util/libvirt-numbers.h"
+#include "util/log.h"
+
+#define COMMAND_USEC (30 * USEC_PER_SEC)
+#define FINISH_USEC (300 * USEC_PER_SEC) /* from the end of Perform to the destination's word */
+#define LAST_WORD_USEC (10 * USEC_PER_SEC)
+
+/* One guest that leaves. Its fiber takes it out of the list and drops the first reference. */
+typedef struct MigrateOut {
+    unsigned n_refs;
+    struct MigrateOut *next;
+    Migrations *list;
+    Domain *domain;
+    const void *owner; /* compared only */
+    char *uri;
+    MigrateCookie cookie; /* the destination's */
+    unsigned flags;
+    MigrateSettings settings;
+    MigrateLink link;
+    bool was_running;
+    bool performed; /* Perform may return: */
+    int result;
+    Error *error;
+    bool given;                /* 'Y' has been said */
+    bool confirmed, cancelled; /* Confirm has come, and what it says */
+    bool owner_gone;
+    bool over; /* and the domain's job is free */
+    FiberCond cond;
+} MigrateOut;
+
+static MigrateOut *out_ref(MigrateOut *out) {
+    out->n_refs++;
+    return out;
+}
+
+static void out_unref(MigrateOut *out) {
+    if (--out->n_refs > 0)
+        return;
+    migrate_link_close(&out->link);
+    migrate_cookie_done(&out->cookie);
+    error_free(out->error);
+    free(out->uri);
+    domain_unref(out->domain);
+    fiber_cond_done(&out->cond);
+    free(out);
+}
+DEFINE_CLEANUP(MigrateOut *, out_unref)
+#define CLEANUP_OUT CLEANUP(out_unrefp)
+
+static void out_unlist(MigrateOut *out) {
+    MigrateOut **at = &out->list->out;
+
+    while (*at != out)
+        at = &(*at)->next;
+    *at = out->next;
+}
+
+static MigrateOut *find(const Domain *domain) {
+    MigrateOut *at = domain->services ? domain->services->migrations->out : NULL;
+
+    while (at && at->domain != domain)
+        at = at->next;
+    return at;
+}
+
+void migrate_out_owner_gone(Migrations *migrations, const void *owner) {
+    for (MigrateOut *at = migrations->out; at; at = at->next)
+        if (at->owner == owner) {
+            at->owner_gone = true;
+            fiber_cond_broadcast(&at->cond);
+        }
+}
+
+/* ---- Begin ---- */
+
+/* FNV-1a: whether two texts of one daemon differ. */
+static uint32_t check_of(const char *text) {
+    uint32_t check = UINT32_C(2166136261);
+
+    for (; *text; text++)
+        check = (check ^ (uint8_t)*text) * UINT32_C(16777619);
+    return check;
+}
+
+/* The definition as it is now, and its check. */
+static int format(const Domain *domain, char **ret, uint32_t *ret_check, Error **reterr) {
+    const DomainFormatParams params = {.id = domain->run ? domain->run->id : 0, .secrets = true};
+
+    if (domain_format(domain->run ? domain->run->live : domain->config, &params, ret) < 0)
+        return error_no_memory(reterr);
+    *ret_check = check_of(*ret);
+    return 0;
+}
+
+/* The plugged vCPUs of which the guest did the same. */
+static int add_verdicts(const VcpuMap *map, MigrateCookie *cookie) {
+    static const GuestVerdict of[MIGRATE_VERDICTS] = {GUEST_UNKNOWN, GUEST_ONLINE, GUEST_PRESENT,
+                                                      GUEST_SILENT};
+
+    for (size_t k = 0; k < MIGRATE_VERDICTS; k++) {
+        cookie->verdicts[k] = bitmap_new();
+        for (size_t i = 0; cookie->verdicts[k] && i < map->n_entities; i++)
+            if (map->entities[i].qom_path && map->entities[i].verdict == of[k] &&
+                bitmap_set(cookie->verdicts[k], map->entities[i].first_id) < 0)
+                return -ENOMEM;
+        if (!cookie->verdicts[k])
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int fill_cookie(const Domain *domain, const MigrateParams *params, MigrateCookie *cookie,
+                       Error **reterr) {
+    const DomainFormatParams inactive = {.secrets = true};
+
+    memcpy(cookie->uuid, domain_def(domain)->uuid, sizeof(cookie->uuid));
+    cookie->name = strdup(domain_name(domain));
+    if (!cookie->name || migrate_fill_host(cookie) < 0)
+        return error_no_memory(reterr);
+    if (domain->run) {
+        cookie->pending = unplug_pending(&domain->run->vcpus);
+        if (!cookie->pending || add_verdicts(&domain->run->vcpus, cookie) < 0)
+            return error_no_memory(reterr);
+    }
+    if ((params->flags & MIGRATE_PERSIST_DEST) &&
+        domain_format(domain->config ? domain->config : domain->run->live, &inactive,
+                      &cookie->persistent) < 0)
+        return error_no_memory(reterr);
+    return 0;
+}
+
+/* What the client gives instead of it, if it is the same machine. */
+static int replace_xml(const char *given, char **xml, int id, Error **reterr) {
+    const DomainFormatParams params = {.id = id, .secrets = true};
+    const SaveImage image = {.xml = *xml};
+    CLEANUP_DOMAIN_DEF DomainDef *def = NULL;
+    int r = save_definition(&image, given, &def, reterr);
+
+    if (r < 0)
+        return r;
+    free(TAKE_PTR(*xml));
+    return domain_format(def, &params, xml) < 0 ? error_no_memory(reterr) : 0;
+}
+
+static int check_offline(const Domain *domain, const MigrateParams *params, Error **reterr) {
+    const bool offline = params->flags & MIGRATE_OFFLINE;
+
+    if (!offline || !domain->run)
+        return offline && !(params->flags & MIGRATE_PERSIST_DEST)
+                   ? error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                                  "offline migration cannot be done without --persistent")
+                   : 0;
+    return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                        "domain '%s' runs; leave --offline out to move its guest",
+                        domain_name(domain));
+}
+
+int driver_migrate_begin(Domain *domain, const MigrateParams *params, char **ret_xml,
+                         char **ret_cookie, Error **reterr) {
+    CLEANUP_MIGRATE_COOKIE MigrateCookie cookie = {0};
+    CLEANUP_FREE char *xml = NULL;
+    int r = migrate_check_flags(params, reterr);
+
+    if (r >= 0)
+        r = check_offline(domain, params, reterr);
+    if (r >= 0)
+        r = migrate_check_domain(domain, params->flags, reterr);
+    if (r >= 0)
+        r = fill_cookie(domain, params, &cookie, reterr);
+    if (r >= 0)
+        r = format(domain, &xml, &cookie.check, reterr);
+    if (r >= 0 && params->dest_xml)
+        r = replace_xml(params->dest_xml, &xml, domain->run ? domain->run->id : 0, reterr);
+    if (r < 0)
+        return r;
+    *ret_cookie = migrate_cookie_format(&cookie);
+    if (!*ret_cookie)
+        return error_no_memory(reterr);
+    *ret_xml = TAKE_PTR(xml);
+    return 0;
+}
+
+/* ---- Perform ---- */
+
+static int set_intent(Domain *domain, SaveKind kind, bool running, Error **reterr) {
+    domain->run->save.kind = kind;
+    domain->run->save.running = running;
+    return domain_save_status(domain, reterr);
+}
+
+/* Nothing that the destination was made for has changed since Begin. */
+static int check_unchanged(const MigrateOut *out, Error **reterr) {
+    CLEANUP_FREE char *xml = NULL;
+    uint32_t check = 0;
+    int r = format(out->domain, &xml, &check, reterr);
+
+    if (r >= 0 && check != out->cookie.check)
+        r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                         "domain '%s' was changed while its migration was prepared; try again",
+                         domain_name(out->domain));
+    return r;
+}
+
+static int connect_out(MigrateOut *out, int *ret_state, Error **reterr) {
+    int words = -1, r;
+
+    if (!out->cookie.has_token)
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                            "the migration's cookie has no token");
+    r = migrate_wire_connect(out->uri, out->cookie.token, ret_state, &words, reterr);
+    if (r < 0)
+        return r;
+    if (migrate_link_open(&out->link, words, &out->cond) < 0) {
+        close(TAKE_FD(*ret_state));
+        return error_no_memory(reterr);
+    }
+    return 0;
+}
+
+static int move(MigrateOut *out, Error **reterr) {
+    Domain *domain = out->domain;
+    CLEANUP_CLOSE int state = -1;
+    int r = migrate_check_domain(domain, out->flags, reterr);
+
+    if (r >= 0)
+        r = check_unchanged(out, reterr);
+    if (r >= 0)
+        r = connect_out(out, &state, reterr);
+    if (r >= 0)
+        r = domain_check_active(domain, reterr);
+    if (r < 0)
+        return r;
+    out->was_running = domain->state == DOMAIN_RUNNING;
+    r = set_intent(domain, SAVE_OUT, out->was_running, reterr);
+    if (r < 0)
+        return r;
+    saved_crash_point("migrate-begun");
+    domain->run->pause_reason = PAUSED_MIGRATION; /* what QEMU's STOP at the end means */
+    r = transfer_migrate(domain, TRANSFER_MIGRATE_OUT, TAKE_FD(state), &out->settings, reterr);
+    if (domain->run)
+        domain->run->pause_reason = PAUSED_UNKNOWN;
+    if (r >= 0 && out->was_running && domain->state == DOMAIN_RUNNING)
+        run_state_set_paused(domain, PAUSED_MIGRATION);
+    saved_crash_point("migrate-moved");
+    return r;
+}
+
+/* ---- who has it? ---- */
+
+/* The guest goes on here as it did; the destination gets no 'Y' any more. */
+static void go_back(MigrateOut *out) {
+    Domain *domain = out->domain;
+    CLEANUP_ERROR Error *error = NULL;
+    int r = domain_check_active(domain, NULL);
+
+    migrate_link_close(&out->link);
+    if (r < 0)
+        return;
+    save_forget(domain->run);
+    r = run_state_sync(domain, &error);
+    if (r >= 0 && out->was_running && domain->state == DOMAIN_PAUSED &&
+        domain->reason == PAUSED_MIGRATION && domain_check_active(domain, NULL) >= 0) {
+        r = monitor_run(domain->run->monitor, "cont", NULL, deadline_in(COMMAND_USEC), NULL,
+                        &error);
+        if (r >= 0)
+            run_state_set_running(domain, RUNNING_MIGRATION_CANCELED);
+    }
+    if (r < 0)
+        log_warning("domain '%s' stays as it is after a migration that failed: %s",
+                    domain_name(domain), error_message(error));
+    if (domain->run)
+        domain_save_status(domain, NULL);
+}
+
+static void leave(MigrateOut *out) {
+    if (!out->domain->run)
+        return;
+    log_info("domain '%s' has moved to '%s'", domain_name(out->domain),
+             out->cookie.host && *out->cookie.host ? out->cookie.host : "another host");
+    run_end(out->domain, SHUTOFF_MIGRATED, STOPPED_MIGRATED);
+}
+
+static void stay_paused(MigrateOut *out) {
+    Domain *domain = out->domain;
+
+    log_warning("domain '%s' was handed over to '%s', which does not say whether it runs there: it "
+                "stays paused here. Destroy it if it runs there, resume it if it does not",
+                domain_name(domain), out->cookie.host ? out->cookie.host : "another host");
+    if (domain->run)
+        domain_save_status(domain, NULL); /* its <save> says so after a restart, too */
+}
+
+/* 'Y': from the status file on, a daemon that comes later does not run it by itself. */
+static int give(MigrateOut *out) {
+    CLEANUP_ERROR Error *error = NULL;
+    int r = set_intent(out->domain, SAVE_GIVEN, out->was_running, &error);
+
+    if (r < 0)
+        log_warning("domain '%s' is not handed over: %s", domain_name(out->domain),
+                    error_message(error));
+    if (r >= 0) {
+        saved_crash_point("migrate-given");
+        out->given = true;
+        r = migrate_link_say(&out->link, MIGRATE_YOURS);
+    }
+    return r;
+}
+
+/* What is known by now. */
+typedef enum Verdict { WAIT, HERE, THERE, NOBODY_KNOWS } Verdict;
+
+static Verdict judge(const MigrateOut *out, bool late) {
+    if (out->link.heard & MIGRATE_LANDED)
+        return THERE;
+    if (out->link.heard & MIGRATE_LOST)
+        return HERE;
+    if (out->confirmed && !out->cancelled)
+        return THERE;
+    if (!out->given)
+        return out->confirmed || out->owner_gone || out->link.ended || late ? HERE : WAIT;
+    return late || (out->link.ended && (out->confirmed || out->owner_gone)) ? NOBODY_KNOWS : WAIT;
+}
+
+/* Until it is known, or cannot be. */
+static void settle(MigrateOut *out) {
+    uint64_t deadline = deadline_in(FINISH_USEC);
+    bool late = false, asked = false;
+    Verdict verdict;
+
+    while (domain_check_active(out->domain, NULL) >= 0 && (verdict = judge(out, late)) == WAIT) {
+        if (out->link.heard & MIGRATE_READY && !out->given) {
+            if (give(out) < 0)
+                migrate_link_close(&out->link);
+            continue;
+        }
+        if (out->given && out->cancelled && !asked) {
+            asked = true;
+            deadline = deadline_in(LAST_WORD_USEC);
+        }
+        late = fiber_cond_wait(&out->cond, MIN_OF(deadline, deadline_in(USEC_PER_SEC))) < 0 &&
+               now_usec() >= deadline;
+    }
+    if (domain_check_active(out->domain, NULL) < 0)
+        return; /* its end is looked at by whoever noticed it */
+    if (verdict == THERE)
+        leave(out);
+    else if (verdict == HERE)
+        go_back(out);
+    else
+        stay_paused(out);
+}
+
+/* ---- the fiber ---- */
+
+static void tell(MigrateOut *out, int r) {
+    out->result = r;
+    out->performed = true;
+    fiber_cond_broadcast(&out->cond);
+}
+
+static void out_fiber(void *userdata) {
+    CLEANUP_OUT MigrateOut *out = userdata;
+    DomainJob job;
+    int r = domain_job_begin(out->domain, &job, "migration", &out->error);
+
+    if (r < 0) {
+        out_unlist(out);
+        out->over = true;
+        tell(out, r);
+        return;
+    }
+    r = move(out, &out->error);
+    if (r < 0)
+        go_back(out);
+    else
+        log_info("domain '%s': its state is sent, waiting for '%s' to take it",
+                 domain_name(out->domain), out->cookie.host ? out->cookie.host : "the other host");
+    if (r >= 0) {
+        tell(out, r);
+        settle(out);
+    }
+    domain_job_end(out->domain, &job);
+    out_unlist(out);
+    out->over = true;
+    tell(out, out->performed ? out->result : r);
+}
+
+static int make(Domain *domain, const MigrateParams *params, MigrateOut **ret, Error **reterr) {
+    CLEANUP_OUT MigrateOut *out = calloc(1, sizeof(MigrateOut));
+    int r;
+
+    if (!out)
+        return error_no_memory(reterr);
+    out->n_refs = 1;
+    out->domain = domain_ref(domain);
+    out->list = domain->services->migrations;
+    out->owner = params->owner;
+    out->flags = params->flags;
+    out->settings = (MigrateSettings){.bandwidth = MIN_OF(params->bandwidth, UINT64_MAX >> 20)
+                                                   << 20,
+                                      .auto_converge = params->flags & MIGRATE_AUTO_CONVERGE,
+                                      .compress = params->flags & MIGRATE_COMPRESSED};
+    out->uri = params->uri ? strdup(params->uri) : NULL;
+    if (params->uri && !out->uri)
+        return error_no_memory(reterr);
+    r = migrate_cookie_parse(params->cookie, params->cookie_len, &out->cookie, reterr);
+    if (r < 0)
+        return r;
+    if (!out->uri)
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                            "it is not said where to: the migration has no URI");
+    *ret = TAKE_PTR(out);
+    return 0;
+}
+
+int driver_migrate_perform(Domain *domain, const MigrateParams *params, Error **reterr) {
+    CLEANUP_OUT MigrateOut *out = NULL;
+    int r = migrate_check_flags(params, reterr);
+
+    if (r >= 0 && !domain->services)
+        r = domain_check_active(domain, reterr);
+    if (r < 0)
+        return r;
+    if (find(domain))
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "domain '%s' is being migrated already", domain_name(domain));
+    r = make(domain, params, &out, reterr);
+    if (r < 0)
+        return r;
+    out->next = out->list->out;
+    out->list->out = out;
+    if (fiber_start("migrate", out_fiber, out_ref(out)) < 0) {
+        out_unlist(out);
+        out_unref(out);
+        return error_no_memory(reterr);
+    }
+    while (!out->performed)
+        fiber_cond_wait(&out->cond, USEC_FOREVER);
+    if (out->result >= 0)
+        return 0;
+    return error_propagate(reterr, TAKE_PTR(out->error));
+}
+
+/* ---- Confirm ---- */
+
+/* Its definition has gone with it. */
+static void undefine(Domain *domain) {
+    CLEANUP_ERROR Error *error = NULL;
+
+    if (domain->services && domain->config && !domain->run &&
+        driver_undefine(domain, UNDEFINE_MANAGED_SAVE | UNDEFINE_KEEP_NVRAM | UNDEFINE_KEEP_TPM,
+                        &error) < 0)
+        log_warning("domain '%s' stays defined after its migration: %s", domain_name(domain),
+                    error_message(error));
+}
+
+/* A daemon that came after the handing over has no more than the state. */
+static int confirm_found(Domain *domain, Error **reterr) {
+    DomainJob job;
+    int r = domain_job_begin(domain, &job, "confirmation of a migration", reterr);
+
+    if (r < 0)
+        return r;
+    if (domain->run && domain->run->save.kind == SAVE_GIVEN && domain->state == DOMAIN_PAUSED)
+        run_end(domain, SHUTOFF_MIGRATED, STOPPED_MIGRATED);
+    else if (domain->run)
+        r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                         "domain '%s' is not being migrated", domain_name(domain));
+    domain_job_end(domain, &job);
+    return r;
+}
+
+int driver_migrate_confirm(Domain *domain, const MigrateParams *params, bool cancelled,
+                           Error **reterr) {
+    MigrateOut *found = find(domain);
+    CLEANUP_OUT MigrateOut *out = found ? out_ref(found) : NULL;
+    int r = 0;
+
+    if (out) {
+        out->confirmed = true;
+        out->cancelled = cancelled;
+        fiber_cond_broadcast(&out->cond);
+        while (!out->over)
+            fiber_cond_wait(&out->cond, USEC_FOREVER);
+    } else if (!cancelled && domain->run) {
+        r = confirm_found(domain, reterr);
+    }
+    if (r >= 0 && !cancelled && (params->flags & MIGRATE_UNDEFINE_SOURCE))
+        undefine(domain);
+    return r;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A guest that moves from this vireod to another one: libvirt's five phases, called by a client
+ * that is connected to both, or by the source's daemon itself (peer to peer).
+ *
+ *     source        Begin      the definition, and a cookie (conf/migrate-cookie.h)
+ *     destination   Prepare    a QEMU that waits, and the place to connect to
+ * (driver/migrate-wire.h) source        Perform    the state is sent; afterwards the guest is
+ * paused destination   Finish     the guest runs there, or its QEMU is ended source        Confirm
+ * the guest's QEMU here is ended, or goes on
+ *
+ * On each side one fiber owns the migration from its second phase on, and holds the domain's job
+ * until its last. The client's calls only wake it. The destination's is a start from a SaveSource
+ * with two hooks; its QEMU is a start that failed until the end.
+ *
+ * What is known where, when something ends in the middle:
+ *
+ *     until Perform is over            the source's guest goes on; the destination's QEMU is ended
+ *     then, until the source's 'Y'     the same: the source notices the end of the connection, of
+ *                                      its client, or a Confirm that says so
+ *     from 'Y' to 'D' or 'F'           the source's guest stays paused, unless the client confirms:
+ *                                      the person who looks at both sides decides
+ *     after 'D'                        the guest is the destination's; the source's QEMU is ended
+ *     a daemon is killed               the source writes "out" before the first byte and "given"
+ *                                      before 'Y' into the status file, the destination "from"
+ *                                      (driver/save-settle.c)
+ *
+ * A change of the domain between Begin and Perform is noticed by Perform, which refuses. */
+#pragma once
+
+#include "domain/domain.h"
+#include "domain/services.h"
+
+/* What a call says. The strings are the caller's; NULL: nothing is said of it. */
+typedef struct MigrateParams {
+    const char *uri; /* of the guest's state */
+    const char *dest_name, *dest_xml, *persist_xml;
+    const char *listen_address;
+    uint64_t bandwidth; /* MiB a second; 0: as the domain has it */
+    unsigned flags;     /* MIGRATE_* of util/libvirt-numbers.h */
+    const char *cookie;
+    size_t cookie_len;
+    const void *owner; /* the connection that the call came by; compared only */
+} MigrateParams;
+
+typedef struct Migrations Migrations;
+
+Migrations *migrations_new(void);
+/* NULL is fine. */
+void migrations_free(Migrations *migrations);
+
+/* The strings are the caller's to free. All of it on a fiber. */
+int driver_migrate_begin(Domain *domain, const MigrateParams *params, char **ret_xml,
+                         char **ret_cookie, Error **reterr);
+int driver_migrate_prepare(Services *services, const MigrateParams *params, char **ret_uri,
+                           char **ret_cookie, Error **reterr);
+/* Returns when the whole state is there, or it goes on here. */
+int driver_migrate_perform(Domain *domain, const MigrateParams *params, Error **reterr);
+/* The domain, with a reference. With `cancelled` it is an error in any case:
+ * ERROR_MIGRATE_FINISH_OK, or what made the migration fail here. */
+int driver_migrate_finish(Services *services, const MigrateParams *params, bool cancelled,
+                          Domain **ret, Error **reterr);
+int driver_migrate_confirm(Domain *domain, const MigrateParams *params, bool cancelled,
+                           Error **reterr);
+/* The connection has ended: what it has begun and not finished is given up. */
+void driver_migrate_owner_gone(Services *services, const void *owner);

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Guests that move between two vireods on this host, moved by stock virsh and libvirt-python."""
+import os
+import tempfile
+
+import pytest
+
+from conftest import Daemon, wait_for
+
+
+@pytest.fixture
+def other():
+    """The second vireod."""
+    root = tempfile.mkdtemp(prefix="vireo-other.", dir="/tmp")
+    os.chmod(root, 0o755)
+    instance = Daemon(root)
+    try:
+        instance.start()
+        yield instance
+    finally:
+        instance.clean_up()
+
+
+def online_ids(daemon, name):
+    return [line.split()[1] for line in daemon.virsh("vcpuinfo", name).splitlines() if line.startswith("VCPU:")]
+
+
+def xml_for(other, daemon, name):
+    """The definition as `other` is to have it: with a console of its own."""
+    path = f"{other.root}/{name}.migrate.xml"
+    with open(path, "w") as f:
+        f.write(daemon.virsh("dumpxml", name, "--migratable").replace(daemon.console(name), other.console(name)))
+    return path
+
+
+def migrate(daemon, other, name, *flags, ok=True):
+    return daemon.virsh("migrate", "--live", name, other.uri, "--xml", xml_for(other, daemon, name), *flags, ok=ok)
+
+
+def state(daemon, name):
+    return daemon.virsh("domstate", name, "--reason").strip()
+
+
+def test_a_guest_with_plugged_vcpus_moves(daemon, other, guest):
+    daemon.boot("vm1", maximum=4, current=1)
+    daemon.virsh("setvcpu", "vm1", "3", "--enable")
+    daemon.virsh("setvcpu", "vm1", "1", "--enable")
+    daemon.wait_online("vm1", "0-2")  # it counts them as they come
+    daemon.virsh("vcpupin", "vm1", "3", "0", "--live")
+    migrate(daemon, other, "vm1")
+    assert state(daemon, "vm1") == "shut off (migrated)"
+    assert not daemon.qemus() and list(other.qemus()) == ["vm1"]
+    assert state(other, "vm1") == "running (migrated)"
+    assert online_ids(other, "vm1") == ["0", "1", "3"]
+    assert other.virsh("vcpupin", "vm1", "--vcpu", "3").splitlines()[2].split() == ["3", "0"]
+    other.virsh("setvcpus", "vm1", "4", "--live")
+    other.wait_online("vm1", "0-3")
+    other.virsh("setvcpus", "vm1", "1", "--live")
+    other.wait_online("vm1", "0")
+    assert "no" in [line.split()[-1] for line in other.virsh("dominfo", "vm1").splitlines() if "Persistent" in line]
+    assert wait_for(lambda: not os.listdir(f"{other.root}/run/births"), 5, "start that is over")
