@@ -55,22 +55,26 @@ static bool fails(void) {
     return true;
 }
 
-void *malloc(size_t size) {
-    return fails() ? NULL : REAL(malloc)(size);
-}
-
-void *calloc(size_t n, size_t size) {
-    return fails() ? NULL : REAL(calloc)(n, size);
-}
-
-void *realloc(void *ptr, size_t size) {
-    return fails() ? NULL : REAL(realloc)(ptr, size);
-}
-
 static bool is_of_json_c(void *caller) {
     Dl_info info;
 
     return dladdr(caller, &info) && info.dli_fname && strstr(info.dli_fname, "/libjson-c");
+}
+
+void *malloc(size_t size) {
+    return fails() ? NULL : REAL(malloc)(size);
+}
+
+/* The tables of json-c 0.16 do not fail here: one that cannot grow while a text is read loses a
+ * member, which leaks, and nobody is told. */
+void *calloc(size_t n, size_t size) {
+    return left > 0 && !is_of_json_c(__builtin_return_address(0)) && fails()
+               ? NULL
+               : REAL(calloc)(n, size);
+}
+
+void *realloc(void *ptr, size_t size) {
+    return fails() ? NULL : REAL(realloc)(ptr, size);
 }
 
 /* AddressSanitizer's own would not come to the malloc above. The copy that json-c makes of a key it
