@@ -67,7 +67,8 @@ void polkit_free(Polkit *polkit) {
 
 static int unreachable(int r, const char *why, Error **reterr) {
     error_report(reterr, FROM_POLKIT, ERROR_AUTH_UNAVAILABLE,
-                 "polkit cannot be asked: %s; see whether polkitd and the system bus run",
+                 "polkit cannot be asked: %s; see whether polkitd and the system bus run and "
+                 "org.vireo.policy is among its actions",
                  why ? why : strerror(-r));
     return r;
 }
