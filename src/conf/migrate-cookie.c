@@ -5,11 +5,12 @@
 #include <stdio.h>
 
 #include "conf/xml-document.h"
+#include "util/text.h"
 
 #define COOKIE_VERSION 1
 
-const char *const migrate_verdict_names[MIGRATE_VERDICTS] = {"unknown", "online", "present",
-                                                             "silent"};
+static const char *const verdict_names[MIGRATE_VERDICTS] = {"unknown", "online", "present",
+                                                            "silent"};
 
 void migrate_cookie_done(MigrateCookie *cookie) {
     free(cookie->name);
@@ -60,7 +61,7 @@ static bool write_vcpus(FILE *out, const MigrateCookie *cookie) {
     fputs("  <vcpus", out);
     ok = write_ids(out, "pending", cookie->pending);
     for (size_t i = 0; i < MIGRATE_VERDICTS; i++)
-        ok = write_ids(out, migrate_verdict_names[i], cookie->verdicts[i]) && ok;
+        ok = write_ids(out, verdict_names[i], cookie->verdicts[i]) && ok;
     fputs("/>\n", out);
     return ok;
 }
@@ -77,8 +78,7 @@ static void write_token(FILE *out, const MigrateCookie *cookie) {
 char *migrate_cookie_format(const MigrateCookie *cookie) {
     char uuid[UUID_TEXT_SIZE];
     char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    FILE *out = text_open(&text);
     bool ok;
 
     if (!out)
@@ -217,7 +217,7 @@ static int read_all(xmlNodePtr root, MigrateCookie *ret, Error **reterr) {
     if (r >= 0)
         r = read_ids(root, "pending", &ret->pending, reterr);
     for (size_t i = 0; r >= 0 && i < MIGRATE_VERDICTS; i++)
-        r = read_ids(root, migrate_verdict_names[i], &ret->verdicts[i], reterr);
+        r = read_ids(root, verdict_names[i], &ret->verdicts[i], reterr);
     return r;
 }
 

@@ -32,14 +32,11 @@ typedef struct MigrateCookie {
     char *namespace; /* of its mounts: equal with the same boot, a path means the same on both */
     uint32_t check;  /* of the definition at Begin: the source's own business */
     Bitmap *pending; /* vCPUs that the guest was asked to release; NULL: none */
-    Bitmap *verdicts[MIGRATE_VERDICTS]; /* as migrate_verdict_names; NULL: none */
+    Bitmap *verdicts[MIGRATE_VERDICTS]; /* unknown, online, present, silent; NULL: none */
     bool has_token;
     uint8_t token[MIGRATE_TOKEN_SIZE];
     char *persistent; /* NULL: the domain is not to be defined */
 } MigrateCookie;
-
-/* "unknown", "online", "present", "silent". */
-extern const char *const migrate_verdict_names[MIGRATE_VERDICTS];
 
 void migrate_cookie_done(MigrateCookie *cookie);
 #define CLEANUP_MIGRATE_COOKIE CLEANUP(migrate_cookie_done)
