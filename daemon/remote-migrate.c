@@ -168,24 +168,25 @@ HANDLER(confirm) {
 
 /* ---- rows ---- */
 
-#define PHASE_ROW(number, api, run, args, ...)                                                     \
+#define PHASE_ROW(number, api, how, run, args, ...)                                                \
     {                                                                                              \
-        REMOTE_PROC_DOMAIN_MIGRATE_##number, "virDomainMigrate" api, RPC_PROC_WRITE, run,          \
+        REMOTE_PROC_DOMAIN_MIGRATE_##number, "virDomainMigrate" api, RPC_PROC_WRITE | (how), run,  \
             XDR_OF(args), __VA_ARGS__                                                              \
     }
 
 const RpcProc migrate_procs[] = {
-    PHASE_ROW(BEGIN3_PARAMS, "Begin3Params", begin, remote_domain_migrate_begin3_params_args,
+    PHASE_ROW(BEGIN3_PARAMS, "Begin3Params", RPC_PROC_ON_DOMAIN, begin,
+              remote_domain_migrate_begin3_params_args,
               XDR_OF(remote_domain_migrate_begin3_params_ret)),
-    PHASE_ROW(PREPARE3_PARAMS, "Prepare3Params", prepare,
+    PHASE_ROW(PREPARE3_PARAMS, "Prepare3Params", 0, prepare,
               remote_domain_migrate_prepare3_params_args,
               XDR_OF(remote_domain_migrate_prepare3_params_ret)),
-    PHASE_ROW(PERFORM3_PARAMS, "Perform3Params", perform,
+    PHASE_ROW(PERFORM3_PARAMS, "Perform3Params", RPC_PROC_ON_DOMAIN, perform,
               remote_domain_migrate_perform3_params_args,
               XDR_OF(remote_domain_migrate_perform3_params_ret)),
-    PHASE_ROW(FINISH3_PARAMS, "Finish3Params", finish, remote_domain_migrate_finish3_params_args,
+    PHASE_ROW(FINISH3_PARAMS, "Finish3Params", 0, finish, remote_domain_migrate_finish3_params_args,
               XDR_OF(remote_domain_migrate_finish3_params_ret)),
-    PHASE_ROW(CONFIRM3_PARAMS, "Confirm3Params", confirm,
+    PHASE_ROW(CONFIRM3_PARAMS, "Confirm3Params", RPC_PROC_ON_DOMAIN, confirm,
               remote_domain_migrate_confirm3_params_args, NO_XDR),
 };
 const size_t migrate_n_procs = ARRAY_SIZE(migrate_procs);

@@ -377,7 +377,15 @@ static void test_copy(void **state) {
     assert_string_equal(text, WHOLE);
 }
 
-/* Each allocation fails once, until there are no more: -ENOMEM, and everything is freed. */
+/* What was read although an allocation failed: stdio does without its buffer. */
+static void assert_whole(const Outer *outer) {
+    CLEANUP_FREE char *text = write_outer(outer);
+
+    assert_string_equal(text, WHOLE);
+}
+
+/* Each allocation fails once, until there are no more: -ENOMEM or all of it, and everything is
+ * freed. */
 static void test_failing_read(void **state) {
     CLEANUP_XML_DOCUMENT xmlDocPtr doc = NULL;
     bool more = true;
@@ -398,7 +406,10 @@ static void test_failing_read(void **state) {
         fail_at = n;
         r = element_read(&reader, &outer_element, xmlDocGetRootElement(doc), &outer);
         more = failed();
-        assert_int_equal(r, more ? -ENOMEM : 0);
+        if (more && r == 0)
+            assert_whole(&outer);
+        else
+            assert_int_equal(r, more ? -ENOMEM : 0);
         outer_done(&outer);
         error_free(error);
         xmlResetLastError();
