@@ -12,6 +12,7 @@
 
 #include "daemon.h"
 #include "remote-network.h"
+#include "remote-secret.h"
 #include "remote-storage.h"
 #include "lock.h"
 #include "metrics.h"
@@ -248,6 +249,7 @@ static int make_driver(Daemon *daemon, Error **reterr) {
                                  .events = &daemon_events,
                                  .pool_event = storage_send_event,
                                  .network_event = network_send_event,
+                                 .secret_event = secret_send_event,
                                  .userdata = daemon};
     int r = driver_new(&params, &daemon->driver, reterr);
 

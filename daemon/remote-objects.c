@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Classes of objects there are none of: their lists are empty, each look-up has its own "not
  * found", and events may be registered for and never come. Clients ask for all of them as they
- * start. The events of storage pools are registered for here, too. */
+ * start. The events of networks, storage pools and secrets are registered for here, too. */
 #include "registration.h"
 
 /* ---- lists ---- */
@@ -34,10 +34,6 @@ HANDLER(by_uuid) {
 
     uuid_format((const uint8_t *)((remote_uuid_args *)args_)->uuid, text);
     return not_found(call, text, reterr);
-}
-
-HANDLER(by_usage) {
-    return not_found(call, ((remote_secret_lookup_by_usage_args *)args_)->usageID, reterr);
 }
 
 /* ---- events ---- */
@@ -102,8 +98,6 @@ static const EventKind network_events = {EVENT_OF_NETWORKS, 1}, pool_events = {E
 
 static const Missing node_device = {ERROR_NO_NODE_DEVICE, FROM_NODEDEV,
                                     "no node device with matching name"},
-                     secret_uuid = {ERROR_NO_SECRET, FROM_SECRET, "no secret with matching uuid"},
-                     secret_usage = {ERROR_NO_SECRET, FROM_SECRET, "no secret with matching usage"},
                      filter_name = {ERROR_NO_NWFILTER, FROM_NWFILTER,
                                     "no nwfilter with matching name"},
                      filter_uuid = {ERROR_NO_NWFILTER, FROM_NWFILTER,
@@ -124,13 +118,6 @@ const RpcProc object_procs[] = {
     EVENT_ROWS(NODE_DEVICE, "NodeDevice", remote_node_device_event_register_args,
                &node_device_events),
 
-    NUMBER_ROW(CONNECT_NUM_OF_SECRETS, "ConnectNumOfSecrets"),
-    NAMES_ROW(CONNECT_LIST_SECRETS, "ConnectListSecrets"),
-    LIST_ROW(CONNECT_LIST_ALL_SECRETS, "ConnectListAllSecrets"),
-    LOOKUP_ROW(SECRET_LOOKUP_BY_UUID, "SecretLookupByUUID", by_uuid, remote_uuid_args,
-               &secret_uuid),
-    {REMOTE_PROC_SECRET_LOOKUP_BY_USAGE, "virSecretLookupByUsage", 0, by_usage,
-     XDR_OF(remote_secret_lookup_by_usage_args), NO_XDR, &secret_usage},
     EVENT_ROWS(SECRET, "Secret", remote_secret_event_register_args, &secret_events),
 
     NUMBER_ROW(CONNECT_NUM_OF_NWFILTERS, "ConnectNumOfNWFilters"),

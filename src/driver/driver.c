@@ -58,7 +58,9 @@ static int make_storage(Driver *driver, const DriverParams *params, Error **rete
                                                      .event = params->network_event,
                                                      .userdata = params->userdata});
     driver->services.networks = driver->networks;
-    return driver->storage && driver->networks ? 0 : error_no_memory(reterr);
+    driver->secrets = secrets_new(driver->services.paths.etc, params->secret_event,
+                                  params->userdata);
+    return driver->storage && driver->networks && driver->secrets ? 0 : error_no_memory(reterr);
 }
 
 static int make_caps(Services *services, Error **reterr) {
@@ -152,6 +154,7 @@ void driver_free(Driver *driver) {
     services_done(&driver->services);
     storage_free(driver->storage);
     networks_free(driver->networks);
+    secrets_free(driver->secrets);
     sd_event_source_disable_unref(driver->uevents);
     sd_event_source_disable_unref(driver->writes);
     limits_host_free(driver->services.limits);

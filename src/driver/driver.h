@@ -12,6 +12,7 @@
 #include "domain/store.h"
 #include "driver/confinement.h"
 #include "driver/network.h"
+#include "driver/secret.h"
 #include "driver/storage.h"
 #include "host/audit.h"
 #include "limits/limits.h"
@@ -21,6 +22,7 @@ typedef struct Driver {
     Services services;
     Storage *storage; /* pools and volumes */
     NetworkStore *networks;
+    SecretStore *secrets;
     sd_event_source *uevents; /* of host CPUs */
     sd_event_source *writes;  /* to the domains' cgroups */
 } Driver;
@@ -34,6 +36,7 @@ typedef struct DriverParams {
     const DomainEvents *events; /* stays the caller's; NULL: nobody listens */
     void (*pool_event)(const Pool *pool, PoolEvent event, void *userdata); /* may be NULL */
     NetworkEventFunc network_event;                                        /* may be NULL */
+    SecretEventFunc secret_event;                                          /* may be NULL */
     void *userdata;                                                        /* of all of them */
 } DriverParams;
 

@@ -282,6 +282,7 @@ int driver_load(Driver *driver, Error **reterr) {
     save_clean_up(&driver->services);
     operations_drop(driver->services.operations, driver->services.store);
     networks_load(driver->networks);
+    secrets_load(driver->secrets);
     if (storage_load(driver->storage, &error) < 0)
         log_warning("storage pools: %s", error_message(error));
     driver->services.is_loading = false;

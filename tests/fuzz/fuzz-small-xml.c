@@ -7,6 +7,7 @@
 #include "conf/domain-parse.h"
 #include "conf/network.h"
 #include "conf/pool.h"
+#include "conf/secret.h"
 #include "fuzz.h"
 
 /* The text that it formats to, NULL when it is refused. */
@@ -33,6 +34,12 @@ static char *reformat_network(const char *xml, size_t len, Error **reterr) {
     return network_parse(xml, len, &def, reterr) < 0 ? NULL : network_format(def);
 }
 
+static char *reformat_secret(const char *xml, size_t len, Error **reterr) {
+    CLEANUP_SECRET_DEF SecretDef *def = NULL;
+
+    return secret_parse(xml, len, &def, reterr) < 0 ? NULL : secret_format(def);
+}
+
 static const DomainDef *machine(void) {
     static const char xml[] =
         "<domain type='qemu'><name>d</name><memory>65536</memory><vcpu>1</vcpu>"
@@ -52,7 +59,8 @@ static char *reformat_device(const char *xml, size_t len, Error **reterr) {
     return device_parse(xml, machine(), &def, reterr) < 0 ? NULL : strdup(xml);
 }
 
-static const Reformat kinds[] = {reformat_pool, reformat_volume, reformat_network, reformat_device};
+static const Reformat kinds[] = {reformat_pool, reformat_volume, reformat_network, reformat_device,
+                                 reformat_secret};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     CLEANUP_FREE char *xml = size > 0 ? strndup((const char *)data + 1, size - 1) : NULL;
