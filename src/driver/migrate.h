@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A guest that moves from this vireod to another one: libvirt's five phases, called by a client
- * that is connected to both, or by the source's daemon itself (peer to peer).
+ * that is connected to both.
  *
- *     source        Begin      the definition, and a cookie (conf/migrate-cookie.h)
- *     destination   Prepare    a QEMU that waits, and the place to connect to
- * (driver/migrate-wire.h) source        Perform    the state is sent; afterwards the guest is
- * paused destination   Finish     the guest runs there, or its QEMU is ended source        Confirm
- * the guest's QEMU here is ended, or goes on
+ *     source        Begin    the definition, and a cookie (conf/migrate-cookie.h)
+ *     destination   Prepare  a QEMU that waits, and the place to connect to (driver/migrate-wire.h)
+ *     source        Perform  the state is sent; afterwards the guest is paused
+ *     destination   Finish   the guest runs there, or its QEMU is ended
+ *     source        Confirm  the guest's QEMU here is ended, or goes on
  *
  * On each side one fiber owns the migration from its second phase on, and holds the domain's job
  * until its last. The client's calls only wake it. The destination's is a start from a SaveSource
