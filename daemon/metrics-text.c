@@ -228,6 +228,7 @@ int metrics_text(Daemon *daemon, char **ret, size_t *ret_len) {
     driver_readings_free(readings.list, readings.n);
     if (out && fclose(out) == 0) {
         *ret = text;
+        *ret_len = strlen(text);
         return 0;
     }
     free(text);
