@@ -19,7 +19,7 @@
 #define ROLE_STATE 'S'
 #define ROLE_WORDS 'W'
 #define CONNECT_SEC 15
-#define ARRIVALS_MAX 16u /* at once; more wait in the backlog */
+#define ARRIVALS_MAX 16u /* that have not shown the token; one more, and the oldest is closed */
 #define BACKLOG 16
 #define PORT_FIRST 49152u /* libvirt's, so that a firewall that lets these pass is right */
 #define PORT_LAST 49215u
@@ -158,8 +158,6 @@ static int arrival_end(struct MigrateArrival *arrival) {
     door->n_arrivals--;
     sd_event_source_disable_unref(arrival->io);
     free(arrival);
-    if (door->io)
-        sd_event_source_set_enabled(door->io, SD_EVENT_ON);
     return fd;
 }
 
@@ -207,6 +205,17 @@ static int on_arrival(sd_event_source *source, int fd, uint32_t revents, void *u
     return 0;
 }
 
+/* Strangers who say nothing keep nobody out. */
+static void make_room(MigrateDoor *door) {
+    struct MigrateArrival *oldest = door->arrivals;
+
+    if (door->n_arrivals < ARRIVALS_MAX)
+        return;
+    while (oldest->next)
+        oldest = oldest->next;
+    close(arrival_end(oldest));
+}
+
 static int on_door(sd_event_source *source, int listener, uint32_t revents, void *userdata) {
     MigrateDoor *door = userdata;
     CLEANUP_CLOSE int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
@@ -214,15 +223,16 @@ static int on_door(sd_event_source *source, int listener, uint32_t revents, void
 
     if (!arrival)
         return 0;
-    *arrival = (struct MigrateArrival){.door = door, .fd = fd, .next = door->arrivals};
+    *arrival = (struct MigrateArrival){.door = door, .fd = fd};
     if (sd_event_add_io(fiber_event(), &arrival->io, fd, EPOLLIN, on_arrival, arrival) < 0) {
         free(arrival);
         return 0;
     }
     TAKE_FD(fd);
+    make_room(door);
+    arrival->next = door->arrivals;
     door->arrivals = arrival;
-    if (++door->n_arrivals >= ARRIVALS_MAX)
-        sd_event_source_set_enabled(source, SD_EVENT_OFF);
+    door->n_arrivals++;
     return 0;
 }
 
