@@ -35,9 +35,8 @@ static Domain *domain_of(RpcSession *session, const RpcCall *call) {
                : NULL;
 }
 
-void journal_call(RpcSession *session, const RpcCall *call, const Error *error, void *userdata) {
-    const bool changes = call->proc->flags & RPC_PROC_WRITE;
-    const Domain *domain = changes ? domain_of(session, call) : NULL;
+static void write_call(RpcSession *session, const RpcCall *call, const Error *error) {
+    const Domain *domain = domain_of(session, call);
     const char *name = domain ? domain_name(domain) : NULL;
     const uid_t client = rpc_session_peer_uid(session);
     const pid_t process = rpc_session_peer_pid(session);
@@ -51,11 +50,15 @@ void journal_call(RpcSession *session, const RpcCall *call, const Error *error, 
         {"UUID", domain ? uuid_text(uuid, domain_def(domain)->uuid) : NULL},
     };
 
-    if (changes)
-        log_write_fields(LOG_INFO, fields, ARRAY_SIZE(fields),
-                         "user %s (process %s) called %s%s%s%s: %s", uid, pid, call->proc->api,
-                         name ? " for domain '" : "", name ? name : "", name ? "'" : "",
-                         error ? error_message(error) : "done");
+    log_write_fields(LOG_INFO, fields, ARRAY_SIZE(fields),
+                     "user %s (process %s) called %s%s%s%s: %s", uid, pid, call->proc->api,
+                     name ? " for domain '" : "", name ? name : "", name ? "'" : "",
+                     error ? error_message(error) : "done");
+}
+
+void journal_call(RpcSession *session, const RpcCall *call, const Error *error, void *userdata) {
+    if (call->proc->flags & RPC_PROC_WRITE)
+        write_call(session, call, error);
 }
 
 void journal_lifecycle(Domain *domain, LifecycleEvent event) {
@@ -99,6 +102,8 @@ void journal_drift(Domain *domain, const char *text) {
 
 void journal_operation(const Operation *operation) {
     CLEANUP_FREE char *what = operation_describe(operation);
+    const char *more = operation->guest && !operation->guest_pending ? operation->guest
+                                                                     : operation->detail;
     char uuid[UUID_TEXT_SIZE], id[NUMBER_TEXT_SIZE], vcpu[NUMBER_TEXT_SIZE];
     const LogField fields[] = {
         {"MESSAGE_ID", KIND_OPERATION},
@@ -111,5 +116,5 @@ void journal_operation(const Operation *operation) {
         log_write_fields(LOG_INFO, fields, ARRAY_SIZE(fields),
                          "domain '%s': operation %s (%s): %s%s%s", operation->name, id,
                          what ? what : "a change of vCPUs", operation_state_name(operation->state),
-                         operation->detail ? ": " : "", operation->detail ? operation->detail : "");
+                         more ? ": " : "", more ? more : "");
 }

@@ -11,5 +11,5 @@ void journal_call(RpcSession *session, const RpcCall *call, const Error *error, 
 void journal_lifecycle(Domain *domain, LifecycleEvent event);
 void journal_vcpu_removed(Domain *domain, unsigned vcpu);
 void journal_drift(Domain *domain, const char *text);
-/* When it has ended. */
+/* When it has ended, and again when the guest's verdict on its vCPUs is known or changes. */
 void journal_operation(const Operation *operation);

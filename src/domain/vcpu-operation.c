@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "domain/vcpu-operation.h"
 
+#include "domain/operation-resume.h"
 #include "domain/services.h"
 #include "domain/vcpu-config.h"
 #include "domain/vcpu-plug.h"
@@ -106,57 +107,18 @@ static int go_on(Domain *domain, Operation *operation, Error **reterr) {
     return finish_operation(domain, operation, reterr);
 }
 
-typedef struct Resume {
-    Domain *domain;
-    Operation *operation;
-} Resume;
-
-static void resume_free(Resume *work) {
-    operation_unref(work->operation);
-    domain_unref(work->domain);
-    free(work);
-}
-
-static void resume_locked(Domain *domain, Operation *operation) {
-    CLEANUP_ERROR Error *error = NULL;
+static void resume(Domain *domain, Operation *operation, int r, Error *error) {
+    CLEANUP_ERROR Error *own = NULL;
 
     if (operation_has_ended(operation)) /* the domain stopped meanwhile */
         return;
-    if (domain_check_active(domain, &error) < 0)
-        operation_set_state(operation, OPERATION_FAILED, error_message(error));
-    else if (go_on(domain, operation, &error) < 0)
+    if (r < 0 || domain_check_active(domain, &own) < 0)
+        operation_set_state(operation, OPERATION_FAILED, error_message(own ? own : error));
+    else if (go_on(domain, operation, &own) < 0)
         log_info("domain '%s': operation %llu: %s", domain_name(domain),
-                 (unsigned long long)operation->id, error_message(error));
+                 (unsigned long long)operation->id, error_message(own));
     else if (operation->plug && domain->run)
         vcpu_verdict_start(domain, operation);
-}
-
-static void resume(void *userdata) {
-    Resume *work = userdata;
-    CLEANUP_ERROR Error *error = NULL;
-    DomainJob job;
-
-    if (domain_job_begin(work->domain, &job, "an operation of an earlier vireod", &error) < 0) {
-        if (!operation_has_ended(work->operation))
-            operation_set_state(work->operation, OPERATION_FAILED, error_message(error));
-    } else {
-        resume_locked(work->domain, work->operation);
-        domain_job_end(work->domain, &job);
-    }
-    resume_free(work);
-}
-
-static void start_resume(Domain *domain, Operation *operation) {
-    Resume *work = calloc(1, sizeof(Resume));
-
-    if (!work) {
-        log_warning("domain '%s': out of memory, operation %llu waits for the next vireod",
-                    domain_name(domain), (unsigned long long)operation->id);
-        return;
-    }
-    *work = (Resume){.domain = domain_ref(domain), .operation = operation_ref(operation)};
-    if (fiber_start("resume-operation", resume, work) < 0)
-        resume_free(work);
 }
 
 void operations_resume(Domain *domain) {
@@ -164,7 +126,7 @@ void operations_resume(Domain *domain) {
         if (!operation_is_of(at, domain) || operation_is_of_device(at))
             continue;
         else if (!operation_has_ended(at))
-            start_resume(domain, at);
+            operation_resume_start(domain, at, resume);
         else if (at->kept)
             vcpu_verdict_start(domain, at);
 }

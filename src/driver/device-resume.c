@@ -5,6 +5,7 @@
 #include "conf/device-parse.h"
 #include "conf/domain-parse.h"
 #include "domain/operation-log.h"
+#include "domain/operation-resume.h"
 #include "domain/removal.h"
 #include "driver/device-internal.h"
 #include "util/file.h"
@@ -75,58 +76,19 @@ static int go_on(Domain *domain, Operation *operation, Error **reterr) {
     return r;
 }
 
-static void go_on_locked(Domain *domain, Operation *operation) {
-    CLEANUP_ERROR Error *error = NULL;
-    int r;
+static void resume(Domain *domain, Operation *operation, int r, Error *error) {
+    CLEANUP_ERROR Error *own = NULL;
 
-    if (operation_has_ended(operation)) /* the domain stopped meanwhile */
+    if (r >= 0 && operation_has_ended(operation)) /* the domain stopped meanwhile */
         return;
-    r = domain_check_active(domain, &error);
     if (r >= 0)
-        r = go_on(domain, operation, &error);
-    if (r < 0)
+        r = domain_check_active(domain, &own);
+    if (r >= 0)
+        r = go_on(domain, operation, &own);
+    if (own)
         log_info("domain '%s': operation %llu: %s", domain_name(domain),
-                 (unsigned long long)operation->id, error_message(error));
-    device_operation_end(domain, operation, r, error);
-}
-
-typedef struct Resume {
-    Domain *domain;
-    Operation *operation;
-} Resume;
-
-static void resume_free(Resume *work) {
-    operation_unref(work->operation);
-    domain_unref(work->domain);
-    free(work);
-}
-
-static void resume(void *userdata) {
-    Resume *work = userdata;
-    CLEANUP_ERROR Error *error = NULL;
-    DomainJob job;
-    int r = domain_job_begin(work->domain, &job, "an operation of an earlier vireod", &error);
-
-    if (r < 0) {
-        device_operation_end(work->domain, work->operation, r, error);
-    } else {
-        go_on_locked(work->domain, work->operation);
-        domain_job_end(work->domain, &job);
-    }
-    resume_free(work);
-}
-
-static void start_resume(Domain *domain, Operation *operation) {
-    Resume *work = calloc(1, sizeof(Resume));
-
-    if (!work) {
-        log_warning("domain '%s': out of memory, operation %llu waits for the next vireod",
-                    domain_name(domain), (unsigned long long)operation->id);
-        return;
-    }
-    *work = (Resume){.domain = domain_ref(domain), .operation = operation_ref(operation)};
-    if (fiber_start("resume-device", resume, work) < 0)
-        resume_free(work);
+                 (unsigned long long)operation->id, error_message(own));
+    device_operation_end(domain, operation, r, own ? own : error);
 }
 
 void device_operations_resume(Domain *domain) {
@@ -134,7 +96,7 @@ void device_operations_resume(Domain *domain) {
 
     for (; at; at = at->next)
         if (!operation_has_ended(at) && operation_is_of_device(at) && operation_is_of(at, domain))
-            start_resume(domain, at);
+            operation_resume_start(domain, at, resume);
 }
 
 static int check_pending(const Operation *operation, Error **reterr) {

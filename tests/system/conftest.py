@@ -354,8 +354,8 @@ def silent(daemon, name):
     daemon.deafen(name)
 
 
-@pytest.fixture
-def daemon():
+def private_daemon():
+    """A vireod in a directory of its own, for a fixture to yield."""
     root = tempfile.mkdtemp(prefix="vireo-test.", dir="/tmp")
     os.chmod(root, 0o755)
     instance = Daemon(root)
@@ -364,6 +364,11 @@ def daemon():
         yield instance
     finally:
         instance.clean_up()
+
+
+@pytest.fixture
+def daemon():
+    yield from private_daemon()
 
 
 @pytest.fixture

@@ -1,24 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Guests that move between two vireods on this host, moved by stock virsh and libvirt-python."""
+"""Guests that move between two vireods on this host, moved by stock virsh."""
 import os
-import tempfile
 
 import pytest
 
-from conftest import Daemon, wait_for
+from conftest import private_daemon, wait_for
 
 
 @pytest.fixture
 def other():
     """The second vireod."""
-    root = tempfile.mkdtemp(prefix="vireo-other.", dir="/tmp")
-    os.chmod(root, 0o755)
-    instance = Daemon(root)
-    try:
-        instance.start()
-        yield instance
-    finally:
-        instance.clean_up()
+    yield from private_daemon()
 
 
 def online_ids(daemon, name):
