@@ -1,30 +1,42 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Who may do what: every procedure of every program, asked by five callers without its arguments, so that one who is
-let in is told that they are missing, or gets what needs none, and one who is not is refused before they are looked at."""
+"""Who may do what: every procedure of every program has a row in tests/data/access, and is asked by root, the daemon's
+user, the socket's group, whom polkit admits and a stranger without its arguments, so that one who is let in is told that
+they are missing, or gets what needs none, and one who is not is refused before they are looked at."""
 import json
 import os
 import re
+import struct
 import subprocess
 
 import pytest
 
+from conftest import VIREOD, passable, wait_for
+from test_polkit import define, polkit  # noqa: F401 (a fixture)
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROGRAMS = {"REMOTE": 0x20008086, "QEMU": 0x20008087, "VIREO": 0x76697265}
-STRANGER, MEMBER, GROUP = 64911, 64912, 64913
-READ_ONLY = 29  # libvirt's VIR_ERR_OPERATION_DENIED
-# What changes something, or shows what is the guest's own, by the words that libvirt's names have for it.
-CHANGES = re.compile(r"_(SET|CREATE|DEFINE|UNDEFINE|DESTROY|START|STOP|ATTACH|DETACH|UPDATE|DELETE|SAVE|RESTORE|MIGRATE|"
-                     r"PIN|REBOOT|RESET|SHUTDOWN|SUSPEND|RESUME|ABORT|RENAME|RESIZE|WIPE|UPLOAD|DOWNLOAD|REFRESH|BUILD|"
-                     r"MONITOR_COMMAND|AGENT_COMMAND|CANCEL|RETRY|CHANGE|RECONCILE|INJECT|SEND|FSTRIM|FSFREEZE|FSTHAW|"
-                     r"PEEK|SCREENSHOT|CORE_DUMP|OPEN_CONSOLE|OPEN_CHANNEL|OPEN_GRAPHICS|MONITOR_EVENT)(_|$)")
-READS = re.compile(r"_(GET|HAS|IS|LIST|NUM)(_|$)")
+TABLE = f"{HERE}/../data/access"
+STRANGER, MEMBER, GROUP, OWNER = 64911, 64912, 64913, 64914
+CLOSED = -1  # the connection, without an answer
+ABSENT = -2  # a procedure that is not served
+READ_ONLY, DENIED = 29, 88  # libvirt's VIR_ERR_OPERATION_DENIED, VIR_ERR_ACCESS_DENIED
+CLASSES = {"open", "absent", "read", "write", "save", "monitor", "agent", "migrate", "block"}
 
 
 def procedures():
-    """[(program, name, number)]"""
+    """[(program, name, number)] of the protocol."""
     with open(f"{HERE}/../../src/rpc/remote_protocol.x") as f:
         found = re.findall(r"\b(REMOTE|QEMU|VIREO)_PROC_([A-Z0-9_]+) = (\d+)", f.read())
-    return [(PROGRAMS[program], name, int(number)) for program, name, number in found]
+    return [(program, name, int(number)) for program, name, number in found]
+
+
+def table():
+    """{(program, name): class}"""
+    with open(TABLE) as f:
+        rows = [line.split() for line in f if not line.startswith("#")]
+    found = {(program, name): kind for program, name, kind in rows}
+    assert len(found) == len(rows), "a procedure has two rows"
+    return found
 
 
 ASK = """
@@ -40,9 +52,9 @@ def opened():
     got = read_frame(s)
     assert got[0][6] == 0, got
     return s
-def code(program, number):
+def ask(program, number):
     global s
-    s.sendall(frame(number, program=program, serial=7))
+    s.sendall(frame(number, bytes.fromhex(sys.argv[3]), program=program, serial=7))
     got = read_frame(s)
     while got and got[0][5] != 7: # an event
         got = read_frame(s)
@@ -50,47 +62,113 @@ def code(program, number):
         s.close()
         s = opened()
     if got is None:
-        return -1
+        return -1, ""
     if got[0][6] and b"unknown procedure" in got[1]:
-        return -2
-    return struct.unpack(">i", got[1][:4])[0] if got[0][6] else 0
+        return -2, ""
+    return (struct.unpack(">i", got[1][:4])[0], got[1].decode(errors="replace")) if got[0][6] else (0, "")
 try:
     s = opened()
-    print(json.dumps([code(program, number) for program, number in json.load(sys.stdin)]))
+    print(json.dumps([ask(program, number) for program, number in json.load(sys.stdin)]))
 except PermissionError:
     print(json.dumps("closed"))
 """
 
 
-def ask(path, rows, uid=0, groups=()):
-    """The error code of each, 0 for a reply, -2 for one that is not served; "closed" when the socket is."""
-    done = subprocess.run(["/usr/bin/python3", "-B", "-c", ASK, HERE, path], user=uid, group=uid,
+def ask(path, rows, uid=0, groups=(), payload=b""):
+    """The error's code and text of each, 0 for a reply; "closed" when the socket is."""
+    done = subprocess.run(["/usr/bin/python3", "-B", "-c", ASK, HERE, path, payload.hex()], user=uid, group=uid,
                           extra_groups=groups, text=True, capture_output=True, timeout=240,
-                          input=json.dumps([row[::2] for row in rows]))
+                          input=json.dumps([(PROGRAMS[program], number) for program, _, number in rows]))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="SKIP: needs root: other users are played")
-def test_every_procedure_and_five_callers(daemon):
+def differing(rows, answers, expected):
+    """What is not as the table says; expected(class, code, text) is whether an answer is."""
+    classes = table()
+    return [(name, classes[program, name], code, text[:200]) for (program, name, _), (code, text) in zip(rows, answers)
+            if not expected(classes[program, name], code, text)]
+
+
+def all_of_it(kind, code, _text):
+    return code not in (READ_ONLY, DENIED) and (code == ABSENT) == (kind == "absent")
+
+
+def reads_alone(kind, code, _text):
+    return (code == ABSENT) == (kind == "absent") and (code == READ_ONLY) == (kind not in ("open", "absent", "read"))
+
+
+def test_each_procedure_has_its_row():
+    """A new one is given a class before it is served."""
+    assert set(table()) == {row[:2] for row in procedures()}
+    assert set(table().values()) == CLASSES
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="SKIP: needs root: other users are played")
+
+
+@needs_root
+def test_root_the_group_and_a_stranger(daemon):
     os.chmod(daemon.root, 0o711)
     rows = procedures()
-    assert len(rows) > 400
-    root = ask(daemon.socket, rows)
-    assert READ_ONLY not in root
-    read_only = ask(daemon.socket + "-ro", rows)
-    stranger = ask(daemon.socket + "-ro", rows, STRANGER)
+    assert not differing(rows, ask(daemon.socket, rows), all_of_it)
+    for uid in 0, STRANGER:
+        assert not differing(rows, ask(daemon.socket + "-ro", rows, uid), reads_alone)
     assert ask(daemon.socket, rows[:1], STRANGER) == "closed"
     daemon.configure(f"socket_group = +{GROUP}")
     assert ask(daemon.socket, rows[:1], STRANGER) == "closed"
-    member = ask(daemon.socket, rows, MEMBER, [GROUP])
-    assert READ_ONLY not in member
-    allowed = []
-    for (program, name, _), ro, other in zip(rows, read_only, stranger):
-        assert ro == other or READ_ONLY not in (ro, other), name
-        if ro not in (READ_ONLY, -2):
-            allowed.append(name)
-    wrong = [name for name in allowed if CHANGES.search("_" + name) and not READS.search("_" + name)]
-    assert not wrong, wrong
-    assert {"DOMAIN_GET_INFO", "CONNECT_LIST_ALL_DOMAINS", "DOMAIN_GET_XML_DESC"} <= set(allowed)
-    assert not {"DOMAIN_CREATE", "DOMAIN_SET_VCPUS_FLAGS", "DOMAIN_MONITOR_COMMAND", "CHANGE_VCPUS"} & set(allowed)
+    assert not differing(rows, ask(daemon.socket, rows, MEMBER, [GROUP]), all_of_it)
+    assert not differing(rows, ask(daemon.socket + "-ro", rows, MEMBER, [GROUP]), reads_alone)
+
+
+def start_as(daemon, uid):
+    """A vireod that is not root's."""
+    daemon.stop()
+    subprocess.run(["chown", "-R", f"{uid}:{uid}", daemon.root], check=True)
+    with open(f"{daemon.root}/vireod.log", "ab") as log:
+        daemon.process = subprocess.Popen([VIREOD, "--root", daemon.root], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                          user=uid, group=uid, extra_groups=[])
+    daemon.log = open(f"{daemon.root}/vireod.log")
+    wait_for(daemon.answers, 20, "vireod that answers")
+
+
+@needs_root
+def test_the_daemons_user(daemon):
+    if not passable(VIREOD):
+        pytest.skip("SKIP: only root comes where vireod was built")
+    rows = procedures()
+    start_as(daemon, OWNER)
+    os.chmod(daemon.root, 0o711)
+    for uid in 0, OWNER:
+        assert not differing(rows, ask(daemon.socket, rows, uid), all_of_it)
+    assert not differing(rows, ask(daemon.socket + "-ro", rows, OWNER), reads_alone)
+    assert ask(daemon.socket, rows[:1], STRANGER) == "closed"
+    assert not differing(rows, ask(daemon.socket + "-ro", rows, STRANGER), reads_alone)
+
+
+def wire_domain(daemon, name):
+    define(daemon, name)
+    uuid = bytes.fromhex(daemon.virsh("domuuid", name).strip().replace("-", ""))
+    return struct.pack(">I", len(name)) + name.encode() + b"\0" * (-len(name) % 4) + uuid + struct.pack(">i", -1)
+
+
+@needs_root
+def test_whom_polkit_admits(daemon, polkit):
+    """With a domain in each call, for a call about one is asked about with it: nothing without a rule, whichever class it
+    is of, and with one what the rule says."""
+    rows = [row for row in procedures() if row[1] not in ("CONNECT_OPEN", "CONNECT_CLOSE")]
+    about = wire_domain(daemon, "asked")
+
+    def nothing(kind, code, text):
+        return (code == ABSENT) == (kind == "absent") and \
+            (code == DENIED and re.search(rf" do org\.vireo\.{kind}[ ;]", text) is not None) == (kind not in ("open", "absent"))
+
+    def reads(kind, code, _text):
+        return (code == ABSENT) == (kind == "absent") and (code == DENIED) == (kind not in ("open", "absent", "read"))
+
+    assert not differing(rows, ask(daemon.socket, rows, STRANGER, payload=about), nothing)
+    polkit.rules('return action.id == "org.vireo.read" ? polkit.Result.YES : polkit.Result.NO;')
+    assert not differing(rows, ask(daemon.socket, rows, STRANGER, payload=about), reads)
+    assert not differing(rows, ask(daemon.socket + "-ro", rows, STRANGER, payload=about), reads_alone)
+    assert not differing(rows, ask(daemon.socket, rows, payload=struct.pack(">I", 1 << 31)), all_of_it)
+    assert daemon.virsh("list", "--all", "--name").split() == ["asked"]
