@@ -152,6 +152,7 @@ int limits_apply_thread(const Limits *limits, LimitsPlan *plan, ThreadPlan *thre
     LimitTarget group = *as;
     int r = enter_group(&group, plan, thread, reterr);
 
+    assert(thread >= plan->threads && thread < plan->threads + plan->n_threads);
     thread->done = true;
     group.first = thread->tid ? thread->tid : plan->pid;
     if (r >= 0)

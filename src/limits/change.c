@@ -149,6 +149,7 @@ static int change_new(Limits *limits, const LimitsSubject *subject, const Limits
 
 int limits_change_new(Limits *limits, const LimitsSubject *subject, const LimitsScope *scope,
                       LimitsChange **ret, Error **reterr) {
+    assert(!limits || subject->owner == limits->owner);
     *ret = NULL;
     return limits ? change_new(limits, subject, scope, false, ret, reterr) : 0;
 }
@@ -191,6 +192,7 @@ int limits_tune_newborn(Limits *limits, const LimitsSubject *subject, Error **re
     const LimitsScope scope = {.emulator = true, .group = true};
     int r = change_new(limits, subject, &scope, true, &change, reterr);
 
+    assert(limits && !limits->n_quiet);
     return r < 0 ? r : limits_change_run(change, reterr);
 }
 
@@ -295,6 +297,7 @@ static int check_cpus(Limits *limits, const Bitmap *cpus, bool *ret_gone, Error 
 int limits_check_cpus(Limits *limits, const Bitmap *cpus, Error **reterr) {
     bool gone;
 
+    assert(cpus);
     return limits ? check_cpus(limits, cpus, &gone, reterr) : 0;
 }
 
@@ -332,6 +335,7 @@ int limits_prepare_vcpus(Limits *limits, const LimitsSubject *subject, const Bit
     bool gone = false;
     int r;
 
+    assert(vcpus);
     if (!limits)
         return 0;
     r = check_pins(limits, subject, vcpus, &gone, reterr);
@@ -405,6 +409,7 @@ static void drop(Limits *limits, const char *name, const Bitmap *vcpus, unsigned
 }
 
 void limits_drop_vcpus(Limits *limits, const LimitsSubject *subject, const Bitmap *vcpus) {
+    assert(vcpus);
     drop(limits, subject->name, vcpus, 0);
     limits_forget_vcpus(limits, subject);
 }
@@ -415,5 +420,6 @@ void limits_forget_vcpus(Limits *limits, const LimitsSubject *subject) {
 }
 
 void limits_drop_iothread(Limits *limits, const LimitsSubject *subject, unsigned id) {
+    assert(id > 0);
     drop(limits, subject->name, NULL, id);
 }

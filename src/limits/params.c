@@ -5,10 +5,12 @@
 int64_t limit_param_get(const LimitParam *param, const DomainDef *def) {
     int64_t value;
 
+    assert(param->offset + sizeof(value) <= sizeof(DomainDef));
     memcpy(&value, (const char *)def + param->offset, sizeof(value));
     return value;
 }
 
 void limit_param_set(const LimitParam *param, DomainDef *def, int64_t value) {
+    assert(param->offset + sizeof(value) <= sizeof(DomainDef));
     memcpy((char *)def + param->offset, &value, sizeof(value));
 }

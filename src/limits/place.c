@@ -54,6 +54,7 @@ static int check_all_nodes(const NumaTuneDef *numa, Error **reterr) {
 }
 
 int limits_check_nodes(const Bitmap *nodes, Error **reterr) {
+    assert(nodes);
     return numa_check_nodes(NULL, nodes, reterr);
 }
 
@@ -160,6 +161,7 @@ int limits_begin(LimitsHost *host, const LimitsSubject *subject, Limits **ret, E
                    .needs_resctrl = def->cputune.n_resctrls > 0};
     int r;
 
+    assert(subject->pid > 0 && subject->owner && !*ret);
     if (!begin.limits)
         return error_no_memory(reterr);
     memcpy(begin.uuid, def->uuid, sizeof(begin.uuid));
@@ -205,6 +207,7 @@ int limits_resume(LimitsHost *host, const LimitsSubject *subject, const LimitsFo
     Resume resume = {.limits = limits, .needs_resctrl = subject->def->cputune.n_resctrls > 0};
     int r;
 
+    assert(subject->owner && !*ret);
     if (!limits)
         return error_no_memory(reterr);
     limits->partition = found->partition ? strdup(found->partition) : NULL;
@@ -248,6 +251,7 @@ void limits_end(Limits *limits, const LimitsSubject *subject) {
 
     if (!limits)
         return;
+    assert(subject->owner == limits->owner && !limits->n_quiet);
     limits_groups_remove(limits, subject, true);
     limits_watch_end(limits, &end.watches);
     if (worker_run(run_end, &end) < 0)
@@ -305,6 +309,7 @@ void limits_find_group(const LimitsHost *host, pid_t pid, char **ret_partition, 
 void limits_remove_group(const LimitsHost *host, char *partition, char *group) {
     Stray stray = {.host = host, .partition = partition, .group = group};
 
+    assert(partition && group);
     worker_run(run_remove_stray, &stray);
 }
 

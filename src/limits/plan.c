@@ -26,6 +26,7 @@ static size_t parts_size(void) {
 void *limit_part(const ThreadPlan *thread, size_t i) {
     char *part = thread->parts;
 
+    assert(thread->parts);
     for (size_t k = 0; k < i; k++)
         part += aligned(limit_kinds[k]->size);
     return part;
@@ -168,6 +169,8 @@ int limits_plan(const Limits *limits, const LimitsSubject *subject, const Limits
     size_t n = count_threads(subject->def, scope);
     int r = thread_default_cpus(NULL, &fallback, reterr);
 
+    assert(limits->machine && subject->def && subject->vcpus && subject->iothreads);
+    assert(!scope->kind || plan.only);
     if (r >= 0)
         r = thread_online_cpus(NULL, &online, reterr);
     if (r < 0)

@@ -61,6 +61,7 @@ int limits_read_held(const LimitsHeld *held, CgroupUsage *ret) {
 }
 
 void limits_let_go(LimitsHeld *held) {
+    assert(held->limits || !held->tree);
     if (held->limits)
         limits_unref(held->limits);
     *held = (LimitsHeld){0};
@@ -168,6 +169,7 @@ int limits_monitor(Limits *limits, const LimitsSubject *subject, size_t resctrl,
     Reading reading = {.feature = feature};
     int r = 0;
 
+    assert(resctrl < subject->def->cputune.n_resctrls && monitor < def->n_monitors);
     if (!limits || !limits->resctrl)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                             "domain '%s' has no resctrl monitors", subject->name);

@@ -16,6 +16,7 @@ void limit_mending_done(LimitMending *mending) {
 }
 
 void limit_differs(LimitMending *mending, const char *what, const char *is, const char *wanted) {
+    assert(mending->label);
     if (mending->out)
         fprintf(mending->out, "%s: %s was '%s', is '%s' again\n", mending->label, what, is, wanted);
     mending->n++;
@@ -56,6 +57,7 @@ Bitmap *limit_bounded(LimitMending *mending, const LimitTarget *target, const Bi
     Bitmap *left = bitmap_copy(wanted);
     CLEANUP_FREE char *wanted_text = NULL, *left_text = NULL;
 
+    assert(!target->bound || mending->bound_name);
     if (!left || !target->bound || bitmap_is_subset(wanted, target->bound))
         return left;
     bitmap_intersect(left, target->bound);

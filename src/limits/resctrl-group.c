@@ -98,6 +98,7 @@ static int group_error(const LimitsSubject *subject, const ResctrlDef *def, Grou
 
 int limits_groups_make(Limits *limits, const LimitsSubject *subject, const Bitmap *vcpus,
                        Error **reterr) {
+    assert(limits->resctrl && limits->n_made == subject->def->cputune.n_resctrls);
     for (size_t i = 0; i < limits->n_made; i++) {
         const ResctrlDef *def = &subject->def->cputune.resctrls[i];
         CLEANUP(group_work_done) GroupWork work = {0};
@@ -124,6 +125,7 @@ static bool is_used(const DomainDef *def, const ResctrlDef *resctrl) {
 }
 
 void limits_groups_remove(Limits *limits, const LimitsSubject *subject, bool all) {
+    assert(limits->n_made == subject->def->cputune.n_resctrls);
     for (size_t i = 0; limits->resctrl && i < limits->n_made; i++) {
         const ResctrlDef *def = &subject->def->cputune.resctrls[i];
         CLEANUP(group_work_done) GroupWork work = {0};

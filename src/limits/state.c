@@ -10,6 +10,7 @@ int limits_host_new(const LimitsParams *params, LimitsHost **ret, Error **reterr
     LimitsHost *host = calloc(1, sizeof(LimitsHost));
     int r;
 
+    assert(params->partition);
     if (!host)
         return error_no_memory(reterr);
     host->n_refs = 1;
@@ -28,6 +29,7 @@ int limits_host_new(const LimitsParams *params, LimitsHost **ret, Error **reterr
 }
 
 static void host_unref(LimitsHost *host) {
+    assert(host->n_refs > 0);
     if (--host->n_refs > 0)
         return;
     cgroup_host_free(host->cgroups);
@@ -49,12 +51,16 @@ void limits_host_free(LimitsHost *host) {
 }
 
 Limits *limits_ref(Limits *limits) {
+    assert(limits->n_refs > 0);
     limits->n_refs++;
     return limits;
 }
 
 void limits_unref(Limits *limits) {
-    if (!limits || --limits->n_refs > 0)
+    if (!limits)
+        return;
+    assert(limits->n_refs > 0);
+    if (--limits->n_refs > 0)
         return;
     free(limits->heard.list);
     free(limits->own.list);

@@ -88,6 +88,7 @@ static int enter_partition(Limits *limits, const TreeRequest *request, Error **r
 int limits_tree_make(Limits *limits, const TreeRequest *request, Error **reterr) {
     int r;
 
+    assert(!limits->tree && limits->machine && request->pid > 0);
     if (!limits->host->enabled)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                             "cgroups are switched off (cgroups = no in vireod.conf)");
@@ -114,6 +115,7 @@ int limits_tree_renew(const Limits *limits, pid_t pid, CgroupTree **ret, Error *
     const CgroupHost *host = limits->host->cgroups;
     int r = 0;
 
+    assert(limits->partition && limits->group && pid > 0);
     if (limits->own_partition || limits->in_scope)
         r = cgroup_partition_make(host, limits->partition, reterr);
     if (r >= 0)
@@ -130,6 +132,7 @@ int limits_scope_end(const Limits *limits, Error **reterr) {
     char *slash = path ? strrchr(path, '/') : NULL;
     int r = scope_stop(NULL, limits->machine, SCOPE_USEC, reterr);
 
+    assert(limits->in_scope && limits->machine);
     if (r < 0 || !slash)
         return r;
     *slash = '\0';
