@@ -23,7 +23,7 @@ def machine(daemon, name, attributes="", os_xml="", memory="", numa="", features
         f.write(f"""<domain type='qemu'><name>{name}</name><memory unit='MiB'>256</memory>{memory}
   <vcpu current='1'>4</vcpu>
   <os {attributes}><type arch='x86_64' machine='q35'>hvm</type>{os_xml}<kernel>{GUEST}/vmlinuz</kernel>
-    <initrd>{GUEST}/initrd</initrd><cmdline>{CMDLINE.format(9)}</cmdline></os>
+    <initrd>{GUEST}/initrd</initrd><cmdline>{CMDLINE}</cmdline></os>
   <features><acpi/><apic/>{features}</features>{cpu}
   <devices><emulator>{QEMU}</emulator><serial type='file'><source path='{daemon.console(name)}'/></serial>
     <memballoon model='none'/></devices></domain>""")

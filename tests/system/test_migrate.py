@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from conftest import private_daemon, wait_for
+from conftest import HOLES, private_daemon, wait_for
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def state(daemon, name):
 
 
 def test_a_guest_with_plugged_vcpus_moves(daemon, other, guest):
-    daemon.boot("vm1", maximum=4, current=1)
+    daemon.boot("vm1", maximum=4, current=1, cmdline=HOLES)
     daemon.virsh("setvcpu", "vm1", "3", "--enable")
     daemon.virsh("setvcpu", "vm1", "1", "--enable")
     daemon.wait_online("vm1", "0-2")  # it counts them as they come

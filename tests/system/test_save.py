@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from conftest import wait_for
+from conftest import HOLES, wait_for
 
 
 def files(daemon):
@@ -27,7 +27,7 @@ def answers(daemon, name):
 
 
 def test_managed_save_keeps_plugged_vcpus(daemon, guest):
-    daemon.boot("vm1", maximum=4, current=1)
+    daemon.boot("vm1", maximum=4, current=1, cmdline=HOLES)
     daemon.virsh("setvcpu", "vm1", "3", "--enable")
     daemon.virsh("setvcpu", "vm1", "1", "--enable")
     daemon.wait_online("vm1", "0-2")  # it counts them as they come

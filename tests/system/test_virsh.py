@@ -3,7 +3,9 @@
 import re
 import time
 
-from conftest import PATIENT, wait_for
+import pytest
+
+from conftest import HOLES, PATIENT, wait_for
 
 
 def test_main_job(daemon, guest):
@@ -40,7 +42,7 @@ def test_main_job(daemon, guest):
 
 def test_one_vcpu_and_back(daemon, guest):
     """setvcpu picks the vCPU: ids may have a gap, and the console says which CPU came."""
-    daemon.boot("w1")
+    daemon.boot("w1", cmdline=HOLES)
     daemon.virsh("setvcpu", "w1", "--enable", "2", "--live")
     daemon.wait_online("w1", "0-1")  # the guest numbers by arrival
     assert re.findall(r"^VCPU: +(\d+)", daemon.virsh("vcpuinfo", "w1"), re.M) == ["0", "2"]
@@ -110,6 +112,21 @@ def test_what_is_so_already(daemon):
     daemon.virsh("start", "s1", "--paused")
     assert "already in requested state" in daemon.virsh("setvcpu", "s1", "3", "--enable", "--live", ok=False)
     assert "already in requested state" in daemon.virsh("setvcpu", "s1", "2", "--disable", "--live", ok=False)
+
+
+@pytest.mark.parametrize("asked", ["4", "17", "16-17", "3,200"])
+def test_a_vcpu_that_is_not_there(daemon, asked):
+    """The answer names one that was asked for, in the definition as live, and nothing is changed."""
+    daemon.define("s1", boot=False, maximum=4, current=2)
+    daemon.virsh("start", "s1", "--paused")
+    before = daemon.virsh("dumpxml", "s1", "--inactive")
+    wanted = re.split("[-,]", asked)[-1]
+    for where in ("live", "persistent"):
+        flag = "--live" if where == "live" else "--config"
+        error = daemon.virsh("setvcpu", "s1", asked, "--enable", flag, ok=False)
+        assert f"vcpu {wanted} is not present in {where} config" in error
+    assert daemon.virsh("dumpxml", "s1", "--inactive") == before
+    assert daemon.counts("s1")["current", "live"] == 2
 
 
 def test_boot_with_hotpluggable(daemon, guest):

@@ -18,7 +18,7 @@ BUILD = "/payload"
 CONFIG = "/etc/vireo/vireod.conf"
 DEBUG = "log_level = debug"
 # As in tests/system, and without what takes long: the boot of a guest in a guest.
-CMDLINE = "console=ttyS0 quiet nohz=off maxcpus=1 possible_cpus=9 cryptomgr.notests lsm= nokaslr"
+CMDLINE = "console=ttyS0 quiet maxcpus=1 cryptomgr.notests lsm= nokaslr"
 BUSY = 4  # as in tests/system: how much longer things may take on a busy machine
 PATIENT = ["unplug_timeout_ms = 20000"]  # as in tests/system
 
