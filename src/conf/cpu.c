@@ -54,7 +54,6 @@ static int read_topology(ElementReader *reader, xmlNodePtr node, void *object) {
                                 rows[i].name, xmlGetLineNo(node));
         *rows[i].value = (unsigned)value;
     }
-    t->has_clusters = t->clusters != 1; /* one is as good as none */
     return 0;
 }
 
@@ -66,7 +65,7 @@ static void write_topology(ElementWriter *w, const void *object) {
     writer_open(w, "topology");
     writer_attributef(w, "sockets", "%u", t->sockets);
     writer_attributef(w, "dies", "%u", t->dies);
-    if (t->has_clusters)
+    if (t->clusters != 1) /* one is as good as none */
         writer_attributef(w, "clusters", "%u", t->clusters);
     writer_attributef(w, "cores", "%u", t->cores);
     writer_attributef(w, "threads", "%u", t->threads);

@@ -29,7 +29,6 @@ typedef struct CpuFeature {
 
 typedef struct CpuTopology { /* all zero: not given */
     unsigned sockets, dies, clusters, cores, threads;
-    bool has_clusters; /* a person wrote them */
 } CpuTopology;
 
 typedef struct NumaDistance {
