@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "driver/open-device.h"
+#include "host/file-owner.h"
 #include "remote-storage.h"
 #include "rpc/stream.h"
 #include "util/worker.h"
@@ -198,10 +199,12 @@ typedef struct Opening {
 
 static int run_open(void *arg) {
     const Opening *work = arg;
-    int fd = open(work->path, work->mode | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+    int fd = work->mode == O_RDONLY
+                 ? open(work->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)
+                 : file_owner_open_existing(work->path, work->mode);
 
     if (fd < 0)
-        return -errno;
+        return work->mode == O_RDONLY ? -errno : fd;
     if (work->offset > INT64_MAX || lseek(fd, (off_t)work->offset, SEEK_SET) < 0) {
         const int r = work->offset > INT64_MAX ? -EINVAL : -errno;
 

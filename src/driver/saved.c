@@ -11,6 +11,7 @@
 #include "conf/domain-parse.h"
 #include "domain/files.h"
 #include "driver/transfer.h"
+#include "host/file-owner.h"
 #include "util/directory.h"
 #include "util/file.h"
 #include "util/worker.h"
@@ -95,9 +96,11 @@ typedef struct Opening {
 static int run_open(void *arg) {
     Opening *work = arg;
 
-    work->fd = open(work->path, (work->writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
+    work->fd = work->writable ? file_owner_open_existing(work->path, O_RDWR)
+                              : open(work->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (work->fd < 0)
-        return error_system(&work->error, FROM_QEMU, errno, "cannot open '%s'", work->path);
+        return error_system(&work->error, FROM_QEMU, work->writable ? work->fd : errno,
+                            "cannot open '%s'", work->path);
     return save_image_read(work->fd, work->path, work->image, &work->error);
 }
 

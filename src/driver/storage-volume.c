@@ -7,6 +7,7 @@
 
 #include "driver/storage-internal.h"
 #include "driver/storage.h"
+#include "host/file-owner.h"
 #include "qemu/image.h"
 #include "util/directory.h"
 #include "util/file.h"
@@ -335,9 +336,9 @@ static int wanted_capacity(const VolumeDef *volume, uint64_t capacity, bool rela
 
 static int run_allocate(void *arg) {
     const Raw *raw = arg;
-    CLEANUP_CLOSE int fd = open(raw->path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    CLEANUP_CLOSE int fd = file_owner_open_existing(raw->path, O_WRONLY);
 
-    return fd < 0 ? -errno : -posix_fallocate(fd, 0, (off_t)raw->allocation);
+    return fd < 0 ? fd : -posix_fallocate(fd, 0, (off_t)raw->allocation);
 }
 
 static int allocate_all(const VolumeDef *volume, uint64_t size, Error **reterr) {
@@ -346,6 +347,20 @@ static int allocate_all(const VolumeDef *volume, uint64_t size, Error **reterr) 
 
     return r < 0 ? error_system(reterr, FROM_STORAGE, r, "cannot allocate all of volume '%s'",
                                 volume->path)
+                 : 0;
+}
+
+static int run_check(void *arg) {
+    CLEANUP_CLOSE int fd = file_owner_open_existing(arg, O_WRONLY);
+
+    return MIN_OF(fd, 0);
+}
+
+/* qemu-img takes a path: what somebody else may have put there is looked for before it is run. */
+static int check_writable(VolumeDef *volume, Error **reterr) {
+    int r = worker_run(run_check, volume->path);
+
+    return r < 0 ? error_system(reterr, FROM_STORAGE, r, "cannot write volume '%s'", volume->path)
                  : 0;
 }
 
@@ -363,6 +378,8 @@ int pool_resize_volume(Pool *pool, const char *name, uint64_t capacity, bool rel
     if (r >= 0)
         r = wanted_capacity(volume, capacity, relative, shrink, &size, reterr);
     if (r >= 0)
+        r = check_writable(volume, reterr);
+    if (r >= 0)
         r = image_resize(volume->path, volume->format, size, shrink, reterr);
     if (r >= 0 && allocate)
         r = allocate_all(volume, size, reterr);
@@ -374,9 +391,17 @@ int pool_resize_volume(Pool *pool, const char *name, uint64_t capacity, bool rel
 }
 
 typedef struct Wipe {
+    const char *path;
     int fd;
     uint64_t at, end;
 } Wipe;
+
+static int run_open_wipe(void *arg) {
+    Wipe *wipe = arg;
+
+    wipe->fd = file_owner_open_existing(wipe->path, O_WRONLY);
+    return MIN_OF(wipe->fd, 0);
+}
 
 static int run_wipe(void *arg) {
     static const char zeros[65536];
@@ -401,9 +426,9 @@ int pool_wipe_volume(Pool *pool, const char *name, Error **reterr) {
 
     if (r < 0)
         return r;
-    wipe.fd = open(volume->path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    wipe.path = volume->path;
     wipe.end = volume->physical;
-    r = wipe.fd < 0 ? -errno : 0;
+    r = worker_run(run_open_wipe, &wipe);
     while (r >= 0 && wipe.at < wipe.end)
         r = worker_run(run_wipe, &wipe);
     if (wipe.fd >= 0)

@@ -179,18 +179,26 @@ static const char *self_fd(int fd, char text[SELF_FD_BYTES]) {
     return text;
 }
 
-/* O_TRUNC for what is a regular file only: the kernel passes over it for the others. */
-int file_owner_open(const char *path) {
+static int open_file(const char *path, bool make, int flags) {
     CLEANUP(walk_done) Walk walk = {.fd = -1};
     char link[SELF_FD_BYTES];
-    int r = walk_path(path, true, &walk, NULL), fd;
+    int r = walk_path(path, make, &walk, NULL), fd;
 
     if (r >= 0 && S_ISREG(walk.info.st_mode))
         r = check_file(&walk, geteuid(), NULL);
     if (r < 0)
         return r == DENIED ? -EACCES : r;
-    fd = open(self_fd(walk.fd, link), O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    fd = open(self_fd(walk.fd, link), flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     return fd < 0 ? -errno : fd;
+}
+
+/* O_TRUNC for what is a regular file only: the kernel passes over it for the others. */
+int file_owner_open(const char *path) {
+    return open_file(path, true, O_WRONLY | O_TRUNC);
+}
+
+int file_owner_open_existing(const char *path, int mode) {
+    return open_file(path, false, mode);
 }
 
 int file_owner_check_way(const char *path) {

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What a guest finds that breaks out of its QEMU: read from /proc of a running one."""
+import grp
 import os
 import pwd
 import stat
@@ -53,8 +54,12 @@ def test_a_user_of_its_own_by_default(daemon):
     entry, seen = pwd.getpwnam(NAME), status(daemon.qemus()["default"])
     assert entry.pw_uid != 0 and entry.pw_shell.endswith("nologin")
     assert seen["Uid"].split() == [str(entry.pw_uid)] * 4 and seen["Gid"].split() == [str(entry.pw_gid)] * 4
+    assert set(seen["Groups"].split()) <= {str(entry.pw_gid), *(str(each.gr_gid) for each in grp.getgrall() if each.gr_name == "kvm")}
+    assert seen["NoNewPrivs"] == "1" and seen["Seccomp"] == "2"
     for kind in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
         assert int(seen[kind], 16) == 0, (kind, seen[kind])
+    if may_mount():
+        assert os.readlink(f"/proc/{daemon.qemus()['default']}/ns/mnt") != os.readlink("/proc/self/ns/mnt")
     assert f"QEMU runs as user {entry.pw_uid}" in doctor(daemon)
 
 
@@ -316,11 +321,14 @@ def planted(root):
     with open(f"{theirs}/foreign", "w") as f:
         f.truncate(4096)
     os.chmod(f"{theirs}/foreign", 0o600)
+    with open(f"{theirs}/third", "w") as f:
+        f.truncate(4096)
+    os.chown(f"{theirs}/third", 4321, 4321)
     os.symlink(root, f"{theirs}/directory")
     for name in ("link", "fifo", "directory"):
         os.lchown(f"{theirs}/{name}", 1234, 1234)
     os.chown(theirs, 1234, 1234)
-    return secret, {name: f"{theirs}/{name}" for name in ("link", "hardlink", "fifo", "foreign")} | {
+    return secret, {name: f"{theirs}/{name}" for name in ("link", "hardlink", "fifo", "foreign", "third")} | {
         "directory": f"{theirs}/directory/secret"}
 
 

@@ -35,8 +35,24 @@ def rng(path):
     return f"<rng model='virtio'><backend model='random'>{path}</backend></rng>"
 
 
-DEVICES = {"disk": disk, "cdrom": cdrom, "backing": backing, "serial": serial, "log": log_of_serial, "rng": rng}
-BOOT = {"kernel": "<kernel>{}</kernel>", "initrd": "<kernel>{}</kernel><initrd>{}</initrd>",
+def nvdimm(path):
+    return (f"<memory model='nvdimm'><source><path>{path}</path></source>"
+            "<target><size unit='KiB'>131072</size><node>0</node></target></memory>")
+
+
+def channel(path):
+    return f"<channel type='unix'><source mode='bind' path='{path}'/><target type='virtio' name='planted.0'/></channel>"
+
+
+def vnc(path):
+    return f"<graphics type='vnc'><listen type='socket' socket='{path}'/></graphics>"
+
+
+DEVICES = {"disk": disk, "cdrom": cdrom, "backing": backing, "serial": serial, "log": log_of_serial, "rng": rng,
+           "nvdimm": nvdimm, "channel": channel, "vnc": vnc}
+BOOT = {"loader": "<loader>{}</loader>", "dtb": "<kernel>{}</kernel><dtb>{}</dtb>",
+        "acpi": "<acpi><table type='slic'>{}</table></acpi>",
+        "kernel": "<kernel>{}</kernel>", "initrd": "<kernel>{}</kernel><initrd>{}</initrd>",
         "nvram": "<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>"
                  "<nvram template='/usr/share/OVMF/OVMF_VARS_4M.fd'>{}</nvram>"}
 
@@ -65,10 +81,8 @@ def start(daemon, name, xml):
     path = f"{daemon.root}/{name}.xml"
     with open(path, "w") as f:
         f.write(xml.replace("{good}", f"{daemon.root}/good.raw"))
-    if daemon.run("virsh", "define", path, ok=None).returncode == 0:
-        daemon.run("virsh", "start", name, "--paused", ok=None)
-        daemon.run("virsh", "destroy", name, ok=None)
-        daemon.run("virsh", "undefine", name, ok=None)
+    if daemon.run("virsh", "create", path, "--paused", ok=None).returncode == 0:
+        daemon.virsh("destroy", name)
 
 
 @pytest.mark.parametrize("what", [*DEVICES, *BOOT])
@@ -77,6 +91,8 @@ def test_of_a_definition(owned, what):
     before = seen(paths, secret)
     for name, path in paths.items():
         xml = owned.xml(name, boot=False, extra=DEVICES[what](path) if what in DEVICES else "")
+        if what == "nvdimm":
+            xml = xml.replace("<vcpu", "<maxMemory slots='4' unit='GiB'>4</maxMemory><vcpu", 1)
         if what in BOOT:
             xml = xml.replace("hvm</type>", "hvm</type>" + BOOT[what].replace("{}", path))
         start(owned, name, xml)
@@ -105,3 +121,70 @@ def test_of_a_call(owned, call):
             owned.run("virsh", call, name, path, ok=None)
             owned.run("virsh", "destroy", name, ok=None)
         assert seen(watched, secret) == before, (call, name)
+
+
+def test_of_a_volume(owned):
+    """In a directory that is somebody else's. A file of root's there is root's to write."""
+    secret, paths = planted(owned.root)
+    del paths["foreign"], paths["directory"]
+    before = seen(paths, secret)
+    with open(f"{owned.root}/words", "w") as f:
+        f.write("other words")
+    owned.virsh("pool-create-as", "theirs", "dir", "--target", f"{owned.root}/theirs")
+    for name in paths:
+        for call in (("vol-wipe", name), ("vol-resize", name, "8192"), ("vol-resize", name, "8192", "--allocate"),
+                     ("vol-upload", name, f"{owned.root}/words"), ("vol-create-as", name, "4096"),
+                     ("vol-create-as", name, "4096", "--format", "qcow2")):
+            words = (call[0], "theirs", *call[1:]) if "create" in call[0] else (*call, "--pool", "theirs")
+            owned.run("virsh", *words, ok=None)
+            assert seen(paths, secret) == before, words
+    assert owned.virsh("vol-wipe", "foreign", "--pool", "theirs")
+
+
+def test_of_a_saved_guest(owned):
+    """Its definition is changed where it lies, not in another one that somebody has linked to."""
+    owned.paused("guest")
+    path, theirs = f"{owned.root}/guest.save", f"{owned.root}/theirs"
+    owned.virsh("save", "guest", path)
+    os.mkdir(theirs, 0o755)
+    os.symlink(path, f"{theirs}/link")
+    os.link(path, f"{theirs}/hardlink")
+    os.lchown(f"{theirs}/link", 1234, 1234)
+    os.chown(theirs, 1234, 1234)
+    with open(path, "rb") as f:
+        before = f.read()
+    with open(f"{owned.root}/guest.xml", "w") as f:
+        f.write(owned.virsh("save-image-dumpxml", path).replace("</name>", "</name><title>changed</title>"))
+    for name in "link", "hardlink":
+        owned.run("virsh", "save-image-define", f"{theirs}/{name}", f"{owned.root}/guest.xml", ok=None)
+        with open(path, "rb") as f:
+            assert f.read() == before, name
+    os.unlink(f"{theirs}/hardlink")
+    owned.virsh("save-image-define", path, f"{owned.root}/guest.xml")
+    with open(path, "rb") as f:
+        assert f.read() != before
+
+
+@pytest.mark.parametrize("what", ["link", "hardlink", "fifo", "foreign"])
+def test_of_the_only_directory_that_qemu_writes(owned, what):
+    """A guest that broke out has made what is in the way of another one's agent. Nothing else in the daemon's own
+    directories belongs to QEMU's user, or may be written by it, while a guest runs, but its sockets."""
+    secret, paths = planted(owned.root)
+    agent = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+    owned.paused("first", extra=agent)
+    name = f"{owned.root}/lib/channel/second.channel0"
+    assert os.path.exists(f"{owned.root}/lib/channel/first.channel0")
+    os.rename(paths[what], name)
+    before = seen({}, secret)
+    owned.define("second", boot=False, extra=agent)
+    owned.run("virsh", "start", "second", "--paused", ok=None)
+    owned.run("virsh", "destroy", "second", ok=None)
+    assert seen({}, secret) == before
+    for directory in ("etc", "lib", "run", "log"):
+        for where, _, names in os.walk(f"{owned.root}/{directory}"):
+            for path in [where, *(f"{where}/{each}" for each in names)]:
+                info = os.lstat(path)
+                if stat.S_ISSOCK(info.st_mode) or stat.S_ISLNK(info.st_mode) or path == name:
+                    continue
+                assert info.st_uid != USER and not info.st_mode & stat.S_IWOTH, path
+                assert not (info.st_mode & stat.S_IWGRP and info.st_gid == USER) or path == f"{owned.root}/lib/channel", path
