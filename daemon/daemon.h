@@ -45,7 +45,8 @@ typedef struct Daemon {
     RpcServer *server;
     struct Metrics *metrics; /* or NULL */
     Polkit *polkit;
-    TaskGroup tasks; /* its own fibers: start, new settings */
+    struct NodeWatch *node_watch; /* or NULL */
+    TaskGroup tasks;              /* its own fibers: start, new settings */
     struct Client *clients;
 } Daemon;
 

@@ -16,6 +16,7 @@
 #include "remote-storage.h"
 #include "lock.h"
 #include "metrics.h"
+#include "node-watch.h"
 #include "sockets.h"
 #include "util/file.h"
 #include "util/log.h"
@@ -295,6 +296,7 @@ static void tear_down(Vireod *vireod, int status) {
         _exit(status);
     }
     metrics_free(vireod->daemon.metrics);
+    node_watch_free(vireod->daemon.node_watch);
     rpc_server_free(vireod->daemon.server);
     polkit_free(vireod->daemon.polkit);
     driver_free(vireod->daemon.driver);

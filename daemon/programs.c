@@ -30,7 +30,8 @@ void daemon_programs_init(void) {
                  {agent_procs, agent_n_procs},         {network_procs, network_n_procs},
                  {interface_procs, interface_n_procs}, {device_procs, device_n_procs},
                  {limit_procs, limit_n_procs},         {migrate_procs, migrate_n_procs},
-                 {secret_procs, secret_n_procs},       {absent_procs, absent_n_procs}};
+                 {secret_procs, secret_n_procs},       {node_device_procs, node_device_n_procs},
+                 {absent_procs, absent_n_procs}};
     size_t n = 0;
 
     for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {

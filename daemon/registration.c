@@ -9,6 +9,7 @@ static void registration_free(Registration *registration) {
         regfree(registration->pattern);
     free(registration->pattern);
     free(registration->monitor_event);
+    free(registration->device);
     free(registration);
 }
 

@@ -24,6 +24,7 @@ typedef struct Registration {
     int event_id; /* a kind and the number within it */
     bool filtered;
     uint8_t uuid[16];
+    char *device;        /* of the host, only that; NULL: all */
     char *monitor_event; /* NULL: all */
     regex_t *pattern;    /* monitor_event is a regular expression */
     bool nocase;

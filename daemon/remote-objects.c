@@ -66,7 +66,6 @@ HANDLER(deregister_event) {
 }
 
 static const EventKind network_events = {EVENT_OF_NETWORKS, 1}, pool_events = {EVENT_OF_POOLS, 2},
-                       node_device_events = {EVENT_OF_NODE_DEVICES, 2},
                        secret_events = {EVENT_OF_SECRETS, 2};
 
 /* ---- rows ---- */
@@ -96,9 +95,7 @@ static const EventKind network_events = {EVENT_OF_NETWORKS, 1}, pool_events = {E
             XDR_OF(remote_connect_domain_event_callback_deregister_any_args), NO_XDR, kind         \
     }
 
-static const Missing node_device = {ERROR_NO_NODE_DEVICE, FROM_NODEDEV,
-                                    "no node device with matching name"},
-                     filter_name = {ERROR_NO_NWFILTER, FROM_NWFILTER,
+static const Missing filter_name = {ERROR_NO_NWFILTER, FROM_NWFILTER,
                                     "no nwfilter with matching name"},
                      filter_uuid = {ERROR_NO_NWFILTER, FROM_NWFILTER,
                                     "no nwfilter with matching uuid"};
@@ -107,16 +104,6 @@ const RpcProc object_procs[] = {
     EVENT_ROWS(NETWORK, "Network", remote_named_event_register_args, &network_events),
 
     EVENT_ROWS(STORAGE_POOL, "StoragePool", remote_named_event_register_args, &pool_events),
-
-    {REMOTE_PROC_NODE_NUM_OF_DEVICES, "virNodeNumOfDevices", 0, empty,
-     XDR_OF(remote_node_num_of_devices_args), XDR_OF(remote_int_ret)},
-    {REMOTE_PROC_NODE_LIST_DEVICES, "virNodeListDevices", 0, empty,
-     XDR_OF(remote_node_list_devices_args), XDR_OF(remote_names_ret)},
-    LIST_ROW(CONNECT_LIST_ALL_NODE_DEVICES, "ConnectListAllNodeDevices"),
-    LOOKUP_ROW(NODE_DEVICE_LOOKUP_BY_NAME, "NodeDeviceLookupByName", by_name, remote_name_args,
-               &node_device),
-    EVENT_ROWS(NODE_DEVICE, "NodeDevice", remote_node_device_event_register_args,
-               &node_device_events),
 
     EVENT_ROWS(SECRET, "Secret", remote_secret_event_register_args, &secret_events),
 
