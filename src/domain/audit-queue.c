@@ -30,6 +30,7 @@ int audit_queue_new(AuditLevel level, AuditQueue **ret, Error **reterr) {
 void audit_queue_free(AuditQueue *queue) {
     if (!queue)
         return;
+    assert(!queue->sending);
     auditor_free(queue->auditor);
     fiber_cond_done(&queue->cond);
     free(queue);

@@ -78,6 +78,7 @@ int audit_domain_start(Domain *domain, bool success, Error **reterr) {
     char uuid[UUID_TEXT_SIZE];
     AuditVm vm;
 
+    assert(domain->run);
     if (!is_active(domain))
         return 0;
     vm = vm_of(domain, uuid);
@@ -95,6 +96,7 @@ void audit_domain_stop(Domain *domain, const char *reason) {
     char uuid[UUID_TEXT_SIZE];
     AuditVm vm;
 
+    assert(domain->run);
     if (!is_active(domain))
         return;
     vm = vm_of(domain, uuid);

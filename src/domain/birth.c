@@ -31,6 +31,7 @@ int birth_write(const char *directory, const Birth *birth, Error **reterr) {
     CLEANUP_FREE char *path = record_path(directory, birth->id), *text = record_text(birth);
     int r;
 
+    assert(birth->id > 0 && birth->pid.pid > 0);
     if (!path || !text)
         return error_no_memory(reterr);
     r = file_write_atomic_worker(path, text, strlen(text), 0600);

@@ -131,6 +131,7 @@ int display_set_passwords(Domain *domain, uint64_t deadline, Error **reterr) {
     const DomainDef *live = domain->run->live;
     int r = 0;
 
+    assert(domain_job_is_mine(domain) && domain->run->monitor);
     for (size_t i = 0; r >= 0 && i < live->n_graphics; i++) {
         const GraphicsDef *graphics = &live->graphics[i];
 

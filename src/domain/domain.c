@@ -77,7 +77,8 @@ int domain_job_begin(Domain *domain, DomainJob *job, const char *what, Error **r
     uint64_t deadline = deadline_in(JOB_WAIT_USEC);
     DomainJob **tail = &domain->jobs;
 
-    *job = (DomainJob){.what = what};
+    assert(what);
+    *job = (DomainJob){.what = what, .holder = fiber_self()};
     while (*tail)
         tail = &(*tail)->next;
     *tail = job;
@@ -110,6 +111,10 @@ void domain_job_end(Domain *domain, DomainJob *job) {
     assert(*at == job);
     *at = job->next;
     fiber_cond_broadcast(&domain->job_cond);
+}
+
+bool domain_job_is_mine(const Domain *domain) {
+    return domain->jobs && domain->jobs->holder == fiber_self();
 }
 
 void domain_set_state(Domain *domain, DomainState state, int reason) {
@@ -157,6 +162,7 @@ int domain_check_survives(const Domain *domain, const char *what, Error **reterr
     const DomainRun *run = domain->run;
     const Quirk *quirk = quirk_of(run->caps, run->live->virt, QUIRK_RESET_AFTER_REMOVAL);
 
+    assert(domain->run);
     if (!quirk || !run->vcpu_was_removed)
         return 0;
     return quirk_refuse(quirk, run->caps, what, domain_name(domain), domain_run_removed_text(run),
@@ -220,6 +226,7 @@ int domain_take_vcpus(Domain *domain, VcpuQuery *query, Error **reterr) {
     VcpuMap map;
     int r;
 
+    assert(domain_job_is_mine(domain) && query->hotpluggable && query->fast);
     r = monitor_wait(query->fast, deadline); /* the later of the two */
     if (r >= 0)
         r = monitor_wait(query->hotpluggable, deadline);
@@ -261,6 +268,7 @@ int domain_refresh_iothreads(Domain *domain, bool always, Error **reterr) {
     IothreadList list;
     int r;
 
+    assert(domain_job_is_mine(domain) && domain->run);
     if (!always && domain->run->live->n_iothreads == 0 && domain->run->iothreads.n == 0)
         return 0;
     r = monitor_run(domain->run->monitor, "query-iothreads", NULL, deadline_in(QUERY_USEC), &reply,

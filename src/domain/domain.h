@@ -55,7 +55,8 @@ enum {
 
 /* A change under way. FIFO per domain; the head runs. Lives on its fiber's stack. */
 typedef struct DomainJob {
-    const char *what; /* "setvcpus": shown to whoever waits behind it */
+    const char *what;    /* "setvcpus": shown to whoever waits behind it */
+    const Fiber *holder; /* whose stack it is on; compared only */
     struct DomainJob *next;
 } DomainJob;
 
@@ -99,6 +100,8 @@ int domain_id(const Domain *domain);
  * ERROR_OPERATION_TIMEOUT naming the holder. Pair with domain_job_end. */
 int domain_job_begin(Domain *domain, DomainJob *job, const char *what, Error **reterr);
 void domain_job_end(Domain *domain, DomainJob *job);
+/* Whether the fiber that asks holds it: what functions that want the job held assert. */
+bool domain_job_is_mine(const Domain *domain);
 
 /* The one place that changes state; logs old and new. */
 void domain_set_state(Domain *domain, DomainState state, int reason);

@@ -58,6 +58,7 @@ int domain_save_status(Domain *domain, Error **reterr) {
     CLEANUP_FREE char *path = NULL, *text = NULL;
     int r;
 
+    assert(domain_job_is_mine(domain));
     if (!domain->run || !domain->services)
         return 0;
     path = domain_status_path(&domain->services->paths, domain->run->live->name);
@@ -82,6 +83,7 @@ int domain_save_pin(Domain *domain, StatusPin pin, unsigned id, Error **reterr) 
     StatusSize size = domain->run ? domain->run->status : (StatusSize){0};
     int r;
 
+    assert(domain_job_is_mine(domain) && domain->run);
     if (!domain->services || size.whole == 0 ||
         size.now - size.whole > MAX_OF(size.whole, STATUS_LINES_LEAST))
         return domain_save_status(domain, reterr);

@@ -383,11 +383,13 @@ static void tell(Operation *operation) {
 }
 
 void operation_set_state(Operation *operation, OperationState state, const char *detail) {
-    CLEANUP_FREE char *what = operation_describe(operation);
-    char *copy = detail ? strdup(detail) : NULL;
+    CLEANUP_FREE char *what = NULL;
 
+    if (operation_has_ended(operation))
+        return;
+    what = operation_describe(operation);
     free(operation->detail);
-    operation->detail = copy;
+    operation->detail = detail ? strdup(detail) : NULL;
     operation->state = state;
     if (operation_has_ended(operation)) {
         operation_step(operation, STEP_ENDED);
@@ -412,6 +414,7 @@ void operation_journal_guest(Operation *operation) {
 }
 
 void operation_set_guest(Operation *operation, GuestVerdict verdict, const char *text) {
+    assert(text);
     operation->verdict = verdict;
     free(operation->guest);
     operation->guest = strdup(text);

@@ -35,7 +35,9 @@ int operation_begin(OperationLog *log, const Domain *domain, const VcpuRequest *
                     Operation **ret, Error **reterr);
 /* Writes the journal; ERROR_SYSTEM. On a fiber. */
 int operation_journal(const Operation *operation, Error **reterr);
-/* Tells the listener; an ended operation loses its journal. `detail` may be NULL, is copied. */
+/* Tells the listener; an ended operation loses its journal. The first outcome counts: one that has
+ * ended (a client may cancel what is just being settled) stays as it is. `detail` may be NULL, is
+ * copied. */
 void operation_set_state(Operation *operation, OperationState state, const char *detail);
 /* Sets `verdict` and `guest`, the last thing that is learnt of an operation; tells the listener.
  * The text is copied. The journal ends with GUEST_ONLINE. */

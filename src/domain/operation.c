@@ -12,10 +12,12 @@ static const char *const step_names[OPERATION_STEP_MAX_] = {
     "journaled", "sent", "answered", "confirmed", "tuned", "pending", "saved", "config", "ended"};
 
 const char *operation_state_name(OperationState state) {
+    assert(state < OPERATION_STATE_MAX_);
     return state_names[state];
 }
 
 const char *operation_step_name(OperationStep step) {
+    assert(step < OPERATION_STEP_MAX_);
     return step_names[step];
 }
 
@@ -25,12 +27,16 @@ void vcpu_request_done(VcpuRequest *request) {
 }
 
 Operation *operation_ref(Operation *operation) {
+    assert(operation->n_refs > 0);
     operation->n_refs++;
     return operation;
 }
 
 void operation_unref(Operation *operation) {
-    if (!operation || --operation->n_refs > 0)
+    if (!operation)
+        return;
+    assert(operation->n_refs > 0);
+    if (--operation->n_refs > 0)
         return;
     fiber_cond_done(&operation->cond);
     vcpu_request_done(&operation->request);
@@ -48,6 +54,7 @@ void operation_unref(Operation *operation) {
 Operation *operation_alloc(uint64_t id, const char *name, const VcpuRequest *request) {
     Operation *operation = calloc(1, sizeof(Operation));
 
+    assert(name);
     if (!operation)
         return NULL;
     operation->n_refs = 1;

@@ -10,6 +10,7 @@
 void removal_watch_late(Domain *domain) {
     Removals *removals = &domain->run->removals;
 
+    assert(domain->run);
     if (removals->late_queued || !domain->services)
         return;
     removals->late_queued = fiber_start("late-removal", domain->services->hooks->late_removal,

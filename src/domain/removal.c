@@ -71,6 +71,7 @@ bool removal_is_pending(const Domain *domain) {
 Removal *removals_of(const Domain *domain, const HotplugPlan *plan) {
     Removal *removals = calloc(plan->n_entities + 1, sizeof(Removal));
 
+    assert(domain->run);
     for (size_t i = 0; removals && i < plan->n_entities; i++) {
         const VcpuEntity *entity = &domain->run->vcpus.entities[plan->entities[i]];
 
@@ -96,6 +97,7 @@ static void emit_failed(Domain *domain, unsigned id) {
 }
 
 uint64_t removal_timeout(const Domain *domain, uint64_t asked) {
+    assert(domain->run);
     if (asked)
         return asked;
     if (domain->run->live->unplug_timeout_usec)
@@ -174,6 +176,7 @@ int removals_settle(Domain *domain, bool always, const Operation *operation, Err
     LimitsSubject subject;
     int r = gone ? domain_check_active(domain, reterr) : error_no_memory(reterr);
 
+    assert(domain_job_is_mine(domain));
     if (r >= 0 && (always || unplug_needs_look(&domain->run->vcpus)))
         r = domain_refresh_vcpus(domain, reterr);
     if (r < 0 || !unplug_has_gone(&domain->run->vcpus))
@@ -194,6 +197,7 @@ void removals_drop_late(Domain *domain) {
     CLEANUP_BITMAP Bitmap *vcpus = TAKE_PTR(domain->run->removals.to_drop);
     LimitsSubject subject = domain_subject(domain);
 
+    assert(domain_job_is_mine(domain));
     for (int id = vcpus ? bitmap_next(vcpus, 0) : -1; id >= 0; id = bitmap_next(vcpus, id + 1)) {
         const VcpuEntity *entity = vcpu_map_by_id(&domain->run->vcpus, id);
 
@@ -210,6 +214,7 @@ int removals_take_refusals(Domain *domain, Error **reterr) {
     AuditRecords records = {0};
     int r = 0;
 
+    assert(domain_job_is_mine(domain));
     for (size_t i = 0; i < map->n_entities; i++) {
         VcpuEntity *entity = &map->entities[i];
 
@@ -241,6 +246,7 @@ typedef struct Wait {
 size_t removals_left(const Domain *domain, const Removal *removals, size_t n) {
     size_t left = 0;
 
+    assert(domain->run);
     for (size_t i = 0; i < n; i++) {
         const VcpuEntity *entity = vcpu_map_by_id(&domain->run->vcpus, removals[i].id);
 
@@ -349,6 +355,7 @@ OperationState removals_wait(Domain *domain, const Removal *removals, size_t n,
     Wait wait = {.domain = domain, .removals = removals, .n = n, .n_left = n, .limits = limits};
     OperationState state;
 
+    assert(domain_job_is_mine(domain) && domain->run->removals.n_waiting == 0);
     wait.deadline = MIN_OF(deadline_in(limits->timeout), limits->latest);
     domain->run->removals.n_waiting++;
     state = wait_all(&wait, operation, reterr);

@@ -7,6 +7,7 @@
 DomainRun *domain_run_new(int id, DomainDef *live_consume) {
     DomainRun *run = calloc(1, sizeof(DomainRun));
 
+    assert(live_consume);
     if (!run) {
         domain_def_free(live_consume);
         return NULL;
@@ -29,6 +30,7 @@ static void device_news_done(DeviceNews *news) {
 DomainRun *domain_run_free(DomainRun *run) {
     if (!run)
         return NULL;
+    assert(!run->transfer && !run->removals.n_waiting && !run->devices.n_waiting);
     sd_event_source_disable_unref(run->pid_watch);
     sd_event_source_disable_unref(run->intent_end);
     sd_event_source_disable_unref(run->removals.recheck);

@@ -108,6 +108,7 @@ void store_note_run(DomainStore *store, Domain *domain) {
 }
 
 void store_reserve(DomainStore *store, StoreReservation *reservation) {
+    assert(reservation->name);
     reservation->next = store->reserved;
     store->reserved = reservation;
 }
@@ -115,8 +116,9 @@ void store_reserve(DomainStore *store, StoreReservation *reservation) {
 void store_release(DomainStore *store, StoreReservation *reservation) {
     StoreReservation **at = &store->reserved;
 
-    while (*at != reservation)
+    while (*at && *at != reservation)
         at = &(*at)->next;
+    assert(*at == reservation);
     *at = reservation->next;
 }
 

@@ -90,6 +90,7 @@ int vcpu_config_make(const Domain *domain, const VcpuRequest *request, DomainDef
     CLEANUP_BITMAP Bitmap *ids = NULL;
     int r = 0;
 
+    assert(domain->config);
     if (!def)
         return error_no_memory(reterr);
     if (request->single) {
@@ -112,6 +113,7 @@ int vcpu_config_commit(Domain *domain, const VcpuRequest *request, Error **reter
     CLEANUP_DOMAIN_DEF DomainDef *def = NULL;
     int r;
 
+    assert(domain_job_is_mine(domain));
     if (!domain->config)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                             "domain '%s' has no persistent definition any more",

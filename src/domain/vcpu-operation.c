@@ -29,6 +29,7 @@ int vcpu_operation_begin(Domain *domain, const VcpuRequest *request, bool config
     Operation *operation = NULL;
     int r = operation_begin(domain->services->operations, domain, request, &operation, reterr);
 
+    assert(domain_job_is_mine(domain) && plan->n_entities > 0);
     if (r < 0)
         return r;
     operation->live = true;
@@ -73,8 +74,10 @@ static int finish_operation(Domain *domain, Operation *operation, Error **reterr
 int vcpu_operation_run(Domain *domain, Operation *operation, const HotplugPlan *plan,
                        Error **reterr) {
     CLEANUP_ERROR Error *error = NULL;
-    OperationState state = hotplug_run(domain, plan, operation, &error);
+    OperationState state;
 
+    assert(domain_job_is_mine(domain) && operation->state == OPERATION_ACTING);
+    state = hotplug_run(domain, plan, operation, &error);
     assert(state != OPERATION_ACTING);
     if (operation_has_ended(operation)) /* the domain stopped meanwhile */
         return error ? error_propagate(reterr, TAKE_PTR(error)) : 0;
@@ -202,6 +205,7 @@ static Operation *first_under_way(const Domain *domain) {
 void operations_settle(Domain *domain, const char *rejection) {
     Operation *next;
 
+    assert(domain_job_is_mine(domain));
     for (Operation *at = first_under_way(domain); at; at = next) {
         operation_ref(at);
         if (at->state == OPERATION_PENDING && !operation_is_of_device(at))

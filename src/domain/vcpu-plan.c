@@ -13,8 +13,10 @@ void hotplug_plan_done(HotplugPlan *plan) {
 unsigned hotplug_plan_vcpus(const VcpuMap *map, const HotplugPlan *plan) {
     unsigned n = 0;
 
-    for (size_t i = 0; i < plan->n_entities; i++)
+    for (size_t i = 0; i < plan->n_entities; i++) {
+        assert(plan->entities[i] < map->n_entities);
         n += map->entities[plan->entities[i]].n_vcpus;
+    }
     return n;
 }
 
@@ -68,6 +70,7 @@ int hotplug_plan_count(const VcpuMap *map, unsigned target, HotplugPlan *ret, Er
     unsigned online = vcpu_map_online(map);
     int r;
 
+    assert(map && !ret->entities);
     plan.entities = calloc(map->n_entities + 1, sizeof(size_t));
     if (!plan.entities)
         return error_no_memory(reterr);
@@ -85,6 +88,7 @@ int hotplug_plan_ids(const VcpuMap *map, bool plug, const unsigned *ids, size_t 
                      Error **reterr) {
     CLEANUP(hotplug_plan_done) HotplugPlan plan = {.plug = plug};
 
+    assert(map && !ret->entities);
     plan.entities = calloc(n + 1, sizeof(size_t));
     if (!plan.entities)
         return error_no_memory(reterr);

@@ -239,6 +239,7 @@ OperationState hotplug_ask_next(Domain *domain, Operation *operation, Error **re
     OperationState state;
     int r;
 
+    assert(domain_job_is_mine(domain) && !operation->plug);
     assert(n_asked < operation->n_vcpus);
     r = hotplug_plan_ids(&domain->run->vcpus, false, operation->vcpus + n_asked, 1, &plan, reterr);
     if (r >= 0 && plan.n_entities > 0)
@@ -390,6 +391,7 @@ static OperationState run_plug(Domain *domain, const HotplugPlan *plan, Operatio
 void hotplug_save(Domain *domain, const Operation *operation) {
     CLEANUP_ERROR Error *error = NULL;
 
+    assert(domain_job_is_mine(domain));
     if (!domain->run)
         return;
     domain->run->live->vcpus_individual = true;
@@ -403,6 +405,7 @@ OperationState hotplug_run(Domain *domain, const HotplugPlan *plan, Operation *o
                            Error **reterr) {
     OperationState state;
 
+    assert(domain_job_is_mine(domain) && domain->run);
     if (plan->n_entities == 0)
         return OPERATION_DONE;
     state = plan->plug ? run_plug(domain, plan, operation, reterr)
@@ -443,6 +446,7 @@ int hotplug_boot(Domain *domain, Error **reterr) {
     CLEANUP_ERROR Error *error = NULL;
     int r;
 
+    assert(domain_job_is_mine(domain) && domain->run);
     if (!wanted)
         return error_no_memory(reterr);
     memcpy(wanted, domain->run->live->vcpus, n * sizeof(VcpuDef));

@@ -59,6 +59,7 @@ int vcpu_request_check(const Domain *domain, const VcpuRequest *request, bool li
     CLEANUP_BITMAP Bitmap *ids = NULL;
     int r;
 
+    assert((!live || domain->run) && (!config || domain->config));
     if (!request->single)
         return check_count(domain, request, live, config, reterr);
     r = vcpu_request_ids(request->ids, &ids, reterr);

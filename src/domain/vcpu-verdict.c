@@ -241,6 +241,7 @@ void vcpu_verdict_start(Domain *domain, Operation *operation) {
 void vcpu_verdict_recall(Domain *domain) {
     DomainRun *run = domain->run;
 
+    assert(domain->run);
     for (GuestVerdict at = GUEST_UNTOLD + 1; at < GUEST_VERDICT_MAX_; at++) {
         CLEANUP_BITMAP Bitmap *ids = TAKE_PTR(run->found_verdicts[at]);
 
@@ -260,6 +261,7 @@ void vcpu_verdict_resume(Domain *domain) {
     unsigned *ids = calloc(map->n_entities + 1, sizeof(unsigned));
     size_t n = 0;
 
+    assert(domain_job_is_mine(domain) && domain->run);
     for (size_t i = 0; ids && i < map->n_entities; i++) {
         const VcpuEntity *entity = &map->entities[i];
 
@@ -277,5 +279,6 @@ const char *guest_verdict_name(GuestVerdict verdict) {
     static const char *const names[GUEST_VERDICT_MAX_] = {"untold", "unknown", "online",
                                                           "present, offline", "silent"};
 
+    assert(verdict < GUEST_VERDICT_MAX_);
     return names[verdict];
 }

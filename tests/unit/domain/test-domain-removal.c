@@ -205,8 +205,12 @@ static Operation *newest(void) {
 }
 
 static void run_body(void *userdata) {
+    DomainJob job;
+
     make_domain();
+    assert_int_equal(domain_job_begin(t.domain, &job, "the test", NULL), 0);
     assert_int_equal(domain_refresh_vcpus(t.domain, NULL), 0);
+    domain_job_end(t.domain, &job);
     t.body();
     driver_stop(t.driver);
     driver_wait_stopped(t.driver, deadline_in(LONG_USEC));

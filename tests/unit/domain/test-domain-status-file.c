@@ -19,6 +19,7 @@ typedef struct World {
     char *path;
     Services services;
     Domain *domain;
+    DomainJob job;
 } World;
 
 static Bitmap *cpus(const char *text) {
@@ -60,11 +61,13 @@ static void begin(World *world, unsigned n_vcpus) {
     run->pid = (QemuPid){.pid = 4711, .start_time = 1};
     run->monitor_path = strdup("/m");
     run->log_path = strdup("/l");
+    assert_int_equal(domain_job_begin(world->domain, &world->job, "the test", NULL), 0);
 }
 
 static void end(World *world) {
     CLEANUP_FREE char *command = strf("rm -r '%s'", world->dir);
 
+    domain_job_end(world->domain, &world->job);
     domain_unref(world->domain);
     free(world->path);
     assert_int_equal(system(command), 0);

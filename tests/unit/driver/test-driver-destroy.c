@@ -97,9 +97,11 @@ static void command(RunWorld *world) {
 /* Whether the guest runs its new vCPUs is being asked: "info registers". */
 static void verdict(RunWorld *world) {
     DomainRun *run = world->domain->run;
+    DomainJob job;
 
     qmp_peer_always(world->peer, "query-hotpluggable-cpus", "[" SLOT(1) "," SLOT(0) "]");
     qmp_peer_always(world->peer, "query-cpus-fast", "[" CPU(0) "," CPU(1) "]");
+    assert_int_equal(domain_job_begin(world->domain, &job, "the test", NULL), 0);
     run_limits_resume(world->domain, NULL);
     assert_non_null(run->limits);
     assert_int_equal(domain_refresh_vcpus(world->domain, NULL), 0);
@@ -108,6 +110,7 @@ static void verdict(RunWorld *world) {
     for (size_t i = 0; i < run->vcpus.n_entities; i++)
         run->vcpus.entities[i].verdict = GUEST_SILENT;
     vcpu_verdict_resume(world->domain);
+    domain_job_end(world->domain, &job);
     qmp_peer_expect_silent(world->peer, "human-monitor-command");
     qmp_peer_wait(world->peer);
     assert_non_null(
