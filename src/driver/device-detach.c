@@ -6,6 +6,7 @@
 #include "domain/files.h"
 #include "domain/removal.h"
 #include "driver/device-internal.h"
+#include "qemu/unplug.h"
 #include "util/file.h"
 #include "util/json.h"
 #include "util/log.h"
@@ -83,8 +84,10 @@ bool device_event(Domain *domain, const char *name, json_object *data) {
     DeviceNews *news = &domain->run->devices;
     const bool deleted = streq(name, "DEVICE_DELETED");
 
-    if (!alias ||
-        (!deleted && !streq(name, "DEVICE_UNPLUG_GUEST_ERROR") && !streq(name, "MEM_UNPLUG_ERROR")))
+    if (!deleted && !streq(name, "DEVICE_UNPLUG_GUEST_ERROR") && !streq(name, "MEM_UNPLUG_ERROR") &&
+        !unplug_memory_refused(name, data, &alias))
+        return false;
+    if (!alias)
         return false;
     if (!device_by_alias(domain->run->live, alias).kind)
         return false;

@@ -30,9 +30,6 @@ static int see(const DeviceKind *kind, void *device, size_t index, void *userdat
 }
 
 int device_only(DomainDef *def, DevicePlace *ret, Error **reterr) {
-    static const DeviceKind *const fixed[] = {&bridge_kind, &controller_kind, &hub_kind,
-                                              &audio_kind,  &tpm_kind,        &graphics_kind,
-                                              &video_kind,  &panic_kind};
     Only only = {0};
 
     devices_each(def, see, &only);
@@ -40,14 +37,6 @@ int device_only(DomainDef *def, DevicePlace *ret, Error **reterr) {
         return error_report(reterr, FROM_DOMAIN, ERROR_XML,
                             "the XML has no device that can be attached or detached");
     *ret = (DevicePlace){only.kind, only.index};
-    for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
-        if (only.kind == fixed[i] && only.kind != &graphics_kind)
-            ret->kind = NULL;
-    if (!ret->kind || !only.kind->array)
-        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
-                            "a device of type '%s' cannot be attached, detached or updated: change "
-                            "the definition, it takes effect at the next start",
-                            only.kind->name);
     return 0;
 }
 

@@ -187,7 +187,7 @@ void device_host_release(Domain *domain, DomainDef *def, const DevicePlace *plac
     if (!domain->run)
         return; /* its end has taken everything back */
     if (files)
-        prepare_owner_detach(domain, place->kind, device);
+        prepare_owner_detach(domain, def, place->kind, device);
     if (place->kind == &interface_kind)
         release_interface(domain, device);
     if (place->kind == &hostdev_kind && ((const HostdevDef *)device)->type == HOSTDEV_PCI)

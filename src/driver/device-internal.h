@@ -15,8 +15,7 @@ typedef struct DevicePlace {
 void *device_at(const DomainDef *def, const DevicePlace *place);
 /* NULL for kinds without one. */
 DeviceInfo *device_info_at(const DomainDef *def, const DevicePlace *place);
-/* The only device of a definition that device_parse made; refuses kinds that cannot be changed.
- * ERROR_XML when there is none. */
+/* The only device of a definition that device_parse made; ERROR_XML when there is none. */
 int device_only(DomainDef *def, DevicePlace *ret, Error **reterr);
 /* Moves it to the end of its list in the other definition; `from` has none of its kind then. */
 int device_move(DomainDef *to, DomainDef *from, const DevicePlace *place, Error **reterr);
@@ -27,6 +26,14 @@ int device_find(const DomainDef *def, const DomainDef *one, const DevicePlace *w
                 bool mac_given, DevicePlace *ret, Error **reterr);
 /* kind NULL: there is none. */
 DevicePlace device_by_alias(const DomainDef *def, const char *alias);
+
+/* ---- what can come and go (device-check.c); ERROR_OPERATION_UNSUPPORTED and others ---- */
+
+/* Whether there are changes of that kind at all. */
+int device_check_kind(const DeviceKind *kind, DeviceVerb verb, bool live, Error **reterr);
+/* Whether QEMU can do that with the device while the machine runs, by the bus that it is on. */
+int device_check_live(const DomainDef *def, const DevicePlace *place, DeviceVerb verb,
+                      Error **reterr);
 
 /* ---- what the host makes for a device of a run (device-host.c); on a fiber, job held ---- */
 

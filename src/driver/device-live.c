@@ -182,7 +182,11 @@ int device_attach_live(Domain *domain, DomainDef *one, const DevicePlace *place,
     at.index = *(size_t *)((char *)def + place->kind->count);
     r = device_move(def, one, place, reterr);
     if (r >= 0)
+        r = device_check_live(def, &at, DEVICE_VERB_ATTACH, reterr);
+    if (r >= 0)
         r = complete(domain, def, &at, reterr);
+    if (r >= 0)
+        r = device_check_live(def, &at, DEVICE_VERB_ATTACH, reterr);
     if (r >= 0)
         r = begin(domain, one, def, &at, request, config, ret_operation, reterr);
     return r < 0 ? r : attach(domain, one, TAKE_PTR(def), &at, *ret_operation, reterr);

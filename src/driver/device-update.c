@@ -145,6 +145,18 @@ static int admit(Domain *domain, DomainDef *def, const DevicePlace *old, const D
     return r;
 }
 
+/* Of the two media the one that is not in the drive goes back to whose it was, unless they are one
+ * file or another device has it. */
+static void take_back(Domain *domain, DomainDef *def, const DevicePlace *old, const DiskDef *next,
+                      bool changed) {
+    DiskDef *disk = device_at(def, old), kept = *disk;
+
+    if (changed)
+        *disk = *next; /* borrowed */
+    prepare_owner_detach(domain, def, &disk_kind, changed ? &kept : next);
+    *disk = kept;
+}
+
 /* `def` is a copy of the live definition: that may go while QEMU is asked. */
 static int change_medium(Domain *domain, DomainDef *def, const DevicePlace *old, DiskDef *next,
                          bool again, bool *ret_lost, Error **reterr) {
@@ -158,7 +170,7 @@ static int change_medium(Domain *domain, DomainDef *def, const DevicePlace *old,
     r = is_empty(&next->source) ? 0 : admit(domain, def, old, next, reterr);
     if (r >= 0) {
         r = swap_medium(domain, disk, next, again, ret_lost, reterr);
-        prepare_owner_detach(domain, &disk_kind, r < 0 ? next : disk);
+        take_back(domain, def, old, next, r >= 0);
     }
     next->info.alias = alias;
     return r;

@@ -20,9 +20,14 @@ typedef struct DeviceChange {
 
 static int parse(const DeviceChange *change, const DomainDef *like, DomainDef **ret,
                  DevicePlace *ret_place) {
+    const DomainRun *run = change->domain->run;
     int r = device_parse(change->request->xml, like, ret, change->reterr);
 
-    return r < 0 ? r : device_only(*ret, ret_place, change->reterr);
+    if (r >= 0)
+        r = device_only(*ret, ret_place, change->reterr);
+    return r < 0 ? r
+                 : device_check_kind(ret_place->kind, change->request->verb,
+                                     run && like == run->live, change->reterr);
 }
 
 static int find(const DeviceChange *change, const DomainDef *def, DevicePlace *ret) {
@@ -117,12 +122,34 @@ static int change_config(DeviceChange *change) {
 
 /* ---- what runs ---- */
 
+/* A drive that is there is attached once more to get a medium. */
+static bool is_medium(const DomainDef *live, const DomainDef *one, const DevicePlace *place,
+                      DevicePlace *ret_drive) {
+    const DiskDef *disk = device_at(one, place);
+    CLEANUP_ERROR Error *error = NULL;
+
+    return place->kind == &disk_kind &&
+           (disk->device == DISK_DEVICE_CDROM || disk->device == DISK_DEVICE_FLOPPY) &&
+           device_find(live, one, place, false, ret_drive, &error) >= 0;
+}
+
+static int insert_medium(DeviceChange *change, DomainDef *one, const DevicePlace *place,
+                         const DevicePlace *drive) {
+    DeviceRequest request = *change->request;
+
+    request.verb = DEVICE_VERB_UPDATE;
+    return device_update_live(change->domain, one, place, drive, &request, change->has_config,
+                              &change->operation, change->reterr);
+}
+
 static int attach_live(DeviceChange *change) {
     CLEANUP_DOMAIN_DEF DomainDef *one = NULL;
     const DomainDef *live = change->domain->run->live;
-    DevicePlace place;
+    DevicePlace place, drive;
     int r = parse(change, live, &one, &place);
 
+    if (r >= 0 && is_medium(live, one, &place, &drive))
+        return insert_medium(change, one, &place, &drive);
     if (r >= 0)
         r = refuse_second(change, live, one, &place);
     return r < 0 ? r
@@ -147,9 +174,11 @@ static int detach_live(DeviceChange *change) {
     DevicePlace place;
     int r = find(change, change->domain->run->live, &place);
 
-    if (r >= 0 && (place.kind == &controller_kind || place.kind == &bridge_kind))
-        r = error_report(change->reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
-                         "a controller cannot be taken from a running domain");
+    if (r >= 0) /* by its alias it may be of any kind */
+        r = device_check_kind(place.kind, DEVICE_VERB_DETACH, true, change->reterr);
+    if (r >= 0)
+        r = device_check_live(change->domain->run->live, &place, DEVICE_VERB_DETACH,
+                              change->reterr);
     return r < 0 ? r
                  : device_detach_live(change->domain, &place, change->request, change->has_config,
                                       &change->operation, change->reterr);

@@ -363,25 +363,67 @@ int prepare_owner_attach(Domain *domain, const DeviceKind *kind, const void *dev
     return r;
 }
 
-static void take_back_disk(const char *note, const DiskDef *disk) {
-    take_back(note, disk->source.path);
+/* ---- what others name stays given ---- */
+
+static bool disk_names(const DiskDef *disk, const char *path) {
+    bool names = streq_ptr(disk->source.path, path);
+
     for (const BackingStore *at = disk->backing; at; at = at->next)
-        take_back(note, at->source.path);
+        names |= streq_ptr(at->source.path, path);
+    return names;
 }
 
-void prepare_owner_detach(Domain *domain, const DeviceKind *kind, const void *device) {
+static bool chardev_names(const ChardevDef *chardev, const char *path) {
+    return streq_ptr(chardev->source.path, path) || streq_ptr(chardev->source.log_file, path);
+}
+
+static bool others_name(const DomainDef *def, const void *device, const char *path) {
+    const OsDef *os = &def->os;
+    bool names = streq_ptr(os->kernel, path) || streq_ptr(os->initrd, path) ||
+                 streq_ptr(os->dtb, path) || streq_ptr(os->loader, path) ||
+                 (os->has_nvram && streq_ptr(os->nvram.path, path));
+
+    for (size_t i = 0; i < def->n_disks && !names; i++)
+        names = &def->disks[i] != device && disk_names(&def->disks[i], path);
+    for (size_t i = 0; i < def->n_chardevs && !names; i++)
+        names = &def->chardevs[i] != device && chardev_names(&def->chardevs[i], path);
+    for (size_t i = 0; i < def->n_memories && !names; i++)
+        names = &def->memories[i] != device && streq_ptr(def->memories[i].path, path);
+    return names;
+}
+
+typedef struct Leaving {
+    const char *note;
+    const DomainDef *def;
+    const void *device;
+} Leaving;
+
+static void leave(const Leaving *leaving, const char *path) {
+    if (path && !others_name(leaving->def, leaving->device, path))
+        take_back(leaving->note, path);
+}
+
+static void leave_disk(const Leaving *leaving, const DiskDef *disk) {
+    leave(leaving, disk->source.path);
+    for (const BackingStore *at = disk->backing; at; at = at->next)
+        leave(leaving, at->source.path);
+}
+
+void prepare_owner_detach(Domain *domain, const DomainDef *def, const DeviceKind *kind,
+                          const void *device) {
     CLEANUP_FREE char *note = domain->run ? start_parts_note_path(&domain->services->paths,
                                                                   domain->run->live->uuid)
                                           : NULL;
+    const Leaving leaving = {.note = note, .def = def, .device = device};
 
     if (!note)
         return;
     if (kind == &disk_kind)
-        take_back_disk(note, device);
+        leave_disk(&leaving, device);
     if (kind == &memory_kind)
-        take_back(note, ((const MemoryDef *)device)->path);
+        leave(&leaving, ((const MemoryDef *)device)->path);
     if (kind == &chardev_kind) {
-        take_back(note, ((const ChardevDef *)device)->source.path);
-        take_back(note, ((const ChardevDef *)device)->source.log_file);
+        leave(&leaving, ((const ChardevDef *)device)->source.path);
+        leave(&leaving, ((const ChardevDef *)device)->source.log_file);
     }
 }

@@ -14,11 +14,13 @@ int prepare_owners(Domain *domain, const StartParts *parts, bool own_files, Erro
 /* Makes the plan's user the one that a running QEMU is, by the kernel's word: another daemon may
  * have started it. On a fiber. */
 int prepare_owner_running(Domain *domain, ConfinePlan *plan, Error **reterr);
-/* What a device names that comes to a running QEMU (disks, memory, character devices), and of one
- * that has gone; the sockets of its helper. After an error nothing is given. On a fiber, with the
- * job. */
+/* What a device names that comes to a running QEMU (disks, memory, character devices), and the
+ * socket of its helper. After an error nothing is given. On a fiber, with the job. */
 int prepare_owner_attach(Domain *domain, const DeviceKind *kind, const void *device,
                          const StartParts *parts, Error **reterr);
-void prepare_owner_detach(Domain *domain, const DeviceKind *kind, const void *device);
+/* The files of one that has gone, but those that `def` names in another device: they stay given. It
+ * may be one of def's own, or of none. On a fiber, with the job. */
+void prepare_owner_detach(Domain *domain, const DomainDef *def, const DeviceKind *kind,
+                          const void *device);
 /* Takes one back; -errno. On a fiber. */
 int prepare_owner_undo(const Made *made);

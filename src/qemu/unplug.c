@@ -65,6 +65,20 @@ static bool on_ost(VcpuMap *map, json_object *data, uint64_t news) {
     return true;
 }
 
+bool unplug_memory_refused(const char *name, json_object *data, const char **ret_alias) {
+    json_object *info = json_member(data, "info");
+    const int64_t source = json_member_int(info, "source", -1);
+    const char *alias = json_member_string(info, "device");
+
+    if (!streq(name, "ACPI_DEVICE_OST") || !alias ||
+        !streq_ptr(json_member_string(info, "slot-type"), "DIMM") ||
+        (source != OST_EJECT_REQUEST && source != OST_OSPM_EJECT) ||
+        !ost_refusal(json_member_int(info, "status", -1)))
+        return false;
+    *ret_alias = alias;
+    return true;
+}
+
 /* "device" is optional in these. */
 static VcpuEntity *entity_of_device(VcpuMap *map, json_object *data) {
     VcpuEntity *entity = vcpu_map_by_alias(map, json_member_string(data, "device"));

@@ -16,6 +16,9 @@
 /* An event of QEMU's, to be number `news`. True when it was evidence. */
 bool unplug_event(VcpuMap *map, const char *name, json_object *data, uint64_t news);
 
+/* Whether an event says that the guest keeps a memory module, and which: an alias in `data`. */
+bool unplug_memory_refused(const char *name, json_object *data, const char **ret_alias);
+
 /* The other evidence in ACPI_DEVICE_OST: the guest has taken notice of a plugged vCPU. */
 void unplug_note_plug(VcpuMap *map, const char *name, json_object *data);
 

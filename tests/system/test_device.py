@@ -81,15 +81,70 @@ def test_refusals(daemon):
     daemon.paused("w1")
     before = peripherals(daemon, "w1")
     for xml, words in (
-            ("<tpm model='tpm-tis'><backend type='emulator'/></tpm>", "type 'tpm' cannot be attached"),
+            ("<tpm model='tpm-tis'><backend type='emulator'/></tpm>", "live attach of device 'tpm' is not supported"),
             ("<interface type='bridge'><source bridge='b'/><model type='virtio'/></interface>",
              "no bridge 'b'"),
             ("<sound model='bogus'/>", "bogus"),
-            ("<memballoon model='none'/>", "cannot be attached"),
+            ("<memballoon model='none'/>", "live attach of device 'memballoon' is not supported"),
+            ("<input type='mouse' bus='ps2'/>", "input device on bus 'ps2' cannot be hot plugged"),
+            (disk(daemon, "sdx").replace("virtio", "sata"), "disk bus 'sata' cannot be hotplugged"),
+            (NIC.replace("</", "<address type='pci' domain='0' bus='0' slot='9' function='0'/></"),
+             "cannot be hot plugged into PCI bus 0"),
             (disk(daemon).replace("vdb.img", "missing.img"), "missing.img")):
         assert words in daemon.virsh("attach-device", "w1", device(daemon, xml), "--live", ok=False)
     assert peripherals(daemon, "w1") == before
     assert "vdb" not in daemon.virsh("dumpxml", "w1")
+    for flag, words in (("--config", "persistent"), ("--live", "live")):
+        tpm = device(daemon, "<tpm model='tpm-tis'><backend type='emulator'/></tpm>")
+        assert f"{words} detach of device 'tpm' is not supported" in daemon.virsh("detach-device", "w1", tpm, flag, ok=False)
+    assert not operations(daemon) or operations(daemon)[-1]["state"] == "undone"
+
+
+def medium(daemon, name):
+    """What QEMU has in its drives."""
+    answer = daemon.virsh("qemu-monitor-command", name, '{"execute":"query-block"}')
+    return [drive["inserted"]["file"] for drive in json.loads(answer)["return"] if "inserted" in drive]
+
+
+def cdrom(daemon, name):
+    path = os.path.join(daemon.root, name)
+    with open(path, "wb") as f:
+        f.truncate(1 << 20)
+    return f"<disk type='file' device='cdrom'><source file='{path}'/><target dev='sdc' bus='sata'/><readonly/></disk>"
+
+
+def test_a_medium_is_changed(daemon):
+    """By an update or, as with virsh attach-disk, by one more attach; a vireod that is killed meanwhile is no hindrance."""
+    daemon.paused("w1", extra=cdrom(daemon, "a.iso"))
+    for verb, flags in (("attach-device", ["--live"]), ("update-device", ["--live", "--config"]), ("update-device", ["--current"])):
+        name = f"{verb}{len(flags)}{flags[0][2]}.iso"
+        daemon.virsh(verb, "w1", device(daemon, cdrom(daemon, name)), *flags)
+        assert medium(daemon, "w1") == [f"{daemon.root}/{name}"]
+        assert name in daemon.virsh("dumpxml", "w1")
+        assert (name in daemon.virsh("dumpxml", "w1", "--inactive")) == ("--config" in flags)
+    for step in ("journaled", "sent", "saved"):
+        assert daemon.crash_at(step, "update-device", "w1", device(daemon, cdrom(daemon, step + ".iso")), "--live"), step
+        wait_for(lambda: operations(daemon)[-1]["state"] == "done", 20, "an outcome")
+        assert medium(daemon, "w1") == [f"{daemon.root}/{step}.iso"]
+        assert step + ".iso" in daemon.virsh("dumpxml", "w1")
+
+
+def test_a_file_of_two_devices(daemon):
+    """What one of them gives back stays QEMU's while the other has it."""
+    shared = disk(daemon).replace("<source", "<driver name='qemu' type='raw'/><source").replace("</disk>", "<shareable/></disk>")
+    daemon.paused("w1", extra=PORTS)
+    owner = os.stat(f"{daemon.root}/vdb.img").st_uid
+    daemon.virsh("attach-device", "w1", device(daemon, shared), "--live")
+    given = os.stat(f"{daemon.root}/vdb.img").st_uid
+    second = device(daemon, shared.replace("'vdb'", "'sdx'").replace("'virtio'", "'usb'"))
+    daemon.virsh("attach-device", "w1", second, "--live")
+    daemon.virsh("detach-device", "w1", second, "--live")
+    wait_for(lambda: "sdx" not in daemon.virsh("dumpxml", "w1"), 20, "QEMU lets go of it")
+    assert os.stat(f"{daemon.root}/vdb.img").st_uid == given
+    assert daemon.crash_at("sent", "attach-device", "w1", device(daemon, shared.replace("'vdb'", "'vdc'")), "--live")
+    wait_for(lambda: operations(daemon)[-1]["state"] == "undone", 20, "an outcome")
+    assert os.stat(f"{daemon.root}/vdb.img").st_uid == given
+    assert given != owner or daemon.settings  # QEMU is root then
 
 
 def test_silence_and_a_new_daemon(daemon):

@@ -227,6 +227,26 @@ static void detach_refused(RunWorld *world) {
     assert_non_null(strstr(world->told, "kept:rng0 "));
 }
 
+/* A guest that keeps a memory module says so by ACPI; other words of it are none. */
+static void detach_refused_by_acpi(RunWorld *world) {
+    attach(world, AFFECT_LIVE | AFFECT_CONFIG);
+    qmp_peer_expect(world->peer, "device_del", "{}");
+    qmp_peer_event(
+        world->peer, "ACPI_DEVICE_OST",
+        "{'info':{'device':'rng0','slot':'0','slot-type':'DIMM','source':1,'status':1}}");
+    qmp_peer_event(
+        world->peer, "ACPI_DEVICE_OST",
+        "{'info':{'device':'rng0','slot':'0','slot-type':'DIMM','source':3,'status':132}}");
+    qmp_peer_event(
+        world->peer, "ACPI_DEVICE_OST",
+        "{'info':{'device':'rng0','slot':'0','slot-type':'DIMM','source':3,'status':128}}");
+    assert_true(change_device(world, DEVICE_VERB_DETACH, AFFECT_LIVE | AFFECT_CONFIG) < 0);
+    assert_came_to(world, OPERATION_REFUSED);
+    assert_there(world, true);
+    assert_non_null(strstr(world->told, "kept:rng0 "));
+    assert_null(strstr(strstr(world->told, "kept:rng0 ") + 1, "kept:rng0 "));
+}
+
 static void detach_refused_late(RunWorld *world) {
     detach_silent(world);
     qmp_peer_event_now(world->peer, "DEVICE_UNPLUG_GUEST_ERROR", "{'device':'rng0','path':'/x'}");
@@ -288,6 +308,7 @@ WORLD_TEST(detach_event_first)
 WORLD_TEST(detach_silent)
 WORLD_TEST(detach_late)
 WORLD_TEST(detach_refused)
+WORLD_TEST(detach_refused_by_acpi)
 WORLD_TEST(detach_refused_late)
 WORLD_TEST(detach_refused_by_qemu)
 WORLD_TEST(detach_left_before)
@@ -306,6 +327,7 @@ int main(void) {
         cmocka_unit_test(test_detach_silent),
         cmocka_unit_test(test_detach_late),
         cmocka_unit_test(test_detach_refused),
+        cmocka_unit_test(test_detach_refused_by_acpi),
         cmocka_unit_test(test_detach_refused_late),
         cmocka_unit_test(test_detach_refused_by_qemu),
         cmocka_unit_test(test_detach_left_before),

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What QEMU has in itself, or on a bus that takes and gives nothing, can neither come nor go while
+ * the machine runs. libvirt's sentences. */
+#include "driver/device-internal.h"
+
+static const char *verb_name(DeviceVerb verb) {
+    static const char *const names[] = {[DEVICE_VERB_ATTACH] = "attach",
+                                        [DEVICE_VERB_DETACH] = "detach",
+                                        [DEVICE_VERB_UPDATE] = "update"};
+
+    return names[verb];
+}
+
+int device_check_kind(const DeviceKind *kind, DeviceVerb verb, bool live, Error **reterr) {
+    static const DeviceKind *const fixed[] = {&bridge_kind, &controller_kind, &hub_kind,
+                                              &audio_kind,  &tpm_kind,        &video_kind,
+                                              &panic_kind};
+    bool can = kind->array;
+
+    for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
+        can &= kind != fixed[i];
+    return can ? 0
+               : error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
+                              "%s %s of device '%s' is not supported: change the definition, it "
+                              "takes effect at the next start",
+                              live ? "live" : "persistent", verb_name(verb), kind->name);
+}
+
+/* One without a bus gets it with its defaults. */
+static int check_disk(const DiskDef *disk, DeviceVerb verb, Error **reterr) {
+    if (disk->bus == DISK_BUS_NONE_ || disk->bus == DISK_BUS_VIRTIO || disk->bus == DISK_BUS_SCSI ||
+        disk->bus == DISK_BUS_USB)
+        return 0;
+    return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
+                        "disk bus '%s' cannot be hot%splugged: '%s' can only come and go with "
+                        "--config",
+                        words_name(&disk_buses, (int)disk->bus),
+                        verb == DEVICE_VERB_ATTACH ? "" : "un", disk->target);
+}
+
+static int check_input(const InputDef *input, DeviceVerb verb, Error **reterr) {
+    if (input->type != INPUT_EVDEV &&
+        (input->bus == INPUT_BUS_NONE_ || input->bus == INPUT_BUS_USB ||
+         input->bus == INPUT_BUS_VIRTIO))
+        return 0;
+    return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                        "input device on bus '%s' cannot be hot %splugged",
+                        input->type == INPUT_EVDEV ? "none"
+                                                   : words_name(&input_buses, (int)input->bus),
+                        verb == DEVICE_VERB_ATTACH ? "" : "un");
+}
+
+/* The slots of a PCI Express root are the machine's own. */
+static int check_bus(const DomainDef *def, const DeviceInfo *info, const char *name,
+                     Error **reterr) {
+    const ControllerDef *root = device_controller(def, CONTROLLER_PCI, 0);
+
+    if (!info || info->address.type != ADDRESS_PCI || info->address.pci.bus != 0 || !root ||
+        !streq_ptr(root->model, "pcie-root"))
+        return 0;
+    return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                        "a <%s> cannot be hot plugged into PCI bus 0, whose model is 'pcie-root': "
+                        "it needs a free pcie-root-port or a pcie-to-pci-bridge",
+                        name);
+}
+
+int device_check_live(const DomainDef *def, const DevicePlace *place, DeviceVerb verb,
+                      Error **reterr) {
+    const void *device = device_at(def, place);
+    int r = 0;
+
+    if (place->kind == &disk_kind)
+        r = check_disk(device, verb, reterr);
+    if (place->kind == &input_kind)
+        r = check_input(device, verb, reterr);
+    return r < 0 || verb != DEVICE_VERB_ATTACH
+               ? r
+               : check_bus(def, device_info_at(def, place), place->kind->name, reterr);
+}
