@@ -197,7 +197,7 @@ static void add_second(Refs *refs, DomainDef *def) {
             def->memories[i].model == MEMORY_VIRTIO_PMEM)
             add(refs, &def->memories[i].info, "memory", i, PCI_CONNECT_EXPRESS);
     for (size_t i = 0; i < def->n_cryptos; i++)
-        add(refs, &def->cryptos[i].info, "crypto", i, PCI_CONNECT_DEVICE);
+        add(refs, &def->cryptos[i].info, "crypto", i, PCI_CONNECT_EXPRESS);
     for (size_t i = 0; i < def->n_panics; i++)
         if (streq_ptr(def->panics[i].model, "pvpanic"))
             add(refs, &def->panics[i].info, "panic", i, PCI_CONNECT_DEVICE);

@@ -88,6 +88,13 @@ const Field chardev_source_fields[] = {
 int chardev_check_source(ElementReader *reader, xmlNodePtr node, ChardevSource *source) {
     if (source->type == CHARDEV_NONE_)
         source->type = CHARDEV_PTY;
+    if (source->type == CHARDEV_UDP && source->n_ends == 2 &&
+        streq_ptr(source->ends[0].mode, "connect")) { /* its own end is written first */
+        ChardevEnd peer = source->ends[0];
+
+        source->ends[0] = source->ends[1];
+        source->ends[1] = peer;
+    }
     if (source->type == CHARDEV_UNIX && !source->path && streq_ptr(source->mode, "bind"))
         free(TAKE_PTR(source->mode));
     source->listen = source->type == CHARDEV_UNIX && !streq_ptr(source->mode, "connect");

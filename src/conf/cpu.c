@@ -105,7 +105,7 @@ static const Element feature_element = {"feature", sizeof(CpuFeature), feature_f
 
 static const Field sibling_fields[] = {
     FIELD_UINT("@id", NumaDistance, id, 0, NUMA_CELLS_MAX - 1, .flags = FIELD_ALWAYS),
-    FIELD_UINT("@value", NumaDistance, value, 10, 255), FIELD_END};
+    FIELD_UINT("@value", NumaDistance, value, 10, 255, .flags = FIELD_REQUIRED), FIELD_END};
 static const Element sibling_element = {"sibling", sizeof(NumaDistance), sibling_fields, NULL,
                                         NULL};
 static const Field distances_fields[] = {
@@ -156,6 +156,89 @@ static int compare_cells(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+/* ---- distances: both ways where the other way is not said ---- */
+
+#define LOCAL_DISTANCE 10u
+
+/* What is said, into a table of n x n. */
+static int collect_distances(ElementReader *reader, xmlNodePtr node, const CpuDef *cpu,
+                             uint8_t *table) {
+    size_t n = cpu->n_cells;
+
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < cpu->cells[i].n_distances; k++) {
+            const NumaDistance *distance = &cpu->cells[i].distances[k];
+
+            if (distance->id >= n)
+                return error_report(reader->reterr, FROM_DOMAIN, ERROR_XML,
+                                    "'sibling_id %u' does not refer to a valid cell within NUMA "
+                                    "'cell id %zu' (line %ld)",
+                                    distance->id, i, xmlGetLineNo(node));
+            if ((distance->id == i) != (distance->value == LOCAL_DISTANCE))
+                return error_report(reader->reterr, FROM_DOMAIN, ERROR_XML,
+                                    "'value %u' is invalid for 'sibling id %u' under NUMA 'cell id "
+                                    "%zu': a cell is %u from itself and from nobody else "
+                                    "(line %ld)",
+                                    distance->value, distance->id, i, LOCAL_DISTANCE,
+                                    xmlGetLineNo(node));
+            table[i * n + distance->id] = (uint8_t)distance->value;
+        }
+    return 0;
+}
+
+static void mirror_distances(uint8_t *table, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < n; k++) {
+            if (!table[i * n + k])
+                continue;
+            table[i * n + i] = table[k * n + k] = LOCAL_DISTANCE;
+            if (!table[k * n + i])
+                table[k * n + i] = table[i * n + k];
+        }
+}
+
+static int put_distances(CpuDef *cpu, const uint8_t *table) {
+    size_t n = cpu->n_cells;
+
+    for (size_t i = 0; i < n; i++) {
+        NumaCell *cell = &cpu->cells[i];
+
+        free(TAKE_PTR(cell->distances));
+        cell->n_distances = 0;
+        for (size_t k = 0; k < n; k++) {
+            NumaDistance *distance = table[i * n + k]
+                                         ? array_append(&cell->distances, &cell->n_distances,
+                                                        sizeof(NumaDistance))
+                                         : NULL;
+
+            if (table[i * n + k] && !distance)
+                return -ENOMEM;
+            if (distance)
+                *distance = (NumaDistance){(unsigned)k, table[i * n + k]};
+        }
+    }
+    return 0;
+}
+
+static int fill_distances(ElementReader *reader, xmlNodePtr node, CpuDef *cpu) {
+    CLEANUP_FREE uint8_t *table = NULL;
+    bool any = false;
+    int r;
+
+    for (size_t i = 0; i < cpu->n_cells; i++)
+        any |= cpu->cells[i].n_distances > 0;
+    if (!any)
+        return 0;
+    table = calloc(cpu->n_cells, cpu->n_cells);
+    if (!table)
+        return error_no_memory(reader->reterr);
+    r = collect_distances(reader, node, cpu, table);
+    if (r < 0)
+        return r;
+    mirror_distances(table, cpu->n_cells);
+    return put_distances(cpu, table) < 0 ? error_no_memory(reader->reterr) : 0;
+}
+
 /* Cells may be written in any order, or without ids: then they have their places. */
 static int read_cells(ElementReader *reader, xmlNodePtr node, void *object) {
     CpuDef *cpu = object;
@@ -174,7 +257,7 @@ static int read_cells(ElementReader *reader, xmlNodePtr node, void *object) {
                 "Exactly one 'cell' element per guest NUMA cell allowed, ids from 0 without a gap: "
                 "there is none with id %zu, or two with another (line %ld)",
                 i, xmlGetLineNo(node));
-    return 0;
+    return fill_distances(reader, node, cpu);
 }
 
 static const Field numa_fields[] = {

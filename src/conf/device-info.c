@@ -76,7 +76,10 @@ const Field device_address_fields[] = {FIELD_WORD("@type", DeviceAddress, type, 
                                        FIELD_END};
 
 bool device_alias_is_users(const char *alias) {
-    return alias && strncmp(alias, "ua-", 3) == 0;
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                  "-_";
+
+    return alias && strncmp(alias, "ua-", 3) == 0 && strspn(alias, allowed) == strlen(alias);
 }
 
 static int read_alias(ElementReader *reader, xmlNodePtr node, void *object) {

@@ -26,10 +26,7 @@ static const Field cache_fields[] = {
     FIELD_SIZE("max_size", DiskDef, metadata_cache, .flags = FIELD_BYTES, .unit = "bytes"),
     FIELD_END};
 static void write_driver_name(ElementWriter *w, const void *object) {
-    const DiskDef *disk = object;
-
-    if (disk->source.type != DISK_VHOSTUSER)
-        writer_attribute(w, "name", "qemu");
+    writer_attribute(w, "name", "qemu");
 }
 
 static const Field driver_fields[] = {

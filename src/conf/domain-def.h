@@ -90,7 +90,6 @@ typedef struct DomainDef {
     BlkiotuneDef blkiotune;
     MemtuneDef memtune;
     MemoryBackingDef memory_backing;
-    bool has_memory_backing;
 
     VcpuDef *vcpus; /* n_vcpus_max entries */
     unsigned n_vcpus_max;

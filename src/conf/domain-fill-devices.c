@@ -3,6 +3,7 @@
 #include "conf/domain-fill-internal.h"
 
 #include "conf/addresses.h"
+#include "util/file.h"
 
 int fill_text(char **to, const char *text) {
     if (*to)
@@ -176,15 +177,29 @@ static int fill_ports(StorageSource *source) {
     return 0;
 }
 
+/* An iSCSI target without a unit is its first one. */
+static int fill_unit(StorageSource *source) {
+    char *path;
+
+    if (!streq_ptr(source->protocol, "iscsi") || !source->path || strchr(source->path, '/'))
+        return 0;
+    path = strf("%s/0", source->path);
+    if (!path)
+        return -ENOMEM;
+    free(source->path);
+    source->path = path;
+    return 0;
+}
+
 static int fill_disks(DomainDef *def) {
     for (size_t i = 0; i < def->n_disks; i++) {
         DiskDef *disk = &def->disks[i];
 
         if (!disk->source.path && disk->source.type == DISK_BLOCK) /* an empty drive */
             disk->source.type = DISK_FILE;
-        if (disk->source.format == DISK_FORMAT_NONE_ && disk->source.type != DISK_VHOSTUSER)
+        if (disk->source.format == DISK_FORMAT_NONE_ && disk->source.type != DISK_VOLUME)
             disk->source.format = DISK_FORMAT_RAW;
-        if (fill_ports(&disk->source) < 0)
+        if (fill_ports(&disk->source) < 0 || fill_unit(&disk->source) < 0)
             return -ENOMEM;
     }
     return 0;
@@ -275,6 +290,7 @@ static int fill_console(DomainDef *def) {
         return 0;
     return add_first_chardev(def, (ChardevDef){.kind = CHARDEV_CONSOLE,
                                                .has_port = true,
+                                               .port = serial->port,
                                                .is_serial_alias = true,
                                                .source = {.type = serial->source.type}});
 }

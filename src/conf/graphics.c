@@ -97,13 +97,14 @@ static void write_spice_port(ElementWriter *w, const void *object) {
     write_listen(w, graphics);
 }
 
-static const Field port_fields[] = {FIELD_INT("@port", GraphicsDef, port, -1, 65535),
-                                    FIELD_INT("@tlsPort", GraphicsDef, tls_port, -1, 65535),
-                                    FIELD_INT("@websocket", GraphicsDef, websocket, -1, 65535),
-                                    FIELD_YESNO("@autoport", GraphicsDef, autoport),
-                                    FIELD_TEXT("@listen", GraphicsDef, listen),
-                                    FIELD_TEXT("@socket", GraphicsDef, socket),
-                                    FIELD_END};
+static const Field port_fields[] = {
+    FIELD_INT("@port", GraphicsDef, port, -1, 65535, FIELD_GIVEN(GraphicsDef, has_port)),
+    FIELD_INT("@tlsPort", GraphicsDef, tls_port, -1, 65535),
+    FIELD_INT("@websocket", GraphicsDef, websocket, -1, 65535),
+    FIELD_YESNO("@autoport", GraphicsDef, autoport),
+    FIELD_TEXT("@listen", GraphicsDef, listen),
+    FIELD_TEXT("@socket", GraphicsDef, socket),
+    FIELD_END};
 
 static int read_ports(ElementReader *reader, xmlNodePtr node, void *object) {
     return element_read_fields(reader, port_fields, node, object);
@@ -226,9 +227,9 @@ static int check_listens(ElementReader *reader, xmlNodePtr node, GraphicsDef *gr
 
 static void check_ports(ElementReader *reader, GraphicsDef *graphics) {
     if (graphics->type == GRAPHICS_VNC) {
-        if (graphics->port == -1 || graphics->port == 0)
+        if (graphics->autoport == TRISTATE_ABSENT && (graphics->port == -1 || !graphics->has_port))
             graphics->autoport = TRISTATE_YES;
-        if (graphics->autoport == TRISTATE_YES && !reader->live)
+        if ((graphics->autoport == TRISTATE_YES && !reader->live) || graphics->port == -1)
             graphics->port = 0;
         return;
     }

@@ -38,6 +38,7 @@ typedef struct GraphicsDef {
     int port, tls_port; /* -1: by us; 0: not given */
     int websocket;      /* -1: by us */
     Tristate autoport;
+    bool has_port;         /* a port was given, if only 0 */
     char *listen, *socket; /* the attributes, as they came */
     char *keymap, *share_policy, *default_mode;
     Tristate power_control;

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "conf/interface.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
+#include <stdio.h>
 #include <sys/random.h>
 
+#include "conf/uuid.h"
 #include "util/file.h"
 
 const Words interface_types = WORDS_NOT_STARTED(
@@ -56,7 +59,25 @@ static const Field driver_fields[] = {
 static const Field ip_fields[] = {
     FIELD_TEXT("@address", InterfaceIp, address), FIELD_TEXT("@family", InterfaceIp, family),
     FIELD_TEXT("@prefix", InterfaceIp, prefix), FIELD_TEXT("@peer", InterfaceIp, peer), FIELD_END};
-static const Element ip_element = {"ip", sizeof(InterfaceIp), ip_fields, NULL, NULL};
+
+/* The family goes by the address where it is not said. */
+static int check_ip(ElementReader *reader, xmlNodePtr node, void *object) {
+    InterfaceIp *ip = object;
+    uint8_t bytes[sizeof(struct in6_addr)];
+    bool v6 = ip->address && strchr(ip->address, ':');
+
+    if (!ip->address)
+        return element_missing(reader, node, "@address");
+    if (inet_pton(v6 ? AF_INET6 : AF_INET, ip->address, bytes) != 1)
+        return error_report(reader->reterr, FROM_DOMAIN, ERROR_XML,
+                            "Invalid address '%.80s' in <ip> (line %ld)", ip->address,
+                            xmlGetLineNo(node));
+    if (!ip->family && !(ip->family = strdup(v6 ? "ipv6" : "ipv4")))
+        return error_no_memory(reader->reterr);
+    return 0;
+}
+
+static const Element ip_element = {"ip", sizeof(InterfaceIp), ip_fields, NULL, check_ip};
 static const Field route_fields[] = {FIELD_TEXT("@family", InterfaceRoute, family),
                                      FIELD_TEXT("@address", InterfaceRoute, address),
                                      FIELD_TEXT("@netmask", InterfaceRoute, netmask),
@@ -133,16 +154,20 @@ static const Field *const sources[INTERFACE_TYPE_MAX_] = {[INTERFACE_USER] = dev
                                                           [INTERFACE_VDPA] = dev_source,
                                                           [INTERFACE_VDS] = vds_source};
 
-/* A device of the host has its <driver> before the source. */
+/* A virtio card has its <driver> behind the model, a device of the host before the source; others
+ * have none. */
 static const Field driver_group[] = {FIELD_GROUP("driver", driver_fields), FIELD_END};
-static const Field *const late_drivers[INTERFACE_TYPE_MAX_] = {
-    [INTERFACE_USER] = driver_group,      [INTERFACE_ETHERNET] = driver_group,
-    [INTERFACE_VHOSTUSER] = driver_group, [INTERFACE_SERVER] = driver_group,
-    [INTERFACE_CLIENT] = driver_group,    [INTERFACE_MCAST] = driver_group,
-    [INTERFACE_NETWORK] = driver_group,   [INTERFACE_BRIDGE] = driver_group,
-    [INTERFACE_INTERNAL] = driver_group,  [INTERFACE_DIRECT] = driver_group,
-    [INTERFACE_UDP] = driver_group,       [INTERFACE_VDPA] = driver_group,
-    [INTERFACE_NULL] = driver_group,      [INTERFACE_VDS] = driver_group};
+static const Field *const late_drivers[] = {NULL, driver_group};
+static const Field vhost_device[] = {FIELD_TEXT("@vhost", InterfaceDef, backend_vhost), FIELD_END};
+static const Field *const vhost_devices[] = {NULL, vhost_device};
+
+static int find_tuned(ElementReader *reader, xmlNodePtr node, void *object) {
+    InterfaceDef *interface = object;
+
+    interface->tuned = interface->type != INTERFACE_HOSTDEV && interface->model &&
+                       strncmp(interface->model, "virtio", 6) == 0;
+    return 0;
+}
 
 /* ---- what is inside ---- */
 
@@ -165,8 +190,41 @@ static const Field virtualport_parameters[] = {
 static const Field virtualport_fields[] = {
     FIELD_CHOICE("@type", VirtualPort, type, virtualport_types),
     FIELD_GROUP("parameters", virtualport_parameters), FIELD_END};
+
+static int make_id(ElementReader *reader, char **id) {
+    char text[UUID_TEXT_SIZE];
+    uint8_t random[16];
+    int r = *id ? 0 : uuid_make(random);
+
+    if (r < 0)
+        return error_system(reader->reterr, FROM_DOMAIN, r, "no random numbers for a uuid");
+    if (*id)
+        return 0;
+    uuid_format(random, text);
+    *id = strdup(text);
+    return *id ? 0 : error_no_memory(reader->reterr);
+}
+
+/* Who the port is for the switch; without a type it may be any. */
+static int check_virtualport(ElementReader *reader, xmlNodePtr node, void *object) {
+    VirtualPort *port = object;
+    bool qbg = streq_ptr(port->type, "802.1Qbg");
+    int r = 0;
+
+    if (qbg && (!port->managerid || !port->typeid_ || !port->typeidversion))
+        return element_missing(reader, node,
+                               !port->managerid ? "managerid"
+                               : !port->typeid_ ? "typeid"
+                                                : "typeidversion");
+    if (!port->type || qbg)
+        r = make_id(reader, &port->instanceid);
+    if (r >= 0 && (!port->type || streq(port->type, "openvswitch")))
+        r = make_id(reader, &port->interfaceid);
+    return r;
+}
+
 static const Element virtualport_element = {"virtualport", sizeof(VirtualPort), virtualport_fields,
-                                            NULL, NULL};
+                                            NULL, check_virtualport};
 
 static const Field limit_fields[] = {FIELD_UINT("@average", BandwidthLimit, average, 0, INT64_MAX),
                                      FIELD_UINT("@peak", BandwidthLimit, peak, 0, INT64_MAX),
@@ -196,16 +254,42 @@ static const Field target_fields[] = {
 static const Field backend_fields[] = {
     FIELD_CHOICE("@type", InterfaceDef, backend_type, backend_types),
     FIELD_TEXT("@tap", InterfaceDef, backend_tap),
-    FIELD_TEXT("@vhost", InterfaceDef, backend_vhost),
+    FIELD_SWITCH(NULL, InterfaceDef, tuned, vhost_devices),
     FIELD_TEXT("@logFile", InterfaceDef, backend_log), FIELD_END};
 static const Field parameter_fields[] = {FIELD_TEXT("@name", InterfaceParameter, name),
                                          FIELD_TEXT("@value", InterfaceParameter, value),
                                          FIELD_END};
 static const Element parameter_element = {"parameter", sizeof(InterfaceParameter), parameter_fields,
                                           NULL, NULL};
+
+/* By name; those of one name stay as they came. */
+static int sort_parameters(ElementReader *reader, xmlNodePtr node, void *object) {
+    InterfaceDef *interface = object;
+
+    for (size_t i = 1; i < interface->n_parameters; i++) {
+        InterfaceParameter one = interface->parameters[i];
+        size_t to = i;
+
+        while (to > 0 && one.name && interface->parameters[to - 1].name &&
+               strcmp(interface->parameters[to - 1].name, one.name) > 0) {
+            interface->parameters[to] = interface->parameters[to - 1];
+            to--;
+        }
+        interface->parameters[to] = one;
+    }
+    return 0;
+}
+
 static const Field filter_fields[] = {
     FIELD_TEXT("@filter", InterfaceDef, filter),
-    FIELD_LIST("parameter", InterfaceDef, parameters, n_parameters, parameter_element), FIELD_END};
+    FIELD_LIST("parameter", InterfaceDef, parameters, n_parameters, parameter_element),
+    FIELD_CODE(NULL, sort_parameters, NULL), FIELD_END};
+/* Where packets pass through a tap of ours. */
+static const Field filter_group[] = {
+    FIELD_GROUP("filterref", filter_fields, .flags = FIELD_NOT_ACTED), FIELD_END};
+static const Field *const filters[INTERFACE_TYPE_MAX_] = {[INTERFACE_ETHERNET] = filter_group,
+                                                          [INTERFACE_NETWORK] = filter_group,
+                                                          [INTERFACE_BRIDGE] = filter_group};
 static const Field tune_fields[] = {
     FIELD_UINT("sndbuf", InterfaceDef, sndbuf, 0, INT64_MAX, FIELD_GIVEN(InterfaceDef, has_sndbuf)),
     FIELD_END};
@@ -255,9 +339,10 @@ static const Field interface_fields[] = {
     FIELD_GROUP("target", target_fields),
     FIELD_CODE(NULL, NULL, refuse_model),
     FIELD_TEXT("model@type", InterfaceDef, model),
-    FIELD_SWITCH(NULL, InterfaceDef, type, late_drivers),
+    FIELD_CODE(NULL, find_tuned, NULL),
+    FIELD_SWITCH(NULL, InterfaceDef, tuned, late_drivers),
     FIELD_GROUP("backend", backend_fields),
-    FIELD_GROUP("filterref", filter_fields, .flags = FIELD_NOT_ACTED),
+    FIELD_SWITCH(NULL, InterfaceDef, type, filters),
     FIELD_GROUP("tune", tune_fields),
     FIELD_GROUP("teaming", teaming_fields, .flags = FIELD_NOT_ACTED),
     FIELD_CHOICE("link@state", InterfaceDef, link, link_states),
@@ -267,14 +352,21 @@ static const Field interface_fields[] = {
     FIELD_INFO_BOOT(InterfaceDef),
     FIELD_END};
 
-/* aa:bb:cc:dd:ee:ff, written with small letters. */
-static bool normalise_mac(char *text) {
-    for (unsigned i = 0; i < 17; i++) {
-        if (i % 3 == 2 ? text[i] != ':' : !isxdigit((unsigned char)text[i]))
+/* aa:bb:cc:dd:ee:ff, written with small letters; a part may have one digit. */
+static bool normalise_mac(const char *text, char ret[18]) {
+    for (unsigned i = 0; i < 6; i++) {
+        unsigned value = 0, digits = 0;
+
+        for (; digits < 2 && isxdigit((unsigned char)*text); digits++, text++)
+            value = value * 16 + (isdigit((unsigned char)*text)
+                                      ? (unsigned)(*text - '0')
+                                      : (unsigned)(tolower((unsigned char)*text) - 'a' + 10));
+        if (!digits || *text != (i < 5 ? ':' : '\0'))
             return false;
-        text[i] = (char)tolower((unsigned char)text[i]);
+        text++;
+        snprintf(ret + 3 * i, 4, i < 5 ? "%02x:" : "%02x", value);
     }
-    return text[17] == '\0';
+    return true;
 }
 
 /* What libvirt makes itself is not a person's: a new one is made at each start. */
@@ -305,6 +397,7 @@ static int check_model(ElementReader *reader, xmlNodePtr node, const InterfaceDe
 
 static int check(ElementReader *reader, xmlNodePtr node, void *object) {
     InterfaceDef *interface = object;
+    char mac[18];
     uint8_t random[3];
 
     if (!interface->mac) {
@@ -315,10 +408,14 @@ static int check(ElementReader *reader, xmlNodePtr node, void *object) {
     }
     if (!interface->mac)
         return error_no_memory(reader->reterr);
-    if (!normalise_mac(interface->mac))
+    if (!normalise_mac(interface->mac, mac))
         return error_report(reader->reterr, FROM_DOMAIN, ERROR_XML,
                             "unable to parse mac address '%.40s' (line %ld)", interface->mac,
                             xmlGetLineNo(node));
+    free(interface->mac);
+    interface->mac = strdup(mac);
+    if (!interface->mac)
+        return error_no_memory(reader->reterr);
     if (interface->mac[1] != '\0' && strchr("13579bdf", interface->mac[1]))
         return error_report(reader->reterr, FROM_DOMAIN, ERROR_XML,
                             "expected unicast mac address, found multicast '%s' (line %ld)",

@@ -95,6 +95,7 @@ typedef struct InterfaceDef {
     char *target;         /* the host's end */
     char *target_managed; /* ethernet: yes, no */
     char *model;          /* virtio, e1000, e1000e, rtl8139, ... NULL until filled in */
+    bool tuned;           /* of a virtio card: has a <driver> and a vhost device of its own */
     char *driver;         /* vhost, qemu; hostdev: vfio, kvm */
     char *txmode;
     Tristate ioeventfd, event_idx, rss, rss_hash_report;

@@ -80,7 +80,17 @@ static const Field host_fields[] = {FIELD_TEXT("@name", StorageHost, name),
                                     FIELD_TEXT("@port", StorageHost, port),
                                     FIELD_CHOICE("@transport", StorageHost, transport, transports),
                                     FIELD_TEXT("@socket", StorageHost, socket), FIELD_END};
-static const Element host_element = {"host", sizeof(StorageHost), host_fields, NULL, NULL};
+
+/* What goes without saying. */
+static int check_host(ElementReader *reader, xmlNodePtr node, void *object) {
+    StorageHost *host = object;
+
+    if (host->transport && streq(host->transport, "tcp"))
+        free(TAKE_PTR(host->transport));
+    return 0;
+}
+
+static const Element host_element = {"host", sizeof(StorageHost), host_fields, NULL, check_host};
 static const Field cookie_fields[] = {FIELD_TEXT("@name", StorageCookie, name),
                                       FIELD_TEXT(".", StorageCookie, value), FIELD_END};
 static const Element cookie_element = {"cookie", sizeof(StorageCookie), cookie_fields, NULL, NULL};
