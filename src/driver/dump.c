@@ -118,8 +118,7 @@ int driver_core_dump(Domain *domain, const char *path, unsigned format, unsigned
     if (r < 0)
         return r;
     r = dump(domain, path, (DumpFormat)format, flags, reterr);
+    domain_save_status(domain, NULL);
     domain_job_end(domain, &job);
-    if (domain->services && domain->run)
-        domain_save_status(domain, NULL);
     return r;
 }
