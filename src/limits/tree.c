@@ -115,7 +115,7 @@ int limits_tree_renew(const Limits *limits, pid_t pid, CgroupTree **ret, Error *
     const CgroupHost *host = limits->host->cgroups;
     int r = 0;
 
-    assert(limits->partition && limits->group && pid > 0);
+    assert(limits->partition && limits->group);
     if (limits->own_partition || limits->in_scope)
         r = cgroup_partition_make(host, limits->partition, reterr);
     if (r >= 0)

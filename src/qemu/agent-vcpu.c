@@ -121,6 +121,7 @@ int agent_vcpus_select(AgentVcpus *vcpus, const Bitmap *ids, bool online, Error 
     CLEANUP_BITMAP Bitmap *missing = bitmap_copy(ids);
     CLEANUP_FREE char *text = NULL;
 
+    assert(ids);
     if (!missing)
         return error_no_memory(reterr);
     for (size_t i = 0; i < vcpus->n; i++) {

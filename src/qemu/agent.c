@@ -45,6 +45,7 @@ int agent_new(const char *path, const char *name, Agent **ret) {
 }
 
 Agent *agent_ref(Agent *agent) {
+    assert(agent->n_refs > 0);
     agent->n_refs++;
     return agent;
 }
@@ -284,6 +285,7 @@ int agent_run(Agent *agent, const char *execute, json_object *arguments, int tim
     CLEANUP_JSON json_object *request = make_request(execute, arguments), *reply = NULL;
     int r = request ? converse(agent, request, timeout, &reply, reterr) : error_no_memory(reterr);
 
+    assert(execute);
     if (r >= 0 && ret)
         *ret = json_object_get(json_member(reply, "return"));
     return r;
@@ -294,6 +296,7 @@ int agent_command(Agent *agent, const char *json, int timeout, char **ret, Error
     size_t len = strlen(json);
     int r;
 
+    assert(json && ret);
     if (timeout < AGENT_BLOCK)
         return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
                             "guest agent timeout '%d' is less than the minimum '%d'", timeout,

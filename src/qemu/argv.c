@@ -10,6 +10,7 @@
 #include "util/text.h"
 
 void argv_add(ArgvBuilder *builder, const char *text) {
+    assert(text);
     if (builder->failed)
         return;
     if (builder->n + 2 > builder->size) {

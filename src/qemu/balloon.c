@@ -27,6 +27,7 @@ static const struct {
 };
 
 const char *memory_stat_name(MemoryStat stat) {
+    assert(stat < MEMORY_STAT_MAX_);
     return stats[stat].name;
 }
 

@@ -5,6 +5,7 @@
 #include "util/file.h"
 
 QemuCaps *qemu_caps_ref(QemuCaps *caps) {
+    assert(caps->n_refs > 0);
     caps->n_refs++;
     return caps;
 }

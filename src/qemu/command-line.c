@@ -187,6 +187,7 @@ int qemu_command_line(const QemuCommandParams *params, char ***ret_argv, Error *
     ArgvBuilder builder = {0};
     int r = check(params, machine, reterr);
 
+    assert(params->def && params->caps && params->channel_dir);
     if (r < 0)
         return r;
     name = argv_escape(def->name);

@@ -14,6 +14,7 @@ const DeviceKind *const device_kinds[] = {
 const size_t n_device_kinds = ARRAY_SIZE(device_kinds);
 
 int devices_each(DomainDef *def, DeviceVisitor visit, void *userdata) {
+    assert(visit);
     for (size_t k = 0; k < n_device_kinds; k++) {
         const DeviceKind *kind = device_kinds[k];
         char *base = (char *)def;
@@ -177,6 +178,7 @@ const char *device_step_command(const DeviceStep *step, json_object **ret_argume
                                            [STEP_DEVICE] = "device_add",
                                            [STEP_OPTION] = NULL};
 
+    assert((size_t)step->kind < ARRAY_SIZE(commands));
     if (!commands[step->kind] || !step->json)
         return NULL;
     *ret_arguments = json_object_get(step->json);
@@ -196,6 +198,7 @@ const char *device_step_undo(const DeviceStep *step, json_object **ret_arguments
                                             : NULL;
     Props props;
 
+    assert((size_t)step->kind < ARRAY_SIZE(rows));
     if (!name)
         return NULL;
     props = props_new();

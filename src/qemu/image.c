@@ -100,6 +100,7 @@ int image_create(const ImageCreate *create, Error **reterr) {
     bool raw = streq(create->format, "raw");
     Argv argv = {{"qemu-img", "create", "-q", "-f", create->format}, 5};
 
+    assert(create->path && create->format);
     if (!size || (create->compat && !compat))
         return error_no_memory(reterr);
     if (create->preallocate)

@@ -77,6 +77,7 @@ static int move(Monitor *monitor, const char *command, int fd, Error **reterr) {
 int migrate_to_fd(Monitor *monitor, int fd, Error **reterr) {
     int r = set_bandwidth(monitor, 0, reterr);
 
+    assert(fd >= 0);
     return r < 0 ? r : move(monitor, "migrate", fd, reterr);
 }
 
@@ -110,12 +111,14 @@ static int set_capabilities(Monitor *monitor, const MigrateSettings *settings, E
 int migrate_live_to_fd(Monitor *monitor, int fd, const MigrateSettings *settings, Error **reterr) {
     int r = set_capabilities(monitor, settings, reterr);
 
+    assert(fd >= 0 && settings);
     if (r >= 0)
         r = set_bandwidth(monitor, settings->bandwidth, reterr);
     return r < 0 ? r : move(monitor, "migrate", fd, reterr);
 }
 
 int migrate_from_fd(Monitor *monitor, int fd, Error **reterr) {
+    assert(fd >= 0);
     return move(monitor, "migrate-incoming", fd, reterr);
 }
 
@@ -162,6 +165,7 @@ int dump_to_fd(Monitor *monitor, int fd, DumpFormat format, Error **reterr) {
     json_object *arguments;
     int r = give(monitor, fd, reterr);
 
+    assert(fd >= 0 && format < DUMP_FORMAT_MAX_);
     if (r < 0)
         return r;
     arguments = json_object_new_object();

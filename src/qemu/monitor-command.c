@@ -42,6 +42,7 @@ int monitor_run(Monitor *borrowed, const char *execute, json_object *arguments, 
     CLEANUP(monitor_reply_freep) MonitorReply *reply = NULL;
     int r;
 
+    assert(execute);
     r = monitor_send(monitor, execute, arguments, &reply);
     if (r >= 0)
         r = monitor_wait(reply, deadline);
@@ -63,6 +64,7 @@ int monitor_run_human(Monitor *borrowed, const char *text, int cpu, uint64_t dea
     const char *answer;
     int r = -ENOMEM;
 
+    assert(text && ret);
     if (arguments && json_add_string(arguments, "command-line", text) >= 0 &&
         (cpu < 0 || json_add_int(arguments, "cpu-index", cpu) >= 0))
         r = monitor_send(monitor, "human-monitor-command", TAKE_PTR(arguments), &reply);
@@ -101,6 +103,7 @@ int monitor_passthrough(Monitor *borrowed, const char *json, uint64_t deadline, 
     size_t len = strlen(json);
     int r = len < QMP_MESSAGE_MAX ? json_parse(json, len, &message) : -EMSGSIZE;
 
+    assert(json && ret);
     if (r == -ENOMEM)
         return error_no_memory(reterr);
     if (r < 0 || !json_object_is_type(message, json_type_object))

@@ -278,6 +278,7 @@ static void trace_to_stderr(Monitor *monitor, char direction, const char *json, 
 }
 
 Monitor *monitor_ref(Monitor *monitor) {
+    assert(monitor->n_refs > 0);
     monitor->n_refs++;
     return monitor;
 }

@@ -416,6 +416,7 @@ int qemu_process_watch(const QemuPid *pid, void (*func)(void *userdata), void *u
     Watch *watch = malloc(sizeof(Watch));
     int fd = open_pidfd(pid), r;
 
+    assert(func);
     if (!watch || fd < 0) {
         free(watch);
         if (fd >= 0)

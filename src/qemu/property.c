@@ -18,6 +18,7 @@ json_object *props_take(Props *props) {
 }
 
 void props_add(Props *props, const char *name, json_object *value) {
+    assert(name);
     if (props->failed)
         json_object_put(value);
     else

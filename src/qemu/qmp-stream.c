@@ -14,6 +14,7 @@ void qmp_stream_done(QmpStream *stream) {
 }
 
 void qmp_stream_reset(QmpStream *stream) {
+    assert(stream->tokener);
     json_tokener_reset(stream->tokener);
     stream->bytes = 0;
     stream->skipping = false;

@@ -379,6 +379,7 @@ static int check_boot_entity(const VcpuEntity *entity, const VcpuDef *wanted, Er
 }
 
 int vcpu_map_check_boot(const VcpuMap *map, const VcpuDef *wanted, unsigned n, Error **reterr) {
+    assert(wanted || n == 0);
     for (unsigned id = 0; id < n;) {
         const VcpuEntity absent = {.first_id = id, .n_vcpus = 1};
         const VcpuEntity *entity = vcpu_map_by_id((VcpuMap *)map, id);
@@ -409,6 +410,7 @@ bool vcpu_entity_can_plug(const VcpuEntity *entity) {
 int vcpu_map_check_plug(const VcpuMap *map, const VcpuEntity *entity, Error **reterr) {
     const VcpuEntity *lower = map->entities;
 
+    assert(entity >= map->entities && entity < map->entities + map->n_entities);
     if (!entity->cpu_add)
         return 0;
     while (lower < entity && lower->qom_path)
