@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""virt-manager on a screen of its own: what a person does with a domain there, here and on a private libvirtd."""
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "../system"), os.path.join(HERE, "../bench")]
+import private_libvirtd  # noqa: E402
+from conftest import daemon, guest  # noqa: E402,F401
+
+NEEDS = ("virt-manager", "xvfb-run", "dbus-run-session")
+
+
+@pytest.fixture(autouse=True)
+def installed():
+    for name in NEEDS:
+        if not shutil.which(name):
+            pytest.skip(f"SKIP: {name} is not installed: tests/clients/run-all installs it")
+
+
+def use_virt_manager(uri, name, vcpus, directory):
+    """What virt-manager-day says: the steps that it came through."""
+    environment = {**os.environ, "XDG_RUNTIME_DIR": directory, "NO_AT_BRIDGE": "0"}
+    result = subprocess.run(["xvfb-run", "-a", "-s", "-screen 0 1400x900x24", "dbus-run-session", "--",
+                             f"{HERE}/virt-manager-day", uri, name, str(vcpus), directory], env=environment,
+                            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600)
+    steps = [line.split()[1] for line in result.stdout.splitlines() if line.startswith("ok ")]
+    assert result.returncode == 0, f"came through {steps}: {result.stdout[-1500:]}{result.stderr[-3000:]}"
+    return steps
+
+
+def test_virt_manager(daemon, guest):
+    daemon.boot("vm1", maximum=4, current=4)
+    assert use_virt_manager(daemon.uri, "vm1", 3, daemon.root) == ["details", "vcpus", "list"]
+    counts = daemon.counts("vm1")  # it never plugs: the definition has them, the machine after its next start
+    assert counts["current", "config"] == counts["maximum", "config"] == 3
+    assert counts["current", "live"] == 4
+    assert os.path.getsize(f"{daemon.root}/virt-manager-details.png") > 10000
+
+
+def test_virt_manager_on_libvirtd(daemon, guest):
+    if not private_libvirtd.LIBVIRTD:
+        pytest.skip("SKIP: libvirtd is not installed: tests/clients/run-all installs it")
+    there = private_libvirtd.Libvirtd()
+    try:
+        path = f"{there.root}/vm1.xml"
+        with open(path, "w") as f:
+            f.write(daemon.xml("vm1", maximum=4, current=4).replace(daemon.root, there.root))
+        subprocess.run(["virsh", "-q", "-c", there.uri, "define", path], check=True, stdin=subprocess.DEVNULL)
+        subprocess.run(["virsh", "-q", "-c", there.uri, "start", "vm1"], check=True, stdin=subprocess.DEVNULL)
+        assert use_virt_manager(there.uri, "vm1", 3, there.root) == ["details", "vcpus", "list"]
+    finally:
+        there.stop()
