@@ -2,7 +2,7 @@
 /* Domain events: who registered for what, and sending. */
 #include <stdio.h>
 
-#include "params.h"
+#include "remote-job.h"
 #include "registration.h"
 #include "journal.h"
 #include "remote-storage.h"
@@ -131,6 +131,30 @@ static void send_tunable(Domain *domain, const TunableValue *values, size_t n, v
     params_done(&params);
 }
 
+static void send_iteration(Domain *domain, int pass, void *userdata) {
+    static const EventKind kind = {
+        EVENT_ID_MIGRATION_ITERATION, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_MIGRATION_ITERATION,
+        (xdrproc_t)xdr_remote_domain_event_callback_migration_iteration_msg};
+    remote_domain_event_callback_migration_iteration_msg message = {
+        .dom = dispatch_borrow_domain(domain), .iteration = pass};
+
+    send_event(userdata, domain, &kind, &message, &message.callbackID);
+}
+
+static void send_job_completed(Domain *domain, const TransferStats *stats, void *userdata) {
+    static const EventKind kind = {EVENT_ID_JOB_COMPLETED,
+                                   REMOTE_PROC_DOMAIN_EVENT_CALLBACK_JOB_COMPLETED,
+                                   (xdrproc_t)xdr_remote_domain_event_callback_tunable_msg};
+    remote_domain_event_callback_tunable_msg message = {.dom = dispatch_borrow_domain(domain)};
+    CLEANUP_PARAMS Params params = {0};
+
+    job_add_params(&params, stats);
+    message.params.params_val = params.list;
+    message.params.params_len = params.n;
+    if (!params.failed)
+        send_event(userdata, domain, &kind, &message, &message.callbackID);
+}
+
 const DomainEvents daemon_events = {
     .lifecycle = send_lifecycle,
     .reboot = send_reboot,
@@ -140,6 +164,8 @@ const DomainEvents daemon_events = {
     .vcpu_removed = send_vcpu_removed,
     .agent_lifecycle = send_agent_lifecycle,
     .tunable = send_tunable,
+    .migration_iteration = send_iteration,
+    .job_completed = send_job_completed,
     .drift = vireo_send_drift,
     .monitor_event = qemu_send_monitor_event,
     .operation = vireo_send_operation,

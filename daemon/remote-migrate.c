@@ -17,6 +17,8 @@ enum {
     AT_LISTEN_ADDRESS,
     AT_COMPRESSION,
     AT_XBZRLE_CACHE,
+    AT_THROTTLE_FIRST,
+    AT_THROTTLE_MORE,
     N_RULES
 };
 static const ParamRule rules[N_RULES] = {
@@ -29,18 +31,29 @@ static const ParamRule rules[N_RULES] = {
     [AT_LISTEN_ADDRESS] = {"listen_address", PARAM_STRING},
     [AT_COMPRESSION] = {"compression", PARAM_STRING},
     [AT_XBZRLE_CACHE] = {"compression.xbzrle.cache", PARAM_ULLONG},
+    [AT_THROTTLE_FIRST] = {"auto_converge.initial", PARAM_INT},
+    [AT_THROTTLE_MORE] = {"auto_converge.increment", PARAM_INT},
 };
 
-/* What is not done here. */
+/* What is not done here, or is out of bounds. */
 static int refuse_params(const remote_typed_param *const *at, Error **reterr) {
     if (at[AT_COMPRESSION] && !streq(at[AT_COMPRESSION]->value.remote_param_value_u.s, "xbzrle"))
         return error_report(reterr, FROM_QEMU, ERROR_ARGUMENT_UNSUPPORTED,
                             "a migration is compressed by 'xbzrle' only");
+    for (size_t i = AT_THROTTLE_FIRST; i <= AT_THROTTLE_MORE; i++)
+        if (at[i] &&
+            (at[i]->value.remote_param_value_u.i < 1 || at[i]->value.remote_param_value_u.i > 99))
+            return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                                "'%s' must be 1 to 99 percent", rules[i].name);
     return 0;
 }
 
 static const char *text_of(const remote_typed_param *param) {
     return param ? param->value.remote_param_value_u.s : NULL;
+}
+
+static unsigned percent_of(const remote_typed_param *param) {
+    return param ? (unsigned)param->value.remote_param_value_u.i : 0;
 }
 
 static int read_params(RpcSession *session, const remote_typed_param *list, size_t n,
@@ -58,6 +71,9 @@ static int read_params(RpcSession *session, const remote_typed_param *list, size
         .dest_xml = text_of(at[AT_DEST_XML]),
         .persist_xml = text_of(at[AT_PERSIST_XML]),
         .listen_address = text_of(at[AT_LISTEN_ADDRESS]),
+        .cache = at[AT_XBZRLE_CACHE] ? at[AT_XBZRLE_CACHE]->value.remote_param_value_u.ul : 0,
+        .throttle_first = percent_of(at[AT_THROTTLE_FIRST]),
+        .throttle_more = percent_of(at[AT_THROTTLE_MORE]),
         .bandwidth = at[AT_BANDWIDTH] ? at[AT_BANDWIDTH]->value.remote_param_value_u.ul : 0,
         .flags = flags,
         .owner = session};
@@ -166,6 +182,57 @@ HANDLER(confirm) {
     return r < 0 ? r : driver_migrate_confirm(domain, &params, args->cancelled, reterr);
 }
 
+/* ---- how fast ---- */
+
+#define SPEED_POSTCOPY 1u
+
+static int refuse_postcopy(unsigned flags, Error **reterr) {
+    return flags & SPEED_POSTCOPY ? error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
+                                                 "a migration is never switched to post-copy here")
+                                  : 0;
+}
+
+DOMAIN_FUNC(set_speed, remote_domain_migrate_set_max_speed_args, void) {
+    int r = refuse_postcopy(args->flags, reterr);
+
+    return r < 0 ? r : driver_migrate_set_speed(domain, args->bandwidth, reterr);
+}
+
+DOMAIN_FUNC(get_speed, remote_domain_flags_args, remote_domain_migrate_get_max_speed_ret) {
+    ret->bandwidth = driver_migrate_speed(domain);
+    return refuse_postcopy(args->flags, reterr);
+}
+
+DOMAIN_FUNC(set_downtime, remote_domain_migrate_set_max_downtime_args, void) {
+    return driver_migrate_set_downtime(domain, args->downtime, reterr);
+}
+
+DOMAIN_FUNC(get_downtime, remote_domain_flags_args, remote_domain_migrate_get_max_downtime_ret) {
+    uint64_t ms = 0;
+    int r = driver_migrate_get_downtime(domain, &ms, reterr);
+
+    ret->downtime = ms;
+    return r;
+}
+
+DOMAIN_FUNC(set_cache, remote_domain_migrate_set_compression_cache_args, void) {
+    return driver_migrate_set_cache(domain, args->cacheSize, reterr);
+}
+
+DOMAIN_FUNC(get_cache, remote_domain_flags_args, remote_domain_migrate_get_compression_cache_ret) {
+    uint64_t bytes = 0;
+    int r = driver_migrate_get_cache(domain, &bytes, reterr);
+
+    ret->cacheSize = bytes;
+    return r;
+}
+
+DOMAIN_FUNC(start_postcopy, void, void) {
+    int r = domain_check_active(domain, reterr);
+
+    return r < 0 ? r : refuse_postcopy(SPEED_POSTCOPY, reterr);
+}
+
 /* ---- rows ---- */
 
 #define PHASE_ROW(number, api, how, run, args, ...)                                                \
@@ -188,5 +255,23 @@ const RpcProc migrate_procs[] = {
               XDR_OF(remote_domain_migrate_finish3_params_ret)),
     PHASE_ROW(CONFIRM3_PARAMS, "Confirm3Params", RPC_PROC_ON_DOMAIN, confirm,
               remote_domain_migrate_confirm3_params_args, NO_XDR),
+    FLAGS_ROW(DOMAIN_MIGRATE_SET_MAX_SPEED, "DomainMigrateSetMaxSpeed", RPC_PROC_WRITE, set_speed,
+              SPEED_POSTCOPY, remote_domain_migrate_set_max_speed_args, NO_XDR),
+    FLAGS_ROW(DOMAIN_MIGRATE_GET_MAX_SPEED, "DomainMigrateGetMaxSpeed", RPC_PROC_WRITE, get_speed,
+              SPEED_POSTCOPY, remote_domain_flags_args,
+              XDR_OF(remote_domain_migrate_get_max_speed_ret)),
+    FLAGS_ROW(DOMAIN_MIGRATE_SET_MAX_DOWNTIME, "DomainMigrateSetMaxDowntime", RPC_PROC_WRITE,
+              set_downtime, 0, remote_domain_migrate_set_max_downtime_args, NO_XDR),
+    FLAGS_ROW(DOMAIN_MIGRATE_GET_MAX_DOWNTIME, "DomainMigrateGetMaxDowntime", RPC_PROC_WRITE,
+              get_downtime, 0, remote_domain_flags_args,
+              XDR_OF(remote_domain_migrate_get_max_downtime_ret)),
+    FLAGS_ROW(DOMAIN_MIGRATE_SET_COMPRESSION_CACHE, "DomainMigrateSetCompressionCache",
+              RPC_PROC_WRITE, set_cache, 0, remote_domain_migrate_set_compression_cache_args,
+              NO_XDR),
+    FLAGS_ROW(DOMAIN_MIGRATE_GET_COMPRESSION_CACHE, "DomainMigrateGetCompressionCache",
+              RPC_PROC_WRITE, get_cache, 0, remote_domain_flags_args,
+              XDR_OF(remote_domain_migrate_get_compression_cache_ret)),
+    FLAGS_ROW(DOMAIN_MIGRATE_START_POST_COPY, "DomainMigrateStartPostCopy", RPC_PROC_WRITE,
+              start_postcopy, 0, remote_domain_flags_args, NO_XDR),
 };
 const size_t migrate_n_procs = ARRAY_SIZE(migrate_procs);

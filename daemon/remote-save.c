@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Guests saved and restored, core dumps, and how far these jobs are. */
+/* Guests saved and restored, and core dumps. */
 #include "daemon.h"
 #include "driver/save.h"
-#include "driver/transfer.h"
 #include "params.h"
 
 #define SAVE_FLAGS (SAVE_BYPASS_CACHE | SAVE_RUNNING | SAVE_PAUSED | SAVE_RESET_NVRAM)
@@ -138,49 +137,6 @@ DOMAIN_FUNC(core_dump_with_format, remote_domain_core_dump_with_format_args, voi
     return driver_core_dump(domain, args->to, args->dumpformat, args->flags, reterr);
 }
 
-/* ---- jobs ---- */
-
-/* virDomainJobType, virDomainGetJobStatsFlags */
-enum { JOB_NONE = 0, JOB_UNBOUNDED = 2 };
-enum { JOB_STATS_COMPLETED = 1, JOB_STATS_KEEP_COMPLETED = 2 };
-
-DOMAIN_FUNC(get_job_info, void, remote_domain_get_job_info_ret) {
-    const Transfer *transfer = domain->run ? domain->run->transfer : NULL;
-    int r = domain_check_active(domain, reterr);
-
-    if (r < 0 || !transfer)
-        return r;
-    ret->type = JOB_UNBOUNDED;
-    ret->timeElapsed = (now_usec() - transfer->began) / USEC_PER_MSEC;
-    ret->dataTotal = ret->memTotal = transfer->progress.total;
-    ret->dataProcessed = ret->memProcessed = transfer->progress.done;
-    ret->dataRemaining = ret->memRemaining = transfer->progress.remaining;
-    return 0;
-}
-
-DOMAIN_FUNC(get_job_stats, remote_domain_flags_args, remote_domain_get_job_stats_ret) {
-    const Transfer *transfer = domain->run ? domain->run->transfer : NULL;
-    CLEANUP_PARAMS Params params = {0};
-    int r = domain_check_active(domain, reterr);
-
-    if (r < 0 || !transfer || (args->flags & JOB_STATS_COMPLETED))
-        return r;
-    ret->type = JOB_UNBOUNDED;
-    params_add_int(&params, "operation", transfer->kind);
-    params_add_ullong(&params, "time_elapsed", (now_usec() - transfer->began) / USEC_PER_MSEC);
-    params_add_ullong(&params, "data_total", transfer->progress.total);
-    params_add_ullong(&params, "data_processed", transfer->progress.done);
-    params_add_ullong(&params, "data_remaining", transfer->progress.remaining);
-    params_add_ullong(&params, "memory_total", transfer->progress.total);
-    params_add_ullong(&params, "memory_processed", transfer->progress.done);
-    params_add_ullong(&params, "memory_remaining", transfer->progress.remaining);
-    return params_hand_over(&params, &ret->params.params_val, &ret->params.params_len, reterr);
-}
-
-DOMAIN_FUNC(abort_job, void, void) {
-    return transfer_cancel(domain, reterr);
-}
-
 const RpcProc save_procs[] = {
     PLAIN_ROW(DOMAIN_SAVE, "DomainSave", RPC_PROC_WRITE, save, remote_domain_save_args, NO_XDR),
     FLAGS_ROW(DOMAIN_SAVE_FLAGS, "DomainSaveFlags", RPC_PROC_WRITE, save_flags, SAVE_FLAGS,
@@ -214,14 +170,5 @@ const RpcProc save_procs[] = {
               remote_domain_core_dump_args, NO_XDR),
     FLAGS_ROW(DOMAIN_CORE_DUMP_WITH_FORMAT, "DomainCoreDumpWithFormat", RPC_PROC_WRITE,
               core_dump_with_format, DUMP_FLAGS, remote_domain_core_dump_with_format_args, NO_XDR),
-    PLAIN_ROW(DOMAIN_GET_JOB_INFO, "DomainGetJobInfo", 0, get_job_info, remote_domain_args,
-              XDR_OF(remote_domain_get_job_info_ret)),
-    FLAGS_ROW(DOMAIN_GET_JOB_STATS, "DomainGetJobStats", 0, get_job_stats,
-              JOB_STATS_COMPLETED | JOB_STATS_KEEP_COMPLETED, remote_domain_flags_args,
-              XDR_OF(remote_domain_get_job_stats_ret)),
-    PLAIN_ROW(DOMAIN_ABORT_JOB, "DomainAbortJob", RPC_PROC_WRITE, abort_job, remote_domain_args,
-              NO_XDR),
-    FLAGS_ROW(DOMAIN_ABORT_JOB_FLAGS, "DomainAbortJobFlags", RPC_PROC_WRITE, abort_job, 0,
-              remote_domain_flags_args, NO_XDR),
 };
 const size_t save_n_procs = ARRAY_SIZE(save_procs);

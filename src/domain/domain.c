@@ -39,6 +39,7 @@ void domain_unref(Domain *domain) {
     domain_run_free(domain->run);
     domain_def_free(domain->config);
     fiber_cond_done(&domain->job_cond);
+    free(domain->last_transfer);
     free(domain);
 }
 

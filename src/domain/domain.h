@@ -74,6 +74,8 @@ struct Domain {
     DomainState state;
     int reason;
     DomainRun *run; /* NULL: shut off. Set and freed only by whoever holds the job */
+    struct TransferStats *last_transfer; /* of its state, complete (driver/transfer.h); or NULL */
+    uint64_t migrate_speed;              /* MiB a second that it may move with; 0: any */
 
     DomainJob *jobs;
     FiberCond job_cond;

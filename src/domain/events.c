@@ -45,6 +45,14 @@ void events_tunable(Domain *domain, const TunableValue *values, size_t n) {
     TELL(domain, tunable, values, n);
 }
 
+void events_migration_iteration(Domain *domain, int pass) {
+    TELL(domain, migration_iteration, pass);
+}
+
+void events_job_completed(Domain *domain, const TransferStats *stats) {
+    TELL(domain, job_completed, stats);
+}
+
 void events_drift(Domain *domain, unsigned n, const char *text) {
     TELL(domain, drift, n, text);
 }

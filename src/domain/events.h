@@ -10,6 +10,7 @@
 
 typedef struct Domain Domain;
 typedef struct Operation Operation;
+typedef struct TransferStats TransferStats;
 
 /* LIFECYCLE events and details, libvirt's numbers (WIRE.md 3.4). */
 typedef enum LifecycleEvent {
@@ -68,6 +69,10 @@ typedef struct DomainEvents {
     void (*agent_lifecycle)(Domain *domain, bool connected, int reason, void *userdata);
     /* A live change of what the threads may use. */
     void (*tunable)(Domain *domain, const TunableValue *values, size_t n, void *userdata);
+    /* A pass over the memory of a guest that moves has begun. */
+    void (*migration_iteration)(Domain *domain, int pass, void *userdata);
+    /* Its state has been written, or has moved (driver/transfer.h). */
+    void (*job_completed)(Domain *domain, const TransferStats *stats, void *userdata);
     /* Somebody else had changed it, and it was mended: a line for each difference. */
     void (*drift)(Domain *domain, unsigned n, const char *text, void *userdata);
     void (*monitor_event)(Domain *domain, const char *name, json_object *data, int64_t seconds,
@@ -87,6 +92,8 @@ void events_device_removal_failed(Domain *domain, const char *alias);
 void events_vcpu_removed(Domain *domain, unsigned vcpu);
 void events_agent_lifecycle(Domain *domain, bool connected, int reason);
 void events_tunable(Domain *domain, const TunableValue *values, size_t n);
+void events_migration_iteration(Domain *domain, int pass);
+void events_job_completed(Domain *domain, const TransferStats *stats);
 void events_drift(Domain *domain, unsigned n, const char *text);
 void events_monitor_event(Domain *domain, const char *name, json_object *data, int64_t seconds,
                           int64_t microseconds);

@@ -9,6 +9,7 @@
 #include "driver/run-watch.h"
 #include "driver/saved.h"
 #include "driver/start-domain.h"
+#include "driver/transfer.h"
 
 #define COMMAND_USEC (30 * USEC_PER_SEC)
 #define KILL_GRACE_USEC (2 * USEC_PER_SEC)
@@ -126,6 +127,8 @@ static int set_running(Domain *domain, bool run, Error **reterr) {
 }
 
 int driver_suspend(Domain *domain, Error **reterr) {
+    if (transfer_is_out(domain)) /* which holds the job to its end */
+        return transfer_pause(domain, reterr);
     return set_running(domain, false, reterr);
 }
 

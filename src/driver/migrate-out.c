@@ -27,6 +27,7 @@ typedef struct MigrateOut {
     MigrateCookie cookie; /* the destination's */
     unsigned flags;
     MigrateSettings settings;
+    TransferStats stats; /* of the state that was sent */
     MigrateLink link;
     bool was_running;
     bool performed; /* Perform may return: */
@@ -247,7 +248,8 @@ static int move(MigrateOut *out, Error **reterr) {
         return r;
     saved_crash_point("migrate-begun");
     domain->run->pause_reason = PAUSED_MIGRATION; /* what QEMU's STOP at the end means */
-    r = transfer_migrate(domain, TRANSFER_MIGRATE_OUT, TAKE_FD(state), &out->settings, reterr);
+    r = transfer_migrate(domain, TRANSFER_MIGRATE_OUT, TAKE_FD(state), &out->settings, &out->stats,
+                         reterr);
     if (domain->run)
         domain->run->pause_reason = PAUSED_UNKNOWN;
     if (r >= 0 && out->was_running && domain->state == DOMAIN_RUNNING)
@@ -288,6 +290,7 @@ static void leave(MigrateOut *out) {
         return;
     log_info("domain '%s' has moved to '%s'", domain_name(out->domain),
              out->cookie.host && *out->cookie.host ? out->cookie.host : "another host");
+    transfer_complete(out->domain, &out->stats);
     run_end(out->domain, SHUTOFF_MIGRATED, STOPPED_MIGRATED);
 }
 
@@ -396,6 +399,17 @@ static void out_fiber(void *userdata) {
     tell(out, out->performed ? out->result : r);
 }
 
+static MigrateSettings settings_of(const Domain *domain, const MigrateParams *params) {
+    const uint64_t speed = params->bandwidth ? params->bandwidth : domain->migrate_speed;
+
+    return (MigrateSettings){.bandwidth = MIN_OF(speed, UINT64_MAX >> 20) << 20,
+                             .auto_converge = params->flags & MIGRATE_AUTO_CONVERGE,
+                             .compress = params->flags & MIGRATE_COMPRESSED,
+                             .cache = params->cache,
+                             .throttle_first = params->throttle_first,
+                             .throttle_more = params->throttle_more};
+}
+
 static int make(Domain *domain, const MigrateParams *params, MigrateOut **ret, Error **reterr) {
     CLEANUP_OUT MigrateOut *out = calloc(1, sizeof(MigrateOut));
     int r;
@@ -407,10 +421,7 @@ static int make(Domain *domain, const MigrateParams *params, MigrateOut **ret, E
     out->list = domain->services->migrations;
     out->owner = params->owner;
     out->flags = params->flags;
-    out->settings = (MigrateSettings){.bandwidth = MIN_OF(params->bandwidth, UINT64_MAX >> 20)
-                                                   << 20,
-                                      .auto_converge = params->flags & MIGRATE_AUTO_CONVERGE,
-                                      .compress = params->flags & MIGRATE_COMPRESSED};
+    out->settings = settings_of(domain, params);
     out->uri = params->uri ? strdup(params->uri) : NULL;
     if (params->uri && !out->uri)
         return error_no_memory(reterr);

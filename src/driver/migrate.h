@@ -36,7 +36,9 @@ typedef struct MigrateParams {
     const char *dest_name, *dest_xml, *persist_xml;
     const char *listen_address;
     uint64_t bandwidth; /* MiB a second; 0: as the domain has it */
-    unsigned flags;     /* MIGRATE_* of util/libvirt-numbers.h */
+    uint64_t cache;     /* bytes for pages sent as differences; 0: as QEMU has it */
+    unsigned throttle_first, throttle_more; /* percent, of auto-converge; 0: as QEMU has it */
+    unsigned flags;                         /* MIGRATE_* of util/libvirt-numbers.h */
     const char *cookie;
     size_t cookie_len;
     const void *owner; /* the connection that the call came by; compared only */
@@ -61,5 +63,13 @@ int driver_migrate_finish(Services *services, const MigrateParams *params, bool 
                           Domain **ret, Error **reterr);
 int driver_migrate_confirm(Domain *domain, const MigrateParams *params, bool cancelled,
                            Error **reterr);
+/* How it moves: at any time, also during a migration. The speed is in MiB a second, and is the
+ * domain's until the daemon ends; the other two are QEMU's. */
+int driver_migrate_set_speed(Domain *domain, uint64_t speed, Error **reterr);
+uint64_t driver_migrate_speed(const Domain *domain);
+int driver_migrate_set_downtime(Domain *domain, uint64_t ms, Error **reterr);
+int driver_migrate_get_downtime(Domain *domain, uint64_t *ret, Error **reterr);
+int driver_migrate_set_cache(Domain *domain, uint64_t bytes, Error **reterr);
+int driver_migrate_get_cache(Domain *domain, uint64_t *ret, Error **reterr);
 /* The connection has ended: what it has begun and not finished is given up. */
 void driver_migrate_owner_gone(Services *services, const void *owner);

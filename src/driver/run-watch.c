@@ -10,6 +10,7 @@
 #include "driver/run-end.h"
 #include "driver/run-state.h"
 #include "driver/start-domain.h"
+#include "driver/transfer.h"
 #include "util/log.h"
 
 #define END_USEC (2 * USEC_PER_SEC)
@@ -113,7 +114,7 @@ static void on_event(Domain *domain, const char *name, json_object *data) {
         /* it was news of its state */
     } else if (streq(name, "VSERPORT_CHANGE")) {
         agent_link_event(domain, data);
-    } else if (!device_event(domain, name, data)) {
+    } else if (!transfer_event(domain, name, data) && !device_event(domain, name, data)) {
         vcpu_change_event(domain, name, data);
     }
 }

@@ -199,7 +199,7 @@ int save_set_source(Domain *domain, bool running, Error **reterr) {
 static int load_from_host(Domain *domain, const SaveSource *source, Error **reterr) {
     int fd = -1, r = source->open(domain, source->userdata, &fd, reterr);
 
-    return r < 0 ? r : transfer_migrate(domain, TRANSFER_MIGRATE_IN, fd, NULL, reterr);
+    return r < 0 ? r : transfer_migrate(domain, TRANSFER_MIGRATE_IN, fd, NULL, NULL, reterr);
 }
 
 /* The status file says from here on that the guest has not run, and where it is. */

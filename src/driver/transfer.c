@@ -2,6 +2,10 @@
 /* Waiting for QEMU's work on a guest's state. */
 #include "driver/transfer.h"
 
+#include "domain/events.h"
+#include "util/json.h"
+
+#define COMMAND_USEC (30 * USEC_PER_SEC)
 #define POLL_FIRST_USEC (5 * USEC_PER_MSEC)
 #define POLL_LAST_USEC (100 * USEC_PER_MSEC)
 
@@ -26,28 +30,57 @@ static int query(Domain *domain, Transfer *transfer, Error **reterr) {
 
     if (r < 0)
         return r;
-    return transfer->kind == TRANSFER_DUMP
-               ? dump_query(domain->run->monitor, &transfer->progress, reterr)
-               : migrate_query(domain->run->monitor, &transfer->progress, reterr);
+    return transfer->stats.kind == TRANSFER_DUMP
+               ? dump_query(domain->run->monitor, &transfer->stats.progress, reterr)
+               : migrate_query(domain->run->monitor, &transfer->stats.progress, reterr);
 }
 
 static int judge(Domain *domain, const Transfer *transfer, Error **reterr) {
-    const char *what = name_of(transfer->kind);
+    const char *what = name_of(transfer->stats.kind);
 
-    if (transfer->progress.phase == MIGRATE_DONE)
+    if (transfer->stats.progress.phase == MIGRATE_DONE)
         return 0;
     if (transfer->cancel)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_ABORTED,
                             "%s job: canceled by client", what);
     return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED, "%s of domain '%s' failed: %s",
                         what, domain_name(domain),
-                        transfer->progress.error[0]
-                            ? transfer->progress.error
+                        transfer->stats.progress.error[0]
+                            ? transfer->stats.progress.error
                             : "QEMU does not say why; see whether the disk is full, and its log");
 }
 
 static bool is_over(const Transfer *transfer) {
-    return transfer->progress.phase != MIGRATE_ACTIVE && transfer->progress.phase != MIGRATE_IDLE;
+    return transfer->stats.progress.phase != MIGRATE_ACTIVE &&
+           transfer->stats.progress.phase != MIGRATE_IDLE;
+}
+
+bool transfer_stats(const Domain *domain, TransferStats *ret) {
+    const Transfer *transfer = domain->run ? domain->run->transfer : NULL;
+
+    if (!transfer)
+        return false;
+    *ret = transfer->stats;
+    ret->usec = now_usec() - transfer->began;
+    return true;
+}
+
+void transfer_complete(Domain *domain, const TransferStats *stats) {
+    TransferStats *kept = domain->last_transfer ? domain->last_transfer : malloc(sizeof(*kept));
+
+    if (kept)
+        *kept = *stats;
+    domain->last_transfer = kept;
+    if (stats->kind != TRANSFER_RESTORE && stats->kind != TRANSFER_MIGRATE_IN)
+        events_job_completed(domain, stats);
+}
+
+bool transfer_event(Domain *domain, const char *name, json_object *data) {
+    if (!streq(name, "MIGRATION_PASS"))
+        return false;
+    if (domain->run->transfer && domain->run->transfer->stats.kind == TRANSFER_MIGRATE_OUT)
+        events_migration_iteration(domain, (int)json_member_int(data, "pass", 0));
+    return true;
 }
 
 /* Until QEMU says that it is over. QEMU takes note of a cancel when it writes the next time. */
@@ -78,17 +111,20 @@ static int follow(Domain *domain, Transfer *transfer, Error **reterr) {
     int r;
 
     transfer->began = now_usec();
-    transfer->progress.phase = MIGRATE_ACTIVE;
+    transfer->stats.progress.phase = MIGRATE_ACTIVE;
     domain->run->transfer = transfer;
     r = wait_for(domain, transfer, reterr);
+    transfer->stats.usec = now_usec() - transfer->began;
     if (domain->run)
         domain->run->transfer = NULL;
+    if (r >= 0 && transfer->stats.kind != TRANSFER_MIGRATE_OUT)
+        transfer_complete(domain, &transfer->stats);
     fiber_cond_done(&transfer->wake);
     return r;
 }
 
 int transfer_run(Domain *domain, TransferKind kind, int fd, Error **reterr) {
-    Transfer transfer = {.kind = kind};
+    Transfer transfer = {.stats.kind = kind};
     int r = domain_check_active(domain, reterr);
 
     if (r >= 0)
@@ -98,8 +134,8 @@ int transfer_run(Domain *domain, TransferKind kind, int fd, Error **reterr) {
 }
 
 int transfer_migrate(Domain *domain, TransferKind kind, int fd_consume,
-                     const MigrateSettings *settings, Error **reterr) {
-    Transfer transfer = {.kind = kind};
+                     const MigrateSettings *settings, TransferStats *ret_stats, Error **reterr) {
+    Transfer transfer = {.stats.kind = kind};
     int r = domain_check_active(domain, reterr);
 
     if (r >= 0)
@@ -107,16 +143,33 @@ int transfer_migrate(Domain *domain, TransferKind kind, int fd_consume,
                 ? migrate_from_fd(domain->run->monitor, fd_consume, reterr)
                 : migrate_live_to_fd(domain->run->monitor, fd_consume, settings, reterr);
     close(fd_consume);
-    return r < 0 ? r : follow(domain, &transfer, reterr);
+    if (r >= 0)
+        r = follow(domain, &transfer, reterr);
+    if (r >= 0 && ret_stats)
+        *ret_stats = transfer.stats;
+    return r;
 }
 
 int transfer_dump(Domain *domain, int fd, DumpFormat format, Error **reterr) {
-    Transfer transfer = {.kind = TRANSFER_DUMP};
+    Transfer transfer = {.stats.kind = TRANSFER_DUMP};
     int r = domain_check_active(domain, reterr);
 
     if (r >= 0)
         r = dump_to_fd(domain->run->monitor, fd, format, reterr);
     return r < 0 ? r : follow(domain, &transfer, reterr);
+}
+
+bool transfer_is_out(const Domain *domain) {
+    return domain->run && domain->run->transfer &&
+           domain->run->transfer->stats.kind == TRANSFER_MIGRATE_OUT;
+}
+
+int transfer_pause(Domain *domain, Error **reterr) {
+    int r = domain_check_active(domain, reterr);
+
+    return r < 0 ? r
+                 : monitor_run(domain->run->monitor, "stop", NULL, deadline_in(COMMAND_USEC), NULL,
+                               reterr);
 }
 
 int transfer_cancel(Domain *domain, Error **reterr) {
@@ -128,10 +181,10 @@ int transfer_cancel(Domain *domain, Error **reterr) {
     if (!transfer)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                             "no job is active on the domain");
-    if (transfer->kind != TRANSFER_SAVE && transfer->kind != TRANSFER_MIGRATE_OUT)
+    if (transfer->stats.kind != TRANSFER_SAVE && transfer->stats.kind != TRANSFER_MIGRATE_OUT)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                             "cannot abort the %s of domain '%s': QEMU cannot stop it half way",
-                            name_of(transfer->kind), domain_name(domain));
+                            name_of(transfer->stats.kind), domain_name(domain));
     transfer->cancel = true;
     fiber_cond_broadcast(&transfer->wake);
     return 0;

@@ -16,22 +16,42 @@ typedef enum TransferKind {
     TRANSFER_DUMP = 8
 } TransferKind;
 
-typedef struct Transfer {
+/* How far it is, or was at its end. Plain memory. */
+typedef struct TransferStats {
     TransferKind kind;
-    uint64_t began; /* CLOCK_MONOTONIC, in microseconds */
+    uint64_t usec; /* that it took, by the time of the last look */
     MigrateProgress progress;
-    bool cancel; /* somebody wants it to end */
+} TransferStats;
+
+typedef struct Transfer {
+    TransferStats stats;
+    uint64_t began; /* CLOCK_MONOTONIC, in microseconds */
+    bool cancel;    /* somebody wants it to end */
     FiberCond wake;
 } Transfer;
+
+/* The one under way, as it is now; false: there is none. */
+bool transfer_stats(const Domain *domain, TransferStats *ret);
+/* It has done what it was for: virDomainGetJobStats remembers it, and of one that left QEMU clients
+ * are told. That of a migration out is complete when the other side has the guest, and whoever
+ * leads it says so; the others say so themselves. */
+void transfer_complete(Domain *domain, const TransferStats *stats);
+/* A pass over the guest's memory has begun. */
+bool transfer_event(Domain *domain, const char *name, json_object *data);
 
 /* Writes the state of a paused guest to the file, or has it read from there, and waits for the end.
  * ERROR_OPERATION_ABORTED when it was cancelled. Job held; the domain runs. */
 int transfer_run(Domain *domain, TransferKind kind, int fd, Error **reterr);
 /* The same over a socket, which is closed in every case as soon as QEMU has it: the other end shall
- * see QEMU's end. `settings` are those of TRANSFER_MIGRATE_OUT. */
+ * see QEMU's end. `settings` are those of TRANSFER_MIGRATE_OUT; ret_stats may be NULL. */
 int transfer_migrate(Domain *domain, TransferKind kind, int fd_consume,
-                     const MigrateSettings *settings, Error **reterr);
+                     const MigrateSettings *settings, TransferStats *ret_stats, Error **reterr);
 /* The same for a core file. */
 int transfer_dump(Domain *domain, int fd, DumpFormat format, Error **reterr);
+/* Whether the guest is being sent to another host just now. */
+bool transfer_is_out(const Domain *domain);
+/* Pauses such a guest, so that it changes no more memory; it goes on at the other side, or here
+ * when it stays. Without the job. */
+int transfer_pause(Domain *domain, Error **reterr);
 /* Asks the one under way to end; ERROR_OPERATION_INVALID when there is none, or it cannot be. */
 int transfer_cancel(Domain *domain, Error **reterr);

@@ -8,7 +8,7 @@
 
 #define COMMAND_USEC (30 * USEC_PER_SEC)
 #define FD_NAME "vireo-state"
-#define UNLIMITED (INT64_C(1) << 50) /* bytes per second; QEMU's own limit is 128 MiB */
+#define UNLIMITED (UINT64_C(1) << 50) /* bytes per second; QEMU's own limit is 128 MiB */
 
 static int give(Monitor *monitor, int fd, Error **reterr) {
     const uint64_t deadline = deadline_in(COMMAND_USEC);
@@ -47,18 +47,66 @@ static int run_with_fd(Monitor *monitor, const char *command, json_object *argum
     return r;
 }
 
-static int set_bandwidth(Monitor *monitor, uint64_t bandwidth, Error **reterr) {
+/* ---- parameters ---- */
+
+static int set_parameter(Monitor *monitor, const char *name, uint64_t value, Error **reterr) {
     json_object *arguments = json_object_new_object();
 
-    if (!arguments ||
-        json_add_int(arguments, "max-bandwidth",
-                     bandwidth && bandwidth < UNLIMITED ? (int64_t)bandwidth : UNLIMITED) < 0) {
+    if (!arguments || json_add_uint(arguments, name, value) < 0) {
         json_object_put(arguments);
         return error_no_memory(reterr);
     }
     return monitor_run(monitor, "migrate-set-parameters", arguments, deadline_in(COMMAND_USEC),
                        NULL, reterr);
 }
+
+static int get_parameter(Monitor *monitor, const char *name, uint64_t *ret, Error **reterr) {
+    CLEANUP_JSON json_object *value = NULL;
+    int r = monitor_run(monitor, "query-migrate-parameters", NULL, deadline_in(COMMAND_USEC),
+                        &value, reterr);
+
+    if (r >= 0)
+        *ret = json_member_uint(value, name, 0);
+    return r;
+}
+
+int migrate_set_bandwidth(Monitor *monitor, uint64_t bytes, Error **reterr) {
+    return set_parameter(monitor, "max-bandwidth", bytes && bytes < UNLIMITED ? bytes : UNLIMITED,
+                         reterr);
+}
+
+int migrate_set_downtime(Monitor *monitor, uint64_t ms, Error **reterr) {
+    return set_parameter(monitor, "downtime-limit", ms, reterr);
+}
+
+int migrate_get_downtime(Monitor *monitor, uint64_t *ret_ms, Error **reterr) {
+    return get_parameter(monitor, "downtime-limit", ret_ms, reterr);
+}
+
+int migrate_set_cache(Monitor *monitor, uint64_t bytes, Error **reterr) {
+    return set_parameter(monitor, "xbzrle-cache-size", bytes, reterr);
+}
+
+int migrate_get_cache(Monitor *monitor, uint64_t *ret_bytes, Error **reterr) {
+    return get_parameter(monitor, "xbzrle-cache-size", ret_bytes, reterr);
+}
+
+static int set_settings(Monitor *monitor, const MigrateSettings *settings, Error **reterr) {
+    const struct {
+        const char *name;
+        uint64_t value;
+    } rows[] = {{"xbzrle-cache-size", settings->cache},
+                {"cpu-throttle-initial", settings->throttle_first},
+                {"cpu-throttle-increment", settings->throttle_more}};
+    int r = migrate_set_bandwidth(monitor, settings->bandwidth, reterr);
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows) && r >= 0; i++)
+        if (rows[i].value)
+            r = set_parameter(monitor, rows[i].name, rows[i].value, reterr);
+    return r;
+}
+
+/* ---- beginnings ---- */
 
 static int move(Monitor *monitor, const char *command, int fd, Error **reterr) {
     json_object *arguments;
@@ -75,7 +123,7 @@ static int move(Monitor *monitor, const char *command, int fd, Error **reterr) {
 }
 
 int migrate_to_fd(Monitor *monitor, int fd, Error **reterr) {
-    int r = set_bandwidth(monitor, 0, reterr);
+    int r = migrate_set_bandwidth(monitor, 0, reterr);
 
     assert(fd >= 0);
     return r < 0 ? r : move(monitor, "migrate", fd, reterr);
@@ -99,8 +147,8 @@ static json_object *capabilities(const char *const *names, const bool *states, s
 }
 
 static int set_capabilities(Monitor *monitor, const MigrateSettings *settings, Error **reterr) {
-    const char *const names[] = {"auto-converge", "xbzrle"};
-    const bool states[] = {settings->auto_converge, settings->compress};
+    const char *const names[] = {"auto-converge", "xbzrle", "events"};
+    const bool states[] = {settings->auto_converge, settings->compress, true};
     json_object *arguments = capabilities(names, states, ARRAY_SIZE(names));
 
     return arguments ? monitor_run(monitor, "migrate-set-capabilities", arguments,
@@ -113,7 +161,7 @@ int migrate_live_to_fd(Monitor *monitor, int fd, const MigrateSettings *settings
 
     assert(fd >= 0 && settings);
     if (r >= 0)
-        r = set_bandwidth(monitor, settings->bandwidth, reterr);
+        r = set_settings(monitor, settings, reterr);
     return r < 0 ? r : move(monitor, "migrate", fd, reterr);
 }
 
@@ -141,20 +189,56 @@ static MigratePhase phase_of(const char *status) {
     return status ? MIGRATE_ACTIVE : MIGRATE_IDLE;
 }
 
+static double member_double(json_object *object, const char *name) {
+    json_object *value = json_member(object, name);
+
+    return value ? json_object_get_double(value) : 0;
+}
+
+static void read_memory(json_object *ram, MigrateProgress *ret) {
+    const double megabits = member_double(ram, "mbps");
+
+    ret->total = json_member_uint(ram, "total", 0);
+    ret->done = json_member_uint(ram, "transferred", 0);
+    ret->remaining = json_member_uint(ram, "remaining", 0);
+    ret->duplicate = json_member_uint(ram, "duplicate", 0);
+    ret->normal = json_member_uint(ram, "normal", 0);
+    ret->normal_bytes = json_member_uint(ram, "normal-bytes", 0);
+    ret->page_size = json_member_uint(ram, "page-size", 0);
+    ret->dirty_rate = json_member_uint(ram, "dirty-pages-rate", 0);
+    ret->iteration = json_member_uint(ram, "dirty-sync-count", 0);
+    ret->postcopy_requests = json_member_uint(ram, "postcopy-requests", 0);
+    if (megabits > 0 && megabits < 1e9)
+        ret->bits_per_second = (uint64_t)(megabits * 1e6);
+}
+
+static void read_cache(json_object *cache, MigrateProgress *ret) {
+    if (!cache)
+        return;
+    ret->has_cache = true;
+    ret->cache_size = json_member_uint(cache, "cache-size", 0);
+    ret->cache_bytes = json_member_uint(cache, "bytes", 0);
+    ret->cache_pages = json_member_uint(cache, "pages", 0);
+    ret->cache_misses = json_member_uint(cache, "cache-miss", 0);
+    ret->cache_overflows = json_member_uint(cache, "overflow", 0);
+}
+
 int migrate_query(Monitor *monitor, MigrateProgress *ret, Error **reterr) {
     CLEANUP_JSON json_object *value = NULL;
-    json_object *ram;
     const char *error;
     int r = monitor_run(monitor, "query-migrate", NULL, deadline_in(COMMAND_USEC), &value, reterr);
 
     if (r < 0)
         return r;
-    ram = json_member(value, "ram");
     error = json_member_string(value, "error-desc");
-    *ret = (MigrateProgress){.phase = phase_of(json_member_string(value, "status")),
-                             .total = json_member_uint(ram, "total", 0),
-                             .done = json_member_uint(ram, "transferred", 0),
-                             .remaining = json_member_uint(ram, "remaining", 0)};
+    *ret = (MigrateProgress){
+        .phase = phase_of(json_member_string(value, "status")),
+        .downtime = json_member_uint(value, "downtime",
+                                     json_member_uint(value, "expected-downtime", 0)),
+        .setup = json_member_uint(value, "setup-time", 0),
+        .throttle = (unsigned)json_member_uint(value, "cpu-throttle-percentage", 0)};
+    read_memory(json_member(value, "ram"), ret);
+    read_cache(json_member(value, "xbzrle-cache"), ret);
     snprintf(ret->error, sizeof(ret->error), "%s", error ? error : "");
     return 0;
 }

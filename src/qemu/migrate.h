@@ -16,8 +16,15 @@ typedef enum MigratePhase {
 
 typedef struct MigrateProgress {
     MigratePhase phase;
-    uint64_t total, done, remaining; /* bytes of memory */
-    char error[200];                 /* of MIGRATE_FAILED, in QEMU's words; may be empty */
+    uint64_t total, done, remaining;          /* bytes of memory */
+    uint64_t duplicate, normal, normal_bytes; /* pages that were one byte only, and others */
+    uint64_t page_size, dirty_rate, iteration, postcopy_requests;
+    uint64_t bits_per_second;
+    uint64_t downtime, setup; /* ms; downtime: what is expected until it is known */
+    unsigned throttle;        /* percent that the guest is slowed down by */
+    bool has_cache;           /* pages are sent as differences: */
+    uint64_t cache_size, cache_bytes, cache_pages, cache_misses, cache_overflows;
+    char error[200]; /* of MIGRATE_FAILED, in QEMU's words; may be empty */
 } MigrateProgress;
 
 /* What QEMU's dump-guest-memory makes. */
@@ -35,6 +42,8 @@ typedef struct MigrateSettings {
     uint64_t bandwidth; /* bytes a second; 0: as fast as it goes */
     bool auto_converge; /* a guest that writes too fast is slowed down */
     bool compress;      /* pages are sent as their differences (QEMU's xbzrle) */
+    uint64_t cache;     /* bytes for these; 0: as it is */
+    unsigned throttle_first, throttle_more; /* percent, of auto_converge; 0: as it is */
 } MigrateSettings;
 
 /* Begins to write the state to the file, at its offset, as fast as it goes. The guest should be
@@ -46,6 +55,13 @@ int migrate_from_fd(Monitor *monitor, int fd, Error **reterr);
 int migrate_live_to_fd(Monitor *monitor, int fd, const MigrateSettings *settings, Error **reterr);
 int migrate_query(Monitor *monitor, MigrateProgress *ret, Error **reterr);
 int migrate_cancel(Monitor *monitor, Error **reterr);
+
+/* QEMU's parameters of migrations, at any time. */
+int migrate_set_bandwidth(Monitor *monitor, uint64_t bytes, Error **reterr);
+int migrate_set_downtime(Monitor *monitor, uint64_t ms, Error **reterr);
+int migrate_get_downtime(Monitor *monitor, uint64_t *ret_ms, Error **reterr);
+int migrate_set_cache(Monitor *monitor, uint64_t bytes, Error **reterr);
+int migrate_get_cache(Monitor *monitor, uint64_t *ret_bytes, Error **reterr);
 /* Begins to write the memory as a core file; dump_query says how far it is. QEMU cannot cancel it.
  */
 int dump_to_fd(Monitor *monitor, int fd, DumpFormat format, Error **reterr);

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A migration under way: how far it is, how fast it may be, and its end before it is done."""
+import re
+
+import pytest
+
+from conftest import client, end_of, quick, wait_for
+from test_migrate import other, state, xml_for  # noqa: F401 (a fixture)
+
+
+def begin(daemon, other, *flags):  # noqa: F811
+    """A guest whose migration takes long, and the virsh that leads it."""
+    daemon.boot("vm1", maximum=4, current=1)
+    daemon.virsh("migrate-setspeed", "vm1", "1")
+    assert daemon.virsh("migrate-getspeed", "vm1").strip() == "1"
+    process = client(daemon, "migrate", "--live", "vm1", other.uri, "--xml", xml_for(other, daemon, "vm1"), *flags)
+    wait_for(lambda: "Outgoing migration" in daemon.virsh("domjobinfo", "vm1"), 10, "job")
+    return process
+
+
+def test_speed_and_suspend(daemon, other, guest):  # noqa: F811
+    events = client(daemon, "event", "--all", "--loop", "--timeout", "300")
+    process = begin(daemon, other, "--comp-methods", "xbzrle", "--compressed")
+    info = daemon.virsh("domjobinfo", "vm1")
+    assert re.search(r"Memory total: +2\d\d\.\d+ MiB", info) and "Compression cache" in info
+    daemon.virsh("migrate-setmaxdowntime", "vm1", "1234")
+    assert daemon.virsh("migrate-getmaxdowntime", "vm1").strip() == "1234"
+    assert "is on its way here already" in daemon.virsh("migrate", "--live", "vm1", other.uri, ok=False)
+    quick(daemon, "suspend", "vm1")
+    assert state(daemon, "vm1") == "paused (migrating)"
+    daemon.virsh("migrate-setspeed", "vm1", "1000")
+    assert end_of(process)[0] == 0
+    assert state(other, "vm1") == "running (migrated)"
+    done = daemon.virsh("domjobinfo", "vm1", "--completed")
+    assert "Completed" in done and "Outgoing migration" in done and "Total downtime" in done
+    assert "Incoming migration" in other.virsh("domjobinfo", "vm1", "--completed")
+    events.terminate()
+    said = end_of(events)[1]
+    assert "event 'migration-iteration' for domain 'vm1': iteration: '1'" in said
+    assert "event 'job-completed' for domain 'vm1'" in said
+
+
+def test_abort(daemon, other, guest):  # noqa: F811
+    process = begin(daemon, other)
+    quick(daemon, "domjobabort", "vm1")
+    code, said = end_of(process)
+    assert code != 0 and "canceled by client" in said
+    assert state(daemon, "vm1") == "running (booted)" and not other.qemus()
+    assert "No completed job" in daemon.virsh("domjobinfo", "vm1", "--completed") or \
+        "None" in daemon.virsh("domjobinfo", "vm1", "--completed")
+    assert "no job is active" in daemon.virsh("domjobabort", "vm1", ok=False)
+    daemon.virsh("setvcpus", "vm1", "2", "--live")
+    daemon.wait_online("vm1", "0-1")
