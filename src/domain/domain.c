@@ -12,6 +12,7 @@
 
 #define JOB_WAIT_USEC (30 * USEC_PER_SEC)
 #define QUERY_USEC (30 * USEC_PER_SEC)
+#define ENDING_USEC (300 * USEC_PER_MSEC) /* between the end of a monitor and its QEMU's */
 
 Domain *domain_new(void) {
     Domain *domain = calloc(1, sizeof(Domain));
@@ -157,6 +158,11 @@ int domain_check_active(const Domain *domain, Error **reterr) {
             domain_name(domain), run->monitor ? ": " : "",
             run->monitor ? monitor_reason(run->monitor) : "");
     return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is not running");
+}
+
+bool domain_outlives_monitor(const Domain *domain) {
+    return domain->run && !qemu_process_wait_end(&domain->run->pid, deadline_in(ENDING_USEC)) &&
+           domain->run && !domain->run->stopping;
 }
 
 int domain_check_survives(const Domain *domain, const char *what, Error **reterr) {

@@ -281,26 +281,35 @@ static void gather(const Wait *wait, uint64_t last_look_usec) {
     }
 }
 
-static int check_runs(const Domain *domain, Error **reterr) {
-    return domain_check_active(domain, NULL) >= 0
-               ? 0
-               : error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
-                              "domain '%s' stopped during the vcpu unplug", domain_name(domain));
+/* Nobody can look, and the guest was asked: whoever looks next, after a reconnection, finds out. */
+OperationState removals_unknown(const Domain *domain, size_t n, const Error *error,
+                                Error **reterr) {
+    if (!domain_outlives_monitor(domain)) {
+        error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                     "domain '%s' stopped during the vcpu unplug", domain_name(domain));
+        return OPERATION_FAILED;
+    }
+    error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                 "the guest of domain '%s' was asked to release %zu vCPU devices, and the change "
+                 "is completed when it does: %s",
+                 domain_name(domain), n, error_message(error));
+    return OPERATION_PENDING;
 }
 
 /* One look, with `last` also without a sign of anything: how it ends, or ACTING and wait->n_left.
  */
 static OperationState look(Wait *wait, bool last, Operation *operation, Error **reterr) {
+    CLEANUP_ERROR Error *error = NULL;
     size_t before = wait->n_left;
     OperationState state;
-    int r = check_runs(wait->domain, reterr);
+    int r = domain_check_active(wait->domain, &error);
 
     if (r >= 0)
-        r = removals_settle(wait->domain, last, operation, reterr);
+        r = removals_settle(wait->domain, last, operation, &error);
     if (r >= 0)
-        r = check_runs(wait->domain, reterr);
+        r = domain_check_active(wait->domain, &error);
     if (r < 0)
-        return OPERATION_FAILED;
+        return removals_unknown(wait->domain, wait->n_left, error, reterr);
     wait->n_left = removals_left(wait->domain, wait->removals, wait->n);
     if (operation)
         operation->n_done = wait->n - wait->n_left;

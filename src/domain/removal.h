@@ -45,6 +45,9 @@ void removals_drop_late(Domain *domain);
 /* The first refusal among all, as an ERROR_OPERATION_FAILED with the guest's reason; or 0. Refused
  * entities stay, nothing is asked of them any more. Job held. */
 int removals_take_refusals(Domain *domain, Error **reterr);
+/* The guest was asked for `n` devices, and `error` keeps QEMU from being asked what came of it:
+ * OPERATION_PENDING while QEMU lives, else OPERATION_FAILED, each with its error. On a fiber. */
+OperationState removals_unknown(const Domain *domain, size_t n, const Error *error, Error **reterr);
 /* How long a wait may last. */
 typedef struct RemovalLimits {
     uint64_t timeout; /* of silence: each removal and each sign of progress starts it again */
@@ -55,7 +58,8 @@ typedef struct RemovalLimits {
 RemovalLimits removal_limits(const Domain *domain, uint64_t asked, size_t n);
 /* Waits until all are gone: OPERATION_DONE. A refusal ends the wait with OPERATION_REFUSED,
  * ERROR_OPERATION_FAILED and the guest's reason; the deadline with OPERATION_PENDING and
- * ERROR_OPERATION_TIMEOUT: the guest has been asked and may still do it; else OPERATION_FAILED.
+ * ERROR_OPERATION_TIMEOUT: the guest has been asked and may still do it; what keeps it from looking
+ * as removals_unknown says.
  * `operation` (may be NULL) is told how many are done. Job held. */
 OperationState removals_wait(Domain *domain, const Removal *removals, size_t n,
                              const RemovalLimits *limits, Operation *operation, Error **reterr);

@@ -115,7 +115,11 @@ static void resume(Domain *domain, Operation *operation, int r, Error *error) {
 
     if (operation_has_ended(operation)) /* the domain stopped meanwhile */
         return;
-    if (r < 0 || domain_check_active(domain, &own) < 0)
+    if (r >= 0)
+        r = domain_check_active(domain, &own);
+    if (r < 0 && !operation->plug && domain_outlives_monitor(domain))
+        operation_set_state(operation, OPERATION_PENDING, "waiting for the guest");
+    else if (r < 0)
         operation_set_state(operation, OPERATION_FAILED, error_message(own ? own : error));
     else if (go_on(domain, operation, &own) < 0)
         log_info("domain '%s': operation %llu: %s", domain_name(domain),

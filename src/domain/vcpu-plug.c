@@ -132,12 +132,13 @@ static void del_error(const Domain *domain, const MonitorReply *reply, Error **r
 }
 
 /* "DeviceNotFound" to device_del means it is gone already: a hint. Other errors end the change:
- * REFUSED; no answer is FAILED. The first of them counts. */
+ * REFUSED; without an answer nobody knows. The first of them counts. */
 static OperationState check_del_replies(Domain *domain, ReplyPtr *replies, const Removal *removals,
                                         size_t n, Error **reterr) {
     uint64_t deadline = deadline_in(COMMAND_USEC);
     unsigned online = domain_def_online_vcpus(domain->run->live);
     AuditRecords records = {0};
+    CLEANUP_ERROR Error *silent = NULL;
     OperationState state = OPERATION_ACTING;
 
     if (n > 0 && replies[n - 1])
@@ -149,10 +150,9 @@ static OperationState check_del_replies(Domain *domain, ReplyPtr *replies, const
 
         if (r < 0) {
             if (first)
-                error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
-                             "domain '%s': no answer to device_del: %s", domain_name(domain),
-                             strerror(-r));
-            state = first ? OPERATION_FAILED : state;
+                error_report(&silent, FROM_QEMU, ERROR_OPERATION_FAILED,
+                             "no answer to device_del: %s", strerror(-r));
+            state = first ? OPERATION_PENDING : state;
         } else if (replies[i]->error_class && entity && !entity->hint) {
             if (streq(replies[i]->error_class, "DeviceNotFound")) {
                 removal_hint(domain, removals[i].id);
@@ -167,7 +167,7 @@ static OperationState check_del_replies(Domain *domain, ReplyPtr *replies, const
         }
     }
     audit_records_send(&records, domain);
-    return state;
+    return silent ? removals_unknown(domain, n, silent, reterr) : state;
 }
 
 /* How far the guest has been asked, in the operation's own order: what it lists before the last one

@@ -13,18 +13,8 @@
 #include "driver/transfer.h"
 #include "util/log.h"
 
-#define END_USEC (2 * USEC_PER_SEC)
-#define END_POLL_USEC (10 * USEC_PER_MSEC)
-
 /* QEMU closes its monitor a moment before it ends: whether it does is waited for. */
-static bool is_ending(const QemuPid *borrowed) {
-    const QemuPid pid = *borrowed;
-    const uint64_t deadline = deadline_in(END_USEC);
-
-    while (qemu_process_alive(&pid) && now_usec() < deadline)
-        fiber_sleep(END_POLL_USEC);
-    return !qemu_process_alive(&pid);
-}
+#define END_USEC (2 * USEC_PER_SEC)
 
 /* The process is no more. Job held. */
 static void after_end(Domain *domain) {
@@ -55,7 +45,7 @@ static bool clean_up(Domain *domain) {
 
     if (!run || (run->monitor && monitor_is_open(run->monitor) && qemu_process_alive(&run->pid)))
         return false;
-    if (!is_ending(&run->pid)) {
+    if (!qemu_process_wait_end(&run->pid, deadline_in(END_USEC))) {
         log_warning("domain '%s': the monitor of its QEMU (process %d) was closed%s%s; the guest "
                     "stays, trying to connect again",
                     domain_name(domain), (int)run->pid.pid, run->monitor ? ": " : "",

@@ -20,6 +20,7 @@
 #include "util/worker.h"
 
 #define FD_TABLE_SIZE 4096 /* descriptors; 8 bytes each */
+#define END_POLL_USEC (10 * USEC_PER_MSEC)
 #define KILL_WAIT_USEC (30 * USEC_PER_SEC)
 
 int qemu_process_identify(pid_t pid, QemuPid *ret) {
@@ -37,6 +38,14 @@ bool qemu_process_alive(const QemuPid *pid) {
 
     return pid->pid > 0 && proc_stat(pid->pid, 0, &stat) == 0 && stat.start == pid->start_time &&
            !proc_stat_has_ended(&stat);
+}
+
+bool qemu_process_wait_end(const QemuPid *borrowed, uint64_t deadline) {
+    const QemuPid pid = *borrowed;
+
+    while (qemu_process_alive(&pid) && now_usec() < deadline)
+        fiber_sleep(END_POLL_USEC);
+    return !qemu_process_alive(&pid);
 }
 
 /* The child's end of what it shares with the daemon. */

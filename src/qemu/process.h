@@ -53,6 +53,8 @@ bool qemu_process_alive(const QemuPid *pid);
 /* SIGTERM, after grace_usec SIGKILL, waits for the end, reaps; on a fiber. 0 also if already gone.
  */
 int qemu_process_kill(const QemuPid *pid, uint64_t grace_usec);
+/* Waits for its end, and how it came out: whether it has ended by the deadline. On a fiber. */
+bool qemu_process_wait_end(const QemuPid *pid, uint64_t deadline);
 /* Calls func once from the loop when the process ends. The source is the caller's to unref. */
 int qemu_process_watch(const QemuPid *pid, void (*func)(void *userdata), void *userdata,
                        sd_event_source **ret);

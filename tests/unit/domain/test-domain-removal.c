@@ -32,6 +32,10 @@ typedef enum Moment {
     UNSEEN,       /* at once, without an event */
     NEVER,
     UNANSWERED, /* never, and device_del has no answer */
+    /* Its QEMU ends the connection in the place of device_del's answer, or in a while; later it
+     * goes at t.moment_after_hang_up. */
+    HANGS_UP,
+    HANGS_UP_SOON,
 } Moment;
 
 static struct {
@@ -40,7 +44,7 @@ static struct {
     Domain *domain;
     QmpPeer *peer;
     bool online[MAX_VCPUS], asked[MAX_VCPUS];
-    Moment moments[MAX_VCPUS];
+    Moment moments[MAX_VCPUS], moment_after_hang_up;
     const char *refusal[MAX_VCPUS]; /* data of ACPI_DEVICE_OST in the place of the removal */
     unsigned n_removed;             /* events that listeners were told */
     sd_event_source *later;
@@ -145,6 +149,22 @@ static void in_a_while(sd_event_time_handler_t func) {
                                            20 * USEC_PER_MSEC, 0, func, NULL) >= 0);
 }
 
+static void hang_up(void) {
+    for (unsigned id = 0; id < MAX_VCPUS; id++) {
+        if (t.moments[id] != HANGS_UP && t.moments[id] != HANGS_UP_SOON)
+            continue;
+        t.moments[id] = t.moment_after_hang_up;
+        t.online[id] = t.online[id] && t.moments[id] != UNSEEN;
+    }
+    t.hurried = true; /* whether QEMU ends, too, is waited for */
+    qmp_peer_hang_up_now(t.peer);
+}
+
+static int on_hang_up(sd_event_source *source, uint64_t usec, void *userdata) {
+    hang_up();
+    return 0;
+}
+
 static char *device_del(QmpPeer *peer, json_object *arguments, void *userdata) {
     const unsigned id = id_of(arguments);
 
@@ -155,7 +175,13 @@ static char *device_del(QmpPeer *peer, json_object *arguments, void *userdata) {
         t.online[id] = t.asked[id] = false;
     if (t.moments[id] == IN_A_WHILE)
         in_a_while(on_later);
-    return t.moments[id] == UNANSWERED ? NULL : strdup("{}");
+    if (t.moments[id] == HANGS_UP_SOON)
+        in_a_while(on_hang_up);
+    if (t.moments[id] == HANGS_UP)
+        hang_up();
+    else if (t.moments[id] != UNANSWERED)
+        return strdup("{}");
+    return NULL;
 }
 
 /* ---- the daemon ---- */
@@ -169,7 +195,8 @@ static const DomainEvents events = {.vcpu_removed = on_removed};
 static DomainDef *make_def(void) {
     static const char xml[] = "<domain type='kvm'><name>d</name><memory>65536</memory>"
                               "<vcpu current='1'>6</vcpu><os><type arch='x86_64' machine='q35'>hvm"
-                              "</type></os><features><acpi/></features></domain>";
+                              "</type></os><features><acpi/></features><devices>"
+                              "<emulator>/nowhere/qemu</emulator></devices></domain>";
     const DomainParseParams params = {.default_arch = "x86_64", .live = true};
     CLEANUP_ERROR Error *error = NULL;
     DomainDef *def = NULL;
@@ -181,8 +208,8 @@ static DomainDef *make_def(void) {
 
 static void make_domain(void) {
     Services *services = &t.driver->services;
+    CLEANUP_ERROR Error *error = NULL;
     DomainRun *live;
-    int fd;
 
     t.domain = domain_new();
     t.domain->config = make_def();
@@ -192,12 +219,19 @@ static void make_domain(void) {
     live->log_path = path_join(t.dir, "log");
     store_add(services->store, t.domain, services);
     domain_set_state(t.domain, DOMAIN_RUNNING, RUNNING_BOOTED);
-    t.peer = qmp_peer_new(&fd);
+    t.peer = qmp_peer_listen(live->monitor_path);
     qmp_peer_compute(t.peer, "query-hotpluggable-cpus", slots, NULL);
     qmp_peer_compute(t.peer, "query-cpus-fast", cpus, NULL);
     qmp_peer_compute(t.peer, "device_add", device_add, NULL);
     qmp_peer_compute(t.peer, "device_del", device_del, NULL);
-    assert_int_equal(monitor_new(fd, "d", &run_link_ops, t.domain, &live->monitor), 0);
+    /* What a reconnection asks besides. */
+    qmp_peer_always(t.peer, "query-iothreads", "[]");
+    qmp_peer_always(t.peer, "qom-list", "[]");
+    qmp_peer_always(t.peer, "query-status", "{'status':'running'}");
+    if (monitor_connect(live->monitor_path, "d", &run_link_ops, t.domain, NULL,
+                        deadline_in(LONG_USEC), &live->monitor, &error) < 0 ||
+        run_link_handshake(t.domain, deadline_in(LONG_USEC), &error) < 0)
+        fail_msg("%s", error_message(error));
 }
 
 static Operation *newest(void) {
@@ -412,10 +446,17 @@ static void cannot_be_asked(void) {
     assert_int_equal(newest()->state, OPERATION_REFUSED);
 }
 
+/* A change from 4 to 3 that was pending. */
+static void wait_done(Operation *operation) {
+    assert_int_equal(operation_wait(operation, deadline_in(LONG_USEC)), 0);
+    assert_int_equal(operation->state, OPERATION_DONE);
+    assert_counts(3, 3);
+    assert_int_equal(t.n_removed, 1);
+}
+
 /* QEMU takes device_del and says nothing: the call ends at the deadline of an answer, not of the
- * guest, and what happens afterwards is seen. */
+ * guest, and what happens afterwards completes the change. */
 static void never_answered(void) {
-    const uint64_t deadline = deadline_in(LONG_USEC);
     CLEANUP_ERROR Error *error = NULL;
 
     t.moments[3] = UNANSWERED;
@@ -424,11 +465,9 @@ static void never_answered(void) {
     t.hurried = false;
     assert_non_null(strstr(error_message(error), "no answer to device_del"));
     assert_counts(4, 1);
-    assert_int_equal(newest()->state, OPERATION_FAILED);
+    assert_int_equal(newest()->state, OPERATION_PENDING);
     give_up(3);
-    while (domain_def_online_vcpus(t.domain->run->live) != 3 && now_usec() < deadline)
-        fiber_sleep(USEC_PER_MSEC);
-    assert_int_equal(t.n_removed, 1);
+    wait_done(newest());
     t.moments[2] = AT_REQUEST;
     shrink(2, 2);
 }
@@ -446,28 +485,34 @@ static void half_plugged(void) {
     qmp_peer_wait(t.peer);
 }
 
-static int on_hang_up(sd_event_source *source, uint64_t usec, void *userdata) {
-    qmp_peer_hang_up_now(t.peer);
-    return 0;
-}
+/* ---- the monitor breaks ---- */
 
-static void on_gone(Domain *domain) {
-    removal_wake(domain);
-}
-
-/* The monitor breaks while a removal is waited for: nobody sleeps on. */
-static void hung_up(void) {
-    static RunHooks hooks;
+/* Nobody sleeps on, and the change is completed when QEMU can be asked again. */
+static void cut_off(void) {
     CLEANUP_ERROR Error *error = NULL;
 
-    hooks = *t.driver->services.hooks;
-    hooks.gone = on_gone;
-    t.driver->services.hooks = &hooks;
-    t.moments[3] = NEVER;
-    in_a_while(on_hang_up);
+    t.moments[3] = first;
+    t.moment_after_hang_up = second;
     assert_true(set_count(3, LONG_USEC, &error) < 0);
-    assert_non_null(strstr(error_message(error), "stopped during the vcpu unplug"));
-    assert_int_equal(newest()->state, OPERATION_FAILED);
+    assert_non_null(strstr(error_message(error), "was asked to release 1 vCPU devices"));
+    assert_int_equal(newest()->state, OPERATION_PENDING);
+    assert_counts(4, 1);
+    while (qmp_peer_count(t.peer, "qmp_capabilities") < 2) /* the second connection */
+        fiber_sleep(USEC_PER_MSEC);
+    t.hurried = false;
+    wait_done(newest());
+}
+
+static void test_cut_off_at_any_moment(void **state) {
+    static const Moment cuts[] = {HANGS_UP, HANGS_UP_SOON};
+    static const Moment moments[] = {UNSEEN, AT_REQUEST, AT_SLOTS, AT_THREADS, IN_A_WHILE};
+
+    for (size_t i = 0; i < ARRAY_SIZE(cuts); i++)
+        for (size_t k = 0; k < ARRAY_SIZE(moments); k++) {
+            first = cuts[i];
+            second = moments[k];
+            run(4, cut_off);
+        }
 }
 
 #define RUN_TEST(body, online)                                                                     \
@@ -485,7 +530,6 @@ RUN_TEST(asked_before, 4)
 RUN_TEST(cannot_be_asked, 4)
 RUN_TEST(never_answered, 4)
 RUN_TEST(half_plugged, 1)
-RUN_TEST(hung_up, 4)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -501,7 +545,7 @@ int main(void) {
         cmocka_unit_test(test_cannot_be_asked),
         cmocka_unit_test(test_never_answered),
         cmocka_unit_test(test_half_plugged),
-        cmocka_unit_test(test_hung_up),
+        cmocka_unit_test(test_cut_off_at_any_moment),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
