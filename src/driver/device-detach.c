@@ -226,6 +226,7 @@ int device_detach_asked(Domain *domain, const char *alias, uint64_t timeout_usec
     uint64_t seen = domain->run->devices.count;
     int r;
 
+    assert(domain_job_is_mine(domain));
     forget_refusals(&domain->run->devices);
     operation_step(operation, STEP_SENT);
     r = device_command(domain, "device_del", device_id(alias), &error);
@@ -244,6 +245,7 @@ int device_detach_live(Domain *domain, const DevicePlace *place, const DeviceReq
     CLEANUP_FREE char *alias = info && info->alias ? strdup(info->alias) : NULL;
     int r;
 
+    assert(domain_job_is_mine(domain));
     if (!alias)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
                             "a <%s> cannot be taken from a running domain", place->kind->name);

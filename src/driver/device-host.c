@@ -70,8 +70,10 @@ static int plan_admission(Domain *domain, const DomainDef *def, ConfinePlan *pla
 
 int device_host_admit(Domain *domain, const DomainDef *def, const DevicePlace *place,
                       StartParts *parts, Error **reterr) {
-    int r = plan_admission(domain, def, &parts->confine, reterr);
+    int r;
 
+    assert(domain_job_is_mine(domain));
+    r = plan_admission(domain, def, &parts->confine, reterr);
     if (r >= 0)
         r = domain_check_active(domain, reterr);
     if (r < 0)
@@ -93,6 +95,7 @@ int device_host_make(Domain *domain, DomainDef *def, const DevicePlace *place, S
                      Error **reterr) {
     int r = make_arrays(def, parts, reterr);
 
+    assert(domain_job_is_mine(domain));
     if (r >= 0)
         r = make(domain, def, place, parts, reterr);
     return r < 0 ? r : device_host_admit(domain, def, place, parts, reterr);
@@ -120,6 +123,7 @@ static json_object *fd_name(unsigned i) {
 }
 
 int device_host_give_fds(Domain *domain, const StartParts *parts, Error **reterr) {
+    assert(domain_job_is_mine(domain));
     for (unsigned i = 0; i < parts->n_fds; i++) {
         const uint64_t deadline = deadline_in(COMMAND_USEC);
         json_object *arguments = fd_name(i);
@@ -150,6 +154,7 @@ void device_host_take_fds(Domain *domain, const StartParts *parts) {
 }
 
 void device_host_forget_fds(Domain *domain) {
+    assert(domain_job_is_mine(domain));
     for (unsigned i = 0; i < QEMU_FDS_MAX && domain->run; i++) {
         json_object *arguments = fd_name(i);
 
@@ -184,6 +189,7 @@ void device_host_release(Domain *domain, DomainDef *def, const DevicePlace *plac
     const void *device = device_at(def, place);
     CLEANUP_FREE char *socket = NULL;
 
+    assert(domain_job_is_mine(domain));
     if (!domain->run)
         return; /* its end has taken everything back */
     if (files)

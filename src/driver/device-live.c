@@ -177,6 +177,7 @@ int device_attach_live(Domain *domain, DomainDef *one, const DevicePlace *place,
     DevicePlace at = {place->kind, 0};
     int r;
 
+    assert(domain_job_is_mine(domain));
     if (!def)
         return error_no_memory(reterr);
     at.index = *(size_t *)((char *)def + place->kind->count);
@@ -198,6 +199,7 @@ int device_attach_go_on(Domain *domain, DomainDef *one, const DevicePlace *place
     DevicePlace at = {place->kind, 0};
     int r = def ? 0 : error_no_memory(reterr);
 
+    assert(domain_job_is_mine(domain));
     if (r < 0)
         return r;
     at.index = *(size_t *)((char *)def + place->kind->count);

@@ -61,6 +61,7 @@ int device_operation_begin(Domain *domain, const DeviceRequest *request, bool co
     int r = operation_begin(domain->services->operations, domain,
                             &(VcpuRequest){.flags = request->flags}, &operation, reterr);
 
+    assert(domain_job_is_mine(domain));
     if (r < 0) {
         free(whole_consume);
         return r;

@@ -15,6 +15,7 @@ DeviceContext device_context(const DomainRun *run, const DomainDef *def, const S
 
 int device_command(Domain *domain, const char *command, json_object *arguments_consume,
                    Error **reterr) {
+    assert(domain_job_is_mine(domain));
     if (domain->run)
         return monitor_run(domain->run->monitor, command, arguments_consume,
                            deadline_in(COMMAND_USEC), NULL, reterr);
@@ -45,6 +46,7 @@ bool device_steps_undo(Domain *domain, const DeviceSteps *steps, size_t n) {
 int device_steps_run(Domain *domain, const DeviceSteps *steps, bool *ret_undone, Error **reterr) {
     CLEANUP_ERROR Error *error = NULL;
 
+    assert(domain_job_is_mine(domain));
     *ret_undone = true;
     for (size_t i = 0; i < steps->n; i++) {
         json_object *arguments = NULL;

@@ -272,8 +272,10 @@ static int update(Domain *domain, DomainDef *one, const DevicePlace *place, cons
 int device_update_again(Domain *domain, DomainDef *one, const DevicePlace *place,
                         const DevicePlace *old, Operation *operation, Error **reterr) {
     bool half = false;
-    int r = update(domain, one, place, old, true, &half, reterr);
+    int r;
 
+    assert(domain_job_is_mine(domain));
+    r = update(domain, one, place, old, true, &half, reterr);
     if (half)
         operation->device.fails_as = OPERATION_FAILED;
     return r;

@@ -323,6 +323,7 @@ int reconnect_adopt(Domain *domain, const Stray *stray, Error **reterr) {
     DomainDef *live = domain_def_copy(domain->config);
     int r;
 
+    assert(domain_job_is_mine(domain) && !domain->run && domain->config);
     domain->run = live ? domain_run_new(stray->id, live) : NULL;
     if (!domain->run)
         return error_no_memory(reterr);

@@ -49,6 +49,7 @@ void run_end(Domain *domain, int reason, int stopped_detail) {
     LimitsSubject subject;
     bool transient;
 
+    assert(domain_job_is_mine(domain) && run);
     run->stopping = true;
     run->pid_watch = sd_event_source_disable_unref(run->pid_watch);
     qemu_process_kill(&run->pid, KILL_GRACE_USEC);
@@ -78,6 +79,7 @@ void run_abandon(Domain *domain) {
     DomainRun *run = domain->run;
     LimitsSubject subject;
 
+    assert(domain_job_is_mine(domain) && run);
     run->stopping = true;
     run->pid_watch = sd_event_source_disable_unref(run->pid_watch);
     qemu_process_kill(&run->pid, 0);

@@ -10,6 +10,7 @@ int run_limits_resume(Domain *domain, Error **reterr) {
     LimitsSubject subject = domain_subject(domain);
     LimitsFound found = {run->found.partition, run->found.group, run->found.machine};
 
+    assert(domain_job_is_mine(domain));
     return limits_resume(domain->services->limits, &subject, &found, &run->limits, reterr);
 }
 

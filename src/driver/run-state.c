@@ -109,6 +109,7 @@ static int set_action(Domain *domain, const char *what, const char *action, Erro
 }
 
 int run_state_prepare(Domain *domain, Error **reterr) {
+    assert(domain_job_is_mine(domain));
     if (domain->run->live->on_crash == LIFECYCLE_DESTROY)
         return 0;
     if (!domain->run->caps || !qemu_caps_has_command(domain->run->caps, "set-action"))
@@ -119,6 +120,7 @@ int run_state_prepare(Domain *domain, Error **reterr) {
 int run_state_intend_nothing(Domain *domain, Error **reterr) {
     DomainRun *run = domain->run;
 
+    assert(domain_job_is_mine(domain));
     if (!run->rebooting)
         return 0;
     run->intent_end = sd_event_source_disable_unref(run->intent_end);
@@ -165,8 +167,10 @@ static void watch_intent(Domain *domain) {
 }
 
 int run_state_intend_reboot(Domain *domain, Error **reterr) {
-    int r = set_action(domain, "shutdown", "pause", reterr);
+    int r;
 
+    assert(domain_job_is_mine(domain));
+    r = set_action(domain, "shutdown", "pause", reterr);
     if (r < 0)
         return r;
     domain->run->rebooting = true;
@@ -321,6 +325,7 @@ bool run_state_on_event(Domain *domain, const char *name, json_object *data) {
         {"WAKEUP", on_wakeup},
     };
 
+    assert(domain->run);
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         if (!streq(name, rows[i].name))
             continue;
@@ -367,6 +372,7 @@ int run_state_sync(Domain *domain, Error **reterr) {
     const char *status;
     int r = domain_check_active(domain, reterr);
 
+    assert(domain_job_is_mine(domain));
     if (r >= 0)
         r = monitor_run(domain->run->monitor, "query-status", NULL, deadline_in(COMMAND_USEC),
                         &value, reterr);

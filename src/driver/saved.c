@@ -78,6 +78,7 @@ int save_remove(Domain *domain, Error **reterr) {
                                                                         domain->config->name)
                                              : NULL;
 
+    assert(domain_job_is_mine(domain));
     if (!domain->config)
         return 0;
     return path ? remove_file(path, reterr) : error_no_memory(reterr);
@@ -186,6 +187,7 @@ int save_set_source(Domain *domain, bool running, Error **reterr) {
     const SaveSource *source = domain->run->restore;
     SaveIntent *intent = &domain->run->save;
 
+    assert(domain_job_is_mine(domain) && domain->run->restore);
     save_forget(domain->run);
     intent->path = source->remove ? strdup(source->remove) : NULL;
     intent->id = save_id_text(source->image);
@@ -207,6 +209,7 @@ int save_load(Domain *domain, Error **reterr) {
     const SaveSource *source = domain->run->restore;
     int r;
 
+    assert(domain_job_is_mine(domain) && domain->run);
     if (!source)
         return 0;
     r = save_set_source(domain, false, reterr);
@@ -227,6 +230,7 @@ int save_take_over(Domain *domain, Error **reterr) {
     const SaveSource *source = domain->run->restore;
     int r;
 
+    assert(domain_job_is_mine(domain) && domain->run->restore);
     saved_crash_point("restore-loaded");
     if (!source || !source->remove)
         return 0;

@@ -317,6 +317,7 @@ int start_restored(Domain *domain, const DomainDef *def, const SaveSource *sourc
     DomainDef *live;
     int r;
 
+    assert(domain_job_is_mine(domain) && domain->services);
     if (domain->run)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                             "domain is already running");

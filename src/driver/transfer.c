@@ -110,6 +110,7 @@ static int wait_for(Domain *domain, Transfer *transfer, Error **reterr) {
 static int follow(Domain *domain, Transfer *transfer, Error **reterr) {
     int r;
 
+    assert(domain_job_is_mine(domain) && domain->run && !domain->run->transfer);
     transfer->began = now_usec();
     transfer->stats.progress.phase = MIGRATE_ACTIVE;
     domain->run->transfer = transfer;

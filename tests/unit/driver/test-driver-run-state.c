@@ -110,13 +110,22 @@ static void reboot_ignored_for_long(RunWorld *world) {
     assert_int_equal(qmp_peer_count(world->peer, "system_reset"), 0);
 }
 
+/* Under a job. */
+static void sync_state(RunWorld *world) {
+    DomainJob job;
+
+    assert_int_equal(domain_job_begin(world->domain, &job, "the test", NULL), 0);
+    assert_int_equal(run_state_sync(world->domain, NULL), 0);
+    domain_job_end(world->domain, &job);
+}
+
 /* A daemon that finds the intent and a QEMU that waits after the power-off goes on with it. */
 static void reboot_found_again(RunWorld *world) {
     world->domain->run->rebooting = true; /* as the status file says */
     domain_set_state(world->domain, DOMAIN_PAUSED, PAUSED_UNKNOWN);
     qmp_peer_expect(world->peer, "query-status", "{'status':'shutdown'}");
     expect_reset(world);
-    assert_int_equal(run_state_sync(world->domain, NULL), 0);
+    sync_state(world);
     qmp_peer_wait(world->peer);
     run_world_wait_idle(world);
     assert_int_equal(world->domain->state, DOMAIN_RUNNING);
@@ -126,7 +135,7 @@ static void reboot_found_again(RunWorld *world) {
 /* Without the intent it is ended, not left paused for good. */
 static void power_off_found_again(RunWorld *world) {
     qmp_peer_expect(world->peer, "query-status", "{'status':'shutdown'}");
-    assert_int_equal(run_state_sync(world->domain, NULL), 0);
+    sync_state(world);
     run_world_wait_told(world, "STOPPED:0");
     run_world_wait_idle(world);
     assert_null(world->domain->run);
@@ -249,7 +258,7 @@ static void asked(RunWorld *world) {
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         qmp_peer_expect(world->peer, "query-status", rows[i].status);
-        assert_int_equal(run_state_sync(world->domain, NULL), 0);
+        sync_state(world);
         assert_state(world, rows[i].state, rows[i].reason);
     }
 }
@@ -267,9 +276,13 @@ static void ending(RunWorld *world) {
 
 /* What one run was asked for is gone with it, also when it is a start that failed. */
 static void flags_end_with_the_run(RunWorld *world) {
+    DomainJob job;
+
     begin_reboot(world);
     say(world, "POWERDOWN", NULL);
+    assert_int_equal(domain_job_begin(world->domain, &job, "the test", NULL), 0);
     run_abandon(world->domain);
+    domain_job_end(world->domain, &job);
     assert_null(world->domain->run);
     assert_state(world, DOMAIN_SHUTOFF, SHUTOFF_FAILED);
     assert_null(run_world_status(world));
