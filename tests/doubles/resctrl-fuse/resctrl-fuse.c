@@ -17,50 +17,26 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "util/macro.h"
+#include "resctrl-fuse.h"
 
-#define GROUPS_MAX 64u
-#define IDS_MAX 8u
-#define TASKS_MAX 4096u
-#define NAME_SIZE 256u
-#define TEXT_SIZE 65536u
+Host host = {.n_closids = 4,
+             .n_rmids = 8,
+             .min_bits = 1,
+             .n_ids = 2,
+             .mask = 0xfffff,
+             .size = 20971520,
+             .mba = true,
+             .mon = true};
 
-static struct {
-    unsigned n_closids, n_rmids, min_bits, n_ids;
-    uint64_t mask, size;
-    bool cdp, mba, mon;
-} host = {.n_closids = 4,
-          .n_rmids = 8,
-          .min_bits = 1,
-          .n_ids = 2,
-          .mask = 0xfffff,
-          .size = 20971520,
-          .mba = true,
-          .mon = true};
+const char *const line_names[LINE_MAX] = {"L3", "L3DATA", "L3CODE", "MB"};
 
-/* The three lines that schemata can have. */
-typedef enum Line { LINE_L3, LINE_DATA, LINE_CODE, LINE_MB, LINE_MAX } Line;
-static const char *const line_names[LINE_MAX] = {"L3", "L3DATA", "L3CODE", "MB"};
-
-/* A control group, or a monitor of one. Number 0 is the default group. */
-typedef struct Group {
-    bool used, exclusive;
-    char name[NAME_SIZE];
-    int parent; /* -1: a control group */
-    uint64_t values[LINE_MAX][IDS_MAX];
-} Group;
-
-static Group groups[GROUPS_MAX];
-static struct {
-    pid_t tid;
-    int group, monitor; /* monitor: -1 for none */
-} tasks[TASKS_MAX];
-static size_t n_tasks;
+Group groups[GROUPS_MAX];
+Task tasks[TASKS_MAX];
+size_t n_tasks;
 static char status[1024] = "ok\n";
 static uint64_t traffic; /* grows with each look */
 
-static int fail(int errnum, const char *format, ...) PRINTF_LIKE(2, 3);
-static int fail(int errnum, const char *format, ...) {
+int fail(int errnum, const char *format, ...) {
     va_list args;
 
     va_start(args, format);
@@ -69,7 +45,7 @@ static int fail(int errnum, const char *format, ...) {
     return -errnum;
 }
 
-static bool line_exists(Line line) {
+bool line_exists(Line line) {
     switch (line) {
     case LINE_L3:
         return !host.cdp;
@@ -125,7 +101,7 @@ static Place resolve(const char *path) {
     return place;
 }
 
-static bool is_monitor(int group) {
+bool is_monitor(int group) {
     return groups[group].parent >= 0;
 }
 
@@ -282,7 +258,7 @@ static void print_schemata(char *out, size_t size, int group, bool as_size) {
             n += print_line(out + n, size - n, group, line, as_size);
 }
 
-static bool is_alive(pid_t tid) {
+bool is_alive(pid_t tid) {
     char path[64];
 
     snprintf(path, sizeof(path), "/proc/%d", tid);
@@ -358,162 +334,6 @@ static void print_file(const char *path, char *out, size_t size) {
 
 /* Writing -----------------------------------------------------------------------------------------
  */
-
-static bool overlaps(int group, unsigned id, uint64_t mask, bool only_exclusive) {
-    for (size_t i = 0; i < GROUPS_MAX; i++) {
-        if (!groups[i].used || (int)i == group || groups[i].parent >= 0 ||
-            (only_exclusive && !groups[i].exclusive))
-            continue;
-        for (Line line = LINE_L3; line <= LINE_CODE; line++)
-            if (line_exists(line) && groups[i].values[line][id] & mask)
-                return true;
-    }
-    return false;
-}
-
-static int check_mask(int group, unsigned id, const char *text, uint64_t *ret) {
-    char *end;
-    uint64_t value = strtoull(text, &end, 16), low;
-
-    if (end == text || *end)
-        return fail(EINVAL, "Non-hex character in the mask %s\n", text);
-    if ((host.min_bits > 0 && value == 0) || value > host.mask)
-        return fail(EINVAL, "Mask out of range\n");
-    low = value & -value;
-    if ((value + low) & value)
-        return fail(EINVAL, "The mask %lx has non-consecutive 1-bits\n", value);
-    if ((unsigned)__builtin_popcountll(value) < host.min_bits)
-        return fail(EINVAL, "Need at least %u bits in the mask\n", host.min_bits);
-    if (overlaps(group, id, value, true))
-        return fail(EINVAL, "Overlaps with exclusive group\n");
-    if (groups[group].exclusive && overlaps(group, id, value, false))
-        return fail(EINVAL, "Overlaps with other group\n");
-    *ret = value;
-    return 0;
-}
-
-static int check_bandwidth(const char *text, uint64_t *ret) {
-    char *end;
-    uint64_t value = strtoull(text, &end, 10);
-
-    if (end == text || *end)
-        return fail(EINVAL, "Invalid MB value %s\n", text);
-    if (value < 10 || value > 100)
-        return fail(EINVAL, "MB value %lu out of range [10,100]\n", value);
-    *ret = (value + 9) / 10 * 10;
-    return 0;
-}
-
-static char *trim(char *text) {
-    text += strspn(text, " \t");
-    for (size_t n = strlen(text); n > 0 && strchr(" \t", text[n - 1]); n--)
-        text[n - 1] = '\0';
-    return text;
-}
-
-/* "0=f;1=ff" into the staged values. */
-static int parse_items(int group, Line line, char *items, uint64_t staged[LINE_MAX][IDS_MAX],
-                       bool seen[LINE_MAX][IDS_MAX]) {
-    for (char *item; items && *items && (item = strsep(&items, ";"));) {
-        char *id_text = strsep(&item, "="), *end;
-        unsigned long id = strtoul(id_text, &end, 10);
-        int r;
-
-        if (!item || end == id_text || *end)
-            return fail(EINVAL, "Missing '=' or non-numeric domain\n");
-        if (id >= host.n_ids)
-            return -EINVAL; /* the kernel says nothing */
-        if (seen[line][id])
-            return fail(EINVAL, "Duplicate domain %lu\n", id);
-        item = trim(item);
-        r = line == LINE_MB ? check_bandwidth(item, &staged[line][id])
-                            : check_mask(group, id, item, &staged[line][id]);
-        if (r < 0)
-            return r;
-        seen[line][id] = true;
-    }
-    return 0;
-}
-
-static int write_schemata(int group, char *text) {
-    uint64_t staged[LINE_MAX][IDS_MAX];
-    bool seen[LINE_MAX][IDS_MAX] = {{false}};
-    size_t n = strlen(text);
-
-    if (n == 0 || text[n - 1] != '\n')
-        return -EINVAL;
-    text[n - 1] = '\0';
-    memcpy(staged, groups[group].values, sizeof(staged));
-    for (char *items; (items = strsep(&text, "\n"));) {
-        char *name = trim(strsep(&items, ":"));
-        Line line = 0;
-        int r;
-
-        if (!items)
-            return fail(EINVAL, "Missing ':'\n");
-        if (!*items)
-            return fail(EINVAL, "Missing '%s' value\n", name);
-        while (line < LINE_MAX && !(line_exists(line) && streq(line_names[line], name)))
-            line++;
-        if (line == LINE_MAX)
-            return fail(EINVAL, "Unknown or unsupported resource name '%s'\n", name);
-        r = parse_items(group, line, items, staged, seen);
-        if (r < 0)
-            return r;
-    }
-    memcpy(groups[group].values, staged, sizeof(staged));
-    return 0;
-}
-
-static int write_mode(int group, const char *text) {
-    if (streq(text, "shareable\n")) {
-        groups[group].exclusive = false;
-        return 0;
-    }
-    if (!streq(text, "exclusive\n"))
-        return fail(EINVAL, "Unknown or unsupported mode\n");
-    for (Line line = LINE_L3; line <= LINE_CODE; line++)
-        for (unsigned id = 0; id < host.n_ids && line_exists(line); id++)
-            if (overlaps(group, id, groups[group].values[line][id], false))
-                return fail(EINVAL, "Schemata overlaps\n");
-    groups[group].exclusive = true;
-    return 0;
-}
-
-static int move_task(int group, pid_t tid) {
-    int control = is_monitor(group) ? groups[group].parent : group;
-    size_t i = 0;
-
-    if (!is_alive(tid))
-        return fail(ESRCH, "No task %d\n", tid);
-    while (i < n_tasks && tasks[i].tid != tid)
-        i++;
-    if (i == TASKS_MAX)
-        return -ENOMEM;
-    if (is_monitor(group) && control != (i < n_tasks ? tasks[i].group : 0))
-        return fail(EINVAL, "Can't move task to different control group\n");
-    tasks[i].tid = tid;
-    tasks[i].group = control;
-    tasks[i].monitor = is_monitor(group) ? group : -1;
-    n_tasks = MAX_OF(n_tasks, i + 1);
-    return 0;
-}
-
-static int write_tasks(int group, char *text) {
-    text[strcspn(text, "\n")] = '\0';
-    for (char *item; (item = strsep(&text, ","));) {
-        char *end;
-        long tid = strtol(trim(item), &end, 10);
-        int r;
-
-        if (*trim(item) == '\0' || *end || tid < 0)
-            return fail(EINVAL, "Task list parsing error pid %s\n", item);
-        r = move_task(group, tid);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
 
 static int do_write(const char *path, const char *data, size_t size, off_t offset,
                     struct fuse_file_info *info) {
