@@ -7,11 +7,11 @@
 #include <cmocka.h>
 #include <unistd.h>
 
-#include "conf/domain-parse.h"
 #include "domain/birth.h"
 #include "domain/operation-log.h"
 #include "domain/status-file.h"
 #include "failing.h"
+#include "live-def.h"
 #include "util/file.h"
 #include "util/json.h"
 #include "util/log.h"
@@ -26,13 +26,8 @@ static DomainDef *make_def(void) {
         "<domain type='kvm'><name>d</name><uuid>6c1a0fd2-8f10-4b3f-9b80-3f1d26b0a00b</uuid>"
         "<memory>65536</memory><vcpu current='2'>4</vcpu><os><type arch='x86_64' machine='q35'>hvm"
         "</type></os><devices><controller type='usb' model='none'/></devices></domain>";
-    const DomainParseParams params = {.default_arch = "x86_64", .live = true};
-    CLEANUP_ERROR Error *error = NULL;
-    DomainDef *def = NULL;
 
-    if (domain_parse(xml, strlen(xml), &params, &def, &error) < 0)
-        fail_msg("%s", error_message(error));
-    return def;
+    return live_def(xml);
 }
 
 static int set_up(void **state) {

@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "conf/domain-parse.h"
 #include "domain/removal.h"
 #include "driver/driver.h"
 #include "driver/run-link.h"
+#include "live-def.h"
 #include "qmp-peer.h"
 #include "util/file.h"
 #include "util/json.h"
@@ -197,13 +197,8 @@ static DomainDef *make_def(void) {
                               "<vcpu current='1'>6</vcpu><os><type arch='x86_64' machine='q35'>hvm"
                               "</type></os><features><acpi/></features><devices>"
                               "<emulator>/nowhere/qemu</emulator></devices></domain>";
-    const DomainParseParams params = {.default_arch = "x86_64", .live = true};
-    CLEANUP_ERROR Error *error = NULL;
-    DomainDef *def = NULL;
 
-    if (domain_parse(xml, strlen(xml), &params, &def, &error) < 0)
-        fail_msg("%s", error_message(error));
-    return def;
+    return live_def(xml);
 }
 
 static void make_domain(void) {

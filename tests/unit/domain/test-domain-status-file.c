@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "conf/domain-parse.h"
 #include "domain/files.h"
 #include "domain/services.h"
 #include "domain/status-file.h"
+#include "live-def.h"
 #include "util/file.h"
 
 typedef struct World {
@@ -30,17 +30,12 @@ static Bitmap *cpus(const char *text) {
 }
 
 static DomainDef *make_def(unsigned n) {
-    const DomainParseParams params = {.default_arch = "x86_64", .live = true};
     CLEANUP_FREE char *xml = strf(
         "<domain type='qemu'><name>d</name><memory>65536</memory><vcpu>%u</vcpu>"
         "<iothreads>2</iothreads><os><type arch='x86_64' machine='q35'>hvm</type></os></domain>",
         n);
-    CLEANUP_ERROR Error *error = NULL;
-    DomainDef *def = NULL;
 
-    if (domain_parse(xml, strlen(xml), &params, &def, &error) < 0)
-        fail_msg("%s", error_message(error));
-    return def;
+    return live_def(xml);
 }
 
 static void begin(World *world, unsigned n_vcpus) {
