@@ -49,37 +49,24 @@ static int cmd_detach_device_alias(Tool *tool, const Args *args) {
 /* ---- tables ---- */
 
 static const Option attach_device_options[] = {
-    OPTION_DOMAIN,
-    {"file", OPTION_STRING, true, "XML file", .value = VALUE_FILE},
-    {"persistent", OPTION_FLAG, false,
-     "make the change last: the definition, and the running domain if there is one"},
-    OPTION_CONFIG,
-    OPTION_LIVE,
-    OPTION_CURRENT,
+    OPTION_DOMAIN,     {"file", OPTION_STRING, true, "XML file", .value = VALUE_FILE},
+    OPTION_PERSISTENT, OPTION_CONFIG,
+    OPTION_LIVE,       OPTION_CURRENT,
     OPTION_END};
 static const Option detach_device_options[] = {
-    OPTION_DOMAIN,
-    {"file", OPTION_STRING, true, "XML file", .value = VALUE_FILE},
-    {"persistent", OPTION_FLAG, false,
-     "make the change last: the definition, and the running domain if there is one"},
-    OPTION_CONFIG,
-    OPTION_LIVE,
-    OPTION_CURRENT,
+    OPTION_DOMAIN,     {"file", OPTION_STRING, true, "XML file", .value = VALUE_FILE},
+    OPTION_PERSISTENT, OPTION_CONFIG,
+    OPTION_LIVE,       OPTION_CURRENT,
     OPTION_END};
 static const Option detach_device_alias_options[] = {
     OPTION_DOMAIN,  {"alias", OPTION_STRING, true, "alias of the device"},
     OPTION_CONFIG,  OPTION_LIVE,
     OPTION_CURRENT, OPTION_END};
 static const Option update_device_options[] = {
-    OPTION_DOMAIN,
-    {"file", OPTION_STRING, true, "XML file", .value = VALUE_FILE},
-    {"persistent", OPTION_FLAG, false,
-     "make the change last: the definition, and the running domain if there is one"},
-    OPTION_CONFIG,
-    OPTION_LIVE,
-    OPTION_CURRENT,
-    {"force", OPTION_FLAG, false, "do it even where the guest might not agree"},
-    OPTION_END};
+    OPTION_DOMAIN,     {"file", OPTION_STRING, true, "XML file", .value = VALUE_FILE},
+    OPTION_PERSISTENT, OPTION_CONFIG,
+    OPTION_LIVE,       OPTION_CURRENT,
+    OPTION_FORCE,      OPTION_END};
 
 const Command commands_device[] = {{.name = "attach-device",
                                     .help = "attach a device from an XML file",

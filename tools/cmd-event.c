@@ -2,6 +2,7 @@
 /* event: waits for domain events. */
 #include "domain-event.h"
 #include "tables.h"
+#include "watch.h"
 
 #define DRIFT_EVENTS 4u /* of vireo_event_register_args' kinds */
 #define EVENT_TYPES_MAX 64
@@ -95,15 +96,6 @@ static int cmd_event(Tool *tool, const Args *args) {
 }
 
 /* ---- tables ---- */
-
-#define FILTER_OPTION                                                                              \
-    { "domain", OPTION_STRING, false, "filter by domain name, id or uuid", .value = VALUE_DOMAIN }
-#define LOOP_OPTION                                                                                \
-    { "loop", OPTION_FLAG, false, "loop until timeout or interrupt, rather than one-shot" }
-#define TIMEOUT_OPTION                                                                             \
-    { "timeout", OPTION_NUMBER, false, "timeout seconds" }
-#define TIMESTAMP_OPTION                                                                           \
-    { "timestamp", OPTION_FLAG, false, "show timestamp for each printed event" }
 
 static const Option event_options[] = {
     FILTER_OPTION,

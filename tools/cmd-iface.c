@@ -75,7 +75,7 @@ static int cmd_iface_dumpxml(Tool *tool, const Args *args) {
 /* ---- tables ---- */
 
 static const Option iface_dumpxml_options[] = {
-    {"interface", OPTION_STRING, true, "target or MAC address of the interface"},
+    OPTION_INTERFACE,
     {"inactive", OPTION_FLAG, false, "of the stored definition"},
     {"xpath", OPTION_STRING, false, "only what this XPath expression selects", .named = true},
     {"wrap", OPTION_FLAG, false, "wrap the results in one element"},

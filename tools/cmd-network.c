@@ -148,8 +148,7 @@ static const Option net_info_options[] = {
 static const Option net_list_options[] = {
     {"inactive", OPTION_FLAG, false, "of the stored definition"},
     {"all", OPTION_FLAG, false, "all of them"},
-    {"persistent", OPTION_FLAG, false,
-     "make the change last: the definition, and the running domain if there is one"},
+    OPTION_PERSISTENT,
     {"transient", OPTION_FLAG, false, "only transient ones"},
     {"autostart", OPTION_FLAG, false, "only those that start by themselves"},
     {"no-autostart", OPTION_FLAG, false, "only those that do not"},

@@ -428,38 +428,28 @@ static const Option attach_interface_options[] = {
     {"alias", OPTION_STRING, false, "alias of the device"},
     {"inbound", OPTION_STRING, false, "average,peak,burst,floor of what comes in"},
     {"outbound", OPTION_STRING, false, "average,peak,burst of what goes out"},
-    {"persistent", OPTION_FLAG, false,
-     "make the change last: the definition, and the running domain if there is one"},
+    OPTION_PERSISTENT,
     OPTION_CONFIG,
     OPTION_LIVE,
     OPTION_CURRENT,
-    {"print-xml", OPTION_FLAG, false, "print the XML, change nothing"},
+    OPTION_PRINT_XML,
     {"managed", OPTION_FLAG, false, "managed"},
     {"source-mode", OPTION_STRING, false, "mode of a direct source"},
     OPTION_END};
-static const Option detach_interface_options[] = {
-    OPTION_DOMAIN,
-    {"type", OPTION_STRING, true, "type"},
-    {"mac", OPTION_STRING, false, "its MAC address"},
-    {"persistent", OPTION_FLAG, false,
-     "make the change last: the definition, and the running domain if there is one"},
-    OPTION_CONFIG,
-    OPTION_LIVE,
-    OPTION_CURRENT,
-    {"print-xml", OPTION_FLAG, false, "print the XML, change nothing"},
-    OPTION_END};
-static const Option domif_getlink_options[] = {
-    OPTION_DOMAIN,
-    {"interface", OPTION_STRING, true, "target or MAC address of the interface"},
-    OPTION_CONFIG,
-    OPTION_END};
+static const Option detach_interface_options[] = {OPTION_DOMAIN,
+                                                  {"type", OPTION_STRING, true, "type"},
+                                                  {"mac", OPTION_STRING, false, "its MAC address"},
+                                                  OPTION_PERSISTENT,
+                                                  OPTION_CONFIG,
+                                                  OPTION_LIVE,
+                                                  OPTION_CURRENT,
+                                                  OPTION_PRINT_XML,
+                                                  OPTION_END};
+static const Option domif_getlink_options[] = {OPTION_DOMAIN, OPTION_INTERFACE, OPTION_CONFIG,
+                                               OPTION_END};
 static const Option domif_setlink_options[] = {
-    OPTION_DOMAIN,
-    {"interface", OPTION_STRING, true, "target or MAC address of the interface"},
-    {"state", OPTION_STRING, true, "up or down"},
-    OPTION_CONFIG,
-    {"print-xml", OPTION_FLAG, false, "print the XML, change nothing"},
-    OPTION_END};
+    OPTION_DOMAIN, OPTION_INTERFACE, {"state", OPTION_STRING, true, "up or down"},
+    OPTION_CONFIG, OPTION_PRINT_XML, OPTION_END};
 static const Option domifaddr_options[] = {
     OPTION_DOMAIN,
     {"interface", OPTION_STRING, false, "target or MAC address of the interface"},
@@ -469,13 +459,10 @@ static const Option domifaddr_options[] = {
     OPTION_END};
 static const Option domiflist_options[] = {
     OPTION_DOMAIN, {"inactive", OPTION_FLAG, false, "of the stored definition"}, OPTION_END};
-static const Option domifstat_options[] = {
-    OPTION_DOMAIN,
-    {"interface", OPTION_STRING, true, "target or MAC address of the interface"},
-    OPTION_END};
+static const Option domifstat_options[] = {OPTION_DOMAIN, OPTION_INTERFACE, OPTION_END};
 static const Option domiftune_options[] = {
     OPTION_DOMAIN,
-    {"interface", OPTION_STRING, true, "target or MAC address of the interface"},
+    OPTION_INTERFACE,
     {"inbound", OPTION_STRING, false, "average,peak,burst,floor of what comes in"},
     {"outbound", OPTION_STRING, false, "average,peak,burst of what goes out"},
     OPTION_CONFIG,

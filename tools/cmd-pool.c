@@ -299,8 +299,7 @@ static const Option pool_create_options[] = {
 /* What a pool is made of, as virsh names it. */
 #define POOL_AS_OPTIONS                                                                            \
     {"name", OPTION_STRING, true, "name"}, {"type", OPTION_STRING, true, "type"},                  \
-        {"print-xml", OPTION_FLAG, false, "print the XML, change nothing"},                        \
-        {"source-host", OPTION_STRING, false, "host of the source"},                               \
+        OPTION_PRINT_XML, {"source-host", OPTION_STRING, false, "host of the source"},             \
         {"source-path", OPTION_STRING, false, "path of the source"},                               \
         {"source-dev", OPTION_STRING, false, "device of the source"},                              \
         {"source-name", OPTION_STRING, false, "name of the source"},                               \
@@ -349,8 +348,7 @@ static const Option pool_list_options[] = {
     {"inactive", OPTION_FLAG, false, "of the stored definition"},
     {"all", OPTION_FLAG, false, "all of them"},
     {"transient", OPTION_FLAG, false, "only transient ones"},
-    {"persistent", OPTION_FLAG, false,
-     "make the change last: the definition, and the running domain if there is one"},
+    OPTION_PERSISTENT,
     {"autostart", OPTION_FLAG, false, "only those that start by themselves"},
     {"no-autostart", OPTION_FLAG, false, "only those that do not"},
     {"type", OPTION_STRING, false, "type"},

@@ -240,15 +240,6 @@ static int cmd_agent_command(Tool *tool, const Args *args) {
 
 /* ---- tables ---- */
 
-#define FILTER_OPTION                                                                              \
-    { "domain", OPTION_STRING, false, "filter by domain name, id or uuid", .value = VALUE_DOMAIN }
-#define LOOP_OPTION                                                                                \
-    { "loop", OPTION_FLAG, false, "loop until timeout or interrupt, rather than one-shot" }
-#define TIMEOUT_OPTION                                                                             \
-    { "timeout", OPTION_NUMBER, false, "timeout seconds" }
-#define TIMESTAMP_OPTION                                                                           \
-    { "timestamp", OPTION_FLAG, false, "show timestamp for each printed event" }
-
 static const Option agent_options[] = {
     OPTION_DOMAIN,
     {"timeout", OPTION_NUMBER, false, "seconds to wait for the agent; its default without",

@@ -141,6 +141,15 @@ static int cmd_setvcpu(Tool *tool, const Args *args) {
 
 /* ---- tables ---- */
 
+#define OPTIONS_OF_OPERATION                                                                       \
+    {"plan", OPTION_FLAG, false, "show what would be done, change nothing"},                       \
+        {"async", OPTION_FLAG, false, "return once the guest has been asked to release vCPUs"},    \
+        {"wait", OPTION_FLAG, false,                                                               \
+         "wait until the guest has released or taken up the vCPUs, however long that is"},         \
+    {                                                                                              \
+        "timeout", OPTION_NUMBER, false, "seconds to wait for the guest's release", .named = true  \
+    }
+
 static const Option setvcpus_options[] = {
     OPTION_DOMAIN,
     {"count", OPTION_NUMBER, true, "number of virtual CPUs"},
@@ -150,11 +159,7 @@ static const Option setvcpus_options[] = {
     OPTION_CURRENT,
     {"guest", OPTION_FLAG, false, "modify cpu state in the guest"},
     {"hotpluggable", OPTION_FLAG, false, "make added vcpus hot(un)pluggable"},
-    {"plan", OPTION_FLAG, false, "show what would be done, change nothing"},
-    {"async", OPTION_FLAG, false, "return once the guest has been asked to release vCPUs"},
-    {"wait", OPTION_FLAG, false,
-     "wait until the guest has released or taken up the vCPUs, however long that is"},
-    {"timeout", OPTION_NUMBER, false, "seconds to wait for the guest's release", .named = true},
+    OPTIONS_OF_OPERATION,
     OPTION_END};
 static const Option setvcpu_options[] = {
     OPTION_DOMAIN,
@@ -164,11 +169,7 @@ static const Option setvcpu_options[] = {
     OPTION_CONFIG,
     OPTION_LIVE,
     OPTION_CURRENT,
-    {"plan", OPTION_FLAG, false, "show what would be done, change nothing"},
-    {"async", OPTION_FLAG, false, "return once the guest has been asked to release vCPUs"},
-    {"wait", OPTION_FLAG, false,
-     "wait until the guest has released or taken up the vCPUs, however long that is"},
-    {"timeout", OPTION_NUMBER, false, "seconds to wait for the guest's release", .named = true},
+    OPTIONS_OF_OPERATION,
     OPTION_END};
 
 const Command commands_setvcpus[] = {

@@ -187,7 +187,7 @@ static const Option vol_create_as_options[] = {
     {"backing-vol", OPTION_STRING, false, "volume behind it"},
     {"backing-vol-format", OPTION_STRING, false, "format of that"},
     {"prealloc-metadata", OPTION_FLAG, false, "allocate the metadata now"},
-    {"print-xml", OPTION_FLAG, false, "print the XML, change nothing"},
+    OPTION_PRINT_XML,
     OPTION_END};
 static const Option vol_create_from_options[] = {
     {"pool", OPTION_STRING, true, "name or uuid of the pool", .value = VALUE_POOL},
@@ -204,7 +204,7 @@ static const Option vol_clone_options[] = {
     {"pool", OPTION_STRING, false, "name or uuid of the pool", .value = VALUE_POOL},
     {"prealloc-metadata", OPTION_FLAG, false, "allocate the metadata now"},
     {"reflink", OPTION_FLAG, false, "share the blocks"},
-    {"print-xml", OPTION_FLAG, false, "print the XML, change nothing"},
+    OPTION_PRINT_XML,
     OPTION_END};
 
 const Command commands_vol_create[] = {{.name = "vol-create",

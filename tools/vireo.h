@@ -158,5 +158,16 @@ int tool_bad_number(const Args *args, const char *option);
     { "live", OPTION_FLAG, false, "affect running domain" }
 #define OPTION_CURRENT                                                                             \
     { "current", OPTION_FLAG, false, "affect current domain" }
+#define OPTION_PERSISTENT                                                                          \
+    {                                                                                              \
+        "persistent", OPTION_FLAG, false,                                                          \
+            "make the change last: the definition, and the running domain if there is one"         \
+    }
+#define OPTION_FORCE                                                                               \
+    { "force", OPTION_FLAG, false, "do it even where the guest might not agree" }
+#define OPTION_PRINT_XML                                                                           \
+    { "print-xml", OPTION_FLAG, false, "print the XML, change nothing" }
+#define OPTION_INTERFACE                                                                           \
+    { "interface", OPTION_STRING, true, "target or MAC address of the interface" }
 #define OPTION_END                                                                                 \
     { NULL, OPTION_FLAG, false, NULL }

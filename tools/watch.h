@@ -15,6 +15,16 @@ typedef struct Watch {
     void *userdata;
 } Watch;
 
+/* Options of commands that print events. */
+#define FILTER_OPTION                                                                              \
+    { "domain", OPTION_STRING, false, "filter by domain name, id or uuid", .value = VALUE_DOMAIN }
+#define LOOP_OPTION                                                                                \
+    { "loop", OPTION_FLAG, false, "loop until timeout or interrupt, rather than one-shot" }
+#define TIMEOUT_OPTION                                                                             \
+    { "timeout", OPTION_NUMBER, false, "timeout seconds" }
+#define TIMESTAMP_OPTION                                                                           \
+    { "timestamp", OPTION_FLAG, false, "show timestamp for each printed event" }
+
 /* Takes --loop, --timestamp and --timeout. */
 int watch_options(Watch *watch, Tool *tool, const Args *args);
 /* Prints events and, for people, how the wait ended. Fails when no event came. */
