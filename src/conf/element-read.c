@@ -25,25 +25,41 @@ bool element_is(xmlNodePtr node, const char *name) {
     return node->type == XML_ELEMENT_NODE && !node->ns && streq((const char *)node->name, name);
 }
 
-/* Is it the child a path of this length names? */
-static bool is_named(const ElementReader *reader, xmlNodePtr node, const char *path, size_t len) {
-    const char *colon = memchr(path, ':', len), *name = (const char *)node->name;
+/* The child that a path names: what is looked for in all of them, made ready once. */
+typedef struct Wanted {
+    const char *name;
+    size_t len;
+    const char *ns; /* of a name with a prefix; "": of none that there is */
+} Wanted;
 
-    if (node->type != XML_ELEMENT_NODE)
-        return false;
+static Wanted want(const ElementReader *reader, const char *path, size_t len) {
+    const char *colon = memchr(path, ':', len);
+
     if (!colon)
-        return !node->ns && strncmp(name, path, len) == 0 && !name[len];
-    len -= (size_t)(colon + 1 - path);
-    return node->ns && node->ns->href && reader->ns &&
-           streq((const char *)node->ns->href, reader->ns) && strncmp(name, colon + 1, len) == 0 &&
-           !name[len];
+        return (Wanted){path, len, NULL};
+    return (Wanted){colon + 1, len - (size_t)(colon + 1 - path), reader->ns ? reader->ns : ""};
+}
+
+static bool is_wanted(const Wanted *wanted, const xmlNode *node) {
+    const char *name = (const char *)node->name;
+
+    /* Most differ in the first letter. */
+    if (node->type != XML_ELEMENT_NODE || *name != *wanted->name ||
+        strncmp(name, wanted->name, wanted->len) != 0 || name[wanted->len])
+        return false;
+    if (!wanted->ns)
+        return !node->ns;
+    return node->ns && node->ns->href && streq((const char *)node->ns->href, wanted->ns);
 }
 
 static xmlNodePtr find_child(const ElementReader *reader, xmlNodePtr node, const char *path) {
-    size_t len = strcspn(path, "@");
+    Wanted wanted;
 
+    if (!node->children)
+        return NULL;
+    wanted = want(reader, path, strcspn(path, "@"));
     for (xmlNodePtr at = node->children; at; at = at->next)
-        if (is_named(reader, at, path, len))
+        if (is_wanted(&wanted, at))
             return at;
     return NULL;
 }
@@ -56,7 +72,7 @@ xmlNodePtr element_child(xmlNodePtr node, const char *name) {
 
 static xmlAttrPtr find_attribute(xmlNodePtr node, const char *name) {
     for (xmlAttrPtr at = node->properties; at; at = at->next)
-        if (!at->ns && streq((const char *)at->name, name))
+        if (*at->name == (xmlChar)*name && !at->ns && streq((const char *)at->name, name))
             return at;
     return NULL;
 }
@@ -77,11 +93,21 @@ static int take(ElementReader *reader, xmlNodePtr node, xmlChar *text, char **re
     return 0;
 }
 
-/* A single text needs no way through libxml2's buffers. */
+/* A single text is there as it is; NULL: it is in pieces. */
+static const char *plain_text(const xmlNode *children) {
+    if (!children)
+        return "";
+    if (children->next || children->type != XML_TEXT_NODE)
+        return NULL;
+    return children->content ? (const char *)children->content : "";
+}
+
 static int content(ElementReader *reader, xmlNodePtr node, const xmlNode *children, char **ret) {
-    if (children && (children->next || children->type != XML_TEXT_NODE))
+    const char *text = plain_text(children);
+
+    if (!text)
         return take(reader, node, xmlNodeGetContent(children->parent), ret);
-    *ret = strdup(children && children->content ? (const char *)children->content : "");
+    *ret = strdup(text);
     return *ret ? 0 : error_no_memory(reader->reterr);
 }
 
@@ -284,42 +310,51 @@ static int set_uuid(ElementReader *reader, xmlNodePtr node, const Field *field, 
     return 0;
 }
 
-/* text is the row's to take. */
-static int set_value(ElementReader *reader, xmlNodePtr node, const Field *field, char **text,
+static int set_text(ElementReader *reader, xmlNodePtr node, const Field *field, const char *text,
+                    void *object) {
+    void **to = field_pointer(field, object);
+    char *copy;
+
+    if (field->words && words_find(field->words, text) < 0)
+        return bad_value(reader, node, field, text);
+    copy = strdup(text);
+    if (!copy)
+        return error_no_memory(reader->reterr);
+    free(*to);
+    *to = copy;
+    return 0;
+}
+
+static int set_value(ElementReader *reader, xmlNodePtr node, const Field *field, const char *text,
                      void *object) {
     bool *given = field_given(field, object);
-    void **to;
     int r = 0;
 
     switch (field->kind) {
     case FIELD_KIND_TEXT:
-        if (field->words && words_find(field->words, *text) < 0)
-            return bad_value(reader, node, field, *text);
-        to = field_pointer(field, object);
-        free(*to);
-        *to = TAKE_PTR(*text);
+        r = set_text(reader, node, field, text, object);
         break;
     case FIELD_KIND_WORD:
-        r = set_word(reader, node, field, *text, object);
+        r = set_word(reader, node, field, text, object);
         break;
     case FIELD_KIND_TRISTATE:
-        r = set_tristate(reader, node, field, *text, object);
+        r = set_tristate(reader, node, field, text, object);
         break;
     case FIELD_KIND_UINT:
     case FIELD_KIND_INT:
-        r = set_number(reader, node, field, *text, object);
+        r = set_number(reader, node, field, text, object);
         break;
     case FIELD_KIND_SIZE:
-        r = set_size(reader, node, field, *text, object);
+        r = set_size(reader, node, field, text, object);
         break;
     case FIELD_KIND_BITMAP:
-        r = set_bitmap(reader, node, field, *text, object);
+        r = set_bitmap(reader, node, field, text, object);
         break;
     case FIELD_KIND_UUID:
-        r = set_uuid(reader, node, field, *text, object);
+        r = set_uuid(reader, node, field, text, object);
         break;
     case FIELD_KIND_FIXED:
-        r = streq(*text, field->fixed) ? 0 : bad_value(reader, node, field, *text);
+        r = streq(text, field->fixed) ? 0 : bad_value(reader, node, field, text);
         break;
     default:
         assert(false);
@@ -331,9 +366,10 @@ static int set_value(ElementReader *reader, xmlNodePtr node, const Field *field,
 
 /* A row whose value is a text somewhere: an attribute's or an element's. */
 static int read_value(ElementReader *reader, const Field *field, xmlNodePtr node, void *object) {
-    const char *at = strchr(field->path, '@');
-    CLEANUP_FREE char *text = NULL;
-    bool of_element = !at;
+    const char *at = *field->path == '@' ? field->path : strchr(field->path, '@'), *text = NULL;
+    CLEANUP_FREE char *pieces = NULL;
+    const xmlNode *children = NULL;
+    xmlAttrPtr attribute = NULL;
     xmlNodePtr from = node;
     int r = 0;
 
@@ -341,18 +377,26 @@ static int read_value(ElementReader *reader, const Field *field, xmlNodePtr node
         from = find_child(reader, node, field->path);
     if (from) {
         claim(from);
-        r = at ? element_attribute(reader, from, at + 1, &text) : element_text(reader, from, &text);
+        attribute = at ? find_attribute(from, at + 1) : NULL;
+        children = at && attribute ? attribute->children : from->children;
+    }
+    if (attribute)
+        attribute->_private = (void *)(uintptr_t)&claimed;
+    if (attribute || (from && !at)) {
+        text = plain_text(children);
+        if (!text)
+            r = take(reader, from, xmlNodeGetContent(children->parent), &pieces);
+        text = pieces ? pieces : text;
     }
     if (r < 0)
         return r;
-    if (text && !*text && !(field->flags & FIELD_EMPTY) &&
-        (of_element || field->kind == FIELD_KIND_TEXT))
-        free(TAKE_PTR(text));
+    if (text && !*text && !(field->flags & FIELD_EMPTY) && (!at || field->kind == FIELD_KIND_TEXT))
+        text = NULL;
     if (!text)
         return field->flags & FIELD_REQUIRED ? element_missing(reader, node, field->path) : 0;
     if (field->flags & (FIELD_NOT_ACTED | FIELD_NOT_STARTED) && !(field->flags & FIELD_SILENT))
         element_note(reader, ELEMENT_KEPT, from);
-    return set_value(reader, from, field, &text, object);
+    return set_value(reader, from, field, text, object);
 }
 
 /* ---- elements ---- */
@@ -433,15 +477,16 @@ static int read_child(ElementReader *reader, const Field *field, xmlNodePtr chil
 /* A row whose value is a whole child, or several. */
 static int read_children(ElementReader *reader, const Field *field, xmlNodePtr node, void *object) {
     bool each = field->kind == FIELD_KIND_LIST || field->flags & FIELD_EACH, found = false;
-    size_t len;
+    Wanted wanted = {.name = ""};
 
     if (!field->path) /* rows of the same element */
         return read_child(reader, field, node, object);
-    len = strlen(field->path);
+    if (node->children)
+        wanted = want(reader, field->path, strlen(field->path));
     for (xmlNodePtr at = node->children; at; at = at->next) {
         int r;
 
-        if (!is_named(reader, at, field->path, len))
+        if (!is_wanted(&wanted, at))
             continue;
         if (found && field->flags & FIELD_SINGLE)
             return error_report(reader->reterr, FROM_DOMAIN, ERROR_XML,

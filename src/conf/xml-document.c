@@ -16,7 +16,7 @@ xmlDocPtr xml_read(xmlParserCtxtPtr context, const char *text, size_t len) {
     /* No XML_PARSE_HUGE: libxml2 keeps its limits on depth and entities. BIG_LINES: line numbers
      * beyond 65535. */
     const int options = XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
-                        XML_PARSE_BIG_LINES;
+                        XML_PARSE_BIG_LINES | XML_PARSE_COMPACT;
     CLEANUP_XML_DOCUMENT xmlDocPtr doc = NULL;
 
     xmlSetGenericErrorFunc(NULL, quiet);
