@@ -21,7 +21,20 @@ static int set_alias(DeviceInfo *info, char *alias) {
     return alias ? 0 : -ENOMEM;
 }
 
-static char *disk_alias(const DomainDef *def, const DiskDef *disk, size_t index) {
+/* By the letter of its target, which stays when others come and go; by all of the target where two
+ * of the bus have the same letter. */
+static char *target_alias(const DomainDef *def, const DiskDef *disk, const char *prefix) {
+    int letter = disk_target_index(disk->target);
+    unsigned same = 0;
+
+    for (size_t i = 0; i < def->n_disks; i++)
+        same += def->disks[i].bus == disk->bus && &def->disks[i] != disk &&
+                disk_target_index(def->disks[i].target) == letter;
+    return letter < 0 || same ? strf("%s-disk-%s", prefix, disk->target)
+                              : strf("%s-disk%d", prefix, letter);
+}
+
+static char *disk_alias(const DomainDef *def, const DiskDef *disk) {
     static const char *const prefixes[DISK_BUS_MAX_] = {
         [DISK_BUS_IDE] = "ide", [DISK_BUS_SATA] = "sata", [DISK_BUS_SCSI] = "scsi",
         [DISK_BUS_FDC] = "fdc", [DISK_BUS_USB] = "usb",   [DISK_BUS_VIRTIO] = "virtio",
@@ -30,7 +43,7 @@ static char *disk_alias(const DomainDef *def, const DiskDef *disk, size_t index)
     const char *prefix = prefixes[disk->bus] ? prefixes[disk->bus] : "";
 
     if (address->type != ADDRESS_DRIVE)
-        return strf("%s-disk%zu", prefix, index);
+        return target_alias(def, disk, prefix);
     if (disk->bus == DISK_BUS_SCSI && device_scsi_has_targets(def, address->controller))
         return strf("%s%u-%u-%u-%u", prefix, address->controller, address->bus, address->target,
                     address->unit);
@@ -105,7 +118,7 @@ static int assign_one(const DeviceKind *kind, void *device, size_t index, void *
     if (kind == &chardev_kind)
         return assign_chardev(userdata, device);
     if (kind == &disk_kind)
-        return set_alias(info, disk_alias(((Assign *)userdata)->def, device, index));
+        return set_alias(info, disk_alias(((Assign *)userdata)->def, device));
     if (kind == &controller_kind || kind == &bridge_kind)
         return set_alias(info, controller_alias(device));
     if (kind == &memory_kind)

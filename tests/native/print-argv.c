@@ -7,6 +7,7 @@
 #include "conf/domain-fill.h"
 #include "conf/domain-parse.h"
 #include "qemu/command-line.h"
+#include "qemu/firmware.h"
 #include "util/file.h"
 
 static QemuMachine machine = {.cpu_max = 288, .hotpluggable_cpus = true};
@@ -52,6 +53,24 @@ static int make_parts(const DomainDef *def, Parts *parts) {
     return 0;
 }
 
+/* What the host's firmware for UEFI is, and where its variables would be. */
+static int choose_firmware(DomainDef *def, Error **reterr) {
+    CLEANUP(firmware_done) Firmware firmware = {0};
+    OsDef *os = &def->os;
+    int r = 0;
+
+    if (streq_ptr(os->firmware, "efi") && !os->loader) {
+        r = firmware_choose(firmware_directories, def, os->machine, &firmware, reterr);
+        if (r >= 0 && firmware_apply(&firmware, def) < 0)
+            r = error_no_memory(reterr);
+    }
+    if (r >= 0 && !os->nvram.path && (os->has_nvram || os->loader_readonly == TRISTATE_YES) &&
+        os->loader_stateless != TRISTATE_YES &&
+        !(os->nvram.path = strf("/var/lib/libvirt/qemu/nvram/%s_VARS.fd", def->name)))
+        r = error_no_memory(reterr);
+    return r;
+}
+
 static int print(DomainDef *def, Error **reterr) {
     static const SysinfoDef host = {0};
     CLEANUP(parts_done) Parts made = {0};
@@ -63,6 +82,8 @@ static int print(DomainDef *def, Error **reterr) {
     char **argv = NULL;
     int r = domain_fill(def, &fill, reterr);
 
+    if (r >= 0)
+        r = choose_firmware(def, reterr);
     if (r >= 0 && (make_parts(def, &made) < 0 || qemu_assign_aliases(def, params.channel_dir) < 0))
         r = error_no_memory(reterr);
     for (size_t i = 0; r >= 0 && i < def->n_graphics; i++)

@@ -260,6 +260,7 @@ static int add_backing(const DeviceContext *context, const DiskDef *disk, const 
         snprintf(storage, sizeof(storage), "file-%.70s", node);
         r = add_protocol(context, disk, &chain[n]->source, storage, true, steps, reterr);
         props_text(&format, "driver", format_driver(&chain[n]->source));
+        add_cache(&format, disk);
         props_text(&format, "node-name", node);
         props_text(&format, "file", storage);
         props_bool(&format, "read-only", true);
