@@ -365,31 +365,50 @@ int prepare_owner_attach(Domain *domain, const DeviceKind *kind, const void *dev
 
 /* ---- what others name stays given ---- */
 
-static bool disk_names(const DiskDef *disk, const char *path) {
-    bool names = streq_ptr(disk->source.path, path);
+static size_t source_names(const StorageSource *source, const char *path) {
+    return !is_left_alone(source) && streq_ptr(source->path, path);
+}
+
+static size_t disk_names(const DiskDef *disk, const char *path) {
+    size_t n = source_names(&disk->source, path);
 
     for (const BackingStore *at = disk->backing; at; at = at->next)
-        names |= streq_ptr(at->source.path, path);
-    return names;
+        n += source_names(&at->source, path);
+    return n;
 }
 
-static bool chardev_names(const ChardevDef *chardev, const char *path) {
-    return streq_ptr(chardev->source.path, path) || streq_ptr(chardev->source.log_file, path);
+static size_t chardev_names(const ChardevDef *chardev, const char *path) {
+    return (size_t)streq_ptr(chardev->source.path, path) +
+           streq_ptr(chardev->source.log_file, path);
 }
 
-static bool others_name(const DomainDef *def, const void *device, const char *path) {
+/* How often the definition names the file, the device apart. */
+static size_t others_name(const DomainDef *def, const void *device, const char *path) {
     const OsDef *os = &def->os;
-    bool names = streq_ptr(os->kernel, path) || streq_ptr(os->initrd, path) ||
-                 streq_ptr(os->dtb, path) || streq_ptr(os->loader, path) ||
-                 (os->has_nvram && streq_ptr(os->nvram.path, path));
+    const char *const own[] = {os->kernel, os->initrd,     os->dtb,
+                               os->loader, os->acpi_table, os->has_nvram ? os->nvram.path : NULL};
+    size_t n = 0;
 
-    for (size_t i = 0; i < def->n_disks && !names; i++)
-        names = &def->disks[i] != device && disk_names(&def->disks[i], path);
-    for (size_t i = 0; i < def->n_chardevs && !names; i++)
-        names = &def->chardevs[i] != device && chardev_names(&def->chardevs[i], path);
-    for (size_t i = 0; i < def->n_memories && !names; i++)
-        names = &def->memories[i] != device && streq_ptr(def->memories[i].path, path);
-    return names;
+    for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+        n += streq_ptr(own[i], path);
+    for (size_t i = 0; i < def->n_disks; i++)
+        n += &def->disks[i] != device ? disk_names(&def->disks[i], path) : 0;
+    for (size_t i = 0; i < def->n_chardevs; i++)
+        n += &def->chardevs[i] != device ? chardev_names(&def->chardevs[i], path) : 0;
+    for (size_t i = 0; i < def->n_memories; i++)
+        n += &def->memories[i] != device && streq_ptr(def->memories[i].path, path);
+    return n;
+}
+
+static size_t count_given(const char *note, const char *path) {
+    CLEANUP(made_done) MadeList list = {0};
+    size_t n = 0;
+
+    if (made_read(note, &list) < 0)
+        return 0;
+    for (size_t i = 0; i < list.n; i++)
+        n += list.items[i].kind == MADE_OWNER && streq(list.items[i].name, path);
+    return n;
 }
 
 typedef struct Leaving {
@@ -398,8 +417,9 @@ typedef struct Leaving {
     const void *device;
 } Leaving;
 
+/* It was given once for each time that it is named; a device that was cut short may have none. */
 static void leave(const Leaving *leaving, const char *path) {
-    if (path && !others_name(leaving->def, leaving->device, path))
+    if (path && count_given(leaving->note, path) > others_name(leaving->def, leaving->device, path))
         take_back(leaving->note, path);
 }
 

@@ -18,8 +18,8 @@ int prepare_owner_running(Domain *domain, ConfinePlan *plan, Error **reterr);
  * socket of its helper. After an error nothing is given. On a fiber, with the job. */
 int prepare_owner_attach(Domain *domain, const DeviceKind *kind, const void *device,
                          const StartParts *parts, Error **reterr);
-/* The files of one that has gone, but those that `def` names in another device: they stay given. It
- * may be one of def's own, or of none. On a fiber, with the job. */
+/* The files of one that has gone, but not those that were given for another device of `def`. It may
+ * be one of def's own, or of none. On a fiber, with the job. */
 void prepare_owner_detach(Domain *domain, const DomainDef *def, const DeviceKind *kind,
                           const void *device);
 /* Takes one back; -errno. On a fiber. */
