@@ -76,6 +76,10 @@ static void add_steps(ArgvBuilder *builder, const DeviceContext *context,
 
         if (step->kind == STEP_OPTION) {
             argv_add_option(builder, step->option, "%s", step->text ? step->text : "");
+        } else if (step->kind == STEP_WATCHDOG) {
+            const char *action = json_member_string(step->json, "action");
+
+            argv_add_option(builder, "-watchdog-action", "%s", action ? action : "");
         } else if (step->kind == STEP_CHARDEV) {
             argv_add_option(builder, "-chardev", "%s", step->text);
         } else {
@@ -176,6 +180,7 @@ const char *device_step_command(const DeviceStep *step, json_object **ret_argume
                                            [STEP_NETDEV] = "netdev_add",
                                            [STEP_AUDIODEV] = NULL,
                                            [STEP_DEVICE] = "device_add",
+                                           [STEP_WATCHDOG] = "watchdog-set-action",
                                            [STEP_OPTION] = NULL};
 
     assert((size_t)step->kind < ARRAY_SIZE(commands));
@@ -193,6 +198,7 @@ const char *device_step_undo(const DeviceStep *step, json_object **ret_arguments
                 [STEP_BLOCKDEV] = {"blockdev-del", "node-name"},
                 [STEP_NETDEV] = {"netdev_del", "id"},
                 [STEP_DEVICE] = {"device_del", "id"},
+                [STEP_WATCHDOG] = {NULL, NULL},
                 [STEP_OPTION] = {NULL, NULL}};
     const char *name = rows[step->kind].key ? json_member_string(step->json, rows[step->kind].key)
                                             : NULL;

@@ -16,6 +16,7 @@ typedef enum StepKind {
     STEP_NETDEV,   /* -netdev, netdev_add */
     STEP_AUDIODEV, /* -audiodev; at start only */
     STEP_DEVICE,   /* -device, device_add */
+    STEP_WATCHDOG, /* -watchdog-action, watchdog-set-action: of all watchdogs; no undo */
     STEP_OPTION,   /* any other option; at start only */
 } StepKind;
 

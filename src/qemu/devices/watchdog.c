@@ -6,8 +6,11 @@ static int build_watchdog(const DeviceContext *context, const void *device, Devi
                           Error **reterr) {
     const WatchdogDef *watchdog = device;
     const char *action = watchdog->action ? watchdog->action : "reset";
-    Props props;
+    Props props = props_new();
 
+    /* A dump is the daemon's: the guest stands still until it is made. */
+    props_text(&props, "action", streq(action, "dump") ? "pause" : action);
+    steps_props(steps, STEP_WATCHDOG, &props);
     /* The ICH9's own is switched on, not plugged. */
     if (streq(watchdog->model, "itco")) {
         steps_option(steps, "-global", "ICH9-LPC.noreboot=off");
@@ -15,8 +18,6 @@ static int build_watchdog(const DeviceContext *context, const void *device, Devi
         props = device_props(context, watchdog->model, &watchdog->info);
         steps_props(steps, STEP_DEVICE, &props);
     }
-    /* A dump is the daemon's: the guest stands still until it is made. */
-    steps_option(steps, "-watchdog-action", "%s", streq(action, "dump") ? "pause" : action);
     return 0;
 }
 
