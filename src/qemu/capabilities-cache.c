@@ -135,6 +135,17 @@ static int ask(QemuCapsCache *cache, const char *binary, const struct stat *info
     return 0;
 }
 
+int qemu_caps_talk(QemuCapsCache *cache, const char *binary, const char *accel, QemuTalk func,
+                   void *userdata, Error **reterr) {
+    const QemuProbe probe = {.run_dir = cache->run_dir,
+                             .number = ++cache->n_probes,
+                             .confine = cache->confine,
+                             .binary = binary,
+                             .accel = accel};
+
+    return qemu_probe_talk(&probe, func, userdata, reterr);
+}
+
 static int find_out(QemuCapsCache *cache, CacheEntry *entry, const struct stat *info,
                     Error **reterr) {
     QemuCaps *caps;

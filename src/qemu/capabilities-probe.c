@@ -135,7 +135,9 @@ static const struct {
     {"query-command-line-options", read_options, true},
 };
 
-static int ask_all(QemuCaps *caps, Monitor *monitor, uint64_t deadline, Error **reterr) {
+static int ask_all(Monitor *monitor, uint64_t deadline, void *userdata, Error **reterr) {
+    QemuCaps *caps = userdata;
+
     for (size_t i = 0; i < ARRAY_SIZE(queries); i++) {
         json_object *value = NULL;
         int r = monitor_run(monitor, queries[i].command, NULL, deadline, &value,
@@ -160,7 +162,13 @@ static bool is_alive(void *userdata) {
     return qemu_process_alive(userdata);
 }
 
-static int talk(QemuCaps *caps, const char *socket, QemuPid *pid, Error **reterr) {
+/* A conversation with a QEMU of machine "none" on its way. */
+typedef struct Talk {
+    QemuTalk func;
+    void *userdata;
+} Talk;
+
+static int talk(const Talk *talk, const char *socket, QemuPid *pid, Error **reterr) {
     CLEANUP(monitor_freep) Monitor *monitor = NULL;
     uint64_t deadline = deadline_in(PROBE_USEC);
     int r;
@@ -168,34 +176,33 @@ static int talk(QemuCaps *caps, const char *socket, QemuPid *pid, Error **reterr
     r = monitor_connect(socket, "probe", NULL, pid, is_alive, deadline, &monitor, reterr);
     if (r >= 0)
         r = monitor_handshake(monitor, deadline, reterr);
-    if (r >= 0)
-        r = ask_all(caps, monitor, deadline, reterr);
-    return r;
+    return r < 0 ? r : talk->func(monitor, deadline, talk->userdata, reterr);
 }
 
-int qemu_caps_probe(const char *run_dir, unsigned number, const QemuConfine *confine,
-                    QemuCaps *caps, Error **reterr) {
-    CLEANUP_FREE char *socket = strf("%s/%u.sock", run_dir, number);
-    CLEANUP_FREE char *log = strf("%s/%u.log", run_dir, number);
+int qemu_probe_talk(const QemuProbe *probe, QemuTalk func, void *userdata, Error **reterr) {
+    CLEANUP_FREE char *socket = strf("%s/%u.sock", probe->run_dir, probe->number);
+    CLEANUP_FREE char *log = strf("%s/%u.log", probe->run_dir, probe->number);
+    CLEANUP_FREE char *machine = strf("none,accel=%s", probe->accel);
     /* "-qmp" is what every QEMU takes: "-mon" is deprecated in those that have another way. */
-    char *argv[] = {caps->binary,
+    char *argv[] = {(char *)probe->binary,
                     "-S",
                     "-no-user-config",
                     "-nodefaults",
                     "-display",
                     "none",
                     "-machine",
-                    "none,accel=kvm:tcg",
+                    machine,
                     "-chardev",
                     QEMU_MONITOR_CHARDEV,
                     "-qmp",
                     "chardev:charmonitor",
                     NULL};
+    const Talk conversation = {func, userdata};
     QemuPid pid = {0};
     CLEANUP_CLOSE int listener = -1;
     int r;
 
-    if (!socket || !log)
+    if (!socket || !log || !machine)
         return error_no_memory(reterr);
     r = monitor_listen(socket, &listener, reterr);
     if (r >= 0)
@@ -204,15 +211,15 @@ int qemu_caps_probe(const char *run_dir, unsigned number, const QemuConfine *con
                                             .monitor_fd = listener,
                                             .monitor_path = socket,
                                             .is_probe = true,
-                                            .confine = confine},
+                                            .confine = probe->confine},
                                &pid, reterr);
     if (r >= 0) {
         close(TAKE_FD(listener)); /* so that QEMU's end is seen */
-        r = talk(caps, socket, &pid, reterr);
+        r = talk(&conversation, socket, &pid, reterr);
         if (r < 0) {
             CLEANUP_FREE char *tail = qemu_log_tail(log, 0, 1024);
 
-            error_prefix(reterr, "cannot probe the emulator '%s'%s%s", caps->binary,
+            error_prefix(reterr, "cannot probe the emulator '%s'%s%s", probe->binary,
                          tail && *tail ? ": " : "", tail ? tail : "");
         }
         qemu_process_kill(&pid, 0);
@@ -220,4 +227,15 @@ int qemu_caps_probe(const char *run_dir, unsigned number, const QemuConfine *con
     unlink(socket);
     unlink(log);
     return r;
+}
+
+int qemu_caps_probe(const char *run_dir, unsigned number, const QemuConfine *confine,
+                    QemuCaps *caps, Error **reterr) {
+    const QemuProbe probe = {.run_dir = run_dir,
+                             .number = number,
+                             .confine = confine,
+                             .binary = caps->binary,
+                             .accel = "kvm:tcg"};
+
+    return qemu_probe_talk(&probe, ask_all, caps, reterr);
 }

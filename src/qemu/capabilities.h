@@ -55,6 +55,12 @@ QemuCaps *qemu_caps_ref(QemuCaps *caps);
 void qemu_caps_unref(QemuCaps *caps);
 DEFINE_CLEANUP(QemuCaps *, qemu_caps_unref)
 
+/* Asks a QEMU's monitor; negative with an error ends the probe. */
+typedef int (*QemuTalk)(Monitor *monitor, uint64_t deadline, void *userdata, Error **reterr);
+/* Runs the binary with the accelerator ("tcg") and no machine, has func ask it, and ends it;
+ * nothing is cached. On a fiber. */
+int qemu_caps_talk(QemuCapsCache *cache, const char *binary, const char *accel, QemuTalk func,
+                   void *userdata, Error **reterr);
 /* The emulator for an arch when the XML names none: "/usr/bin/qemu-system-<arch>". NULL: unknown
  * arch. Caller frees. */
 char *qemu_default_emulator(const char *arch);
