@@ -24,11 +24,45 @@ HANDLER(define_xml) {
     return define(session, args->xml, ret_, reterr);
 }
 
-/* VALIDATE asks for a check against a schema: the parser's own checks are always on. */
+/* ---- validate ---- */
+
+/* What the definition has and nobody knows: the first of it. */
+typedef struct Unknown {
+    char *path;
+    int line;
+} Unknown;
+
+static void on_unknown(const char *path, int line, void *userdata) {
+    Unknown *unknown = userdata;
+
+    if (!unknown->path) {
+        unknown->path = strdup(path);
+        unknown->line = line;
+    }
+}
+
+/* VALIDATE asks for a check against a schema. Ours are the tables of elements: what none of them
+ * has is refused, which is left out with a warning otherwise. */
+static int validate(const char *xml, bool wanted, Error **reterr) {
+    Unknown unknown = {0};
+    int r = wanted ? driver_check_xml(xml, on_unknown, NULL, &unknown, reterr) : 0;
+
+    if (r >= 0 && unknown.path)
+        r = error_report(reterr, FROM_DOMAIN, ERROR_XML_INVALID_SCHEMA,
+                         "Unable to validate the definition: '%s' (line %d) is not known",
+                         unknown.path, unknown.line);
+    free(unknown.path);
+    return r;
+}
+
+/* ---- define, create ---- */
+
 HANDLER(define_xml_flags) {
     remote_domain_define_xml_flags_args *args = args_;
     int r = dispatch_flags(args->flags, DEFINE_VALIDATE, call->proc->api, reterr);
 
+    if (r >= 0)
+        r = validate(args->xml, args->flags & DEFINE_VALIDATE, reterr);
     return r < 0 ? r : define(session, args->xml, ret_, reterr);
 }
 
@@ -37,6 +71,8 @@ HANDLER(create_xml) {
     CLEANUP_DOMAIN Domain *domain = NULL;
     int r = dispatch_flags(args->flags, START_PAUSED | START_VALIDATE, call->proc->api, reterr);
 
+    if (r >= 0)
+        r = validate(args->xml_desc, args->flags & START_VALIDATE, reterr);
     if (r >= 0)
         r = driver_create_xml(driver_of(session), args->xml_desc, args->flags & START_PAUSED,
                               &domain, reterr);

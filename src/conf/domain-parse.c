@@ -39,7 +39,7 @@ int domain_parse_node(void *root, const DomainParseParams *params, DomainDef **r
         return error_no_memory(reterr);
     if (!element_is(node, "domain"))
         return error_report(reterr, FROM_DOMAIN, ERROR_XML,
-                            "unexpected root element <%.80s>, expecting <domain>",
+                            "expecting root element of 'domain', not '%.80s'",
                             (const char *)node->name);
     r = element_read(&reader, &domain_element, node, def);
     if (r >= 0)
@@ -50,15 +50,6 @@ int domain_parse_node(void *root, const DomainParseParams *params, DomainDef **r
         return r;
     *ret = TAKE_PTR(def);
     return 0;
-}
-
-static int malformed(xmlParserCtxtPtr context, Error **reterr) {
-    const xmlError *error = xml_read_error(context);
-
-    if (!error)
-        return error_no_memory(reterr);
-    return error_report(reterr, FROM_XML, ERROR_XML_DETAIL, "(domain_definition):%d: %s",
-                        error->line ? error->line : 1, error->message);
 }
 
 static int check_text(const char *xml, size_t len, Error **reterr) {
@@ -88,7 +79,7 @@ int domain_parse(const char *xml, size_t len, const DomainParseParams *params, D
         return error_no_memory(reterr);
     doc = xml_read(context, xml, len);
     if (!doc)
-        r = malformed(context, reterr);
+        r = xml_malformed(context, xml, "domain_definition", reterr);
     else if (doc->intSubset || doc->extSubset) /* entities could grow without bound */
         r = error_report(reterr, FROM_DOMAIN, ERROR_XML_DETAIL,
                          "(domain_definition): a document type declaration is not allowed");

@@ -191,7 +191,7 @@ int network_parse(const char *xml, size_t len, NetworkDef **ret, Error **reterr)
     root = xmlDocGetRootElement(doc);
     if (!element_is(root, "network"))
         return error_report(reterr, FROM_NETWORK, ERROR_XML,
-                            "the root element is <%.40s>, <network> is wanted",
+                            "expecting root element of 'network', not '%.40s'",
                             (const char *)root->name);
     def = calloc(1, sizeof(NetworkDef));
     if (!def)

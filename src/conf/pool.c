@@ -184,7 +184,7 @@ static int parse(const char *xml, size_t len, const Element *element, void **ret
     xmlNodePtr root;
     int r;
 
-    if (asprintf(&what, "%s_definition", element->name) < 0) {
+    if (asprintf(&what, "storage_%s_definition", element->name) < 0) {
         what = NULL;
         return error_no_memory(reterr);
     }
@@ -194,8 +194,8 @@ static int parse(const char *xml, size_t len, const Element *element, void **ret
     root = xmlDocGetRootElement(doc);
     if (!element_is(root, element->name))
         return error_report(reterr, FROM_STORAGE, ERROR_XML,
-                            "the root element is <%.40s>, <%s> is wanted", (const char *)root->name,
-                            element->name);
+                            "expecting root element of '%s', not '%.40s'", element->name,
+                            (const char *)root->name);
     *ret = calloc(1, element->size);
     if (!*ret)
         return error_no_memory(reterr);

@@ -89,7 +89,7 @@ int secret_parse(const char *xml, size_t len, SecretDef **ret, Error **reterr) {
     root = xmlDocGetRootElement(doc);
     if (!element_is(root, "secret"))
         return error_report(reterr, FROM_SECRET, ERROR_XML,
-                            "unexpected root element <%.40s>, expecting <secret>",
+                            "expecting root element of 'secret', not '%.40s'",
                             (const char *)root->name);
     def = calloc(1, sizeof(SecretDef));
     if (!def)

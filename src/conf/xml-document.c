@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "conf/xml-document.h"
 
+#include "util/file.h"
+
+#define PLACE_MAX 100 /* bytes of a line that is shown */
+
+static const char dashes[PLACE_MAX + 1] = "--------------------------------------------------"
+                                          "--------------------------------------------------";
+
 static void quiet(void *context, const char *format, ...) {
 }
 
@@ -38,18 +45,39 @@ const xmlError *xml_read_error(xmlParserCtxtPtr context) {
     return context->_private || !error || !error->message ? NULL : error;
 }
 
-static int malformed(xmlParserCtxtPtr context, const char *what, Error **reterr) {
+/* The line the error is in, and below it a mark at its column; "" of one that is too long to be
+ * shown, and of what is no UTF-8. */
+static char *place_of(const char *text, const xmlError *error) {
+    const int column = error->int2 > 0 ? error->int2 - 1 : 0;
+    CLEANUP_FREE char *line = NULL;
+    const char *at = text;
+
+    for (int n = 1; at && n < error->line; n++) {
+        at = strchr(at, '\n');
+        at = at ? at + 1 : NULL;
+    }
+    line = strndup(at ? at : "", at ? strcspn(at, "\r\n") : 0);
+    if (!line)
+        return NULL;
+    if (!*line || strlen(line) > PLACE_MAX || column > PLACE_MAX ||
+        !xmlCheckUTF8((const unsigned char *)line))
+        return strdup("");
+    return strf("\n%s\n%.*s^", line, column, dashes);
+}
+
+int xml_malformed(xmlParserCtxtPtr context, const char *source, const char *what, Error **reterr) {
     const xmlError *error = xml_read_error(context);
     CLEANUP_FREE char *text = error ? strdup(error->message) : NULL;
+    CLEANUP_FREE char *place = error ? place_of(source, error) : NULL;
     size_t len;
 
-    if (!text)
+    if (!text || !place)
         return error_no_memory(reterr);
     len = strlen(text);
     while (len > 0 && text[len - 1] == '\n')
         text[--len] = '\0';
-    return error_report(reterr, FROM_DOMAIN, ERROR_XML_DETAIL, "(%s):%d: %s", what,
-                        error->line ? error->line : 1, text);
+    return error_report(reterr, FROM_XML, ERROR_XML_DETAIL, "(%s):%d: %s%s", what,
+                        error->line ? error->line : 1, text, place);
 }
 
 int xml_document_parse(const char *text, size_t len, size_t limit, const char *what, xmlDocPtr *ret,
@@ -67,7 +95,7 @@ int xml_document_parse(const char *text, size_t len, size_t limit, const char *w
         return error_no_memory(reterr);
     doc = xml_read(context, text, len);
     if (!doc)
-        r = malformed(context, what, reterr);
+        r = xml_malformed(context, text, what, reterr);
     else if (doc->intSubset || doc->extSubset) /* entities could grow without bound */
         r = error_report(reterr, FROM_DOMAIN, ERROR_XML_DETAIL,
                          "(%s): a document type declaration is not allowed", what);

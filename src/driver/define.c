@@ -209,13 +209,9 @@ int driver_create_xml(Driver *driver, const char *xml, bool paused, Domain **ret
         return r;
     if (!same)
         return start_transient(driver, TAKE_PTR(def), paused, ret, reterr);
-    if (same->run || !same->config) {
-        char text[UUID_TEXT_SIZE];
-
-        uuid_format(def->uuid, text);
-        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
-                            "domain '%s' already exists with uuid %s", def->name, text);
-    }
+    if (same->run || !same->config)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "domain '%s' is already active", def->name);
     domain = domain_ref(same);
     r = start_with(domain, def, paused, reterr);
     if (r >= 0)

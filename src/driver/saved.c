@@ -101,7 +101,7 @@ static int run_open(void *arg) {
                               : open(work->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (work->fd < 0)
         return error_system(&work->error, FROM_QEMU, work->writable ? work->fd : errno,
-                            "cannot open '%s'", work->path);
+                            "Failed to open file '%s'", work->path);
     return save_image_read(work->fd, work->path, work->image, &work->error);
 }
 
@@ -176,7 +176,7 @@ int save_definition(const SaveImage *image, const char *xml, DomainDef **ret, Er
 int driver_managed_save_find(Domain *domain, char **ret, Error **reterr) {
     if (!driver_has_managed_save(domain))
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
-                            "domain '%s' does not have managed save image", domain_name(domain));
+                            "domain does not have managed save image");
     *ret = driver_managed_save_path(&domain->services->paths, domain->config->name);
     return *ret ? 0 : error_no_memory(reterr);
 }

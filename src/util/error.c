@@ -20,6 +20,7 @@ static const struct {
     {ERROR_XML, EINVAL, "XML error: %s"},
     {ERROR_OPERATION_DENIED, EPERM, "operation forbidden: %s"},
     {ERROR_XML_DETAIL, EINVAL, "%s"},
+    {ERROR_XML_INVALID_SCHEMA, EINVAL, "XML document failed to validate against schema: %s"},
     {ERROR_SYSTEM, EIO, "%s"},
     {ERROR_RPC, EPROTO, "%s"},
     {ERROR_NO_DOMAIN, ENOENT, "Domain not found: %s"},

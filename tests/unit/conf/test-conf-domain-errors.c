@@ -16,7 +16,7 @@ static const Bad malformed[] = {
     {"<domain type='kvm'>\n<name>n</nome>\n</domain>", ERROR_XML_DETAIL, "(domain_definition):2:"},
     {"<domain type='kvm'>\n\n&nothing;</domain>", ERROR_XML_DETAIL, "(domain_definition):3:"},
     {"<domain a='1' a='2'/>", ERROR_XML_DETAIL, "(domain_definition):1:"},
-    {"<network/>", ERROR_XML, "unexpected root element <network>"},
+    {"<network/>", ERROR_XML, "expecting root element of 'domain', not 'network'"},
     {"<domain/>", ERROR_XML, "Missing required attribute 'type' in element 'domain' (line 1)"},
     {"<domain type='vmware'/>", ERROR_XML, "'type' in element 'domain': 'vmware' (line 1)"},
     {"<domain type='kvm'><memory>1</memory></domain>", ERROR_NO_NAME, "missing name information"},
