@@ -1,10 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A connected client: who it is, what it registered for. */
 #include "access.h"
+#include "domain/audit.h"
 #include "driver/migrate.h"
 #include "journal.h"
 #include "registration.h"
 #include "util/proc.h"
+
+/* The domain that the call was about. NULL: none, or one that is no more. */
+static Domain *domain_of(RpcSession *session, const RpcCall *call) {
+    const remote_domain *wire = call->args;
+
+    return wire && (call->proc->flags & RPC_PROC_ON_DOMAIN)
+               ? driver_find_uuid(driver_of(session), (const uint8_t *)wire->uuid, NULL, NULL)
+               : NULL;
+}
 
 /* Root, the daemon's own user and the group of the socket may do all. */
 static bool is_trusted(const Daemon *daemon, const RpcSession *session) {
@@ -38,11 +48,15 @@ static int session_opened(RpcSession *session, void *userdata) {
 
     if (!client)
         return -ENOMEM;
-    *client = (Client){.context = {daemon->driver},
-                       .daemon = daemon,
-                       .session = session,
-                       .next = daemon->clients,
-                       .next_callback_id = 1};
+    *client = (Client){
+        .context = {daemon->driver},
+        .daemon = daemon,
+        .session = session,
+        .caller = {.pid = rpc_session_peer_pid(session), .uid = rpc_session_peer_uid(session)},
+        .next = daemon->clients,
+        .next_callback_id = 1};
+    if (audit_queue_is_active(daemon->driver->services.audit))
+        audit_caller_look(&client->caller);
     daemon->clients = client;
     rpc_session_set_userdata(session, client);
     rpc_session_set_authenticated(session, let_in(client, session));
@@ -66,6 +80,19 @@ static void session_closed(RpcSession *session, void *userdata) {
     free(client);
 }
 
+static void call_answered(RpcSession *session, const RpcCall *call, const Error *error,
+                          void *userdata) {
+    const Daemon *daemon = userdata;
+    Domain *domain;
+
+    if (!(call->proc->flags & RPC_PROC_WRITE))
+        return;
+    domain = domain_of(session, call);
+    journal_call(session, call, domain, error);
+    audit_call(daemon->driver->services.audit, domain, call->proc->api, &client_of(session)->caller,
+               !error);
+}
+
 const RpcServerOps client_ops = {.session_opened = session_opened,
                                  .session_closed = session_closed,
-                                 .call_answered = journal_call};
+                                 .call_answered = call_answered};

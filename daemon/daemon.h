@@ -3,6 +3,7 @@
 #pragma once
 
 #include "dispatch.h"
+#include "host/audit.h"
 #include "host/polkit.h"
 #include "tables.h"
 
@@ -56,6 +57,7 @@ typedef struct Client {
     Daemon *daemon;
     RpcSession *session;
     PolkitSubject subject; /* when its session has a gate */
+    AuditCaller caller;
     struct Client *next;
     char *uri;
     struct Registration *registrations;

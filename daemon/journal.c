@@ -26,17 +26,8 @@ static const char *uuid_text(char text[UUID_TEXT_SIZE], const uint8_t uuid[16]) 
     return text;
 }
 
-/* The domain that the call is about. NULL: none, or one that is no more. */
-static Domain *domain_of(RpcSession *session, const RpcCall *call) {
-    const remote_domain *wire = call->args;
-
-    return wire && (call->proc->flags & RPC_PROC_ON_DOMAIN)
-               ? driver_find_uuid(driver_of(session), (const uint8_t *)wire->uuid, NULL, NULL)
-               : NULL;
-}
-
-static void write_call(RpcSession *session, const RpcCall *call, const Error *error) {
-    const Domain *domain = domain_of(session, call);
+void journal_call(RpcSession *session, const RpcCall *call, const Domain *domain,
+                  const Error *error) {
     const char *name = domain ? domain_name(domain) : NULL;
     const uid_t client = rpc_session_peer_uid(session);
     const pid_t process = rpc_session_peer_pid(session);
@@ -54,11 +45,6 @@ static void write_call(RpcSession *session, const RpcCall *call, const Error *er
                      "user %s (process %s) called %s%s%s%s: %s", uid, pid, call->proc->api,
                      name ? " for domain '" : "", name ? name : "", name ? "'" : "",
                      error ? error_message(error) : "done");
-}
-
-void journal_call(RpcSession *session, const RpcCall *call, const Error *error, void *userdata) {
-    if (call->proc->flags & RPC_PROC_WRITE)
-        write_call(session, call, error);
 }
 
 void journal_lifecycle(Domain *domain, LifecycleEvent event) {

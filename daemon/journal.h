@@ -6,8 +6,10 @@
 
 #include "daemon.h"
 
-/* A call that changes something: who made it, and what came of it. RpcServerOps.call_answered. */
-void journal_call(RpcSession *session, const RpcCall *call, const Error *error, void *userdata);
+/* A call that changes something: who made it, and what came of it. `domain` NULL: it is about none.
+ */
+void journal_call(RpcSession *session, const RpcCall *call, const Domain *domain,
+                  const Error *error);
 void journal_lifecycle(Domain *domain, LifecycleEvent event);
 void journal_vcpu_removed(Domain *domain, unsigned vcpu);
 void journal_drift(Domain *domain, const char *text);

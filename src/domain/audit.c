@@ -104,3 +104,23 @@ void audit_domain_stop(Domain *domain, const char *reason) {
                       audit_control_text(&vm, "stop", reason, domain->run->pid.pid), true);
     audit_records_send(&records, domain);
 }
+
+void audit_call(AuditQueue *queue, const Domain *domain, const char *api, const AuditCaller *caller,
+                bool success) {
+    AuditRecords records = {0};
+    CLEANUP_ERROR Error *error = NULL;
+    char uuid[UUID_TEXT_SIZE];
+    AuditVm vm;
+
+    if (!audit_queue_is_active(queue))
+        return;
+    if (domain)
+        vm = vm_of(domain, uuid);
+    audit_records_add(&records, AUDIT_TYPE_CALL, audit_call_text(domain ? &vm : NULL, api, caller),
+                      success);
+    if (records.failed)
+        log_error("%s: an audit record could not be built: out of memory", api);
+    else if (audit_queue_send(queue, &records, &error) < 0)
+        log_error("%s: %s", api, error_message(error));
+    audit_records_done(&records);
+}

@@ -16,6 +16,11 @@ void audit_records_add_vcpus(AuditRecords *records, const Domain *domain, unsign
  * error. */
 void audit_records_send(AuditRecords *records, Domain *domain);
 
+/* A call that changes something, with who made it; `domain` NULL: it is about none. Waits until it
+ * is written. */
+void audit_call(AuditQueue *queue, const Domain *domain, const char *api, const AuditCaller *caller,
+                bool success);
+
 /* What the domain was given and that it started, or could not. With audit required, a start that
  * cannot be recorded is an error. */
 int audit_domain_start(Domain *domain, bool success, Error **reterr);

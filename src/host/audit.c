@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <libaudit.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -11,6 +12,7 @@
 #include "util/log.h"
 
 #define VALUE_MAX 1024u
+#define NUMBER_BYTES 16u
 
 struct Auditor {
     AuditLevel level;
@@ -83,6 +85,31 @@ char *audit_cgroup_text(const AuditVm *vm, const char *reason, const char *cgrou
     return resource_text(vm, "cgroup", reason, rest);
 }
 
+static uint32_t read_number(pid_t pid, const char *name) {
+    CLEANUP_FREE char *path = strf("/proc/%d/%s", (int)pid, name), *text = NULL;
+    unsigned number;
+
+    return path && file_read(path, NUMBER_BYTES, &text, NULL) >= 0 &&
+                   sscanf(text, "%u", &number) == 1
+               ? number
+               : UINT32_MAX;
+}
+
+void audit_caller_look(AuditCaller *caller) {
+    caller->auid = read_number(caller->pid, "loginuid");
+    caller->ses = read_number(caller->pid, "sessionid");
+}
+
+char *audit_call_text(const AuditVm *vm, const char *api, const AuditCaller *caller) {
+    CLEANUP_FREE char *name = encode("vm", vm ? vm->name : NULL);
+
+    return name ? strf("virt=%s op=%s reason=call %s uuid=%s caller-pid=%d caller-uid=%u "
+                       "caller-auid=%u caller-ses=%u",
+                       vm ? vm->virt : "qemu", api, name, vm ? vm->uuid : "?", (int)caller->pid,
+                       (unsigned)caller->uid, (unsigned)caller->auid, (unsigned)caller->ses)
+                : NULL;
+}
+
 /* audit_is_enabled(3): 1 enabled, 2 enabled and locked. */
 static int check_enabled(int fd, Error **reterr) {
     int enabled = audit_is_enabled(fd);
@@ -135,6 +162,7 @@ static int send_text(Auditor *auditor, AuditType type, const char *text, bool su
     static const int types[AUDIT_TYPE_MAX] = {
         [AUDIT_TYPE_CONTROL] = AUDIT_VIRT_CONTROL,
         [AUDIT_TYPE_RESOURCE] = AUDIT_VIRT_RESOURCE,
+        [AUDIT_TYPE_CALL] = AUDIT_TRUSTED_APP,
     };
     /* The kernel takes a record with audit switched off and drops it, so that has to be asked for.
      */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Records for the host's audit log: that a machine started or stopped (VIRT_CONTROL) and which
  * resources it was given (VIRT_RESOURCE), field by field as libvirt writes them (its
- * docs/auditlog.rst), since ausearch, auvirt and people's rules look for those. The kernel adds
- * who; libaudit adds exe, hostname, addr, terminal and res.
+ * docs/auditlog.rst), since ausearch, auvirt and people's rules look for those; and who made a call
+ * (TRUSTED_APP), for what the kernel adds is about the daemon. libaudit adds exe, hostname, addr,
+ * terminal and res.
  *
  * A text is built by one pure function and sent by another. Names and paths come from users: they
  * are encoded the way libaudit's readers expect, so that no name can forge a field. */
@@ -26,6 +27,7 @@ typedef enum AuditLevel {
 typedef enum AuditType {
     AUDIT_TYPE_CONTROL,
     AUDIT_TYPE_RESOURCE,
+    AUDIT_TYPE_CALL, /* TRUSTED_APP */
     AUDIT_TYPE_MAX,
 } AuditType;
 
@@ -51,6 +53,20 @@ char *audit_device_text(const AuditVm *vm, const char *resource, const char *rea
  */
 char *audit_cgroup_text(const AuditVm *vm, const char *reason, const char *cgroup, const char *path,
                         const char *acl);
+
+/* Who made a call. auid and ses are those of his login, as /proc/PID/loginuid and sessionid say
+ * them: UINT32_MAX without one. */
+typedef struct AuditCaller {
+    pid_t pid;
+    uid_t uid;
+    uint32_t auid, ses;
+} AuditCaller;
+
+/* Fills auid and ses from /proc. */
+void audit_caller_look(AuditCaller *caller);
+/* A call that changes something: op=virDomainDestroy reason=call vm="?" uuid=? caller-pid=4711
+ * caller-uid=1000 caller-auid=1000 caller-ses=3. `vm` NULL: it is about no domain. */
+char *audit_call_text(const AuditVm *vm, const char *api, const AuditCaller *caller);
 
 /* Opens the kernel's audit socket. With REQUIRED, a host without audit or with audit switched off
  * is an error; otherwise the auditor is made and stays quiet. */

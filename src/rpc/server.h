@@ -19,7 +19,8 @@ typedef struct RpcServerOps {
     /* The connection is gone and its last call has returned; drop registrations, free userdata. */
     void (*session_closed)(RpcSession *session, void *userdata);
     /* A call has been answered, with an error or, with NULL, without. `args` of a call that the
-     * session's gate refused is NULL. NULL: nobody wants to know. */
+     * session's gate refused is NULL. On the call's fiber, which may be suspended: the call counts
+     * in the client's budget until it returns. NULL: nobody wants to know. */
     void (*call_answered)(RpcSession *session, const RpcCall *call, const Error *error,
                           void *userdata);
 } RpcServerOps;

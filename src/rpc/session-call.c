@@ -104,8 +104,8 @@ static void run_call(void *userdata) {
     else
         session_send_rpc_error(session, &call->header, ERROR_INTERNAL,
                                "internal error: the call failed without saying why");
-    session->ops->answered(session, call, error, session->ops_userdata);
     stream_call_ended(session, &call->header, r >= 0);
+    session->ops->answered(session, call, error, session->ops_userdata);
     give(session, call->proc, call->n_charged);
     call_free(call);
     session->call_ended(session);

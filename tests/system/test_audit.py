@@ -2,6 +2,7 @@
 """Records in a real auditd's log, found by ausearch: start, stop and each vCPU, when it went well and when not."""
 import os
 import re
+import subprocess
 import sys
 
 from auditing import auditctl, auditd  # noqa: F401 (a fixture)
@@ -105,3 +106,23 @@ def test_levels(daemon, auditd):
         with open(f"{daemon.root}/etc/vireod.conf", "w") as f:
             f.write("audit_level = 1\n")
         daemon.start()
+
+
+def test_who_called(daemon, auditd):
+    """Each call that changes something, with the process that made it, its user and its login; none that only looks."""
+    daemon.define("called", boot=False)
+    uuid = uuid_of(daemon, "called")
+    client = subprocess.Popen(["virsh", "-c", daemon.uri, "autostart", "called"], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL)
+    client.wait()
+    daemon.virsh("dominfo", "called")
+    daemon.virsh("destroy", "called", ok=False)
+    login, session = (open(f"/proc/self/{name}").read() for name in ("loginuid", "sessionid"))
+    by = f"caller-uid={os.getuid()} caller-auid={login} caller-ses={session} "
+    auditd.wait_for("op=virDomainDestroy", "TRUSTED_APP", about=uuid)
+    records = auditd.records("TRUSTED_APP", about=uuid)
+    assert len(records) == 2, records
+    assert f'op=virDomainSetAutostart reason=call vm="called" uuid={uuid} caller-pid={client.pid} {by}' in records[0]
+    assert f'op=virDomainDestroy reason=call vm="called" uuid={uuid} caller-pid=' in records[1] and by in records[1]
+    assert "res=success" in records[0] and "res=failed" in records[1]
+    auditd.wait_for("op=virDomainDefineXML", "TRUSTED_APP", about='vm="?" uuid=? caller-pid=')

@@ -22,6 +22,8 @@
 
 static const AuditVm vm = {.virt = "kvm", .name = "ol8", .uuid = UUID};
 
+static const AuditCaller caller = {.pid = 12, .uid = 1000, .auid = 1001, .ses = 3};
+
 static void assert_text(char *text, const char *expected) {
     assert_non_null(text);
     assert_string_equal(text, expected);
@@ -55,6 +57,12 @@ static void test_texts(void **state) {
     assert_text(audit_cgroup_text(&vm, "allow", "/machine/x", "/nonexistent", "rw"),
                 "virt=kvm resrc=cgroup reason=allow vm=\"ol8\" uuid=" UUID " cgroup=\"/machine/x\" "
                 "class=path path=\"/nonexistent\" rdev=? acl=rw");
+    assert_text(audit_call_text(&vm, "virDomainDestroy", &caller),
+                "virt=kvm op=virDomainDestroy reason=call vm=\"ol8\" uuid=" UUID
+                " caller-pid=12 caller-uid=1000 caller-auid=1001 caller-ses=3");
+    assert_text(audit_call_text(NULL, "virDomainDefineXML", &caller),
+                "virt=qemu op=virDomainDefineXML reason=call vm=\"?\" uuid=? caller-pid=12 "
+                "caller-uid=1000 caller-auid=1001 caller-ses=3");
 }
 
 /* A name must not be able to add fields, end the record or confuse a reader. */
