@@ -218,6 +218,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
 }
 
 void fake_qemu_start(Domain *domain, unsigned behaviour) {
+    DomainJob job;
     int fds[2];
 
     fuzz_socketpair(fds);
@@ -236,8 +237,9 @@ void fake_qemu_start(Domain *domain, unsigned behaviour) {
         abort();
     store_note_run(domain->services->store, domain);
     domain_set_state(domain, DOMAIN_RUNNING, RUNNING_BOOTED);
-    if (domain_refresh_vcpus(domain, NULL) < 0)
+    if (domain_job_begin(domain, &job, "start", NULL) < 0 || domain_refresh_vcpus(domain, NULL) < 0)
         abort();
+    domain_job_end(domain, &job);
 }
 
 void fake_qemu_end(void) {
