@@ -260,7 +260,8 @@ typedef struct Upload {
 static void upload_free(Upload *upload) {
     if (!upload)
         return;
-    pool_unref(upload->pool);
+    if (upload->pool)
+        pool_unref(upload->pool);
     free(upload->name);
     free(upload);
 }
