@@ -67,6 +67,7 @@ HANDLER(auth_list) {
 
 /* virDrvFeature, as far as the remote protocol's: what this daemon does. */
 enum {
+    FEATURE_MIGRATION_P2P = 4,
     FEATURE_MIGRATION_V3 = 6,
     FEATURE_FD_PASSING = 8,
     FEATURE_TYPED_PARAM_STRING = 9,
@@ -86,6 +87,7 @@ HANDLER(supports_feature) {
         rpc_session_enable_keepalive(session);
         ret->supported = 1;
         break;
+    case FEATURE_MIGRATION_P2P:
     case FEATURE_MIGRATION_V3:
     case FEATURE_XML_MIGRATABLE:
     case FEATURE_MIGRATION_PARAMS:

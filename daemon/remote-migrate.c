@@ -3,6 +3,7 @@
 #include "daemon.h"
 #include "driver/migrate.h"
 #include "params.h"
+#include "remote-migrate-peer.h"
 
 /* ---- parameters ---- */
 
@@ -139,6 +140,12 @@ HANDLER(prepare) {
     return r;
 }
 
+static int lead(Domain *domain, const MigrateParams *params, const char *uri, Error **reterr) {
+    return uri ? migrate_lead(domain, params, uri, reterr)
+               : error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                              "it is not said where to: the migration has no connection URI");
+}
+
 HANDLER(perform) {
     remote_domain_migrate_perform3_params_args *args = args_;
     CLEANUP_DOMAIN Domain *domain = NULL;
@@ -151,8 +158,7 @@ HANDLER(perform) {
         return r;
     GIVE_COOKIE(args, &params);
     if (args->flags & MIGRATE_PEER2PEER)
-        return error_report(reterr, FROM_QEMU, ERROR_ARGUMENT_UNSUPPORTED,
-                            "a migration is led by the client here; leave --p2p out");
+        return lead(domain, &params, dispatch_opt(args->dconnuri), reterr);
     return driver_migrate_perform(domain, &params, reterr);
 }
 

@@ -120,8 +120,8 @@ int domain_check_active(const Domain *domain, Error **reterr);
  * it was asked for may still come, and is looked for after the reconnection. On a fiber. */
 bool domain_outlives_monitor(const Domain *domain);
 
-/* Refuses a reset that QEMU would not survive (QUIRK_RESET_AFTER_REMOVAL). `what`: "reset the
- * guest". */
+/* Refuses what QEMU would not survive (QUIRK_RESET_AFTER_REMOVAL): a reset, a save, a migration.
+ * `what`: "reset the guest". */
 int domain_check_survives(const Domain *domain, const char *what, Error **reterr);
 
 /* The two questions whose answers make a VcpuMap. Zeroed before use. */

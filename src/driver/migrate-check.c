@@ -6,6 +6,8 @@
 
 #include "conf/domain-copy.h"
 #include "driver/migrate-internal.h"
+#include "qemu/quirks.h"
+#include "qemu/unplug.h"
 #include "util/file.h"
 #include "util/libvirt-numbers.h"
 #include "util/worker.h"
@@ -151,6 +153,23 @@ static int check_disks(const DomainDef *borrowed, Error **reterr) {
     return 0;
 }
 
+/* One that the guest answers on its way is a removal, too. */
+static int check_removals(const Domain *domain, Error **reterr) {
+    const DomainRun *run = domain->run;
+    const Quirk *quirk = quirk_of(run->caps, run->live->virt, QUIRK_RESET_AFTER_REMOVAL);
+    CLEANUP_BITMAP Bitmap *pending = quirk ? unplug_pending(&run->vcpus) : NULL;
+    int r = domain_check_survives(domain, "move the guest", reterr);
+
+    if (r < 0 || !quirk)
+        return r;
+    if (!pending)
+        return error_no_memory(reterr);
+    return bitmap_is_empty(pending)
+               ? 0
+               : quirk_refuse(quirk, run->caps, "move the guest", domain_name(domain),
+                              "it may still release a vCPU that it was asked for", reterr);
+}
+
 int migrate_check_domain(const Domain *domain, unsigned flags, Error **reterr) {
     int r;
 
@@ -161,5 +180,7 @@ int migrate_check_domain(const Domain *domain, unsigned flags, Error **reterr) {
         r = check_state(domain, reterr);
     if (r >= 0)
         r = check_devices(domain->run->live, reterr);
+    if (r >= 0)
+        r = check_removals(domain, reterr);
     return r < 0 || (flags & MIGRATE_UNSAFE) ? r : check_disks(domain->run->live, reterr);
 }

@@ -229,9 +229,23 @@ static int connect_out(MigrateOut *out, int *ret_state, Error **reterr) {
     return 0;
 }
 
+/* The other side has made as many vCPUs as there were. */
+static int check_vcpus(Domain *domain, unsigned n, Error **reterr) {
+    int r = domain_check_active(domain, reterr);
+
+    if (r >= 0)
+        r = domain_refresh_vcpus(domain, reterr);
+    if (r >= 0 && vcpu_map_online(&domain->run->vcpus) != n)
+        r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                         "the guest of domain '%s' released a vCPU while it moved; try again",
+                         domain_name(domain));
+    return r;
+}
+
 static int move(MigrateOut *out, Error **reterr) {
     Domain *domain = out->domain;
     CLEANUP_CLOSE int state = -1;
+    unsigned n_vcpus;
     int r = migrate_check_domain(domain, out->flags, reterr);
 
     if (r >= 0)
@@ -242,6 +256,7 @@ static int move(MigrateOut *out, Error **reterr) {
         r = domain_check_active(domain, reterr);
     if (r < 0)
         return r;
+    n_vcpus = vcpu_map_online(&domain->run->vcpus);
     out->was_running = domain->state == DOMAIN_RUNNING;
     r = set_intent(domain, SAVE_OUT, out->was_running, reterr);
     if (r < 0)
@@ -255,7 +270,7 @@ static int move(MigrateOut *out, Error **reterr) {
     if (r >= 0 && out->was_running && domain->state == DOMAIN_RUNNING)
         run_state_set_paused(domain, PAUSED_MIGRATION);
     saved_crash_point("migrate-moved");
-    return r;
+    return r < 0 ? r : check_vcpus(domain, n_vcpus, reterr);
 }
 
 /* ---- who has it? ---- */

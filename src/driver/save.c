@@ -81,7 +81,7 @@ static int check_savable(Domain *domain, unsigned flags, Error **reterr) {
                             domain->state == DOMAIN_PMSUSPENDED ? "is suspended; wake it up first"
                             : domain->state == DOMAIN_CRASHED   ? "has crashed"
                                                                 : "is shutting down");
-    return 0;
+    return domain_check_survives(domain, "save the guest", reterr);
 }
 
 /* The definition that goes with the state: a client's, if it is the same machine. */

@@ -14,8 +14,8 @@ static const Quirk quirks[QUIRK_MAX_] = {
                                   .remedy = RESTART},
     [QUIRK_RESET_AFTER_REMOVAL] = {.virt = DOMAIN_VIRT_QEMU,
                                    .major = 10,
-                                   .what = "crashes when the guest is reset or reboots after a "
-                                           "removal",
+                                   .what = "crashes when the guest is reset, reboots, is saved or "
+                                           "moves after a removal",
                                    .remedy = RESTART},
     /* tcg_register_thread asserts n < tcg_max_ctxs, which is maxcpus; nobody gives a context back.
      */

@@ -7,12 +7,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <time.h>
 
 #include "rpc/frame.h"
 #include "rpc/remote_protocol.h"
 #include "rpc/server.h"
+#include "util/fiber.h"
 #include "util/unix-socket.h"
 
 #define DEFAULT_SOCKET "/run/vireo/vireo-sock"
@@ -49,8 +51,18 @@ static int64_t deadline_of(int timeout_ms) {
     return timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
 }
 
+/* wait_ready, on a fiber: the loop goes on meanwhile. */
+static int wait_on_fiber(int fd, short events, int64_t deadline) {
+    const uint64_t until = deadline < 0 ? USEC_FOREVER : (uint64_t)deadline * USEC_PER_MSEC;
+    int r = fiber_wait_fd(fd, events & POLLOUT ? EPOLLOUT : EPOLLIN, until);
+
+    return r >= 0 ? 1 : r == -ETIMEDOUT ? 0 : r;
+}
+
 /* Waits until the socket is ready: 1, or 0 at the deadline (-1: none). */
 static int wait_ready(int fd, short events, int64_t deadline) {
+    if (fiber_self())
+        return wait_on_fiber(fd, events, deadline);
     for (;;) {
         struct pollfd p = {.fd = fd, .events = events};
         int64_t left = deadline < 0 ? -1 : MAX_OF(deadline - now_ms(), (int64_t)0);
@@ -158,7 +170,7 @@ static int connect_failed(Error **reterr, const char *path, int errnum) {
 
 static int connect_socket(const char *path, int *ret_fd, Error **reterr) {
     CLEANUP_CLOSE int fd = -1;
-    int r = unix_socket_connect(path, 0, &fd);
+    int r = unix_socket_connect(path, fiber_self() ? SOCK_NONBLOCK : 0, &fd);
 
     if (r == -ENAMETOOLONG)
         return error_report(reterr, FROM_RPC, ERROR_INVALID_ARG, "socket path is too long: %s",

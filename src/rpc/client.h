@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The client's half: a blocking connection for tools and tests. Events that arrive while a call
- * waits are queued. */
+/* The client's half: a connection for tools and tests, whose calls block, and for the daemon's
+ * fibers, where they wait as fibers do. Events that arrive while a call waits are queued. */
 #pragma once
 
 #include <rpc/rpc.h>

@@ -51,3 +51,17 @@ def test_abort(daemon, other, guest):  # noqa: F811
     assert "no job is active" in daemon.virsh("domjobabort", "vm1", ok=False)
     daemon.virsh("setvcpus", "vm1", "2", "--live")
     daemon.wait_online("vm1", "0-1")
+
+
+def test_led_by_the_daemon(daemon, other, guest):  # noqa: F811
+    daemon.paused("vm1")
+    said = daemon.virsh("migrate", "--p2p", "vm1", "qemu+unix:///system?socket=/nowhere/sock", ok=False)
+    assert "cannot connect to vireod at /nowhere/sock" in said
+    assert "unsupported connection URI" in daemon.virsh("migrate", "--p2p", "vm1", "qemu+tcp://far/system", ok=False)
+    assert "already running" in daemon.virsh("migrate", "--p2p", "vm1", daemon.uri, ok=False)
+    assert state(daemon, "vm1") == "paused (user)"
+    xml = xml_for(other, daemon, "vm1")
+    daemon.virsh("migrate", "--p2p", "vm1", other.uri, "--xml", xml, "--persistent", "--undefinesource")
+    assert state(other, "vm1") == "paused (user)" and not daemon.qemus()
+    assert "vm1" not in daemon.virsh("list", "--all")
+    assert "vm1" in other.virsh("list", "--all", "--persistent")
