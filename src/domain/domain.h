@@ -116,8 +116,8 @@ int domain_resolve_affect(const Domain *domain, unsigned flags, bool *ret_live, 
 /* "domain is not running" unless it runs and its monitor is open. */
 int domain_check_active(const Domain *domain, Error **reterr);
 
-/* Whether QEMU lives on though its monitor has closed: a moment is given to one that is ending. What
- * it was asked for may still come, and is looked for after the reconnection. On a fiber. */
+/* Whether QEMU lives on though its monitor has closed: a moment is given to one that is ending.
+ * What it was asked for may still come, and is looked for after the reconnection. On a fiber. */
 bool domain_outlives_monitor(const Domain *domain);
 
 /* Refuses what QEMU would not survive (QUIRK_RESET_AFTER_REMOVAL): a reset, a save, a migration.

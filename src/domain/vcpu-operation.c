@@ -121,7 +121,10 @@ static void resume(Domain *domain, Operation *operation, int r, Error *error) {
         operation_set_state(operation, OPERATION_PENDING, "waiting for the guest");
     else if (r < 0)
         operation_set_state(operation, OPERATION_FAILED, error_message(own ? own : error));
-    else if (go_on(domain, operation, &own) < 0)
+    if (r < 0)
+        return;
+    operation_set_state(operation, OPERATION_ACTING, NULL);
+    if (go_on(domain, operation, &own) < 0)
         log_info("domain '%s': operation %llu: %s", domain_name(domain),
                  (unsigned long long)operation->id, error_message(own));
     else if (operation->plug && domain->run)
