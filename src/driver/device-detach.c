@@ -169,13 +169,28 @@ static void forget_refusals(DeviceNews *news) {
         free(news->refused[--news->n_refused]);
 }
 
+/* The monitor has closed: as long as QEMU lives that is silence, and the operation is resumed after
+ * the reconnection. */
+static int cut_off(Domain *domain, const char *alias, const Error *error, Operation *operation,
+                   Error **reterr) {
+    if (domain_outlives_monitor(domain)) {
+        log_info("domain '%s': '%s' is asked for again after the reconnection: %s",
+                 domain_name(domain), alias, error_message(error));
+        return 0;
+    }
+    if (operation)
+        operation->device.fails_as = OPERATION_FAILED;
+    return error_report(reterr, FROM_QEMU, error->code, "%s", error_message(error));
+}
+
 /* What came of it: gone, refused, or silent, which is no error. */
 static int outcome(Domain *domain, const char *alias, int waited, Operation *operation,
                    Error **reterr) {
+    CLEANUP_ERROR Error *error = NULL;
     bool refused;
 
-    if (domain_check_active(domain, reterr) < 0)
-        return -EINVAL;
+    if (domain_check_active(domain, &error) < 0)
+        return cut_off(domain, alias, error, operation, reterr);
     refused = list_has(domain->run->devices.refused, domain->run->devices.n_refused, alias);
     settle(domain);
     if (refused) {
@@ -230,6 +245,8 @@ int device_detach_asked(Domain *domain, const char *alias, uint64_t timeout_usec
     forget_refusals(&domain->run->devices);
     operation_step(operation, STEP_SENT);
     r = device_command(domain, "device_del", device_id(alias), &error);
+    if (r < 0 && domain_check_active(domain, NULL) < 0)
+        return cut_off(domain, alias, error, operation, reterr);
     if (r < 0 && !is_asked_already(error))
         return refused(domain, alias, error, operation) < 0
                    ? error_propagate(reterr, TAKE_PTR(error))

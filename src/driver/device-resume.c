@@ -76,6 +76,13 @@ static int go_on(Domain *domain, Operation *operation, Error **reterr) {
     return r;
 }
 
+/* It could not be begun: a detach that the guest was asked for goes on with the next connection. */
+static OperationState not_begun(const Domain *domain, const Operation *operation) {
+    return device_operation_verb(operation) == DEVICE_VERB_DETACH && domain_outlives_monitor(domain)
+               ? OPERATION_PENDING
+               : OPERATION_FAILED;
+}
+
 static void resume(Domain *domain, Operation *operation, int r, Error *error) {
     CLEANUP_ERROR Error *own = NULL;
 
@@ -83,7 +90,9 @@ static void resume(Domain *domain, Operation *operation, int r, Error *error) {
         return;
     if (r >= 0)
         r = domain_check_active(domain, &own);
-    if (r >= 0)
+    if (r < 0)
+        operation->device.fails_as = not_begun(domain, operation);
+    else
         r = go_on(domain, operation, &own);
     if (own)
         log_info("domain '%s': operation %llu: %s", domain_name(domain),

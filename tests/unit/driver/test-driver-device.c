@@ -264,6 +264,39 @@ static void detach_refused_by_qemu(RunWorld *world) {
     assert_there(world, true);
 }
 
+static bool before_its_answer;
+
+/* The monitor closes, QEMU lives: the definition has its half, and what the guest does is evidence
+ * once QEMU can be heard again. */
+static void detach_cut_off(RunWorld *world) {
+    attach(world, AFFECT_LIVE | AFFECT_CONFIG);
+    if (before_its_answer)
+        qmp_peer_expect_silent(world->peer, "device_del");
+    else
+        qmp_peer_expect(world->peer, "device_del", "{}");
+    qmp_peer_hang_up(world->peer);
+    assert_int_equal(change_device(world, DEVICE_VERB_DETACH, AFFECT_LIVE | AFFECT_CONFIG), 0);
+    assert_came_to(world, OPERATION_PENDING);
+    assert_there(world, true);
+    assert_int_equal(world->domain->config->n_rngs, 0);
+    run_world_wait_idle(world);
+    run_world_connect(world);
+    qmp_peer_expect(world->peer, "object-del", "{}");
+    qmp_peer_event_now(world->peer, "DEVICE_DELETED", "{'device':'rng0','path':'/x'}");
+    qmp_peer_wait(world->peer);
+    run_world_wait_told(world, "removed:rng0");
+    run_world_wait_idle(world);
+    assert_came_to(world, OPERATION_DONE);
+    assert_there(world, false);
+}
+
+static void test_detach_cut_off(void **state) {
+    for (int i = 0; i < 2; i++) {
+        before_its_answer = i > 0;
+        run_world(PORTS, detach_cut_off);
+    }
+}
+
 /* It left while nobody looked, and its event with it. */
 static void detach_left_before(RunWorld *world) {
     attach(world, AFFECT_LIVE);
@@ -330,6 +363,7 @@ int main(void) {
         cmocka_unit_test(test_detach_refused_by_acpi),
         cmocka_unit_test(test_detach_refused_late),
         cmocka_unit_test(test_detach_refused_by_qemu),
+        cmocka_unit_test(test_detach_cut_off),
         cmocka_unit_test(test_detach_left_before),
         cmocka_unit_test(test_detach_twice),
     };
