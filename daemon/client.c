@@ -55,8 +55,7 @@ static int session_opened(RpcSession *session, void *userdata) {
         .caller = {.pid = rpc_session_peer_pid(session), .uid = rpc_session_peer_uid(session)},
         .next = daemon->clients,
         .next_callback_id = 1};
-    if (audit_queue_is_active(daemon->driver->services.audit))
-        audit_caller_look(&client->caller);
+    audit_caller_look(&client->caller); /* audit may be switched on while it is there */
     daemon->clients = client;
     rpc_session_set_userdata(session, client);
     rpc_session_set_authenticated(session, let_in(client, session));

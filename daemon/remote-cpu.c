@@ -16,7 +16,8 @@
 enum { COMPARE_INCOMPATIBLE, COMPARE_IDENTICAL, COMPARE_SUPERSET }; /* virCPUCompareResult */
 enum { COMPARE_FAIL = 1, COMPARE_VALIDATE = 2 };
 enum { BASELINE_EXPAND = 1, BASELINE_MIGRATABLE = 2 };
-#define CPU_XML_MAX (1u << 20)
+#define CPU_XML_MAX (64u << 10)
+#define FEATURE_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 #define CPUINFO_MAX (8u << 20)
 
 /* What a call is about; `models` of cpu_models_ask. */
@@ -72,6 +73,11 @@ static xmlNodePtr child(xmlNodePtr parent, const char *name) {
     return NULL;
 }
 
+/* It is written again, as it is. */
+static bool is_feature_name(const char *name) {
+    return *name && name[strspn(name, FEATURE_CHARS)] == '\0';
+}
+
 static int apply_feature(xmlNodePtr node, json_object *set, Error **reterr) {
     xmlChar *name = xmlGetProp(node, (const xmlChar *)"name");
     xmlChar *policy = xmlGetProp(node, (const xmlChar *)"policy");
@@ -80,6 +86,9 @@ static int apply_feature(xmlNodePtr node, json_object *set, Error **reterr) {
 
     if (!name)
         r = error_report(reterr, FROM_CPU, ERROR_XML, "a CPU feature without a name");
+    else if (!is_feature_name((const char *)name))
+        r = error_report(reterr, FROM_CPU, ERROR_INTERNAL, "Unknown CPU feature %.63s",
+                         (const char *)name);
     else if (streq(how, "require") || streq(how, "force"))
         r = cpu_features_add(set, (const char *)name) < 0 ? error_no_memory(reterr) : 0;
     else if (!streq(how, "optional"))
@@ -276,6 +285,7 @@ static int common_of(const Asked *asked, char *const *xml, size_t n, char **ret_
             return error_no_memory(reterr);
         json_object_put(common);
         common = TAKE_PTR(both);
+        fiber_yield();
     }
     if (r >= 0)
         *ret = TAKE_PTR(common);
@@ -333,15 +343,17 @@ HANDLER(baseline_hypervisor) {
 }
 
 const RpcProc cpu_procs[] = {
-    {REMOTE_PROC_CONNECT_COMPARE_CPU, "virConnectCompareCPU", RPC_PROC_WRITE, compare_host,
-     XDR_OF(remote_xml_flags_args), XDR_OF(remote_int_ret)},
-    {REMOTE_PROC_CONNECT_BASELINE_CPU, "virConnectBaselineCPU", RPC_PROC_WRITE, baseline_host,
-     XDR_OF(remote_connect_baseline_cpu_args), XDR_OF(remote_connect_baseline_cpu_ret)},
-    {REMOTE_PROC_CONNECT_COMPARE_HYPERVISOR_CPU, "virConnectCompareHypervisorCPU", RPC_PROC_WRITE,
-     compare_hypervisor, XDR_OF(remote_connect_compare_hypervisor_cpu_args),
-     XDR_OF(remote_int_ret)},
-    {REMOTE_PROC_CONNECT_BASELINE_HYPERVISOR_CPU, "virConnectBaselineHypervisorCPU", RPC_PROC_WRITE,
-     baseline_hypervisor, XDR_OF(remote_connect_baseline_hypervisor_cpu_args),
+    {REMOTE_PROC_CONNECT_COMPARE_CPU, "virConnectCompareCPU", RPC_PROC_WRITE | RPC_PROC_HEAVY,
+     compare_host, XDR_OF(remote_xml_flags_args), XDR_OF(remote_int_ret)},
+    {REMOTE_PROC_CONNECT_BASELINE_CPU, "virConnectBaselineCPU", RPC_PROC_WRITE | RPC_PROC_HEAVY,
+     baseline_host, XDR_OF(remote_connect_baseline_cpu_args),
+     XDR_OF(remote_connect_baseline_cpu_ret)},
+    {REMOTE_PROC_CONNECT_COMPARE_HYPERVISOR_CPU, "virConnectCompareHypervisorCPU",
+     RPC_PROC_WRITE | RPC_PROC_HEAVY, compare_hypervisor,
+     XDR_OF(remote_connect_compare_hypervisor_cpu_args), XDR_OF(remote_int_ret)},
+    {REMOTE_PROC_CONNECT_BASELINE_HYPERVISOR_CPU, "virConnectBaselineHypervisorCPU",
+     RPC_PROC_WRITE | RPC_PROC_HEAVY, baseline_hypervisor,
+     XDR_OF(remote_connect_baseline_hypervisor_cpu_args),
      XDR_OF(remote_connect_baseline_hypervisor_cpu_ret)},
 };
 const size_t cpu_n_procs = ARRAY_SIZE(cpu_procs);

@@ -88,8 +88,10 @@ static int move(Lead *lead, Error **reterr) {
     CLEANUP_ERROR Error *error = NULL, *unfinished = NULL, *unconfirmed = NULL;
     int performed = perform(lead, &error);
     int finished = finish(lead, performed < 0, &unfinished);
-    int confirmed = driver_migrate_confirm(lead->domain, &lead->params,
-                                           performed < 0 || finished < 0, &unconfirmed);
+    /* A Perform that fails has gone back by itself. */
+    int confirmed = performed < 0 ? 0
+                                  : driver_migrate_confirm(lead->domain, &lead->params,
+                                                           finished < 0, &unconfirmed);
 
     if (performed < 0)
         return error_propagate(reterr, TAKE_PTR(error));

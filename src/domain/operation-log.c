@@ -281,6 +281,8 @@ static int read_verdict(json_object *object, Operation *operation) {
     const char *guest = json_member_string(object, "guest");
     int64_t verdict = json_member_int(object, "verdict", GUEST_UNTOLD);
 
+    if (!operation->plug)
+        return -EBADMSG;
     operation->kept = operation->guest_pending = true;
     operation->state = OPERATION_DONE;
     operation->ended = json_member_uint(object, "ended", operation->started);

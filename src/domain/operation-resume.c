@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "domain/operation-resume.h"
 
+#include "domain/services.h"
 #include "util/log.h"
 
 typedef struct Resume {
@@ -21,7 +22,13 @@ static void resume(void *userdata) {
     Resume *work = userdata;
     CLEANUP_ERROR Error *error = NULL;
     DomainJob job;
-    int r = domain_job_begin(work->domain, &job, "an operation of an earlier vireod", &error);
+    int r;
+
+    /* One may have to wait for all of the others. */
+    while ((r = domain_job_begin(work->domain, &job, "an operation of an earlier vireod", &error)) <
+               0 &&
+           work->domain->services && !work->domain->services->tasks.stopping)
+        error_free(TAKE_PTR(error));
 
     work->func(work->domain, work->operation, r, error);
     if (r >= 0)

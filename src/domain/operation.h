@@ -82,6 +82,7 @@ typedef struct Operation {
     GuestVerdict verdict;    /* of a plug: whether the guest uses the vCPUs, of the worst of them */
     char *guest;             /* the same as a sentence; NULL: not of a plug, or not known yet */
     bool guest_pending;      /* `guest` will come */
+    bool watched;            /* by a fiber of this daemon, for that */
     bool kept;               /* it has ended, and is in the journal for its verdict */
     uint64_t started, ended; /* CLOCK_REALTIME, microseconds; ended 0: under way */
     FiberCond cond;          /* broadcast at every change of state */

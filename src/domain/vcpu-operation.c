@@ -100,8 +100,9 @@ static int go_on(Domain *domain, Operation *operation, Error **reterr) {
 
     if (r >= 0 && plan.n_entities > 0)
         r = hotplug_preflight(domain, &plan, &error);
-    if (r < 0) {
-        operation_set_state(operation, OPERATION_FAILED, error_message(error));
+    if (r < 0) { /* of a removal the guest may have been asked before */
+        operation_set_state(operation, operation->plug ? OPERATION_FAILED : OPERATION_PENDING,
+                            error_message(error));
         return error_propagate(reterr, TAKE_PTR(error));
     }
     if (plan.n_entities > 0)

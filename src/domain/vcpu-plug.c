@@ -178,18 +178,30 @@ static void note_asked(Operation *operation, unsigned last_id) {
             operation->n_asked = i + 1;
 }
 
+/* Nothing has left. */
+static void forget_requests(Domain *domain, const HotplugPlan *plan, size_t first, size_t n) {
+    for (size_t i = first; i < first + n; i++)
+        unplug_forget(&domain->run->vcpus.entities[plan->entities[i]]);
+}
+
 /* Asks the guest for `n` of the plan's entities from `first` on. ACTING: it is asked. */
 static OperationState ask(Domain *domain, const HotplugPlan *plan, const Removal *removals,
                           size_t first, size_t n, Operation *operation, Error **reterr) {
     ReplyPtr *replies = calloc(plan->n_entities + 1, sizeof(ReplyPtr));
+    CLEANUP_ERROR Error *unsent = NULL;
     OperationState state = OPERATION_FAILED;
-    int r = replies ? send_all(domain, plan, first, n, replies, reterr) : error_no_memory(reterr);
 
-    if (!replies)
+    if (!replies) {
+        error_no_memory(reterr);
         return OPERATION_FAILED;
+    }
+    if (send_all(domain, plan, first, n, replies, &unsent) < 0 && !replies[first])
+        forget_requests(domain, plan, first, n);
     monitor_flush(domain->run->monitor);
     operation_step(operation, STEP_SENT);
-    if (r >= 0)
+    if (unsent && !replies[first])
+        error_propagate(reterr, TAKE_PTR(unsent));
+    else /* some may have been sent */
         state = check_del_replies(domain, replies + first, removals + first, n, reterr);
     free_replies(replies, plan->n_entities);
     operation_step(operation, STEP_ANSWERED);
@@ -217,6 +229,10 @@ static OperationState run_unplug(Domain *domain, const HotplugPlan *plan, Operat
         return OPERATION_UNDONE;
     }
     while (state == OPERATION_DONE && asked < n) {
+        if (!domain->run->vcpus.entities[plan->entities[asked]].qom_path) {
+            asked++; /* the guest let it go while another was waited for */
+            continue;
+        }
         state = ask(domain, plan, removals, asked, batch, operation, reterr);
         asked += batch;
         if (state == OPERATION_ACTING && operation && operation->request.async)
@@ -248,8 +264,10 @@ OperationState hotplug_ask_next(Domain *domain, Operation *operation, Error **re
         removals = removals_of(domain, &plan);
         r = removals ? 0 : error_no_memory(reterr);
     }
-    state = r < 0 ? OPERATION_FAILED : OPERATION_ACTING;
-    if (r >= 0 && plan.n_entities > 0)
+    if (r < 0)
+        return OPERATION_PENDING;
+    state = OPERATION_ACTING;
+    if (plan.n_entities > 0)
         state = ask(domain, &plan, removals, 0, 1, NULL, reterr);
     operation->n_asked = n_asked + 1;
     return state;

@@ -15,7 +15,8 @@
 OperationState hotplug_run(Domain *domain, const HotplugPlan *plan, Operation *operation,
                            Error **reterr);
 /* The next device of a pending removal that goes one by one, whose last has gone: asks the guest
- * for it. ACTING: it is asked; REFUSED or FAILED with an error. Job held. */
+ * for it. ACTING: it is asked; PENDING: it cannot be asked now; REFUSED. The latter two with an
+ * error. Job held. */
 OperationState hotplug_ask_next(Domain *domain, Operation *operation, Error **reterr);
 /* After a live change: the XML lists single vCPUs from now on; the status file. What cannot be
  * written is logged. `operation` may be NULL. Job held. */

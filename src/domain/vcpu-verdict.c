@@ -233,7 +233,11 @@ void vcpu_verdict_start(Domain *domain, Operation *operation) {
     assert(domain->run && operation->plug);
     if (ids && operation->n_vcpus > 0)
         memcpy(ids, operation->vcpus, operation->n_vcpus * sizeof(unsigned));
-    operation->guest_pending = true;
+    if (operation->watched) { /* since an earlier connection */
+        free(ids);
+        return;
+    }
+    operation->guest_pending = operation->watched = true;
     if (start(domain, operation, ids, operation->n_vcpus) < 0)
         operation_set_guest(operation, GUEST_UNKNOWN, "unknown: nobody looks, vireod stops");
 }

@@ -433,7 +433,7 @@ int confinement_plan(const Confinement *confinement, const DomainDef *def, const
     if (plan.failed)
         return error_no_memory(reterr);
     fill(confinement, &plan);
-    if (confinement->sandbox && caps->has_sandbox && !passes_sandbox(def))
+    if (confinement->sandbox && caps && caps->has_sandbox && !passes_sandbox(def))
         plan.sandbox = SANDBOX;
     r = plan_user(def, &plan, reterr);
     if (r >= 0)

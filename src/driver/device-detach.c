@@ -91,6 +91,8 @@ bool device_event(Domain *domain, const char *name, json_object *data) {
         return false;
     if (!device_by_alias(domain->run->live, alias).kind)
         return false;
+    if (!deleted && list_has(news->refused, news->n_refused, alias))
+        return true; /* a guest may say so as often as it likes */
     if (!(deleted ? note(&news->gone, &news->n_gone, alias)
                   : note(&news->refused, &news->n_refused, alias)))
         return true;

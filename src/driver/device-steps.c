@@ -16,10 +16,12 @@ DeviceContext device_context(const DomainRun *run, const DomainDef *def, const S
 int device_command(Domain *domain, const char *command, json_object *arguments_consume,
                    Error **reterr) {
     assert(domain_job_is_mine(domain));
-    if (domain->run)
+    if (domain->run && domain->run->monitor)
         return monitor_run(domain->run->monitor, command, arguments_consume,
                            deadline_in(COMMAND_USEC), NULL, reterr);
     json_object_put(arguments_consume);
+    if (domain->run)
+        return domain_check_active(domain, reterr);
     return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain '%s' has ended",
                         domain_name(domain));
 }

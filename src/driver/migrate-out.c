@@ -173,6 +173,9 @@ int driver_migrate_begin(Domain *domain, const MigrateParams *params, char **ret
     CLEANUP_FREE char *xml = NULL;
     int r = migrate_check_flags(params, reterr);
 
+    if (r >= 0 && find(domain))
+        r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                         "domain '%s' is being migrated already", domain_name(domain));
     if (r >= 0)
         r = check_offline(domain, params, reterr);
     if (r >= 0)
@@ -513,6 +516,10 @@ int driver_migrate_confirm(Domain *domain, const MigrateParams *params, bool can
     CLEANUP_OUT MigrateOut *out = found ? out_ref(found) : NULL;
     int r = 0;
 
+    if (out && out->owner != params->owner && !out->owner_gone)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "the migration of domain '%s' under way is another client's",
+                            domain_name(domain));
     if (out) {
         out->confirmed = true;
         out->cancelled = cancelled;

@@ -54,7 +54,7 @@ char *qemu_default_emulator(const char *arch) {
 }
 
 const QemuMachine *qemu_caps_machine(const QemuCaps *caps, const char *name) {
-    for (size_t i = 0; i < caps->n_machines; i++) {
+    for (size_t i = 0; caps && i < caps->n_machines; i++) {
         const QemuMachine *machine = &caps->machines[i];
 
         if (name ? streq(machine->name, name) || streq_ptr(machine->alias, name)

@@ -136,7 +136,9 @@ static int expand(Monitor *monitor, uint64_t deadline, const char *model, json_o
     if (r < 0)
         return r;
     properties = json_member(json_member(answer, "model"), "props");
-    return !properties || add_true(set, properties) >= 0 ? 0 : error_no_memory(reterr);
+    return !json_object_is_type(properties, json_type_object) || add_true(set, properties) >= 0
+               ? 0
+               : error_no_memory(reterr);
 }
 
 static bool has_version(const char *name) {
@@ -158,10 +160,13 @@ static int ask_model(Monitor *monitor, uint64_t deadline, json_object *row, json
     if (!set || json_add(all, name, set) < 0)
         return error_no_memory(reterr);
     r = expand(monitor, deadline, name, set, reterr);
-    for (size_t i = 0; r >= 0 && i < json_length(missing); i++)
-        if (cpu_features_add(set, json_object_get_string(json_object_array_get_idx(missing, i))) <
-            0)
+    for (size_t i = 0; r >= 0 && i < json_length(missing); i++) {
+        json_object *feature = json_object_array_get_idx(missing, i);
+
+        if (json_object_is_type(feature, json_type_string) &&
+            cpu_features_add(set, json_object_get_string(feature)) < 0)
             r = error_no_memory(reterr);
+    }
     return r;
 }
 

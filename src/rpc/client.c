@@ -145,7 +145,7 @@ static int resolve_uri(const char *uri, bool readonly, char **ret_uri, char **re
     } else {
         if (!known_uri(uri))
             return error_report(reterr, FROM_RPC, ERROR_INVALID_ARG,
-                                "unsupported connection URI '%s': use qemu:///system, "
+                                "unsupported connection URI '%.200s': use qemu:///system, "
                                 "qemu+unix:///system?socket=PATH or a socket path",
                                 uri);
         value = find_socket(uri);
@@ -173,7 +173,7 @@ static int connect_socket(const char *path, int *ret_fd, Error **reterr) {
     int r = unix_socket_connect(path, fiber_self() ? SOCK_NONBLOCK : 0, &fd);
 
     if (r == -ENAMETOOLONG)
-        return error_report(reterr, FROM_RPC, ERROR_INVALID_ARG, "socket path is too long: %s",
+        return error_report(reterr, FROM_RPC, ERROR_INVALID_ARG, "socket path is too long: %.200s",
                             path);
     if (r < 0)
         return connect_failed(reterr, path, -r);
@@ -314,8 +314,11 @@ static int send_pong(RpcClient *client, int64_t deadline, Error **reterr) {
 
 static int queue_event(RpcClient *client, const FrameHeader *header, Error **reterr) {
     size_t len = client->in_size - FRAME_HEADER_SIZE;
-    CLEANUP_FREE uint8_t *payload = malloc(len + 1);
+    CLEANUP_FREE uint8_t *payload = NULL;
 
+    if (fiber_self()) /* a daemon asks its peer for none */
+        return 0;
+    payload = malloc(len + 1);
     if (!payload)
         return error_no_memory(reterr);
     if (client->n_events >= EVENTS_MAX) {
@@ -379,6 +382,14 @@ static int receive_one(RpcClient *client, int64_t deadline, FrameHeader *ret, Er
 
 /* ---- calls ---- */
 
+/* Between two packets: a peer that never stops talking keeps neither the loop nor the caller. */
+static int take_turns(int64_t deadline, Error **reterr) {
+    if (!fiber_self())
+        return 0;
+    fiber_yield();
+    return deadline >= 0 && now_ms() >= deadline ? timed_out(reterr) : 0;
+}
+
 static int take_reply(RpcClient *client, const FrameHeader *header, xdrproc_t ret_xdr, void *ret,
                       Error **reterr) {
     const uint8_t *payload = client->in + FRAME_HEADER_SIZE;
@@ -419,6 +430,8 @@ int rpc_client_call(RpcClient *client, uint32_t program, int32_t procedure, xdrp
         if (r == 1 && reply.serial == header.serial && reply.program == program &&
             reply.procedure == procedure)
             return take_reply(client, &reply, ret_xdr, ret, reterr);
+        if (r > 0 && take_turns(deadline, reterr) < 0)
+            return -ETIMEDOUT;
     }
     return r;
 }
@@ -459,7 +472,8 @@ static int authenticate(RpcClient *client, Error **reterr) {
         remote_auth_polkit_ret ret = {0};
 
         return rpc_client_call(client, REMOTE_PROGRAM, REMOTE_PROC_AUTH_POLKIT, NULL, NULL,
-                               (xdrproc_t)xdr_remote_auth_polkit_ret, &ret, -1, reterr);
+                               (xdrproc_t)xdr_remote_auth_polkit_ret, &ret,
+                               fiber_self() ? CONNECT_TIMEOUT_MS : -1, reterr);
     }
     return error_report(reterr, FROM_RPC, ERROR_AUTH_FAILED, "unsupported authentication type %d",
                         type);
