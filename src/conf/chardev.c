@@ -89,7 +89,8 @@ int chardev_check_source(ElementReader *reader, xmlNodePtr node, ChardevSource *
     if (source->type == CHARDEV_NONE_)
         source->type = CHARDEV_PTY;
     if (source->type == CHARDEV_UDP && source->n_ends == 2 &&
-        streq_ptr(source->ends[0].mode, "connect")) { /* its own end is written first */
+        streq_ptr(source->ends[0].mode, "connect") &&
+        !streq_ptr(source->ends[1].mode, "connect")) { /* its own end is written first */
         ChardevEnd peer = source->ends[0];
 
         source->ends[0] = source->ends[1];
