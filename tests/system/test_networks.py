@@ -69,7 +69,7 @@ def test_transient_and_events(daemon, bridge):
     ("<network><name>n</name><ip address='10.0.0.1' netmask='255.0.255.0'/></network>", "which is none"),
     ("<network><name>n</name><bridge name='way-too-long-for-a-link'/></network>", "cannot be the name of a bridge"),
     ("<network><name>n</name>", "network_definition"),
-    ("<domain/>", "<network> is wanted"),
+    ("<domain/>", "expecting root element of 'network'"),
 ])
 def test_refused(daemon, text, what):
     assert what in daemon.virsh("net-define", write(daemon, text), ok=False)
