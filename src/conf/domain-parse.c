@@ -79,7 +79,7 @@ int domain_parse(const char *xml, size_t len, const DomainParseParams *params, D
         return error_no_memory(reterr);
     doc = xml_read(context, xml, len);
     if (!doc)
-        r = xml_malformed(context, xml, "domain_definition", reterr);
+        r = xml_malformed(context, xml, len, "domain_definition", reterr);
     else if (doc->intSubset || doc->extSubset) /* entities could grow without bound */
         r = error_report(reterr, FROM_DOMAIN, ERROR_XML_DETAIL,
                          "(domain_definition): a document type declaration is not allowed");

@@ -47,28 +47,30 @@ const xmlError *xml_read_error(xmlParserCtxtPtr context) {
 
 /* The line the error is in, and below it a mark at its column; "" of one that is too long to be
  * shown, and of what is no UTF-8. */
-static char *place_of(const char *text, const xmlError *error) {
+static char *place_of(const char *text, size_t len, const xmlError *error) {
     const int column = error->int2 > 0 ? error->int2 - 1 : 0;
     CLEANUP_FREE char *line = NULL;
-    const char *at = text;
+    const char *at = text, *const end = text + len;
 
     for (int n = 1; at && n < error->line; n++) {
-        at = strchr(at, '\n');
+        at = memchr(at, '\n', (size_t)(end - at));
         at = at ? at + 1 : NULL;
     }
-    line = strndup(at ? at : "", at ? strcspn(at, "\r\n") : 0);
+    line = strndup(at ? at : "", at ? MIN_OF((size_t)(end - at), (size_t)PLACE_MAX + 1) : 0);
     if (!line)
         return NULL;
+    line[strcspn(line, "\r\n")] = '\0';
     if (!*line || strlen(line) > PLACE_MAX || column > PLACE_MAX ||
         !xmlCheckUTF8((const unsigned char *)line))
         return strdup("");
     return strf("\n%s\n%.*s^", line, column, dashes);
 }
 
-int xml_malformed(xmlParserCtxtPtr context, const char *source, const char *what, Error **reterr) {
+int xml_malformed(xmlParserCtxtPtr context, const char *source, size_t source_len, const char *what,
+                  Error **reterr) {
     const xmlError *error = xml_read_error(context);
     CLEANUP_FREE char *text = error ? strdup(error->message) : NULL;
-    CLEANUP_FREE char *place = error ? place_of(source, error) : NULL;
+    CLEANUP_FREE char *place = error ? place_of(source, source_len, error) : NULL;
     size_t len;
 
     if (!text || !place)
@@ -95,7 +97,7 @@ int xml_document_parse(const char *text, size_t len, size_t limit, const char *w
         return error_no_memory(reterr);
     doc = xml_read(context, text, len);
     if (!doc)
-        r = xml_malformed(context, text, what, reterr);
+        r = xml_malformed(context, text, len, what, reterr);
     else if (doc->intSubset || doc->extSubset) /* entities could grow without bound */
         r = error_report(reterr, FROM_DOMAIN, ERROR_XML_DETAIL,
                          "(%s): a document type declaration is not allowed", what);

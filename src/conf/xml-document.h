@@ -24,5 +24,6 @@ xmlDocPtr xml_read(xmlParserCtxtPtr context, const char *text, size_t len);
 /* Why xml_read gave nothing; NULL: out of memory. */
 const xmlError *xml_read_error(xmlParserCtxtPtr context);
 /* The error of a text that xml_read gave nothing for: libxml2's words, the line, and a mark below
- * the column. `what` as in xml_document_parse. */
-int xml_malformed(xmlParserCtxtPtr context, const char *source, const char *what, Error **reterr);
+ * the column. `source` need not end with a NUL. `what` as in xml_document_parse. */
+int xml_malformed(xmlParserCtxtPtr context, const char *source, size_t source_len, const char *what,
+                  Error **reterr);

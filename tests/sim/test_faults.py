@@ -107,8 +107,9 @@ def test_late_refusal(daemon):
 
 
 def test_progress_extends(daemon):
-    """The guest takes twice the deadline, but says that it is at it."""
-    start(daemon, "s1", {"in_progress": 1, "late": 1, "late_ms": [DEADLINE * 1500] * 2, "event_delay_ms": [200, 200]})
+    """The guest takes longer than the deadline, but says halfway that it is at it."""
+    start(daemon, "s1", {"in_progress": 1, "late": 1, "late_ms": [DEADLINE * 1200] * 2,
+                         "event_delay_ms": [DEADLINE * 500] * 2})
     daemon.virsh("setvcpus", "s1", "2", "--live")
     daemon.virsh("setvcpus", "s1", "1", "--live")
     assert online(daemon, "s1") == [0]
