@@ -262,21 +262,32 @@ static const Field parameter_fields[] = {FIELD_TEXT("@name", InterfaceParameter,
 static const Element parameter_element = {"parameter", sizeof(InterfaceParameter), parameter_fields,
                                           NULL, NULL};
 
+static int compare_parameters(const void *a, const void *b) {
+    const InterfaceParameter *x = *(InterfaceParameter *const *)a,
+                             *y = *(InterfaceParameter *const *)b;
+    int names = strcmp(x->name ? x->name : "", y->name ? y->name : "");
+
+    return names ? names : x < y ? -1 : x > y;
+}
+
 /* By name; those of one name stay as they came. */
 static int sort_parameters(ElementReader *reader, xmlNodePtr node, void *object) {
     InterfaceDef *interface = object;
+    const size_t n = interface->n_parameters;
+    CLEANUP_FREE InterfaceParameter **order = calloc(n + 1, sizeof(*order));
+    InterfaceParameter *sorted = calloc(n + 1, sizeof(*sorted));
 
-    for (size_t i = 1; i < interface->n_parameters; i++) {
-        InterfaceParameter one = interface->parameters[i];
-        size_t to = i;
-
-        while (to > 0 && one.name && interface->parameters[to - 1].name &&
-               strcmp(interface->parameters[to - 1].name, one.name) > 0) {
-            interface->parameters[to] = interface->parameters[to - 1];
-            to--;
-        }
-        interface->parameters[to] = one;
+    if (!order || !sorted) {
+        free(sorted);
+        return error_no_memory(reader->reterr);
     }
+    for (size_t i = 0; i < n; i++)
+        order[i] = &interface->parameters[i];
+    qsort(order, n, sizeof(*order), compare_parameters);
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = *order[i];
+    free(interface->parameters);
+    interface->parameters = sorted;
     return 0;
 }
 
