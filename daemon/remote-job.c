@@ -3,7 +3,7 @@
 #include "remote-job.h"
 
 /* virDomainJobType, virDomainGetJobStatsFlags */
-enum { JOB_NONE = 0, JOB_BOUNDED = 1, JOB_UNBOUNDED = 2, JOB_COMPLETED = 3 };
+enum { JOB_UNBOUNDED = 2, JOB_COMPLETED = 3 };
 enum { JOB_STATS_COMPLETED = 1, JOB_STATS_KEEP_COMPLETED = 2 };
 
 DOMAIN_FUNC(get_job_info, void, remote_domain_get_job_info_ret) {
@@ -20,39 +20,36 @@ DOMAIN_FUNC(get_job_info, void, remote_domain_get_job_info_ret) {
     return 0;
 }
 
-static void add_memory(Params *params, const MigrateProgress *progress) {
-    const struct {
-        const char *name;
-        uint64_t value;
-    } rows[] = {{"data_total", progress->total},
-                {"data_processed", progress->done},
-                {"data_remaining", progress->remaining},
-                {"memory_total", progress->total},
-                {"memory_processed", progress->done},
-                {"memory_remaining", progress->remaining},
-                {"memory_bps", progress->bits_per_second / 8}};
+typedef struct Row {
+    const char *name;
+    size_t offset; /* of a uint64_t in MigrateProgress */
+} Row;
 
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-        params_add_ullong(params, rows[i].name, rows[i].value);
-    if (progress->page_size == 0)
-        return;
-    params_add_ullong(params, "memory_constant", progress->duplicate);
-    params_add_ullong(params, "memory_normal", progress->normal);
-    params_add_ullong(params, "memory_normal_bytes", progress->normal_bytes);
-    params_add_ullong(params, "memory_dirty_rate", progress->dirty_rate);
-    params_add_ullong(params, "memory_iteration", progress->iteration);
-    params_add_ullong(params, "memory_postcopy_requests", progress->postcopy_requests);
-    params_add_ullong(params, "memory_page_size", progress->page_size);
-}
+static const Row data_rows[] = {{"data_total", offsetof(MigrateProgress, total)},
+                                {"data_processed", offsetof(MigrateProgress, done)},
+                                {"data_remaining", offsetof(MigrateProgress, remaining)},
+                                {"memory_total", offsetof(MigrateProgress, total)},
+                                {"memory_processed", offsetof(MigrateProgress, done)},
+                                {"memory_remaining", offsetof(MigrateProgress, remaining)}};
+static const Row page_rows[] = {
+    {"memory_constant", offsetof(MigrateProgress, duplicate)},
+    {"memory_normal", offsetof(MigrateProgress, normal)},
+    {"memory_normal_bytes", offsetof(MigrateProgress, normal_bytes)},
+    {"memory_dirty_rate", offsetof(MigrateProgress, dirty_rate)},
+    {"memory_iteration", offsetof(MigrateProgress, iteration)},
+    {"memory_postcopy_requests", offsetof(MigrateProgress, postcopy_requests)},
+    {"memory_page_size", offsetof(MigrateProgress, page_size)}};
+static const Row cache_rows[] = {
+    {"compression_cache", offsetof(MigrateProgress, cache_size)},
+    {"compression_bytes", offsetof(MigrateProgress, cache_bytes)},
+    {"compression_pages", offsetof(MigrateProgress, cache_pages)},
+    {"compression_cache_misses", offsetof(MigrateProgress, cache_misses)},
+    {"compression_overflow", offsetof(MigrateProgress, cache_overflows)}};
 
-static void add_cache(Params *params, const MigrateProgress *progress) {
-    if (!progress->has_cache)
-        return;
-    params_add_ullong(params, "compression_cache", progress->cache_size);
-    params_add_ullong(params, "compression_bytes", progress->cache_bytes);
-    params_add_ullong(params, "compression_pages", progress->cache_pages);
-    params_add_ullong(params, "compression_cache_misses", progress->cache_misses);
-    params_add_ullong(params, "compression_overflow", progress->cache_overflows);
+static void add_rows(Params *params, const Row *rows, size_t n, const MigrateProgress *progress) {
+    for (size_t i = 0; i < n; i++)
+        params_add_ullong(params, rows[i].name,
+                          *(const uint64_t *)((const char *)progress + rows[i].offset));
 }
 
 void job_add_params(Params *params, const TransferStats *stats) {
@@ -64,8 +61,12 @@ void job_add_params(Params *params, const TransferStats *stats) {
         params_add_ullong(params, "downtime", stats->progress.downtime);
     if (moves)
         params_add_ullong(params, "setup_time", stats->progress.setup);
-    add_memory(params, &stats->progress);
-    add_cache(params, &stats->progress);
+    add_rows(params, data_rows, ARRAY_SIZE(data_rows), &stats->progress);
+    params_add_ullong(params, "memory_bps", stats->progress.bits_per_second / 8);
+    if (stats->progress.page_size > 0)
+        add_rows(params, page_rows, ARRAY_SIZE(page_rows), &stats->progress);
+    if (stats->progress.has_cache)
+        add_rows(params, cache_rows, ARRAY_SIZE(cache_rows), &stats->progress);
     if (stats->progress.throttle > 0)
         params_add_int(params, "auto_converge_throttle", (int)stats->progress.throttle);
 }

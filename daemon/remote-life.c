@@ -28,6 +28,7 @@ HANDLER(define_xml) {
 
 /* What the definition has and nobody knows: the first of it. */
 typedef struct Unknown {
+    bool found;
     char *path;
     int line;
 } Unknown;
@@ -35,10 +36,9 @@ typedef struct Unknown {
 static void on_unknown(const char *path, int line, void *userdata) {
     Unknown *unknown = userdata;
 
-    if (!unknown->path) {
-        unknown->path = strdup(path);
-        unknown->line = line;
-    }
+    if (unknown->found)
+        return;
+    *unknown = (Unknown){true, strdup(path), line};
 }
 
 /* VALIDATE asks for a check against a schema. Ours are the tables of elements: what none of them
@@ -47,8 +47,10 @@ static int validate(const char *xml, bool wanted, Error **reterr) {
     Unknown unknown = {0};
     int r = wanted ? driver_check_xml(xml, on_unknown, NULL, &unknown, reterr) : 0;
 
-    if (r >= 0 && unknown.path)
-        r = error_report(reterr, FROM_DOMAIN, ERROR_XML_INVALID_SCHEMA,
+    if (r >= 0 && unknown.found && !unknown.path)
+        r = error_no_memory(reterr);
+    else if (r >= 0 && unknown.found)
+        r = error_report(reterr, FROM_XML, ERROR_XML_INVALID_SCHEMA,
                          "Unable to validate the definition: '%s' (line %d) is not known",
                          unknown.path, unknown.line);
     free(unknown.path);
