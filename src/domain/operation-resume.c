@@ -25,8 +25,7 @@ static void resume(void *userdata) {
     int r;
 
     /* One may have to wait for all of the others. */
-    while ((r = domain_job_begin(work->domain, &job, "an operation of an earlier vireod", &error)) <
-               0 &&
+    while ((r = domain_job_begin(work->domain, &job, "an operation from before", &error)) < 0 &&
            work->domain->services && !work->domain->services->tasks.stopping)
         error_free(TAKE_PTR(error));
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What an earlier daemon left under way goes on in a fiber of its own, with the domain's job. */
+/* What an earlier daemon, or an earlier connection to QEMU, left under way goes on in a fiber of
+ * its own, with the domain's job. */
 #pragma once
 
 #include "domain/domain.h"

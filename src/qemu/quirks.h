@@ -9,7 +9,7 @@
 
 typedef enum QuirkName {
     QUIRK_PLUG_AFTER_REMOVAL,  /* ends QEMU */
-    QUIRK_RESET_AFTER_REMOVAL, /* ends QEMU, also when the guest does it; and so does a migration */
+    QUIRK_RESET_AFTER_REMOVAL, /* ends QEMU, also by the guest; so do a migration and a save */
     QUIRK_VCPU_THREADS,        /* more vCPU threads in one run than the maximum of vCPUs end QEMU */
     QUIRK_SHARED_REMOVAL,      /* where vCPUs share a thread, device_del ends QEMU */
     QUIRK_LOST_INTERRUPTS, /* behind a missing APIC: vCPUs are removed one by one, from the top */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A blocking client connection. The socket is non-blocking and every wait is a poll() with a
- * deadline; a half-received packet stays in the client, so that a timeout never loses the place in
- * the stream. */
+/* A client connection. The socket is non-blocking and every wait has a deadline: a poll(), or on a
+ * fiber one of the loop. A half-received packet stays in the client, so that a timeout never loses
+ * the place in the stream. */
 #include "rpc/client.h"
 
 #include <fcntl.h>
@@ -430,8 +430,8 @@ int rpc_client_call(RpcClient *client, uint32_t program, int32_t procedure, xdrp
         if (r == 1 && reply.serial == header.serial && reply.program == program &&
             reply.procedure == procedure)
             return take_reply(client, &reply, ret_xdr, ret, reterr);
-        if (r > 0 && take_turns(deadline, reterr) < 0)
-            return -ETIMEDOUT;
+        if (r > 0)
+            r = take_turns(deadline, reterr);
     }
     return r;
 }

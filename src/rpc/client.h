@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The client's half: a connection for tools and tests, whose calls block, and for the daemon's
- * fibers, where they wait as fibers do. Events that arrive while a call waits are queued. */
+ * fibers, where they wait as fibers do. Events that arrive while a call waits are queued; on a
+ * fiber they are dropped. */
 #pragma once
 
 #include <rpc/rpc.h>
