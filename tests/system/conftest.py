@@ -372,6 +372,24 @@ def daemon():
 
 
 @pytest.fixture
+def connection(daemon):
+    """The daemon through the Python binding."""
+    import libvirt
+    connection = libvirt.open(daemon.uri)
+    yield connection
+    connection.close()
+
+
+def refused(call, code, *arguments):
+    """Libvirt's words for a call of the Python binding that must end with this error."""
+    import libvirt
+    with pytest.raises(libvirt.libvirtError) as error:
+        call(*arguments)
+    assert error.value.get_error_code() == code, error.value
+    return str(error.value)
+
+
+@pytest.fixture
 def tmp_path():
     """As pytest's own, but that QEMU's user comes there, too."""
     path = pathlib.Path(tempfile.mkdtemp(prefix="vireo-test-files.", dir="/tmp"))

@@ -1,24 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """CPU models compared and merged by QEMU's words."""
 import libvirt
-import pytest
+
+from conftest import refused
 
 CPU = "<cpu><arch>x86_64</arch><model>{}</model>{}</cpu>"
 MORE = "<feature name='none-has-it'/>"
-
-
-@pytest.fixture
-def connection(daemon):
-    connection = libvirt.open(daemon.uri)
-    yield connection
-    connection.close()
-
-
-def refused(code, call, *arguments):
-    with pytest.raises(libvirt.libvirtError) as error:
-        call(*arguments)
-    assert error.value.get_error_code() == code, error.value
-    return str(error.value)
 
 
 def test_compare(connection):
@@ -28,9 +15,9 @@ def test_compare(connection):
     assert hypervisor(None, None, None, "qemu", more) == libvirt.VIR_CPU_COMPARE_INCOMPATIBLE
     assert connection.compareCPU(more) == libvirt.VIR_CPU_COMPARE_INCOMPATIBLE
     fail = libvirt.VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE
-    words = refused(libvirt.VIR_ERR_CPU_INCOMPATIBLE, hypervisor, None, None, None, "qemu", more, fail)
+    words = refused(hypervisor, libvirt.VIR_ERR_CPU_INCOMPATIBLE, None, None, None, "qemu", more, fail)
     assert "none_has_it" in words
-    assert "none_has_it" in refused(libvirt.VIR_ERR_CPU_INCOMPATIBLE, connection.compareCPU, more, fail)
+    assert "none_has_it" in refused(connection.compareCPU, libvirt.VIR_ERR_CPU_INCOMPATIBLE, more, fail)
 
 
 def test_baseline(connection):
@@ -48,9 +35,9 @@ def test_baseline(connection):
 
 
 def test_what_cannot_be_compared(connection):
-    assert "bogus" in refused(libvirt.VIR_ERR_INTERNAL_ERROR, connection.compareCPU, CPU.format("bogus", ""))
-    refused(libvirt.VIR_ERR_INTERNAL_ERROR, connection.baselineCPU, [CPU.format("bogus", "")])
-    refused(libvirt.VIR_ERR_XML_DETAIL, connection.compareCPU, "<cpu>")
-    refused(libvirt.VIR_ERR_XML_ERROR, connection.compareCPU, "<cpus/>")
-    refused(libvirt.VIR_ERR_XML_ERROR, connection.compareCPU, "<cpu/>")
-    refused(libvirt.VIR_ERR_INVALID_ARG, connection.compareHypervisorCPU, None, None, None, "bogus", "<cpu/>")
+    assert "bogus" in refused(connection.compareCPU, libvirt.VIR_ERR_INTERNAL_ERROR, CPU.format("bogus", ""))
+    refused(connection.baselineCPU, libvirt.VIR_ERR_INTERNAL_ERROR, [CPU.format("bogus", "")])
+    refused(connection.compareCPU, libvirt.VIR_ERR_XML_DETAIL, "<cpu>")
+    refused(connection.compareCPU, libvirt.VIR_ERR_XML_ERROR, "<cpus/>")
+    refused(connection.compareCPU, libvirt.VIR_ERR_XML_ERROR, "<cpu/>")
+    refused(connection.compareHypervisorCPU, libvirt.VIR_ERR_INVALID_ARG, None, None, None, "bogus", "<cpu/>")

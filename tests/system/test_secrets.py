@@ -7,7 +7,8 @@ import stat
 import subprocess
 
 import libvirt
-import pytest
+
+from conftest import refused
 
 UUID = "33333333-2222-4111-8111-11111111111"
 VALUE = b"open\0sesame\xff"
@@ -16,20 +17,6 @@ VALUE = b"open\0sesame\xff"
 def xml(last, usage="<usage type='volume'><volume>/v/{}</volume></usage>", ephemeral="no", private="no"):
     return (f"<secret ephemeral='{ephemeral}' private='{private}'><uuid>{UUID}{last}</uuid>"
             f"<description>of a disk</description>{usage.format(last)}</secret>")
-
-
-@pytest.fixture
-def connection(daemon):
-    connection = libvirt.open(daemon.uri)
-    yield connection
-    connection.close()
-
-
-def refused(call, code, *arguments):
-    with pytest.raises(libvirt.libvirtError) as error:
-        call(*arguments)
-    assert error.value.get_error_code() == code, error.value
-    return str(error.value)
 
 
 def test_value_survives_a_kill(daemon, connection):
