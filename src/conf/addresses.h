@@ -29,6 +29,7 @@ typedef enum PciConnect {
     PCI_CONNECT_FLAGS = PCI_CONNECT_INTEGRATED,
 } PciConnect;
 
+/* By os.machine and os.arch, as written or filled in. */
 bool domain_def_is_q35(const DomainDef *def);
 bool domain_def_is_i440fx(const DomainDef *def);
 bool domain_def_is_x86(const DomainDef *def);

@@ -6,6 +6,7 @@
 
 #include "conf/element.h"
 
+/* The number (a bool's, an enum's), pointer or count in the object that the row is about. */
 uint64_t field_get(const Field *field, const void *object);
 void field_set(const Field *field, void *object, uint64_t value);
 void **field_pointer(const Field *field, const void *object);

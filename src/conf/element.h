@@ -276,6 +276,7 @@ struct ElementWriter {
     WriterTag tags[ELEMENT_DEPTH_MAX * 3];
 };
 
+/* Writes the element of an object, also when nothing is in it. */
 void element_write(ElementWriter *writer, const Element *element, const void *object);
 /* Closes `out`; -ENOMEM when something of the text could not be written. */
 int element_writer_close(ElementWriter *writer);
@@ -303,6 +304,7 @@ void writer_refuse(ElementWriter *writer, const char *path, const char *what);
 
 /* ---- memory ---- */
 
+/* Frees what the object owns, not the object; it is to be zeroed or thrown away then. */
 void element_done(const Element *element, void *object);
 /* Makes *to, uninitialised memory, a deep copy. -ENOMEM: *to is freed then. */
 int element_copy(const Element *element, const void *from, void *to);

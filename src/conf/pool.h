@@ -42,6 +42,7 @@ int volume_parse(const char *xml, size_t len, VolumeDef **ret, Error **reterr);
 char *pool_format(const PoolDef *def);
 char *volume_format(const VolumeDef *def);
 
+/* The two that free take NULL and return NULL; the copy is NULL when out of memory. */
 PoolDef *pool_def_free(PoolDef *def);
 VolumeDef *volume_def_free(VolumeDef *def);
 VolumeDef *volume_def_copy(const VolumeDef *def);

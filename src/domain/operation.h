@@ -88,6 +88,7 @@ typedef struct Operation {
     FiberCond cond;          /* broadcast at every change of state */
 } Operation;
 
+/* "pending", "journaled": the words of the protocol and of VIREOD_CRASH_AT. */
 const char *operation_state_name(OperationState state);
 const char *operation_step_name(OperationStep step);
 static inline bool operation_has_ended(const Operation *operation) {

@@ -41,6 +41,7 @@ int store_take_id(DomainStore *store);
 /* That id is somebody's: the next ones are above it. */
 void store_pass_id(DomainStore *store, int id);
 
+/* Keeps the name from others until it is released; it must not be reserved already. */
 void store_reserve(DomainStore *store, StoreReservation *reservation);
 void store_release(DomainStore *store, StoreReservation *reservation);
 bool store_is_reserved(const DomainStore *store, const char *name);

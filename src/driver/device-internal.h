@@ -12,6 +12,7 @@ typedef struct DevicePlace {
     size_t index;
 } DevicePlace;
 
+/* The struct of the device that is there (a DiskDef, ...); borrowed. */
 void *device_at(const DomainDef *def, const DevicePlace *place);
 /* NULL for kinds without one. */
 DeviceInfo *device_info_at(const DomainDef *def, const DevicePlace *place);
@@ -57,6 +58,7 @@ void device_host_release(Domain *domain, DomainDef *def, const DevicePlace *plac
 
 /* ---- its steps in QEMU (device-steps.c); on a fiber, job held ---- */
 
+/* What a kind builds its steps from; all of it borrowed. */
 DeviceContext device_context(const DomainRun *run, const DomainDef *def, const StartParts *parts);
 int device_command(Domain *domain, const char *command, json_object *arguments_consume,
                    Error **reterr);

@@ -26,6 +26,7 @@ typedef struct IotuneParam {
 #define IOTUNE_PARAMS 19u
 extern const IotuneParam iotune_params[IOTUNE_PARAMS];
 
+/* Bytes or operations a second, or seconds, by the parameter's kind; 0: no limit. */
 uint64_t iotune_value(const DiskIotune *tune, size_t param);
 
 typedef struct IotuneChange {

@@ -42,6 +42,7 @@ NetworkStore *networks_free(NetworkStore *store);
  * fiber; what cannot be used is logged. */
 void networks_load(NetworkStore *store);
 
+/* In order of definition, then Network.next. */
 Network *networks_first(const NetworkStore *store);
 /* Borrowed; ERROR_NO_NETWORK. */
 Network *network_by_name(const NetworkStore *store, const char *name, Error **reterr);

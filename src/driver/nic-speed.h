@@ -20,6 +20,7 @@ typedef struct NicSpeedChange {
     unsigned value[NIC_SPEEDS]; /* KiB/s, KiB */
 } NicSpeedChange;
 
+/* KiB/s, of a burst KiB; 0: no limit. */
 uint64_t nic_speed(const InterfaceDef *nic, size_t i);
 /* The interface of the definition that the flags mean; borrowed. */
 int driver_find_nic(Domain *domain, const char *device, unsigned flags, const InterfaceDef **ret,

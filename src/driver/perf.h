@@ -11,6 +11,7 @@ typedef struct PerfChange {
     bool given[PERF_EVENTS], enabled[PERF_EVENTS];
 } PerfChange;
 
+/* `name` is one of perf_events. */
 bool perf_event_enabled(const DomainDef *def, const char *name);
 /* Of the definition only. Takes the domain's job, on a fiber. */
 int driver_set_perf(Domain *domain, const PerfChange *change, unsigned flags, Error **reterr);

@@ -57,6 +57,7 @@ int storage_load(Storage *storage, Error **reterr);
 /* ---- pools ---- */
 
 Pool *storage_first(const Storage *storage); /* in order of definition */
+/* Borrowed; NULL and ERROR_NO_STORAGE_POOL when there is none. */
 Pool *storage_pool_by_name(const Storage *storage, const char *name, Error **reterr);
 Pool *storage_pool_by_uuid(const Storage *storage, const uint8_t uuid[16], Error **reterr);
 Pool *storage_pool_by_path(const Storage *storage, const char *path, Error **reterr);

@@ -19,12 +19,16 @@ typedef struct SchedValues {
 int driver_get_sched(Domain *domain, unsigned flags, SchedValues *ret, Error **reterr);
 int driver_set_sched(Domain *domain, const SchedValues *values, unsigned flags, Error **reterr);
 
+/* ERROR_INVALID_ARG for no CPUs, or a vCPU or IO thread that is not there; ERROR_SYSTEM for CPUs
+ * that the thread cannot have. */
 int driver_pin_vcpu(Domain *domain, unsigned vcpu, const Bitmap *cpus, unsigned flags,
                     Error **reterr);
 int driver_pin_emulator(Domain *domain, const Bitmap *cpus, unsigned flags, Error **reterr);
 int driver_pin_iothread(Domain *domain, unsigned id, const Bitmap *cpus, unsigned flags,
                         Error **reterr);
 
+/* Ids are from 1 to IOTHREAD_ID_MAX. ERROR_INVALID_ARG: it is there already; it is not there, or a
+ * disk uses it. */
 int driver_add_iothread(Domain *domain, unsigned id, unsigned flags, Error **reterr);
 int driver_delete_iothread(Domain *domain, unsigned id, unsigned flags, Error **reterr);
 /* Only what is given (has_poll_*, pool_* >= 0) changes. */

@@ -55,6 +55,7 @@ typedef struct CgroupUsage {
     uint64_t n_periods, n_throttled, throttled_ns; /* 0 without the controller cpu */
 } CgroupUsage;
 
+/* The kernel's name, "cpuset". */
 const char *cgroup_controller_name(CgroupController controller);
 
 /* The kernel's own rate: v2's default weight 100 is v1's default of 1024 shares (sched/core.c,

@@ -25,5 +25,6 @@ typedef struct LimitParam {
 
 #define LIMIT_PARAMS_MAX 32u
 
+/* Read and write the parameter's place in a definition; nothing is checked. */
 int64_t limit_param_get(const LimitParam *param, const DomainDef *def);
 void limit_param_set(const LimitParam *param, DomainDef *def, int64_t value);

@@ -32,6 +32,8 @@ typedef struct LimitsPlan {
 /* The part of a thread's plan that belongs to limit_kinds[i]. */
 void *limit_part(const ThreadPlan *thread, size_t i);
 
+/* Reads the definition and the map as they are in this moment, on the loop; does not suspend.
+ * `newborn`: QEMU's threads are not apart yet. The caller ends *ret with limits_plan_done. */
 int limits_plan(const Limits *limits, const LimitsSubject *subject, const LimitsScope *scope,
                 bool newborn, LimitsPlan *ret, Error **reterr);
 void limits_plan_done(LimitsPlan *plan);

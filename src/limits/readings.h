@@ -17,6 +17,7 @@ typedef struct LimitsHeld {
     CgroupTree *tree;
 } LimitsHeld;
 
+/* limits_read_held: -ENOENT without a cgroup, -errno. Each hold is let go once. */
 LimitsHeld limits_hold(Limits *limits);
 int limits_read_held(const LimitsHeld *held, CgroupUsage *ret);
 void limits_let_go(LimitsHeld *held);

@@ -5,6 +5,8 @@
 
 #include "limits/state.h"
 
+/* Makes the groups that have one of these vCPUs and are not there yet; the first failure ends it.
+ */
 int limits_groups_make(Limits *limits, const LimitsSubject *subject, const Bitmap *vcpus,
                        Error **reterr);
 /* Groups none of whose vCPUs is online; with `all` every one. */

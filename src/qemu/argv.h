@@ -11,6 +11,7 @@ typedef struct ArgvBuilder {
     bool failed;
 } ArgvBuilder;
 
+/* Copies the text. */
 void argv_add(ArgvBuilder *builder, const char *text);
 void argv_add_option(ArgvBuilder *builder, const char *option, const char *format, ...)
     PRINTF_LIKE(3, 4);

@@ -37,6 +37,7 @@ RpcLimits rpc_limits_default(size_t n_fds);
 typedef struct Budget Budget;
 typedef struct Account Account;
 
+/* Copies the limits. -ENOMEM. */
 int budget_new(const RpcLimits *limits, Budget **ret);
 /* All accounts have been closed. */
 void budget_free(Budget *budget);

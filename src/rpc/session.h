@@ -23,10 +23,12 @@ struct RpcCall {
     size_t n_charged; /* bytes of its packet, taken from the budget until it ends */
 };
 
+/* The server's owner's own, for its handlers; the session does not look at it. */
 void rpc_session_set_userdata(RpcSession *session, void *data);
 void *rpc_session_userdata(const RpcSession *session);
 bool rpc_session_readonly(const RpcSession *session);
 void rpc_session_set_readonly(RpcSession *session); /* CONNECT_OPEN with flag 1 */
+/* Whoever connected, as the kernel knew him then (SO_PEERCRED of unix(7)). */
 uid_t rpc_session_peer_uid(const RpcSession *session);
 pid_t rpc_session_peer_pid(const RpcSession *session);
 /* Whether whoever connected was in that group (SO_PEERCRED, SO_PEERGROUPS of unix(7)). */

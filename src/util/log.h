@@ -33,6 +33,7 @@ typedef struct LogLimit {
     unsigned n, n_left_out;
 } LogLimit;
 
+/* Whether a line may be written now; counts it. Writes how many were left out before. */
 bool log_limit_passes(LogLimit *limit, int level);
 
 #define log_limited(level, ...)                                                                    \
