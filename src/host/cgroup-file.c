@@ -39,33 +39,15 @@ int cgroup_write_quiet(const CgroupPlace *place, const char *child, const char *
 
 int cgroup_read_quiet(const CgroupPlace *place, const char *child, const char *file, char **ret) {
     CLEANUP_CLOSE int fd = open_file(place, child, file, O_RDONLY);
-    CLEANUP_FREE char *buffer = NULL;
-    size_t used = 0, size = 4096;
+    CLEANUP_FREE char *text = NULL;
+    size_t len;
+    int r = fd < 0 ? fd : file_read_fd(fd, READ_LIMIT, &text, &len);
 
-    if (fd < 0)
-        return fd;
-    for (;;) {
-        char *bigger = realloc(buffer, size + 1);
-        ssize_t n;
-
-        if (!bigger)
-            return -ENOMEM;
-        buffer = bigger;
-        n = read(fd, buffer + used, size - used);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        used += n;
-        if (n == 0)
-            break;
-        if (used == size && (size *= 2) > READ_LIMIT)
-            return -EFBIG;
-    }
-    while (used > 0 && strchr(" \n", buffer[used - 1]))
-        used--;
-    buffer[used] = '\0';
-    *ret = TAKE_PTR(buffer);
+    if (r < 0)
+        return r;
+    while (len > 0 && strchr(" \n", text[len - 1]))
+        text[--len] = '\0';
+    *ret = TAKE_PTR(text);
     return 0;
 }
 

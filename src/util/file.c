@@ -24,13 +24,10 @@ char *path_join(const char *dir, const char *name) {
     return strf("%s/%s", dir, name);
 }
 
-int file_read(const char *path, size_t limit, char **ret, size_t *ret_len) {
-    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+int file_read_fd(int fd, size_t limit, char **ret, size_t *ret_len) {
     CLEANUP_FREE char *buffer = NULL;
     size_t used = 0, size = 4096;
 
-    if (fd < 0)
-        return -errno;
     for (;;) {
         char *bigger = realloc(buffer, size + 1);
         ssize_t n;
@@ -56,6 +53,12 @@ int file_read(const char *path, size_t limit, char **ret, size_t *ret_len) {
         *ret_len = used;
     *ret = TAKE_PTR(buffer);
     return 0;
+}
+
+int file_read(const char *path, size_t limit, char **ret, size_t *ret_len) {
+    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    return fd < 0 ? -errno : file_read_fd(fd, limit, ret, ret_len);
 }
 
 static int write_all(int fd, const char *data, size_t len) {

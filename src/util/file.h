@@ -9,6 +9,8 @@
 /* Reads a whole file of at most `limit` bytes; the result is NUL-terminated, *ret_len (may be NULL)
  * excludes the NUL. -EFBIG beyond the limit, else -errno. Works for /proc and cgroup files. */
 int file_read(const char *path, size_t limit, char **ret, size_t *ret_len);
+/* The same of an open one, from where it is; the descriptor stays the caller's. */
+int file_read_fd(int fd, size_t limit, char **ret, size_t *ret_len);
 
 /* Writes to path.tmp-XXXXXX in the same directory, fsyncs, renames over path, fsyncs the directory.
  * Blocks the kernel: on a fiber, call it through file_write_atomic_worker. -errno. */
