@@ -21,7 +21,7 @@ static bool is_trusted(const Daemon *daemon, const RpcSession *session) {
     const uid_t uid = rpc_session_peer_uid(session);
 
     return uid == 0 || uid == geteuid() ||
-           (daemon->config.has_socket_gid &&
+           (daemon->config.socket_gid != NO_SOCKET_GROUP &&
             rpc_session_peer_has_group(session, daemon->config.socket_gid));
 }
 

@@ -7,13 +7,14 @@
 #include "host/polkit.h"
 #include "tables.h"
 
+#define NO_SOCKET_GROUP ((gid_t)-1)
+
 typedef struct Config {
     char *root; /* --root, or NULL */
     char *etc, *lib, *run, *log;
     char *socket, *socket_ro;
     unsigned socket_mode, socket_ro_mode;
-    bool has_socket_gid; /* who is in that group may do all */
-    gid_t socket_gid;
+    gid_t socket_gid;           /* who is in that group may do all; or NO_SOCKET_GROUP */
     unsigned unplug_timeout_ms; /* 0: default */
     char *partition;            /* cgroup of domains that name none */
     char *resctrl;              /* root of the resctrl tree; NULL: the kernel's */
@@ -35,8 +36,8 @@ int config_init(Config *config, const char *root, Error **reterr);
 /* Reads "key = value" lines; ERROR_XML-free, names file and line. A missing file is no error unless
  * `must_exist`. */
 int config_load(Config *config, const char *path, bool must_exist, Error **reterr);
-/* Takes over what can change while the daemon runs: log level, unplug timeout, audit level. Warns
- * of the others. */
+/* Takes over what can change while the daemon runs (settings.c has it). Warns of each of the others
+ * that is not the same. */
 void config_take_changed(Config *config, const Config *fresh);
 void config_done(Config *config);
 

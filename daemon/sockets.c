@@ -35,7 +35,7 @@ static int bind_own(const Config *config, Sockets *ret, Error **reterr) {
         if (r < 0)
             return r;
         ret->doors[ret->n++] = (Door){.fd = fd, .readonly = own[i].readonly};
-        if (!own[i].readonly && config->has_socket_gid &&
+        if (!own[i].readonly && config->socket_gid != NO_SOCKET_GROUP &&
             chown(own[i].path, (uid_t)-1, config->socket_gid) < 0)
             return error_system(reterr, FROM_NONE, errno, "cannot give '%s' to group %u",
                                 own[i].path, (unsigned)config->socket_gid);
