@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A machine of each kind that people have comes to its guest's console, does what it is for, and its vCPUs come, are pinned
-and go."""
+and go; their cells are what the definition says."""
+import ctypes
+import json
+import os
 import re
 import shutil
 import subprocess
@@ -8,12 +11,21 @@ import subprocess
 import pytest
 
 from conftest import CPU, wait_for
-from devices_guest import ARGUMENTS, boot_xml, devices_guest, wait_sees  # noqa: F401
+from devices_guest import ARGUMENTS, MEMFD, boot, boot_xml, devices_guest, wait_said, wait_sees  # noqa: F401
 from test_machines_vcpus import up_pin_down
-from test_taps import namespace  # noqa: F401
+from test_taps import bridge, namespace  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("devices_guest", "namespace")
 RED = "while :; do printf '\\033[41m\\033[2J' >/dev/tty1; sleep 1; done"
+
+
+def nodes(daemon, name):
+    """Plugged vCPUs are in the cells of the definition."""
+    def look():
+        answer = daemon.virsh("qemu-monitor-command", name, '{"execute":"query-hotpluggable-cpus"}')
+        there = [entity["props"]["node-id"] for entity in json.loads(answer)["return"] if "qom-path" in entity]
+        assert sorted(there) == [0, 0, 1, 1]
+    return look
 
 
 def virt_install(daemon, name, *words, script=None):
@@ -67,3 +79,79 @@ def test_a_desktop_with_spice(daemon):
     wait_sees(daemon, "desktop", "port:com.redhat.spice.0")
     wait_for(lambda: picture(daemon, "desktop") > 0.9, 60, "the guest's red screen")
     up_pin_down(daemon, "desktop")
+
+
+def test_a_card_on_a_bridge(daemon):
+    """Packets pass, there and back."""
+    boot(daemon, "lan", devices=bridge(), script="""
+ip link set eth0 up; ip address add 192.0.2.2/24 dev eth0
+until ping -c 1 -w 5 192.0.2.1; do sleep 1; done
+echo PINGED""")
+    wait_said(daemon, "lan", "PINGED")
+    answered = subprocess.run(["ping", "-c", "3", "-w", "60", "192.0.2.2"], capture_output=True, text=True) \
+        if shutil.which("ping") else None
+    assert answered is None or answered.returncode == 0, answered.stdout
+    up_pin_down(daemon, "lan", nodes(daemon, "lan"))
+
+
+@pytest.mark.skipif(not os.path.exists("/usr/lib/qemu/virtiofsd"), reason="SKIP: no virtiofsd")
+def test_a_folder_of_the_host(daemon):
+    share = f"{daemon.root}/share"
+    os.mkdir(share)
+    with open(f"{share}/from-host", "w") as f:
+        f.write("a-word-of-the-host\n")
+    boot(daemon, "share", memory=MEMFD, devices="<filesystem type='mount'><driver type='virtiofs'/>"
+         f"<source dir='{share}'/><target dir='tag'/></filesystem>", script="""
+until mount -t virtiofs tag /mnt; do sleep 1; done
+cat /mnt/from-host
+echo a-word-of-the-guest >/mnt/from-guest
+sync
+echo WRITTEN""")
+    wait_said(daemon, "share", "WRITTEN")
+    assert daemon.said("share", "a-word-of-the-host")
+    with open(f"{share}/from-guest") as f:
+        assert f.read() == "a-word-of-the-guest\n"
+    up_pin_down(daemon, "share", nodes(daemon, "share"))
+
+
+@pytest.fixture
+def huge_pages():
+    """384 MiB of huge pages, and a mount of them for whoever wants one."""
+    path = "/sys/kernel/mm/hugepages/hugepages-2048kB"
+    mount = f"/tmp/vireo-test-hugepages.{os.getpid()}"
+
+    def pages(file):
+        with open(f"{path}/{file}") as f:
+            return int(f.read())
+
+    def reserve(n):
+        subprocess.run(["sh", "-c", f"echo {n} > {path}/nr_hugepages"], check=True)
+
+    if not os.path.isdir(path) or os.geteuid() != 0:
+        pytest.skip("SKIP: no huge pages of 2 MiB")
+    before = pages("nr_hugepages")
+    os.mkdir(mount)
+    libc = ctypes.CDLL(None, use_errno=True)
+    mounted = libc.mount(b"hugetlbfs", mount.encode(), b"hugetlbfs", 0, b"pagesize=2M") == 0
+    try:
+        reserve(before + 192)
+        if pages("free_hugepages") < 192:
+            pytest.skip("SKIP: this host has no 384 MiB of huge pages to spare")
+        yield pages
+    finally:
+        reserve(before)
+        if mounted:
+            libc.umount2(mount.encode(), 0)
+        os.rmdir(mount)
+
+
+def test_huge_pages_in_cells(daemon, huge_pages):
+    free = huge_pages("free_hugepages")
+    boot(daemon, "huge", memory="<memoryBacking><hugepages><page size='2' unit='MiB'/></hugepages></memoryBacking>")
+    with open(f"/proc/{daemon.qemus()['huge']}/smaps") as f:
+        sizes = re.findall(r"^Size: +(\d+) kB\nKernelPageSize: +2048 kB", f.read(), re.M)
+    assert sum(map(int, sizes)) == 384 * 1024
+    assert huge_pages("free_hugepages") <= free - 192
+    up_pin_down(daemon, "huge", nodes(daemon, "huge"))
+    daemon.virsh("destroy", "huge")
+    wait_for(lambda: huge_pages("free_hugepages") >= free, 10, "free huge pages")
