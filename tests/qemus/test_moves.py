@@ -44,6 +44,15 @@ def check_moved(here, there, ids):
     assert here.virsh("vcpupin", "vm1", "--vcpu", "3").splitlines()[2].split() == ["3", "0"]
 
 
+def wait_all(daemon, n):  # noqa: F811
+    """That many CPUs are online; what the guest has said, if they are not."""
+    try:
+        daemon.wait_online("vm1", f"0-{n - 1}")
+    except AssertionError as error:
+        with open(daemon.console("vm1"), errors="replace") as f:
+            raise AssertionError(f"{error}; it said: {f.read()[-1500:]}")
+
+
 @pytest.mark.parametrize("flags", [[], ["--p2p"]], ids=["direct", "p2p"])
 def test_there_and_back(daemon, other, emulator, guest, flags):  # noqa: F811
     daemon.configure(*PATIENT)
@@ -66,13 +75,14 @@ def test_there_and_back(daemon, other, emulator, guest, flags):  # noqa: F811
         if pending:
             press(here, "AWAKE")
             wait_for(lambda: online_ids(here, "vm1") == [vcpu for vcpu in ids if vcpu != "2"], 30, "end of the removal")
+            here.wait_online("vm1", f"0-2,{len(ids) - 1}" if len(ids) > 4 else "0-2")  # Linux has numbered it 3
             here.virsh("setvcpu", "vm1", "2", "--enable")
-            here.wait_online("vm1", f"0-{len(ids) - 1}")
+            wait_all(here, len(ids))
         elif "5" not in ids:
             here.virsh("setvcpu", "vm1", "5", "--enable")
-            here.wait_online("vm1", "0-4")
+            wait_all(here, 5)
             ids = ["0", "1", "2", "3", "5"]
         elif not OLD:
             here.virsh("setvcpu", "vm1", "5", "--disable")
-            here.wait_online("vm1", "0-3")
+            wait_all(here, 4)
             ids = ["0", "1", "2", "3"]
