@@ -88,11 +88,12 @@ static int move(Lead *lead, Error **reterr) {
     CLEANUP_ERROR Error *error = NULL, *unfinished = NULL, *unconfirmed = NULL;
     int performed = perform(lead, &error);
     int finished = finish(lead, performed < 0, &unfinished);
-    /* A Perform that fails has gone back by itself. */
-    int confirmed = performed < 0 ? 0
-                                  : driver_migrate_confirm(lead->domain, &lead->params,
-                                                           finished < 0, &unconfirmed);
+    int confirmed = 0;
 
+    /* An error of this side's own says nothing of the other one. */
+    lead->params.lost = unfinished && unfinished->from != FROM_RPC;
+    if (performed >= 0) /* one that fails has gone back by itself */
+        confirmed = driver_migrate_confirm(lead->domain, &lead->params, finished < 0, &unconfirmed);
     if (performed < 0)
         return error_propagate(reterr, TAKE_PTR(error));
     if (finished < 0)

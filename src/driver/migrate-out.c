@@ -33,8 +33,8 @@ typedef struct MigrateOut {
     bool performed; /* Perform may return: */
     int result;
     Error *error;
-    bool given;                /* 'Y' has been said */
-    bool confirmed, cancelled; /* Confirm has come, and what it says */
+    bool given;                      /* 'Y' has been said */
+    bool confirmed, cancelled, lost; /* Confirm has come, and what it says */
     bool owner_gone;
     bool over; /* and the domain's job is free */
     FiberCond cond;
@@ -344,7 +344,7 @@ typedef enum Verdict { WAIT, HERE, THERE, NOBODY_KNOWS } Verdict;
 static Verdict judge(const MigrateOut *out, bool late) {
     if (out->link.heard & MIGRATE_LANDED)
         return THERE;
-    if (out->link.heard & MIGRATE_LOST)
+    if (out->link.heard & MIGRATE_LOST || out->lost)
         return HERE;
     if (out->confirmed && !out->cancelled)
         return THERE;
@@ -523,6 +523,7 @@ int driver_migrate_confirm(Domain *domain, const MigrateParams *params, bool can
     if (out) {
         out->confirmed = true;
         out->cancelled = cancelled;
+        out->lost = cancelled && params->lost;
         fiber_cond_broadcast(&out->cond);
         while (!out->over)
             fiber_cond_wait(&out->cond, USEC_FOREVER);

@@ -17,8 +17,9 @@
  *     until Perform is over            the source's guest goes on; the destination's QEMU is ended
  *     then, until the source's 'Y'     the same: the source notices the end of the connection, of
  *                                      its client, or a Confirm that says so
- *     from 'Y' to 'D' or 'F'           the source's guest stays paused, unless the client confirms:
- *                                      the person who looks at both sides decides
+ *     from 'Y' to 'D' or 'F'           the source's guest stays paused, unless the client confirms,
+ *                                      or the source's vireod leads and the destination's Finish
+ *                                      has answered: the person who looks at both sides decides
  *     after 'D'                        the guest is the destination's; the source's QEMU is ended
  *     a daemon is killed               the source writes "out" before the first byte and "given"
  *                                      before 'Y' into the status file, the destination "from"
@@ -42,6 +43,7 @@ typedef struct MigrateParams {
     const char *cookie;
     size_t cookie_len;
     const void *owner; /* the connection that the call came by; compared only */
+    bool lost; /* of Confirm: the destination itself has said that the guest has not run there */
 } MigrateParams;
 
 typedef struct Migrations Migrations;
