@@ -238,6 +238,13 @@ static int run_peek(void *arg) {
     return (size_t)n == peek->size ? 0 : -ENODATA;
 }
 
+/* The bytes of such a file are not the disk's. */
+static int refuse_peek(const DiskDef *disk, Error **reterr) {
+    return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                        "peeking is only supported for disk with 'raw' format not '%s'",
+                        words_name(&disk_formats, disk->source.format));
+}
+
 /* The file of the disk that the client names by its target or path; a copy. */
 static int find_file(Domain *domain, const char *name, char **ret, Error **reterr) {
     const DomainDef *def = domain_def(domain);
@@ -248,6 +255,8 @@ static int find_file(Domain *domain, const char *name, char **ret, Error **reter
 
         if (path && (streq(path, name) || streq_ptr(disk->target, name)) &&
             (disk->source.type == DISK_FILE || disk->source.type == DISK_BLOCK)) {
+            if (disk->source.format > DISK_FORMAT_RAW)
+                return refuse_peek(disk, reterr);
             *ret = strdup(path);
             return *ret ? 0 : error_no_memory(reterr);
         }

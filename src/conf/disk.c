@@ -118,11 +118,14 @@ static const Field disk_fields[] = {
     FIELD_TEXT("wwn", DiskDef, wwn),
     FIELD_TEXT("vendor", DiskDef, vendor),
     FIELD_TEXT("product", DiskDef, product),
-    FIELD_ONE("encryption", DiskDef, encryption, storage_encryption_element,
-              .flags = FIELD_NOT_STARTED),
+    FIELD_ONE("encryption", DiskDef, encryption, storage_encryption_element),
     FIELD_ALSO("state"),
     FIELD_INFO_BOOT(DiskDef),
     FIELD_END};
+
+const StorageEncryption *disk_encryption(const DiskDef *disk) {
+    return disk->source.encryption ? disk->source.encryption : disk->encryption;
+}
 
 int disk_target_index(const char *target) {
     static const char *const prefixes[] = {"fd", "hd", "vd", "sd", "xvd", "ubd"};

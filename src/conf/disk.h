@@ -73,5 +73,7 @@ typedef struct DiskDef {
 extern const Words disk_buses;
 extern const Element disk_element;
 
+/* What its source is encrypted with, wherever that is written; NULL: it is not. */
+const StorageEncryption *disk_encryption(const DiskDef *disk);
 /* vda -> 0, vdb -> 1, sdaa -> 26; -EINVAL. */
 int disk_target_index(const char *target);

@@ -124,9 +124,18 @@ static void init_volume(void *object) {
     ((VolumeDef *)object)->permissions = (StoragePermissions){-1, -1, -1};
 }
 
-static int check_volume(ElementReader *reader, xmlNodePtr node, void *object) {
-    const VolumeDef *volume = object;
+/* A volume says nothing of who decrypts it. */
+static void forget_engine(VolumeDef *volume) {
+    if (!volume->encryption)
+        return;
+    free(volume->encryption->engine);
+    volume->encryption->engine = NULL;
+}
 
+static int check_volume(ElementReader *reader, xmlNodePtr node, void *object) {
+    VolumeDef *volume = object;
+
+    forget_engine(volume);
     if (!is_name(volume->name, FILE_NAME_MAX))
         return error_report(reader->reterr, FROM_STORAGE, ERROR_XML,
                             "the volume's <name> is '%.40s': a file's name without '/' that does "
@@ -152,6 +161,7 @@ static const Field volume_target_fields[] = {
     FIELD_GROUP("format", format_fields),
     FIELD_PART(NULL, VolumeDef, permissions, permission_fields),
     FIELD_GROUP("timestamps", timestamp_fields),
+    FIELD_ONE("encryption", VolumeDef, encryption, storage_encryption_element),
     FIELD_TEXT("compat", VolumeDef, compat),
     FIELD_SIZE("clusterSize", VolumeDef, cluster_size, .flags = FIELD_BYTES, .unit = "B"),
     FIELD_END};

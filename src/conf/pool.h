@@ -2,7 +2,7 @@
 /* Storage pools and volumes as their XML says them; no files are looked at. */
 #pragma once
 
-#include "conf/element.h"
+#include "conf/storage.h"
 
 #define STORAGE_XML_MAX ((size_t)1 << 20)
 
@@ -31,7 +31,8 @@ typedef struct VolumeDef {
     uint64_t cluster_size;               /* bytes; 0: the format has none */
     char *backing_path, *backing_format; /* NULL: none */
     StoragePermissions permissions;
-    char *atime, *mtime, *ctime; /* seconds.nanoseconds */
+    StorageEncryption *encryption; /* NULL: none; its format is "raw" or "qcow2" */
+    char *atime, *mtime, *ctime;   /* seconds.nanoseconds */
 } VolumeDef;
 
 /* ERROR_XML and its kin; ERROR_CONFIG_UNSUPPORTED names a type of pool that cannot be used. An uuid

@@ -116,8 +116,7 @@ static const Element reservations_element = {"reservations", sizeof(StorageReser
     FIELD_GROUP("slices", slices_fields),                                                          \
         FIELD_LIST("seclabel", StorageSource, seclabels, n_seclabels, device_seclabel_element),    \
         FIELD_ONE("auth", StorageSource, auth, storage_auth_element, .flags = FIELD_NOT_STARTED),  \
-        FIELD_ONE("encryption", StorageSource, encryption, storage_encryption_element,             \
-                  .flags = FIELD_NOT_STARTED),                                                     \
+        FIELD_ONE("encryption", StorageSource, encryption, storage_encryption_element),            \
         FIELD_ONE("reservations", StorageSource, reservations, reservations_element,               \
                   .flags = FIELD_NOT_STARTED)
 

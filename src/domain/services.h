@@ -49,6 +49,8 @@ struct Services {
     struct AuditQueue *audit;            /* domain/audit-queue.h */
     struct Strays *strays;               /* QEMUs that run and are nobody's: the driver's */
     const struct NetworkStore *networks; /* what an interface's network stands for: the driver's */
+    const struct Storage *storage;       /* pools of images: the driver's */
+    const struct SecretStore *secrets;   /* what disks are encrypted with: the driver's */
     struct Confinement *confinement;     /* what QEMUs are kept to: the driver's */
     struct Migrations *migrations;       /* guests on their way: the driver's */
     QemuCapsCache *caps;

@@ -39,6 +39,11 @@ static int make(Domain *domain, DomainDef *def, const DevicePlace *place, StartP
     void *device = device_at(def, place);
     const HostdevDef *hostdev = device;
 
+    if (place->kind == &disk_kind && disk_encryption(device))
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
+                            "domain '%s': an encrypted disk cannot be attached while it runs; "
+                            "attach it to the definition (--config) and start it anew",
+                            domain_name(domain));
     if (place->kind == &interface_kind)
         return make_interface(domain, device, parts, &parts->taps[place->index], reterr);
     if (place->kind == &filesystem_kind)

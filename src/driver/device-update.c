@@ -139,6 +139,11 @@ static int admit(Domain *domain, DomainDef *def, const DevicePlace *old, const D
     DiskDef *disk = device_at(def, old), kept = *disk;
     int r;
 
+    if (disk_encryption(next))
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
+                            "domain '%s': an encrypted medium cannot be put into drive '%s' while "
+                            "it runs",
+                            domain_name(domain), next->target);
     *disk = *next; /* borrowed */
     r = device_host_admit(domain, def, old, &parts, reterr);
     *disk = kept;

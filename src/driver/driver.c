@@ -48,9 +48,12 @@ static int copy_paths(const ServicePaths *from, ServicePaths *ret, Error **reter
 }
 
 static int make_storage(Driver *driver, const DriverParams *params, Error **reterr) {
+    driver->secrets = secrets_new(driver->services.paths.etc, params->secret_event,
+                                  params->userdata);
     driver->storage = storage_new(&(StorageParams){.etc = driver->services.paths.etc,
                                                    .run = driver->services.paths.run,
                                                    .default_path = params->default_pool,
+                                                   .secrets = driver->secrets,
                                                    .event = params->pool_event,
                                                    .userdata = params->userdata});
     driver->networks = networks_new(&(NetworkParams){.etc = driver->services.paths.etc,
@@ -58,8 +61,8 @@ static int make_storage(Driver *driver, const DriverParams *params, Error **rete
                                                      .event = params->network_event,
                                                      .userdata = params->userdata});
     driver->services.networks = driver->networks;
-    driver->secrets = secrets_new(driver->services.paths.etc, params->secret_event,
-                                  params->userdata);
+    driver->services.storage = driver->storage;
+    driver->services.secrets = driver->secrets;
     return driver->storage && driver->networks && driver->secrets ? 0 : error_no_memory(reterr);
 }
 

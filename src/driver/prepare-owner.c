@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "driver/confinement.h"
+#include "driver/storage.h"
+#include "qemu/image-header.h"
 #include "util/file.h"
 #include "util/worker.h"
 
@@ -117,6 +119,46 @@ static int give_source(Domain *domain, const StorageSource *source, FileUse use,
     return give_file(domain, source->path, use, confine, reterr);
 }
 
+typedef struct ReadChain {
+    const char *path;
+    ImageChain chain;
+} ReadChain;
+
+static int run_read_chain(void *arg) {
+    ReadChain *read = arg;
+
+    return image_header_chain(read->path, &read->chain);
+}
+
+static bool is_beside(const char *path, const char *image) {
+    const char *slash = strrchr(image, '/');
+
+    return slash && strncmp(path, image, (size_t)(slash + 1 - image)) == 0;
+}
+
+/* The files that the header of an image names. A QEMU that a guest has taken over writes headers
+ * as it likes: only what is in the directory of the image or of a pool is given. What is not needs
+ * a <backingStore>, or leave to be read. */
+static int give_chain(Domain *domain, const char *image, const QemuConfine *confine,
+                      Error **reterr) {
+    ReadChain read = {.path = image};
+    int r = worker_run(run_read_chain, &read) < 0 ? error_no_memory(reterr) : 0;
+
+    for (size_t i = 0; r >= 0 && i < read.chain.n; i++)
+        if (is_beside(read.chain.files[i], image) ||
+            storage_has_directory(domain->services->storage, read.chain.files[i]))
+            r = give_file(domain, read.chain.files[i], FILE_USE_READ, confine, reterr);
+    image_chain_done(&read.chain);
+    return r;
+}
+
+static bool has_header(const DiskDef *disk) {
+    const StorageSource *source = &disk->source;
+
+    return !disk->backing && source->format == DISK_FORMAT_QCOW2 && source->path &&
+           (source->type == DISK_FILE || source->type == DISK_BLOCK) && !is_left_alone(source);
+}
+
 static int give_disk(Domain *domain, const DiskDef *disk, const QemuConfine *confine,
                      Error **reterr) {
     int r = give_source(domain, &disk->source, disk->readonly ? FILE_USE_READ : FILE_USE_WRITE,
@@ -124,7 +166,7 @@ static int give_disk(Domain *domain, const DiskDef *disk, const QemuConfine *con
 
     for (const BackingStore *at = disk->backing; r >= 0 && at; at = at->next)
         r = give_source(domain, &at->source, FILE_USE_READ, confine, reterr);
-    return r;
+    return r >= 0 && has_header(disk) ? give_chain(domain, disk->source.path, confine, reterr) : r;
 }
 
 static int give_path(Domain *domain, const char *path, FileUse use, const QemuConfine *confine,

@@ -6,6 +6,7 @@
 #include "driver/prepare-helper.h"
 #include "driver/prepare-host.h"
 #include "driver/prepare-net.h"
+#include "driver/prepare-secret.h"
 #include "driver/prepare-undo.h"
 #include "util/file.h"
 #include "util/log.h"
@@ -55,6 +56,8 @@ int prepare_start(Domain *domain, StartParts *ret, Error **reterr) {
         r = prepare_sysinfo(domain, ret, reterr);
     if (r >= 0)
         r = prepare_vsock(domain, ret, reterr);
+    if (r >= 0)
+        r = prepare_secrets(domain, ret, reterr);
     if (r >= 0)
         r = prepare_tpms(domain, ret, reterr);
     if (r >= 0)

@@ -29,6 +29,7 @@ void start_parts_done(StartParts *parts) {
         close(parts->fds[--parts->n_fds]);
     free(parts->fds);
     free(parts->taps);
+    free(parts->disk_secrets);
     free_texts(parts->tpm_sockets, parts->n_tpms);
     free_texts(parts->filesystems, parts->n_filesystems);
     if (parts->sysinfo) {

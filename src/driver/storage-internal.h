@@ -26,6 +26,9 @@ int pool_measure(Pool *pool, Error **reterr);
 /* Mode and owner, as far as they are given. Suspends. */
 int permissions_apply(const char *path, const StoragePermissions *permissions, Error **reterr);
 
+/* NULL: there are none. */
+const struct SecretStore *pool_secrets(const Pool *pool);
+
 /* ---- storage.c, for storage-load.c ---- */
 
 /* Directories of files NAME.xml, borrowed. */

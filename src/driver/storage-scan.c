@@ -36,6 +36,7 @@ static const Magic magics[] = {
     {"vhdx", 0, "vhdxfile", 8},
     {"vdi", 64, "\x7f\x10\xda\xbe", 4},
     {"iso", 32769, "CD001", 5},
+    {"luks", 0, "LUKS\xba\xbe", 6},
 };
 
 static const char *format_of(const char *head, size_t n) {
@@ -46,14 +47,26 @@ static const char *format_of(const char *head, size_t n) {
     return "raw";
 }
 
+/* What is known of its secret stays. */
+static int note_encryption(VolumeDef *volume) {
+    if (volume->encryption)
+        return 0;
+    volume->encryption = calloc(1, sizeof(StorageEncryption));
+    if (volume->encryption)
+        volume->encryption->format = strdup("luks");
+    return volume->encryption && volume->encryption->format ? 0 : -ENOMEM;
+}
+
+/* A LUKS image is an encrypted raw one. */
 static int read_format(int fd, VolumeDef *volume) {
     CLEANUP_FREE char *head = malloc(HEAD_BYTES);
     ssize_t n = head ? pread(fd, head, HEAD_BYTES, 0) : -1;
+    const char *format = head ? format_of(head, n > 0 ? (size_t)n : 0) : NULL;
 
-    if (!head)
+    if (!head || (streq(format, "luks") && note_encryption(volume) < 0))
         return -ENOMEM;
     free(volume->format);
-    volume->format = strdup(format_of(head, n > 0 ? (size_t)n : 0));
+    volume->format = strdup(streq(format, "luks") ? "raw" : format);
     return volume->format ? 0 : -ENOMEM;
 }
 
@@ -88,11 +101,14 @@ int volume_look(const char *path, VolumeDef *volume) {
 
 int volume_read_image(VolumeDef *volume, Error **reterr) {
     CLEANUP_IMAGE_INFO ImageInfo info = {0};
+    const bool is_luks = streq(volume->format, "raw") && volume->encryption;
     int r;
 
-    if (streq(volume->format, "raw") || streq(volume->format, "iso"))
+    if (!is_luks && (streq(volume->format, "raw") || streq(volume->format, "iso")))
         return 0;
-    r = image_info(volume->path, volume->format, &info, reterr);
+    r = image_info(volume->path, is_luks ? "luks" : volume->format, &info, reterr);
+    if (r >= 0 && info.encrypted && note_encryption(volume) < 0)
+        r = error_no_memory(reterr);
     if (r < 0)
         return r;
     volume->capacity = info.virtual_size;

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "driver/secret-file.h"
 #include "driver/storage-internal.h"
 #include "driver/storage.h"
 #include "host/file-owner.h"
@@ -43,6 +44,16 @@ int storage_find_volume(const Storage *storage, const char *path, VolumeRef *ret
             }
     return error_report(reterr, FROM_STORAGE, ERROR_NO_STORAGE_VOL,
                         "no storage vol with matching path '%.200s'", path);
+}
+
+bool storage_has_directory(const Storage *storage, const char *path) {
+    for (const Pool *pool = storage_first(storage); pool; pool = pool->next) {
+        const size_t n = strlen(pool->def->path);
+
+        if (pool->active && strncmp(path, pool->def->path, n) == 0 && path[n] == '/')
+            return true;
+    }
+    return false;
 }
 
 /* ---- the list of a pool ---- */
@@ -120,11 +131,41 @@ static int make_raw(const VolumeDef *volume, const char *path, bool preallocate,
                  : 0;
 }
 
+/* The passphrase as a file that qemu-img can open; *ret_fd is closed by the caller. */
+static int open_passphrase(const Pool *pool, const VolumeDef *volume, int *ret_fd, char **ret_path,
+                           Error **reterr) {
+    CLEANUP_FREE char *whose = NULL;
+
+    if (!volume->encryption)
+        return 0;
+    if (!streq(volume->format, "raw") && !streq(volume->format, "qcow2"))
+        return error_report(reterr, FROM_STORAGE, ERROR_CONFIG_UNSUPPORTED,
+                            "volume '%s': an image of format '%s' is not encrypted; use 'raw' or "
+                            "'qcow2'",
+                            volume->name, volume->format);
+    whose = strf("volume '%s'", volume->name);
+    if (!whose)
+        return error_no_memory(reterr);
+    *ret_fd = secret_open(pool_secrets(pool), volume->encryption, whose, reterr);
+    if (*ret_fd < 0)
+        return *ret_fd;
+    *ret_path = strf("/proc/%d/fd/%d", (int)getpid(), *ret_fd);
+    return *ret_path ? 0 : error_no_memory(reterr);
+}
+
 /* An image of a chosen format, at a path that is not its own yet. */
-static int make_image(const VolumeDef *volume, const char *path, bool preallocate, Error **reterr) {
-    if (streq(volume->format, "raw") && !volume->backing_path)
+static int make_image(const Pool *pool, const VolumeDef *volume, const char *path, bool preallocate,
+                      Error **reterr) {
+    CLEANUP_CLOSE int fd = -1;
+    CLEANUP_FREE char *passphrase = NULL;
+    int r = open_passphrase(pool, volume, &fd, &passphrase, reterr);
+
+    if (r < 0)
+        return r;
+    if (streq(volume->format, "raw") && !volume->backing_path && !passphrase)
         return make_raw(volume, path, preallocate, reterr);
     return image_create(&(ImageCreate){.path = path,
+                                       .passphrase = passphrase,
                                        .format = volume->format,
                                        .size = volume->capacity,
                                        .backing = volume->backing_path,
@@ -134,9 +175,27 @@ static int make_image(const VolumeDef *volume, const char *path, bool preallocat
                         reterr);
 }
 
+/* What a copy of an encrypted image is encrypted with is in the image. */
+static int check_encryption(const VolumeDef *volume, const VolumeDef *from, Error **reterr) {
+    const bool as_it_is = streq(volume->format, "raw") && streq(from->format, "raw") &&
+                          (!volume->encryption || from->encryption) &&
+                          volume->capacity <= from->capacity;
+
+    return as_it_is || (!volume->encryption && !from->encryption)
+               ? 0
+               : error_report(reterr, FROM_STORAGE, ERROR_CONFIG_UNSUPPORTED,
+                              "volume '%s': an encrypted image is copied as it is, raw and of the "
+                              "same size, or not at all",
+                              volume->name);
+}
+
 static int clone_image(const VolumeDef *volume, const char *path, const VolumeDef *from,
                        Error **reterr) {
-    int r = image_convert(from->path, from->format, path, volume->format, reterr);
+    int r = check_encryption(volume, from, reterr);
+
+    if (r < 0)
+        return r;
+    r = image_convert(from->path, from->format, path, volume->format, reterr);
 
     if (r >= 0 && volume->capacity > from->capacity)
         r = image_resize(path, volume->format, volume->capacity, false, reterr);
@@ -212,7 +271,7 @@ static int make(Pool *pool, VolumeDef *volume_consume, const VolumeDef *from, bo
         return error_no_memory(reterr);
     unlink(unfinished); /* of a daemon that ended while it made it */
     r = from ? clone_image(volume, unfinished, from, reterr)
-             : make_image(volume, unfinished, preallocate, reterr);
+             : make_image(pool, volume, unfinished, preallocate, reterr);
     if (r >= 0)
         r = settle_volume(pool, volume, unfinished, reterr);
     if (r < 0) {
@@ -372,7 +431,10 @@ int pool_resize_volume(Pool *pool, const char *name, uint64_t capacity, bool rel
 
     if (r < 0)
         return r;
-    if (allocate && !streq(volume->format, "raw"))
+    if (volume->encryption)
+        r = error_report(reterr, FROM_STORAGE, ERROR_OPERATION_UNSUPPORTED,
+                         "volume '%s': an encrypted image is not resized", name);
+    else if (allocate && !streq(volume->format, "raw"))
         r = error_report(reterr, FROM_STORAGE, ERROR_OPERATION_UNSUPPORTED,
                          "volume '%s': only a raw image can be allocated as it is resized", name);
     if (r >= 0)

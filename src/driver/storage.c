@@ -20,6 +20,7 @@ struct Storage {
     char *default_path;          /* NULL: no default pool */
     PoolEventFunc event;
     void *userdata;
+    const SecretStore *secrets;
     Pool *pools;
 };
 
@@ -52,6 +53,7 @@ Storage *storage_new(const StorageParams *params) {
     storage->default_path = params->default_path ? strdup(params->default_path) : NULL;
     storage->event = params->event;
     storage->userdata = params->userdata;
+    storage->secrets = params->secrets;
     if (storage->etc && storage->autostart && storage->run &&
         (storage->default_path || !params->default_path))
         return storage;
@@ -101,6 +103,10 @@ void storage_unlist_pool(Pool *pool) {
 static void tell(const Pool *pool, PoolEvent event) {
     if (pool->storage->event)
         pool->storage->event(pool, event, pool->storage->userdata);
+}
+
+const SecretStore *pool_secrets(const Pool *pool) {
+    return pool->storage ? pool->storage->secrets : NULL;
 }
 
 /* ---- looking up ---- */

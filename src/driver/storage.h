@@ -10,6 +10,7 @@
 #pragma once
 
 #include "conf/pool.h"
+#include "driver/secret.h"
 #include "util/fiber.h"
 
 typedef struct Storage Storage;
@@ -41,8 +42,9 @@ typedef void (*PoolEventFunc)(const Pool *pool, PoolEvent event, void *userdata)
 typedef struct StorageParams {
     const char *etc, *run; /* directories of the daemon */
     const char
-        *default_path;   /* of the pool 'default' that is made when there is none; NULL: none */
-    PoolEventFunc event; /* may be NULL */
+        *default_path; /* of the pool 'default' that is made when there is none; NULL: none */
+    const SecretStore *secrets; /* of volumes that are encrypted; NULL: there are none */
+    PoolEventFunc event;        /* may be NULL */
     void *userdata;
 } StorageParams;
 
@@ -90,6 +92,8 @@ typedef struct VolumeRef {
 } VolumeRef;
 
 const VolumeDef *pool_volume(const Pool *pool, const char *name, Error **reterr);
+/* Whether the file is below the directory of an active pool. */
+bool storage_has_directory(const Storage *storage, const char *path);
 /* By the absolute path, or the key, which is the same. */
 int storage_find_volume(const Storage *storage, const char *path, VolumeRef *ret, Error **reterr);
 

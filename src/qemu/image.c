@@ -94,14 +94,30 @@ int image_info(const char *path, const char *format, ImageInfo *ret, Error **ret
                               path);
 }
 
+/* The options of an encrypted image; a raw one is LUKS all through. *ret_object is freed by the
+ * caller, after the argv. */
+static int add_encryption(Argv *argv, const ImageCreate *create, char **ret_object) {
+    if (!create->passphrase)
+        return 0;
+    *ret_object = strf("secret,id=passphrase,file=%s", create->passphrase);
+    if (!*ret_object)
+        return -ENOMEM;
+    add_option(argv, "--object", *ret_object);
+    add_option(argv, "-o",
+               streq(create->format, "raw") ? "key-secret=passphrase"
+                                            : "encrypt.format=luks,encrypt.key-secret=passphrase");
+    return 0;
+}
+
 int image_create(const ImageCreate *create, Error **reterr) {
-    CLEANUP_FREE char *size = strf("%llu", (unsigned long long)create->size);
+    CLEANUP_FREE char *object = NULL, *size = strf("%llu", (unsigned long long)create->size);
     CLEANUP_FREE char *compat = create->compat ? strf("compat=%s", create->compat) : NULL;
     bool raw = streq(create->format, "raw");
-    Argv argv = {{"qemu-img", "create", "-q", "-f", create->format}, 5};
+    Argv argv = {
+        {"qemu-img", "create", "-q", "-f", raw && create->passphrase ? "luks" : create->format}, 5};
 
     assert(create->path && create->format);
-    if (!size || (create->compat && !compat))
+    if (!size || (create->compat && !compat) || add_encryption(&argv, create, &object) < 0)
         return error_no_memory(reterr);
     if (create->preallocate)
         add_option(&argv, "-o", raw ? "preallocation=falloc" : "preallocation=metadata");

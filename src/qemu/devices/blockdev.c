@@ -235,6 +235,50 @@ static const char *format_driver(const StorageSource *source) {
     }
 }
 
+/* ---- encryption ---- */
+
+static void secret_name(const DiskDef *disk, char ret[NODE_SIZE]) {
+    snprintf(ret, NODE_SIZE, "%.70s-luks-secret0", disk->info.alias);
+}
+
+/* The passphrase is in a descriptor of QEMU's; it reads it as a file. */
+static void add_secret(const DeviceContext *context, const DiskDef *disk, DeviceSteps *steps) {
+    const int *fds = context->parts->disk_secrets;
+    char name[NODE_SIZE];
+    Props secret;
+
+    if (!disk_encryption(disk))
+        return;
+    secret = props_new();
+    secret_name(disk, name);
+    props_text(&secret, "qom-type", "secret");
+    props_text(&secret, "id", name);
+    if (fds)
+        props_textf(&secret, "file", "/proc/self/fd/%d", fds[disk - context->def->disks]);
+    steps_props(steps, STEP_OBJECT, &secret);
+}
+
+/* Which driver understands the source. An encrypted raw image is LUKS all through. */
+static void add_format(const DiskDef *disk, Props *format) {
+    const bool encrypted = disk_encryption(disk) != NULL;
+    char name[NODE_SIZE];
+    Props encrypt;
+
+    secret_name(disk, name);
+    if (encrypted && disk->source.format == DISK_FORMAT_QCOW2) {
+        encrypt = props_new();
+        props_text(&encrypt, "format", "luks");
+        props_text(&encrypt, "key-secret", name);
+        props_text(format, "driver", "qcow2");
+        props_add(format, "encrypt", props_take(&encrypt));
+    } else if (encrypted) {
+        props_text(format, "driver", "luks");
+        props_text(format, "key-secret", name);
+    } else {
+        props_text(format, "driver", format_driver(&disk->source));
+    }
+}
+
 /* The nodes of the chain below `name`; *ret_end says that it ends at once. */
 static int add_backing(const DeviceContext *context, const DiskDef *disk, const char *name,
                        DeviceSteps *steps, bool *ret_end, Error **reterr) {
@@ -244,6 +288,10 @@ static int add_backing(const DeviceContext *context, const DiskDef *disk, const 
     bool ended = false;
 
     for (const BackingStore *at = disk->backing; at && !ended; at = at->next) {
+        if (at->source.encryption)
+            return device_refuse(context, reterr,
+                                 "disk '%s': a backing file with <encryption> cannot be started",
+                                 disk->target);
         ended = at->source.type == DISK_TYPE_NONE_ || (!at->source.path && !at->source.protocol);
         if (!ended && n == ARRAY_SIZE(chain))
             return device_refuse(context, reterr, "disk '%s': more than %zu backing files",
@@ -356,10 +404,7 @@ int device_blockdevs(const DeviceContext *context, const DiskDef *disk, DeviceSt
     Props format;
     int r;
 
-    if (disk->encryption || disk->source.encryption)
-        return device_refuse(context, reterr,
-                             "disk '%s' with <encryption> cannot be started: there are no secrets",
-                             disk->target);
+    add_secret(context, disk, steps);
     device_disk_node(disk, node);
     snprintf(storage, sizeof(storage), "file-%.80s", node_base(disk));
     r = add_backing(context, disk, node, steps, &ends, reterr);
@@ -368,7 +413,7 @@ int device_blockdevs(const DeviceContext *context, const DiskDef *disk, DeviceSt
     if (r < 0)
         return r;
     format = props_new();
-    props_text(&format, "driver", format_driver(&disk->source));
+    add_format(disk, &format);
     props_text(&format, "node-name", node);
     props_text(&format, "file", storage);
     props_bool(&format, "read-only", is_readonly(disk));

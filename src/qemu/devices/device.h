@@ -48,6 +48,7 @@ typedef struct QemuHostParts {
     const char *const *tpm_sockets;    /* of swtpm's control channel */
     const char *const *filesystems;    /* of virtiofsd */
     const char *const *vhost_scsi_fds; /* of scsi_host devices */
+    const int *disk_secrets;           /* descriptors of the passphrases of disks; 0: none */
     int vsock_fd;                      /* 0: QEMU opens it itself */
     const SysinfoDef *sysinfo;         /* of the host, for <smbios mode='host'>; or NULL */
 } QemuHostParts;

@@ -4,10 +4,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "qemu/image-header.h"
 #include "qemu/image.h"
 #include "util/fiber.h"
 #include "util/file.h"
@@ -77,6 +79,83 @@ static void backing_and_copy(void *userdata) {
     check_info(flat, "qcow2", 2 * MIB, NULL);
 }
 
+static void make_above(const char *path, const char *base, const char *format) {
+    assert_int_equal(image_create(&(ImageCreate){.path = path,
+                                                 .format = "qcow2",
+                                                 .size = MIB,
+                                                 .backing = base,
+                                                 .backing_format = format},
+                                  &error),
+                     0);
+}
+
+static void check_chain(const char *path, size_t n, const char *first) {
+    CLEANUP_IMAGE_CHAIN ImageChain chain = {0};
+
+    assert_int_equal(image_header_chain(path, &chain), 0);
+    assert_int_equal(chain.n, n);
+    if (n > 0)
+        assert_string_equal(chain.files[0], first);
+}
+
+/* Another name in the header of an image that has one. */
+static void put_name(const char *path, const char *name, uint8_t n) {
+    uint8_t head[20] = {0};
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+
+    assert_int_equal(pread(fd, head, sizeof(head), 0), sizeof(head));
+    head[19] = n;
+    assert_int_equal(pwrite(fd, head, sizeof(head), 0), sizeof(head));
+    assert_int_equal(pwrite(fd, name, n, head[14] << 8 | head[15]), n);
+    close(fd);
+}
+
+/* As far as the headers say what is below; a name with ".." or a protocol is none of them. */
+static void headers(void *userdata) {
+    CLEANUP_FREE char *base = in_dir("h0"), *one = in_dir("h1"), *two = in_dir("h2");
+    CLEANUP_FREE char *same = in_dir("./h1");
+
+    assert_int_equal(
+        image_create(&(ImageCreate){.path = base, .format = "raw", .size = MIB}, &error), 0);
+    check_chain(base, 0, NULL);
+    make_above(one, "h0", "raw");
+    check_chain(one, 1, base);
+    make_above(two, one, "qcow2");
+    check_chain(two, 2, one);
+    make_above(two, one, "raw");
+    check_chain(two, 1, one);
+    make_above(two, "h1", "raw");
+    put_name(two, "./h1", 4);
+    check_chain(two, 1, same);
+    put_name(two, "../h1", 5);
+    check_chain(two, 0, NULL);
+    put_name(two, "nbd:h", 5);
+    check_chain(two, 0, NULL);
+    put_name(two, "h\0", 2);
+    check_chain(two, 0, NULL);
+}
+
+/* Any byte may be another, and the file may end anywhere. */
+static void damaged_headers(void *userdata) {
+    CLEANUP_FREE char *base = in_dir("d0"), *path = in_dir("d1"), *image = NULL;
+    size_t len = 0;
+
+    assert_int_equal(
+        image_create(&(ImageCreate){.path = base, .format = "raw", .size = MIB}, &error), 0);
+    make_above(path, base, "raw");
+    assert_int_equal(file_read(path, MIB, &image, &len), 0);
+    for (size_t at = 0; at < 512; at += at < 24 ? 1 : 7) {
+        CLEANUP_IMAGE_CHAIN ImageChain chain = {0};
+        const char was = image[at];
+
+        image[at] = (char)0xff;
+        assert_int_equal(file_write_atomic(path, image, at % 2 ? len : at, 0600), 0);
+        assert_int_equal(image_header_chain(path, &chain), 0);
+        assert_in_range(chain.n, 0, 1);
+        image[at] = was;
+    }
+}
+
 static void complaints(void *userdata) {
     CLEANUP_FREE char *path = in_dir("none"), *odd = in_dir("-o,x=y:nbd");
     CLEANUP_IMAGE_INFO ImageInfo info = {0};
@@ -104,6 +183,14 @@ static void test_backing_and_copy(void **data) {
     on_fiber(backing_and_copy);
 }
 
+static void test_headers(void **data) {
+    on_fiber(headers);
+}
+
+static void test_damaged_headers(void **data) {
+    on_fiber(damaged_headers);
+}
+
 static void test_complaints(void **data) {
     on_fiber(complaints);
 }
@@ -129,8 +216,8 @@ static int tear_down(void **data) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_make_and_grow),
-        cmocka_unit_test(test_backing_and_copy),
+        cmocka_unit_test(test_make_and_grow), cmocka_unit_test(test_backing_and_copy),
+        cmocka_unit_test(test_headers),       cmocka_unit_test(test_damaged_headers),
         cmocka_unit_test(test_complaints),
     };
 

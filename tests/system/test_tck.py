@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What libvirt's TCK (libvirt/libvirt-tck) does and once failed at, a small test for each of its causes."""
+import os
+import shutil
+import subprocess
+
+import libvirt
+import pytest
+
+from conftest import refused
+from test_confine import USER, owned, owner  # noqa: F401
+
+UUID = "44444444-2222-4111-8111-111111111111"
+PASSPHRASE = b"Hello World"
+
+
+@pytest.fixture(autouse=True)
+def have_qemu_img():
+    if not shutil.which("qemu-img"):
+        pytest.skip("SKIP: qemu-img is not installed (package qemu-utils)")
+
+
+def disk(path, form, target="vda", more=""):
+    return (f"<disk type='file' device='disk'><driver name='qemu' type='{form}'/><source file='{path}'/>"
+            f"<target dev='{target}' bus='virtio'/>{more}</disk>")
+
+
+def pool_at(connection, path):
+    os.makedirs(path, exist_ok=True)
+    return connection.storagePoolCreateXML(f"<pool type='dir'><name>tck</name><target><path>{path}</path></target></pool>")
+
+
+def volume(pool, name, form, backing="", target=""):
+    return pool.createXML(f"<volume><name>{name}</name><capacity>1048576</capacity><allocation>0</allocation>"
+                          f"<target><format type='{form}'/>{target}</target>{backing}</volume>")
+
+
+def backing(path, form=""):
+    return f"<backingStore><path>{path}</path>{form}</backingStore>"
+
+
+# ---- set up: lists of what there is nothing of, and lookups ----
+
+def test_both_forms_of_lists(connection):
+    for name in ("Networks", "DefinedNetworks", "StoragePools", "DefinedStoragePools", "Interfaces", "DefinedInterfaces",
+                 "DefinedDomains", "Secrets", "NWFilters"):
+        n = getattr(connection, "numOf" + name)()
+        assert n == len(getattr(connection, "list" + name)()), name
+    refused(connection.networkLookupByName, libvirt.VIR_ERR_NO_NETWORK, "tck")
+    refused(connection.storagePoolLookupByName, libvirt.VIR_ERR_NO_STORAGE_POOL, "tck")
+    refused(connection.storageVolLookupByPath, libvirt.VIR_ERR_NO_STORAGE_VOL, "/tck")
+    refused(connection.secretLookupByUUIDString, libvirt.VIR_ERR_NO_SECRET, UUID)
+
+
+# ---- 081: a domain that is defined is created from XML ----
+
+def test_create_over_a_definition(daemon, connection):
+    text = connection.defineXML(daemon.xml("tck", boot=False)).XMLDesc()
+    refused(connection.createXML, libvirt.VIR_ERR_OPERATION_FAILED, text.replace("<name>tck", "<name>other"))
+    created = connection.createXML(text, libvirt.VIR_DOMAIN_START_PAUSED)
+    assert created.isActive() and created.isPersistent()
+
+
+# ---- 120, 121: counters of disks, their size, their bytes ----
+
+def test_disks(daemon, connection):
+    pool = pool_at(connection, f"{daemon.root}/tck")
+    raw, qcow2 = volume(pool, "raw", "raw").path(), volume(pool, "qcow2", "qcow2").path()
+    daemon.paused("tck", extra=disk(raw, "raw") + disk(qcow2, "qcow2", "vdb"))
+    domain = connection.lookupByName("tck")
+    assert len(domain.blockStats("vda")) == 5
+    assert domain.blockInfo("vda")[0] == domain.blockInfo("vdb")[0] == 1 << 20
+    domain.blockResize("vda", 512)
+    assert os.stat(raw).st_size == 512 << 10 and domain.blockInfo("vda")[0] == 512 << 10
+    with open(raw, "r+b") as f:
+        f.write(b"test")
+    assert domain.blockPeek(raw, 0, 4) == b"test"
+    refused(domain.blockPeek, libvirt.VIR_ERR_CONFIG_UNSUPPORTED, qcow2, 0, 3)
+
+
+# ---- 301: the speed of migrations ----
+
+def test_migration_speed(daemon, connection):
+    daemon.paused("tck")
+    domain = connection.lookupByName("tck")
+    domain.migrateSetMaxSpeed(10000)
+    assert domain.migrateGetMaxSpeed() == 10000
+
+
+# ---- qemu/100: LUKS ----
+
+def encryption(uuid=UUID):
+    return f"<encryption format='luks'><secret type='passphrase' uuid='{uuid}'/></encryption>"
+
+
+@pytest.mark.parametrize("form", ("raw", "qcow2"))
+def test_encrypted_disk(owned, form):  # noqa: F811
+    connection = libvirt.open(owned.uri)
+    pool = pool_at(connection, f"{owned.root}/tck")
+    refused(volume, libvirt.VIR_ERR_NO_SECRET, pool, "no-secret", form, "", encryption())
+    secret = connection.secretDefineXML(f"<secret ephemeral='no' private='no'><uuid>{UUID}</uuid>"
+                                        f"<usage type='volume'><volume>/tck</volume></usage></secret>")
+    refused(volume, libvirt.VIR_ERR_NO_SECRET, pool, "no-value", form, "", encryption())
+    secret.setValue(PASSPHRASE)
+    made = volume(pool, "made", form, "", encryption())
+    path = made.path()
+    text = subprocess.check_output(["qemu-img", "info", path], text=True)
+    assert "encrypted: yes" in text or "format: luks" in text, text
+    assert f"<format type='{form}'/>" in made.XMLDesc() and "<encryption format='luks'>" in made.XMLDesc()
+    pool.refresh()
+    assert made.info()[1] == 1 << 20 and "<encryption format='luks'" in made.XMLDesc()
+
+    refused(connection.createXML, libvirt.VIR_ERR_NO_SECRET,
+            owned.xml("tck", boot=False, extra=disk(path, form, more=encryption(UUID[:-1] + "2"))))
+    owned.paused("tck", extra=disk(path, form, more=encryption()))
+    domain = connection.lookupByName("tck")
+    assert domain.blockInfo("vda")[0] == 1 << 20
+    with open(f"/proc/{owned.qemus()['tck']}/cmdline", "rb") as f:
+        assert PASSPHRASE not in f.read()
+    refused(domain.attachDeviceFlags, libvirt.VIR_ERR_OPERATION_UNSUPPORTED, disk(path, form, "vdb", encryption()),
+            libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    owned.stop()
+    owned.start()
+    owned.virsh("destroy", "tck")
+    connection.close()
+    connection = libvirt.open(owned.uri)
+    connection.secretLookupByUUIDString(UUID).setValue(b"another")
+    assert "Invalid password" in owned.virsh("start", "tck", ok=False)
+    log = subprocess.run(["grep", "-rlaF", PASSPHRASE.decode(), f"{owned.root}/log"], capture_output=True).stdout
+    assert log == b""
+    connection.close()
+
+
+# ---- qemu/200, 205, 210: files below a qcow2 image ----
+
+def test_files_that_a_header_names(owned):  # noqa: F811
+    """They are QEMU's for the run; what the header of one calls raw is not looked into."""
+    connection = libvirt.open(owned.uri)
+    pool = pool_at(connection, f"{owned.root}/tck")
+    last = volume(pool, "last", "raw").path()
+    back = volume(pool, "back", "qcow2", backing(last, "<format type='raw'/>")).path()
+    both = volume(pool, "both", "qcow2", backing(back, "<format type='qcow2'/>")).path()
+    main = volume(pool, "main", "qcow2", backing(back)).path()
+    assert owner(last) == owner(back) == owner(main) == (0, 0)
+    owned.paused("tck", extra=disk(main, "qcow2"))
+    assert owner(main) == owner(back) == (USER, USER) and owner(last) == (0, 0)
+    owned.virsh("destroy", "tck")
+    assert owner(main) == owner(back) == (0, 0)
+    owned.paused("whole", extra=disk(both, "qcow2"))
+    assert owner(both) == owner(back) == owner(last) == (USER, USER)
+    owned.virsh("destroy", "whole")
+    assert owner(both) == owner(back) == owner(last) == (0, 0)
+    owned.paused("raw", extra=disk(main, "raw"))
+    assert owner(main) == (USER, USER) and owner(back) == (0, 0)
+    connection.close()
+
+
+def test_a_header_that_a_guest_wrote(owned):  # noqa: F811
+    """It gets its QEMU nothing of other directories."""
+    os.makedirs(f"{owned.root}/mine")
+    foreign, image = f"{owned.root}/foreign", f"{owned.root}/mine/image.qcow2"
+    with open(foreign, "wb") as f:
+        f.truncate(1 << 20)
+    os.chmod(foreign, 0o600)
+    for name in (foreign, "../foreign"):
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", name, "-F", "raw", image], check=True)
+        owned.define(f"tck{len(name)}", boot=False, extra=disk(image, "qcow2"))
+        assert "Permission denied" in owned.virsh("start", f"tck{len(name)}", ok=False)
+        assert owner(foreign) == (0, 0)
