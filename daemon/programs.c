@@ -47,6 +47,7 @@ void daemon_programs_init(void) {
                  {node_device_procs, node_device_n_procs},
                  {job_procs, job_n_procs},
                  {cpu_procs, cpu_n_procs},
+                 {ksm_procs, ksm_n_procs},
                  {absent_procs, absent_n_procs}};
     size_t n = 0;
 

@@ -66,6 +66,8 @@ DOMAIN_FUNC(refuse_checkpoint, void, void) {
 }
 
 DOMAIN_FUNC(refuse_backup, void, void) {
+    if (!domain_is_active(domain))
+        return refuse("cannot perform disk backup for inactive domain", reterr);
     return refuse("backups are not made here; copy the image of the domain when it is shut off",
                   reterr);
 }

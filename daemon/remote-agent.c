@@ -328,7 +328,7 @@ DOMAIN_FUNC(get_guest_info, remote_domain_get_guest_info_args, remote_domain_get
             continue;
         r = driver_agent_run(domain, infos[i].command, NULL, AGENT_DEFAULT, &value, &error);
         if (r < 0 && (args->types || (error && error->code == ERROR_AGENT_UNRESPONSIVE) ||
-                      !domain->run || !domain->run->agent))
+                      domain->state != DOMAIN_RUNNING || !domain->run || !domain->run->agent))
             return error_propagate(reterr, TAKE_PTR(error));
         if (r >= 0)
             infos[i].add(&params, value, domain_def(domain));

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "daemon.h"
+#include "driver/measure.h"
 #include "driver/stats.h"
 #include "params.h"
 #include "util/worker.h"
@@ -114,7 +115,8 @@ DOMAIN_FUNC(get_block_info, remote_domain_get_block_info_args, remote_domain_get
     disk = reading_find_disk(reading, args->path);
     stats = disk ? block_stats_find(&reading->blocks, disk->alias) : NULL;
     if (!disk || !*args->path)
-        r = no_disk(args->path, reterr);
+        r = error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                         "invalid path %.200s not assigned to domain", args->path);
     else if (!disk->source)
         r = error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
                          "disk '%s' does not currently have a source assigned", disk->target);
@@ -291,6 +293,10 @@ DOMAIN_FUNC(block_peek, remote_domain_block_peek_args, remote_domain_block_peek_
     return 0;
 }
 
+DOMAIN_FUNC(set_threshold, remote_domain_set_block_threshold_args, void) {
+    return driver_set_threshold(domain, args->dev, args->threshold, reterr);
+}
+
 /* Nothing copies, commits or pulls a disk here. */
 DOMAIN_FUNC(get_block_job_info, void, void) {
     return domain_check_active(domain, reterr);
@@ -310,6 +316,8 @@ const RpcProc block_procs[] = {
               remote_domain_get_disk_errors_args, XDR_OF(remote_domain_get_disk_errors_ret)),
     FLAGS_ROW(DOMAIN_BLOCK_PEEK, "DomainBlockPeek", RPC_PROC_WRITE | RPC_PROC_HEAVY, block_peek, 0,
               remote_domain_block_peek_args, XDR_OF(remote_domain_block_peek_ret)),
+    FLAGS_ROW(DOMAIN_SET_BLOCK_THRESHOLD, "DomainSetBlockThreshold", RPC_PROC_WRITE, set_threshold,
+              0, remote_domain_set_block_threshold_args, NO_XDR),
     FLAGS_ROW(DOMAIN_GET_BLOCK_JOB_INFO, "DomainGetBlockJobInfo", 0, get_block_job_info, 1,
               remote_domain_get_block_info_args, XDR_OF(remote_domain_get_block_job_info_ret)),
 };

@@ -200,10 +200,21 @@ HANDLER(get_domain_capabilities) {
 static int caps_of_arch(RpcSession *session, const char *arch, QemuCaps **ret, Error **reterr) {
     CLEANUP_FREE char *emulator = qemu_default_emulator(arch);
 
-    if (!emulator)
-        return error_report(reterr, FROM_NONE, ERROR_INVALID_ARG, "cannot find architecture %.100s",
-                            arch);
-    return qemu_caps_get(driver_of(session)->services.caps, emulator, ret, reterr);
+    return emulator ? qemu_caps_get(driver_of(session)->services.caps, emulator, ret, reterr)
+                    : error_no_memory(reterr);
+}
+
+static int check_arch(const char *arch, Error **reterr) {
+    CLEANUP_FREE char *emulator = qemu_default_emulator(arch);
+
+    return emulator ? 0
+                    : error_report(reterr, FROM_NONE, ERROR_INVALID_ARG,
+                                   "cannot find architecture %.100s", arch);
+}
+
+/* libvirt has names of its own for these; of the others it takes what an emulator knows. */
+static bool has_model_names(const char *arch) {
+    return streq(arch, "x86_64") || streq(arch, "i686") || strncmp(arch, "ppc", 3) == 0;
 }
 
 HANDLER(get_cpu_model_names) {
@@ -213,6 +224,10 @@ HANDLER(get_cpu_model_names) {
     size_t n;
     int r = dispatch_flags(args->flags, 0, "virConnectGetCPUModelNames", reterr);
 
+    if (r >= 0)
+        r = check_arch(args->arch, reterr);
+    if (r >= 0 && !has_model_names(args->arch))
+        return 0; /* any name is taken */
     if (r >= 0)
         r = caps_of_arch(session, args->arch, &caps, reterr);
     if (r < 0)

@@ -54,6 +54,10 @@ DOMAIN_FUNC(get_time, void, remote_domain_get_time_ret) {
 enum { HOSTNAME_LEASE = 1, HOSTNAME_AGENT = 2 };
 
 DOMAIN_FUNC(get_hostname, remote_domain_flags_args, remote_domain_get_hostname_ret) {
+    int r = domain_check_active(domain, reterr);
+
+    if (r < 0)
+        return r;
     if (args->flags & HOSTNAME_LEASE)
         return error_report(reterr, FROM_QEMU, ERROR_ARGUMENT_UNSUPPORTED,
                             "no networks with leases are kept; ask the guest agent (source agent)");

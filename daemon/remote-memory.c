@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a guest's memory is used for. */
 #include "daemon.h"
+#include "driver/measure.h"
 #include "driver/memory.h"
 #include "driver/stats.h"
 #include "params.h"
@@ -26,7 +27,10 @@ DOMAIN_FUNC(memory_stats, remote_domain_memory_stats_args, remote_domain_memory_
     if (!ret->stats.stats_val)
         r = error_no_memory(reterr);
     for (MemoryStat stat = 0; r >= 0 && stat < MEMORY_STAT_MAX_; stat++)
-        add_value(ret, max, &reading->memory, stat);
+        if (stat != MEMORY_STAT_RSS)
+            add_value(ret, max, &reading->memory, stat);
+    if (r >= 0) /* what the host knows comes after what the guest says */
+        add_value(ret, max, &reading->memory, MEMORY_STAT_RSS);
     driver_readings_free(reading, 1);
     return r;
 }
@@ -38,7 +42,23 @@ DOMAIN_FUNC(set_memory_stats_period, remote_domain_set_memory_stats_period_args,
     return driver_set_memory_period(domain, (unsigned)args->period, args->flags, reterr);
 }
 
+/* virDomainDirtyRateCalcFlags: one bit for each mode. */
+DOMAIN_FUNC(start_dirty_rate, remote_domain_start_dirty_rate_calc_args, void) {
+    const unsigned modes = args->flags;
+
+    if (modes & (modes - 1))
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                            "the rate of written memory is measured in one way at a time");
+    return driver_start_dirty_rate(domain,
+                                   modes == 2   ? DIRTY_RATE_BITMAP
+                                   : modes == 4 ? DIRTY_RATE_RING
+                                                : DIRTY_RATE_SAMPLING,
+                                   args->seconds, reterr);
+}
+
 const RpcProc memory_procs[] = {
+    FLAGS_ROW(DOMAIN_START_DIRTY_RATE_CALC, "DomainStartDirtyRateCalc", RPC_PROC_WRITE,
+              start_dirty_rate, 7, remote_domain_start_dirty_rate_calc_args, NO_XDR),
     FLAGS_ROW(DOMAIN_MEMORY_STATS, "DomainMemoryStats", 0, memory_stats, 0,
               remote_domain_memory_stats_args, XDR_OF(remote_domain_memory_stats_ret)),
     FLAGS_ROW(DOMAIN_SET_MEMORY_STATS_PERIOD, "DomainSetMemoryStatsPeriod", RPC_PROC_WRITE,

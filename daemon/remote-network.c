@@ -185,6 +185,13 @@ static int no_leases(Network *network, const void *args, void *ret, Error **rete
     return 0;
 }
 
+/* A port is a card of a domain; the network keeps no list of its own. */
+static int no_ports(Network *network, const void *args, void *ret, Error **reterr) {
+    return network->active ? 0
+                           : error_report(reterr, FROM_NETWORK, ERROR_OPERATION_INVALID,
+                                          "network '%s' is not active", network->def->name);
+}
+
 static int refuse_update(Network *network, const void *args, void *ret, Error **reterr) {
     return error_report(reterr, FROM_NETWORK, ERROR_OPERATION_UNSUPPORTED,
                         "parts of network '%s' cannot be changed one by one; define it anew",
@@ -293,6 +300,8 @@ const RpcProc network_procs[] = {
                   XDR_OF(remote_xml_ret)),
     NET_FLAGS_ROW(GET_DHCP_LEASES, "GetDHCPLeases", 0, no_leases, 0,
                   remote_network_get_dhcp_leases_args, XDR_OF(remote_network_get_dhcp_leases_ret)),
+    NET_FLAGS_ROW(LIST_ALL_PORTS, "ListAllPorts", 0, no_ports, 0,
+                  remote_network_list_all_ports_args, XDR_OF(remote_network_list_all_ports_ret)),
     NET_ROW(UPDATE, "Update", RPC_PROC_WRITE, refuse_update, remote_network_update_args, NO_XDR),
 };
 const size_t network_n_procs = ARRAY_SIZE(network_procs);

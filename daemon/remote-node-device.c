@@ -233,10 +233,9 @@ HANDLER(refuse_change) {
     CLEANUP_LOOK Look look = {0};
     int r = look_at(*(char **)args_, &look, reterr);
 
-    return r < 0
-               ? r
-               : error_report(reterr, FROM_NODEDEV, ERROR_CONFIG_UNSUPPORTED,
-                              "Unsupported device type: device '%s' is the host's own", look.name);
+    return r < 0 ? r
+                 : error_report(reterr, FROM_NODEDEV, ERROR_CONFIG_UNSUPPORTED,
+                                "Unsupported device type");
 }
 
 HANDLER(refuse_new) {

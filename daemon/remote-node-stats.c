@@ -69,8 +69,7 @@ static int read_times(int cpu, CpuTimes *ret, Error **reterr) {
     line = line_of(text, key);
     if (!line)
         return error_report(reterr, FROM_NONE, ERROR_INVALID_ARG,
-                            "Invalid cpuNum in virNodeGetCPUStats: the host has no CPU %d online",
-                            cpu);
+                            "Invalid cpuNum in virHostCPUGetStatsLinux");
     return parse_times(line, ret)
                ? 0
                : error_report(reterr, FROM_NONE, ERROR_INTERNAL,
@@ -153,6 +152,20 @@ static int read_memory(int cell, char *prefix, char **ret) {
     return r;
 }
 
+/* The number of the host's last memory node. */
+static int last_cell(void) {
+    CLEANUP_FREE char *text = NULL;
+    CLEANUP_BITMAP Bitmap *online = NULL;
+    int last = 0;
+
+    if (read_text(NODES "/online", &text) < 0 || bitmap_parse(text, BITMAP_MAX_BITS, &online) < 0)
+        return 0;
+    for (int cell = bitmap_next(online, 0); cell >= 0;
+         cell = bitmap_next(online, (unsigned)cell + 1))
+        last = cell;
+    return last;
+}
+
 /* A memory node says the first two only. */
 HANDLER(node_get_memory_stats) {
     const remote_node_get_memory_stats_args *args = args_;
@@ -174,10 +187,9 @@ HANDLER(node_get_memory_stats) {
         return r;
     r = read_memory(args->cellNum, prefix, &text);
     if (r == -ENOENT)
-        return error_report(
-            reterr, FROM_NONE, ERROR_INVALID_ARG,
-            "Invalid cellNum in virNodeGetMemoryStats: the host has no memory node %d",
-            args->cellNum);
+        return error_report(reterr, FROM_NONE, ERROR_INVALID_ARG,
+                            "cellNum in virHostMemGetStats must be less than or equal to %d",
+                            last_cell());
     if (r < 0)
         return error_system(reterr, FROM_NONE, r, "cannot read the host's memory");
     ret->nparams = (int)n;
@@ -192,20 +204,6 @@ HANDLER(node_get_memory_stats) {
         r = dispatch_string(&ret->params.params_val[i].field, names[i], reterr);
     }
     return r;
-}
-
-/* The number of the host's last memory node. */
-static int last_cell(void) {
-    CLEANUP_FREE char *text = NULL;
-    CLEANUP_BITMAP Bitmap *online = NULL;
-    int last = 0;
-
-    if (read_text(NODES "/online", &text) < 0 || bitmap_parse(text, BITMAP_MAX_BITS, &online) < 0)
-        return 0;
-    for (int cell = bitmap_next(online, 0); cell >= 0;
-         cell = bitmap_next(online, (unsigned)cell + 1))
-        last = cell;
-    return last;
 }
 
 HANDLER(node_get_cells_free_memory) {

@@ -268,7 +268,50 @@ void storage_send_event(const Pool *pool, PoolEvent event, void *userdata) {
             XDR_OF(remote_names_ret), filter                                                       \
     }
 
+/* What kinds there are by libvirt's names; directories can be used. */
+static const char capabilities[] = "<storagepoolCapabilities>\n"
+                                   "  <pool type='dir' supported='yes'>\n"
+                                   "    <volOptions>\n"
+                                   "      <defaultFormat type='raw'/>\n"
+                                   "      <enum name='targetFormatType'>\n"
+                                   "        <value>none</value>\n"
+                                   "        <value>raw</value>\n"
+                                   "        <value>iso</value>\n"
+                                   "        <value>qcow</value>\n"
+                                   "        <value>qcow2</value>\n"
+                                   "        <value>qed</value>\n"
+                                   "        <value>vmdk</value>\n"
+                                   "        <value>vpc</value>\n"
+                                   "        <value>vdi</value>\n"
+                                   "        <value>vhdx</value>\n"
+                                   "      </enum>\n"
+                                   "    </volOptions>\n"
+                                   "  </pool>\n"
+                                   "  <pool type='fs' supported='no'>\n  </pool>\n"
+                                   "  <pool type='netfs' supported='no'>\n  </pool>\n"
+                                   "  <pool type='logical' supported='no'>\n  </pool>\n"
+                                   "  <pool type='disk' supported='no'>\n  </pool>\n"
+                                   "  <pool type='iscsi' supported='no'>\n  </pool>\n"
+                                   "  <pool type='iscsi-direct' supported='no'>\n  </pool>\n"
+                                   "  <pool type='scsi' supported='no'>\n  </pool>\n"
+                                   "  <pool type='mpath' supported='no'>\n  </pool>\n"
+                                   "  <pool type='rbd' supported='no'>\n  </pool>\n"
+                                   "  <pool type='gluster' supported='no'>\n  </pool>\n"
+                                   "  <pool type='zfs' supported='no'>\n  </pool>\n"
+                                   "  <pool type='vstorage' supported='no'>\n  </pool>\n"
+                                   "</storagepoolCapabilities>\n";
+
+HANDLER(pool_capabilities) {
+    const remote_connect_get_storage_pool_capabilities_args *args = args_;
+    int r = dispatch_flags(args->flags, 0, call->proc->api, reterr);
+
+    return r < 0 ? r : dispatch_string(&((remote_xml_ret *)ret_)->xml, capabilities, reterr);
+}
+
 const RpcProc pool_procs[] = {
+    {REMOTE_PROC_CONNECT_GET_STORAGE_POOL_CAPABILITIES, "virConnectGetStoragePoolCapabilities", 0,
+     pool_capabilities, XDR_OF(remote_connect_get_storage_pool_capabilities_args),
+     XDR_OF(remote_xml_ret)},
     NUMBER(NUM_OF_STORAGE_POOLS, "NumOfStoragePools", &active),
     NUMBER(NUM_OF_DEFINED_STORAGE_POOLS, "NumOfDefinedStoragePools", &inactive),
     NAMES(LIST_STORAGE_POOLS, "ListStoragePools", &active),

@@ -25,6 +25,13 @@ static void add_state(Params *params, const Domain *domain) {
     params_add_int(params, "state.reason", domain->reason);
 }
 
+static void add_memory(Params *params, const MemoryStats *memory, MemoryStat stat) {
+    if (memory->known[stat])
+        params_add_ullong(params, params_name(params, "balloon.%s", memory_stat_name(stat)),
+                          memory->value[stat]);
+}
+
+/* What the host knows comes after what the guest says. */
 static void add_balloon(Params *params, const DomainReading *reading) {
     const DomainDef *def = domain_def(reading->domain);
     const MemoryStats *memory = &reading->memory;
@@ -35,9 +42,9 @@ static void add_balloon(Params *params, const DomainReading *reading) {
                           : def->current_memory_kib);
     params_add_ullong(params, "balloon.maximum", def->memory_kib);
     for (MemoryStat stat = 0; stat < MEMORY_STAT_MAX_; stat++)
-        if (memory->known[stat] && stat != MEMORY_STAT_ACTUAL_BALLOON)
-            params_add_ullong(params, params_name(params, "balloon.%s", memory_stat_name(stat)),
-                              memory->value[stat]);
+        if (stat != MEMORY_STAT_ACTUAL_BALLOON && stat != MEMORY_STAT_RSS)
+            add_memory(params, memory, stat);
+    add_memory(params, memory, MEMORY_STAT_RSS);
 }
 
 static void add_vcpu(Params *params, const VcpuReading *vcpu) {
@@ -98,7 +105,8 @@ static void add_disks(Params *params, const DomainReading *reading) {
 static void add_iothreads(Params *params, const Domain *domain) {
     if (!domain_is_active(domain))
         return;
-    params_add_uint(params, "iothread.count", (unsigned)domain->run->iothreads.n);
+    if (domain->run->iothreads.n > 0)
+        params_add_uint(params, "iothread.count", (unsigned)domain->run->iothreads.n);
     for (size_t i = 0; i < domain->run->iothreads.n; i++) {
         const Iothread *iothread = &domain->run->iothreads.list[i];
 

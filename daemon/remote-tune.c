@@ -201,7 +201,14 @@ static size_t n_sched_params(void) {
     return n;
 }
 
+/* A running domain that is in no cgroup has no scheduler. */
 DOMAIN_FUNC(get_scheduler_type, void, remote_domain_get_scheduler_type_ret) {
+    int r = domain_is_active(domain)
+                ? limits_require(domain->run->limits, domain_name(domain), CGROUP_CPU, reterr)
+                : 0;
+
+    if (r < 0)
+        return r;
     ret->nparams = (int)n_sched_params();
     return dispatch_string(&ret->type, "posix", reterr);
 }

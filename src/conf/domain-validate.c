@@ -145,6 +145,10 @@ static int check_disk_iothread(const DomainDef *def, const DiskDef *disk, Error 
     return 0;
 }
 
+static const char *source_name(const DiskDef *disk) {
+    return disk->source.path ? disk->source.path : "";
+}
+
 static int check_disks(const DomainDef *def, Error **reterr) {
     for (size_t i = 0; i < def->n_disks; i++) {
         int r = check_disk_iothread(def, &def->disks[i], reterr);
@@ -156,8 +160,9 @@ static int check_disks(const DomainDef *def, Error **reterr) {
         for (size_t k = 0; k < i; k++)
             if (streq(def->disks[i].target, def->disks[k].target))
                 return error_report(reterr, FROM_DOMAIN, ERROR_XML,
-                                    "target '%s' duplicated for disk sources",
-                                    def->disks[i].target);
+                                    "target '%s' duplicated for disk sources '%s' and '%s'",
+                                    def->disks[i].target, source_name(&def->disks[k]),
+                                    source_name(&def->disks[i]));
     return 0;
 }
 

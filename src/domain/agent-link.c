@@ -50,6 +50,7 @@ int agent_link_open(Domain *domain, Error **reterr) {
     if (r < 0)
         return error_system(reterr, FROM_QEMU, r, "cannot use the agent's channel '%s'",
                             channel->source.path);
+    agent_set_response_timeout(domain->run->agent, domain->agent_patience);
     agent_set_connected(domain->run->agent, false);
     r = monitor_run(domain->run->monitor, "query-chardev", NULL, deadline_in(QUERY_USEC), &list,
                     reterr);
@@ -74,15 +75,14 @@ int agent_link_get(Domain *domain, struct Agent **ret, Error **reterr) {
 
     if (r < 0)
         return r;
+    if (domain->state != DOMAIN_RUNNING)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is not running");
     if (!domain->run->agent)
         return error_report(reterr, FROM_QEMU, ERROR_ARGUMENT_UNSUPPORTED,
                             "QEMU guest agent is not configured");
     if (!agent_is_connected(domain->run->agent))
         return error_report(reterr, FROM_QEMU, ERROR_AGENT_UNRESPONSIVE,
                             "QEMU guest agent is not connected");
-    if (domain->state != DOMAIN_RUNNING)
-        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
-                            "domain is not running: its guest agent cannot answer");
     *ret = domain->run->agent;
     return 0;
 }

@@ -75,7 +75,8 @@ struct Domain {
     int reason;
     DomainRun *run; /* NULL: shut off. Set and freed only by whoever holds the job */
     struct TransferStats *last_transfer; /* of its state, complete (driver/transfer.h); or NULL */
-    uint64_t migrate_speed;              /* MiB a second that it may move with; 0: any */
+    uint64_t agent_patience; /* usec that its agent may take to answer; 0: the default */
+    uint64_t migrate_speed;  /* MiB a second that it may move with; 0: any */
 
     DomainJob *jobs;
     FiberCond job_cond;

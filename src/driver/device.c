@@ -38,7 +38,7 @@ static int find(const DeviceChange *change, const DomainDef *def, DevicePlace *r
     if (change->request->alias) {
         *ret = device_by_alias(def, change->request->alias);
         return ret->kind ? 0
-                         : error_report(change->reterr, FROM_QEMU, ERROR_DEVICE_MISSING,
+                         : error_report(change->reterr, FROM_QEMU, ERROR_INTERNAL,
                                         "no device found with alias %s", change->request->alias);
     }
     r = parse(change, def, &one, &wanted);

@@ -53,7 +53,7 @@ static int find(const DomainDef *def, const char *name, DiskDef **ret, Error **r
             return 0;
         }
     return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
-                        "disk '%.200s' was not found in domain '%s'", name, def->name);
+                        "disk '%.200s' was not found in the domain config", name);
 }
 
 int driver_find_disk(Domain *domain, const char *disk, unsigned flags, const DiskDef **ret,

@@ -148,17 +148,15 @@ static uint64_t patience(int timeout) {
 }
 
 int driver_set_agent_timeout(Domain *domain, int timeout, Error **reterr) {
-    int r = domain_check_active(domain, reterr);
-
-    if (r < 0)
-        return r;
     if (timeout < AGENT_BLOCK)
         return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
                             "guest agent timeout '%d' is less than the minimum '%d'", timeout,
                             AGENT_BLOCK);
-    if (!domain->run->agent)
+    if (domain->run && !domain->run->agent)
         return error_report(reterr, FROM_QEMU, ERROR_ARGUMENT_UNSUPPORTED,
                             "QEMU guest agent is not configured");
-    agent_set_response_timeout(domain->run->agent, patience(timeout));
+    domain->agent_patience = patience(timeout);
+    if (domain->run)
+        agent_set_response_timeout(domain->run->agent, domain->agent_patience);
     return 0;
 }

@@ -186,7 +186,7 @@ static int prepare_set(const DomainDef *def, bool live, const void *arg, ChangeP
 
     if (!now)
         return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
-                            "cannot find IOThread '%u' in iothreadids list", values->id);
+                            "cannot find IOThread '%u' in iothreadids", values->id);
     *next = *now;
     if (values->has_poll_max) {
         next->has_poll_max = true;

@@ -47,8 +47,7 @@ static int change_current(DomainDef *def, bool live, const void *arg, Error **re
 
     if (kib > def->memory_kib)
         return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
-                            "cannot set memory higher than max memory of %llu KiB",
-                            (unsigned long long)def->memory_kib);
+                            "cannot set memory higher than max memory");
     if (!live)
         def->current_memory_kib = kib;
     return 0;
@@ -136,8 +135,8 @@ static uint64_t limit_or_none(uint64_t kib) {
 
 static int no_controller(const char *name, const char *which, Error **reterr) {
     return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
-                        "the cgroup of the running domain '%s' has no %s controller; use --config",
-                        name, which);
+                        streq(which, "blkio") ? "blkio cgroup isn't mounted"
+                                              : "cgroup memory controller is not mounted");
 }
 
 static int change_limits(DomainDef *def, bool live, const void *arg, Error **reterr) {

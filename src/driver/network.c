@@ -428,7 +428,8 @@ static int stop(Network *network, Error **reterr) {
     int r = 0;
 
     if (!network->active)
-        return error_report(reterr, FROM_NETWORK, ERROR_OPERATION_INVALID, "network is not active");
+        return error_report(reterr, FROM_NETWORK, ERROR_OPERATION_INVALID,
+                            "network '%s' is not active", network->def->name);
     if (network_is_isolated(network->def))
         r = worker_run(run_remove, network->def->bridge);
     if (r < 0)

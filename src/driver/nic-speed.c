@@ -50,10 +50,14 @@ static int change_speed(DomainDef *def, bool live, const void *arg, Error **rete
 
     if (r < 0)
         return r;
-    if (live || nic->type == INTERFACE_USER)
+    if (nic->type == INTERFACE_USER)
+        return error_report(
+            reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+            "setting bandwidth on interfaces of type 'user' is not implemented yet");
+    if (live)
         return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
-                            "nothing limits the speed of interface '%s' of %s domain '%s'",
-                            nic->mac, live ? "the running" : "type user of", def->name);
+                            "nothing limits the speed of interface '%s' of the running domain '%s'",
+                            nic->mac, def->name);
     for (size_t i = 0; i < NIC_SPEEDS; i++)
         if (change->given[i])
             *(uint64_t *)((char *)nic + nic_speeds[i].offset) = change->value[i];

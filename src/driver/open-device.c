@@ -134,8 +134,7 @@ static int find_screen(const Domain *domain, unsigned screen, const char **ret_d
         }
         left -= MIN_OF(left, heads);
     }
-    return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
-                        "no such screen: domain '%s' has no screen %u", def->name, screen);
+    return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "no such screen ID");
 }
 
 static json_object *dump_arguments(const char *device, unsigned head, int64_t fdset) {

@@ -22,11 +22,11 @@ enum { DEFINED_RENAMED = 2, UNDEFINED_RENAMED = 1 };
 /* ---- names ---- */
 
 static int check_name(const Domain *domain, const char *name, Error **reterr) {
-    if (!*name || strchr(name, '/') || streq(name, ".") || streq(name, "..") ||
-        strlen(name) > NAME_BYTES_MAX)
+    if (strchr(name, '/'))
+        return error_report(reterr, FROM_QEMU, ERROR_XML, "name %.200s cannot contain '/'", name);
+    if (!*name || streq(name, ".") || streq(name, "..") || strlen(name) > NAME_BYTES_MAX)
         return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
-                            "'%.200s' cannot be a domain's name: one without '/' of at most %u "
-                            "bytes is wanted",
+                            "'%.200s' cannot be a domain's name: one of at most %u bytes is wanted",
                             name, NAME_BYTES_MAX);
     if (store_name(domain->services->store, name) ||
         store_is_reserved(domain->services->store, name))
@@ -173,15 +173,18 @@ static int check_action(unsigned end, unsigned number, LifecycleAction *ret, Err
     return 0;
 }
 
-/* What QEMU itself has to know: whether a reboot ends it, and what a panic does. */
-static int check_live(const DomainDef *live, unsigned end, LifecycleAction action, Error **reterr) {
-    if (end == END_REBOOT &&
-        (live->on_reboot == LIFECYCLE_DESTROY) != (action == LIFECYCLE_DESTROY))
+/* QEMU itself has to know whether a reboot ends it. */
+static int tell_qemu(Domain *domain, unsigned end, LifecycleAction action, Error **reterr) {
+    const bool ends = action == LIFECYCLE_DESTROY;
+
+    if (end != END_REBOOT || (domain->run->live->on_reboot == LIFECYCLE_DESTROY) == ends)
+        return 0;
+    if (!domain->run->caps || !qemu_caps_has_command(domain->run->caps, "set-action"))
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
-                            "what a reboot of domain '%s' does is fixed while it runs; change its "
-                            "definition (--config)",
-                            live->name);
-    return 0;
+                            "this QEMU cannot be told what a reboot of domain '%s' does while it "
+                            "runs; change its definition (--config)",
+                            domain_name(domain));
+    return run_state_set_reboot(domain, ends, reterr);
 }
 
 static int set_action(Domain *domain, DomainDef *def, bool is_live, unsigned end,
@@ -213,7 +216,7 @@ int driver_set_lifecycle_action(Domain *domain, unsigned end, unsigned number, u
     if (r >= 0 && live)
         r = domain_check_active(domain, reterr);
     if (r >= 0 && live)
-        r = check_live(domain->run->live, end, action, reterr);
+        r = tell_qemu(domain, end, action, reterr);
     if (r >= 0 && config)
         r = set_action(domain, domain->config, false, end, action, reterr);
     if (r >= 0 && live)

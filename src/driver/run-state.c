@@ -117,6 +117,11 @@ int run_state_prepare(Domain *domain, Error **reterr) {
     return set_action(domain, "panic", "pause", reterr);
 }
 
+int run_state_set_reboot(Domain *domain, bool ends, Error **reterr) {
+    assert(domain_job_is_mine(domain));
+    return set_action(domain, "reboot", ends ? "shutdown" : "reset", reterr);
+}
+
 int run_state_intend_nothing(Domain *domain, Error **reterr) {
     DomainRun *run = domain->run;
 

@@ -22,6 +22,8 @@ void run_state_set_running(Domain *domain, int reason);
 
 /* What QEMU must be told before the guest runs, so that <on_crash> can be followed. Job held. */
 int run_state_prepare(Domain *domain, Error **reterr);
+/* Whether a reboot of the guest ends QEMU. Job held. */
+int run_state_set_reboot(Domain *domain, bool ends, Error **reterr);
 /* QEMU pauses at the guest's power-off from now on / ends as usual. Job held. */
 int run_state_intend_reboot(Domain *domain, Error **reterr);
 int run_state_intend_nothing(Domain *domain, Error **reterr);

@@ -121,13 +121,21 @@ int save_open(const char *path, bool writable, SaveImage *image, int *ret_fd, Er
 
 /* ---- the machine ---- */
 
+static int other_uuid(const DomainDef *saved, const DomainDef *def, Error **reterr) {
+    char source[UUID_TEXT_SIZE], target[UUID_TEXT_SIZE];
+
+    uuid_format(saved->uuid, source);
+    uuid_format(def->uuid, target);
+    return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                        "Target domain uuid %s does not match source %s", target, source);
+}
+
 /* What a guest cannot be put into another machine with. */
 static int check_same(const DomainDef *saved, const DomainDef *def, Error **reterr) {
     const struct {
         const char *what;
         bool differs;
     } rows[] = {
-        {"uuid", memcmp(saved->uuid, def->uuid, sizeof(def->uuid)) != 0},
         {"name", !streq(saved->name, def->name)},
         {"architecture", !streq(saved->os.arch, def->os.arch)},
         {"machine type", def->os.machine && !streq_ptr(saved->os.machine, def->os.machine)},
@@ -138,6 +146,8 @@ static int check_same(const DomainDef *saved, const DomainDef *def, Error **rete
         {"number of controllers", saved->n_controllers != def->n_controllers},
     };
 
+    if (memcmp(saved->uuid, def->uuid, sizeof(def->uuid)) != 0)
+        return other_uuid(saved, def, reterr);
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         if (rows[i].differs)
             return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,

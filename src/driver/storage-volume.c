@@ -124,7 +124,8 @@ static int run_raw(void *arg) {
 }
 
 static int make_raw(const VolumeDef *volume, const char *path, bool preallocate, Error **reterr) {
-    Raw raw = {path, volume->capacity, preallocate ? volume->capacity : volume->allocation};
+    const bool all = preallocate || !volume->allocation_given;
+    Raw raw = {path, volume->capacity, all ? volume->capacity : volume->allocation};
     int r = worker_run(run_raw, &raw);
 
     return r < 0 ? error_system(reterr, FROM_STORAGE, r, "cannot create volume '%s'", volume->name)
@@ -218,8 +219,7 @@ static int run_settle(void *arg) {
 }
 
 static int name_exists(const Pool *pool, const char *name, Error **reterr) {
-    return error_report(reterr, FROM_STORAGE, ERROR_STORAGE_VOL_EXIST, "'%s' in storage pool '%s'",
-                        name, pool->def->name);
+    return error_report(reterr, FROM_STORAGE, ERROR_STORAGE_VOL_EXIST, "'%s'", name);
 }
 
 static int settle_volume(const Pool *pool, const VolumeDef *volume, const char *unfinished,
@@ -238,6 +238,16 @@ static int settle_volume(const Pool *pool, const VolumeDef *volume, const char *
                  : 0;
 }
 
+static const char *const formats[] = {"raw", "bochs", "cloop", "dmg",  "iso", "vpc",
+                                      "vdi", "qcow",  "qcow2", "vmdk", "qed", "vhdx"};
+
+static bool is_format(const char *name) {
+    for (size_t i = 0; i < ARRAY_SIZE(formats); i++)
+        if (streq(formats[i], name))
+            return true;
+    return false;
+}
+
 /* Completes what the XML left open. */
 static int complete(const Pool *pool, VolumeDef *volume, Error **reterr) {
     free(volume->path);
@@ -250,6 +260,9 @@ static int complete(const Pool *pool, VolumeDef *volume, Error **reterr) {
         volume->backing_format = strdup("raw");
     if (!volume->key || !volume->format || (volume->backing_path && !volume->backing_format))
         return error_no_memory(reterr);
+    if (!is_format(volume->format))
+        return error_report(reterr, FROM_STORAGE, ERROR_CONFIG_UNSUPPORTED,
+                            "unknown volume format type %.100s", volume->format);
     if (volume->backing_path && streq(volume->format, "raw"))
         return error_report(reterr, FROM_STORAGE, ERROR_CONFIG_UNSUPPORTED,
                             "volume '%s': a raw image has no backing file; use format 'qcow2'",
@@ -387,9 +400,8 @@ static int wanted_capacity(const VolumeDef *volume, uint64_t capacity, bool rela
     *ret = !relative ? capacity : shrink ? now - capacity : now + capacity;
     if (*ret < now && !shrink)
         return error_report(reterr, FROM_STORAGE, ERROR_INVALID_ARG,
-                            "volume '%s' has %llu bytes: can't shrink capacity below current "
-                            "capacity unless shrink flag explicitly specified",
-                            volume->name, (unsigned long long)now);
+                            "Can't shrink capacity below current capacity unless shrink flag "
+                            "explicitly specified");
     return 0;
 }
 

@@ -174,10 +174,11 @@ int pool_check_active(const Pool *pool, Error **reterr) {
                                        "storage pool '%s' is not active", pool->def->name);
 }
 
-static int check_inactive(const Pool *pool, Error **reterr) {
+/* `how`: "already", "still". */
+static int check_inactive(const Pool *pool, const char *how, Error **reterr) {
     return !pool->active ? 0
                          : error_report(reterr, FROM_STORAGE, ERROR_OPERATION_INVALID,
-                                        "storage pool '%s' is already active", pool->def->name);
+                                        "storage pool '%s' is %s active", pool->def->name, how);
 }
 
 /* ---- files ---- */
@@ -282,7 +283,7 @@ int pool_start(Pool *pool, bool with_build, Error **reterr) {
 
     if (r < 0)
         return r;
-    r = check_inactive(pool, reterr);
+    r = check_inactive(pool, "already", reterr);
     if (r >= 0)
         r = activate(pool, with_build, reterr);
     pool_end(pool);
@@ -322,7 +323,7 @@ int pool_build(Pool *pool, Error **reterr) {
 
     if (r < 0)
         return r;
-    r = check_inactive(pool, reterr);
+    r = check_inactive(pool, "already", reterr);
     if (r >= 0)
         r = build(pool->def, reterr);
     if (r >= 0)
@@ -338,7 +339,7 @@ int pool_delete(Pool *pool, Error **reterr) {
     if (r < 0)
         return r;
     directory = (Directory){.path = pool->def->path, .remove = true};
-    r = check_inactive(pool, reterr);
+    r = check_inactive(pool, "still", reterr);
     if (r >= 0) {
         r = worker_run(run_directory, &directory);
         if (r < 0)
@@ -358,13 +359,16 @@ int pool_delete(Pool *pool, Error **reterr) {
 int storage_find_same(const Storage *storage, const PoolDef *def, Pool **ret, Error **reterr) {
     Pool *named = storage_pool_by_name(storage, def->name, NULL);
     Pool *same = storage_pool_by_uuid(storage, def->uuid, NULL);
+    char text[UUID_TEXT_SIZE];
 
     if (same && named != same)
         return error_report(reterr, FROM_STORAGE, ERROR_OPERATION_FAILED,
                             "a pool with this uuid is already defined as '%s'", same->def->name);
-    if (named && named != same)
+    if (named && named != same) {
+        uuid_format(named->def->uuid, text);
         return error_report(reterr, FROM_STORAGE, ERROR_OPERATION_FAILED,
-                            "pool '%s' already exists with another uuid", def->name);
+                            "pool '%s' already exists with uuid %s", def->name, text);
+    }
     for (const Pool *pool = storage->pools; pool; pool = pool->next)
         if (pool != same && streq(pool->def->path, def->path))
             return error_report(reterr, FROM_STORAGE, ERROR_OPERATION_FAILED,
@@ -479,7 +483,7 @@ int pool_undefine(Pool *pool, Error **reterr) {
 
     if (r < 0)
         return r;
-    r = check_inactive(pool, reterr);
+    r = check_inactive(pool, "still", reterr);
     if (r >= 0)
         r = forget(pool->storage->etc, pool->def->name, reterr);
     if (r >= 0)

@@ -87,7 +87,8 @@ static int prepare_iothread_pin(const DomainDef *def, bool live, const void *arg
     const Pin *pin = arg;
 
     if (!domain_def_iothread(def, pin->id))
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "iothread %u not found", pin->id);
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "iothreadid %u not found",
+                            pin->id);
     ret->id = pin->id;
     return copy_map(pin->cpus, &ret->map, reterr);
 }

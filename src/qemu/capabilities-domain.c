@@ -254,8 +254,7 @@ int qemu_caps_domain_xml(QemuCapsCache *cache, const char *emulator, const char 
     uname(&host);
     binary = emulator ? strdup(emulator) : qemu_default_emulator(arch ? arch : host.machine);
     if (!binary)
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
-                            "no emulator is known for architecture '%s'",
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "unknown architecture: %s",
                             arch ? arch : host.machine);
     r = qemu_caps_get(cache, binary, &caps, reterr);
     if (r < 0)
@@ -266,7 +265,7 @@ int qemu_caps_domain_xml(QemuCapsCache *cache, const char *emulator, const char 
                             "the machine '%s' is not supported by emulator '%s'",
                             machine ? machine : "default", binary);
     if (virt && !streq(virt, "qemu") && !streq(virt, "kvm"))
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "unknown virttype '%s'", virt);
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "unknown virttype: %s", virt);
     if (virt && streq(virt, "kvm") && !caps->kvm)
         return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
                             "KVM is not supported by '%s' on this host", binary);

@@ -45,7 +45,7 @@ static const struct {
     {ERROR_AUTH_UNAVAILABLE, EACCES, "authentication unavailable: %s"},
     {ERROR_ACCESS_DENIED, EACCES, "access denied: %s"},
     {ERROR_CPU_INCOMPATIBLE, EINVAL, "the CPU is incompatible with host CPU: %s"},
-    {ERROR_STORAGE_VOL_EXIST, EEXIST, "storage volume already exists: %s"},
+    {ERROR_STORAGE_VOL_EXIST, EEXIST, "storage volume %s exists already"},
     {ERROR_MIGRATE_FINISH_OK, ECANCELED, "migration successfully aborted%s"},
     {ERROR_DEVICE_MISSING, ENODEV, "device not found: %s"},
     {ERROR_NO_DOMAIN_SNAPSHOT, ENOENT, "Domain snapshot not found: %s"},

@@ -171,13 +171,15 @@ def test_agent_that_ends_and_comes_again(daemon, agent_guest):
 def test_no_agent(daemon):
     """A channel with nobody behind it is known at once; one that is not there, too."""
     define(daemon, "w1", boot=False)
-    daemon.virsh("start", "w1", "--paused")
+    daemon.virsh("start", "w1")
     start = time.monotonic()
     assert NOT_CONNECTED in ask(daemon, "w1", PING, ok=False)
     assert NOT_CONNECTED in daemon.virsh("vcpucount", "w1", "--guest", ok=False)
     assert NOT_CONNECTED in daemon.virsh("setvcpus", "w1", "1", "--guest", ok=False)
     assert NOT_CONNECTED in daemon.virsh("guestvcpus", "w1", ok=False)
     assert time.monotonic() - start < 5
+    daemon.virsh("suspend", "w1")
+    assert "domain is not running" in ask(daemon, "w1", PING, ok=False)
     daemon.paused("w2")
     assert "error" in ask(daemon, "w2", PING, ok=False)
     assert "error" in ask(daemon, "w2", PING, "--timeout", "1", ok=False)
@@ -268,7 +270,7 @@ def test_time_name_and_file_systems(daemon, agent_guest, monkeypatch):
 
 def test_time_name_and_file_systems_without_agent(daemon):
     define(daemon, "g2", boot=False)
-    daemon.virsh("start", "g2", "--paused")
+    daemon.virsh("start", "g2")
     for command in ("domtime", "domhostname", "domfsfreeze", "domfsthaw", "domfstrim"):
         assert NOT_CONNECTED in daemon.virsh(command, "g2", ok=False), command
 
@@ -290,7 +292,7 @@ def test_addresses(daemon, agent_guest):
 def test_addresses_without_agent(daemon):
     define(daemon, "a2", boot=False)
     assert "domain is not running" in daemon.virsh("domifaddr", "a2", ok=False)
-    daemon.virsh("start", "a2", "--paused")
+    daemon.virsh("start", "a2")
     assert NOT_CONNECTED in daemon.virsh("domifaddr", "a2", "--source", "agent", ok=False)
     result = daemon.run("virsh", "--readonly", "domifaddr", "a2", "--source", "agent", ok=False)
     assert "read only access prevents" in result.stderr, "a client that may only read asks no agent"

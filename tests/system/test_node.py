@@ -48,7 +48,7 @@ def test_cpu_stats(connection, cpu, line):
 
 def test_cpu_stats_of_no_cpu(connection):
     error = refused(connection.getCPUStats, 100000)
-    assert error.get_error_code() == libvirt.VIR_ERR_INVALID_ARG and "no CPU 100000" in str(error)
+    assert error.get_error_code() == libvirt.VIR_ERR_INVALID_ARG and "Invalid cpuNum" in str(error)
     assert refused(connection.getCPUStats, -2).get_error_code() == libvirt.VIR_ERR_INVALID_ARG
 
 
@@ -60,7 +60,7 @@ def test_memory_stats(daemon, connection):
     cell = connection.getMemoryStats(0)
     assert set(cell) == {"total", "free"} and 0 < cell["free"] < cell["total"] <= total
     error = refused(connection.getMemoryStats, 5000)
-    assert error.get_error_code() == libvirt.VIR_ERR_INVALID_ARG and "no memory node 5000" in str(error)
+    assert error.get_error_code() == libvirt.VIR_ERR_INVALID_ARG and "must be less than or equal to" in str(error)
     assert "cached" in daemon.virsh("nodememstats") and "idle:" in daemon.virsh("nodecpustats")
     assert "cached" in daemon.vireo("nodememstats") and "idle:" in daemon.vireo("nodecpustats")
 

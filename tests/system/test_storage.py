@@ -56,12 +56,12 @@ def test_what_is_refused(daemon, tmp_path):
     and nothing is changed."""
     where = images(daemon)
     daemon.virsh("vol-create-as", "default", "a", "1M")
-    for name, code in ("../x", "name"), (".x", "name"), ("x/y", "name"), ("a", "already exists"):
+    for name, code in ("../x", "name"), (".x", "name"), ("x/y", "name"), ("a", "exists already"):
         error = daemon.virsh("vol-create-as", "default", name, "1M", ok=False)
         assert code in error, error
     with open(f"{where}/stray", "w"):
         pass  # behind the pool's back
-    assert "already exists" in daemon.virsh("vol-create-as", "default", "stray", "1M", ok=False)
+    assert "exists already" in daemon.virsh("vol-create-as", "default", "stray", "1M", ok=False)
     assert os.listdir(where) in (["a", "stray"], ["stray", "a"])
     assert "'logical' is not supported" in daemon.virsh("pool-define-as", "l", "logical", ok=False)
     error = daemon.virsh("pool-define-as", "again", "dir", "--target", where, ok=False)
@@ -99,7 +99,7 @@ def test_pools_over_a_restart(daemon, tmp_path):
     assert volumes(daemon, "p") == {"v", "w"}
     daemon.virsh("pool-destroy", "t")
     assert " t " not in daemon.virsh("pool-list", "--all")
-    assert "already active" in daemon.virsh("pool-undefine", "p", ok=False)
+    assert "still active" in daemon.virsh("pool-undefine", "p", ok=False)
     daemon.virsh("pool-destroy", "p")
     assert "not active" in daemon.virsh("vol-list", "p", ok=False)
     daemon.virsh("pool-undefine", "p")

@@ -184,6 +184,10 @@ void device_disk_node(const DiskDef *disk, char ret[96]) {
     snprintf(ret, 96, "drive-%.80s", node_base(disk));
 }
 
+void device_disk_storage_node(const DiskDef *disk, char ret[96]) {
+    snprintf(ret, 96, "file-%.80s", node_base(disk));
+}
+
 static void add_cache(Props *node, const DiskDef *disk) {
     Props cache = props_new();
 
@@ -406,7 +410,7 @@ int device_blockdevs(const DeviceContext *context, const DiskDef *disk, DeviceSt
 
     add_secret(context, disk, steps);
     device_disk_node(disk, node);
-    snprintf(storage, sizeof(storage), "file-%.80s", node_base(disk));
+    device_disk_storage_node(disk, storage);
     r = add_backing(context, disk, node, steps, &ends, reterr);
     if (r >= 0)
         r = add_protocol(context, disk, &disk->source, storage, is_readonly(disk), steps, reterr);

@@ -121,6 +121,8 @@ int device_chardev(const DeviceContext *context, const ChardevSource *source, co
                    char ret_id[96], DeviceSteps *steps, Error **reterr);
 /* The name of the node with the format of a disk's source. */
 void device_disk_node(const DiskDef *disk, char ret[96]);
+/* The name of the node below it, with the bytes of the file. */
+void device_disk_storage_node(const DiskDef *disk, char ret[96]);
 /* The nodes of a disk's source; *ret_node is the name of the topmost. */
 int device_blockdevs(const DeviceContext *context, const DiskDef *disk, DeviceSteps *steps,
                      char ret_node[96], Error **reterr);
