@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from conftest import HOLES, PATIENT, private_daemon, wait_for
+from conftest import HOLES, PATIENT, VIREO, private_daemon, wait_for
 
 
 @pytest.fixture
@@ -60,3 +60,18 @@ def test_a_guest_with_plugged_vcpus_moves(daemon, other, guest):
     assert state(daemon, "vm1") == "running (migrated)"
     assert "vm1" not in other.virsh("list", "--all")  # it was transient there
     assert wait_for(lambda: not os.listdir(f"{other.root}/run/births"), 5, "start that is over")
+
+
+def test_vireo_moves_it(daemon, other):
+    """The tool's own command, under virsh's names: led by the tool over TCP, and back led by the vireod."""
+    daemon.paused("vm1", maximum=4, current=2)
+    moved = daemon.run(VIREO, "migrate", "vm1", other.uri, "--live", "--verbose", "--xml", xml_for(other, daemon, "vm1"),
+                       "--migrateuri", "tcp:127.0.0.1", "--persistent", "--undefinesource", "--bandwidth", "1000")
+    assert "Migration: [100 %]" in moved.stderr and not moved.stdout.strip()
+    assert state(other, "vm1") == "paused (user)"
+    assert online_ids(other, "vm1") == ["0", "1"] and not daemon.qemus()
+    assert "vm1" not in daemon.virsh("list", "--all") and "vm1" in other.virsh("list", "--all", "--persistent")
+    assert "not encrypted here" in other.vireo("migrate", "vm1", daemon.uri, "--tls", ok=False)
+    assert "cannot connect to vireod at /nowhere" in other.vireo("migrate", "vm1", "/nowhere", ok=False)
+    other.vireo("migrate", "vm1", daemon.uri, "--p2p", "--xml", xml_for(daemon, other, "vm1"), "--dname", "vm1")
+    assert list(daemon.qemus()) == ["vm1"] and not other.qemus() and "vm1" in other.virsh("list", "--all")
