@@ -213,13 +213,13 @@ def cases():
 @pytest.mark.parametrize("p2p, fault, moment", cases())
 def test_a_fault(sides, p2p, fault, moment):
     here, there = sides
+    forget(there)
     begin(here)
     definition = here.virsh("dumpxml", "vm1", "--inactive")
     stops = Stops(here, there, moment, FAULTS[fault])
     said = subprocess.run(["virsh", "-c", stops.uris[0], "migrate", "--live", "vm1", stops.uris[1]] + ["--p2p"] * p2p,
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False)
     assert stops.done.wait(60), f"{moment} did not come: {said}"
-    stops.close()
     assert stops.error is None, stops.error
     for side in sides:
         fill(side, False)
@@ -228,6 +228,7 @@ def test_a_fault(sides, p2p, fault, moment):
     outcomes = expected(fault, moment, p2p)
     wait_for(lambda: (runs(here), runs(there)) in outcomes, 15,
              lambda: f"{outcomes} but {runs(here)}, {runs(there)}; {said}; {here.log_text()[-2000:]}; {there.log_text()[-2000:]}")
+    stops.close()
     outcome = runs(here), runs(there)
     assert said.returncode or outcome in (THERE, HANDED_OVER, NOBODY), said
     if outcome == HANDED_OVER:
