@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <sys/utsname.h>
 
+#include "conf/domain-abi.h"
 #include "conf/domain-parse.h"
 #include "domain/files.h"
 #include "driver/transfer.h"
@@ -145,6 +146,7 @@ static int check_same(const DomainDef *saved, const DomainDef *def, Error **rete
         {"number of interfaces", saved->n_interfaces != def->n_interfaces},
         {"number of controllers", saved->n_controllers != def->n_controllers},
     };
+    char path[ELEMENT_PATH_SIZE];
 
     if (memcmp(saved->uuid, def->uuid, sizeof(def->uuid)) != 0)
         return other_uuid(saved, def, reterr);
@@ -154,6 +156,11 @@ static int check_same(const DomainDef *saved, const DomainDef *def, Error **rete
                                 "the guest of domain '%s' does not fit the definition that "
                                 "was given: its %s is another",
                                 saved->name, rows[i].what);
+    if (!domain_abi_equal(saved, def, path))
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                            "the guest of domain '%s' does not fit the definition that was given: "
+                            "its '%s' is another",
+                            saved->name, path);
     return 0;
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Guests that move between two vireods on this host, moved by stock virsh."""
 import os
+import re
 
 import pytest
 
@@ -65,7 +66,12 @@ def test_a_guest_with_plugged_vcpus_moves(daemon, other, guest):
 def test_vireo_moves_it(daemon, other):
     """The tool's own command, under virsh's names: led by the tool over TCP, and back led by the vireod."""
     daemon.paused("vm1", maximum=4, current=2)
-    moved = daemon.run(VIREO, "migrate", "vm1", other.uri, "--live", "--verbose", "--xml", xml_for(other, daemon, "vm1"),
+    path = xml_for(other, daemon, "vm1")
+    with open(path) as f, open(f"{path}.other", "w") as g:
+        g.write(f.read().replace("chassis='1'", "chassis='9'"))
+    said = daemon.vireo("migrate", "vm1", other.uri, "--xml", f"{path}.other", ok=False)
+    assert re.search(r"its 'devices/controller\[\d+\]/target@chassis' is another", said), said
+    moved = daemon.run(VIREO, "migrate", "vm1", other.uri, "--live", "--verbose", "--xml", path,
                        "--migrateuri", "tcp:127.0.0.1", "--persistent", "--undefinesource", "--bandwidth", "1000")
     assert "Migration: [100 %]" in moved.stderr and not moved.stdout.strip()
     assert state(other, "vm1") == "paused (user)"
@@ -73,5 +79,7 @@ def test_vireo_moves_it(daemon, other):
     assert "vm1" not in daemon.virsh("list", "--all") and "vm1" in other.virsh("list", "--all", "--persistent")
     assert "not encrypted here" in other.vireo("migrate", "vm1", daemon.uri, "--tls", ok=False)
     assert "cannot connect to vireod at /nowhere" in other.vireo("migrate", "vm1", "/nowhere", ok=False)
-    other.vireo("migrate", "vm1", daemon.uri, "--p2p", "--xml", xml_for(daemon, other, "vm1"), "--dname", "vm1")
+    with open(path, "w") as f:  # what is written for its next start fits, too
+        f.write(other.virsh("dumpxml", "vm1", "--inactive").replace(other.console("vm1"), daemon.console("vm1")))
+    other.vireo("migrate", "vm1", daemon.uri, "--p2p", "--xml", path, "--dname", "vm1")
     assert list(daemon.qemus()) == ["vm1"] and not other.qemus() and "vm1" in other.virsh("list", "--all")
