@@ -195,7 +195,7 @@ def expected(fault, moment, p2p):
     if fault == "state":
         return [HERE] if at < yours or (at == yours and p2p) else [UNKNOWN] if at == yours else [THERE]
     if fault == "destination disk":
-        return [HERE] if at < MOMENTS.index("prepared") else [HERE, THERE] if at < yours else [THERE]
+        return [HERE] if at < MOMENTS.index("prepared") else [HERE, THERE] if at < done else [THERE]
     return [HERE] if at < ready else [HERE, THERE] if at == ready else [THERE]
 
 
@@ -216,19 +216,18 @@ def test_a_fault(sides, p2p, fault, moment):
     forget(there)
     begin(here)
     definition = here.virsh("dumpxml", "vm1", "--inactive")
-    stops = Stops(here, there, moment, FAULTS[fault])
-    said = subprocess.run(["virsh", "-c", stops.uris[0], "migrate", "--live", "vm1", stops.uris[1]] + ["--p2p"] * p2p,
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False)
-    assert stops.done.wait(60), f"{moment} did not come: {said}"
-    assert stops.error is None, stops.error
-    for side in sides:
-        fill(side, False)
-        if side.process.poll() is not None:
-            side.start()
-    outcomes = expected(fault, moment, p2p)
-    wait_for(lambda: (runs(here), runs(there)) in outcomes, 15,
-             lambda: f"{outcomes} but {runs(here)}, {runs(there)}; {said}; {here.log_text()[-2000:]}; {there.log_text()[-2000:]}")
-    stops.close()
+    with contextlib.closing(Stops(here, there, moment, FAULTS[fault])) as stops:
+        said = subprocess.run(["virsh", "-c", stops.uris[0], "migrate", "--live", "vm1", stops.uris[1]] + ["--p2p"] * p2p,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False)
+        assert stops.done.wait(60), f"{moment} did not come: {said}"
+        assert stops.error is None, stops.error
+        for side in sides:
+            fill(side, False)
+            if side.process.poll() is not None:
+                side.start()
+        outcomes = expected(fault, moment, p2p)
+        wait_for(lambda: (runs(here), runs(there)) in outcomes, 15,
+                 lambda: f"{outcomes} but {runs(here)}, {runs(there)}; {said}; {here.log_text()[-2000:]}; {there.log_text()[-2000:]}")
     outcome = runs(here), runs(there)
     assert said.returncode or outcome in (THERE, HANDED_OVER, NOBODY), said
     if outcome == HANDED_OVER:
