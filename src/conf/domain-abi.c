@@ -12,20 +12,19 @@
 #define ELEMENT_OF(name, Type)                                                                     \
     static const Element name##_abi = {#name, sizeof(Type), name##_rows, NULL, NULL}
 
-static const Field disk_rows[] = {
-    NUMBER("@device", DiskDef, device),
-    FIELD_TEXT("@model", DiskDef, model),
-    FIELD_TEXT("target@dev", DiskDef, target),
-    NUMBER("target@bus", DiskDef, bus),
-    NUMBER("driver@queues", DiskDef, queues),
-    NUMBER("blockio@logical_block_size", DiskDef, logical_block_size),
-    FIELD_PRESENT("readonly", DiskDef, readonly),
-    FIELD_TEXT("serial", DiskDef, serial),
-    FIELD_TEXT("wwn", DiskDef, wwn),
-    FIELD_TEXT("vendor", DiskDef, vendor),
-    FIELD_TEXT("product", DiskDef, product),
-    ADDRESS_OF(DiskDef),
-    FIELD_END};
+static const Field disk_rows[] = {NUMBER("@device", DiskDef, device),
+                                  FIELD_TEXT("@model", DiskDef, model),
+                                  FIELD_TEXT("target@dev", DiskDef, target),
+                                  NUMBER("target@bus", DiskDef, bus),
+                                  NUMBER("driver@queues", DiskDef, queues),
+                                  NUMBER("blockio@logical_block_size", DiskDef, logical_block_size),
+                                  FIELD_PRESENT("readonly", DiskDef, readonly),
+                                  FIELD_TEXT("serial", DiskDef, serial),
+                                  FIELD_TEXT("wwn", DiskDef, wwn),
+                                  FIELD_TEXT("vendor", DiskDef, vendor),
+                                  FIELD_TEXT("product", DiskDef, product),
+                                  ADDRESS_OF(DiskDef),
+                                  FIELD_END};
 ELEMENT_OF(disk, DiskDef);
 
 static const Field controller_rows[] = {NUMBER("@type", ControllerDef, type),
@@ -62,8 +61,8 @@ static const Field input_rows[] = {NUMBER("@type", InputDef, type), NUMBER("@bus
 ELEMENT_OF(input, InputDef);
 
 static const Field tpm_rows[] = {FIELD_TEXT("@model", TpmDef, model),
-                                 FIELD_TEXT("backend@version", TpmDef, version),
-                                 ADDRESS_OF(TpmDef), FIELD_END};
+                                 FIELD_TEXT("backend@version", TpmDef, version), ADDRESS_OF(TpmDef),
+                                 FIELD_END};
 ELEMENT_OF(tpm, TpmDef);
 
 static const Field sound_rows[] = {NUMBER("@model", SoundDef, model), ADDRESS_OF(SoundDef),
