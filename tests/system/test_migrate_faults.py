@@ -90,7 +90,8 @@ def runs(daemon):
             answer = libvirt_qemu.qemuMonitorCommand(domain, '{"execute":"query-status"}', 0)
     except libvirt.libvirtError:
         return "unknown"
-    return "runs" if json.loads(answer)["return"]["running"] else "stands"
+    status = json.loads(answer).get("return")  # one that is ending answers with an error
+    return "unknown" if status is None else "runs" if status["running"] else "stands"
 
 
 # A boot sector: it does what an operating system does that sets up ACPI's CPU hotplug (QEMU's docs/specs/
