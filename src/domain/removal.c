@@ -208,7 +208,14 @@ void removals_drop_late(Domain *domain) {
         limits_drop_vcpus(domain->run->limits, &subject, vcpus);
 }
 
-int removals_take_refusals(Domain *domain, Error **reterr) {
+static bool is_among(const Removal *removals, size_t n, unsigned id) {
+    for (size_t i = 0; i < n; i++)
+        if (removals[i].id == id)
+            return true;
+    return false;
+}
+
+int removals_take_refusals(Domain *domain, const Removal *removals, size_t n, Error **reterr) {
     VcpuMap *map = &domain->run->vcpus;
     unsigned online = domain_def_online_vcpus(domain->run->live);
     AuditRecords records = {0};
@@ -218,7 +225,8 @@ int removals_take_refusals(Domain *domain, Error **reterr) {
     for (size_t i = 0; i < map->n_entities; i++) {
         VcpuEntity *entity = &map->entities[i];
 
-        if (entity->unplug != UNPLUG_REFUSED)
+        if (entity->unplug != UNPLUG_REFUSED ||
+            (removals && !is_among(removals, n, entity->first_id)))
             continue;
         if (r == 0)
             r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
@@ -316,8 +324,9 @@ static OperationState look(Wait *wait, bool last, Operation *operation, Error **
     if (wait->n_left == 0)
         state = OPERATION_DONE;
     else
-        state = removals_take_refusals(wait->domain, reterr) < 0 ? OPERATION_REFUSED
-                                                                 : OPERATION_ACTING;
+        state = removals_take_refusals(wait->domain, wait->removals, wait->n, reterr) < 0
+                    ? OPERATION_REFUSED
+                    : OPERATION_ACTING;
     if (made_progress(wait) || wait->n_left < before)
         wait->deadline = MIN_OF(deadline_in(wait->limits->timeout), wait->limits->latest);
     return state;

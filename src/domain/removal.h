@@ -42,9 +42,10 @@ int removals_settle(Domain *domain, bool always, const Operation *operation, Err
 /* Removes the cgroups of vCPUs whose threads had not ended when they were settled; waits for those
  * threads, a few seconds at most. Job held. */
 void removals_drop_late(Domain *domain);
-/* The first refusal among all, as an ERROR_OPERATION_FAILED with the guest's reason; or 0. Refused
- * entities stay, nothing is asked of them any more. Job held. */
-int removals_take_refusals(Domain *domain, Error **reterr);
+/* The first refusal among `removals`, or among all when it is NULL, as an ERROR_OPERATION_FAILED
+ * with the guest's reason; or 0. Refused entities stay, nothing is asked of them any more. Job
+ * held. */
+int removals_take_refusals(Domain *domain, const Removal *removals, size_t n, Error **reterr);
 /* The guest was asked for `n` devices, and `error` keeps QEMU from being asked what came of it:
  * OPERATION_PENDING while QEMU lives, else OPERATION_FAILED, each with its error. On a fiber. */
 OperationState removals_unknown(const Domain *domain, size_t n, const Error *error, Error **reterr);

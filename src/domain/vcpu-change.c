@@ -30,7 +30,7 @@ static void look_late(Domain *domain) {
         return;
     r = removals_settle(domain, always, NULL, &error);
     if (r >= 0)
-        r = removals_take_refusals(domain, &error);
+        r = removals_take_refusals(domain, NULL, 0, &error);
     if (r < 0)
         log_info("domain '%s': %s", domain_name(domain), error_message(error));
     if (domain_check_active(domain, NULL) < 0)

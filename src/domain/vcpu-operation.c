@@ -71,14 +71,11 @@ static int finish_operation(Domain *domain, Operation *operation, Error **reterr
     return 0;
 }
 
-int vcpu_operation_run(Domain *domain, Operation *operation, const HotplugPlan *plan,
-                       Error **reterr) {
-    CLEANUP_ERROR Error *error = NULL;
-    OperationState state;
+/* The outcome of the live half, with its error. */
+static int end_run(Domain *domain, Operation *operation, OperationState state, Error *error_consume,
+                   Error **reterr) {
+    CLEANUP_ERROR Error *error = error_consume;
 
-    assert(domain_job_is_mine(domain) && operation->state == OPERATION_ACTING);
-    state = hotplug_run(domain, plan, operation, &error);
-    assert(state != OPERATION_ACTING);
     if (operation_has_ended(operation)) /* the domain stopped meanwhile */
         return error ? error_propagate(reterr, TAKE_PTR(error)) : 0;
     if (state == OPERATION_DONE)
@@ -89,6 +86,21 @@ int vcpu_operation_run(Domain *domain, Operation *operation, const HotplugPlan *
     if (state == OPERATION_PENDING)
         operation_step(operation, STEP_PENDING);
     return error ? error_propagate(reterr, TAKE_PTR(error)) : 0;
+}
+
+int vcpu_operation_run(Domain *domain, Operation *operation, const HotplugPlan *plan,
+                       Error **reterr) {
+    Error *error = NULL;
+    OperationState state;
+    int r;
+
+    assert(domain_job_is_mine(domain) && operation->state == OPERATION_ACTING);
+    state = hotplug_run(domain, plan, operation, &error);
+    assert(state != OPERATION_ACTING);
+    r = end_run(domain, operation, state, error, reterr);
+    if (domain->run) /* who looks for one removal sees the end of others, too */
+        operations_settle(domain, NULL);
+    return r;
 }
 
 /* Carries on with what is left of an operation. Job held. */

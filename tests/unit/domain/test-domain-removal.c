@@ -381,6 +381,46 @@ static void late_during_another(void) {
 
 #define REFUSED(id) "{'info':{'slot':'" #id "','slot-type':'CPU','source':3,'status':1}}"
 
+/* A pending removal of vCPU 2, of the running machine only. */
+static Operation *let_pend(void) {
+    const VcpuRequest request = {
+        .single = true, .ids = (char *)"2", .flags = AFFECT_LIVE, .timeout_usec = SHORT_USEC};
+
+    t.domain->run->live->unplug_timeout_usec = 2 * LONG_USEC; /* of looks without a sign, too */
+    t.moments[2] = NEVER;
+    assert_true(driver_change_vcpus(t.domain, &request, NULL, NULL) < 0);
+    assert_int_equal(newest()->state, OPERATION_PENDING);
+    return newest();
+}
+
+/* Who waits for vCPU 3 sees that vCPU 2 has gone, too: the operation of either is completed. */
+static void late_while_another_waits(void) {
+    Operation *earlier = let_pend();
+
+    t.moments[3] = IN_A_WHILE;
+    t.moments[2] = UNASKED;
+    assert_int_equal(set_count(3, LONG_USEC, NULL), 0);
+    assert_int_equal(newest()->state, OPERATION_DONE);
+    assert_int_equal(earlier->state, OPERATION_DONE);
+    assert_counts(2, 3);
+    assert_int_equal(t.n_removed, 2);
+}
+
+/* A refusal is told to whom it is about: vCPU 3 is not refused with vCPU 2. */
+static void refused_while_another_waits(void) {
+    Operation *earlier = let_pend();
+
+    t.refusal[2] = REFUSED(2);
+    t.moments[2] = AT_REQUEST; /* of vCPU 3 */
+    t.moments[3] = IN_A_WHILE;
+    assert_int_equal(set_count(3, LONG_USEC, NULL), 0);
+    assert_int_equal(newest()->state, OPERATION_DONE);
+    assert_int_equal(operation_wait(earlier, deadline_in(LONG_USEC)), 0);
+    assert_int_equal(earlier->state, OPERATION_REFUSED);
+    assert_non_null(strstr(earlier->detail, "rejected by the guest"));
+    assert_counts(3, 3);
+}
+
 static Moment refused_at;
 
 static void refused(void) {
@@ -531,6 +571,8 @@ RUN_TEST(plug, 1)
 RUN_TEST(lost_event, 4)
 RUN_TEST(late, 4)
 RUN_TEST(late_during_another, 4)
+RUN_TEST(late_while_another_waits, 4)
+RUN_TEST(refused_while_another_waits, 4)
 RUN_TEST(next_goes_unasked, 4)
 RUN_TEST(half_refused, 4)
 RUN_TEST(no_such_device, 4)
@@ -546,6 +588,8 @@ int main(void) {
         cmocka_unit_test(test_lost_event),
         cmocka_unit_test(test_late),
         cmocka_unit_test(test_late_during_another),
+        cmocka_unit_test(test_late_while_another_waits),
+        cmocka_unit_test(test_refused_while_another_waits),
         cmocka_unit_test(test_refused_at_any_moment),
         cmocka_unit_test(test_next_goes_unasked),
         cmocka_unit_test(test_half_refused),
