@@ -4,6 +4,10 @@
 #include "conf/domain-format.h"
 #include "domain/status-file.h"
 #include "util/file.h"
+#include "util/log.h"
+
+#define SAVE_AGAIN_USEC USEC_PER_SEC /* doubles */
+#define SAVE_AGAIN_MAX_USEC (16 * USEC_PER_SEC)
 
 char *domain_config_path(const ServicePaths *paths, const char *name) {
     return strf("%s/domains/%s.xml", paths->etc, name);
@@ -54,6 +58,51 @@ int domain_try_config(const Domain *domain, const DomainDef *def, Error **reterr
     return write_config(domain, def, true, reterr);
 }
 
+/* ---- the status file ---- */
+
+static void try_again_later(Domain *domain);
+
+static void save_again(void *userdata) {
+    CLEANUP_DOMAIN Domain *domain = userdata;
+    DomainJob job;
+
+    if (domain_job_begin(domain, &job, "save of the status", NULL) < 0) {
+        if (domain->run)
+            try_again_later(domain);
+        return;
+    }
+    if (domain->run && domain->run->status.behind && domain_save_status(domain, NULL) >= 0)
+        log_info("domain '%s': its status is saved again", domain_name(domain));
+    domain_job_end(domain, &job);
+}
+
+static int on_save_again(sd_event_source *source, uint64_t usec, void *userdata) {
+    Domain *domain = userdata;
+
+    domain->run->save_again = sd_event_source_disable_unref(domain->run->save_again);
+    if (domain->services && !domain->services->tasks.stopping &&
+        fiber_start("save-status", save_again, domain_ref(domain)) < 0) {
+        domain_unref(domain);
+        try_again_later(domain);
+    }
+    return 0;
+}
+
+/* Nothing else may ever have a reason to write it. */
+static void try_again_later(Domain *domain) {
+    DomainRun *run = domain->run;
+
+    if (run->save_again)
+        return;
+    run->save_again_usec = MIN_OF(MAX_OF(2 * run->save_again_usec, SAVE_AGAIN_USEC),
+                                  SAVE_AGAIN_MAX_USEC);
+    if (sd_event_add_time_relative(fiber_event(), &run->save_again, CLOCK_MONOTONIC,
+                                   run->save_again_usec, 0, on_save_again, domain) < 0)
+        log_warning(
+            "domain '%s': cannot set a timer, its status file stays behind until it changes",
+            domain_name(domain));
+}
+
 int domain_save_status(Domain *domain, Error **reterr) {
     CLEANUP_FREE char *path = NULL, *text = NULL;
     int r;
@@ -68,10 +117,12 @@ int domain_save_status(Domain *domain, Error **reterr) {
     if (!domain->run)
         return 0;
     if (r < 0) { /* the old one may be there, or the new one */
-        domain->run->status = (StatusSize){0};
+        domain->run->status = (StatusSize){.behind = true};
+        try_again_later(domain);
         return error_system(reterr, FROM_QEMU, r, "cannot write '%s'", path);
     }
-    domain->run->status = (StatusSize){strlen(text), strlen(text)};
+    domain->run->status = (StatusSize){strlen(text), strlen(text), false};
+    domain->run->save_again_usec = 0;
     return 0;
 }
 

@@ -22,6 +22,8 @@ int domain_save_config(Domain *domain, const DomainDef *def, Error **reterr);
 /* Whether the first could be written now; it is not. For what cannot be undone once it is done
  * live. */
 int domain_try_config(const Domain *domain, const DomainDef *def, Error **reterr);
+/* A status that could not be written is written later: after a second, then after twice as long, up
+ * to 16 seconds. */
 int domain_save_status(Domain *domain, Error **reterr);
 /* The same after a pin alone has changed: a line behind the file. Job held. */
 int domain_save_pin(Domain *domain, StatusPin pin, unsigned id, Error **reterr);

@@ -35,6 +35,7 @@ DomainRun *domain_run_free(DomainRun *run) {
     sd_event_source_disable_unref(run->intent_end);
     sd_event_source_disable_unref(run->removals.recheck);
     sd_event_source_disable_unref(run->drift);
+    sd_event_source_disable_unref(run->save_again);
     monitor_free(run->monitor);
     agent_free(run->agent);
     qemu_caps_unref(run->caps);

@@ -49,6 +49,7 @@ typedef struct DeviceNews {
  * behind it. Zeros: it has to be written whole next. */
 typedef struct StatusSize {
     size_t whole, now;
+    bool behind; /* it could not be written */
 } StatusSize;
 
 /* What a guest's state is being written to, or was read from: in the status file, so that a daemon
@@ -80,6 +81,8 @@ typedef struct DomainRun {
     sd_event_source *pid_watch;
     char *monitor_path, *log_path;
     StatusSize status;
+    sd_event_source *save_again; /* of a status that could not be saved; or NULL */
+    uint64_t save_again_usec;    /* how long until then; 0: it could be saved */
     VcpuMap vcpus;
     IothreadList iothreads;
     Limits *limits;           /* what its threads are held to; NULL before they are placed */

@@ -278,12 +278,43 @@ static void test_grows_with_the_pins(void **state) {
     assert_true(many <= 8 * few); /* 4 times as many pins; squared it would be 16 */
 }
 
+/* A status that finds no place is written when there is one, though nothing changes any more. */
+static void test_written_later(void **state) {
+    CLEANUP_FREE char *domains = NULL, *away = NULL;
+    const uint64_t end_of_wait = now_usec() + 30 * USEC_PER_SEC;
+    sd_event *event = NULL;
+    World world;
+
+    assert_true(sd_event_new(&event) >= 0);
+    assert_int_equal(fiber_init(event), 0);
+    begin(&world, 4);
+    domains = path_join(world.dir, "domains");
+    away = path_join(world.dir, "away");
+    assert_int_equal(rename(domains, away), 0);
+    assert_true(domain_save_status(world.domain, NULL) < 0);
+    assert_true(world.domain->run->status.behind);
+    assert_int_equal(rename(away, domains), 0);
+    domain_job_end(world.domain, &world.job);
+    while (world.domain->run->status.behind) {
+        assert_true(sd_event_run(event, 100 * USEC_PER_MSEC) >= 0);
+        assert_true(now_usec() < end_of_wait);
+    }
+    while (fiber_count() > 0)
+        assert_true(sd_event_run(event, UINT64_MAX) >= 0);
+    assert_int_equal(access(world.path, F_OK), 0);
+    assert_null(world.domain->run->save_again);
+    assert_int_equal(domain_job_begin(world.domain, &world.job, "the test", NULL), 0);
+    end(&world);
+    fiber_shutdown();
+    sd_event_unref(event);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_read_back),    cmocka_unit_test(test_cut_short),
         cmocka_unit_test(test_bad_lines),    cmocka_unit_test(test_versions),
         cmocka_unit_test(test_another_file), cmocka_unit_test(test_grows_with_the_pins),
-        cmocka_unit_test(test_verdicts),
+        cmocka_unit_test(test_verdicts),     cmocka_unit_test(test_written_later),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
