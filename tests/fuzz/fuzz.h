@@ -9,6 +9,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* fuzz-calls alone: every procedure with edge values in each pair of places of its arguments, one
+ * of `every` of them; prints how many and how fast. */
+void fuzz_pairs(unsigned every);
+
 /* Once: the event loop, fibers, logging off. Aborts when it cannot. */
 void fuzz_loop_init(void);
 /* Dispatches what is ready, without waiting. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Runs a fuzz target over every file of the given directories (or single files), without libFuzzer,
- * so that the ordinary test run keeps past findings fixed. */
+ * so that the ordinary test run keeps past findings fixed. --pairs N: fuzz_pairs. */
 #include <dirent.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -56,9 +56,13 @@ static int replay(const char *path) {
     return r;
 }
 
+#pragma weak fuzz_pairs
+
 int main(int argc, char **argv) {
     for (int i = 1; i < argc; i++)
-        if (replay(argv[i]) < 0)
+        if (strcmp(argv[i], "--pairs") == 0 && i + 1 < argc && fuzz_pairs)
+            fuzz_pairs((unsigned)strtoul(argv[++i], NULL, 10));
+        else if (replay(argv[i]) < 0)
             return 1;
     printf("%u inputs\n", n_inputs);
     return n_inputs > 0 ? 0 : 1; /* an empty corpus tests nothing */
