@@ -140,7 +140,9 @@ static void look_at_kvm(Findings *findings) {
 }
 
 /* What a guest gets that breaks out of its QEMU. */
-static void look_at_confinement(Findings *findings, const Confinement *confinement) {
+static void look_at_confinement(Findings *findings, const Driver *driver) {
+    const Confinement *confinement = driver->services.confinement;
+
     if (confinement->has_user)
         add(findings, LEVEL_GOOD, "confinement",
             strf("QEMU runs as user %u, group %u", (unsigned)confinement->uid,
@@ -162,6 +164,11 @@ static void look_at_confinement(Findings *findings, const Confinement *confineme
     else if (!confinement->private_dev && geteuid() == 0)
         add(findings, LEVEL_NOTE, "confinement",
             strf("QEMU sees the host's /dev: switched off by the setting 'private_dev'"), NULL);
+    if (confinement->limit_devices && !limits_has_devices(driver->services.limits))
+        add(findings, LEVEL_NOTE, "confinement",
+            strf("the cgroups of this daemon do not say which device nodes QEMU may open"),
+            "its own /dev and its lack of capabilities keep it from others; with cgroup v1, mount "
+            "the controller 'devices' read-write");
 }
 
 static void look_at_cgroups(Findings *findings, const Config *config) {
@@ -319,7 +326,7 @@ int doctor_look(RpcSession *session, RpcCall *call, void *args_, void *ret_, Err
         return r;
     look_at_kvm(&findings);
     look_at_cgroups(&findings, config);
-    look_at_confinement(&findings, driver->services.confinement);
+    look_at_confinement(&findings, driver);
     look_at_services(&findings, driver, config);
     look_at_qemu(&findings, driver);
     look_at_strays(&findings, driver);

@@ -33,6 +33,7 @@ Confinement *confinement_new(const ConfinementParams *params) {
                                  .directory = dup_or_null(params->directory),
                                  .make_user = !params->user,
                                  .private_dev = params->private_dev,
+                                 .limit_devices = params->private_dev,
                                  .own_files = params->own_files,
                                  .sandbox = params->sandbox,
                                  .core_max = params->core_max};
@@ -303,6 +304,7 @@ int confinement_prepare(Confinement *confinement, Error **reterr) {
 
     if (geteuid() != 0) {
         confinement->private_dev = false;
+        confinement->limit_devices = false;
         confinement->own_files = false;
     } else {
         r = find_who(confinement, reterr);
@@ -428,7 +430,7 @@ int confinement_plan(const Confinement *confinement, const DomainDef *def, const
     NodesJob job = {&plan, def};
     int r;
 
-    if (confinement->private_dev)
+    if (confinement->private_dev || confinement->limit_devices)
         worker_run(run_nodes, &job);
     if (plan.failed)
         return error_no_memory(reterr);

@@ -12,7 +12,7 @@ typedef struct ConfinementParams {
     const char *user, *group; /* names, or numbers after "+"; user NULL: CONFINEMENT_USER, which is
                                  made where it is missing; group NULL: the user's own */
     const char *directory;    /* what a user that nobody has named has to be able to reach */
-    bool private_dev;         /* a /dev of its own */
+    bool private_dev;         /* a /dev of its own, and no device nodes but those in it */
     bool own_files;           /* give files to the user and take them back */
     bool sandbox;             /* seccomp */
     uint64_t core_max;        /* bytes */
@@ -27,6 +27,7 @@ typedef struct Confinement {
     gid_t *groups;
     size_t n_groups;
     bool private_dev, own_files, sandbox;
+    bool limit_devices; /* in its cgroup, where the host has that (driver/confine-devices.h) */
     uint64_t core_max;
     char *no_dev,
         *no_user;      /* why what was asked for is not there; NULL: it is, or is not asked for */

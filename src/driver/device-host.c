@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the host has to have before a device can be plugged, and its way back. */
-#include "driver/confinement.h"
+#include "driver/confine-devices.h"
 #include "driver/device-internal.h"
 #include "driver/prepare-helper.h"
 #include "driver/prepare-host.h"
@@ -90,6 +90,10 @@ int device_host_admit(Domain *domain, const DomainDef *def, const DevicePlace *p
                             place->kind->name, domain_name(domain));
     parts->confine.confine.private_dev = r > 0;
     r = domain_check_active(domain, reterr);
+    if (r >= 0)
+        r = confine_devices_add(domain, &parts->confine, reterr);
+    if (r >= 0)
+        r = domain_check_active(domain, reterr);
     if (r >= 0)
         r = prepare_owner_attach(domain, place->kind, device_at(def, place), parts, reterr);
     parts->files_given = r >= 0;

@@ -2,6 +2,7 @@
 /* What of a device can be changed while it is there: the medium of a drive, the link of a card, the
  * password of a display. */
 #include "domain/files.h"
+#include "driver/confine-devices.h"
 #include "driver/device-internal.h"
 #include "driver/prepare-owner.h"
 #include "util/file.h"
@@ -208,6 +209,14 @@ static int update_disk(Domain *domain, const DevicePlace *old, DiskDef *next, bo
     return 0;
 }
 
+static int update_medium(Domain *domain, const DevicePlace *old, DiskDef *next, bool again,
+                         bool *ret_lost, Error **reterr) {
+    int r = update_disk(domain, old, next, again, ret_lost, reterr);
+
+    confine_devices_settle(domain);
+    return r;
+}
+
 /* ---- a card's link, a display's password ---- */
 
 static int update_interface(Domain *domain, const DevicePlace *old, InterfaceDef *next,
@@ -260,7 +269,7 @@ static int update(Domain *domain, DomainDef *one, const DevicePlace *place, cons
     int r;
 
     if (place->kind == &disk_kind)
-        r = update_disk(domain, old, next, again, ret_half, reterr);
+        r = update_medium(domain, old, next, again, ret_half, reterr);
     else if (place->kind == &interface_kind)
         r = update_interface(domain, old, next, reterr);
     else if (place->kind == &graphics_kind)

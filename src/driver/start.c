@@ -14,6 +14,7 @@
 #include "domain/placement.h"
 #include "domain/store.h"
 #include "domain/vcpu-plug.h"
+#include "driver/confine-devices.h"
 #include "driver/prepare-owner.h"
 #include "driver/prepare.h"
 #include "driver/run-end.h"
@@ -178,10 +179,16 @@ static int prepare(Domain *domain, StartParts *parts, char ***ret_argv, Error **
     return qemu_command_line(&params, ret_argv, reterr);
 }
 
+typedef struct Gate {
+    Domain *domain;
+    const ConfinePlan *plan;
+} Gate;
+
 /* The child waits before its exec: whatever it does and takes from there on is in its cgroup. If
  * this daemon dies, the next one finds the record. */
 static int at_gate(const QemuPid *pid, void *userdata, Error **reterr) {
-    Domain *domain = userdata;
+    const Gate *gate = userdata;
+    Domain *domain = gate->domain;
     LimitsSubject subject;
     int r;
     CLEANUP_FREE char *births = domain_birth_directory(&domain->services->paths);
@@ -195,11 +202,13 @@ static int at_gate(const QemuPid *pid, void *userdata, Error **reterr) {
     if (r < 0)
         return r;
     subject = domain_subject(domain);
-    return limits_begin(domain->services->limits, &subject, &run->limits, reterr);
+    r = limits_begin(domain->services->limits, &subject, &run->limits, reterr);
+    return r < 0 ? r : confine_devices_begin(domain, gate->plan, reterr);
 }
 
 static int spawn(Domain *domain, char **argv, StartParts *parts, Error **reterr) {
     DomainRun *run = domain->run;
+    Gate gate = {domain, &parts->confine};
     CLEANUP_ERROR Error *error = NULL;
     CLEANUP_CLOSE int listener = -1;
     struct stat info;
@@ -216,7 +225,7 @@ static int spawn(Domain *domain, char **argv, StartParts *parts, Error **reterr)
                                             .environment = parts->environment,
                                             .confine = &parts->confine.confine,
                                             .gate = at_gate,
-                                            .userdata = domain},
+                                            .userdata = &gate},
                                &run->pid, reterr);
     if (r < 0)
         return r;

@@ -78,6 +78,46 @@ int cgroup_host_from_table(const char *proc, const CgroupMount *mounts, size_t n
     return 0;
 }
 
+/* The options of the file system are the line's last word. */
+static bool has_devices(const char *line) {
+    const char *options = strrchr(line, ' ');
+    CLEANUP_FREE char *text = options ? strf(",%s,", options + 1) : NULL;
+
+    return text && strstr(text, ",devices,");
+}
+
+/* "ID PARENT DEV ROOT MOUNT_POINT rw,relatime ... - cgroup cgroup rw,devices": cuts the line up.
+ * NULL: another one, or one that cannot be written. */
+static const char *mount_point_of(char *line) {
+    char *fields[6] = {NULL};
+
+    if (!strstr(line, " - cgroup ") || !has_devices(line))
+        return NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+        fields[i] = strsep(&line, " ");
+    if (!fields[5] || strncmp(fields[5], "rw", 2) != 0)
+        return NULL;
+    unescape(fields[4]);
+    return fields[4];
+}
+
+/* v1's controller "devices", if it can be written. */
+static int find_devices(CgroupHost *host, const char *mountinfo) {
+    CLEANUP_FREE char *copy = strdup(mountinfo);
+    char *rest = copy;
+
+    if (!copy)
+        return -ENOMEM;
+    for (char *line; !host->devices && (line = strsep(&rest, "\n"));) {
+        const char *at = mount_point_of(line);
+        const CgroupMount mount = {.mount_point = at, .root = "/", .version = 1};
+
+        if (at && cgroup_host_from_table(host->proc, &mount, 1, &host->devices, NULL) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
 typedef struct MountList {
     CgroupMount list[CGROUP_MOUNTS_MAX];
     size_t n;
@@ -107,6 +147,10 @@ int cgroup_host_new(CgroupHost **ret, Error **reterr) {
     r = cgroup_host_from_table(NULL, mounts.list, mounts.n, ret, reterr);
     for (size_t i = 0; r >= 0 && i < (*ret)->n_hierarchies; i++)
         (*ret)->hierarchies[i].library = true;
+    if (r >= 0 && find_devices(*ret, text) < 0) {
+        cgroup_host_free(TAKE_PTR(*ret));
+        return error_no_memory(reterr);
+    }
     return r;
 }
 
@@ -117,6 +161,7 @@ void cgroup_host_free(CgroupHost *host) {
         free(host->hierarchies[i].mount_point);
         free(host->hierarchies[i].root);
     }
+    cgroup_host_free(host->devices);
     free(host->proc);
     free(host);
 }
@@ -133,6 +178,10 @@ int cgroup_host_version(const CgroupHost *host, CgroupController controller) {
     const CgroupHierarchy *hierarchy = hierarchy_of(host, controller);
 
     return hierarchy ? hierarchy->ops->version : 0;
+}
+
+bool cgroup_host_has_devices(const CgroupHost *host) {
+    return host->devices != NULL;
 }
 
 static bool has_name(const char *options, const char *name) {

@@ -21,6 +21,7 @@ struct CgroupHost {
     char *proc;
     size_t n_hierarchies;
     CgroupHierarchy hierarchies[CGROUP_CONTROLLER_MAX];
+    CgroupHost *devices; /* one hierarchy, with none of our controllers; NULL: there is none */
 };
 
 /* What is mounted, as libcgroup or a test's table says it. */

@@ -452,6 +452,8 @@ void cgroup_partition_remove(const CgroupHost *host, const char *partition) {
 
     if (cgroup_partition_normal(partition, &path, NULL) < 0 || !*path)
         return;
+    if (host->devices)
+        cgroup_partition_remove(host->devices, partition);
     for (size_t i = 0; i < host->n_hierarchies; i++) {
         CLEANUP_CGROUP_PLACE CgroupPlace parent = {.fd = -1};
         const char *name = strrchr(path, '/');

@@ -81,6 +81,32 @@ int cgroup_host_version(const CgroupHost *host, CgroupController controller);
 int cgroup_host_group_of(const CgroupHost *host, CgroupController controller, pid_t pid, char **ret,
                          Error **reterr);
 
+/* Device nodes, by their numbers. */
+typedef struct CgroupDevice {
+    bool block; /* else a character device */
+    unsigned major;
+    int minor; /* CGROUP_MINOR_ANY: all of that major */
+} CgroupDevice;
+
+#define CGROUP_MINOR_ANY (-1)
+
+/* Can the host keep a group's processes from opening other device nodes than it lists? By the
+ * controller "devices" of v1. Opening is what is looked at: a descriptor that is handed over works.
+ */
+bool cgroup_host_has_devices(const CgroupHost *host);
+/* Moves a process, and what it starts, to PARTITION/NAME of that hierarchy, which is made, and
+ * where it may use nothing but the list. What the groups above lack cannot be given, and is left
+ * out. */
+int cgroup_devices_enter(const CgroupHost *host, const char *partition, const char *name, pid_t pid,
+                         const CgroupDevice *list, size_t n, Error **reterr);
+/* From now on the group has the list, and with `more` also what it had. Does nothing where there is
+ * no such group, or one that may use everything. */
+int cgroup_devices_set(const CgroupHost *host, const char *partition, const char *name,
+                       const CgroupDevice *list, size_t n, bool more, Error **reterr);
+/* Removes it when its processes have gone, as cgroup_tree_remove; none is no error. */
+int cgroup_devices_remove(const CgroupHost *host, const char *partition, const char *name,
+                          Error **reterr);
+
 /* A partition as the others here write it: "/a//b/" is "/a/b", the top is "". ERROR_INVALID_ARG for
  * what is none. */
 int cgroup_partition_normal(const char *partition, char **ret, Error **reterr);

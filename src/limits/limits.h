@@ -70,6 +70,17 @@ int limits_check_start(const LimitsHost *host, const LimitsSubject *subject, Err
  * whenever there is something to end, also on failure. */
 int limits_begin(LimitsHost *host, const LimitsSubject *subject, Limits **ret, Error **reterr);
 
+/* Does the host let a QEMU be kept from device nodes that are not its own? */
+bool limits_has_devices(const LimitsHost *host);
+/* From now on the process, which limits_begin has placed, and its children may open the listed
+ * device nodes and no others. Where that cannot be had it is left as it was. */
+int limits_devices_begin(Limits *limits, pid_t pid, const CgroupDevice *list, size_t n,
+                         Error **reterr);
+/* It may open the listed ones, and with `more` also those it could before. Does nothing for a QEMU
+ * that is not kept from any. */
+int limits_devices_set(Limits *limits, const CgroupDevice *list, size_t n, bool more,
+                       Error **reterr);
+
 /* What limits_partition, _group and _machine said to an earlier daemon. */
 typedef struct LimitsFound {
     const char *partition, *group, *machine;

@@ -241,6 +241,11 @@ static int run_end(void *arg) {
     for (size_t i = 0; i < end->watches.n; i++)
         inotify_rm_watch(limits->host->inotify_fd, end->watches.list[i]);
     r = limits->tree ? cgroup_tree_remove(limits->tree, &end->error) : 0;
+    if (limits->partition && limits->group)
+        ended = cgroup_devices_remove(limits->host->cgroups, limits->partition, limits->group,
+                                      r < 0 ? NULL : &end->error);
+    if (r >= 0)
+        r = ended;
     if (limits->in_scope)
         ended = limits_scope_end(limits, r < 0 ? NULL : &end->error);
     return r < 0 ? r : ended;

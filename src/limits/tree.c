@@ -19,6 +19,7 @@ int limits_tree_remove(const LimitsHost *host, const char *partition, const char
                        Error **reterr) {
     CLEANUP(cgroup_tree_freep) CgroupTree *tree = NULL;
 
+    cgroup_devices_remove(host->cgroups, partition, group, NULL);
     if (cgroup_tree_open(host->cgroups, partition, group, &tree, NULL) < 0)
         return 0;
     return cgroup_tree_remove(tree, reterr);

@@ -62,6 +62,39 @@ def test_a_user_of_its_own_by_default(daemon):
         assert os.readlink(f"/proc/{daemon.qemus()['default']}/ns/mnt") != os.readlink("/proc/self/ns/mnt")
     assert f"QEMU runs as user {entry.pw_uid}" in doctor(daemon)
 
+def facts(pid):
+    """What must hold of every thread at any time."""
+    user, found = pwd.getpwnam(NAME), set()
+    own = {grp.getgrgid(gid).gr_gid for gid in os.getgrouplist(NAME, user.pw_gid)}
+    for tid in os.listdir(f"/proc/{pid}/task"):
+        seen = status(f"{pid}/task/{tid}")
+        assert seen["Uid"].split() == [str(user.pw_uid)] * 4 and seen["Gid"].split() == [str(user.pw_gid)] * 4, seen
+        assert {int(gid) for gid in seen["Groups"].split()} <= own, seen
+        assert seen["NoNewPrivs"] == "1" and seen["Seccomp"] == "2", seen
+        assert {seen[kind].strip("0") for kind in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {""}, seen
+        assert not may_mount() or os.readlink(f"/proc/{tid}/ns/mnt") != os.readlink("/proc/self/ns/mnt")
+        found.add(tid)
+    return found
+
+
+def test_every_thread_stays_nobody(daemon):
+    """The kernel's word of each thread: at the start, after vCPUs and a device have come, with another daemon."""
+    daemon.paused("nobody", extra="<controller type='usb' model='qemu-xhci'/>")
+    pid, xml = daemon.qemus()["nobody"], f"{daemon.root}/disk.xml"
+    first = facts(pid)
+    daemon.virsh("setvcpus", "nobody", "4", "--live")
+    assert len(facts(pid) - first) >= 3
+    with open(xml, "w") as f:
+        f.write(disk(image(daemon, "disk.raw"), "sdx").replace("virtio", "usb"))
+    daemon.virsh("attach-device", "nobody", xml, "--live")
+    daemon.virsh("iothreadadd", "nobody", "7", "--live")
+    daemon.stop()
+    daemon.start()
+    before = facts(pid)
+    daemon.virsh("detach-device", "nobody", xml, "--live")
+    daemon.virsh("iothreadadd", "nobody", "8", "--live")
+    assert facts(pid) - before
+
 
 def doctor(daemon):
     return daemon.run(VIREO, "doctor", ok=None).stdout
