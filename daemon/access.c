@@ -78,7 +78,7 @@ static int ask(Client *client, AccessClass class, const char *name, const char *
               (unsigned)client->subject.uid, (int)client->subject.pid, name ? " with domain " : "",
               name ? name : "");
     r = polkit_check(client->daemon->polkit, &client->subject, action, details,
-                     name ? ARRAY_SIZE(details) : 1, reterr);
+                     name ? ARRAY_SIZE(details) : 1, true, reterr);
     if (r == -EACCES) {
         log_limited(LOG_INFO, "user %u (process %d) may not do %s%s%s",
                     (unsigned)client->subject.uid, (int)client->subject.pid, action,

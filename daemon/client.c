@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A connected client: who it is, what it registered for. */
+#include "access-view.h"
 #include "access.h"
 #include "domain/audit.h"
 #include "driver/migrate.h"
@@ -38,6 +39,9 @@ static bool let_in(Client *client, RpcSession *session) {
     client->subject = (PolkitSubject){.pid = rpc_session_peer_pid(session),
                                       .start = stat.start,
                                       .uid = rpc_session_peer_uid(session)};
+    client->view = access_view_new(client);
+    if (!client->view)
+        return false;
     rpc_session_set_gate(session, access_gate);
     return true;
 }
@@ -75,6 +79,7 @@ static void session_closed(RpcSession *session, void *userdata) {
         vireo_update_trace(daemon);
     driver_migrate_owner_gone(&daemon->driver->services, session);
     registration_remove_all(client);
+    access_view_end(client->view);
     free(client->uri);
     free(client);
 }

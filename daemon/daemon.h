@@ -57,7 +57,8 @@ typedef struct Client {
     DispatchContext context;
     Daemon *daemon;
     RpcSession *session;
-    PolkitSubject subject; /* when its session has a gate */
+    PolkitSubject subject;   /* when its session has a gate */
+    struct AccessView *view; /* then, too (access-view.h); else NULL */
     AuditCaller caller;
     struct Client *next;
     char *uri;

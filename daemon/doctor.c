@@ -3,12 +3,13 @@
  * looks; nothing is changed. */
 #include "doctor.h"
 
-#include "domain/audit-queue.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/utsname.h>
 
+#include "access-view.h"
+#include "access.h"
+#include "domain/audit-queue.h"
 #include "driver/strays.h"
 #include "qemu/quirks.h"
 #include "util/file.h"
@@ -299,7 +300,7 @@ static void look_at_domain(Findings *findings, Driver *driver, Domain *domain) {
 }
 
 /* References to all domains, as looking at one may wait. */
-static int look_at_all(Findings *findings, Driver *driver) {
+static int look_at_all(Findings *findings, const Client *client, Driver *driver) {
     size_t n = driver_n_domains(driver), i = 0;
     CLEANUP_FREE Domain **all = calloc(n + 1, sizeof(Domain *));
 
@@ -308,7 +309,8 @@ static int look_at_all(Findings *findings, Driver *driver) {
     for (Domain *domain = driver_domains(driver); domain && i < n; domain = domain->next)
         all[i++] = domain_ref(domain);
     for (size_t k = 0; k < i; k++) {
-        look_at_domain(findings, driver, all[k]);
+        if (access_sees(client, domain_def(all[k])->uuid))
+            look_at_domain(findings, driver, all[k]);
         domain_unref(all[k]);
     }
     return 0;
@@ -320,8 +322,11 @@ int doctor_look(RpcSession *session, RpcCall *call, void *args_, void *ret_, Err
     vireo_doctor_args *args = args_;
     Driver *driver = driver_of(session);
     CLEANUP_DOMAIN Domain *domain = NULL;
-    int r = args->dom ? dispatch_domain(session, args->dom, &domain, reterr) : 0;
+    int r = args->dom ? dispatch_domain(session, args->dom, &domain, reterr)
+                      : access_look(client_of(session), reterr);
 
+    if (r >= 0 && domain)
+        r = access_check(client_of(session), ACCESS_READ, domain, reterr);
     if (r < 0)
         return r;
     look_at_kvm(&findings);
@@ -334,7 +339,7 @@ int doctor_look(RpcSession *session, RpcCall *call, void *args_, void *ret_, Err
         look_at_quirks(&findings, domain);
         look_at_domain(&findings, driver, domain);
     } else {
-        r = look_at_all(&findings, driver);
+        r = look_at_all(&findings, client_of(session), driver);
     }
     return r < 0 || findings.failed ? error_no_memory(reterr) : 0;
 }

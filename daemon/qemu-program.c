@@ -3,6 +3,7 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
+#include "access-view.h"
 #include "pattern.h"
 #include "registration.h"
 
@@ -103,9 +104,14 @@ void qemu_send_monitor_event(Domain *domain, const char *name, json_object *data
         for (Registration *at = client->registrations; at; at = at->next)
             if (wants(at, domain, name)) {
                 message.callbackID = at->callback_id;
-                rpc_session_send_event(client->session, QEMU_PROGRAM, QEMU_VERSION,
-                                       QEMU_PROC_DOMAIN_MONITOR_EVENT,
-                                       (xdrproc_t)xdr_qemu_domain_monitor_event_msg, &message);
+                access_send_event(
+                    client, &(AccessEvent){.uuid = domain_def(domain)->uuid,
+                                           .name = domain_name(domain),
+                                           .program = QEMU_PROGRAM,
+                                           .version = QEMU_VERSION,
+                                           .procedure = QEMU_PROC_DOMAIN_MONITOR_EVENT,
+                                           .xdr = (xdrproc_t)xdr_qemu_domain_monitor_event_msg,
+                                           .payload = &message});
             }
 }
 

@@ -2,6 +2,7 @@
 /* Domain events: who registered for what, and sending. */
 #include <stdio.h>
 
+#include "access-view.h"
 #include "remote-job.h"
 #include "registration.h"
 #include "journal.h"
@@ -45,8 +46,13 @@ static void send_event(Daemon *daemon, const Domain *domain, const EventKind *ki
         for (Registration *at = client->registrations; at; at = at->next)
             if (registration_matches(at, kind->id, domain)) {
                 *callback_id = at->callback_id;
-                rpc_session_send_event(client->session, REMOTE_PROGRAM, REMOTE_VERSION,
-                                       kind->procedure, kind->xdr, message);
+                access_send_event(client, &(AccessEvent){.uuid = domain_def(domain)->uuid,
+                                                         .name = domain_name(domain),
+                                                         .program = REMOTE_PROGRAM,
+                                                         .version = REMOTE_VERSION,
+                                                         .procedure = kind->procedure,
+                                                         .xdr = kind->xdr,
+                                                         .payload = message});
             }
 }
 

@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Lists of domains, and one of them by name, id or uuid. */
-#include "daemon.h"
+#include "access-view.h"
+#include "access.h"
 #include "filter.h"
 
-static unsigned list_count(const Driver *driver, unsigned flags) {
+/* Of what the client may see, as far as access_look knows. */
+static bool is_listed(RpcSession *session, const Domain *domain, unsigned flags) {
+    return filter_matches(domain, flags) &&
+           access_sees(client_of(session), domain_def(domain)->uuid);
+}
+
+static unsigned list_count(RpcSession *session, unsigned flags) {
     unsigned n = 0;
 
-    for (const Domain *domain = driver_domains(driver); domain; domain = domain->next)
-        n += filter_matches(domain, flags);
+    for (const Domain *domain = driver_domains(driver_of(session)); domain; domain = domain->next)
+        n += is_listed(session, domain, flags);
     return MIN_OF(n, (unsigned)REMOTE_DOMAIN_LIST_MAX);
 }
 
@@ -18,9 +25,11 @@ HANDLER(list_all_domains) {
     unsigned n;
     int r = dispatch_flags(args->flags, FILTER_ALL_BITS, call->proc->api, reterr);
 
+    if (r >= 0)
+        r = access_look(client_of(session), reterr);
     if (r < 0)
         return r;
-    n = list_count(driver, args->flags);
+    n = list_count(session, args->flags);
     ret->ret = n;
     if (!args->need_results || !n)
         return 0;
@@ -29,7 +38,7 @@ HANDLER(list_all_domains) {
         return error_no_memory(reterr);
     for (const Domain *domain = driver_domains(driver); domain && ret->domains.domains_len < n;
          domain = domain->next) {
-        if (!filter_matches(domain, args->flags))
+        if (!is_listed(session, domain, args->flags))
             continue;
         r = dispatch_make_domain(domain, &ret->domains.domains_val[ret->domains.domains_len++],
                                  reterr);
@@ -41,16 +50,18 @@ HANDLER(list_all_domains) {
 
 HANDLER(num_of_domains) {
     remote_connect_num_of_domains_ret *ret = ret_;
+    int r = access_look(client_of(session), reterr);
 
-    ret->num = list_count(driver_of(session), LIST_ACTIVE);
-    return 0;
+    ret->num = r >= 0 ? (int)list_count(session, LIST_ACTIVE) : 0;
+    return r;
 }
 
 HANDLER(num_of_defined_domains) {
     remote_connect_num_of_defined_domains_ret *ret = ret_;
+    int r = access_look(client_of(session), reterr);
 
-    ret->num = list_count(driver_of(session), LIST_INACTIVE);
-    return 0;
+    ret->num = r >= 0 ? (int)list_count(session, LIST_INACTIVE) : 0;
+    return r;
 }
 
 static int check_max(int max, const char *what, Error **reterr) {
@@ -67,15 +78,17 @@ HANDLER(list_domains) {
     unsigned n;
     int r = check_max(args->maxids, "maxids", reterr);
 
+    if (r >= 0)
+        r = access_look(client_of(session), reterr);
     if (r < 0)
         return r;
-    n = MIN_OF(list_count(driver, LIST_ACTIVE), (unsigned)args->maxids);
+    n = MIN_OF(list_count(session, LIST_ACTIVE), (unsigned)args->maxids);
     ret->ids.ids_val = calloc(n + 1, sizeof(int));
     if (!ret->ids.ids_val)
         return error_no_memory(reterr);
     for (const Domain *domain = driver_domains(driver); domain && ret->ids.ids_len < n;
          domain = domain->next)
-        if (domain_is_active(domain))
+        if (is_listed(session, domain, LIST_ACTIVE))
             ret->ids.ids_val[ret->ids.ids_len++] = domain->run->id;
     return 0;
 }
@@ -87,15 +100,17 @@ HANDLER(list_defined_domains) {
     unsigned n;
     int r = check_max(args->maxnames, "maxnames", reterr);
 
+    if (r >= 0)
+        r = access_look(client_of(session), reterr);
     if (r < 0)
         return r;
-    n = MIN_OF(list_count(driver, LIST_INACTIVE), (unsigned)args->maxnames);
+    n = MIN_OF(list_count(session, LIST_INACTIVE), (unsigned)args->maxnames);
     ret->names.names_val = calloc(n + 1, sizeof(char *));
     if (!ret->names.names_val)
         return error_no_memory(reterr);
     for (const Domain *domain = driver_domains(driver); domain && ret->names.names_len < n;
          domain = domain->next) {
-        if (domain_is_active(domain))
+        if (!is_listed(session, domain, LIST_INACTIVE))
             continue;
         r = dispatch_string(&ret->names.names_val[ret->names.names_len], domain_name(domain),
                             reterr);
@@ -106,29 +121,32 @@ HANDLER(list_defined_domains) {
     return 0;
 }
 
+/* What was found, if the client may see it; NULL: nothing was, and the error is there. */
+static int give(RpcSession *session, Domain *found, remote_domain_ret *ret, Error **reterr) {
+    CLEANUP_DOMAIN Domain *domain = found ? domain_ref(found) : NULL;
+    int r = domain ? access_check(client_of(session), ACCESS_READ, domain, reterr) : -ENOENT;
+
+    return r < 0 ? r : dispatch_make_domain(domain, &ret->dom, reterr);
+}
+
 HANDLER(lookup_by_id) {
     remote_domain_lookup_by_id_args *args = args_;
-    const Domain *domain = driver_find_id(driver_of(session), args->id, reterr);
 
-    return domain ? dispatch_make_domain(domain, &((remote_domain_ret *)ret_)->dom, reterr)
-                  : -ENOENT;
+    return give(session, driver_find_id(driver_of(session), args->id, reterr), ret_, reterr);
 }
 
 HANDLER(lookup_by_name) {
     remote_domain_lookup_by_name_args *args = args_;
-    const Domain *domain = driver_find_name(driver_of(session), args->name, reterr);
 
-    return domain ? dispatch_make_domain(domain, &((remote_domain_ret *)ret_)->dom, reterr)
-                  : -ENOENT;
+    return give(session, driver_find_name(driver_of(session), args->name, reterr), ret_, reterr);
 }
 
 HANDLER(lookup_by_uuid) {
     remote_domain_lookup_by_uuid_args *args = args_;
-    const Domain *domain = driver_find_uuid(driver_of(session), (const uint8_t *)args->uuid, NULL,
-                                            reterr);
 
-    return domain ? dispatch_make_domain(domain, &((remote_domain_ret *)ret_)->dom, reterr)
-                  : -ENOENT;
+    return give(session,
+                driver_find_uuid(driver_of(session), (const uint8_t *)args->uuid, NULL, reterr),
+                ret_, reterr);
 }
 
 const RpcProc list_procs[] = {

@@ -2,7 +2,7 @@
 /* Bulk statistics of domains as typed parameters. */
 #include <stdio.h>
 
-#include "daemon.h"
+#include "access-view.h"
 #include "driver/stats.h"
 #include "filter.h"
 #include "params.h"
@@ -320,8 +320,9 @@ static size_t choose_named(const remote_connect_get_all_domain_stats_args *args,
     return n;
 }
 
-static int choose(const Driver *driver, const remote_connect_get_all_domain_stats_args *args,
+static int choose(RpcSession *session, const remote_connect_get_all_domain_stats_args *args,
                   Domain ***ret, size_t *ret_n, Error **reterr) {
+    const Driver *driver = driver_of(session);
     CLEANUP_FREE Chosen *all = calloc(driver_n_domains(driver) + 1, sizeof(Chosen));
     CLEANUP_FREE Domain **chosen = calloc(driver_n_domains(driver) + 1, sizeof(Domain *));
     size_t n = 0;
@@ -330,7 +331,8 @@ static int choose(const Driver *driver, const remote_connect_get_all_domain_stat
         return error_no_memory(reterr);
     for (Domain *domain = driver_domains(driver); domain && n < driver_n_domains(driver);
          domain = domain->next)
-        if (args->doms.doms_len || filter_matches(domain, args->flags & STATS_LIST_BITS))
+        if (access_sees(client_of(session), domain_def(domain)->uuid) &&
+            (args->doms.doms_len || filter_matches(domain, args->flags & STATS_LIST_BITS)))
             all[n++].domain = domain;
     for (size_t i = 0; i < n; i++)
         chosen[i] = all[i].domain;
@@ -376,7 +378,9 @@ HANDLER(get_all_domain_stats) {
                          "Stats types bits 0x%x are not supported by this daemon or QEMU",
                          stats & ~(unsigned)STATS_SUPPORTED);
     if (r >= 0)
-        r = choose(driver_of(session), args, &domains, &n, reterr);
+        r = access_look(client_of(session), reterr);
+    if (r >= 0)
+        r = choose(session, args, &domains, &n, reterr);
     if (r >= 0)
         r = driver_read_stats(domains, n, what_to_read(stats), args->flags & STATS_NOWAIT,
                               &readings, reterr);

@@ -3,6 +3,7 @@
  * trace. */
 #include <time.h>
 
+#include "access-view.h"
 #include "access.h"
 #include "daemon.h"
 #include "journal.h"
@@ -46,8 +47,10 @@ static int make_operation(const Driver *driver, const Operation *operation, vire
     return 0;
 }
 
-static bool is_listed(const Operation *operation, const vireo_operation_list_args *args) {
-    if ((args->flags & LIST_UNDER_WAY) && operation_has_ended(operation))
+static bool is_listed(const Client *client, const Operation *operation,
+                      const vireo_operation_list_args *args) {
+    if (!access_sees(client, operation->uuid) ||
+        ((args->flags & LIST_UNDER_WAY) && operation_has_ended(operation)))
         return false;
     return !args->dom || memcmp(args->dom->uuid, operation->uuid, sizeof(operation->uuid)) == 0;
 }
@@ -55,20 +58,23 @@ static bool is_listed(const Operation *operation, const vireo_operation_list_arg
 HANDLER(operation_list) {
     vireo_operation_list_args *args = args_;
     vireo_operation_list_ret *ret = ret_;
-    const Operation *first = operation_log_first(driver_of(session)->services.operations);
+    const Operation *first;
     size_t n = 0;
     int r = dispatch_flags(args->flags, LIST_UNDER_WAY, "vireoOperationList", reterr);
 
+    if (r >= 0)
+        r = access_look(client_of(session), reterr);
     if (r < 0)
         return r;
+    first = operation_log_first(driver_of(session)->services.operations);
     for (const Operation *at = first; at; at = at->next)
-        n += is_listed(at, args);
+        n += is_listed(client_of(session), at, args);
     n = MIN_OF(n, (size_t)VIREO_OPERATIONS_MAX);
     ret->operations.operations_val = calloc(n + 1, sizeof(vireo_operation));
     if (!ret->operations.operations_val)
         return error_no_memory(reterr);
     for (const Operation *at = first; at && ret->operations.operations_len < n; at = at->next)
-        if (is_listed(at, args)) {
+        if (is_listed(client_of(session), at, args)) {
             r = make_operation(driver_of(session), at,
                                &ret->operations.operations_val[ret->operations.operations_len++],
                                reterr);
@@ -78,19 +84,30 @@ HANDLER(operation_list) {
     return 0;
 }
 
-static int find(RpcSession *session, uint64_t id, Operation **ret, Error **reterr) {
-    Operation *operation = operation_find(driver_of(session)->services.operations, id, reterr);
+/* Of a domain that the client may do that with; the domain may be no more. */
+static int find(RpcSession *session, uint64_t id, AccessClass class, Operation **ret,
+                Error **reterr) {
+    CLEANUP(operation_unrefp) Operation *operation = NULL;
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    int r;
 
+    operation = operation_find(driver_of(session)->services.operations, id, reterr);
     if (!operation)
         return -EINVAL;
-    *ret = operation_ref(operation);
-    return 0;
+    operation_ref(operation);
+    domain = store_uuid(driver_of(session)->services.store, operation->uuid);
+    if (domain)
+        domain_ref(domain);
+    r = access_check(client_of(session), class, domain, reterr);
+    if (r >= 0)
+        *ret = TAKE_PTR(operation);
+    return r;
 }
 
 HANDLER(operation_get) {
     vireo_operation_args *args = args_;
     CLEANUP(operation_unrefp) Operation *operation = NULL;
-    int r = find(session, args->id, &operation, reterr);
+    int r = find(session, args->id, ACCESS_READ, &operation, reterr);
 
     return r < 0 ? r
                  : make_operation(driver_of(session), operation,
@@ -101,7 +118,7 @@ HANDLER(operation_get) {
 HANDLER(operation_await) {
     vireo_operation_timeout_args *args = args_;
     CLEANUP(operation_unrefp) Operation *operation = NULL;
-    int r = find(session, args->id, &operation, reterr);
+    int r = find(session, args->id, ACCESS_READ, &operation, reterr);
 
     if (r < 0)
         return r;
@@ -115,7 +132,7 @@ HANDLER(operation_await) {
 HANDLER(operation_cancel) {
     vireo_operation_args *args = args_;
     CLEANUP(operation_unrefp) Operation *operation = NULL;
-    int r = find(session, args->id, &operation, reterr);
+    int r = find(session, args->id, ACCESS_WRITE, &operation, reterr);
 
     return r < 0 ? r : driver_cancel_operation(operation, reterr);
 }
@@ -123,7 +140,7 @@ HANDLER(operation_cancel) {
 HANDLER(operation_retry) {
     vireo_operation_timeout_args *args = args_;
     CLEANUP(operation_unrefp) Operation *operation = NULL;
-    int r = find(session, args->id, &operation, reterr);
+    int r = find(session, args->id, ACCESS_WRITE, &operation, reterr);
 
     return r < 0
                ? r
@@ -267,6 +284,17 @@ static bool wants(const Client *client, unsigned kind, const uint8_t uuid[16]) {
             memcmp(client->vireo_uuid, uuid, sizeof(client->vireo_uuid)) == 0);
 }
 
+static void send_event(Client *client, const remote_domain *about, int procedure, xdrproc_t xdr,
+                       void *message) {
+    access_send_event(client, &(AccessEvent){.uuid = (const uint8_t *)about->uuid,
+                                             .name = about->name,
+                                             .program = VIREO_PROGRAM,
+                                             .version = VIREO_VERSION_1,
+                                             .procedure = procedure,
+                                             .xdr = xdr,
+                                             .payload = message});
+}
+
 void vireo_send_operation(Operation *operation, void *userdata) {
     Daemon *daemon = userdata;
     vireo_operation_msg message = {0};
@@ -280,9 +308,8 @@ void vireo_send_operation(Operation *operation, void *userdata) {
         if (!made && make_operation(daemon->driver, operation, &message.operation, NULL) < 0)
             break;
         made = true;
-        rpc_session_send_event(client->session, VIREO_PROGRAM, VIREO_VERSION_1,
-                               VIREO_PROC_EVENT_OPERATION, (xdrproc_t)xdr_vireo_operation_msg,
-                               &message);
+        send_event(client, &message.operation.dom, VIREO_PROC_EVENT_OPERATION,
+                   (xdrproc_t)xdr_vireo_operation_msg, &message);
     }
     xdr_free((xdrproc_t)xdr_vireo_operation_msg, (char *)&message);
 }
@@ -302,9 +329,8 @@ void vireo_send_trace(Domain *domain, char direction, const char *text, size_t l
     memcpy(message.dom.uuid, domain_def(domain)->uuid, sizeof(message.dom.uuid));
     for (Client *client = daemon->clients; client; client = client->next)
         if (wants(client, VIREO_EVENT_TRACE, domain_def(domain)->uuid))
-            rpc_session_send_event(client->session, VIREO_PROGRAM, VIREO_VERSION_1,
-                                   VIREO_PROC_EVENT_TRACE, (xdrproc_t)xdr_vireo_trace_msg,
-                                   &message);
+            send_event(client, &message.dom, VIREO_PROC_EVENT_TRACE, (xdrproc_t)xdr_vireo_trace_msg,
+                       &message);
 }
 
 void vireo_send_drift(Domain *domain, unsigned n, const char *text, void *userdata) {
@@ -316,9 +342,8 @@ void vireo_send_drift(Domain *domain, unsigned n, const char *text, void *userda
     memcpy(message.dom.uuid, domain_def(domain)->uuid, sizeof(message.dom.uuid));
     for (Client *client = daemon->clients; client; client = client->next)
         if (wants(client, VIREO_EVENT_DRIFT, domain_def(domain)->uuid))
-            rpc_session_send_event(client->session, VIREO_PROGRAM, VIREO_VERSION_1,
-                                   VIREO_PROC_EVENT_DRIFT, (xdrproc_t)xdr_vireo_drift_msg,
-                                   &message);
+            send_event(client, &message.dom, VIREO_PROC_EVENT_DRIFT, (xdrproc_t)xdr_vireo_drift_msg,
+                       &message);
 }
 
 const RpcProc vireo_procs[] = {

@@ -139,7 +139,8 @@ static int append_details(sd_bus_message *message, const PolkitDetail *details, 
 
 /* CheckAuthorization(subject, action, details, flags, cancellation id). */
 static int make_message(sd_bus *bus, const PolkitSubject *subject, const char *action,
-                        const PolkitDetail *details, size_t n, sd_bus_message **ret) {
+                        const PolkitDetail *details, size_t n, bool interactive,
+                        sd_bus_message **ret) {
     CLEANUP(sd_bus_message_unrefp) sd_bus_message *message = NULL;
     int r = sd_bus_message_new_method_call(bus, &message, POLKIT, AUTHORITY_PATH, AUTHORITY,
                                            "CheckAuthorization");
@@ -151,7 +152,7 @@ static int make_message(sd_bus *bus, const PolkitSubject *subject, const char *a
     if (r >= 0)
         r = append_details(message, details, n);
     if (r >= 0)
-        r = sd_bus_message_append(message, "us", ALLOW_USER_INTERACTION, "");
+        r = sd_bus_message_append(message, "us", interactive ? ALLOW_USER_INTERACTION : 0, "");
     if (r >= 0)
         *ret = TAKE_PTR(message);
     return r;
@@ -186,7 +187,7 @@ static int ask(Polkit *polkit, sd_bus_message *message, Error **reterr) {
 }
 
 int polkit_check(Polkit *polkit, const PolkitSubject *subject, const char *action,
-                 const PolkitDetail *details, size_t n_details, Error **reterr) {
+                 const PolkitDetail *details, size_t n_details, bool interactive, Error **reterr) {
     CLEANUP(sd_bus_message_unrefp) sd_bus_message *message = NULL;
     int r;
 
@@ -196,6 +197,6 @@ int polkit_check(Polkit *polkit, const PolkitSubject *subject, const char *actio
     r = connect(polkit, reterr);
     if (r < 0)
         return r;
-    r = make_message(polkit->bus, subject, action, details, n_details, &message);
+    r = make_message(polkit->bus, subject, action, details, n_details, interactive, &message);
     return r < 0 ? unreachable(r, NULL, reterr) : ask(polkit, message, reterr);
 }

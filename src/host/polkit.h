@@ -32,8 +32,8 @@ void polkit_stop(Polkit *polkit);
 void polkit_free(Polkit *polkit);
 DEFINE_CLEANUP(Polkit *, polkit_free)
 
-/* May the subject do `action`? Waits as long as a person may need to give a password (two minutes),
- * when an authentication agent runs. 0: yes. -EACCES: no. Other negative numbers: polkit did not
- * answer, and the error says why; also no. On a fiber. */
+/* May the subject do `action`? When `interactive`, and an authentication agent runs, waits as long
+ * as a person may need to give a password (two minutes). 0: yes. -EACCES: no. Other negative
+ * numbers: polkit did not answer, and the error says why; also no. On a fiber. */
 int polkit_check(Polkit *polkit, const PolkitSubject *subject, const char *action,
-                 const PolkitDetail *details, size_t n_details, Error **reterr);
+                 const PolkitDetail *details, size_t n_details, bool interactive, Error **reterr);

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from conftest import wait_for
+from conftest import VIREO, passable, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 POLKITD = "/usr/lib/polkit-1/polkitd"
@@ -153,6 +153,60 @@ def test_rules_see_class_and_domain(daemon, polkit):
                    "addresses": DENIED}
     assert "mine" in daemon.virsh("list", "--all", "--name", "--autostart")
     assert "other" not in daemon.virsh("list", "--all", "--name", "--autostart")
+
+# What a caller sees of all domains, and the names of the domains of the events until one of "mine" was undefined.
+WATCHER = """
+import json, libvirt, sys
+libvirt.registerErrorHandler(lambda *a: None, None)
+libvirt.virEventRegisterDefaultImpl()
+c = libvirt.open(sys.argv[1])
+names = lambda domains: sorted(d.name() for d in domains)
+try:
+    c.lookupByName("other")
+    other = 0
+except libvirt.libvirtError as error:
+    other = error.get_error_code()
+stats = [record[0] for record in c.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE)]
+named = [record[0] for record in c.domainListGetStats(c.listAllDomains(), libvirt.VIR_DOMAIN_STATS_STATE)]
+seen = {"all": names(c.listAllDomains()), "defined": c.listDefinedDomains(), "active": len(c.listDomainsID()),
+        "n": [c.numOfDomains(), c.numOfDefinedDomains()], "other": other, "stats": names(stats), "named": names(named)}
+told = []
+c.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, lambda c, d, event, detail, o: told.append([d.name(), event]), None)
+print(json.dumps(seen), flush=True)
+while ["mine", libvirt.VIR_DOMAIN_EVENT_UNDEFINED] not in told:
+    libvirt.virEventRunDefaultImpl()
+print(json.dumps(told), flush=True)
+"""
+
+
+def test_lists_and_events_show_what_may_be_read(daemon, polkit):
+    """A caller who may read one domain learns of no other: in lists, numbers, statistics, operations or events."""
+    define(daemon, "mine", "hidden")
+    daemon.paused("other")
+    daemon.virsh("setvcpus", "other", "2", "--live")
+    polkit.rules("""
+        var name = action.lookup("domain_name");
+        if (action.id == "org.vireo.read" && (!name || name == "mine")) return polkit.Result.YES;
+        if (action.id.indexOf("org.vireo.") == 0) return polkit.Result.NO;""")
+    caller = {"user": USER, "group": USER, "extra_groups": [], "text": True}
+    watcher = subprocess.Popen(["/usr/bin/python3", "-B", "-c", WATCHER, daemon.uri], stdout=subprocess.PIPE, **caller)
+    try:
+        assert json.loads(watcher.stdout.readline()) == {
+            "all": ["mine"], "defined": ["mine"], "active": 0, "n": [0, 1], "other": DENIED, "stats": ["mine"],
+            "named": ["mine"]}
+        define(daemon, "new")
+        daemon.virsh("destroy", "other")
+        for name in ("hidden", "mine"):
+            daemon.virsh("undefine", name)
+        told = json.loads(watcher.communicate(timeout=60)[0])
+        assert told == [["mine", 1]], told
+    finally:
+        watcher.kill()
+        watcher.wait()
+    assert "other" in daemon.vireo("ops", "list", "--all")
+    if passable(VIREO):
+        asked = subprocess.run([VIREO, "-c", daemon.socket, "ops", "list", "--all"], capture_output=True, timeout=60, **caller)
+        assert asked.returncode == 0 and "other" not in asked.stdout, asked
 
 
 FORGE = """
