@@ -105,6 +105,7 @@ int operation_begin(OperationLog *log, const Domain *domain, const VcpuRequest *
 
 /* ---- the journal ---- */
 
+#define JOURNAL_VERSION 1 /* without one: a journal of before there were any */
 #define UNDER_WAY ".json"
 #define KEPT ".done"
 
@@ -190,7 +191,9 @@ static int add_all(json_object *object, const Operation *operation) {
     int r;
 
     uuid_format(operation->uuid, uuid);
-    r = json_add_string(object, "uuid", uuid);
+    r = json_add_int(object, "version", JOURNAL_VERSION);
+    if (r >= 0)
+        r = json_add_string(object, "uuid", uuid);
     if (r >= 0)
         r = json_add_string(object, "name", operation->name);
     if (r >= 0)
@@ -306,6 +309,8 @@ static int from_json(uint64_t id, json_object *object, bool kept, Operation **re
     CLEANUP(operation_unrefp) Operation *operation = NULL;
     int r;
 
+    if (json_member_int(object, "version", 0) > JOURNAL_VERSION)
+        return -EPROTONOSUPPORT;
     if (!uuid || !name)
         return -EBADMSG;
     operation = operation_alloc(id, name, &request);
@@ -364,6 +369,10 @@ static void load(OperationLog *log, const char *suffix) {
         if (r == -EBADMSG || r == -EFBIG) {
             log_warning("operation journal '%s' cannot be understood, removing it", path);
             unlink(path);
+        } else if (r == -EPROTONOSUPPORT) {
+            log_error("operation journal '%s' is from a newer vireod, its operation does not go on "
+                      "here; the file stays",
+                      path);
         } else if (r < 0) {
             log_error("operation journal '%s' cannot be read, its operation does not go on: %s",
                       path, strerror(-r));

@@ -26,7 +26,8 @@ void operation_log_free(OperationLog *log);
 /* The newest, then Operation.next. */
 Operation *operation_log_first(const OperationLog *log);
 /* Reads what the last daemon left; the operations are listed as ACTING, or as DONE with a verdict
- * that will come. A journal that cannot be read is named in the log and removed. On a fiber. */
+ * that will come. A journal that cannot be read is named in the log and removed; one of a newer
+ * vireod is named and stays. On a fiber. */
 void operation_log_load(OperationLog *log);
 
 /* Copies the request of a domain that runs. Listed at once, not yet written. *ret is a reference of
