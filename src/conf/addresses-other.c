@@ -461,10 +461,37 @@ static int check_vio(DomainDef *def, Error **reterr) {
     return r;
 }
 
+static bool is_slot_taken(const DomainDef *def, unsigned slot) {
+    for (size_t i = 0; i < def->n_memories; i++)
+        if (def->memories[i].info.address.type == ADDRESS_DIMM &&
+            def->memories[i].info.address.slot == slot)
+            return true;
+    return false;
+}
+
+/* The lowest free ones; where all are taken there is no address. */
+static void assign_slots(DomainDef *def) {
+    for (size_t i = 0; i < def->n_memories; i++) {
+        MemoryDef *memory = &def->memories[i];
+        unsigned slot = 0;
+
+        if ((memory->model != MEMORY_DIMM && memory->model != MEMORY_NVDIMM) ||
+            memory->info.address.type == ADDRESS_DIMM)
+            continue;
+        while (slot < def->memory_slots && is_slot_taken(def, slot))
+            slot++;
+        if (slot >= def->memory_slots)
+            continue;
+        free(memory->info.address.usb_port);
+        memory->info.address = (DeviceAddress){.type = ADDRESS_DIMM, .slot = slot};
+    }
+}
+
 /* First the addresses, then the controllers that they speak of: in this order they are added. */
 int addresses_assign_others(DomainDef *def, Error **reterr) {
     int r;
 
+    assign_slots(def);
     assign_drives(def);
     r = check_drives(def, reterr);
     if (r >= 0)

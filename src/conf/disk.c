@@ -29,9 +29,19 @@ static void write_driver_name(ElementWriter *w, const void *object) {
     writer_attribute(w, "name", "qemu");
 }
 
+static int read_driver_name(ElementReader *reader, xmlNodePtr node, void *object) {
+    CLEANUP_FREE char *name = NULL;
+    int r = element_attribute(reader, node, "name", &name);
+
+    if (r < 0 || !name || streq(name, "qemu"))
+        return r;
+    return error_report(reader->reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
+                        "unsupported driver name '%.80s' of a disk, 'qemu' can be (line %ld)", name,
+                        xmlGetLineNo(node));
+}
+
 static const Field driver_fields[] = {
-    FIELD_CODE(NULL, NULL, write_driver_name),
-    FIELD_ALSO("@name"),
+    FIELD_CODE(NULL, read_driver_name, write_driver_name),
     FIELD_PART(NULL, DiskDef, source, driver_format),
     FIELD_CHOICE("@cache", DiskDef, cache, caches),
     FIELD_CHOICE("@error_policy", DiskDef, error_policy, error_policies),
@@ -192,6 +202,11 @@ static int check_disk(ElementReader *reader, xmlNodePtr node, void *object) {
         disk->readonly = true;
     if (disk->snapshot && streq(disk->snapshot, "no") && disk->readonly) /* goes without saying */
         free(TAKE_PTR(disk->snapshot));
+    if (disk->info.address.type == ADDRESS_NONE && disk_target_index(disk->target) < 0)
+        return error_report(reader->reterr, FROM_DOMAIN, ERROR_XML,
+                            "Unknown disk name '%.80s' and no address specified: names are like "
+                            "'vda', 'sda', 'hda' (line %ld)",
+                            disk->target, xmlGetLineNo(node));
     if (!source->path && disk->device != DISK_DEVICE_CDROM && disk->device != DISK_DEVICE_FLOPPY &&
         (source->type == DISK_FILE || source->type == DISK_BLOCK || source->type == DISK_DIR ||
          source->type == DISK_VHOSTUSER))

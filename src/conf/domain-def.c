@@ -7,6 +7,15 @@ bool vcpu_def_is_hotpluggable(const VcpuDef *vcpu) {
                                                  : vcpu->hotpluggable == TRISTATE_YES;
 }
 
+bool domain_def_shares_memory(const DomainDef *def) {
+    if (streq_ptr(def->memory_backing.access, "shared"))
+        return true;
+    for (size_t i = 0; i < def->cpu.n_cells; i++)
+        if (streq_ptr(def->cpu.cells[i].mem_access, "shared"))
+            return true;
+    return false;
+}
+
 unsigned domain_def_online_vcpus(const DomainDef *def) {
     unsigned n = 0;
 

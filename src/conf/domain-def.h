@@ -190,6 +190,8 @@ void domain_def_free(DomainDef *def);
 DEFINE_CLEANUP(DomainDef *, domain_def_free)
 #define CLEANUP_DOMAIN_DEF CLEANUP(domain_def_freep)
 
+/* Whether others than QEMU can see the guest's memory. */
+bool domain_def_shares_memory(const DomainDef *def);
 /* Number of online vCPUs. */
 unsigned domain_def_online_vcpus(const DomainDef *def);
 

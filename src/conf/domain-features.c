@@ -50,6 +50,39 @@ static int read_vendor(ElementReader *reader, xmlNodePtr node, void *object) {
     return read_part(reader, node, &((HypervDef *)object)->vendor_id);
 }
 
+/* An element of another name is refused, not passed over. */
+static int refuse_unknown(ElementReader *reader, xmlNodePtr node, const char *what,
+                          const Words *known) {
+    for (xmlNodePtr at = node->children; at && !reader->live; at = at->next)
+        if (at->type == XML_ELEMENT_NODE && words_find(known, (const char *)at->name) < 0)
+            return error_report(reader->reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
+                                "%s: '%.80s' (line %ld)", what, (const char *)at->name,
+                                xmlGetLineNo(at));
+    return 0;
+}
+
+static const Words hyperv_names = WORDS("relaxed", "vapic", "spinlocks", "vpindex", "runtime",
+                                        "synic", "stimer", "reset", "vendor_id", "frequencies",
+                                        "reenlightenment", "tlbflush", "ipi", "evmcs", "avic");
+static const Words kvm_names = WORDS("hidden", "hint-dedicated", "poll-control", "pv-ipi",
+                                     "dirty-ring");
+static const Words feature_names = WORDS(
+    "acpi", "apic", "pae", "hap", "viridian", "privnet", "hyperv", "kvm", "pvspinlock",
+    "capabilities", "pmu", "vmport", "gic", "smm", "ioapic", "hpt", "vmcoreinfo", "htm",
+    "nested-hv", "msrs", "ccf-assist", "xen", "cfpc", "sbbc", "ibs", "tcg");
+
+static int check_hyperv_names(ElementReader *reader, xmlNodePtr node, void *object) {
+    return refuse_unknown(reader, node, "unsupported HyperV Enlightenment feature", &hyperv_names);
+}
+
+static int check_kvm_names(ElementReader *reader, xmlNodePtr node, void *object) {
+    return refuse_unknown(reader, node, "unsupported KVM feature", &kvm_names);
+}
+
+static int check_names(ElementReader *reader, xmlNodePtr node, void *object) {
+    return refuse_unknown(reader, node, "unexpected feature", &feature_names);
+}
+
 /* What is off has no details. */
 static int check_hyperv(ElementReader *reader, xmlNodePtr node, void *object) {
     HypervDef *hyperv = object;
@@ -80,6 +113,7 @@ static const Field hyperv_fields[] = {FIELD_CHOICE("@mode", HypervDef, mode, hyp
                                       HYPERV("ipi", ipi),
                                       HYPERV("evmcs", evmcs),
                                       HYPERV("avic", avic),
+                                      FIELD_CODE(NULL, check_hyperv_names, NULL),
                                       FIELD_CODE(NULL, check_hyperv, NULL),
                                       FIELD_END};
 
@@ -91,6 +125,7 @@ static const Field kvm_fields[] = {FIELD_STATE("hidden", FeaturesDef, kvm_hidden
                                    FIELD_STATE("poll-control", FeaturesDef, kvm_poll_control),
                                    FIELD_STATE("pv-ipi", FeaturesDef, kvm_pv_ipi),
                                    FIELD_GROUP("dirty-ring", dirty_ring_fields),
+                                   FIELD_CODE(NULL, check_kvm_names, NULL),
                                    FIELD_END};
 
 static const Field xen_passthrough_fields[] = {
@@ -122,6 +157,7 @@ static int read_ioapic(ElementReader *reader, xmlNodePtr node, void *object) {
 static const Field apic_fields[] = {FIELD_ON_OFF("@eoi", FeaturesDef, apic_eoi), FIELD_END};
 
 const Field features_fields[] = {
+    FIELD_CODE(NULL, check_names, NULL),
     FIELD_PRESENT("acpi", FeaturesDef, acpi),
     FIELD_GROUP("apic", apic_fields, FIELD_GIVEN(FeaturesDef, apic)),
     FIELD_PRESENT("pae", FeaturesDef, pae),

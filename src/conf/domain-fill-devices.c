@@ -108,7 +108,6 @@ static void fill_video(VideoDef *video) {
         video->heads = 1;
     video->ram = power_of_two(video->ram);
     video->vram = power_of_two(video->vram);
-    video->vgamem = power_of_two(video->vgamem);
     switch (video->model) {
     case VIDEO_QXL:
         if (!video->ram)

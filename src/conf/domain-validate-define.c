@@ -3,6 +3,7 @@
 #include "conf/domain-validate-define.h"
 
 #include "conf/addresses.h"
+#include "conf/validate-rules.h"
 
 #define UNSUPPORTED FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED
 #define HYPERV_VENDOR_MAX 12 /* bytes: three registers */
@@ -38,6 +39,9 @@ static int collect_infos(const DomainDef *def, const DeviceInfo ***ret, size_t *
         INFOS(shmems, ShmemDef),
         INFOS(memories, MemoryDef),
         INFOS(cryptos, CryptoDef),
+        {(const char *)def->memballoon, def->memballoon != NULL, sizeof(MemballoonDef),
+         offsetof(MemballoonDef, info)},
+        {(const char *)def->vsock, def->vsock != NULL, sizeof(VsockDef), offsetof(VsockDef, info)},
     };
     const DeviceInfo **infos;
     size_t n = 0;
@@ -88,6 +92,46 @@ static int check_infos(const DomainDef *def, Error **reterr) {
             return error_report(reterr, UNSUPPORTED, "non unique alias detected: %s",
                                 infos[i]->alias);
     return 0;
+}
+
+static bool is_of_hostdev(const DomainDef *def, const DeviceInfo *info) {
+    for (size_t i = 0; i < def->n_hostdevs; i++)
+        if (&def->hostdevs[i].info == info)
+            return true;
+    return false;
+}
+
+static bool has_serial_bus(const DomainDef *def, unsigned index) {
+    return domain_def_controller(def, CONTROLLER_VIRTIO_SERIAL, index) != NULL;
+}
+
+/* Addresses of a kind that the machine has not, whatever the device. */
+static int check_address_types(const DomainDef *def, Error **reterr) {
+    CLEANUP_FREE const DeviceInfo **infos = NULL;
+    size_t n;
+    int r = 0;
+
+    if (collect_infos(def, &infos, &n) < 0)
+        return error_no_memory(reterr);
+    for (size_t i = 0; i < n && r >= 0; i++) {
+        const DeviceAddress *address = &infos[i]->address;
+        const ValidateRule rules[] = {
+            {address->type == ADDRESS_CCW && !domain_def_is_s390(def), ERROR_CONFIG_UNSUPPORTED,
+             "cannot use CCW address type on this machine type"},
+            {address->type == ADDRESS_UNASSIGNED && !is_of_hostdev(def, infos[i]),
+             ERROR_CONFIG_UNSUPPORTED,
+             "address of type 'unassigned' is supported only for hostdevs"},
+            {address->type == ADDRESS_PCI && address->pci.has_zpci && !domain_def_is_s390(def),
+             ERROR_CONFIG_UNSUPPORTED, "This QEMU binary doesn't support zPCI"},
+            {address->type == ADDRESS_VIRTIO_SERIAL && !has_serial_bus(def, address->controller),
+             ERROR_XML, "virtio serial controller of an address is missing"},
+            {infos[i]->rom_enabled == TRISTATE_NO && (infos[i]->rom_bar || infos[i]->rom_file),
+             ERROR_CONFIG_UNSUPPORTED, "ROM tuning is not supported when ROM is disabled"},
+        };
+
+        r = VALIDATE_RULES(rules, "device", infos[i]->alias, reterr);
+    }
+    return r;
 }
 
 /* ---- displays ---- */
@@ -246,18 +290,9 @@ static int check_hostdevs(const DomainDef *def, Error **reterr) {
     return 0;
 }
 
-static bool shares_memory(const DomainDef *def) {
-    if (streq_ptr(def->memory_backing.access, "shared"))
-        return true;
-    for (size_t i = 0; i < def->cpu.n_cells; i++)
-        if (streq_ptr(def->cpu.cells[i].mem_access, "shared"))
-            return true;
-    return false;
-}
-
 static int check_filesystems(const DomainDef *def, Error **reterr) {
     for (size_t i = 0; i < def->n_filesystems; i++)
-        if (streq_ptr(def->filesystems[i].driver, "virtiofs") && !shares_memory(def) &&
+        if (streq_ptr(def->filesystems[i].driver, "virtiofs") && !domain_def_shares_memory(def) &&
             !domain_def_is_s390(def))
             return error_report(reterr, UNSUPPORTED,
                                 "'virtiofs' requires shared memory: <memoryBacking> with <access "
@@ -363,10 +398,31 @@ static int check_actions(const DomainDef *def, Error **reterr) {
 
 int domain_validate_define(const DomainDef *def, Error **reterr) {
     static int (*const checks[])(const DomainDef *def, Error **reterr) = {
-        check_infos,      check_disks,        check_controllers, check_filesystems,
-        check_interfaces, check_spice,        check_graphics,    check_videos,
-        check_audios,     check_hostdevs,     check_iommu,       check_singles,
-        check_features,   check_cpu_features, check_memory,      check_actions,
+        check_infos,
+        check_disks,
+        check_controllers,
+        check_filesystems,
+        check_interfaces,
+        check_spice,
+        check_graphics,
+        check_videos,
+        check_audios,
+        check_hostdevs,
+        check_iommu,
+        check_singles,
+        check_features,
+        check_cpu_features,
+        check_memory,
+        check_actions,
+        validate_disks,
+        validate_controllers,
+        validate_interfaces,
+        validate_chardevs,
+        validate_displays,
+        validate_devices,
+        validate_memory_devices,
+        validate_machine,
+        check_address_types,
     };
     int r = 0;
 

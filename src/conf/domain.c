@@ -210,8 +210,15 @@ static const Field clock_fields[] = {
 static const Field pm_fields[] = {
     FIELD_YESNO("suspend-to-mem@enabled", DomainDef, suspend_to_mem),
     FIELD_YESNO("suspend-to-disk@enabled", DomainDef, suspend_to_disk), FIELD_END};
-static const Field event_fields[] = {FIELD_TEXT("@name", PerfEvent, name, .flags = FIELD_REQUIRED),
-                                     FIELD_TEXT("@enabled", PerfEvent, enabled), FIELD_END};
+static const Words perf_names = WORDS(
+    "cmt", "mbmt", "mbml", "cpu_cycles", "instructions", "cache_references", "cache_misses",
+    "branch_instructions", "branch_misses", "bus_cycles", "stalled_cycles_frontend",
+    "stalled_cycles_backend", "ref_cpu_cycles", "cpu_clock", "task_clock", "page_faults",
+    "context_switches", "cpu_migrations", "page_faults_min", "page_faults_maj", "alignment_faults",
+    "emulation_faults");
+static const Field event_fields[] = {
+    FIELD_CHOICE("@name", PerfEvent, name, perf_names, .flags = FIELD_REQUIRED),
+    FIELD_TEXT("@enabled", PerfEvent, enabled), FIELD_END};
 static const Element event_element = {"event", sizeof(PerfEvent), event_fields, NULL, NULL};
 static const Field perf_fields[] = {
     FIELD_LIST("event", DomainDef, perf_events, n_perf_events, event_element, .limit = 256),
@@ -409,6 +416,16 @@ static void write_namespaces(ElementWriter *w, const void *object) {
         writer_attribute(w, "xmlns:qemu", QEMU_NAMESPACE_URI);
 }
 
+static int refuse_bootloader(ElementReader *reader, xmlNodePtr node, void *object) {
+    const xmlNode *bootloader = element_child(node, "bootloader");
+
+    if (!bootloader)
+        return 0;
+    return error_report(reader->reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
+                        "bootloader is not supported by QEMU: give <kernel> in <os> (line %ld)",
+                        xmlGetLineNo(bootloader));
+}
+
 static const Field domain_fields[] = {
     FIELD_WORD("@type", DomainDef, virt, virt_types, .flags = FIELD_REQUIRED),
     FIELD_ALSO("@id"),
@@ -434,6 +451,7 @@ static const Field domain_fields[] = {
     FIELD_GROUP(NULL, cputune_fields),
     FIELD_CODE(NULL, NULL, numatune_write),
     FIELD_GROUP("resource", resource_fields),
+    FIELD_CODE(NULL, refuse_bootloader, NULL),
     DEVICES("sysinfo", sysinfos, sysinfo_element),
     FIELD_PART("os", DomainDef, os, os_fields),
     FIELD_GROUP("idmap", idmap_fields, .flags = FIELD_NOT_ACTED),

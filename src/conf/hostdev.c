@@ -16,7 +16,7 @@ static const Words teamings = WORDS("persistent", "transient");
 static const Field usb_address[] = {
     FIELD_UINT("@bus", HostdevDef, usb_bus, 0, UINT32_MAX, .flags = FIELD_ANY_BASE | FIELD_ALWAYS),
     FIELD_UINT("@device", HostdevDef, usb_device, 0, UINT32_MAX,
-               .flags = FIELD_ANY_BASE | FIELD_ALWAYS),
+               .flags = FIELD_ANY_BASE | FIELD_ALWAYS | FIELD_REQUIRED),
     FIELD_END};
 static const Field usb_attributes[] = {
     FIELD_CHOICE("@startupPolicy", HostdevDef, startup_policy, policies),

@@ -175,9 +175,22 @@ static const Field tag_fields[] = {FIELD_UINT("@id", VlanTag, id, 0, 4095, .flag
                                    FIELD_CHOICE("@nativeMode", VlanTag, native_mode, native_modes),
                                    FIELD_END};
 static const Element tag_element = {"tag", sizeof(VlanTag), tag_fields, NULL, NULL};
+
+/* Several tags, or a native one, make a trunk. */
+static int find_trunk(ElementReader *reader, xmlNodePtr node, void *object) {
+    InterfaceDef *interface = object;
+    bool trunk = interface->n_vlans > 1;
+
+    for (size_t i = 0; i < interface->n_vlans; i++)
+        trunk |= interface->vlans[i].native_mode != NULL;
+    if (trunk && interface->vlan_trunk == TRISTATE_ABSENT)
+        interface->vlan_trunk = TRISTATE_YES;
+    return 0;
+}
+
 static const Field vlan_fields[] = {FIELD_YESNO("@trunk", InterfaceDef, vlan_trunk),
                                     FIELD_LIST("tag", InterfaceDef, vlans, n_vlans, tag_element),
-                                    FIELD_END};
+                                    FIELD_CODE(NULL, find_trunk, NULL), FIELD_END};
 
 static const Field virtualport_parameters[] = {
     FIELD_TEXT("@managerid", VirtualPort, managerid),
@@ -336,7 +349,7 @@ static const Field interface_fields[] = {
     FIELD_GROUP("mac", mac_fields),
     FIELD_SWITCH(NULL, InterfaceDef, type, sources),
     FIELD_ALSO("actual"),
-    FIELD_GROUP("vlan", vlan_fields),
+    FIELD_GROUP("vlan", vlan_fields, FIELD_GIVEN(InterfaceDef, has_vlan)),
     FIELD_ONE("virtualport", InterfaceDef, virtualport, virtualport_element),
     FIELD_GROUP("bandwidth", bandwidth_fields),
     FIELD_YESNO("port@isolated", InterfaceDef, isolated),

@@ -78,6 +78,7 @@ typedef struct InterfaceDef {
     unsigned reconnect_timeout;
     DeviceAddress hostdev;                                    /* of the host's device */
     char *switchid, *vds_portid, *portgroupid, *connectionid; /* vds */
+    bool has_vlan;
     Tristate vlan_trunk;
     VlanTag *vlans;
     size_t n_vlans;

@@ -14,10 +14,25 @@ static const Field feature_fields[] = {FIELD_YESNO("@enabled", FirmwareFeature, 
                                        FIELD_TEXT("@name", FirmwareFeature, name), FIELD_END};
 static const Element feature_element = {"feature", sizeof(FirmwareFeature), feature_fields, NULL,
                                         NULL};
+
+static int compare_features(const void *a, const void *b) {
+    const FirmwareFeature *x = a, *y = b;
+
+    return strcmp(x->name ? x->name : "", y->name ? y->name : "");
+}
+
+static int sort_features(ElementReader *reader, xmlNodePtr node, void *object) {
+    OsDef *os = object;
+
+    if (os->n_firmware_features > 1)
+        qsort(os->firmware_features, os->n_firmware_features, sizeof(FirmwareFeature),
+              compare_features);
+    return 0;
+}
 static const Field firmware_fields[] = {
     FIELD_ALSO("@type"),
     FIELD_LIST("feature", OsDef, firmware_features, n_firmware_features, feature_element),
-    FIELD_END};
+    FIELD_CODE(NULL, sort_features, NULL), FIELD_END};
 
 static const Field loader_fields[] = {FIELD_YESNO("@readonly", OsDef, loader_readonly),
                                       FIELD_YESNO("@secure", OsDef, loader_secure),

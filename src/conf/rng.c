@@ -15,12 +15,13 @@ static const Field backend_fields[] = {FIELD_WORD("@model", RngDef, backend_mode
                                        FIELD_SWITCH(NULL, RngDef, backend_model, kinds), FIELD_END};
 static const Field driver_fields[] = {FIELD_VIRTIO(RngDef), FIELD_END};
 
-static const Field rng_fields[] = {FIELD_CHOICE("@model", RngDef, model, models),
-                                   FIELD_GROUP("rate", rate_fields),
-                                   FIELD_GROUP("backend", backend_fields, .flags = FIELD_ALWAYS),
-                                   FIELD_GROUP("driver", driver_fields),
-                                   FIELD_INFO(RngDef),
-                                   FIELD_END};
+static const Field rng_fields[] = {
+    FIELD_CHOICE("@model", RngDef, model, models),
+    FIELD_GROUP("rate", rate_fields),
+    FIELD_GROUP("backend", backend_fields, .flags = FIELD_ALWAYS | FIELD_REQUIRED),
+    FIELD_GROUP("driver", driver_fields),
+    FIELD_INFO(RngDef),
+    FIELD_END};
 
 static int check(ElementReader *reader, xmlNodePtr node, void *object) {
     RngDef *rng = object;

@@ -27,6 +27,8 @@ ORDINARY = ("initrd-ordinary", "initrd-offline")
 # Without mwait an idle CPU of a TCG guest wakes up at once.
 CPU = "<cpu mode='maximum'><feature policy='disable' name='monitor'/></cpu>"
 QEMU = "/usr/bin/qemu-system-x86_64"
+# What a firmware writes on the console before the guest's first line: the cursor's moves.
+FIRMWARE = re.compile(r"\x1b\[[0-9;=?]*[A-Za-z]")
 # How much longer things may take on a busy machine.
 BUSY = 5
 # Settings for tests that are not about the deadline: on a busy machine a guest under TCG takes its time.
@@ -231,7 +233,7 @@ class Daemon:
         """The last list of CPUs the guest printed on its console, '' before it booted."""
         try:
             with open(self.console(name), errors="replace") as f:
-                whole = f.read().rpartition("\n")[0]  # the last line may be half written
+                whole = FIRMWARE.sub("", f.read().rpartition("\n")[0])  # the last line may be half written
             lines = [line.split()[1] for line in whole.splitlines() if line.startswith("ONLINE ")]
         except OSError:
             return ""

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from conftest import CPU, GUEST, QEMU, wait_for
+from conftest import CPU, FIRMWARE, GUEST, QEMU, wait_for
 
 # Debian's own kernel tests its ciphers for seconds where there is no KVM.
 ARGUMENTS = "console=ttyS0 quiet nohz=off maxcpus=1 possible_cpus=9 cryptomgr.notests"
@@ -65,7 +65,8 @@ def boot(daemon, name, **parts):
 def sees(daemon, name):
     """Its newest words."""
     with open(daemon.console(name), errors="replace") as f:
-        lines = [line for line in f.read().rpartition("\n")[0].splitlines() if line.startswith("SEES ")]
+        whole = FIRMWARE.sub("", f.read().rpartition("\n")[0])
+    lines = [line for line in whole.splitlines() if line.startswith("SEES ")]
     return lines[-1].split()[1:] if lines else []
 
 

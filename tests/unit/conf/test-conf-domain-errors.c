@@ -53,6 +53,25 @@ static const Bad identity[] = {
      "Missing required attribute 'timezone' in element 'clock' (line 3)"},
     {INSIDE("<clock offset='utc'>\n<timer/></clock>"), ERROR_XML,
      "Missing required attribute 'name' in element 'timer' (line 4)"},
+    {INSIDE("<features><zap/></features>"), ERROR_CONFIG_UNSUPPORTED, "unexpected feature: 'zap'"},
+    {INSIDE("<features><hyperv><zap state='on'/></hyperv></features>"), ERROR_CONFIG_UNSUPPORTED,
+     "unsupported HyperV Enlightenment feature: 'zap' (line 3)"},
+    {INSIDE("<features><kvm><zap state='on'/></kvm></features>"), ERROR_CONFIG_UNSUPPORTED,
+     "unsupported KVM feature: 'zap'"},
+    {INSIDE("<bootloader>/usr/bin/pygrub</bootloader>"), ERROR_CONFIG_UNSUPPORTED,
+     "bootloader is not supported by QEMU"},
+    {INSIDE("<perf><event name='zap' enabled='yes'/></perf>"), ERROR_XML,
+     "'name' in element 'event': 'zap'"},
+    {INSIDE("<cpu><feature policy='require' name='vmx'/></cpu>"), ERROR_XML,
+     "Non-empty feature list specified without CPU model"},
+    {INSIDE("<devices><disk><driver name='phy'/><source file='/f'/><target dev='vda'/></disk>"
+            "</devices>"),
+     ERROR_CONFIG_UNSUPPORTED, "unsupported driver name 'phy'"},
+    {INSIDE("<devices><disk><source file='/f'/><target dev='foo'/></disk></devices>"), ERROR_XML,
+     "Unknown disk name 'foo' and no address specified"},
+    {INSIDE("<devices><rng model='virtio'/></devices>"), ERROR_XML, "missing backend in <rng>"},
+    {INSIDE("<devices><hostdev type='usb'><source><address bus='1'/></source></hostdev></devices>"),
+     ERROR_XML, "Missing required attribute 'device' in element 'address'"},
     {INSIDE("<features><pmu state='maybe'/></features>"), ERROR_XML,
      "'state' in element 'pmu': 'maybe' (line 3)"},
 };
@@ -339,7 +358,7 @@ static void test_depth_limit(void **state) {
 static void test_unknown_only_warns(void **state) {
     static const char xml[] = HEAD "<flavour>mint</flavour>\n"
                                    "<devices>\n<teleporter/><input type='mouse'/></devices>\n"
-                                   "<cpu><frob/></cpu>\n<features><zap/></features>" TAIL;
+                                   "<cpu><frob/></cpu>\n<clock><zap/></clock>" TAIL;
     Warnings warnings = {""};
     DomainParseParams params = {
         .default_arch = "x86_64", .warning = note_warning, .userdata = &warnings};
@@ -348,7 +367,7 @@ static void test_unknown_only_warns(void **state) {
 
     assert_int_equal(domain_parse(xml, strlen(xml), &params, &def, &error), 0);
     assert_string_equal(warnings.text, "/domain/flavour@3 /domain/devices/teleporter@5 "
-                                       "/domain/cpu/frob@6 /domain/features/zap@7 ");
+                                       "/domain/cpu/frob@6 /domain/clock/zap@7 ");
 }
 
 int main(void) {

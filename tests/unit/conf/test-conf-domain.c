@@ -117,7 +117,7 @@ static const char *const demo =
     "type='kvm'><name>d</name><os><type>hvm</type></os><uuid>6c1a0fd2-8f10-4b3f-9b80-3f1d26b0a0ff</"
     "uuid>"
     "<memory>1024</memory><devices><serial type='pty'/><console type='pty'/>"
-    "<rng model='virtio'/></devices></domain>";
+    "<rng model='virtio'><backend model='random'/></rng></devices></domain>";
 
 static void test_live_form_has_aliases_and_ttys(void **state) {
     CLEANUP_DOMAIN_DEF DomainDef *def = parse("inline", demo);
