@@ -423,9 +423,6 @@ static int check_iommu(const DomainDef *def, Error **reterr) {
          "IOMMU device: 'virtio' is only supported with Q35 and ARM Virt machines"},
         {virtio && !def->features.acpi, ERROR_CONFIG_UNSUPPORTED,
          "IOMMU device: 'virtio' requires ACPI: <acpi/> in <features>"},
-        {iommu->intremap == TRISTATE_YES && !streq_ptr(def->features.ioapic, "qemu"),
-         ERROR_CONFIG_UNSUPPORTED,
-         "IOMMU interrupt remapping requires split I/O APIC (ioapic driver='qemu')"},
     };
 
     return iommu->given ? VALIDATE_RULES(rules, "iommu", models[iommu->model], reterr) : 0;

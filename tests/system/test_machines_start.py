@@ -10,13 +10,13 @@ import pytest
 EMULATOR = shutil.which("qemu-system-x86_64")
 
 
-def define(daemon, name, devices):
+def define(daemon, name, devices, ok=True):
     path = f"{daemon.root}/{name}.xml"
     with open(path, "w") as f:
         f.write(f"""<domain type='qemu'><name>{name}</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
   <os><type arch='x86_64' machine='q35'>hvm</type></os>
   <devices><emulator>{EMULATOR}</emulator>{devices}</devices></domain>""")
-    daemon.virsh("define", path)
+    return daemon.virsh("define", path, ok=ok)
 
 
 def start(daemon, name, devices):
@@ -132,10 +132,10 @@ def test_a_spice_password_is_set(daemon, monkeypatch):
     said_nowhere(daemon, "locked", "Xq7secre")
 
 
-def test_a_validity_that_is_no_time_refuses_the_start(daemon):
-    define(daemon, "odd", "<graphics type='vnc' port='-1' passwd='x' passwdValidTo='tomorrow'/>")
-    assert "passwdValidTo='tomorrow' of its vnc display is no time" in daemon.virsh("start", "odd", ok=False)
-    assert daemon.virsh("domstate", "odd").strip() == "shut off"
+def test_a_validity_that_is_no_time_is_refused(daemon):
+    odd = "<graphics type='vnc' port='-1' passwd='x' passwdValidTo='tomorrow'/>"
+    assert "cannot parse password validity time" in define(daemon, "odd", odd, ok=False)
+    assert daemon.virsh("list", "--all", "--name").strip() == ""
 
 
 def test_an_edited_definition_keeps_its_password(daemon, monkeypatch):

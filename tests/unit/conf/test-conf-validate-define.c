@@ -98,7 +98,7 @@ static const Row rows[] = {
          VIRTIOFS),
      0, NULL},
     {"pc", DEVICES(IOMMU), ERROR_CONFIG_UNSUPPORTED, "only supported with Q35 machines"},
-    {"q35", "<features><ioapic driver='qemu'/></features>" DEVICES(IOMMU), 0, NULL},
+    {"q35", DEVICES(IOMMU), 0, NULL},
     {"q35", DEVICES("<watchdog model='i6300esb'/><watchdog model='ib700'/>"), ERROR_INTERNAL,
      "only a single watchdog"},
     {"q35", DEVICES("<nvram/>"), ERROR_CONFIG_UNSUPPORTED, "only supported for PPC64"},

@@ -241,8 +241,6 @@ static const Row others[] = {
      NOT_SUPPORTED, "server option"},
     {"<features>%s</features>" DEVICES("<iommu model='virtio'/>"), "", "<acpi/>", NOT_SUPPORTED,
      "'virtio' requires ACPI"},
-    {"<features>%s</features>" DEVICES("<iommu model='intel'><driver intremap='on'/></iommu>"), "",
-     "<ioapic driver='qemu'/>", NOT_SUPPORTED, "split I/O APIC"},
     {DEVICES("<iommu model='%s'/>"), "smmuv3", "intel", NOT_SUPPORTED, "ARM Virt machines"},
     {DEVICES("<memballoon model='%s'/>"), "xen", "virtio", ERROR_INTERNAL, "memory balloon"},
     {DEVICES("<graphics type='spice'/><redirdev bus='usb' type='spicevmc'>%s</redirdev>"), PCI, USB,
