@@ -143,6 +143,15 @@ static const Field hpt_fields[] = {FIELD_CHOICE("@resizing", FeaturesDef, hpt_re
                                    FIELD_END};
 static const Field tcg_fields[] = {FIELD_SIZE("tb-cache", FeaturesDef, tb_cache), FIELD_END};
 
+/* What is off has no details. */
+static int check_smm(ElementReader *reader, xmlNodePtr node, void *object) {
+    FeaturesDef *features = object;
+
+    if (features->smm == TRISTATE_NO)
+        features->has_tseg = false;
+    return 0;
+}
+
 static int read_smm(ElementReader *reader, xmlNodePtr node, void *object) {
     return read_part(reader, node, &((FeaturesDef *)object)->smm);
 }
@@ -174,6 +183,7 @@ const Field features_fields[] = {
     FIELD_GROUP("gic", gic_fields, FIELD_GIVEN(FeaturesDef, has_gic)),
     FIELD_CODE("smm", read_smm, NULL),
     FIELD_GROUP("smm", smm_fields),
+    FIELD_CODE(NULL, check_smm, NULL),
     FIELD_CHOICE("ioapic@driver", FeaturesDef, ioapic, ioapics),
     FIELD_CODE(NULL, read_ioapic, NULL),
     FIELD_GROUP("hpt", hpt_fields, .flags = FIELD_NOT_STARTED),

@@ -112,6 +112,16 @@ static int fill_cells(DomainDef *def) {
     return bitmap_union(def->cpu.cells[0].cpus, rest);
 }
 
+/* Pages of certain cells, where there are no cells, are of the whole machine. */
+static void fill_pages(DomainDef *def) {
+    MemoryBackingDef *backing = &def->memory_backing;
+
+    for (size_t i = 0; i < backing->n_pages && !def->cpu.n_cells; i++) {
+        bitmap_free(backing->pages[i].nodes);
+        backing->pages[i].nodes = NULL;
+    }
+}
+
 static int fill_features(DomainDef *def) {
     if (def->features.has_hyperv)
         return fill_text(&def->features.hyperv.mode, "custom");
@@ -275,6 +285,7 @@ static int fill_all(DomainDef *def, const DomainFillParams *params) {
     if (r >= 0)
         r = fill_genid(def);
     fill_boot(def);
+    fill_pages(def);
     sort_disks(def);
     if (def->numatune.given && def->numatune.automatic && !def->cpuset)
         def->placement_auto = true;

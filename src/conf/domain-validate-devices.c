@@ -320,6 +320,7 @@ static int check_hostdevs(const DomainDef *def, Error **reterr) {
 
 static int check_tpm(const DomainDef *def, const TpmDef *tpm, Error **reterr) {
     const bool old = streq_ptr(tpm->version, "1.2");
+    uint8_t uuid[16];
     const ValidateRule rules[] = {
         {def->n_tpms > 1 && domain_def_is_x86(def), ERROR_CONFIG_UNSUPPORTED,
          "only a single TPM non-proxy device is supported"},
@@ -327,6 +328,8 @@ static int check_tpm(const DomainDef *def, const TpmDef *tpm, Error **reterr) {
          ERROR_CONFIG_UNSUPPORTED, "the QEMU executable does not support this TPM model"},
         {old && streq_ptr(tpm->model, "tpm-crb"), ERROR_CONFIG_UNSUPPORTED,
          "Unsupported interface 'tpm-crb' for TPM 1.2: 'tpm-tis' can be"},
+        {tpm->has_encryption && tpm->secret && uuid_parse(tpm->secret, uuid) < 0, ERROR_INTERNAL,
+         "Unable to parse secret uuid of <encryption>"},
         {old && tpm->has_banks, ERROR_XML, "<active_pcr_banks/> requires TPM version '2.0'"},
     };
 

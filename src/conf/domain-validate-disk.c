@@ -77,6 +77,8 @@ static int check_names(const DiskDef *disk, Error **reterr) {
          "Serial property not supported for drive bus 'sd'"},
         {disk->serial && strspn(disk->serial, SERIAL_CHARS) != strlen(disk->serial), ERROR_INTERNAL,
          "driver serial contains unsafe characters: letters, digits, '-_ .+' may be"},
+        {disk->serial && disk->device == DISK_DEVICE_LUN && disk->bus == DISK_BUS_SCSI,
+         ERROR_CONFIG_UNSUPPORTED, "scsi-block 'lun' devices do not support the serial property"},
         {disk->wwn && !is_wwn(disk->wwn), ERROR_INTERNAL,
          "Malformed wwn, which is 16 hexadecimal digits"},
         {disk->wwn && !is_one_of(disk->bus, ON(IDE) | ON(SCSI)), ERROR_CONFIG_UNSUPPORTED,

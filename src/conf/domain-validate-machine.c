@@ -117,6 +117,13 @@ static bool is_efi(const OsDef *os) {
     return streq_ptr(os->firmware, "efi") || streq_ptr(os->loader_type, "pflash");
 }
 
+static bool has_serial(const DomainDef *def) {
+    for (size_t i = 0; i < def->n_chardevs; i++)
+        if (def->chardevs[i].kind == CHARDEV_SERIAL)
+            return true;
+    return false;
+}
+
 static bool has_boot_order(const DomainDef *def) {
     bool found = false;
 
@@ -167,6 +174,8 @@ static int check_firmware(const DomainDef *def, Error **reterr) {
          "Secure boot requires SMM feature enabled: <smm state='on'/> in <features>"},
         {os->acpi_table_type && words_find(&acpi_tables, os->acpi_table_type) < 0, ERROR_XML,
          "Unknown acpi table type: 'slic' can be"},
+        {os->bios_serial == TRISTATE_YES && !has_serial(def), ERROR_XML,
+         "need at least one serial port to use BIOS serial output"},
         {os->n_boot && has_boot_order(def), ERROR_CONFIG_UNSUPPORTED,
          "per-device boot elements cannot be used together with os/boot elements"},
     };

@@ -182,7 +182,8 @@ static bool is_number(const char *text) {
     return *text && text[strspn(text, "0123456789")] == '\0';
 }
 
-/* A variable clock says from what and how far; the others only whether it starts anew. */
+/* A variable clock says from what and how far; UTC with seconds is one. The others only say whether
+ * it starts anew. */
 static int check_clock(ElementReader *reader, xmlNodePtr node, void *object) {
     DomainDef *def = object;
     ClockDef *clock = &def->clock_details;
@@ -192,6 +193,8 @@ static int check_clock(ElementReader *reader, xmlNodePtr node, void *object) {
         return error_report(reader->reterr, FROM_DOMAIN, ERROR_XML,
                             "unknown clock adjustment '%.80s' (line %ld)", clock->adjustment,
                             xmlGetLineNo(node));
+    if (def->clock == CLOCK_UTC && clock->adjustment && is_number(clock->adjustment))
+        def->clock = CLOCK_VARIABLE;
     if (def->clock != CLOCK_VARIABLE)
         return 0;
     if (!clock->adjustment && !(clock->adjustment = strdup("0")))

@@ -98,10 +98,19 @@ static bool equal_boot(const void *a, const void *b) {
     return x->n_boot == y->n_boot && memcmp(x->boot, y->boot, x->n_boot * sizeof(x->boot[0])) == 0;
 }
 
+/* A menu that is not there is not waited for. */
+static int check_bootmenu(ElementReader *reader, xmlNodePtr node, void *object) {
+    OsDef *os = object;
+
+    if (os->bootmenu != TRISTATE_YES)
+        os->has_bootmenu_timeout = false;
+    return 0;
+}
+
 static const Field bootmenu_fields[] = {FIELD_YESNO("@enable", OsDef, bootmenu),
                                         FIELD_UINT("@timeout", OsDef, bootmenu_timeout, 0, 65535,
                                                    FIELD_GIVEN(OsDef, has_bootmenu_timeout)),
-                                        FIELD_END};
+                                        FIELD_CODE(NULL, check_bootmenu, NULL), FIELD_END};
 static const Field bios_fields[] = {FIELD_YESNO("@useserial", OsDef, bios_serial),
                                     FIELD_INT("@rebootTimeout", OsDef, reboot_timeout, -1, 65535,
                                               FIELD_GIVEN(OsDef, has_reboot_timeout)),
@@ -131,7 +140,17 @@ static const Words sysinfo_types = WORDS("smbios", "fwcfg");
 static const Field entry_fields[] = {FIELD_TEXT("@name", SysinfoEntry, name),
                                      FIELD_TEXT("@file", SysinfoEntry, file),
                                      FIELD_TEXT(".", SysinfoEntry, value), FIELD_END};
-static const Element entry_element = {"entry", sizeof(SysinfoEntry), entry_fields, NULL, NULL};
+/* The file counts where there is a value, too. */
+static int check_entry(ElementReader *reader, xmlNodePtr node, void *object) {
+    SysinfoEntry *entry = object;
+
+    if (entry->file)
+        free(TAKE_PTR(entry->value));
+    return 0;
+}
+
+static const Element entry_element = {"entry", sizeof(SysinfoEntry), entry_fields, NULL,
+                                      check_entry};
 /* libvirt's order of the entries; empty ones are none. */
 static unsigned entry_rank(const SysinfoEntry *entry) {
     static const char *const names[] = {"vendor", "manufacturer", "product", "version",

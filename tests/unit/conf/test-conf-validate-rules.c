@@ -26,7 +26,7 @@ typedef struct Row {
             "<target dev='" target "' bus='" bus "'/>%s</disk>")
 #define NIC(type, source)                                                                          \
     DEVICES("<interface type='" type "'><mac address='52:54:00:00:00:01'/>" source "%s</"          \
-                                                                                   "interface>")
+            "interface>")
 #define PCI "<address type='pci' domain='0' bus='0' slot='9' function='0'/>"
 #define DRIVE "<address type='drive' controller='0' bus='0' target='0' unit='1'/>"
 #define USB "<address type='usb' bus='0' port='1'/>"
@@ -55,6 +55,11 @@ static const Row disks[] = {
     {DISK("", "sda", "sd"), "<serial>a</serial>", "", ERROR_INTERNAL, "drive bus 'sd'"},
     {DISK("", "vda", "virtio"), "<serial>a,b</serial>", "<serial>A-b_ .+9</serial>", ERROR_INTERNAL,
      "unsafe characters"},
+    {DISK("", "sda", "scsi"), "<serial>a:b</serial>", "<serial>a b</serial>", ERROR_INTERNAL,
+     "unsafe characters: letters"},
+    {DEVICES("<disk type='block' device='lun'><source dev='/d'/><target dev='sda' bus='scsi'/>%s"
+             "</disk>"),
+     "<serial>a</serial>", "", NOT_SUPPORTED, "do not support the serial property"},
     {DISK("", "sda", "scsi"), "<wwn>5000</wwn>", "<wwn>5000c500155ca7f1</wwn>", ERROR_INTERNAL,
      "Malformed wwn"},
     {DISK("", "sda", "sata"), "<wwn>5000c500155ca7f1</wwn>", "", NOT_SUPPORTED,
@@ -199,7 +204,7 @@ static const Row displays[] = {
     "function='0'/></source>" more "</hostdev>"
 #define TPM(model, version, more)                                                                  \
     "<tpm model='" model "'><backend type='emulator' version='" version "'>" more "</backend></"   \
-                                                                                  "tpm>"
+    "tpm>"
 
 static const Row others[] = {
     {DEVICES("<input type='%s' bus='ps2'/>"), "tablet", "mouse", ERROR_INTERNAL, "ps2 bus"},
@@ -225,6 +230,8 @@ static const Row others[] = {
      "only a single TPM"},
     {DEVICES("<tpm model='%s'><backend type='emulator' version='2.0'/></tpm>"), "tpm-spapr",
      "tpm-tis", NOT_SUPPORTED, "does not support this TPM model"},
+    {DEVICES(TPM("tpm-crb", "2.0", "<encryption secret='%s'/>")), "x",
+     "11111111-2222-3333-4444-555555555555", ERROR_INTERNAL, "Unable to parse secret uuid"},
     {DEVICES("<watchdog model='%s'/>"), "diag288", "i6300esb", NOT_SUPPORTED, "s390x only"},
     {DEVICES("<watchdog model='i6300esb'>%s</watchdog>"), USB, PCI, NOT_SUPPORTED, "PCI bus"},
     {DEVICES("<panic model='isa'/><panic model='%s'/>"), "isa", "hyperv", ERROR_XML,
@@ -282,6 +289,8 @@ static const Row machines[] = {
     {"<os><loader type='pflash' readonly='yes' secure='yes'>/l</loader></os><features><acpi/>%s"
      "</features>",
      "", "<smm state='on'/>", NOT_SUPPORTED, "Secure boot requires SMM"},
+    {"<os><bios useserial='yes'/></os>" DEVICES("%s"), "", "<serial type='pty'/>", ERROR_XML,
+     "need at least one serial port"},
     {"<os><acpi><table type='%s'>/t</table></acpi></os>", "foo", "slic", ERROR_XML,
      "Unknown acpi table type"},
     {"<os>%s</os>" DEVICES("<interface type='user'><boot order='1'/></interface>"),
