@@ -7,15 +7,18 @@ import os
 import re
 import shutil
 import subprocess
+import time
 
 import pytest
 
 from conftest import CPU, wait_for
-from devices_guest import ARGUMENTS, MEMFD, boot, boot_xml, devices_guest, wait_said, wait_sees  # noqa: F401
-from test_machines_vcpus import up_pin_down
+from devices_guest import ARGUMENTS, MEMFD, boot, boot_xml, define, devices_guest, wait_said, wait_sees  # noqa: F401
+from test_machines_vcpus import CODE, SECBOOT, up_pin_down
 from test_taps import bridge, namespace  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("devices_guest", "namespace")
+PLAIN_EFI = "<firmware><feature enabled='no' name='secure-boot'/></firmware>"
+TPM = "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>"
 RED = "while :; do printf '\\033[41m\\033[2J' >/dev/tty1; sleep 1; done"
 
 
@@ -79,6 +82,37 @@ def test_a_desktop_with_spice(daemon):
     wait_sees(daemon, "desktop", "port:com.redhat.spice.0")
     wait_for(lambda: picture(daemon, "desktop") > 0.9, 60, "the guest's red screen")
     up_pin_down(daemon, "desktop")
+
+
+@pytest.mark.skipif(not os.path.exists(CODE) or not shutil.which("swtpm"), reason="SKIP: no OVMF or swtpm: scripts/packages test")
+def test_uefi_with_a_tpm(daemon):
+    boot(daemon, "uefi", attributes="firmware='efi'", os_xml=PLAIN_EFI, devices=TPM)
+    wait_sees(daemon, "uefi", "efi")
+    wait_sees(daemon, "uefi", "tpm:2")
+    up_pin_down(daemon, "uefi", nodes(daemon, "uefi"))
+
+
+@pytest.mark.skipif(not os.path.exists(CODE), reason="SKIP: no OVMF: scripts/packages test")
+def test_uefi_with_smm(daemon):
+    """Without KVM a vCPU that comes can miss the SMI that this firmware sends it: the INIT behind it wipes it out in QEMU, and
+    the firmware waits for ever. So none comes here."""
+    boot(daemon, "smm", attributes="firmware='efi'", os_xml=SECBOOT)
+    assert re.search("<smm state='on'", daemon.virsh("dumpxml", "smm"))
+    wait_sees(daemon, "smm", "efi")
+
+
+@pytest.mark.skipif(not os.path.exists(CODE), reason="SKIP: no OVMF: scripts/packages test")
+def test_vcpus_that_come_while_the_firmware_runs(daemon):
+    """All at once, at its reset vector and some way into it: the guest comes up and has them."""
+    define(daemon, "early", attributes="firmware='efi'", os_xml=PLAIN_EFI)
+    for delay in (0, 1.5, 4):
+        daemon.virsh("start", "early")
+        time.sleep(delay)  # any moment will do
+        daemon.virsh("setvcpus", "early", "4", "--live")
+        assert daemon.counts("early")[("current", "live")] == 4
+        daemon.wait_online("early", "0-3", 120)
+        daemon.virsh("destroy", "early")
+        os.unlink(daemon.console("early"))
 
 
 def test_a_card_on_a_bridge(daemon):
