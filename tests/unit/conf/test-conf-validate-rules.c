@@ -272,8 +272,8 @@ static const Row machines[] = {
     {"<maxMemory slots='2' unit='GiB'>4</maxMemory>" CELL DEVICES(
          DIMM("<node>0</node>", SLOT("1")) DIMM("<node>0</node>", SLOT("%s"))),
      "1", "0", NOT_SUPPORTED, "slot is already being used"},
-    {"<memoryBacking><hugepages><page size='4'/>%s</hugepages></memoryBacking>", "<page size='8'/>",
-     "<page size='8' nodeset='0'/>", ERROR_XML_DETAIL, "two master hugepages"},
+    {"<memoryBacking><hugepages><page size='4'/>%s</hugepages></memoryBacking>",
+     "<page size='8' nodeset='0'/>", "", ERROR_XML_DETAIL, "two master hugepages"},
     {"<blkiotune><device><path>/a</path></device><device><path>%s</path></device></blkiotune>",
      "/a", "/b", NOT_SUPPORTED, "duplicate blkio device path"},
     {"<os firmware='efi'><loader %s/></os><features><acpi/></features>", "readonly='yes'", "",
