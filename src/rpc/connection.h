@@ -58,8 +58,9 @@ struct RpcSession {
     SessionFd fds[FRAME_FDS_MAX];
     unsigned n_fds;
     Packet *output, **output_tail;
-    size_t n_output;           /* bytes of the packets there */
-    struct RpcStream *streams; /* rpc/stream.h */
+    size_t n_output;              /* bytes of the packets there */
+    RpcCall *begun, **begun_tail; /* calls whose fibers have not run yet */
+    struct RpcStream *streams;    /* rpc/stream.h */
     bool keepalive;
     unsigned n_pings;
     uint64_t since;       /* when it came */
@@ -93,10 +94,13 @@ void session_send_rpc_error(RpcSession *session, const FrameHeader *call, ErrorC
 
 /* session-call.c: calls on fibers. */
 
-/* Begins what the packet asks for, or answers why not; takes the fds. False: it has to wait for
- * other calls, and nothing was taken. */
+/* Begins what the packet asks for, or answers why not; takes the fds. It runs with
+ * session_run_calls. False: it has to wait for other calls, and nothing was taken. */
 bool session_begin_call(RpcSession *session, const FrameHeader *header, const uint8_t *payload,
                         size_t len, const int *fds, unsigned n_fds);
+/* Runs those that have begun, on the loop's stack at once, until each first waits. The caller has a
+ * reference: they may be the session's end. */
+void session_run_calls(RpcSession *session);
 
 /* stream.c: streams of bytes. */
 

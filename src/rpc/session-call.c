@@ -175,11 +175,13 @@ static int start(RpcSession *session, const FrameHeader *header, const RpcProc *
     memcpy(call->fds, fds, n_fds * sizeof(int));
     call->n_fds = n_fds;
     call->n_charged = len > SMALL_CALL ? len : 0;
-    if (fiber_start(proc->api, run_call, call) < 0) {
+    if (fiber_new(proc->api, run_call, call, &call->fiber) < 0) {
         session_send_rpc_error(session, header, ERROR_RPC, "out of memory");
         call_free(call);
         return -ENOMEM;
     }
+    *session->begun_tail = call;
+    session->begun_tail = &call->next;
     session->n_refs++;
     return 0;
 }
@@ -225,4 +227,15 @@ bool session_begin_call(RpcSession *session, const FrameHeader *header, const ui
                                "the calls under way need too much memory; try again");
     }
     return true;
+}
+
+void session_run_calls(RpcSession *session) {
+    RpcCall *call;
+
+    while ((call = session->begun)) {
+        session->begun = call->next;
+        if (!session->begun)
+            session->begun_tail = &session->begun;
+        fiber_run_now(call->fiber);
+    }
 }

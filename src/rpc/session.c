@@ -192,7 +192,7 @@ static void consume(RpcSession *session, size_t used) {
     shrink_input(session);
 }
 
-void session_process_input(RpcSession *session) {
+static void parse_input(RpcSession *session) {
     size_t used = 0;
     int r = 0;
 
@@ -217,6 +217,13 @@ void session_process_input(RpcSession *session) {
     }
     consume(session, used);
     session_update_io(session);
+}
+
+void session_process_input(RpcSession *session) {
+    session->n_refs++;
+    parse_input(session);
+    session_run_calls(session);
+    session_unref(session);
 }
 
 /* Room for the packet that is coming, but only as it comes: a length word alone allocates nothing.
@@ -363,6 +370,7 @@ int session_new(const RpcTable *table, Budget *budget, const SessionOps *ops, vo
                             .since = now_usec(),
                             .last_input = now_usec()};
     session->output_tail = &session->output;
+    session->begun_tail = &session->begun;
     r = sd_event_add_io(fiber_event(), &session->io, fd, EPOLLIN, on_io, session);
     if (r < 0)
         return r;

@@ -10,6 +10,8 @@
 
 /* A call under way. */
 struct RpcCall {
+    RpcCall *next; /* of those that have not run yet */
+    struct Fiber *fiber;
     RpcSession *session;
     const RpcProc *proc;
     FrameHeader header;

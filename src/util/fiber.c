@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Fibers on ucontext and one sd_event loop.
+/* Fibers on one sd_event loop.
  *
- * A runnable fiber waits in a queue that a defer source drains; only that source's handler switches
- * stacks, so nobody's stack is ever switched away underneath. Stacks are mmap'ed with a guard page
- * below and kept in a small pool. ASan and valgrind are told about every switch and stack. */
+ * A runnable fiber waits in a queue that a defer source drains; stacks are switched on the loop's
+ * own stack only, so nobody's stack is ever switched away underneath. ucontext enters a stack once;
+ * after that _setjmp and _longjmp switch, which leave the signal mask alone: no system call. A
+ * stack is mmap'ed with a guard page below, serves one fiber after the other, and waits for the
+ * next in a small pool. ASan and valgrind are told about every switch and stack. */
+#undef _FORTIFY_SOURCE /* whose longjmp refuses to leave for another stack */
 #include "util/fiber.h"
 
+#include <setjmp.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -38,22 +42,25 @@
 
 #define POOL_MAX 64u
 #define GUARD_SIZE 4096u
+#define ROUND_USEC 200u /* of fibers, before sockets and timers get their turn */
+#define TURNS 16u       /* of sockets and timers, before fibers get theirs */
 
 typedef struct Stack {
     struct Stack *next;
     char *base; /* of the mapping; the guard page is the lowest */
+    bool entered;
+    jmp_buf context; /* where it was left, once it was entered */
+    void *asan_fake_stack;
     unsigned valgrind_id;
 } Stack;
 
 struct Fiber {
-    ucontext_t context;
     Stack *stack;
     char *name; /* for whoever looks with a debugger */
     FiberFunc func;
     void *userdata;
     Fiber *next_runnable;
     bool runnable, finished;
-    void *asan_fake_stack;
 };
 
 /* One waiter; lives on the waiting fiber's stack. */
@@ -69,7 +76,8 @@ static struct {
     sd_event_source *run_source;
     Fiber *current;
     Fiber *first, **tail; /* runnable */
-    ucontext_t loop_context;
+    jmp_buf loop_context;
+    unsigned n_turns; /* since fibers had theirs */
     unsigned n_fibers, n_pooled;
     Stack *pool;
     void *asan_fake_stack;
@@ -137,41 +145,64 @@ static void stack_release(Stack *stack) {
 
 /* ---- switching ---- */
 
+/* Leaves the fiber's stack for the loop's; returns when the stack has the turn again. */
+static void switch_to_loop(Stack *stack, bool finished) {
+#ifdef FIBER_ASAN
+    __sanitizer_start_switch_fiber(finished ? NULL : &stack->asan_fake_stack,
+                                   state.asan_loop_bottom, state.asan_loop_size);
+#endif
+    if (_setjmp(stack->context) == 0)
+        _longjmp(state.loop_context, 1);
+#ifdef FIBER_ASAN
+    __sanitizer_finish_switch_fiber(finished ? NULL : stack->asan_fake_stack,
+                                    &state.asan_loop_bottom, &state.asan_loop_size);
+#endif
+}
+
+/* A stack's whole life: one fiber after the other. */
+static void serve(void) {
+    Stack *stack = state.current->stack;
+
+#ifdef FIBER_ASAN
+    __sanitizer_finish_switch_fiber(NULL, &state.asan_loop_bottom, &state.asan_loop_size);
+#endif
+    for (;;) {
+        Fiber *fiber = state.current;
+
+        fiber->func(fiber->userdata);
+        fiber->finished = true;
+        switch_to_loop(stack, true);
+    }
+}
+
+static void enter(Stack *stack) {
+    ucontext_t context;
+
+    stack->entered = true;
+    getcontext(&context);
+    context.uc_stack.ss_sp = stack->base + GUARD_SIZE;
+    context.uc_stack.ss_size = FIBER_STACK_SIZE;
+    context.uc_link = NULL;
+    makecontext(&context, serve, 0);
+    setcontext(&context);
+}
+
 static void switch_to_fiber(Fiber *fiber) {
+    assert(!state.current);
     state.current = fiber;
 #ifdef FIBER_ASAN
     __sanitizer_start_switch_fiber(&state.asan_fake_stack, fiber->stack->base + GUARD_SIZE,
                                    FIBER_STACK_SIZE);
 #endif
-    swapcontext(&state.loop_context, &fiber->context);
+    if (_setjmp(state.loop_context) == 0) {
+        if (state.current->stack->entered)
+            _longjmp(state.current->stack->context, 1);
+        enter(state.current->stack);
+    }
 #ifdef FIBER_ASAN
     __sanitizer_finish_switch_fiber(state.asan_fake_stack, NULL, NULL);
 #endif
     state.current = NULL;
-}
-
-static void switch_to_loop(Fiber *fiber) {
-#ifdef FIBER_ASAN
-    __sanitizer_start_switch_fiber(fiber->finished ? NULL : &fiber->asan_fake_stack,
-                                   state.asan_loop_bottom, state.asan_loop_size);
-#endif
-    swapcontext(&fiber->context, &state.loop_context);
-#ifdef FIBER_ASAN
-    __sanitizer_finish_switch_fiber(fiber->asan_fake_stack, &state.asan_loop_bottom,
-                                    &state.asan_loop_size);
-#endif
-}
-
-static void fiber_main(void) {
-    Fiber *fiber = state.current;
-
-#ifdef FIBER_ASAN
-    __sanitizer_finish_switch_fiber(NULL, &state.asan_loop_bottom, &state.asan_loop_size);
-#endif
-    fiber->func(fiber->userdata);
-    fiber->finished = true;
-    switch_to_loop(fiber);
-    abort(); /* a finished fiber is never resumed */
 }
 
 static void fiber_destroy(Fiber *fiber) {
@@ -191,22 +222,41 @@ static void make_runnable(Fiber *fiber) {
     sd_event_source_set_enabled(state.run_source, SD_EVENT_ONESHOT);
 }
 
-/* Runs every fiber that was runnable when the round began; what they wake waits for the next round,
- * so that sockets and timers get their turn. */
+/* A defer source is always the oldest of its priority, so that of the fibers is behind the others',
+ * until it has waited for so many of them. */
+static int before_turn(sd_event_source *source, void *userdata) {
+    if (++state.n_turns == TURNS)
+        sd_event_source_set_priority(source, SD_EVENT_PRIORITY_NORMAL - 1);
+    return 0;
+}
+
+static void run(Fiber *fiber) {
+    switch_to_fiber(fiber);
+    if (fiber->finished)
+        fiber_destroy(fiber);
+}
+
+/* Runs fibers that were runnable when the round began, for a while; the others, and what these
+ * wake, wait for the next round, so that sockets and timers get their turn. */
 static int run_round(sd_event_source *source, void *userdata) {
-    Fiber *fiber = state.first;
+    const uint64_t end = now_usec() + ROUND_USEC;
+    Fiber *const last = state.first ? CONTAINER_OF(state.tail, Fiber, next_runnable) : NULL;
+    Fiber *fiber;
 
-    state.first = NULL;
-    state.tail = &state.first;
-    while (fiber) {
-        Fiber *next = fiber->next_runnable;
-
+    state.n_turns = 0;
+    sd_event_source_set_priority(source, SD_EVENT_PRIORITY_NORMAL + 1);
+    do {
+        fiber = state.first;
+        if (!fiber)
+            break;
+        state.first = fiber->next_runnable;
+        if (!state.first)
+            state.tail = &state.first;
         fiber->runnable = false;
-        switch_to_fiber(fiber);
-        if (fiber->finished)
-            fiber_destroy(fiber);
-        fiber = next;
-    }
+        run(fiber);
+    } while (fiber != last && now_usec() < end);
+    if (state.first)
+        sd_event_source_set_enabled(state.run_source, SD_EVENT_ONESHOT);
     return 0;
 }
 
@@ -219,9 +269,16 @@ int fiber_init(sd_event *event) {
     state.first = NULL;
     state.tail = &state.first;
     r = sd_event_add_defer(event, &state.run_source, run_round, NULL);
-    if (r < 0)
+    if (r >= 0)
+        r = sd_event_source_set_prepare(state.run_source, before_turn);
+    if (r >= 0)
+        r = sd_event_source_set_priority(state.run_source, SD_EVENT_PRIORITY_NORMAL + 1);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(state.run_source, SD_EVENT_OFF);
+    if (r < 0) {
+        state.run_source = sd_event_source_disable_unref(state.run_source);
         return r;
-    sd_event_source_set_enabled(state.run_source, SD_EVENT_OFF);
+    }
     state.event = sd_event_ref(event);
     return 0;
 }
@@ -243,31 +300,38 @@ sd_event *fiber_event(void) {
     return state.event;
 }
 
-int fiber_start(const char *name, FiberFunc func, void *userdata) {
+int fiber_new(const char *name, FiberFunc func, void *userdata, Fiber **ret) {
     Fiber *fiber = calloc(1, sizeof(Fiber));
 
     assert(state.event);
     if (!fiber)
         return -ENOMEM;
-    fiber->name = strdup(name);
-    fiber->stack = stack_new();
-    if (!fiber->name || !fiber->stack) {
-        if (fiber->stack)
-            stack_release(fiber->stack);
+    *fiber = (Fiber){.name = strdup(name), .func = func, .userdata = userdata};
+    fiber->stack = fiber->name ? stack_new() : NULL;
+    if (!fiber->stack) {
         free(fiber->name);
         free(fiber);
         return -ENOMEM;
     }
-    fiber->func = func;
-    fiber->userdata = userdata;
-    getcontext(&fiber->context);
-    fiber->context.uc_stack.ss_sp = fiber->stack->base + GUARD_SIZE;
-    fiber->context.uc_stack.ss_size = FIBER_STACK_SIZE;
-    fiber->context.uc_link = NULL;
-    makecontext(&fiber->context, fiber_main, 0);
     state.n_fibers++;
-    make_runnable(fiber);
+    *ret = fiber;
     return 0;
+}
+
+int fiber_start(const char *name, FiberFunc func, void *userdata) {
+    Fiber *fiber = NULL;
+    int r = fiber_new(name, func, userdata, &fiber);
+
+    if (r >= 0)
+        make_runnable(fiber);
+    return r;
+}
+
+void fiber_run_now(Fiber *fiber) {
+    if (state.current)
+        make_runnable(fiber);
+    else
+        run(fiber);
 }
 
 Fiber *fiber_self(void) {
@@ -322,7 +386,7 @@ int fiber_cond_wait(FiberCond *cond, uint64_t deadline) {
         tail = &(*tail)->next;
     *tail = &wait;
     while (!wait.woken)
-        switch_to_loop(wait.fiber);
+        switch_to_loop(wait.fiber->stack, false);
     sd_event_source_disable_unref(timer);
     return wait.timed_out ? -ETIMEDOUT : 0;
 }
@@ -353,7 +417,7 @@ void fiber_yield(void) {
 
     assert(self);
     make_runnable(self);
-    switch_to_loop(self);
+    switch_to_loop(self->stack, false);
 }
 
 static int on_fd(sd_event_source *source, int fd, uint32_t revents, void *userdata) {

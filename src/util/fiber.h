@@ -3,7 +3,8 @@
  *
  * One thread, one sd_event loop. A fiber has its own stack (with a guard page) and runs until it
  * suspends or returns; nothing preempts it, so no locks. It is resumed from the loop only: waking
- * posts, it never switches stacks under the caller ("send never calls back").
+ * posts, it never switches stacks under the caller ("send never calls back"). Fibers that are
+ * runnable run for 200 us, then sockets and timers get their turn.
  *
  * The one thing to wait on is a FiberCond, embedded in the object whose state changes:
  *
@@ -41,6 +42,12 @@ sd_event *fiber_event(void);
  * logs. Stack: 256 KiB, pooled. Errors: -ENOMEM. */
 int fiber_start(const char *name, FiberFunc func, void *userdata);
 
+/* A fiber that does not run yet: fiber_run_now is to follow. -ENOMEM. */
+int fiber_new(const char *name, FiberFunc func, void *userdata, Fiber **ret);
+/* Runs it until it first waits, ahead of all that are runnable, when the caller is on the loop's
+ * own stack. On a fiber it waits for its turn, as after fiber_start. */
+void fiber_run_now(Fiber *fiber);
+
 /* The running fiber, or NULL on the loop's own stack. */
 Fiber *fiber_self(void);
 unsigned fiber_count(void);
@@ -61,7 +68,7 @@ void fiber_cond_done(FiberCond *cond);
 /* Sleeps; on a fiber only. */
 int fiber_sleep(uint64_t usec);
 
-/* Lets the loop and other runnable fibers go once round. */
+/* Lets the loop and the fibers that are runnable have a turn. */
 void fiber_yield(void);
 
 /* Waits until `events` (EPOLLIN, ...) are ready on fd or the deadline passes: 0 or -ETIMEDOUT. */

@@ -102,6 +102,63 @@ static void test_thousand_fibers(void **data) {
     assert_int_equal(n, 1000);
 }
 
+/* ---- at once, and in turns ---- */
+
+static void second(void *userdata) {
+    note("2");
+}
+
+static void first(void *userdata) {
+    Fiber *fiber = NULL;
+
+    note("1");
+    assert_int_equal(fiber_new("second", second, NULL, &fiber), 0);
+    fiber_run_now(fiber);
+    note("-"); /* on a fiber it waits for its turn */
+    fiber_yield();
+    note("!");
+}
+
+static void test_one_runs_at_once(void **data) {
+    Fiber *fiber = NULL;
+
+    assert_int_equal(fiber_start("later", second, NULL), 0);
+    assert_int_equal(fiber_new("first", first, NULL, &fiber), 0);
+    fiber_run_now(fiber);
+    assert_string_equal(trace, "1-");
+    run_until_idle();
+    assert_string_equal(trace, "1-22!");
+}
+
+static void busy(void *userdata) {
+    const uint64_t end = now_usec() + USEC_PER_MSEC;
+
+    while (now_usec() < end)
+        ;
+    note("b");
+}
+
+static int on_turn(sd_event_source *source, uint64_t usec, void *userdata) {
+    note("t");
+    return 0;
+}
+
+/* A timer that is due comes between two of many busy fibers, not after the last. */
+static void test_many_busy_fibers_leave_turns(void **data) {
+    sd_event_source *timer = NULL;
+
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(fiber_start("busy", busy, NULL), 0);
+    assert_true(sd_event_add_time_relative(fiber_event(), &timer, CLOCK_MONOTONIC, 0, 1, on_turn,
+                                           NULL) >= 0);
+    run_until_idle();
+    assert_int_equal(strlen(trace), 21);
+    assert_true(strchr(trace, 't') < trace + 5);
+    sd_event_source_disable_unref(timer);
+}
+
+/* ---- workers ---- */
+
 static int slow_work(void *arg) {
     usleep(20000);
     return *(int *)arg + 1;
@@ -125,11 +182,35 @@ static void test_worker_lets_others_run(void **data) {
     assert_string_equal(trace, "(())");
 }
 
+static unsigned n_noise;
+
+static int on_noise(sd_event_source *source, void *userdata) {
+    n_noise++;
+    return 0;
+}
+
+/* Something that is always ready does not keep fibers from their turn. */
+static void test_noise_leaves_fibers_turns(void **data) {
+    sd_event_source *noise = NULL;
+
+    n_noise = 0;
+    assert_true(sd_event_add_defer(fiber_event(), &noise, on_noise, NULL) >= 0);
+    assert_true(sd_event_source_set_enabled(noise, SD_EVENT_ON) >= 0);
+    assert_int_equal(fiber_start("first", first, NULL), 0);
+    run_until_idle();
+    assert_string_equal(trace, "1-2!");
+    assert_in_range(n_noise, 1, 100);
+    sd_event_source_disable_unref(noise);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_wake_posts_and_does_not_switch, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_wait_ends_at_its_deadline, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_thousand_fibers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_one_runs_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_many_busy_fibers_leave_turns, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_noise_leaves_fibers_turns, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_worker_lets_others_run, set_up, tear_down),
     };
 
