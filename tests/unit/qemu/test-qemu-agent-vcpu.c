@@ -226,21 +226,28 @@ static void set_two(void *data) {
     assert_int_equal(error->code, ERROR_AGENT_UNRESPONSIVE);
 }
 
-static void answer_half_and_free(void *data) {
-    peer_accept();
-    peer_set("{\"logical-id\":1,\"online\":true},{\"logical-id\":2,\"online\":true}",
-             "{\"return\": 1}\n");
-    /* Wakes the one that waits for the answer, so that it waits behind this fiber. */
+/* Wakes the one that waits for the answer, so that it waits behind this fiber. */
+static void free_when_answered(void *data) {
     fiber_cond_broadcast(&agent->changed);
     while (!agent->answered)
         assert_int_equal(fiber_cond_wait(&agent->changed, soon()), 0);
     agent_free(TAKE_PTR(agent));
 }
 
+static void answer_half(void *data) {
+    peer_accept();
+    peer_sync();
+    peer_read();
+    assert_int_equal(fiber_start("free", free_when_answered, NULL), 0);
+    fiber_yield(); /* it waits */
+    fiber_yield(); /* and set_two behind it */
+    peer_say("{\"return\": 1}\n");
+}
+
 /* When the partial answer is there, and its fiber has not run yet. */
 static void test_freed_after_a_partial_answer(void **data) {
     mallopt(M_PERTURB, 0xa5);
-    run(set_two, answer_half_and_free, NULL);
+    run(set_two, answer_half, NULL);
     mallopt(M_PERTURB, 0);
 }
 
