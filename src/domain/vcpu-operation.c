@@ -2,6 +2,7 @@
 #include "domain/vcpu-operation.h"
 
 #include "domain/operation-resume.h"
+#include "domain/removal-watch.h"
 #include "domain/services.h"
 #include "domain/vcpu-config.h"
 #include "domain/vcpu-plug.h"
@@ -98,8 +99,11 @@ int vcpu_operation_run(Domain *domain, Operation *operation, const HotplugPlan *
     state = hotplug_run(domain, plan, operation, &error);
     assert(state != OPERATION_ACTING);
     r = end_run(domain, operation, state, error, reterr);
-    if (domain->run) /* who looks for one removal sees the end of others, too */
+    if (domain_check_active(domain, NULL) >= 0) {
+        /* Who looks for one removal sees the end of others, too, and may ask for their next. */
         operations_settle(domain, NULL);
+        removal_watch_pending(domain);
+    }
     return r;
 }
 
@@ -195,7 +199,11 @@ static void settle_operation(Domain *domain, Operation *operation, const char *r
     RemovalStage stage;
 
     while ((stage = removal_stage(domain, operation)) == STAGE_NEXT) {
-        OperationState state = hotplug_ask_next(domain, operation, &error);
+        OperationState state;
+
+        if (domain_check_active(domain, NULL) < 0) /* after the reconnection */
+            return;
+        state = hotplug_ask_next(domain, operation, &error);
 
         if (state != OPERATION_ACTING) {
             operation_set_state(operation, state, error_message(error));

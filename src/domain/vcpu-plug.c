@@ -178,6 +178,15 @@ static void note_asked(Operation *operation, unsigned last_id) {
             operation->n_asked = i + 1;
 }
 
+/* How many of them left: a command that could not be sent has no reply to come. */
+static size_t n_sent(const ReplyPtr *replies, size_t n) {
+    size_t sent = 0;
+
+    while (sent < n && replies[sent])
+        sent++;
+    return sent;
+}
+
 /* Nothing has left. */
 static void forget_requests(Domain *domain, const HotplugPlan *plan, size_t first, size_t n) {
     for (size_t i = first; i < first + n; i++)
@@ -190,6 +199,7 @@ static OperationState ask(Domain *domain, const HotplugPlan *plan, const Removal
     ReplyPtr *replies = calloc(plan->n_entities + 1, sizeof(ReplyPtr));
     CLEANUP_ERROR Error *unsent = NULL;
     OperationState state = OPERATION_FAILED;
+    size_t sent;
 
     if (!replies) {
         error_no_memory(reterr);
@@ -197,6 +207,7 @@ static OperationState ask(Domain *domain, const HotplugPlan *plan, const Removal
     }
     if (send_all(domain, plan, first, n, replies, &unsent) < 0 && !replies[first])
         forget_requests(domain, plan, first, n);
+    sent = n_sent(replies + first, n);
     monitor_flush(domain->run->monitor);
     operation_step(operation, STEP_SENT);
     if (unsent && !replies[first])
@@ -205,7 +216,8 @@ static OperationState ask(Domain *domain, const HotplugPlan *plan, const Removal
         state = check_del_replies(domain, replies + first, removals + first, n, reterr);
     free_replies(replies, plan->n_entities);
     operation_step(operation, STEP_ANSWERED);
-    note_asked(operation, removals[first + n - 1].id);
+    if (sent > 0)
+        note_asked(operation, removals[first + sent - 1].id);
     return state;
 }
 
