@@ -88,10 +88,11 @@ static int on_save_again(sd_event_source *source, uint64_t usec, void *userdata)
     return 0;
 }
 
-/* Nothing else may ever have a reason to write it. */
+/* Nothing else may ever have a reason to write it. Of what is in the file nothing is known. */
 static void try_again_later(Domain *domain) {
     DomainRun *run = domain->run;
 
+    run->status = (StatusSize){.behind = true};
     if (run->save_again)
         return;
     run->save_again_usec = MIN_OF(MAX_OF(2 * run->save_again_usec, SAVE_AGAIN_USEC),
@@ -111,13 +112,14 @@ int domain_save_status(Domain *domain, Error **reterr) {
     if (!domain->run || !domain->services)
         return 0;
     path = domain_status_path(&domain->services->paths, domain->run->live->name);
-    if (!path || status_file_format(domain, &text) < 0)
+    if (!path || status_file_format(domain, &text) < 0) {
+        try_again_later(domain);
         return error_no_memory(reterr);
+    }
     r = file_write_atomic_worker(path, text, strlen(text), 0600);
     if (!domain->run)
         return 0;
-    if (r < 0) { /* the old one may be there, or the new one */
-        domain->run->status = (StatusSize){.behind = true};
+    if (r < 0) {
         try_again_later(domain);
         return error_system(reterr, FROM_QEMU, r, "cannot write '%s'", path);
     }
@@ -145,8 +147,12 @@ int domain_save_pin(Domain *domain, StatusPin pin, unsigned id, Error **reterr) 
     r = file_append_worker(path, size.now, line, strlen(line));
     if (r == -ESTALE)
         return domain_save_status(domain, reterr);
-    if (r < 0)
+    if (!domain->run)
+        return 0;
+    if (r < 0) {
+        try_again_later(domain);
         return error_system(reterr, FROM_QEMU, r, "cannot write '%s'", path);
+    }
     domain->run->status.now = size.now + strlen(line);
     return 0;
 }
