@@ -32,21 +32,19 @@ static bool has_line(const char *text, const char *line) {
     return false;
 }
 
-/* With `lenient`, what the group above lacks is left out. */
+/* What the group above lacks is left out. */
 static int allow(const CgroupPlace *place, const CgroupDevice *list, size_t n, const char *has,
-                 bool lenient, Error **reterr) {
+                 Error **reterr) {
     for (size_t i = 0; i < n; i++) {
         char line[LINE_MAX_BYTES];
         int r;
 
         format(&list[i], line);
         r = has_line(has, line) ? 0 : cgroup_write_quiet(place, NULL, ALLOW, line);
-        if (r == -EPERM && lenient)
+        if (r == -EPERM)
             log_debug("cgroup '%s' cannot have device '%s'", cgroup_place_name(place), line);
         else if (r < 0)
-            return cgroup_write_error(
-                place, NULL, ALLOW, line, r,
-                r == -EPERM ? "a group above it does not have that device" : "", reterr);
+            return cgroup_write_error(place, NULL, ALLOW, line, r, "", reterr);
     }
     return 0;
 }
@@ -90,11 +88,14 @@ int cgroup_devices_enter(const CgroupHost *host, const char *partition, const ch
         return r;
     r = cgroup_write(&tree->places[0], NULL, DENY, "a", reterr);
     if (r >= 0)
-        r = allow(&tree->places[0], list, n, "", true, reterr);
+        r = allow(&tree->places[0], list, n, "", reterr);
     if (r >= 0)
         r = cgroup_tree_adopt(tree, pid, reterr);
-    if (r < 0)
+    if (r < 0) {
+        /* The process may have been there before; then the group stays, and keeps from nothing. */
+        cgroup_write_quiet(&tree->places[0], NULL, ALLOW, "a");
         cgroup_tree_remove(tree, NULL);
+    }
     return r;
 }
 
@@ -109,7 +110,7 @@ int cgroup_devices_set(const CgroupHost *host, const char *partition, const char
     r = cgroup_read(&tree->places[0], NULL, "devices.list", &has, reterr);
     if (r < 0 || *has == 'a')
         return r;
-    r = allow(&tree->places[0], list, n, has, false, reterr);
+    r = allow(&tree->places[0], list, n, has, reterr);
     return r < 0 || more ? r : deny(&tree->places[0], list, n, has, reterr);
 }
 

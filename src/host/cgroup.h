@@ -99,8 +99,8 @@ bool cgroup_host_has_devices(const CgroupHost *host);
  * out. */
 int cgroup_devices_enter(const CgroupHost *host, const char *partition, const char *name, pid_t pid,
                          const CgroupDevice *list, size_t n, Error **reterr);
-/* From now on the group has the list, and with `more` also what it had. Does nothing where there is
- * no such group, or one that may use everything. */
+/* From now on the group has the list, as far as the groups above it have it, and with `more` also
+ * what it had. Does nothing where there is no such group, or one that may use everything. */
 int cgroup_devices_set(const CgroupHost *host, const char *partition, const char *name,
                        const CgroupDevice *list, size_t n, bool more, Error **reterr);
 /* Removes it when its processes have gone, as cgroup_tree_remove; none is no error. */
