@@ -10,6 +10,7 @@
 
 #define FORGET_USEC (60 * USEC_PER_SEC) /* a list may take as long */
 #define HELD_MAX 1000u                  /* events of one client that wait */
+#define HELD_BYTES_MAX (4u << 20)
 
 /* What polkit said of a domain. */
 typedef struct Said {
@@ -36,8 +37,9 @@ typedef struct AccessView {
     Said *said; /* ascending by uuid */
     size_t n_said;
     Held *first, **last;
-    size_t n_held;
-    bool telling; /* a fiber works on them */
+    size_t n_held, held_bytes;
+    unsigned n_looking; /* lists that wait for answers */
+    bool telling;       /* a fiber works on them */
 } AccessView;
 
 static void held_free(Held *held) {
@@ -57,6 +59,7 @@ static Held *take_first(AccessView *view) {
     if (!view->first)
         view->last = &view->first;
     view->n_held--;
+    view->held_bytes -= held->len;
     return held;
 }
 
@@ -217,12 +220,15 @@ int access_look(Client *client, Error **reterr) {
 
     if (!view)
         return 0;
-    forget_old(view);
+    if (view->n_looking == 0)
+        forget_old(view);
     if (list_all(client->daemon->driver, &domains) < 0)
         return error_no_memory(reterr);
     view->n_refs++;
+    view->n_looking++;
     for (size_t i = 0; i < domains.n && r >= 0; i++)
         r = learn(view, domains.list[i].uuid, domains.list[i].name, reterr);
+    view->n_looking--;
     view_unref(view);
     return r;
 }
@@ -290,17 +296,19 @@ static Held *hold(const AccessEvent *event) {
 }
 
 static void send_later(AccessView *view, const AccessEvent *event) {
-    Held *held = view->n_held < HELD_MAX ? hold(event) : NULL;
+    const bool room = view->n_held < HELD_MAX && view->held_bytes < HELD_BYTES_MAX;
+    Held *held = room ? hold(event) : NULL;
 
     if (!held) {
         log_limited(LOG_WARNING, "user %u is not told of an event of domain '%s': %s",
                     (unsigned)view->subject.uid, event->name,
-                    view->n_held < HELD_MAX ? "out of memory" : "too many wait for polkit");
+                    room ? "out of memory" : "too many wait for polkit");
         return;
     }
     *view->last = held;
     view->last = &held->next;
     view->n_held++;
+    view->held_bytes += held->len;
     if (view->telling)
         return;
     view->n_refs++;

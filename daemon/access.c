@@ -89,19 +89,25 @@ static int ask(Client *client, AccessClass class, const char *name, const char *
 }
 
 /* The domain may go while somebody thinks about it: its name is kept. */
-int access_check(Client *client, AccessClass class, const Domain *domain, Error **reterr) {
-    CLEANUP_FREE char *name = NULL;
-    char uuid[UUID_TEXT_SIZE];
+int access_check_named(Client *client, AccessClass class, const char *name, const uint8_t uuid[16],
+                       Error **reterr) {
+    CLEANUP_FREE char *kept = NULL;
+    char text[UUID_TEXT_SIZE];
 
     if (!rpc_session_has_gate(client->session))
         return 0;
-    if (!domain)
-        return ask(client, class, NULL, NULL, reterr);
-    name = strdup(domain_name(domain));
-    if (!name)
+    kept = strdup(name);
+    if (!kept)
         return error_no_memory(reterr);
-    uuid_format(domain_def(domain)->uuid, uuid);
-    return ask(client, class, name, uuid, reterr);
+    uuid_format(uuid, text);
+    return ask(client, class, kept, text, reterr);
+}
+
+int access_check(Client *client, AccessClass class, const Domain *domain, Error **reterr) {
+    if (domain)
+        return access_check_named(client, class, domain_name(domain), domain_def(domain)->uuid,
+                                  reterr);
+    return rpc_session_has_gate(client->session) ? ask(client, class, NULL, NULL, reterr) : 0;
 }
 
 static void wire_done(remote_domain *wire) {

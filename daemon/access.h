@@ -25,3 +25,6 @@ int access_gate(RpcSession *session, const RpcProc *proc, const uint8_t *payload
 /* Whether the client may do that with the domain, or, with NULL, with no domain in particular. For
  * handlers whose arguments decide: without a gate everything may be done. On a fiber. */
 int access_check(Client *client, AccessClass class, const Domain *domain, Error **reterr);
+/* The same of a domain that may be there no more. */
+int access_check_named(Client *client, AccessClass class, const char *name, const uint8_t uuid[16],
+                       Error **reterr);

@@ -88,17 +88,13 @@ HANDLER(operation_list) {
 static int find(RpcSession *session, uint64_t id, AccessClass class, Operation **ret,
                 Error **reterr) {
     CLEANUP(operation_unrefp) Operation *operation = NULL;
-    CLEANUP_DOMAIN Domain *domain = NULL;
     int r;
 
     operation = operation_find(driver_of(session)->services.operations, id, reterr);
     if (!operation)
         return -EINVAL;
     operation_ref(operation);
-    domain = store_uuid(driver_of(session)->services.store, operation->uuid);
-    if (domain)
-        domain_ref(domain);
-    r = access_check(client_of(session), class, domain, reterr);
+    r = access_check_named(client_of(session), class, operation->name, operation->uuid, reterr);
     if (r >= 0)
         *ret = TAKE_PTR(operation);
     return r;

@@ -38,16 +38,28 @@ int polkit_new(const char *address, Polkit **ret) {
     return 0;
 }
 
-static void disconnect(Polkit *polkit) {
-    if (polkit->bus)
-        sd_bus_detach_event(polkit->bus);
-    sd_bus_close_unref(TAKE_PTR(polkit->bus));
+static int unreachable(int r, const char *why, Error **reterr) {
+    error_report(reterr, FROM_POLKIT, ERROR_AUTH_UNAVAILABLE,
+                 "polkit cannot be asked: %s; see whether polkitd and the system bus run and "
+                 "org.vireo.policy is among its actions",
+                 why ? why : strerror(-r));
+    return r;
 }
 
 static void answer(Question *question, int r) {
     question->r = r;
     question->done = true;
     fiber_cond_broadcast(&question->answered);
+}
+
+/* Nobody answers what was asked on a bus that is closed. */
+static void disconnect(Polkit *polkit) {
+    for (Question *question = polkit->questions; question; question = question->next)
+        if (!question->done)
+            answer(question, unreachable(-ECONNRESET, NULL, &question->error));
+    if (polkit->bus)
+        sd_bus_detach_event(polkit->bus);
+    sd_bus_close_unref(TAKE_PTR(polkit->bus));
 }
 
 void polkit_stop(Polkit *polkit) {
@@ -63,14 +75,6 @@ void polkit_free(Polkit *polkit) {
     assert(!polkit->questions);
     disconnect(polkit);
     free(polkit);
-}
-
-static int unreachable(int r, const char *why, Error **reterr) {
-    error_report(reterr, FROM_POLKIT, ERROR_AUTH_UNAVAILABLE,
-                 "polkit cannot be asked: %s; see whether polkitd and the system bus run and "
-                 "org.vireo.policy is among its actions",
-                 why ? why : strerror(-r));
-    return r;
 }
 
 static int open_bus(const char *address, sd_bus **ret) {
