@@ -155,7 +155,8 @@ def test_a_link_that_is_down(host, monkeypatch):
     ("<interface type='ethernet'><target dev='nowhere' managed='no'/></interface>", "this host has no tap 'nowhere'"),
     ("<interface type='bridge'><source bridge='br0'/><vlan><tag id='5'/></vlan></interface>",
      "<vlan> is for ports of Open vSwitch"),
-    ("<interface type='bridge'><source bridge='br0'/><virtualport type='802.1Qbh'/></interface>",
+    ("<interface type='bridge'><source bridge='br0'/><virtualport type='802.1Qbh'>"
+         "<parameters profileid='p'/></virtualport></interface>",
      "a <virtualport type='802.1Qbh'/> cannot be had"),
 ])
 def test_what_cannot_be_had_is_named_and_nothing_stays(host, interface, sentence):
