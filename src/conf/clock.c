@@ -29,5 +29,7 @@ const Field clock_variable_fields[] = {FIELD_TEXT("@adjustment", ClockDef, adjus
                                        FIELD_CHOICE("@basis", ClockDef, basis, bases), FIELD_END};
 const Field clock_timezone_fields[] = {
     FIELD_TEXT("@timezone", ClockDef, timezone, .flags = FIELD_REQUIRED), FIELD_END};
-const Field clock_absolute_fields[] = {
-    FIELD_UINT("@start", ClockDef, start, 0, UINT64_MAX, .flags = FIELD_REQUIRED), FIELD_END};
+const Field clock_absolute_fields[] = {FIELD_UINT("@start", ClockDef, start, 0, UINT64_MAX,
+                                                  FIELD_GIVEN(ClockDef, has_start),
+                                                  .flags = FIELD_ALWAYS),
+                                       FIELD_END};

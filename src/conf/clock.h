@@ -27,6 +27,7 @@ typedef struct ClockDef {
     char *basis;      /* utc, localtime */
     char *timezone;
     uint64_t start;
+    bool has_start;
 } ClockDef;
 
 extern const Words clock_offsets;

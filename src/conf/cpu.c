@@ -284,10 +284,7 @@ static int check(ElementReader *reader, xmlNodePtr node, void *object) {
     if (cpu->mode == CPU_MODE_CUSTOM && (!cpu->model || strchr(cpu->model, ',')))
         return error_report(reader->reterr, FROM_CPU, ERROR_XML,
                             "<cpu mode='custom'> needs a <model> (line %ld)", xmlGetLineNo(node));
-    if (cpu->mode == CPU_MODE_NONE && cpu->n_features)
-        return error_report(reader->reterr, FROM_CPU, ERROR_XML,
-                            "Non-empty feature list specified without CPU model (line %ld)",
-                            xmlGetLineNo(node));
+    cpu->has_bare_features = cpu->mode == CPU_MODE_NONE && cpu->n_features > 0;
     return 0;
 }
 

@@ -86,6 +86,7 @@ typedef struct CpuDef {
     size_t n_cells;
     NumaInterconnect *latencies, *bandwidths;
     size_t n_latencies, n_bandwidths;
+    bool has_bare_features; /* as it was read: features of no model and no mode */
 } CpuDef;
 
 extern const Field cpu_fields[]; /* of CpuDef */

@@ -202,11 +202,8 @@ static int check_disk(ElementReader *reader, xmlNodePtr node, void *object) {
         disk->readonly = true;
     if (disk->snapshot && streq(disk->snapshot, "no") && disk->readonly) /* goes without saying */
         free(TAKE_PTR(disk->snapshot));
-    if (disk->info.address.type == ADDRESS_NONE && disk_target_index(disk->target) < 0)
-        return error_report(reader->reterr, FROM_DOMAIN, ERROR_XML,
-                            "Unknown disk name '%.80s' and no address specified: names are like "
-                            "'vda', 'sda', 'hda' (line %ld)",
-                            disk->target, xmlGetLineNo(node));
+    disk->is_nameless = disk->info.address.type == ADDRESS_NONE &&
+                        disk_target_index(disk->target) < 0;
     if (!source->path && disk->device != DISK_DEVICE_CDROM && disk->device != DISK_DEVICE_FLOPPY &&
         (source->type == DISK_FILE || source->type == DISK_BLOCK || source->type == DISK_DIR ||
          source->type == DISK_VHOSTUSER))

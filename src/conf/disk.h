@@ -68,6 +68,7 @@ typedef struct DiskDef {
     char *serial, *wwn, *vendor, *product;
     StorageEncryption *encryption; /* written beside <source> */
     DeviceInfo info;
+    bool is_nameless; /* as it was read: neither an address nor a name that stands for one */
 } DiskDef;
 
 extern const Words disk_buses;

@@ -154,7 +154,7 @@ static int check_video(const VideoDef *video, Error **reterr) {
         {model == VIDEO_XEN || model == VIDEO_VBOX || model == VIDEO_PARALLELS ||
              model == VIDEO_GOP,
          ERROR_CONFIG_UNSUPPORTED, "domain configuration does not support this video model"},
-        {video->accel2d != TRISTATE_ABSENT, ERROR_CONFIG_UNSUPPORTED,
+        {video->accel2d == TRISTATE_YES, ERROR_CONFIG_UNSUPPORTED,
          "qemu does not support the accel2d setting"},
         {video->accel3d == TRISTATE_YES && !virtio, ERROR_CONFIG_UNSUPPORTED,
          "3d acceleration is supported only with 'virtio' video device"},

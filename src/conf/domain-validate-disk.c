@@ -42,6 +42,8 @@ static bool is_lun_source(const DiskDef *disk) {
 static int check_bus(const DiskDef *disk, Error **reterr) {
     const bool floppy = disk->device == DISK_DEVICE_FLOPPY, lun = disk->device == DISK_DEVICE_LUN;
     const ValidateRule rules[] = {
+        {disk->is_nameless, ERROR_XML,
+         "Unknown disk name and no address specified: names are like 'vda', 'sda', 'hda'"},
         {floppy && disk->bus != DISK_BUS_FDC, ERROR_INTERNAL,
          "Invalid bus type for a floppy disk, which can be on 'fdc' only"},
         {!floppy && disk->bus == DISK_BUS_FDC, ERROR_INTERNAL,
@@ -119,7 +121,7 @@ static int check_driver(const DiskDef *disk, Error **reterr) {
          "copy_on_read is not supported with a removable disk"},
         {disk->copy_on_read == TRISTATE_YES && disk->readonly, ERROR_CONFIG_UNSUPPORTED,
          "copy_on_read is not compatible with a read-only disk"},
-        {disk->shareable && disk->source.format != DISK_FORMAT_NONE_ &&
+        {disk->shareable && !disk->readonly && disk->source.format != DISK_FORMAT_NONE_ &&
              disk->source.format != DISK_FORMAT_RAW,
          ERROR_CONFIG_UNSUPPORTED, "shared access requires use of supported storage format 'raw'"},
     };

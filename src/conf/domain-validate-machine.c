@@ -152,16 +152,18 @@ static bool has_unknown_feature(const OsDef *os) {
 static int check_firmware(const DomainDef *def, Error **reterr) {
     const OsDef *os = &def->os;
     const bool automatic = os->firmware != NULL;
+    /* A running domain shows what was chosen for it. */
+    const bool chosen = automatic && !os->loader;
     const ValidateRule rules[] = {
         {has_unknown_feature(os), ERROR_XML,
          "Invalid firmware feature: 'secure-boot' and 'enrolled-keys' can be"},
         {!automatic && os->n_firmware_features, ERROR_XML_DETAIL,
          "cannot use feature-based firmware autoselection when firmware autoselection is disabled"},
-        {automatic && os->loader_readonly, ERROR_XML_DETAIL,
+        {chosen && os->loader_readonly, ERROR_XML_DETAIL,
          "loader attribute 'readonly' cannot be specified when firmware autoselection is enabled"},
-        {automatic && os->loader_type, ERROR_XML_DETAIL,
+        {chosen && os->loader_type, ERROR_XML_DETAIL,
          "loader attribute 'type' cannot be specified when firmware autoselection is enabled"},
-        {automatic && os->nvram_template, ERROR_XML_DETAIL,
+        {chosen && os->nvram_template, ERROR_XML_DETAIL,
          "nvram attribute 'template' cannot be specified when firmware autoselection is enabled"},
         {!automatic && !os->loader && (os->loader_secure || os->loader_readonly), ERROR_XML_DETAIL,
          "no loader path specified and firmware auto selection disabled"},
@@ -234,7 +236,11 @@ static int check_timer(const DomainDef *def, const TimerDef *timer, Error **rete
 }
 
 static int check_clock(const DomainDef *def, Error **reterr) {
-    int r = 0;
+    const ValidateRule rules[] = {
+        {def->clock == CLOCK_ABSOLUTE && !def->clock_details.has_start, ERROR_XML,
+         "missing 'start' of a clock with offset='absolute'"},
+    };
+    int r = VALIDATE_RULES(rules, "domain", def->name, reterr);
 
     for (size_t i = 0; i < def->n_timers && r >= 0; i++)
         r = check_timer(def, &def->timers[i], reterr);
@@ -256,8 +262,8 @@ static int check_cpu(const DomainDef *def, Error **reterr) {
          "vendor_id must be exactly 12 characters long"},
         {cpu->migratable && !hosts, ERROR_CONFIG_UNSUPPORTED,
          "Attribute migratable is only allowed for 'host-passthrough' / 'maximum' CPU mode"},
-        {cpu->n_features && !cpu->model && cpu->mode == CPU_MODE_CUSTOM, ERROR_XML,
-         "Non-empty feature list specified without CPU model"},
+        {cpu->has_bare_features || (cpu->n_features && !cpu->model && cpu->mode == CPU_MODE_CUSTOM),
+         ERROR_XML, "Non-empty feature list specified without CPU model"},
     };
 
     return VALIDATE_RULES(rules, "domain", def->name, reterr);
@@ -290,12 +296,28 @@ static bool has_same_model(const DomainDef *def) {
     return false;
 }
 
+static const Words perf_names = WORDS(
+    "cmt", "mbmt", "mbml", "cpu_cycles", "instructions", "cache_references", "cache_misses",
+    "branch_instructions", "branch_misses", "bus_cycles", "stalled_cycles_frontend",
+    "stalled_cycles_backend", "ref_cpu_cycles", "cpu_clock", "task_clock", "page_faults",
+    "context_switches", "cpu_migrations", "page_faults_min", "page_faults_maj", "alignment_faults",
+    "emulation_faults");
+
+static bool has_unknown_event(const DomainDef *def) {
+    for (size_t i = 0; i < def->n_perf_events; i++)
+        if (words_find(&perf_names, def->perf_events[i].name) < 0)
+            return true;
+    return false;
+}
+
 static int check_rest(const DomainDef *def, Error **reterr) {
     const char *text = find_system_uuid(def);
     uint8_t uuid[16] = {0};
     const bool malformed = text && uuid_parse(text, uuid) < 0;
     const ValidateRule rules[] = {
         {malformed, ERROR_XML_DETAIL, "malformed <sysinfo> uuid element"},
+        {has_unknown_event(def), ERROR_CONFIG_UNSUPPORTED,
+         "a <perf> <event> has a name that is no event's"},
         {text && !malformed && def->has_uuid && memcmp(uuid, def->uuid, sizeof(uuid)) != 0,
          ERROR_XML_DETAIL, "UUID mismatch between <uuid> and <sysinfo>"},
         {has_bad_name(def), ERROR_CONFIG_UNSUPPORTED,

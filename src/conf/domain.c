@@ -213,15 +213,8 @@ static const Field clock_fields[] = {
 static const Field pm_fields[] = {
     FIELD_YESNO("suspend-to-mem@enabled", DomainDef, suspend_to_mem),
     FIELD_YESNO("suspend-to-disk@enabled", DomainDef, suspend_to_disk), FIELD_END};
-static const Words perf_names = WORDS(
-    "cmt", "mbmt", "mbml", "cpu_cycles", "instructions", "cache_references", "cache_misses",
-    "branch_instructions", "branch_misses", "bus_cycles", "stalled_cycles_frontend",
-    "stalled_cycles_backend", "ref_cpu_cycles", "cpu_clock", "task_clock", "page_faults",
-    "context_switches", "cpu_migrations", "page_faults_min", "page_faults_maj", "alignment_faults",
-    "emulation_faults");
-static const Field event_fields[] = {
-    FIELD_CHOICE("@name", PerfEvent, name, perf_names, .flags = FIELD_REQUIRED),
-    FIELD_TEXT("@enabled", PerfEvent, enabled), FIELD_END};
+static const Field event_fields[] = {FIELD_TEXT("@name", PerfEvent, name, .flags = FIELD_REQUIRED),
+                                     FIELD_TEXT("@enabled", PerfEvent, enabled), FIELD_END};
 static const Element event_element = {"event", sizeof(PerfEvent), event_fields, NULL, NULL};
 static const Field perf_fields[] = {
     FIELD_LIST("event", DomainDef, perf_events, n_perf_events, event_element, .limit = 256),

@@ -36,7 +36,7 @@ static const Magic magics[] = {
     {"vhdx", 0, "vhdxfile", 8},
     {"vdi", 64, "\x7f\x10\xda\xbe", 4},
     {"iso", 32769, "CD001", 5},
-    {"luks", 0, "LUKS\xba\xbe", 6},
+    {"luks", 0, "LUKS\xba\xbe\0\1", 8}, /* version 1: what QEMU makes */
 };
 
 static const char *format_of(const char *head, size_t n) {

@@ -32,6 +32,10 @@ typedef struct Row {
 #define USB "<address type='usb' bus='0' port='1'/>"
 
 static const Row disks[] = {
+    {DEVICES("<disk><source file='/f'/><target dev='%s' bus='virtio'/></disk>"), "foo", "vda",
+     ERROR_XML, "Unknown disk name and no address specified"},
+    {DEVICES("<disk><source file='/f'/><target dev='foo' bus='virtio'/>%s</disk>"), "", PCI,
+     ERROR_XML, "Unknown disk name and no address specified"},
     {DISK("", "fda", "fdc"), "", NULL, ERROR_INTERNAL, "Invalid bus type 'fdc'"},
     {DEVICES("<disk device='floppy'><source file='/f'/><target %s/></disk>"),
      "dev='sda' bus='sata'", "dev='fda' bus='fdc'", ERROR_INTERNAL, "for a floppy disk"},
@@ -263,6 +267,14 @@ static const Row others[] = {
 #define SLOT(n) "<address type='dimm' slot='" n "'/>"
 
 static const Row machines[] = {
+    {"<perf><event name='%s' enabled='yes'/></perf>", "zap", "cmt", NOT_SUPPORTED,
+     "a name that is no event's"},
+    {"<cpu%s><feature policy='require' name='vmx'/></cpu>", "", " mode='host-model'", ERROR_XML,
+     "Non-empty feature list specified without CPU model"},
+    {"<clock offset='absolute' %s/>", "", "start='0'", ERROR_XML, "missing 'start'"},
+    {"<os firmware='efi'><loader readonly='yes' type='pflash'>%s</loader></os>"
+     "<features><acpi/></features>",
+     "", "/chosen.fd", ERROR_XML_DETAIL, "'readonly' cannot be specified"},
     {"%s" CELL DEVICES(DIMM("<node>0</node>", "")), "", MAXIMUM, NOT_SUPPORTED, "'maxMemory' is"},
     {MAXIMUM CELL DEVICES(DIMM("%s", "")), "", "<node>0</node>", NOT_SUPPORTED, "target NUMA node"},
     {MAXIMUM CELL DEVICES(DIMM("<node>%s</node>", "")), "9", "0", ERROR_XML_DETAIL,
