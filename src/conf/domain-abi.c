@@ -8,7 +8,6 @@
 #include "conf/iommu.h"
 
 #define NUMBER(path, Type, member) FIELD_UINT(path, Type, member, 0, 0)
-#define ADDRESS_OF(Type) FIELD_INFO(Type)
 #define ELEMENT_OF(name, Type)                                                                     \
     static const Element name##_abi = {#name, sizeof(Type), name##_rows, NULL, NULL}
 
@@ -23,7 +22,7 @@ static const Field disk_rows[] = {NUMBER("@device", DiskDef, device),
                                   FIELD_TEXT("wwn", DiskDef, wwn),
                                   FIELD_TEXT("vendor", DiskDef, vendor),
                                   FIELD_TEXT("product", DiskDef, product),
-                                  ADDRESS_OF(DiskDef),
+                                  FIELD_INFO(DiskDef),
                                   FIELD_END};
 ELEMENT_OF(disk, DiskDef);
 
@@ -37,13 +36,13 @@ static const Field controller_rows[] = {NUMBER("@type", ControllerDef, type),
                                         NUMBER("target@port", ControllerDef, port),
                                         NUMBER("target@busNr", ControllerDef, busnr),
                                         NUMBER("driver@queues", ControllerDef, queues),
-                                        ADDRESS_OF(ControllerDef),
+                                        FIELD_INFO(ControllerDef),
                                         FIELD_END};
 ELEMENT_OF(controller, ControllerDef);
 
 static const Field interface_rows[] = {FIELD_TEXT("mac@address", InterfaceDef, mac),
                                        FIELD_TEXT("model@type", InterfaceDef, model),
-                                       ADDRESS_OF(InterfaceDef), FIELD_END};
+                                       FIELD_INFO(InterfaceDef), FIELD_END};
 ELEMENT_OF(interface, InterfaceDef);
 
 /* Of serials, parallel ports and channels. */
@@ -51,21 +50,21 @@ static const Field chardev_rows[] = {NUMBER("@kind", ChardevDef, kind),
                                      FIELD_TEXT("target@type", ChardevDef, target_type),
                                      FIELD_TEXT("target@name", ChardevDef, target_name),
                                      FIELD_TEXT("target/model@name", ChardevDef, target_model),
-                                     ADDRESS_OF(ChardevDef),
+                                     FIELD_INFO(ChardevDef),
                                      FIELD_END};
 ELEMENT_OF(chardev, ChardevDef);
 
 static const Field input_rows[] = {NUMBER("@type", InputDef, type), NUMBER("@bus", InputDef, bus),
-                                   FIELD_TEXT("@model", InputDef, model), ADDRESS_OF(InputDef),
+                                   FIELD_TEXT("@model", InputDef, model), FIELD_INFO(InputDef),
                                    FIELD_END};
 ELEMENT_OF(input, InputDef);
 
 static const Field tpm_rows[] = {FIELD_TEXT("@model", TpmDef, model),
-                                 FIELD_TEXT("backend@version", TpmDef, version), ADDRESS_OF(TpmDef),
+                                 FIELD_TEXT("backend@version", TpmDef, version), FIELD_INFO(TpmDef),
                                  FIELD_END};
 ELEMENT_OF(tpm, TpmDef);
 
-static const Field sound_rows[] = {NUMBER("@model", SoundDef, model), ADDRESS_OF(SoundDef),
+static const Field sound_rows[] = {NUMBER("@model", SoundDef, model), FIELD_INFO(SoundDef),
                                    FIELD_END};
 ELEMENT_OF(sound, SoundDef);
 
@@ -74,32 +73,32 @@ static const Field video_rows[] = {NUMBER("model@type", VideoDef, model),
                                    FIELD_SIZE("model@vram", VideoDef, vram),
                                    FIELD_SIZE("model@vgamem", VideoDef, vgamem),
                                    NUMBER("model@heads", VideoDef, heads),
-                                   ADDRESS_OF(VideoDef),
+                                   FIELD_INFO(VideoDef),
                                    FIELD_END};
 ELEMENT_OF(video, VideoDef);
 
 static const Field watchdog_rows[] = {FIELD_TEXT("@model", WatchdogDef, model),
-                                      ADDRESS_OF(WatchdogDef), FIELD_END};
+                                      FIELD_INFO(WatchdogDef), FIELD_END};
 ELEMENT_OF(watchdog, WatchdogDef);
 
 static const Field memballoon_rows[] = {NUMBER("@model", MemballoonDef, model),
-                                        ADDRESS_OF(MemballoonDef), FIELD_END};
+                                        FIELD_INFO(MemballoonDef), FIELD_END};
 ELEMENT_OF(memballoon, MemballoonDef);
 
-static const Field rng_rows[] = {FIELD_TEXT("@model", RngDef, model), ADDRESS_OF(RngDef),
+static const Field rng_rows[] = {FIELD_TEXT("@model", RngDef, model), FIELD_INFO(RngDef),
                                  FIELD_END};
 ELEMENT_OF(rng, RngDef);
 
-static const Field panic_rows[] = {FIELD_TEXT("@model", PanicDef, model), ADDRESS_OF(PanicDef),
+static const Field panic_rows[] = {FIELD_TEXT("@model", PanicDef, model), FIELD_INFO(PanicDef),
                                    FIELD_END};
 ELEMENT_OF(panic, PanicDef);
 
 static const Field memory_rows[] = {
     NUMBER("@model", MemoryDef, model), FIELD_SIZE("target/size", MemoryDef, size),
-    NUMBER("target/node", MemoryDef, node), ADDRESS_OF(MemoryDef), FIELD_END};
+    NUMBER("target/node", MemoryDef, node), FIELD_INFO(MemoryDef), FIELD_END};
 ELEMENT_OF(memory, MemoryDef);
 
-static const Field vsock_rows[] = {FIELD_TEXT("@model", VsockDef, model), ADDRESS_OF(VsockDef),
+static const Field vsock_rows[] = {FIELD_TEXT("@model", VsockDef, model), FIELD_INFO(VsockDef),
                                    FIELD_END};
 ELEMENT_OF(vsock, VsockDef);
 

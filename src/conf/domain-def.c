@@ -16,6 +16,20 @@ bool domain_def_shares_memory(const DomainDef *def) {
     return false;
 }
 
+bool domain_def_has_boot_order(const DomainDef *def) {
+    bool found = false;
+
+    for (size_t i = 0; i < def->n_disks; i++)
+        found |= def->disks[i].info.boot_order != 0;
+    for (size_t i = 0; i < def->n_interfaces; i++)
+        found |= def->interfaces[i].info.boot_order != 0;
+    for (size_t i = 0; i < def->n_hostdevs; i++)
+        found |= def->hostdevs[i].info.boot_order != 0;
+    for (size_t i = 0; i < def->n_redirdevs; i++)
+        found |= def->redirdevs[i].info.boot_order != 0;
+    return found;
+}
+
 unsigned domain_def_online_vcpus(const DomainDef *def) {
     unsigned n = 0;
 

@@ -194,6 +194,8 @@ DEFINE_CLEANUP(DomainDef *, domain_def_free)
 bool domain_def_shares_memory(const DomainDef *def);
 /* Number of online vCPUs. */
 unsigned domain_def_online_vcpus(const DomainDef *def);
+/* Whether a device has a <boot order>: then <os> has no <boot>. */
+bool domain_def_has_boot_order(const DomainDef *def);
 
 /* Grows or shrinks the vcpus array to `max`; new entries are offline, absent. -ENOMEM. */
 int domain_def_set_max_vcpus(DomainDef *def, unsigned max);

@@ -74,22 +74,8 @@ static int fill_cpu(DomainDef *def, const DomainFillParams *params) {
                                       : "none");
 }
 
-static bool has_boot_order(const DomainDef *def) {
-    bool found = false;
-
-    for (size_t i = 0; i < def->n_disks; i++)
-        found |= def->disks[i].info.boot_order != 0;
-    for (size_t i = 0; i < def->n_interfaces; i++)
-        found |= def->interfaces[i].info.boot_order != 0;
-    for (size_t i = 0; i < def->n_hostdevs; i++)
-        found |= def->hostdevs[i].info.boot_order != 0;
-    for (size_t i = 0; i < def->n_redirdevs; i++)
-        found |= def->redirdevs[i].info.boot_order != 0;
-    return found;
-}
-
 static void fill_boot(DomainDef *def) {
-    if (!def->os.n_boot && !has_boot_order(def))
+    if (!def->os.n_boot && !domain_def_has_boot_order(def))
         def->os.boot[def->os.n_boot++] = BOOT_HD;
 }
 

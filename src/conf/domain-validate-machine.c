@@ -124,20 +124,6 @@ static bool has_serial(const DomainDef *def) {
     return false;
 }
 
-static bool has_boot_order(const DomainDef *def) {
-    bool found = false;
-
-    for (size_t i = 0; i < def->n_disks; i++)
-        found |= def->disks[i].info.boot_order != 0;
-    for (size_t i = 0; i < def->n_interfaces; i++)
-        found |= def->interfaces[i].info.boot_order != 0;
-    for (size_t i = 0; i < def->n_hostdevs; i++)
-        found |= def->hostdevs[i].info.boot_order != 0;
-    for (size_t i = 0; i < def->n_redirdevs; i++)
-        found |= def->redirdevs[i].info.boot_order != 0;
-    return found;
-}
-
 static const Words firmware_features = WORDS("enrolled-keys", "secure-boot");
 static const Words acpi_tables = WORDS("slic");
 
@@ -178,7 +164,7 @@ static int check_firmware(const DomainDef *def, Error **reterr) {
          "Unknown acpi table type: 'slic' can be"},
         {os->bios_serial == TRISTATE_YES && !has_serial(def), ERROR_XML,
          "need at least one serial port to use BIOS serial output"},
-        {os->n_boot && has_boot_order(def), ERROR_CONFIG_UNSUPPORTED,
+        {os->n_boot && domain_def_has_boot_order(def), ERROR_CONFIG_UNSUPPORTED,
          "per-device boot elements cannot be used together with os/boot elements"},
     };
 
