@@ -57,7 +57,13 @@ static int note_encryption(VolumeDef *volume) {
     return volume->encryption && volume->encryption->format ? 0 : -ENOMEM;
 }
 
-/* A LUKS image is an encrypted raw one. */
+static void forget_encryption(VolumeDef *volume) {
+    if (volume->encryption)
+        element_done(&storage_encryption_element, volume->encryption);
+    free(TAKE_PTR(volume->encryption));
+}
+
+/* A LUKS image is an encrypted raw one; another raw one was wiped, or written over. */
 static int read_format(int fd, VolumeDef *volume) {
     CLEANUP_FREE char *head = malloc(HEAD_BYTES);
     ssize_t n = head ? pread(fd, head, HEAD_BYTES, 0) : -1;
@@ -65,6 +71,8 @@ static int read_format(int fd, VolumeDef *volume) {
 
     if (!head || (streq(format, "luks") && note_encryption(volume) < 0))
         return -ENOMEM;
+    if (streq(format, "raw"))
+        forget_encryption(volume);
     free(volume->format);
     volume->format = strdup(streq(format, "luks") ? "raw" : format);
     return volume->format ? 0 : -ENOMEM;

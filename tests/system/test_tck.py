@@ -128,6 +128,9 @@ def test_encrypted_disk(owned, form):  # noqa: F811
     assert "Invalid password" in owned.virsh("start", "tck", ok=False)
     log = subprocess.run(["grep", "-rlaF", PASSPHRASE.decode(), f"{owned.root}/log"], capture_output=True).stdout
     assert log == b""
+    wiped = connection.storageVolLookupByPath(path)
+    wiped.wipe(0)
+    assert "<encryption" not in wiped.XMLDesc()
     connection.close()
 
 
