@@ -277,13 +277,24 @@ typedef struct Numa {
     const Bitmap *nodes;
 } Numa;
 
+/* Nothing says where QEMU's memory comes from: then its cgroup alone can, as of "restrictive". */
+static bool is_unbound(const NumaTuneDef *tune) {
+    return !tune->given && tune->n_memnodes == 0;
+}
+
+static NumaMode live_mode(const NumaTuneDef *tune) {
+    return is_unbound(tune) ? NUMA_RESTRICTIVE : tune->mode;
+}
+
 /* A strict nodeset is also the policy of QEMU's memory, which stays where it is. */
 static int check_live_nodes(const NumaTuneDef *tune, const Numa *numa, Error **reterr) {
-    if (numa->mode != NUMA_MODE_MAX_ && numa->mode != tune->mode)
+    const NumaMode mode = live_mode(tune);
+
+    if (numa->mode != NUMA_MODE_MAX_ && numa->mode != mode)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                             "can't change numatune mode for running domain");
-    if (!numa->nodes || tune->mode == NUMA_RESTRICTIVE ||
-        (tune->mode == NUMA_STRICT && tune->nodes && bitmap_equal(tune->nodes, numa->nodes)))
+    if (!numa->nodes || mode == NUMA_RESTRICTIVE ||
+        (mode == NUMA_STRICT && tune->nodes && bitmap_equal(tune->nodes, numa->nodes)))
         return 0;
     return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                         "change of nodeset for running domain requires restrictive numa mode");
@@ -293,6 +304,7 @@ static int prepare_numa(const DomainDef *def, bool live, const void *arg, Change
                         Error **reterr) {
     const Numa *numa = arg;
     const NumaTuneDef *tune = &def->numatune;
+    const NumaMode kept = live ? live_mode(tune) : tune->mode;
     int r = live ? check_live_nodes(tune, numa, reterr) : 0;
 
     if (r < 0)
@@ -302,7 +314,7 @@ static int prepare_numa(const DomainDef *def, bool live, const void *arg, Change
                             "numa_mode alone says nothing: name the nodes with numa_nodeset");
     ret->numa = (NumaTuneDef){.given = true,
                               .automatic = numa->nodes ? false : tune->automatic,
-                              .mode = numa->mode == NUMA_MODE_MAX_ ? tune->mode : numa->mode};
+                              .mode = numa->mode == NUMA_MODE_MAX_ ? kept : numa->mode};
     return copy_map(numa->nodes ? numa->nodes : tune->nodes, &ret->numa.nodes, reterr);
 }
 
