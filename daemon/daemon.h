@@ -19,6 +19,7 @@ typedef struct Config {
     char *partition;            /* cgroup of domains that name none */
     char *resctrl;              /* root of the resctrl tree; NULL: the kernel's */
     char *default_pool;         /* directory of the storage pool 'default'; NULL: none is made */
+    char *pid_dir;              /* of the pids of QEMUs; NULL: below run */
     bool cgroups;               /* put machines into cgroups */
     bool scopes;                /* and these into systemd's scopes where there is systemd */
     char *metrics;              /* where Prometheus is served; NULL: nowhere */

@@ -233,25 +233,26 @@ static int add_signals(sd_event *event, Vireod *vireod) {
 
 static int make_driver(Daemon *daemon, Error **reterr) {
     const Config *config = &daemon->config;
-    const DriverParams params = {.paths = {config->etc, config->lib, config->run, config->log},
-                                 .limits = {.partition = config->partition,
-                                            .resctrl_root = config->resctrl,
-                                            .cgroups = config->cgroups,
-                                            .scopes = config->scopes},
-                                 .confinement = {.user = config->user,
-                                                 .group = config->group,
-                                                 .directory = config->lib,
-                                                 .private_dev = config->private_dev,
-                                                 .own_files = config->dynamic_ownership,
-                                                 .sandbox = config->sandbox,
-                                                 .core_max = (uint64_t)config->max_core_mib << 20},
-                                 .audit = config->audit_level,
-                                 .default_pool = config->default_pool,
-                                 .events = &daemon_events,
-                                 .pool_event = storage_send_event,
-                                 .network_event = network_send_event,
-                                 .secret_event = secret_send_event,
-                                 .userdata = daemon};
+    const DriverParams params = {
+        .paths = {config->etc, config->lib, config->run, config->log, config->pid_dir},
+        .limits = {.partition = config->partition,
+                   .resctrl_root = config->resctrl,
+                   .cgroups = config->cgroups,
+                   .scopes = config->scopes},
+        .confinement = {.user = config->user,
+                        .group = config->group,
+                        .directory = config->lib,
+                        .private_dev = config->private_dev,
+                        .own_files = config->dynamic_ownership,
+                        .sandbox = config->sandbox,
+                        .core_max = (uint64_t)config->max_core_mib << 20},
+        .audit = config->audit_level,
+        .default_pool = config->default_pool,
+        .events = &daemon_events,
+        .pool_event = storage_send_event,
+        .network_event = network_send_event,
+        .secret_event = secret_send_event,
+        .userdata = daemon};
     int r = driver_new(&params, &daemon->driver, reterr);
 
     if (r >= 0)

@@ -143,6 +143,7 @@ static const Setting settings[] = {
     {"scopes", SETTING_YES, AT(scopes), set_yes},
     {"resctrl", SETTING_TEXT, AT(resctrl), set_path},
     {"default_pool", SETTING_TEXT, AT(default_pool), set_path_or_none},
+    {"pid_dir", SETTING_TEXT, AT(pid_dir), set_path},
     {"metrics", SETTING_TEXT, AT(metrics), set_name},
     {"user", SETTING_TEXT, AT(user), set_name},
     {"group", SETTING_TEXT, AT(group), set_name},

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "domain/files.h"
 
+#include <unistd.h>
+
 #include "conf/domain-format.h"
 #include "domain/status-file.h"
 #include "util/file.h"
@@ -35,6 +37,10 @@ char *domain_channel_directory(const ServicePaths *paths) {
 
 char *domain_birth_directory(const ServicePaths *paths) {
     return path_join(paths->run, "births");
+}
+
+char *domain_pid_directory(const ServicePaths *paths) {
+    return paths->pids ? strdup(paths->pids) : path_join(paths->run, "qemu");
 }
 
 static int write_config(const Domain *domain, const DomainDef *def, bool only_try, Error **reterr) {
@@ -155,4 +161,33 @@ int domain_save_pin(Domain *domain, StatusPin pin, unsigned id, Error **reterr) 
     }
     domain->run->status.now = size.now + strlen(line);
     return 0;
+}
+
+/* ---- the pid for others ---- */
+
+static char *pid_path(const Domain *domain) {
+    CLEANUP_FREE char *directory = domain_pid_directory(&domain->services->paths);
+
+    return directory ? strf("%s/%s.pid", directory, domain->run->live->name) : NULL;
+}
+
+void domain_save_pid(const Domain *domain) {
+    CLEANUP_FREE char *path = NULL;
+    char text[16];
+    int r;
+
+    assert(domain->run && domain->services);
+    path = pid_path(domain);
+    snprintf(text, sizeof(text), "%d", (int)domain->run->pid.pid);
+    r = path ? file_write_atomic_worker(path, text, strlen(text), 0644) : -ENOMEM;
+    if (r < 0)
+        log_warning("domain '%s': cannot write the pid of its QEMU to '%s': %s",
+                    domain_name(domain), path ? path : "a file", strerror(-r));
+}
+
+void domain_forget_pid(const Domain *domain) {
+    CLEANUP_FREE char *path = pid_path(domain);
+
+    if (path)
+        unlink(path);
 }

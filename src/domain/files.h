@@ -15,6 +15,7 @@ char *domain_monitor_path(const ServicePaths *paths, int id);
 /* Directories of all domains. */
 char *domain_channel_directory(const ServicePaths *paths);
 char *domain_birth_directory(const ServicePaths *paths);
+char *domain_pid_directory(const ServicePaths *paths);
 
 /* Writes `def` as the persistent definition / the status file of a domain that runs; atomic, on the
  * worker pool. ERROR_SYSTEM, and all is as before. On a fiber. */
@@ -27,3 +28,8 @@ int domain_try_config(const Domain *domain, const DomainDef *def, Error **reterr
 int domain_save_status(Domain *domain, Error **reterr);
 /* The same after a pin alone has changed: a line behind the file. Job held. */
 int domain_save_pin(Domain *domain, StatusPin pin, unsigned id, Error **reterr);
+
+/* Writes the pid of its QEMU to NAME.pid, where others look for it as they do with libvirt; nobody
+ * here reads it, and what cannot be written is logged. On a fiber. */
+void domain_save_pid(const Domain *domain);
+void domain_forget_pid(const Domain *domain);

@@ -16,10 +16,11 @@ typedef struct Services Services;
 
 /* The daemon's directories. */
 typedef struct ServicePaths {
-    char *etc; /* domains/NAME.xml, autostart/NAME.xml */
-    char *lib; /* per-domain directories (channels), monitors */
-    char *run; /* status */
-    char *log; /* NAME.log */
+    char *etc;  /* domains/NAME.xml, autostart/NAME.xml */
+    char *lib;  /* per-domain directories (channels), monitors */
+    char *run;  /* status */
+    char *log;  /* NAME.log */
+    char *pids; /* NAME.pid; NULL: in run/qemu */
 } ServicePaths;
 
 typedef struct Settings {

@@ -3,6 +3,7 @@
 #include "driver/driver.h"
 
 #include "domain/audit-queue.h"
+#include "domain/files.h"
 #include "driver/migrate.h"
 #include "driver/run-watch.h"
 #include "driver/strays.h"
@@ -15,6 +16,7 @@ static void paths_done(ServicePaths *paths) {
     free(paths->lib);
     free(paths->run);
     free(paths->log);
+    free(paths->pids);
 }
 
 static int make_dirs(const ServicePaths *paths, Error **reterr) {
@@ -39,12 +41,26 @@ static int make_dirs(const ServicePaths *paths, Error **reterr) {
     return 0;
 }
 
+/* Everybody may look for a pid; nobody else may write one. */
+static int make_pid_directory(const ServicePaths *paths, Error **reterr) {
+    CLEANUP_FREE char *path = domain_pid_directory(paths);
+    int r = path ? dir_make(path, 0755) : -ENOMEM;
+
+    if (r < 0)
+        return error_system(reterr, FROM_QEMU, r, "cannot create directory '%s'",
+                            path ? path : "of pids");
+    return path_check_owner(path, "the directory", reterr);
+}
+
 static int copy_paths(const ServicePaths *from, ServicePaths *ret, Error **reterr) {
     *ret = (ServicePaths){.etc = strdup(from->etc),
                           .lib = strdup(from->lib),
                           .run = strdup(from->run),
-                          .log = strdup(from->log)};
-    return ret->etc && ret->lib && ret->run && ret->log ? 0 : error_no_memory(reterr);
+                          .log = strdup(from->log),
+                          .pids = from->pids ? strdup(from->pids) : NULL};
+    return ret->etc && ret->lib && ret->run && ret->log && !from->pids == !ret->pids
+               ? 0
+               : error_no_memory(reterr);
 }
 
 static int make_storage(Driver *driver, const DriverParams *params, Error **reterr) {
@@ -98,6 +114,8 @@ static int make_services(Services *services, const DriverParams *params, Error *
     services->events_userdata = params->userdata;
     if (r >= 0)
         r = make_dirs(&services->paths, reterr);
+    if (r >= 0)
+        r = make_pid_directory(&services->paths, reterr);
     if (r >= 0)
         r = make_caps(services, reterr);
     if (r >= 0)

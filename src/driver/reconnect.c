@@ -255,6 +255,7 @@ static bool try_locked(Domain *domain, FirstTry *first, bool quiet) {
         log_info("domain '%s' found running, %u vCPUs", domain_name(domain),
                  domain_def_online_vcpus(domain->run->live));
         domain_save_status(domain, NULL);
+        domain_save_pid(domain);
         operations_resume(domain);
         device_operations_resume(domain);
         save_settle_soon(domain);

@@ -25,6 +25,7 @@ static void remove_run_files(Domain *domain) {
         unlink(status);
     if (births)
         birth_remove(births, domain->run->id);
+    domain_forget_pid(domain);
     if (domain->run->monitor_path)
         unlink(domain->run->monitor_path);
 }

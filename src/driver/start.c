@@ -269,9 +269,11 @@ static int make_known(Domain *domain, bool paused, Error **reterr) {
 
     domain_set_state(domain, DOMAIN_PAUSED, paused ? PAUSED_USER : PAUSED_STARTING_UP);
     r = births ? domain_save_status(domain, reterr) : error_no_memory(reterr);
-    if (r >= 0)
-        birth_remove(births, domain->run->id);
-    return r;
+    if (r < 0)
+        return r;
+    birth_remove(births, domain->run->id);
+    domain_save_pid(domain);
+    return 0;
 }
 
 /* How the guest has come here: reasons and details. */

@@ -7,7 +7,7 @@ import subprocess
 import libvirt
 import pytest
 
-from conftest import refused
+from conftest import refused, wait_for
 from test_confine import USER, owned, owner  # noqa: F401
 
 UUID = "44444444-2222-4111-8111-111111111111"
@@ -170,3 +170,47 @@ def test_a_header_that_a_guest_wrote(owned):  # noqa: F811
         owned.define(f"tck{len(name)}", boot=False, extra=disk(image, "qcow2"))
         assert "Permission denied" in owned.virsh("start", f"tck{len(name)}", ok=False)
         assert owner(foreign) == (0, 0)
+
+
+# ---- qemu/200, 205, 210: whom QEMU is, by the pid that is in a file ----
+
+def pid_in(path):
+    with open(path) as f:
+        return int(f.read())
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_pid_file(daemon, elsewhere):
+    directory = f"{daemon.root}/pids" if elsewhere else f"{daemon.root}/run/qemu"
+    if elsewhere:
+        daemon.configure(f"pid_dir = {directory}")
+    daemon.paused("tck")
+    assert pid_in(f"{directory}/tck.pid") == daemon.qemus()["tck"]
+    daemon.stop()
+    os.unlink(f"{directory}/tck.pid")
+    daemon.start()
+    wait_for(lambda: os.path.exists(f"{directory}/tck.pid"), 5, "pid of a QEMU that was found again")
+    assert pid_in(f"{directory}/tck.pid") == daemon.qemus()["tck"]
+    daemon.virsh("destroy", "tck")
+    assert not os.path.exists(f"{directory}/tck.pid")
+
+
+# ---- 202: nodes for a domain that has none ----
+
+def test_nodes_of_a_running_domain(daemon, connection):
+    """A guest whose memory nothing binds is held by its cgroup alone: its nodes can change while it runs, and what
+    is saved then can be restored."""
+    daemon.define("tck", boot=False)
+    domain = connection.lookupByName("tck")
+    domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+    live, config = libvirt.VIR_DOMAIN_AFFECT_LIVE, libvirt.VIR_DOMAIN_AFFECT_CONFIG
+    refused(domain.setNumaParameters, libvirt.VIR_ERR_OPERATION_INVALID,
+            {"numa_mode": libvirt.VIR_DOMAIN_NUMATUNE_MEM_INTERLEAVE, "numa_nodeset": "0"}, live)
+    for flags in (live, live, config):
+        domain.setNumaParameters({"numa_nodeset": "0"}, flags)
+    assert domain.numaParameters(live)["numa_nodeset"] == "0"
+    domain.save(f"{daemon.root}/saved")
+    connection.restore(f"{daemon.root}/saved")
+    assert domain.isActive()
+    assert "mode='restrictive' nodeset='0'" in domain.XMLDesc()
+    assert "mode='strict' nodeset='0'" in domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)

@@ -91,6 +91,7 @@ static const char *const changed[][2] = {
     {"scopes", "no"},
     {"resctrl", "/r"},
     {"default_pool", "none"},
+    {"pid_dir", "/run/p"},
     {"metrics", "/m"},
     {"user", "+1"},
     {"group", "+1"},
