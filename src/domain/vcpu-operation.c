@@ -6,6 +6,7 @@
 #include "domain/services.h"
 #include "domain/vcpu-config.h"
 #include "domain/vcpu-plug.h"
+#include "domain/vcpu-smi.h"
 #include "domain/vcpu-verdict.h"
 #include "util/file.h"
 #include "util/log.h"
@@ -111,9 +112,11 @@ int vcpu_operation_run(Domain *domain, Operation *operation, const HotplugPlan *
 static int go_on(Domain *domain, Operation *operation, Error **reterr) {
     CLEANUP(hotplug_plan_done) HotplugPlan plan = {0};
     CLEANUP_ERROR Error *error = NULL;
-    int r = hotplug_plan_ids(&domain->run->vcpus, operation->plug, operation->vcpus,
-                             operation->n_vcpus, &plan, &error);
+    int r = operation->plug ? vcpu_smi_check_plug(domain, &error) : 0;
 
+    if (r >= 0)
+        r = hotplug_plan_ids(&domain->run->vcpus, operation->plug, operation->vcpus,
+                             operation->n_vcpus, &plan, &error);
     if (r >= 0 && plan.n_entities > 0)
         r = hotplug_preflight(domain, &plan, &error);
     if (r < 0) { /* of a removal the guest may have been asked before */

@@ -10,6 +10,7 @@
 #include "limits/limits.h"
 #include "domain/removal.h"
 #include "domain/removal-watch.h"
+#include "domain/vcpu-smi.h"
 #include "qemu/quirks.h"
 #include "qemu/unplug.h"
 #include "util/log.h"
@@ -224,10 +225,14 @@ static OperationState ask(Domain *domain, const HotplugPlan *plan, const Removal
 static size_t batch_size(const Domain *domain, const HotplugPlan *plan) {
     const DomainRun *run = domain->run;
 
-    return quirk_of(run->caps, run->live->virt, QUIRK_LOST_INTERRUPTS) ? 1 : plan->n_entities;
+    return quirk_of(run->caps, run->live->virt, QUIRK_LOST_INTERRUPTS) ||
+                   vcpu_smi_serialises_removals(run->live)
+               ? 1
+               : plan->n_entities;
 }
 
-/* All at once, or one after the other from the top where QEMU would lose interrupts. */
+/* All at once, or one after the other from the top where QEMU would lose interrupts, or the
+ * firmware would eject another one. */
 static OperationState run_unplug(Domain *domain, const HotplugPlan *plan, Operation *operation,
                                  Error **reterr) {
     CLEANUP_FREE Removal *removals = removals_of(domain, plan);

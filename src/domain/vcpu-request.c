@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "domain/vcpu-request.h"
 
+#include "domain/vcpu-smi.h"
 #include "util/libvirt-numbers.h"
 
 int vcpu_request_check_ids(const DomainDef *def, const Bitmap *ids, const char *which,
@@ -115,10 +116,17 @@ static int plan_single(Domain *domain, const VcpuRequest *request, HotplugPlan *
                             reterr);
 }
 
+static bool asks_for_more(const Domain *domain, const VcpuRequest *request) {
+    return request->single ? request->enable
+                           : request->count > vcpu_map_online(&domain->run->vcpus);
+}
+
 int vcpu_request_plan(Domain *domain, const VcpuRequest *request, HotplugPlan *plan,
                       Error **reterr) {
     int r = domain_check_active(domain, reterr);
 
+    if (r >= 0 && asks_for_more(domain, request)) /* waits: before anything is looked at */
+        r = vcpu_smi_check_plug(domain, reterr);
     /* What is so already needs no hotplug. */
     if (r >= 0 && !request->single && request->count == vcpu_map_online(&domain->run->vcpus))
         return 0;

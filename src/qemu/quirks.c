@@ -40,6 +40,14 @@ static const Quirk quirks[QUIRK_MAX_] = {
                          .major = 9,
                          .what = "has no x2APIC",
                          .remedy = "use type='kvm'"},
+    /* The firmware sends a vCPU that comes an SMI, then INIT and SIPI, and waits until it has been
+     * in its SMI handler. The INIT wipes out the SMI or ends the handler, where a CPU would keep it
+     * until the handler is through. */
+    [QUIRK_SMM_PLUG] = {.virt = DOMAIN_VIRT_QEMU,
+                        .what = "hangs the guest when such a firmware is told of a vCPU that comes",
+                        .remedy = "--config gives it its vCPUs at the next start, a firmware "
+                                  "without SMM (<feature enabled='no' name='secure-boot'/>) or "
+                                  "type='kvm' while it runs"},
 };
 
 const Quirk *quirk_of(const QemuCaps *caps, DomainVirt virt, QuirkName name) {

@@ -14,6 +14,7 @@ typedef enum QuirkName {
     QUIRK_SHARED_REMOVAL,      /* where vCPUs share a thread, device_del ends QEMU */
     QUIRK_LOST_INTERRUPTS, /* behind a missing APIC: vCPUs are removed one by one, from the top */
     QUIRK_NO_X2APIC,
+    QUIRK_SMM_PLUG, /* hangs the guest */
     QUIRK_MAX_
 } QuirkName;
 

@@ -28,14 +28,15 @@ def emulator(daemon, name, behaviour):
     return path
 
 
-def define(daemon, name, behaviour, maximum=8, current=1, arch="x86_64", machine="q35", extra_cpu="", kind="kvm"):
+def define(daemon, name, behaviour, maximum=8, current=1, arch="x86_64", machine="q35", extra_cpu="", kind="kvm",
+           os_xml="", features=""):
     """kind: "qemu" has the quirks of QEMU without KVM (src/qemu/quirks.c), by the version in `replies`."""
     behaviour = {"replies": MODERN, "arch": arch, **behaviour}
     path = emulator(daemon, name, behaviour)
     xml = f"""<domain type='{kind}'><name>{name}</name><memory unit='MiB'>64</memory>
   <vcpu current='{current}'>{maximum}</vcpu>
-  <os><type arch='{arch}' machine='{machine}'>hvm</type></os>
-  {"<features><acpi/></features>" if arch == "x86_64" else ""}{extra_cpu}
+  <os><type arch='{arch}' machine='{machine}'>hvm</type>{os_xml}</os>
+  {f"<features><acpi/>{features}</features>" if arch == "x86_64" else ""}{extra_cpu}
   <devices><emulator>{path}</emulator><memballoon model='none'/></devices></domain>"""
     with open(f"{daemon.root}/{name}.xml", "w") as f:
         f.write(xml)

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from simulated import MODERN, agree, ask, online, sent, plug_by_hand, start  # noqa: E402
+from simulated import MODERN, agree, ask, define, online, sent, plug_by_hand, start  # noqa: E402
 from conftest import daemon, wait_for  # noqa: E402,F401
 
 
@@ -145,6 +145,63 @@ def test_one_by_one_until_one_is_refused(daemon):
     error = plug(daemon, 1, ok=False)
     assert "1 of 3 vCPU devices were removed" in error and "vCPU 2 was rejected" in error
     assert online(daemon, "s1") == [0, 1, 2]
+
+
+def with_firmware(daemon, offered=True, negotiated=0, secure="yes", smm="<smm state='on'/>", kind="qemu", paused=False,
+                  **behaviour):
+    """A machine whose firmware has agreed to these SMIs."""
+    for name in ("code", "vars"):
+        with open(f"{daemon.root}/{name}.fd", "wb") as f:
+            f.write(bytes(4096))
+    smi = {"x-smi-cpu-hotplug": offered, "x-smi-negotiated-features": negotiated}
+    define(daemon, "s1", {"replies": NEW, "form": "tcg", "smi": smi, **behaviour}, kind=kind, features=smm,
+           os_xml=f"<loader readonly='yes' secure='{secure}' type='pflash'>{daemon.root}/code.fd</loader>"
+                  f"<nvram>{daemon.root}/vars.fd</nvram>")
+    daemon.virsh("start", "s1", *(["--paused"] if paused else []))
+
+
+@pytest.mark.parametrize("options", [{"negotiated": 7}, {"negotiated": 3, "secure": "no", "smm": ""},
+                                     {"negotiated": 0}])
+def test_a_firmware_in_smm(daemon, options):
+    """It hangs when a vCPU comes; it may do without those it has, and have any at its next start."""
+    with_firmware(daemon, **options)
+    for command in (("setvcpus", "s1", "2"), ("setvcpu", "s1", "3", "--enable")):
+        error = daemon.virsh(*command, "--live", ok=False)
+        assert "'s1': its firmware uses SMM, and QEMU 11.1 without KVM hangs the guest" in error, error
+        assert "--config" in error and "type='kvm'" in error
+    assert "its firmware uses SMM" in daemon.vireo("setvcpus", "s1", "2", "--live", "--plan", ok=False)
+    assert sent(daemon, "s1") == [] and json.loads(daemon.vireo("ops", "list", "--all", "--json")) == []
+    plug(daemon, 1)
+    daemon.virsh("setvcpus", "s1", "4", "--config")
+
+
+def test_a_firmware_in_smm_that_has_not_begun(daemon):
+    """What is there before the machine's first instruction is counted by it; somebody who paused it later is not fooled."""
+    with_firmware(daemon, paused=True)
+    plug(daemon, 3)
+    daemon.virsh("resume", "s1")
+    daemon.virsh("suspend", "s1")
+    assert "its firmware uses SMM" in plug(daemon, 4, ok=False)
+
+
+@pytest.mark.parametrize("options", [{"negotiated": 1}, {"negotiated": 0, "secure": "no"}, {"offered": False},
+                                     {"negotiated": 7, "kind": "kvm"}])
+def test_a_firmware_that_takes_vcpus(daemon, options):
+    """One that has not asked for SMIs, or has none to ask for; and KVM, which keeps an SMI for later."""
+    with_firmware(daemon, **options)
+    plug(daemon, 4)
+    assert online(daemon, "s1") == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("smm, batches", [("<smm state='on'/>", 3), ("", 1)])
+def test_a_firmware_in_smm_gives_back_one_by_one(daemon, smm, batches):
+    """Also with KVM: a removal waits for the eject before it."""
+    with_firmware(daemon, smm=smm, secure="no", kind="kvm", form="kvm", event_delay_ms=[5, 15])
+    plug(daemon, 4)
+    begin = len(ask(daemon, "s1", log=True)["log"])
+    plug(daemon, 1)
+    names = [name for name, _ in ask(daemon, "s1", log=True)["log"][begin:] if name in ("device_del", "query-cpus-fast")]
+    assert sum(a == "device_del" and b != "device_del" for a, b in zip(names, names[1:])) == batches
 
 
 def test_a_hole_is_warned_of(daemon):

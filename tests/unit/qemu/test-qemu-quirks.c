@@ -21,6 +21,7 @@ static void test_measured_versions(void **state) {
         {QUIRK_SHARED_REMOVAL, true, true, true},
         {QUIRK_LOST_INTERRUPTS, true, false, false},
         {QUIRK_NO_X2APIC, true, false, false},
+        {QUIRK_SMM_PLUG, true, true, true},
     };
 
     assert_int_equal(ARRAY_SIZE(rows), QUIRK_MAX_);
