@@ -25,6 +25,6 @@ uint64_t nic_speed(const InterfaceDef *nic, size_t i);
 /* The interface of the definition that the flags mean; borrowed. */
 int driver_find_nic(Domain *domain, const char *device, unsigned flags, const InterfaceDef **ret,
                     Error **reterr);
-/* Of the definition only. Takes the domain's job, on a fiber. */
+/* Takes the domain's job, on a fiber. */
 int driver_set_nic_speed(Domain *domain, const NicSpeedChange *change, unsigned flags,
                          Error **reterr);

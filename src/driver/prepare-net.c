@@ -2,10 +2,11 @@
 /* The host's ends of a domain's network cards: taps in bridges, macvtaps, and what is limited
  * there.
  *
- * A network is the bridge that it stands for (bridge_of_network). Ports of Open vSwitch, and
- * limits, are made by their own programs (ovs-vsctl, tc). */
+ * A network is the bridge that it stands for (bridge_of_network). Ports of Open vSwitch are made by
+ * ovs-vsctl. */
 #include "driver/prepare-net.h"
 #include "driver/network.h"
+#include "driver/nic-limit.h"
 
 #include <stdio.h>
 
@@ -25,11 +26,6 @@ static bool is_openvswitch(const InterfaceDef *interface) {
 
 static bool is_virtio(const InterfaceDef *interface) {
     return !interface->model || strncmp(interface->model, "virtio", 6) == 0;
-}
-
-static bool has_tap(const InterfaceDef *interface) {
-    return interface->type == INTERFACE_BRIDGE || interface->type == INTERFACE_NETWORK ||
-           interface->type == INTERFACE_ETHERNET || interface->type == INTERFACE_DIRECT;
 }
 
 /* Without a network of that name: libvirt's 'default' has the bridge virbr0, and each other is
@@ -101,60 +97,6 @@ void prepare_remove_port(const char *name) {
 
     if (run(argv, "openvswitch-switch", "cannot remove a port", &error) < 0)
         log_warning("%s, ignoring", error_message(error));
-}
-
-/* ---- limits ---- */
-
-/* What the guest receives, which is what its tap sends: a class of htb. */
-static int limit_inbound(const char *link, const BandwidthLimit *limit, Error **reterr) {
-    CLEANUP_FREE char *rate = strf("%llukbps", (unsigned long long)limit->average);
-    CLEANUP_FREE char *ceil = strf(
-        "%llukbps", (unsigned long long)(limit->peak ? limit->peak : limit->average));
-    CLEANUP_FREE char *burst = strf("%llukb", (unsigned long long)limit->burst);
-    const char *const root[] = {"tc",     "qdisc", "add", "dev",     link, "root",
-                                "handle", "1:",    "htb", "default", "1",  NULL};
-    const char *limits[] = {"tc",  "class", "add", "dev",  link, "parent", "1:", "classid", "1:1",
-                            "htb", "rate",  rate,  "ceil", ceil, NULL,     NULL, NULL};
-    const char what[] = "cannot limit what its interface receives (<bandwidth><inbound>)";
-    int r;
-
-    if (!rate || !ceil || !burst)
-        return error_no_memory(reterr);
-    if (limit->burst) {
-        limits[14] = "burst";
-        limits[15] = burst;
-    }
-    r = run(root, "iproute2", what, reterr);
-    return r < 0 ? r : run(limits, "iproute2", what, reterr);
-}
-
-/* What the guest sends is policed where its tap receives it. */
-static int limit_outbound(const char *link, const BandwidthLimit *limit, Error **reterr) {
-    CLEANUP_FREE char *rate = strf("%llukbps", (unsigned long long)limit->average);
-    CLEANUP_FREE char *burst = strf(
-        "%llukb", (unsigned long long)(limit->burst ? limit->burst : limit->average));
-    const char *const root[] = {"tc", "qdisc", "add", "dev", link, "ingress", NULL};
-    const char *const police[] = {
-        "tc",  "filter", "add",  "dev",  link,     "parent", "ffff:", "protocol", "all",
-        "u32", "match",  "u32",  "0",    "0",      "police", "rate",  rate,       "burst",
-        burst, "mtu",    "64kb", "drop", "flowid", ":1",     NULL};
-    const char what[] = "cannot limit what its interface sends (<bandwidth><outbound>)";
-    int r;
-
-    if (!rate || !burst)
-        return error_no_memory(reterr);
-    r = run(root, "iproute2", what, reterr);
-    return r < 0 ? r : run(police, "iproute2", what, reterr);
-}
-
-static int limit(const InterfaceDef *interface, Error **reterr) {
-    int r = 0;
-
-    if (interface->inbound.average)
-        r = limit_inbound(interface->target, &interface->inbound, reterr);
-    if (r >= 0 && interface->outbound.average)
-        r = limit_outbound(interface->target, &interface->outbound, reterr);
-    return r;
 }
 
 /* ---- taps ---- */
@@ -253,7 +195,7 @@ static int finish(Domain *domain, InterfaceDef *interface, const TapJob *job, Er
     else if (interface->type == INTERFACE_ETHERNET && interface->script && *interface->script)
         r = child_run_checked(script, deadline_in(PROGRAM_USEC), "(a script of yours)",
                               "the <script> of its interface failed", NULL, reterr);
-    return r < 0 ? r : limit(interface, reterr);
+    return r < 0 ? r : nic_limit(interface, reterr);
 }
 
 static int check(const InterfaceDef *interface, Error **reterr) {
@@ -318,7 +260,7 @@ static int make_one(Domain *domain, InterfaceDef *interface, StartParts *parts, 
 
 int prepare_interface(Domain *domain, InterfaceDef *interface, StartParts *parts, QemuTap *to,
                       Error **reterr) {
-    int r = has_tap(interface) ? make_one(domain, interface, parts, to, reterr) : 0;
+    int r = nic_has_tap(interface) ? make_one(domain, interface, parts, to, reterr) : 0;
 
     if (r < 0)
         error_prefix(reterr, "domain '%s': its interface %s", domain_name(domain), interface->mac);

@@ -138,6 +138,48 @@ def test_an_isolated_port_and_a_limit(host):
     assert "htb 1:1 root" in shown and "rate 8Mbit ceil 16Mbit" in shown
 
 
+@pytest.fixture
+def tc(host, tmp_path, monkeypatch):
+    """In the place of tc, whose kernel may not have every part: writes down what it is asked, and fails at the word
+    that is in `fails`."""
+    (tmp_path / "tc").write_text(f"""#!/bin/sh
+[ ! -e {tmp_path}/fails ] || case "$*" in *$(cat {tmp_path}/fails)*) echo no; exit 1;; esac
+echo "$*" >>{tmp_path}/asked
+""")
+    (tmp_path / "tc").chmod(0o755)
+    host.stop()
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    host.start()
+    return tmp_path
+
+
+def asked(tc):
+    lines = (tc / "asked").read_text().splitlines() if (tc / "asked").exists() else []
+    (tc / "asked").write_text("")
+    return lines
+
+
+def test_a_limit_of_a_running_guest(host, tc):
+    start(host, "limited", bridge(), "--paused")
+    name = target(host, "limited")
+    host.virsh("domiftune", "limited", name, "--live", "--inbound", "1000,2000,512", "--outbound", "30")
+    words = asked(tc)
+    assert any("rate 1000kbps ceil 2000kbps burst 512kb" in line for line in words), words
+    assert any("police rate 30kbps burst 30kb" in line for line in words), words
+    assert re.search("inbound.average *: 1000.*outbound.average *: 30", host.virsh("domiftune", "limited", name), re.S)
+    host.virsh("domiftune", "limited", name, "--live", "--outbound", "40")
+    words = asked(tc)
+    assert words and not [line for line in words if "root" in line], words
+    (tc / "fails").write_text("police")
+    before = host.virsh("dumpxml", "limited")
+    host.virsh("domiftune", "limited", name, "--live", "--inbound", "7", "--outbound", "50", ok=False)
+    assert host.virsh("dumpxml", "limited") == before
+    assert "rate 1000kbps" in asked(tc)[-1], "what was done is not undone"
+    (tc / "fails").unlink()
+    host.virsh("domiftune", "limited", name, "--live", "--inbound", "0", "--outbound", "0")
+    assert f"qdisc del dev {name} root" in asked(tc) and "bandwidth" not in host.virsh("dumpxml", "limited")
+
+
 def test_a_link_that_is_down(host, monkeypatch):
     host.stop()
     monkeypatch.setenv("VIREO_QMP_DEBUG", "1")
