@@ -72,10 +72,12 @@ def test_define_tells_what_is_not_acted_on(daemon):
     path = f"{daemon.root}/odd.xml"
     with open(path, "w") as f:
         f.write("<domain type='qemu'><name>odd</name><memory>65536</memory><vcpu>1</vcpu>\n"
-                "<os><type arch='x86_64' machine='pc'>hvm</type></os>\n<devices><frob/></devices></domain>")
+                "<os><type arch='x86_64' machine='pc'>hvm</type></os>\n<devices><frob/>\n"
+                "<interface type='user'><frob/></interface></devices></domain>")
     done = daemon.run(conftest.VIREO, "define", path)
     assert "'odd' defined" in done.stdout
     assert "line 3: /domain/devices/frob is not known" in done.stderr
+    assert "line 4: /domain/devices/interface/frob is not known" in done.stderr
 
 
 def test_doctor(daemon):

@@ -351,7 +351,10 @@ static void test_depth_limit(void **state) {
 
 static void test_unknown_only_warns(void **state) {
     static const char xml[] = HEAD "<flavour>mint</flavour>\n"
-                                   "<devices>\n<teleporter/><input type='mouse'/></devices>\n"
+                                   "<devices>\n<teleporter/><input type='mouse'/>\n"
+                                   "<disk><source file='/a'/><target dev='vda'/><frob/></disk>\n"
+                                   "<interface type='user'><frob/></interface>\n"
+                                   "<serial type='pty'><frob/></serial></devices>\n"
                                    "<cpu><frob/></cpu>\n<clock><zap/></clock>" TAIL;
     Warnings warnings = {""};
     DomainParseParams params = {
@@ -360,8 +363,10 @@ static void test_unknown_only_warns(void **state) {
     CLEANUP_ERROR Error *error = NULL;
 
     assert_int_equal(domain_parse(xml, strlen(xml), &params, &def, &error), 0);
-    assert_string_equal(warnings.text, "/domain/flavour@3 /domain/devices/teleporter@5 "
-                                       "/domain/cpu/frob@6 /domain/clock/zap@7 ");
+    assert_string_equal(warnings.text,
+                        "/domain/flavour@3 /domain/devices/teleporter@5 "
+                        "/domain/devices/disk/frob@6 /domain/devices/interface/frob@7 "
+                        "/domain/devices/serial/frob@8 /domain/cpu/frob@9 /domain/clock/zap@10 ");
 }
 
 int main(void) {

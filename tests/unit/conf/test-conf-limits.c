@@ -126,6 +126,23 @@ static void test_offline_is_hotpluggable(void **state) {
     assert_int_equal(again->vcpus[2].hotpluggable, TRISTATE_YES);
 }
 
+/* One that is enabled behind a hotpluggable one can be plugged: QEMU starts without it. */
+static void test_enabled_behind_a_hotpluggable_one(void **state) {
+    static const char xml[] = HEAD "<vcpu>3</vcpu><vcpus>"
+                                   "<vcpu id='0' enabled='yes' hotpluggable='no'/>"
+                                   "<vcpu id='1' enabled='yes' hotpluggable='yes'/>"
+                                   "<vcpu id='2' enabled='yes'/></vcpus>" TAIL;
+    CLEANUP_DOMAIN_DEF DomainDef *def = parse(xml), *again = NULL;
+    CLEANUP_FREE char *text = NULL;
+
+    assert_int_equal(def->vcpus[0].hotpluggable, TRISTATE_NO);
+    assert_int_equal(def->vcpus[2].hotpluggable, TRISTATE_YES);
+    assert_int_equal(domain_format(def, &(DomainFormatParams){0}, &text), 0);
+    assert_non_null(strstr(text, "<vcpu id='2' enabled='yes' hotpluggable='yes'/>"));
+    again = parse(text);
+    assert_int_equal(again->vcpus[2].hotpluggable, TRISTATE_YES);
+}
+
 static void test_spaces(void **state) {
     CLEANUP_DOMAIN_DEF DomainDef *def = parse(
         "<domain type='kvm'><name>n</name><os><type>hvm</type></os><uuid>\n "
@@ -211,6 +228,7 @@ int main(void) {
         cmocka_unit_test(test_warnings_end),
         cmocka_unit_test(test_maximum_vcpus),
         cmocka_unit_test(test_offline_is_hotpluggable),
+        cmocka_unit_test(test_enabled_behind_a_hotpluggable_one),
         cmocka_unit_test(test_spaces),
         cmocka_unit_test(test_uuid),
         cmocka_unit_test(test_element_order_is_free),

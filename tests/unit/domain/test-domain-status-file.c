@@ -119,6 +119,29 @@ static void test_read_back(void **state) {
     end(&world);
 }
 
+/* What was intended with the guest, and what has happened to it, is the next daemon's too. */
+static void test_intent(void **state) {
+    World world;
+
+    begin(&world, 1);
+    for (unsigned bits = 0; bits < 4; bits++) {
+        DomainRun *run = world.domain->run;
+        CLEANUP_FREE char *text = NULL;
+        StatusRecord record;
+        size_t len;
+
+        run->rebooting = bits & 1;
+        run->vcpu_was_removed = bits & 2;
+        assert_int_equal(domain_save_status(world.domain, NULL), 0);
+        text = text_of(&world, &len);
+        assert_int_equal(status_file_parse(text, len, &record, NULL), 0);
+        assert_true(record.run->rebooting == run->rebooting);
+        assert_true(record.run->vcpu_was_removed == run->vcpu_was_removed);
+        domain_run_free(record.run);
+    }
+    end(&world);
+}
+
 /* Two plugged vCPUs, one that was there at boot, and one that is not there. */
 static void plug_some(DomainRun *run) {
     static const GuestVerdict verdicts[] = {GUEST_UNTOLD, GUEST_ONLINE, GUEST_SILENT,
@@ -315,6 +338,7 @@ int main(void) {
         cmocka_unit_test(test_bad_lines),    cmocka_unit_test(test_versions),
         cmocka_unit_test(test_another_file), cmocka_unit_test(test_grows_with_the_pins),
         cmocka_unit_test(test_verdicts),     cmocka_unit_test(test_written_later),
+        cmocka_unit_test(test_intent),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
