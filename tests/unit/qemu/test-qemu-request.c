@@ -11,6 +11,7 @@
 #include "failing.h"
 #include "qemu/command-line.h"
 #include "qemu/monitor.h"
+#include "qemu/vcpu-map.h"
 #include "util/file.h"
 #include "util/json.h"
 
@@ -42,18 +43,30 @@ static int take_line(int r, MonitorReply *reply, char **ret) {
     return r;
 }
 
-static int send_device(void *userdata, char **ret) {
+/* A vCPU is plugged, with the properties that QEMU named. */
+static int send_plug(void *entity, char **ret) {
+    MonitorReply *reply = NULL;
+    json_object *arguments;
+    const char *command;
+    int r = -ENOMEM;
+
+    failing_begin();
+    arguments = vcpu_entity_plug_command(entity, &command);
+    if (arguments)
+        r = monitor_send(monitor, command, arguments, &reply);
+    failing_end();
+    return take_line(r, reply, ret);
+}
+
+static int send_unplug(void *entity, char **ret) {
     MonitorReply *reply = NULL;
     json_object *arguments;
     int r = -ENOMEM;
 
     failing_begin();
-    arguments = json_object_new_object();
-    if (arguments && json_add_string(arguments, "driver", LONG) >= 0 &&
-        json_add_int(arguments, "socket-id", 4095) >= 0)
-        r = monitor_send(monitor, "device_add", arguments, &reply);
-    else
-        json_object_put(arguments);
+    arguments = vcpu_entity_device_del(entity);
+    if (arguments)
+        r = monitor_send(monitor, "device_del", arguments, &reply);
     failing_end();
     return take_line(r, reply, ret);
 }
@@ -73,6 +86,8 @@ static int send_iothread(void *iothread, char **ret) {
 
 static void test_a_line_is_whole_or_not_sent(void **state) {
     IothreadDef iothread = {.id = 1};
+    VcpuEntity added = {.first_id = 3, .n_vcpus = 1, .type = LONG, .alias = LONG},
+               by_id = {.first_id = 3, .n_vcpus = 1, .cpu_add = true};
     sd_event *loop = NULL;
     int fds[2];
 
@@ -81,8 +96,13 @@ static void test_a_line_is_whole_or_not_sent(void **state) {
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
     peer = fds[1];
     assert_int_equal(monitor_new(fds[0], LONG, NULL, NULL, &monitor), 0);
-    failing_sweep("device_add", send_device, NULL);
+    added.props = json_tokener_parse("{\"socket-id\":4095,\"core-id\":0}");
+    assert_non_null(added.props);
+    failing_sweep("device_add", send_plug, &added);
+    failing_sweep("cpu-add", send_plug, &by_id);
+    failing_sweep("device_del", send_unplug, &added);
     failing_sweep("object-add", send_iothread, &iothread);
+    json_object_put(added.props);
     monitor_free(monitor);
     close(peer);
     fiber_shutdown();
