@@ -2,6 +2,7 @@
 """Each way a QEMU or its guest can fail a vCPU change, and what the caller then sees."""
 import json
 import os
+import re
 import sys
 import time
 
@@ -164,6 +165,9 @@ def test_the_connection_breaks(daemon, fault, command):
     daemon.virsh("setvcpus", "s1", "3", "--live")
     pid = ask(daemon, "s1", set={fault: 1})["pid"]
     daemon.run("virsh", *command, ok=None)
+    reason = {"disconnect": "QEMU closed its end", "garbage": "QEMU sent"}[fault]
+    line = f"warning: domain 's1': the monitor of its QEMU .* was closed: {reason}.*; the guest stays, trying to connect again"
+    wait_for(lambda: re.search(line, daemon.log_text()), 30, "a warning that says why")
     daemon.virsh("setvcpus", "other", "4", "--live")
     ask(daemon, "s1", set={fault: 0})
     wait_for(lambda: daemon.run("virsh", "setvcpus", "s1", "5", "--live", ok=None).returncode == 0, 30,

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import time
 
 import pytest
@@ -75,6 +76,9 @@ def test_in_a_guest_that_runs(daemon, guest, kind):
         assert daemon.online("g") == "0"
     word = expected.split(":")[0]
     assert vcpu_verdicts(daemon, "g") == [None, word]
+    assert re.findall(r"^Guest: +(.*)", daemon.vireo("vcpuinfo", "g"), re.M) == [word]
+    operation = json.loads(daemon.vireo("ops", "list", "--all", "--json"))[0]["id"]
+    assert re.search(rf"^Guest: +{word}\b", daemon.vireo("ops", "show", str(operation)), re.M)
     status = pathlib.Path(daemon.root, "run/domains/g.xml")
     wait_for(lambda: f'{word.split(",")[0]}="1"' in status.read_text(), 10, lambda: f"it in {status.read_text()}")
     daemon.stop()
