@@ -145,6 +145,51 @@ static bool same_hostdev(const HostdevDef *a, const HostdevDef *b) {
            (!b->adapter || streq_ptr(a->adapter, b->adapter));
 }
 
+/* What the XML does not say may be anything. */
+static bool same_if_said(const char *have, const char *want) {
+    return !want || streq_ptr(have, want);
+}
+
+/* The tty of a pty and the socket of a channel are found by whoever starts it, so that a definition
+ * has no path where the machine that runs has one. */
+static bool same_source(const ChardevSource *have, const ChardevSource *want) {
+    const ChardevEnd *a = have->ends, *b = want->ends;
+
+    return have->type == want->type && (!have->path || same_if_said(have->path, want->path)) &&
+           same_if_said(have->channel, want->channel) &&
+           (!have->n_ends || !want->n_ends ||
+            (same_if_said(a->host, b->host) && same_if_said(a->service, b->service)));
+}
+
+/* Port 0 is also what one has that names none. */
+static bool same_chardev(const ChardevDef *have, const ChardevDef *want) {
+    return have->kind == want->kind && same_source(&have->source, &want->source) &&
+           same_if_said(have->target_type, want->target_type) &&
+           same_if_said(have->target_name, want->target_name) &&
+           same_if_said(have->target_model, want->target_model) &&
+           same_if_said(have->target_address, want->target_address) &&
+           same_if_said(have->target_port, want->target_port) &&
+           (want->port == 0 || have->port == want->port);
+}
+
+static bool same_rng(const RngDef *have, const RngDef *want) {
+    return same_if_said(have->model, want->model) && have->backend_model == want->backend_model &&
+           same_if_said(have->backend, want->backend) &&
+           (have->backend_model != RNG_EGD || same_source(&have->egd, &want->egd)) &&
+           (!want->rate_bytes || have->rate_bytes == want->rate_bytes);
+}
+
+static bool same_memory(const MemoryDef *have, const MemoryDef *want) {
+    return have->model == want->model && have->size == want->size &&
+           (!want->has_node || have->node == want->node) && same_if_said(have->path, want->path);
+}
+
+static bool same_input(const InputDef *have, const InputDef *want) {
+    return have->type == want->type && (want->bus == INPUT_BUS_NONE_ || have->bus == want->bus) &&
+           same_if_said(have->source_evdev, want->source_evdev) &&
+           same_if_said(have->source_dev, want->source_dev);
+}
+
 /* Whether one may be meant by the other, addresses apart. */
 static bool matches(const DeviceKind *kind, const void *have, const void *want, bool mac_given) {
     if (kind == &disk_kind)
@@ -159,19 +204,21 @@ static bool matches(const DeviceKind *kind, const void *have, const void *want, 
     if (kind == &filesystem_kind)
         return streq_ptr(((const FilesystemDef *)have)->target,
                          ((const FilesystemDef *)want)->target);
-    if (kind == &chardev_kind) {
-        const ChardevDef *a = have, *b = want;
-
-        return a->kind == b->kind && (!b->target_name || streq_ptr(a->target_name, b->target_name));
-    }
+    if (kind == &chardev_kind)
+        return same_chardev(have, want);
+    if (kind == &rng_kind)
+        return same_rng(have, want);
+    if (kind == &redirdev_kind)
+        return same_source(&((const RedirdevDef *)have)->source,
+                           &((const RedirdevDef *)want)->source);
+    if (kind == &watchdog_kind)
+        return same_if_said(((const WatchdogDef *)have)->model, ((const WatchdogDef *)want)->model);
     if (kind == &shmem_kind)
         return streq_ptr(((const ShmemDef *)have)->name, ((const ShmemDef *)want)->name);
     if (kind == &input_kind)
-        return ((const InputDef *)have)->type == ((const InputDef *)want)->type &&
-               ((const InputDef *)have)->bus == ((const InputDef *)want)->bus;
+        return same_input(have, want);
     if (kind == &memory_kind)
-        return ((const MemoryDef *)have)->model == ((const MemoryDef *)want)->model &&
-               ((const MemoryDef *)have)->size == ((const MemoryDef *)want)->size;
+        return same_memory(have, want);
     return true;
 }
 

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Each kind of device in a guest that says nothing when it is asked back and answers late, and with a vireod that is killed
-meanwhile."""
+"""Attach and detach of each kind of device: what the guest sees of it, what QEMU has, what is left; and the same when the guest
+refuses, says nothing, answers late, or vireod is killed meanwhile."""
 import os
+import re
 import signal
 
 import pytest
 
 from conftest import wait_for
-from devices_guest import MEMFD, boot, define, devices_guest, wait_sees  # noqa: F401
+from devices_guest import MEMFD, boot, define, devices_guest, sees, wait_sees  # noqa: F401
 from test_device import NIC, device, operations, peripherals
 from test_device_kinds import state
 from test_taps import bridge, namespace  # noqa: F401
@@ -20,6 +21,8 @@ BUSES = ("<controller type='pci' model='pcie-root'/>" + "<controller type='pci' 
          "<controller type='scsi' model='virtio-scsi'/><controller type='virtio-serial'/>"
          "<graphics type='spice' autoport='yes'/><video><model type='vga'/></video>")
 CHANNEL = "<channel type='{}'>{}<target type='virtio' name='{}'/></channel>"
+# Asks the guest to keep its memory (guest-init-devices).
+KEEP = CHANNEL.format("unix", "", "org.vireo.keepmemory")
 
 
 def disk(target, bus, mib, kind="disk"):
@@ -92,9 +95,38 @@ def wait_state(daemon, wanted, what):
     wait_for(lambda: state(daemon, "w1") == wanted, 60, lambda: f"end of {what}: {wanted} but {state(daemon, 'w1')}")
 
 
+def wait_unseen(daemon, word, kind):
+    wait_for(lambda: not any(re.fullmatch(word, each) for each in sees(daemon, "w1")), 60, lambda: f"guest without the {kind}")
+
+
 def plugged(daemon, before):
     """The aliases of what came."""
     return peripherals(daemon, "w1") - before[0]
+
+
+def test_each_comes_and_goes(clean):
+    """By the file of the device or by its alias, in what runs, in the definition, in both."""
+    daemon = clean
+    machine(daemon)
+    inactive = daemon.virsh("dumpxml", "w1", "--inactive")
+    for i, (kind, (make, word, _)) in enumerate(KINDS.items()):
+        client, flags = (daemon.virsh, daemon.vireo)[i % 2], (["--live"], ["--live", "--config"], ["--current"])[i % 3]
+        before, path = state(daemon, "w1"), device(daemon, make(daemon))
+        client("attach-device", "w1", path, *flags)
+        came = plugged(daemon, before)
+        assert len(came) == 1, kind
+        assert (daemon.virsh("dumpxml", "w1", "--inactive") == inactive) == ("--config" not in flags), kind
+        if word:
+            wait_sees(daemon, "w1", word)
+        if i % 2 and "--config" not in flags:
+            client("detach-device-alias", "w1", came.pop(), *flags)
+        else:
+            client("detach-device", "w1", path, *flags)
+        wait_state(daemon, before, kind)
+        if word:
+            wait_unseen(daemon, word, kind)
+        wait_for(lambda: states(daemon, 2) == ["done", "done"], 20, lambda: f"{kind}: {operations(daemon)[-2:]}")
+        assert daemon.virsh("dumpxml", "w1", "--inactive") == inactive, kind
 
 
 def test_each_is_kept_by_a_guest_that_says_nothing(clean):
@@ -123,6 +155,32 @@ def test_each_is_kept_by_a_guest_that_says_nothing(clean):
     wait_for(lambda: states(daemon, len(slow)) == ["done"] * len(slow), 20, lambda: str(operations(daemon)))
 
 
+def test_what_the_guest_or_its_machine_keeps(clean):
+    """A guest that will not give its memory back says so; a slot without hotplug says it for QEMU."""
+    daemon = clean
+    card = NIC.replace("00:01", "00:09")
+    fixed_slot = ("<controller type='pci' index='14' model='pcie-root-port'><target hotplug='off'/></controller>" +
+                  card.replace("</", "<address type='pci' domain='0' bus='14' slot='0' function='0'/></"))
+    boot(daemon, "w1", devices=BUSES + fixed_slot, memory=MAXIMUM + MEMFD, numa=CELL)
+    daemon.virsh("attach-device", "w1", device(daemon, KEEP), "--live")
+    wait_sees(daemon, "w1", "keeps")
+    memory, word, _ = KINDS["memory"]
+    xml = device(daemon, memory(daemon))
+    daemon.virsh("attach-device", "w1", xml, "--live", "--config")
+    wait_sees(daemon, "w1", word)
+    there, inactive = state(daemon, "w1"), daemon.virsh("dumpxml", "w1", "--inactive")
+    assert "rejected by the guest" in daemon.virsh("detach-device", "w1", xml, "--live", "--config", ok=False)
+    assert states(daemon, 1) == ["refused"]
+    assert "hot" in daemon.virsh("detach-device", "w1", device(daemon, card), "--live", "--config", ok=False)
+    assert states(daemon, 1) == ["refused"]
+    assert (state(daemon, "w1"), daemon.virsh("dumpxml", "w1", "--inactive")) == (there, inactive)
+    daemon.virsh("detach-device", "w1", device(daemon, KEEP), "--live")
+    wait_unseen(daemon, "keeps", "channel")
+    daemon.virsh("detach-device", "w1", device(daemon, memory(daemon)), "--live", "--config")
+    wait_for(lambda: "dimm" not in " ".join(peripherals(daemon, "w1")), 60, "the guest lets go of its memory")
+    wait_for(lambda: states(daemon, 1) == ["done"], 20, lambda: str(operations(daemon)[-1]))
+
+
 def test_each_is_plugged_by_a_daemon_that_is_killed(clean):
     """Before QEMU has it nothing is left of it, afterwards it is there."""
     daemon = clean
@@ -138,3 +196,20 @@ def test_each_is_plugged_by_a_daemon_that_is_killed(clean):
             assert len(plugged(daemon, before)) == there, (kind, step)
             if not there:
                 assert state(daemon, "w1") == before, (kind, step)
+
+
+def test_each_is_asked_back_by_a_daemon_that_is_killed(clean):
+    """The next one sees it to its end, in the definition too."""
+    daemon = clean
+    machine(daemon)
+    inactive = daemon.virsh("dumpxml", "w1", "--inactive")
+    for i, (kind, (make, word, _)) in enumerate(KINDS.items()):
+        step, path = ("journaled", "sent", "answered")[i % 3], device(daemon, make(daemon))
+        before = state(daemon, "w1")
+        daemon.virsh("attach-device", "w1", path, "--live", "--config")
+        if word:
+            wait_sees(daemon, "w1", word)
+        assert daemon.crash_at(step, "detach-device", "w1", path, "--live", "--config"), (kind, step)
+        wait_state(daemon, before, f"{kind} at {step}")
+        wait_for(lambda: states(daemon, 1) == ["done"], 20, lambda: f"{kind} at {step}: {operations(daemon)[-1]}")
+        assert daemon.virsh("dumpxml", "w1", "--inactive") == inactive, (kind, step)
