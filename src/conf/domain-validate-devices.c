@@ -87,11 +87,24 @@ static int check_console(const DomainDef *def, const ChardevDef *console, bool f
     return VALIDATE_RULES(rules, "console", type, reterr);
 }
 
+/* Whatever it says: only who connects can. */
+static bool reconnects(const ChardevSource *source) {
+    return source->reconnect || (source->n_ends && source->ends[0].reconnect);
+}
+
+static bool listens(const ChardevSource *source) {
+    return source->type == CHARDEV_UNIX
+               ? source->listen
+               : source->n_ends && !streq_ptr(source->ends[0].mode, "connect");
+}
+
 static int check_chardev(const ChardevDef *chardev, Error **reterr) {
     const ChardevSource *source = &chardev->source;
     const ValidateRule rules[] = {
         {source->type == CHARDEV_TCP && source->n_ends && !source->ends[0].host, ERROR_INTERNAL,
          "Missing source host attribute for char device"},
+        {reconnects(source) && listens(source), ERROR_INTERNAL,
+         "chardev reconnect is possible only for connect mode"},
         {streq_ptr(chardev->target_type, "guestfwd") && !chardev->target_port, ERROR_XML,
          "Missing required attribute 'port' in element 'target'"},
     };

@@ -152,6 +152,8 @@ static int check_controller(const DomainDef *def, size_t at, Error **reterr) {
          "IDE controllers are unsupported for this QEMU binary or machine type"},
         {ide && domain_def_is_i440fx(def) && controller->index > 0, ERROR_CONFIG_UNSUPPORTED,
          "Only a single IDE controller is supported for this machine type"},
+        {controller->type == CONTROLLER_FDC && controller->index > 0, ERROR_INTERNAL,
+         "Only 1 fdc controller is supported"},
         {is_xhci(controller) && controller->has_ports && controller->ports > XHCI_PORTS_MAX,
          ERROR_CONFIG_UNSUPPORTED, "an xhci controller only supports up to '15' ports"},
         {controller->type == CONTROLLER_XENBUS || controller->type == CONTROLLER_ISA,

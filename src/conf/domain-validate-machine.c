@@ -160,6 +160,8 @@ static int check_firmware(const DomainDef *def, Error **reterr) {
         {!automatic && os->loader_secure == TRISTATE_YES && def->features.smm != TRISTATE_YES,
          ERROR_CONFIG_UNSUPPORTED,
          "Secure boot requires SMM feature enabled: <smm state='on'/> in <features>"},
+        {!automatic && os->loader_secure == TRISTATE_YES && !domain_def_is_q35(def),
+         ERROR_CONFIG_UNSUPPORTED, "Secure boot is supported with q35 machine types only"},
         {os->acpi_table_type && words_find(&acpi_tables, os->acpi_table_type) < 0, ERROR_XML,
          "Unknown acpi table type: 'slic' can be"},
         {os->bios_serial == TRISTATE_YES && !has_serial(def), ERROR_XML,
@@ -191,6 +193,10 @@ static int check_features(const DomainDef *def, Error **reterr) {
          "missing 'value' attribute for HyperV feature 'vendor_id'"},
         {vendor && strchr(vendor, ','), ERROR_XML,
          "HyperV vendor_id value is invalid: it has a ','"},
+        {features->has_tseg && features->smm == TRISTATE_YES && !domain_def_is_q35(def),
+         ERROR_CONFIG_UNSUPPORTED, "SMM TSEG is only supported with q35 machine type"},
+        {features->tb_cache && def->virt == DOMAIN_VIRT_KVM, ERROR_CONFIG_UNSUPPORTED,
+         "TCG features are incompatible with domain type 'kvm'"},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(foreign) && domain_def_is_x86(def); i++)

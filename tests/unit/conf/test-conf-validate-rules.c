@@ -56,6 +56,12 @@ static const Row disks[] = {
      "model='virtio-transitional'", "", NOT_SUPPORTED, "a disk model is supported on the virtio"},
     {DISK("", "sda", "usb"), "<geometry cyls='9' heads='9' secs='9'/>", "", NOT_SUPPORTED,
      "CHS geometry can not be set"},
+    {DISK("", "vda", "virtio"), "<geometry cyls='9' heads='9' secs='9' trans='lba'/>",
+     "<geometry cyls='9' heads='9' secs='9'/>", NOT_SUPPORTED, "only be set for 'ide' bus"},
+    {DEVICES(
+         "<disk type='block' device='%s'><source dev='/d'><reservations managed='yes'/></source>"
+         "<target dev='sda' bus='scsi'/></disk>"),
+     "disk", "lun", NOT_SUPPORTED, "allowed only for lun devices"},
     {DISK("", "sda", "sd"), "<serial>a</serial>", "", ERROR_INTERNAL, "drive bus 'sd'"},
     {DISK("", "vda", "virtio"), "<serial>a,b</serial>", "<serial>A-b_ .+9</serial>", ERROR_INTERNAL,
      "unsafe characters"},
@@ -149,6 +155,7 @@ static const Row controllers[] = {
      ERROR_XML, "Multiple controllers of a type with the same index"},
     {DEVICES("<controller type='%s'/>"), "ide", "sata", NOT_SUPPORTED,
      "IDE controllers are unsupported"},
+    {DEVICES("<controller type='fdc' index='%s'/>"), "1", "0", ERROR_INTERNAL, "Only 1 fdc"},
     {DEVICES("<controller type='%s'/>"), "xenbus", "fdc", ERROR_INTERNAL, "QEMU has no controller"},
     {DEVICES("<controller type='usb' model='qemu-xhci' ports='%s'/>"), "16", "15", NOT_SUPPORTED,
      "up to '15' ports"},
@@ -160,6 +167,12 @@ static const Row chardevs[] = {
     {DEVICES("<serial type='pty'><target type='isa-serial'><model name='%s'/></target></serial>"),
      "pci-serial", "isa-serial", NOT_SUPPORTED, "the target model is not of the target type"},
     {DEVICES("<serial type='pty'>%s</serial>"), PCI, "", NOT_SUPPORTED, "address type is not that"},
+    {DEVICES("<serial type='tcp'><source mode='%s' host='h' service='1'>"
+             "<reconnect enabled='yes' timeout='9'/></source></serial>"),
+     "bind", "connect", ERROR_INTERNAL, "only for connect mode"},
+    {DEVICES("<channel type='unix'><source mode='%s' path='/c'><reconnect enabled='yes' "
+             "timeout='9'/></source><target type='virtio' name='a'/></channel>"),
+     "bind", "connect", ERROR_INTERNAL, "only for connect mode"},
     {DEVICES("<serial type='tcp'><source mode='connect' %s service='1'/></serial>"), "", "host='h'",
      ERROR_INTERNAL, "Missing source host"},
     {DEVICES("<console type='pty'><target type='%s'/></console>"), "foo", "virtio", NOT_SUPPORTED,
@@ -301,6 +314,13 @@ static const Row machines[] = {
     {"<os><loader type='pflash' readonly='yes' secure='yes'>/l</loader></os><features><acpi/>%s"
      "</features>",
      "", "<smm state='on'/>", NOT_SUPPORTED, "Secure boot requires SMM"},
+    {"<os><loader type='pflash' readonly='yes' secure='yes'>/l</loader></os><features><acpi/>"
+     "<smm state='on'/></features><!-- %s -->",
+     "pc", "q35", NOT_SUPPORTED, "q35 machine types only"},
+    {"<features><smm state='on'><tseg unit='MiB'>48</tseg></smm></features><!-- %s -->", "pc",
+     "q35", NOT_SUPPORTED, "SMM TSEG"},
+    {"<features>%s</features>", "<tcg><tb-cache unit='MiB'>128</tb-cache></tcg>", "", NOT_SUPPORTED,
+     "incompatible with domain type 'kvm'"},
     {"<os><bios useserial='yes'/></os>" DEVICES("%s"), "", "<serial type='pty'/>", ERROR_XML,
      "need at least one serial port"},
     {"<os><acpi><table type='%s'>/t</table></acpi></os>", "foo", "slic", ERROR_XML,
@@ -345,7 +365,7 @@ static const Row machines[] = {
 static int validate(const char *form, const char *text, char *xml, size_t size, Error **reterr) {
     const DomainParseParams params = {.default_arch = "x86_64"};
     const DomainFillParams fill = {.emulator = "/usr/bin/qemu-system-x86_64",
-                                   .machine = "pc-q35-7.2"};
+                                   .machine = streq(text, "pc") ? "pc-i440fx-7.2" : "pc-q35-7.2"};
     CLEANUP(domain_def_freep) DomainDef *def = NULL;
     char body[1536];
     const char *os = strstr(form, "<os") ? "" : "<os><type>hvm</type></os>";
