@@ -12,10 +12,9 @@ static const char *verb_name(DeviceVerb verb) {
 }
 
 int device_check_kind(const DeviceKind *kind, DeviceVerb verb, bool live, Error **reterr) {
-    static const DeviceKind *const fixed[] = {&bridge_kind, &controller_kind, &hub_kind,
-                                              &audio_kind,  &tpm_kind,        &video_kind,
-                                              &panic_kind};
-    bool can = kind->array;
+    static const DeviceKind *const fixed[] = {&bridge_kind, &hub_kind,   &audio_kind,
+                                              &tpm_kind,    &video_kind, &panic_kind};
+    bool can = kind->array && (kind != &controller_kind || verb != DEVICE_VERB_UPDATE);
 
     for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
         can &= kind != fixed[i];
@@ -50,6 +49,37 @@ static int check_input(const InputDef *input, DeviceVerb verb, Error **reterr) {
                         verb == DEVICE_VERB_ATTACH ? "" : "un");
 }
 
+static bool hangs_on(const DeviceInfo *info, const ControllerDef *controller) {
+    return info->address.type == ADDRESS_DRIVE &&
+           (int)info->address.controller == controller->index;
+}
+
+/* Whether a disk, or a SCSI device of the host, is on this SCSI controller. */
+static bool is_busy(const DomainDef *def, const ControllerDef *controller) {
+    for (size_t i = 0; i < def->n_disks; i++)
+        if (def->disks[i].bus == DISK_BUS_SCSI && hangs_on(&def->disks[i].info, controller))
+            return true;
+    for (size_t i = 0; i < def->n_hostdevs; i++)
+        if (hangs_on(&def->hostdevs[i].info, controller))
+            return true;
+    return false;
+}
+
+static int check_controller(const DomainDef *def, const ControllerDef *controller, DeviceVerb verb,
+                            Error **reterr) {
+    if (controller->type != CONTROLLER_SCSI)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
+                            "'%s' controller cannot be hot %splugged.",
+                            words_name(&controller_types, (int)controller->type),
+                            verb == DEVICE_VERB_ATTACH ? "" : "un");
+    if (verb == DEVICE_VERB_DETACH && is_busy(def, controller))
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                            "device cannot be detached: device is busy: the SCSI controller %d has "
+                            "devices, detach them first",
+                            controller->index);
+    return 0;
+}
+
 /* The slots of a PCI Express root are the machine's own. */
 static int check_bus(const DomainDef *def, const DeviceInfo *info, const char *name,
                      Error **reterr) {
@@ -73,6 +103,8 @@ int device_check_live(const DomainDef *def, const DevicePlace *place, DeviceVerb
         r = check_disk(device, verb, reterr);
     if (place->kind == &input_kind)
         r = check_input(device, verb, reterr);
+    if (place->kind == &controller_kind)
+        r = check_controller(def, device, verb, reterr);
     return r < 0 || verb != DEVICE_VERB_ATTACH
                ? r
                : check_bus(def, device_info_at(def, place), place->kind->name, reterr);

@@ -23,6 +23,8 @@ typedef struct Only {
 static int see(const DeviceKind *kind, void *device, size_t index, void *userdata) {
     Only *only = userdata;
 
+    if (kind == &bridge_kind) /* controllers come once more */
+        return 0;
     if (!only->kind)
         *only = (Only){.kind = kind, .index = index};
     only->n++;
@@ -190,6 +192,10 @@ static bool same_input(const InputDef *have, const InputDef *want) {
            same_if_said(have->source_dev, want->source_dev);
 }
 
+static bool same_controller(const ControllerDef *a, const ControllerDef *b) {
+    return a->type == b->type && (b->index < 0 || a->index == b->index);
+}
+
 /* Whether one may be meant by the other, addresses apart. */
 static bool matches(const DeviceKind *kind, const void *have, const void *want, bool mac_given) {
     if (kind == &disk_kind)
@@ -217,6 +223,8 @@ static bool matches(const DeviceKind *kind, const void *have, const void *want, 
         return streq_ptr(((const ShmemDef *)have)->name, ((const ShmemDef *)want)->name);
     if (kind == &input_kind)
         return same_input(have, want);
+    if (kind == &controller_kind)
+        return same_controller(have, want);
     if (kind == &memory_kind)
         return same_memory(have, want);
     return true;

@@ -19,7 +19,8 @@ static bool alias_is_taken(const DomainDef *def, const DevicePlace *mine, const 
             DevicePlace at = {kind, i};
             const DeviceInfo *info = device_info_at(def, &at);
 
-            if (info && (kind != mine->kind || i != mine->index) && streq_ptr(info->alias, alias))
+            if (info && kind != &bridge_kind && (kind != mine->kind || i != mine->index) &&
+                streq_ptr(info->alias, alias))
                 return true;
         }
     }
@@ -48,8 +49,22 @@ static int make_alias_unique(const DomainDef *def, const DevicePlace *place, Err
     return 0;
 }
 
-/* Defaults, address and alias of the device that was added last. A controller that would be needed
- * cannot be plugged. */
+/* Filling sorts disks and controllers; where the new one has come to. */
+static size_t sorted_place(const DomainDef *live, const DomainDef *def, const DevicePlace *place,
+                           const char *target) {
+    size_t at = place->index;
+
+    for (size_t i = 0; target && i < def->n_disks; i++)
+        if (streq(def->disks[i].target, target))
+            at = i;
+    for (size_t i = 0; place->kind == &controller_kind && i < def->n_controllers; i++)
+        if (!device_controller(live, def->controllers[i].type, def->controllers[i].index))
+            at = i;
+    return at;
+}
+
+/* Defaults, address and alias of the device that was added last. A controller that is needed and
+ * not there by then cannot be plugged. */
 static int complete(Domain *domain, DomainDef *def, DevicePlace *place, Error **reterr) {
     CLEANUP_FREE char *channels = domain_channel_directory(&domain->services->paths);
     CLEANUP_FREE char *target = place->kind == &disk_kind
@@ -65,9 +80,7 @@ static int complete(Domain *domain, DomainDef *def, DevicePlace *place, Error **
                             "no free place for a <%s>: it takes another controller or hub, which "
                             "can only be there from the start; use --config",
                             place->kind->name);
-    for (size_t i = 0; target && i < def->n_disks; i++)
-        if (streq(def->disks[i].target, target))
-            place->index = i;
+    place->index = sorted_place(domain->run->live, def, place, target);
     if (!channels || qemu_assign_aliases(def, channels) < 0)
         return error_no_memory(reterr);
     return make_alias_unique(def, place, reterr);

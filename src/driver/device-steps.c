@@ -10,7 +10,8 @@ DeviceContext device_context(const DomainRun *run, const DomainDef *def, const S
     return (DeviceContext){.def = def,
                            .caps = run->caps,
                            .machine = qemu_caps_machine(run->caps, def->os.machine),
-                           .parts = &parts->parts};
+                           .parts = &parts->parts,
+                           .plugged = true};
 }
 
 int device_command(Domain *domain, const char *command, json_object *arguments_consume,

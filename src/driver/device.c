@@ -6,6 +6,7 @@
 #include "domain/files.h"
 #include "driver/definition-fill.h"
 #include "driver/device-internal.h"
+#include "util/file.h"
 #include "util/libvirt-numbers.h"
 
 typedef struct DeviceChange {
@@ -59,6 +60,16 @@ static int refuse_second(const DeviceChange *change, const DomainDef *def, const
         return error_report(change->reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
                             "an interface with MAC address %s is there already",
                             def->interfaces[old.index].mac);
+    if (place->kind == &controller_kind) {
+        const ControllerDef *controller = device_at(one, place);
+
+        /* An USB controller and its companions have one index. */
+        if (controller->type != CONTROLLER_USB && controller->index >= 0 &&
+            device_find(def, one, place, false, &old, &error) >= 0)
+            return error_report(
+                change->reterr, FROM_QEMU, ERROR_OPERATION_FAILED, "target %s:%d already exists",
+                words_name(&controller_types, (int)controller->type), controller->index);
+    }
     return 0;
 }
 
@@ -106,7 +117,12 @@ static int detach_config(DeviceChange *change, DomainDef *def) {
     DevicePlace place;
     int r = find(change, def, &place);
 
-    return r < 0 ? r : device_remove(def, &place, change->reterr);
+    if (r >= 0)
+        r = device_remove(def, &place, change->reterr);
+    /* A controller that others need comes back. */
+    return r < 0 || place.kind != &controller_kind
+               ? r
+               : definition_fill(change->domain->services, def, change->reterr);
 }
 
 static int change_config(DeviceChange *change) {
@@ -142,6 +158,50 @@ static int insert_medium(DeviceChange *change, DomainDef *one, const DevicePlace
                               &change->operation, change->reterr);
 }
 
+/* As an operation of its own: it stays when the device that it is for does not come. */
+static int attach_controller(Domain *domain, int index, const char *model, Error **reterr) {
+    CLEANUP_FREE char *xml = strf("<controller type='scsi' index='%d' model='%s'/>", index, model);
+    CLEANUP_DOMAIN_DEF DomainDef *one = NULL;
+    const DeviceRequest request = {.verb = DEVICE_VERB_ATTACH, .xml = xml, .flags = AFFECT_LIVE};
+    Operation *operation = NULL;
+    DevicePlace place;
+    Error *error = NULL;
+    int r = xml ? device_parse(xml, domain->run->live, &one, &error) : error_no_memory(&error);
+
+    if (r >= 0)
+        r = device_only(one, &place, &error);
+    if (r >= 0)
+        r = device_attach_live(domain, one, &place, &request, false, &operation, &error);
+    if (operation)
+        device_operation_end(domain, operation, r, error);
+    operation_unref(operation);
+    return r < 0 ? error_propagate(reterr, error) : 0;
+}
+
+/* The SCSI controllers that the device needs. */
+static int attach_missing(DeviceChange *change, const DomainDef *one, const DevicePlace *place) {
+    Domain *domain = change->domain;
+    CLEANUP_DOMAIN_DEF DomainDef *def = domain_def_copy(domain->run->live);
+    CLEANUP_DOMAIN_DEF DomainDef *device = domain_def_copy(one);
+    int r;
+
+    if (!def || !device)
+        return error_no_memory(change->reterr);
+    r = device_move(def, device, place, change->reterr);
+    if (r >= 0)
+        r = domain_fill(def, &(DomainFillParams){0}, change->reterr);
+    for (size_t i = 0; r >= 0 && i < def->n_controllers; i++) {
+        const ControllerDef *controller = &def->controllers[i];
+
+        if (controller->type == CONTROLLER_SCSI && controller->model &&
+            !device_controller(domain->run->live, controller->type, controller->index))
+            r = attach_controller(domain, controller->index, controller->model, change->reterr);
+        if (r >= 0)
+            r = domain_check_active(domain, change->reterr);
+    }
+    return r;
+}
+
 static int attach_live(DeviceChange *change) {
     CLEANUP_DOMAIN_DEF DomainDef *one = NULL;
     const DomainDef *live = change->domain->run->live;
@@ -152,6 +212,8 @@ static int attach_live(DeviceChange *change) {
         return insert_medium(change, one, &place, &drive);
     if (r >= 0)
         r = refuse_second(change, live, one, &place);
+    if (r >= 0 && (place.kind == &disk_kind || place.kind == &hostdev_kind))
+        r = attach_missing(change, one, &place);
     return r < 0 ? r
                  : device_attach_live(change->domain, one, &place, change->request,
                                       change->has_config, &change->operation, change->reterr);

@@ -7,8 +7,9 @@ import subprocess
 import libvirt
 import pytest
 
-from conftest import refused, wait_for
+from conftest import QEMU, refused, wait_for
 from test_confine import USER, owned, owner  # noqa: F401
+from test_device import peripherals
 
 UUID = "44444444-2222-4111-8111-111111111111"
 PASSPHRASE = b"Hello World"
@@ -214,3 +215,59 @@ def test_nodes_of_a_running_domain(daemon, connection):
     assert domain.isActive()
     assert "mode='restrictive' nodeset='0'" in domain.XMLDesc()
     assert "mode='strict' nodeset='0'" in domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+
+
+# ---- 205: a SCSI disk for a machine without a SCSI controller, which comes with it ----
+
+CONTROLLER = "<controller type='scsi' index='0' model='lsilogic'"
+
+
+@pytest.fixture
+def pc(daemon, connection):
+    """On i440fx a slot is free for it."""
+    return connection.createXML(f"""<domain type='qemu'><name>tck</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
+  <os><type arch='x86_64' machine='pc'>hvm</type></os><features><acpi/></features>
+  <devices><emulator>{QEMU}</emulator></devices></domain>""",
+                                libvirt.VIR_DOMAIN_START_PAUSED)
+
+
+def scsi_disk(daemon, target):
+    path = f"{daemon.root}/{target}.img"
+    with open(path, "wb") as f:
+        f.truncate(1 << 20)
+    return f"<disk type='file'><source file='{path}'/><target dev='{target}'/></disk>"
+
+
+def test_a_scsi_disk_brings_its_controller(daemon, pc):
+    for target in ("sdb", "sda"):
+        pc.attachDevice(scsi_disk(daemon, target))
+    live = pc.XMLDesc()
+    assert live.count("<controller type='scsi'") == 1 and CONTROLLER in live
+    assert live.index("dev='sda'") < live.index("dev='sdb'")
+    assert "scsi0" in peripherals(daemon, "tck")
+    refused(pc.attachDevice, libvirt.VIR_ERR_OPERATION_FAILED, CONTROLLER + "/>")
+    refused(pc.detachDevice, libvirt.VIR_ERR_OPERATION_FAILED, CONTROLLER + "/>")
+    pc.attachDevice("<controller type='scsi' model='virtio-scsi'/>")
+    assert "<controller type='scsi' index='1' model='virtio-scsi'" in pc.XMLDesc()
+    assert {"scsi0", "scsi1"} <= peripherals(daemon, "tck")
+    refused(pc.attachDevice, libvirt.VIR_ERR_OPERATION_UNSUPPORTED, "<controller type='usb' model='qemu-xhci'/>")
+    daemon.stop()
+    daemon.start()
+    assert "<controller type='scsi' index='1' model='virtio-scsi'" in daemon.virsh("dumpxml", "tck")
+
+
+CONFIG = libvirt.VIR_DOMAIN_AFFECT_CONFIG
+
+
+def test_a_controller_of_the_definition(daemon, connection):
+    daemon.define("tck", boot=False)
+    domain = connection.lookupByName("tck")
+    before, one = domain.XMLDesc(), "<controller type='scsi' index='0' model='virtio-scsi'/>"
+    domain.attachDeviceFlags(one, CONFIG)
+    assert "<controller type='scsi' index='0' model='virtio-scsi'" in domain.XMLDesc()
+    domain.detachDeviceFlags(one, CONFIG)
+    assert domain.XMLDesc() == before
+    domain.attachDeviceFlags(one, CONFIG)
+    domain.attachDeviceFlags(scsi_disk(daemon, "sda"), CONFIG)
+    domain.detachDeviceFlags(one, CONFIG)
+    assert "<controller type='scsi' index='0'" in domain.XMLDesc(), "its disk has no controller"

@@ -288,7 +288,7 @@ unsigned device_boot_order(const DeviceContext *context, BootDev class, const vo
 
     if (info->boot_order)
         return info->boot_order;
-    for (size_t i = 0; i < os->n_boot; i++)
+    for (size_t i = 0; i < os->n_boot && !context->plugged; i++)
         if (os->boot[i] == class && first_of(context->def, class) == device)
             return (unsigned)i + 1;
     return 0;

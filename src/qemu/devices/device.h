@@ -58,6 +58,7 @@ typedef struct DeviceContext {
     const QemuCaps *caps;
     const QemuMachine *machine;
     const QemuHostParts *parts; /* never NULL */
+    bool plugged;               /* the device comes to a machine that runs */
 } DeviceContext;
 
 #define DEVICE_WITHOUT_INFO SIZE_MAX
@@ -113,7 +114,8 @@ const ControllerDef *device_controller(const DomainDef *def, ControllerType type
 void device_bus(const DeviceContext *context, ControllerType type, unsigned index, char ret[96]);
 /* Whether disks on that SCSI controller have a target and a unit (virtio), or a unit only. */
 bool device_scsi_has_targets(const DomainDef *def, unsigned index);
-/* The boot order, also that which <os><boot> gives the first device of its class; 0: none. */
+/* The boot order, also that which <os><boot> gives the first device of its class when the machine
+ * is made; 0: none. */
 unsigned device_boot_order(const DeviceContext *context, BootDev class, const void *device,
                            const DeviceInfo *info);
 /* A chardev "charALIAS" (or, without alias, of that id); *ret_id is its name, of 96 bytes. */
