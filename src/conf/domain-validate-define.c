@@ -143,12 +143,16 @@ static bool has_graphics(const DomainDef *def, GraphicsType type) {
     return false;
 }
 
+/* It is alone, or draws for one of those. */
 static int check_graphics(const DomainDef *def, Error **reterr) {
-    if (has_graphics(def, GRAPHICS_EGL_HEADLESS) && !has_graphics(def, GRAPHICS_VNC) &&
-        !has_graphics(def, GRAPHICS_SPICE))
-        return error_report(reterr, UNSUPPORTED,
-                            "graphics type 'egl-headless' is only supported with one of: 'vnc', "
-                            "'spice' graphics types");
+    const bool headless = has_graphics(def, GRAPHICS_EGL_HEADLESS);
+
+    for (size_t i = 0; headless && i < def->n_graphics; i++)
+        if (def->graphics[i].type != GRAPHICS_EGL_HEADLESS &&
+            def->graphics[i].type != GRAPHICS_VNC && def->graphics[i].type != GRAPHICS_SPICE)
+            return error_report(reterr, UNSUPPORTED,
+                                "graphics type 'egl-headless' is only supported with one of: "
+                                "'vnc', 'spice' graphics types");
     return 0;
 }
 

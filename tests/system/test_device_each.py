@@ -181,6 +181,25 @@ def test_what_the_guest_or_its_machine_keeps(clean):
     wait_for(lambda: states(daemon, 1) == ["done"], 20, lambda: str(operations(daemon)[-1]))
 
 
+def test_each_in_a_slot_without_hotplug(clean):
+    """QEMU says so at once, whatever is in it: that is a refusal, nothing is pending and nothing has changed."""
+    daemon, xmls, devices = clean, [], BUSES
+    for port, kind in enumerate(("virtio disk", "interface", "e1000e", "tap", "rng", "virtio input", "shmem", "filesystem"), 14):
+        before, end, after = KINDS[kind][0](daemon).rpartition("</")
+        if kind == "virtio input":
+            before, end, after = "<input type='keyboard' bus='virtio'>", "</", "input>"
+        xmls.append(f"{before}<address type='pci' domain='0' bus='{port}' slot='0' function='0'/>{end}{after}")
+        devices += f"<controller type='pci' index='{port}' model='pcie-root-port'><target hotplug='off'/></controller>"
+    define(daemon, "w1", devices=devices + "".join(xmls), memory=MAXIMUM + MEMFD, numa=CELL)
+    daemon.virsh("start", "w1", "--paused")
+    there, inactive = state(daemon, "w1"), daemon.virsh("dumpxml", "w1", "--inactive")
+    for xml in xmls:
+        error = daemon.virsh("detach-device", "w1", device(daemon, xml), "--live", "--config", ok=False)
+        assert "does not support hotplugging" in error, (xml, error)
+        assert states(daemon, 1) == ["refused"], xml
+    assert (state(daemon, "w1"), daemon.virsh("dumpxml", "w1", "--inactive")) == (there, inactive)
+
+
 def test_each_is_plugged_by_a_daemon_that_is_killed(clean):
     """Before QEMU has it nothing is left of it, afterwards it is there."""
     daemon = clean
