@@ -45,10 +45,6 @@ struct Reply {
     json_object *raw; /* the whole answer, for the passthrough */
 };
 
-Monitor *monitor_ref(Monitor *monitor);
-void monitor_unref(Monitor *monitor);
-DEFINE_CLEANUP(Monitor *, monitor_unref)
-
 /* Begins a connection of a closed monitor; the fd is consumed in every case. */
 int monitor_attach(Monitor *monitor, int fd);
 /* Ends it without telling the owner. */

@@ -61,6 +61,11 @@ int monitor_reconnect(Monitor *monitor, bool (*alive)(void *userdata), uint64_t 
 /* Closes; fails what is under way, also on other fibers; `closed` is not called. Takes NULL. */
 void monitor_free(Monitor *monitor);
 DEFINE_CLEANUP(Monitor *, monitor_free)
+/* For who asks more than once and does not hold the domain's job: commands fail after monitor_free,
+ * and the memory stays. */
+Monitor *monitor_ref(Monitor *monitor);
+void monitor_unref(Monitor *monitor);
+DEFINE_CLEANUP(Monitor *, monitor_unref)
 
 /* Whether commands can be sent. */
 bool monitor_is_open(const Monitor *monitor);

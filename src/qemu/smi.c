@@ -64,8 +64,9 @@ static int has_begun(Monitor *monitor, uint64_t deadline, bool *ret, Error **ret
     return 0;
 }
 
-int smi_plug_query(Monitor *monitor, uint64_t deadline, SmiPlug *ret, bool *ret_begun,
+int smi_plug_query(Monitor *borrowed, uint64_t deadline, SmiPlug *ret, bool *ret_begun,
                    Error **reterr) {
+    CLEANUP(monitor_unrefp) Monitor *monitor = monitor_ref(borrowed);
     CLEANUP_JSON json_object *offered = NULL, *negotiated = NULL;
     CLEANUP_FREE char *path = NULL;
     uint64_t taken;
