@@ -184,6 +184,10 @@ typedef struct DomainDef {
 extern const Words virt_types;
 extern const Element domain_element;
 
+/* Whether a domain can have that name, which becomes part of file names and is written as XML.
+ * ERROR_XML, ERROR_XML_DETAIL. */
+int domain_check_name(const char *name, Error **reterr);
+
 /* Deep copy; NULL when out of memory. */
 DomainDef *domain_def_copy(const DomainDef *def);
 void domain_def_free(DomainDef *def);

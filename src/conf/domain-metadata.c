@@ -5,6 +5,8 @@
 #include <libxml/parser.h>
 #include <libxml/tree.h>
 
+#include "conf/domain-parse.h"
+#include "conf/xml-document.h"
 #include "conf/xml-text.h"
 
 #define UNPLUG_MIN_MSEC 10
@@ -122,11 +124,19 @@ static bool has_elements(xmlNodePtr metadata) {
 
 int domain_metadata_replace(const char *metadata, const char *uri, const char *key,
                             const char *element, char **ret, Error **reterr) {
-    CLEANUP(doc_freep) xmlDocPtr doc = read_text(metadata ? metadata : "<metadata/>");
-    xmlNodePtr root = doc ? xmlDocGetRootElement(doc) : NULL, old;
+    CLEANUP(doc_freep) xmlDocPtr doc = NULL;
     CLEANUP_FREE char *text = NULL;
-    int r = root ? 0 : error_no_memory(reterr);
+    xmlNodePtr root, old;
+    int r;
 
+    if (element && xml_count_namespaces(element, strlen(element)) >= DOMAIN_NAMESPACES_MAX)
+        return error_report(reterr, FROM_XML, ERROR_INVALID_ARG,
+                            "the metadata declares more namespaces than the %u that a domain can "
+                            "have",
+                            DOMAIN_NAMESPACES_MAX);
+    doc = read_text(metadata ? metadata : "<metadata/>");
+    root = doc ? xmlDocGetRootElement(doc) : NULL;
+    r = root ? 0 : error_no_memory(reterr);
     while (r >= 0 && (old = find_child(root, uri))) {
         xmlUnlinkNode(old);
         xmlFreeNode(old);

@@ -5,10 +5,6 @@
 #include "conf/domain-validate.h"
 #include "conf/xml-document.h"
 
-/* Each declaration of a namespace is compared with all others of its element, by libxml2 and by
- * us. */
-#define NAMESPACES_MAX 4096u
-
 typedef struct Notes {
     const DomainParseParams *params;
 } Notes;
@@ -53,17 +49,34 @@ int domain_parse_node(void *root, const DomainParseParams *params, DomainDef **r
 }
 
 static int check_text(const char *xml, size_t len, Error **reterr) {
-    unsigned n = 0;
-
     if (len > DOMAIN_XML_MAX)
         return error_report(reterr, FROM_DOMAIN, ERROR_INVALID_ARG,
                             "the domain XML is %zu bytes long, %u are allowed", len,
                             DOMAIN_XML_MAX);
-    for (const char *at = xml; (at = memmem(at, len - (size_t)(at - xml), "xmlns", 5)); at += 5)
-        if (++n > NAMESPACES_MAX)
-            return error_report(reterr, FROM_DOMAIN, ERROR_XML,
-                                "the domain XML declares more than %u namespaces", NAMESPACES_MAX);
+    if (xml_count_namespaces(xml, len) > DOMAIN_NAMESPACES_MAX)
+        return error_report(reterr, FROM_DOMAIN, ERROR_XML,
+                            "the domain XML declares more than %u namespaces",
+                            DOMAIN_NAMESPACES_MAX);
     return 0;
+}
+
+static bool is_deeper_than(const xmlNode *root, unsigned max) {
+    const xmlNode *node = root;
+    unsigned depth = 1;
+
+    while (depth <= max || node->type != XML_ELEMENT_NODE) {
+        if (node->type == XML_ELEMENT_NODE && node->children) {
+            node = node->children;
+            depth++;
+            continue;
+        }
+        for (; node != root && !node->next; node = node->parent)
+            depth--;
+        if (node == root)
+            return false;
+        node = node->next;
+    }
+    return true;
 }
 
 int domain_parse(const char *xml, size_t len, const DomainParseParams *params, DomainDef **ret,
@@ -83,6 +96,9 @@ int domain_parse(const char *xml, size_t len, const DomainParseParams *params, D
     else if (doc->intSubset || doc->extSubset) /* entities could grow without bound */
         r = error_report(reterr, FROM_DOMAIN, ERROR_XML_DETAIL,
                          "(domain_definition): a document type declaration is not allowed");
+    else if (is_deeper_than(xmlDocGetRootElement(doc), DOMAIN_DEPTH_MAX))
+        r = error_report(reterr, FROM_DOMAIN, ERROR_XML,
+                         "the domain XML has elements nested deeper than %u", DOMAIN_DEPTH_MAX);
     else
         r = domain_parse_node(xmlDocGetRootElement(doc), params, ret, reterr);
     xmlFreeDoc(doc);

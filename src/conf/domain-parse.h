@@ -5,6 +5,8 @@
 #include "conf/domain-def.h"
 
 #define DOMAIN_XML_MAX (4u << 20) /* bytes; the wire's string limit */
+#define DOMAIN_NAMESPACES_MAX 4096u
+#define DOMAIN_DEPTH_MAX 255u /* less than libxml2's: a status file has it inside */
 
 /* Called once for each element or attribute that nobody knows; the daemon logs it. path is like
  * "/domain/devices/foo"; line counts from 1. */

@@ -17,30 +17,33 @@ static const Words lock_failures = WORDS("poweroff", "restart", "pause", "ignore
 
 /* ---- identity ---- */
 
-/* The name becomes part of file names. */
+int domain_check_name(const char *name, Error **reterr) {
+    if (strchr(name, '\n'))
+        return error_report(reterr, FROM_DOMAIN, ERROR_XML_DETAIL,
+                            "invalid char in name: a newline");
+    if (strchr(name, '/') || streq(name, ".") || streq(name, ".."))
+        return error_report(reterr, FROM_DOMAIN, ERROR_XML, "name %.200s cannot contain '/'%s",
+                            name, strchr(name, '/') ? "" : " or be a directory's");
+    if (*name == '.')
+        return error_report(reterr, FROM_DOMAIN, ERROR_XML,
+                            "name %.200s cannot begin with '.': its files would be hidden", name);
+    if (name[strspn(name, " \t")] == '\0')
+        return error_report(reterr, FROM_DOMAIN, ERROR_XML,
+                            "name must contain at least one character that is not a space");
+    if (strlen(name) > NAME_MAX_BYTES)
+        return error_report(reterr, FROM_DOMAIN, ERROR_XML, "the name is longer than %u bytes",
+                            NAME_MAX_BYTES);
+    if (!xml_is_text(name))
+        return error_report(reterr, FROM_DOMAIN, ERROR_XML,
+                            "the name has a character that XML cannot have");
+    return 0;
+}
+
 static int check_name(ElementReader *reader, xmlNodePtr node, void *object) {
     const char *name = ((DomainDef *)object)->name;
 
-    if (!name)
-        return error_report(reader->reterr, FROM_DOMAIN, ERROR_NO_NAME, "%s", "");
-    if (strchr(name, '\n'))
-        return error_report(reader->reterr, FROM_DOMAIN, ERROR_XML_DETAIL,
-                            "invalid char in name (line %ld): a newline", xmlGetLineNo(node));
-    if (strchr(name, '/') || streq(name, ".") || streq(name, ".."))
-        return error_report(reader->reterr, FROM_DOMAIN, ERROR_XML,
-                            "name %.200s cannot contain '/'%s", name,
-                            strchr(name, '/') ? "" : " or be a directory's");
-    if (*name == '.')
-        return error_report(reader->reterr, FROM_DOMAIN, ERROR_XML,
-                            "name %.200s cannot begin with '.': its files would be hidden", name);
-    if (name[strspn(name, " \t")] == '\0')
-        return error_report(reader->reterr, FROM_DOMAIN, ERROR_XML,
-                            "name must contain at least one character that is not a space");
-    if (strlen(name) > NAME_MAX_BYTES)
-        return error_report(reader->reterr, FROM_DOMAIN, ERROR_XML,
-                            "the name is longer than %u bytes (line %ld)", NAME_MAX_BYTES,
-                            xmlGetLineNo(node));
-    return 0;
+    return name ? domain_check_name(name, reader->reterr)
+                : error_report(reader->reterr, FROM_DOMAIN, ERROR_NO_NAME, "%s", "");
 }
 
 /* An empty <uuid/> is none. */

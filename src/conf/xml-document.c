@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "conf/xml-document.h"
 
+#include <ctype.h>
+
 #include "util/file.h"
 
 #define PLACE_MAX 100 /* bytes of a line that is shown */
@@ -81,6 +83,70 @@ int xml_malformed(xmlParserCtxtPtr context, const char *source, size_t source_le
     return error_report(reterr, FROM_XML, ERROR_XML_DETAIL, "(%s):%d: %s%s", what,
                         error->line ? error->line : 1, text, place);
 }
+
+/* ---- namespaces ---- */
+
+static bool starts_with(const char *at, const char *end, const char *word) {
+    const size_t n = strlen(word);
+
+    return (size_t)(end - at) >= n && memcmp(at, word, n) == 0;
+}
+
+/* Behind the next `word`; the end of the text when there is none. */
+static const char *behind(const char *at, const char *end, const char *word) {
+    const char *found = memmem(at, (size_t)(end - at), word, strlen(word));
+
+    return found ? found + strlen(word) : end;
+}
+
+/* Wherever they stand. Returns the end. */
+static const char *count_all(const char *at, const char *end, size_t *n) {
+    for (; (at = memmem(at, (size_t)(end - at), "xmlns", 5)); at += 5)
+        ++*n;
+    return end;
+}
+
+/* From inside a tag to its end. A value that has no end or a '<' inside is none. */
+static const char *count_in_tag(const char *at, const char *end, size_t *n) {
+    while (at < end && *at != '>') {
+        if (*at == '"' || *at == '\'') {
+            const char *close = memchr(at + 1, *at, (size_t)(end - at - 1));
+
+            if (!close || memchr(at, '<', (size_t)(close - at)))
+                return count_all(at, end, n);
+            at = close + 1;
+        } else if (starts_with(at, end, "xmlns")) {
+            ++*n;
+            at += 5;
+        } else {
+            at++;
+        }
+    }
+    return at;
+}
+
+static const char *count_in_markup(const char *at, const char *end, size_t *n) {
+    if (starts_with(at, end, "<!--"))
+        return behind(at + 4, end, "-->");
+    if (starts_with(at, end, "<![CDATA["))
+        return behind(at + 9, end, "]]>");
+    if (starts_with(at, end, "<?") && end - at > 2 && isalpha((unsigned char)at[2]))
+        return behind(at + 2, end, "?>");
+    if (starts_with(at, end, "<?") || starts_with(at, end, "<!"))
+        return count_all(at, end, n);
+    return count_in_tag(at + 1, end, n);
+}
+
+size_t xml_count_namespaces(const char *text, size_t len) {
+    const char *at = text, *const end = text + len;
+    size_t n = 0;
+
+    while ((at = memchr(at, '<', (size_t)(end - at))))
+        at = count_in_markup(at, end, &n);
+    return n;
+}
+
+/* ---- small documents ---- */
 
 int xml_document_parse(const char *text, size_t len, size_t limit, const char *what, xmlDocPtr *ret,
                        Error **reterr) {

@@ -18,6 +18,11 @@ static inline void xml_document_freep(xmlDocPtr *doc) {
 }
 #define CLEANUP_XML_DOCUMENT CLEANUP(xml_document_freep)
 
+/* Declarations of namespaces in the tags of a text, by a look at it: what makes no sense as XML may
+ * count too many, never too few. Each is compared with all others of its element by libxml2 and by
+ * us. */
+size_t xml_count_namespaces(const char *text, size_t len);
+
 /* The tree of a text, whatever it declares; NULL when it is not well-formed or memory failed on the
  * way, also where libxml2 would go on without what it could not keep. */
 xmlDocPtr xml_read(xmlParserCtxtPtr context, const char *text, size_t len);

@@ -2,6 +2,7 @@
 /* XML tree to text; recursion is as deep as libxml2 let the parser go (256). */
 #include "conf/xml-text.h"
 
+#include <libxml/parserInternals.h>
 #include <stdio.h>
 
 #include "util/macro.h"
@@ -136,4 +137,20 @@ char *xml_text(xmlNodePtr element) {
     put_element(out, element, true);
     failed = ferror(out) != 0;
     return fclose(out) == 0 && !failed ? TAKE_PTR(text) : NULL;
+}
+
+static int utf8_bytes(int c) {
+    return c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+}
+
+bool xml_is_text(const char *text) {
+    while (*text) {
+        int n = (int)strnlen(text, 4);
+        const int c = xmlGetUTF8Char(BAD_CAST text, &n);
+
+        if (c < 0 || !xmlIsCharQ((unsigned)c) || n != utf8_bytes(c))
+            return false;
+        text += n;
+    }
+    return true;
 }

@@ -2,6 +2,7 @@
 /* The domain object: references, state, the job queue, the vCPU refresh. */
 #include "domain/domain.h"
 
+#include "domain/services.h"
 #include "limits/limits.h"
 #include "qemu/agent.h"
 #include "qemu/quirks.h"
@@ -103,6 +104,27 @@ int domain_job_begin(Domain *domain, DomainJob *job, const char *what, Error **r
                             "the domain was removed while %s waited for it", what);
     }
     return 0;
+}
+
+int domain_job_begin_for_run(Domain *domain, DomainJob *job, const char *what, int id) {
+    bool told = false;
+
+    while (domain->run && domain_id(domain) == id) {
+        CLEANUP_ERROR Error *error = NULL;
+        int r = domain_job_begin(domain, job, what, &error);
+
+        if (r >= 0 && domain_id(domain) == id)
+            return 0;
+        if (r >= 0)
+            domain_job_end(domain, job);
+        if (r >= 0 || !domain->services || domain->services->tasks.stopping)
+            return -ESRCH;
+        if (!told)
+            log_warning("domain '%s': trying on: %s", domain_name(domain), error_message(error));
+        told = true;
+        fiber_yield(); /* a wait that cannot begin is over at once */
+    }
+    return -ESRCH;
 }
 
 void domain_job_end(Domain *domain, DomainJob *job) {

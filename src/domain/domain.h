@@ -102,6 +102,10 @@ int domain_id(const Domain *domain);
 /* Queues behind the jobs already there and waits for its turn, 30 s at most:
  * ERROR_OPERATION_TIMEOUT naming the holder. Pair with domain_job_end. */
 int domain_job_begin(Domain *domain, DomainJob *job, const char *what, Error **reterr);
+/* For what has to be done to the run of that id some time, whoever holds the job for however long:
+ * waits again until it has its turn. -ESRCH, without the job: that run has ended, or the domain or
+ * the daemon goes. */
+int domain_job_begin_for_run(Domain *domain, DomainJob *job, const char *what, int id);
 void domain_job_end(Domain *domain, DomainJob *job);
 /* Whether the fiber that asks holds it: what functions that want the job held assert. */
 bool domain_job_is_mine(const Domain *domain);

@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include "conf/domain-format.h"
+#include "conf/domain-parse.h"
+#include "conf/xml-text.h"
 #include "domain/status-file.h"
 #include "util/file.h"
 #include "util/log.h"
@@ -51,6 +53,11 @@ static int write_config(const Domain *domain, const DomainDef *def, bool only_tr
     path = domain_config_path(&domain->services->paths, def->name);
     if (!path || domain_format(def, &(DomainFormatParams){.secrets = true}, &xml) < 0)
         return error_no_memory(reterr);
+    if (strlen(xml) > DOMAIN_XML_MAX || !xml_is_text(xml))
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                            "the definition of domain '%s' could not be read again: %s", def->name,
+                            strlen(xml) > DOMAIN_XML_MAX ? "it is longer than 4 MiB"
+                                                         : "it has a character that XML has not");
     r = only_try ? file_try_write_worker(path, xml, strlen(xml))
                  : file_write_atomic_worker(path, xml, strlen(xml), 0600);
     return r < 0 ? error_system(reterr, FROM_QEMU, r, "cannot write '%s'", path) : 0;

@@ -101,6 +101,7 @@ typedef struct DomainRun {
     bool rebooting; /* asked to: the guest's power-off means "reset and go on" (status file) */
     bool resetting; /* that has come, and is being done */
     sd_event_source *intent_end; /* of a reboot that the guest does not follow */
+    bool dropping, syncing;      /* the end of the intent, a look at its state, wait for the job */
     int pause_reason; /* what the next STOP means: PAUSED_USER while a suspend is under way */
     bool ending;      /* its guest has ended, QEMU is to follow, as these two say: */
     int end_reason, end_detail;

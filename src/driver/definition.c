@@ -3,6 +3,7 @@
 
 #include <sys/utsname.h>
 
+#include "conf/domain-format.h"
 #include "util/log.h"
 #include "util/worker.h"
 
@@ -51,6 +52,35 @@ int definition_parse(const char *xml, DomainDef **ret, Error **reterr) {
         return r;
     }
     *ret = work.def;
+    return 0;
+}
+
+typedef struct ReadBack {
+    const DomainDef *def;
+    const DomainParseParams *params;
+    DomainDef *read;
+    Error *error;
+} ReadBack;
+
+static int read_back(void *arg) {
+    CLEANUP_FREE char *xml = NULL;
+    ReadBack *work = arg;
+
+    if (domain_format(work->def, &(DomainFormatParams){.secrets = true}, &xml) < 0)
+        return error_no_memory(&work->error);
+    return domain_parse(xml, strlen(xml), work->params, &work->read, &work->error);
+}
+
+int definition_read_back(const DomainDef *def, bool live, DomainDef **ret, Error **reterr) {
+    const DomainParseParams params = {.default_arch = def->os.arch, .live = live};
+    ReadBack work = {.def = def, .params = &params};
+    int r = worker_run(read_back, &work);
+
+    if (r < 0) {
+        error_prefix(&work.error, "domain '%s' could not be read again", def->name);
+        return error_propagate(reterr, work.error);
+    }
+    *ret = work.read;
     return 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "conf/xml-text.h"
 #include "driver/edit.h"
 #include "driver/tune.h"
 #include "qemu/devices/device.h"
@@ -124,6 +125,10 @@ static int change_iotune(DomainDef *def, bool live, const void *arg, Error **ret
         return r;
     next = next_values(&disk->iotune, change);
     r = check_values(&next, reterr);
+    if (r >= 0 && change->group && !xml_is_text(change->group))
+        r = error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                         "the group name of disk '%s' has a character that XML cannot have",
+                         change->disk);
     if (r >= 0 && change->group && *change->group && !(group = strdup(change->group)))
         r = error_no_memory(reterr);
     if (r < 0)

@@ -69,34 +69,54 @@ int driver_reset(Domain *domain, Error **reterr) {
     return simple_command(domain, "reset", "system_reset", reterr);
 }
 
-/* The power button, with what its effect is to mean. */
-static int press_button(Domain *domain, bool reboot, Error **reterr) {
+static int press_button(Domain *domain, Error **reterr) {
+    return monitor_run(domain->run->monitor, "system_powerdown", NULL, deadline_in(COMMAND_USEC),
+                       NULL, reterr);
+}
+
+/* What the power-off is to mean, then the button. */
+static int shut_down(Domain *domain, Error **reterr) {
+    int r = run_state_intend_nothing(domain, reterr);
+
+    if (r >= 0)
+        r = domain_save_status(domain, reterr);
+    return r < 0 ? r : press_button(domain, reterr);
+}
+
+static int reboot(Domain *domain, Error **reterr) {
+    const bool is_new = !domain->run->rebooting;
+    int r = domain_check_survives(domain, "reboot the guest", reterr);
+
+    if (r >= 0)
+        r = run_state_intend_reboot(domain, reterr);
+    if (r < 0)
+        return r;
+    r = press_button(domain, reterr);
+    if (r < 0 && is_new)
+        run_state_take_back_reboot(domain);
+    return r;
+}
+
+static int power(Domain *domain, const char *what, int (*func)(Domain *domain, Error **reterr),
+                 Error **reterr) {
     DomainJob job;
-    int r = domain_job_begin(domain, &job, reboot ? "reboot" : "shutdown", reterr);
+    int r = domain_job_begin(domain, &job, what, reterr);
 
     if (r < 0)
         return r;
     r = domain_check_active(domain, reterr);
-    if (r >= 0 && reboot)
-        r = domain_check_survives(domain, "reboot the guest", reterr);
     if (r >= 0)
-        r = reboot ? run_state_intend_reboot(domain, reterr)
-                   : run_state_intend_nothing(domain, reterr);
-    if (r >= 0 && !reboot)
-        r = domain_save_status(domain, reterr);
-    if (r >= 0)
-        r = monitor_run(domain->run->monitor, "system_powerdown", NULL, deadline_in(COMMAND_USEC),
-                        NULL, reterr);
+        r = func(domain, reterr);
     domain_job_end(domain, &job);
     return r;
 }
 
 int driver_shutdown(Domain *domain, Error **reterr) {
-    return press_button(domain, false, reterr);
+    return power(domain, "shutdown", shut_down, reterr);
 }
 
 int driver_reboot(Domain *domain, Error **reterr) {
-    return press_button(domain, true, reterr);
+    return power(domain, "reboot", reboot, reterr);
 }
 
 static int set_running(Domain *domain, bool run, Error **reterr) {

@@ -2,7 +2,8 @@
 #include "driver/metadata.h"
 
 #include "conf/domain-metadata.h"
-#include "domain/files.h"
+#include "driver/definition.h"
+#include "driver/edit.h"
 #include "util/libvirt-numbers.h"
 #include "util/worker.h"
 
@@ -77,7 +78,7 @@ static int edit_element(void *arg) {
                                    work->change->text, &work->edited, &work->error);
 }
 
-/* The text that the changed field gets; *ret NULL: none. The job keeps the definition. */
+/* The text that the changed field gets; *ret NULL: none. The definition is the caller's alone. */
 static int new_text(const DomainDef *def, const MetadataChange *change, char **ret,
                     Error **reterr) {
     Edit work = {.metadata = def->metadata, .change = change};
@@ -98,23 +99,21 @@ static char **field_of(DomainDef *def, int type) {
                                           : &def->metadata;
 }
 
-/* Puts the text in its place and writes the file; puts the old one back when that fails. */
-static int change_def(Domain *domain, DomainDef *def, bool is_live, const MetadataChange *change,
-                      Error **reterr) {
-    char **field = field_of(def, change->type), *old = *field, *text = NULL;
+/* Of a copy that nobody else has. What its next reader would refuse is refused here. */
+static int change_def(DomainDef *def, bool live, const void *arg, Error **reterr) {
+    const MetadataChange *change = arg;
+    CLEANUP_DOMAIN_DEF DomainDef *read = NULL;
+    char **field = field_of(def, change->type), *text = NULL;
     int r = new_text(def, change, &text, reterr);
 
     if (r < 0)
         return r;
+    free(*field);
     *field = text;
-    r = is_live ? domain_save_status(domain, reterr) : domain_save_config(domain, def, reterr);
-    if (r < 0) {
-        *field = old;
-        free(text);
-        return r;
-    }
-    free(old);
-    return 0;
+    r = definition_read_back(def, live, &read, reterr);
+    if (r >= 0)
+        def->unplug_timeout_usec = read->unplug_timeout_usec;
+    return r;
 }
 
 static int check(const MetadataChange *change, Error **reterr) {
@@ -133,19 +132,9 @@ static int check(const MetadataChange *change, Error **reterr) {
 
 int driver_set_metadata(Domain *domain, const MetadataChange *change, unsigned flags,
                         Error **reterr) {
-    bool live, config;
-    DomainJob job;
+    const DefinitionEdit edit = {
+        .what = "metadata", .flags = flags, .arg = change, .change = change_def};
     int r = check(change, reterr);
 
-    if (r >= 0)
-        r = domain_job_begin(domain, &job, "metadata", reterr);
-    if (r < 0)
-        return r;
-    r = domain_resolve_affect(domain, flags, &live, &config, reterr);
-    if (r >= 0 && config)
-        r = change_def(domain, domain->config, false, change, reterr);
-    if (r >= 0 && live)
-        r = change_def(domain, domain->run->live, true, change, reterr);
-    domain_job_end(domain, &job);
-    return r;
+    return r < 0 ? r : definition_edit(domain, &edit, reterr);
 }

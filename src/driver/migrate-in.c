@@ -297,12 +297,13 @@ static void in_fiber(void *userdata) {
 
 static int rename_to(DomainDef *def, const char *name, Error **reterr) {
     char *copy;
+    int r;
 
     if (!name || streq(name, def->name))
         return 0;
-    if (!*name || strchr(name, '/') || strlen(name) > 200)
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
-                            "'%.210s' can be no name of a domain", name);
+    r = domain_check_name(name, reterr);
+    if (r < 0)
+        return r;
     copy = strdup(name);
     if (!copy)
         return error_no_memory(reterr);

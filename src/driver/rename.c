@@ -7,6 +7,7 @@
 #include "domain/events.h"
 #include "domain/files.h"
 #include "domain/store.h"
+#include "driver/edit.h"
 #include "driver/run-state.h"
 #include "driver/saved.h"
 #include "util/directory.h"
@@ -14,20 +15,16 @@
 #include "util/log.h"
 #include "util/worker.h"
 
-#define NAME_BYTES_MAX 200u
-
 /* virDomainEventDefinedDetailType, virDomainEventUndefinedDetailType */
 enum { DEFINED_RENAMED = 2, UNDEFINED_RENAMED = 1 };
 
 /* ---- names ---- */
 
 static int check_name(const Domain *domain, const char *name, Error **reterr) {
-    if (strchr(name, '/'))
-        return error_report(reterr, FROM_QEMU, ERROR_XML, "name %.200s cannot contain '/'", name);
-    if (!*name || streq(name, ".") || streq(name, "..") || strlen(name) > NAME_BYTES_MAX)
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
-                            "'%.200s' cannot be a domain's name: one of at most %u bytes is wanted",
-                            name, NAME_BYTES_MAX);
+    int r = domain_check_name(name, reterr);
+
+    if (r < 0)
+        return r;
     if (store_name(domain->services->store, name) ||
         store_is_reserved(domain->services->store, name))
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
@@ -101,19 +98,21 @@ static void change_name(Domain *domain, char **name) {
 static int move(Domain *domain, char **name, Error **reterr) {
     const ServicePaths *paths = &domain->services->paths;
     CLEANUP_FREE char *old = domain_config_path(paths, domain->config->name);
+    CLEANUP_FREE char *new = domain_config_path(paths, *name);
     char *kept = domain->config->name;
-    int r = old ? 0 : error_no_memory(reterr);
+    int r = old && new ? 0 : error_no_memory(reterr);
 
     if (r < 0)
         return r;
     domain->config->name = *name;
     r = domain_save_config(domain, domain->config, reterr);
     domain->config->name = kept;
-    if (r >= 0)
-        r = move_autostart(domain, kept, *name, reterr);
     if (r < 0)
         return r;
-    file_remove_worker(old);
+    r = move_autostart(domain, kept, *name, reterr);
+    file_remove_worker(r < 0 ? new : old);
+    if (r < 0)
+        return r;
     move_save(paths, kept, *name);
     events_lifecycle(domain, EVENT_UNDEFINED, UNDEFINED_RENAMED);
     change_name(domain, name);
@@ -173,12 +172,28 @@ static int check_action(unsigned end, unsigned number, LifecycleAction *ret, Err
     return 0;
 }
 
-/* QEMU itself has to know whether a reboot ends it. */
-static int tell_qemu(Domain *domain, unsigned end, LifecycleAction action, Error **reterr) {
-    const bool ends = action == LIFECYCLE_DESTROY;
+typedef struct EndChange {
+    unsigned end;
+    LifecycleAction action;
+} EndChange;
 
-    if (end != END_REBOOT || (domain->run->live->on_reboot == LIFECYCLE_DESTROY) == ends)
+static int change_action(DomainDef *def, bool live, const void *arg, Error **reterr) {
+    const EndChange *change = arg;
+
+    *action_of(def, change->end) = change->action;
+    return 0;
+}
+
+/* QEMU itself has to know whether a reboot ends it, and whether a panic does. */
+static int tell_qemu(Domain *domain, const void *arg, Error **reterr) {
+    const EndChange *change = arg;
+    const LifecycleAction old = *action_of(domain->run->live, change->end);
+    const bool ends = change->action == LIFECYCLE_DESTROY;
+
+    if (change->end == END_POWEROFF || (old == LIFECYCLE_DESTROY) == ends)
         return 0;
+    if (change->end == END_CRASH) /* one that pauses can still be ended */
+        return ends ? 0 : run_state_pause_at_panic(domain, reterr);
     if (!domain->run->caps || !qemu_caps_has_command(domain->run->caps, "set-action"))
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
                             "this QEMU cannot be told what a reboot of domain '%s' does while it "
@@ -187,40 +202,15 @@ static int tell_qemu(Domain *domain, unsigned end, LifecycleAction action, Error
     return run_state_set_reboot(domain, ends, reterr);
 }
 
-static int set_action(Domain *domain, DomainDef *def, bool is_live, unsigned end,
-                      LifecycleAction action, Error **reterr) {
-    const LifecycleAction old = *action_of(def, end);
-    int r;
-
-    *action_of(def, end) = action;
-    r = is_live ? run_state_prepare(domain, reterr) : 0;
-    if (r >= 0)
-        r = is_live ? domain_save_status(domain, reterr) : domain_save_config(domain, def, reterr);
-    if (r < 0)
-        *action_of(def, end) = old;
-    return r;
-}
-
 int driver_set_lifecycle_action(Domain *domain, unsigned end, unsigned number, unsigned flags,
                                 Error **reterr) {
-    LifecycleAction action = LIFECYCLE_DESTROY;
-    bool live, config;
-    DomainJob job;
-    int r = check_action(end, number, &action, reterr);
+    EndChange change = {.end = end};
+    const DefinitionEdit edit = {.what = "lifecycle action",
+                                 .flags = flags,
+                                 .arg = &change,
+                                 .change = change_action,
+                                 .act = tell_qemu};
+    int r = check_action(end, number, &change.action, reterr);
 
-    if (r >= 0)
-        r = domain_job_begin(domain, &job, "lifecycle action", reterr);
-    if (r < 0)
-        return r;
-    r = domain_resolve_affect(domain, flags, &live, &config, reterr);
-    if (r >= 0 && live)
-        r = domain_check_active(domain, reterr);
-    if (r >= 0 && live)
-        r = tell_qemu(domain, end, action, reterr);
-    if (r >= 0 && config)
-        r = set_action(domain, domain->config, false, end, action, reterr);
-    if (r >= 0 && live)
-        r = set_action(domain, domain->run->live, true, end, action, reterr);
-    domain_job_end(domain, &job);
-    return r;
+    return r < 0 ? r : definition_edit(domain, &edit, reterr);
 }

@@ -62,26 +62,23 @@ static void set_suspended_by_guest(Domain *domain, int detail) {
 
 /* ---- fibers ---- */
 
-static void start_with(Domain *domain, const char *name, FiberFunc func) {
+static bool start_with(Domain *domain, const char *name, FiberFunc func) {
     domain_ref(domain);
-    if (fiber_start(name, func, domain) < 0) {
-        log_warning("domain '%s': out of memory for '%s'", domain_name(domain), name);
-        domain_unref(domain);
-    }
+    if (fiber_start(name, func, domain) >= 0)
+        return true;
+    log_warning("domain '%s': out of memory for '%s'", domain_name(domain), name);
+    domain_unref(domain);
+    return false;
 }
 
 /* Ends a QEMU whose guest has ended, or never began: run->end_reason and _detail say how. */
 static void end_run(void *userdata) {
     CLEANUP_DOMAIN Domain *domain = userdata;
-    CLEANUP_ERROR Error *error = NULL;
-    const DomainRun *run = domain->run; /* to be compared only */
     DomainJob job;
 
-    if (domain_job_begin(domain, &job, "the end of its guest", &error) < 0) {
-        log_warning("domain '%s': %s", domain_name(domain), error_message(error));
+    if (domain_job_begin_for_run(domain, &job, "the end of its guest", domain_id(domain)) < 0)
         return;
-    }
-    if (domain->run && domain->run == run && domain->run->ending)
+    if (domain->run->ending)
         run_end(domain, domain->run->end_reason, domain->run->end_detail);
     domain_job_end(domain, &job);
 }
@@ -91,10 +88,9 @@ static void begin_end(Domain *domain, int reason, int detail) {
 
     if (run->ending)
         return;
-    run->ending = true;
     run->end_reason = reason;
     run->end_detail = detail;
-    start_with(domain, "end", end_run);
+    run->ending = start_with(domain, "end", end_run);
 }
 
 /* ---- intents ---- */
@@ -108,13 +104,17 @@ static int set_action(Domain *domain, const char *what, const char *action, Erro
                        deadline_in(COMMAND_USEC), NULL, reterr);
 }
 
-int run_state_prepare(Domain *domain, Error **reterr) {
+int run_state_pause_at_panic(Domain *domain, Error **reterr) {
     assert(domain_job_is_mine(domain));
-    if (domain->run->live->on_crash == LIFECYCLE_DESTROY)
-        return 0;
     if (!domain->run->caps || !qemu_caps_has_command(domain->run->caps, "set-action"))
         return 0; /* then a panic ends QEMU */
     return set_action(domain, "panic", "pause", reterr);
+}
+
+int run_state_prepare(Domain *domain, Error **reterr) {
+    return domain->run->live->on_crash == LIFECYCLE_DESTROY
+               ? 0
+               : run_state_pause_at_panic(domain, reterr);
 }
 
 int run_state_set_reboot(Domain *domain, bool ends, Error **reterr) {
@@ -122,43 +122,7 @@ int run_state_set_reboot(Domain *domain, bool ends, Error **reterr) {
     return set_action(domain, "reboot", ends ? "shutdown" : "reset", reterr);
 }
 
-int run_state_intend_nothing(Domain *domain, Error **reterr) {
-    DomainRun *run = domain->run;
-
-    assert(domain_job_is_mine(domain));
-    if (!run->rebooting)
-        return 0;
-    run->intent_end = sd_event_source_disable_unref(run->intent_end);
-    run->rebooting = false;
-    return set_action(domain, "shutdown", "poweroff", reterr);
-}
-
-/* What a reset or the time has ended. */
-static void drop_intent(void *userdata) {
-    CLEANUP_DOMAIN Domain *domain = userdata;
-    CLEANUP_ERROR Error *error = NULL;
-    DomainJob job;
-
-    if (domain_job_begin(domain, &job, "end of a reboot", NULL) < 0)
-        return;
-    if (domain_check_active(domain, NULL) >= 0 && domain->run->rebooting &&
-        !domain->run->resetting) {
-        if (run_state_intend_nothing(domain, &error) < 0)
-            log_warning("domain '%s': %s", domain_name(domain), error_message(error));
-        else
-            run_state_sync(domain, NULL); /* it may have powered off just then */
-        domain_save_status(domain, NULL);
-    }
-    domain_job_end(domain, &job);
-}
-
-static int on_intent_end(sd_event_source *source, uint64_t usec, void *userdata) {
-    Domain *domain = userdata;
-
-    log_info("domain '%s': the guest did not follow the reboot", domain_name(domain));
-    start_with(domain, "drop-intent", drop_intent);
-    return 0;
-}
+static int on_intent_end(sd_event_source *source, uint64_t usec, void *userdata);
 
 /* A timer that cannot be had: then the intent ends with the guest's next power-off. */
 static void watch_intent(Domain *domain) {
@@ -171,7 +135,72 @@ static void watch_intent(Domain *domain) {
                                on_intent_end, domain);
 }
 
+int run_state_intend_nothing(Domain *domain, Error **reterr) {
+    DomainRun *run = domain->run;
+    int r;
+
+    assert(domain_job_is_mine(domain));
+    if (!run->rebooting)
+        return 0;
+    run->rebooting = false; /* a power-off from now on is one */
+    r = set_action(domain, "shutdown", "poweroff", reterr);
+    if (r < 0) {
+        run->rebooting = true;
+        if (!run->intent_end)
+            watch_intent(domain);
+        return r;
+    }
+    run->intent_end = sd_event_source_disable_unref(run->intent_end);
+    return run->guest_shutdown ? run_state_sync(domain, reterr) : 0; /* and QEMU paused at it */
+}
+
+/* What a reset or the time has ended. */
+static void drop_intent(void *userdata) {
+    CLEANUP_DOMAIN Domain *domain = userdata;
+    CLEANUP_ERROR Error *error = NULL;
+    DomainJob job;
+
+    if (domain_job_begin_for_run(domain, &job, "end of a reboot", domain_id(domain)) < 0)
+        return;
+    domain->run->dropping = false;
+    if (domain_check_active(domain, NULL) >= 0 && domain->run->rebooting &&
+        !domain->run->resetting) {
+        if (run_state_intend_nothing(domain, &error) < 0)
+            log_warning("domain '%s': %s", domain_name(domain), error_message(error));
+        else
+            run_state_sync(domain, NULL); /* it may have powered off just then */
+        domain_save_status(domain, NULL);
+    }
+    domain_job_end(domain, &job);
+}
+
+/* A guest may reset as often as it likes while others hold the job. */
+static void begin_drop(Domain *domain) {
+    if (!domain->run->dropping)
+        domain->run->dropping = start_with(domain, "drop-intent", drop_intent);
+}
+
+static int on_intent_end(sd_event_source *source, uint64_t usec, void *userdata) {
+    Domain *domain = userdata;
+
+    log_info("domain '%s': the guest did not follow the reboot", domain_name(domain));
+    domain->run->intent_end = sd_event_source_disable_unref(source);
+    begin_drop(domain);
+    return 0;
+}
+
+void run_state_take_back_reboot(Domain *domain) {
+    CLEANUP_ERROR Error *error = NULL;
+
+    if (domain_check_active(domain, &error) < 0 || run_state_intend_nothing(domain, &error) < 0)
+        log_warning("domain '%s': the reboot is still intended: %s", domain_name(domain),
+                    error_message(error));
+    else
+        domain_save_status(domain, NULL);
+}
+
 int run_state_intend_reboot(Domain *domain, Error **reterr) {
+    const bool is_new = !domain->run->rebooting;
     int r;
 
     assert(domain_job_is_mine(domain));
@@ -180,7 +209,10 @@ int run_state_intend_reboot(Domain *domain, Error **reterr) {
         return r;
     domain->run->rebooting = true;
     watch_intent(domain);
-    return domain_save_status(domain, reterr);
+    r = domain_save_status(domain, reterr);
+    if (r < 0 && is_new)
+        run_state_take_back_reboot(domain);
+    return r;
 }
 
 /* The guest has powered off for a reboot, or has crashed and is to start again: reset it and let it
@@ -206,20 +238,15 @@ static void finish_reboot(void *userdata) {
     DomainJob job;
     int r;
 
-    if (domain_job_begin(domain, &job, "reboot", &error) < 0) {
-        if (domain->run)
-            domain->run->resetting = false;
-        log_warning("domain '%s': reboot failed: %s", domain_name(domain), error_message(error));
+    if (domain_job_begin_for_run(domain, &job, "reboot", domain_id(domain)) < 0)
         return;
-    }
     r = reset_and_go_on(domain, &error);
-    if (domain->run)
-        domain->run->resetting = false;
+    domain->run->resetting = false;
     if (r >= 0)
         r = run_state_sync(domain, &error);
     if (r >= 0)
         domain_save_status(domain, NULL);
-    else if (domain->run)
+    else
         log_warning("domain '%s': reboot failed: %s", domain_name(domain), error_message(error));
     domain_job_end(domain, &job);
 }
@@ -227,8 +254,7 @@ static void finish_reboot(void *userdata) {
 static void begin_reset(Domain *domain) {
     if (domain->run->resetting)
         return;
-    domain->run->resetting = true;
-    start_with(domain, "reboot", finish_reboot);
+    domain->run->resetting = start_with(domain, "reboot", finish_reboot);
 }
 
 /* ---- events ---- */
@@ -266,7 +292,7 @@ static void on_resume(Domain *domain, json_object *data) {
 static void on_reset(Domain *domain, json_object *data) {
     events_reboot(domain);
     if (domain->run->rebooting && !domain->run->resetting)
-        start_with(domain, "drop-intent", drop_intent);
+        begin_drop(domain);
 }
 
 /* "run": QEMU was told not to care. "pause": what is next is ours to decide. Else QEMU ends. */
@@ -396,13 +422,15 @@ static void sync_fiber(void *userdata) {
     CLEANUP_ERROR Error *error = NULL;
     DomainJob job;
 
-    if (domain_job_begin(domain, &job, "asking QEMU for its state", NULL) < 0)
+    if (domain_job_begin_for_run(domain, &job, "asking QEMU for its state", domain_id(domain)) < 0)
         return;
+    domain->run->syncing = false; /* what happens from here on is to be asked for again */
     if (domain_check_active(domain, NULL) >= 0 && run_state_sync(domain, &error) < 0)
         log_warning("domain '%s': %s", domain_name(domain), error_message(error));
     domain_job_end(domain, &job);
 }
 
 void run_state_sync_soon(Domain *domain) {
-    start_with(domain, "sync", sync_fiber);
+    if (domain->run && !domain->run->syncing)
+        domain->run->syncing = start_with(domain, "sync", sync_fiber);
 }

@@ -22,8 +22,13 @@ void run_state_set_running(Domain *domain, int reason);
 
 /* What QEMU must be told before the guest runs, so that <on_crash> can be followed. Job held. */
 int run_state_prepare(Domain *domain, Error **reterr);
+/* The same when <on_crash> becomes something else than destroy. Job held. */
+int run_state_pause_at_panic(Domain *domain, Error **reterr);
 /* Whether a reboot of the guest ends QEMU. Job held. */
 int run_state_set_reboot(Domain *domain, bool ends, Error **reterr);
-/* QEMU pauses at the guest's power-off from now on / ends as usual. Job held. */
+/* QEMU pauses at the guest's power-off from now on / ends as usual. What failed has left the intent
+ * that was there before. Job held. */
 int run_state_intend_reboot(Domain *domain, Error **reterr);
 int run_state_intend_nothing(Domain *domain, Error **reterr);
+/* Of a reboot that nobody has pressed the button for. Job held. */
+void run_state_take_back_reboot(Domain *domain);

@@ -58,20 +58,6 @@ static bool clean_up(Domain *domain) {
     return restart;
 }
 
-/* Whoever holds the job for longer than a call waits has the end of this QEMU before him, too: it
- * is tried until it is done. */
-static int begin_clean_up(Domain *domain, DomainJob *job) {
-    CLEANUP_ERROR Error *error = NULL;
-    int r;
-
-    while ((r = domain_job_begin(domain, job, "clean-up after QEMU's end", &error)) < 0 &&
-           domain->services && !domain->services->tasks.stopping) {
-        log_warning("domain '%s': %s", domain_name(domain), error_message(error));
-        error_free(TAKE_PTR(error));
-    }
-    return r;
-}
-
 static void gone(void *userdata) {
     CLEANUP_DOMAIN Domain *domain = userdata;
     CLEANUP_ERROR Error *error = NULL;
@@ -82,7 +68,7 @@ static void gone(void *userdata) {
         removal_wake(domain);
         fiber_cond_broadcast(&domain->run->devices.cond);
     }
-    if (begin_clean_up(domain, &job) < 0)
+    if (domain_job_begin_for_run(domain, &job, "clean-up after QEMU's end", domain_id(domain)) < 0)
         return;
     restart = clean_up(domain);
     domain_job_end(domain, &job);

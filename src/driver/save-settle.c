@@ -159,7 +159,8 @@ static void settle(void *userdata) {
     DomainJob job;
     int r = 0;
 
-    if (domain_job_begin(domain, &job, "the end of an interrupted save", NULL) < 0)
+    if (domain_job_begin_for_run(domain, &job, "the end of an interrupted save",
+                                 domain_id(domain)) < 0)
         return;
     if (domain_check_active(domain, NULL) >= 0)
         r = settle_kind(domain, &error);

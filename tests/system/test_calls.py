@@ -14,7 +14,9 @@ def test_rename(daemon):
     assert daemon.virsh("list", "--all", "--name").split() == ["new"]
     assert "Autostart:      enable" in daemon.virsh("dominfo", "new")
     assert "already exists" in daemon.virsh("domrename", "new", "new", ok=False)
-    assert "cannot contain '/'" in daemon.virsh("domrename", "new", "a/b", ok=False)
+    for bad, words in (("a/b", "cannot contain '/'"), (".x", "cannot begin with '.'"), ("a\nb", "a newline"),
+                       ("  ", "not a space"), ("a\x01b", "XML cannot have"), ("a" * 201, "longer than 200 bytes")):
+        assert words in daemon.virsh("domrename", "new", bad, ok=False)
     assert sorted(os.listdir(f"{daemon.root}/etc/domains")) == ["new.xml"]
     daemon.stop()
     daemon.start()

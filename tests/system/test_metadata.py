@@ -3,6 +3,11 @@
 import subprocess
 import time
 
+import libvirt
+import pytest
+
+from conftest import wait_for
+
 URI = "http://example.org/app"
 
 
@@ -51,3 +56,44 @@ def test_a_large_definition_stops_nobody(daemon):
         slowest = max(slowest, time.monotonic() - start)
     assert slowest < 2
     daemon.virsh("list", "--all")
+
+
+def test_what_could_not_be_read_again(daemon):
+    """It is refused when it is given: the next daemon would not know the domain."""
+    daemon.paused("m1")
+    names = "".join(f"<n{i}:e xmlns:n{i}='u{i}'/>" for i in range(4000))
+    many = "".join(f"<e xmlns='u{i}'/>" for i in range(5000))
+    deep = "<a>" * 254 + "</a>" * 254
+    unplug = "<domain><unplug timeout-ms='5s'/></domain>"
+    both = libvirt.VIR_DOMAIN_AFFECT_LIVE | libvirt.VIR_DOMAIN_AFFECT_CONFIG
+    connection = libvirt.open(daemon.uri)
+    domain = connection.lookupByName("m1")
+
+    def told():
+        return [domain.XMLDesc(flags) for flags in (0, libvirt.VIR_DOMAIN_XML_INACTIVE)]
+
+    def give(kind, text, uri=None):
+        domain.setMetadata(kind, text, "k" if uri else None, uri, both)
+
+    give(libvirt.VIR_DOMAIN_METADATA_ELEMENT, f"<a>{names}</a>", URI)
+    before = told()
+    for kind, text, uri, words in (
+            (libvirt.VIR_DOMAIN_METADATA_ELEMENT, f"<a>{names}</a>", "urn:other", "more than 4096 namespaces"),
+            (libvirt.VIR_DOMAIN_METADATA_ELEMENT, f"<a>{many}</a>", URI, "more namespaces than"),
+            (libvirt.VIR_DOMAIN_METADATA_ELEMENT, deep, "urn:other", "nested deeper than 255"),
+            (libvirt.VIR_DOMAIN_METADATA_ELEMENT, unplug, "urn:vireo:domain", "must be 10 to 3600000 milliseconds"),
+            (libvirt.VIR_DOMAIN_METADATA_TITLE, "a\x01b", None, "could not be read again"),
+            (libvirt.VIR_DOMAIN_METADATA_DESCRIPTION, "<" * 1200000, None, "bytes long")):
+        with pytest.raises(libvirt.libvirtError, match=words):
+            give(kind, text, uri)
+        assert told() == before, words
+    give(libvirt.VIR_DOMAIN_METADATA_DESCRIPTION, "xmlns " * 5000)
+    before = told()
+    connection.close()
+    daemon.stop()
+    daemon.start()
+    connection = libvirt.open(daemon.uri)
+    domain = connection.lookupByName("m1")
+    wait_for(domain.isActive, 10, "m1, which runs")
+    assert told() == before
+    connection.close()

@@ -81,5 +81,7 @@ def test_vireo_moves_it(daemon, other):
     assert "cannot connect to vireod at /nowhere" in other.vireo("migrate", "vm1", "/nowhere", ok=False)
     with open(path, "w") as f:  # what is written for its next start fits, too
         f.write(other.virsh("dumpxml", "vm1", "--inactive").replace(other.console("vm1"), daemon.console("vm1")))
+    for bad, words in ((".x", "cannot begin with '.'"), ("a/b", "cannot contain '/'"), ("  ", "not a space")):
+        assert words in other.vireo("migrate", "vm1", daemon.uri, "--p2p", "--xml", path, "--dname", bad, ok=False)
     other.vireo("migrate", "vm1", daemon.uri, "--p2p", "--xml", path, "--dname", "vm1")
     assert list(daemon.qemus()) == ["vm1"] and not other.qemus() and "vm1" in other.virsh("list", "--all")

@@ -49,6 +49,55 @@ static char *repeat(const char *head, const char *text, unsigned n, const char *
     return xml;
 }
 
+/* Declarations are counted, not what is written of them. */
+static void test_namespaces_of_text(void **state) {
+    static const struct {
+        const char *head, *text, *tail;
+        bool taken;
+    } rows[] = {
+        {"<description>", "xmlns ", "</description>", true},
+        {"<description><![CDATA[", "<a xmlns='u'> ", "]]></description>", true},
+        {"<!-- ", "<a xmlns='u'> ", "-->", true},
+        {"<metadata><?word ", "xmlns ", "?></metadata>", true},
+        {"<metadata><a b='", "xmlns=&quot;u&quot; ", "'/></metadata>", true},
+        {"<metadata>", "<a xmlns='u'/>", "</metadata>", false},
+        {"<metadata>", "<n:a b='>' xmlns:n = \"u\"/>", "</metadata>", false},
+        {"<metadata><? ", "<a xmlns='u'/>", "?></metadata>", false},
+        {"<metadata a=\"", "<a xmlns='u'/>", "\"/>", false},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        CLEANUP_FREE char *inner = repeat(rows[i].head, rows[i].text, 4097, rows[i].tail);
+        CLEANUP_FREE char *xml = strf("<domain type='kvm'><name>n</name><memory>1</memory>"
+                                      "<os><type>hvm</type></os>%s</domain>",
+                                      inner);
+        CLEANUP_DOMAIN_DEF DomainDef *def = NULL;
+
+        if (rows[i].taken)
+            def = parse(xml);
+        else
+            expect_error(xml, strlen(xml), ERROR_XML, "declares more than 4096 namespaces");
+    }
+}
+
+/* What fits here fits into a status file, too. */
+static void test_depth(void **state) {
+    for (unsigned depth = 253; depth <= 254; depth++) {
+        CLEANUP_FREE char *open = repeat("", "<a>", depth, ""),
+                          *close = repeat("", "</a>", depth, "");
+        CLEANUP_FREE char *xml = strf(
+            "<domain type='kvm'><name>n</name><memory>1</memory>"
+            "<os><type>hvm</type></os><metadata>%s%s text</metadata></domain>",
+            open, close);
+        CLEANUP_DOMAIN_DEF DomainDef *def = NULL;
+
+        if (depth == 253)
+            def = parse(xml);
+        else
+            expect_error(xml, strlen(xml), ERROR_XML, "nested deeper than 255");
+    }
+}
+
 static void test_name_length(void **state) {
     CLEANUP_FREE char *fits = repeat("<domain type='kvm'><name>", "a", 200,
                                      "</name><memory>1</memory><os><type>hvm</type></os></domain>");
@@ -58,7 +107,7 @@ static void test_name_length(void **state) {
     CLEANUP_DOMAIN_DEF DomainDef *def = parse(fits);
 
     assert_int_equal(strlen(def->name), 200);
-    expect_error(longer, strlen(longer), ERROR_XML, "longer than 200 bytes (line 1)");
+    expect_error(longer, strlen(longer), ERROR_XML, "longer than 200 bytes");
 }
 
 static void test_number_of_cells(void **state) {
@@ -223,6 +272,8 @@ static void test_nothing_is_printed(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_name_length),
+        cmocka_unit_test(test_namespaces_of_text),
+        cmocka_unit_test(test_depth),
         cmocka_unit_test(test_number_of_cells),
         cmocka_unit_test(test_number_of_devices),
         cmocka_unit_test(test_warnings_end),

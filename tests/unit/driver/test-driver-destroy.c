@@ -159,6 +159,57 @@ static void end_under_a_long_job(RunWorld *world) {
     assert_destroyed(world);
 }
 
+/* What QEMU's events ask for is done when the job is free, however long that takes. */
+static void after_a_long_job(RunWorld *world, const char *event, const char *data) {
+    DomainJob job;
+
+    assert_int_equal(domain_job_begin(world->domain, &job, "setvcpus", NULL), 0);
+    hurried = true;
+    qmp_peer_event_now(world->peer, event, data);
+    fiber_sleep(6 * SHORT_USEC); /* whoever waits has given up at least once */
+    hurried = false;
+    domain_job_end(world->domain, &job);
+}
+
+static void panic_under_a_long_job(RunWorld *world) {
+    after_a_long_job(world, "GUEST_PANICKED", "{'action':'pause'}");
+    run_world_wait_told(world, "STOPPED:2");
+    run_world_wait_idle(world);
+    assert_destroyed(world);
+}
+
+static void begin_reboot(RunWorld *world) {
+    qmp_peer_expect(world->peer, "set-action", "{}");
+    qmp_peer_expect(world->peer, "system_powerdown", "{}");
+    assert_int_equal(driver_reboot(world->domain, NULL), 0);
+}
+
+static void reboot_under_a_long_job(RunWorld *world) {
+    begin_reboot(world);
+    qmp_peer_expect(world->peer, "system_reset", "{}");
+    qmp_peer_expect(world->peer, "set-action", "{}");
+    qmp_peer_expect(world->peer, "cont", "{}");
+    qmp_peer_expect(world->peer, "query-status", "{'status':'running'}");
+    after_a_long_job(world, "SHUTDOWN", "{'guest':true}");
+    qmp_peer_wait(world->peer);
+    run_world_wait_idle(world);
+    assert_int_equal(world->domain->state, DOMAIN_RUNNING);
+    assert_false(world->domain->run->rebooting || world->domain->run->resetting);
+}
+
+/* Resets meanwhile are one end of the intent. */
+static void intent_under_a_long_job(RunWorld *world) {
+    begin_reboot(world);
+    qmp_peer_event_now(world->peer, "RESET", "{'guest':true}");
+    qmp_peer_expect(world->peer, "set-action", "{}");
+    qmp_peer_expect(world->peer, "query-status", "{'status':'running'}");
+    after_a_long_job(world, "RESET", "{'guest':true}");
+    qmp_peer_wait(world->peer);
+    run_world_wait_idle(world);
+    assert_false(world->domain->run->rebooting);
+    assert_int_equal(qmp_peer_count(world->peer, "set-action"), 2);
+}
+
 #define WORLD_TEST(body)                                                                           \
     static void test_##body(void **state) {                                                        \
         run_world("", body);                                                                       \
@@ -169,6 +220,9 @@ WORLD_TEST(command)
 WORLD_TEST(verdict)
 WORLD_TEST(job_is_held)
 WORLD_TEST(end_under_a_long_job)
+WORLD_TEST(panic_under_a_long_job)
+WORLD_TEST(reboot_under_a_long_job)
+WORLD_TEST(intent_under_a_long_job)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -177,6 +231,9 @@ int main(void) {
         cmocka_unit_test(test_verdict),
         cmocka_unit_test(test_job_is_held),
         cmocka_unit_test(test_end_under_a_long_job),
+        cmocka_unit_test(test_panic_under_a_long_job),
+        cmocka_unit_test(test_reboot_under_a_long_job),
+        cmocka_unit_test(test_intent_under_a_long_job),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,9 +6,13 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <stdio.h>
+#include <unistd.h>
+
 #include "driver/run-end.h"
 #include "driver/run-state.h"
 #include "run-world.h"
+#include "util/file.h"
 
 #define RESTART "<on_crash>restart</on_crash>"
 #define PRESERVE "<on_crash>preserve</on_crash>"
@@ -136,6 +140,87 @@ static void reboot_found_again(RunWorld *world) {
 static void power_off_found_again(RunWorld *world) {
     qmp_peer_expect(world->peer, "query-status", "{'status':'shutdown'}");
     sync_state(world);
+    run_world_wait_told(world, "STOPPED:0");
+    run_world_wait_idle(world);
+    assert_null(world->domain->run);
+    assert_state(world, DOMAIN_SHUTOFF, SHUTOFF_SHUTDOWN);
+}
+
+/* ---- a reboot that fails ---- */
+
+/* Nobody pressed the button: the guest's next power-off is one. */
+static void assert_no_intent(RunWorld *world) {
+    assert_false(world->domain->run->rebooting);
+    assert_null(world->domain->run->intent_end);
+    assert_int_equal(qmp_peer_count(world->peer, "set-action"), 2);
+    assert_non_null(strstr(qmp_peer_arguments(world->peer, "set-action"), "poweroff"));
+    say(world, "SHUTDOWN", "{'guest':true}");
+    assert_state(world, DOMAIN_SHUTTING_DOWN, 0);
+    assert_int_equal(qmp_peer_count(world->peer, "system_reset"), 0);
+}
+
+static void reboot_without_status(RunWorld *world) {
+    CLEANUP_FREE char *path = strf("%s/domains", world->dir);
+    CLEANUP_FREE char *kept = strf("%s/kept", world->dir);
+    CLEANUP_ERROR Error *error = NULL;
+
+    rename(path, kept);
+    assert_int_equal(file_write_atomic(path, "", 0, 0600), 0);
+    qmp_peer_expect(world->peer, "set-action", "{}");
+    qmp_peer_expect(world->peer, "set-action", "{}");
+    assert_true(driver_reboot(world->domain, &error) < 0);
+    assert_non_null(strstr(error_message(error), path));
+    assert_int_equal(qmp_peer_count(world->peer, "system_powerdown"), 0);
+    assert_no_intent(world);
+    assert_int_equal(unlink(path), 0);
+    rename(kept, path);
+}
+
+static void reboot_refused(RunWorld *world) {
+    CLEANUP_ERROR Error *error = NULL;
+
+    qmp_peer_expect(world->peer, "set-action", "{}");
+    qmp_peer_expect_error(world->peer, "system_powerdown", "GenericError", "no button");
+    qmp_peer_expect(world->peer, "set-action", "{}");
+    assert_true(driver_reboot(world->domain, &error) < 0);
+    assert_non_null(strstr(error_message(error), "no button"));
+    expect_intent_in_status(world, false);
+    assert_no_intent(world);
+}
+
+/* What the first one intended stays. */
+static void second_reboot_refused(RunWorld *world) {
+    begin_reboot(world);
+    qmp_peer_expect(world->peer, "set-action", "{}");
+    qmp_peer_expect_error(world->peer, "system_powerdown", "GenericError", "no button");
+    assert_true(driver_reboot(world->domain, NULL) < 0);
+    expect_intent_in_status(world, true);
+    expect_reset(world);
+    qmp_peer_event_now(world->peer, "SHUTDOWN", "{'guest':true}");
+    qmp_peer_wait(world->peer);
+    run_world_wait_idle(world);
+    assert_state(world, DOMAIN_RUNNING, RUNNING_BOOTED);
+}
+
+/* QEMU goes on pausing at the power-off, which then still is a reboot. */
+static void shutdown_refused(RunWorld *world) {
+    begin_reboot(world);
+    qmp_peer_expect_error(world->peer, "set-action", "GenericError", "not so");
+    assert_true(driver_shutdown(world->domain, NULL) < 0);
+    assert_true(world->domain->run->rebooting);
+    assert_non_null(world->domain->run->intent_end);
+    assert_int_equal(qmp_peer_count(world->peer, "system_powerdown"), 1);
+}
+
+/* The guest has powered off before QEMU knew that it is none that pauses: it is ended. */
+static void shutdown_meets_the_power_off(RunWorld *world) {
+    begin_reboot(world);
+    qmp_peer_event(world->peer, "SHUTDOWN", "{'guest':true}");
+    qmp_peer_event(world->peer, "STOP", NULL);
+    qmp_peer_expect(world->peer, "set-action", "{}");
+    qmp_peer_expect(world->peer, "query-status", "{'status':'shutdown'}");
+    qmp_peer_expect(world->peer, "system_powerdown", "{}");
+    driver_shutdown(world->domain, NULL);
     run_world_wait_told(world, "STOPPED:0");
     run_world_wait_idle(world);
     assert_null(world->domain->run);
@@ -299,6 +384,11 @@ WORLD_TEST(reboot_ignored_then_shutdown, "")
 WORLD_TEST(reboot_ignored_for_long, "")
 WORLD_TEST(reboot_found_again, "")
 WORLD_TEST(power_off_found_again, "")
+WORLD_TEST(reboot_without_status, "")
+WORLD_TEST(reboot_refused, "")
+WORLD_TEST(second_reboot_refused, "")
+WORLD_TEST(shutdown_refused, "")
+WORLD_TEST(shutdown_meets_the_power_off, "")
 WORLD_TEST(panic_ends, "")
 WORLD_TEST(panic_is_preserved, PRESERVE)
 WORLD_TEST(panic_restarts, RESTART)
@@ -320,6 +410,11 @@ int main(void) {
         cmocka_unit_test(test_reboot_ignored_for_long),
         cmocka_unit_test(test_reboot_found_again),
         cmocka_unit_test(test_power_off_found_again),
+        cmocka_unit_test(test_reboot_without_status),
+        cmocka_unit_test(test_reboot_refused),
+        cmocka_unit_test(test_second_reboot_refused),
+        cmocka_unit_test(test_shutdown_refused),
+        cmocka_unit_test(test_shutdown_meets_the_power_off),
         cmocka_unit_test(test_panic_ends),
         cmocka_unit_test(test_panic_is_preserved),
         cmocka_unit_test(test_panic_restarts),
