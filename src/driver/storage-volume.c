@@ -192,15 +192,18 @@ static int check_encryption(const VolumeDef *volume, const VolumeDef *from, Erro
 
 static int clone_image(const VolumeDef *volume, const char *path, const VolumeDef *from,
                        Error **reterr) {
+    CLEANUP_IMAGE_INFO ImageInfo info = {0};
     int r = check_encryption(volume, from, reterr);
 
-    if (r < 0)
+    if (r >= 0)
+        r = image_convert(from->path, from->format, path, volume->format, reterr);
+    if (r < 0 || volume->capacity <= from->capacity)
         return r;
-    r = image_convert(from->path, from->format, path, volume->format, reterr);
-
-    if (r >= 0 && volume->capacity > from->capacity)
-        r = image_resize(path, volume->format, volume->capacity, false, reterr);
-    return r;
+    /* The file may have grown since the pool looked at it; not every format can be resized. */
+    r = image_info(path, volume->format, &info, reterr);
+    return r < 0 || info.virtual_size >= volume->capacity
+               ? r
+               : image_resize(path, volume->format, volume->capacity, false, reterr);
 }
 
 typedef struct Settle {

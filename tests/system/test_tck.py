@@ -271,3 +271,19 @@ def test_a_controller_of_the_definition(daemon, connection):
     domain.attachDeviceFlags(scsi_disk(daemon, "sda"), CONFIG)
     domain.detachDeviceFlags(one, CONFIG)
     assert "<controller type='scsi' index='0'" in domain.XMLDesc(), "its disk has no controller"
+
+
+# ---- storage/051, 200 ----
+
+def test_a_pool_without_a_definition_does_not_start_by_itself(daemon, connection):
+    refused(pool_at(connection, f"{daemon.root}/tck").setAutostart, libvirt.VIR_ERR_INTERNAL_ERROR, 1)
+
+
+def test_a_volume_that_has_grown_is_copied(daemon, connection):
+    """The copy has the size of the file by now, and vmdk cannot be resized."""
+    pool = pool_at(connection, f"{daemon.root}/tck")
+    source = volume(pool, "source", "raw")
+    os.truncate(source.path(), (1 << 20) + 4096)
+    copy = pool.createXMLFrom("<volume><name>copy</name><capacity>1052672</capacity><target><format type='vmdk'/></target>"
+                              "</volume>", source)
+    assert copy.info()[1] == (1 << 20) + 4096
