@@ -169,7 +169,7 @@ static void look_at_confinement(Findings *findings, const Driver *driver) {
         add(findings, LEVEL_NOTE, "confinement",
             strf("the cgroups of this daemon do not say which device nodes QEMU may open"),
             "its own /dev and its lack of capabilities keep it from others; with cgroup v1, mount "
-            "the controller 'devices' read-write");
+            "the controller 'devices' read-write, with v2 let systemd make scopes");
 }
 
 static void look_at_cgroups(Findings *findings, const Config *config) {

@@ -18,6 +18,7 @@
 #define MACHINED_MANAGER MACHINED ".Manager"
 #define MACHINE_NAME_MAX 64u
 #define TASKS_MAX UINT64_C(32768)
+#define DEVICE_POLICY "strict"
 
 /* Names
  * --------------------------------------------------------------------------------------------- */
@@ -349,7 +350,22 @@ int scope_stop(const char *address, const char *machine, uint64_t usec, Error **
     return call_error(&error, r, "stop the scope", unit, reterr);
 }
 
-/* SetUnitProperties(name, runtime, properties). */
+/* SetUnitProperties(name, runtime, properties): the array stays open for them. */
+static int begin_set(const Link *link, const char *unit, sd_bus_message **ret) {
+    int r = sd_bus_message_new_method_call(link->bus, ret, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER,
+                                           "SetUnitProperties");
+
+    if (r >= 0)
+        r = sd_bus_message_append(*ret, "sb", unit, true);
+    return r >= 0 ? sd_bus_message_open_container(*ret, 'a', "(sv)") : r;
+}
+
+static int end_set(const Link *link, sd_bus_message *message, sd_bus_error *error) {
+    int r = sd_bus_message_close_container(message);
+
+    return r >= 0 ? sd_bus_call(link->bus, message, remaining(link), error, NULL) : r;
+}
+
 int scope_set_share(const char *address, const char *machine, const char *property, uint64_t value,
                     uint64_t usec, Error **reterr) {
     CLEANUP(sd_bus_message_unrefp) sd_bus_message *message = NULL;
@@ -363,11 +379,139 @@ int scope_set_share(const char *address, const char *machine, const char *proper
     r = link_open(&link, address, usec, reterr);
     if (r < 0)
         return r;
-    r = sd_bus_message_new_method_call(link.bus, &message, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER,
-                                       "SetUnitProperties");
+    r = begin_set(&link, unit, &message);
     if (r >= 0)
-        r = sd_bus_message_append(message, "sba(sv)", unit, true, 1, property, "t", value);
+        r = sd_bus_message_append(message, "(sv)", property, "t", value);
     if (r >= 0)
-        r = sd_bus_call(link.bus, message, remaining(&link), &error, NULL);
+        r = end_set(&link, message, &error);
     return r < 0 ? call_error(&error, r, "set the share of", unit, reterr) : 0;
+}
+
+/* Devices
+ * --------------------------------------------------------------------------------------------- */
+
+/* The driver of a major number, as /proc/devices names it (proc(5)). NULL: none has it, -ENOMEM. */
+static int find_driver(bool block, unsigned major, char **ret) {
+    CLEANUP_FREE char *text = NULL;
+    char *rest, *line;
+    bool in_block = false;
+    int r = file_read("/proc/devices", 65536, &text, NULL);
+
+    *ret = NULL;
+    if (r < 0)
+        return r;
+    rest = text;
+    while ((line = strsep(&rest, "\n"))) {
+        char *name;
+
+        if (streq(line, "Block devices:"))
+            in_block = true;
+        if (in_block != block || strtoul(line, &name, 10) != major || name == line || *name != ' ')
+            continue;
+        *ret = strdup(name + 1);
+        return *ret ? 0 : -ENOMEM;
+    }
+    return 0;
+}
+
+/* "/dev/char/1:3", "char-pts": what systemd has for it. NULL: there is no such driver. */
+static int device_pattern(const CgroupDevice *device, char **ret) {
+    CLEANUP_FREE char *driver = NULL;
+    const char *kind = device->block ? "block" : "char";
+    int r = 0;
+
+    *ret = NULL;
+    if (device->minor != CGROUP_MINOR_ANY) {
+        *ret = strf("/dev/%s/%u:%d", kind, device->major, device->minor);
+        return *ret ? 0 : -ENOMEM;
+    }
+    r = find_driver(device->block, device->major, &driver);
+    if (r < 0 || !driver)
+        return r;
+    *ret = strf("%s-%s", kind, driver);
+    return *ret ? 0 : -ENOMEM;
+}
+
+/* DeviceAllow, once; systemd adds what is new in it to what it has, and forgets all that for an
+ * empty one. */
+static int append_devices(sd_bus_message *message, const CgroupDevice *list, size_t n) {
+    int r = sd_bus_message_open_container(message, 'r', "sv");
+
+    if (r >= 0)
+        r = sd_bus_message_append(message, "s", "DeviceAllow");
+    if (r >= 0)
+        r = sd_bus_message_open_container(message, 'v', "a(ss)");
+    if (r >= 0)
+        r = sd_bus_message_open_container(message, 'a', "(ss)");
+    for (size_t i = 0; r >= 0 && i < n; i++) {
+        CLEANUP_FREE char *pattern = NULL;
+
+        r = device_pattern(&list[i], &pattern);
+        if (r >= 0 && pattern)
+            r = sd_bus_message_append(message, "(ss)", pattern, "rwm");
+    }
+    for (unsigned i = 0; r >= 0 && i < 3; i++)
+        r = sd_bus_message_close_container(message);
+    return r;
+}
+
+static int set_devices(const Link *link, const char *unit, const CgroupDevice *list, size_t n,
+                       bool begin, bool more, sd_bus_error *error) {
+    CLEANUP(sd_bus_message_unrefp) sd_bus_message *message = NULL;
+    int r = begin_set(link, unit, &message);
+
+    if (r >= 0 && begin)
+        r = sd_bus_message_append(message, "(sv)", "DevicePolicy", "s", DEVICE_POLICY);
+    if (r >= 0 && !more)
+        r = append_devices(message, NULL, 0);
+    if (r >= 0 && n > 0)
+        r = append_devices(message, list, n);
+    return r >= 0 ? end_set(link, message, error) : r;
+}
+
+int scope_limit_devices(const char *address, const char *machine, const CgroupDevice *list,
+                        size_t n, uint64_t usec, Error **reterr) {
+    CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+    CLEANUP_FREE char *unit = scope_unit_name(machine);
+    CLEANUP(link_done) Link link = {0};
+    int r;
+
+    if (!unit)
+        return error_no_memory(reterr);
+    r = link_open(&link, address, usec, reterr);
+    if (r < 0)
+        return r;
+    r = set_devices(&link, unit, list, n, true, false, &error);
+    return r < 0 ? call_error(&error, r, "limit the devices of", unit, reterr) : 0;
+}
+
+/* Does the scope have a list? */
+static int is_limited(const Link *link, const char *unit, bool *ret, sd_bus_error *error) {
+    CLEANUP_FREE char *path = NULL, *policy = NULL;
+    int r = sd_bus_path_encode(SYSTEMD_PATH "/unit", unit, &path);
+
+    if (r >= 0)
+        r = sd_bus_get_property_string(link->bus, SYSTEMD, path, SYSTEMD ".Scope", "DevicePolicy",
+                                       error, &policy);
+    *ret = r >= 0 && streq(policy, DEVICE_POLICY);
+    return r;
+}
+
+int scope_set_devices(const char *address, const char *machine, const CgroupDevice *list, size_t n,
+                      bool more, uint64_t usec, Error **reterr) {
+    CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+    CLEANUP_FREE char *unit = scope_unit_name(machine);
+    CLEANUP(link_done) Link link = {0};
+    bool limited = false;
+    int r;
+
+    if (!unit)
+        return error_no_memory(reterr);
+    r = link_open(&link, address, usec, reterr);
+    if (r < 0)
+        return r;
+    r = is_limited(&link, unit, &limited, &error);
+    if (r >= 0 && limited)
+        r = set_devices(&link, unit, list, n, false, more, &error);
+    return r < 0 ? call_error(&error, r, "change the devices of", unit, reterr) : 0;
 }

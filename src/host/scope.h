@@ -10,6 +10,7 @@
 
 #include <sys/types.h>
 
+#include "host/cgroup.h"
 #include "util/error.h"
 #include "util/macro.h"
 
@@ -43,3 +44,14 @@ int scope_stop(const char *address, const char *machine, uint64_t usec, Error **
  * (systemd.resource-control(5)). */
 int scope_set_share(const char *address, const char *machine, const char *property, uint64_t value,
                     uint64_t usec, Error **reterr);
+
+/* Which device nodes the scope's processes may open: the list and nothing else. systemd has the
+ * kernel ask a program of its own where the cgroups are v2's, and keeps that through its reloads
+ * (systemd.resource-control(5), DevicePolicy= and DeviceAllow=). CGROUP_MINOR_ANY is every node of
+ * a driver that has the major number; a major number that no driver has is left out. */
+int scope_limit_devices(const char *address, const char *machine, const CgroupDevice *list,
+                        size_t n, uint64_t usec, Error **reterr);
+/* They may open the list, and with `more` also what they could before. Does nothing for a scope
+ * whose processes may open everything. */
+int scope_set_devices(const char *address, const char *machine, const CgroupDevice *list, size_t n,
+                      bool more, uint64_t usec, Error **reterr);

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Machines in scopes of systemd, on cgroup v2 and on v1: what tests/system/test_tune.py cannot see on a host without
 systemd."""
+import errno
 import json
 import os
 import re
+import subprocess
 import threading
 
 import libvirt
@@ -100,6 +102,36 @@ def test_limits_survive_a_reload(daemon):
     daemon.virsh("schedinfo", "s", "--set", "cpu_shares=512")
     run("systemctl", "daemon-reload")
     assert shares(directories["cpu"]) == 512
+
+
+def opened(pid, path):
+    """What a process of root's with all capabilities gets that opens the node in that one's group: 0 or an errno."""
+    group = next(line.split(":", 2)[2].strip() for line in open(f"/proc/{pid}/cgroup") if line.startswith("0::"))
+    child = subprocess.run(["python3", "-c", "import os, sys\nopen(sys.argv[1], 'w').write(str(os.getpid()))\n"
+                            "try: os.close(os.open(sys.argv[2], os.O_RDONLY))\nexcept OSError as e: sys.exit(e.errno)",
+                            f"/sys/fs/cgroup{group}/cgroup.procs", path])
+    return child.returncode
+
+
+@pytest.mark.skipif(not V2, reason="SKIP: v1 has a controller for it (tests/system/test_device_nodes)")
+def test_device_nodes(daemon, tmp_path):
+    """The kernel lets a QEMU open its own nodes and no others, after a reload too, and a disk's while it has the disk."""
+    (tmp_path / "disk.raw").write_bytes(bytes(1 << 20))
+    loop = run("losetup", "-f", "--show", str(tmp_path / "disk.raw")).stdout.strip()
+    try:
+        pid = daemon.paused("s", maximum=1, extra="<controller type='usb' model='qemu-xhci'/>")
+        assert opened(pid, "/dev/null") == 0 and opened(pid, "/dev/urandom") == 0
+        assert opened(pid, "/dev/kmsg") == errno.EPERM and opened(pid, loop) == errno.EPERM
+        daemon.virsh("attach-disk", "s", loop, "sdx", "--targetbus", "usb", "--live")
+        assert opened(pid, loop) == 0 and opened(pid, "/dev/null") == 0
+        run("systemctl", "daemon-reload")
+        assert opened(pid, loop) == 0 and opened(pid, "/dev/kmsg") == errno.EPERM
+        daemon.stop()
+        daemon.start()
+        assert opened(pid, loop) == 0 and opened(pid, "/dev/kmsg") == errno.EPERM
+        daemon.virsh("destroy", "s")
+    finally:
+        run("losetup", "-d", loop)
 
 
 def test_an_ancestor_that_clips(daemon):
