@@ -58,3 +58,10 @@ void vcpu_change_late(void *userdata) {
     }
     domain_job_end(domain, &job);
 }
+
+void vcpu_change_resumed(Domain *domain) {
+    if (!domain->run || !operations_are_to_ask(domain))
+        return;
+    domain->run->removals.recheck_due = true;
+    removal_watch_late(domain);
+}

@@ -119,7 +119,10 @@ static int go_on(Domain *domain, Operation *operation, Error **reterr) {
                              operation->n_vcpus, &plan, &error);
     if (r >= 0 && plan.n_entities > 0)
         r = hotplug_preflight(domain, &plan, &error);
-    if (r < 0) { /* of a removal the guest may have been asked before */
+    if (r < 0) {
+        /* The guest may have been asked before, and nobody have heard what it said: it is asked for
+         * all again as soon as it can be. */
+        operation->n_asked = 0;
         operation_set_state(operation, operation->plug ? OPERATION_FAILED : OPERATION_PENDING,
                             error_message(error));
         return error_propagate(reterr, TAKE_PTR(error));
@@ -200,6 +203,7 @@ static RemovalStage removal_stage(const Domain *domain, const Operation *operati
 static void settle_operation(Domain *domain, Operation *operation, const char *rejection) {
     CLEANUP_ERROR Error *error = NULL;
     RemovalStage stage;
+    bool asked = false;
 
     while ((stage = removal_stage(domain, operation)) == STAGE_NEXT) {
         OperationState state;
@@ -212,7 +216,10 @@ static void settle_operation(Domain *domain, Operation *operation, const char *r
             operation_set_state(operation, state, error_message(error));
             return;
         }
+        asked = true;
     }
+    if (asked && stage == STAGE_LEFT)
+        operation_set_state(operation, OPERATION_PENDING, "waiting for the guest");
     if (stage == STAGE_REFUSED)
         operation_set_state(operation, OPERATION_REFUSED,
                             rejection ? rejection : "the guest refused");
@@ -244,6 +251,14 @@ void operations_settle(Domain *domain, const char *rejection) {
         next = domain->run ? under_way(at->next, domain) : NULL; /* the list may have changed */
         operation_unref(at);
     }
+}
+
+bool operations_are_to_ask(const Domain *domain) {
+    for (Operation *at = first_under_way(domain); at; at = under_way(at->next, domain))
+        if (at->state == OPERATION_PENDING && !operation_is_of_device(at) &&
+            removal_stage(domain, at) == STAGE_NEXT)
+            return true;
+    return false;
 }
 
 void operations_fail(Domain *domain, const char *why) {

@@ -5,6 +5,7 @@
 #include "domain/events.h"
 #include "domain/files.h"
 #include "domain/services.h"
+#include "domain/vcpu-change.h"
 #include "driver/run-end.h"
 #include "util/json.h"
 #include "util/log.h"
@@ -44,6 +45,7 @@ void run_state_set_running(Domain *domain, int reason) {
     else
         events_lifecycle(domain, EVENT_RESUMED,
                          reason == RUNNING_MIGRATED ? RESUMED_MIGRATED : RESUMED_UNPAUSED);
+    vcpu_change_resumed(domain);
 }
 
 static void set_crashed(Domain *domain) {

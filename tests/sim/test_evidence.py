@@ -67,6 +67,31 @@ def test_gone_while_vireod_was_away(daemon):
     wait_for(lambda: "removed='1'" in status(daemon, "s1"), 10, "the mark in the status file")
 
 
+@pytest.mark.parametrize("cut", ["killed", "disconnect"])
+def test_a_refusal_that_nobody_heard_of_a_paused_guest(daemon, cut):
+    """The guest refuses while vireod has no monitor, and is paused when it has one: it is asked again once it runs."""
+    daemon.configure("unplug_timeout_ms = 60000")  # no look at the deadline helps
+    start(daemon, "s1", {"silent": 1})
+    daemon.virsh("setvcpus", "s1", "3", "--live")
+    daemon.vireo("setvcpus", "s1", "1", "--live", "--async")
+    daemon.virsh("suspend", "s1")
+    if cut == "killed":
+        daemon.stop(9)
+    else:
+        ask(daemon, "s1", set={"disconnect": 1})
+        daemon.run("virsh", "qemu-monitor-command", "s1", "--hmp", "info status", ok=None)
+    ask(daemon, "s1", set={"refuse": 1}, release=True)
+    wait_for(lambda: ask(daemon, "s1")["leaving"] == [], 10, "the guest's refusal")
+    ask(daemon, "s1", replace={})
+    if cut == "killed":
+        daemon.start()
+    wait_for(lambda: "can't release a vCPU" in daemon.vireo("ops", "list", "--json"), 30, "a monitor again")
+    assert ask(daemon, "s1")["online"] == [0, 1, 2]
+    daemon.virsh("resume", "s1")
+    wait_for(lambda: json.loads(daemon.vireo("ops", "list", "--json")) == [], 10, "end of the operation")
+    assert online(daemon, "s1") == ask(daemon, "s1")["online"] == [0]
+
+
 def test_taken_over_only_by_what_is_journaled(daemon):
     """The journal of a second change cannot be written: the first, which is pending, is not lost."""
     daemon.configure("unplug_timeout_ms = 200")
