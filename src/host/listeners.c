@@ -4,11 +4,10 @@
 
 #include <dirent.h>
 #include <stdio.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "util/file.h"
+#include "util/proc.h"
 
 #define TABLE_MAX (64u << 20) /* bytes of /proc/net/unix */
 #define ACCEPTS 0x10000u      /* of the column Flags: listen(2) was called */
@@ -81,14 +80,6 @@ static int compare(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* This thread as the process's owner, as far as files and the looks at a process are concerned
- * (PTRACE_MODE_READ_FSCREDS of ptrace(2)): root without CAP_SYS_PTRACE may look at its own alone.
- */
-static void look_as(uid_t uid, gid_t gid) {
-    syscall(SYS_setfsgid, gid);
-    syscall(SYS_setfsuid, uid);
-}
-
 static void look_through(const Wanted *wanted, const char *pid, const char *path) {
     DIR *d = opendir(path);
     struct dirent *entry;
@@ -113,13 +104,11 @@ static void look_through(const Wanted *wanted, const char *pid, const char *path
 
 static void look_at(const Wanted *wanted, const char *pid) {
     CLEANUP_FREE char *path = strf("/proc/%s/fd", pid);
-    struct stat info;
 
-    if (!path || stat(path, &info) < 0)
+    if (!path || proc_look_as_owner(pid) < 0)
         return;
-    look_as(info.st_uid, info.st_gid);
     look_through(wanted, pid, path);
-    look_as(geteuid(), getegid());
+    proc_look_as_self();
 }
 
 int unix_listeners_find_owners(UnixListeners *listeners) {

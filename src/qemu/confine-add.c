@@ -11,14 +11,36 @@
 #include <unistd.h>
 
 #include "util/file.h"
+#include "util/proc.h"
 
-/* Whether it sees other mounts than this daemon. */
-static bool has_namespace(pid_t pid) {
-    CLEANUP_FREE char *path = strf("/proc/%d/ns/mnt", (int)pid);
+static int open_root(const char *pid) {
+    CLEANUP_FREE char *path = strf("/proc/%s/root", pid), *mounts = strf("/proc/%s/ns/mnt", pid);
     struct stat its, ours;
+    int fd;
 
-    return path && stat(path, &its) == 0 && stat("/proc/self/ns/mnt", &ours) == 0 &&
-           its.st_ino != ours.st_ino;
+    if (!path || !mounts)
+        return -ENOMEM;
+    if (stat(mounts, &its) < 0 || stat("/proc/self/ns/mnt", &ours) < 0)
+        return -errno;
+    if (its.st_ino == ours.st_ino)
+        return -EXDEV;
+    fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+/* The root directory of a process that sees other mounts than this daemon; -EXDEV: the same ones.
+ * The caller closes it. */
+static int root_of(pid_t pid) {
+    char name[16];
+    int r;
+
+    snprintf(name, sizeof(name), "%d", (int)pid);
+    r = proc_look_as_owner(name);
+    if (r < 0)
+        return r;
+    r = open_root(name);
+    proc_look_as_self();
+    return r;
 }
 
 /* The directories on the way to a node; its last part is *ret_name in a directory that the caller
@@ -69,13 +91,14 @@ static int add_node(int root, const QemuConfine *confine, const QemuNode *node) 
 }
 
 static int add_nodes(pid_t pid, const QemuConfine *confine) {
-    CLEANUP_FREE char *path = strf("/proc/%d/root", (int)pid);
-    CLEANUP_CLOSE int root = path ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
-    int r = root < 0 ? -errno : 0;
+    int r = root_of(pid);
+    CLEANUP_CLOSE int root = r < 0 ? -1 : r;
 
+    if (r == -EXDEV)
+        return 0;
     for (size_t i = 0; i < confine->n_nodes && r >= 0; i++)
         r = add_node(root, confine, &confine->nodes[i]);
-    return r;
+    return r < 0 ? r : 1;
 }
 
 static int raise_memlock(pid_t pid, uint64_t bytes) {
@@ -92,8 +115,5 @@ static int raise_memlock(pid_t pid, uint64_t bytes) {
 int qemu_confine_add(pid_t pid, const QemuConfine *confine) {
     int r = confine->memlock_max ? raise_memlock(pid, confine->memlock_max) : 0;
 
-    if (r < 0 || !confine->private_dev || !has_namespace(pid))
-        return r;
-    r = add_nodes(pid, confine);
-    return r < 0 ? r : 1;
+    return r < 0 || !confine->private_dev ? r : add_nodes(pid, confine);
 }

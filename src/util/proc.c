@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* /proc/PID/stat and /proc/PID/task/TID/stat. */
+/* /proc/PID/stat and /proc/PID/task/TID/stat; and looks at what only its owner may see. */
 #include "util/proc.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "util/file.h"
 
@@ -62,4 +66,25 @@ int proc_cpu_time(pid_t pid, uint64_t *ret_ns) {
 
 bool proc_stat_has_ended(const ProcStat *stat) {
     return stat->state == 'Z' || stat->state == 'X';
+}
+
+static void look_as(uid_t uid, gid_t gid) {
+    syscall(SYS_setfsgid, gid);
+    syscall(SYS_setfsuid, uid);
+}
+
+int proc_look_as_owner(const char *pid) {
+    CLEANUP_FREE char *path = strf("/proc/%s/fd", pid);
+    struct stat info;
+
+    if (!path)
+        return -ENOMEM;
+    if (stat(path, &info) < 0)
+        return -errno;
+    look_as(info.st_uid, info.st_gid);
+    return 0;
+}
+
+void proc_look_as_self(void) {
+    look_as(geteuid(), getegid());
 }

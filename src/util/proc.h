@@ -22,3 +22,9 @@ int proc_stat(pid_t pid, pid_t tid, ProcStat *ret);
 int proc_cpu_time(pid_t pid, uint64_t *ret_ns);
 /* A zombie's parent has not asked for its status yet: it runs no more. */
 bool proc_stat_has_ended(const ProcStat *stat);
+
+/* From now on this thread is the process's owner, as far as files and the looks at a process are
+ * concerned (PTRACE_MODE_READ_FSCREDS of ptrace(2)): root without CAP_SYS_PTRACE may look at its
+ * own alone. proc_look_as_self ends it. -errno: there is no such process. */
+int proc_look_as_owner(const char *pid);
+void proc_look_as_self(void);
