@@ -117,9 +117,11 @@ def opened(pid, path):
 def test_device_nodes(daemon, tmp_path):
     """The kernel lets a QEMU open its own nodes and no others, after a reload too, and a disk's while it has the disk."""
     (tmp_path / "disk.raw").write_bytes(bytes(1 << 20))
-    loop = run("losetup", "-f", "--show", str(tmp_path / "disk.raw")).stdout.strip()
+    first, loop = (run("losetup", "-f", "--show", str(tmp_path / "disk.raw")).stdout.strip() for _ in range(2))
     try:
-        pid = daemon.paused("s", maximum=1, extra="<controller type='usb' model='qemu-xhci'/>")
+        pid = daemon.paused("s", maximum=1, extra="<controller type='usb' model='qemu-xhci'/><disk type='block'>"
+                            f"<driver type='raw'/><source dev='{first}'/><target dev='sdw' bus='usb'/></disk>")
+        assert opened(pid, first) == 0
         assert opened(pid, "/dev/null") == 0 and opened(pid, "/dev/urandom") == 0
         assert opened(pid, "/dev/kmsg") == errno.EPERM and opened(pid, loop) == errno.EPERM
         daemon.virsh("attach-disk", "s", loop, "sdx", "--targetbus", "usb", "--live")
@@ -131,7 +133,7 @@ def test_device_nodes(daemon, tmp_path):
         assert opened(pid, loop) == 0 and opened(pid, "/dev/kmsg") == errno.EPERM
         daemon.virsh("destroy", "s")
     finally:
-        run("losetup", "-d", loop)
+        run("losetup", "-d", first, loop)
 
 
 def test_an_ancestor_that_clips(daemon):
