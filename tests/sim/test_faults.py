@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import sys
 import time
 
@@ -72,6 +73,25 @@ def test_guest_error(daemon):
     daemon.virsh(*UP)
     error, seconds = timed(daemon, *DOWN)
     assert "rejected by the guest" in error and seconds < DEADLINE
+
+
+def test_new_settings_are_in_force(daemon):
+    """After SIGHUP a removal waits as long as the file says, and the log has what its new level lets through."""
+    daemon.stop()
+    before = len(daemon.log_text())
+    daemon.verbose = []
+    daemon.configure("unplug_timeout_ms = 120000", "log_level = error")
+    start(daemon, "s1", {"silent": 1})
+    daemon.virsh("setvcpus", "s1", "3", "--live")
+    assert "info: " not in daemon.log_text()[before:]
+    with open(f"{daemon.root}/etc/vireod.conf", "w") as f:
+        f.write("\n".join([*daemon.settings, "unplug_timeout_ms = 200", "log_level = info"]))
+    daemon.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: "info: vireod: the settings were read again" in daemon.log_text()[before:], 20, "the new settings")
+    error, seconds = timed(daemon, *DOWN)
+    assert "timed out" in error and seconds < 60
+    ask(daemon, "s1", release=True)
+    no_operations(daemon)
 
 
 def test_silent_then_late(daemon):

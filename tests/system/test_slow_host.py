@@ -45,6 +45,28 @@ def test_stop_while_audit_takes_its_time(daemon, slow):
     daemon.start()
 
 
+def test_clients_may_come_while_it_loads(daemon):
+    """Its socket is there before its QEMUs are found again: who comes meanwhile is served afterwards."""
+    daemon.paused("d1")
+    pid = daemon.qemus()["d1"]
+    early = False
+    for _ in range(3):  # on a busy machine one of them is in time
+        daemon.stop()
+        before = len(daemon.log_text())
+        os.kill(pid, signal.SIGSTOP)  # it is waited for
+        try:
+            daemon.start()
+            early = "is ready on" not in daemon.log_text()[before:]
+            asking = client(daemon, "domstate", "d1")
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        status, said = end_of(asking)
+        assert status == 0 and "paused" in said, said
+        if early:
+            break
+    assert early, "nobody can connect before all is loaded"
+
+
 def test_stop_while_loading(daemon):
     """A daemon that is asked to stop while it still looks for its QEMUs serves nobody and starts nothing any more."""
     daemon.paused("d1")

@@ -40,6 +40,29 @@ def test_second_daemon_leaves(daemon):
     assert "paused" in daemon.virsh("domstate", "one")
 
 
+def test_second_daemon_during_a_start(daemon):
+    """What the first has just started and has written no status of yet is not a QEMU that nobody knows of: the second
+    leaves before it looks for one."""
+    emulator, gate = slow_emulator(daemon)
+    daemon.define("s1", boot=False, emulator=emulator)
+    start = client(daemon, "start", "s1", "--paused")
+    wait_for(lambda: guests_starting(emulator), 10, "the start")
+    os.kill(daemon.pid(), signal.SIGSTOP)
+    try:
+        with open(gate, "w"):
+            pass
+        wait_for(lambda: "s1" in daemon.qemus(), 20, "QEMU")
+        pid = daemon.qemus()["s1"]
+        status, said = second(daemon.root, seconds=60)
+    finally:
+        os.kill(daemon.pid(), signal.SIGCONT)
+    assert status == 1 and "another vireod" in said and f"process {pid}," not in said, said
+    status, said = end_of(start)
+    assert status == 0, said
+    assert daemon.qemus()["s1"] == pid
+    assert "paused" in daemon.virsh("domstate", "s1")
+
+
 def test_second_daemon_after_the_run_directory_was_lost(daemon):
     """The lock outlives what a clean-up of /run takes away."""
     os.rename(f"{daemon.root}/run", f"{daemon.root}/run.lost")  # at once: it is still being written to
@@ -193,6 +216,11 @@ def command_line(pid):
         return ""
 
 
+def guests_starting(emulator):
+    """The command lines of domains, not of probes."""
+    return {line for line in map(command_line, starting(emulator)) if "guest=" in line}
+
+
 def test_autostart_in_the_background(daemon):
     """The daemon serves while ten domains start slowly, a few at a time; one that ends goes on where it was."""
     emulator, gate = slow_emulator(daemon)
@@ -203,11 +231,19 @@ def test_autostart_in_the_background(daemon):
     daemon.stop()
     os.unlink(f"{daemon.root}/run/autostarted")
     begun = time.monotonic()
-    daemon.start()
-    assert "a9" in daemon.virsh("list", "--all")
-    assert time.monotonic() - begun < 10
-    wait_for(lambda: starting(emulator), 10, "the first starts")
-    assert len({line for line in map(command_line, starting(emulator)) if "guest=" in line}) <= 4
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(f"{daemon.root}/manager")
+        manager.settimeout(50)
+        os.environ["NOTIFY_SOCKET"] = f"{daemon.root}/manager"
+        try:
+            daemon.start()
+        finally:
+            del os.environ["NOTIFY_SOCKET"]
+        assert "a9" in daemon.virsh("list", "--all")
+        assert time.monotonic() - begun < 10
+        wait_for(lambda: len(guests_starting(emulator)) > 1, 10, "more than one start at a time")
+        assert len(guests_starting(emulator)) <= 4
+        assert "READY=1" in manager.recv(4096).decode()
     with open(gate, "w"):
         pass
     wait_for(lambda: len(daemon.qemus()) == 10, 60, lambda: f"all domains, there are {sorted(daemon.qemus())}")
