@@ -10,6 +10,7 @@ import subprocess
 import pytest
 
 from conftest import VIREOD, client, end_of, wait_for
+from tuning import groups, mounts, threads
 
 
 def test_kill_daemon(daemon, guest):
@@ -108,6 +109,13 @@ def damage(daemon, how, name):
             f.write(texts[how])
 
 
+def vcpu_groups(pid):
+    """{"vcpu0": its thread's cgroup, ...}; none without the controller."""
+    if "cpu" not in mounts():
+        return {}
+    return {name: thread.cgroup("cpu") for name, thread in threads(pid).items() if name.startswith("vcpu")}
+
+
 @pytest.mark.parametrize("how", ["missing", "empty", "cut", "garbage", "pid", "run directory"])
 def test_status_file_lost(daemon, how):
     """Whatever becomes of a status file: the QEMU stays, and is the domain's again, with its cgroup."""
@@ -116,6 +124,7 @@ def test_status_file_lost(daemon, how):
     daemon.virsh("setvcpus", "lost", "3", "--live")
     pids = daemon.qemus()
     before = daemon.virsh("dumpxml", "lost")
+    places = vcpu_groups(pids["lost"])
     daemon.stop(signal.SIGKILL)
     damage(daemon, how, "lost")
     daemon.start()
@@ -123,14 +132,18 @@ def test_status_file_lost(daemon, how):
     assert daemon.qemus() == pids
     assert "already" in daemon.virsh("start", "lost", ok=False)
     assert daemon.counts("lost")[("current", "live")] == 3
+    assert vcpu_groups(pids["lost"]) == places
     assert daemon.virsh("dumpxml", "lost").split("<devices>")[1] == before.split("<devices>")[1]
     if how == "pid":
         daemon.virsh("setvcpus", "lost", "4", "--live")
+        plugged = vcpu_groups(pids["lost"])
+        assert plugged == {**places, **{name: group.replace("vcpu0", name) for name, group in plugged.items()}}, plugged
     else:  # what this QEMU has done is not known any more, and without KVM a plug could end it
         assert "its status file was lost" in daemon.virsh("setvcpus", "lost", "4", "--live", ok=False)
     daemon.virsh("resume", "lost")
     assert "running" in daemon.virsh("domstate", "lost")
     daemon.virsh("destroy", "lost")
+    wait_for(lambda: not [group for group in groups(daemon) if "-lost" in group], 20, "end of its cgroups")
     daemon.virsh("destroy", "other")
     assert daemon.qemus() == {}
     daemon.virsh("start", "lost", "--paused")

@@ -3,13 +3,19 @@
 import glob
 import os
 import re
+import socket
+import struct
 import subprocess
 
 import pytest
 
 from conftest import wait_for
+from test_bad_input import frame, read_frame
+from test_starve import LIST_ALL, open_call
 from resctrl_double import resctrl  # noqa: F401 (a fixture)
 from tuning import cpus, groups, host_cpus, mounts, threads
+
+PIN_VCPU, PIN_EMULATOR, PIN_IOTHREAD = 225, 279, 352
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="SKIP: cgroups need root"),
@@ -334,6 +340,53 @@ def test_numatune_restrictive(daemon):
     daemon.virsh("numatune", "t", "--nodeset", "0", "--live")
 
 
+def test_live_pins_to_what_the_host_does_not_have(daemon):
+    """virsh does not send such a map; who does is told, and each thread stays where it is."""
+    daemon.paused("t", maximum=2, current=2, tune="<iothreads>1</iothreads>")
+    pid, before = daemon.qemus()["t"], daemon.virsh("dumpxml", "t")
+    cpumap = struct.pack(">I", 113) + bytes([1] + [0] * 111 + [0x10]) + b"\0" * 3  # CPUs 0 and 900
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(daemon.socket)
+        s.settimeout(100)
+        s.sendall(open_call())
+        read_frame(s)
+        s.sendall(frame(LIST_ALL, struct.pack(">iI", 1, 0)))
+        domain = read_frame(s)[1][4:-4]
+        for procedure, target in ((PIN_VCPU, struct.pack(">I", 1)), (PIN_EMULATOR, b""), (PIN_IOTHREAD, struct.pack(">I", 1))):
+            s.sendall(frame(procedure, domain + target + cpumap + struct.pack(">I", 1)))  # of what runs
+            header, body = read_frame(s)
+            assert header[6] and b"'0,900'" in body and b"has only" in body, (procedure, body)
+    for child, thread in threads(pid).items():
+        for one in thread if child == "emulator" else [thread]:
+            assert one.affinity() == host_cpus(), child
+    assert daemon.virsh("dumpxml", "t") == before
+
+
+MEMNODE = "<numatune><memnode cellid='0' mode='strict' nodeset='{nodes}'/></numatune>"
+CELL = "<cpu><numa><cell id='0' cpus='0-3' memory='64' unit='MiB'/></numa></cpu>"
+
+
+def define_on(daemon, name, cpuset, **options):
+    """A domain whose <vcpu> has this cpuset."""
+    path = f"{daemon.root}/{name}.xml"
+    with open(path, "w") as f:
+        f.write(daemon.xml(name, boot=False, **options).replace("<vcpu ", f"<vcpu cpuset='{cpuset}' "))
+    daemon.virsh("define", path)
+
+
+def test_nodes_of_a_running_domain_with_memnodes(daemon):
+    """The memory of its cells is bound by QEMU: a nodeset for all of it is refused. With no numatune nothing is."""
+    tuned(daemon, "t", MEMNODE.format(nodes="0"), boot=False, cpu=CELL)
+    daemon.virsh("start", "t", "--paused")
+    before = daemon.virsh("dumpxml", "t")
+    error = daemon.virsh("numatune", "t", "--nodeset", "0", "--live", ok=False)
+    assert "change of nodeset for running domain requires restrictive numa mode" in error
+    assert daemon.virsh("dumpxml", "t") == before
+    daemon.paused("free")
+    daemon.virsh("numatune", "free", "--nodeset", "0", "--live")
+    assert threads(daemon.qemus()["free"])["vcpu0"].value("cpuset", "cpuset.mems") == "0"
+
+
 @pytest.mark.parametrize("tune, words", [
     ("<cputune><emulatorpin cpuset='0,900'/></cputune>",
      "emulatorpin: unsupported configuration: cannot use CPUs '0,900'"),
@@ -341,13 +394,19 @@ def test_numatune_restrictive(daemon):
      "the vcpupin of vCPU 0: unsupported configuration: cannot use CPUs '0,900'"),
     ("<iothreads>1</iothreads><cputune><iothreadpin iothread='1' cpuset='0,900'/></cputune>",
      "the iothreadpin of IO thread 1: unsupported configuration: cannot use CPUs '0,900'"),
+    ("0,900", "the cpuset of <vcpu>: unsupported configuration: cannot use CPUs '0,900'"),
     ("<numatune><memory mode='strict' nodeset='0,77'/></numatune>", "NUMA node 77 is unavailable"),
+    ("<numatune><memory mode='interleave' nodeset='77'/></numatune>", "NUMA node 77 is unavailable"),
+    (MEMNODE.format(nodes="77"), "NUMA node 77 is unavailable"),
     ("<numatune><memory mode='preferred' nodeset='77'/></numatune>", "NUMA node 77 is unavailable"),
     ("<numatune><memory mode='restrictive' nodeset='77'/></numatune>", "NUMA node 77 is unavailable"),
 ])
 def test_what_the_host_does_not_have(daemon, tune, words):
     """Neither clipped nor left to QEMU: refused before it is started."""
-    tuned(daemon, "t", tune, boot=False)
+    if tune.startswith("<"):
+        tuned(daemon, "t", tune, boot=False, **({"cpu": CELL} if "memnode" in tune else {}))
+    else:
+        define_on(daemon, "t", tune)
     error = daemon.virsh("start", "t", "--paused", ok=False)
     assert words in error and "t" not in daemon.qemus(), error
 
