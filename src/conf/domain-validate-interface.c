@@ -55,6 +55,8 @@ static unsigned count_family(const InterfaceDef *interface, const char *family) 
 static int check_host(const InterfaceDef *interface, Error **reterr) {
     const BandwidthLimit *in = &interface->inbound, *out = &interface->outbound;
     const ValidateRule rules[] = {
+        {interface->type == INTERFACE_HOSTDEV && interface->hostdev.type == ADDRESS_NONE, ERROR_XML,
+         "missing source address type: <source> of the host's device needs an <address>"},
         {out->floor != 0, ERROR_CONFIG_UNSUPPORTED,
          "'floor' attribute allowed only in <inbound> element"},
         {has_limit(in) && !in->average && !in->floor, ERROR_XML_DETAIL,

@@ -95,15 +95,15 @@ def test_uefi_with_a_tpm(daemon):
 def test_uefi_with_smm(daemon):
     """Without KVM no vCPU can come to it (QUIRK_SMM_PLUG), and one that tries does not harm it; test_machines_vcpus has those
     that were there before."""
-    boot(daemon, "smm", attributes="firmware='efi'", os_xml=SECBOOT, devices="<controller type='pci' model='pcie-root-port'/>")
+    boot(daemon, "smm", attributes="firmware='efi'", os_xml=SECBOOT)
     assert re.search("<smm state='on'", daemon.virsh("dumpxml", "smm"))
     wait_sees(daemon, "smm", "efi")
     assert "its firmware uses SMM" in daemon.virsh("setvcpus", "smm", "4", "--live", ok=False)
-    path = f"{daemon.root}/rng.xml"
+    path = f"{daemon.root}/tablet.xml"
     with open(path, "w") as f:
-        f.write("<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>")
+        f.write("<input type='tablet' bus='usb'/>")
     daemon.virsh("attach-device", "smm", path, "--live")
-    wait_sees(daemon, "smm", "rng:virtio_rng.*")
+    wait_sees(daemon, "smm", "usb:QEMU_USB_Tablet")
 
 
 @pytest.mark.skipif(not os.path.exists(CODE), reason="SKIP: no OVMF: scripts/packages test")
