@@ -2,9 +2,11 @@
 """A full disk: each change of what runs is done or not done, also for the next daemon."""
 import json
 import os
+import re
 import signal
 import subprocess
 
+import libvirt
 import pytest
 
 from conftest import wait_for
@@ -128,6 +130,17 @@ def test_pins_of_a_killed_daemon(daemon):
 
 # ---- every call that changes something ----
 
+MAC = "52:54:00:12:34:56"
+RNG = "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"
+SECRET = "6c1a0fd2-0a3f-4b7c-9d44-0c1b2a3d4e5f"
+TEXTS = {
+    "rng": RNG,
+    "create": None,
+    "net": "<network><name>new</name><forward mode='bridge'/><bridge name='none'/></network>",
+    "pool": "<pool type='dir'><name>new</name><target><path>/no/new</path></target></pool>",
+    "secret": "<secret><description>another</description></secret>",
+}
+UNSEEN = ["suspend", "resume", "reboot", "reset", "shutdown"]  # may change nothing that a client is shown
 LIVE_CALLS = [
     ["setvcpus", "t", "3", "--live"],
     ["setvcpu", "t", "2", "--enable", "--live"],
@@ -137,8 +150,23 @@ LIVE_CALLS = [
     ["iothreadset", "t", "1", "--poll-max-ns", "4096", "--live"],
     ["vcpupin", "t", "0", "1", "--live", "--config"],
     ["schedinfo", "t", "--live", "--set", "cpu_shares=77"],
+    ["schedinfo", "t", "--live", "--config", "--set", "cpu_shares=78"],
     ["desc", "t", "--live", "--new-desc", "another"],
+    ["desc", "t", "--live", "--config", "--new-desc", "a third"],
     ["metadata", "t", "http://x/y", "--live", "--key", "k", "--set", "<a/>"],
+    ["metadata", "t", "http://x/y", "--live", "--config", "--key", "k", "--set", "<b/>"],
+    ["iothreaddel", "t", "1", "--live", "--config"],
+    ["numatune", "t", "--nodeset", "0", "--live", "--config"],
+    ["set-lifecycle-action", "t", "crash", "preserve", "--live"],
+    ["set-lifecycle-action", "t", "crash", "preserve", "--live", "--config"],
+    ["set-lifecycle-action", "t", "reboot", "destroy", "--live", "--config"],
+    ["blkdeviotune", "t", "vdx", "--total-bytes-sec", "1000000", "--live", "--config"],
+    ["domif-setlink", "t", MAC, "down"],
+    ["attach-device", "t", "@rng", "--live"],
+    ["attach-device", "t", "@rng", "--live", "--config"],
+    ["create", "@create", "--paused"],
+    ["managedsave", "t"],
+    ["save", "t", "@saved"],
     ["suspend", "t"],
     ["resume", "t"],
     ["reboot", "t"],
@@ -159,23 +187,69 @@ CONFIG_CALLS = [
     ["numatune", "t", "--nodeset", "0", "--config"],
     ["desc", "t", "--config", "--new-desc", "another"],
     ["metadata", "t", "http://x/y", "--config", "--key", "k", "--set", "<a/>"],
+    ["metadata", "t", "http://x/y", "--live", "--config", "--key", "k", "--set", "<b/>"],
+    ["desc", "t", "--live", "--config", "--new-desc", "a third"],
+    ["set-lifecycle-action", "t", "crash", "preserve", "--config"],
+    ["set-lifecycle-action", "t", "crash", "preserve", "--live", "--config"],
+    ["autostart", "t"],
+    ["domiftune", "u", MAC, "--inbound", "1000", "--config"],
+    ["domrename", "u", "w"],
+    ["setmaxmem", "t", "96M", "--config"],
+    ["setmem", "t", "48M", "--config"],
+    ["memtune", "t", "--hard-limit", "1000000", "--config"],
+    ["blkiotune", "t", "--weight", "500", "--config"],
+    ["blkdeviotune", "t", "vdx", "--total-bytes-sec", "1000000", "--config"],
+    ["domif-setlink", "t", MAC, "down", "--config"],
+    ["attach-device", "t", "@rng", "--config"],
+    ["detach-interface", "t", "user", "--mac", MAC, "--config"],
+    ["net-define", "@net"],
+    ["net-autostart", "old"],
+    ["pool-define", "@pool"],
+    ["pool-autostart", "old"],
+    ["secret-define", "@secret"],
+    ["secret-set-value", SECRET, "bmV3"],
 ]
 
 
 def all_of(daemon):
-    return (*state(daemon), daemon.virsh("domstate", "t"), daemon.virsh("dumpxml", "t", "--inactive"),
-            sorted(daemon.virsh("list", "--all", "--name").split()))
+    connection = libvirt.open(daemon.uri)
+    try:
+        return everything(daemon, connection)
+    finally:
+        connection.close()
 
 
-def walk(daemon, calls):
+def everything(daemon, connection):
+    domains = sorted(connection.listAllDomains(), key=lambda domain: domain.name())
+    found = [(domain.XMLDesc(), domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE), domain.state()[0], domain.autostart(),
+              domain.hasManagedSaveImage(), domain.isPersistent()) for domain in domains]
+    others = sorted((re.sub("<(capacity|allocation|available) .*", "", each.XMLDesc()), each.autostart())
+                    for each in connection.listAllNetworks() + connection.listAllStoragePools())
+    secrets = sorted((secret.XMLDesc(), secret.value()) for secret in connection.listAllSecrets())
+    tasks = threads(daemon.qemus()["t"])
+    kernel = {name: (thread.affinity(), thread.bandwidth()) for name, thread in tasks.items() if name != "emulator"}
+    return found, others, secrets, kernel, [domain.name() for domain in domains]
+
+
+def texts(daemon):
+    """Each of TEXTS in a file; what a call has in its place."""
+    for name, text in TEXTS.items():
+        with open(f"{daemon.root}/{name}.xml", "w") as f:
+            f.write(text or daemon.xml("v", boot=False))
+    return {f"@{name}": f"{daemon.root}/{name}.xml" for name in [*TEXTS, "saved"]}
+
+
+def walk(daemon, calls, files):
     """Whether each was done or not done, and said so."""
     before = all_of(daemon)
     for call in calls:
-        result = daemon.run("virsh", *call, ok=None)
+        result = daemon.run("virsh", *[files.get(word, word) for word in call], ok=None)
         after = all_of(daemon)
         if result.returncode:
             assert "No space left" in result.stderr, (call, result)
             assert after == before, call
+        else:
+            assert after != before or call[0] in UNSEEN, call
         before = after
     return before
 
@@ -188,7 +262,11 @@ def restart(daemon, before):
 
 
 def running(daemon, name):
-    daemon.define(name, boot=False, maximum=4, current=2, tune="<iothreads>2</iothreads>")
+    with open(f"{daemon.root}/x.img", "wb") as f:
+        f.truncate(1 << 20)
+    devices = f"""<disk type='file'><source file='{f.name}'/><target dev='vdx' bus='virtio'/></disk>
+<interface type='user'><mac address='{MAC}'/><model type='virtio'/></interface>"""
+    daemon.define(name, boot=False, maximum=4, current=2, tune="<iothreads>2</iothreads>", extra=devices)
     daemon.virsh("start", name)
 
 
@@ -196,8 +274,9 @@ def running(daemon, name):
 def test_every_live_call(daemon, small):
     running(daemon, "t")
     daemon.define("u", boot=False)
+    files = texts(daemon)
     small(True)
-    before = walk(daemon, LIVE_CALLS)
+    before = walk(daemon, LIVE_CALLS, files)
     assert "No space left" in daemon.virsh("start", "u", ok=False)
     assert "shut off" in daemon.virsh("domstate", "u") and set(daemon.qemus()) == {"t"}
     restart(daemon, before)
@@ -212,8 +291,19 @@ def test_every_live_call(daemon, small):
 @pytest.mark.parametrize("small", ["etc"], indirect=True)
 def test_every_config_call(daemon, small):
     running(daemon, "t")
+    daemon.define("u", boot=False, extra=f"""<interface type='bridge'><mac address='{MAC}'/><source bridge='none'/>
+<model type='virtio'/></interface>""")
+    files = texts(daemon)
+    for kind in ("net", "pool"):
+        with open(f"{daemon.root}/old.xml", "w") as f:
+            f.write(TEXTS[kind].replace("new", "old"))
+        daemon.virsh(f"{kind}-define", f.name)
+    with open(f"{daemon.root}/old.xml", "w") as f:
+        f.write(f"<secret ephemeral='no' private='no'><uuid>{SECRET}</uuid></secret>")
+    daemon.virsh("secret-define", f.name)
+    daemon.virsh("secret-set-value", SECRET, "b2xk")
     small(True)
-    before = walk(daemon, CONFIG_CALLS)
+    before = walk(daemon, CONFIG_CALLS, files)
     daemon.virsh("setvcpus", "t", "5", "--config", ok=False)
     file = daemon.root + "/run/new.xml"
     for xml in (daemon.virsh("dumpxml", "t", "--inactive").replace("</name>", "</name><title>another</title>"),
@@ -224,7 +314,7 @@ def test_every_config_call(daemon, small):
         assert all_of(daemon) == before
     restart(daemon, before)
     daemon.virsh("undefine", "t")  # needs no room
-    assert all_of(daemon)[-1] == ["t"]
+    assert "no" in re.search("Persistent: *(.*)", daemon.virsh("dominfo", "t"))[1]
     restart(daemon, all_of(daemon))
 
 
