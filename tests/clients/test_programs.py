@@ -55,6 +55,7 @@ def test_munin(daemon, plugin):  # noqa: F811
 
 def test_collectd(daemon):  # noqa: F811
     machine(daemon)
+    daemon.virsh("resume", "vm1")  # of one that is paused it reads the state alone
     config = f"{daemon.root}/collectd.conf"
     with open(config, "w") as f:
         f.write(f"""BaseDir "{daemon.root}"
@@ -73,7 +74,7 @@ LoadPlugin virt
 <Plugin virt>
   Connection "{daemon.uri}"
   RefreshInterval 10
-  ExtraStats "cpu_util disk domain_state memory pcpu vcpupin"
+  ExtraStats "cpu_util disk domain_state memory pcpu vcpu vcpupin"
 </Plugin>
 """)
 
