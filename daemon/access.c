@@ -57,12 +57,14 @@ AccessClass access_class_of(const RpcProc *proc) {
     return ACCESS_WRITE;
 }
 
-static int refuse(const Client *client, const char *action, const char *name, Error **reterr) {
+/* The domain is the one that the call names; its name is not told, since who may not read it may
+ * know an id or a uuid only. The log has it. */
+static int refuse(const Client *client, const char *action, bool domain, Error **reterr) {
     return error_report(reterr, FROM_POLKIT, ERROR_ACCESS_DENIED,
-                        "polkit does not let user %u (process %d) do %s%s%s%s; a rule for this "
-                        "action can",
+                        "polkit does not let user %u (process %d) do %s%s; a rule for this action "
+                        "can",
                         (unsigned)client->subject.uid, (int)client->subject.pid, action,
-                        name ? " with domain '" : "", name ? name : "", name ? "'" : "");
+                        domain ? " with this domain" : "");
 }
 
 /* The names of the details are libvirt's, so that rules written for it see them. */
@@ -83,7 +85,7 @@ static int ask(Client *client, AccessClass class, const char *name, const char *
         log_limited(LOG_INFO, "user %u (process %d) may not do %s%s%s",
                     (unsigned)client->subject.uid, (int)client->subject.pid, action,
                     name ? ": " : "", name ? name : "");
-        r = refuse(client, action, name, reterr);
+        r = refuse(client, action, name != NULL, reterr);
     }
     return r;
 }
