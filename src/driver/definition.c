@@ -7,8 +7,9 @@
 #include "util/log.h"
 #include "util/worker.h"
 
-#define LARGE_XML 16384u /* bytes; more is parsed on a worker */
-#define WARNINGS_MAX 50u /* lines of the log for one definition */
+#define LARGE_XML 16384u              /* bytes; more is parsed on a worker */
+#define HUGE_XML (DOMAIN_XML_MAX / 8) /* more may be too long when it is written: "&quot;" */
+#define WARNINGS_MAX 50u              /* lines of the log for one definition */
 
 static void parse_warning(const char *path, int line, void *userdata) {
     unsigned *n = userdata;
@@ -41,6 +42,7 @@ int definition_parse(const char *xml, DomainDef **ret, Error **reterr) {
     unsigned n_warnings = 0;
     DomainParseParams params = {
         .warning = parse_warning, .kept = parse_kept, .userdata = &n_warnings};
+    CLEANUP_DOMAIN_DEF DomainDef *def = NULL, *again = NULL;
     Parse work = {.xml = xml, .params = &params};
     int r;
 
@@ -51,8 +53,12 @@ int definition_parse(const char *xml, DomainDef **ret, Error **reterr) {
         error_propagate(reterr, work.error);
         return r;
     }
-    *ret = work.def;
-    return 0;
+    def = work.def;
+    if (strlen(xml) > HUGE_XML)
+        r = definition_read_back(def, false, &again, reterr);
+    if (r >= 0)
+        *ret = TAKE_PTR(def);
+    return r;
 }
 
 typedef struct ReadBack {

@@ -87,6 +87,12 @@ def test_what_could_not_be_read_again(daemon):
         with pytest.raises(libvirt.libvirtError, match=words):
             give(kind, text, uri)
         assert told() == before, words
+    long = "<description>" + '"' * 1000000 + "</description>"  # six times as long when it is written
+    xml = daemon.xml("m2", boot=False, metadata=long)
+    for make in connection.createXML, connection.defineXML:
+        with pytest.raises(libvirt.libvirtError, match="bytes long"):
+            make(xml)
+    assert connection.numOfDomains() == 1 and connection.numOfDefinedDomains() == 0
     give(libvirt.VIR_DOMAIN_METADATA_DESCRIPTION, "xmlns " * 5000)
     before = told()
     connection.close()

@@ -280,6 +280,7 @@ def test_every_live_call(daemon, small):
     assert "No space left" in daemon.virsh("start", "u", ok=False)
     assert "shut off" in daemon.virsh("domstate", "u") and set(daemon.qemus()) == {"t"}
     restart(daemon, before)
+    restart(daemon, walk(daemon, [["undefine", "t"]], files))  # needs no room
     daemon.virsh("destroy", "t")
     daemon.stop()
     daemon.start()
