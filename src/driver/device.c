@@ -2,6 +2,7 @@
 /* attach-device, detach-device, update-device: the definition and what runs. */
 #include "conf/device-parse.h"
 #include "conf/domain-fill.h"
+#include "conf/domain-validate-define.h"
 #include "conf/domain-validate.h"
 #include "domain/files.h"
 #include "driver/definition-fill.h"
@@ -75,6 +76,15 @@ static int refuse_second(const DeviceChange *change, const DomainDef *def, const
 
 /* ---- the definition ---- */
 
+/* As at define, unless what is stored already would be refused there. */
+static int validate(const DeviceChange *change, const DomainDef *def) {
+    int r = domain_validate(def, change->reterr);
+
+    if (r < 0 || domain_validate_define(change->domain->config, NULL) < 0)
+        return r;
+    return domain_validate_define(def, change->reterr);
+}
+
 static int attach_config(DeviceChange *change, DomainDef *def) {
     CLEANUP_DOMAIN_DEF DomainDef *one = NULL;
     DevicePlace place;
@@ -86,7 +96,7 @@ static int attach_config(DeviceChange *change, DomainDef *def) {
         r = device_move(def, one, &place, change->reterr);
     if (r >= 0)
         r = definition_fill(change->domain->services, def, change->reterr);
-    return r < 0 ? r : domain_validate(def, change->reterr);
+    return r < 0 ? r : validate(change, def);
 }
 
 /* What is not said stays: the address, the boot order of the device that was there. */
@@ -110,7 +120,7 @@ static int update_config(DeviceChange *change, DomainDef *def) {
         r = device_move(def, one, &place, change->reterr);
     if (r >= 0)
         r = definition_fill(change->domain->services, def, change->reterr);
-    return r < 0 ? r : domain_validate(def, change->reterr);
+    return r < 0 ? r : validate(change, def);
 }
 
 static int detach_config(DeviceChange *change, DomainDef *def) {

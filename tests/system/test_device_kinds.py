@@ -82,3 +82,14 @@ def test_own_dev(daemon):
         assert os.stat(path).st_uid == 0
     finally:
         os.unlink(path)
+
+
+def test_an_attach_is_held_to_the_rules_of_define(daemon):
+    """What a define refuses does not come into a definition by the back door."""
+    watchdog = "<watchdog model='i6300esb' action='reset'/>"
+    daemon.define("w1", boot=False, extra=watchdog)
+    before = daemon.virsh("dumpxml", "w1", "--inactive")
+    said = daemon.virsh("attach-device", "w1", device(daemon, watchdog), "--config", ok=False)
+    assert "only a single watchdog device is supported" in said
+    assert daemon.virsh("dumpxml", "w1", "--inactive") == before
+    daemon.virsh("attach-device", "w1", device(daemon, KINDS["rng"](daemon)), "--config")
