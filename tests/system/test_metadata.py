@@ -103,3 +103,33 @@ def test_what_could_not_be_read_again(daemon):
     wait_for(domain.isActive, 10, "m1, which runs")
     assert told() == before
     connection.close()
+
+
+def cpu_times(daemon):
+    """Nanoseconds of CPU that the loop's thread has used, and that the others have."""
+    used = {}
+    for tid in os.listdir(f"/proc/{daemon.pid()}/task"):
+        with open(f"/proc/{daemon.pid()}/task/{tid}/schedstat") as f:
+            used[int(tid)] = int(f.read().split()[0])
+    loop = used.pop(daemon.pid())
+    return loop, sum(used.values())
+
+
+def test_a_large_text_is_read_on_a_worker(daemon):
+    """What takes a parser long is not the loop's to do, which has others to serve."""
+    connection = libvirt.open(daemon.uri)
+    large = "".join(f"<e{i} a='b'>text</e{i}>" for i in range(30000))
+    xml = daemon.xml("large", boot=False).replace("<memory", f"<metadata><a:a xmlns:a='urn:a'>{large}</a:a></metadata>"
+                                                  "<memory", 1)
+    element, config = libvirt.VIR_DOMAIN_METADATA_ELEMENT, libvirt.VIR_DOMAIN_AFFECT_CONFIG
+    calls = {
+        "define": lambda: connection.defineXML(xml),
+        "set": lambda: connection.lookupByName("large").setMetadata(element, "<b/>", "b", "urn:b", config),
+        "get": lambda: connection.lookupByName("large").metadata(element, "urn:b", config),
+    }
+    for what, call in calls.items():
+        loop, workers = cpu_times(daemon)
+        call()
+        loop, workers = (after - before for after, before in zip(cpu_times(daemon), (loop, workers)))
+        assert loop < workers / 4, f"{what}: the loop took {loop} ns, workers {workers}"
+    connection.close()
