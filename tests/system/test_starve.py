@@ -126,6 +126,27 @@ sys.stdin.read()
     finish(idle)
 
 
+def test_lines_that_a_client_causes(open_daemon):
+    """However many packets are none, the log has a few lines of them in a while."""
+    rude = as_user(open_daemon, NOBODY, """
+for i in range(300):
+    s = connect()
+    s.sendall(struct.pack(">I", 3) + bytes(60))
+    try:
+        while s.recv(100):
+            pass
+    except OSError:
+        pass
+    s.close()
+print("closed")
+sys.stdin.read()
+""")
+    assert heard(rude) == "closed"
+    assert 1 <= open_daemon.log_text().count("sent a packet that cannot be one") < 50
+    check_others(open_daemon)
+    finish(rude)
+
+
 def test_registrations(open_daemon):
     before = resident(open_daemon)
     greedy = as_user(open_daemon, NOBODY, """
