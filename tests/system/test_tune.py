@@ -382,9 +382,10 @@ def test_nodes_of_a_running_domain_with_memnodes(daemon):
     error = daemon.virsh("numatune", "t", "--nodeset", "0", "--live", ok=False)
     assert "change of nodeset for running domain requires restrictive numa mode" in error
     assert daemon.virsh("dumpxml", "t") == before
-    daemon.paused("free")
-    daemon.virsh("numatune", "free", "--nodeset", "0", "--live")
-    assert threads(daemon.qemus()["free"])["vcpu0"].value("cpuset", "cpuset.mems") == "0"
+    if mounts()["cpuset"][0] == 1:  # v2's groups of a domain without pins need no cpuset
+        daemon.paused("free")
+        daemon.virsh("numatune", "free", "--nodeset", "0", "--live")
+        assert "<memory mode='restrictive' nodeset='0'/>" in daemon.virsh("dumpxml", "free")
 
 
 @pytest.mark.parametrize("tune, words", [
