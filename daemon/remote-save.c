@@ -82,7 +82,8 @@ DOMAIN_FUNC(managed_save_define, remote_domain_managed_save_define_xml_args, voi
     int r = driver_managed_save_find(domain, &path, reterr);
 
     return r < 0 ? r
-                 : driver_save_image_define(path, dispatch_opt(args->dxml), args->flags, reterr);
+                 : driver_save_image_define(domain->services, path, dispatch_opt(args->dxml),
+                                            args->flags, reterr);
 }
 
 HANDLER(restore) {
@@ -124,7 +125,9 @@ HANDLER(image_define) {
     remote_domain_save_image_define_xml_args *args = args_;
     int r = dispatch_flags(args->flags, SAVE_RUNNING | SAVE_PAUSED, call->proc->api, reterr);
 
-    return r < 0 ? r : driver_save_image_define(args->file, args->dxml, args->flags, reterr);
+    return r < 0 ? r
+                 : driver_save_image_define(&driver_of(session)->services, args->file, args->dxml,
+                                            args->flags, reterr);
 }
 
 /* ---- core dumps ---- */

@@ -316,7 +316,7 @@ static int rename_to(DomainDef *def, const char *name, Error **reterr) {
 static int read_definitions(MigrateIn *in, const MigrateParams *params, Error **reterr) {
     const char *persistent = params->persist_xml ? params->persist_xml : in->cookie.persistent;
     const SaveImage image = {.xml = (char *)params->dest_xml};
-    int r = save_definition(&image, NULL, &in->def, reterr);
+    int r = save_definition(NULL, &image, NULL, &in->def, reterr);
 
     if (r >= 0 && memcmp(in->def->uuid, in->cookie.uuid, sizeof(in->def->uuid)) != 0)
         r = error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,

@@ -142,11 +142,12 @@ static int fill_cookie(const Domain *domain, const MigrateParams *params, Migrat
 }
 
 /* What the client gives instead of it, if it is the same machine. */
-static int replace_xml(const char *given, char **xml, int id, Error **reterr) {
+static int replace_xml(const Domain *domain, const char *given, char **xml, int id,
+                       Error **reterr) {
     const DomainFormatParams params = {.id = id, .secrets = true};
     const SaveImage image = {.xml = *xml};
     CLEANUP_DOMAIN_DEF DomainDef *def = NULL;
-    int r = save_definition(&image, given, &def, reterr);
+    int r = save_definition(domain->services, &image, given, &def, reterr);
 
     if (r < 0)
         return r;
@@ -185,7 +186,7 @@ int driver_migrate_begin(Domain *domain, const MigrateParams *params, char **ret
     if (r >= 0)
         r = format(domain, &xml, &cookie.check, reterr);
     if (r >= 0 && params->dest_xml)
-        r = replace_xml(params->dest_xml, &xml, domain->run ? domain->run->id : 0, reterr);
+        r = replace_xml(domain, params->dest_xml, &xml, domain->run ? domain->run->id : 0, reterr);
     if (r < 0)
         return r;
     *ret_cookie = migrate_cookie_format(&cookie);

@@ -15,7 +15,7 @@ int driver_save_image_xml(const char *path, unsigned flags, char **ret, Error **
     int r = save_open(path, false, &image, &fd, reterr);
 
     if (r >= 0)
-        r = save_definition(&image, NULL, &def, reterr);
+        r = save_definition(NULL, &image, NULL, &def, reterr);
     if (r < 0)
         return r;
     return domain_format(def, &(DomainFormatParams){.secrets = flags & XML_SECURE}, ret) < 0
@@ -34,14 +34,15 @@ static int run_change(void *arg) {
     return save_image_change(change->fd, change->image);
 }
 
-int driver_save_image_define(const char *path, const char *xml, unsigned flags, Error **reterr) {
+int driver_save_image_define(const Services *services, const char *path, const char *xml,
+                             unsigned flags, Error **reterr) {
     CLEANUP_SAVE_IMAGE SaveImage image = {0};
     CLEANUP_DOMAIN_DEF DomainDef *def = NULL;
     CLEANUP_CLOSE int fd = -1;
     int r = save_open(path, true, &image, &fd, reterr);
 
     if (r >= 0)
-        r = save_definition(&image, xml, &def, reterr);
+        r = save_definition(services, &image, xml, &def, reterr);
     if (r < 0)
         return r;
     free(TAKE_PTR(image.xml));

@@ -98,7 +98,7 @@ static int make_image(Domain *domain, const char *xml, unsigned flags, SaveImage
         return error_no_memory(reterr);
     if (xml) {
         CLEANUP_DOMAIN_DEF DomainDef *def = NULL;
-        int r = save_definition(ret, xml, &def, reterr);
+        int r = save_definition(domain->services, ret, xml, &def, reterr);
 
         if (r < 0)
             return r;
@@ -347,7 +347,7 @@ int driver_restore(Driver *driver, const char *path, const char *xml, unsigned f
     if (r >= 0)
         r = save_open(path, false, &image, &fd, reterr);
     if (r >= 0)
-        r = save_definition(&image, xml, &def, reterr);
+        r = save_definition(&driver->services, &image, xml, &def, reterr);
     if (r < 0)
         return r;
     source = (SaveSource){.fd = fd, .image = &image};

@@ -24,7 +24,8 @@ int driver_restore(Driver *driver, const char *path, const char *xml, unsigned f
 
 /* The definition in a file; XML_SECURE: with passwords. */
 int driver_save_image_xml(const char *path, unsigned flags, char **ret, Error **reterr);
-int driver_save_image_define(const char *path, const char *xml, unsigned flags, Error **reterr);
+int driver_save_image_define(const Services *services, const char *path, const char *xml,
+                             unsigned flags, Error **reterr);
 
 /* The guest's memory as a core file. CRASH, LIVE, RESET as in libvirt's virDomainCoreDumpFlags. */
 int driver_core_dump(Domain *domain, const char *path, unsigned format, unsigned flags,

@@ -9,8 +9,11 @@
 #include <sys/utsname.h>
 
 #include "conf/domain-abi.h"
+#include "conf/domain-fill.h"
+#include "conf/domain-format.h"
 #include "conf/domain-parse.h"
 #include "domain/files.h"
+#include "driver/definition-fill.h"
 #include "driver/transfer.h"
 #include "host/file-owner.h"
 #include "util/directory.h"
@@ -173,7 +176,28 @@ static int parse(const char *xml, DomainDef **ret, Error **reterr) {
     return domain_parse(xml, strlen(xml), &params, ret, reterr);
 }
 
-int save_definition(const SaveImage *image, const char *xml, DomainDef **ret, Error **reterr) {
+/* What is left out is what a define adds, with the machine and the program of the guest. Its text
+ * brings its devices into the order that those of the image have. */
+static int fill(const Services *services, DomainDef **given, const DomainDef *saved,
+                Error **reterr) {
+    const DomainFillParams same = {.machine = (*given)->os.machine ? NULL : saved->os.machine,
+                                   .emulator = saved->emulator};
+    CLEANUP_DOMAIN_DEF DomainDef *old = *given;
+    CLEANUP_FREE char *text = NULL;
+    int r = domain_fill(old, &same, reterr);
+
+    *given = NULL;
+    if (r >= 0)
+        r = definition_fill(services, old, reterr);
+    if (r < 0)
+        return r;
+    if (domain_format(old, &(DomainFormatParams){.id = 1, .secrets = true}, &text) < 0)
+        return error_no_memory(reterr);
+    return parse(text, given, reterr);
+}
+
+int save_definition(const Services *services, const SaveImage *image, const char *xml,
+                    DomainDef **ret, Error **reterr) {
     CLEANUP_DOMAIN_DEF DomainDef *saved = NULL, *given = NULL;
     int r = parse(image->xml, &saved, reterr);
 
@@ -182,6 +206,8 @@ int save_definition(const SaveImage *image, const char *xml, DomainDef **ret, Er
         return r;
     }
     r = parse(xml, &given, reterr);
+    if (r >= 0)
+        r = fill(services, &given, saved, reterr);
     if (r >= 0)
         r = check_same(saved, given, reterr);
     if (r < 0)

@@ -29,8 +29,10 @@ int save_remove(Domain *domain, Error **reterr);
 
 /* Opens an image and reads its header; on a fiber. */
 int save_open(const char *path, bool writable, SaveImage *image, int *ret_fd, Error **reterr);
-/* The definition in an image; with `xml`, that one, whose machine must be the same. */
-int save_definition(const SaveImage *image, const char *xml, DomainDef **ret, Error **reterr);
+/* The definition in an image; with `xml`, that one, whose machine must be the same: what it leaves
+ * out is filled in as at define. Without `xml` no services are needed. */
+int save_definition(const Services *services, const SaveImage *image, const char *xml,
+                    DomainDef **ret, Error **reterr);
 /* The image's id as text. Caller frees. */
 char *save_id_text(const SaveImage *image);
 /* The name of an incomplete file. Caller frees. */

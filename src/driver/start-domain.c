@@ -17,7 +17,7 @@ static int start_saved(Domain *domain, bool paused, Error **reterr) {
     if (r >= 0)
         r = save_open(path, false, &image, &fd, reterr);
     if (r >= 0)
-        r = save_definition(&image, NULL, &def, reterr);
+        r = save_definition(NULL, &image, NULL, &def, reterr);
     if (r >= 0 && memcmp(def->uuid, domain->config->uuid, sizeof(def->uuid)) != 0)
         r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
                          "'%s' is the saved guest of another domain, '%s'", path, def->name);

@@ -68,6 +68,22 @@ def test_the_definition_of_a_file(daemon, guest):
     assert "of the file" in daemon.virsh("dumpxml", "vm1")
 
 
+def test_the_definition_as_a_person_wrote_it(daemon):
+    """One without addresses, controllers and aliases is the same machine: they are added as at define."""
+    path, other = f"{daemon.root}/vm1.image", f"{daemon.root}/other.xml"
+    written = daemon.define("vm1", boot=False)
+    uuid = daemon.virsh("domuuid", "vm1").strip()
+    daemon.virsh("start", "vm1", "--paused")
+    live = daemon.virsh("dumpxml", "vm1")
+    with open(written) as f, open(other, "w") as g:
+        text = f.read()
+        g.write(text if "<uuid>" in text else text.replace("</name>", f"</name><uuid>{uuid}</uuid>", 1))
+    daemon.virsh("save", "vm1", path)
+    daemon.virsh("restore", path, "--xml", other)
+    restored = daemon.virsh("dumpxml", "vm1")
+    assert restored.count("<address ") == live.count("<address ") and "<alias name=" in restored
+
+
 @pytest.mark.parametrize("content, what", [
     (b"", "is empty"),
     (b"LibvirtQemudSave" + bytes(200), "libvirt's QEMU driver"),
