@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Titles, descriptions and metadata, kept over a restart; and definitions so large that they take time."""
+import os
 import subprocess
 import time
 
