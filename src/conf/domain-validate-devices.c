@@ -92,10 +92,10 @@ static bool reconnects(const ChardevSource *source) {
     return source->reconnect || (source->n_ends && source->ends[0].reconnect);
 }
 
+/* Who does not say so connects, to begin with. */
 static bool listens(const ChardevSource *source) {
-    return source->type == CHARDEV_UNIX
-               ? source->listen
-               : source->n_ends && !streq_ptr(source->ends[0].mode, "connect");
+    return streq_ptr(source->mode, "bind") ||
+           (source->n_ends && streq_ptr(source->ends[0].mode, "bind"));
 }
 
 static int check_chardev(const ChardevDef *chardev, Error **reterr) {

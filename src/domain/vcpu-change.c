@@ -44,14 +44,10 @@ static void look_late(Domain *domain) {
 void vcpu_change_late(void *userdata) {
     CLEANUP_DOMAIN Domain *domain = userdata;
     DomainJob job;
-    int r = domain_job_begin(domain, &job, "late vcpu removal", NULL);
 
-    if (domain->run)
-        domain->run->removals.late_queued = false;
-    if (r < 0) { /* a job that takes very long */
-        removal_watch_pending(domain);
+    if (domain_job_begin_for_run(domain, &job, "late vcpu removal", domain_id(domain)) < 0)
         return;
-    }
+    domain->run->removals.late_queued = false;
     if (domain_check_active(domain, NULL) >= 0) {
         look_late(domain);
         removal_watch_pending(domain);

@@ -281,7 +281,7 @@ static bool could_go(const DeviceKind *kind) {
     return kind == &disk_kind || kind == &interface_kind || kind == &input_kind ||
            kind == &rng_kind || kind == &hostdev_kind || kind == &redirdev_kind ||
            kind == &shmem_kind || kind == &watchdog_kind || kind == &memory_kind ||
-           kind == &filesystem_kind || kind == &chardev_kind;
+           kind == &filesystem_kind || kind == &chardev_kind || kind == &controller_kind;
 }
 
 typedef struct Reconcile {

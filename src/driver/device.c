@@ -193,11 +193,15 @@ static int attach_missing(DeviceChange *change, const DomainDef *one, const Devi
     Domain *domain = change->domain;
     CLEANUP_DOMAIN_DEF DomainDef *def = domain_def_copy(domain->run->live);
     CLEANUP_DOMAIN_DEF DomainDef *device = domain_def_copy(one);
+    DevicePlace at = {.kind = place->kind};
     int r;
 
     if (!def || !device)
         return error_no_memory(change->reterr);
+    at.index = *(size_t *)((char *)def + place->kind->count);
     r = device_move(def, device, place, change->reterr);
+    if (r >= 0) /* what is refused anyway needs none */
+        r = device_check_live(def, &at, DEVICE_VERB_ATTACH, change->reterr);
     if (r >= 0)
         r = domain_fill(def, &(DomainFillParams){0}, change->reterr);
     for (size_t i = 0; r >= 0 && i < def->n_controllers; i++) {

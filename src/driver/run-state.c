@@ -228,6 +228,8 @@ static int reset_and_go_on(Domain *domain, Error **reterr) {
     if (r >= 0)
         r = monitor_run(domain->run->monitor, "system_reset", NULL, deadline, NULL, reterr);
     if (r >= 0)
+        domain->run->guest_shutdown = false;
+    if (r >= 0)
         r = run_state_intend_nothing(domain, reterr);
     if (r >= 0)
         r = monitor_run(domain->run->monitor, "cont", NULL, deadline, NULL, reterr);

@@ -59,6 +59,9 @@ int driver_plan_vcpus(Domain *domain, const VcpuRequest *request, char **ret, Er
         r = vcpu_config_make(domain, request, &wanted, reterr);
     if (r >= 0 && live)
         r = vcpu_request_plan(domain, request, &plan, reterr);
+    if (r >= 0 && config && !domain->config) /* nobody holds the job */
+        r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                         "domain '%s' was undefined meanwhile", domain_name(domain));
     if (r < 0)
         return r;
     out = text_open(ret);

@@ -137,7 +137,7 @@ def test_status_file_lost(daemon, how):
     if how == "pid":
         daemon.virsh("setvcpus", "lost", "4", "--live")
         plugged = vcpu_groups(pids["lost"])
-        assert plugged == {**places, **{name: group.replace("vcpu0", name) for name, group in plugged.items()}}, plugged
+        assert plugged == ({f"vcpu{i}": places["vcpu0"].replace("vcpu0", f"vcpu{i}") for i in range(4)} if places else {})
     else:  # what this QEMU has done is not known any more, and without KVM a plug could end it
         assert "its status file was lost" in daemon.virsh("setvcpus", "lost", "4", "--live", ok=False)
     daemon.virsh("resume", "lost")

@@ -176,6 +176,9 @@ static const Row chardevs[] = {
     {DEVICES("<channel type='unix'><source mode='%s' path='/c'><reconnect enabled='yes' "
              "timeout='9'/></source><target type='virtio' name='a'/></channel>"),
      "bind", "connect", ERROR_INTERNAL, "only for connect mode"},
+    {DEVICES("<serial type='tcp'><source %s host='h' service='1'>"
+             "<reconnect enabled='yes' timeout='9'/></source></serial>"),
+     "mode='bind'", "", ERROR_INTERNAL, "only for connect mode"},
     {DEVICES("<serial type='tcp'><source mode='connect' %s service='1'/></serial>"), "", "host='h'",
      ERROR_INTERNAL, "Missing source host"},
     {DEVICES("<console type='pty'><target type='%s'/></console>"), "foo", "virtio", NOT_SUPPORTED,

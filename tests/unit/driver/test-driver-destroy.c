@@ -162,9 +162,11 @@ static void end_under_a_long_job(RunWorld *world) {
 /* What QEMU's events ask for is done when the job is free, however long that takes. A guest may say
  * the same as often as it likes: one fiber waits. */
 static void after_a_long_job(RunWorld *world, const char *event, const char *data) {
-    const unsigned n_fibers = fiber_count();
+    unsigned n_fibers;
     DomainJob job;
 
+    run_world_wait_idle(world);
+    n_fibers = fiber_count();
     assert_int_equal(domain_job_begin(world->domain, &job, "setvcpus", NULL), 0);
     hurried = true;
     for (int i = 0; i < 20; i++)

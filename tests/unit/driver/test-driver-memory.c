@@ -99,7 +99,6 @@ static int try_pin(void *userdata, char **ret) {
     CLEANUP_FREE char *live = NULL, *config = NULL, *old_live = NULL, *old_config = NULL;
     int r;
 
-    assert_int_equal(pin(domain, pinning->before, NULL), 0);
     old_live = xml_of(domain, 0);
     old_config = xml_of(domain, XML_INACTIVE);
     failing_begin();
@@ -113,6 +112,7 @@ static int try_pin(void *userdata, char **ret) {
         return error && error->code == ERROR_NO_MEMORY ? -ENOMEM : r;
     }
     *ret = strf("%s%s", live, config);
+    assert_int_equal(pin(domain, pinning->before, NULL), 0);
     return 0;
 }
 
@@ -132,6 +132,7 @@ static void pins(RunWorld *world) {
     resume_limits(world);
     assert_int_equal(bitmap_parse("0", BITMAP_MAX_BITS, &pinning.cpus), 0);
     assert_int_equal(bitmap_parse("0-1", BITMAP_MAX_BITS, &pinning.before), 0);
+    assert_int_equal(pin(world->domain, pinning.before, NULL), 0);
     failing_sweep("vcpupin", try_pin, &pinning);
     bitmap_free(pinning.cpus);
     bitmap_free(pinning.before);
