@@ -3,19 +3,14 @@
 import glob
 import os
 import re
-import socket
-import struct
 import subprocess
 
 import pytest
 
 from conftest import wait_for
-from test_bad_input import frame, read_frame
-from test_starve import LIST_ALL, open_call
 from resctrl_double import resctrl  # noqa: F401 (a fixture)
 from tuning import cpus, groups, host_cpus, mounts, threads
 
-PIN_VCPU, PIN_EMULATOR, PIN_IOTHREAD = 225, 279, 352
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="SKIP: cgroups need root"),
@@ -65,14 +60,16 @@ def check_thread(thread, child, wanted):
 
 
 def check_resctrl(fs, found):
-    """Both groups have their vCPUs' threads, the monitor its one, and a group without a vCPU is not there."""
+    """Both groups have their vCPUs' threads, the monitor its one, and a group without a vCPU is not there. What such a
+    thread has started, as one of QEMU's pool, is in its group for as long as it lasts."""
+    all_vcpus = {thread.tid for name, thread in found.items() if name.startswith("vcpu")}
     wanted = {}
     for vcpus, group in (((0, 1), "vireo-1-t-vcpus_0-1"), ((2, 3), "vireo-1-t-vcpus_2-3")):
         tids = {found[f"vcpu{i}"].tid for i in vcpus if f"vcpu{i}" in found}
         if tids:
             wanted[group] = tids
-    assert {group: fs.tasks(group) for group in fs.groups()} == wanted
-    assert fs.tasks("vireo-1-t-vcpus_0-1/mon_groups/vcpus_1") == {found["vcpu1"].tid}
+    assert {group: fs.tasks(group) & all_vcpus for group in fs.groups()} == wanted
+    assert fs.tasks("vireo-1-t-vcpus_0-1/mon_groups/vcpus_1") & all_vcpus == {found["vcpu1"].tid}
 
 
 def check(daemon, name, wanted, online, fs):
@@ -338,28 +335,6 @@ def test_numatune_restrictive(daemon):
     assert threads(daemon.qemus()["t"])["vcpu0"].value("cpuset", "cpuset.mems") == "0"
     assert "nodeset='0'/>" in daemon.virsh("dumpxml", "t")
     daemon.virsh("numatune", "t", "--nodeset", "0", "--live")
-
-
-def test_live_pins_to_what_the_host_does_not_have(daemon):
-    """virsh does not send such a map; who does is told, and each thread stays where it is."""
-    daemon.paused("t", maximum=2, current=2, tune="<iothreads>1</iothreads>")
-    pid, before = daemon.qemus()["t"], daemon.virsh("dumpxml", "t")
-    cpumap = struct.pack(">I", 113) + bytes([1] + [0] * 111 + [0x10]) + b"\0" * 3  # CPUs 0 and 900
-    with socket.socket(socket.AF_UNIX) as s:
-        s.connect(daemon.socket)
-        s.settimeout(100)
-        s.sendall(open_call())
-        read_frame(s)
-        s.sendall(frame(LIST_ALL, struct.pack(">iI", 1, 0)))
-        domain = read_frame(s)[1][4:-4]
-        for procedure, target in ((PIN_VCPU, struct.pack(">I", 1)), (PIN_EMULATOR, b""), (PIN_IOTHREAD, struct.pack(">I", 1))):
-            s.sendall(frame(procedure, domain + target + cpumap + struct.pack(">I", 1)))  # of what runs
-            header, body = read_frame(s)
-            assert header[6] and b"'0,900'" in body and b"has only" in body, (procedure, body)
-    for child, thread in threads(pid).items():
-        for one in thread if child == "emulator" else [thread]:
-            assert one.affinity() == host_cpus(), child
-    assert daemon.virsh("dumpxml", "t") == before
 
 
 MEMNODE = "<numatune><memnode cellid='0' mode='strict' nodeset='{nodes}'/></numatune>"

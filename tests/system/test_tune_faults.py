@@ -3,12 +3,16 @@
 import glob
 import os
 import re
+import socket
+import struct
 import subprocess
 
 import libvirt
 import pytest
 
 from conftest import wait_for
+from test_bad_input import frame, read_frame
+from test_starve import LIST_ALL, open_call
 from resctrl_double import resctrl  # noqa: F401 (a fixture)
 from tuning import host_cpus, mounts, read, threads
 
@@ -217,3 +221,28 @@ def test_a_resctrl_group_that_was_left_and_a_thread_that_was_moved(daemon, resct
     assert fs.tasks("vireo-1-t-vcpus_0-1") == {max(tids)}
     assert "resctrl group" in daemon.vireo("reconcile", "t")
     assert fs.tasks("vireo-1-t-vcpus_0-1") == tids
+
+
+PIN_VCPU, PIN_EMULATOR, PIN_IOTHREAD = 225, 279, 352
+
+
+def test_live_pins_to_what_the_host_does_not_have(daemon):
+    """virsh does not send such a map; who does is told, and each thread stays where it is."""
+    daemon.paused("t", maximum=2, current=2, tune="<iothreads>1</iothreads>")
+    pid, before = daemon.qemus()["t"], daemon.virsh("dumpxml", "t")
+    cpumap = struct.pack(">I", 113) + bytes([1] + [0] * 111 + [0x10]) + b"\0" * 3  # CPUs 0 and 900
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(daemon.socket)
+        s.settimeout(100)
+        s.sendall(open_call())
+        read_frame(s)
+        s.sendall(frame(LIST_ALL, struct.pack(">iI", 1, 0)))
+        domain = read_frame(s)[1][4:-4]
+        for procedure, target in ((PIN_VCPU, struct.pack(">I", 1)), (PIN_EMULATOR, b""), (PIN_IOTHREAD, struct.pack(">I", 1))):
+            s.sendall(frame(procedure, domain + target + cpumap + struct.pack(">I", 1)))  # of what runs
+            header, body = read_frame(s)
+            assert header[6] and b"'0,900'" in body and b"has only" in body, (procedure, body)
+    for child, thread in threads(pid).items():
+        for one in thread if child == "emulator" else [thread]:
+            assert one.affinity() == host_cpus(), child
+    assert daemon.virsh("dumpxml", "t") == before
