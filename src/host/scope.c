@@ -100,6 +100,8 @@ char *scope_slice_name(const char *partition) {
 
 typedef struct Link {
     sd_bus *bus;
+    char *unit;         /* the machine's scope */
+    sd_bus_error error; /* of the last call */
     uint64_t deadline;
     char *job;    /* object path of the job that is waited for */
     char *result; /* "done", "failed", ...: NULL until it has ended */
@@ -107,6 +109,8 @@ typedef struct Link {
 
 static void link_done(Link *link) {
     sd_bus_close_unref(link->bus);
+    sd_bus_error_free(&link->error);
+    free(link->unit);
     free(link->job);
     free(link->result);
 }
@@ -118,10 +122,14 @@ static uint64_t remaining(const Link *link) {
     return link->deadline > now ? link->deadline - now : 1;
 }
 
-static int link_open(Link *link, const char *address, uint64_t usec, Error **reterr) {
+static int link_open(Link *link, const char *address, const char *machine, uint64_t usec,
+                     Error **reterr) {
     int r;
 
     link->deadline = deadline_in(usec);
+    link->unit = scope_unit_name(machine);
+    if (!link->unit)
+        return error_no_memory(reterr);
     if (address) {
         r = sd_bus_new(&link->bus);
         if (r >= 0)
@@ -192,7 +200,7 @@ static int append_properties(sd_bus_message *message, const ScopeParams *params)
 
 /* CreateMachine(name, id, service, class, leader, root directory, properties): answers when it is
  * up. */
-static int create_machine(Link *link, const ScopeParams *params, sd_bus_error *error) {
+static int create_machine(Link *link, const ScopeParams *params) {
     CLEANUP(sd_bus_message_unrefp) sd_bus_message *message = NULL;
     int r = sd_bus_message_new_method_call(link->bus, &message, MACHINED, MACHINED_PATH,
                                            MACHINED_MANAGER, "CreateMachine");
@@ -207,7 +215,7 @@ static int create_machine(Link *link, const ScopeParams *params, sd_bus_error *e
         r = append_properties(message, params);
     if (r >= 0)
         r = sd_bus_message_close_container(message);
-    return r >= 0 ? sd_bus_call(link->bus, message, remaining(link), error, NULL) : r;
+    return r >= 0 ? sd_bus_call(link->bus, message, remaining(link), &link->error, NULL) : r;
 }
 
 /* JobRemoved(id, job, unit, result). Jobs that end before their path is known to us are told apart
@@ -243,15 +251,14 @@ static int wait_for_job(Link *link) {
 }
 
 /* StartTransientUnit(name, mode, properties, aux): answers with a job, which ends by a signal. */
-static int start_unit(Link *link, const char *unit, const ScopeParams *params,
-                      sd_bus_error *error) {
+static int start_unit(Link *link, const ScopeParams *params) {
     CLEANUP(sd_bus_message_unrefp) sd_bus_message *message = NULL, *reply = NULL;
     const char *job;
     int r = sd_bus_message_new_method_call(link->bus, &message, SYSTEMD, SYSTEMD_PATH,
                                            SYSTEMD_MANAGER, "StartTransientUnit");
 
     if (r >= 0)
-        r = sd_bus_message_append(message, "ss", unit, "fail");
+        r = sd_bus_message_append(message, "ss", link->unit, "fail");
     if (r >= 0)
         r = append_properties(message, params);
     if (r >= 0)
@@ -261,7 +268,7 @@ static int start_unit(Link *link, const char *unit, const ScopeParams *params,
     if (r >= 0)
         r = sd_bus_message_append(message, "a(sa(sv))", 0);
     if (r >= 0)
-        r = sd_bus_call(link->bus, message, remaining(link), error, &reply);
+        r = sd_bus_call(link->bus, message, remaining(link), &link->error, &reply);
     if (r >= 0)
         r = sd_bus_message_read(reply, "o", &job);
     if (r < 0)
@@ -272,7 +279,7 @@ static int start_unit(Link *link, const char *unit, const ScopeParams *params,
 
 /* systemd sends its signals only while somebody has subscribed; the end of the connection takes it
  * back. */
-static int subscribe(Link *link, sd_bus_error *error) {
+static int subscribe(Link *link) {
     CLEANUP(sd_bus_message_unrefp) sd_bus_message *message = NULL;
     int r = sd_bus_match_signal(link->bus, NULL, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER,
                                 "JobRemoved", on_job_removed, link);
@@ -280,41 +287,36 @@ static int subscribe(Link *link, sd_bus_error *error) {
     if (r >= 0)
         r = sd_bus_message_new_method_call(link->bus, &message, SYSTEMD, SYSTEMD_PATH,
                                            SYSTEMD_MANAGER, "Subscribe");
-    return r >= 0 ? sd_bus_call(link->bus, message, remaining(link), error, NULL) : r;
+    return r >= 0 ? sd_bus_call(link->bus, message, remaining(link), &link->error, NULL) : r;
 }
 
 int scope_start(const char *address, const ScopeParams *params, uint64_t usec, Error **reterr) {
-    CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-    CLEANUP_FREE char *unit = scope_unit_name(params->machine);
     CLEANUP(link_done) Link link = {0};
     int r;
 
     assert(params->pid > 0);
-    if (!unit)
-        return error_no_memory(reterr);
-    r = link_open(&link, address, usec, reterr);
+    r = link_open(&link, address, params->machine, usec, reterr);
     if (r < 0)
         return r;
-    r = create_machine(&link, params, &error);
+    r = create_machine(&link, params);
     if (r >= 0)
         return 0;
-    if (!is_absent(&error))
-        return call_error(&error, r, "make the machine", params->machine, reterr);
-    sd_bus_error_free(&error);
-    r = subscribe(&link, &error);
+    if (!is_absent(&link.error))
+        return call_error(&link.error, r, "make the machine", params->machine, reterr);
+    sd_bus_error_free(&link.error);
+    r = subscribe(&link);
     if (r >= 0)
-        r = start_unit(&link, unit, params, &error);
+        r = start_unit(&link, params);
     if (r < 0)
-        return call_error(&error, r, "start the scope", unit, reterr);
+        return call_error(&link.error, r, "start the scope", link.unit, reterr);
     if (streq(link.result, "done"))
         return 0;
     return error_report(reterr, FROM_NONE, ERROR_OPERATION_FAILED,
-                        "systemd cannot start the scope '%s': %s", unit, link.result);
+                        "systemd cannot start the scope '%s': %s", link.unit, link.result);
 }
 
 static int call_one(Link *link, const char *service, const char *path, const char *interface,
-                    const char *method, sd_bus_error *error, const char *first,
-                    const char *second) {
+                    const char *method, const char *first, const char *second) {
     CLEANUP(sd_bus_message_unrefp) sd_bus_message *message = NULL;
     int r = sd_bus_message_new_method_call(link->bus, &message, service, path, interface, method);
 
@@ -322,69 +324,58 @@ static int call_one(Link *link, const char *service, const char *path, const cha
         r = sd_bus_message_append(message, "s", first);
     if (r >= 0 && second)
         r = sd_bus_message_append(message, "s", second);
-    return r >= 0 ? sd_bus_call(link->bus, message, remaining(link), error, NULL) : r;
+    return r >= 0 ? sd_bus_call(link->bus, message, remaining(link), &link->error, NULL) : r;
 }
 
 int scope_stop(const char *address, const char *machine, uint64_t usec, Error **reterr) {
-    CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-    CLEANUP_FREE char *unit = scope_unit_name(machine);
     CLEANUP(link_done) Link link = {0};
-    int r;
+    int r = link_open(&link, address, machine, usec, reterr);
 
-    if (!unit)
-        return error_no_memory(reterr);
-    r = link_open(&link, address, usec, reterr);
     if (r < 0)
         return r;
-    r = call_one(&link, MACHINED, MACHINED_PATH, MACHINED_MANAGER, "TerminateMachine", &error,
-                 machine, NULL);
+    r = call_one(&link, MACHINED, MACHINED_PATH, MACHINED_MANAGER, "TerminateMachine", machine,
+                 NULL);
     if (r >= 0)
         return 0;
-    if (!is_absent(&error) && !sd_bus_error_has_name(&error, MACHINED ".NoSuchMachine"))
-        return call_error(&error, r, "end the machine", machine, reterr);
-    sd_bus_error_free(&error);
-    r = call_one(&link, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "StopUnit", &error, unit,
-                 "replace");
-    if (r >= 0 || sd_bus_error_has_name(&error, SYSTEMD ".NoSuchUnit"))
+    if (!is_absent(&link.error) && !sd_bus_error_has_name(&link.error, MACHINED ".NoSuchMachine"))
+        return call_error(&link.error, r, "end the machine", machine, reterr);
+    sd_bus_error_free(&link.error);
+    r = call_one(&link, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "StopUnit", link.unit, "replace");
+    if (r >= 0 || sd_bus_error_has_name(&link.error, SYSTEMD ".NoSuchUnit"))
         return 0;
-    return call_error(&error, r, "stop the scope", unit, reterr);
+    return call_error(&link.error, r, "stop the scope", link.unit, reterr);
 }
 
 /* SetUnitProperties(name, runtime, properties): the array stays open for them. */
-static int begin_set(const Link *link, const char *unit, sd_bus_message **ret) {
+static int begin_set(const Link *link, sd_bus_message **ret) {
     int r = sd_bus_message_new_method_call(link->bus, ret, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER,
                                            "SetUnitProperties");
 
     if (r >= 0)
-        r = sd_bus_message_append(*ret, "sb", unit, true);
+        r = sd_bus_message_append(*ret, "sb", link->unit, true);
     return r >= 0 ? sd_bus_message_open_container(*ret, 'a', "(sv)") : r;
 }
 
-static int end_set(const Link *link, sd_bus_message *message, sd_bus_error *error) {
+static int end_set(Link *link, sd_bus_message *message) {
     int r = sd_bus_message_close_container(message);
 
-    return r >= 0 ? sd_bus_call(link->bus, message, remaining(link), error, NULL) : r;
+    return r >= 0 ? sd_bus_call(link->bus, message, remaining(link), &link->error, NULL) : r;
 }
 
 int scope_set_share(const char *address, const char *machine, const char *property, uint64_t value,
                     uint64_t usec, Error **reterr) {
     CLEANUP(sd_bus_message_unrefp) sd_bus_message *message = NULL;
-    CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-    CLEANUP_FREE char *unit = scope_unit_name(machine);
     CLEANUP(link_done) Link link = {0};
-    int r;
+    int r = link_open(&link, address, machine, usec, reterr);
 
-    if (!unit)
-        return error_no_memory(reterr);
-    r = link_open(&link, address, usec, reterr);
     if (r < 0)
         return r;
-    r = begin_set(&link, unit, &message);
+    r = begin_set(&link, &message);
     if (r >= 0)
         r = sd_bus_message_append(message, "(sv)", property, "t", value);
     if (r >= 0)
-        r = end_set(&link, message, &error);
-    return r < 0 ? call_error(&error, r, "set the share of", unit, reterr) : 0;
+        r = end_set(&link, message);
+    return r < 0 ? call_error(&link.error, r, "set the share of", link.unit, reterr) : 0;
 }
 
 /* Devices
@@ -455,10 +446,9 @@ static int append_devices(sd_bus_message *message, const CgroupDevice *list, siz
     return r;
 }
 
-static int set_devices(const Link *link, const char *unit, const CgroupDevice *list, size_t n,
-                       bool begin, bool more, sd_bus_error *error) {
+static int set_devices(Link *link, const CgroupDevice *list, size_t n, bool begin, bool more) {
     CLEANUP(sd_bus_message_unrefp) sd_bus_message *message = NULL;
-    int r = begin_set(link, unit, &message);
+    int r = begin_set(link, &message);
 
     if (r >= 0 && begin)
         r = sd_bus_message_append(message, "(sv)", "DevicePolicy", "s", DEVICE_POLICY);
@@ -466,52 +456,44 @@ static int set_devices(const Link *link, const char *unit, const CgroupDevice *l
         r = append_devices(message, NULL, 0);
     if (r >= 0 && n > 0)
         r = append_devices(message, list, n);
-    return r >= 0 ? end_set(link, message, error) : r;
+    return r >= 0 ? end_set(link, message) : r;
 }
 
 int scope_limit_devices(const char *address, const char *machine, const CgroupDevice *list,
                         size_t n, uint64_t usec, Error **reterr) {
-    CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-    CLEANUP_FREE char *unit = scope_unit_name(machine);
     CLEANUP(link_done) Link link = {0};
-    int r;
+    int r = link_open(&link, address, machine, usec, reterr);
 
-    if (!unit)
-        return error_no_memory(reterr);
-    r = link_open(&link, address, usec, reterr);
     if (r < 0)
         return r;
-    r = set_devices(&link, unit, list, n, true, false, &error);
-    return r < 0 ? call_error(&error, r, "limit the devices of", unit, reterr) : 0;
+    r = set_devices(&link, list, n, true, false);
+    return r < 0 ? call_error(&link.error, r, "limit the devices of", link.unit, reterr) : 0;
 }
 
 /* Does the scope have a list? */
-static int is_limited(const Link *link, const char *unit, bool *ret, sd_bus_error *error) {
+static int is_limited(Link *link, bool *ret) {
     CLEANUP_FREE char *path = NULL, *policy = NULL;
-    int r = sd_bus_path_encode(SYSTEMD_PATH "/unit", unit, &path);
+    int r = sd_bus_path_encode(SYSTEMD_PATH "/unit", link->unit, &path);
 
     if (r >= 0)
+        r = sd_bus_set_method_call_timeout(link->bus, remaining(link));
+    if (r >= 0)
         r = sd_bus_get_property_string(link->bus, SYSTEMD, path, SYSTEMD ".Scope", "DevicePolicy",
-                                       error, &policy);
+                                       &link->error, &policy);
     *ret = r >= 0 && streq(policy, DEVICE_POLICY);
     return r;
 }
 
 int scope_set_devices(const char *address, const char *machine, const CgroupDevice *list, size_t n,
                       bool more, uint64_t usec, Error **reterr) {
-    CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-    CLEANUP_FREE char *unit = scope_unit_name(machine);
     CLEANUP(link_done) Link link = {0};
     bool limited = false;
-    int r;
+    int r = link_open(&link, address, machine, usec, reterr);
 
-    if (!unit)
-        return error_no_memory(reterr);
-    r = link_open(&link, address, usec, reterr);
     if (r < 0)
         return r;
-    r = is_limited(&link, unit, &limited, &error);
+    r = is_limited(&link, &limited);
     if (r >= 0 && limited)
-        r = set_devices(&link, unit, list, n, false, more, &error);
-    return r < 0 ? call_error(&error, r, "change the devices of", unit, reterr) : 0;
+        r = set_devices(&link, list, n, false, more);
+    return r < 0 ? call_error(&link.error, r, "change the devices of", link.unit, reterr) : 0;
 }
