@@ -10,7 +10,6 @@
 #include "host/link-features.h"
 #include "pci-names.h"
 #include "util/file.h"
-#include "util/text.h"
 
 /* ---- elements ---- */
 
@@ -423,19 +422,13 @@ static void put_head(ElementWriter *w, const NodeDevices *devices, const NodeDev
 }
 
 char *node_device_xml(const NodeDevices *devices, const NodeDevice *device) {
-    char *text = NULL;
-    ElementWriter writer = {.out = text_open(&text)};
+    ElementWriter writer = {0};
 
-    if (!writer.out)
-        return NULL;
     writer_open(&writer, "device");
     put_head(&writer, devices, device);
     open_capability(&writer, node_device_kinds[device->kind]);
     puts_of[device->kind](&writer, device);
     writer_close(&writer, true);
     writer_close(&writer, true);
-    if (element_writer_close(&writer) >= 0)
-        return text;
-    free(text);
-    return NULL;
+    return element_writer_take(&writer);
 }

@@ -153,8 +153,10 @@ int named_from_xml(Tool *tool, const NamedKind *kind, bool create, char *xml, un
                   kind->flags ? (xdrproc_t)xdr_remote_xml_flags_args
                               : (xdrproc_t)xdr_remote_network_define_xml_args,
                   &call, (xdrproc_t)xdr_remote_storage_pool_ret, &ret, &error) < 0)
-        return from ? tool_fail(error, "Failed to %s %s from %s", verb, kind->word, from)
-                    : tool_fail(error, "Failed to %s %s %s", verb, kind->word, name);
+        return tool_fail(error, "Failed to %s %s%s %s", verb, kind->word, from ? " from" : "",
+                         from   ? from
+                         : name ? name
+                                : "");
     if (from)
         tool_say(tool, "%s %s %sd from %s\n", kind->noun, ret.pool.name, verb, from);
     else

@@ -6,7 +6,6 @@
 #include "conf/domain-def.h"
 #include "conf/domain-metadata.h"
 #include "conf/xml-text.h"
-#include "util/text.h"
 
 #define NAME_MAX_BYTES 200u /* leaves room in a file name for a suffix */
 
@@ -503,13 +502,12 @@ DomainDef *domain_def_copy(const DomainDef *from) {
 
 /* Tells of what the domain cannot be started with, in the order of the text. -ENOMEM. */
 static int tell_unsupported(const DomainDef *def, ElementRefusal refusal, void *userdata) {
+    ElementWriter writer = {.refusal = refusal, .userdata = userdata};
     CLEANUP_FREE char *text = NULL;
-    ElementWriter writer = {.out = text_open(&text), .refusal = refusal, .userdata = userdata};
 
-    if (!writer.out)
-        return -ENOMEM;
     element_write(&writer, &domain_element, def);
-    return element_writer_close(&writer);
+    text = element_writer_take(&writer);
+    return text ? 0 : -ENOMEM;
 }
 
 typedef struct FirstRefusal {

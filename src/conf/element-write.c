@@ -7,10 +7,32 @@
 #include "conf/element-internal.h"
 #include "conf/uuid.h"
 
+#define TEXT_FIRST 4096u /* bytes of a text at first; it doubles */
+
+static void put_bytes(ElementWriter *w, const char *bytes, size_t n) {
+    if (w->size - w->len <= n) { /* the last one is the zero's */
+        size_t size = MAX_OF(MAX_OF(w->size * 2, TEXT_FIRST), w->len + n + 1);
+        char *bigger = w->failed ? NULL : realloc(w->text, size);
+
+        if (!bigger) {
+            w->failed = true;
+            return;
+        }
+        w->text = bigger;
+        w->size = size;
+    }
+    memcpy(w->text + w->len, bytes, n);
+    w->len += n;
+}
+
+/* Without ends of lines. */
 static void put(ElementWriter *w, const char *text) {
-    for (const char *at = strchr(text, '\n'); at; at = strchr(at + 1, '\n'))
-        w->line++;
-    fputs(text, w->out);
+    put_bytes(w, text, strlen(text));
+}
+
+static void put_line_end(ElementWriter *w) {
+    put_bytes(w, "\n", 1);
+    w->line++;
 }
 
 static void put_character(ElementWriter *w, char c, bool in_attribute) {
@@ -33,15 +55,17 @@ static void put_character(ElementWriter *w, char c, bool in_attribute) {
     case '\r':
         put(w, "&#13;");
         break;
-    case '\t':
-    case '\n': /* in an attribute a reader turns bare ones into spaces */
+    case '\t': /* in an attribute a reader turns bare ones into spaces */
+        put(w, in_attribute ? "&#9;" : "\t");
+        break;
+    case '\n':
         if (in_attribute)
-            fprintf(w->out, "&#%d;", c);
+            put(w, "&#10;");
         else
-            put(w, c == '\n' ? "\n" : "\t");
+            put_line_end(w);
         break;
     default:
-        fputc(c, w->out);
+        put_bytes(w, &c, 1);
     }
 }
 
@@ -49,7 +73,7 @@ static void put_escaped(ElementWriter *w, const char *text, bool in_attribute) {
     for (; *text; text++) {
         size_t plain = strcspn(text, "<>&'\"\r\t\n");
 
-        fwrite(text, 1, plain, w->out);
+        put_bytes(w, text, plain);
         text += plain;
         if (!*text)
             return;
@@ -58,30 +82,38 @@ static void put_escaped(ElementWriter *w, const char *text, bool in_attribute) {
 }
 
 static void put_indent(ElementWriter *w) {
-    fprintf(w->out, "%*s", (int)w->indent, "");
+    for (unsigned left = w->indent; left > 0;) {
+        static const char spaces[] = "                                ";
+        const unsigned n = MIN_OF(left, (unsigned)sizeof(spaces) - 1);
+
+        put_bytes(w, spaces, n);
+        left -= n;
+    }
+}
+
+/* The start tag has something below it. */
+static void put_tag_end(ElementWriter *w, WriterTag *tag) {
+    put(w, ">");
+    put_line_end(w);
+    tag->state = TAG_CHILDREN;
+    w->indent += 2;
 }
 
 /* Writes the start tags that wait; the innermost then is ready for attributes. */
 static void begin(ElementWriter *w) {
+    if (w->depth && w->tags[w->depth - 1].state == TAG_ATTRIBUTES)
+        return; /* those around it have begun long ago */
     for (unsigned i = 0; i < w->depth; i++) {
         WriterTag *tag = &w->tags[i];
 
-        if (tag->state == TAG_ATTRIBUTES && i + 1 < w->depth) {
-            put(w, ">\n");
-            tag->state = TAG_CHILDREN;
-            w->indent += 2;
+        if (tag->state == TAG_PENDING) {
+            put_indent(w);
+            put(w, "<");
+            put(w, tag->name);
+            tag->state = TAG_ATTRIBUTES;
         }
-        if (tag->state != TAG_PENDING)
-            continue;
-        put_indent(w);
-        put(w, "<");
-        put(w, tag->name);
-        tag->state = TAG_ATTRIBUTES;
-        if (i + 1 < w->depth) {
-            put(w, ">\n");
-            tag->state = TAG_CHILDREN;
-            w->indent += 2;
-        }
+        if (tag->state == TAG_ATTRIBUTES && i + 1 < w->depth)
+            put_tag_end(w, tag);
     }
 }
 
@@ -100,7 +132,8 @@ void writer_close(ElementWriter *w, bool always) {
     case TAG_PENDING:
         break;
     case TAG_ATTRIBUTES:
-        put(w, "/>\n");
+        put(w, "/>");
+        put_line_end(w);
         break;
     case TAG_CHILDREN:
         w->indent -= 2;
@@ -109,7 +142,8 @@ void writer_close(ElementWriter *w, bool always) {
     case TAG_TEXT:
         put(w, "</");
         put(w, tag->name);
-        put(w, ">\n");
+        put(w, ">");
+        put_line_end(w);
         break;
     }
     w->depth--;
@@ -120,7 +154,9 @@ void writer_attribute(ElementWriter *w, const char *name, const char *value) {
         return;
     begin(w);
     assert(w->tags[w->depth - 1].state == TAG_ATTRIBUTES);
-    fprintf(w->out, " %s='", name);
+    put(w, " ");
+    put(w, name);
+    put(w, "='");
     put_escaped(w, value, true);
     put(w, "'");
 }
@@ -177,18 +213,19 @@ static void open_tag(ElementWriter *w) {
     WriterTag *tag = w->depth ? &w->tags[w->depth - 1] : NULL;
 
     begin(w);
-    if (tag && tag->state == TAG_ATTRIBUTES) {
-        put(w, ">\n");
-        tag->state = TAG_CHILDREN;
-        w->indent += 2;
-    }
+    if (tag && tag->state == TAG_ATTRIBUTES)
+        put_tag_end(w, tag);
 }
 
 void writer_verbatim(ElementWriter *w, const char *text) {
     open_tag(w);
     put_indent(w);
+    for (const char *end; (end = strchr(text, '\n')); text = end + 1) {
+        put_bytes(w, text, (size_t)(end - text));
+        put_line_end(w);
+    }
     put(w, text);
-    put(w, "\n");
+    put_line_end(w);
 }
 
 /* The line on which an attribute of the open element, or its next child, will be. */
@@ -318,13 +355,13 @@ static bool is_refused(const Field *field, const void *object) {
 }
 
 static void write_value(ElementWriter *w, const Field *field, const void *object) {
-    const char *at = strchr(field->path, '@'), *text;
     CLEANUP_FREE char *own = NULL;
     char buffer[64], child[64];
+    const char *text = value_text(w, field, object, buffer, sizeof(buffer), &own), *at;
 
-    text = value_text(w, field, object, buffer, sizeof(buffer), &own);
     if (!text)
         return;
+    at = strchr(field->path, '@');
     if (is_refused(field, object))
         writer_refuse(w, field->path, text);
     if (at == field->path) {
@@ -385,7 +422,7 @@ static void write_items(ElementWriter *w, const Field *field, const void *object
 static void write_group(ElementWriter *w, const Field *field, const Field *rows, const void *object,
                         const void *part) {
     bool *given = field_given(field, object), refused = w->refused, written;
-    unsigned line = next_line(w, false);
+    const unsigned line = field->flags & FIELD_NOT_STARTED ? next_line(w, false) : 0;
 
     if (!rows || (given && !*given))
         return;
@@ -475,8 +512,14 @@ void element_write(ElementWriter *w, const Element *element, const void *object)
     writer_close(w, true);
 }
 
-int element_writer_close(ElementWriter *w) {
-    const bool bad = ferror(w->out) || w->failed;
+char *element_writer_take(ElementWriter *w) {
+    char *text;
 
-    return fclose(w->out) != 0 || bad ? -ENOMEM : 0;
+    put_bytes(w, "", 1);
+    text = w->failed ? NULL : w->text;
+    if (!text)
+        free(w->text);
+    w->text = NULL;
+    w->len = w->size = 0;
+    return text;
 }

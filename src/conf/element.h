@@ -263,7 +263,8 @@ typedef struct WriterTag {
 } WriterTag;
 
 struct ElementWriter {
-    FILE *out;
+    char *text; /* as far as it is written, without a zero; element_writer_take gives it away */
+    size_t len, size;
     unsigned indent;
     bool live, secrets;
     bool failed;            /* out of memory */
@@ -278,8 +279,9 @@ struct ElementWriter {
 
 /* Writes the element of an object, also when nothing is in it. */
 void element_write(ElementWriter *writer, const Element *element, const void *object);
-/* Closes `out`; -ENOMEM when something of the text could not be written. */
-int element_writer_close(ElementWriter *writer);
+/* The text that was written; NULL: there was no memory for all of it. Caller frees. The writer has
+ * nothing left; whoever wrote calls this once. */
+char *element_writer_take(ElementWriter *writer);
 void element_write_fields(ElementWriter *writer, const Field *fields, const void *object);
 
 /* Opens <name>; nothing is written before something is put inside, and nothing at all when

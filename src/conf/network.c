@@ -6,7 +6,6 @@
 
 #include "conf/uuid.h"
 #include "conf/xml-document.h"
-#include "util/text.h"
 
 #define NAME_BYTES_MAX 200u
 
@@ -205,17 +204,10 @@ int network_parse(const char *xml, size_t len, NetworkDef **ret, Error **reterr)
 }
 
 char *network_format(const NetworkDef *def) {
-    char *text = NULL;
-    ElementWriter writer = {.out = text_open(&text)};
+    ElementWriter writer = {0};
 
-    if (!writer.out)
-        return NULL;
     element_write(&writer, &network_element, def);
-    if (fclose(writer.out) != 0 || writer.failed) {
-        free(text);
-        return NULL;
-    }
-    return text;
+    return element_writer_take(&writer);
 }
 
 NetworkDef *network_def_free(NetworkDef *def) {

@@ -5,7 +5,6 @@
 
 #include "conf/uuid.h"
 #include "conf/xml-document.h"
-#include "util/text.h"
 
 #define NAME_BYTES_MAX 200u /* of a pool: its file's name has ".xml" and a temporary ending */
 #define FILE_NAME_MAX 230u  /* of a volume */
@@ -218,17 +217,10 @@ static int parse(const char *xml, size_t len, const Element *element, void **ret
 }
 
 static char *format(const Element *element, const void *object) {
-    char *text = NULL;
-    ElementWriter writer = {.out = text_open(&text)};
+    ElementWriter writer = {0};
 
-    if (!writer.out)
-        return NULL;
     element_write(&writer, element, object);
-    if (element_writer_close(&writer) < 0) {
-        free(text);
-        return NULL;
-    }
-    return text;
+    return element_writer_take(&writer);
 }
 
 static void *release(const Element *element, void *object) {

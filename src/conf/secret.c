@@ -3,7 +3,6 @@
 
 #include "conf/uuid.h"
 #include "conf/xml-document.h"
-#include "util/text.h"
 
 static char *const *usage_text(const SecretDef *def) {
     switch (def->usage) {
@@ -103,17 +102,10 @@ int secret_parse(const char *xml, size_t len, SecretDef **ret, Error **reterr) {
 }
 
 char *secret_format(const SecretDef *def) {
-    char *text = NULL;
-    ElementWriter writer = {.out = text_open(&text)};
+    ElementWriter writer = {0};
 
-    if (!writer.out)
-        return NULL;
     element_write(&writer, &secret_element, def);
-    if (fclose(writer.out) != 0 || writer.failed) {
-        free(text);
-        return NULL;
-    }
-    return text;
+    return element_writer_take(&writer);
 }
 
 SecretDef *secret_def_free(SecretDef *def) {

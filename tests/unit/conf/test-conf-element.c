@@ -152,14 +152,12 @@ static int read_outer(const char *xml, Outer *to, char *notes, Error **reterr) {
 }
 
 static char *write_outer(const Outer *outer) {
-    char *text = NULL;
-    size_t size = 0;
-    ElementWriter writer = {.out = open_memstream(&text, &size)};
+    ElementWriter writer = {0};
+    char *text;
 
-    assert_non_null(writer.out);
     element_write(&writer, &outer_element, outer);
-    assert_int_equal(fclose(writer.out), 0);
-    assert_false(writer.failed);
+    text = element_writer_take(&writer);
+    assert_non_null(text);
     return text;
 }
 
