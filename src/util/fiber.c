@@ -65,7 +65,7 @@ struct Fiber {
 
 /* One waiter; lives on the waiting fiber's stack. */
 typedef struct FiberWait {
-    struct FiberWait *next;
+    struct FiberWait *next, *previous;
     Fiber *fiber;
     FiberCond *cond;
     bool woken, timed_out;
@@ -346,13 +346,18 @@ unsigned fiber_count(void) {
 
 /* ---- conditions ---- */
 
-static void cond_remove(FiberWait *wait) {
-    FiberWait **at = &wait->cond->first;
+/* Thousands may wait on one: it costs the same for each. */
+static void cond_add(FiberCond *cond, FiberWait *wait) {
+    wait->previous = cond->last;
+    *(cond->last ? &cond->last->next : &cond->first) = wait;
+    cond->last = wait;
+}
 
-    while (*at && *at != wait)
-        at = &(*at)->next;
-    if (*at)
-        *at = wait->next;
+static void cond_remove(FiberWait *wait) {
+    FiberCond *cond = wait->cond;
+
+    *(wait->previous ? &wait->previous->next : &cond->first) = wait->next;
+    *(wait->next ? &wait->next->previous : &cond->last) = wait->previous;
 }
 
 static void wake(FiberWait *wait) {
@@ -374,7 +379,6 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
 int fiber_cond_wait(FiberCond *cond, uint64_t deadline) {
     FiberWait wait = {.fiber = state.current, .cond = cond};
     sd_event_source *timer = NULL;
-    FiberWait **tail = &cond->first;
 
     assert(state.current);
     if (deadline != USEC_FOREVER) {
@@ -384,9 +388,7 @@ int fiber_cond_wait(FiberCond *cond, uint64_t deadline) {
         if (r < 0)
             return r;
     }
-    while (*tail)
-        tail = &(*tail)->next;
-    *tail = &wait;
+    cond_add(cond, &wait);
     while (!wait.woken)
         switch_to_loop(wait.fiber->stack, false);
     sd_event_source_disable_unref(timer);

@@ -26,7 +26,7 @@ typedef struct Fiber Fiber;
 /* A wait list. Zero-initialised is empty and valid. Must be empty (nobody waiting) when its owner
  * is freed; asserts it in fiber_cond_done. */
 typedef struct FiberCond {
-    struct FiberWait *first;
+    struct FiberWait *first, *last; /* in the order in which they came */
 } FiberCond;
 
 typedef void (*FiberFunc)(void *userdata);

@@ -87,6 +87,57 @@ static void test_wait_ends_at_its_deadline(void **data) {
     assert_null(box.cond.first);
 }
 
+typedef struct Queued {
+    FiberCond *cond;
+    const char *name;
+    uint64_t deadline;
+} Queued;
+
+static void queue_up(void *userdata) {
+    const Queued *own = userdata;
+
+    if (fiber_cond_wait(own->cond, own->deadline) < 0)
+        note("-");
+    note(own->name);
+}
+
+static void signal_twice_then_all(void *userdata) {
+    FiberCond *cond = userdata;
+    Queued last = {cond, "f", USEC_FOREVER};
+
+    while (!strstr(trace, "-b") || !strstr(trace, "-e"))
+        fiber_sleep(USEC_PER_MSEC);
+    fiber_start(last.name, queue_up, &last);
+    fiber_yield();
+    fiber_cond_signal(cond);
+    fiber_yield();
+    note(".");
+    fiber_cond_signal(cond);
+    fiber_yield();
+    note(".");
+    fiber_cond_broadcast(cond);
+    fiber_yield();
+}
+
+/* Whoever came first is woken first, also when some in the middle and at the end gave up. */
+static void test_waiters_are_in_a_row(void **data) {
+    FiberCond cond = {0};
+    const uint64_t soon = deadline_in(5 * USEC_PER_MSEC);
+    Queued all[] = {{&cond, "a", USEC_FOREVER},
+                    {&cond, "b", soon},
+                    {&cond, "c", USEC_FOREVER},
+                    {&cond, "d", USEC_FOREVER},
+                    {&cond, "e", soon}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+        fiber_start(all[i].name, queue_up, &all[i]);
+    fiber_start("signals", signal_twice_then_all, &cond);
+    run_until_idle();
+    assert_string_equal(trace + 4, "a.c.df");
+    fiber_cond_done(&cond);
+    assert_null(cond.last);
+}
+
 static void count_up(void *userdata) {
     for (int i = 0; i < 10; i++)
         fiber_yield();
@@ -207,6 +258,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_wake_posts_and_does_not_switch, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_wait_ends_at_its_deadline, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_waiters_are_in_a_row, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_thousand_fibers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_one_runs_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_many_busy_fibers_leave_turns, set_up, tear_down),
