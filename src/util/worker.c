@@ -25,17 +25,35 @@ static struct {
     unsigned n_threads;
     pthread_mutex_t lock;
     pthread_cond_t more;
-    Work *todo, **todo_tail, *finished;
+    Work *todo, **todo_tail, *finished, **finished_tail;
     bool stopping;
     int event_fd;
     sd_event_source *source;
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER, .event_fd = -1};
 
+/* Lock held. */
+static void append(Work ***tail, Work *work) {
+    work->next = NULL;
+    **tail = work;
+    *tail = &work->next;
+}
+
+/* Lock held; it is not while the loop is told, which it need not be of a second one. */
+static void finish(Work *work) {
+    const bool tell = !pool.finished;
+    const uint64_t one = 1;
+
+    append(&pool.finished_tail, work);
+    pthread_mutex_unlock(&pool.lock);
+    if (tell && write(pool.event_fd, &one, sizeof(one)) < 0)
+        assert(errno == EAGAIN); /* the counter is full: the loop has been told already */
+    pthread_mutex_lock(&pool.lock);
+}
+
 static void *thread_main(void *arg) {
     pthread_mutex_lock(&pool.lock);
     for (;;) {
         Work *work = pool.todo;
-        uint64_t one = 1;
 
         if (!work && pool.stopping)
             break;
@@ -49,10 +67,7 @@ static void *thread_main(void *arg) {
         pthread_mutex_unlock(&pool.lock);
         work->result = work->func(work->arg);
         pthread_mutex_lock(&pool.lock);
-        work->next = pool.finished;
-        pool.finished = work;
-        if (write(pool.event_fd, &one, sizeof(one)) < 0)
-            continue; /* the counter is full: the loop has been told already */
+        finish(work);
     }
     pthread_mutex_unlock(&pool.lock);
     return NULL;
@@ -67,6 +82,7 @@ static int on_finished(sd_event_source *source, int fd, uint32_t revents, void *
     pthread_mutex_lock(&pool.lock);
     work = pool.finished;
     pool.finished = NULL;
+    pool.finished_tail = &pool.finished;
     pthread_mutex_unlock(&pool.lock);
     while (work) {
         Work *next = work->next;
@@ -85,6 +101,7 @@ int worker_init(unsigned n_threads) {
     assert(n_threads >= 1 && n_threads <= WORKERS_MAX && pool.n_threads == 0);
     pool.todo = pool.finished = NULL;
     pool.todo_tail = &pool.todo;
+    pool.finished_tail = &pool.finished;
     pool.stopping = false;
     pool.event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (pool.event_fd < 0)
@@ -119,8 +136,7 @@ int worker_run(WorkerFunc func, void *arg) {
     if (!fiber_self() || pool.n_threads == 0)
         return func(arg);
     pthread_mutex_lock(&pool.lock);
-    *pool.todo_tail = &work;
-    pool.todo_tail = &work.next;
+    append(&pool.todo_tail, &work);
     pthread_cond_signal(&pool.more);
     pthread_mutex_unlock(&pool.lock);
     while (!work.done)
