@@ -10,21 +10,34 @@ typedef struct AuditRecord {
     bool success;
 } AuditRecord;
 
+/* What one caller sends; lives on its fiber's stack. */
+typedef struct Sending {
+    struct Sending *next;
+    const AuditRecords *records;
+    bool sent;
+    int result;
+    Error *error;
+    FiberCond cond; /* it was sent, or it is its turn to send */
+} Sending;
+
 struct AuditQueue {
     Auditor *auditor;
-    bool sending; /* a worker has it */
-    FiberCond cond;
+    bool sending; /* a worker has the auditor */
+    Sending *first, **tail;
+    FiberCond idle; /* a worker has given it back */
 };
 
 int audit_queue_new(AuditLevel level, AuditQueue **ret, Error **reterr) {
     AuditQueue *queue = calloc(1, sizeof(AuditQueue));
     int r = queue ? auditor_new(level, &queue->auditor, reterr) : error_no_memory(reterr);
 
-    if (r < 0)
+    if (r < 0) {
         free(queue);
-    else
-        *ret = queue;
-    return r;
+        return r;
+    }
+    queue->tail = &queue->first;
+    *ret = queue;
+    return 0;
 }
 
 void audit_queue_free(AuditQueue *queue) {
@@ -32,7 +45,7 @@ void audit_queue_free(AuditQueue *queue) {
         return;
     assert(!queue->sending);
     auditor_free(queue->auditor);
-    fiber_cond_done(&queue->cond);
+    fiber_cond_done(&queue->idle);
     free(queue);
 }
 
@@ -47,7 +60,7 @@ int audit_queue_set_level(AuditQueue *queue, AuditLevel level, Error **reterr) {
     if (r < 0)
         return r;
     while (queue->sending)
-        fiber_cond_wait(&queue->cond, USEC_FOREVER);
+        fiber_cond_wait(&queue->idle, USEC_FOREVER);
     auditor_free(queue->auditor);
     queue->auditor = auditor;
     return 0;
@@ -73,39 +86,55 @@ void audit_records_done(AuditRecords *records) {
     *records = (AuditRecords){0};
 }
 
-typedef struct Sending {
+/* What one worker sends. */
+typedef struct Batch {
     Auditor *auditor;
-    const AuditRecords *records;
-    Error *error;
-} Sending;
+    Sending *first;
+} Batch;
 
 static int run_send(void *arg) {
-    Sending *sending = arg;
-    int r = 0;
+    const Batch *batch = arg;
 
-    for (size_t i = 0; i < sending->records->n; i++) {
-        const AuditRecord *record = &sending->records->list[i];
-        int one = auditor_send(sending->auditor, record->type, record->text, record->success,
-                               sending->error ? NULL : &sending->error);
+    for (Sending *sending = batch->first; sending; sending = sending->next)
+        for (size_t i = 0; i < sending->records->n; i++) {
+            const AuditRecord *record = &sending->records->list[i];
+            int r = auditor_send(batch->auditor, record->type, record->text, record->success,
+                                 sending->error ? NULL : &sending->error);
 
-        r = r < 0 ? r : one;
-    }
-    return r;
+            sending->result = sending->result < 0 ? sending->result : r;
+        }
+    return 0;
 }
 
-/* One at a time: an auditor is not for two threads. */
-int audit_queue_send(AuditQueue *queue, const AuditRecords *records, Error **reterr) {
-    Sending sending = {.records = records};
-    int r;
+/* Sends all that wait. What comes meanwhile is the next one's to send. */
+static void send_batch(AuditQueue *queue) {
+    Batch batch = {queue->auditor, queue->first};
 
-    while (queue->sending)
-        fiber_cond_wait(&queue->cond, USEC_FOREVER);
+    queue->first = NULL;
+    queue->tail = &queue->first;
     queue->sending = true;
-    sending.auditor = queue->auditor; /* it may have become another meanwhile */
-    r = worker_run(run_send, &sending);
+    worker_run(run_send, &batch);
     queue->sending = false;
-    fiber_cond_broadcast(&queue->cond);
-    if (r < 0)
-        error_propagate(reterr, sending.error);
-    return r;
+    fiber_cond_broadcast(&queue->idle);
+    for (Sending *sending = batch.first; sending; sending = sending->next) {
+        sending->sent = true;
+        fiber_cond_signal(&sending->cond);
+    }
+    if (queue->first)
+        fiber_cond_signal(&queue->first->cond);
+}
+
+int audit_queue_send(AuditQueue *queue, const AuditRecords *records, Error **reterr) {
+    Sending own = {.records = records};
+
+    *queue->tail = &own;
+    queue->tail = &own.next;
+    while (!own.sent && queue->sending)
+        fiber_cond_wait(&own.cond, USEC_FOREVER);
+    if (!own.sent)
+        send_batch(queue);
+    fiber_cond_done(&own.cond);
+    if (own.result < 0)
+        error_propagate(reterr, own.error);
+    return own.result;
 }

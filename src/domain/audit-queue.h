@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The daemon's one auditor: record lists are sent by a worker, one after the other. */
+/* The daemon's one auditor: record lists are sent by a worker, all that have come in one go. */
 #pragma once
 
 #include "host/audit.h"
@@ -25,5 +25,7 @@ void audit_queue_free(AuditQueue *queue);
 bool audit_queue_is_active(const AuditQueue *queue);
 /* An auditor that cannot be had is an error, and nothing has changed. On a fiber. */
 int audit_queue_set_level(AuditQueue *queue, AuditLevel level, Error **reterr);
-/* Sends them all, also after one that failed; the first failure is the error. On a fiber. */
+/* Sends them all, also after one that failed; the first failure is the error. An auditor is not for
+ * two threads: while a worker has it, others' lists wait for the next one, which sends them all.
+ * On a fiber. */
 int audit_queue_send(AuditQueue *queue, const AuditRecords *records, Error **reterr);
