@@ -106,7 +106,7 @@ class Fleet:
         self.daemon, self.n = daemon, options.domains
         self.path = f"{daemon.root}/run/vireo-sock"
         self.names = [f"d{i}" for i in range(self.n)]
-        self.figures, self.n_found = [], 0
+        self.figures = []
 
     def start(self):
         light = emulator(self.daemon)
@@ -121,24 +121,36 @@ class Fleet:
         assert not errors, errors[:3]
         connection.close()
 
-    def found_again(self):
-        """Seconds from the start of a new daemon until it answers, when each domain was tried, and its CPU time."""
+    def n_active(self, connection):
+        # LIST_ALL_DOMAINS of active ones: a list and its length
+        return int.from_bytes(connection.call(wire.LIST_ALL, (0).to_bytes(4, "big") + (1).to_bytes(4, "big"))[-4:], "big")
+
+    def found_again(self, note):
+        """From the start of a new daemon until it answers, when each domain was tried; and until what each thread is
+        held to was compared with the definition, which those that hang do not come to."""
         self.daemon.stop()
+        n_before = self.daemon.log_text().count("' found running, ")
         begin = time.monotonic()
         starter = threading.Thread(target=self.daemon.start)
         starter.start()
         while True:
             try:
-                wire.Connection(self.path).close()
+                connection = wire.Connection(self.path)
                 break
             except OSError:  # it does not listen yet
                 time.sleep(0.002)
-        seconds = time.monotonic() - begin
-        cpu = cpu_seconds(self.daemon.pid())
-        n = self.daemon.log_text().count("' found running, ") - self.n_found
-        self.n_found += n
+        n = self.n_active(connection)
+        seconds, cpu = time.monotonic() - begin, cpu_seconds(self.daemon.pid())
+        self.figures += [(f"reconnect{note}: {n} active when it answers, s", seconds), ("  of it CPU time of vireod, s", cpu)]
         starter.join()
-        return seconds, cpu, n
+        connection.close()
+        return n_before, begin
+
+    def compared(self, n_before, begin, n_hung):
+        while self.daemon.log_text().count("' found running, ") - n_before < self.n - n_hung:
+            time.sleep(0.01)
+        self.figures += [("  until all threads are compared, s", time.monotonic() - begin),
+                         ("  of it CPU time of vireod, s", cpu_seconds(self.daemon.pid()))]
 
     def resize(self, count, names):
         connection = wire.Connection(self.path)
@@ -155,8 +167,7 @@ class Fleet:
         self.empty = kilobytes(self.daemon.pid())
         self.start()
         self.figures.append(("KB per running domain", (kilobytes(self.daemon.pid()) - self.empty) / self.n))
-        seconds, cpu, n = self.found_again()
-        self.figures += [(f"reconnect: {n} found when it answers, s", seconds), ("  of it CPU time of vireod, s", cpu)]
+        self.compared(*self.found_again(""), 0)
         self.figures.append(("KB per domain found again", (kilobytes(self.daemon.pid()) - self.empty) / self.n))
         for count in 8, 4:
             self.note(f"resize of all to {count}", *self.resize(count, self.names))
@@ -168,9 +179,7 @@ class Fleet:
             hung = set(self.names[:n_hung])
             self.note(f"resize to 8 of those that do not hang ({n_hung} do)",
                       *self.resize(8, [n for n in self.names if n not in hung]))
-            seconds, cpu, n = self.found_again()
-            self.figures += [(f"reconnect with {n_hung} that hang: {n} found, s", seconds),
-                             ("  of it CPU time of vireod, s", cpu)]
+            self.compared(*self.found_again(f" with {n_hung} that hang"), n_hung)
         finally:
             for pid in qemus:
                 os.kill(pid, signal.SIGCONT)
@@ -181,10 +190,7 @@ class Fleet:
             os.kill(pid, signal.SIGKILL)
         connection = wire.Connection(self.path)
         end = time.monotonic() + 120
-        while time.monotonic() < end:
-            # LIST_ALL_DOMAINS of active ones: a list and its length
-            if connection.call(wire.LIST_ALL, (0).to_bytes(4, "big") + (1).to_bytes(4, "big"))[-4:] == bytes(4):
-                break
+        while time.monotonic() < end and self.n_active(connection) > 0:
             time.sleep(0.1)
 
     def note(self, what, ends, cpu, errors, reads):
