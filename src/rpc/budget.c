@@ -5,6 +5,7 @@
 #define MIB ((size_t)1 << 20)
 #define FDS_FOR_CLIENTS 2u /* one in so many file descriptors is for clients */
 #define SESSIONS_MAX 1000u
+#define OPENING_OF_USER 20u
 
 typedef struct Purse {
     struct Purse *parent;
@@ -31,37 +32,47 @@ struct Account {
     User *user;
 };
 
-RpcLimits rpc_limits_default(size_t n_fds) {
-    const size_t sessions = MIN_OF(n_fds / FDS_FOR_CLIENTS, (size_t)SESSIONS_MAX);
+/* A quarter is kept for those who are not ordinary. */
+void rpc_limits_set_sessions(RpcLimits *limits, size_t sessions, size_t opening) {
+    const size_t ordinary = sessions - sessions / 4;
 
-    return (RpcLimits){
+    limits->user.of[BUDGET_SESSIONS] = MAX_OF(sessions / 5, (size_t)1);
+    limits->user.of[BUDGET_OPENING] = MIN_OF(opening, (size_t)OPENING_OF_USER);
+    limits->ordinary.of[BUDGET_SESSIONS] = ordinary;
+    limits->ordinary.of[BUDGET_OPENING] = MIN_OF(opening, MAX_OF(sessions / 4, (size_t)1));
+    limits->all.of[BUDGET_SESSIONS] = sessions;
+    limits->all.of[BUDGET_OPENING] = opening;
+    limits->all.of[BUDGET_CALLS] = RPC_MAX_ACTIVE * sessions;
+}
+
+size_t rpc_sessions_possible(size_t n_fds) {
+    return n_fds / FDS_FOR_CLIENTS;
+}
+
+RpcLimits rpc_limits_default(size_t n_fds) {
+    const size_t sessions = MIN_OF(rpc_sessions_possible(n_fds), (size_t)SESSIONS_MAX);
+    RpcLimits limits = {
         .session = {{[BUDGET_SESSIONS] = 1,
                      [BUDGET_OPENING] = 1,
                      [BUDGET_CALLS] = RPC_MAX_ACTIVE,
                      [BUDGET_HEAVY] = 2,
                      [BUDGET_REGISTRATIONS] = 512,
                      [BUDGET_BYTES] = 64 * MIB /* two replies of the largest size */}},
-        .user = {{[BUDGET_SESSIONS] = sessions / 5,
-                  [BUDGET_OPENING] = 20,
-                  [BUDGET_CALLS] = 40,
+        .user = {{[BUDGET_CALLS] = 40,
                   [BUDGET_HEAVY] = 2,
                   [BUDGET_REGISTRATIONS] = 1024,
                   [BUDGET_BYTES] = 64 * MIB}},
-        .ordinary = {{[BUDGET_SESSIONS] = sessions - sessions / 4,
-                      [BUDGET_OPENING] = sessions / 4,
-                      [BUDGET_CALLS] = 200,
+        .ordinary = {{[BUDGET_CALLS] = 200,
                       [BUDGET_HEAVY] = 4,
                       [BUDGET_REGISTRATIONS] = 4096,
                       [BUDGET_BYTES] = 128 * MIB}},
-        .all = {{[BUDGET_SESSIONS] = sessions,
-                 [BUDGET_OPENING] = sessions,
-                 [BUDGET_CALLS] = RPC_MAX_ACTIVE * sessions,
-                 [BUDGET_HEAVY] = 64,
-                 [BUDGET_REGISTRATIONS] = 65536,
-                 [BUDGET_BYTES] = 1024 * MIB}},
+        .all = {{[BUDGET_HEAVY] = 64, [BUDGET_REGISTRATIONS] = 65536, [BUDGET_BYTES] = 1024 * MIB}},
         .open_usec = UINT64_C(20) * USEC_PER_SEC,
         .stall_usec = UINT64_C(60) * USEC_PER_SEC,
     };
+
+    rpc_limits_set_sessions(&limits, sessions, sessions);
+    return limits;
 }
 
 int budget_new(const RpcLimits *limits, Budget **ret) {
@@ -85,6 +96,14 @@ void budget_free(Budget *budget) {
 
 const RpcLimits *budget_limits(const Budget *budget) {
     return &budget->limits;
+}
+
+void budget_set_limits(Budget *budget, const RpcLimits *limits) {
+    budget->limits = *limits;
+}
+
+size_t budget_used(const Budget *budget, BudgetKind kind) {
+    return budget->all.used[kind];
 }
 
 static bool is_ordinary(uid_t uid) {

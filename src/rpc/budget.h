@@ -34,6 +34,12 @@ typedef struct RpcLimits {
 /* Of a daemon that may have so many file descriptors. */
 RpcLimits rpc_limits_default(size_t n_fds);
 
+/* How many connections a daemon that may have so many file descriptors can let in. */
+size_t rpc_sessions_possible(size_t n_fds);
+/* How many connections there may be in all, and of these, how many that have not opened yet. What
+ * ordinary users may have of them is in proportion. */
+void rpc_limits_set_sessions(RpcLimits *limits, size_t sessions, size_t opening);
+
 typedef struct Budget Budget;
 typedef struct Account Account;
 
@@ -43,6 +49,10 @@ int budget_new(const RpcLimits *limits, Budget **ret);
 void budget_free(Budget *budget);
 DEFINE_CLEANUP(Budget *, budget_free)
 const RpcLimits *budget_limits(const Budget *budget);
+/* Replaces them. What is taken already stays: beyond a smaller limit nothing more is given. */
+void budget_set_limits(Budget *budget, const RpcLimits *limits);
+/* What everybody has taken. */
+size_t budget_used(const Budget *budget, BudgetKind kind);
 
 /* A connection's account. -ENOMEM. */
 int account_new(Budget *budget, uid_t uid, Account **ret);

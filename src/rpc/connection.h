@@ -48,7 +48,10 @@ struct RpcSession {
     bool readonly, authenticated, open;
     bool closing; /* after the output is written */
     bool stalled; /* a call waits until its user's other calls have ended */
+    uint64_t id;  /* the owner's */
+    int64_t came; /* when it came: seconds since 1970 */
     uid_t uid;
+    gid_t gid;
     pid_t pid;
     RpcGate gate; /* or NULL */
     void *userdata;

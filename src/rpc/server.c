@@ -24,6 +24,7 @@ struct RpcServer {
     void *userdata;
     Door *doors;
     RpcSession *sessions;
+    uint64_t n_came;
     unsigned n_sessions; /* listed, or with calls still running */
     sd_event_source *sweep;
     FiberCond drained;
@@ -152,6 +153,7 @@ int rpc_server_add_connection(RpcServer *server, int fd, bool readonly) {
                     server->n_sessions, strerror(-r));
         return r;
     }
+    session->id = ++server->n_came;
     session->next = server->sessions;
     server->sessions = session;
     server->n_sessions++;
@@ -225,6 +227,30 @@ int rpc_server_new(const RpcProgram *programs, size_t n_programs, const RpcServe
 
 unsigned rpc_server_n_sessions(const RpcServer *server) {
     return server->n_sessions;
+}
+
+RpcSession *rpc_server_next_session(const RpcServer *server, const RpcSession *after) {
+    return after ? after->next : server->sessions;
+}
+
+RpcSession *rpc_server_find_session(const RpcServer *server, uint64_t id) {
+    RpcSession *at = server->sessions;
+
+    while (at && at->id != id)
+        at = at->next;
+    return at;
+}
+
+uint64_t rpc_server_n_came(const RpcServer *server) {
+    return server->n_came;
+}
+
+void rpc_server_close_session(RpcServer *server, RpcSession *session) {
+    session_close(session);
+}
+
+Budget *rpc_server_budget(const RpcServer *server) {
+    return server->budget;
 }
 
 static void stop_listening(RpcServer *server) {

@@ -32,6 +32,17 @@ int rpc_server_new(const RpcProgram *programs, size_t n_programs, const RpcServe
 /* Adds a listening unix socket (bound, listening, close-on-exec, non-blocking); takes the fd. */
 int rpc_server_add_listener(RpcServer *server, int fd, bool readonly);
 unsigned rpc_server_n_sessions(const RpcServer *server);
+/* Connections that are there, the newest first; NULL: the first, or no more. They last until the
+ * caller suspends. */
+RpcSession *rpc_server_next_session(const RpcServer *server, const RpcSession *after);
+/* NULL: there is none with that number, or no more. */
+RpcSession *rpc_server_find_session(const RpcServer *server, uint64_t id);
+/* How many have come so far. */
+uint64_t rpc_server_n_came(const RpcServer *server);
+/* Closes it as if the peer had gone; it need not be there after that. */
+void rpc_server_close_session(RpcServer *server, RpcSession *session);
+/* What clients may use and have taken; rpc/budget.h. */
+Budget *rpc_server_budget(const RpcServer *server);
 /* Stops listening, closes all sessions; returns once every call has returned or the deadline
  * passed. On a fiber. */
 int rpc_server_stop(RpcServer *server, uint64_t deadline);

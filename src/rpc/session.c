@@ -364,7 +364,9 @@ int session_new(const RpcTable *table, Budget *budget, const SessionOps *ops, vo
                             .n_refs = 1,
                             .fd = fd,
                             .readonly = readonly,
+                            .came = time(NULL),
                             .uid = peer.uid,
+                            .gid = peer.gid,
                             .pid = peer.pid,
                             .input_size = INPUT_FIRST,
                             .since = now_usec(),
@@ -398,6 +400,29 @@ void rpc_session_set_readonly(RpcSession *session) {
 
 uid_t rpc_session_peer_uid(const RpcSession *session) {
     return session->uid;
+}
+
+gid_t rpc_session_peer_gid(const RpcSession *session) {
+    return session->gid;
+}
+
+int rpc_session_peer_label(const RpcSession *session, char *ret, size_t size) {
+    socklen_t len = (socklen_t)size - 1;
+
+    if (session->fd < 0)
+        return -ENOTCONN;
+    if (getsockopt(session->fd, SOL_SOCKET, SO_PEERSEC, ret, &len) < 0)
+        return -errno;
+    ret[MIN_OF((size_t)len, size - 1)] = '\0';
+    return 0;
+}
+
+uint64_t rpc_session_id(const RpcSession *session) {
+    return session->id;
+}
+
+int64_t rpc_session_came(const RpcSession *session) {
+    return session->came;
 }
 
 bool rpc_session_peer_has_group(const RpcSession *session, gid_t gid) {

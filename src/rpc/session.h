@@ -32,7 +32,14 @@ bool rpc_session_readonly(const RpcSession *session);
 void rpc_session_set_readonly(RpcSession *session); /* CONNECT_OPEN with flag 1 */
 /* Whoever connected, as the kernel knew him then (SO_PEERCRED of unix(7)). */
 uid_t rpc_session_peer_uid(const RpcSession *session);
+gid_t rpc_session_peer_gid(const RpcSession *session);
 pid_t rpc_session_peer_pid(const RpcSession *session);
+/* What SELinux or another security module calls the peer (SO_PEERSEC). -ENOPROTOOPT: nothing. */
+int rpc_session_peer_label(const RpcSession *session, char *ret, size_t size);
+/* Its number among the server's connections, never used again. */
+uint64_t rpc_session_id(const RpcSession *session);
+/* When it came: seconds since 1970. */
+int64_t rpc_session_came(const RpcSession *session);
 /* Whether whoever connected was in that group (SO_PEERCRED, SO_PEERGROUPS of unix(7)). */
 bool rpc_session_peer_has_group(const RpcSession *session, gid_t gid);
 bool rpc_session_authenticated(const RpcSession *session);

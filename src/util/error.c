@@ -47,6 +47,8 @@ static const struct {
     {ERROR_CPU_INCOMPATIBLE, EINVAL, "the CPU is incompatible with host CPU: %s"},
     {ERROR_STORAGE_VOL_EXIST, EEXIST, "storage volume %s exists already"},
     {ERROR_MIGRATE_FINISH_OK, ECANCELED, "migration successfully aborted%s"},
+    {ERROR_NO_SERVER, ENOENT, "Server not found: %s"},
+    {ERROR_NO_CLIENT, ENOENT, "Client not found: %s"},
     {ERROR_DEVICE_MISSING, ENODEV, "device not found: %s"},
     {ERROR_NO_DOMAIN_SNAPSHOT, ENOENT, "Domain snapshot not found: %s"},
     {ERROR_NO_DOMAIN_CHECKPOINT, ENOENT, "Domain checkpoint not found: %s"},

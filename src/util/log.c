@@ -30,6 +30,10 @@ int log_max_level(void) {
     return threshold;
 }
 
+bool log_is_journal(void) {
+    return to_journal;
+}
+
 static void write_stderr(int level, const char *text) {
     static const char *const names[] = {"emerg",   "alert",  "crit", "error",
                                         "warning", "notice", "info", "debug"};

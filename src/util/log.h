@@ -11,6 +11,8 @@
 /* Sets the threshold (LOG_ERR .. LOG_DEBUG) and looks at $JOURNAL_STREAM once. */
 void log_init(int max_level);
 int log_max_level(void);
+/* Lines go to the journal, else to stderr. */
+bool log_is_journal(void);
 
 /* `domain` may be NULL; with the journal it becomes the field DOMAIN. */
 void log_write(int level, const char *domain, const char *format, ...) PRINTF_LIKE(3, 4);

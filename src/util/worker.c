@@ -22,7 +22,7 @@ typedef struct Work {
 
 static struct {
     pthread_t threads[WORKERS_MAX];
-    unsigned n_threads;
+    unsigned n_threads, n_busy, n_waiting;
     pthread_mutex_t lock;
     pthread_cond_t more;
     Work *todo, **todo_tail, *finished, **finished_tail;
@@ -64,9 +64,12 @@ static void *thread_main(void *arg) {
         pool.todo = work->next;
         if (!pool.todo)
             pool.todo_tail = &pool.todo;
+        pool.n_waiting--;
+        pool.n_busy++;
         pthread_mutex_unlock(&pool.lock);
         work->result = work->func(work->arg);
         pthread_mutex_lock(&pool.lock);
+        pool.n_busy--;
         finish(work);
     }
     pthread_mutex_unlock(&pool.lock);
@@ -130,6 +133,17 @@ void worker_shutdown(void) {
         close(TAKE_FD(pool.event_fd));
 }
 
+WorkerCounts worker_counts(void) {
+    WorkerCounts counts;
+
+    pthread_mutex_lock(&pool.lock);
+    counts = (WorkerCounts){.n_threads = pool.n_threads,
+                            .n_free = pool.n_threads - pool.n_busy,
+                            .n_waiting = pool.n_waiting};
+    pthread_mutex_unlock(&pool.lock);
+    return counts;
+}
+
 int worker_run(WorkerFunc func, void *arg) {
     Work work = {.func = func, .arg = arg};
 
@@ -137,6 +151,7 @@ int worker_run(WorkerFunc func, void *arg) {
         return func(arg);
     pthread_mutex_lock(&pool.lock);
     append(&pool.todo_tail, &work);
+    pool.n_waiting++;
     pthread_cond_signal(&pool.more);
     pthread_mutex_unlock(&pool.lock);
     while (!work.done)

@@ -6,11 +6,17 @@
 
 #include "util/macro.h"
 
+/* How many threads there are, how many of them have nothing to do, and what waits for one. */
+typedef struct WorkerCounts {
+    unsigned n_threads, n_free, n_waiting;
+} WorkerCounts;
+
 typedef int (*WorkerFunc)(void *arg);
 
 /* Starts the pool (n_threads 1..16) bound to the fiber loop; stop waits for running work. */
 int worker_init(unsigned n_threads);
 void worker_shutdown(void);
+WorkerCounts worker_counts(void);
 
 /* Runs func(arg) on a worker thread and suspends the calling fiber until it returned; yields func's
  * return value. func must not touch loop-owned state. Off a fiber, or before worker_init (unit

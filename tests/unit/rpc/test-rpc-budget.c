@@ -109,13 +109,39 @@ static void test_limits_follow_the_descriptors(void **state) {
     assert_true(few.ordinary.of[BUDGET_SESSIONS] < few.all.of[BUDGET_SESSIONS]);
 }
 
+/* A limit that is made smaller takes nothing from those who are there, and root keeps its part. */
+static void test_limits_can_change(void **state) {
+    Account *accounts[N_FDS], *root = NULL;
+    RpcLimits limits = *budget_limits(budget);
+    size_t n = open_all(accounts, N_FDS, SOMEBODY, 100);
+
+    assert_int_equal(budget_used(budget, BUDGET_SESSIONS), n);
+    rpc_limits_set_sessions(&limits, 8, 4);
+    budget_set_limits(budget, &limits);
+    assert_int_equal(budget_used(budget, BUDGET_SESSIONS), n);
+    assert_int_equal(account_new(budget, 0, &root), 0);
+    assert_false(account_take(root, BUDGET_SESSIONS, 1));
+    while (n > 0)
+        account_free(accounts[--n]);
+    n = open_all(accounts, N_FDS, SOMEBODY, 100);
+    assert_int_equal(n, 6);
+    assert_true(account_take(root, BUDGET_SESSIONS, 1));
+    assert_true(account_take(root, BUDGET_OPENING, 1));
+    account_free(root);
+    while (n > 0)
+        account_free(accounts[--n]);
+    rpc_limits_set_sessions(&limits, 1, 1);
+    assert_int_equal(limits.user.of[BUDGET_SESSIONS], 1);
+    assert_int_equal(limits.ordinary.of[BUDGET_SESSIONS], 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_one_user_gets_a_part), TEST(test_root_keeps_a_reserve),
-        TEST(test_a_refused_take_takes_nothing), TEST(test_sizes_do_not_wrap),
-        TEST(test_limits_follow_the_descriptors)};
+        TEST(test_one_user_gets_a_part),          TEST(test_root_keeps_a_reserve),
+        TEST(test_a_refused_take_takes_nothing),  TEST(test_sizes_do_not_wrap),
+        TEST(test_limits_follow_the_descriptors), TEST(test_limits_can_change)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
