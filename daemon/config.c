@@ -58,6 +58,7 @@ static bool set_directories(Config *config) {
         return false;
     config->socket = path_join(config->run, "vireo-sock");
     config->socket_ro = path_join(config->run, "vireo-sock-ro");
+    config->socket_admin = path_join(config->run, "vireo-admin-sock");
     config->default_pool = path_join(config->lib, "images");
     return config->socket && config->socket_ro && config->default_pool;
 }

@@ -12,7 +12,7 @@
 typedef struct Config {
     char *root; /* --root, or NULL */
     char *etc, *lib, *run, *log;
-    char *socket, *socket_ro;
+    char *socket, *socket_ro, *socket_admin;
     unsigned socket_mode, socket_ro_mode;
     gid_t socket_gid;           /* who is in that group may do all; or NO_SOCKET_GROUP */
     unsigned unplug_timeout_ms; /* 0: default */
@@ -44,8 +44,11 @@ void config_done(Config *config);
 
 typedef struct Daemon {
     Config config;
+    bool verbose; /* logs everything, whatever the settings say */
     Driver *driver;
     RpcServer *server;
+    RpcServer *admin;        /* admin.h */
+    struct Idle *idle;       /* or NULL */
     struct Metrics *metrics; /* or NULL */
     Polkit *polkit;
     struct NodeWatch *node_watch; /* or NULL */

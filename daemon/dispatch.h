@@ -64,6 +64,9 @@ int dispatch_domain_call(RpcSession *session, RpcCall *call, void *args, void *r
 
 /* ---- helpers ---- */
 
+/* The version of libvirt whose answers these are. */
+#define LIBVIRT_VERSION_ANSWERED (9 * UINT64_C(1000000))
+
 /* What the userdata of a session begins with. */
 typedef struct DispatchContext {
     Driver *driver;

@@ -10,10 +10,11 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#include "daemon.h"
+#include "admin.h"
 #include "remote-network.h"
 #include "remote-secret.h"
 #include "remote-storage.h"
+#include "idle.h"
 #include "lock.h"
 #include "metrics.h"
 #include "node-watch.h"
@@ -134,7 +135,7 @@ static void start_up(void *userdata) {
     if (daemon->tasks.stopping)
         return;
     if (r >= 0)
-        r = sockets_serve(&vireod->sockets, daemon->server, &error);
+        r = sockets_serve(&vireod->sockets, daemon->server, daemon->admin, &error);
     if (r >= 0 && daemon->config.metrics)
         r = metrics_new(daemon, daemon->config.metrics, &daemon->metrics, &error);
     if (r < 0) {
@@ -153,6 +154,7 @@ static void shut_down(void *userdata) {
     Vireod *vireod = userdata;
     const uint64_t deadline = deadline_in(STOP_USEC);
 
+    rpc_server_stop(vireod->daemon.admin, deadline);
     rpc_server_stop(vireod->daemon.server, deadline);
     task_group_wait(&vireod->daemon.tasks, deadline);
     driver_wait_stopped(vireod->daemon.driver, deadline);
@@ -285,6 +287,8 @@ static int set_up(Vireod *vireod, Error **reterr) {
         return error_no_memory(reterr);
     r = rpc_server_new(daemon_programs, daemon_n_programs, &client_ops, daemon, NULL,
                        &daemon->server);
+    if (r >= 0)
+        r = admin_server_new(daemon, &daemon->admin);
     return r < 0 ? error_no_memory(reterr) : 0;
 }
 
@@ -298,6 +302,8 @@ static void tear_down(Vireod *vireod, int status) {
     }
     metrics_free(vireod->daemon.metrics);
     node_watch_free(vireod->daemon.node_watch);
+    idle_free(vireod->daemon.idle);
+    rpc_server_free(vireod->daemon.admin);
     rpc_server_free(vireod->daemon.server);
     polkit_free(vireod->daemon.polkit);
     driver_free(vireod->daemon.driver);
@@ -345,5 +351,6 @@ int main(int argc, char **argv) {
     umask(0022);
     log_init(options.verbose ? LOG_DEBUG : LOG_INFO);
     vireod.options = &options;
+    vireod.daemon.verbose = options.verbose;
     return run(&vireod) == 0 ? 0 : 1;
 }

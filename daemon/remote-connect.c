@@ -141,7 +141,7 @@ HANDLER(get_version) {
 /* The libvirt release whose protocol and behaviour this is, not our own: clients decide by it what
  * they may ask for. */
 HANDLER(get_lib_version) {
-    ((remote_connect_get_lib_version_ret *)ret_)->lib_ver = 9 * UINT64_C(1000000);
+    ((remote_connect_get_lib_version_ret *)ret_)->lib_ver = LIBVIRT_VERSION_ANSWERED;
     return 0;
 }
 

@@ -133,6 +133,7 @@ static int set_access(const Setting *setting, Config *config, const char *value)
 static const Setting settings[] = {
     {"socket", SETTING_TEXT, AT(socket), set_path},
     {"socket_ro", SETTING_TEXT, AT(socket_ro), set_path},
+    {"socket_admin", SETTING_TEXT, AT(socket_admin), set_path},
     {"socket_mode", SETTING_NUMBER, AT(socket_mode), set_mode, 0777},
     {"socket_ro_mode", SETTING_NUMBER, AT(socket_ro_mode), set_mode, 0777},
     {"socket_group", SETTING_NUMBER, AT(socket_gid), set_socket_group},

@@ -2,8 +2,32 @@
 /* Listening, in two steps. */
 #include "sockets.h"
 
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
+
+#define ADMIN_SOCKET_MODE 0600u
+
+/* By the end of its name: a host may have it at libvirt's paths. */
+static bool is_admin_socket(int fd) {
+    static const char end[] = "admin-sock";
+    struct sockaddr_un address = {.sun_family = AF_UNSPEC};
+    socklen_t len = sizeof(address) - 1; /* a zero stays behind the path */
+    size_t n;
+
+    if (getsockname(fd, (struct sockaddr *)&address, &len) < 0 || address.sun_family != AF_UNIX)
+        return false;
+    n = strlen(address.sun_path);
+    return n >= strlen(end) && streq(address.sun_path + n - strlen(end), end);
+}
+
+static DoorKind kind_of(const Config *config, int fd) {
+    if (is_admin_socket(fd))
+        return DOOR_ADMIN;
+    return sd_is_socket_unix(fd, SOCK_STREAM, 1, config->socket_ro, 0) > 0 ? DOOR_READONLY
+                                                                           : DOOR_FULL;
+}
 
 static int take_activated(const Config *config, size_t n, Sockets *ret, Error **reterr) {
     ret->doors = calloc(n, sizeof(Door));
@@ -12,8 +36,7 @@ static int take_activated(const Config *config, size_t n, Sockets *ret, Error **
     for (size_t i = 0; i < n; i++) {
         int fd = SD_LISTEN_FDS_START + (int)i;
 
-        ret->doors[ret->n++] = (Door){
-            .fd = fd, .readonly = sd_is_socket_unix(fd, SOCK_STREAM, 1, config->socket_ro, 0) > 0};
+        ret->doors[ret->n++] = (Door){.fd = fd, .kind = kind_of(config, fd)};
     }
     return 0;
 }
@@ -22,9 +45,10 @@ static int bind_own(const Config *config, Sockets *ret, Error **reterr) {
     const struct {
         const char *path;
         unsigned mode;
-        bool readonly;
-    } own[] = {{config->socket, config->socket_mode, false},
-               {config->socket_ro, config->socket_ro_mode, true}};
+        DoorKind kind;
+    } own[] = {{config->socket, config->socket_mode, DOOR_FULL},
+               {config->socket_ro, config->socket_ro_mode, DOOR_READONLY},
+               {config->socket_admin, ADMIN_SOCKET_MODE, DOOR_ADMIN}};
 
     ret->doors = calloc(ARRAY_SIZE(own), sizeof(Door));
     if (!ret->doors)
@@ -34,8 +58,8 @@ static int bind_own(const Config *config, Sockets *ret, Error **reterr) {
 
         if (r < 0)
             return r;
-        ret->doors[ret->n++] = (Door){.fd = fd, .readonly = own[i].readonly};
-        if (!own[i].readonly && config->socket_gid != NO_SOCKET_GROUP &&
+        ret->doors[ret->n++] = (Door){.fd = fd, .kind = own[i].kind};
+        if (own[i].kind == DOOR_FULL && config->socket_gid != NO_SOCKET_GROUP &&
             chown(own[i].path, (uid_t)-1, config->socket_gid) < 0)
             return error_system(reterr, FROM_NONE, errno, "cannot give '%s' to group %u",
                                 own[i].path, (unsigned)config->socket_gid);
@@ -49,10 +73,11 @@ int sockets_bind(const Config *config, Sockets *ret, Error **reterr) {
     return n > 0 ? take_activated(config, (size_t)n, ret, reterr) : bind_own(config, ret, reterr);
 }
 
-int sockets_serve(Sockets *sockets, RpcServer *server, Error **reterr) {
+int sockets_serve(Sockets *sockets, RpcServer *server, RpcServer *admin, Error **reterr) {
     for (size_t i = 0; i < sockets->n; i++) {
-        int r = rpc_server_add_listener(server, TAKE_FD(sockets->doors[i].fd),
-                                        sockets->doors[i].readonly);
+        Door *door = &sockets->doors[i];
+        int r = rpc_server_add_listener(door->kind == DOOR_ADMIN ? admin : server,
+                                        TAKE_FD(door->fd), door->kind == DOOR_READONLY);
 
         if (r < 0)
             return error_system(reterr, FROM_RPC, r, "cannot serve clients");

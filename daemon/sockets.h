@@ -5,9 +5,15 @@
 
 #include "daemon.h"
 
+typedef enum DoorKind {
+    DOOR_FULL,     /* may do all */
+    DOOR_READONLY, /* may look */
+    DOOR_ADMIN,    /* of the admin program */
+} DoorKind;
+
 typedef struct Door {
     int fd;
-    bool readonly;
+    DoorKind kind;
 } Door;
 
 typedef struct Sockets {
@@ -15,9 +21,10 @@ typedef struct Sockets {
     size_t n;
 } Sockets;
 
-/* Those that systemd hands over (sd_listen_fds(3); "*-ro" paths are read-only), else its own. */
+/* Those that systemd hands over (sd_listen_fds(3)), else its own. What one of systemd's is, its
+ * path says: that of the read-only socket, one that ends in "admin-sock", or the full one. */
 int sockets_bind(const Config *config, Sockets *ret, Error **reterr);
-/* Clients are accepted from here on; the server has the descriptors. */
-int sockets_serve(Sockets *sockets, RpcServer *server, Error **reterr);
+/* Clients are accepted from here on; the servers have the descriptors. */
+int sockets_serve(Sockets *sockets, RpcServer *server, RpcServer *admin, Error **reterr);
 /* Closes what is not served. */
 void sockets_done(Sockets *sockets);

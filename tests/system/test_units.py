@@ -14,7 +14,7 @@ def test_verify(tmp_path):
     if not shutil.which("systemd-analyze"):
         pytest.skip("SKIP: systemd-analyze is not installed (package systemd)")
     units = []
-    for name in ("vireod.service", "vireod.socket", "vireod-ro.socket"):
+    for name in ("vireod.service", "vireod.socket", "vireod-ro.socket", "vireod-admin.socket"):
         with open(os.path.join(BUILD, "daemon/units", name)) as f:
             text = f.read()
         if name == "vireod.service":
@@ -70,18 +70,18 @@ def test_socket_activation(tmp_path):
 
 
 def test_activated_readonly_socket(tmp_path):
-    """Of the two sockets the units pass, the read-only one stays read-only."""
+    """Of the sockets the units pass, the read-only one stays read-only, and the admin program is on its own."""
     program = shutil.which("systemd-socket-activate")
     if not program:
         pytest.skip("SKIP: systemd-socket-activate is not installed (package systemd)")
     from conftest import wait_for
     root = str(tmp_path / "root")
     os.makedirs(f"{root}/run")
-    sockets = [f"{root}/run/vireo-sock", f"{root}/run/vireo-sock-ro"]
+    sockets = [f"{root}/run/vireo-sock", f"{root}/run/vireo-sock-ro", f"{root}/run/vireo-admin-sock"]
     definition = tmp_path / "x.xml"
     definition.write_text("<domain type='qemu'><name>x</name><memory>65536</memory><vcpu>1</vcpu><os>"
                           "<type arch='x86_64' machine='q35'>hvm</type></os></domain>")
-    process = subprocess.Popen([program, "-l", sockets[0], "-l", sockets[1],
+    process = subprocess.Popen([program, "-l", sockets[0], "-l", sockets[1], "-l", sockets[2],
                                 os.path.join(BUILD, "daemon/vireod"), "--root", root],
                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -96,6 +96,9 @@ def test_activated_readonly_socket(tmp_path):
         assert accepted.returncode == 0, accepted
         seen = virsh(sockets[1], "list", "--all", "--name")
         assert seen.stdout.split() == ["x"], seen
+        asked = subprocess.run(["virt-admin", "-c", f"libvirtd:///system?socket={sockets[2]}", "server-list"],
+                               capture_output=True, text=True, timeout=30)
+        assert asked.returncode == 0 and "vireod" in asked.stdout, asked
     finally:
         process.terminate()
         try:

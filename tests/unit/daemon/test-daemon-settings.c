@@ -84,6 +84,7 @@ static void note(const char *name) {
 static const char *const changed[][2] = {
     {"socket", "/run/s"},
     {"socket_ro", "/run/r"},
+    {"socket_admin", "/run/a"},
     {"socket_mode", "0640"},
     {"socket_ro_mode", "0600"},
     {"partition", "/p"},

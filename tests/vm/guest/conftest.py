@@ -11,7 +11,7 @@ import time
 import pytest
 
 SOCKET = "/run/vireo/vireo-sock"
-UNITS = ["vireod.service", "vireod.socket", "vireod-ro.socket"]
+UNITS = ["vireod.service", "vireod.socket", "vireod-ro.socket", "vireod-admin.socket"]
 QEMU = "/usr/bin/qemu-system-x86_64"
 LINUX = "/payload/linux"
 BUILD = "/payload"
