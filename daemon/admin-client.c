@@ -2,6 +2,7 @@
 /* The admin program's calls about clients: which there are, who they are, out with one. */
 #include <grp.h>
 #include <pwd.h>
+#include <stdio.h>
 
 #include "admin-internal.h"
 #include "params.h"
@@ -11,12 +12,12 @@
 #define NAME_BUFFER 16384u /* of what is known of a user or a group */
 
 /* virClientTransport */
-enum { TRANSPORT_UNIX = 0 };
+enum { TRANSPORT_UNIX = 0, TRANSPORT_TCP = 1 };
 
 static int fill(admin_client *ret, const char *server, const RpcSession *of, Error **reterr) {
     ret->id = rpc_session_id(of);
     ret->timestamp = rpc_session_came(of);
-    ret->transport = TRANSPORT_UNIX;
+    ret->transport = *rpc_session_peer(of)->host ? TRANSPORT_TCP : TRANSPORT_UNIX;
     return dispatch_string(&ret->server, server, reterr);
 }
 
@@ -87,9 +88,7 @@ HANDLER(lookup_client) {
 
 /* What is known of a client without waiting, and then the names. */
 typedef struct Identity {
-    uid_t uid;
-    gid_t gid;
-    pid_t pid;
+    RpcPeer peer;
     bool readonly;
     char label[LABEL_MAX];
     char *user, *group; /* NULL: it has none */
@@ -109,20 +108,38 @@ static int look_up_names(void *userdata) {
 
     if (!buffer)
         return -ENOMEM;
-    if (getpwuid_r(identity->uid, &user, buffer, NAME_BUFFER, &found_user) == 0 && found_user)
+    if (getpwuid_r(identity->peer.uid, &user, buffer, NAME_BUFFER, &found_user) == 0 && found_user)
         identity->user = strdup(user.pw_name);
-    if (getgrgid_r(identity->gid, &group, buffer, NAME_BUFFER, &found_group) == 0 && found_group)
+    if (getgrgid_r(identity->peer.gid, &group, buffer, NAME_BUFFER, &found_group) == 0 &&
+        found_group)
         identity->group = strdup(group.gr_name);
     return 0;
 }
 
 static void look_at(const RpcSession *found, Identity *ret) {
-    *ret = (Identity){.uid = rpc_session_peer_uid(found),
-                      .gid = rpc_session_peer_gid(found),
-                      .pid = rpc_session_peer_pid(found),
-                      .readonly = rpc_session_readonly(found)};
+    *ret = (Identity){.peer = *rpc_session_peer(found), .readonly = rpc_session_readonly(found)};
     if (rpc_session_peer_label(found, ret->label, sizeof(ret->label)) < 0)
         ret->label[0] = '\0';
+}
+
+static void add_unix(Params *params, const Identity *identity) {
+    params_add_int(params, "unix_user_id", (int)identity->peer.uid);
+    if (identity->user)
+        params_add_string(params, "unix_user_name", identity->user);
+    params_add_int(params, "unix_group_id", (int)identity->peer.gid);
+    if (identity->group)
+        params_add_string(params, "unix_group_name", identity->group);
+    params_add_int(params, "unix_process_id", identity->peer.pid);
+    if (identity->label[0])
+        params_add_string(params, "selinux_context", identity->label);
+}
+
+static void add_tcp(Params *params, const RpcPeer *peer) {
+    char text[RPC_PEER_TEXT_SIZE];
+
+    snprintf(text, sizeof(text), strchr(peer->host, ':') ? "[%s]:%u" : "%s:%u", peer->host,
+             peer->port);
+    params_add_string(params, "sock_addr", text);
 }
 
 HANDLER(get_info) {
@@ -139,18 +156,13 @@ HANDLER(get_info) {
     if (!found)
         return -ENOENT;
     look_at(found, &identity);
-    if (worker_run(look_up_names, &identity) < 0)
+    if (!*identity.peer.host && worker_run(look_up_names, &identity) < 0)
         return error_no_memory(reterr);
     params_add_bool(&params, "readonly", identity.readonly);
-    params_add_int(&params, "unix_user_id", (int)identity.uid);
-    if (identity.user)
-        params_add_string(&params, "unix_user_name", identity.user);
-    params_add_int(&params, "unix_group_id", (int)identity.gid);
-    if (identity.group)
-        params_add_string(&params, "unix_group_name", identity.group);
-    params_add_int(&params, "unix_process_id", identity.pid);
-    if (identity.label[0])
-        params_add_string(&params, "selinux_context", identity.label);
+    if (*identity.peer.host)
+        add_tcp(&params, &identity.peer);
+    else
+        add_unix(&params, &identity);
     return params_hand_over(&params, &ret->params.params_val, &ret->params.params_len, reterr);
 }
 

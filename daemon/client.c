@@ -17,11 +17,16 @@ static Domain *domain_of(RpcSession *session, const RpcCall *call) {
                : NULL;
 }
 
-/* Root, the daemon's own user and the group of the socket may do all. */
+static bool is_tcp(const RpcSession *session) {
+    return *rpc_session_peer(session)->host;
+}
+
+/* Root, the daemon's own user and the group of the socket may do all; over TCP root of this host,
+ * and everybody where the settings say so. */
 static bool is_trusted(const Daemon *daemon, const RpcSession *session) {
     const uid_t uid = rpc_session_peer_uid(session);
 
-    return uid == 0 || uid == geteuid() ||
+    return uid == 0 || uid == geteuid() || (is_tcp(session) && daemon->config.tcp_anybody) ||
            (daemon->config.socket_gid != NO_SOCKET_GROUP &&
             rpc_session_peer_has_group(session, daemon->config.socket_gid));
 }
@@ -32,7 +37,7 @@ static bool let_in(Client *client, RpcSession *session) {
 
     if (is_trusted(client->daemon, session))
         return true;
-    if (!client->daemon->config.polkit)
+    if (!client->daemon->config.polkit || is_tcp(session)) /* polkit asks about a process */
         return rpc_session_readonly(session);
     if (proc_stat(rpc_session_peer_pid(session), 0, &stat) < 0)
         return false;

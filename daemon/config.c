@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stdio.h>
 
+#include "rpc/client-address.h"
 #include "settings.h"
 #include "util/file.h"
 #include "util/log.h"
@@ -59,13 +60,16 @@ static bool set_directories(Config *config) {
     config->socket = path_join(config->run, "vireo-sock");
     config->socket_ro = path_join(config->run, "vireo-sock-ro");
     config->socket_admin = path_join(config->run, "vireo-admin-sock");
+    config->listen_addr = strdup("127.0.0.1");
     config->default_pool = path_join(config->lib, "images");
-    return config->socket && config->socket_ro && config->default_pool;
+    return config->socket && config->socket_ro && config->socket_admin && config->listen_addr &&
+           config->default_pool;
 }
 
 int config_init(Config *config, const char *root, Error **reterr) {
     *config = (Config){.socket_mode = 0600,
                        .socket_ro_mode = 0666,
+                       .tcp_port = RPC_TCP_PORT,
                        .socket_gid = NO_SOCKET_GROUP,
                        .log_level = LOG_INFO,
                        .cgroups = true,

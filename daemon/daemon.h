@@ -14,6 +14,10 @@ typedef struct Config {
     char *etc, *lib, *run, *log;
     char *socket, *socket_ro, *socket_admin;
     unsigned socket_mode, socket_ro_mode;
+    bool listen_tcp;   /* serve TCP, too: */
+    char *listen_addr; /* numeric */
+    unsigned tcp_port;
+    bool tcp_anybody;           /* whoever comes by TCP may do all; else root of this host alone */
     gid_t socket_gid;           /* who is in that group may do all; or NO_SOCKET_GROUP */
     unsigned unplug_timeout_ms; /* 0: default */
     char *partition;            /* cgroup of domains that name none */

@@ -206,6 +206,22 @@ static void look_at_services(Findings *findings, const Driver *driver, const Con
             "<cachetune> and <memorytune> are refused; mount it where the CPU has RDT or QoS");
 }
 
+static void look_at_tcp(Findings *findings, const Config *config) {
+    const bool everybody = config->tcp_anybody;
+
+    if (!config->listen_tcp)
+        return;
+    add(findings, everybody ? LEVEL_WRONG : LEVEL_GOOD, "tcp",
+        strf(everybody
+                 ? "whoever can connect to %s port %u may do all that root may with machines, "
+                   "and through them with this host"
+                 : "root of this host is served at %s port %u",
+             config->listen_addr, config->tcp_port),
+        everybody ? "'tcp_auth = peer' in vireod.conf lets in root of this host alone; from other "
+                    "hosts, come through ssh"
+                  : NULL);
+}
+
 static void look_at_qemu(Findings *findings, Driver *driver) {
     CLEANUP(qemu_caps_unrefp) QemuCaps *caps = NULL;
     CLEANUP_FREE char *binary = NULL;
@@ -333,6 +349,7 @@ int doctor_look(RpcSession *session, RpcCall *call, void *args_, void *ret_, Err
     look_at_cgroups(&findings, config);
     look_at_confinement(&findings, driver);
     look_at_services(&findings, driver, config);
+    look_at_tcp(&findings, config);
     look_at_qemu(&findings, driver);
     if (!client_of(session)->view) /* nobody knows whose they are */
         look_at_strays(&findings, driver);

@@ -29,22 +29,24 @@ static const char *uuid_text(char text[UUID_TEXT_SIZE], const uint8_t uuid[16]) 
 void journal_call(RpcSession *session, const RpcCall *call, const Domain *domain,
                   const Error *error) {
     const char *name = domain ? domain_name(domain) : NULL;
+    const char *address = rpc_session_peer(session)->host;
+    const char *host = *address ? address : NULL;
     const uid_t client = rpc_session_peer_uid(session);
     const pid_t process = rpc_session_peer_pid(session);
     char uid[NUMBER_TEXT_SIZE], pid[NUMBER_TEXT_SIZE], uuid[UUID_TEXT_SIZE];
     const LogField fields[] = {
         {"MESSAGE_ID", KIND_CALL},
         {"API", call->proc->api},
-        {"CLIENT_UID", number_text(uid, client)},
-        {"CLIENT_PID", number_text(pid, (uint64_t)process)},
+        {"CLIENT_UID", client == RPC_PEER_NOBODY ? NULL : number_text(uid, client)},
+        {"CLIENT_PID", host ? NULL : number_text(pid, (uint64_t)process)},
+        {"CLIENT_ADDRESS", host},
         {"DOMAIN", name},
         {"UUID", domain ? uuid_text(uuid, domain_def(domain)->uuid) : NULL},
     };
 
-    log_write_fields(LOG_INFO, fields, ARRAY_SIZE(fields),
-                     "user %s (process %s) called %s%s%s%s: %s", uid, pid, call->proc->api,
-                     name ? " for domain '" : "", name ? name : "", name ? "'" : "",
-                     error ? error_message(error) : "done");
+    log_write_fields(LOG_INFO, fields, ARRAY_SIZE(fields), "%s called %s%s%s%s: %s",
+                     rpc_session_peer(session)->text, call->proc->api, name ? " for domain '" : "",
+                     name ? name : "", name ? "'" : "", error ? error_message(error) : "done");
 }
 
 void journal_lifecycle(Domain *domain, LifecycleEvent event) {

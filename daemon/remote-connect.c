@@ -58,9 +58,15 @@ HANDLER(auth_list) {
     if (!ret->types.types_val)
         return error_no_memory(reterr);
     if (!rpc_session_authenticated(session))
-        return error_report(reterr, FROM_RPC, ERROR_AUTH_FAILED,
-                            "user %u may not manage domains; be root or use the read-only socket",
-                            (unsigned)rpc_session_peer_uid(session));
+        return *rpc_session_peer(session)->host
+                   ? error_report(reterr, FROM_RPC, ERROR_AUTH_FAILED,
+                                  "over TCP root of this host may manage domains and nobody else, "
+                                  "unless vireod.conf says 'tcp_auth = none'; %s is not root's",
+                                  rpc_session_peer(session)->text)
+                   : error_report(
+                         reterr, FROM_RPC, ERROR_AUTH_FAILED,
+                         "user %u may not manage domains; be root or use the read-only socket",
+                         (unsigned)rpc_session_peer_uid(session));
     ret->types.types_len = 1; /* 0: none needed, the peer's credentials sufficed */
     return 0;
 }
@@ -91,11 +97,13 @@ HANDLER(supports_feature) {
     case FEATURE_MIGRATION_V3:
     case FEATURE_XML_MIGRATABLE:
     case FEATURE_MIGRATION_PARAMS:
-    case FEATURE_FD_PASSING:
     case FEATURE_TYPED_PARAM_STRING:
     case FEATURE_REMOTE_EVENT_CALLBACK:
     case FEATURE_REMOTE_CLOSE_CALLBACK:
         ret->supported = 1;
+        break;
+    case FEATURE_FD_PASSING:
+        ret->supported = !*rpc_session_peer(session)->host;
         break;
     default:
         break;
@@ -156,7 +164,7 @@ HANDLER(get_hostname) {
 HANDLER(is_secure) {
     remote_connect_is_secure_ret *ret = ret_;
 
-    ret->secure = 1; /* a unix socket */
+    ret->secure = !*rpc_session_peer(session)->host; /* a unix socket is */
     return 0;
 }
 

@@ -116,6 +116,18 @@ static int set_socket_group(const Setting *setting, Config *config, const char *
     return 0;
 }
 
+static int set_port(const Setting *setting, Config *config, const char *value) {
+    return streq(value, "0") ? -EINVAL : set_number(setting, config, value);
+}
+
+/* libvirt's word for nothing, and our own. */
+static int set_tcp_auth(const Setting *setting, Config *config, const char *value) {
+    if (!streq(value, "none") && !streq(value, "peer"))
+        return -EINVAL;
+    config->tcp_anybody = streq(value, "none");
+    return 0;
+}
+
 /* With polkit anybody may come to the socket: what he may do there is asked. */
 static int set_access(const Setting *setting, Config *config, const char *value) {
     if (!streq(value, "polkit") && !streq(value, "socket"))
@@ -138,6 +150,10 @@ static const Setting settings[] = {
     {"socket_ro_mode", SETTING_NUMBER, AT(socket_ro_mode), set_mode, 0777},
     {"socket_group", SETTING_NUMBER, AT(socket_gid), set_socket_group},
     {"access", SETTING_YES, AT(polkit), set_access},
+    {"listen_tcp", SETTING_YES, AT(listen_tcp), set_yes},
+    {"listen_addr", SETTING_TEXT, AT(listen_addr), set_name},
+    {"tcp_port", SETTING_NUMBER, AT(tcp_port), set_port, UINT16_MAX},
+    {"tcp_auth", SETTING_YES, AT(tcp_anybody), set_tcp_auth},
     {"unplug_timeout_ms", SETTING_NUMBER, AT(unplug_timeout_ms), set_number, 3600000, true},
     {"partition", SETTING_TEXT, AT(partition), set_path},
     {"cgroups", SETTING_YES, AT(cgroups), set_yes},

@@ -7,6 +7,8 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "util/tcp-socket.h"
+
 #define ADMIN_SOCKET_MODE 0600u
 
 /* By the end of its name: a host may have it at libvirt's paths. */
@@ -67,10 +69,32 @@ static int bind_own(const Config *config, Sockets *ret, Error **reterr) {
     return 0;
 }
 
+/* Beside the others; whoever is in the array stays. */
+static int bind_tcp(const Config *config, Sockets *ret, Error **reterr) {
+    Door *more;
+    int fd = -1, r;
+
+    if (!config->tcp_anybody && !tcp_socket_is_loopback(config->listen_addr))
+        return error_report(reterr, FROM_RPC, ERROR_CONFIG_UNSUPPORTED,
+                            "listen_addr = %s is no loopback address, and nobody could come from "
+                            "another host: over TCP only root of this host is known. With "
+                            "'tcp_auth = none' everybody who comes may do all",
+                            config->listen_addr);
+    more = reallocarray(ret->doors, ret->n + 1, sizeof(Door));
+    if (!more)
+        return error_no_memory(reterr);
+    ret->doors = more;
+    r = rpc_listen_tcp(config->listen_addr, config->tcp_port, &fd, reterr);
+    if (r >= 0)
+        ret->doors[ret->n++] = (Door){.fd = fd, .kind = DOOR_FULL};
+    return r;
+}
+
 int sockets_bind(const Config *config, Sockets *ret, Error **reterr) {
     int n = sd_listen_fds(1);
+    int r = n > 0 ? take_activated(config, (size_t)n, ret, reterr) : bind_own(config, ret, reterr);
 
-    return n > 0 ? take_activated(config, (size_t)n, ret, reterr) : bind_own(config, ret, reterr);
+    return r >= 0 && config->listen_tcp ? bind_tcp(config, ret, reterr) : r;
 }
 
 int sockets_serve(Sockets *sockets, RpcServer *server, RpcServer *admin, Error **reterr) {

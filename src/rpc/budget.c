@@ -17,6 +17,7 @@ typedef struct User {
     Purse purse;
     struct User *next;
     uid_t uid;
+    char *host; /* NULL: this one */
     unsigned n_refs;
 } User;
 
@@ -106,24 +107,39 @@ size_t budget_used(const Budget *budget, BudgetKind kind) {
     return budget->all.used[kind];
 }
 
-static bool is_ordinary(uid_t uid) {
-    return uid != 0 && uid != geteuid();
+static bool is_ordinary(const User *user) {
+    return user->host || (user->uid != 0 && user->uid != geteuid());
 }
 
-static User *user_get(Budget *budget, uid_t uid) {
+static bool is_user(const User *user, uid_t uid, const char *host) {
+    return user->uid == uid && streq_ptr(user->host, host);
+}
+
+static User *user_new(Budget *budget, uid_t uid, const char *host) {
+    User *user = calloc(1, sizeof(User));
+
+    if (!user)
+        return NULL;
+    *user = (User){.uid = uid, .host = host ? strdup(host) : NULL, .next = budget->users};
+    if (host && !user->host) {
+        free(user);
+        return NULL;
+    }
+    user->purse.parent = is_ordinary(user) ? &budget->ordinary : &budget->all;
+    user->purse.limits = is_ordinary(user) ? &budget->limits.user : &budget->limits.all;
+    budget->users = user;
+    return user;
+}
+
+static User *user_get(Budget *budget, uid_t uid, const char *host) {
     User *user = budget->users;
 
-    while (user && user->uid != uid)
+    while (user && !is_user(user, uid, host))
         user = user->next;
-    if (!user) {
-        user = calloc(1, sizeof(User));
-        if (!user)
-            return NULL;
-        *user = (User){.uid = uid, .next = budget->users};
-        user->purse.parent = is_ordinary(uid) ? &budget->ordinary : &budget->all;
-        user->purse.limits = is_ordinary(uid) ? &budget->limits.user : &budget->limits.all;
-        budget->users = user;
-    }
+    if (!user)
+        user = user_new(budget, uid, host);
+    if (!user)
+        return NULL;
     user->n_refs++;
     return user;
 }
@@ -136,12 +152,13 @@ static void user_unref(Budget *budget, User *user) {
     while (*at != user)
         at = &(*at)->next;
     *at = user->next;
+    free(user->host);
     free(user);
 }
 
-int account_new(Budget *budget, uid_t uid, Account **ret) {
+int account_new(Budget *budget, uid_t uid, const char *host, Account **ret) {
     Account *account = calloc(1, sizeof(Account));
-    User *user = account ? user_get(budget, uid) : NULL;
+    User *user = account ? user_get(budget, uid, host) : NULL;
 
     if (!user) {
         free(account);
@@ -183,6 +200,10 @@ size_t account_used(const Account *account, BudgetKind kind) {
     return account->purse.used[kind];
 }
 
+bool account_is_of(const Account *account, uid_t uid, const char *host) {
+    return is_user(account->user, uid, host);
+}
+
 bool account_is_ordinary(const Account *account) {
-    return is_ordinary(account->user->uid);
+    return is_ordinary(account->user);
 }

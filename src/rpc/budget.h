@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What clients may use of the daemon, so that none can starve another. Each connection has an
- * account; what it takes is also taken from its user's, that of all ordinary users together and
+ * account; what it takes is also taken from its user's (or its host's, when that is another one),
+ * that of all ordinary users together and
  * that of everybody. Root and the daemon's own user are not ordinary: what is left between the last
  * two is kept for them. Pure counting. */
 #pragma once
@@ -54,8 +55,9 @@ void budget_set_limits(Budget *budget, const RpcLimits *limits);
 /* What everybody has taken. */
 size_t budget_used(const Budget *budget, BudgetKind kind);
 
-/* A connection's account. -ENOMEM. */
-int account_new(Budget *budget, uid_t uid, Account **ret);
+/* A connection's account. `host`: another host's address, whose users are not known and count as
+ * one that is ordinary; NULL: of this host. -ENOMEM. */
+int account_new(Budget *budget, uid_t uid, const char *host, Account **ret);
 /* Gives back what is still taken. */
 void account_free(Account *account);
 DEFINE_CLEANUP(Account *, account_free)
@@ -64,5 +66,7 @@ DEFINE_CLEANUP(Account *, account_free)
 bool account_take(Account *account, BudgetKind kind, size_t n);
 void account_give(Account *account, BudgetKind kind, size_t n);
 size_t account_used(const Account *account, BudgetKind kind);
+/* Of the user, or of the host, of that other one. */
+bool account_is_of(const Account *account, uid_t uid, const char *host);
 /* Neither root nor the daemon's own user. */
 bool account_is_ordinary(const Account *account);

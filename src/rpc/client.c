@@ -4,22 +4,19 @@
  * the place in the stream. */
 #include "rpc/client.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <time.h>
 
+#include "rpc/client-address.h"
 #include "rpc/frame.h"
 #include "rpc/remote_protocol.h"
 #include "rpc/server.h"
 #include "util/fiber.h"
-#include "util/unix-socket.h"
 
-#define DEFAULT_SOCKET "/run/vireo/vireo-sock"
-#define DEFAULT_SOCKET_RO "/run/vireo/vireo-sock-ro"
-#define DEFAULT_URI "qemu:///system"
+#define OPENED_URI "qemu:///system"
 #define CONNECT_TIMEOUT_MS 30000
 #define CLOSE_TIMEOUT_MS 2000
 #define EVENTS_MAX 16384u /* queued while calls wait; beyond it the peer is broken */
@@ -75,112 +72,6 @@ static int wait_ready(int fd, short events, int64_t deadline) {
         if (r < 0)
             return -errno; /* also EINTR: a tool's signal handler wants its turn */
     }
-}
-
-/* ---- URIs ---- */
-
-static int hex_value(char c) {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* The value at text up to '&' or '#', percent-decoded, in fresh memory. */
-static char *decode_value(const char *text) {
-    size_t len = strcspn(text, "&#"), n = 0;
-    char *value = malloc(len + 1);
-
-    if (!value)
-        return NULL;
-    for (size_t i = 0; i < len; i++) {
-        if (text[i] == '%' && i + 2 < len && hex_value(text[i + 1]) >= 0 &&
-            hex_value(text[i + 2]) >= 0) {
-            value[n++] = (char)(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2]));
-            i += 2;
-        } else {
-            value[n++] = text[i];
-        }
-    }
-    value[n] = '\0';
-    return value;
-}
-
-/* The value of socket= in the URI's query; NULL without one. */
-static const char *find_socket(const char *uri) {
-    const char *query = strchr(uri, '?');
-
-    while (query) {
-        query++;
-        if (strncmp(query, "socket=", 7) == 0)
-            return query + 7;
-        query = strchr(query, '&');
-    }
-    return NULL;
-}
-
-static bool known_uri(const char *uri) {
-    static const char *const heads[] = {"qemu:///system", "qemu+unix:///system", "vireo:///",
-                                        "vireo+unix:///"};
-    size_t len = strcspn(uri, "?#");
-
-    for (size_t i = 0; i < ARRAY_SIZE(heads); i++)
-        if (strlen(heads[i]) == len && strncmp(uri, heads[i], len) == 0)
-            return true;
-    return strncmp(uri, "vireo:///system", len) == 0 && len == strlen("vireo:///system");
-}
-
-static int resolve_uri(const char *uri, bool readonly, char **ret_uri, char **ret_path,
-                       Error **reterr) {
-    const char *value;
-
-    if (!uri)
-        uri = getenv("VIREO_DEFAULT_URI");
-    if (!uri || !*uri)
-        uri = DEFAULT_URI;
-    if (*uri == '/') {
-        *ret_path = strdup(uri);
-        if (asprintf(ret_uri, "qemu+unix:///system?socket=%s", uri) < 0)
-            *ret_uri = NULL;
-    } else {
-        if (!known_uri(uri))
-            return error_report(reterr, FROM_RPC, ERROR_INVALID_ARG,
-                                "unsupported connection URI '%.200s': use qemu:///system, "
-                                "qemu+unix:///system?socket=PATH or a socket path",
-                                uri);
-        value = find_socket(uri);
-        *ret_path = value ? decode_value(value)
-                          : strdup(readonly ? DEFAULT_SOCKET_RO : DEFAULT_SOCKET);
-        *ret_uri = strdup(uri);
-    }
-    return *ret_uri && *ret_path ? 0 : error_no_memory(reterr);
-}
-
-static int connect_failed(Error **reterr, const char *path, int errnum) {
-    CLEANUP_FREE char *sentence = NULL;
-
-    if (asprintf(&sentence, "cannot connect to vireod at %s: %s; is vireod running?", path,
-                 strerror(errnum)) < 0) {
-        sentence = NULL;
-        return error_no_memory(reterr);
-    }
-    error_set_raw(reterr, FROM_RPC, ERROR_SYSTEM, sentence);
-    return -errnum;
-}
-
-static int connect_socket(const char *path, int *ret_fd, Error **reterr) {
-    CLEANUP_CLOSE int fd = -1;
-    int r = unix_socket_connect(path, fiber_self() ? SOCK_NONBLOCK : 0, &fd);
-
-    if (r == -ENAMETOOLONG)
-        return error_report(reterr, FROM_RPC, ERROR_INVALID_ARG, "socket path is too long: %.200s",
-                            path);
-    if (r < 0)
-        return connect_failed(reterr, path, -r);
-    if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
-        return error_system(reterr, FROM_RPC, errno, "cannot set up the socket");
-    *ret_fd = TAKE_FD(fd);
-    return 0;
 }
 
 /* ---- bytes ---- */
@@ -480,7 +371,7 @@ static int authenticate(RpcClient *client, Error **reterr) {
 }
 
 static int connect_open(RpcClient *client, bool readonly, Error **reterr) {
-    remote_string name = (char *)DEFAULT_URI;
+    remote_string name = (char *)OPENED_URI;
     remote_connect_open_args args = {.name = &name, .flags = readonly ? 1 : 0};
     int r;
 
@@ -497,20 +388,21 @@ static int connect_open(RpcClient *client, bool readonly, Error **reterr) {
 
 int rpc_client_open(const char *uri, bool readonly, RpcClient **ret, Error **reterr) {
     CLEANUP(rpc_client_freep) RpcClient *client = calloc(1, sizeof(*client));
-    CLEANUP_FREE char *path = NULL;
+    CLEANUP(client_address_done) ClientAddress address = {0};
     int r;
 
     assert(ret);
     if (!client)
         return error_no_memory(reterr);
     client->fd = -1;
-    r = resolve_uri(uri, readonly, &client->uri, &path, reterr);
+    r = client_address_read(uri, readonly, &address, reterr);
     if (r >= 0)
-        r = connect_socket(path, &client->fd, reterr);
+        r = client_address_connect(&address, &client->fd, reterr);
     if (r >= 0)
         r = connect_open(client, readonly, reterr);
     if (r < 0)
         return r;
+    client->uri = TAKE_PTR(address.uri);
     *ret = TAKE_PTR(client);
     return 0;
 }

@@ -17,9 +17,9 @@ typedef struct RpcEvent {
     size_t len;
 } RpcEvent;
 
-/* "qemu+unix:///system?socket=PATH", "qemu:///system", "vireo:///" or a bare socket path. NULL
- * takes $VIREO_DEFAULT_URI, then the default socket /run/vireo/vireo-sock. Connects and performs
- * AUTH_LIST, CONNECT_OPEN. */
+/* "qemu+unix:///system?socket=PATH", "qemu+tcp://HOST[:PORT]/system", "qemu:///system", "vireo:///"
+ * or a bare socket path. NULL takes $VIREO_DEFAULT_URI, then the default socket
+ * /run/vireo/vireo-sock. Connects and performs AUTH_LIST, CONNECT_OPEN. */
 int rpc_client_open(const char *uri, bool readonly, RpcClient **ret, Error **reterr);
 /* CONNECT_CLOSE and close; takes NULL. */
 void rpc_client_free(RpcClient *client);

@@ -7,6 +7,7 @@
 
 #include "rpc/budget.h"
 #include "rpc/frame.h"
+#include "rpc/peer.h"
 #include "rpc/table.h"
 #include "util/fiber.h"
 #include "util/log.h"
@@ -50,9 +51,7 @@ struct RpcSession {
     bool stalled; /* a call waits until its user's other calls have ended */
     uint64_t id;  /* the owner's */
     int64_t came; /* when it came: seconds since 1970 */
-    uid_t uid;
-    gid_t gid;
-    pid_t pid;
+    RpcPeer peer;
     RpcGate gate; /* or NULL */
     void *userdata;
     Account *account;
@@ -73,7 +72,11 @@ struct RpcSession {
 
 /* Takes the fd when it succeeds. -EDQUOT: its user has no connection left. */
 int session_new(const RpcTable *table, Budget *budget, const SessionOps *ops, void *userdata,
-                int fd, bool readonly, RpcSession **ret);
+                int fd, const RpcPeer *peer, bool readonly, RpcSession **ret);
+/* The other host whose account it has; NULL: its user's. */
+static inline const char *peer_account_host(const RpcPeer *peer) {
+    return peer->uid == RPC_PEER_NOBODY && *peer->host ? peer->host : NULL;
+}
 /* Ends the connection and drops the owner's reference. */
 void session_close(RpcSession *session);
 /* Handles what has come, as far as there is room for calls. */

@@ -8,6 +8,7 @@
 
 #include "util/fiber.h"
 #include "util/log.h"
+#include "util/tcp-socket.h"
 #include "util/unix-socket.h"
 
 #define BACKLOG 128
@@ -125,4 +126,14 @@ int rpc_listen_unix(const char *path, unsigned mode, int *ret_fd, Error **reterr
         return error_system(reterr, FROM_RPC, r, "cannot listen on '%s'", path);
     *ret_fd = TAKE_FD(fd);
     return 0;
+}
+
+int rpc_listen_tcp(const char *address, unsigned port, int *ret_fd, Error **reterr) {
+    int r = tcp_socket_listen(address, port, BACKLOG, ret_fd);
+
+    if (r == -EINVAL)
+        return error_report(reterr, FROM_RPC, ERROR_INTERNAL,
+                            "'%.100s' is no numeric address to listen at", address);
+    return r < 0 ? error_system(reterr, FROM_RPC, r, "cannot listen at '%s' port %u", address, port)
+                 : 0;
 }

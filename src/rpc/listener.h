@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A listening unix socket on the loop. Without file descriptors left it turns a client away by the
+/* A listening socket on the loop. Without file descriptors left it turns a client away by the
  * one it keeps for that, and accepts nothing for a moment, instead of trying for ever. */
 #pragma once
 
@@ -19,3 +19,5 @@ DEFINE_CLEANUP(Listener *, listener_free)
 /* Creates a bound listening unix socket with that mode; replaces a dead socket file, refuses a live
  * one (-EADDRINUSE). */
 int rpc_listen_unix(const char *path, unsigned mode, int *ret_fd, Error **reterr);
+/* The same at a numeric address of this host. */
+int rpc_listen_tcp(const char *address, unsigned port, int *ret_fd, Error **reterr);

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "rpc/connection.h"
+#include "util/tcp-socket.h"
 
 #define SWEEPS 4u /* looks at each session within the time it has */
 
@@ -97,8 +98,8 @@ static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata) {
         next = at->next;
         if (!is_overdue(at, budget_limits(server->budget), now))
             continue;
-        log_limited(LOG_INFO, "a client (uid %d, pid %d) %s, closing it", (int)at->uid,
-                    (int)at->pid, at->open ? "does not read its replies" : "has not opened");
+        log_limited(LOG_INFO, "a client (%s) %s, closing it", at->peer.text,
+                    at->open ? "does not read its replies" : "has not opened");
         session_close(at);
     }
     arm_sweep(server);
@@ -108,13 +109,14 @@ static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata) {
 /* ---- sessions that come ---- */
 
 /* The one of that user that has been opening for the longest, or of all ordinary users. */
-static RpcSession *oldest_opening(RpcServer *server, uid_t uid) {
+static RpcSession *oldest_opening(RpcServer *server, const RpcPeer *peer) {
     RpcSession *own = NULL, *any = NULL;
 
     for (RpcSession *at = server->sessions; at; at = at->next) {
         if (at->open)
             continue;
-        if (at->uid == uid && (!own || at->since < own->since))
+        if (account_is_of(at->account, peer->uid, peer_account_host(peer)) &&
+            (!own || at->since < own->since))
             own = at;
         if (account_is_ordinary(at->account) && (!any || at->since < any->since))
             any = at;
@@ -125,19 +127,22 @@ static RpcSession *oldest_opening(RpcServer *server, uid_t uid) {
 /* A newcomer takes the place of one that came and did nothing. */
 static int add_session(RpcServer *server, int fd, bool readonly, RpcSession **ret) {
     CLEANUP_CLOSE int taken = fd;
-    struct ucred peer = {.uid = (uid_t)-1};
-    socklen_t len = sizeof(peer);
-    int r;
+    RpcPeer peer;
+    int r = rpc_peer_look(fd, &peer);
 
-    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
-    r = session_new(server->table, server->budget, &session_ops, server, fd, readonly, ret);
+    if (r < 0)
+        return r;
+    if (*peer.host)
+        tcp_socket_tune(fd);
+    r = session_new(server->table, server->budget, &session_ops, server, fd, &peer, readonly, ret);
     if (r == -EDQUOT) {
-        RpcSession *oldest = oldest_opening(server, peer.uid);
+        RpcSession *oldest = oldest_opening(server, &peer);
 
         if (!oldest)
             return r;
         session_close(oldest);
-        r = session_new(server->table, server->budget, &session_ops, server, fd, readonly, ret);
+        r = session_new(server->table, server->budget, &session_ops, server, fd, &peer, readonly,
+                        ret);
     }
     if (r >= 0)
         TAKE_FD(taken);

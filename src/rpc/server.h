@@ -29,7 +29,8 @@ typedef struct RpcServerOps {
  * many file descriptors as this process may have. */
 int rpc_server_new(const RpcProgram *programs, size_t n_programs, const RpcServerOps *ops,
                    void *userdata, const RpcLimits *limits, RpcServer **ret);
-/* Adds a listening unix socket (bound, listening, close-on-exec, non-blocking); takes the fd. */
+/* Adds a listening socket, unix or TCP (bound, listening, close-on-exec, non-blocking); takes the
+ * fd. */
 int rpc_server_add_listener(RpcServer *server, int fd, bool readonly);
 unsigned rpc_server_n_sessions(const RpcServer *server);
 /* Connections that are there, the newest first; NULL: the first, or no more. They last until the

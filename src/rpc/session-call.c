@@ -32,6 +32,11 @@ static void send_reply(RpcCall *call) {
     size_t len = 0;
     int r;
 
+    if (call->n_ret_fds && *call->session->peer.host) {
+        session_send_rpc_error(call->session, &call->header, ERROR_RPC,
+                               "a file descriptor cannot be passed on over TCP; use a unix socket");
+        return;
+    }
     header.type = call->n_ret_fds ? FRAME_REPLY_WITH_FDS : FRAME_REPLY;
     header.status = FRAME_OK;
     r = frame_encode_with_fds(&header, call->n_ret_fds, call->ret ? call->proc->ret_xdr : NULL,

@@ -94,8 +94,8 @@ int session_flush(RpcSession *session) {
 }
 
 static int refuse_output(RpcSession *session, uint8_t *bytes, const int *fds, unsigned n_fds) {
-    log_limited(LOG_WARNING, "a client (uid %d, pid %d) does not read its replies, closing it",
-                (int)session->uid, (int)session->pid);
+    log_limited(LOG_WARNING, "a client (%s) does not read its replies, closing it",
+                session->peer.text);
     free(bytes);
     close_fds(fds, n_fds);
     session->closing = true; /* what else it has sent is not looked at */

@@ -65,7 +65,7 @@ static int on_keepalive(sd_event_source *source, uint64_t usec, void *userdata) 
     if (now_usec() - session->last_input < KEEPALIVE_USEC) {
         session->n_pings = 0;
     } else if (session->n_pings >= KEEPALIVE_COUNT) {
-        log_info("a client (pid %d) is silent, closing it", (int)session->pid);
+        log_info("a client (%s) is silent, closing it", session->peer.text);
         session_close(session);
         return 0;
     } else {
@@ -210,8 +210,8 @@ static void parse_input(RpcSession *session) {
     if (session->fd < 0)
         return;
     if (r < 0) {
-        log_limited(LOG_INFO, "a client (pid %d) sent a packet that cannot be one, closing it",
-                    (int)session->pid);
+        log_limited(LOG_INFO, "a client (%s) sent a packet that cannot be one, closing it",
+                    session->peer.text);
         session_close(session);
         return;
     }
@@ -238,9 +238,8 @@ static int make_room(RpcSession *session) {
     if (session->input_size >= max)
         return -EMSGSIZE;
     if (!account_take(session->account, BUDGET_BYTES, size - session->input_size)) {
-        log_limited(LOG_WARNING,
-                    "a client (uid %d, pid %d) sent more than its user may, closing it",
-                    (int)session->uid, (int)session->pid);
+        log_limited(LOG_WARNING, "a client (%s) sent more than its user may, closing it",
+                    session->peer.text);
         return -EDQUOT;
     }
     bigger = realloc(session->input, size);
@@ -330,9 +329,9 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
 /* ---- life and small accessors ---- */
 
 /* The connection's account, with the connection itself taken from it. */
-static int open_account(Budget *budget, uid_t uid, Account **ret) {
+static int open_account(Budget *budget, const RpcPeer *peer, Account **ret) {
     CLEANUP(account_freep) Account *account = NULL;
-    int r = account_new(budget, uid, &account);
+    int r = account_new(budget, peer->uid, peer_account_host(peer), &account);
 
     if (r < 0)
         return r;
@@ -343,18 +342,15 @@ static int open_account(Budget *budget, uid_t uid, Account **ret) {
 }
 
 int session_new(const RpcTable *table, Budget *budget, const SessionOps *ops, void *userdata,
-                int fd, bool readonly, RpcSession **ret) {
+                int fd, const RpcPeer *peer, bool readonly, RpcSession **ret) {
     CLEANUP(account_freep) Account *account = NULL;
     CLEANUP_FREE uint8_t *input = malloc(INPUT_FIRST);
     CLEANUP_FREE RpcSession *session = calloc(1, sizeof(RpcSession));
-    struct ucred peer = {.pid = -1, .uid = (uid_t)-1, .gid = (gid_t)-1};
-    socklen_t len = sizeof(peer);
     int r;
 
     if (!session || !input)
         return -ENOMEM;
-    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
-    r = open_account(budget, peer.uid, &account);
+    r = open_account(budget, peer, &account);
     if (r < 0)
         return r;
     *session = (RpcSession){.table = table,
@@ -365,9 +361,7 @@ int session_new(const RpcTable *table, Budget *budget, const SessionOps *ops, vo
                             .fd = fd,
                             .readonly = readonly,
                             .came = time(NULL),
-                            .uid = peer.uid,
-                            .gid = peer.gid,
-                            .pid = peer.pid,
+                            .peer = *peer,
                             .input_size = INPUT_FIRST,
                             .since = now_usec(),
                             .last_input = now_usec()};
@@ -398,12 +392,12 @@ void rpc_session_set_readonly(RpcSession *session) {
     session->readonly = true;
 }
 
-uid_t rpc_session_peer_uid(const RpcSession *session) {
-    return session->uid;
+const RpcPeer *rpc_session_peer(const RpcSession *session) {
+    return &session->peer;
 }
 
-gid_t rpc_session_peer_gid(const RpcSession *session) {
-    return session->gid;
+uid_t rpc_session_peer_uid(const RpcSession *session) {
+    return session->peer.uid;
 }
 
 int rpc_session_peer_label(const RpcSession *session, char *ret, size_t size) {
@@ -427,14 +421,12 @@ int64_t rpc_session_came(const RpcSession *session) {
 
 bool rpc_session_peer_has_group(const RpcSession *session, gid_t gid) {
     gid_t groups[PEER_GROUPS_MAX];
-    struct ucred peer;
-    socklen_t len = sizeof(peer);
+    socklen_t len = sizeof(groups);
 
-    if (session->fd < 0 || getsockopt(session->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+    if (session->fd < 0 || *session->peer.host)
         return false;
-    if (peer.gid == gid)
+    if (session->peer.gid == gid)
         return true;
-    len = sizeof(groups);
     if (getsockopt(session->fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
         return false; /* one of more groups than any user has */
     for (size_t i = 0; i < len / sizeof(gid_t); i++)
@@ -444,7 +436,7 @@ bool rpc_session_peer_has_group(const RpcSession *session, gid_t gid) {
 }
 
 pid_t rpc_session_peer_pid(const RpcSession *session) {
-    return session->pid;
+    return session->peer.pid;
 }
 
 void rpc_session_set_gate(RpcSession *session, RpcGate gate) {

@@ -6,6 +6,7 @@
 
 #include "rpc/budget.h"
 #include "rpc/frame.h"
+#include "rpc/peer.h"
 #include "rpc/table.h"
 
 /* A call under way. */
@@ -30,9 +31,9 @@ void rpc_session_set_userdata(RpcSession *session, void *data);
 void *rpc_session_userdata(const RpcSession *session);
 bool rpc_session_readonly(const RpcSession *session);
 void rpc_session_set_readonly(RpcSession *session); /* CONNECT_OPEN with flag 1 */
-/* Whoever connected, as the kernel knew him then (SO_PEERCRED of unix(7)). */
+/* Whoever connected, as the kernel knew him then. */
+const RpcPeer *rpc_session_peer(const RpcSession *session);
 uid_t rpc_session_peer_uid(const RpcSession *session);
-gid_t rpc_session_peer_gid(const RpcSession *session);
 pid_t rpc_session_peer_pid(const RpcSession *session);
 /* What SELinux or another security module calls the peer (SO_PEERSEC). -ENOPROTOOPT: nothing. */
 int rpc_session_peer_label(const RpcSession *session, char *ret, size_t size);

@@ -406,10 +406,18 @@ static void test_no_server(void **state) {
 }
 
 static void test_unknown_uris_are_refused(void **state) {
-    static const char *const uris[] = {
-        "qemu+ssh://host/system", "xen:///",
-        "qemu:///session",        "nonsense",
-        "vireo:///other",         "qemu+tcp://localhost/system?socket=/x"};
+    static const char *const uris[] = {"qemu+ssh://host/system",
+                                       "xen:///",
+                                       "qemu:///session",
+                                       "nonsense",
+                                       "vireo:///other",
+                                       "qemu+tcp://localhost/system?socket=/x",
+                                       "qemu+tcp:///system",
+                                       "qemu+tcp://localhost:0/system",
+                                       "qemu+tcp://[::1/system",
+                                       "qemu+tcp://localhost/session",
+                                       "qemu+tls://localhost/system",
+                                       "qemu+tcp://localhost:65536/system"};
 
     for (size_t i = 0; i < ARRAY_SIZE(uris); i++) {
         CLEANUP_ERROR Error *error = NULL;
