@@ -6,6 +6,8 @@ import shutil
 import signal
 import time
 
+import pytest
+
 from conftest import SOCKET, UNITS, run, unit, wait_for
 
 
@@ -30,6 +32,7 @@ def test_its_cgroup(daemon):
         assert f.read() == "0::/system.slice/vireod.service\n"
 
 
+@pytest.mark.long  # the short form has it in test_package.py
 def test_socket_activation(daemon):
     run("systemctl", "stop", "vireod.service")
     assert unit("vireod.service", "ActiveState") == "inactive" and daemon.pid() == 0
@@ -43,6 +46,7 @@ def test_socket_activation(daemon):
     assert "read only" in run(*readonly, "undefine", "x", ok=False).stderr
 
 
+@pytest.mark.long  # the short form has it in test_package.py
 def test_watchdog(daemon):
     """A vireod that runs feeds it; one that hangs is ended, and another comes."""
     directory = "/run/systemd/system/vireod.service.d"
@@ -63,6 +67,7 @@ def test_watchdog(daemon):
         run("systemctl", "daemon-reload")
 
 
+@pytest.mark.long  # the short form has it in test_package.py
 def test_vcpus_of_a_paused_machine(daemon):
     pid = daemon.paused("v", maximum=4)
     assert daemon.counts("v")[("current", "live")] == 1
@@ -73,6 +78,7 @@ def test_vcpus_of_a_paused_machine(daemon):
     assert len(threads) == 4 and threads <= set(os.listdir(f"/proc/{pid}/task"))
 
 
+@pytest.mark.long  # the short form has it in test_package.py
 def test_restart_leaves_machines_running(daemon):
     pid = daemon.paused("r", maximum=4)
     daemon.virsh("setvcpus", "r", "3", "--live")
@@ -116,13 +122,14 @@ def test_journal_fields(daemon):
     assert len({asked["MESSAGE_ID"], ended["MESSAGE_ID"], started["MESSAGE_ID"]}) == 3
 
 
+@pytest.mark.long  # the short form has it in test_package.py
 def test_polkit_lets_in(daemon):
     """An ordinary user is refused, and let in to read by a rule; root is not asked about."""
     drop_in, rule = "/run/systemd/system/vireod.socket.d", "/etc/polkit-1/rules.d/50-vireo-test.rules"
     nobody = ["runuser", "-u", "nobody", "--", "virsh", "-c", daemon.uri]
     os.makedirs(drop_in)
     try:
-        with open(f"{drop_in}/mode.conf", "w") as f:
+        with open(f"{drop_in}/zz-mode.conf", "w") as f:
             f.write("[Socket]\nSocketMode=0666\n")
         run("systemctl", "daemon-reload")
         daemon.configure("access = polkit")
