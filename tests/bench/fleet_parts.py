@@ -152,14 +152,26 @@ class Fleet:
         self.figures += [("  until all threads are compared, s", time.monotonic() - begin),
                          ("  of it CPU time of vireod, s", cpu_seconds(self.daemon.pid()))]
 
-    def resize(self, count, names):
+    def resize_once(self, count, names):
         connection = wire.Connection(self.path)
         calls = [(wire.SET_VCPUS, connection.domain(name) + count.to_bytes(4, "big") + (1).to_bytes(4, "big"))
                  for name in names]
         connection.close()
+        return in_parallel(self.path, calls, max(1, min(100, len(names) // 10)))
+
+    def reads_while_resizing(self, rounds):
+        """(how many, p50, p99, slowest) of the reads while all go up and down that often."""
+        reads = Reads(self.daemon, self.names)
+        begin = time.monotonic()
+        for count in [8, 4] * rounds:
+            _, _, errors = self.resize_once(count, self.names)
+            assert not errors, errors[:3]
+        return reads.done(begin, time.monotonic())
+
+    def resize(self, count, names):
         reads = Reads(self.daemon, self.names)
         before = cpu_seconds(self.daemon.pid())
-        begin, ends, errors = in_parallel(self.path, calls, max(1, min(100, len(names) // 10)))
+        begin, ends, errors = self.resize_once(count, names)
         cpu = cpu_seconds(self.daemon.pid()) - before
         return ends, cpu, errors, reads.done(begin, begin + ends[-1])
 
