@@ -2,7 +2,7 @@
 /* A client connection. The socket is non-blocking and every wait has a deadline: a poll(), or on a
  * fiber one of the loop. A half-received packet stays in the client, so that a timeout never loses
  * the place in the stream. */
-#include "rpc/client.h"
+#include "rpc/client-internal.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -11,7 +11,6 @@
 #include <time.h>
 
 #include "rpc/client-address.h"
-#include "rpc/frame.h"
 #include "rpc/remote_protocol.h"
 #include "rpc/server.h"
 #include "util/fiber.h"
@@ -23,18 +22,6 @@
 #define KEEPALIVE_PING 1
 #define KEEPALIVE_PONG 2
 
-struct RpcClient {
-    int fd;
-    bool opened; /* CONNECT_OPEN succeeded: say CONNECT_CLOSE */
-    bool broken; /* the stream lost its place or ended */
-    char *uri;
-    uint32_t serial;
-    uint8_t *in; /* the packet being received: in_len of its in_size bytes */
-    size_t in_len, in_size;
-    RpcEvent *events; /* n_events from first_event on */
-    size_t first_event, n_events, events_size;
-};
-
 /* ---- time ---- */
 
 static int64_t now_ms(void) {
@@ -44,7 +31,7 @@ static int64_t now_ms(void) {
     return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-static int64_t deadline_of(int timeout_ms) {
+int64_t client_deadline(int timeout_ms) {
     return timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
 }
 
@@ -85,11 +72,11 @@ static int connection_ended(RpcClient *client, Error **reterr, int errnum) {
                         "connection to vireod lost: the server closed the connection");
 }
 
-static int timed_out(Error **reterr) {
+int client_timed_out(Error **reterr) {
     return error_report(reterr, FROM_RPC, ERROR_OPERATION_TIMEOUT, "no reply from vireod in time");
 }
 
-static int send_bytes(RpcClient *client, const uint8_t *bytes, size_t len, int64_t deadline,
+int client_send_bytes(RpcClient *client, const uint8_t *bytes, size_t len, int64_t deadline,
                       Error **reterr) {
     size_t done = 0;
 
@@ -111,14 +98,14 @@ static int send_bytes(RpcClient *client, const uint8_t *bytes, size_t len, int64
         if (r == 0 && done > 0)
             client->broken = true; /* half a packet is out */
         if (r == 0)
-            return timed_out(reterr);
+            return client_timed_out(reterr);
         if (r < 0)
             return connection_ended(client, reterr, r);
     }
     return 0;
 }
 
-static int send_packet(RpcClient *client, const FrameHeader *header, xdrproc_t xdr, void *payload,
+int client_send_packet(RpcClient *client, const FrameHeader *header, xdrproc_t xdr, void *payload,
                        int64_t deadline, Error **reterr) {
     CLEANUP_FREE uint8_t *bytes = NULL;
     size_t len = 0;
@@ -130,7 +117,7 @@ static int send_packet(RpcClient *client, const FrameHeader *header, xdrproc_t x
     if (r < 0)
         return error_report(reterr, FROM_RPC, ERROR_RPC,
                             "the call's arguments are too long to be sent");
-    return send_bytes(client, bytes, len, deadline, reterr);
+    return client_send_bytes(client, bytes, len, deadline, reterr);
 }
 
 /* Makes room for `size` bytes of the current packet. */
@@ -200,7 +187,7 @@ static int send_pong(RpcClient *client, int64_t deadline, Error **reterr) {
                           .procedure = KEEPALIVE_PONG,
                           .type = FRAME_MESSAGE};
 
-    return send_packet(client, &header, NULL, NULL, deadline, reterr);
+    return client_send_packet(client, &header, NULL, NULL, deadline, reterr);
 }
 
 static int queue_event(RpcClient *client, const FrameHeader *header, Error **reterr) {
@@ -248,9 +235,7 @@ static int handle_message(RpcClient *client, const FrameHeader *header, int64_t 
     return send_pong(client, deadline, reterr);
 }
 
-/* Receives one packet; messages are handled here. 1: *ret is a reply's header, its payload behind
- * the header in client->in. 0: nothing (the deadline). 2: a message was handled. */
-static int receive_one(RpcClient *client, int64_t deadline, FrameHeader *ret, Error **reterr) {
+int client_receive(RpcClient *client, int64_t deadline, FrameHeader *ret, Error **reterr) {
     int r;
 
     if (client->broken)
@@ -260,7 +245,7 @@ static int receive_one(RpcClient *client, int64_t deadline, FrameHeader *ret, Er
         return r;
     client->in_len = 0;
     frame_parse_header(client->in, ret);
-    if (ret->type == FRAME_REPLY)
+    if (ret->type == FRAME_REPLY || ret->type == FRAME_STREAM)
         return 1;
     if (ret->type == FRAME_MESSAGE) {
         r = handle_message(client, ret, deadline, reterr);
@@ -273,12 +258,11 @@ static int receive_one(RpcClient *client, int64_t deadline, FrameHeader *ret, Er
 
 /* ---- calls ---- */
 
-/* Between two packets: a peer that never stops talking keeps neither the loop nor the caller. */
-static int take_turns(int64_t deadline, Error **reterr) {
+int client_take_turns(int64_t deadline, Error **reterr) {
     if (!fiber_self())
         return 0;
     fiber_yield();
-    return deadline >= 0 && now_ms() >= deadline ? timed_out(reterr) : 0;
+    return deadline >= 0 && now_ms() >= deadline ? client_timed_out(reterr) : 0;
 }
 
 static int take_reply(RpcClient *client, const FrameHeader *header, xdrproc_t ret_xdr, void *ret,
@@ -302,7 +286,7 @@ int rpc_client_call(RpcClient *client, uint32_t program, int32_t procedure, xdrp
                     void *args, xdrproc_t ret_xdr, void *ret, int timeout_ms, Error **reterr) {
     FrameHeader header = {
         .program = program, .version = 1, .procedure = procedure, .type = FRAME_CALL};
-    int64_t deadline = deadline_of(timeout_ms);
+    int64_t deadline = client_deadline(timeout_ms);
     FrameHeader reply;
     int r;
 
@@ -310,31 +294,32 @@ int rpc_client_call(RpcClient *client, uint32_t program, int32_t procedure, xdrp
     if (client->broken)
         return error_report(reterr, FROM_RPC, ERROR_RPC, "the connection to vireod is closed");
     header.serial = ++client->serial;
-    r = send_packet(client, &header, args_xdr, args, deadline, reterr);
+    r = client_send_packet(client, &header, args_xdr, args, deadline, reterr);
     while (r >= 0) {
-        r = receive_one(client, deadline, &reply, reterr);
+        r = client_receive(client, deadline, &reply, reterr);
         if (r == -EINTR)
             r = 2; /* a call is not interrupted */
         else if (r == 0)
-            return timed_out(reterr);
-        /* The reply of a call that timed out earlier has an older serial: drop it. */
-        if (r == 1 && reply.serial == header.serial && reply.program == program &&
-            reply.procedure == procedure)
+            return client_timed_out(reterr);
+        /* The reply of a call that timed out earlier has an older serial, and a stream that was
+         * given up may still send: both are dropped. */
+        if (r == 1 && reply.type == FRAME_REPLY && reply.serial == header.serial &&
+            reply.program == program && reply.procedure == procedure)
             return take_reply(client, &reply, ret_xdr, ret, reterr);
         if (r > 0)
-            r = take_turns(deadline, reterr);
+            r = client_take_turns(deadline, reterr);
     }
     return r;
 }
 
 int rpc_client_next_event(RpcClient *client, int timeout_ms, RpcEvent *ret, Error **reterr) {
-    int64_t deadline = deadline_of(timeout_ms);
+    int64_t deadline = client_deadline(timeout_ms);
     FrameHeader header;
     int r;
 
     assert(client && ret);
     while (client->n_events == 0) {
-        r = receive_one(client, deadline, &header, reterr);
+        r = client_receive(client, deadline, &header, reterr);
         if (r <= 0)
             return r;
     }

@@ -36,3 +36,33 @@ int rpc_client_call(RpcClient *client, uint32_t program, int32_t procedure, xdrp
 /* The next event, waiting up to timeout_ms (-1 for ever): 1 with an event (payload is the
  * caller's), 0 at the timeout, negative when the connection ended. */
 int rpc_client_next_event(RpcClient *client, int timeout_ms, RpcEvent *ret, Error **reterr);
+
+/* ---- streams (client-stream.c) ---- */
+
+/* A call that goes on as bytes in both directions: a console, a volume. Owned by whoever began it,
+ * who finishes or aborts it before the next call. */
+typedef struct RpcClientStream {
+    RpcClient *client;
+    uint32_t program, serial;
+    int32_t procedure;
+    bool ended; /* the server has ended or refused it */
+} RpcClientStream;
+
+/* rpc_client_call whose call begins a stream. */
+int rpc_client_stream_begin(RpcClient *client, uint32_t program, int32_t procedure,
+                            xdrproc_t args_xdr, void *args, xdrproc_t ret_xdr, void *ret_value,
+                            RpcClientStream *ret, Error **reterr);
+/* Sends n > 0 bytes, as many packets as that takes; waits while the server takes none. */
+int rpc_client_stream_send(RpcClientStream *stream, const void *bytes, size_t n, Error **reterr);
+/* The next bytes, waiting up to timeout_ms (-1 for ever): 1 with *ret in fresh memory, or with NULL
+ * when there are no more; 0 at the timeout; -EINTR; negative: the server's error, or the
+ * connection's. */
+int rpc_client_stream_receive(RpcClientStream *stream, int timeout_ms, uint8_t **ret, size_t *ret_n,
+                              Error **reterr);
+/* Tells the server that all was sent, or that all was received, and waits until it confirms that
+ * it has it all; bytes that still come are dropped. Nothing after an error. */
+int rpc_client_stream_finish(RpcClientStream *stream, Error **reterr);
+/* Tells the server that the rest is not wanted. */
+void rpc_client_stream_abort(RpcClientStream *stream);
+/* The socket, to be waited for beside others before rpc_client_stream_receive. */
+int rpc_client_fd(const RpcClient *client);
