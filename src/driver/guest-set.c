@@ -5,6 +5,7 @@
 #include "domain/agent-link.h"
 #include "driver/driver.h"
 #include "qemu/agent.h"
+#include "util/base64.h"
 #include "util/json.h"
 
 #define COMMAND_USEC (30 * USEC_PER_SEC)
@@ -39,33 +40,10 @@ int driver_set_guest_time(Domain *domain, int64_t seconds, unsigned nanoseconds,
 
 /* ---- users ---- */
 
-/* RFC 4648; NULL: out of memory. */
-static char *base64(const char *text) {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const size_t n = strlen(text);
-    char *to = malloc((n + 2) / 3 * 4 + 1);
-    size_t used = 0;
-
-    for (size_t i = 0; to && i < n; i += 3) {
-        const uint8_t *at = (const uint8_t *)text + i;
-        const unsigned left = (unsigned)MIN_OF(n - i, (size_t)3);
-        const uint32_t bits = (uint32_t)at[0] << 16 | (left > 1 ? (uint32_t)at[1] << 8 : 0) |
-                              (left > 2 ? at[2] : 0);
-
-        to[used++] = digits[bits >> 18];
-        to[used++] = digits[bits >> 12 & 63];
-        to[used++] = left > 1 ? digits[bits >> 6 & 63] : '=';
-        to[used++] = left > 2 ? digits[bits & 63] : '=';
-    }
-    if (to)
-        to[used] = '\0';
-    return to;
-}
-
 int driver_set_user_password(Domain *domain, const char *user, const char *password, bool encrypted,
                              Error **reterr) {
     CLEANUP_JSON json_object *args = json_object_new_object();
-    CLEANUP_FREE char *coded = base64(password);
+    CLEANUP_FREE char *coded = base64_encode(password, strlen(password));
 
     if (!args || !coded || json_add_string(args, "username", user) < 0 ||
         json_add_string(args, "password", coded) < 0 ||
