@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* dominfo, domstate: what one domain is, and how it is. */
+#include "report.h"
 #include "tables.h"
 #include "vireo.h"
 
@@ -213,13 +214,37 @@ static int cmd_domstate(Tool *tool, const Args *args) {
     return 0;
 }
 
+static int cmd_domcontrol(Tool *tool, const Args *args) {
+    /* virDomainControlState */
+    static const char *const names[] = {"ok", "background job", "occupied", "error"};
+    CLEANUP_DOMAIN remote_domain dom = {0};
+    CLEANUP_ERROR Error *error = NULL;
+    remote_domain_flags_args call = {0};
+    remote_domain_get_control_info_ret ret = {0};
+
+    if (tool_domain(tool, args, &dom) < 0)
+        return -EIO;
+    call.dom = dom;
+    if (CALL(tool, DOMAIN_GET_CONTROL_INFO, remote_domain_flags_args, &call,
+             remote_domain_get_control_info_ret, &ret, &error) < 0)
+        return tool_failed(error);
+    report_text(tool, "state", ret.state < ARRAY_SIZE(names) ? names[ret.state] : "unknown");
+    return 0;
+}
+
 /* ---- tables ---- */
 
+static const Option domcontrol_options[] = {OPTION_DOMAIN, OPTION_END};
 static const Option dominfo_options[] = {OPTION_DOMAIN, OPTION_END};
 static const Option domstate_options[] = {
     OPTION_DOMAIN, {"reason", OPTION_FLAG, false, "also print reason for the state"}, OPTION_END};
 
-const Command commands_dominfo[] = {{.name = "dominfo",
+const Command commands_dominfo[] = {{.name = "domcontrol",
+                                     .help = "what the domain's monitor is occupied with",
+                                     .options = domcontrol_options,
+                                     .json = true,
+                                     .run = cmd_domcontrol},
+                                    {.name = "dominfo",
                                      .help = "domain information",
                                      .description = "Returns basic information about the domain.",
                                      .options = dominfo_options,

@@ -72,8 +72,35 @@ static int cmd_iface_dumpxml(Tool *tool, const Args *args) {
     return r;
 }
 
+/* The other name of an interface: the MAC address of one by name, or the reverse. */
+static int print_other(Tool *tool, const Args *args, int procedure, bool mac) {
+    const char *given = args_string(args, "interface");
+    remote_name_args call = {.name = (char *)given};
+    remote_interface_ret found = {0};
+    CLEANUP_ERROR Error *error = NULL;
+
+    if (tool_call(tool, procedure, (xdrproc_t)xdr_remote_name_args, &call,
+                  (xdrproc_t)xdr_remote_interface_ret, &found, &error) < 0)
+        return tool_fail(error, "failed to get interface '%s'", given);
+    report_text(tool, mac ? "mac" : "name", mac ? found.iface.mac : found.iface.name);
+    xdr_free((xdrproc_t)xdr_remote_interface_ret, (char *)&found);
+    return 0;
+}
+
+static int cmd_iface_mac(Tool *tool, const Args *args) {
+    return print_other(tool, args, REMOTE_PROC_INTERFACE_LOOKUP_BY_NAME, true);
+}
+
+static int cmd_iface_name(Tool *tool, const Args *args) {
+    return print_other(tool, args, REMOTE_PROC_INTERFACE_LOOKUP_BY_MAC_STRING, false);
+}
+
 /* ---- tables ---- */
 
+static const Option iface_mac_options[] = {
+    {"interface", OPTION_STRING, true, "name of the interface"}, OPTION_END};
+static const Option iface_name_options[] = {
+    {"interface", OPTION_STRING, true, "MAC address of the interface"}, OPTION_END};
 static const Option iface_dumpxml_options[] = {
     OPTION_INTERFACE,
     {"inactive", OPTION_FLAG, false, "of the stored definition"},
@@ -95,4 +122,14 @@ const Command commands_iface[] = {{.name = "iface-dumpxml",
                                    .options = iface_list_options,
                                    .json = true,
                                    .run = cmd_iface_list},
+                                  {.name = "iface-mac",
+                                   .help = "MAC address of a network interface of the host",
+                                   .options = iface_mac_options,
+                                   .json = true,
+                                   .run = cmd_iface_mac},
+                                  {.name = "iface-name",
+                                   .help = "name of a network interface of the host",
+                                   .options = iface_name_options,
+                                   .json = true,
+                                   .run = cmd_iface_name},
                                   {0}};

@@ -7,6 +7,7 @@
 #include "report.h"
 #include "size.h"
 #include "tables.h"
+#include "xml-desc.h"
 
 /* virStoragePoolCreateFlags, virStoragePoolBuildFlags */
 enum { CREATE_BUILD = 1, CREATE_BUILD_OVERWRITE = 2, CREATE_BUILD_NO_OVERWRITE = 4 };
@@ -279,8 +280,27 @@ static int cmd_pool_info(Tool *tool, const Args *args) {
     return 0;
 }
 
+static int cmd_pool_capabilities(Tool *tool, const Args *args) {
+    remote_connect_get_storage_pool_capabilities_args call = {0};
+    CLEANUP_ERROR Error *error = NULL;
+    remote_xml_ret ret = {0};
+    int r;
+
+    if (CALL(tool, CONNECT_GET_STORAGE_POOL_CAPABILITIES,
+             remote_connect_get_storage_pool_capabilities_args, &call, remote_xml_ret, &ret,
+             &error) < 0)
+        return tool_fail(error, "failed to get storage pool capabilities");
+    r = xml_print(tool, args, ret.xml);
+    xdr_free((xdrproc_t)xdr_remote_xml_ret, (char *)&ret);
+    return r;
+}
+
 /* ---- tables ---- */
 
+static const Option pool_capabilities_options[] = {
+    {"xpath", OPTION_STRING, false, "only what this XPath expression selects", .named = true},
+    {"wrap", OPTION_FLAG, false, "wrap the results in one element"},
+    OPTION_END};
 static const Option pool_autostart_options[] = {
     {"pool", OPTION_STRING, true, "name or uuid of the pool", .value = VALUE_POOL},
     {"disable", OPTION_FLAG, false, "no longer"},
@@ -395,6 +415,11 @@ const Command commands_pool[] = {{.name = "pool-autostart",
                                   .help = "store a pool of options",
                                   .options = pool_define_as_options,
                                   .run = cmd_pool_define_as},
+                                 {.name = "pool-capabilities",
+                                  .help = "which types of pools there are",
+                                  .options = pool_capabilities_options,
+                                  .json = true,
+                                  .run = cmd_pool_capabilities},
                                  {.name = "pool-delete",
                                   .help = "remove what is below a pool",
                                   .options = pool_delete_options,

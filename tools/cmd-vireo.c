@@ -29,6 +29,38 @@ static int cmd_quit(Tool *tool, const Args *args) {
     return 0;
 }
 
+static int cmd_cd(Tool *tool, const Args *args) {
+    const char *dir = args_string(args, "dir"), *home = getenv("HOME");
+
+    dir = dir ? dir : home && *home ? home : "/";
+    if (chdir(dir) < 0)
+        return tool_fail(NULL, "cd: %s: %s", dir, strerror(errno));
+    return 0;
+}
+
+static int cmd_pwd(Tool *tool, const Args *args) {
+    CLEANUP_FREE char *dir = getcwd(NULL, 0);
+
+    if (!dir)
+        return tool_fail(NULL, "pwd: cannot get current directory: %s", strerror(errno));
+    puts(dir);
+    return 0;
+}
+
+/* The shell's words live as long as its line: the tool keeps what it took. */
+static int cmd_connect(Tool *tool, const Args *args) {
+    static char *kept;
+    const char *name = args_string(args, "name");
+
+    rpc_client_free(TAKE_PTR(tool->client));
+    if (name) {
+        free(kept);
+        tool->uri = kept = text_format("%s", name);
+    }
+    tool->readonly = args_has(args, "readonly");
+    return tool_connect(tool);
+}
+
 static int cmd_echo(Tool *tool, const Args *args) {
     for (size_t i = 0; i < args->n_rest; i++)
         printf("%s%s", i ? " " : "", args->rest[i]);
@@ -53,17 +85,33 @@ static const Option help_options[] = {
      "Prints global help, command specific help, or help for a group of related commands",
      .value = VALUE_COMMAND},
     OPTION_END};
+static const Option cd_options[] = {
+    {"dir", OPTION_STRING, false, "where to (home by default)", .value = VALUE_FILE}, OPTION_END};
+static const Option connect_options[] = {
+    {"name", OPTION_STRING, false, "URI to connect to; the one before by default"},
+    {"readonly", OPTION_FLAG, false, "only to look"},
+    OPTION_END};
 static const Option complete_options[] = {
     {"word", OPTION_REST, false, "the words so far; the last one is to be completed"}, OPTION_END};
 static const Option echo_options[] = {{"string", OPTION_REST, false, "arguments to echo"},
                                       OPTION_END};
 
 const Command commands_vireo[] = {
+    {.name = "cd",
+     .help = "change the current directory",
+     .options = cd_options,
+     .local = true,
+     .run = cmd_cd},
     {.name = "complete",
      .help = "words that may come next, for the shell",
      .options = complete_options,
      .local = true,
      .run = cmd_complete},
+    {.name = "connect",
+     .help = "connect again, or to another daemon",
+     .options = connect_options,
+     .local = true,
+     .run = cmd_connect},
     {.name = "echo",
      .help = "echo arguments. Used for internal testing.",
      .description = "Echo back arguments, possibly with quoting.",
@@ -78,5 +126,6 @@ const Command commands_vireo[] = {
      .options = help_options,
      .local = true,
      .run = cmd_help},
+    {.name = "pwd", .help = "print the current directory", .local = true, .run = cmd_pwd},
     {.name = "quit", .help = "quit this interactive terminal", .local = true, .run = cmd_quit},
     {0}};

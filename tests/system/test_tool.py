@@ -26,6 +26,7 @@ def test_main_job(daemon, guest):
     ["dumpxml", "p1"], ["dumpxml", "p1", "--inactive"], ["vcpupin", "p1"], ["nodeinfo"], ["hostname"],
     ["maxvcpus"], ["domblklist", "p1", "--details"], ["domblklist", "p1", "--inactive"], ["domiflist", "p1"],
     ["net-list", "--all"], ["pool-list", "--all"],
+    ["domcontrol", "p1"], ["iface-mac", "lo"], ["iface-name", "00:00:00:00:00:00"],
     ["managedsave-remove", "p1"], ["list", "--all", "--managed-save"], ["qemu-monitor-command", "p1", "--hmp", "info version"],
 ])
 def test_same_output_as_virsh(daemon, command):

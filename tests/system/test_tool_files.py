@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""vireo's commands that have a terminal, a file or an editor: console, screenshot, volumes, edit, secrets."""
+import base64
+import os
+import pty
+import re
+import select
+import subprocess
+import time
+
+from conftest import BUSY, VIREO
+
+CONSOLE = "<serial type='pty'/>"
+VIDEO = "<video><model type='vga'/></video>"
+UUID = "2b5c3a0e-9c4d-4f6e-8a1b-0c1d2e3f4a5b"
+
+
+class Terminal:
+    """A vireo on a pty of its own."""
+
+    def __init__(self, daemon, *arguments, **environment):
+        self.ours, theirs = pty.openpty()
+        self.process = subprocess.Popen([VIREO, "-c", daemon.uri, *arguments], stdin=theirs, stdout=theirs, stderr=theirs,
+                                        start_new_session=True, env=dict(os.environ, **environment))
+        os.close(theirs)
+        self.text = b""
+
+    def wait_for(self, words, seconds=60):
+        """Until it has printed that; what came before it."""
+        end = time.monotonic() + seconds * BUSY
+        while words not in self.text:
+            assert time.monotonic() < end, (words, self.text[-2000:])
+            if select.select([self.ours], [], [], 1)[0]:
+                try:
+                    self.text += os.read(self.ours, 4096)
+                except OSError:  # EIO: nobody has the other end
+                    assert words in self.text, (words, self.text[-2000:])
+        before, _, self.text = self.text.partition(words)
+        return before
+
+    def type(self, words):
+        os.write(self.ours, words)
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+        os.close(self.ours)
+
+
+def test_console(daemon, guest):
+    """The guest's own terminal driver echoes what is typed; only Ctrl + ] is not the guest's."""
+    xml = f"{daemon.root}/c1.xml"
+    with open(xml, "w") as f:
+        f.write(re.sub("<serial type='file'>.*?</serial>", CONSOLE, daemon.xml("c1"), flags=re.S))
+    daemon.virsh("define", xml)
+    daemon.virsh("start", "c1", "--paused")
+    terminal = Terminal(daemon, "console", "c1")
+    try:
+        terminal.wait_for(b"Escape character is ^]")
+        daemon.virsh("resume", "c1")
+        terminal.wait_for(b"ONLINE 0")
+        terminal.type(b"are you there?")
+        terminal.wait_for(b"are you there?")
+        terminal.type(b"\x03")
+        terminal.wait_for(b"^C")
+        busy = daemon.vireo("console", "c1", ok=False)
+        assert "without a controlling TTY" in busy
+        second = Terminal(daemon, "console", "c1")
+        second.wait_for(b"Active console session exists")
+        assert second.process.wait(30 * BUSY) == 1
+        second.end()
+        terminal.type(b"bye\x1d")
+        assert terminal.process.wait(30 * BUSY) == 0
+        third = Terminal(daemon, "console", "c1", "--devname", "serial0", "--force")
+        third.wait_for(b"Escape character")
+        daemon.virsh("destroy", "c1")
+        assert third.process.wait(30 * BUSY) == 0  # it ends with its guest
+        third.end()
+    finally:
+        terminal.end()
+
+
+def test_screenshot(daemon, tmp_path):
+    daemon.paused("s1", extra=VIDEO)
+    path = tmp_path / "picture"
+    assert daemon.vireo("screenshot", "s1", path) == daemon.virsh("screenshot", "s1", path)
+    assert path.read_bytes()[:2] == b"P6"
+    assert "no such screen" in daemon.vireo("screenshot", "s1", tmp_path / "none", "--screen", "1", ok=False)
+    assert not (tmp_path / "none").exists()
+    made = subprocess.run([VIREO, "-c", daemon.uri, "screenshot", "s1"], cwd=tmp_path, capture_output=True, text=True)
+    assert made.returncode == 0 and len(list(tmp_path.glob("s1-*.ppm"))) == 1, made
+
+
+def test_volumes(daemon, tmp_path):
+    os.makedirs(f"{daemon.root}/pool")
+    daemon.virsh("pool-create-as", "p", "dir", "--target", f"{daemon.root}/pool")
+    daemon.virsh("vol-create-as", "p", "v", "4M", "--format", "raw")
+    data = os.urandom(3_000_000)
+    (tmp_path / "in").write_bytes(data)
+    daemon.vireo("vol-upload", "v", tmp_path / "in", "--pool", "p")
+    daemon.vireo("vol-download", "v", tmp_path / "out", "--pool", "p", "--length", "3000000")
+    assert (tmp_path / "out").read_bytes() == data
+    daemon.vireo("vol-download", "v", tmp_path / "out", "--pool", "p", "--offset", "1000", "--length", "500000")
+    assert (tmp_path / "out").read_bytes() == data[1000:501000]
+    daemon.vireo("vol-upload", "v", tmp_path / "out", "--pool", "p", "--offset", "1MiB", "--length", "777")
+    with open(f"{daemon.root}/pool/v", "rb") as f:
+        assert f.read()[1 << 20:][:778] == data[1000:1777] + data[(1 << 20) + 777:][:1]
+    # what was there before stays when nothing came
+    assert "failed to get vol" in daemon.vireo("vol-download", "none", tmp_path / "out", "--pool", "p", ok=False)
+    assert (tmp_path / "out").stat().st_size == 500000
+    os.unlink(f"{daemon.root}/pool/v")
+    assert "cannot download from volume v" in daemon.vireo("vol-download", "v", tmp_path / "new", "--pool", "p", ok=False)
+    assert not (tmp_path / "new").exists()
+    assert "cannot open" in daemon.vireo("vol-upload", "v", tmp_path / "nothing", "--pool", "p", ok=False)
+
+
+def edit(daemon, change, *command, ok=True, **environment):
+    """The words with an editor that is a sed script."""
+    done = subprocess.run([VIREO, "-c", daemon.uri, *command], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          env=dict(os.environ, EDITOR=f"sed -i -e '{change}'", **environment))
+    assert (done.returncode == 0) == ok, done
+    return done.stdout + done.stderr
+
+
+def test_edit(daemon, tmp_path):
+    daemon.define("e1", boot=False)
+    said = edit(daemon, "s/<name>/<title>edited<\\/title>&/", "edit", "e1", TMPDIR=str(tmp_path))
+    assert "Domain 'e1' XML configuration edited." in said
+    assert "<title>edited</title>" in daemon.virsh("dumpxml", "e1")
+    assert "not changed" in edit(daemon, "s/nothing/x/", "edit", "e1", TMPDIR=str(tmp_path))
+    assert os.listdir(tmp_path) == []
+    # a text that cannot be: nothing has changed, and the work is not lost
+    said = edit(daemon, "s/<vcpu/<vpcu/", "edit", "e1", ok=False, TMPDIR=str(tmp_path))
+    kept = re.search(r"what was edited is in (\S+)", said).group(1)
+    with open(kept) as f:
+        assert "<vpcu" in f.read()
+    assert os.stat(kept).st_mode & 0o77 == 0
+    assert "<title>edited</title>" in daemon.virsh("dumpxml", "e1")
+    # no editor, and an editor that fails
+    said = edit(daemon, "", "edit", "e1", ok=False, TMPDIR=str(tmp_path), VISUAL="/nonexistent/editor")
+    assert "/nonexistent/editor" in said and "EDITOR" in said
+
+
+def test_edit_of_what_another_changes(daemon):
+    daemon.define("e1", boot=False)
+    other = f"virsh -c \"{daemon.uri}\" desc e1 --title --new-desc mine --config; sed -i s/64/65/"
+    done = subprocess.run([VIREO, "-c", daemon.uri, "edit", "e1"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          env=dict(os.environ, VISUAL=other))
+    assert done.returncode == 1 and "changed by somebody else meanwhile" in done.stderr, done
+    assert "<title>mine</title>" in daemon.virsh("dumpxml", "e1")
+    assert "65536" in daemon.virsh("dumpxml", "e1")
+
+
+def test_edit_again(daemon):
+    """On a terminal a failed edit can be gone on with."""
+    daemon.define("e1", boot=False)
+    editor = "f() { grep -q vpcu \"$1\" && sed -i \"s/vpcu/vcpu/;s/<name>/<title>second<\\/title>&/\" \"$1\" || " \
+             "sed -i s/vcpu/vpcu/ \"$1\"; }; f"
+    terminal = Terminal(daemon, "edit", "e1", EDITOR=editor)
+    try:
+        terminal.wait_for(b"Edit it again? [y,n]:")
+        terminal.type(b"y\n")
+        terminal.wait_for(b"XML configuration edited.")
+        assert terminal.process.wait(30 * BUSY) == 0
+    finally:
+        terminal.end()
+    assert "<title>second</title>" in daemon.virsh("dumpxml", "e1")
+
+
+def test_edit_of_others(daemon):
+    os.makedirs(f"{daemon.root}/pool")
+    daemon.virsh("pool-define-as", "p", "dir", "--target", f"{daemon.root}/pool")
+    assert "Pool p XML configuration edited." in edit(daemon, "s/pool<\\/path>/other<\\/path>/", "pool-edit", "p")
+    assert f"{daemon.root}/other" in daemon.virsh("pool-dumpxml", "p")
+    xml = f"{daemon.root}/net.xml"
+    with open(xml, "w") as f:
+        f.write("<network><name>n</name><forward mode='bridge'/><bridge name='br7'/></network>")
+    daemon.virsh("net-define", xml)
+    assert "Network n XML configuration edited." in edit(daemon, "s/br7/br8/", "net-edit", "n")
+    assert "br8" in daemon.virsh("net-dumpxml", "n")
+    daemon.paused("m1")
+    daemon.virsh("save", "m1", f"{daemon.root}/image")
+    assert "edited" in edit(daemon, "s/<name>/<title>saved<\\/title>&/", "save-image-edit", f"{daemon.root}/image")
+    assert "<title>saved</title>" in daemon.virsh("save-image-dumpxml", f"{daemon.root}/image")
+    daemon.virsh("start", "m1", "--paused")
+    daemon.virsh("managedsave", "m1")
+    assert "edited" in edit(daemon, "s/<name>/<title>managed<\\/title>&/", "managedsave-edit", "m1", "--paused")
+    assert "<title>managed</title>" in daemon.virsh("managedsave-dumpxml", "m1")
+
+
+def test_secrets(daemon, tmp_path):
+    (tmp_path / "secret.xml").write_text(f"<secret ephemeral='no' private='no'><uuid>{UUID}</uuid>"
+                                         "<usage type='volume'><volume>/v/1</volume></usage></secret>")
+    assert daemon.vireo("secret-define", tmp_path / "secret.xml") == f"Secret {UUID} created\n\n"
+    assert daemon.vireo("secret-list") == daemon.virsh("secret-list")
+    assert daemon.vireo("secret-dumpxml", UUID) == daemon.virsh("secret-dumpxml", UUID)
+    value = bytes(range(256))
+    (tmp_path / "value").write_text(base64.encodebytes(value).decode())
+    assert daemon.vireo("secret-set-value", UUID, "--file", tmp_path / "value") == "Secret value set\n\n"
+    assert daemon.vireo("secret-get-value", UUID) == daemon.virsh("secret-get-value", UUID)
+    assert base64.b64decode(daemon.vireo("secret-get-value", UUID)) == value
+    (tmp_path / "plain").write_text("open sesame")
+    daemon.vireo("secret-set-value", UUID, "--plain", "--file", tmp_path / "plain")
+    assert daemon.virsh("secret-get-value", UUID, "--plain").strip() == "open sesame"
+    assert daemon.vireo("secret-get-value", UUID, "--plain").strip() == "open sesame"
+    assert "Invalid base64" in daemon.vireo("secret-set-value", UUID, "no!", ok=False)
+    assert "is missing" in daemon.vireo("secret-set-value", UUID, ok=False)
+    assert daemon.vireo("secret-undefine", UUID) == f"Secret {UUID} deleted\n\n"
+    assert "failed to get secret" in daemon.vireo("secret-dumpxml", UUID, ok=False)
+    assert "is no uuid" in daemon.vireo("secret-dumpxml", "x", ok=False)

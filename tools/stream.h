@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Streams to and from files. */
+#pragma once
+
+#include "vireo.h"
+
+/* Writes all; negative errno. */
+int stream_write(int fd, const void *bytes, size_t n);
+/* Receives to the stream's end and finishes it; an error aborts it. */
+int stream_to_file(RpcClientStream *stream, int fd, Error **reterr);
+/* Sends up to `length` bytes of the file (0: to its end) and finishes; an error aborts. */
+int stream_from_file(RpcClientStream *stream, int fd, uint64_t length, Error **reterr);
