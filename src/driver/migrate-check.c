@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "conf/domain-copy.h"
+#include "conf/domain-format.h"
 #include "driver/migrate-internal.h"
 #include "qemu/quirks.h"
 #include "qemu/unplug.h"
@@ -40,6 +41,26 @@ int migrate_fill_host(MigrateCookie *cookie) {
 bool migrate_is_same_host(const MigrateCookie *a, const MigrateCookie *b) {
     return a->boot && *a->boot && a->namespace && *a->namespace && streq_ptr(a->boot, b->boot) &&
            streq_ptr(a->namespace, b->namespace);
+}
+
+/* ---- its definition ---- */
+
+/* FNV-1a: whether two texts of one daemon differ. */
+static uint32_t check_of(const char *text) {
+    uint32_t check = UINT32_C(2166136261);
+
+    for (; *text; text++)
+        check = (check ^ (uint8_t)*text) * UINT32_C(16777619);
+    return check;
+}
+
+int migrate_format_domain(const Domain *domain, char **ret, uint32_t *ret_check, Error **reterr) {
+    const DomainFormatParams params = {.id = domain->run ? domain->run->id : 0, .secrets = true};
+
+    if (domain_format(domain->run ? domain->run->live : domain->config, &params, ret) < 0)
+        return error_no_memory(reterr);
+    *ret_check = check_of(*ret);
+    return 0;
 }
 
 /* ---- what is asked for ---- */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The source's half of a migration. */
-#include "conf/domain-format.h"
 #include "domain/files.h"
 #include "driver/driver.h"
 #include "driver/migrate-internal.h"
@@ -8,7 +7,6 @@
 #include "driver/run-state.h"
 #include "driver/saved.h"
 #include "driver/transfer.h"
-#include "qemu/unplug.h"
 #include "util/libvirt-numbers.h"
 #include "util/log.h"
 
@@ -75,125 +73,16 @@ static MigrateOut *find(const Domain *domain) {
     return at;
 }
 
+bool migrate_is_out(const Domain *domain) {
+    return find(domain) != NULL;
+}
+
 void migrate_out_owner_gone(Migrations *migrations, const void *owner) {
     for (MigrateOut *at = migrations->out; at; at = at->next)
         if (at->owner == owner) {
             at->owner_gone = true;
             fiber_cond_broadcast(&at->cond);
         }
-}
-
-/* ---- Begin ---- */
-
-/* FNV-1a: whether two texts of one daemon differ. */
-static uint32_t check_of(const char *text) {
-    uint32_t check = UINT32_C(2166136261);
-
-    for (; *text; text++)
-        check = (check ^ (uint8_t)*text) * UINT32_C(16777619);
-    return check;
-}
-
-/* The definition as it is now, and its check. */
-static int format(const Domain *domain, char **ret, uint32_t *ret_check, Error **reterr) {
-    const DomainFormatParams params = {.id = domain->run ? domain->run->id : 0, .secrets = true};
-
-    if (domain_format(domain->run ? domain->run->live : domain->config, &params, ret) < 0)
-        return error_no_memory(reterr);
-    *ret_check = check_of(*ret);
-    return 0;
-}
-
-/* The plugged vCPUs of which the guest did the same. */
-static int add_verdicts(const VcpuMap *map, MigrateCookie *cookie) {
-    static const GuestVerdict of[MIGRATE_VERDICTS] = {GUEST_UNKNOWN, GUEST_ONLINE, GUEST_PRESENT,
-                                                      GUEST_SILENT};
-
-    for (size_t k = 0; k < MIGRATE_VERDICTS; k++) {
-        cookie->verdicts[k] = bitmap_new();
-        for (size_t i = 0; cookie->verdicts[k] && i < map->n_entities; i++)
-            if (map->entities[i].qom_path && map->entities[i].verdict == of[k] &&
-                bitmap_set(cookie->verdicts[k], map->entities[i].first_id) < 0)
-                return -ENOMEM;
-        if (!cookie->verdicts[k])
-            return -ENOMEM;
-    }
-    return 0;
-}
-
-static int fill_cookie(const Domain *domain, const MigrateParams *params, MigrateCookie *cookie,
-                       Error **reterr) {
-    const DomainFormatParams inactive = {.secrets = true};
-
-    memcpy(cookie->uuid, domain_def(domain)->uuid, sizeof(cookie->uuid));
-    cookie->name = strdup(domain_name(domain));
-    if (!cookie->name || migrate_fill_host(cookie) < 0)
-        return error_no_memory(reterr);
-    if (domain->run) {
-        cookie->pending = unplug_pending(&domain->run->vcpus);
-        if (!cookie->pending || add_verdicts(&domain->run->vcpus, cookie) < 0)
-            return error_no_memory(reterr);
-    }
-    if ((params->flags & MIGRATE_PERSIST_DEST) &&
-        domain_format(domain->config ? domain->config : domain->run->live, &inactive,
-                      &cookie->persistent) < 0)
-        return error_no_memory(reterr);
-    return 0;
-}
-
-/* What the client gives instead of it, if it is the same machine. */
-static int replace_xml(const Domain *domain, const char *given, char **xml, int id,
-                       Error **reterr) {
-    const DomainFormatParams params = {.id = id, .secrets = true};
-    const SaveImage image = {.xml = *xml};
-    CLEANUP_DOMAIN_DEF DomainDef *def = NULL;
-    int r = save_definition(domain->services, &image, given, &def, reterr);
-
-    if (r < 0)
-        return r;
-    free(TAKE_PTR(*xml));
-    return domain_format(def, &params, xml) < 0 ? error_no_memory(reterr) : 0;
-}
-
-static int check_offline(const Domain *domain, const MigrateParams *params, Error **reterr) {
-    const bool offline = params->flags & MIGRATE_OFFLINE;
-
-    if (!offline || !domain->run)
-        return offline && !(params->flags & MIGRATE_PERSIST_DEST)
-                   ? error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
-                                  "offline migration cannot be done without --persistent")
-                   : 0;
-    return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
-                        "domain '%s' runs; leave --offline out to move its guest",
-                        domain_name(domain));
-}
-
-int driver_migrate_begin(Domain *domain, const MigrateParams *params, char **ret_xml,
-                         char **ret_cookie, Error **reterr) {
-    CLEANUP_MIGRATE_COOKIE MigrateCookie cookie = {0};
-    CLEANUP_FREE char *xml = NULL;
-    int r = migrate_check_flags(params, reterr);
-
-    if (r >= 0 && find(domain))
-        r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
-                         "domain '%s' is being migrated already", domain_name(domain));
-    if (r >= 0)
-        r = check_offline(domain, params, reterr);
-    if (r >= 0)
-        r = migrate_check_domain(domain, params->flags, reterr);
-    if (r >= 0)
-        r = fill_cookie(domain, params, &cookie, reterr);
-    if (r >= 0)
-        r = format(domain, &xml, &cookie.check, reterr);
-    if (r >= 0 && params->dest_xml)
-        r = replace_xml(domain, params->dest_xml, &xml, domain->run ? domain->run->id : 0, reterr);
-    if (r < 0)
-        return r;
-    *ret_cookie = migrate_cookie_format(&cookie);
-    if (!*ret_cookie)
-        return error_no_memory(reterr);
-    *ret_xml = TAKE_PTR(xml);
-    return 0;
 }
 
 /* ---- Perform ---- */
@@ -208,7 +97,7 @@ static int set_intent(Domain *domain, SaveKind kind, bool running, Error **reter
 static int check_unchanged(const MigrateOut *out, Error **reterr) {
     CLEANUP_FREE char *xml = NULL;
     uint32_t check = 0;
-    int r = format(out->domain, &xml, &check, reterr);
+    int r = migrate_format_domain(out->domain, &xml, &check, reterr);
 
     if (r >= 0 && check != out->cookie.check)
         r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
