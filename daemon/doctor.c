@@ -172,6 +172,17 @@ static void look_at_confinement(Findings *findings, const Driver *driver) {
             "the controller 'devices' read-write, with v2 let systemd make scopes");
 }
 
+static void look_at_userfaultfd(Findings *findings) {
+    CLEANUP_FREE char *text = NULL;
+
+    if (file_read("/proc/sys/vm/unprivileged_userfaultfd", 16, &text, NULL) >= 0 && *text == '0')
+        add(findings, LEVEL_NOTE, "migration",
+            strf("a guest that comes here cannot be switched to post-copy: "
+                 "vm.unprivileged_userfaultfd is 0"),
+            "the package's file in sysctl.d sets it at boot; 'sysctl "
+            "vm.unprivileged_userfaultfd=1' now");
+}
+
 static void look_at_cgroups(Findings *findings, const Config *config) {
     if (!config->cgroups)
         add(findings, LEVEL_NOTE, "cgroups", strf("switched off by the setting 'cgroups'"),
@@ -349,6 +360,7 @@ int doctor_look(RpcSession *session, RpcCall *call, void *args_, void *ret_, Err
     look_at_cgroups(&findings, config);
     look_at_confinement(&findings, driver);
     look_at_services(&findings, driver, config);
+    look_at_userfaultfd(&findings);
     look_at_tcp(&findings, config);
     look_at_qemu(&findings, driver);
     if (!client_of(session)->view) /* nobody knows whose they are */

@@ -5,6 +5,7 @@
 /* virDomainJobType, virDomainGetJobStatsFlags */
 enum { JOB_UNBOUNDED = 2, JOB_COMPLETED = 3 };
 enum { JOB_STATS_COMPLETED = 1, JOB_STATS_KEEP_COMPLETED = 2 };
+enum { ABORT_JOB_POSTCOPY = 1 };
 
 DOMAIN_FUNC(get_job_info, void, remote_domain_get_job_info_ret) {
     TransferStats stats;
@@ -101,6 +102,11 @@ DOMAIN_FUNC(abort_job, void, void) {
     return transfer_cancel(domain, reterr);
 }
 
+DOMAIN_FUNC(abort_job_flags, remote_domain_flags_args, void) {
+    return args->flags & ABORT_JOB_POSTCOPY ? transfer_pause_postcopy(domain, reterr)
+                                            : transfer_cancel(domain, reterr);
+}
+
 const RpcProc job_procs[] = {
     PLAIN_ROW(DOMAIN_GET_JOB_INFO, "DomainGetJobInfo", 0, get_job_info, remote_domain_args,
               XDR_OF(remote_domain_get_job_info_ret)),
@@ -109,7 +115,7 @@ const RpcProc job_procs[] = {
               XDR_OF(remote_domain_get_job_stats_ret)),
     PLAIN_ROW(DOMAIN_ABORT_JOB, "DomainAbortJob", RPC_PROC_WRITE, abort_job, remote_domain_args,
               NO_XDR),
-    FLAGS_ROW(DOMAIN_ABORT_JOB_FLAGS, "DomainAbortJobFlags", RPC_PROC_WRITE, abort_job, 0,
-              remote_domain_flags_args, NO_XDR),
+    FLAGS_ROW(DOMAIN_ABORT_JOB_FLAGS, "DomainAbortJobFlags", RPC_PROC_WRITE, abort_job_flags,
+              ABORT_JOB_POSTCOPY, remote_domain_flags_args, NO_XDR),
 };
 const size_t job_n_procs = ARRAY_SIZE(job_procs);

@@ -5,7 +5,8 @@
 #include "rpc/client.h"
 
 #define PREPARE_MS 120000
-#define FINISH_MS 360000 /* the other side waits for its last word from here, too */
+#define FINISH_MS 360000               /* the other side waits for its last word from here, too */
+#define POSTCOPY_MS (24 * 3600 * 1000) /* for the rest of the guest's memory to go there */
 
 #define CALL_PEER(peer, number, args_type, args, ret_type, ret, ms, reterr)                        \
     rpc_client_call(peer, REMOTE_PROGRAM, REMOTE_PROC_DOMAIN_MIGRATE_##number,                     \
@@ -77,7 +78,8 @@ static int finish(Lead *lead, bool cancelled, Error **reterr) {
     args.params.params_val = params.list;
     args.params.params_len = (u_int)params.n;
     r = CALL_PEER(lead->peer, FINISH3_PARAMS, remote_domain_migrate_finish3_params_args, &args,
-                  remote_domain_migrate_finish3_params_ret, &ret, FINISH_MS, reterr);
+                  remote_domain_migrate_finish3_params_ret, &ret,
+                  lead->params.flags & MIGRATE_POSTCOPY ? POSTCOPY_MS : FINISH_MS, reterr);
     if (r >= 0)
         xdr_free((xdrproc_t)xdr_remote_domain_migrate_finish3_params_ret, &ret);
     return r;

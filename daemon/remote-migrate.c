@@ -14,6 +14,7 @@ enum {
     AT_DEST_XML,
     AT_PERSIST_XML,
     AT_BANDWIDTH,
+    AT_POSTCOPY_BANDWIDTH,
     AT_GRAPHICS_URI,
     AT_LISTEN_ADDRESS,
     AT_COMPRESSION,
@@ -28,6 +29,7 @@ static const ParamRule rules[N_RULES] = {
     [AT_DEST_XML] = {"destination_xml", PARAM_STRING},
     [AT_PERSIST_XML] = {"persistent_xml", PARAM_STRING},
     [AT_BANDWIDTH] = {"bandwidth", PARAM_ULLONG},
+    [AT_POSTCOPY_BANDWIDTH] = {"bandwidth.postcopy", PARAM_ULLONG},
     [AT_GRAPHICS_URI] = {"graphics_uri", PARAM_STRING},
     [AT_LISTEN_ADDRESS] = {"listen_address", PARAM_STRING},
     [AT_COMPRESSION] = {"compression", PARAM_STRING},
@@ -49,6 +51,10 @@ static int refuse_params(const remote_typed_param *const *at, Error **reterr) {
     return 0;
 }
 
+static uint64_t number_of(const remote_typed_param *param) {
+    return param ? param->value.remote_param_value_u.ul : 0;
+}
+
 static const char *text_of(const remote_typed_param *param) {
     return param ? param->value.remote_param_value_u.s : NULL;
 }
@@ -66,18 +72,18 @@ static int read_params(RpcSession *session, const remote_typed_param *list, size
         r = refuse_params(at, reterr);
     if (r < 0)
         return r;
-    *ret = (MigrateParams){
-        .uri = text_of(at[AT_URI]),
-        .dest_name = text_of(at[AT_DEST_NAME]),
-        .dest_xml = text_of(at[AT_DEST_XML]),
-        .persist_xml = text_of(at[AT_PERSIST_XML]),
-        .listen_address = text_of(at[AT_LISTEN_ADDRESS]),
-        .cache = at[AT_XBZRLE_CACHE] ? at[AT_XBZRLE_CACHE]->value.remote_param_value_u.ul : 0,
-        .throttle_first = percent_of(at[AT_THROTTLE_FIRST]),
-        .throttle_more = percent_of(at[AT_THROTTLE_MORE]),
-        .bandwidth = at[AT_BANDWIDTH] ? at[AT_BANDWIDTH]->value.remote_param_value_u.ul : 0,
-        .flags = flags,
-        .owner = session};
+    *ret = (MigrateParams){.uri = text_of(at[AT_URI]),
+                           .dest_name = text_of(at[AT_DEST_NAME]),
+                           .dest_xml = text_of(at[AT_DEST_XML]),
+                           .persist_xml = text_of(at[AT_PERSIST_XML]),
+                           .listen_address = text_of(at[AT_LISTEN_ADDRESS]),
+                           .cache = number_of(at[AT_XBZRLE_CACHE]),
+                           .throttle_first = percent_of(at[AT_THROTTLE_FIRST]),
+                           .throttle_more = percent_of(at[AT_THROTTLE_MORE]),
+                           .bandwidth = number_of(at[AT_BANDWIDTH]),
+                           .postcopy_bandwidth = number_of(at[AT_POSTCOPY_BANDWIDTH]),
+                           .flags = flags,
+                           .owner = session};
     return 0;
 }
 
@@ -192,21 +198,19 @@ HANDLER(confirm) {
 
 #define SPEED_POSTCOPY 1u
 
-static int refuse_postcopy(unsigned flags, Error **reterr) {
-    return flags & SPEED_POSTCOPY ? error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
-                                                 "a migration is never switched to post-copy here")
-                                  : 0;
-}
-
 DOMAIN_FUNC(set_speed, remote_domain_migrate_set_max_speed_args, void) {
-    int r = refuse_postcopy(args->flags, reterr);
-
-    return r < 0 ? r : driver_migrate_set_speed(domain, args->bandwidth, reterr);
+    return args->flags & SPEED_POSTCOPY
+               ? driver_migrate_set_postcopy_speed(domain, args->bandwidth, reterr)
+               : driver_migrate_set_speed(domain, args->bandwidth, reterr);
 }
 
 DOMAIN_FUNC(get_speed, remote_domain_flags_args, remote_domain_migrate_get_max_speed_ret) {
-    ret->bandwidth = driver_migrate_speed(domain);
-    return refuse_postcopy(args->flags, reterr);
+    uint64_t speed = driver_migrate_speed(domain);
+    int r = args->flags & SPEED_POSTCOPY ? driver_migrate_get_postcopy_speed(domain, &speed, reterr)
+                                         : 0;
+
+    ret->bandwidth = speed;
+    return r;
 }
 
 DOMAIN_FUNC(set_downtime, remote_domain_migrate_set_max_downtime_args, void) {
@@ -236,7 +240,7 @@ DOMAIN_FUNC(get_cache, remote_domain_flags_args, remote_domain_migrate_get_compr
 DOMAIN_FUNC(start_postcopy, void, void) {
     int r = domain_check_active(domain, reterr);
 
-    return r < 0 ? r : refuse_postcopy(SPEED_POSTCOPY, reterr);
+    return r < 0 ? r : driver_migrate_start_postcopy(domain, reterr);
 }
 
 /* ---- rows ---- */

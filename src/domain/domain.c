@@ -192,6 +192,11 @@ int domain_check_survives(const Domain *domain, const char *what, Error **reterr
     const Quirk *quirk = quirk_of(run->caps, run->live->virt, QUIRK_RESET_AFTER_REMOVAL);
 
     assert(domain->run);
+    if (run->postcopy)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "cannot %s of domain '%s': it is in post-copy, its memory is at two "
+                            "hosts",
+                            what, domain_name(domain));
     if (!quirk || !run->vcpu_was_removed)
         return 0;
     return quirk_refuse(quirk, run->caps, what, domain_name(domain), domain_run_removed_text(run),

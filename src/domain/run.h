@@ -58,8 +58,10 @@ typedef enum SaveKind {
     SAVE_NONE,
     SAVE_TO,
     SAVE_FROM,
-    SAVE_OUT,   /* to another host, which has not got it yet (driver/migrate.h) */
-    SAVE_GIVEN, /* the other host may run it */
+    SAVE_OUT,          /* to another host, which has not got it yet (driver/migrate.h) */
+    SAVE_GIVEN,        /* the other host may run it */
+    SAVE_POSTCOPY_OUT, /* from here on it may be in post-copy: it does not run here any more */
+    SAVE_POSTCOPY_IN,  /* it comes, and may be in post-copy: then it is here and nowhere else */
 } SaveKind;
 
 typedef struct SaveIntent {
@@ -95,6 +97,7 @@ typedef struct DomainRun {
     Removals removals;
     DeviceNews devices;
     SaveIntent save;
+    bool postcopy;                    /* it is in post-copy, coming or going (driver/postcopy.h) */
     struct Transfer *transfer;        /* of its state, under way; or NULL; its fiber's own */
     const struct SaveSource *restore; /* what it starts from; NULL: its boot */
     bool guest_shutdown;              /* QEMU said SHUTDOWN: its end will be no crash */

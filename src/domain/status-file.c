@@ -33,7 +33,9 @@ static const char *const save_kinds[] = {[SAVE_NONE] = "",
                                          [SAVE_TO] = "to",
                                          [SAVE_FROM] = "from",
                                          [SAVE_OUT] = "out",
-                                         [SAVE_GIVEN] = "given"};
+                                         [SAVE_GIVEN] = "given",
+                                         [SAVE_POSTCOPY_OUT] = "postcopy-out",
+                                         [SAVE_POSTCOPY_IN] = "postcopy-in"};
 
 static const char *const verdict_names[GUEST_VERDICT_MAX_] = {[GUEST_UNKNOWN] = "unknown",
                                                               [GUEST_ONLINE] = "online",

@@ -129,6 +129,12 @@ static int set_running(Domain *domain, bool run, Error **reterr) {
     r = domain_check_active(domain, reterr);
     if (r >= 0 && domain->state == DOMAIN_PMSUSPENDED)
         r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is pmsuspended");
+    if (r >= 0 && domain->run->save.kind == SAVE_POSTCOPY_OUT)
+        r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                         "domain '%s' was in post-copy: its guest is at the other host, and parts "
+                         "of its memory are only there; destroy what is left of it here when that "
+                         "one is given up",
+                         domain_name(domain));
     if (r >= 0 && (domain->state == DOMAIN_RUNNING) != run) {
         domain->run->pause_reason = PAUSED_USER; /* what QEMU's STOP will mean */
         r = monitor_run(domain->run->monitor, run ? "cont" : "stop", NULL,

@@ -79,8 +79,8 @@ int migrate_check_flags(const MigrateParams *params, Error **reterr) {
         {MIGRATE_TLS, "a migration is not encrypted here; use a network of your own for it"},
         {MIGRATE_PARALLEL, "a migration goes over one connection here; leave --parallel out"},
         {MIGRATE_ZEROCOPY, "a migration is not sent without copying here; leave --zerocopy out"},
-        {MIGRATE_POSTCOPY | MIGRATE_POSTCOPY_RESUME,
-         "a migration is never switched to post-copy here; leave --postcopy out"},
+        {MIGRATE_POSTCOPY_RESUME,
+         "post-copy that has failed is not taken up again here; leave --postcopy-resume out"},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)

@@ -11,6 +11,7 @@
 #include "domain/vcpu-verdict.h"
 #include "driver/definition.h"
 #include "driver/migrate-internal.h"
+#include "driver/postcopy.h"
 #include "driver/saved.h"
 #include "driver/start.h"
 #include "qemu/unplug.h"
@@ -43,6 +44,7 @@ typedef struct MigrateIn {
     bool prepared;         /* the door is open, or it is over */
     bool asked, cancelled; /* Finish has come, and what it says */
     bool owner_gone;
+    bool landed; /* it is here, whatever becomes of the rest of its memory */
     bool over;
     int result;
     Error *error;
@@ -130,7 +132,12 @@ static int wait_a_while(MigrateIn *in, uint64_t deadline, Error **reterr) {
 static int open_source(Domain *domain, void *userdata, int *ret_fd, Error **reterr) {
     MigrateIn *in = userdata;
     const uint64_t deadline = deadline_in(SOURCE_USEC);
-    int r = migrate_door_open(
+    int r = in->flags & MIGRATE_POSTCOPY ? migrate_accept_postcopy(domain->run->monitor, reterr)
+                                         : 0;
+
+    if (r < 0)
+        return r;
+    r = migrate_door_open(
         &in->door,
         &(MigrateDoorParams){
             .uri = in->uri, .path = in->socket, .address = in->address, .news = &in->cond},
@@ -167,10 +174,27 @@ static int persist(MigrateIn *in, Error **reterr) {
     return 0;
 }
 
+/* Nobody else can run it: no word is waited for. */
+static void take_postcopy(MigrateIn *in, bool *paused) {
+    CLEANUP_ERROR Error *error = NULL;
+
+    saved_crash_point("postcopy-come");
+    if (persist(in, &error) < 0)
+        log_warning("domain '%s' came in post-copy, ignoring: %s", domain_name(in->domain),
+                    error_message(error));
+    *paused = in->flags & MIGRATE_PAUSED;
+}
+
 static int may_run(Domain *domain, void *userdata, bool *paused, Error **reterr) {
     MigrateIn *in = userdata;
     uint64_t deadline = deadline_in(FINISH_USEC);
-    int r = check_wanted(in, deadline, reterr);
+    int r;
+
+    if (domain->run->postcopy) {
+        take_postcopy(in, paused);
+        return 0;
+    }
+    r = check_wanted(in, deadline, reterr);
 
     while (r >= 0 && !in->asked)
         r = wait_a_while(in, deadline, reterr);
@@ -231,8 +255,13 @@ static int find_or_list(MigrateIn *in, bool *ret_new, Error **reterr) {
 
 /* Job held. */
 static int take_in(MigrateIn *in, bool is_new, Error **reterr) {
-    const SaveSource source = {
-        .fd = -1, .image = &in->image, .open = open_source, .may_run = may_run, .userdata = in};
+    const SaveSource source = {.fd = -1,
+                               .image = &in->image,
+                               .open = open_source,
+                               .may_run = may_run,
+                               .userdata = in,
+                               .running = !(in->flags & MIGRATE_PAUSED),
+                               .postcopy = in->flags & MIGRATE_POSTCOPY};
     Domain *domain = in->domain;
     const bool wants_config = in->persistent != NULL;
     int r = start_restored(domain, in->def, &source, in->flags & MIGRATE_PAUSED, reterr);
@@ -256,6 +285,17 @@ static int take_in(MigrateIn *in, bool is_new, Error **reterr) {
     return 0;
 }
 
+/* Job held. */
+static int finish_postcopy(MigrateIn *in, Error **reterr) {
+    int r = postcopy_arrive(in->domain, reterr);
+
+    if (r >= 0 && in->domain->run) {
+        save_forget(in->domain->run);
+        domain_save_status(in->domain, NULL);
+    }
+    return r;
+}
+
 static int run_in(MigrateIn *in, Error **reterr) {
     bool is_new = false;
     DomainJob job;
@@ -266,8 +306,11 @@ static int run_in(MigrateIn *in, Error **reterr) {
     if (r < 0)
         return r;
     r = take_in(in, is_new, reterr);
+    in->landed = r >= 0;
+    if (r >= 0 && in->domain->run && in->domain->run->postcopy)
+        r = finish_postcopy(in, reterr);
     domain_job_end(in->domain, &job);
-    if (is_new && r < 0)
+    if (is_new && !in->landed)
         store_remove(in->services->store, in->domain);
     return r;
 }
@@ -277,12 +320,12 @@ static void in_fiber(void *userdata) {
     uint64_t deadline;
 
     in->result = run_in(in, &in->error);
-    if (in->result < 0)
+    if (!in->landed)
         log_info("domain '%s' does not move here: %s", in->def->name, error_message(in->error));
-    else
+    else if (in->result >= 0)
         log_info("domain '%s' has moved here from '%s'", in->def->name,
                  in->cookie.host ? in->cookie.host : "another host");
-    migrate_link_say(&in->link, in->result >= 0 ? MIGRATE_LANDED : MIGRATE_LOST);
+    migrate_link_say(&in->link, in->landed ? MIGRATE_LANDED : MIGRATE_LOST);
     migrate_link_close(&in->link);
     migrate_door_close(&in->door);
     in->prepared = in->over = true;

@@ -3,6 +3,7 @@
 #include "domain/files.h"
 #include "driver/driver.h"
 #include "driver/migrate-internal.h"
+#include "driver/postcopy.h"
 #include "driver/run-end.h"
 #include "driver/run-state.h"
 #include "driver/saved.h"
@@ -31,7 +32,13 @@ typedef struct MigrateOut {
     bool performed; /* Perform may return: */
     int result;
     Error *error;
-    bool given;                      /* 'Y' has been said */
+    bool given;          /* 'Y' has been said */
+    bool wants_postcopy; /* somebody does */
+    bool asked_postcopy; /* so QEMU was asked, or: */
+    int postcopy_result; /* it could not be */
+    Error *postcopy_error;
+    bool one_way; /* QEMU may have begun with it: the guest does not run here any more */
+    Error *late;  /* of post-copy: what has become of it after Perform */
     bool confirmed, cancelled, lost; /* Confirm has come, and what it says */
     bool owner_gone;
     bool over; /* and the domain's job is free */
@@ -49,6 +56,8 @@ static void out_unref(MigrateOut *out) {
     migrate_link_close(&out->link);
     migrate_cookie_done(&out->cookie);
     error_free(out->error);
+    error_free(out->postcopy_error);
+    error_free(out->late);
     free(out->uri);
     domain_unref(out->domain);
     fiber_cond_done(&out->cond);
@@ -135,6 +144,79 @@ static int check_vcpus(Domain *domain, unsigned n, Error **reterr) {
     return r;
 }
 
+/* From the status file on, a daemon that comes later does not let it run here. */
+static int switch_over(MigrateOut *out, Error **reterr) {
+    Domain *domain = out->domain;
+    int r;
+
+    if (out->link.ended)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                            "the vireod that domain '%s' is on its way to has gone",
+                            domain_name(domain));
+    transfer_set_one_way(domain, true);
+    r = set_intent(domain, SAVE_POSTCOPY_OUT, out->was_running, reterr);
+    if (r >= 0)
+        r = domain_check_active(domain, reterr);
+    if (r >= 0) {
+        saved_crash_point("postcopy-asked");
+        out->one_way = true;
+        domain->run->pause_reason = PAUSED_POSTCOPY;
+        r = migrate_start_postcopy(domain->run->monitor, reterr);
+        if (r >= 0 || r == -ETIMEDOUT || domain_check_active(domain, NULL) < 0)
+            return r;
+        domain->run->pause_reason = PAUSED_MIGRATION;
+        out->one_way = false;
+    }
+    if (domain->run) {
+        set_intent(domain, SAVE_OUT, out->was_running, NULL);
+        transfer_set_one_way(domain, false);
+    }
+    return r;
+}
+
+static void look(void *userdata) {
+    MigrateOut *out = userdata;
+    const bool cancelled = out->domain->run && out->domain->run->transfer->cancel;
+
+    if ((out->flags & MIGRATE_POSTCOPY) && out->link.ended && !out->one_way)
+        transfer_cancel(out->domain, NULL); /* nobody would let it run there */
+    if (!out->wants_postcopy || out->asked_postcopy || cancelled)
+        return;
+    out->postcopy_result = switch_over(out, &out->postcopy_error);
+    out->asked_postcopy = true;
+    fiber_cond_broadcast(&out->cond);
+}
+
+int driver_migrate_start_postcopy(Domain *domain, Error **reterr) {
+    MigrateOut *found = find(domain);
+    CLEANUP_OUT MigrateOut *out = found ? out_ref(found) : NULL;
+
+    if (out && !(out->flags & MIGRATE_POSTCOPY))
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "the migration of domain '%s' was begun without --postcopy",
+                            domain_name(domain));
+    if (!out || out->performed)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "post-copy can only be started while the migration of domain '%s' is "
+                            "under way",
+                            domain_name(domain));
+    out->wants_postcopy = true;
+    transfer_look_soon(domain);
+    while (!out->asked_postcopy && !out->performed)
+        fiber_cond_wait(&out->cond, USEC_FOREVER);
+    if (!out->asked_postcopy)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "the migration of domain '%s' was over before it was switched to "
+                            "post-copy",
+                            domain_name(domain));
+    if (out->postcopy_result < 0)
+        return out->postcopy_error
+                   ? error_propagate(reterr, TAKE_PTR(out->postcopy_error))
+                   : error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                                  "domain '%s' was not switched to post-copy", domain_name(domain));
+    return 0;
+}
+
 static int move(MigrateOut *out, Error **reterr) {
     Domain *domain = out->domain;
     CLEANUP_CLOSE int state = -1;
@@ -156,10 +238,17 @@ static int move(MigrateOut *out, Error **reterr) {
         return r;
     saved_crash_point("migrate-begun");
     domain->run->pause_reason = PAUSED_MIGRATION; /* what QEMU's STOP at the end means */
-    r = transfer_migrate(domain, TRANSFER_MIGRATE_OUT, TAKE_FD(state), &out->settings, &out->stats,
+    r = transfer_migrate(domain, TRANSFER_MIGRATE_OUT,
+                         &(TransferMigration){.fd_consume = TAKE_FD(state),
+                                              .settings = &out->settings,
+                                              .look = look,
+                                              .userdata = out,
+                                              .ret_stats = &out->stats},
                          reterr);
     if (domain->run)
         domain->run->pause_reason = PAUSED_UNKNOWN;
+    if (r > 0)
+        return r;
     if (r >= 0 && out->was_running && domain->state == DOMAIN_RUNNING)
         run_state_set_paused(domain, PAUSED_MIGRATION);
     saved_crash_point("migrate-moved");
@@ -272,6 +361,24 @@ static void settle(MigrateOut *out) {
         stay_paused(out);
 }
 
+/* ---- post-copy ---- */
+
+/* What QEMU says after a failure: whether its guest has not left. */
+static bool has_stayed(const MigrateOut *out) {
+    MigrateProgress progress = {0};
+
+    if (!out->one_way || domain_check_active(out->domain, NULL) < 0)
+        return true;
+    return migrate_query(out->domain->run->monitor, &progress, NULL) >= 0 &&
+           (progress.phase == MIGRATE_FAILED || progress.phase == MIGRATE_CANCELLED);
+}
+
+/* The destination runs it without a word of this side. */
+static void settle_postcopy(MigrateOut *out) {
+    if (postcopy_leave(out->domain, &out->stats, &out->late) >= 0)
+        leave(out);
+}
+
 /* ---- the fiber ---- */
 
 static void tell(MigrateOut *out, int r) {
@@ -292,14 +399,19 @@ static void out_fiber(void *userdata) {
         return;
     }
     r = move(out, &out->error);
-    if (r < 0)
+    if (r < 0 && has_stayed(out))
         go_back(out);
-    else
+    else if (r < 0)
+        postcopy_leave_failed(out->domain);
+    else if (r == 0)
         log_info("domain '%s': its state is sent, waiting for '%s' to take it",
                  domain_name(out->domain), out->cookie.host ? out->cookie.host : "the other host");
     if (r >= 0) {
-        tell(out, r);
-        settle(out);
+        tell(out, 0);
+        if (r > 0)
+            settle_postcopy(out);
+        else
+            settle(out);
     }
     domain_job_end(out->domain, &job);
     out_unlist(out);
@@ -310,12 +422,15 @@ static void out_fiber(void *userdata) {
 static MigrateSettings settings_of(const Domain *domain, const MigrateParams *params) {
     const uint64_t speed = params->bandwidth ? params->bandwidth : domain->migrate_speed;
 
-    return (MigrateSettings){.bandwidth = MIN_OF(speed, UINT64_MAX >> 20) << 20,
-                             .auto_converge = params->flags & MIGRATE_AUTO_CONVERGE,
-                             .compress = params->flags & MIGRATE_COMPRESSED,
-                             .cache = params->cache,
-                             .throttle_first = params->throttle_first,
-                             .throttle_more = params->throttle_more};
+    return (MigrateSettings){
+        .bandwidth = MIN_OF(speed, UINT64_MAX >> 20) << 20,
+        .auto_converge = params->flags & MIGRATE_AUTO_CONVERGE,
+        .compress = params->flags & MIGRATE_COMPRESSED,
+        .postcopy = params->flags & MIGRATE_POSTCOPY,
+        .postcopy_bandwidth = MIN_OF(params->postcopy_bandwidth, UINT64_MAX >> 20) << 20,
+        .cache = params->cache,
+        .throttle_first = params->throttle_first,
+        .throttle_more = params->throttle_more};
 }
 
 static int make(Domain *domain, const MigrateParams *params, MigrateOut **ret, Error **reterr) {
@@ -417,6 +532,8 @@ int driver_migrate_confirm(Domain *domain, const MigrateParams *params, bool can
         fiber_cond_broadcast(&out->cond);
         while (!out->over)
             fiber_cond_wait(&out->cond, USEC_FOREVER);
+        if (out->late)
+            r = error_propagate(reterr, TAKE_PTR(out->late));
     } else if (!cancelled && domain->run) {
         r = confirm_found(domain, reterr);
     }

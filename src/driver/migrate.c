@@ -38,6 +38,26 @@ uint64_t driver_migrate_speed(const Domain *domain) {
     return domain->migrate_speed ? domain->migrate_speed : SPEED_MAX;
 }
 
+int driver_migrate_set_postcopy_speed(Domain *domain, uint64_t speed, Error **reterr) {
+    int r = domain_check_active(domain, reterr);
+
+    if (r >= 0 && speed > SPEED_MAX)
+        r = error_report(reterr, FROM_QEMU, ERROR_OVERFLOW, "bandwidth must be less than %" PRIu64,
+                         SPEED_MAX + 1);
+    return r < 0 ? r : migrate_set_postcopy_bandwidth(domain->run->monitor, speed << 20, reterr);
+}
+
+int driver_migrate_get_postcopy_speed(Domain *domain, uint64_t *ret, Error **reterr) {
+    uint64_t bytes = 0;
+    int r = domain_check_active(domain, reterr);
+
+    if (r >= 0)
+        r = migrate_get_postcopy_bandwidth(domain->run->monitor, &bytes, reterr);
+    if (r >= 0)
+        *ret = bytes >> 20;
+    return r;
+}
+
 int driver_migrate_set_downtime(Domain *domain, uint64_t ms, Error **reterr) {
     int r = domain_check_active(domain, reterr);
 

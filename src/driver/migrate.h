@@ -25,6 +25,11 @@
  *                                      before 'Y' into the status file, the destination "from"
  *                                      (driver/save-settle.c)
  *
+ * With MIGRATE_POSTCOPY it may be switched to post-copy on its way (driver/postcopy.h). Then
+ * Perform is over at once, the destination lets the guest run without a word, Finish and Confirm
+ * wait until all of its memory is there, and what ends in the middle leaves it at the destination,
+ * as far as it has come.
+ *
  * A change of the domain between Begin and Perform is noticed by Perform, which refuses. */
 #pragma once
 
@@ -36,8 +41,9 @@ typedef struct MigrateParams {
     const char *uri; /* of the guest's state */
     const char *dest_name, *dest_xml, *persist_xml;
     const char *listen_address;
-    uint64_t bandwidth; /* MiB a second; 0: as the domain has it */
-    uint64_t cache;     /* bytes for pages sent as differences; 0: as QEMU has it */
+    uint64_t bandwidth;          /* MiB a second; 0: as the domain has it */
+    uint64_t postcopy_bandwidth; /* MiB a second, in post-copy; 0: as fast as it goes */
+    uint64_t cache;              /* bytes for pages sent as differences; 0: as QEMU has it */
     unsigned throttle_first, throttle_more; /* percent, of auto-converge; 0: as QEMU has it */
     unsigned flags;                         /* MIGRATE_* of util/libvirt-numbers.h */
     const char *cookie;
@@ -57,7 +63,7 @@ int driver_migrate_begin(Domain *domain, const MigrateParams *params, char **ret
                          char **ret_cookie, Error **reterr);
 int driver_migrate_prepare(Services *services, const MigrateParams *params, char **ret_uri,
                            char **ret_cookie, Error **reterr);
-/* Returns when the whole state is there, or it goes on here. */
+/* Returns when the whole state is there, or the guest is in post-copy, or it goes on here. */
 int driver_migrate_perform(Domain *domain, const MigrateParams *params, Error **reterr);
 /* The domain, with a reference. With `cancelled` it is an error in any case:
  * ERROR_MIGRATE_FINISH_OK, or what made the migration fail here. */
@@ -65,10 +71,16 @@ int driver_migrate_finish(Services *services, const MigrateParams *params, bool 
                           Domain **ret, Error **reterr);
 int driver_migrate_confirm(Domain *domain, const MigrateParams *params, bool cancelled,
                            Error **reterr);
+/* Switches a migration that was begun with MIGRATE_POSTCOPY: the guest stops here, goes on there,
+ * and the rest of its memory follows (driver/postcopy.h). Returns once QEMU was told. */
+int driver_migrate_start_postcopy(Domain *domain, Error **reterr);
 /* How it moves: at any time, also during a migration. The speed is in MiB a second, and is the
- * domain's until the daemon ends; the other two are QEMU's. */
+ * domain's until the daemon ends; the others are QEMU's. */
 int driver_migrate_set_speed(Domain *domain, uint64_t speed, Error **reterr);
 uint64_t driver_migrate_speed(const Domain *domain);
+/* That of post-copy. */
+int driver_migrate_set_postcopy_speed(Domain *domain, uint64_t speed, Error **reterr);
+int driver_migrate_get_postcopy_speed(Domain *domain, uint64_t *ret, Error **reterr);
 int driver_migrate_set_downtime(Domain *domain, uint64_t ms, Error **reterr);
 int driver_migrate_get_downtime(Domain *domain, uint64_t *ret, Error **reterr);
 int driver_migrate_set_cache(Domain *domain, uint64_t bytes, Error **reterr);

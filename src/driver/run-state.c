@@ -20,6 +20,10 @@ static int suspended_detail(int reason) {
     switch (reason) {
     case PAUSED_MIGRATION:
         return SUSPENDED_MIGRATED;
+    case PAUSED_POSTCOPY:
+        return SUSPENDED_POSTCOPY;
+    case PAUSED_POSTCOPY_FAILED:
+        return SUSPENDED_POSTCOPY_FAILED;
     case PAUSED_IOERROR:
         return SUSPENDED_IOERROR;
     case PAUSED_WATCHDOG:

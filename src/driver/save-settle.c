@@ -4,6 +4,7 @@
 #include "domain/events.h"
 #include "domain/files.h"
 #include "domain/store.h"
+#include "driver/postcopy.h"
 #include "driver/run-end.h"
 #include "driver/run-state.h"
 #include "driver/save-settle.h"
@@ -16,6 +17,7 @@
 
 #define COMMAND_USEC (30 * USEC_PER_SEC)
 #define CANCEL_USEC (60 * USEC_PER_SEC)
+#define POSTCOPY_USEC (60 * USEC_PER_SEC)
 #define POLL_USEC (20 * USEC_PER_MSEC)
 
 /* The complete file of that very save is there. */
@@ -137,6 +139,82 @@ static int settle_given(Domain *domain, Error **reterr) {
     return 0;
 }
 
+/* Until QEMU is in post-copy, or whatever it comes to instead. */
+static int await_postcopy(Domain *domain, MigrateProgress *ret, Error **reterr) {
+    const uint64_t deadline = deadline_in(POSTCOPY_USEC);
+    int r = migrate_query(domain->run->monitor, ret, reterr);
+
+    while (r >= 0 && ret->phase == MIGRATE_ACTIVE && now_usec() < deadline) {
+        fiber_sleep(POLL_USEC);
+        r = domain_check_active(domain, reterr);
+        if (r >= 0)
+            r = migrate_query(domain->run->monitor, ret, reterr);
+    }
+    return r;
+}
+
+/* The switch was decided, so it is done: a QEMU that was asked for it cannot be stopped any more.
+ */
+static int settle_postcopy_out(Domain *domain, Error **reterr) {
+    TransferStats stats = {0};
+    int r = migrate_query(domain->run->monitor, &stats.progress, reterr);
+
+    if (r >= 0 && stats.progress.phase == MIGRATE_ACTIVE) {
+        migrate_start_postcopy(domain->run->monitor, NULL);
+        r = await_postcopy(domain, &stats.progress, reterr);
+    }
+    if (r >= 0)
+        r = run_state_sync(domain, reterr);
+    if (r < 0)
+        return r;
+    if (stats.progress.phase == MIGRATE_FAILED || stats.progress.phase == MIGRATE_CANCELLED) {
+        domain->run->save.kind = SAVE_OUT; /* it has not come to it */
+        return settle_out(domain, reterr);
+    }
+    if (stats.progress.phase == MIGRATE_DONE) {
+        domain->run->save.kind = SAVE_GIVEN; /* with it or without */
+        return settle_given(domain, reterr);
+    }
+    r = postcopy_leave(domain, &stats, reterr);
+    if (r >= 0)
+        run_end(domain, SHUTOFF_MIGRATED, STOPPED_MIGRATED);
+    return r;
+}
+
+/* The guest is here: it runs, and the rest of its memory comes. */
+static int take_arrived(Domain *domain, bool ran, Error **reterr) {
+    int r = !ran && domain->run->save.running ? go_on(domain, RUNNING_MIGRATED, reterr) : 0;
+
+    if (r >= 0)
+        r = postcopy_arrive(domain, reterr);
+    if (r >= 0 && domain->run)
+        save_forget(domain->run);
+    return r;
+}
+
+/* Without post-copy it is as with any that comes, but for one: a guest that is all here may have
+ * come either way. */
+static int settle_postcopy_in(Domain *domain, Error **reterr) {
+    MigrateProgress progress = {0};
+    bool ran = false;
+    int r = await_postcopy(domain, &progress, reterr);
+
+    if (r >= 0)
+        r = has_run(domain, &ran, reterr);
+    if (r < 0)
+        return r;
+    if (progress.phase == MIGRATE_IN_POSTCOPY || progress.phase == MIGRATE_STUCK)
+        return take_arrived(domain, ran, reterr);
+    if (ran || progress.phase != MIGRATE_DONE)
+        return settle_from(domain, reterr);
+    run_state_set_paused(domain, PAUSED_MIGRATION);
+    log_warning("domain '%s' was all here when vireod ended, and did not run yet: it stays paused. "
+                "Resume it if it does not run at the host that it came from, destroy it if it does",
+                domain_name(domain));
+    save_forget(domain->run);
+    return 0;
+}
+
 static int settle_kind(Domain *domain, Error **reterr) {
     switch (domain->run->save.kind) {
     case SAVE_NONE:
@@ -149,6 +227,10 @@ static int settle_kind(Domain *domain, Error **reterr) {
         return settle_out(domain, reterr);
     case SAVE_GIVEN:
         return settle_given(domain, reterr);
+    case SAVE_POSTCOPY_OUT:
+        return settle_postcopy_out(domain, reterr);
+    case SAVE_POSTCOPY_IN:
+        return settle_postcopy_in(domain, reterr);
     }
     return 0;
 }
@@ -168,7 +250,7 @@ static void settle(void *userdata) {
         log_warning("domain '%s': its interrupted save is not settled: %s", domain_name(domain),
                     error_message(error));
     if (r >= 0 && domain->run) {
-        if (domain->run->save.kind != SAVE_GIVEN)
+        if (domain->run->save.kind != SAVE_GIVEN && !domain->run->postcopy)
             save_forget(domain->run);
         domain_save_status(domain, NULL);
     }

@@ -236,15 +236,20 @@ int save_set_source(Domain *domain, bool running, Error **reterr) {
     intent->id = save_id_text(source->image);
     if (!intent->id || (source->remove && !intent->path))
         return error_no_memory(reterr);
-    intent->kind = SAVE_FROM;
+    intent->kind = source->postcopy ? SAVE_POSTCOPY_IN : SAVE_FROM;
     intent->running = running;
     return 0;
 }
 
 static int load_from_host(Domain *domain, const SaveSource *source, Error **reterr) {
-    int fd = -1, r = source->open(domain, source->userdata, &fd, reterr);
+    TransferMigration what = {.fd_consume = -1};
+    int r = source->open(domain, source->userdata, &what.fd_consume, reterr);
 
-    return r < 0 ? r : transfer_migrate(domain, TRANSFER_MIGRATE_IN, fd, NULL, NULL, reterr);
+    if (r >= 0)
+        r = transfer_migrate(domain, TRANSFER_MIGRATE_IN, &what, reterr);
+    if (r > 0)
+        domain->run->postcopy = true;
+    return MIN_OF(r, 0);
 }
 
 /* The status file says from here on that the guest has not run, and where it is. */
@@ -255,7 +260,7 @@ int save_load(Domain *domain, Error **reterr) {
     assert(domain_job_is_mine(domain) && domain->run);
     if (!source)
         return 0;
-    r = save_set_source(domain, false, reterr);
+    r = save_set_source(domain, source->running, reterr);
     if (r >= 0)
         r = domain_save_status(domain, reterr);
     if (r >= 0)

@@ -14,9 +14,11 @@ typedef struct SaveSource {
     /* Waits for the stream: its descriptor is the caller's then. On the start's fiber. */
     int (*open)(Domain *domain, void *userdata, int *ret_fd, Error **reterr);
     /* The state is loaded: waits until the guest may run here, and changes *paused to whether it
-     * shall not yet. */
+     * shall not yet. In post-copy it may not be refused. */
     int (*may_run)(Domain *domain, void *userdata, bool *paused, Error **reterr);
     void *userdata;
+    bool running;  /* of a host: it shall run here */
+    bool postcopy; /* of a host: it may be switched to post-copy on its way */
 } SaveSource;
 
 /* lib/save/NAME.save. Caller frees. */

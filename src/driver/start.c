@@ -24,6 +24,7 @@
 #include "driver/strays.h"
 #include "qemu/command-line.h"
 #include "util/file.h"
+#include "util/log.h"
 
 #define CONNECT_USEC (30 * USEC_PER_SEC)
 #define COMMAND_USEC (30 * USEC_PER_SEC)
@@ -289,6 +290,16 @@ static const Coming *how_it_came(const SaveSource *source) {
     return !source ? &booted : source->open ? &migrated : &restored;
 }
 
+/* A guest in post-copy is here and nowhere else: it runs with what could not be done. */
+static int carry_on(const Domain *domain, int r, Error **error) {
+    if (r >= 0 || !domain->run || !domain->run->postcopy || !qemu_process_alive(&domain->run->pid))
+        return r;
+    log_warning("domain '%s' came in post-copy, ignoring: %s", domain_name(domain),
+                error_message(*error));
+    error_free(TAKE_PTR(*error));
+    return 0;
+}
+
 static int let_go(Domain *domain, bool paused, Error **reterr) {
     const SaveSource *source = domain->run->restore;
     const bool restored = source != NULL;
@@ -298,9 +309,9 @@ static int let_go(Domain *domain, bool paused, Error **reterr) {
     if (source && source->may_run)
         r = source->may_run(domain, source->userdata, &paused, reterr);
     if (r >= 0 && restored)
-        r = save_set_source(domain, !paused, reterr);
+        r = carry_on(domain, save_set_source(domain, !paused, reterr), reterr);
     if (r >= 0)
-        r = make_known(domain, paused, reterr);
+        r = carry_on(domain, make_known(domain, paused, reterr), reterr);
     if (r >= 0 && restored)
         r = save_take_over(domain, reterr);
     if (r >= 0 && !paused)
@@ -319,12 +330,14 @@ static int let_go(Domain *domain, bool paused, Error **reterr) {
 /* The guest is in QEMU alone, and runs or not as it shall. */
 static void end_restore(Domain *domain) {
     domain->run->restore = NULL;
-    save_forget(domain->run);
+    if (!domain->run->postcopy)
+        save_forget(domain->run);
     domain_save_status(domain, NULL);
 }
 
 int start_restored(Domain *domain, const DomainDef *def, const SaveSource *source, bool paused,
                    Error **reterr) {
+    CLEANUP_ERROR Error *error = NULL;
     DomainDef *live;
     int r;
 
@@ -343,9 +356,12 @@ int start_restored(Domain *domain, const DomainDef *def, const SaveSource *sourc
     domain->run->restore = source;
     store_note_run(domain->services->store, domain);
     domain_set_state(domain, DOMAIN_PAUSED, PAUSED_STARTING_UP);
-    r = make_machine(domain, reterr);
+    r = make_machine(domain, &error);
+    r = carry_on(domain, r, &error);
     if (r >= 0)
-        r = let_go(domain, paused, reterr);
+        r = carry_on(domain, let_go(domain, paused, &error), &error);
+    if (error)
+        error_propagate(reterr, TAKE_PTR(error));
     if (r < 0) {
         audit_domain_start(domain, false, NULL);
         run_abandon(domain);

@@ -35,11 +35,24 @@ static int query(Domain *domain, Transfer *transfer, Error **reterr) {
                : migrate_query(domain->run->monitor, &transfer->stats.progress, reterr);
 }
 
+static bool is_postcopy(const Transfer *transfer) {
+    return transfer->stats.progress.phase == MIGRATE_IN_POSTCOPY ||
+           transfer->stats.progress.phase == MIGRATE_STUCK;
+}
+
 static int judge(Domain *domain, const Transfer *transfer, Error **reterr) {
     const char *what = name_of(transfer->stats.kind);
 
     if (transfer->stats.progress.phase == MIGRATE_DONE)
         return 0;
+    if (transfer->postcopy)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                            "post-copy of domain '%s' was interrupted: %s", domain_name(domain),
+                            transfer->stats.progress.error[0]
+                                ? transfer->stats.progress.error
+                                : "the connection of the two QEMUs has ended");
+    if (is_postcopy(transfer))
+        return 1;
     if (transfer->cancel)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_ABORTED,
                             "%s job: canceled by client", what);
@@ -51,8 +64,10 @@ static int judge(Domain *domain, const Transfer *transfer, Error **reterr) {
 }
 
 static bool is_over(const Transfer *transfer) {
-    return transfer->stats.progress.phase != MIGRATE_ACTIVE &&
-           transfer->stats.progress.phase != MIGRATE_IDLE;
+    const MigratePhase phase = transfer->stats.progress.phase;
+
+    return phase != MIGRATE_ACTIVE && phase != MIGRATE_IDLE &&
+           (phase != MIGRATE_IN_POSTCOPY || !transfer->postcopy);
 }
 
 bool transfer_stats(const Domain *domain, TransferStats *ret) {
@@ -84,7 +99,8 @@ bool transfer_event(Domain *domain, const char *name, json_object *data) {
 }
 
 /* Until QEMU says that it is over. QEMU takes note of a cancel when it writes the next time. */
-static int wait_for(Domain *domain, Transfer *transfer, Error **reterr) {
+static int wait_for(Domain *domain, Transfer *transfer, const TransferMigration *what,
+                    Error **reterr) {
     uint64_t pause = POLL_FIRST_USEC;
     bool told = false;
 
@@ -95,7 +111,13 @@ static int wait_for(Domain *domain, Transfer *transfer, Error **reterr) {
             return r;
         if (is_over(transfer))
             return judge(domain, transfer, reterr);
-        if (transfer->cancel && !told) {
+        if (what && what->look) {
+            what->look(what->userdata);
+            r = domain_check_active(domain, reterr);
+            if (r < 0)
+                return r;
+        }
+        if (transfer->cancel && !told && !transfer->one_way) {
             r = migrate_cancel(domain->run->monitor, reterr);
             if (r < 0)
                 return r;
@@ -107,18 +129,19 @@ static int wait_for(Domain *domain, Transfer *transfer, Error **reterr) {
 }
 
 /* The wait of what has been begun. */
-static int follow(Domain *domain, Transfer *transfer, Error **reterr) {
+static int follow(Domain *domain, Transfer *transfer, const TransferMigration *what,
+                  Error **reterr) {
     int r;
 
     assert(domain_job_is_mine(domain) && domain->run && !domain->run->transfer);
-    transfer->began = now_usec();
+    transfer->began = now_usec() - transfer->stats.usec;
     transfer->stats.progress.phase = MIGRATE_ACTIVE;
     domain->run->transfer = transfer;
-    r = wait_for(domain, transfer, reterr);
+    r = wait_for(domain, transfer, what, reterr);
     transfer->stats.usec = now_usec() - transfer->began;
     if (domain->run)
         domain->run->transfer = NULL;
-    if (r >= 0 && transfer->stats.kind != TRANSFER_MIGRATE_OUT)
+    if (r == 0 && transfer->stats.kind != TRANSFER_MIGRATE_OUT)
         transfer_complete(domain, &transfer->stats);
     fiber_cond_done(&transfer->wake);
     return r;
@@ -131,24 +154,46 @@ int transfer_run(Domain *domain, TransferKind kind, int fd, Error **reterr) {
     if (r >= 0)
         r = kind == TRANSFER_RESTORE ? migrate_from_fd(domain->run->monitor, fd, reterr)
                                      : migrate_to_fd(domain->run->monitor, fd, reterr);
-    return r < 0 ? r : follow(domain, &transfer, reterr);
+    return r < 0 ? r : follow(domain, &transfer, NULL, reterr);
 }
 
-int transfer_migrate(Domain *domain, TransferKind kind, int fd_consume,
-                     const MigrateSettings *settings, TransferStats *ret_stats, Error **reterr) {
+int transfer_migrate(Domain *domain, TransferKind kind, const TransferMigration *what,
+                     Error **reterr) {
     Transfer transfer = {.stats.kind = kind};
     int r = domain_check_active(domain, reterr);
 
     if (r >= 0)
         r = kind == TRANSFER_MIGRATE_IN
-                ? migrate_from_fd(domain->run->monitor, fd_consume, reterr)
-                : migrate_live_to_fd(domain->run->monitor, fd_consume, settings, reterr);
-    close(fd_consume);
+                ? migrate_from_fd(domain->run->monitor, what->fd_consume, reterr)
+                : migrate_live_to_fd(domain->run->monitor, what->fd_consume, what->settings,
+                                     reterr);
+    close(what->fd_consume);
     if (r >= 0)
-        r = follow(domain, &transfer, reterr);
-    if (r >= 0 && ret_stats)
-        *ret_stats = transfer.stats;
+        r = follow(domain, &transfer, what, reterr);
+    if (r >= 0 && what->ret_stats)
+        *what->ret_stats = transfer.stats;
     return r;
+}
+
+int transfer_postcopy(Domain *domain, TransferKind kind, TransferStats *stats, Error **reterr) {
+    Transfer transfer = {.stats = *stats, .one_way = true, .postcopy = true};
+    int r = domain_check_active(domain, reterr);
+
+    transfer.stats.kind = kind;
+    if (r >= 0)
+        r = follow(domain, &transfer, NULL, reterr);
+    *stats = transfer.stats;
+    return r;
+}
+
+void transfer_look_soon(const Domain *domain) {
+    if (domain->run && domain->run->transfer)
+        fiber_cond_broadcast(&domain->run->transfer->wake);
+}
+
+void transfer_set_one_way(const Domain *domain, bool yes) {
+    if (domain->run && domain->run->transfer)
+        domain->run->transfer->one_way = yes;
 }
 
 int transfer_dump(Domain *domain, int fd, DumpFormat format, Error **reterr) {
@@ -157,7 +202,7 @@ int transfer_dump(Domain *domain, int fd, DumpFormat format, Error **reterr) {
 
     if (r >= 0)
         r = dump_to_fd(domain->run->monitor, fd, format, reterr);
-    return r < 0 ? r : follow(domain, &transfer, reterr);
+    return r < 0 ? r : follow(domain, &transfer, NULL, reterr);
 }
 
 bool transfer_is_out(const Domain *domain) {
@@ -173,6 +218,18 @@ int transfer_pause(Domain *domain, Error **reterr) {
                                reterr);
 }
 
+int transfer_pause_postcopy(Domain *domain, Error **reterr) {
+    const Transfer *transfer = domain->run ? domain->run->transfer : NULL;
+    int r = domain_check_active(domain, reterr);
+
+    if (r < 0)
+        return r;
+    if (!transfer || !transfer->postcopy)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "domain '%s' is not in post-copy", domain_name(domain));
+    return migrate_pause_postcopy(domain->run->monitor, reterr);
+}
+
 int transfer_cancel(Domain *domain, Error **reterr) {
     Transfer *transfer = domain->run ? domain->run->transfer : NULL;
     int r = domain_check_active(domain, reterr);
@@ -186,6 +243,11 @@ int transfer_cancel(Domain *domain, Error **reterr) {
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                             "cannot abort the %s of domain '%s': QEMU cannot stop it half way",
                             name_of(transfer->stats.kind), domain_name(domain));
+    if (transfer->one_way)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "cannot abort the migration of domain '%s': it is in post-copy, and "
+                            "its guest is at the other host",
+                            domain_name(domain));
     transfer->cancel = true;
     fiber_cond_broadcast(&transfer->wake);
     return 0;

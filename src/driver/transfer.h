@@ -27,6 +27,8 @@ typedef struct Transfer {
     TransferStats stats;
     uint64_t began; /* CLOCK_MONOTONIC, in microseconds */
     bool cancel;    /* somebody wants it to end */
+    bool one_way;   /* it cannot be: the guest may be at the other side */
+    bool postcopy;  /* that is known */
     FiberCond wake;
 } Transfer;
 
@@ -42,10 +44,25 @@ bool transfer_event(Domain *domain, const char *name, json_object *data);
 /* Writes the state of a paused guest to the file, or has it read from there, and waits for the end.
  * ERROR_OPERATION_ABORTED when it was cancelled. Job held; the domain runs. */
 int transfer_run(Domain *domain, TransferKind kind, int fd, Error **reterr);
-/* The same over a socket, which is closed in every case as soon as QEMU has it: the other end shall
- * see QEMU's end. `settings` are those of TRANSFER_MIGRATE_OUT; ret_stats may be NULL. */
-int transfer_migrate(Domain *domain, TransferKind kind, int fd_consume,
-                     const MigrateSettings *settings, TransferStats *ret_stats, Error **reterr);
+/* The same over a socket. */
+typedef struct TransferMigration {
+    int fd_consume; /* closed in every case as soon as QEMU has it: the other end shall see its end
+                     */
+    const MigrateSettings *settings; /* of TRANSFER_MIGRATE_OUT */
+    void (*look)(void *userdata); /* called now and then while it is on its way; may suspend, or be
+                                     NULL */
+    void *userdata;
+    TransferStats *ret_stats; /* may be NULL */
+} TransferMigration;
+
+/* 1: the guest is in post-copy, and transfer_postcopy has to follow. */
+int transfer_migrate(Domain *domain, TransferKind kind, const TransferMigration *what,
+                     Error **reterr);
+/* Until the rest of its memory is there. Goes on with the stats. */
+int transfer_postcopy(Domain *domain, TransferKind kind, TransferStats *stats, Error **reterr);
+/* Have the look come soon; have it not cancelled any more, or again. Of a transfer under way. */
+void transfer_look_soon(const Domain *domain);
+void transfer_set_one_way(const Domain *domain, bool yes);
 /* The same for a core file. */
 int transfer_dump(Domain *domain, int fd, DumpFormat format, Error **reterr);
 /* Whether the guest is being sent to another host just now. */
@@ -53,5 +70,7 @@ bool transfer_is_out(const Domain *domain);
 /* Pauses such a guest, so that it changes no more memory; it goes on at the other side, or here
  * when it stays. Without the job. */
 int transfer_pause(Domain *domain, Error **reterr);
+/* Interrupts post-copy, which fails by that. */
+int transfer_pause_postcopy(Domain *domain, Error **reterr);
 /* Asks the one under way to end; ERROR_OPERATION_INVALID when there is none, or it cannot be. */
 int transfer_cancel(Domain *domain, Error **reterr);

@@ -75,6 +75,14 @@ int migrate_set_bandwidth(Monitor *monitor, uint64_t bytes, Error **reterr) {
                          reterr);
 }
 
+int migrate_set_postcopy_bandwidth(Monitor *monitor, uint64_t bytes, Error **reterr) {
+    return set_parameter(monitor, "max-postcopy-bandwidth", bytes < UNLIMITED ? bytes : 0, reterr);
+}
+
+int migrate_get_postcopy_bandwidth(Monitor *monitor, uint64_t *ret_bytes, Error **reterr) {
+    return get_parameter(monitor, "max-postcopy-bandwidth", ret_bytes, reterr);
+}
+
 int migrate_set_downtime(Monitor *monitor, uint64_t ms, Error **reterr) {
     return set_parameter(monitor, "downtime-limit", ms, reterr);
 }
@@ -100,6 +108,8 @@ static int set_settings(Monitor *monitor, const MigrateSettings *settings, Error
                 {"cpu-throttle-increment", settings->throttle_more}};
     int r = migrate_set_bandwidth(monitor, settings->bandwidth, reterr);
 
+    if (r >= 0 && settings->postcopy)
+        r = migrate_set_postcopy_bandwidth(monitor, settings->postcopy_bandwidth, reterr);
     for (size_t i = 0; i < ARRAY_SIZE(rows) && r >= 0; i++)
         if (rows[i].value)
             r = set_parameter(monitor, rows[i].name, rows[i].value, reterr);
@@ -122,13 +132,6 @@ static int move(Monitor *monitor, const char *command, int fd, Error **reterr) {
     return run_with_fd(monitor, command, arguments, reterr);
 }
 
-int migrate_to_fd(Monitor *monitor, int fd, Error **reterr) {
-    int r = migrate_set_bandwidth(monitor, 0, reterr);
-
-    assert(fd >= 0);
-    return r < 0 ? r : move(monitor, "migrate", fd, reterr);
-}
-
 /* The arguments of migrate-set-capabilities; NULL: out of memory. */
 static json_object *capabilities(const char *const *names, const bool *states, size_t n) {
     CLEANUP_JSON json_object *arguments = json_object_new_object();
@@ -147,13 +150,23 @@ static json_object *capabilities(const char *const *names, const bool *states, s
 }
 
 static int set_capabilities(Monitor *monitor, const MigrateSettings *settings, Error **reterr) {
-    const char *const names[] = {"auto-converge", "xbzrle", "events"};
-    const bool states[] = {settings->auto_converge, settings->compress, true};
+    const char *const names[] = {"auto-converge", "xbzrle", "postcopy-ram", "events"};
+    const bool states[] = {settings->auto_converge, settings->compress, settings->postcopy, true};
     json_object *arguments = capabilities(names, states, ARRAY_SIZE(names));
 
     return arguments ? monitor_run(monitor, "migrate-set-capabilities", arguments,
                                    deadline_in(COMMAND_USEC), NULL, reterr)
                      : error_no_memory(reterr);
+}
+
+/* What an earlier migration has set is not for a file. */
+int migrate_to_fd(Monitor *monitor, int fd, Error **reterr) {
+    int r = set_capabilities(monitor, &(MigrateSettings){0}, reterr);
+
+    assert(fd >= 0);
+    if (r >= 0)
+        r = migrate_set_bandwidth(monitor, 0, reterr);
+    return r < 0 ? r : move(monitor, "migrate", fd, reterr);
 }
 
 int migrate_live_to_fd(Monitor *monitor, int fd, const MigrateSettings *settings, Error **reterr) {
@@ -174,11 +187,37 @@ int migrate_cancel(Monitor *monitor, Error **reterr) {
     return monitor_run(monitor, "migrate_cancel", NULL, deadline_in(COMMAND_USEC), NULL, reterr);
 }
 
+/* ---- post-copy ---- */
+
+int migrate_accept_postcopy(Monitor *monitor, Error **reterr) {
+    CLEANUP_ERROR Error *error = NULL;
+    int r = set_capabilities(monitor, &(MigrateSettings){.postcopy = true}, &error);
+
+    return r < 0 ? error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                                "post-copy is not possible here: %s. QEMU has no privileges, and "
+                                "needs vm.unprivileged_userfaultfd = 1 of the kernel (sysctl)",
+                                error_message(error))
+                 : 0;
+}
+
+int migrate_start_postcopy(Monitor *monitor, Error **reterr) {
+    return monitor_run(monitor, "migrate-start-postcopy", NULL, deadline_in(COMMAND_USEC), NULL,
+                       reterr);
+}
+
+int migrate_pause_postcopy(Monitor *monitor, Error **reterr) {
+    return monitor_run(monitor, "migrate-pause", NULL, deadline_in(COMMAND_USEC), NULL, reterr);
+}
+
 static MigratePhase phase_of(const char *status) {
     static const struct {
         const char *status;
         MigratePhase phase;
     } rows[] = {{"completed", MIGRATE_DONE},
+                {"postcopy-active", MIGRATE_IN_POSTCOPY},
+                {"postcopy-recover", MIGRATE_IN_POSTCOPY},
+                {"postcopy-recover-setup", MIGRATE_IN_POSTCOPY},
+                {"postcopy-paused", MIGRATE_STUCK},
                 {"failed", MIGRATE_FAILED},
                 {"cancelled", MIGRATE_CANCELLED},
                 {"none", MIGRATE_IDLE}};

@@ -9,6 +9,8 @@
 typedef enum MigratePhase {
     MIGRATE_IDLE, /* nothing was begun */
     MIGRATE_ACTIVE,
+    MIGRATE_IN_POSTCOPY, /* the guest is at the other side, and parts of its memory still come */
+    MIGRATE_STUCK,       /* they do not come any more; the guest's memory is in two places */
     MIGRATE_DONE,
     MIGRATE_FAILED,
     MIGRATE_CANCELLED,
@@ -39,10 +41,12 @@ typedef enum DumpFormat {
 
 /* How a running guest goes to another host. */
 typedef struct MigrateSettings {
-    uint64_t bandwidth; /* bytes a second; 0: as fast as it goes */
-    bool auto_converge; /* a guest that writes too fast is slowed down */
-    bool compress;      /* pages are sent as their differences (QEMU's xbzrle) */
-    uint64_t cache;     /* bytes for these; 0: as it is */
+    uint64_t bandwidth;          /* bytes a second; 0: as fast as it goes */
+    uint64_t postcopy_bandwidth; /* the same in post-copy, of what comes unasked */
+    bool auto_converge;          /* a guest that writes too fast is slowed down */
+    bool compress;               /* pages are sent as their differences (QEMU's xbzrle) */
+    bool postcopy;               /* it may be switched to post-copy on its way */
+    uint64_t cache;              /* bytes for these; 0: as it is */
     unsigned throttle_first, throttle_more; /* percent, of auto_converge; 0: as it is */
 } MigrateSettings;
 
@@ -56,8 +60,19 @@ int migrate_live_to_fd(Monitor *monitor, int fd, const MigrateSettings *settings
 int migrate_query(Monitor *monitor, MigrateProgress *ret, Error **reterr);
 int migrate_cancel(Monitor *monitor, Error **reterr);
 
+/* In a QEMU that waits for a guest, before it comes: it may be switched to post-copy.
+ * ERROR_CONFIG_UNSUPPORTED: the kernel does not let this QEMU have it. */
+int migrate_accept_postcopy(Monitor *monitor, Error **reterr);
+/* The guest stops here and goes on there as soon as QEMU comes to it. */
+int migrate_start_postcopy(Monitor *monitor, Error **reterr);
+/* Interrupts it, in post-copy: MIGRATE_STUCK. */
+int migrate_pause_postcopy(Monitor *monitor, Error **reterr);
+
 /* QEMU's parameters of migrations, at any time. */
 int migrate_set_bandwidth(Monitor *monitor, uint64_t bytes, Error **reterr);
+/* In post-copy, of what comes unasked. 0: as fast as it goes. */
+int migrate_set_postcopy_bandwidth(Monitor *monitor, uint64_t bytes, Error **reterr);
+int migrate_get_postcopy_bandwidth(Monitor *monitor, uint64_t *ret_bytes, Error **reterr);
 int migrate_set_downtime(Monitor *monitor, uint64_t ms, Error **reterr);
 int migrate_get_downtime(Monitor *monitor, uint64_t *ret_ms, Error **reterr);
 int migrate_set_cache(Monitor *monitor, uint64_t bytes, Error **reterr);

@@ -25,7 +25,7 @@ def test_speed_and_suspend(daemon, other, guest):  # noqa: F811
     assert re.search(r"Memory total: +2\d\d\.\d+ MiB", info) and "Compression cache" in info
     daemon.virsh("migrate-setmaxdowntime", "vm1", "1234")
     assert daemon.virsh("migrate-getmaxdowntime", "vm1").strip() == "1234"
-    assert "is on its way here already" in daemon.virsh("migrate", "--live", "vm1", other.uri, ok=False)
+    assert "is being migrated already" in daemon.virsh("migrate", "--live", "vm1", other.uri, ok=False)
     quick(daemon, "suspend", "vm1")
     assert state(daemon, "vm1") == "paused (migrating)"
     daemon.virsh("migrate-setspeed", "vm1", "1000")

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Guests that are switched to post-copy on their way, moved by stock virsh."""
+import contextlib
+import os
+import re
+
+import pytest
+
+from conftest import GUEST, Daemon, client, end_of, wait_for
+from test_migrate import other, state, xml_for  # noqa: F401 (a fixture)
+from writing_guest import SECTOR, rounds, writing_initrd
+
+SYSCTL = "/proc/sys/vm/unprivileged_userfaultfd"
+
+
+def sysctl(value):
+    with open(SYSCTL) as f:
+        before = f.read().strip()
+    if before != value:
+        with open(SYSCTL, "w") as f:
+            f.write(value)
+    return before
+
+
+@pytest.fixture
+def allowed():
+    """QEMU may have its memory in post-copy."""
+    try:
+        before = sysctl("1")
+    except OSError as error:
+        pytest.skip(f"SKIP: {SYSCTL} cannot be set: {error}")
+    yield
+    sysctl(before)
+
+
+def sector_guest(daemon, name="vm1"):
+    """One that writes all the time, at once."""
+    path = f"{daemon.root}/{name}.sector"
+    with open(path, "wb") as f:
+        f.write(SECTOR.ljust(1 << 20, b"\0"))
+    disk = f"<disk type='file' device='disk'><source file='{path}'/><target dev='vda' bus='virtio'/><readonly/></disk>"
+    daemon.define(name, boot=False, maximum=4, extra=disk)
+    daemon.virsh("start", name)
+
+    def writes():
+        return b"\0" * 16 != daemon_memory(daemon, name)
+    wait_for(writes, 20, "boot sector that writes")
+
+
+def daemon_memory(daemon, name):
+    said = daemon.virsh("qemu-monitor-command", name, "--hmp", "xp /4wx 0x20000")
+    return b"".join(int(word, 16).to_bytes(4, "little") for word in re.findall(r"0x([0-9a-f]{8})", said))
+
+
+@contextlib.contextmanager
+def moving(daemon, other, *flags, speed="1", postcopy_speed=None):  # noqa: F811
+    """virsh that moves vm1, which would take for ever."""
+    daemon.virsh("migrate-setspeed", "vm1", speed)
+    slow = ["--postcopy-bandwidth", postcopy_speed] if postcopy_speed else []
+    process = client(daemon, "migrate", "--live", "--postcopy", *slow, *flags, "vm1", other.uri, "--xml",
+                     xml_for(other, daemon, "vm1"))
+    try:
+        wait_for(lambda: "Outgoing migration" in daemon.virsh("domjobinfo", "vm1"), 20, "migration under way")
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_guest_that_writes(daemon, other, allowed, guest):  # noqa: F811
+    """Linux, which finds again what it has written before, during and after."""
+    writing_initrd(f"{daemon.root}/initrd-writing")
+    daemon.define("vm1", initrd=os.path.relpath(f"{daemon.root}/initrd-writing", GUEST))
+    daemon.virsh("start", "vm1")
+    wait_for(lambda: rounds(daemon, "vm1") > 2, 60, "guest that writes")
+    here, there = (client(side, "event", "--all", "--loop", "--timeout", "300") for side in (daemon, other))
+    with moving(daemon, other, speed="8", postcopy_speed="16") as process:
+        daemon.virsh("migrate-postcopy", "vm1")
+        wait_for(lambda: state(other, "vm1") == "running (post-copy)", 20, "post-copy")
+        assert state(daemon, "vm1") == "paused (post-copy)"
+        assert re.search(r"Postcopy requests: +\d+", daemon.virsh("domjobinfo", "vm1"))
+        assert daemon.virsh("migrate-getspeed", "vm1", "--postcopy").strip() == "16"
+        assert "it is in post-copy" in daemon.virsh("domjobabort", "vm1", ok=False)
+        daemon.virsh("migrate-setspeed", "vm1", "--postcopy", "1000")
+        assert end_of(process)[0] == 0
+    assert state(daemon, "vm1") == "shut off (migrated)" and not daemon.qemus()
+    assert state(other, "vm1") == "running (migrated)"
+    before = rounds(other, "vm1")
+    wait_for(lambda: rounds(other, "vm1") > before + 2, 60, "guest that finds its memory")
+    done = daemon.virsh("domjobinfo", "vm1", "--completed")
+    assert "Outgoing migration" in done and "Completed" in done
+    for process in here, there:
+        process.terminate()
+    said = end_of(here)[1]
+    assert re.search(r"Suspended Post-copy\n(.*\n)*.*Stopped Migrated", said), said
+    assert re.search(r"Resumed Post-copy\n(.*\n)*.*Resumed Migrated", end_of(there)[1])
+    other.virsh("setvcpus", "vm1", "2", "--live")
+    other.wait_online("vm1", "0-1")
+    # What post-copy has set does not stay: it can be saved.
+    other.virsh("managedsave", "vm1", ok=False)  # it is transient here
+    other.virsh("save", "vm1", f"{other.root}/saved")
+    other.virsh("restore", f"{other.root}/saved")
+    wait_for(lambda: rounds(other, "vm1") > before + 3, 60, "guest that was saved")
+
+
+def test_after_the_first_pass(daemon, other, allowed):  # noqa: F811
+    """virsh switches it by itself, when the vireod leads, too."""
+    sector_guest(daemon)
+    with moving(daemon, other, "--postcopy-after-precopy") as process:
+        daemon.virsh("migrate-setspeed", "vm1", "1000")
+        assert end_of(process)[0] == 0
+    assert state(other, "vm1") == "running (migrated)" and not daemon.qemus()
+    with moving(other, daemon, "--p2p") as process:
+        other.virsh("migrate-postcopy", "vm1")
+        assert end_of(process)[0] == 0
+    assert state(daemon, "vm1") == "running (migrated)" and not other.qemus()
+    before = daemon_memory(daemon, "vm1")
+    wait_for(lambda: daemon_memory(daemon, "vm1") != before, 20, "guest that writes")
+
+
+def test_it_is_refused_when_it_cannot_be(daemon, other):  # noqa: F811
+    daemon.paused("vm1")
+    assert "while the migration of domain 'vm1' is under way" in daemon.virsh("migrate-postcopy", "vm1", ok=False)
+    if Daemon.settings:
+        pytest.skip("SKIP: QEMU is not a user of its own here")
+    try:
+        before = sysctl("0")
+    except OSError as error:
+        pytest.skip(f"SKIP: {SYSCTL} cannot be set: {error}")
+    try:
+        said = daemon.virsh("migrate", "--live", "--postcopy", "vm1", other.uri, "--xml", xml_for(other, daemon, "vm1"),
+                            ok=False)
+        assert "vm.unprivileged_userfaultfd = 1" in said, said
+        assert "vm.unprivileged_userfaultfd is 0" in daemon.vireo("doctor")
+    finally:
+        sysctl(before)
+    assert state(daemon, "vm1") == "paused (user)" and not other.qemus()
+    assert "vm1" not in other.virsh("list", "--all")
+
+
+def test_a_migration_without_it_is_not_switched(daemon, other, allowed):  # noqa: F811
+    sector_guest(daemon)
+    daemon.virsh("migrate-setspeed", "vm1", "1")
+    process = client(daemon, "migrate", "--live", "vm1", other.uri, "--xml", xml_for(other, daemon, "vm1"))
+    wait_for(lambda: "Outgoing migration" in daemon.virsh("domjobinfo", "vm1"), 20, "migration under way")
+    assert "begun without --postcopy" in daemon.virsh("migrate-postcopy", "vm1", ok=False)
+    assert "is not in post-copy" in daemon.virsh("domjobabort", "vm1", "--postcopy", ok=False)
+    daemon.virsh("domjobabort", "vm1")
+    assert end_of(process)[0] != 0
+    assert state(daemon, "vm1") == "running (booted)"
