@@ -5,7 +5,9 @@
 #include <sys/utsname.h>
 
 #include "qemu/capabilities.h"
+#include "qemu/firmware.h"
 #include "util/text.h"
+#include "util/worker.h"
 
 #define VALUES_MAX 14
 
@@ -30,12 +32,40 @@ static void write_enum(FILE *out, unsigned indent, const QemuCaps *caps, const c
 
 /* ---- os ---- */
 
-static void write_os(FILE *out, const QemuCaps *caps) {
-    fputs("  <os supported='yes'>\n    <enum name='firmware'/>\n    <loader supported='yes'>\n",
-          out);
+typedef struct Listing {
+    const QemuCaps *caps;
+    const QemuMachine *machine;
+    FirmwareList list;
+} Listing;
+
+static void listing_done(Listing *listing) {
+    firmware_list_done(&listing->list);
+}
+
+static int run_list(void *arg) {
+    Listing *listing = arg;
+
+    return firmware_list(firmware_directories, listing->caps->arch, listing->machine->name,
+                         &listing->list);
+}
+
+static void write_word(FILE *out, bool has, const char *word) {
+    if (has)
+        fprintf(out, "      <value>%s</value>\n", word);
+}
+
+static void write_os(FILE *out, const QemuCaps *caps, const FirmwareList *firmware) {
+    fputs("  <os supported='yes'>\n    <enum name='firmware'>\n", out);
+    write_word(out, firmware->bios, "bios");
+    write_word(out, firmware->uefi, "efi");
+    fputs("    </enum>\n    <loader supported='yes'>\n", out);
+    for (size_t i = 0; i < firmware->n_flash; i++)
+        write_word(out, !strpbrk(firmware->flash[i], "<&"), firmware->flash[i]);
     write_enum(out, 6, caps, "type", (const Value[]){{"rom"}, {"pflash"}, {0}});
     write_enum(out, 6, caps, "readonly", (const Value[]){{"yes"}, {"no"}, {0}});
-    write_enum(out, 6, caps, "secure", (const Value[]){{"no"}, {0}});
+    write_enum(out, 6, caps, "secure",
+               firmware->secure_boot ? (const Value[]){{"yes"}, {"no"}, {0}}
+                                     : (const Value[]){{"no"}, {0}});
     fputs("    </loader>\n  </os>\n", out);
 }
 
@@ -222,7 +252,7 @@ static void write_features(FILE *out, const QemuCaps *caps, bool kvm) {
 /* ---- all of it ---- */
 
 static void write_domain_caps(FILE *out, const QemuCaps *caps, const QemuMachine *machine,
-                              const char *virt) {
+                              const FirmwareList *firmware, const char *virt) {
     const bool kvm = streq(virt, "kvm");
 
     fprintf(out,
@@ -231,7 +261,7 @@ static void write_domain_caps(FILE *out, const QemuCaps *caps, const QemuMachine
             "  <iothreads supported='%s'/>\n",
             caps->binary, virt, machine->name, caps->arch, machine->cpu_max,
             qemu_caps_has_type(caps, "iothread") ? "yes" : "no");
-    write_os(out, caps);
+    write_os(out, caps, firmware);
     write_cpu(out, caps, kvm);
     fputs("  <memoryBacking supported='yes'>\n", out);
     write_enum(out, 4, caps, "sourceType",
@@ -247,6 +277,7 @@ int qemu_caps_domain_xml(QemuCapsCache *cache, const char *emulator, const char 
     CLEANUP(qemu_caps_unrefp) QemuCaps *caps = NULL;
     CLEANUP_FREE char *binary = NULL, *text = NULL;
     CLEANUP(file_closep) FILE *out = NULL;
+    CLEANUP(listing_done) Listing listing = {0};
     const QemuMachine *found;
     struct utsname host;
     int r;
@@ -271,10 +302,12 @@ int qemu_caps_domain_xml(QemuCapsCache *cache, const char *emulator, const char 
                             "KVM is not supported by '%s' on this host", binary);
     if (!virt)
         virt = caps->kvm ? "kvm" : "qemu";
+    listing.caps = caps;
+    listing.machine = found;
     out = text_open(&text);
-    if (!out)
+    if (!out || worker_run(run_list, &listing) < 0)
         return error_no_memory(reterr);
-    write_domain_caps(out, caps, found, virt);
+    write_domain_caps(out, caps, found, &listing.list, virt);
     if (fclose(TAKE_PTR(out)) != 0)
         return error_no_memory(reterr);
     *ret = TAKE_PTR(text);

@@ -252,6 +252,58 @@ int firmware_choose(const char *const *directories, const DomainDef *def, const 
                         directories[0] ? directories[1] ? directories[1] : directories[0] : "-");
 }
 
+/* ---- all that there is ---- */
+
+void firmware_list_done(FirmwareList *list) {
+    for (size_t i = 0; i < list->n_flash; i++)
+        free(list->flash[i]);
+    free(list->flash);
+    *list = (FirmwareList){0};
+}
+
+/* Takes the executable of what is flash and new. */
+static int list_add(FirmwareList *list, Firmware *firmware) {
+    char **longer;
+
+    list->uefi |= firmware->uefi;
+    list->bios |= firmware->bios;
+    list->secure_boot |= firmware->secure_boot && firmware->requires_smm;
+    for (size_t i = 0; i < list->n_flash; i++)
+        if (streq(list->flash[i], firmware->executable))
+            return 0;
+    if (!firmware->is_flash)
+        return 0;
+    longer = reallocarray(list->flash, list->n_flash + 1, sizeof(char *));
+    if (!longer)
+        return -ENOMEM;
+    list->flash = longer;
+    list->flash[list->n_flash++] = TAKE_PTR(firmware->executable);
+    return 0;
+}
+
+int firmware_list(const char *const *directories, const char *arch, const char *machine,
+                  FirmwareList *ret) {
+    CLEANUP(names_done) Names names = {0};
+    CLEANUP(firmware_list_done) FirmwareList list = {0};
+    int r = collect(directories, &names);
+
+    for (size_t i = 0; i < names.n && r >= 0; i++) {
+        CLEANUP(firmware_done) Firmware firmware = {0};
+
+        r = load(directories, names.names[i], &firmware);
+        if (r >= 0 && target_suits(&firmware, arch, machine) &&
+            access(firmware.executable, R_OK) == 0)
+            r = list_add(&list, &firmware);
+        else if (r != -ENOMEM)
+            r = 0; /* a damaged one is passed over */
+    }
+    if (r < 0)
+        return r;
+    *ret = list;
+    list = (FirmwareList){0};
+    return 0;
+}
+
 /* ---- the variables ---- */
 
 /* "OVMF_CODE.secboot.fd" has its variables in OVMF_VARS.fd: they have no keys yet. */

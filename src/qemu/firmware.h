@@ -28,5 +28,17 @@ int firmware_choose(const char *const *directories, const DomainDef *def, const 
 /* The template of the variables of that executable: what a descriptor says, else a file beside it
  * with VARS for CODE in its name. -ENOENT; -ENOMEM. Caller frees. On the worker pool. */
 int firmware_find_template(const char *const *directories, const char *executable, char **ret);
+/* What there is for a machine. */
+typedef struct FirmwareList {
+    bool uefi, bios, secure_boot;
+    char **flash; /* the executables that are mapped as flash, the preferred first, each once */
+    size_t n_flash;
+} FirmwareList;
+
+void firmware_list_done(FirmwareList *list);
+/* All that suits an architecture and a machine (the canonical name) and can be read. -ENOMEM. On
+ * the worker pool. */
+int firmware_list(const char *const *directories, const char *arch, const char *machine,
+                  FirmwareList *ret);
 /* Writes what was chosen into the definition: loader, template, SMM. -ENOMEM. */
 int firmware_apply(const Firmware *firmware, DomainDef *def);

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What a client may ask for: valid by libvirt's own schemas, and what orchestrators decide by is there."""
+import glob
+import json
 import shutil
 import subprocess
 import xml.etree.ElementTree
@@ -26,6 +28,11 @@ def test_domain_capabilities(daemon, arguments):
     words = [value.text for value in root.findall("devices/video/enum[@name='modelType']/value")]
     assert "virtio" in words and "none" in words
     assert len(root.findall("cpu/mode[@name='custom']/model")) > 10
+    known = [json.load(open(path)) for path in glob.glob("/usr/share/qemu/firmware/*.json")]
+    q35 = any("pc-q35-*" in target["machines"] for one in known for target in one["targets"])
+    firmware = [value.text for value in root.findall("os/enum[@name='firmware']/value")]
+    assert ("efi" in firmware) == bool(root.findall("os/loader/value")), text  # virt-install --boot uefi asks for it
+    assert "efi" in firmware or not q35 or "--machine q35" not in " ".join(arguments)
 
 
 def test_capabilities(daemon):

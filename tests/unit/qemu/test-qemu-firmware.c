@@ -82,6 +82,20 @@ static void test_the_first_that_suits(void **state) {
     expect("<os firmware='efi'><type arch='aarch64'>hvm</type></os>", "pc-q35-7.2", NULL);
 }
 
+static void test_all_that_there_is(void **state) {
+    const char *const directories[] = {first, second, NULL};
+    CLEANUP(firmware_list_done) FirmwareList list = {0}, none = {0};
+
+    assert_int_equal(firmware_list(directories, "x86_64", "pc-q35-7.2", &list), 0);
+    assert_true(list.uefi && list.secure_boot && !list.bios);
+    assert_int_equal(list.n_flash, 3); /* not what is hidden, absent or broken */
+    assert_non_null(strstr(list.flash[0], "keys.fd"));
+    assert_non_null(strstr(list.flash[1], "secure.fd"));
+    assert_non_null(strstr(list.flash[2], "plain.fd"));
+    assert_int_equal(firmware_list(directories, "x86_64", "pc-i440fx-7.2", &none), 0);
+    assert_true(!none.uefi && none.n_flash == 0);
+}
+
 static void test_what_was_chosen_is_written_down(void **state) {
     const char *const directories[] = {first, second, NULL};
     CLEANUP_DOMAIN_DEF DomainDef *def = domain(OS(""));
@@ -168,6 +182,7 @@ static int tear_down(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_first_that_suits),
+        cmocka_unit_test(test_all_that_there_is),
         cmocka_unit_test(test_what_was_chosen_is_written_down),
         cmocka_unit_test(test_the_template_of_an_executable),
         cmocka_unit_test(test_damaged_descriptors),
