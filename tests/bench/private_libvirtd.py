@@ -7,6 +7,7 @@ import signal
 import subprocess
 import tempfile
 import time
+import uuid
 
 LIBVIRTD = shutil.which("libvirtd", path=os.environ.get("PATH", "") + ":/usr/sbin")
 QEMU_CONF = """user = "root"
@@ -28,22 +29,29 @@ for file in passwd group; do
 done
 echo libvirt-qemu:x:64055:64055::/:/bin/false >>"$1/passwd"
 printf 'libvirt-qemu:x:64055:\\nkvm:x:64056:\\n' >>"$1/group"
+if [ "$3" != kvm ]; then # what it has learnt of QEMU with KVM is not for this one
+    mkdir -p /var/cache/libvirt
+    mount -t tmpfs none /var/cache/libvirt
+    mount --bind /dev/null /dev/kvm
+fi
 exec "$2" -f "$1/libvirtd.conf" -p "$1/pid"
 """
 
 
 class Libvirtd:
-    def __init__(self):
+    def __init__(self, kvm=True):
         self.root = tempfile.mkdtemp(prefix="vireo-libvirtd.", dir="/tmp")
         self.uri = f"qemu+unix:///system?socket={self.root}/libvirt-sock"
         with open(f"{self.root}/qemu.conf", "w") as f:
             f.write(QEMU_CONF)
         with open(f"{self.root}/libvirtd.conf", "w") as f:
-            f.write(f'unix_sock_dir = "{self.root}"\n')
+            # Guests move between two of them only when they are of two hosts.
+            f.write(f'unix_sock_dir = "{self.root}"\nhost_uuid = "{uuid.uuid4()}"\n')
         environment = dict(os.environ, HOME=self.root, XDG_RUNTIME_DIR=self.root, XDG_CONFIG_HOME=self.root,
                            XDG_CACHE_HOME=self.root)
         with open(f"{self.root}/log", "wb") as log:
-            self.process = subprocess.Popen(["unshare", "-m", "sh", "-c", SETUP, "sh", self.root, LIBVIRTD],
+            self.process = subprocess.Popen(["unshare", "-m", "sh", "-c", SETUP, "sh", self.root, LIBVIRTD,
+                                             "kvm" if kvm else "no"],
                                             env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         end = time.monotonic() + 20
         while not os.path.exists(f"{self.root}/libvirt-sock"):

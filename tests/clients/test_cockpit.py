@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """cockpit-machines in a browser that nobody sees: what a person does with domains there. It talks through libvirt-dbus."""
 import os
+import re
 import shutil
 import socket
 import subprocess
-import sys
 import time
 
 import pytest
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [os.path.join(HERE, "../system")]
-from conftest import daemon, guest, wait_for  # noqa: E402,F401
+from conftest import HERE, picture, wait_for
+from test_clients import boot_cd
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="SKIP: python3-selenium is not installed: tests/clients/run-all")
 from selenium.common.exceptions import WebDriverException  # noqa: E402
@@ -32,7 +31,7 @@ def page(daemon, guest):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     log = open(f"{daemon.root}/cockpit.log", "wb")
-    host = subprocess.Popen([f"{HERE}/cockpit-host", daemon.socket, str(port)], stdin=subprocess.PIPE, stdout=log,
+    host = subprocess.Popen([f"{HERE}/at-system", daemon.socket, f"{HERE}/cockpit-host", str(port)], stdin=subprocess.PIPE, stdout=log,
                             stderr=log)
     browser = None
     try:
@@ -55,7 +54,9 @@ class Page:
     def __init__(self, browser, address):
         self.browser, self.address = browser, address
 
-    def find(self, selector, what=By.CSS_SELECTOR):
+    def find(self, selector):
+        """CSS, or XPath when it begins with //."""
+        what = By.XPATH if selector.startswith("//") else By.CSS_SELECTOR
         try:
             return next((e for e in self.browser.find_elements(what, selector) if e.is_displayed()), None)
         except WebDriverException:  # it was drawn anew meanwhile
@@ -77,6 +78,10 @@ class Page:
         self.wait(selector).send_keys(Keys.CONTROL + "a")
         self.wait(selector).send_keys(text)
 
+    def choose(self, selector, value):
+        self.wait(selector)
+        self.click(f"{selector} option[value='{value}']")
+
     def machines(self):
         """The list. Without KVM the page says so first."""
         def shown():
@@ -86,7 +91,7 @@ class Page:
                 return False
             end = time.monotonic() + 60
             while time.monotonic() < end:
-                ignore = self.find("//button[text()='Ignore']", By.XPATH)
+                ignore = self.find("//button[text()='Ignore']")
                 if ignore:
                     ignore.click()
                 if self.find("#create-new-vm"):
@@ -96,20 +101,26 @@ class Page:
         wait_for(shown, 60, "list of machines")
 
     def complaints(self):
+        more = self.find("//button[contains(., 'show more')]")
+        if more:
+            more.click()
         return [e.text for e in self.browser.find_elements(By.CSS_SELECTOR, ".pf-c-alert.pf-m-danger")]
 
-    def picture(self, path):
+    def picture(self, daemon, name):
+        path = f"{daemon.root}/cockpit-{name}-{daemon.side}.png"
         assert self.browser.save_screenshot(path)
+        picture(path)
 
 
+@pytest.mark.client("cockpit-machines", "cockpit-machines", "list, details, another number of vCPUs, in Chromium")
 def test_list_details_and_vcpus(daemon, page):
     daemon.boot("vm1", maximum=4, current=4)
     page.machines()
     assert page.wait("#vm-vm1-system-state").text == "Running"
-    page.picture(f"{daemon.root}/list.png")
+    page.picture(daemon, "list")
     page.click("#vm-vm1-system-name")
     assert page.wait("#vm-vm1-vcpus-count").text.split()[0] == "4"
-    assert page.complaints() == []
+    assert "\n".join(page.complaints()) == ""
     page.click("#vm-vm1-vcpus-count button")
     page.put("#machines-vcpu-max-field", "3" + Keys.TAB)
     page.put("#machines-vcpu-count-field", "2" + Keys.TAB)
@@ -118,5 +129,57 @@ def test_list_details_and_vcpus(daemon, page):
     counts = daemon.counts("vm1")  # it never plugs: the definition has them, the machine after its next start
     assert (counts["maximum", "config"], counts["current", "config"], counts["current", "live"]) == (3, 2, 4)
     page.wait("#vm-vm1-vcpus-count button")
-    page.picture(f"{daemon.root}/details.png")
-    assert page.complaints() == []
+    page.picture(daemon, "details")
+    assert "\n".join(page.complaints()) == ""
+
+
+@pytest.fixture
+def default_network(daemon):
+    """What its virt-install wants: here a network of that name on a bridge of the host, as docs/examples has it."""
+    bridge = f"vcd{os.getpid()}"
+    subprocess.run(["ip", "link", "add", bridge, "type", "bridge"], check=True)
+    try:
+        subprocess.run(["ip", "link", "set", bridge, "up"], check=True)
+        path = f"{daemon.root}/default.xml"
+        with open(f"{HERE}/../../docs/examples/network-default.xml") as f, open(path, "w") as g:
+            g.write(f.read().replace("'br0'", f"'{bridge}'"))
+        for command in ("net-define", path), ("net-start", "default"), ("net-autostart", "default"):
+            daemon.virsh(*command)
+        yield bridge
+    finally:
+        for name in daemon.virsh("list", "--name").split():
+            daemon.run("virsh", "destroy", name, ok=None)
+        subprocess.run(["ip", "link", "del", bridge], check=True)
+
+
+def cards_of(bridge):
+    return os.listdir(f"/sys/class/net/{bridge}/brif")
+
+
+@pytest.mark.client("cockpit-machines", "cockpit-machines", "creates a machine: CD, new disk, the network 'default'",
+                    kvm=False)
+def test_create(daemon, default_network, page):
+    page.machines()
+    page.click("#create-new-vm")
+    page.put("#vm-name", "made")
+    page.choose("#source-type", "file")
+    page.put("#source-file-group input", boot_cd(daemon))
+    page.click("//button[contains(@class, 'menu-item') and contains(., 'cd.iso')]")
+    page.put("input[placeholder='Choose an operating system']", "Debian")
+    page.click("//button[contains(@class, 'menu-item') and contains(., 'Debian')]")
+    page.choose("#memory-size-unit-select", "MiB")
+    page.put("#memory-size", "256" + Keys.TAB)
+    page.put("#storage-limit", "1" + Keys.TAB)
+    page.picture(daemon, "create")
+    page.click("#create-and-run")
+    wait_for(lambda: not page.find("#create-vm-dialog"), 60, "end of the dialog")
+    wait_for(lambda: page.find(".pf-c-alert.pf-m-danger") or
+             daemon.run("virsh", "domstate", "made", ok=None).stdout.strip() == "running", 60, "machine that runs")
+    assert "\n".join(page.complaints()) == ""
+    xml = daemon.virsh("dumpxml", "made")
+    assert "<source network='default'" in xml and "cd.iso" in xml and ".qcow2" in xml, xml
+    assert len(cards_of(default_network)) == 1
+    wait_for(lambda: re.search(r"sda rd_req [1-9]", daemon.virsh("domblkstat", "made", "sda")), 60, "look at the CD")
+    wait_for(lambda: page.wait("#vm-made-system-state").text == "Running", 60, "'Running' on the page")
+    page.picture(daemon, "created")
+    assert "\n".join(page.complaints()) == ""

@@ -61,6 +61,7 @@ def passable(path):
 class Daemon:
     """vireod --root DIR, with what a test needs to know of it."""
 
+    command = [VIREOD]
     live = set()
     # With every start. QEMU is a user of its own, as everywhere, unless the tests' guest is where only root comes.
     settings = [] if passable(f"{GUEST}/initrd") else ["user = root"]
@@ -81,7 +82,7 @@ class Daemon:
             with open(config, "w") as f:
                 f.write("\n".join(self.settings) + "\n")
         self.log = open(f"{self.root}/vireod.log", "ab")
-        self.process = subprocess.Popen([VIREOD, "--root", self.root, *self.verbose], stdin=subprocess.DEVNULL,
+        self.process = subprocess.Popen([*self.command, "--root", self.root, *self.verbose], stdin=subprocess.DEVNULL,
                                         stdout=self.log, stderr=self.log)
         wait_for(self.answers, 20, "vireod that answers: " + self.log_text()[-2000:])
 
