@@ -226,23 +226,33 @@ POOL_FUNC(pool_is_persistent, remote_storage_pool_args, remote_int_ret) {
 
 /* ---- events ---- */
 
+static void send_one(const Client *client, int callback_id, const remote_storage_pool *wire,
+                     PoolEvent event) {
+    if (event == POOL_EVENT_REFRESHED) {
+        remote_storage_pool_event_refresh_msg message = {callback_id, *wire};
+
+        rpc_session_send_event(client->session, REMOTE_PROGRAM, REMOTE_VERSION,
+                               REMOTE_PROC_STORAGE_POOL_EVENT_REFRESH,
+                               (xdrproc_t)xdr_remote_storage_pool_event_refresh_msg, &message);
+    } else {
+        remote_storage_pool_event_lifecycle_msg message = {callback_id, *wire, (int)event, 0};
+
+        rpc_session_send_event(client->session, REMOTE_PROGRAM, REMOTE_VERSION,
+                               REMOTE_PROC_STORAGE_POOL_EVENT_LIFECYCLE,
+                               (xdrproc_t)xdr_remote_storage_pool_event_lifecycle_msg, &message);
+    }
+}
+
 void storage_send_event(const Pool *pool, PoolEvent event, void *userdata) {
     const Daemon *daemon = userdata;
-    remote_storage_pool_event_lifecycle_msg message = {.event = (int)event};
+    const int event_id = EVENT_OF_POOLS + (event == POOL_EVENT_REFRESHED);
+    remote_storage_pool wire = {.name = pool->def->name};
 
-    message.pool.name = pool->def->name;
-    memcpy(message.pool.uuid, pool->def->uuid, 16);
-    for (Client *client = daemon->clients; client; client = client->next)
-        for (const Registration *at = client->registrations; at; at = at->next) {
-            if (at->event_id != EVENT_OF_POOLS ||
-                (at->filtered && memcmp(at->uuid, message.pool.uuid, 16) != 0))
-                continue;
-            message.callbackID = at->callback_id;
-            rpc_session_send_event(client->session, REMOTE_PROGRAM, REMOTE_VERSION,
-                                   REMOTE_PROC_STORAGE_POOL_EVENT_LIFECYCLE,
-                                   (xdrproc_t)xdr_remote_storage_pool_event_lifecycle_msg,
-                                   &message);
-        }
+    memcpy(wire.uuid, pool->def->uuid, 16);
+    for (const Client *client = daemon->clients; client; client = client->next)
+        for (const Registration *at = client->registrations; at; at = at->next)
+            if (at->event_id == event_id && (!at->filtered || memcmp(at->uuid, wire.uuid, 16) == 0))
+                send_one(client, at->callback_id, &wire, event);
 }
 
 /* ---- rows ---- */

@@ -21,7 +21,7 @@ const CommandGroup command_groups[] = {
     {"Domain Monitoring", "monitor",
      TABLES(commands_list, commands_dominfo, commands_domstats, commands_dumpxml, commands_block,
             commands_nic, commands_top)},
-    {"Events", "events", TABLES(commands_event)},
+    {"Events", "events", TABLES(commands_event, commands_object_event)},
     {"QEMU Monitor", "qemu", TABLES(commands_qemu)},
     {"Operations", "ops", TABLES(commands_ops, commands_trace)},
     {"Guest Agent", "guest", TABLES(commands_guest, commands_agent)},

@@ -314,6 +314,8 @@ int pool_refresh(Pool *pool, Error **reterr) {
     r = pool_check_active(pool, reterr);
     if (r >= 0)
         r = refresh(pool, reterr);
+    if (r >= 0)
+        tell(pool, POOL_EVENT_REFRESHED);
     pool_end(pool);
     return r;
 }

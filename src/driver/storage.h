@@ -27,7 +27,8 @@ typedef struct Pool {
     FiberCond idle;
 } Pool;
 
-/* Details of a pool's LIFECYCLE event, libvirt's numbers (virStoragePoolEventLifecycleType). */
+/* What became of a pool: libvirt's numbers (virStoragePoolEventLifecycleType), and one that is an
+ * event of its own there. */
 typedef enum PoolEvent {
     POOL_EVENT_DEFINED = 0,
     POOL_EVENT_UNDEFINED = 1,
@@ -35,6 +36,7 @@ typedef enum PoolEvent {
     POOL_EVENT_STOPPED = 3,
     POOL_EVENT_CREATED = 4,
     POOL_EVENT_DELETED = 5,
+    POOL_EVENT_REFRESHED,
 } PoolEvent;
 
 typedef void (*PoolEventFunc)(const Pool *pool, PoolEvent event, void *userdata);

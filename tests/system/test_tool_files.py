@@ -5,10 +5,11 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import time
 
-from conftest import BUSY, VIREO
+from conftest import BUSY, VIREO, wait_for
 
 CONSOLE = "<serial type='pty'/>"
 VIDEO = "<video><model type='vga'/></video>"
@@ -208,3 +209,41 @@ def test_secrets(daemon, tmp_path):
     assert daemon.vireo("secret-undefine", UUID) == f"Secret {UUID} deleted\n\n"
     assert "failed to get secret" in daemon.vireo("secret-dumpxml", UUID, ok=False)
     assert "is no uuid" in daemon.vireo("secret-dumpxml", "x", ok=False)
+
+
+def follow(daemon, program, *command):
+    return subprocess.Popen([program, "-c", daemon.uri, *command, "--loop"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            text=True)
+
+
+def test_events_of_objects(daemon, tmp_path):
+    """The same lines as virsh prints."""
+    os.makedirs(f"{daemon.root}/pool")
+    xml = f"{daemon.root}/net.xml"
+    with open(xml, "w") as f:
+        f.write("<network><name>n</name><forward mode='bridge'/><bridge name='br7'/></network>")
+    (tmp_path / "secret.xml").write_text(f"<secret ephemeral='no' private='no'><uuid>{UUID}</uuid></secret>")
+    kinds = {("net-event", "lifecycle"): 2, ("pool-event", "lifecycle"): 2, ("pool-event", "refresh"): 1,
+             ("secret-event", "lifecycle"): 2, ("secret-event", "value-changed"): 1}
+    watches = {(program, kind): follow(daemon, program, kind[0], "--event", kind[1]) for kind in kinds
+               for program in (VIREO, "virsh")}
+    wait_for(lambda: daemon.log_text().count(" registered as callback ") == len(watches), 20, "registrations")
+    daemon.virsh("net-define", xml)
+    daemon.virsh("net-undefine", "n")
+    daemon.virsh("pool-define-as", "p", "dir", "--target", f"{daemon.root}/pool")
+    daemon.virsh("pool-start", "p")
+    daemon.virsh("pool-refresh", "p")
+    daemon.virsh("secret-define", tmp_path / "secret.xml")
+    daemon.virsh("secret-set-value", UUID, "eA==")
+    daemon.virsh("secret-undefine", UUID)
+    said = {}
+    for (program, kind), process in watches.items():
+        said[program, kind] = [process.stdout.readline() for _ in range(kinds[kind])]
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60 * BUSY)
+    for kind in kinds:
+        assert said[VIREO, kind] == said["virsh", kind], (kind, said)
+    assert said[VIREO, ("pool-event", "refresh")] == ["event 'refresh' for storage pool p\n"]
+    assert daemon.vireo("pool-event", "--list") == daemon.virsh("pool-event", "--list").strip() + "\n\n"
+    assert "is required" in daemon.vireo("net-event", ok=False)
+    assert "unknown event type x" in daemon.vireo("net-event", "--event", "x", ok=False)
