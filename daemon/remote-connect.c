@@ -3,6 +3,7 @@
 #include <sys/utsname.h>
 
 #include "daemon.h"
+#include "driver/native.h"
 
 enum { CONNECT_RO = 1, CONNECT_NO_ALIASES = 2 };
 
@@ -255,6 +256,18 @@ HANDLER(get_cpu_model_names) {
 
 #define EARLY (RPC_PROC_BEFORE_AUTH | RPC_PROC_BEFORE_OPEN)
 
+HANDLER(xml_to_native) {
+    const remote_connect_domain_xml_to_native_args *args = args_;
+    remote_connect_domain_xml_to_native_ret *ret = ret_;
+    int r = dispatch_flags(args->flags, 0, call->proc->api, reterr);
+
+    if (r >= 0 && !streq(args->nativeFormat, "qemu-argv"))
+        r = error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "unsupported config type %.100s",
+                         args->nativeFormat);
+    return r < 0 ? r
+                 : driver_native(driver_of(session), args->domainXml, &ret->nativeConfig, reterr);
+}
+
 const RpcProc connect_procs[] = {
     {REMOTE_PROC_CONNECT_OPEN, "virConnectOpen", RPC_PROC_BEFORE_OPEN, connect_open,
      XDR_OF(remote_connect_open_args), NO_XDR},
@@ -290,5 +303,9 @@ const RpcProc connect_procs[] = {
     {REMOTE_PROC_CONNECT_GET_CPU_MODEL_NAMES, "virConnectGetCPUModelNames", 0, get_cpu_model_names,
      XDR_OF(remote_connect_get_cpu_model_names_args),
      XDR_OF(remote_connect_get_cpu_model_names_ret)},
+    {REMOTE_PROC_CONNECT_DOMAIN_XML_TO_NATIVE, "virConnectDomainXMLToNative",
+     RPC_PROC_WRITE | RPC_PROC_HEAVY, xml_to_native,
+     XDR_OF(remote_connect_domain_xml_to_native_args),
+     XDR_OF(remote_connect_domain_xml_to_native_ret)},
 };
 const size_t connect_n_procs = ARRAY_SIZE(connect_procs);

@@ -6,8 +6,8 @@
 
 #include "conf/domain-fill.h"
 #include "conf/domain-parse.h"
-#include "qemu/command-line.h"
-#include "qemu/firmware.h"
+#include "qemu/argv.h"
+#include "qemu/native.h"
 #include "util/file.h"
 
 static QemuMachine machine = {.cpu_max = 288, .hotpluggable_cpus = true};
@@ -26,76 +26,16 @@ static char *canonical(const char *name) {
     return strdup(streq(name, "q35") ? "pc-q35-7.2" : name);
 }
 
-/* Descriptors and sockets of nobody. */
-typedef struct Parts {
-    QemuTap *taps;
-    const char **tpms, **filesystems;
-} Parts;
-
-static void parts_done(Parts *parts) {
-    free(parts->taps);
-    free(parts->tpms);
-    free(parts->filesystems);
-}
-
-static int make_parts(const DomainDef *def, Parts *parts) {
-    parts->taps = calloc(def->n_interfaces + 1, sizeof(QemuTap));
-    parts->tpms = calloc(def->n_tpms + 1, sizeof(char *));
-    parts->filesystems = calloc(def->n_filesystems + 1, sizeof(char *));
-    if (!parts->taps || !parts->tpms || !parts->filesystems)
-        return -ENOMEM;
-    for (size_t i = 0; i < def->n_interfaces; i++)
-        parts->taps[i].n_fds = MIN_OF(MAX_OF(def->interfaces[i].queues, 1u), QEMU_QUEUES_MAX);
-    for (size_t i = 0; i < def->n_tpms; i++)
-        parts->tpms[i] = "/socket";
-    for (size_t i = 0; i < def->n_filesystems; i++)
-        parts->filesystems[i] = "/socket";
-    return 0;
-}
-
-/* What the host's firmware for UEFI is, and where its variables would be. */
-static int choose_firmware(DomainDef *def, Error **reterr) {
-    CLEANUP(firmware_done) Firmware firmware = {0};
-    OsDef *os = &def->os;
-    int r = 0;
-
-    if (streq_ptr(os->firmware, "efi") && !os->loader) {
-        r = firmware_choose(firmware_directories, def, os->machine, &firmware, reterr);
-        if (r >= 0 && firmware_apply(&firmware, def) < 0)
-            r = error_no_memory(reterr);
-    }
-    if (r >= 0 && !os->nvram.path && (os->has_nvram || os->loader_readonly == TRISTATE_YES) &&
-        os->loader_stateless != TRISTATE_YES &&
-        !(os->nvram.path = strf("/var/lib/libvirt/qemu/nvram/%s_VARS.fd", def->name)))
-        r = error_no_memory(reterr);
-    return r;
-}
-
 static int print(DomainDef *def, Error **reterr) {
-    static const SysinfoDef host = {0};
-    CLEANUP(parts_done) Parts made = {0};
-    QemuHostParts parts = {.sysinfo = &host};
-    QemuCommandParams params = {
-        .def = def, .caps = &caps, .channel_dir = "/lib/channel", .parts = &parts};
-    DomainFillParams fill = {
-        .machine = machine.name, .nvram_dir = "/var/lib/libvirt/qemu/nvram", .cpu_model = "qemu64"};
+    static const char nvram[] = "/var/lib/libvirt/qemu/nvram";
+    static const NativePaths paths = {
+        .channels = "/lib/channel", .nvram = nvram, .helpers = "/run"};
+    DomainFillParams fill = {.machine = machine.name, .nvram_dir = nvram, .cpu_model = "qemu64"};
     char **argv = NULL;
     int r = domain_fill(def, &fill, reterr);
 
     if (r >= 0)
-        r = choose_firmware(def, reterr);
-    if (r >= 0 && (make_parts(def, &made) < 0 || qemu_assign_aliases(def, params.channel_dir) < 0))
-        r = error_no_memory(reterr);
-    for (size_t i = 0; r >= 0 && i < def->n_graphics; i++)
-        if (graphics_uses_port(&def->graphics[i]) && def->graphics[i].port <= 0)
-            def->graphics[i].port = 5900;
-    if (def->vsock && !def->vsock->cid)
-        def->vsock->cid = 3;
-    parts.taps = made.taps;
-    parts.tpm_sockets = made.tpms;
-    parts.filesystems = made.filesystems;
-    if (r >= 0)
-        r = qemu_command_line(&params, &argv, reterr);
+        r = qemu_native_argv(def, &caps, &paths, &argv, reterr);
     for (size_t i = 0; r >= 0 && argv[i]; i++)
         fwrite(argv[i], 1, strlen(argv[i]) + 1, stdout);
     qemu_argv_free(argv);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Small calls that stock clients make: names, ends, the host's interfaces and firmware, files for a monitor command."""
 import os
+import shlex
 import subprocess
 
 from conftest import wait_for
@@ -97,3 +98,27 @@ print(libvirt_qemu.qemuMonitorCommand(domain, '{"execute":"query-fdsets"}', 0))
 """, daemon.uri], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
     assert '"fdset-id":7' in said.stdout.splitlines()[0].replace(" ", ""), said.stderr
     assert '"fdset-id":7' in said.stdout.splitlines()[1].replace(" ", "")
+
+
+def test_a_definition_as_a_command_line(daemon):
+    """What is shown is what a start gives QEMU, but for what the host makes."""
+    daemon.define("vm1", current=2, boot=False)
+    shown = daemon.virsh("domxml-to-native", "qemu-argv", "--domain", "vm1")
+    assert shown == daemon.vireo("domxml-to-native", "qemu-argv", "--domain", "vm1")
+    path = f"{daemon.root}/vm1.xml"
+    with open(path, "w") as f:
+        f.write(daemon.virsh("dumpxml", "vm1").replace("<name>vm1", "<name>other").replace(
+            "<devices>", "<devices><interface type='bridge'><source bridge='none-has-it'/><model type='virtio'/>"
+            "<driver queues='2'/></interface><tpm><backend type='emulator'/></tpm>"))
+    other = daemon.virsh("domxml-to-native", "qemu-argv", path)
+    assert '"type":"tap"' in other and '"fds":"6:7"' in other and "-tpmdev emulator" in other
+    assert daemon.virsh("list", "--all", "--name").split() == ["vm1"]
+    daemon.virsh("start", "vm1", "--paused")
+    with open(f"/proc/{daemon.qemus()['vm1']}/cmdline") as f:
+        started = f.read().split("\0")[:-1]
+    shown = shlex.split(shown)
+    # the sandbox is of the process, and not of the machine
+    del started[started.index("-sandbox"):started.index("-sandbox") + 2]
+    assert shown == started
+    assert "unsupported config type bogus" in daemon.virsh("domxml-to-native", "bogus", "--domain", "vm1", ok=False)
+    assert "read only" in daemon.run("virsh", "-r", "domxml-to-native", "qemu-argv", path, ok=False).stderr

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "qemu/native.h"
+
+#include "qemu/command-line.h"
+#include "qemu/firmware.h"
+#include "qemu/process.h"
+#include "util/file.h"
+
+#define FIRST_PORT 5900
+#define FIRST_CID 3
+
+/* Descriptors and sockets of nobody. */
+typedef struct Parts {
+    QemuTap *taps;
+    char **tpms, **filesystems;
+    int *secrets;
+    size_t n_tpms, n_filesystems;
+    int next_fd;
+} Parts;
+
+static void free_texts(char **texts, size_t n) {
+    for (size_t i = 0; texts && i < n; i++)
+        free(texts[i]);
+    free(texts);
+}
+
+static void parts_done(Parts *parts) {
+    free(parts->taps);
+    free(parts->secrets);
+    free_texts(parts->tpms, parts->n_tpms);
+    free_texts(parts->filesystems, parts->n_filesystems);
+}
+
+static int make_taps(const DomainDef *def, Parts *parts) {
+    parts->taps = calloc(def->n_interfaces + 1, sizeof(QemuTap));
+    if (!parts->taps)
+        return -ENOMEM;
+    for (size_t i = 0; i < def->n_interfaces; i++) {
+        QemuTap *tap = &parts->taps[i];
+
+        tap->n_fds = MIN_OF(MAX_OF(def->interfaces[i].queues, 1u), QEMU_QUEUES_MAX);
+        for (unsigned k = 0; k < tap->n_fds; k++)
+            tap->fds[k] = parts->next_fd++;
+    }
+    return 0;
+}
+
+static int make_secrets(const DomainDef *def, Parts *parts) {
+    parts->secrets = calloc(def->n_disks + 1, sizeof(int));
+    if (!parts->secrets)
+        return -ENOMEM;
+    for (size_t i = 0; i < def->n_disks; i++)
+        if (disk_encryption(&def->disks[i]))
+            parts->secrets[i] = parts->next_fd++;
+    return 0;
+}
+
+static int add_socket(char **sockets, size_t *n, const char *directory, const DomainDef *def,
+                      const DeviceInfo *info) {
+    sockets[*n] = strf("%s/%s-%s.sock", directory, def->name, info->alias);
+    return sockets[*n] ? (++*n, 0) : -ENOMEM;
+}
+
+static int make_sockets(const DomainDef *def, const char *directory, Parts *parts) {
+    int r = 0;
+
+    parts->tpms = calloc(def->n_tpms + 1, sizeof(char *));
+    parts->filesystems = calloc(def->n_filesystems + 1, sizeof(char *));
+    if (!parts->tpms || !parts->filesystems)
+        return -ENOMEM;
+    for (size_t i = 0; r >= 0 && i < def->n_tpms; i++)
+        r = add_socket(parts->tpms, &parts->n_tpms, directory, def, &def->tpms[i].info);
+    for (size_t i = 0; r >= 0 && i < def->n_filesystems; i++)
+        r = add_socket(parts->filesystems, &parts->n_filesystems, directory, def,
+                       &def->filesystems[i].info);
+    return r;
+}
+
+/* Which firmware UEFI is, and where its variables would be. */
+static int choose_firmware(DomainDef *def, const QemuCaps *caps, const char *directory,
+                           Error **reterr) {
+    CLEANUP(firmware_done) Firmware firmware = {0};
+    const QemuMachine *machine = qemu_caps_machine(caps, def->os.machine);
+    OsDef *os = &def->os;
+    int r = 0;
+
+    if (streq_ptr(os->firmware, "efi") && !os->loader) {
+        r = firmware_choose(firmware_directories, def, machine ? machine->name : "", &firmware,
+                            reterr);
+        if (r >= 0 && firmware_apply(&firmware, def) < 0)
+            r = error_no_memory(reterr);
+    }
+    if (r >= 0 && !os->nvram.path && (os->has_nvram || os->loader_readonly == TRISTATE_YES) &&
+        os->loader_stateless != TRISTATE_YES &&
+        !(os->nvram.path = strf("%s/%s_VARS.fd", directory, def->name)))
+        r = error_no_memory(reterr);
+    return r;
+}
+
+static void choose_numbers(DomainDef *def) {
+    for (size_t i = 0; i < def->n_graphics; i++)
+        if (graphics_uses_port(&def->graphics[i]) && def->graphics[i].port <= 0)
+            def->graphics[i].port = FIRST_PORT;
+    if (def->vsock && !def->vsock->cid)
+        def->vsock->cid = FIRST_CID;
+}
+
+int qemu_native_argv(DomainDef *def, const QemuCaps *caps, const NativePaths *paths,
+                     char ***ret_argv, Error **reterr) {
+    static const SysinfoDef host = {0};
+    CLEANUP(parts_done) Parts made = {.next_fd = QEMU_FIRST_FD};
+    QemuHostParts parts = {.sysinfo = &host};
+    QemuCommandParams params = {
+        .def = def, .caps = caps, .channel_dir = paths->channels, .parts = &parts};
+    int r = choose_firmware(def, caps, paths->nvram, reterr);
+
+    if (r < 0)
+        return r;
+    choose_numbers(def);
+    if (qemu_assign_aliases(def, paths->channels) < 0 || make_taps(def, &made) < 0 ||
+        make_secrets(def, &made) < 0 || make_sockets(def, paths->helpers, &made) < 0)
+        return error_no_memory(reterr);
+    parts.taps = made.taps;
+    parts.disk_secrets = made.secrets;
+    parts.tpm_sockets = (const char *const *)made.tpms;
+    parts.filesystems = (const char *const *)made.filesystems;
+    return qemu_command_line(&params, ret_argv, reterr);
+}
