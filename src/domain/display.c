@@ -48,13 +48,19 @@ static int find_port(const Domain *domains, const DomainDef *live, const Graphic
                         words_name(&graphics_types, graphics->type));
 }
 
+static bool wants_port(const GraphicsDef *graphics) {
+    return graphics->autoport == TRISTATE_YES && graphics_uses_port(graphics);
+}
+
 int display_assign_ports(const Domain *domains, DomainDef *live, Error **reterr) {
+    for (size_t i = 0; i < live->n_graphics; i++)
+        if (wants_port(&live->graphics[i]))
+            live->graphics[i].port = 0; /* the one it had elsewhere, or before it was saved */
     for (size_t i = 0; i < live->n_graphics; i++) {
         GraphicsDef *graphics = &live->graphics[i];
         int port;
 
-        if (graphics->autoport != TRISTATE_YES || graphics->port > 0 ||
-            !graphics_uses_port(graphics))
+        if (!wants_port(graphics))
             continue;
         port = find_port(domains, live, graphics, reterr);
         if (port < 0)

@@ -6,7 +6,8 @@
 #include "domain/domain.h"
 
 /* Gives each display of `live` that asks for one (autoport) a port that is free at its address, the
- * lowest from 5900 up. The definition of a run holds it: no other domain of the list that starts
+ * lowest from 5900 up; the one that it had on another host, or before it was saved, counts for
+ * nothing. The definition of a run holds it: no other domain of the list that starts
  * at `domains` gets the same, and it is given back when the run ends. Ports that are fixed in the
  * XML are left to QEMU. ERROR_INTERNAL: none is free, or this host has no such address. Does not
  * suspend. */

@@ -32,10 +32,11 @@ def bridge():
 
 def day(daemon, other, bridge):
     """{step: "ok" or why not} of nova-day there, and all that it said."""
+    here, there = os.path.basename(daemon.root), os.path.basename(other.root)  # as names of hosts
     with tempfile.TemporaryDirectory(prefix="vireo-nova.", dir="/tmp") as directory:
         os.chmod(directory, 0o755)
         result = subprocess.run([PYTHON, f"{HERE}/nova-day", "--uri", daemon.uri, "--dir", directory, "--guest", GUEST,
-                                 "--bridge", bridge, "--to", daemon.uri.replace(daemon.root, "%s"), other.root],
+                                 "--bridge", bridge, "--to", daemon.uri.replace(here, "%s"), there],
                                 stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=1800)
     rows = re.findall(r"^(ok|FAILED) (\w+)(?:: (.*))?", result.stdout, re.M)
     return {step: why if word == "FAILED" else "ok" for word, step, why in rows}, result.stdout + result.stderr

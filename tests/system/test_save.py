@@ -3,6 +3,7 @@
 import glob
 import os
 import shutil
+import socket
 import struct
 import subprocess
 
@@ -48,6 +49,19 @@ def test_managed_save_keeps_plugged_vcpus(daemon, guest):
     assert daemon.virsh("vcpupin", "vm1", "--vcpu", "3").splitlines()[2].split() == ["3", "0"]
     answers(daemon, "vm1")
     daemon.wait_online("vm1", "0-3")
+
+
+def test_its_display_gets_a_port_that_is_free_now(daemon):
+    path = f"{daemon.root}/vm1.image"
+    daemon.paused("vm1", extra="<graphics type='vnc' autoport='yes'/>")
+    address = daemon.virsh("domdisplay", "vm1").strip()
+    daemon.virsh("save", "vm1", path)
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", 5900 + int(address.rpartition(":")[2])))
+        taken.listen()
+        daemon.virsh("restore", path)
+    assert daemon.virsh("domdisplay", "vm1").strip() not in ("", address)
 
 
 def test_the_definition_of_a_file(daemon, guest):
