@@ -6,6 +6,7 @@ import pytest
 
 from conftest import client, end_of, quick, wait_for
 from test_migrate import other, state, xml_for  # noqa: F401 (a fixture)
+from writing_guest import sector_guest, written
 
 
 def begin(daemon, other, *flags):  # noqa: F811
@@ -51,6 +52,61 @@ def test_abort(daemon, other, guest):  # noqa: F811
     assert "no job is active" in daemon.virsh("domjobabort", "vm1", ok=False)
     daemon.virsh("setvcpus", "vm1", "2", "--live")
     daemon.wait_online("vm1", "0-1")
+
+
+def test_a_guest_that_writes_is_slowed_down(daemon, other):  # noqa: F811
+    """One whose memory never would be sent as fast as it writes: auto-converge slows it down until it is."""
+    sector_guest(daemon, "vm1")
+    daemon.virsh("migrate-setspeed", "vm1", "24")  # 32 MiB a round, and many rounds a second
+    xml = xml_for(other, daemon, "vm1")
+    process = client(daemon, "migrate", "--live", "vm1", other.uri, "--xml", xml)
+    wait_for(lambda: passes(daemon) > 4, 60, "a migration that does not come to its end")
+    assert process.poll() is None and "throttle" not in daemon.virsh("domjobinfo", "vm1")
+    daemon.virsh("domjobabort", "vm1")
+    assert end_of(process)[0] != 0 and not other.qemus()
+    process = client(daemon, "migrate", "--live", "--auto-converge", "--auto-converge-initial", "40",
+                     "--auto-converge-increment", "25", "vm1", other.uri, "--xml", xml)
+    wait_for(lambda: throttle(daemon) >= 40, 60, "throttle")
+    wait_for(lambda: throttle(daemon) > 40, 60, "more of it")
+    daemon.virsh("migrate-setmaxdowntime", "vm1", "3000")
+    assert end_of(process, 60)[0] == 0
+    assert state(other, "vm1") == "running (migrated)" and not daemon.qemus()
+    before = written(other, "vm1")
+    wait_for(lambda: written(other, "vm1") > before + 4, 10, "guest that is as fast as it was")
+
+
+def passes(daemon):
+    found = re.search(r"Iteration: +(\d+)", daemon.virsh("domjobinfo", "vm1"))
+    return int(found.group(1)) if found else 0
+
+
+def throttle(daemon):
+    found = re.search(r"Auto converge throttle: +(\d+)", daemon.run("virsh", "domjobinfo", "vm1", ok=None).stdout)
+    return int(found.group(1)) if found else 0
+
+
+def test_what_is_set_of_it(daemon):
+    """Speed is the domain's, the downtime and the cache are QEMU's; what cannot be is refused."""
+    daemon.define("vm1", boot=False)
+    assert int(daemon.virsh("migrate-getspeed", "vm1")) == 8796093022207
+    daemon.virsh("migrate-setspeed", "vm1", "77")
+    for command in ("migrate-getmaxdowntime", "migrate-compcache"):
+        assert "not running" in daemon.virsh(command, "vm1", ok=False)
+    daemon.virsh("start", "vm1", "--paused")
+    assert daemon.virsh("migrate-getspeed", "vm1").strip() == "77"
+    assert daemon.virsh("migrate-getmaxdowntime", "vm1").strip() == "300"
+    daemon.virsh("migrate-setmaxdowntime", "vm1", "4321")
+    assert daemon.virsh("migrate-getmaxdowntime", "vm1").strip() == "4321"
+    assert "64.000 MiB" in daemon.virsh("migrate-compcache", "vm1")
+    assert "32.000 MiB" in daemon.virsh("migrate-compcache", "vm1", "--size", str(32 << 20))
+    assert "32.000 MiB" in daemon.virsh("migrate-compcache", "vm1")
+    for bad in ("1000", str((1 << 63) + 5)):  # less than a page, and more than there is
+        daemon.virsh("migrate-compcache", "vm1", "--size", bad, ok=False)
+    daemon.virsh("migrate-setmaxdowntime", "vm1", "99999999", ok=False)
+    assert daemon.virsh("migrate-getmaxdowntime", "vm1").strip() == "4321"
+    assert "Job type:         None" in daemon.virsh("domjobinfo", "vm1")
+    daemon.virsh("destroy", "vm1")
+    assert daemon.virsh("migrate-getspeed", "vm1").strip() == "77"
 
 
 def test_led_by_the_daemon(daemon, other, guest):  # noqa: F811

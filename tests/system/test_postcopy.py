@@ -3,12 +3,13 @@
 import contextlib
 import os
 import re
+import signal
 
 import pytest
 
 from conftest import GUEST, Daemon, client, end_of, wait_for
 from test_migrate import other, state, xml_for  # noqa: F401 (a fixture)
-from writing_guest import SECTOR, rounds, writing_initrd
+from writing_guest import rounds, sector_guest, writing_initrd, written
 
 SYSCTL = "/proc/sys/vm/unprivileged_userfaultfd"
 
@@ -31,25 +32,6 @@ def allowed():
         pytest.skip(f"SKIP: {SYSCTL} cannot be set: {error}")
     yield
     sysctl(before)
-
-
-def sector_guest(daemon, name="vm1"):
-    """One that writes all the time, at once."""
-    path = f"{daemon.root}/{name}.sector"
-    with open(path, "wb") as f:
-        f.write(SECTOR.ljust(1 << 20, b"\0"))
-    disk = f"<disk type='file' device='disk'><source file='{path}'/><target dev='vda' bus='virtio'/><readonly/></disk>"
-    daemon.define(name, boot=False, maximum=4, extra=disk)
-    daemon.virsh("start", name)
-
-    def writes():
-        return b"\0" * 16 != daemon_memory(daemon, name)
-    wait_for(writes, 20, "boot sector that writes")
-
-
-def daemon_memory(daemon, name):
-    said = daemon.virsh("qemu-monitor-command", name, "--hmp", "xp /4wx 0x20000")
-    return b"".join(int(word, 16).to_bytes(4, "little") for word in re.findall(r"0x([0-9a-f]{8})", said))
 
 
 @contextlib.contextmanager
@@ -105,17 +87,18 @@ def test_a_guest_that_writes(daemon, other, allowed, guest):  # noqa: F811
 
 def test_after_the_first_pass(daemon, other, allowed):  # noqa: F811
     """virsh switches it by itself, when the vireod leads, too."""
-    sector_guest(daemon)
+    sector_guest(daemon, "vm1")
     with moving(daemon, other, "--postcopy-after-precopy") as process:
         daemon.virsh("migrate-setspeed", "vm1", "1000")
         assert end_of(process)[0] == 0
     assert state(other, "vm1") == "running (migrated)" and not daemon.qemus()
     with moving(other, daemon, "--p2p") as process:
         other.virsh("migrate-postcopy", "vm1")
-        assert end_of(process)[0] == 0
+        code, said = end_of(process)
+        assert code == 0, said
     assert state(daemon, "vm1") == "running (migrated)" and not other.qemus()
-    before = daemon_memory(daemon, "vm1")
-    wait_for(lambda: daemon_memory(daemon, "vm1") != before, 20, "guest that writes")
+    before = written(daemon, "vm1")
+    wait_for(lambda: written(daemon, "vm1") != before, 20, "guest that writes")
 
 
 def test_it_is_refused_when_it_cannot_be(daemon, other):  # noqa: F811
@@ -138,8 +121,33 @@ def test_it_is_refused_when_it_cannot_be(daemon, other):  # noqa: F811
     assert "vm1" not in other.virsh("list", "--all")
 
 
+def test_it_is_interrupted(daemon, other, allowed):  # noqa: F811
+    """What is left is what libvirt leaves, and nobody runs it a second time."""
+    sector_guest(daemon, "vm1")
+    with moving(daemon, other, postcopy_speed="1") as process:
+        daemon.virsh("migrate-postcopy", "vm1")
+        wait_for(lambda: state(other, "vm1") == "running (post-copy)", 20, "post-copy")
+        daemon.virsh("domjobabort", "vm1", "--postcopy")
+        code, said = end_of(process)
+        assert code != 0 and "post-copy of domain 'vm1' was interrupted" in said, said
+    for _ in range(2):
+        wait_for(lambda: state(daemon, "vm1") == "paused (post-copy failed)", 20, lambda: state(daemon, "vm1"))
+        wait_for(lambda: state(other, "vm1") == "running (post-copy failed)", 20, lambda: state(other, "vm1"))
+        assert "its guest is at the other host" in daemon.virsh("resume", "vm1", ok=False)
+        for side in daemon, other:
+            assert "its memory is at two hosts" in side.virsh("save", "vm1", f"{side.root}/saved", ok=False)
+            assert "its memory is at two hosts" in side.virsh("migrate", "--live", "vm1", other.uri, ok=False)
+        assert "vm1" in daemon.qemus() and "vm1" in other.qemus()
+        for side in daemon, other:  # a vireod that comes later finds it so
+            side.stop(signal.SIGKILL)
+            side.start()
+    for side in daemon, other:
+        side.virsh("destroy", "vm1")
+    assert state(daemon, "vm1") == "shut off (destroyed)" and "vm1" not in other.virsh("list", "--all")
+
+
 def test_a_migration_without_it_is_not_switched(daemon, other, allowed):  # noqa: F811
-    sector_guest(daemon)
+    sector_guest(daemon, "vm1")
     daemon.virsh("migrate-setspeed", "vm1", "1")
     process = client(daemon, "migrate", "--live", "vm1", other.uri, "--xml", xml_for(other, daemon, "vm1"))
     wait_for(lambda: "Outgoing migration" in daemon.virsh("domjobinfo", "vm1"), 20, "migration under way")

@@ -2,8 +2,9 @@
 """Guests that write to their memory all the time: Linux, which looks whether it finds again what it wrote, and a boot
 sector, which starts in no time."""
 import os
+import re
 
-from conftest import GUEST
+from conftest import GUEST, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # Copies of random bytes. Whatever is lost of them, or of what does it, shows.
@@ -18,9 +19,11 @@ sum=$(md5sum </tmp/first)
     done
 ) &
 """
-# cli; xor ax,ax; mov dx,0xcd8; out dx,al (as an operating system with ACPI's CPU hotplug); a: inc eax; mov bx,0x2000;
-# b: mov es,bx; xor di,di; mov cx,0x8000; rep stosw; add bx,0x1000; cmp bx,0x9000; jb b; jmp a
-SECTOR = bytes.fromhex("fa31c0bad80cee6640bb00208ec331ffb90080f3ab81c3001081fb009072ed" "ebe6").ljust(510, b"\0") + b"\x55\xaa"
+# cli; xor ax,ax; mov ds,ax; mov dx,0xcd8; out dx,al (as an operating system with ACPI's CPU hotplug); to protected mode;
+# a: inc ebx; mov edi,1M; mov ecx,8M; mov eax,ebx; rep stosd; jmp a
+SECTOR = bytes.fromhex("fa31c08ed8bad80cee0f0116507c0f20c00c010f22c0ea1b7c080066b810008ed88ec043bf00001000b90000800089d8f3abebef"
+                       "8d7426000000000000000000ffff0000009acf00ffff00000092cf001700387c0000").ljust(510, b"\0") + b"\x55\xaa"
+WRITES_AT = 1 << 20  # 32 MiB from there on, all of it with the number of the round
 
 
 def cpio(name, content, mode):
@@ -45,6 +48,23 @@ def writing_initrd(path, mebibytes=24):
         f.write(archive + b"\0" * (-len(archive) % 4))
         f.write(cpio("init", text.replace("\nlast=\n", WRITER % mebibytes + "\nlast=\n").encode(), 0o100755))
     os.chmod(path, 0o644)
+
+
+def sector_guest(daemon, name, **options):
+    """Defines and starts the boot sector's guest, and waits until it writes."""
+    path = f"{daemon.root}/{name}.sector"
+    with open(path, "wb") as f:
+        f.write(SECTOR.ljust(1 << 20, b"\0"))
+    disk = f"<disk type='file' device='disk'><source file='{path}'/><target dev='vda' bus='virtio'/><readonly/></disk>"
+    daemon.define(name, boot=False, maximum=4, extra=disk, **options)
+    daemon.virsh("start", name)
+    wait_for(lambda: written(daemon, name), 20, "boot sector that writes")
+
+
+def written(daemon, name):
+    """The number of its round."""
+    said = daemon.virsh("qemu-monitor-command", name, "--hmp", f"xp /1wx {WRITES_AT}")
+    return int(re.search(r": (0x[0-9a-f]{8})", said).group(1), 16)
 
 
 def rounds(daemon, name):
