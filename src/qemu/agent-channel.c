@@ -136,6 +136,8 @@ static void on_command_line(Agent *agent) {
 }
 
 static int append(Agent *agent, const char *data, size_t len) {
+    if (len == 0) /* there may be no line yet */
+        return 0;
     if (agent->line_used + len > agent->line_size) {
         size_t size = MAX_OF(agent->line_size * 2, agent->line_used + len + 512);
         char *bigger = realloc(agent->line, size);
