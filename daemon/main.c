@@ -171,7 +171,9 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
     task_group_stop(&vireod->daemon.tasks);
     polkit_stop(vireod->daemon.polkit);
     driver_stop(vireod->daemon.driver);
-    return fiber_start("shut-down", shut_down, vireod);
+    if (fiber_start("shut-down", shut_down, vireod) < 0) /* without memory nobody is waited for */
+        sd_event_exit(fiber_event(), 0);
+    return 0;
 }
 
 /* Takes over what can change while the daemon runs. With a file that cannot be used everything

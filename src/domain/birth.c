@@ -39,10 +39,7 @@ int birth_write(const char *directory, const Birth *birth, Error **reterr) {
 }
 
 void birth_remove(const char *directory, int id) {
-    CLEANUP_FREE char *path = record_path(directory, id);
-
-    if (path)
-        unlink(path);
+    file_forget("%s/%d.json", directory, id);
 }
 
 int birth_read(const char *path, Birth *ret) {

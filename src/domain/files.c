@@ -192,9 +192,16 @@ void domain_save_pid(const Domain *domain) {
                     domain_name(domain), path ? path : "a file", strerror(-r));
 }
 
-void domain_forget_pid(const Domain *domain) {
-    CLEANUP_FREE char *path = pid_path(domain);
+void domain_forget_run(const Domain *domain) {
+    const ServicePaths *paths = &domain->services->paths;
+    const char *name = domain->run->live->name;
 
-    if (path)
-        unlink(path);
+    file_forget("%s/domains/%s.xml", paths->run, name);
+    file_forget("%s/births/%d.json", paths->run, domain->run->id);
+    if (paths->pids)
+        file_forget("%s/%s.pid", paths->pids, name);
+    else
+        file_forget("%s/qemu/%s.pid", paths->run, name);
+    if (domain->run->monitor_path)
+        unlink(domain->run->monitor_path);
 }

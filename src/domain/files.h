@@ -32,4 +32,6 @@ int domain_save_pin(Domain *domain, StatusPin pin, unsigned id, Error **reterr);
 /* Writes the pid of its QEMU to NAME.pid, where others look for it as they do with libvirt; nobody
  * here reads it, and what cannot be written is logged. On a fiber. */
 void domain_save_pid(const Domain *domain);
-void domain_forget_pid(const Domain *domain);
+/* Removes what is kept of a run: status, birth record, pid and monitor's socket. Takes no memory.
+ */
+void domain_forget_run(const Domain *domain);

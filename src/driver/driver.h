@@ -43,7 +43,8 @@ typedef struct DriverParams {
 /* The strings are copied. With audit required, a host without it is an error. */
 int driver_new(const DriverParams *params, Driver **ret, Error **reterr);
 /* Reads the definitions and finds running QEMUs again: returns once each was tried, or a few
- * seconds have passed. On a fiber. Problems with single domains are logged, not returned. */
+ * seconds have passed. On a fiber. Problems with single domains are logged, not returned; an error
+ * of memory or descriptors is. */
 int driver_load(Driver *driver, Error **reterr);
 /* Starts what is to be started with the host, in the background, a few at a time; once per boot of
  * the host, what a daemon that ended had not come to included. */

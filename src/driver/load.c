@@ -34,35 +34,52 @@ static bool is_file_of(const char *path, const char *name) {
     return strncmp(file, name, n) == 0 && streq(file + n, ".xml");
 }
 
-static void load_one(Driver *driver, const char *path) {
+/* What the daemon lacks for the moment is no fault of the file: a start that would do without it is
+ * none. */
+static bool is_want(int r) {
+    return r == -ENOMEM || r == -EMFILE || r == -ENFILE || r == -EINTR;
+}
+
+static int load_one(Driver *driver, const char *path) {
     CLEANUP_DOMAIN_DEF DomainDef *def = NULL;
     CLEANUP_ERROR Error *error = NULL;
     CLEANUP_FREE char *xml = NULL, *autostart = NULL;
     Domain *domain, *same = NULL;
     int r = file_read(path, DOMAIN_XML_MAX, &xml, NULL);
 
+    if (is_want(r))
+        return r;
     if (r < 0) {
         log_warning("cannot read '%s', ignoring: %s", path, strerror(-r));
-        return;
+        return 0;
     }
-    if (definition_parse(xml, &def, &error) < 0 ||
-        definition_find_same(driver->services.store, def, &same, &error) < 0) {
+    r = definition_parse(xml, &def, &error);
+    if (r >= 0)
+        r = definition_find_same(driver->services.store, def, &same, &error);
+    if (is_want(r))
+        return r;
+    if (r < 0) {
         log_warning("'%s' cannot be used, ignoring: %s", path, error_message(error));
-        return;
+        return 0;
     }
     if (same || !is_file_of(path, def->name)) {
         log_warning("'%s' is not the file of domain '%s', which is '%s.xml', ignoring", path,
                     def->name, def->name);
-        return;
+        return 0;
     }
     domain = domain_new();
     if (!domain)
-        return;
+        return -ENOMEM;
     domain->config = TAKE_PTR(def);
     autostart = domain_autostart_path(&driver->services.paths, domain->config->name);
-    domain->autostart = autostart && access(autostart, F_OK) == 0;
+    if (!autostart) {
+        domain_unref(domain);
+        return -ENOMEM;
+    }
+    domain->autostart = access(autostart, F_OK) == 0;
     store_add(driver->services.store, domain, &driver->services);
     domain_unref(domain);
+    return 0;
 }
 
 /* ---- autostart ---- */
@@ -199,7 +216,7 @@ static int read_status(const char *path, StatusRecord *ret, Error **reterr) {
 
 /* One that cannot be used is left to stray_find_all: its QEMU, if it runs, is found by its monitor.
  */
-static void take_up_status(Driver *driver, const char *path) {
+static int take_up_status(Driver *driver, const char *path) {
     CLEANUP_DOMAIN Domain *domain = NULL;
     CLEANUP_ERROR Error *error = NULL;
     StatusRecord record = {0};
@@ -207,19 +224,19 @@ static void take_up_status(Driver *driver, const char *path) {
     if (read_status(path, &record, &error) < 0) {
         log_warning("status file '%s' cannot be used, looking for its QEMU: %s", path,
                     error_message(error));
-        return;
+        return 0;
     }
     domain = give_run(driver, &record);
     if (!domain) {
         log_warning("status file '%s' is of a domain that runs in another QEMU, ignoring", path);
         domain_run_free(record.run);
-        return;
+        return 0;
     }
     store_pass_id(driver->services.store, domain->run->id);
-    reconnect_first(domain);
+    return reconnect_first(domain);
 }
 
-static void take_up_all(Driver *driver) {
+static int take_up_all(Driver *driver) {
     CLEANUP_FREE char *dir = path_join(driver->services.paths.run, "domains");
     CLEANUP_NAMES DirectoryNames names = {0};
     int r = dir ? directory_names(dir, ".xml", &names) : -ENOMEM;
@@ -231,9 +248,11 @@ static void take_up_all(Driver *driver) {
     for (size_t i = 0; i < names.n; i++) {
         CLEANUP_FREE char *path = path_join(dir, names.list[i]);
 
-        if (path)
-            take_up_status(driver, path);
+        r = path ? take_up_status(driver, path) : -ENOMEM;
+        if (r < 0)
+            return r;
     }
+    return 0;
 }
 
 /* Readiness waits no longer for a QEMU that does not answer, and for the last few of many only
@@ -269,13 +288,17 @@ int driver_load(Driver *driver, Error **reterr) {
     for (size_t i = 0; i < names.n && !driver->services.tasks.stopping; i++) {
         CLEANUP_FREE char *path = path_join(dir, names.list[i]);
 
-        if (path)
-            load_one(driver, path);
+        r = path ? load_one(driver, path) : -ENOMEM;
+        if (r < 0)
+            return error_system(reterr, FROM_QEMU, r, "cannot read the definition '%s'",
+                                names.list[i]);
     }
     drift_watch_host(driver);
     operation_log_load(driver->services.operations);
     driver->services.is_loading = true;
-    take_up_all(driver);
+    r = take_up_all(driver);
+    if (r < 0)
+        return error_system(reterr, FROM_QEMU, r, "cannot take up the domains that run");
     stray_find_all(&driver->services);
     await_first_tries(driver);
     prepare_sweep(&driver->services);

@@ -299,14 +299,17 @@ static void first_task(void *userdata) {
     try_on(domain, over);
 }
 
-void reconnect_first(Domain *domain) {
+int reconnect_first(Domain *domain) {
     Services *services = domain->services;
+    int r;
 
     services->n_first_tries++;
-    if (task_start(&services->tasks, "reconnect", first_task, domain_ref(domain)) < 0) {
+    r = task_start(&services->tasks, "reconnect", first_task, domain_ref(domain));
+    if (r < 0) {
         services->n_first_tries--;
         domain_unref(domain);
     }
+    return r == -ENOMEM ? r : 0;
 }
 
 static void again_task(void *userdata) {
@@ -316,7 +319,12 @@ static void again_task(void *userdata) {
 }
 
 void reconnect_again(Domain *domain) {
-    if (task_start(&domain->services->tasks, "reconnect", again_task, domain_ref(domain)) < 0)
+    int r = task_start(&domain->services->tasks, "reconnect", again_task, domain_ref(domain));
+
+    if (r == -ENOMEM)
+        log_error("domain '%s': out of memory: its QEMU is connected again by a restart of vireod",
+                  domain_name(domain));
+    if (r < 0)
         domain_unref(domain);
 }
 

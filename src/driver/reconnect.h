@@ -7,8 +7,9 @@
 #include "driver/strays.h"
 
 /* Tries to connect to the QEMU of a domain that has a run, and tries on in the background. `first`
- * counts as a first try (Services.n_first_tries) of one that an earlier daemon left. */
-void reconnect_first(Domain *domain);
+ * counts as a first try (Services.n_first_tries) of one that an earlier daemon left. Without memory
+ * nobody tries: -ENOMEM, or a line of the log. */
+int reconnect_first(Domain *domain);
 void reconnect_again(Domain *domain);
 /* Makes a QEMU whose status file is lost the domain's: what runs is taken from the persistent
  * definition and from QEMU. On a fiber, job held; after an error all is as before. */

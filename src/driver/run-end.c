@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "driver/run-end.h"
 
-#include <unistd.h>
-
 #include "domain/audit.h"
-#include "domain/birth.h"
 #include "domain/events.h"
 #include "domain/files.h"
 #include "domain/removal.h"
@@ -15,20 +12,6 @@
 #include "qemu/agent.h"
 
 #define KILL_GRACE_USEC (2 * USEC_PER_SEC)
-
-static void remove_run_files(Domain *domain) {
-    CLEANUP_FREE char *status = domain_status_path(&domain->services->paths,
-                                                   domain->run->live->name);
-    CLEANUP_FREE char *births = domain_birth_directory(&domain->services->paths);
-
-    if (status)
-        unlink(status);
-    if (births)
-        birth_remove(births, domain->run->id);
-    domain_forget_pid(domain);
-    if (domain->run->monitor_path)
-        unlink(domain->run->monitor_path);
-}
 
 /* libvirt's words for it (its src/qemu/qemu_process.c names them in the stop record). */
 static const char *audit_reason(int reason) {
@@ -64,7 +47,7 @@ void run_end(Domain *domain, int reason, int stopped_detail) {
     prepare_undo(&domain->services->paths, run->live->uuid);
     audit_domain_stop(domain, audit_reason(reason));
     operations_fail(domain, "the domain stopped");
-    remove_run_files(domain);
+    domain_forget_run(domain);
     domain_set_state(domain, DOMAIN_SHUTOFF, reason);
     run->id = -1; /* libvirt's STOPPED carries id -1 */
     events_lifecycle(domain, EVENT_STOPPED, stopped_detail);
@@ -86,7 +69,7 @@ void run_abandon(Domain *domain) {
     qemu_process_kill(&run->pid, 0);
     monitor_free(TAKE_PTR(run->monitor));
     agent_free(TAKE_PTR(run->agent));
-    remove_run_files(domain);
+    domain_forget_run(domain);
     subject = domain_subject(domain);
     limits_end(TAKE_PTR(run->limits), &subject);
     prepare_undo(&domain->services->paths, run->live->uuid);

@@ -234,8 +234,13 @@ static int run_open_gate(void *arg) {
     int error = 0;
     ssize_t n;
 
-    if (write(birth->gate, &byte, 1) < 0) /* it has ended: the report says why, or nothing does */
+    do
+        n = write(birth->gate, &byte, 1);
+    while (n < 0 && errno == EINTR);
+    if (n < 0) { /* it has ended: the report says why, or nothing does; or it ends now */
         error = errno;
+        close(TAKE_FD(birth->gate));
+    }
     do
         n = read(birth->report, &report, sizeof(report));
     while (n < 0 && errno == EINTR);
@@ -247,12 +252,13 @@ static int run_open_gate(void *arg) {
     return error ? -error : -EIO;
 }
 
-/* The child is not to run: without its gate it ends. */
+/* The child is not to run, nor the emulator that nothing is known of. */
 static int run_close_gate(void *arg) {
     Birth *birth = arg;
 
     if (birth->gate >= 0)
         close(TAKE_FD(birth->gate));
+    kill(birth->pid, SIGKILL);
     waitpid(birth->pid, NULL, 0);
     return 0;
 }

@@ -108,20 +108,21 @@ static int compare_pids(const void *a, const void *b) {
 
 /* Distinct thread ids, none of them the emulator's own: else QEMU runs several vCPUs on one thread
  * (TCG thread=single) and nothing can be done to a vCPU's thread. */
-static bool tids_are_valid(const VcpuMap *map, pid_t pid) {
+static int look_at_tids(VcpuMap *map, pid_t pid, Error **reterr) {
     CLEANUP_FREE pid_t *sorted = malloc(sizeof(pid_t) * (map->n_vcpus + 1));
     unsigned n = 0;
 
     if (!sorted)
-        return false;
+        return error_no_memory(reterr);
     for (unsigned i = 0; i < map->n_vcpus; i++)
         if (map->tids[i])
             sorted[n++] = map->tids[i];
     qsort(sorted, n, sizeof(pid_t), compare_pids);
+    map->has_tids = n > 0;
     for (unsigned i = 0; i < n; i++)
         if (sorted[i] == pid || (i > 0 && sorted[i] == sorted[i - 1]))
-            return false;
-    return n > 0;
+            map->has_tids = false;
+    return 0;
 }
 
 static bool valid_tid(int64_t tid) {
@@ -171,8 +172,7 @@ static int join_threads(VcpuMap *map, json_object *fast, pid_t pid, Error **rete
             free(TAKE_PTR(entity->qom_path));
             free(TAKE_PTR(entity->alias));
         }
-    map->has_tids = tids_are_valid(map, pid);
-    return 0;
+    return look_at_tids(map, pid, reterr);
 }
 
 static int parse_entities(json_object *hotpluggable, VcpuMap *map, Error **reterr) {
@@ -263,7 +263,9 @@ static int build_untyped(json_object *fast, pid_t pid, unsigned max, bool cpu_ad
         return r;
     for (size_t i = 0; i < map.n_entities; i++)
         map.entities[i].cpu_add = cpu_add;
-    map.has_tids = tids_are_valid(&map, pid);
+    r = look_at_tids(&map, pid, reterr);
+    if (r < 0)
+        return r;
     *ret = map;
     map = (VcpuMap){0};
     return 0;

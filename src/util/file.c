@@ -3,6 +3,7 @@
 #include "util/file.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -18,6 +19,18 @@ char *strf(const char *format, ...) {
         text = NULL;
     va_end(args);
     return text;
+}
+
+void file_forget(const char *format, ...) {
+    char path[PATH_MAX];
+    va_list args;
+    int n;
+
+    va_start(args, format);
+    n = vsnprintf(path, sizeof(path), format, args);
+    va_end(args);
+    if (n > 0 && n < (int)sizeof(path))
+        unlink(path);
 }
 
 char *path_join(const char *dir, const char *name) {

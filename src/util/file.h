@@ -35,3 +35,6 @@ char *path_join(const char *dir, const char *name);
 
 /* asprintf that returns NULL on failure. */
 char *strf(const char *format, ...) PRINTF_LIKE(1, 2);
+/* Removes the file of this name, where there is one, without taking memory. A name of PATH_MAX
+ * bytes or more is no file's. */
+void file_forget(const char *format, ...) PRINTF_LIKE(1, 2);

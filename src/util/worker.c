@@ -45,8 +45,9 @@ static void finish(Work *work) {
 
     append(&pool.finished_tail, work);
     pthread_mutex_unlock(&pool.lock);
-    if (tell && write(pool.event_fd, &one, sizeof(one)) < 0)
-        assert(errno == EAGAIN); /* the counter is full: the loop has been told already */
+    while (tell && write(pool.event_fd, &one, sizeof(one)) < 0)
+        if (errno != EINTR) /* EAGAIN: the counter is full, the loop has been told already */
+            break;
     pthread_mutex_lock(&pool.lock);
 }
 
@@ -80,8 +81,9 @@ static int on_finished(sd_event_source *source, int fd, uint32_t revents, void *
     uint64_t count;
     Work *work;
 
-    if (read(fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
-        return -errno;
+    /* Whatever comes of it: an error returned would turn this off for good. A counter that is still
+     * there is another turn. */
+    (void)!read(fd, &count, sizeof(count));
     pthread_mutex_lock(&pool.lock);
     work = pool.finished;
     pool.finished = NULL;
