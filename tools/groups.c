@@ -17,7 +17,7 @@ const CommandGroup command_groups[] = {
     {"Virtual CPUs", "vcpu", TABLES(commands_setvcpus, commands_vcpucount, commands_vcpuinfo)},
     {"Tuning", "tune",
      TABLES(commands_pin, commands_iothread, commands_sched, commands_memory, commands_blkio,
-            commands_cpu_stats, commands_reconcile)},
+            commands_cpu_stats, commands_perf, commands_reconcile)},
     {"Domain Monitoring", "monitor",
      TABLES(commands_list, commands_dominfo, commands_domstats, commands_dumpxml, commands_block,
             commands_nic, commands_top)},

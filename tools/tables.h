@@ -11,8 +11,8 @@ extern const Command commands_agent[], commands_blkio[], commands_block[], comma
     commands_job[], commands_list[], commands_machine[], commands_memory[], commands_metadata[],
     commands_migrate[], commands_migrate_guest[], commands_native[], commands_net_edit[],
     commands_network[], commands_nic[], commands_node[], commands_nodedev[],
-    commands_object_event[], commands_ops[], commands_pin[], commands_pool[], commands_pool_edit[],
-    commands_qemu[], commands_reconcile[], commands_save[], commands_sched[], commands_secret[],
-    commands_setvcpus[], commands_top[], commands_trace[], commands_vcpucount[],
+    commands_object_event[], commands_ops[], commands_perf[], commands_pin[], commands_pool[],
+    commands_pool_edit[], commands_qemu[], commands_reconcile[], commands_save[], commands_sched[],
+    commands_secret[], commands_setvcpus[], commands_top[], commands_trace[], commands_vcpucount[],
     commands_vcpuinfo[], commands_vireo[], commands_vol_create[], commands_vol_stream[],
     commands_volume[];

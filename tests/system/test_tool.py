@@ -26,7 +26,8 @@ def test_main_job(daemon, guest):
     ["dumpxml", "p1"], ["dumpxml", "p1", "--inactive"], ["vcpupin", "p1"], ["nodeinfo"], ["hostname"],
     ["maxvcpus"], ["domblklist", "p1", "--details"], ["domblklist", "p1", "--inactive"], ["domiflist", "p1"],
     ["net-list", "--all"], ["pool-list", "--all"],
-    ["domcontrol", "p1"], ["iface-mac", "lo"], ["iface-name", "00:00:00:00:00:00"],
+    ["domcontrol", "p1"], ["perf", "p1"], ["perf", "p1", "--config", "--enable", "cpu_cycles,branch_misses"],
+    ["perf", "p1", "--config"], ["iface-mac", "lo"], ["iface-name", "00:00:00:00:00:00"],
     ["managedsave-remove", "p1"], ["list", "--all", "--managed-save"], ["qemu-monitor-command", "p1", "--hmp", "info version"],
 ])
 def test_same_output_as_virsh(daemon, command):
