@@ -16,8 +16,8 @@ def text(value):
 class Connection:
     def __init__(self, path, readonly=False):
         self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(path)  # without a time limit, so that it waits where others wait, too
         self.socket.settimeout(60)
-        self.socket.connect(path)
         self.serial, self.input = 0, b""
         self.call(66)  # AUTH_LIST
         self.call(OPEN, struct.pack(">I", 1) + text("qemu:///system") + struct.pack(">I", int(readonly)))
