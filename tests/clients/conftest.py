@@ -6,6 +6,7 @@ import importlib.util
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -111,7 +112,12 @@ def other(daemon):
 
 # ---- the table ----
 
+def interrupt(*_):
+    raise KeyboardInterrupt  # what was started is ended as after a test
+
+
 def pytest_configure(config):
+    signal.signal(signal.SIGTERM, interrupt)
     config.addinivalue_line("markers", "client(name, package, job, beside=None, kvm=True): a row of the table")
 
 
