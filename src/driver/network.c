@@ -119,8 +119,12 @@ Network *network_by_name(const NetworkStore *store, const char *name, Error **re
     for (Network *network = store->networks; network; network = network->next)
         if (streq(network->def->name, name))
             return network;
-    error_report(reterr, FROM_NETWORK, ERROR_NO_NETWORK, "no network with matching name '%.200s'",
-                 name);
+    error_report(reterr, FROM_NETWORK, ERROR_NO_NETWORK, "no network with matching name '%.200s'%s",
+                 name,
+                 streq(name, "default")
+                     ? ", which clients take when nobody names one: name a network, or define "
+                       "'default' on a bridge of this host (network-default.xml of the examples)"
+                     : "");
     return NULL;
 }
 

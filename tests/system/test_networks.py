@@ -51,6 +51,13 @@ def test_isolated(daemon, bridge):
     assert "no network with matching name 'lab'" in daemon.virsh("net-info", "lab", ok=False)
 
 
+def test_the_default_network_is_asked_for(daemon):
+    """virt-install and Cockpit take it when nobody names another, and nobody knows of which bridge it is."""
+    said = daemon.virsh("net-info", "default", ok=False)
+    assert "no network with matching name 'default'" in said and "define 'default' on a bridge of this host" in said
+    assert "define" not in daemon.virsh("net-info", "other", ok=False)
+
+
 def test_transient_and_events(daemon, bridge):
     path = write(daemon, ISOLATED.format(name="once", bridge=bridge))
     daemon.virsh("net-create", path)
