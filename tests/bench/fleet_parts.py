@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import socket
 import threading
 import time
 
@@ -121,6 +122,22 @@ class Fleet:
         assert not errors, errors[:3]
         connection.close()
 
+    def scrape(self, note):
+        """The slowest of ten, milliseconds."""
+        times = []
+        for _ in range(10):
+            begin = time.monotonic()
+            with socket.socket(socket.AF_UNIX) as s:
+                s.settimeout(60)
+                s.connect(f"{self.daemon.root}/run/metrics")
+                s.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+                size = 0
+                while chunk := s.recv(1 << 20):
+                    size += len(chunk)
+            times.append((time.monotonic() - begin) * 1000)
+            assert size > 100 * self.n, size
+        self.figures.append((f"metrics{note}: the slowest of ten scrapes, ms", max(times)))
+
     def n_active(self, connection):
         # LIST_ALL_DOMAINS of active ones: a list and its length
         return int.from_bytes(connection.call(wire.LIST_ALL, (0).to_bytes(4, "big") + (1).to_bytes(4, "big"))[-4:], "big")
@@ -183,6 +200,7 @@ class Fleet:
         self.figures.append(("KB per domain found again", (kilobytes(self.daemon.pid()) - self.empty) / self.n))
         for count in 8, 4:
             self.note(f"resize of all to {count}", *self.resize(count, self.names))
+        self.scrape("")
         found = self.daemon.qemus()
         qemus = [found[name] for name in self.names[:n_hung]]
         for pid in qemus:
@@ -191,6 +209,7 @@ class Fleet:
             hung = set(self.names[:n_hung])
             self.note(f"resize to 8 of those that do not hang ({n_hung} do)",
                       *self.resize(8, [n for n in self.names if n not in hung]))
+            self.scrape(f" with {n_hung} that hang")
             self.compared(*self.found_again(f" with {n_hung} that hang"), n_hung)
         finally:
             for pid in qemus:
