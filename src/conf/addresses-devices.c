@@ -162,7 +162,8 @@ static bool hostdev_is_pci(const HostdevDef *hostdev) {
 
 static void add_second(Refs *refs, DomainDef *def) {
     for (size_t i = 0; i < def->n_interfaces; i++)
-        if (def->interfaces[i].type == INTERFACE_HOSTDEV)
+        if (def->interfaces[i].type == INTERFACE_HOSTDEV &&
+            def->interfaces[i].hostdev.type == ADDRESS_PCI)
             add(refs, &def->interfaces[i].info, "interface", i, PCI_CONNECT_EXPRESS);
     for (size_t i = 0; i < def->n_hostdevs; i++)
         if (hostdev_is_pci(&def->hostdevs[i]))

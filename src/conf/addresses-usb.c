@@ -52,6 +52,10 @@ static int for_devices(UsbMap *map, UsbEach each) {
     for (size_t i = 0; i < def->n_hostdevs && r >= 0; i++)
         if (def->hostdevs[i].type == HOSTDEV_USB)
             r = each(map, "hostdev", &def->hostdevs[i].info);
+    for (size_t i = 0; i < def->n_interfaces && r >= 0; i++)
+        if (def->interfaces[i].type == INTERFACE_HOSTDEV &&
+            def->interfaces[i].hostdev.type == ADDRESS_USB)
+            r = each(map, "interface", &def->interfaces[i].info);
     for (size_t i = 0; i < def->n_disks && r >= 0; i++)
         if (def->disks[i].bus == DISK_BUS_USB)
             r = each(map, "disk", &def->disks[i].info);

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-static const Words address_types = WORDS("", "pci", "drive", "virtio-serial", "ccid", "usb",
+const Words device_address_types = WORDS("", "pci", "drive", "virtio-serial", "ccid", "usb",
                                          "spapr-vio", "virtio-s390", "ccw", "virtio-mmio", "isa",
                                          "dimm", "unassigned");
 
@@ -71,9 +71,9 @@ static const Field *const address_kinds[ADDRESS_TYPE_MAX_] = {
     [ADDRESS_CCW] = ccw_fields,   [ADDRESS_ISA] = isa_fields,
     [ADDRESS_DIMM] = dimm_fields};
 
-const Field device_address_fields[] = {FIELD_WORD("@type", DeviceAddress, type, address_types),
-                                       FIELD_SWITCH(NULL, DeviceAddress, type, address_kinds),
-                                       FIELD_END};
+static const Field device_address_fields[] = {
+    FIELD_WORD("@type", DeviceAddress, type, device_address_types),
+    FIELD_SWITCH(NULL, DeviceAddress, type, address_kinds), FIELD_END};
 
 bool device_alias_is_users(const char *alias) {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"

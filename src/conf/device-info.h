@@ -61,8 +61,8 @@ typedef struct VirtioOptions {
     Tristate iommu, ats, packed, page_per_vq;
 } VirtioOptions;
 
+extern const Words device_address_types;
 extern const Field pci_address_fields[];      /* of PciAddress: domain to multifunction, zpci */
-extern const Field device_address_fields[];   /* of DeviceAddress: the whole of <address> */
 extern const Field device_info_fields[];      /* alias, address */
 extern const Field device_info_boot_fields[]; /* boot, alias, rom, address */
 extern const Field device_info_full_fields[]; /* boot, alias, master, rom, acpi, address */

@@ -257,6 +257,17 @@ static void sort_disks(DomainDef *def) {
     }
 }
 
+/* Who lets the CPUs be placed lets the memory be, and the other way round. */
+static void fill_placement(DomainDef *def) {
+    if (def->placement_auto && !def->numatune.given) {
+        def->numatune.given = true;
+        def->numatune.mode = NUMA_STRICT;
+        def->numatune.automatic = true;
+    }
+    if (def->numatune.given && def->numatune.automatic && !def->cpuset)
+        def->placement_auto = true;
+}
+
 static int fill_all(DomainDef *def, const DomainFillParams *params) {
     int r = fill_machine(def, params);
 
@@ -273,8 +284,7 @@ static int fill_all(DomainDef *def, const DomainFillParams *params) {
     fill_boot(def);
     fill_pages(def);
     sort_disks(def);
-    if (def->numatune.given && def->numatune.automatic && !def->cpuset)
-        def->placement_auto = true;
+    fill_placement(def);
     return r < 0 ? r : domain_fill_devices(def);
 }
 

@@ -23,10 +23,23 @@ const Field memory_backing_fields[] = {
     FIELD_PRESENT("discard", MemoryBackingDef, discard, .flags = FIELD_NOT_ACTED),
     FIELD_END};
 
-const Field memtune_fields[] = {FIELD_SIZE("hard_limit", MemtuneDef, hard),
-                                FIELD_SIZE("soft_limit", MemtuneDef, soft),
-                                FIELD_SIZE("min_guarantee", MemtuneDef, min_guarantee),
-                                FIELD_SIZE("swap_hard_limit", MemtuneDef, swap), FIELD_END};
+/* As much as libvirt's word for no limit is none. */
+static int drop_unlimited(ElementReader *reader, xmlNodePtr node, void *object) {
+    MemtuneDef *tune = object;
+
+    tune->has_hard &= tune->hard < MEMTUNE_UNLIMITED;
+    tune->has_soft &= tune->soft < MEMTUNE_UNLIMITED;
+    tune->has_swap &= tune->swap < MEMTUNE_UNLIMITED;
+    return 0;
+}
+
+const Field memtune_fields[] = {
+    FIELD_SIZE("hard_limit", MemtuneDef, hard, FIELD_GIVEN(MemtuneDef, has_hard)),
+    FIELD_SIZE("soft_limit", MemtuneDef, soft, FIELD_GIVEN(MemtuneDef, has_soft)),
+    FIELD_SIZE("min_guarantee", MemtuneDef, min_guarantee),
+    FIELD_SIZE("swap_hard_limit", MemtuneDef, swap, FIELD_GIVEN(MemtuneDef, has_swap)),
+    FIELD_CODE(NULL, drop_unlimited, NULL),
+    FIELD_END};
 
 static const Field device_fields[] = {
     FIELD_TEXT("path", BlkioDevice, path, .flags = FIELD_REQUIRED),

@@ -20,8 +20,10 @@ typedef struct MemoryBackingDef {
     unsigned allocation_threads;
 } MemoryBackingDef;
 
-/* KiB; MEMTUNE_UNLIMITED or above: no limit. */
+/* KiB. A limit of 0 is one that somebody wrote; nothing holds who has none. */
+#define MEMTUNE_UNLIMITED UINT64_C(9007199254740991) /* libvirt's word for no limit */
 typedef struct MemtuneDef {
+    bool has_hard, has_soft, has_swap;
     uint64_t hard, soft, swap, min_guarantee;
 } MemtuneDef;
 

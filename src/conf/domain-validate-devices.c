@@ -228,6 +228,8 @@ static int check_sounds(const DomainDef *def, Error **reterr) {
         const ValidateRule rules[] = {
             {sound->audio && !count_audios(def, sound->audio), ERROR_XML,
              "no audio device with the ID of its <audio>"},
+            {sound->model == SOUND_ICH7, ERROR_INTERNAL,
+             "QEMU has no sound card of this model: 'ich6' or 'ich9' can be"},
         };
 
         r = VALIDATE_RULES(rules, "sound", words_name(&sound_models, sound->model), reterr);
@@ -470,6 +472,8 @@ static int check_others(const DomainDef *def, Error **reterr) {
         const ValidateRule rules[] = {
             {address != ADDRESS_NONE && address != ADDRESS_CCID && address != ADDRESS_VIRTIO_SERIAL,
              ERROR_CONFIG_UNSUPPORTED, "a smartcard must use the 'ccid' address type"},
+            {i > 0, ERROR_CONFIG_UNSUPPORTED,
+             "this QEMU binary lacks multiple smartcard support: give the machine one"},
         };
 
         r = VALIDATE_RULES(rules, "smartcard", NULL, reterr);

@@ -32,6 +32,9 @@ static int check_driver(const InterfaceDef *interface, Error **reterr) {
          "virtio-net teaming persistent interface must be <model type='virtio'/>"},
         {streq_ptr(interface->teaming, "transient") && interface->type != INTERFACE_HOSTDEV,
          ERROR_CONFIG_UNSUPPORTED, "virtio-net teaming transient interface must be type='hostdev'"},
+        {interface->type == INTERFACE_VHOSTUSER && interface->reconnect &&
+             !streq_ptr(interface->socket_mode, "client"),
+         ERROR_CONFIG_UNSUPPORTED, "'reconnect' is for a <source> of mode 'client' only"},
         {streq_ptr(interface->model, "usb-net"), ERROR_INTERNAL,
          "no address can be assigned to a card of model 'usb-net'"},
     };
@@ -57,6 +60,9 @@ static int check_host(const InterfaceDef *interface, Error **reterr) {
     const ValidateRule rules[] = {
         {interface->type == INTERFACE_HOSTDEV && interface->hostdev.type == ADDRESS_NONE, ERROR_XML,
          "missing source address type: <source> of the host's device needs an <address>"},
+        {interface->type == INTERFACE_HOSTDEV && interface->hostdev.type != ADDRESS_PCI &&
+             interface->hostdev.type != ADDRESS_USB,
+         ERROR_XML, "the host's device has an <address> of type 'pci' or 'usb'"},
         {out->floor != 0, ERROR_CONFIG_UNSUPPORTED,
          "'floor' attribute allowed only in <inbound> element"},
         {has_limit(in) && !in->average && !in->floor, ERROR_XML_DETAIL,
@@ -69,6 +75,10 @@ static int check_host(const InterfaceDef *interface, Error **reterr) {
         {interface->isolated == TRISTATE_YES && !is_of_type(interface, OF(NETWORK) | OF(BRIDGE)),
          ERROR_CONFIG_UNSUPPORTED,
          "<port isolated='yes'/> is not supported on an interface of this type"},
+        {interface->isolated == TRISTATE_YES && interface->virtualport &&
+             streq_ptr(interface->virtualport->type, "openvswitch"),
+         ERROR_CONFIG_UNSUPPORTED,
+         "<port isolated='yes'/> is not supported with a <virtualport type='openvswitch'>"},
         {interface->has_coalesce &&
              !is_of_type(interface, OF(NETWORK) | OF(BRIDGE) | OF(ETHERNET) | OF(DIRECT)),
          ERROR_CONFIG_UNSUPPORTED,

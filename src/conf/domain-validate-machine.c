@@ -288,6 +288,26 @@ static bool has_same_model(const DomainDef *def) {
     return false;
 }
 
+/* A label of one file's own, where the model's labels are not set at all. */
+static bool overrides_none(const DomainDef *def, const DeviceSeclabel *labels, size_t n) {
+    for (size_t i = 0; i < def->n_seclabels; i++)
+        for (size_t k = 0; k < n && def->seclabels[i].relabel == TRISTATE_NO; k++)
+            if (streq_ptr(def->seclabels[i].model, labels[k].model))
+                return true;
+    return false;
+}
+
+static bool has_idle_override(const DomainDef *def) {
+    for (size_t i = 0; i < def->n_disks; i++)
+        if (overrides_none(def, def->disks[i].source.seclabels, def->disks[i].source.n_seclabels))
+            return true;
+    for (size_t i = 0; i < def->n_chardevs; i++)
+        if (overrides_none(def, def->chardevs[i].source.seclabels,
+                           def->chardevs[i].source.n_seclabels))
+            return true;
+    return false;
+}
+
 static const Words perf_names = WORDS(
     "cmt", "mbmt", "mbml", "cpu_cycles", "instructions", "cache_references", "cache_misses",
     "branch_instructions", "branch_misses", "bus_cycles", "stalled_cycles_frontend",
@@ -326,6 +346,8 @@ static int check_rest(const DomainDef *def, Error **reterr) {
          "'reboot'"},
         {has_same_model(def), ERROR_XML_DETAIL,
          "seclabel for a model is already provided: one for each is enough"},
+        {has_idle_override(def), ERROR_CONFIG_UNSUPPORTED,
+         "label overrides require relabeling to be enabled at the domain level"},
     };
 
     return VALIDATE_RULES(rules, "domain", def->name, reterr);

@@ -136,6 +136,7 @@ static const Field vnc_fields[] = {
     FIELD_YESNO("@powerControl", GraphicsDef, power_control),
     AUTH,
     LISTENS,
+    FIELD_UINT("audio@id", GraphicsDef, audio, 1, UINT32_MAX),
     FIELD_END};
 
 static const Field channel_fields[] = {
@@ -242,6 +243,8 @@ static void check_ports(ElementReader *reader, GraphicsDef *graphics) {
 static int check(ElementReader *reader, xmlNodePtr node, void *object) {
     GraphicsDef *graphics = object;
 
+    if (graphics->fullscreen == TRISTATE_NO)
+        graphics->fullscreen = TRISTATE_ABSENT;
     if (graphics->type != GRAPHICS_VNC && graphics->type != GRAPHICS_SPICE &&
         graphics->type != GRAPHICS_RDP)
         return 0;

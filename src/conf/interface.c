@@ -127,8 +127,20 @@ static const Field socket_attributes[] = {
     FIELD_GROUP("local", local_attributes), FIELD_END};
 static const Field socket_source[] = {
     FIELD_GROUP("source", socket_attributes, .flags = FIELD_REQUIRED), FIELD_END};
-static const Field hostdev_attributes[] = {
-    FIELD_PART("address", InterfaceDef, hostdev, device_address_fields), FIELD_END};
+static const Field host_pci[] = {FIELD_PART(NULL, InterfaceDef, hostdev.pci, pci_address_fields),
+                                 FIELD_END};
+static const Field host_usb[] = {
+    FIELD_UINT("@bus", InterfaceDef, hostdev.bus, 0, UINT32_MAX,
+               .flags = FIELD_ANY_BASE | FIELD_ALWAYS),
+    FIELD_UINT("@device", InterfaceDef, hostdev_usb, 0, UINT32_MAX,
+               .flags = FIELD_ANY_BASE | FIELD_ALWAYS | FIELD_REQUIRED),
+    FIELD_END};
+static const Field *const host_kinds[ADDRESS_TYPE_MAX_] = {
+    [ADDRESS_PCI] = host_pci, [ADDRESS_USB] = host_usb};
+static const Field host_address[] = {
+    FIELD_WORD("@type", InterfaceDef, hostdev.type, device_address_types),
+    FIELD_SWITCH(NULL, InterfaceDef, hostdev.type, host_kinds), FIELD_END};
+static const Field hostdev_attributes[] = {FIELD_GROUP("address", host_address), FIELD_END};
 static const Field hostdev_source[] = {
     FIELD_GROUP("driver", driver_fields),
     FIELD_GROUP("source", hostdev_attributes, .flags = FIELD_REQUIRED), FIELD_END};
@@ -342,8 +354,18 @@ static void refuse_model(ElementWriter *w, const void *object) {
         writer_refuse(w, "model@type", model);
 }
 
+/* Who does not say what the card hangs on has QEMU's own network, as with libvirt. */
+static int default_type(ElementReader *reader, xmlNodePtr node, void *object) {
+    InterfaceDef *interface = object;
+
+    if (interface->type == INTERFACE_NONE_)
+        interface->type = INTERFACE_USER;
+    return 0;
+}
+
 static const Field interface_fields[] = {
-    FIELD_WORD("@type", InterfaceDef, type, interface_types, .flags = FIELD_REQUIRED),
+    FIELD_WORD("@type", InterfaceDef, type, interface_types),
+    FIELD_CODE(NULL, default_type, NULL),
     FIELD_YESNO("@managed", InterfaceDef, managed),
     FIELD_YESNO("@trustGuestRxFilters", InterfaceDef, trust_rx_filters, .flags = FIELD_NOT_ACTED),
     FIELD_GROUP("mac", mac_fields),

@@ -76,7 +76,8 @@ typedef struct InterfaceDef {
     char *socket_type, *socket_mode; /* vhostuser */
     char *reconnect;
     unsigned reconnect_timeout;
-    DeviceAddress hostdev;                                    /* of the host's device */
+    DeviceAddress hostdev; /* of the host's device: pci, or the bus of a usb one */
+    unsigned hostdev_usb;  /* the device on that bus */
     char *switchid, *vds_portid, *portgroupid, *connectionid; /* vds */
     bool has_vlan;
     Tristate vlan_trunk;

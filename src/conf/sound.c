@@ -37,8 +37,7 @@ static const Field settings_fields[] = {
     FIELD_GROUP("settings", settings_fields, FIELD_GIVEN(AudioDirection, has_settings)), FIELD_END
 
 static const Field common_direction[] = {FIRST, LAST};
-static const Field alsa_direction[] = {FIRST, FIELD_TEXT("@dev", AudioDirection, dev),
-                                       FIELD_TEXT("@tryPoll", AudioDirection, try_poll), LAST};
+static const Field alsa_direction[] = {FIRST, FIELD_TEXT("@dev", AudioDirection, dev), LAST};
 static const Field coreaudio_direction[] = {
     FIRST, FIELD_TEXT("@bufferCount", AudioDirection, buffer_count), LAST};
 static const Field jack_direction[] = {FIRST,

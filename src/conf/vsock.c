@@ -14,8 +14,6 @@ static int check(ElementReader *reader, xmlNodePtr node, void *object) {
 
     if (vsock->automatic == TRISTATE_ABSENT)
         vsock->automatic = vsock->cid ? TRISTATE_NO : TRISTATE_YES;
-    if (vsock->automatic == TRISTATE_YES && !reader->live)
-        vsock->cid = 0;
     if (!vsock->model)
         vsock->model = strdup("virtio");
     return vsock->model ? 0 : error_no_memory(reader->reterr);

@@ -188,6 +188,19 @@ static void add_arguments(ConfinePlan *plan, const DomainDef *def) {
         }
 }
 
+/* An <interface> that is a device of the host. */
+static void add_host_interface(ConfinePlan *plan, const InterfaceDef *interface) {
+    const bool usb = interface->hostdev.type == ADDRESS_USB;
+    const HostdevDef hostdev = {.type = usb ? HOSTDEV_USB : HOSTDEV_PCI,
+                                .pci = interface->hostdev.pci,
+                                .has_usb_address = true,
+                                .usb_bus = interface->hostdev.bus,
+                                .usb_device = interface->hostdev_usb};
+
+    if (interface->type == INTERFACE_HOSTDEV)
+        add_hostdev(plan, &hostdev);
+}
+
 static void add_others(ConfinePlan *plan, const DomainDef *def) {
     for (size_t i = 0; i < def->n_rngs; i++)
         if (def->rngs[i].backend_model == RNG_RANDOM)
@@ -236,6 +249,8 @@ void confine_nodes_add(ConfinePlan *plan, const DomainDef *def) {
         add_chardev(plan, &def->chardevs[i].source);
     for (size_t i = 0; i < def->n_hostdevs; i++)
         add_hostdev(plan, &def->hostdevs[i]);
+    for (size_t i = 0; i < def->n_interfaces; i++)
+        add_host_interface(plan, &def->interfaces[i]);
     add_others(plan, def);
     add_arguments(plan, def);
 }

@@ -338,6 +338,10 @@ static bool locks_memory(const DomainDef *def) {
     for (size_t i = 0; i < def->n_hostdevs; i++)
         if (def->hostdevs[i].type == HOSTDEV_PCI || def->hostdevs[i].type == HOSTDEV_MDEV)
             return true;
+    for (size_t i = 0; i < def->n_interfaces; i++)
+        if (def->interfaces[i].type == INTERFACE_HOSTDEV &&
+            def->interfaces[i].hostdev.type == ADDRESS_PCI)
+            return true;
     return def->memory_backing.locked;
 }
 

@@ -122,13 +122,18 @@ int driver_set_memory_period(Domain *domain, unsigned seconds, unsigned flags, E
 
 /* ---- limits ---- */
 
-static void limits_of(DomainDef *def, uint64_t *at[MEMORY_LIMIT_MAX_]) {
-    at[MEMORY_LIMIT_HARD] = &def->memtune.hard;
-    at[MEMORY_LIMIT_SOFT] = &def->memtune.soft;
-    at[MEMORY_LIMIT_SWAP] = &def->memtune.swap;
+static void limits_of(const MemtuneDef *tune, uint64_t ret[MEMORY_LIMIT_MAX_]) {
+    ret[MEMORY_LIMIT_HARD] = tune->has_hard ? tune->hard : MEMORY_UNLIMITED;
+    ret[MEMORY_LIMIT_SOFT] = tune->has_soft ? tune->soft : MEMORY_UNLIMITED;
+    ret[MEMORY_LIMIT_SWAP] = tune->has_swap ? tune->swap : MEMORY_UNLIMITED;
 }
 
-/* A limit that is 0 was not asked for. */
+static void set_limit(bool *has, uint64_t *at, uint64_t kib) {
+    *has = kib < MEMORY_UNLIMITED;
+    *at = *has ? kib : 0;
+}
+
+/* To compare: a limit that is 0 holds nobody. */
 static uint64_t limit_or_none(uint64_t kib) {
     return kib == 0 || kib > MEMORY_UNLIMITED ? MEMORY_UNLIMITED : kib;
 }
@@ -141,19 +146,21 @@ static int no_controller(const char *name, const char *which, Error **reterr) {
 
 static int change_limits(DomainDef *def, bool live, const void *arg, Error **reterr) {
     const MemoryLimits *limits = arg;
-    uint64_t *at[MEMORY_LIMIT_MAX_], next[MEMORY_LIMIT_MAX_];
+    uint64_t next[MEMORY_LIMIT_MAX_];
+    MemtuneDef *tune = &def->memtune;
 
     if (live)
         return no_controller(def->name, "memory", reterr);
-    limits_of(def, at);
+    limits_of(tune, next);
     for (int i = 0; i < MEMORY_LIMIT_MAX_; i++)
-        next[i] = limits->given[i] ? limits->value[i] : *at[i];
+        next[i] = limits->given[i] ? limits->value[i] : next[i];
     if (limit_or_none(next[MEMORY_LIMIT_HARD]) > limit_or_none(next[MEMORY_LIMIT_SWAP]))
         return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
                             "memory hard_limit tunable value must be lower than or equal to "
                             "swap_hard_limit");
-    for (int i = 0; i < MEMORY_LIMIT_MAX_; i++)
-        *at[i] = limit_or_none(next[i]) == MEMORY_UNLIMITED ? 0 : next[i];
+    set_limit(&tune->has_hard, &tune->hard, next[MEMORY_LIMIT_HARD]);
+    set_limit(&tune->has_soft, &tune->soft, next[MEMORY_LIMIT_SOFT]);
+    set_limit(&tune->has_swap, &tune->swap, next[MEMORY_LIMIT_SWAP]);
     return 0;
 }
 
@@ -166,7 +173,6 @@ int driver_set_memory_limits(Domain *domain, const MemoryLimits *limits, unsigne
 }
 
 int driver_get_memory_limits(Domain *domain, unsigned flags, MemoryLimits *ret, Error **reterr) {
-    uint64_t *at[MEMORY_LIMIT_MAX_];
     const DomainDef *def = NULL;
     int r = driver_affected_def(domain, flags, &def, reterr);
 
@@ -174,11 +180,9 @@ int driver_get_memory_limits(Domain *domain, unsigned flags, MemoryLimits *ret, 
         r = no_controller(def->name, "memory", reterr);
     if (r < 0)
         return r;
-    limits_of((DomainDef *)def, at);
-    for (int i = 0; i < MEMORY_LIMIT_MAX_; i++) {
+    limits_of(&def->memtune, ret->value);
+    for (int i = 0; i < MEMORY_LIMIT_MAX_; i++)
         ret->given[i] = true;
-        ret->value[i] = limit_or_none(*at[i]);
-    }
     return 0;
 }
 

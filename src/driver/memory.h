@@ -5,7 +5,7 @@
 
 #include "domain/domain.h"
 
-#define MEMORY_UNLIMITED UINT64_C(9007199254740991) /* KiB; libvirt's word for no limit */
+#define MEMORY_UNLIMITED MEMTUNE_UNLIMITED /* KiB */
 
 /* With MEMORY_MAXIMUM what it starts with, else what the balloon leaves to the guest. KiB. */
 int driver_set_memory(Domain *domain, uint64_t kib, unsigned flags, Error **reterr);

@@ -55,7 +55,8 @@ static int build_vnc(const DeviceContext *context, const GraphicsDef *graphics, 
     if (graphics->power_control != TRISTATE_ABSENT)
         fprintf(out, ",power-control=%s", graphics->power_control == TRISTATE_YES ? "on" : "off");
     if (context->def->n_audios > 0)
-        fprintf(out, ",audiodev=audio%u", context->def->audios[0].id);
+        fprintf(out, ",audiodev=audio%u",
+                graphics->audio ? graphics->audio : context->def->audios[0].id);
     return 0;
 }
 

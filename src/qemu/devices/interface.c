@@ -209,11 +209,17 @@ static Props build_card(const DeviceContext *context, const InterfaceDef *interf
 
 static int build_hostdev(const DeviceContext *context, const InterfaceDef *interface,
                          DeviceSteps *steps, unsigned order) {
+    const bool usb = interface->hostdev.type == ADDRESS_USB;
     char text[PCI_ADDRESS_TEXT_SIZE];
-    Props props = device_props(context, "vfio-pci", &interface->info);
+    Props props = device_props(context, usb ? "usb-host" : "vfio-pci", &interface->info);
 
-    pci_address_format(&interface->hostdev.pci, text);
-    props_text(&props, "host", text);
+    if (usb) {
+        props_uint(&props, "hostbus", interface->hostdev.bus);
+        props_uint(&props, "hostaddr", interface->hostdev_usb);
+    } else {
+        pci_address_format(&interface->hostdev.pci, text);
+        props_text(&props, "host", text);
+    }
     if (order)
         props_uint(&props, "bootindex", order);
     steps_props(steps, STEP_DEVICE, &props);

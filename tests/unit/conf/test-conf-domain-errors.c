@@ -214,8 +214,6 @@ static const Bad devices[] = {
      "Invalid value for attribute 'discard' in element 'driver': 'all' (line 5)"},
     {DISK("<target dev='vda'/><driver detect_zeroes='maybe'/>"), ERROR_XML,
      "Invalid value for attribute 'detect_zeroes' in element 'driver': 'maybe' (line 5)"},
-    {DEVICES("<interface/>"), ERROR_XML,
-     "Missing required attribute 'type' in element 'interface' (line 4)"},
     {DEVICES("<interface type='user'><mac address='5254'/></interface>"), ERROR_XML,
      "unable to parse mac address '5254'"},
     {DEVICES("<interface type='user'><mac address='52:54:00:aa:bb:+1'/></interface>"), ERROR_XML,

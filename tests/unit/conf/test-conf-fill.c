@@ -59,6 +59,23 @@ static const Row rows[] = {
      "<input type='tablet' bus='usb'/>",
      "<address type='usb' bus='0' port='1.1'/>\n<hub type='usb'>"},
     {"pc-i440fx-7.2", "<smartcard mode='host'/>", "<address type='usb' bus='0' port='1'/>"},
+    /* a host's card: what it is behind, and where the guest sees it */
+    {"pc-i440fx-7.2",
+     "<interface type='hostdev'><source><address type='usb' bus='1' device='2'/></source>"
+     "</interface>",
+     "<address type='usb' bus='1' device='2'/>\n<address type='usb' bus='0' port='1'/>"},
+    {"pc-i440fx-7.2",
+     "<interface type='hostdev'><source><address type='pci' bus='1' slot='2' function='3'/>"
+     "</source></interface>",
+     "<address type='pci' domain='0x0000' bus='0x01' slot='0x02' function='0x3'/>\n" PCI(
+         "0x00", "0x02", "")},
+    {"pc-i440fx-7.2", "<interface><source network='n'/></interface>", "<interface type='user'>"},
+    {"pc-i440fx-7.2", "<vsock><cid auto='yes' address='4'/></vsock>",
+     "<cid auto='yes' address='4'/>"},
+    {"pc-i440fx-7.2",
+     "<audio id='1' type='alsa'><output dev='/d' tryPoll='yes'/></audio><audio id='2' type='none'/>"
+     "<graphics type='vnc'><audio id='2'/></graphics><graphics type='sdl' fullscreen='no'/>",
+     "<audio id='2'/>\n<graphics type='sdl'/>\n<output dev='/d'/>"},
     /* serials and consoles */
     {"pc-i440fx-7.2",
      "<serial type='pty'/><console type='pty'><target type='virtio' port='0'/></console>",
@@ -226,6 +243,14 @@ static void test_machine(void **state) {
          "<sibling id='1' value='10'/>\n<sibling id='2' value='21'/>\n"
          "<sibling id='0' value='41'/>\n<sibling id='1' value='31'/>\n"
          "<sibling id='2' value='10'/>"},
+        {NULL,
+         TOP("<memtune><hard_limit>0</hard_limit><swap_hard_limit>0</swap_hard_limit></memtune>"),
+         "<hard_limit unit='KiB'>0</hard_limit>\n<swap_hard_limit unit='KiB'>0</swap_hard_limit>"},
+        {NULL, TOP("<memtune><hard_limit>9007199254740991</hard_limit></memtune>"), "!<memtune"},
+        {NULL,
+         "<domain type='qemu'><name>n</name><memory>1024</memory><vcpu placement='auto'>1</vcpu>"
+         "<os><type arch='x86_64' machine='pc'>hvm</type></os></domain>",
+         "<vcpu placement='auto'>1</vcpu>\n<memory mode='strict' placement='auto'/>"},
         {NULL, TOP("<memoryBacking/>"), "!<memoryBacking"},
         {NULL, TOP("<memoryBacking><hugepages/></memoryBacking>"), "<memoryBacking>\n<hugepages/>"},
     };

@@ -29,6 +29,16 @@ typedef struct Row {
     "<audio id='1' type='none'><input" fixed "><settings frequency='44100'/></input></audio>"
 #define VIDEO(model) "<video><model type='" model "'/></video>"
 
+#define VHOSTUSER(mode)                                                                            \
+    "<interface type='vhostuser'><source type='unix' path='/v' mode='" mode                        \
+    "'><reconnect enabled='yes' timeout='1'/></source><model type='virtio'/></interface>"
+#define HOST_NIC(address) "<interface type='hostdev'><source>" address "</source></interface>"
+#define SECLABEL(relabel)                                                                          \
+    "<seclabel type='static' model='dac' relabel='" relabel "'><label>1:1</label></seclabel>"
+#define LABELLED                                                                                   \
+    "<disk type='file'><source file='/d'><seclabel model='dac' relabel='no'/></source>"            \
+    "<target dev='vda'/></disk>"
+
 static const Row rows[] = {
     {"q35", DEVICES(DISK("vda", "<boot order='1'/>") NIC("<boot order='1'/>")),
      ERROR_CONFIG_UNSUPPORTED, "boot order '1' used for more than one device"},
@@ -124,6 +134,28 @@ static const Row rows[] = {
      "<maxMemory slots='4' unit='GiB'>4</maxMemory><cpu><numa><cell cpus='0' memory='1024'/></numa>"
      "</cpu>",
      0, NULL},
+    {"q35", DEVICES("<sound model='ich7'/>"), ERROR_INTERNAL, "no sound card of this model"},
+    {"q35", DEVICES("<sound model='ich6'/>"), 0, NULL},
+    {"q35",
+     DEVICES("<smartcard mode='host'/><smartcard mode='passthrough' type='tcp'>"
+             "<source mode='bind' host='h' service='1'/></smartcard>"),
+     ERROR_CONFIG_UNSUPPORTED, "lacks multiple smartcard support"},
+    {"q35",
+     DEVICES("<interface type='bridge'><source bridge='b'/><virtualport type='openvswitch'/>"
+             "<port isolated='yes'/></interface>"),
+     ERROR_CONFIG_UNSUPPORTED, "not supported with a <virtualport type='openvswitch'>"},
+    {"q35",
+     DEVICES("<interface type='bridge'><source bridge='b'/><port isolated='yes'/></interface>"), 0,
+     NULL},
+    {"q35", DEVICES(VHOSTUSER("server")), ERROR_CONFIG_UNSUPPORTED,
+     "'reconnect' is for a <source> of mode 'client' only"},
+    {"q35", DEVICES(VHOSTUSER("client")), 0, NULL},
+    {"q35", DEVICES(HOST_NIC("<address type='drive' controller='1'/>")), ERROR_XML,
+     "has an <address> of type 'pci' or 'usb'"},
+    {"q35", DEVICES(HOST_NIC("<address type='usb' bus='1' device='2'/>")), 0, NULL},
+    {"q35", SECLABEL("no") DEVICES(LABELLED), ERROR_CONFIG_UNSUPPORTED,
+     "label overrides require relabeling"},
+    {"q35", SECLABEL("yes") DEVICES(LABELLED), 0, NULL},
     {"q35", "<memtune><min_guarantee>1024</min_guarantee></memtune>", ERROR_CONFIG_UNSUPPORTED,
      "Parameter 'min_guarantee' not supported by QEMU"},
     {"q35", "<on_poweroff>preserve</on_poweroff>", ERROR_CONFIG_UNSUPPORTED,
