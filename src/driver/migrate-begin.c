@@ -2,6 +2,7 @@
 /* The first phase of a migration, at the source: what the destination has to know. */
 #include "conf/domain-format.h"
 #include "driver/migrate-internal.h"
+#include "driver/postcopy.h"
 #include "driver/saved.h"
 #include "qemu/unplug.h"
 #include "util/libvirt-numbers.h"
@@ -79,10 +80,13 @@ int driver_migrate_begin(Domain *domain, const MigrateParams *params, char **ret
     if (r >= 0 && migrate_is_out(domain))
         r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                          "domain '%s' is being migrated already", domain_name(domain));
-    if (r >= 0)
+    if (r >= 0 && (params->flags & MIGRATE_POSTCOPY_RESUME)) {
+        r = postcopy_check_failed(domain, SAVE_POSTCOPY_OUT, reterr);
+    } else if (r >= 0) {
         r = check_offline(domain, params, reterr);
-    if (r >= 0)
-        r = migrate_check_domain(domain, params->flags, reterr);
+        if (r >= 0)
+            r = migrate_check_domain(domain, params->flags, reterr);
+    }
     if (r >= 0)
         r = fill_cookie(domain, params, &cookie, reterr);
     if (r >= 0)

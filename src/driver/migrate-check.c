@@ -79,14 +79,15 @@ int migrate_check_flags(const MigrateParams *params, Error **reterr) {
         {MIGRATE_TLS, "a migration is not encrypted here; use a network of your own for it"},
         {MIGRATE_PARALLEL, "a migration goes over one connection here; leave --parallel out"},
         {MIGRATE_ZEROCOPY, "a migration is not sent without copying here; leave --zerocopy out"},
-        {MIGRATE_POSTCOPY_RESUME,
-         "post-copy that has failed is not taken up again here; leave --postcopy-resume out"},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         if (params->flags & rows[i].flags)
             return error_report(reterr, FROM_QEMU, ERROR_ARGUMENT_UNSUPPORTED, "%s",
                                 rows[i].sentence);
+    if ((params->flags & MIGRATE_POSTCOPY_RESUME) && !(params->flags & MIGRATE_POSTCOPY))
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                            "--postcopy-resume goes with --postcopy");
     return 0;
 }
 

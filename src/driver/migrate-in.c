@@ -132,8 +132,10 @@ static int wait_a_while(MigrateIn *in, uint64_t deadline, Error **reterr) {
 static int open_source(Domain *domain, void *userdata, int *ret_fd, Error **reterr) {
     MigrateIn *in = userdata;
     const uint64_t deadline = deadline_in(SOURCE_USEC);
-    int r = in->flags & MIGRATE_POSTCOPY ? migrate_accept_postcopy(domain->run->monitor, reterr)
-                                         : 0;
+    const bool first = !(in->flags & MIGRATE_POSTCOPY_RESUME);
+    int r = first && (in->flags & MIGRATE_POSTCOPY)
+                ? migrate_accept_postcopy(domain->run->monitor, reterr)
+                : 0;
 
     if (r < 0)
         return r;
@@ -296,6 +298,38 @@ static int finish_postcopy(MigrateIn *in, Error **reterr) {
     return r;
 }
 
+/* Job held. */
+static int take_again(MigrateIn *in, Error **reterr) {
+    int fd = -1, r = postcopy_check_failed(in->domain, SAVE_POSTCOPY_IN, reterr);
+
+    if (r >= 0)
+        r = open_source(in->domain, in, &fd, reterr);
+    if (r >= 0)
+        r = postcopy_arrive_again(in->domain, fd, reterr);
+    return r < 0 ? r : finish_postcopy(in, reterr);
+}
+
+/* The domain is here, and its post-copy has failed. */
+static int run_again(MigrateIn *in, Error **reterr) {
+    Domain *same = NULL;
+    DomainJob job;
+    int r = definition_find_same(in->services->store, in->def, &same, reterr);
+
+    if (r >= 0 && !same)
+        r = error_report(reterr, FROM_QEMU, ERROR_NO_DOMAIN,
+                         "domain '%s' is not here: its post-copy cannot be resumed", in->def->name);
+    if (r < 0)
+        return r;
+    in->domain = domain_ref(same);
+    in->landed = true;
+    r = domain_job_begin(in->domain, &job, "post-copy", reterr);
+    if (r < 0)
+        return r;
+    r = take_again(in, reterr);
+    domain_job_end(in->domain, &job);
+    return r;
+}
+
 static int run_in(MigrateIn *in, Error **reterr) {
     bool is_new = false;
     DomainJob job;
@@ -319,7 +353,8 @@ static void in_fiber(void *userdata) {
     CLEANUP_IN MigrateIn *in = userdata;
     uint64_t deadline;
 
-    in->result = run_in(in, &in->error);
+    in->result = in->flags & MIGRATE_POSTCOPY_RESUME ? run_again(in, &in->error)
+                                                     : run_in(in, &in->error);
     if (!in->landed)
         log_info("domain '%s' does not move here: %s", in->def->name, error_message(in->error));
     else if (in->result >= 0)

@@ -363,6 +363,23 @@ static void settle(MigrateOut *out) {
 
 /* ---- post-copy ---- */
 
+/* One that has failed, over another connection: move's place. */
+static int move_again(MigrateOut *out, Error **reterr) {
+    int state = -1, r = postcopy_check_failed(out->domain, SAVE_POSTCOPY_OUT, reterr);
+
+    if (r >= 0)
+        r = connect_out(out, &state, reterr);
+    if (r >= 0)
+        r = postcopy_check_failed(out->domain, SAVE_POSTCOPY_OUT, reterr);
+    if (r < 0) {
+        if (state >= 0)
+            close(state);
+        return r;
+    }
+    r = postcopy_leave_again(out->domain, state, reterr);
+    return r < 0 ? r : 1;
+}
+
 /* What QEMU says after a failure: whether its guest has not left. */
 static bool has_stayed(const MigrateOut *out) {
     MigrateProgress progress = {0};
@@ -398,8 +415,11 @@ static void out_fiber(void *userdata) {
         tell(out, r);
         return;
     }
-    r = move(out, &out->error);
-    if (r < 0 && has_stayed(out))
+    r = out->flags & MIGRATE_POSTCOPY_RESUME ? move_again(out, &out->error)
+                                             : move(out, &out->error);
+    if (r < 0 && (out->flags & MIGRATE_POSTCOPY_RESUME))
+        migrate_link_close(&out->link); /* it is as it was */
+    else if (r < 0 && has_stayed(out))
         go_back(out);
     else if (r < 0)
         postcopy_leave_failed(out->domain);

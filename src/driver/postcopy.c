@@ -7,6 +7,60 @@
 #include "driver/run-state.h"
 #include "util/log.h"
 
+#define AGAIN_USEC (30 * USEC_PER_SEC)
+#define POLL_USEC (20 * USEC_PER_MSEC)
+
+/* ---- once more ---- */
+
+int postcopy_check_failed(const Domain *domain, SaveKind kind, Error **reterr) {
+    int r = domain_check_active(domain, reterr);
+
+    if (r < 0)
+        return r;
+    if (domain->run->save.kind != kind || !domain->run->postcopy || domain->run->transfer)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "domain '%s' %s in post-copy that has failed: there is nothing to "
+                            "resume",
+                            domain_name(domain),
+                            kind == SAVE_POSTCOPY_OUT ? "is not here" : "is not on its way here");
+    return 0;
+}
+
+/* QEMU was told, and takes a moment to notice. */
+static int await(Domain *domain, Error **reterr) {
+    const uint64_t deadline = deadline_in(AGAIN_USEC);
+    MigrateProgress progress = {.phase = MIGRATE_STUCK};
+    int r = 0;
+
+    while (r >= 0 && progress.phase == MIGRATE_STUCK) {
+        r = domain_check_active(domain, reterr);
+        if (r >= 0)
+            r = migrate_query(domain->run->monitor, &progress, reterr);
+        if (r >= 0 && progress.phase == MIGRATE_STUCK && now_usec() >= deadline)
+            r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_TIMEOUT,
+                             "post-copy of domain '%s' does not go on", domain_name(domain));
+        if (r >= 0)
+            fiber_sleep(POLL_USEC);
+    }
+    return r;
+}
+
+int postcopy_leave_again(Domain *domain, int fd_consume, Error **reterr) {
+    CLEANUP_CLOSE int fd = fd_consume;
+    int r = migrate_resume_to_fd(domain->run->monitor, fd, reterr);
+
+    close(TAKE_FD(fd));
+    return r < 0 ? r : await(domain, reterr);
+}
+
+int postcopy_arrive_again(Domain *domain, int fd_consume, Error **reterr) {
+    CLEANUP_CLOSE int fd = fd_consume;
+    int r = migrate_recover_from_fd(domain->run->monitor, fd, reterr);
+
+    close(TAKE_FD(fd));
+    return r < 0 ? r : await(domain, reterr);
+}
+
 /* ---- the source ---- */
 
 void postcopy_leave_failed(Domain *domain) {
@@ -28,7 +82,8 @@ int postcopy_leave(Domain *domain, TransferStats *stats, Error **reterr) {
         return r;
     domain->run->postcopy = true;
     if (domain->state == DOMAIN_RUNNING ||
-        (domain->state == DOMAIN_PAUSED && domain->reason == PAUSED_MIGRATION))
+        (domain->state == DOMAIN_PAUSED &&
+         (domain->reason == PAUSED_MIGRATION || domain->reason == PAUSED_POSTCOPY_FAILED)))
         run_state_set_paused(domain, PAUSED_POSTCOPY);
     log_info("domain '%s' is in post-copy: it goes on at the other host", domain_name(domain));
     r = transfer_postcopy(domain, TRANSFER_MIGRATE_OUT, stats, reterr);

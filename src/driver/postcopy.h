@@ -18,5 +18,11 @@
 int postcopy_leave(Domain *domain, TransferStats *stats, Error **reterr);
 /* The destination's half. 0: all of its memory has come. */
 int postcopy_arrive(Domain *domain, Error **reterr);
+/* Whether one that has failed can be taken up again here: ERROR_OPERATION_INVALID. */
+int postcopy_check_failed(const Domain *domain, SaveKind kind, Error **reterr);
+/* Takes it up over another connection, of which the descriptor is closed in every case. 0: it goes
+ * on, and one of the two above has to follow. */
+int postcopy_leave_again(Domain *domain, int fd_consume, Error **reterr);
+int postcopy_arrive_again(Domain *domain, int fd_consume, Error **reterr);
 /* Nobody knows how far it is: the state of the source when it has failed. */
 void postcopy_leave_failed(Domain *domain);

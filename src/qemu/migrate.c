@@ -118,14 +118,15 @@ static int set_settings(Monitor *monitor, const MigrateSettings *settings, Error
 
 /* ---- beginnings ---- */
 
-static int move(Monitor *monitor, const char *command, int fd, Error **reterr) {
+static int move(Monitor *monitor, const char *command, int fd, bool resume, Error **reterr) {
     json_object *arguments;
     int r = give(monitor, fd, reterr);
 
     if (r < 0)
         return r;
     arguments = json_object_new_object();
-    if (!arguments || json_add_string(arguments, "uri", "fd:" FD_NAME) < 0) {
+    if (!arguments || json_add_string(arguments, "uri", "fd:" FD_NAME) < 0 ||
+        (resume && json_add_bool(arguments, "resume", true) < 0)) {
         json_object_put(arguments);
         return error_no_memory(reterr);
     }
@@ -166,7 +167,7 @@ int migrate_to_fd(Monitor *monitor, int fd, Error **reterr) {
     assert(fd >= 0);
     if (r >= 0)
         r = migrate_set_bandwidth(monitor, 0, reterr);
-    return r < 0 ? r : move(monitor, "migrate", fd, reterr);
+    return r < 0 ? r : move(monitor, "migrate", fd, false, reterr);
 }
 
 int migrate_live_to_fd(Monitor *monitor, int fd, const MigrateSettings *settings, Error **reterr) {
@@ -175,12 +176,12 @@ int migrate_live_to_fd(Monitor *monitor, int fd, const MigrateSettings *settings
     assert(fd >= 0 && settings);
     if (r >= 0)
         r = set_settings(monitor, settings, reterr);
-    return r < 0 ? r : move(monitor, "migrate", fd, reterr);
+    return r < 0 ? r : move(monitor, "migrate", fd, false, reterr);
 }
 
 int migrate_from_fd(Monitor *monitor, int fd, Error **reterr) {
     assert(fd >= 0);
-    return move(monitor, "migrate-incoming", fd, reterr);
+    return move(monitor, "migrate-incoming", fd, false, reterr);
 }
 
 int migrate_cancel(Monitor *monitor, Error **reterr) {
@@ -203,6 +204,14 @@ int migrate_accept_postcopy(Monitor *monitor, Error **reterr) {
 int migrate_start_postcopy(Monitor *monitor, Error **reterr) {
     return monitor_run(monitor, "migrate-start-postcopy", NULL, deadline_in(COMMAND_USEC), NULL,
                        reterr);
+}
+
+int migrate_resume_to_fd(Monitor *monitor, int fd, Error **reterr) {
+    return move(monitor, "migrate", fd, true, reterr);
+}
+
+int migrate_recover_from_fd(Monitor *monitor, int fd, Error **reterr) {
+    return move(monitor, "migrate-recover", fd, false, reterr);
 }
 
 int migrate_pause_postcopy(Monitor *monitor, Error **reterr) {

@@ -65,6 +65,10 @@ int migrate_cancel(Monitor *monitor, Error **reterr);
 int migrate_accept_postcopy(Monitor *monitor, Error **reterr);
 /* The guest stops here and goes on there as soon as QEMU comes to it. */
 int migrate_start_postcopy(Monitor *monitor, Error **reterr);
+/* Of MIGRATE_STUCK: goes on over another connection, at the source and at the destination. Says
+ * nothing of whether it does. */
+int migrate_resume_to_fd(Monitor *monitor, int fd, Error **reterr);
+int migrate_recover_from_fd(Monitor *monitor, int fd, Error **reterr);
 /* Interrupts it, in post-copy: MIGRATE_STUCK. */
 int migrate_pause_postcopy(Monitor *monitor, Error **reterr);
 

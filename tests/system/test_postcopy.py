@@ -141,9 +141,24 @@ def test_it_is_interrupted(daemon, other, allowed):  # noqa: F811
         for side in daemon, other:  # a vireod that comes later finds it so
             side.stop(signal.SIGKILL)
             side.start()
-    for side in daemon, other:
-        side.virsh("destroy", "vm1")
-    assert state(daemon, "vm1") == "shut off (destroyed)" and "vm1" not in other.virsh("list", "--all")
+    # What was begun is brought to its end over another connection, also after it has failed once more.
+    resume = ["migrate", "--live", "--postcopy", "--postcopy-resume", "vm1"]
+    assert "there is nothing to resume" in other.virsh(*resume, daemon.uri, ok=False)
+    process = client(daemon, *resume, other.uri)
+    wait_for(lambda: state(other, "vm1") == "running (post-copy)", 20, "post-copy that goes on")
+    assert state(daemon, "vm1") == "paused (post-copy)"
+    daemon.virsh("domjobabort", "vm1", "--postcopy")
+    assert end_of(process)[0] != 0
+    wait_for(lambda: state(daemon, "vm1") == "paused (post-copy failed)", 20, lambda: state(daemon, "vm1"))
+    wait_for(lambda: state(other, "vm1") == "running (post-copy failed)", 20, lambda: state(other, "vm1"))
+    daemon.virsh("migrate-setspeed", "vm1", "--postcopy", "1000")
+    daemon.virsh(*resume, other.uri, "--p2p")
+    assert state(daemon, "vm1") == "shut off (migrated)" and state(other, "vm1") == "running (migrated)"
+    before = written(other, "vm1")
+    wait_for(lambda: written(other, "vm1") != before, 20, "guest that writes")
+    other.virsh("save", "vm1", f"{other.root}/saved")
+    assert "there is nothing to resume" in daemon.virsh(*resume, other.uri, ok=False) or \
+        "not running" in daemon.virsh(*resume, other.uri, ok=False)
 
 
 def test_a_migration_without_it_is_not_switched(daemon, other, allowed):  # noqa: F811
