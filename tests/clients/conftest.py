@@ -142,7 +142,7 @@ def reason_of(report):
     crash = getattr(report.longrepr, "reprcrash", None)
     text = crash.message if crash else str(report.longrepr[-1] if isinstance(report.longrepr, tuple) else report.longrepr)
     errors = re.findall(r"(?:error|Error|ERROR|FAILED)\b.*", text)
-    text = re.sub(r"\s+", " ", errors[-1] if errors else text)
+    text = re.sub(r"\s+", " ", errors[-1] if errors else text).split("\\n")[0]  # one line of what a program said
     return re.sub(r"/tmp/vireo-\w+\.\w+", "DIR", text)[:REASON_MAX]
 
 
