@@ -29,6 +29,13 @@ bool domain_def_is_s390(const DomainDef *def) {
     return starts(def->os.arch, "s390");
 }
 
+bool domain_def_is_virt(const DomainDef *def) {
+    const char *arch = def->os.arch, *machine = def->os.machine;
+
+    return (streq_ptr(arch, "aarch64") || streq_ptr(arch, "armv7l") || starts(arch, "riscv")) &&
+           (streq_ptr(machine, "virt") || starts(machine, "virt-"));
+}
+
 typedef struct Refs {
     DeviceRef *refs;
     size_t n;

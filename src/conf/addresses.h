@@ -34,6 +34,8 @@ bool domain_def_is_q35(const DomainDef *def);
 bool domain_def_is_i440fx(const DomainDef *def);
 bool domain_def_is_x86(const DomainDef *def);
 bool domain_def_is_s390(const DomainDef *def);
+/* The machine 'virt' of ARM and RISC-V, with PCI Express. */
+bool domain_def_is_virt(const DomainDef *def);
 
 /* All devices that can have a PCI address (on s390 also those with a CCW one), in libvirt's order.
  * Caller frees. -ENOMEM. */

@@ -58,7 +58,7 @@ static int fill_audio(DomainDef *def) {
     bool wanted = def->n_graphics == 0;
     AudioDef *audio;
 
-    if (def->n_audios || !domain_def_is_x86(def))
+    if (def->n_audios)
         return 0;
     for (size_t i = 0; i < def->n_graphics; i++) {
         GraphicsType graphics = def->graphics[i].type;
@@ -133,16 +133,18 @@ static void fill_video(VideoDef *video) {
 static int fill_videos(DomainDef *def) {
     size_t primary = 0;
 
-    if (!def->n_videos && def->n_graphics && domain_def_is_x86(def)) {
+    const bool x86 = domain_def_is_x86(def), known = x86 || domain_def_is_virt(def);
+
+    if (!def->n_videos && def->n_graphics && known) {
         VideoDef *video = array_append(&def->videos, &def->n_videos, sizeof(VideoDef));
 
         if (!video)
             return -ENOMEM;
-        video->model = VIDEO_CIRRUS;
+        video->model = VIDEO_DEFAULT;
     }
     for (size_t i = 0; i < def->n_videos; i++) {
-        if (def->videos[i].model == VIDEO_DEFAULT && domain_def_is_x86(def))
-            def->videos[i].model = VIDEO_CIRRUS;
+        if (def->videos[i].model == VIDEO_DEFAULT && known)
+            def->videos[i].model = x86 ? VIDEO_CIRRUS : VIDEO_VIRTIO;
         fill_video(&def->videos[i]);
         if (def->videos[i].primary)
             primary = i;
@@ -235,6 +237,10 @@ static int fill_serials(DomainDef *def) {
             continue;
         if (fill_text(&chardev->target_type, type) < 0)
             return -ENOMEM;
+        if (streq(chardev->target_type, "system-serial") &&
+            strncmp(def->os.arch, "riscv", 5) == 0 &&
+            fill_text(&chardev->target_model, "16550a") < 0)
+            return -ENOMEM;
         for (size_t k = 0; k < ARRAY_SIZE(rows) && !chardev->target_model; k++)
             if (streq(chardev->target_type, rows[k][0]) &&
                 fill_text(&chardev->target_model, rows[k][1]) < 0)
@@ -276,7 +282,7 @@ static int fill_console(DomainDef *def) {
     ChardevDef *console = find_chardev(def, CHARDEV_CONSOLE);
     bool mirrors = console && (!console->target_type || streq(console->target_type, "serial"));
 
-    if (!domain_def_is_x86(def))
+    if (!domain_def_is_x86(def) && !domain_def_is_virt(def))
         return 0;
     if (!serial && mirrors) {
         ChardevDef added = {.kind = CHARDEV_SERIAL, .has_port = true, .source = console->source};

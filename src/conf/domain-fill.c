@@ -172,12 +172,12 @@ static void number_controllers(DomainDef *def) {
 }
 
 static int fill_root(DomainDef *def, Error **reterr) {
-    const char *model = domain_def_is_q35(def) ? "pcie-root" : "pci-root";
+    const bool q35 = domain_def_is_q35(def), virt = domain_def_is_virt(def);
+    const char *model = q35 || virt ? "pcie-root" : "pci-root";
     ControllerDef *root;
 
-    if (need_controller(def, CONTROLLER_USB, domain_def_is_q35(def) ? "qemu-xhci" : "piix3-uhci") <
-            0 ||
-        (domain_def_is_q35(def) && need_controller(def, CONTROLLER_SATA, NULL) < 0) ||
+    if ((!virt && need_controller(def, CONTROLLER_USB, q35 ? "qemu-xhci" : "piix3-uhci") < 0) ||
+        (q35 && need_controller(def, CONTROLLER_SATA, NULL) < 0) ||
         need_controller(def, CONTROLLER_PCI, model) < 0)
         return error_no_memory(reterr);
     root = domain_def_controller(def, CONTROLLER_PCI, 0);
@@ -196,7 +196,7 @@ static int fill_controllers(DomainDef *def, Error **reterr) {
 
     domain_def_sort_controllers(def);
     number_controllers(def);
-    if (domain_def_is_q35(def) || domain_def_is_i440fx(def))
+    if (domain_def_is_q35(def) || domain_def_is_i440fx(def) || domain_def_is_virt(def))
         r = fill_root(def, reterr);
     for (size_t i = 0; i < def->n_controllers && r >= 0; i++) {
         if (streq_ptr(def->controllers[i].model, "none"))
@@ -208,12 +208,20 @@ static int fill_controllers(DomainDef *def, Error **reterr) {
     return r;
 }
 
+/* NULL: that is QEMU's business. */
+static const char *default_scsi(const DomainDef *def) {
+    if (domain_def_is_x86(def) || domain_def_is_virt(def))
+        return "lsilogic";
+    return domain_def_is_s390(def) ? "virtio-scsi" : NULL;
+}
+
 static int fill_scsi(DomainDef *def) {
+    const char *model = default_scsi(def);
     int r = 0;
 
     for (size_t i = 0; i < def->n_controllers && r >= 0; i++)
-        if (def->controllers[i].type == CONTROLLER_SCSI && domain_def_is_x86(def))
-            r = fill_text(&def->controllers[i].model, "lsilogic");
+        if (def->controllers[i].type == CONTROLLER_SCSI && model)
+            r = fill_text(&def->controllers[i].model, model);
     return r;
 }
 

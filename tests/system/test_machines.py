@@ -381,3 +381,23 @@ exec {qemu("x86_64")} "$@"
     daemon.virsh("setvcpus", "s1", "4", "--live")
     assert online(daemon, "s1") == [0, 1, 2, 3] and len(threads(daemon, "s1")) == 1
     assert daemon.virsh("vcpuinfo", "s1").count("VCPU:") == 4
+
+
+def test_places_on_a_virt_machine(daemon):
+    """Devices of a machine without ACPI's or a PC's places have addresses from the definition on, and keep them."""
+    def places():
+        return re.findall(r"<interface .*?<address type='pci' ([^/]*)/>", daemon.virsh("dumpxml", "riscv"), re.S)
+
+    define(daemon, "riscv", "riscv64", "virt", memory=128)
+    nic = f"{daemon.root}/nic.xml"
+    with open(nic, "w") as f:
+        f.write("<interface type='user'><model type='virtio'/></interface>")
+    daemon.virsh("attach-device", "riscv", nic, "--config")
+    first = places()
+    daemon.virsh("start", "riscv", "--paused")
+    assert places() == first and "bus='0x01'" in first[0]
+    daemon.virsh("attach-device", "riscv", nic, "--live", "--config")
+    both = places()
+    assert len(set(both)) == 2 and both[0] == first[0]
+    daemon.virsh("destroy", "riscv")
+    assert places() == both

@@ -231,7 +231,11 @@ static void test_rows(void **state) {
     "<os><type arch='x86_64' machine='pc'>hvm</type></os>" xml "</domain>"
 #define CELL(id, more) "<cell id='" id "' cpus='" id "' memory='1024' unit='KiB'" more
 
-/* What is not about a device. */
+#define VIRT(arch, devices)                                                                        \
+    "<domain type='qemu'><name>n</name><memory>1024</memory><os><type arch='" arch                 \
+    "' machine='virt'>hvm</type></os><devices>" devices "</devices></domain>"
+
+/* What is not about a device, or of another machine. */
 static void test_machine(void **state) {
     static const Row machines[] = {
         {NULL,
@@ -251,12 +255,22 @@ static void test_machine(void **state) {
          "<domain type='qemu'><name>n</name><memory>1024</memory><vcpu placement='auto'>1</vcpu>"
          "<os><type arch='x86_64' machine='pc'>hvm</type></os></domain>",
          "<vcpu placement='auto'>1</vcpu>\n<memory mode='strict' placement='auto'/>"},
+        {"virt", VIRT("riscv64", "<console type='pty'/><graphics type='vnc'/>" NIC("virtio")),
+         "model='pcie-root'/>\nindex='1' model='pcie-root-port'>\n" PCI(
+             "0x01", "0x00", "") "\n"
+                                 "<target type='system-serial' port='0'>\n<model name='16550a'/>\n"
+                                 "<target type='serial' port='0'/>\n<audio id='1' "
+                                 "type='none'/>\n<model type='virtio'"},
+        {"virt-7.2", VIRT("aarch64", "<serial type='pty'/>" NIC("e1000")),
+         "model='pcie-root'/>\nindex='2' model='pcie-to-pci-bridge'>\n<model name='pl011'/>"},
+        {"virt", VIRT("riscv64", "<controller type='scsi'/>"), "index='0' model='lsilogic'>"},
         {NULL, TOP("<memoryBacking/>"), "!<memoryBacking"},
         {NULL, TOP("<memoryBacking><hugepages/></memoryBacking>"), "<memoryBacking>\n<hugepages/>"},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(machines); i++) {
-        CLEANUP_FREE char *text = define("pc", NULL, machines[i].devices);
+        CLEANUP_FREE char *text = define(machines[i].machine ? machines[i].machine : "pc", NULL,
+                                         machines[i].devices);
 
         check_lines(i, text, machines[i].wanted);
     }
