@@ -162,8 +162,9 @@ static void add_first(Refs *refs, DomainDef *def) {
             add(refs, &def->disks[i].info, "disk", i, virtio_connect(def->disks[i].model));
 }
 
-static bool hostdev_is_pci(const HostdevDef *hostdev) {
-    return hostdev->type == HOSTDEV_PCI || hostdev->type == HOSTDEV_SCSI_HOST ||
+static bool hostdev_is_pci(const HostdevDef *hostdev, bool ccw) {
+    return (ccw && hostdev->type == HOSTDEV_MDEV && streq_ptr(hostdev->model, "vfio-ccw")) ||
+           hostdev->type == HOSTDEV_PCI || hostdev->type == HOSTDEV_SCSI_HOST ||
            (hostdev->type == HOSTDEV_MDEV && streq_ptr(hostdev->model, "vfio-pci"));
 }
 
@@ -173,7 +174,7 @@ static void add_second(Refs *refs, DomainDef *def) {
             def->interfaces[i].hostdev.type == ADDRESS_PCI)
             add(refs, &def->interfaces[i].info, "interface", i, PCI_CONNECT_EXPRESS);
     for (size_t i = 0; i < def->n_hostdevs; i++)
-        if (hostdev_is_pci(&def->hostdevs[i]))
+        if (hostdev_is_pci(&def->hostdevs[i], refs->ccw))
             add(refs, &def->hostdevs[i].info, "hostdev", i, PCI_CONNECT_EXPRESS);
     if (def->memballoon && def->memballoon->model != MEMBALLOON_NONE &&
         def->memballoon->model != MEMBALLOON_XEN)

@@ -387,6 +387,24 @@ static int check_ccw(const DeviceRef *refs, size_t n, Error **reterr) {
     return 0;
 }
 
+/* The order in which libvirt numbers devices on that bus, by kind. */
+static int ccw_rank(const char *kind) {
+    static const char *const kinds[] = {"disk",  "interface",  "hostdev",    "video", "controller",
+                                        "input", "filesystem", "memballoon", "rng"};
+    size_t rank = 0;
+
+    while (rank < ARRAY_SIZE(kinds) && !streq(kinds[rank], kind))
+        rank++;
+    return (int)rank;
+}
+
+static int compare_ccw(const void *a, const void *b) {
+    const DeviceRef *x = a, *y = b;
+    int ranks = ccw_rank(x->kind) - ccw_rank(y->kind);
+
+    return ranks ? ranks : x->index < y->index ? -1 : x->index > y->index;
+}
+
 static int assign_ccw(DomainDef *def, Error **reterr) {
     CLEANUP_FREE DeviceRef *refs = NULL;
     size_t n = 0;
@@ -398,6 +416,7 @@ static int assign_ccw(DomainDef *def, Error **reterr) {
         return error_no_memory(reterr);
     if (check_ccw(refs, n, reterr) < 0)
         return -EINVAL;
+    qsort(refs, n, sizeof(*refs), compare_ccw);
     for (size_t i = 0; i < n; i++) {
         DeviceAddress *address = &refs[i].info->address;
 

@@ -267,7 +267,7 @@ static int add_first_chardev(DomainDef *def, ChardevDef chardev) {
 
 /* Of the ports on ISA, or of the machine itself, the first is the console. */
 static bool is_console_port(const ChardevDef *serial) {
-    static const char *const others[] = {"pci-serial", "usb-serial", "sclp-serial", "isa-debug"};
+    static const char *const others[] = {"pci-serial", "usb-serial", "isa-debug"};
 
     for (size_t i = 0; i < ARRAY_SIZE(others); i++)
         if (streq_ptr(serial->target_type, others[i]))
@@ -282,9 +282,11 @@ static int fill_console(DomainDef *def) {
     ChardevDef *console = find_chardev(def, CHARDEV_CONSOLE);
     bool mirrors = console && (!console->target_type || streq(console->target_type, "serial"));
 
-    if (!domain_def_is_x86(def) && !domain_def_is_virt(def))
+    const bool s390 = domain_def_is_s390(def); /* where a console is a device of its own */
+
+    if (!domain_def_is_x86(def) && !domain_def_is_virt(def) && !s390)
         return 0;
-    if (!serial && mirrors) {
+    if (!serial && mirrors && !s390) {
         ChardevDef added = {.kind = CHARDEV_SERIAL, .has_port = true, .source = console->source};
 
         console->source = (ChardevSource){.type = added.source.type};
@@ -324,6 +326,13 @@ static int fill_small(DomainDef *def) {
              fill_text(&tpm->version, streq(tpm->model, "tpm-tis") ? "1.2" : "2.0") < 0) ||
             (tpm->type == TPM_PASSTHROUGH && fill_text(&tpm->device, "/dev/tpm0") < 0))
             return -ENOMEM;
+    }
+    if (domain_def_is_s390(def) && !def->n_panics) { /* the machine has it anyhow */
+        PanicDef *panic = array_append(&def->panics, &def->n_panics, sizeof(PanicDef));
+
+        if (!panic)
+            return -ENOMEM;
+        *panic = (PanicDef){0};
     }
     for (size_t i = 0; i < def->n_panics; i++)
         if (fill_text(&def->panics[i].model, domain_def_is_s390(def)  ? "s390"

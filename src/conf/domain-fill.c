@@ -43,7 +43,7 @@ static int fill_cpu(DomainDef *def, const DomainFillParams *params) {
     CpuDef *cpu = &def->cpu;
 
     if (cpu->mode == CPU_MODE_NONE) {
-        if (!params->cpu_model || !domain_def_is_x86(def))
+        if (!params->cpu_model || !(domain_def_is_x86(def) || domain_def_is_s390(def)))
             return 0;
         cpu->mode = CPU_MODE_CUSTOM;
         if (fill_text(&cpu->match, "exact") < 0 || fill_text(&cpu->check, "none") < 0 ||
@@ -172,11 +172,13 @@ static void number_controllers(DomainDef *def) {
 }
 
 static int fill_root(DomainDef *def, Error **reterr) {
-    const bool q35 = domain_def_is_q35(def), virt = domain_def_is_virt(def);
+    const bool q35 = domain_def_is_q35(def), virt = domain_def_is_virt(def),
+               s390 = domain_def_is_s390(def);
     const char *model = q35 || virt ? "pcie-root" : "pci-root";
     ControllerDef *root;
 
-    if ((!virt && need_controller(def, CONTROLLER_USB, q35 ? "qemu-xhci" : "piix3-uhci") < 0) ||
+    if ((!virt && !s390 &&
+         need_controller(def, CONTROLLER_USB, q35 ? "qemu-xhci" : "piix3-uhci") < 0) ||
         (q35 && need_controller(def, CONTROLLER_SATA, NULL) < 0) ||
         need_controller(def, CONTROLLER_PCI, model) < 0)
         return error_no_memory(reterr);
@@ -196,7 +198,8 @@ static int fill_controllers(DomainDef *def, Error **reterr) {
 
     domain_def_sort_controllers(def);
     number_controllers(def);
-    if (domain_def_is_q35(def) || domain_def_is_i440fx(def) || domain_def_is_virt(def))
+    if (domain_def_is_q35(def) || domain_def_is_i440fx(def) || domain_def_is_virt(def) ||
+        domain_def_is_s390(def))
         r = fill_root(def, reterr);
     for (size_t i = 0; i < def->n_controllers && r >= 0; i++) {
         if (streq_ptr(def->controllers[i].model, "none"))

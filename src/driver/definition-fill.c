@@ -23,9 +23,11 @@ static int check_emulator(const DomainDef *def, const QemuCaps *caps, Error **re
     return 0;
 }
 
-/* What QEMU's x86 machines have when nothing is said; written down, so that another QEMU gives the
- * guest the same. NULL: that is not known of the architecture. */
-static const char *default_cpu(const char *arch) {
+/* What QEMU's machines have when nothing is said; written down, so that another QEMU gives the
+ * guest the same. NULL: that is not known of the architecture, or with KVM the host's own. */
+static const char *default_cpu(const DomainDef *def, const char *arch) {
+    if (streq(arch, "s390x"))
+        return def->virt == DOMAIN_VIRT_QEMU ? "qemu" : NULL;
     return streq(arch, "x86_64") ? "qemu64" : streq(arch, "i386") ? "qemu32" : NULL;
 }
 
@@ -53,7 +55,7 @@ int definition_fill(const Services *services, DomainDef *def, Error **reterr) {
             return r;
         machine = qemu_caps_machine(caps, def->os.machine);
         fill.machine = machine ? machine->name : NULL;
-        fill.cpu_model = default_cpu(caps->arch);
+        fill.cpu_model = default_cpu(def, caps->arch);
     }
     return domain_fill(def, &fill, reterr);
 }

@@ -235,6 +235,11 @@ static void test_rows(void **state) {
     "<domain type='qemu'><name>n</name><memory>1024</memory><os><type arch='" arch                 \
     "' machine='virt'>hvm</type></os><devices>" devices "</devices></domain>"
 
+#define S390(devices)                                                                              \
+    "<domain type='qemu'><name>n</name><memory>1024</memory><os><type arch='s390x' machine="       \
+    "'s390-ccw-virtio'>hvm</type></os><devices>" devices "</devices></domain>"
+#define CCW(number) "<address type='ccw' cssid='0xfe' ssid='0x0' devno='0x000" number "'/>"
+
 /* What is not about a device, or of another machine. */
 static void test_machine(void **state) {
     static const Row machines[] = {
@@ -263,6 +268,15 @@ static void test_machine(void **state) {
                                  "type='none'/>\n<model type='virtio'"},
         {"virt-7.2", VIRT("aarch64", "<serial type='pty'/>" NIC("e1000")),
          "model='pcie-root'/>\nindex='2' model='pcie-to-pci-bridge'>\n<model name='pl011'/>"},
+        {"s390-ccw-virtio",
+         S390("<serial type='pty'/><controller type='scsi'/><interface type='user'/>"
+              "<disk type='file'><source file='/d'/><target dev='vda'/></disk>"
+              "<hostdev mode='subsystem' type='mdev' model='vfio-ccw'><source><address uuid="
+              "'90c6c135-ad44-41d0-b1b7-bae47de48627'/></source></hostdev>"),
+         CCW("0") "\nmodel='virtio-scsi'>\n" CCW("3") "\nmodel='pci-root'/>\n" CCW(
+             "1") "\n"
+                  "<model name='sclpconsole'/>\n<target type='serial' port='0'/>\n" CCW(
+                      "2") "\n" CCW("4") "\n<panic model='s390'/>"},
         {"virt", VIRT("riscv64", "<controller type='scsi'/>"), "index='0' model='lsilogic'>"},
         {NULL, TOP("<memoryBacking/>"), "!<memoryBacking"},
         {NULL, TOP("<memoryBacking><hugepages/></memoryBacking>"), "<memoryBacking>\n<hugepages/>"},
