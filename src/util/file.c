@@ -69,7 +69,8 @@ int file_read_fd(int fd, size_t limit, char **ret, size_t *ret_len) {
 }
 
 int file_read(const char *path, size_t limit, char **ret, size_t *ret_len) {
-    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* A pipe that nobody writes has nothing, and is not waited for. */
+    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
     return fd < 0 ? -errno : file_read_fd(fd, limit, ret, ret_len);
 }
