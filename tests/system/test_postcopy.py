@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Guests that are switched to post-copy on their way, moved by stock virsh."""
 import contextlib
+import fcntl
 import os
 import re
 import signal
@@ -14,24 +15,35 @@ from writing_guest import rounds, sector_guest, writing_initrd, written
 SYSCTL = "/proc/sys/vm/unprivileged_userfaultfd"
 
 
+@contextlib.contextmanager
 def sysctl(value):
+    """It is the whole host's: one test at a time has it."""
     with open(SYSCTL) as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
         before = f.read().strip()
-    if before != value:
-        with open(SYSCTL, "w") as f:
-            f.write(value)
-    return before
+        try:
+            write_sysctl(value)
+        except OSError as error:
+            pytest.skip(f"SKIP: {SYSCTL} cannot be set: {error}")
+        try:
+            yield
+        finally:
+            write_sysctl(before)
+
+
+def write_sysctl(value):
+    with open(SYSCTL) as f:
+        if f.read().strip() == value:
+            return
+    with open(SYSCTL, "w") as f:
+        f.write(value)
 
 
 @pytest.fixture
 def allowed():
     """QEMU may have its memory in post-copy."""
-    try:
-        before = sysctl("1")
-    except OSError as error:
-        pytest.skip(f"SKIP: {SYSCTL} cannot be set: {error}")
-    yield
-    sysctl(before)
+    with sysctl("1"):
+        yield
 
 
 @contextlib.contextmanager
@@ -42,7 +54,9 @@ def moving(daemon, other, *flags, speed="1", postcopy_speed=None):  # noqa: F811
     process = client(daemon, "migrate", "--live", "--postcopy", *slow, *flags, "vm1", other.uri, "--xml",
                      xml_for(other, daemon, "vm1"))
     try:
-        wait_for(lambda: "Outgoing migration" in daemon.virsh("domjobinfo", "vm1"), 20, "migration under way")
+        wait_for(lambda: process.poll() is not None or
+                 "Outgoing migration" in daemon.run("virsh", "domjobinfo", "vm1", ok=None).stdout, 20,
+                 "migration under way")
         yield process
     finally:
         process.kill()
@@ -106,17 +120,11 @@ def test_it_is_refused_when_it_cannot_be(daemon, other):  # noqa: F811
     assert "while the migration of domain 'vm1' is under way" in daemon.virsh("migrate-postcopy", "vm1", ok=False)
     if Daemon.settings:
         pytest.skip("SKIP: QEMU is not a user of its own here")
-    try:
-        before = sysctl("0")
-    except OSError as error:
-        pytest.skip(f"SKIP: {SYSCTL} cannot be set: {error}")
-    try:
+    with sysctl("0"):
         said = daemon.virsh("migrate", "--live", "--postcopy", "vm1", other.uri, "--xml", xml_for(other, daemon, "vm1"),
                             ok=False)
         assert "vm.unprivileged_userfaultfd = 1" in said, said
         assert "vm.unprivileged_userfaultfd is 0" in daemon.vireo("doctor")
-    finally:
-        sysctl(before)
     assert state(daemon, "vm1") == "paused (user)" and not other.qemus()
     assert "vm1" not in other.virsh("list", "--all")
 
