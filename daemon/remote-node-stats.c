@@ -68,8 +68,8 @@ static int read_times(int cpu, CpuTimes *ret, Error **reterr) {
         snprintf(key, sizeof(key), "cpu%d ", cpu);
     line = line_of(text, key);
     if (!line)
-        return error_report(reterr, FROM_NONE, ERROR_INVALID_ARG,
-                            "Invalid cpuNum in virHostCPUGetStatsLinux");
+        return error_argument(reterr, "virHostCPUGetStatsLinux", "cpuNum",
+                              "Invalid cpuNum in virHostCPUGetStatsLinux");
     return parse_times(line, ret)
                ? 0
                : error_report(reterr, FROM_NONE, ERROR_INTERNAL,
@@ -100,13 +100,12 @@ HANDLER(node_get_cpu_stats) {
                            "cpuNum in virNodeGetCPUStats must be a CPU's number, or -1 for all");
     if (r >= 0)
         r = check_count(args->nparams, 4, "virNodeGetCPUStats", reterr);
-    if (r >= 0)
-        r = read_times(args->cpuNum, &times, reterr);
+    ret->nparams = 4;
+    if (r < 0 || args->nparams == 0) /* how many there are is the same for every CPU */
+        return r;
+    r = read_times(args->cpuNum, &times, reterr);
     if (r < 0)
         return r;
-    ret->nparams = 4;
-    if (args->nparams == 0)
-        return 0;
     const Stat stats[] = {{"kernel", (times.system + times.irq + times.softirq) * tick},
                           {"user", (times.user + times.nice) * tick},
                           {"idle", times.idle * tick},
@@ -187,9 +186,9 @@ HANDLER(node_get_memory_stats) {
         return r;
     r = read_memory(args->cellNum, prefix, &text);
     if (r == -ENOENT)
-        return error_report(reterr, FROM_NONE, ERROR_INVALID_ARG,
-                            "cellNum in virHostMemGetStats must be less than or equal to %d",
-                            last_cell());
+        return error_argument(reterr, "virHostMemGetStats", "cellNum",
+                              "cellNum in virHostMemGetStats must be less than or equal to %d",
+                              last_cell());
     if (r < 0)
         return error_system(reterr, FROM_NONE, r, "cannot read the host's memory");
     ret->nparams = (int)n;

@@ -54,7 +54,9 @@ static int refuse_second(const DeviceChange *change, const DomainDef *def, const
     CLEANUP_ERROR Error *error = NULL;
 
     if (place->kind == &disk_kind && device_find(def, one, place, false, &old, &error) >= 0)
-        return error_report(change->reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+        return error_report(change->reterr, FROM_QEMU,
+                            def == change->config ? ERROR_OPERATION_INVALID
+                                                  : ERROR_OPERATION_FAILED,
                             "target %s already exists", def->disks[old.index].target);
     if (place->kind == &interface_kind && change->mac_given &&
         device_find(def, one, place, true, &old, &error) >= 0)

@@ -196,10 +196,9 @@ int driver_migrate_start_postcopy(Domain *domain, Error **reterr) {
                             "the migration of domain '%s' was begun without --postcopy",
                             domain_name(domain));
     if (!out || out->performed)
-        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
-                            "post-copy can only be started while the migration of domain '%s' is "
-                            "under way",
-                            domain_name(domain));
+        return error_report(
+            reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+            "post-copy can only be started while outgoing migration is in progress");
     out->wants_postcopy = true;
     transfer_look_soon(domain);
     while (!out->asked_postcopy && !out->performed)

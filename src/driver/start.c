@@ -344,7 +344,7 @@ int start_restored(Domain *domain, const DomainDef *def, const SaveSource *sourc
     assert(domain_job_is_mine(domain) && domain->services);
     if (domain->run)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
-                            "domain is already running");
+                            "domain '%s' is already active", domain_name(domain));
     r = strays_check(domain->services->strays, def->uuid, reterr);
     if (r < 0)
         return r;

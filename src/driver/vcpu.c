@@ -19,6 +19,10 @@ int driver_get_vcpus(Domain *domain, unsigned flags, Error **reterr) {
     if (flags & VCPU_GUEST) {
         CLEANUP_AGENT_VCPUS AgentVcpus vcpus = {0};
 
+        if (!domain->run)
+            return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                                "vCPU count provided by the guest agent can only be requested for "
+                                "live domains");
         r = agent_link_vcpus(domain, &vcpus, reterr);
         return r < 0 ? r : (int)agent_vcpus_online(&vcpus);
     }

@@ -171,6 +171,7 @@ def test_agent_that_ends_and_comes_again(daemon, agent_guest):
 def test_no_agent(daemon):
     """A channel with nobody behind it is known at once; one that is not there, too."""
     define(daemon, "w1", boot=False)
+    assert "for live domains" in daemon.virsh("vcpucount", "w1", "--guest", ok=False)
     daemon.virsh("start", "w1")
     start = time.monotonic()
     assert NOT_CONNECTED in ask(daemon, "w1", PING, ok=False)

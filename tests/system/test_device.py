@@ -68,8 +68,8 @@ def test_definition(daemon):
     daemon.virsh("attach-device", "w1", device(daemon, disk(daemon)), "--config")
     text = daemon.virsh("dumpxml", "w1", "--inactive")
     assert re.search(r"<target dev='vdb' bus='virtio'/>\s+<address type='pci'", text)
-    assert "already exists" in daemon.virsh("attach-device", "w1", device(daemon, disk(daemon)),
-                                            "--config", ok=False)
+    assert "operation is not valid: target vdb already exists" in daemon.virsh(
+        "attach-device", "w1", device(daemon, disk(daemon)), "--config", ok=False)
     daemon.virsh("detach-disk", "w1", "vdb", "--config")
     assert "vdb" not in daemon.virsh("dumpxml", "w1", "--inactive")
     error = daemon.virsh("detach-device", "w1", device(daemon, NIC), "--config", ok=False)

@@ -117,7 +117,7 @@ def test_after_the_first_pass(daemon, other, allowed):  # noqa: F811
 
 def test_it_is_refused_when_it_cannot_be(daemon, other):  # noqa: F811
     daemon.paused("vm1")
-    assert "while the migration of domain 'vm1' is under way" in daemon.virsh("migrate-postcopy", "vm1", ok=False)
+    assert "while outgoing migration is in progress" in daemon.virsh("migrate-postcopy", "vm1", ok=False)
     if Daemon.settings:
         pytest.skip("SKIP: QEMU is not a user of its own here")
     with sysctl("0"):

@@ -19,7 +19,7 @@ def test_save_and_restore(daemon, guest):
     daemon.virsh("destroy", "vm1")
     daemon.virsh("restore", path, "--running")  # the file stays
     answers(daemon, "vm1")
-    assert "is already running" in daemon.virsh("restore", path, ok=False)
+    assert "is already active" in daemon.virsh("restore", path, ok=False)
     daemon.virsh("destroy", "vm1")
     daemon.virsh("undefine", "vm1")
     daemon.virsh("restore", path, "--paused")  # a transient one
