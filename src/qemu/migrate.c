@@ -2,9 +2,12 @@
 /* QEMU's commands for its guest's state. */
 #include "qemu/migrate.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "util/json.h"
+#include "util/worker.h"
 
 #define COMMAND_USEC (30 * USEC_PER_SEC)
 #define FD_NAME "vireo-state"
@@ -160,15 +163,94 @@ static int set_capabilities(Monitor *monitor, const MigrateSettings *settings, E
                      : error_no_memory(reterr);
 }
 
+/* ---- files ---- */
+
+typedef struct Reopening {
+    int fd, flags, result;
+} Reopening;
+
+static int run_reopen(void *arg) {
+    Reopening *work = arg;
+    char path[40];
+
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", work->fd);
+    work->result = open(path, work->flags | O_CLOEXEC);
+    return work->result < 0 ? -errno : 0;
+}
+
+/* Gives QEMU the file as a set of descriptors of its own. */
+static int add_to_set(Monitor *monitor, int fd, int64_t *ret_set, Error **reterr) {
+    const uint64_t deadline = deadline_in(COMMAND_USEC);
+    CLEANUP_JSON json_object *value = NULL;
+    int r = monitor_give_fds(monitor, &fd, 1, deadline);
+
+    if (r < 0)
+        return error_system(reterr, FROM_QEMU, r, "cannot hand QEMU a file");
+    r = monitor_run(monitor, "add-fd", json_object_new_object(), deadline, &value, reterr);
+    if (r >= 0)
+        *ret_set = json_member_int(value, "fdset-id", -1);
+    return r;
+}
+
+/* What QEMU has opened of it stays open. */
+static void remove_set(Monitor *monitor, int64_t set) {
+    json_object *arguments = json_object_new_object();
+
+    if (arguments && json_add_int(arguments, "fdset-id", set) >= 0)
+        monitor_run(monitor, "remove-fd", arguments, deadline_in(COMMAND_USEC), NULL, NULL);
+    else
+        json_object_put(arguments);
+}
+
+/* By a name for it, where "fd:" is for sockets and pipes: QEMU opens one of the set that was opened
+ * in just this way. */
+static int move_by_name(Monitor *monitor, const char *command, int fd, int flags, Error **reterr) {
+    const off_t offset = lseek(fd, 0, SEEK_CUR);
+    Reopening work = {.fd = fd, .flags = flags, .result = -1};
+    json_object *arguments = NULL;
+    char uri[80];
+    int64_t set = -1;
+    int r = offset < 0 ? -errno : worker_run(run_reopen, &work);
+
+    if (r < 0)
+        return error_system(reterr, FROM_QEMU, r, "cannot open the file for QEMU");
+    r = add_to_set(monitor, work.result, &set, reterr);
+    close(work.result);
+    if (r < 0)
+        return r;
+    snprintf(uri, sizeof(uri), "file:/dev/fdset/%lld,offset=%lld", (long long)set,
+             (long long)offset);
+    arguments = json_object_new_object();
+    if (!arguments || json_add_string(arguments, "uri", uri) < 0) {
+        json_object_put(arguments);
+        r = error_no_memory(reterr);
+    } else {
+        r = monitor_run(monitor, command, arguments, deadline_in(COMMAND_USEC), NULL, reterr);
+    }
+    remove_set(monitor, set);
+    return r;
+}
+
 /* What an earlier migration has set is not for a file. */
-int migrate_to_fd(Monitor *monitor, int fd, Error **reterr) {
+int migrate_to_file(Monitor *monitor, int fd, bool by_name, Error **reterr) {
     int r = set_capabilities(monitor, &(MigrateSettings){0}, reterr);
 
     assert(fd >= 0);
     if (r >= 0)
         r = migrate_set_bandwidth(monitor, 0, reterr);
-    return r < 0 ? r : move(monitor, "migrate", fd, false, reterr);
+    if (r < 0)
+        return r;
+    return by_name ? move_by_name(monitor, "migrate", fd, O_WRONLY, reterr)
+                   : move(monitor, "migrate", fd, false, reterr);
 }
+
+int migrate_from_file(Monitor *monitor, int fd, bool by_name, Error **reterr) {
+    assert(fd >= 0);
+    return by_name ? move_by_name(monitor, "migrate-incoming", fd, O_RDONLY, reterr)
+                   : move(monitor, "migrate-incoming", fd, false, reterr);
+}
+
+/* ---- other hosts ---- */
 
 int migrate_live_to_fd(Monitor *monitor, int fd, const MigrateSettings *settings, Error **reterr) {
     int r = set_capabilities(monitor, settings, reterr);
