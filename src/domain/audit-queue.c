@@ -4,6 +4,10 @@
 #include "util/fiber.h"
 #include "util/worker.h"
 
+/* How long a worker goes on with other lists: an auditor that takes its time shall not keep the
+ * daemon's end waiting for all of them. */
+#define BATCH_USEC (50 * USEC_PER_MSEC)
+
 typedef struct AuditRecord {
     AuditType type;
     char *text;
@@ -89,26 +93,36 @@ void audit_records_done(AuditRecords *records) {
 /* What one worker sends. */
 typedef struct Batch {
     Auditor *auditor;
-    Sending *first;
+    Sending *first, *rest; /* the rest it did not come to */
 } Batch;
 
+static void send_one(Auditor *auditor, Sending *sending) {
+    for (size_t i = 0; i < sending->records->n; i++) {
+        const AuditRecord *record = &sending->records->list[i];
+        int r = auditor_send(auditor, record->type, record->text, record->success,
+                             sending->error ? NULL : &sending->error);
+
+        sending->result = sending->result < 0 ? sending->result : r;
+    }
+}
+
 static int run_send(void *arg) {
-    const Batch *batch = arg;
+    const uint64_t end = now_usec() + BATCH_USEC;
+    Batch *batch = arg;
 
-    for (Sending *sending = batch->first; sending; sending = sending->next)
-        for (size_t i = 0; i < sending->records->n; i++) {
-            const AuditRecord *record = &sending->records->list[i];
-            int r = auditor_send(batch->auditor, record->type, record->text, record->success,
-                                 sending->error ? NULL : &sending->error);
-
-            sending->result = sending->result < 0 ? sending->result : r;
-        }
+    batch->rest = batch->first;
+    do {
+        send_one(batch->auditor, batch->rest);
+        batch->rest = batch->rest->next;
+    } while (batch->rest && now_usec() < end);
     return 0;
 }
 
-/* Sends all that wait. What comes meanwhile is the next one's to send. */
+/* Sends those that wait, the first at least. The rest, and what comes meanwhile, is the next one's
+ * to send. */
 static void send_batch(AuditQueue *queue) {
-    Batch batch = {queue->auditor, queue->first};
+    Batch batch = {queue->auditor, queue->first, NULL};
+    Sending **tail = queue->tail;
 
     queue->first = NULL;
     queue->tail = &queue->first;
@@ -116,9 +130,14 @@ static void send_batch(AuditQueue *queue) {
     worker_run(run_send, &batch);
     queue->sending = false;
     fiber_cond_broadcast(&queue->idle);
-    for (Sending *sending = batch.first; sending; sending = sending->next) {
+    for (Sending *sending = batch.first; sending != batch.rest; sending = sending->next) {
         sending->sent = true;
         fiber_cond_signal(&sending->cond);
+    }
+    if (batch.rest) {
+        *tail = queue->first;
+        queue->tail = queue->first ? queue->tail : tail;
+        queue->first = batch.rest;
     }
     if (queue->first)
         fiber_cond_signal(&queue->first->cond);
@@ -129,10 +148,12 @@ int audit_queue_send(AuditQueue *queue, const AuditRecords *records, Error **ret
 
     *queue->tail = &own;
     queue->tail = &own.next;
-    while (!own.sent && queue->sending)
-        fiber_cond_wait(&own.cond, USEC_FOREVER);
-    if (!own.sent)
-        send_batch(queue);
+    while (!own.sent) {
+        if (queue->sending)
+            fiber_cond_wait(&own.cond, USEC_FOREVER);
+        else
+            send_batch(queue);
+    }
     fiber_cond_done(&own.cond);
     if (own.result < 0)
         error_propagate(reterr, own.error);

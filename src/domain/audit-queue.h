@@ -26,6 +26,6 @@ bool audit_queue_is_active(const AuditQueue *queue);
 /* An auditor that cannot be had is an error, and nothing has changed. On a fiber. */
 int audit_queue_set_level(AuditQueue *queue, AuditLevel level, Error **reterr);
 /* Sends them all, also after one that failed; the first failure is the error. An auditor is not for
- * two threads: while a worker has it, others' lists wait for the next one, which sends them all.
- * On a fiber. */
+ * two threads: while a worker has it, others' lists wait for the next one, which sends all of
+ * them that it comes to in 50 ms. On a fiber. */
 int audit_queue_send(AuditQueue *queue, const AuditRecords *records, Error **reterr);

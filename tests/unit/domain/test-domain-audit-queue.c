@@ -19,7 +19,8 @@
 static struct {
     char sent[4096];
     unsigned n_busy, n_most, n_new, n_freed;
-    sem_t *gate; /* the first record waits for it */
+    sem_t *gate; /* the first records of so many lists wait for it */
+    unsigned n_gated;
 } fake;
 
 int __wrap_auditor_new(AuditLevel level, Auditor **ret, Error **reterr);
@@ -41,9 +42,10 @@ int __wrap_auditor_send(Auditor *auditor, AuditType type, const char *text, bool
                         Error **reterr) {
     fake.n_busy++;
     fake.n_most = MAX_OF(fake.n_most, fake.n_busy);
-    if (fake.gate)
+    if (text[1] == '1' && fake.n_gated > 0) {
+        fake.n_gated--;
         sem_wait(fake.gate);
-    fake.gate = NULL;
+    }
     strncat(fake.sent, text, sizeof(fake.sent) - strlen(fake.sent) - 1);
     fake.n_busy--;
     if (strchr(text, '!'))
@@ -101,6 +103,7 @@ static void test_each_gets_its_own_answer(void **state) {
 
     sem_init(&gate, 0, 0);
     fake.gate = &gate;
+    fake.n_gated = 1;
     assert_int_equal(audit_queue_new(AUDIT_LEVEL_REQUIRED, &queue, NULL), 0);
     start_callers(callers, queue, &n_done);
     assert_int_equal(fiber_start("gate", open_gate, &gate), 0);
@@ -127,14 +130,27 @@ static void test_each_gets_its_own_answer(void **state) {
 
 typedef struct Level {
     AuditQueue *queue;
-    unsigned *n_done, n_before;
+    size_t n_before; /* bytes that were sent */
+    sem_t *gate;
 } Level;
 
 static void set_level(void *userdata) {
     Level *level = userdata;
 
     assert_int_equal(audit_queue_set_level(level->queue, AUDIT_LEVEL_OFF, NULL), 0);
-    level->n_before = *level->n_done;
+    level->n_before = strlen(fake.sent);
+}
+
+/* The first list is alone, for the others come while it waits; the second is slow, too. */
+static void open_gate_late(void *userdata) {
+    Level *level = userdata;
+
+    fiber_sleep(20 * USEC_PER_MSEC);
+    sem_post(level->gate);
+    fiber_sleep(100 * USEC_PER_MSEC);
+    assert_int_equal(fiber_start("level", set_level, level), 0);
+    fiber_yield();
+    sem_post(level->gate);
 }
 
 /* A new level waits for what is being sent, not for all that have come. */
@@ -142,19 +158,25 @@ static void test_a_new_level_has_its_turn(void **state) {
     static Caller callers[N];
     AuditQueue *queue = NULL;
     unsigned n_done = 0;
-    Level level = {.n_done = &n_done};
     sem_t gate;
+    Level level = {.gate = &gate};
 
     sem_init(&gate, 0, 0);
     fake.gate = &gate;
+    fake.n_gated = 2;
     assert_int_equal(audit_queue_new(AUDIT_LEVEL_REQUIRED, &queue, NULL), 0);
     level.queue = queue;
     start_callers(callers, queue, &n_done);
-    assert_int_equal(fiber_start("level", set_level, &level), 0);
-    assert_int_equal(fiber_start("gate", open_gate, &gate), 0);
+    assert_int_equal(fiber_start("gate", open_gate_late, &level), 0);
     run_until_idle();
     assert_int_equal(n_done, N);
-    assert_true(level.n_before < N);
+    assert_in_range(level.n_before, 1, 2 * strlen("A1A2A3"));
+    for (unsigned i = 0; i + 1 < N; i++) { /* each once, in the order in which they came */
+        const char here[] = {callers[i].name, '1', '\0'}, next[] = {callers[i + 1].name, '1', '\0'};
+
+        assert_true(strstr(fake.sent, here) < strstr(fake.sent, next));
+        assert_null(strstr(strstr(fake.sent, here) + 1, here));
+    }
     assert_int_equal(fake.n_new, 2);
     assert_int_equal(fake.n_freed, 1);
     for (unsigned i = 0; i < N; i++)
