@@ -154,8 +154,8 @@ static void shut_down(void *userdata) {
     Vireod *vireod = userdata;
     const uint64_t deadline = deadline_in(STOP_USEC);
 
-    rpc_server_stop(vireod->daemon.admin, deadline);
     rpc_server_stop(vireod->daemon.server, deadline);
+    rpc_server_stop(vireod->daemon.admin, deadline);
     task_group_wait(&vireod->daemon.tasks, deadline);
     driver_wait_stopped(vireod->daemon.driver, deadline);
     sd_event_exit(fiber_event(), 0);

@@ -173,6 +173,9 @@ HANDLER(open_graphics_fd) {
     CLEANUP_DOMAIN Domain *domain = NULL;
     int pair[2], r = dispatch_flags(args->flags, GRAPHICS_SKIP_AUTH, call->proc->api, reterr);
 
+    if (r >= 0 && *rpc_session_peer(session)->host)
+        r = error_report(reterr, FROM_RPC, ERROR_OPERATION_UNSUPPORTED,
+                         "files cannot be handed over by TCP; use the unix socket");
     if (r >= 0)
         r = dispatch_domain(session, &args->dom, &domain, reterr);
     if (r < 0)

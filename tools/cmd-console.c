@@ -2,6 +2,7 @@
 /* A guest's console in this terminal, and a picture of its screen. */
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <time.h>
@@ -32,39 +33,60 @@ static int send_typed(RpcClientStream *stream, Error **reterr) {
     return r < 0 ? r : escape || n == 0;
 }
 
-/* Writes all that has come: 1 at its end. */
+/* Writes what has come, one packet of it: a guest that floods leaves the keyboard its turn. 1 at
+ * its end. */
 static int print_received(RpcClientStream *stream, Error **reterr) {
-    for (;;) {
-        CLEANUP_FREE uint8_t *bytes = NULL;
-        size_t n = 0;
-        int r = rpc_client_stream_receive(stream, 0, &bytes, &n, reterr);
+    CLEANUP_FREE uint8_t *bytes = NULL;
+    size_t n = 0;
+    int r = rpc_client_stream_receive(stream, 0, &bytes, &n, reterr);
 
-        if (r <= 0)
-            return r == -EINTR ? 0 : r;
-        if (!bytes)
-            return 1;
-        r = stream_write(STDOUT_FILENO, bytes, n);
-        if (r < 0)
-            return error_system(reterr, FROM_NONE, r, "cannot write to the terminal");
-    }
+    if (r <= 0)
+        return r == -EINTR ? 0 : r;
+    if (!bytes)
+        return 1;
+    r = stream_write(STDOUT_FILENO, bytes, n);
+    return r < 0 ? error_system(reterr, FROM_NONE, r, "cannot write to the terminal") : 0;
 }
 
-/* Until the escape character, or the guest's end. */
+static volatile sig_atomic_t ended_by;
+
+static void on_signal(int number) {
+    ended_by = number;
+}
+
+/* Until the escape character, a signal, or the guest's end. */
 static int talk(Tool *tool, RpcClientStream *stream, Error **reterr) {
     struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN},
                            {.fd = rpc_client_fd(tool->client), .events = POLLIN}};
     int r = 0;
 
-    while (r == 0) {
-        r = print_received(stream, reterr);
-        if (r != 0)
-            break;
-        if (poll(fds, ARRAY_SIZE(fds), -1) < 0 && errno != EINTR)
+    while (r == 0 && !ended_by) {
+        if (poll(fds, ARRAY_SIZE(fds), -1) < 0) {
+            if (errno == EINTR)
+                continue;
             return error_system(reterr, FROM_NONE, errno, "cannot wait for the terminal");
-        if (fds[0].revents)
+        }
+        if (fds[1].revents)
+            r = print_received(stream, reterr);
+        if (r == 0 && fds[0].revents)
             r = send_typed(stream, reterr);
     }
     return r < 0 ? r : 0;
+}
+
+/* A signal that ends the tool ends the talk first, so that the terminal is as it was. */
+static int talk_until_signal(Tool *tool, RpcClientStream *stream, Error **reterr) {
+    static const int signals[] = {SIGTERM, SIGHUP, SIGQUIT};
+    struct sigaction action = {.sa_handler = on_signal}, before[ARRAY_SIZE(signals)];
+    int r;
+
+    ended_by = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+        sigaction(signals[i], &action, &before[i]);
+    r = talk(tool, stream, reterr);
+    for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+        sigaction(signals[i], &before[i], NULL);
+    return r;
 }
 
 /* Raw: the guest echoes, and Ctrl + C is its. */
@@ -77,8 +99,10 @@ static int talk_raw(Tool *tool, RpcClientStream *stream, Error **reterr) {
     raw = before;
     cfmakeraw(&raw);
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &raw);
-    r = talk(tool, stream, reterr);
+    r = talk_until_signal(tool, stream, reterr);
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+    if (ended_by)
+        raise(ended_by);
     return r;
 }
 
@@ -128,21 +152,6 @@ static char *default_name(const char *domain, const char *mime) {
     return text_format("%s-%s.%s", domain, at, ppm ? "ppm" : kind);
 }
 
-static int save_screenshot(Tool *tool, RpcClientStream *stream, const char *path, Error **reterr) {
-    CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    int r;
-
-    if (fd < 0) {
-        r = error_system(reterr, FROM_NONE, errno, "cannot create file %s", path);
-        rpc_client_stream_abort(stream);
-        return r;
-    }
-    r = stream_to_file(stream, fd, reterr);
-    if (r < 0)
-        unlink(path);
-    return r;
-}
-
 static int cmd_screenshot(Tool *tool, const Args *args) {
     remote_domain_screenshot_args call = {0};
     CLEANUP_DOMAIN remote_domain dom = {0};
@@ -167,7 +176,7 @@ static int cmd_screenshot(Tool *tool, const Args *args) {
         return tool_fail(error, "could not take a screenshot of %s", dom.name);
     if (!file)
         file = made = default_name(dom.name, ret.mime ? *ret.mime : NULL);
-    r = save_screenshot(tool, &stream, file, &error);
+    r = stream_to_path(&stream, file, &error);
     if (r >= 0)
         tool_say(tool, "Screenshot saved to %s, with type of %s", file,
                  ret.mime ? *ret.mime : "unknown");

@@ -112,13 +112,13 @@ static int cmd_secret_get_value(Tool *tool, const Args *args) {
 }
 
 /* The value of --file, or of --base64, which others can see in the list of processes. */
-static int read_value(const Args *args, char **ret) {
+static int read_value(const Args *args, char **ret, size_t *ret_len) {
     const char *file = args_string(args, "file"), *base64 = args_string(args, "base64");
 
     if (!file == !base64)
         return tool_fail(NULL, "Input secret value is missing: give it with --file or as base64");
     if (file)
-        return tool_read_file(file, ret);
+        return tool_read_bytes(file, ret, ret_len);
     *ret = text_format("%s", base64);
     return 0;
 }
@@ -130,17 +130,17 @@ static int cmd_secret_set_value(Tool *tool, const Args *args) {
     CLEANUP_FREE uint8_t *bytes = NULL;
     CLEANUP_ERROR Error *error = NULL;
     CLEANUP_FREE char *text = NULL;
-    size_t n = 0;
+    size_t n = 0, len = 0;
 
     if (plain && !args_has(args, "file"))
         return tool_fail(NULL, "--plain needs --file");
-    if (lookup(tool, args, &found) < 0 || read_value(args, &text) < 0)
+    if (lookup(tool, args, &found) < 0 || read_value(args, &text, &len) < 0)
         return -EIO;
     if (!plain && base64_decode(text, &bytes, &n) < 0)
         return tool_fail(NULL, "Invalid base64 data");
     call.secret = found.secret;
     call.value.value_val = plain ? text : (char *)bytes;
-    call.value.value_len = (u_int)(plain ? strlen(text) : n);
+    call.value.value_len = (u_int)(plain ? len : n);
     if (CALL_VOID(tool, SECRET_SET_VALUE, remote_secret_set_value_args, &call, &error) < 0)
         return tool_fail(error, "Failed to set secret value");
     tool_say(tool, "Secret value set\n");

@@ -45,32 +45,21 @@ static int cmd_vol_download(Tool *tool, const Args *args) {
     remote_storage_vol_download_args call = {0};
     CLEANUP_VOLUME Volume vol = {0};
     CLEANUP_ERROR Error *error = NULL;
-    CLEANUP_CLOSE int fd = -1;
     RpcClientStream stream;
     uint64_t offset = 0, length = 0;
-    bool made = true;
     int r;
 
     if (read_range(args, &offset, &length) < 0 || volume_lookup(tool, args, &vol) < 0)
         return -EIO;
-    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd < 0 && errno == EEXIST) {
-        made = false;
-        fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
-    }
-    if (fd < 0)
-        return tool_fail(NULL, "cannot create %s: %s", path, strerror(errno));
     call = (remote_storage_vol_download_args){.vol = vol, .offset = offset, .length = length};
     r = rpc_client_stream_begin(tool->client, REMOTE_PROGRAM, REMOTE_PROC_STORAGE_VOL_DOWNLOAD,
                                 (xdrproc_t)xdr_remote_storage_vol_download_args, &call, NULL, NULL,
                                 &stream, &error);
     if (r < 0)
-        tool_fail(error, "cannot download from volume %s", vol.name);
-    else if ((r = stream_to_file(&stream, fd, &error)) < 0)
-        tool_fail(error, "cannot receive data from volume %s", vol.name);
-    if (r < 0 && made)
-        unlink(path);
-    return r < 0 ? -EIO : 0;
+        return tool_fail(error, "cannot download from volume %s", vol.name);
+    if (stream_to_path(&stream, path, &error) < 0)
+        return tool_fail(error, "cannot receive data from volume %s", vol.name);
+    return 0;
 }
 
 /* ---- tables ---- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What many commands share: calls, finding a domain, formatting. */
 #include <ctype.h>
+#include <fcntl.h>
 #include <systemd/sd-id128.h>
 
 #include "param.h"
@@ -129,12 +130,17 @@ int tool_act_flags(Tool *tool, const Args *args, int procedure, unsigned flags, 
 
 #define FILE_MAX (4u << 20)
 
-int tool_read_file(const char *path, char **ret) {
-    int r = file_read(path, FILE_MAX, ret, NULL);
+int tool_read_bytes(const char *path, char **ret, size_t *ret_len) {
+    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC); /* a pipe is waited for */
+    int r = fd < 0 ? -errno : file_read_fd(fd, FILE_MAX, ret, ret_len);
 
     if (r == -EFBIG)
         return tool_fail(NULL, "File '%s' is larger than %u bytes", path, FILE_MAX);
     return r < 0 ? tool_fail(NULL, "Failed to open file '%s': %s", path, strerror(-r)) : 0;
+}
+
+int tool_read_file(const char *path, char **ret) {
+    return tool_read_bytes(path, ret, NULL);
 }
 
 /* ---- formatting ---- */

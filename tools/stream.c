@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "stream.h"
 
+#include <fcntl.h>
+
 #define CHUNK ((size_t)256 * 1024)
 
 int stream_write(int fd, const void *bytes, size_t n) {
@@ -42,8 +44,21 @@ static int end(RpcClientStream *stream, int r, Error **reterr) {
     return r;
 }
 
-int stream_to_file(RpcClientStream *stream, int fd, Error **reterr) {
-    return end(stream, receive_all(stream, fd, reterr), reterr);
+int stream_to_path(RpcClientStream *stream, const char *path, Error **reterr) {
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666), r;
+    const bool made = fd >= 0;
+
+    if (fd < 0 && errno == EEXIST)
+        fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+    if (fd < 0)
+        return end(stream, error_system(reterr, FROM_NONE, errno, "cannot create file %s", path),
+                   reterr);
+    r = end(stream, receive_all(stream, fd, reterr), reterr);
+    if (close(fd) < 0 && r >= 0) /* where a disk that is full is told of, over NFS */
+        r = error_system(reterr, FROM_NONE, errno, "cannot write file %s", path);
+    if (r < 0 && made)
+        unlink(path);
+    return r;
 }
 
 /* A server that takes no more says so at once. */

@@ -141,6 +141,8 @@ int tool_act_flags(Tool *tool, const Args *args, int procedure, unsigned flags, 
 
 /* The file's text, in fresh memory; says what is wrong. */
 int tool_read_file(const char *path, char **ret);
+/* The same of bytes, zeroes among them. */
+int tool_read_bytes(const char *path, char **ret, size_t *ret_len);
 
 /* Refuses two flags together. */
 int tool_exclusive(const Args *args, const char *a, const char *b);

@@ -108,10 +108,14 @@ static void take(RpcStream *stream) {
             fiber_cond_wait(&stream->news, USEC_FOREVER);
         }
     }
-    if (r < 0)
+    if (r < 0 && !stream->closed) {
+        RpcSession *session = stream->session;
+
         stream_end_system(stream, r,
                           r == -ENOSPC ? "the stream has more bytes than there is room for"
                                        : "stream had I/O failure");
+        session->ops->released(session, session->ops_userdata); /* what waited is dropped */
+    }
 }
 
 static void run(void *userdata) {

@@ -7,6 +7,7 @@ import re
 import select
 import signal
 import subprocess
+import termios
 import time
 
 from conftest import BUSY, VIREO, wait_for
@@ -72,6 +73,14 @@ def test_console(daemon, guest):
         second.end()
         terminal.type(b"bye\x1d")
         assert terminal.process.wait(30 * BUSY) == 0
+        before = termios.tcgetattr(terminal.ours)
+        ended = Terminal(daemon, "console", "c1")
+        ended.wait_for(b"Escape character")
+        wait_for(lambda: termios.tcgetattr(ended.ours) != before, 20, "a raw terminal")
+        ended.process.terminate()
+        assert ended.process.wait(30 * BUSY) == -signal.SIGTERM
+        assert termios.tcgetattr(ended.ours) == before
+        ended.end()
         third = Terminal(daemon, "console", "c1", "--devname", "serial0", "--force")
         third.wait_for(b"Escape character")
         daemon.virsh("destroy", "c1")
@@ -88,6 +97,9 @@ def test_screenshot(daemon, tmp_path):
     assert path.read_bytes()[:2] == b"P6"
     assert "no such screen" in daemon.vireo("screenshot", "s1", tmp_path / "none", "--screen", "1", ok=False)
     assert not (tmp_path / "none").exists()
+    os.symlink("/dev/full", tmp_path / "full")
+    assert "No space left" in daemon.vireo("screenshot", "s1", tmp_path / "full", ok=False)
+    assert (tmp_path / "full").is_symlink()
     made = subprocess.run([VIREO, "-c", daemon.uri, "screenshot", "s1"], cwd=tmp_path, capture_output=True, text=True)
     assert made.returncode == 0 and len(list(tmp_path.glob("s1-*.ppm"))) == 1, made
 
@@ -109,6 +121,21 @@ def test_volumes(daemon, tmp_path):
     # what was there before stays when nothing came
     assert "failed to get vol" in daemon.vireo("vol-download", "none", tmp_path / "out", "--pool", "p", ok=False)
     assert (tmp_path / "out").stat().st_size == 500000
+    # a full disk ends an upload, and the connection goes on
+    os.makedirs(f"{daemon.root}/small")
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", f"{daemon.root}/small"]).returncode == 0:
+        try:
+            daemon.virsh("pool-create-as", "s", "dir", "--target", f"{daemon.root}/small")
+            with open(f"{daemon.root}/small/big", "wb") as f:
+                f.truncate(64 << 20)
+            daemon.virsh("pool-refresh", "s")
+            with open(tmp_path / "much", "wb") as f:
+                for _ in range(48):
+                    f.write(os.urandom(1 << 20))
+            assert "No space left" in daemon.vireo("vol-upload", "big", tmp_path / "much", "--pool", "s", ok=False)
+            daemon.virsh("pool-destroy", "s")
+        finally:
+            subprocess.run(["umount", "-l", f"{daemon.root}/small"])
     os.unlink(f"{daemon.root}/pool/v")
     assert "cannot download from volume v" in daemon.vireo("vol-download", "v", tmp_path / "new", "--pool", "p", ok=False)
     assert not (tmp_path / "new").exists()
@@ -140,6 +167,15 @@ def test_edit(daemon, tmp_path):
     # no editor, and an editor that fails
     said = edit(daemon, "", "edit", "e1", ok=False, TMPDIR=str(tmp_path), VISUAL="/nonexistent/editor")
     assert "/nonexistent/editor" in said and "EDITOR" in said
+
+
+def test_definition_from_a_pipe(daemon):
+    """Whose writer takes its time."""
+    path = daemon.define("e1", boot=False)
+    daemon.virsh("undefine", "e1")
+    done = subprocess.run(["sh", "-c", f"(sleep 1; cat {path}) | {VIREO} -c '{daemon.uri}' define /dev/stdin"],
+                          capture_output=True, text=True)
+    assert done.returncode == 0 and "defined from /dev/stdin" in done.stdout, done
 
 
 def test_edit_of_what_another_changes(daemon):
@@ -200,6 +236,9 @@ def test_secrets(daemon, tmp_path):
     assert daemon.vireo("secret-set-value", UUID, "--file", tmp_path / "value") == "Secret value set\n\n"
     assert daemon.vireo("secret-get-value", UUID) == daemon.virsh("secret-get-value", UUID)
     assert base64.b64decode(daemon.vireo("secret-get-value", UUID)) == value
+    (tmp_path / "plain").write_bytes(value)
+    daemon.vireo("secret-set-value", UUID, "--plain", "--file", tmp_path / "plain")
+    assert base64.b64decode(daemon.virsh("secret-get-value", UUID)) == value
     (tmp_path / "plain").write_text("open sesame")
     daemon.vireo("secret-set-value", UUID, "--plain", "--file", tmp_path / "plain")
     assert daemon.virsh("secret-get-value", UUID, "--plain").strip() == "open sesame"

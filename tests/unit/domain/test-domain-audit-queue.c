@@ -20,7 +20,7 @@ static struct {
     char sent[4096];
     unsigned n_busy, n_most, n_new, n_freed;
     sem_t *gate; /* the first records of so many lists wait for it */
-    unsigned n_gated;
+    _Atomic unsigned n_gated;
 } fake;
 
 int __wrap_auditor_new(AuditLevel level, Auditor **ret, Error **reterr);
@@ -147,6 +147,8 @@ static void open_gate_late(void *userdata) {
 
     fiber_sleep(20 * USEC_PER_MSEC);
     sem_post(level->gate);
+    while (fake.n_gated > 0)
+        fiber_sleep(USEC_PER_MSEC);
     fiber_sleep(100 * USEC_PER_MSEC);
     assert_int_equal(fiber_start("level", set_level, level), 0);
     fiber_yield();
