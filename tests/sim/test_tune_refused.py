@@ -152,7 +152,7 @@ def no_cgroups(daemon, monkeypatch):
         f.write(f"#!/bin/sh\nexec unshare -m sh -c 'umount -R -l /sys/fs/cgroup; exec \"$@\"' sh "
                 f"{os.path.abspath(conftest.VIREOD)} \"$@\"\n")
     os.chmod(path, 0o755)
-    monkeypatch.setattr(conftest, "VIREOD", path)
+    monkeypatch.setattr(daemon, "command", [path])
     daemon.stop()
     daemon.start()
 
