@@ -259,10 +259,12 @@ static int make_driver(Daemon *daemon, Error **reterr) {
         .userdata = daemon};
     int r = driver_new(&params, &daemon->driver, reterr);
 
-    if (r >= 0)
-        daemon->driver->services.settings.unplug_timeout_usec = config->unplug_timeout_ms *
-                                                                USEC_PER_MSEC;
-    return r;
+    if (r < 0)
+        return r;
+    daemon->driver->services.settings.unplug_timeout_usec = config->unplug_timeout_ms *
+                                                            USEC_PER_MSEC;
+    daemon->driver->services.settings.postcopy = config->postcopy;
+    return 0;
 }
 
 /* The directories are this daemon's before it looks at what is in them. */

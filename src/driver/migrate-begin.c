@@ -75,7 +75,7 @@ int driver_migrate_begin(Domain *domain, const MigrateParams *params, char **ret
                          char **ret_cookie, Error **reterr) {
     CLEANUP_MIGRATE_COOKIE MigrateCookie cookie = {0};
     CLEANUP_FREE char *xml = NULL;
-    int r = migrate_check_flags(params, reterr);
+    int r = migrate_check_flags(domain->services, params, reterr);
 
     if (r >= 0 && migrate_is_out(domain))
         r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,

@@ -65,7 +65,7 @@ int migrate_format_domain(const Domain *domain, char **ret, uint32_t *ret_check,
 
 /* ---- what is asked for ---- */
 
-int migrate_check_flags(const MigrateParams *params, Error **reterr) {
+int migrate_check_flags(const Services *services, const MigrateParams *params, Error **reterr) {
     static const struct {
         unsigned flags;
         const char *sentence;
@@ -85,6 +85,11 @@ int migrate_check_flags(const MigrateParams *params, Error **reterr) {
         if (params->flags & rows[i].flags)
             return error_report(reterr, FROM_QEMU, ERROR_ARGUMENT_UNSUPPORTED, "%s",
                                 rows[i].sentence);
+    if ((params->flags & MIGRATE_POSTCOPY) && (!services || !services->settings.postcopy))
+        return error_report(reterr, FROM_QEMU, ERROR_ARGUMENT_UNSUPPORTED,
+                            "post-copy can end a guest when a connection or a daemon ends in the "
+                            "moment of the switch; leave --postcopy out, or let both vireods have "
+                            "it ('postcopy = yes' in vireod.conf)");
     if ((params->flags & MIGRATE_POSTCOPY_RESUME) && !(params->flags & MIGRATE_POSTCOPY))
         return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
                             "--postcopy-resume goes with --postcopy");

@@ -480,7 +480,7 @@ static int answer(const MigrateIn *in, char **ret_uri, char **ret_cookie, Error 
 int driver_migrate_prepare(Services *services, const MigrateParams *params, char **ret_uri,
                            char **ret_cookie, Error **reterr) {
     CLEANUP_IN MigrateIn *in = NULL;
-    int r = migrate_check_flags(params, reterr);
+    int r = migrate_check_flags(services, params, reterr);
 
     if (r >= 0)
         r = make(services, params, &in, reterr);

@@ -15,8 +15,8 @@ struct Migrations {
 int migrate_fill_host(MigrateCookie *cookie);
 /* Whether both see the same files and sockets. */
 bool migrate_is_same_host(const MigrateCookie *a, const MigrateCookie *b);
-/* Refuses what is not done here, naming it. */
-int migrate_check_flags(const MigrateParams *params, Error **reterr);
+/* Refuses what is not done here, naming it. `services` NULL: of a domain that is gone. */
+int migrate_check_flags(const Services *services, const MigrateParams *params, Error **reterr);
 /* Whether the guest can go away: its devices, its state, its disks. On a fiber. */
 int migrate_check_domain(const Domain *domain, unsigned flags, Error **reterr);
 

@@ -479,7 +479,7 @@ static int make(Domain *domain, const MigrateParams *params, MigrateOut **ret, E
 
 int driver_migrate_perform(Domain *domain, const MigrateParams *params, Error **reterr) {
     CLEANUP_OUT MigrateOut *out = NULL;
-    int r = migrate_check_flags(params, reterr);
+    int r = migrate_check_flags(domain->services, params, reterr);
 
     if (r >= 0 && !domain->services)
         r = domain_check_active(domain, reterr);

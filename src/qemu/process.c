@@ -258,6 +258,8 @@ static int run_close_gate(void *arg) {
 
     if (birth->gate >= 0)
         close(TAKE_FD(birth->gate));
+    if (waitpid(birth->pid, NULL, WNOHANG) != 0) /* it has ended; its pid may be another's */
+        return 0;
     kill(birth->pid, SIGKILL);
     waitpid(birth->pid, NULL, 0);
     return 0;

@@ -9,7 +9,7 @@ import subprocess
 import libvirt
 import pytest
 
-from conftest import wait_for
+from conftest import Daemon, wait_for
 from migrate_stops import Stops
 from test_migrate import state
 from test_migrate_faults import FAULTS, fill, forget, left_over, on_small_disk, runs
@@ -34,6 +34,12 @@ EXPECTED = {
 @pytest.fixture(scope="module")
 def sides():
     libvirt.registerErrorHandler(lambda *_: None, None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Daemon, "settings", [*Daemon.settings, "postcopy = yes"])
+        yield from both_sides()
+
+
+def both_sides():
     with on_small_disk() as here, on_small_disk() as there:
         yield here, there
 
