@@ -36,6 +36,7 @@ static void test_values(void **state) {
         {"unplug_timeout_ms", "3600001", -EINVAL},
         {"unplug_timeout_ms", "-1", -EINVAL},
         {"unplug_timeout_ms", "1 s", -EINVAL},
+        {"postcopy", "perhaps", -EINVAL},
         {"cgroups", "yes", 0},
         {"cgroups", "true", -EINVAL},
         {"default_pool", "none", 0},
@@ -107,6 +108,7 @@ static const char *const changed[][2] = {
     {"access", "polkit"},
     {"socket_group", "+1"},
     {"unplug_timeout_ms", "7"},
+    {"postcopy", "yes"},
     {"audit_level", "0"},
     {"log_level", "debug"},
 };
