@@ -5,6 +5,8 @@
 #include "util/log.h"
 
 #define COMMAND_USEC (30 * USEC_PER_SEC)
+#define IN_USE_USEC (2 * USEC_PER_SEC)
+#define IN_USE_PAUSE_USEC (20 * USEC_PER_MSEC)
 
 DeviceContext device_context(const DomainRun *run, const DomainDef *def, const StartParts *parts) {
     return (DeviceContext){.def = def,
@@ -27,22 +29,39 @@ int device_command(Domain *domain, const char *command, json_object *arguments_c
                         domain_name(domain));
 }
 
+/* QEMU lets go of what a device had a moment after the device itself: what it wrote last comes
+ * first. */
+static bool is_in_use(const Error *error) {
+    return strstr(error_message(error), "in use") || strstr(error_message(error), "is busy");
+}
+
+/* Takes one back; what is in use is tried again for a while. */
+static bool undo(Domain *domain, const DeviceStep *step) {
+    const uint64_t deadline = deadline_in(IN_USE_USEC);
+
+    while (domain->run) {
+        CLEANUP_ERROR Error *error = NULL;
+        json_object *arguments = NULL;
+        const char *command = device_step_undo(step, &arguments);
+
+        if (!command || device_command(domain, command, arguments, &error) >= 0)
+            return true;
+        if (!is_in_use(error) || now_usec() >= deadline) {
+            log_warning("domain '%s': %s after a device, ignoring: %s", domain_name(domain),
+                        command, error_message(error));
+            return false;
+        }
+        fiber_sleep(IN_USE_PAUSE_USEC);
+    }
+    return true;
+}
+
 bool device_steps_undo(Domain *domain, const DeviceSteps *steps, size_t n) {
     bool all = true;
 
-    while (n-- > 0 && domain->run) {
-        CLEANUP_ERROR Error *error = NULL;
-        json_object *arguments = NULL;
-        const char *command = steps->steps[n].kind == STEP_DEVICE
-                                  ? NULL
-                                  : device_step_undo(&steps->steps[n], &arguments);
-
-        if (!command || device_command(domain, command, arguments, &error) >= 0)
-            continue;
-        all = false;
-        log_warning("domain '%s': %s after a device, ignoring: %s", domain_name(domain), command,
-                    error_message(error));
-    }
+    while (n-- > 0 && domain->run)
+        if (steps->steps[n].kind != STEP_DEVICE)
+            all &= undo(domain, &steps->steps[n]);
     return all;
 }
 
