@@ -175,7 +175,7 @@ HANDLER(open_graphics_fd) {
 
     if (r >= 0 && *rpc_session_peer(session)->host)
         r = error_report(reterr, FROM_RPC, ERROR_OPERATION_UNSUPPORTED,
-                         "files cannot be handed over by TCP; use the unix socket");
+                         "a file descriptor cannot be passed on over TCP; use a unix socket");
     if (r >= 0)
         r = dispatch_domain(session, &args->dom, &domain, reterr);
     if (r < 0)

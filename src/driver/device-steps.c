@@ -35,7 +35,7 @@ static bool is_in_use(const Error *error) {
     return strstr(error_message(error), "in use") || strstr(error_message(error), "is busy");
 }
 
-/* Takes one back; what is in use is tried again for a while, where there is a fiber to wait on. */
+/* Takes one back; what is in use is tried again for a while. */
 static bool undo(Domain *domain, const DeviceStep *step) {
     const uint64_t deadline = deadline_in(IN_USE_USEC);
 
@@ -46,7 +46,7 @@ static bool undo(Domain *domain, const DeviceStep *step) {
 
         if (!command || device_command(domain, command, arguments, &error) >= 0)
             return true;
-        if (!is_in_use(error) || !fiber_self() || now_usec() >= deadline) {
+        if (!is_in_use(error) || now_usec() >= deadline) {
             log_warning("domain '%s': %s after a device, ignoring: %s", domain_name(domain),
                         command, error_message(error));
             return false;

@@ -132,9 +132,20 @@ static void attach_half_done(RunWorld *world) {
 static void attach_not_undone(RunWorld *world) {
     qmp_peer_expect(world->peer, "object-add", "{}");
     qmp_peer_expect_error(world->peer, "device_add", "GenericError", "no room");
-    qmp_peer_expect_error(world->peer, "object-del", "GenericError", "in use");
+    qmp_peer_expect_error(world->peer, "object-del", "GenericError", "it stays");
     assert_true(change_device(world, DEVICE_VERB_ATTACH, AFFECT_LIVE) < 0);
     assert_came_to(world, OPERATION_FAILED);
+}
+
+/* QEMU lets go of it a moment later. */
+static void attach_undone_later(RunWorld *world) {
+    qmp_peer_expect(world->peer, "object-add", "{}");
+    qmp_peer_expect_error(world->peer, "device_add", "GenericError", "no room");
+    qmp_peer_expect_error(world->peer, "object-del", "GenericError", "object 'x' is in use");
+    qmp_peer_expect_error(world->peer, "object-del", "GenericError", "object 'x' is busy: used");
+    qmp_peer_expect(world->peer, "object-del", "{}");
+    assert_true(change_device(world, DEVICE_VERB_ATTACH, AFFECT_LIVE) < 0);
+    assert_came_to(world, OPERATION_UNDONE);
 }
 
 /* The monitor ends between two steps: nobody can tell what QEMU did. */
@@ -333,6 +344,7 @@ WORLD_TEST(attached)
 WORLD_TEST(attach_refused)
 WORLD_TEST(attach_half_done)
 WORLD_TEST(attach_not_undone)
+WORLD_TEST(attach_undone_later)
 WORLD_TEST(attach_cut_off)
 WORLD_TEST(attach_without_status)
 WORLD_TEST(detached)
@@ -352,6 +364,7 @@ int main(void) {
         cmocka_unit_test(test_attach_refused),
         cmocka_unit_test(test_attach_half_done),
         cmocka_unit_test(test_attach_not_undone),
+        cmocka_unit_test(test_attach_undone_later),
         cmocka_unit_test(test_attach_cut_off),
         cmocka_unit_test(test_attach_without_status),
         cmocka_unit_test(test_detached),
