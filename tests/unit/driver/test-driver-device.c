@@ -141,8 +141,8 @@ static void attach_not_undone(RunWorld *world) {
 static void attach_undone_later(RunWorld *world) {
     qmp_peer_expect(world->peer, "object-add", "{}");
     qmp_peer_expect_error(world->peer, "device_add", "GenericError", "no room");
-    qmp_peer_expect_error(world->peer, "object-del", "GenericError", "object 'x' is in use");
-    qmp_peer_expect_error(world->peer, "object-del", "GenericError", "object 'x' is busy: used");
+    qmp_peer_expect_error(world->peer, "object-del", "GenericError", "Node x is in use");
+    qmp_peer_expect_error(world->peer, "object-del", "GenericError", "Node x is busy: used");
     qmp_peer_expect(world->peer, "object-del", "{}");
     assert_true(change_device(world, DEVICE_VERB_ATTACH, AFFECT_LIVE) < 0);
     assert_came_to(world, OPERATION_UNDONE);
