@@ -85,3 +85,16 @@ def test_vireo_moves_it(daemon, other):
         assert words in other.vireo("migrate", "vm1", daemon.uri, "--p2p", "--xml", path, "--dname", bad, ok=False)
     other.vireo("migrate", "vm1", daemon.uri, "--p2p", "--xml", path, "--dname", "vm1")
     assert list(daemon.qemus()) == ["vm1"] and not other.qemus() and "vm1" in other.virsh("list", "--all")
+
+
+def test_post_copy_is_off(daemon, other):
+    """Until the settings of both sides have it."""
+    daemon.paused("vm1")
+    for allowing, refusing in ((other, daemon), (daemon, other)):
+        for side, word in ((allowing, "yes"), (refusing, "no")):
+            side.stop()
+            with open(f"{side.root}/etc/vireod.conf", "w") as f:
+                f.write("\n".join([*side.settings, f"postcopy = {word}"]) + "\n")
+            side.start()
+        said = migrate(daemon, other, "vm1", "--postcopy", ok=False)
+        assert "'postcopy = yes' in vireod.conf" in said and state(daemon, "vm1") == "paused (user)" and not other.qemus(), said

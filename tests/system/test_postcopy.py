@@ -121,19 +121,6 @@ def test_after_the_first_pass(daemon, other, allowed):  # noqa: F811
     wait_for(lambda: written(daemon, "vm1") != before, 20, "guest that writes")
 
 
-def test_it_is_off(daemon, other):  # noqa: F811
-    """Until the settings of both sides have it."""
-    daemon.paused("vm1")
-    for first, second, sentence in ((daemon, other, "'postcopy = yes' in vireod.conf"), (other, daemon, "'postcopy = yes'")):
-        for side, word in ((first, "no"), (second, "yes")):
-            side.stop()
-            with open(f"{side.root}/etc/vireod.conf", "w") as f:
-                f.write("\n".join([line for line in side.settings if "postcopy" not in line] + [f"postcopy = {word}"]) + "\n")
-            side.start()
-        said = daemon.virsh("migrate", "--live", "--postcopy", "vm1", other.uri, "--xml", xml_for(other, daemon, "vm1"), ok=False)
-        assert sentence in said and state(daemon, "vm1") == "paused (user)" and not other.qemus(), said
-
-
 def test_it_is_refused_when_it_cannot_be(daemon, other):  # noqa: F811
     daemon.paused("vm1")
     assert "while outgoing migration is in progress" in daemon.virsh("migrate-postcopy", "vm1", ok=False)
