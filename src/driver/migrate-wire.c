@@ -7,9 +7,9 @@
 #include <sys/epoll.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 
 #include "util/file.h"
+#include "util/tcp-socket.h"
 #include "util/unix-socket.h"
 #include "util/worker.h"
 
@@ -364,37 +364,19 @@ static int say_hello(int fd, char role, const uint8_t *token) {
     return n == (ssize_t)sizeof(hello) ? 0 : n < 0 ? -errno : -EPIPE;
 }
 
-static int connect_at(const struct addrinfo *at, int *ret) {
-    const struct timeval limit = {.tv_sec = CONNECT_SEC}, none = {0};
-    CLEANUP_CLOSE int fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    if (fd < 0)
-        return -errno;
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)); /* of connect, too */
-    if (connect(fd, at->ai_addr, at->ai_addrlen) < 0)
-        return errno == EINPROGRESS ? -ETIMEDOUT : -errno;
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof(none));
-    *ret = TAKE_FD(fd);
-    return 0;
-}
-
 static int connect_tcp(const Place *place, int *ret, Error **reterr) {
-    const struct addrinfo wanted = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
-    struct addrinfo *list = NULL;
-    int r = getaddrinfo(place->host, place->port, &wanted, &list), result = -ECONNREFUSED;
+    const char *why = NULL;
+    int r = tcp_socket_connect(place->host, place->port, CONNECT_SEC, ret, &why);
 
-    if (r != 0)
+    if (why)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
                             "cannot find the host '%s' of the migration: %s; give an address with "
                             "--migrateuri",
-                            place->host, gai_strerror(r));
-    for (const struct addrinfo *at = list; at && result < 0; at = at->ai_next)
-        result = connect_at(at, ret);
-    freeaddrinfo(list);
-    return result < 0 ? error_system(reterr, FROM_QEMU, result,
-                                     "cannot connect to port %s of '%s' for the migration",
-                                     place->port, place->host)
-                      : 0;
+                            place->host, why);
+    return r < 0 ? error_system(reterr, FROM_QEMU, r,
+                                "cannot connect to port %s of '%s' for the migration", place->port,
+                                place->host)
+                 : 0;
 }
 
 static int connect_once(const Connecting *work, const Place *place, char role, int *ret,
