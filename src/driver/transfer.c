@@ -147,21 +147,14 @@ static int follow(Domain *domain, Transfer *transfer, const TransferMigration *w
     return r;
 }
 
-/* Older QEMUs than those it was seen with go on as they always did. */
-static bool has_file_names(const QemuCaps *caps) {
-    return caps && caps->major >= 10;
-}
-
 int transfer_run(Domain *domain, TransferKind kind, int fd, Error **reterr) {
     Transfer transfer = {.stats.kind = kind};
     int r = domain_check_active(domain, reterr);
 
-    if (r >= 0) {
-        const bool by_name = has_file_names(domain->run->caps);
-
-        r = kind == TRANSFER_RESTORE ? migrate_from_file(domain->run->monitor, fd, by_name, reterr)
-                                     : migrate_to_file(domain->run->monitor, fd, by_name, reterr);
-    }
+    if (r >= 0)
+        r = kind == TRANSFER_RESTORE
+                ? migrate_from_file(domain->run->monitor, domain->run->caps, fd, reterr)
+                : migrate_to_file(domain->run->monitor, domain->run->caps, fd, reterr);
     return r < 0 ? r : follow(domain, &transfer, NULL, reterr);
 }
 

@@ -165,6 +165,11 @@ static int set_capabilities(Monitor *monitor, const MigrateSettings *settings, E
 
 /* ---- files ---- */
 
+/* QEMU 11.1.3 refuses a file as "fd:"; as "file:" 10.0.13 takes it, too. 7.2 has only the first. */
+static bool has_file_names(const QemuCaps *caps) {
+    return caps && caps->major >= 10;
+}
+
 typedef struct Reopening {
     int fd, flags, result;
 } Reopening;
@@ -232,7 +237,7 @@ static int move_by_name(Monitor *monitor, const char *command, int fd, int flags
 }
 
 /* What an earlier migration has set is not for a file. */
-int migrate_to_file(Monitor *monitor, int fd, bool by_name, Error **reterr) {
+int migrate_to_file(Monitor *monitor, const QemuCaps *caps, int fd, Error **reterr) {
     int r = set_capabilities(monitor, &(MigrateSettings){0}, reterr);
 
     assert(fd >= 0);
@@ -240,14 +245,14 @@ int migrate_to_file(Monitor *monitor, int fd, bool by_name, Error **reterr) {
         r = migrate_set_bandwidth(monitor, 0, reterr);
     if (r < 0)
         return r;
-    return by_name ? move_by_name(monitor, "migrate", fd, O_WRONLY, reterr)
-                   : move(monitor, "migrate", fd, false, reterr);
+    return has_file_names(caps) ? move_by_name(monitor, "migrate", fd, O_WRONLY, reterr)
+                                : move(monitor, "migrate", fd, false, reterr);
 }
 
-int migrate_from_file(Monitor *monitor, int fd, bool by_name, Error **reterr) {
+int migrate_from_file(Monitor *monitor, const QemuCaps *caps, int fd, Error **reterr) {
     assert(fd >= 0);
-    return by_name ? move_by_name(monitor, "migrate-incoming", fd, O_RDONLY, reterr)
-                   : move(monitor, "migrate-incoming", fd, false, reterr);
+    return has_file_names(caps) ? move_by_name(monitor, "migrate-incoming", fd, O_RDONLY, reterr)
+                                : move(monitor, "migrate-incoming", fd, false, reterr);
 }
 
 /* ---- other hosts ---- */

@@ -4,6 +4,7 @@
  * All of it on a fiber. */
 #pragma once
 
+#include "qemu/capabilities.h"
 #include "qemu/monitor.h"
 
 typedef enum MigratePhase {
@@ -51,11 +52,11 @@ typedef struct MigrateSettings {
 } MigrateSettings;
 
 /* Begins to write the state to the file, at its offset, as fast as it goes. The guest should be
- * paused. The descriptor stays the caller's, QEMU has its own. `by_name`: as "file:", which QEMU
- * has since 8.2; from 11 on it refuses a file as "fd:" (seen with 10.0.13 and 11.1.3). */
-int migrate_to_file(Monitor *monitor, int fd, bool by_name, Error **reterr);
+ * paused. The descriptor stays the caller's, QEMU has its own. `caps` (may be NULL) say in which of
+ * two ways QEMU is told of it. */
+int migrate_to_file(Monitor *monitor, const QemuCaps *caps, int fd, Error **reterr);
 /* Begins to read it, in a QEMU that was started with "-incoming defer". */
-int migrate_from_file(Monitor *monitor, int fd, bool by_name, Error **reterr);
+int migrate_from_file(Monitor *monitor, const QemuCaps *caps, int fd, Error **reterr);
 /* Begins to read the state that another QEMU sends, in such a QEMU. */
 int migrate_from_fd(Monitor *monitor, int fd, Error **reterr);
 /* Begins to send the state of a guest that runs on meanwhile, until little is left. */
