@@ -9,24 +9,28 @@
 
 #define TEXT_FIRST 4096u /* bytes of a text at first; it doubles */
 
-static void put_bytes(ElementWriter *w, const char *bytes, size_t n) {
-    if (w->size - w->len <= n) { /* the last one is the zero's */
-        size_t size = MAX_OF(MAX_OF(w->size * 2, TEXT_FIRST), w->len + n + 1);
-        char *bigger = w->failed ? NULL : realloc(w->text, size);
+static bool grow(ElementWriter *w, size_t n) {
+    size_t size = MAX_OF(MAX_OF(w->size * 2, TEXT_FIRST), w->len + n + 1);
+    char *bigger = w->failed ? NULL : realloc(w->text, size);
 
-        if (!bigger) {
-            w->failed = true;
-            return;
-        }
-        w->text = bigger;
-        w->size = size;
+    if (!bigger) {
+        w->failed = true;
+        return false;
     }
+    w->text = bigger;
+    w->size = size;
+    return true;
+}
+
+static inline void put_bytes(ElementWriter *w, const char *bytes, size_t n) {
+    if (w->size - w->len <= n && !grow(w, n)) /* the last one is the zero's */
+        return;
     memcpy(w->text + w->len, bytes, n);
     w->len += n;
 }
 
 /* Without ends of lines. */
-static void put(ElementWriter *w, const char *text) {
+static inline void put(ElementWriter *w, const char *text) {
     put_bytes(w, text, strlen(text));
 }
 
@@ -69,12 +73,16 @@ static void put_character(ElementWriter *w, char c, bool in_attribute) {
     }
 }
 
+/* Most texts are short and plain: strcspn needs longer to begin than this for one of them. */
 static void put_escaped(ElementWriter *w, const char *text, bool in_attribute) {
-    for (; *text; text++) {
-        size_t plain = strcspn(text, "<>&'\"\r\t\n");
+    static const bool ends[256] = {
+        ['\0'] = true, ['<'] = true,  ['>'] = true,  ['&'] = true, ['\''] = true,
+        ['"'] = true,  ['\r'] = true, ['\t'] = true, ['\n'] = true};
 
-        put_bytes(w, text, plain);
-        text += plain;
+    for (const char *plain = text;; plain = ++text) {
+        while (!ends[(unsigned char)*text])
+            text++;
+        put_bytes(w, plain, (size_t)(text - plain));
         if (!*text)
             return;
         put_character(w, *text, in_attribute);
@@ -261,6 +269,31 @@ void writer_refuse(ElementWriter *w, const char *path, const char *what) {
 
 /* ---- rows ---- */
 
+/* A number as its row wants it, written from the buffer's end: a domain has a hundred of them, and
+ * printf takes as long for one as the rest of a row. */
+static const char *number_text(const Field *field, uint64_t value, char *buffer, size_t size) {
+    const bool negative = field->kind == FIELD_KIND_INT && (int64_t)value < 0;
+    const unsigned base = field->hex ? 16 : 10;
+    char *at = buffer + size;
+    unsigned n = 0;
+
+    if (negative)
+        value = -value;
+    *--at = '\0';
+    do {
+        *--at = "0123456789abcdef"[value % base];
+        value /= base;
+        n++;
+    } while (value > 0 || n < field->hex);
+    if (field->hex) {
+        *--at = 'x';
+        *--at = '0';
+    }
+    if (negative)
+        *--at = '-';
+    return at;
+}
+
 /* A value as text, or NULL when it is not written. `buffer` has room for a number. */
 static const char *value_text(ElementWriter *w, const Field *field, const void *object,
                               char *buffer, size_t size, char **ret_own) {
@@ -293,13 +326,7 @@ static const char *value_text(ElementWriter *w, const Field *field, const void *
         if ((value == 0 && !always && !given) ||
             (field->flags & FIELD_NOT_NEGATIVE && (int64_t)value < 0))
             return NULL;
-        if (field->hex)
-            snprintf(buffer, size, "0x%0*llx", (int)field->hex, (unsigned long long)value);
-        else if (field->kind == FIELD_KIND_INT)
-            snprintf(buffer, size, "%lld", (long long)value);
-        else
-            snprintf(buffer, size, "%llu", (unsigned long long)value);
-        return buffer;
+        return number_text(field, value, buffer, size);
     case FIELD_KIND_BITMAP:
         pointer = *field_pointer(field, object);
         *ret_own = pointer ? bitmap_format(pointer) : NULL;
@@ -361,8 +388,8 @@ static void write_value(ElementWriter *w, const Field *field, const void *object
 
     if (!text)
         return;
-    at = strchr(field->path, '@');
-    if (is_refused(field, object))
+    at = *field->path == '@' ? field->path : strchr(field->path, '@');
+    if (w->refusal && is_refused(field, object))
         writer_refuse(w, field->path, text);
     if (at == field->path) {
         writer_attribute(w, at + 1, text);
