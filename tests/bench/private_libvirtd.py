@@ -34,12 +34,14 @@ if [ "$3" != kvm ]; then # what it has learnt of QEMU with KVM is not for this o
     mount -t tmpfs none /var/cache/libvirt
     mount --bind /dev/null /dev/kvm
 fi
+eval "$4"
 exec "$2" -f "$1/libvirtd.conf" -p "$1/pid"
 """
 
 
 class Libvirtd:
-    def __init__(self, kvm=True):
+    def __init__(self, kvm=True, more=""):
+        """more: shell that makes more of its host inside the namespace; $1 is its root."""
         self.root = tempfile.mkdtemp(prefix="vireo-libvirtd.", dir="/tmp")
         self.uri = f"qemu+unix:///system?socket={self.root}/libvirt-sock"
         with open(f"{self.root}/qemu.conf", "w") as f:
@@ -51,7 +53,7 @@ class Libvirtd:
                            XDG_CACHE_HOME=self.root)
         with open(f"{self.root}/log", "wb") as log:
             self.process = subprocess.Popen(["unshare", "-m", "sh", "-c", SETUP, "sh", self.root, LIBVIRTD,
-                                             "kvm" if kvm else "no"],
+                                             "kvm" if kvm else "no", more],
                                             env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         end = time.monotonic() + 20
         while not os.path.exists(f"{self.root}/libvirt-sock"):

@@ -72,9 +72,10 @@ static Props build_scsi(const DeviceContext *context, const DiskDef *disk) {
     } else if (address->type == ADDRESS_DRIVE) {
         props_uint(&props, "scsi-id", address->unit);
     }
-    /* What the guest's names by id are made of; with a serial QEMU takes that. */
-    if (!disk->serial && disk->device != DISK_DEVICE_LUN)
-        props_textf(&props, "device_id", "drive-%s", disk->info.alias);
+    /* What the guest's names by id are made of; of a serial QEMU alone would take 20 letters. */
+    if (disk->device != DISK_DEVICE_LUN)
+        props_textf(&props, "device_id", "%s%s", disk->serial ? "" : "drive-",
+                    disk->serial ? disk->serial : disk->info.alias);
     props_rows(&props, identity_rows, disk);
     add_wwn(&props, disk);
     if (disk->rotation_rate && disk->device == DISK_DEVICE_DISK)

@@ -32,8 +32,8 @@ static int build_panic(const DeviceContext *context, const void *device, DeviceS
 
     if (streq(model, "isa")) {
         props_text(&props, "driver", "pvpanic");
-        props_uint(&props, "ioport",
-                   panic->info.address.type == ADDRESS_ISA ? panic->info.address.iobase : 0x505);
+        if (panic->info.address.type == ADDRESS_ISA)
+            props_uint(&props, "ioport", panic->info.address.iobase);
         steps_props(steps, STEP_DEVICE, &props);
         return 0;
     }
