@@ -19,6 +19,7 @@
 #include "metrics.h"
 #include "node-watch.h"
 #include "sockets.h"
+#include "host/thread.h"
 #include "util/file.h"
 #include "util/log.h"
 #include "util/path-owner.h"
@@ -338,8 +339,11 @@ static int run(Vireod *vireod) {
         r = task_start(&vireod->daemon.tasks, "start-up", start_up, vireod);
     if (r < 0)
         log_error("vireod: %s", error ? error_message(error) : strerror(-r));
-    else
+    else {
+        /* Guests' CPU time is no reason to let a client wait: the loop does only short things. */
+        thread_go_first();
         r = sd_event_loop(event);
+    }
     tear_down(vireod, r == 0 ? 0 : 1);
     sd_event_unref(event);
     return r;

@@ -6,12 +6,14 @@
 #include <linux/capability.h>
 #include <sched.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include "util/file.h"
 
 #define MASK_BYTES (BITMAP_MAX_BITS / 8)
 #define PROC_LIMIT 65536u
+#define NICE_FIRST (-10)
 
 static const int policy_numbers[THREAD_POLICY_MAX] = {
     [THREAD_POLICY_OTHER] = SCHED_OTHER, [THREAD_POLICY_BATCH] = SCHED_BATCH,
@@ -176,6 +178,17 @@ int thread_get_scheduler(pid_t tid, ThreadPolicy *ret_policy, int *ret_priority,
         "thread %d has the scheduling policy %d, which is none of other, batch, idle, fifo "
         "and rr",
         tid, number);
+}
+
+bool thread_go_first(void) {
+    const struct sched_param none = {0};
+
+    if (sched_getscheduler(0) != SCHED_OTHER || getpriority(PRIO_PROCESS, 0) != 0)
+        return false;
+    /* First what children begin with: none of them shall have the nice value. */
+    if (sched_setscheduler(0, SCHED_OTHER | SCHED_RESET_ON_FORK, &none) < 0)
+        return false;
+    return setpriority(PRIO_PROCESS, 0, NICE_FIRST) == 0;
 }
 
 static int read_cpus(const char *sysfs, const char *name, Bitmap **ret, Error **reterr) {

@@ -168,6 +168,16 @@ def test_environment_and_directory_of_qemu(daemon):
     assert not os.path.exists(f"{daemon.root}/elsewhere")
 
 
+def test_the_loop_goes_before_guests(daemon):
+    """The thread that answers clients has a better nice value than QEMU; QEMU and what works for the daemon have none."""
+    daemon.paused("n1")
+    own, qemu = daemon.process.pid, daemon.qemus()["n1"]
+    threads = {int(tid): os.getpriority(os.PRIO_PROCESS, int(tid))
+               for pid in (own, qemu) for tid in os.listdir(f"/proc/{pid}/task")}
+    assert threads.pop(own) == (-10 if os.geteuid() == 0 else 0)
+    assert len(threads) > 2 and set(threads.values()) == {0}
+
+
 def test_new_settings_on_sighup(daemon):
     """SIGHUP takes over what can change, says what cannot, and keeps all with a file that cannot be used."""
     config = f"{daemon.root}/etc/vireod.conf"

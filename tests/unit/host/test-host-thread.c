@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "skip.h"
@@ -176,6 +177,45 @@ static void test_a_thread_that_is_gone(void **state) {
     assert_int_equal(thread_get_scheduler(child, &policy, &priority, NULL), -ESRCH);
 }
 
+static int nice_of_a_child(void) {
+    const pid_t pid = fork();
+    int status = 0;
+
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(getpriority(PRIO_PROCESS, 0) + 50);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WEXITSTATUS(status) - 50;
+}
+
+/* In a thread of its own, which ends with it. */
+static void *go_first(void *nice_) {
+    int *nice = nice_;
+
+    assert_int_equal(setpriority(PRIO_PROCESS, 0, nice[0]), 0);
+    thread_go_first();
+    nice[1] = getpriority(PRIO_PROCESS, 0);
+    nice[2] = nice_of_a_child();
+    return NULL;
+}
+
+static void test_goes_first_and_its_children_do_not(void **state) {
+    int plain[3] = {0}, chosen[3] = {5};
+    pthread_t thread;
+
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(pthread_create(&thread, NULL, go_first, plain), 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(plain[1], -10);
+    assert_int_equal(plain[2], 0);
+    assert_int_equal(pthread_create(&thread, NULL, go_first, chosen), 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(chosen[1], 5);
+    assert_int_equal(chosen[2], 5);
+}
+
 static void test_policy_names(void **state) {
     for (ThreadPolicy policy = 0; policy < THREAD_POLICY_MAX; policy++)
         assert_int_equal(thread_policy_from_string(thread_policy_to_string(policy)), policy);
@@ -264,6 +304,7 @@ int main(void) {
         cmocka_unit_test(test_realtime_without_the_right),
         cmocka_unit_test_setup_teardown(test_realtime_without_a_budget, set_up, tear_down),
         cmocka_unit_test(test_a_thread_that_is_gone),
+        cmocka_unit_test(test_goes_first_and_its_children_do_not),
         cmocka_unit_test(test_policy_names),
         cmocka_unit_test(test_default_cpus),
         cmocka_unit_test(test_default_cpus_of_a_squeezed_daemon),
