@@ -118,6 +118,8 @@ int save_image_complete(int fd, const SaveImage *image) {
 
     if (fstat(fd, &info) < 0 || fdatasync(fd) < 0)
         return -errno;
+    if (S_ISREG(info.st_mode) && (uint64_t)info.st_size <= image->data_offset)
+        return -ENODATA;
     r = write_header(fd, image, FLAG_COMPLETE, (uint64_t)info.st_size);
     return r >= 0 && fsync(fd) < 0 ? -errno : r;
 }

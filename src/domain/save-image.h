@@ -36,7 +36,8 @@ int save_image_read(int fd, const char *path, SaveImage *ret, Error **reterr);
 /* Writes the header of an incomplete one, with image->running, id and xml; sets data_offset and the
  * file's offset. -errno. */
 int save_image_begin(int fd, SaveImage *image);
-/* QEMU has written all: makes it complete, on the disk. -errno. */
+/* QEMU has written all: makes it complete, on the disk. -ENODATA: nothing of QEMU's is there.
+ * -errno. */
 int save_image_complete(int fd, const SaveImage *image);
 /* Replaces the definition and `running` of a complete one. -ENOSPC: it is too long for its room. */
 int save_image_change(int fd, const SaveImage *image);
