@@ -31,6 +31,9 @@ typedef struct SessionOps {
     void (*closed)(RpcSession *session, void *userdata);
     /* Its last call has returned, too: it is about to be freed. */
     void (*done)(RpcSession *session, void *userdata);
+    /* Its next packet has to wait for what it or others will give back; whether it got further than
+     * when it had to wait before. Until session_process_input it reads nothing. */
+    void (*stalled)(RpcSession *session, bool further, void *userdata);
     /* It gave back what others may wait for: a call has ended. */
     void (*released)(RpcSession *session, void *userdata);
     /* A call has its reply, or the error that is it. */
@@ -42,7 +45,8 @@ struct RpcSession {
     const SessionOps *ops;
     void *ops_userdata;
     void (*call_ended)(RpcSession *session); /* gives back what the call had, its reference last */
-    RpcSession *next;                        /* the owner's */
+    RpcSession *next, *next_waiting;         /* the owner's */
+    bool waiting;                            /* the owner's: it is in a queue */
     unsigned n_refs;                         /* the owner's, and one per running call */
     int fd;                                  /* -1 once closed */
     sd_event_source *io, *timer;

@@ -18,6 +18,11 @@ typedef struct Door {
     bool readonly;
 } Door;
 
+/* Sessions whose next packet waits, by next_waiting. */
+typedef struct Queue {
+    RpcSession *first, *last;
+} Queue;
+
 struct RpcServer {
     RpcTable *table;
     Budget *budget;
@@ -27,9 +32,85 @@ struct RpcServer {
     RpcSession *sessions;
     uint64_t n_came;
     unsigned n_sessions; /* listed, or with calls still running */
+    /* Those that wait, in turn; while they are tried again those still to be tried, and those that
+     * could not go on and keep their places. */
+    Queue waiting, trying, kept;
+    bool is_trying, try_again;
     sd_event_source *sweep;
     FiberCond drained;
 };
+
+/* ---- sessions that wait ---- */
+
+static void queue_add(Queue *queue, RpcSession *session) {
+    session->next_waiting = NULL;
+    session->waiting = true;
+    if (queue->last)
+        queue->last->next_waiting = session;
+    else
+        queue->first = session;
+    queue->last = session;
+}
+
+static RpcSession *queue_take(Queue *queue) {
+    RpcSession *session = queue->first;
+
+    if (!session)
+        return NULL;
+    queue->first = session->next_waiting;
+    if (!queue->first)
+        queue->last = NULL;
+    session->waiting = false;
+    return session;
+}
+
+static void queue_remove(Queue *queue, RpcSession *session) {
+    Queue rest = *queue;
+    RpcSession *at;
+
+    *queue = (Queue){0};
+    while ((at = queue_take(&rest)))
+        if (at != session)
+            queue_add(queue, at);
+}
+
+/* Whoever has been served goes behind the others; one that was asked again in between keeps its
+ * place. */
+static void on_stalled(RpcSession *session, bool further, void *userdata) {
+    RpcServer *server = userdata;
+
+    if (session->waiting)
+        return;
+    queue_add(server->is_trying && !further ? &server->kept : &server->waiting, session);
+}
+
+static void try_all(RpcServer *server) {
+    RpcSession *at;
+
+    server->trying = server->waiting;
+    server->waiting = (Queue){0};
+    while ((at = queue_take(&server->trying)))
+        session_process_input(at);
+    while ((at = queue_take(&server->waiting)))
+        queue_add(&server->kept, at);
+    server->waiting = server->kept;
+    server->kept = (Queue){0};
+}
+
+/* Those whose next packet waited look again. A call may end while they do. */
+static void on_released(RpcSession *session, void *userdata) {
+    RpcServer *server = userdata;
+
+    server->try_again = true;
+    if (server->is_trying)
+        return;
+    server->is_trying = true;
+    while (server->try_again && server->waiting.first) {
+        server->try_again = false;
+        try_all(server);
+    }
+    server->is_trying = false;
+}
 
 /* ---- sessions that end ---- */
 
@@ -40,6 +121,11 @@ static void on_closed(RpcSession *session, void *userdata) {
     while (*at != session)
         at = &(*at)->next;
     *at = session->next;
+    if (!session->waiting)
+        return;
+    queue_remove(&server->waiting, session);
+    queue_remove(&server->trying, session);
+    queue_remove(&server->kept, session);
 }
 
 static void on_done(RpcSession *session, void *userdata) {
@@ -51,18 +137,6 @@ static void on_done(RpcSession *session, void *userdata) {
     fiber_cond_broadcast(&server->drained);
 }
 
-/* Those whose next call waited look again, in turn: the last served goes to the end. */
-static void on_released(RpcSession *session, void *userdata) {
-    RpcServer *server = userdata;
-    RpcSession *next;
-
-    for (RpcSession *at = server->sessions; at; at = next) {
-        next = at->next;
-        if (at->stalled)
-            session_process_input(at);
-    }
-}
-
 static void on_answered(RpcSession *session, const RpcCall *call, const Error *error,
                         void *userdata) {
     RpcServer *server = userdata;
@@ -71,8 +145,11 @@ static void on_answered(RpcSession *session, const RpcCall *call, const Error *e
         server->ops->call_answered(session, call, error, server->userdata);
 }
 
-static const SessionOps session_ops = {
-    .closed = on_closed, .done = on_done, .released = on_released, .answered = on_answered};
+static const SessionOps session_ops = {.closed = on_closed,
+                                       .done = on_done,
+                                       .stalled = on_stalled,
+                                       .released = on_released,
+                                       .answered = on_answered};
 
 static bool is_overdue(const RpcSession *session, const RpcLimits *limits, uint64_t now) {
     if (!session->open && now - session->since > limits->open_usec)

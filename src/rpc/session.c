@@ -217,6 +217,8 @@ static void parse_input(RpcSession *session) {
     }
     consume(session, used);
     session_update_io(session);
+    if (session->stalled)
+        session->ops->stalled(session, used > 0, session->ops_userdata);
 }
 
 void session_process_input(RpcSession *session) {

@@ -26,7 +26,7 @@ static int nothing(RpcSession *session, RpcCall *rpc, void *args, void *ret, Err
 }
 
 static int hold(RpcSession *session, RpcCall *rpc, void *args, void *ret, Error **reterr) {
-    t.n_held++;
+    t.held[t.n_held++ % ARRAY_SIZE(t.held)] = rpc_session_id(session);
     while (!t.gate_open)
         assert_int_equal(fiber_cond_wait(&t.gate, deadline_in(10 * USEC_PER_SEC)), 0);
     t.n_returned++;

@@ -33,6 +33,7 @@ typedef struct ServerWorld {
     bool authenticated, open;
     FiberCond gate;
     bool gate_open;
+    uint64_t held[16]; /* the sessions whose calls PROC_HOLD held, in turn */
     unsigned n_held, n_returned, n_opened, n_closed;
     uint8_t input[1 << 20];
     size_t input_used;

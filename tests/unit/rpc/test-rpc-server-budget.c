@@ -63,6 +63,27 @@ static void test_calls_of_a_user_wait(void **state) {
     close(other);
 }
 
+/* Two connections of a user that may have one call: neither waits for all calls of the other. */
+static void test_those_who_wait_take_turns(void **state) {
+    static const uint64_t served[] = {1, 1, 2, 1, 2, 2};
+    int first = -1;
+
+    limit(BUDGET_CALLS, RPC_MAX_ACTIVE, 1);
+    for (int i = 0; i < 2; i++) {
+        connect_client(false);
+        for (int j = 0; j < 3; j++)
+            call(PROC_HOLD, NULL);
+        pump();
+        first = i == 0 ? t.fd : first;
+    }
+    assert_int_equal(t.n_held, 1);
+    release();
+    pump();
+    assert_int_equal(t.n_returned, 6);
+    assert_memory_equal(t.held, served, sizeof(served));
+    close(first);
+}
+
 static void test_heavy_calls_are_few(void **state) {
     limit(BUDGET_HEAVY, 2, 2);
     connect_client(false);
@@ -367,6 +388,7 @@ static void test_no_descriptors_left(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_calls_of_a_user_wait),
+        TEST(test_those_who_wait_take_turns),
         TEST(test_heavy_calls_are_few),
         TEST(test_a_long_error_is_cut),
         TEST(test_half_open_connections_make_room),
