@@ -57,13 +57,14 @@ static int session_opened(RpcSession *session, void *userdata) {
 
     if (!client)
         return -ENOMEM;
-    *client = (Client){
-        .context = {daemon->driver},
-        .daemon = daemon,
-        .session = session,
-        .caller = {.pid = rpc_session_peer_pid(session), .uid = rpc_session_peer_uid(session)},
-        .next = daemon->clients,
-        .next_callback_id = 1};
+    *client = (Client){.context = {daemon->driver},
+                       .daemon = daemon,
+                       .session = session,
+                       .caller = {.pid = rpc_session_peer_pid(session),
+                                  .uid = rpc_session_peer_uid(session),
+                                  .addr = rpc_session_peer(session)->host},
+                       .next = daemon->clients,
+                       .next_callback_id = 1};
     audit_caller_look(&client->caller); /* audit may be switched on while it is there */
     daemon->clients = client;
     rpc_session_set_userdata(session, client);

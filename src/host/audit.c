@@ -102,11 +102,13 @@ void audit_caller_look(AuditCaller *caller) {
 
 char *audit_call_text(const AuditVm *vm, const char *api, const AuditCaller *caller) {
     CLEANUP_FREE char *name = encode("vm", vm ? vm->name : NULL);
+    const char *addr = caller->addr ? caller->addr : "";
 
     return name ? strf("virt=%s op=%s reason=call %s uuid=%s caller-pid=%d caller-uid=%u "
-                       "caller-auid=%u caller-ses=%u",
+                       "caller-auid=%u caller-ses=%u%s%s",
                        vm ? vm->virt : "qemu", api, name, vm ? vm->uuid : "?", (int)caller->pid,
-                       (unsigned)caller->uid, (unsigned)caller->auid, (unsigned)caller->ses)
+                       (unsigned)caller->uid, (unsigned)caller->auid, (unsigned)caller->ses,
+                       *addr ? " caller-addr=" : "", addr)
                 : NULL;
 }
 

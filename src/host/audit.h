@@ -60,12 +60,14 @@ typedef struct AuditCaller {
     pid_t pid;
     uid_t uid;
     uint32_t auid, ses;
+    const char *addr; /* numeric, of the host he came from by TCP; "" or NULL: by a local socket */
 } AuditCaller;
 
 /* Fills auid and ses from /proc. */
 void audit_caller_look(AuditCaller *caller);
 /* A call that changes something: op=virDomainDestroy reason=call vm="?" uuid=? caller-pid=4711
- * caller-uid=1000 caller-auid=1000 caller-ses=3. `vm` NULL: it is about no domain. */
+ * caller-uid=1000 caller-auid=1000 caller-ses=3, and caller-addr=192.0.2.1 of a caller by TCP. `vm`
+ * NULL: it is about no domain. */
 char *audit_call_text(const AuditVm *vm, const char *api, const AuditCaller *caller);
 
 /* Opens the kernel's audit socket. With REQUIRED, a host without audit or with audit switched off

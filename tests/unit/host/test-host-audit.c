@@ -22,7 +22,12 @@
 
 static const AuditVm vm = {.virt = "kvm", .name = "ol8", .uuid = UUID};
 
-static const AuditCaller caller = {.pid = 12, .uid = 1000, .auid = 1001, .ses = 3};
+static const AuditCaller caller = {.pid = 12, .uid = 1000, .auid = 1001, .ses = 3},
+                         far = {.pid = -1,
+                                .uid = UINT32_MAX,
+                                .auid = UINT32_MAX,
+                                .ses = UINT32_MAX,
+                                .addr = "2001:db8::7"};
 
 static void assert_text(char *text, const char *expected) {
     assert_non_null(text);
@@ -63,6 +68,10 @@ static void test_texts(void **state) {
     assert_text(audit_call_text(NULL, "virDomainDefineXML", &caller),
                 "virt=qemu op=virDomainDefineXML reason=call vm=\"?\" uuid=? caller-pid=12 "
                 "caller-uid=1000 caller-auid=1001 caller-ses=3");
+    assert_text(audit_call_text(NULL, "virDomainDefineXML", &far),
+                "virt=qemu op=virDomainDefineXML reason=call vm=\"?\" uuid=? caller-pid=-1 "
+                "caller-uid=4294967295 caller-auid=4294967295 caller-ses=4294967295 "
+                "caller-addr=2001:db8::7");
 }
 
 /* A name must not be able to add fields, end the record or confuse a reader. */
