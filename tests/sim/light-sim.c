@@ -26,6 +26,10 @@ static Vcpu vcpus[VCPUS_MAX];
 static int n_max = 1, client = -1;
 static const char *uuid = "", *monitor = "";
 static int running;
+/* A migration to or from a file moves a few bytes and is complete at once. */
+static const char *status = "paused";
+static int moved, given = -1; /* the descriptor that came last */
+static char device[24];       /* the alias of the one that is no CPU */
 
 /* ---- vCPUs ---- */
 
@@ -50,7 +54,10 @@ static void plug(int id, const char *alias) {
     pthread_attr_destroy(&attributes);
 }
 
+/* The device that is no CPU has the number behind theirs. */
 static int find(const char *alias) {
+    if (*alias && strcmp(alias, device) == 0)
+        return n_max;
     for (int id = 0; id < n_max; id++)
         if (vcpus[id].tid && *alias && strcmp(vcpus[id].alias, alias) == 0)
             return id;
@@ -132,17 +139,29 @@ static const char *text_of(json_object *arguments, const char *name) {
 
 /* NULL, or what is wrong. */
 static const char *add(json_object *arguments) {
+    const char *alias = text_of(arguments, "id");
     int id = atoi(text_of(arguments, "socket-id"));
 
+    if (!json_object_object_get_ex(arguments, "socket-id", NULL)) {
+        snprintf(device, sizeof(device), "%s", alias);
+        return NULL;
+    }
     if (id < 0 || id >= n_max || vcpus[id].tid)
         return "no such CPU, or it exists";
-    plug(id, text_of(arguments, "id"));
+    plug(id, alias);
     return NULL;
 }
 
 static void has_gone(int id) {
     char data[160], path[64];
 
+    if (id == n_max) {
+        snprintf(data, sizeof(data), "{\"device\": \"%s\", \"path\": \"/machine/peripheral/%s\"}",
+                 device, device);
+        *device = '\0';
+        event("DEVICE_DELETED", data);
+        return;
+    }
     path_of(id, path, sizeof(path));
     snprintf(data, sizeof(data), "{\"path\": \"%s/lapic\"}", path);
     event("DEVICE_DELETED", data);
@@ -161,7 +180,7 @@ static void answer(FILE *out, const char *name, json_object *arguments, int *ret
         (name[6] == 'h' ? hotpluggable : fast)(out);
     } else if (strcmp(name, "query-status") == 0) {
         fprintf(out, "{\"return\": {\"status\": \"%s\", \"singlestep\": false, \"running\": %s}",
-                running ? "running" : "paused", running ? "true" : "false");
+                running ? "running" : status, running ? "true" : "false");
     } else if (strcmp(name, "query-uuid") == 0) {
         fprintf(out, "{\"return\": {\"UUID\": \"%s\"}", uuid);
     } else if (strcmp(name, "query-chardev") == 0) {
@@ -171,6 +190,10 @@ static void answer(FILE *out, const char *name, json_object *arguments, int *ret
                 monitor);
     } else if (strncmp(name, "query-iothreads", 15) == 0) {
         fputs("{\"return\": []", out);
+    } else if (strcmp(name, "query-migrate") == 0) {
+        fprintf(out, "{\"return\": {\"status\": \"%s\"}", moved ? "completed" : "none");
+    } else if (strcmp(name, "add-fd") == 0) {
+        fputs("{\"return\": {\"fdset-id\": 0, \"fd\": 0}", out);
     } else {
         if (strcmp(name, "device_add") == 0)
             wrong = add(arguments);
@@ -183,6 +206,43 @@ static void answer(FILE *out, const char *name, json_object *arguments, int *ret
         else
             fputs("{\"return\": {}", out);
     }
+}
+
+/* Its bytes, and a descriptor that comes with them. */
+static ssize_t hear(char *input, size_t size) {
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec part = {input, size};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof(control)};
+    ssize_t n = recvmsg(client, &message, 0);
+
+    for (struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&message) : NULL; c;
+         c = CMSG_NXTHDR(&message, c))
+        if (c->cmsg_type == SCM_RIGHTS) {
+            close(given);
+            memcpy(&given, CMSG_DATA(c), sizeof(given));
+        }
+    return n;
+}
+
+static void move(int outgoing, const char *uri) {
+    const char *offset = strstr(uri, "offset=");
+    char bytes[] = "the memory of a light guest";
+
+    if (outgoing && (offset ? pwrite(given, bytes, sizeof(bytes), atoll(offset + 7))
+                            : write(given, bytes, sizeof(bytes))) != sizeof(bytes))
+        exit(1);
+    close(given);
+    given = -1;
+    moved = 1;
+    status = outgoing ? "postmigrate" : "paused";
+    running = 0;
+    event("MIGRATION", "{\"status\": \"completed\"}");
 }
 
 static void command(const char *line) {
@@ -205,6 +265,8 @@ static void command(const char *line) {
         running = *name == 'c';
         event(running ? "RESUME" : "STOP", "{}");
     }
+    if (strcmp(name, "migrate") == 0 || strcmp(name, "migrate-incoming") == 0)
+        move(name[7] == '\0', text_of(arguments, "uri"));
     if (gone >= 0)
         has_gone(gone);
     if (strcmp(name, "quit") == 0)
@@ -219,7 +281,7 @@ static void serve(void) {
 
     say("{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 0, \"minor\": 0, \"major\": 9}, "
         "\"package\": \"\"}, \"capabilities\": [\"oob\"]}}\r\n");
-    while ((got = recv(client, input + n, INPUT_MAX - n, 0)) > 0) {
+    while ((got = hear(input + n, INPUT_MAX - n)) > 0) {
         char *line = input, *end;
 
         input[n += got] = '\0';
@@ -241,6 +303,21 @@ static int number(const char *text, const char *key, int otherwise) {
     return at ? atoi(at + strlen(key)) : otherwise;
 }
 
+/* A vCPU or a random number generator of the command line, as where a save is restored. */
+static void plug_given(const char *option, const char *value) {
+    const char *alias = strstr(value, "\"id\":\"");
+    int id = number(value, "\"socket-id\":", -1);
+    char name[24] = "";
+
+    if (strcmp(option, "-device") != 0 || !alias)
+        return;
+    sscanf(alias + 6, "%23[^\"]", name);
+    if (strstr(value, "virtio-rng"))
+        memcpy(device, name, sizeof(device));
+    else if (id >= 0 && id < n_max)
+        plug(id, name);
+}
+
 int main(int argc, char **argv) {
     int listener = -1, n_boot = 1;
 
@@ -250,6 +327,8 @@ int main(int argc, char **argv) {
         if (strcmp(argv[i], "-smp") == 0) {
             n_boot = atoi(value);
             n_max = number(value, "maxcpus=", n_boot);
+        } else if (strcmp(argv[i], "-incoming") == 0) {
+            status = "inmigrate";
         } else if (strcmp(argv[i], "-uuid") == 0) {
             uuid = value;
         } else if (strcmp(argv[i], "-chardev") == 0 && strstr(value, "id=charmonitor")) {
@@ -261,6 +340,8 @@ int main(int argc, char **argv) {
     monitor = getenv("VIREO_MONITOR");
     for (int id = 0; id < n_boot; id++)
         plug(id, "");
+    for (int i = 1; i + 1 < argc; i++)
+        plug_given(argv[i], argv[i + 1]);
     for (;;) {
         struct pollfd ready = {.fd = listener,
                                .events = POLLIN}; /* it does not block: QEMU's must not */
