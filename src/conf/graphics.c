@@ -18,7 +18,18 @@ static const Words mouse_modes = WORDS("server", "client");
 
 /* ---- <listen> ---- */
 
-static const Field address_listen[] = {FIELD_TEXT("@address", GraphicsListen, address), FIELD_END};
+#define LISTEN_DEFAULT "127.0.0.1"
+
+/* A display of a running domain listens somewhere, whether its definition says where or not. */
+static void write_default(ElementWriter *w, const void *object) {
+    const GraphicsListen *listen = object;
+
+    if (w->live && !listen->address)
+        writer_attribute(w, "address", LISTEN_DEFAULT);
+}
+
+static const Field address_listen[] = {FIELD_TEXT("@address", GraphicsListen, address),
+                                       FIELD_CODE(NULL, NULL, write_default), FIELD_END};
 static const Field network_listen[] = {
     FIELD_TEXT("@address", GraphicsListen, address, .flags = FIELD_LIVE),
     FIELD_TEXT("@network", GraphicsListen, network), FIELD_END};
@@ -51,14 +62,14 @@ const char *graphics_address(const GraphicsDef *graphics) {
     for (size_t i = 0; i < graphics->n_listens; i++)
         if (graphics->listens[i].type == LISTEN_ADDRESS && graphics->listens[i].address)
             return graphics->listens[i].address;
-    return graphics->listen ? graphics->listen : "127.0.0.1";
+    return graphics->listen ? graphics->listen : LISTEN_DEFAULT;
 }
 
 static void write_listen(ElementWriter *w, const GraphicsDef *graphics) {
     const GraphicsListen *listen = graphics->n_listens ? &graphics->listens[0] : NULL;
 
     if (listen && listen->type == LISTEN_ADDRESS)
-        writer_attribute(w, "listen", listen->address);
+        writer_attribute(w, "listen", w->live ? graphics_address(graphics) : listen->address);
     else if (listen && listen->type == LISTEN_NETWORK && w->live)
         writer_attribute(w, "listen", listen->address);
 }
@@ -186,7 +197,9 @@ static const Field *const kinds[GRAPHICS_TYPE_MAX_] = {
 
 static const Field graphics_fields[] = {
     FIELD_WORD("@type", GraphicsDef, type, graphics_types, .flags = FIELD_REQUIRED),
-    FIELD_SWITCH(NULL, GraphicsDef, type, kinds), FIELD_INFO(GraphicsDef), FIELD_END};
+    FIELD_SWITCH(NULL, GraphicsDef, type, kinds),
+    FIELD_STORED(GraphicsDef, info.alias), /* no display has a name in the XML */
+    FIELD_END};
 
 /* ---- what the attributes mean together ---- */
 

@@ -400,10 +400,11 @@ static int use_label(const DomainDef *def, const char *label, ConfinePlan *plan,
     return 0;
 }
 
-/* Whom the definition wants its QEMU to be. */
+/* Whom the definition wants its QEMU to be. A dynamic label says whom a run has. */
 static int plan_user(const DomainDef *def, ConfinePlan *plan, Error **reterr) {
     for (size_t i = 0; i < def->n_seclabels; i++)
-        if (streq_ptr(def->seclabels[i].model, "dac") && def->seclabels[i].label && geteuid() == 0)
+        if (streq_ptr(def->seclabels[i].model, "dac") && def->seclabels[i].label &&
+            !streq_ptr(def->seclabels[i].type, "dynamic") && geteuid() == 0)
             return use_label(def, def->seclabels[i].label, plan, reterr);
     return 0;
 }

@@ -6,6 +6,7 @@
 #include "domain/files.h"
 #include "driver/confine-devices.h"
 #include "driver/device-internal.h"
+#include "driver/start-shown.h"
 #include "qemu/fill.h"
 #include "util/file.h"
 #include "util/log.h"
@@ -170,8 +171,10 @@ static int attach(Domain *domain, DomainDef *one, DomainDef *def_consume, const 
                   Operation *operation, Error **reterr) {
     CLEANUP_DOMAIN_DEF DomainDef *def = def_consume;
     CLEANUP(start_parts_done) StartParts parts = {0};
-    int r = make_host_parts(domain, one, def, at, &parts, operation, reterr);
+    int r = at->kind == &disk_kind ? start_show_disk(device_at(def, at)) : 0;
 
+    r = r < 0 ? error_no_memory(reterr)
+              : make_host_parts(domain, one, def, at, &parts, operation, reterr);
     if (r >= 0)
         r = domain_check_active(domain, reterr);
     if (r >= 0)

@@ -5,6 +5,7 @@
 #include "driver/confine-devices.h"
 #include "driver/device-internal.h"
 #include "driver/prepare-owner.h"
+#include "qemu/fill.h"
 #include "util/file.h"
 
 static int run_command(Domain *domain, const char *command, Props *props, Error **reterr) {
@@ -206,6 +207,7 @@ static int update_disk(Domain *domain, const DevicePlace *old, DiskDef *next, bo
     swap = disk->source;
     disk->source = next->source;
     next->source = swap;
+    qemu_number_sources(domain->run->live);
     return 0;
 }
 

@@ -14,6 +14,7 @@
 #include "driver/run-limits.h"
 #include "driver/run-link.h"
 #include "driver/run-state.h"
+#include "driver/start-shown.h"
 #include "driver/save-settle.h"
 #include "driver/stray-ask.h"
 #include "qemu/command-line.h"
@@ -118,7 +119,7 @@ static int prepare(Domain *domain, Error **reterr) {
     DomainRun *run = domain->run;
     int r = 0;
 
-    if (!channels || qemu_assign_aliases(run->live, channels) < 0)
+    if (!channels || qemu_assign_aliases(run->live, channels) < 0 || start_show_found(domain) < 0)
         return error_no_memory(reterr);
     if (!run->pid_watch)
         r = run_link_watch(domain, reterr);

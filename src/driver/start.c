@@ -21,6 +21,7 @@
 #include "driver/run-link.h"
 #include "driver/run-state.h"
 #include "driver/saved.h"
+#include "driver/start-shown.h"
 #include "driver/strays.h"
 #include "qemu/command-line.h"
 #include "util/file.h"
@@ -167,6 +168,8 @@ static int prepare(Domain *domain, StartParts *parts, char ***ret_argv, Error **
     if (r >= 0)
         r = confinement_plan(services->confinement, domain->run->live, domain->run->caps,
                              &parts->confine, reterr);
+    if (r >= 0)
+        r = start_show(domain, &parts->confine.confine, reterr);
     if (r >= 0)
         r = prepare_owners(domain, parts, services->confinement->own_files, reterr);
     if (r < 0)

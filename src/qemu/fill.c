@@ -50,7 +50,11 @@ static char *disk_alias(const DomainDef *def, const DiskDef *disk) {
     return strf("%s%u-%u-%u", prefix, address->controller, address->bus, address->unit);
 }
 
-static char *controller_alias(const ControllerDef *controller) {
+static bool is_q35(const DomainDef *def) {
+    return def->os.machine && strstr(def->os.machine, "q35");
+}
+
+static char *controller_alias(const DomainDef *def, const ControllerDef *controller) {
     static const char *const prefixes[] = {
         [CONTROLLER_IDE] = "ide",   [CONTROLLER_FDC] = "fdc",
         [CONTROLLER_SCSI] = "scsi", [CONTROLLER_SATA] = "sata",
@@ -60,8 +64,9 @@ static char *controller_alias(const ControllerDef *controller) {
 
     if (index == 0 && controller->type == CONTROLLER_USB)
         return strdup("usb");
-    if (index == 0 && controller->type == CONTROLLER_IDE)
-        return strdup("ide");
+    if (index == 0 && (controller->type == CONTROLLER_IDE ||
+                       (controller->type == CONTROLLER_SATA && is_q35(def))))
+        return strdup("ide"); /* the machine's own, whose buses QEMU calls ide.0, ide.1, ... */
     if (controller->type == CONTROLLER_PCI && streq_ptr(controller->model, "pcie-root"))
         return strf("pcie.%d", index);
     return strf("%s%d",
@@ -120,13 +125,40 @@ static int assign_one(const DeviceKind *kind, void *device, size_t index, void *
     if (kind == &disk_kind)
         return set_alias(info, disk_alias(((Assign *)userdata)->def, device));
     if (kind == &controller_kind || kind == &bridge_kind)
-        return set_alias(info, controller_alias(device));
+        return set_alias(info, controller_alias(((Assign *)userdata)->def, device));
     if (kind == &memory_kind)
         return set_alias(info, memory_alias(device, index));
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         if (rows[i].kind == kind)
             prefix = rows[i].prefix;
     return set_alias(info, strf("%s%zu", prefix, index));
+}
+
+/* ---- sources of disks ---- */
+
+static bool has_source(const DiskDef *disk) {
+    return disk->source.path || disk->source.type == DISK_NETWORK;
+}
+
+void qemu_number_sources(DomainDef *def) {
+    bool fresh = true;
+    unsigned last = 0;
+
+    for (size_t i = 0; i < def->n_disks; i++) {
+        last = MAX_OF(last, def->disks[i].source.index);
+        fresh = fresh && !def->disks[i].source.index;
+    }
+    for (size_t i = def->n_disks; i-- > 0;) {
+        StorageSource *source = &def->disks[i].source;
+
+        if (!has_source(&def->disks[i])) {
+            source->format = DISK_FORMAT_NONE_;
+            source->index = 0;
+            last += fresh;
+        } else if (!source->index) {
+            source->index = ++last;
+        }
+    }
 }
 
 /* ---- the IOMMU ---- */
@@ -137,7 +169,7 @@ bool qemu_needs_remapping(const DomainDef *def) {
 
 static void fill_iommu(DomainDef *def) {
     IommuDef *iommu = &def->iommu;
-    bool needed = qemu_needs_remapping(def) && def->os.machine && strstr(def->os.machine, "q35");
+    bool needed = qemu_needs_remapping(def) && is_q35(def);
 
     iommu->given |= needed;
     if (needed && iommu->eim == TRISTATE_ABSENT)
@@ -151,5 +183,6 @@ int qemu_assign_aliases(DomainDef *def, const char *channel_dir) {
 
     assert(channel_dir);
     fill_iommu(def);
+    qemu_number_sources(def);
     return devices_each(def, assign_one, &assign);
 }

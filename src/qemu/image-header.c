@@ -84,9 +84,14 @@ static char *absolute(const char *image, const char *name) {
                                   : strf("%.*s/%s", (int)(slash - image), image, name);
 }
 
+/* Where the name of the file below is; 0: there is none. */
+static uint64_t name_at(const Head *head) {
+    return (uint64_t)word(head, 8) << 32 | word(head, 12);
+}
+
 static int take_name(const char *image, const Head *head, char **ret) {
     char name[NAME_MAX_BYTES + 1];
-    const uint64_t at = (uint64_t)word(head, 8) << 32 | word(head, 12);
+    const uint64_t at = name_at(head);
     const uint32_t n = word(head, 16);
 
     if (at == 0 || n == 0)
@@ -101,25 +106,39 @@ static int take_name(const char *image, const Head *head, char **ret) {
     return *ret ? 0 : -ENOMEM;
 }
 
+/* HEADER_BYTES of room. -errno; -EBADMSG: this is no qcow2 image. */
+static int read_head(const char *path, uint8_t *bytes, Head *ret) {
+    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    ssize_t n = fd < 0 ? -1 : pread(fd, bytes, HEADER_BYTES, 0);
+
+    if (n < 0)
+        return -errno;
+    *ret = (Head){bytes, (size_t)n};
+    return extensions_at(ret) == 0 ? -EBADMSG : 0;
+}
+
 /* The file below the image, or NULL. *ret_qcow2: it is a qcow2 image, too. -errno; -EBADMSG: this
  * is no qcow2 image, or a damaged one. */
 static int read_header(const char *path, char **ret_path, bool *ret_qcow2) {
-    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     CLEANUP_FREE uint8_t *bytes = malloc(HEADER_BYTES);
-    Head head = {bytes, 0};
-    ssize_t n;
+    Head head;
+    int r;
 
     *ret_path = NULL;
     if (!bytes)
         return -ENOMEM;
-    n = fd < 0 ? -1 : pread(fd, bytes, HEADER_BYTES, 0);
-    if (n < 0)
-        return -errno;
-    head.n = (size_t)n;
-    if (extensions_at(&head) == 0)
-        return -EBADMSG;
+    r = read_head(path, bytes, &head);
+    if (r < 0)
+        return r;
     *ret_qcow2 = names_qcow2(&head, extensions_at(&head));
     return take_name(path, &head, ret_path);
+}
+
+bool image_header_is_alone(const char *path) {
+    CLEANUP_FREE uint8_t *bytes = malloc(HEADER_BYTES);
+    Head head;
+
+    return bytes && read_head(path, bytes, &head) >= 0 && name_at(&head) == 0;
 }
 
 int image_header_chain(const char *path, ImageChain *ret) {

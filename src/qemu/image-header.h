@@ -20,3 +20,6 @@ void image_chain_done(ImageChain *chain);
  * themselves. What is no plain file, has ".." in its name or cannot be read ends the chain.
  * -ENOMEM. Blocks. The caller ends *ret in every case. */
 int image_header_chain(const char *path, ImageChain *ret);
+/* Whether it is a qcow2 image whose header names nothing below it; false also when it cannot be
+ * read. Blocks. */
+bool image_header_is_alone(const char *path);
