@@ -111,7 +111,7 @@ static void add_cpu_time(FILE *out, const Readings *readings) {
     for (size_t i = 0; i < readings->n; i++)
         if (readings->list[i].has_cpu) {
             add_domain(out, "vireo_domain_cpu_seconds_total", &readings->list[i]);
-            add_seconds(out, readings->list[i].cpu_ns);
+            add_seconds(out, readings->list[i].user_ns + readings->list[i].system_ns);
         }
     add_head(out, "vireo_domain_throttled_seconds_total", "counter",
              "Time that quotas held it back");

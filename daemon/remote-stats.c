@@ -11,7 +11,7 @@
 
 enum {
     STATS_SUPPORTED = STATS_STATE | STATS_CPU_TOTAL | STATS_BALLOON | STATS_VCPU | STATS_INTERFACE |
-                      STATS_BLOCK | STATS_IOTHREAD | STATS_MEMORY
+                      STATS_BLOCK | STATS_IOTHREAD | STATS_MEMORY | STATS_DIRTYRATE
 };
 enum { STATS_LIST_BITS = 0xff };
 enum { VCPU_RUNNING = 1 }; /* virVcpuState */
@@ -86,14 +86,18 @@ static void add_disk(Params *params, unsigned n, const DomainReading *reading,
     params_add_string(params, params_name(params, "block.%u.name", n), disk->target);
     if (disk->source)
         params_add_string(params, params_name(params, "block.%u.path", n), disk->source);
+    if (disk->index)
+        params_add_uint(params, params_name(params, "block.%u.backingIndex", n), disk->index);
     if (stats)
         add_counters(params, n, stats);
-    if (!disk->has_file)
-        return;
-    params_add_ullong(params, params_name(params, "block.%u.allocation", n), disk->allocation);
-    params_add_ullong(params, params_name(params, "block.%u.capacity", n),
-                      stats && stats->has_sizes ? stats->capacity : disk->capacity);
-    params_add_ullong(params, params_name(params, "block.%u.physical", n), disk->physical);
+    if (disk->has_file) {
+        params_add_ullong(params, params_name(params, "block.%u.allocation", n), disk->allocation);
+        params_add_ullong(params, params_name(params, "block.%u.capacity", n),
+                          stats && stats->has_sizes ? stats->capacity : disk->capacity);
+        params_add_ullong(params, params_name(params, "block.%u.physical", n), disk->physical);
+    }
+    if (disk->threshold)
+        params_add_ullong(params, params_name(params, "block.%u.threshold", n), disk->threshold);
 }
 
 static void add_disks(Params *params, const DomainReading *reading) {
@@ -231,8 +235,8 @@ static void add_monitors(Params *params, Domain *domain, const MonitorNames *nam
     for (size_t i = 0; (resctrl = resctrl_at(domain, i)); i++)
         for (size_t k = 0; k < resctrl->n_monitors; k++)
             n += resctrl->monitors[k].is_memory == names->is_memory;
-    if (n == 0)
-        return;
+    if (n == 0 && (names->is_memory || !domain_is_active(domain)))
+        return; /* of the caches a count is wanted, of the memory only readings */
     params_add_uint(params, params_name(params, "%s.monitor.count", names->prefix), n);
     n = 0;
     for (size_t i = 0; resctrl_at(domain, i); i++)
@@ -249,9 +253,29 @@ static void add_cpu_total(Params *params, const DomainReading *reading) {
         params_add_ullong(params, "cpu.user", reading->usage.user_ns);
         params_add_ullong(params, "cpu.system", reading->usage.system_ns);
     } else if (reading->has_cpu) {
-        params_add_ullong(params, "cpu.time", reading->cpu_ns);
+        params_add_ullong(params, "cpu.time", reading->user_ns + reading->system_ns);
+        params_add_ullong(params, "cpu.user", reading->user_ns);
+        params_add_ullong(params, "cpu.system", reading->system_ns);
     }
     add_monitors(params, reading->domain, &cache_names);
+    if (reading->has_halt_poll) {
+        params_add_ullong(params, "cpu.haltpoll.success.time", reading->halt_poll.success_ns);
+        params_add_ullong(params, "cpu.haltpoll.fail.time", reading->halt_poll.fail_ns);
+    }
+}
+
+static void add_dirty_rate(Params *params, const DomainReading *reading) {
+    const DirtyRateResult *dirty = &reading->dirty;
+
+    if (!reading->has_dirty)
+        return;
+    params_add_int(params, "dirtyrate.calc_status", (int)dirty->status);
+    params_add_llong(params, "dirtyrate.calc_start_time", dirty->start);
+    params_add_int(params, "dirtyrate.calc_period", dirty->seconds);
+    if (*dirty->mode)
+        params_add_string(params, "dirtyrate.calc_mode", dirty->mode);
+    if (dirty->status == DIRTY_MEASURED)
+        params_add_llong(params, "dirtyrate.megabytes_per_second", dirty->mib_sec);
 }
 
 static void add_stats(Params *params, const DomainReading *reading, unsigned stats) {
@@ -271,6 +295,8 @@ static void add_stats(Params *params, const DomainReading *reading, unsigned sta
         add_iothreads(params, reading->domain);
     if (stats & STATS_MEMORY)
         add_monitors(params, reading->domain, &memory_names);
+    if (stats & STATS_DIRTYRATE)
+        add_dirty_rate(params, reading);
 }
 
 static int add_record(remote_connect_get_all_domain_stats_ret *ret, const DomainReading *reading,
@@ -345,7 +371,8 @@ static int choose(RpcSession *session, const remote_connect_get_all_domain_stats
 static unsigned what_to_read(unsigned stats) {
     return ((stats & STATS_CPU_TOTAL) ? READ_CPU : 0) | ((stats & STATS_VCPU) ? READ_VCPUS : 0) |
            ((stats & STATS_BALLOON) ? READ_MEMORY : 0) | ((stats & STATS_BLOCK) ? READ_BLOCK : 0) |
-           ((stats & STATS_INTERFACE) ? READ_NET : 0);
+           ((stats & STATS_INTERFACE) ? READ_NET : 0) |
+           ((stats & STATS_DIRTYRATE) ? READ_DIRTY : 0);
 }
 
 static int make_records(remote_connect_get_all_domain_stats_ret *ret, const DomainReading *readings,

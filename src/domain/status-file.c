@@ -245,6 +245,7 @@ static int read_root(Source *source, StatusRecord *ret, Error **reterr) {
     ret->run = run = domain_run_new(0, live);
     if (!run)
         return error_no_memory(reterr);
+    run->has_thresholds = true; /* for all that is known */
     if (read_pending(node, &run->pending_removals) < 0)
         return error_no_memory(reterr);
     run->monitor_path = child_attribute(source, "monitor", "path");

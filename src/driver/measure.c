@@ -80,6 +80,7 @@ static int run_threshold(Domain *domain, const void *arg, Error **reterr) {
     if (!args || json_add_string(args, "node-name", node) < 0 ||
         json_add_uint(args, "write-threshold", wanted->bytes) < 0)
         return error_no_memory(reterr);
+    domain->run->has_thresholds = true;
     return monitor_run(domain->run->monitor, "block-set-write-threshold", TAKE_PTR(args),
                        deadline_in(COMMAND_USEC), NULL, reterr);
 }

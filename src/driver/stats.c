@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "qemu/devices/device.h"
 #include "util/file.h"
 #include "util/image-size.h"
 #include "util/json.h"
@@ -15,7 +16,17 @@
 #define ANSWER_USEC (1 * USEC_PER_SEC)
 #define SILENT_USEC (10 * USEC_PER_SEC) /* a QEMU that did not answer is left alone for so long */
 
-enum { ASK_BALLOON, ASK_GUEST, ASK_BLOCKSTATS, ASK_BLOCK, ASK_MAX_ };
+enum {
+    ASK_BALLOON,
+    ASK_GUEST,
+    ASK_BLOCKSTATS,
+    ASK_BLOCK,
+    ASK_NODES,
+    ASK_HALT_POLL,
+    ASK_DIRTY,
+    ASK_MAX_
+};
+static_assert(ASK_MAX_ == STATS_QUESTIONS, "a reply for each question");
 
 /* ---- files, on a worker ---- */
 
@@ -116,7 +127,8 @@ static void read_files(DomainReading *reading, unsigned what, bool schedstats, c
         reading->has_usage = limits_read_held(&reading->held, &reading->usage) >= 0;
     if (reading->active && (what & READ_CPU) && proc_stat(reading->pid, 0, &stat) >= 0) {
         reading->has_cpu = true;
-        reading->cpu_ns = stat.utime_ns + stat.stime_ns;
+        reading->user_ns = stat.utime_ns;
+        reading->system_ns = stat.stime_ns;
     }
     for (size_t i = 0; reading->active && i < reading->n_vcpus; i++)
         read_vcpu(reading, i, schedstats);
@@ -175,9 +187,12 @@ static int copy_disks(DomainReading *reading, const DomainDef *def) {
 
         to->local = disk->source.type == DISK_FILE || disk->source.type == DISK_BLOCK;
         to->qcow2 = disk->source.format == DISK_FORMAT_QCOW2;
+        to->index = reading->active ? disk->source.index : 0;
         to->target = strdup(disk->target ? disk->target : "");
         to->source = disk->source.path ? strdup(disk->source.path) : NULL;
         to->alias = reading->active && disk->info.alias ? strdup(disk->info.alias) : NULL;
+        if (reading->active)
+            device_disk_storage_node(disk, to->node);
         if (!to->target || (disk->source.path && !to->source) ||
             (reading->active && disk->info.alias && !to->alias))
             return -ENOMEM;
@@ -209,6 +224,7 @@ static int prepare(DomainReading *reading, unsigned what) {
     reading->active = run && run->pid.pid > 0;
     if (reading->active) {
         reading->pid = run->pid.pid;
+        reading->has_halt_poll = run->live->virt != DOMAIN_VIRT_KVM; /* which waits for nothing */
         reading->held = limits_hold(run->limits);
         if (what & READ_VCPUS)
             r = copy_vcpus(reading, run);
@@ -236,6 +252,18 @@ static void ask(DomainReading *reading, size_t which, const char *command, json_
         reading->replies[which] = NULL;
 }
 
+static json_object *flat_args(void) {
+    CLEANUP_JSON json_object *args = json_object_new_object();
+
+    return args && json_add_bool(args, "flat", true) >= 0 ? TAKE_PTR(args) : NULL;
+}
+
+/* Whether QEMU can say it; only KVM polls. */
+static bool has_halt_poll(const DomainRun *run) {
+    return run->live->virt == DOMAIN_VIRT_KVM && run->caps &&
+           qemu_caps_has_command(run->caps, "query-stats");
+}
+
 static void ask_qemu(DomainReading *reading, unsigned what, bool nowait) {
     const DomainRun *run = reading->domain->run;
 
@@ -249,7 +277,13 @@ static void ask_qemu(DomainReading *reading, unsigned what, bool nowait) {
     if ((what & READ_BLOCK) && reading->n_disks > 0) {
         ask(reading, ASK_BLOCKSTATS, "query-blockstats", NULL);
         ask(reading, ASK_BLOCK, "query-block", NULL);
+        if (run->has_thresholds)
+            ask(reading, ASK_NODES, "query-named-block-nodes", flat_args());
     }
+    if ((what & READ_CPU) && has_halt_poll(run))
+        ask(reading, ASK_HALT_POLL, "query-stats", query_stats_halt_poll_args());
+    if ((what & READ_DIRTY) && run->caps && qemu_caps_has_command(run->caps, "query-dirty-rate"))
+        ask(reading, ASK_DIRTY, "query-dirty-rate", NULL);
     monitor_flush(run->monitor);
 }
 
@@ -267,6 +301,12 @@ static int take_answers(DomainReading *reading, uint64_t deadline) {
             run->silent_until = deadline_in(SILENT_USEC);
     }
     balloon_parse(values[ASK_BALLOON], values[ASK_GUEST], &reading->memory);
+    if (query_stats_halt_poll(values[ASK_HALT_POLL], &reading->halt_poll))
+        reading->has_halt_poll = true;
+    reading->has_dirty = query_stats_dirty_rate(values[ASK_DIRTY], &reading->dirty);
+    for (size_t i = 0; i < reading->n_disks; i++)
+        reading->disks[i].threshold = block_stats_threshold(values[ASK_NODES],
+                                                            reading->disks[i].node);
     return block_stats_parse(values[ASK_BLOCKSTATS], values[ASK_BLOCK], &reading->blocks);
 }
 

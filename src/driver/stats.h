@@ -9,6 +9,9 @@
 #include "limits/readings.h"
 #include "qemu/balloon.h"
 #include "qemu/block-stats.h"
+#include "qemu/query-stats.h"
+
+#define STATS_QUESTIONS 7 /* to one QEMU */
 
 /* What is to be read. */
 enum {
@@ -17,6 +20,7 @@ enum {
     READ_MEMORY = 1 << 2, /* the balloon, and what is resident on the host */
     READ_BLOCK = 1 << 3,  /* counters of disks, sizes of images */
     READ_NET = 1 << 4,    /* counters of the host's ends of interfaces */
+    READ_DIRTY = 1 << 5,  /* what a calculation of a dirty rate has found */
 };
 
 typedef struct VcpuReading {
@@ -29,7 +33,10 @@ typedef struct VcpuReading {
 typedef struct DiskReading {
     char *target, *source, *alias; /* source: NULL for an empty drive; alias: NULL when shut off */
     bool qcow2, local, has_file;   /* local: a file or device of this host */
+    char node[96];                 /* QEMU's, of the file; "" when shut off */
+    unsigned index;                /* of its source in "vda[2]"; 0: none */
     uint64_t capacity, allocation, physical; /* bytes */
+    uint64_t threshold; /* bytes: an event comes when it is written there or beyond; 0: none */
 } DiskReading;
 
 /* An interface, as the guest counts: rx is what it received. */
@@ -43,9 +50,11 @@ typedef struct NicReading {
 typedef struct DomainReading {
     Domain *domain;
     bool active;
-    bool has_usage, has_cpu;
+    bool has_usage, has_cpu, has_halt_poll, has_dirty;
     CgroupUsage usage;
-    uint64_t cpu_ns;
+    uint64_t user_ns, system_ns; /* of QEMU's process, without a cgroup */
+    HaltPoll halt_poll;
+    DirtyRateResult dirty;
     VcpuReading *vcpus;
     size_t n_vcpus;
     MemoryStats memory;
@@ -58,7 +67,7 @@ typedef struct DomainReading {
     pid_t pid;
     pid_t *tids;
     LimitsHeld held;
-    MonitorReply *replies[4]; /* of the questions under way */
+    MonitorReply *replies[STATS_QUESTIONS]; /* those under way */
 } DomainReading;
 
 /* Reads `what` of each of the domains, which are references the readings then hold. On a fiber.

@@ -96,6 +96,16 @@ int block_stats_parse(json_object *blockstats, json_object *block, BlockStatsLis
     return 0;
 }
 
+uint64_t block_stats_threshold(json_object *nodes, const char *node) {
+    for (size_t i = 0; i < json_length(nodes); i++) {
+        json_object *row = json_object_array_get_idx(nodes, i);
+
+        if (streq_ptr(json_member_string(row, "node-name"), node))
+            return json_member_uint(row, "write_threshold", 0);
+    }
+    return 0;
+}
+
 void block_stats_done(BlockStatsList *stats) {
     for (size_t i = 0; i < stats->n; i++)
         free(stats->list[i].alias);

@@ -32,6 +32,9 @@ typedef struct BlockStatsList {
 /* Either reply may be NULL: what only it says is missing. What does not look as it should is left
  * out. -ENOMEM. */
 int block_stats_parse(json_object *blockstats, json_object *block, BlockStatsList *ret);
+/* Where the node of that name tells of writes, in a reply of query-named-block-nodes; 0: nowhere.
+ */
+uint64_t block_stats_threshold(json_object *nodes, const char *node);
 void block_stats_done(BlockStatsList *stats);
 /* NULL: QEMU has no such device. */
 const BlockStats *block_stats_find(const BlockStatsList *stats, const char *alias);

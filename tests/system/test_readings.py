@@ -8,6 +8,8 @@ import time
 import libvirt
 import pytest
 
+from conftest import wait_for
+
 DISK = ("<disk type='file' device='disk'><driver name='qemu' type='{kind}'/><source file='{path}'/>"
         "<target dev='vda' bus='virtio'/></disk>")
 
@@ -46,6 +48,67 @@ def test_disks(daemon, disk):
     stats = daemon.virsh("domstats", "d1")
     assert "block.count=1" in stats and "block.0.name=vda" in stats and f"block.0.path={disk}" in stats
     assert "block.0.capacity=1048576" in stats and "block.0.rd.reqs=" in stats
+
+
+def numbers(daemon, *words):
+    """{name: value} of domstats."""
+    said = daemon.virsh("domstats", "d1", *words)
+    return dict(line.strip().split("=", 1) for line in said.splitlines() if "=" in line)
+
+
+def test_numbers_of_sources_and_thresholds(daemon, disk):
+    """A source is known by a number as long as the domain runs, also to a daemon that comes later; a threshold is told
+    until it is taken away."""
+    path = f"{daemon.root}/second.img"
+    with open(path, "wb") as f:
+        f.truncate(1 << 20)
+    assert numbers(daemon, "--block")["block.0.backingIndex"] == "1"
+    daemon.virsh("attach-disk", "d1", path, "vdb", "--live")
+    said = numbers(daemon, "--block")
+    assert (said["block.0.backingIndex"], said["block.1.backingIndex"]) == ("1", "2")
+    assert "block.0.threshold" not in said
+    daemon.virsh("domblkthreshold", "d1", "vda", "65536")
+    assert numbers(daemon, "--block")["block.0.threshold"] == "65536"
+    daemon.stop()
+    daemon.start()
+    said = numbers(daemon, "--block")
+    assert (said["block.0.backingIndex"], said["block.1.backingIndex"], said["block.0.threshold"]) == ("1", "2", "65536")
+    daemon.virsh("domblkthreshold", "d1", "vda", "0")
+    assert "block.0.threshold" not in numbers(daemon, "--block")
+    assert 'index="2"' in daemon.virsh("dumpxml", "d1", "--xpath", "//disk[target/@dev='vdb']/source")
+    assert "index=" not in daemon.virsh("dumpxml", "d1", "--inactive", "--xpath", "//disk/source")
+
+
+def test_cpu_time_and_dirty_rate(daemon, disk):
+    said = numbers(daemon, "--cpu-total")
+    assert int(said["cpu.time"]) >= int(said["cpu.user"]) > 0 and "cpu.system" in said
+    assert said["cpu.cache.monitor.count"] == "0" and said["cpu.haltpoll.success.time"] == "0"
+    assert numbers(daemon, "--dirtyrate")["dirtyrate.calc_status"] == "0"
+    daemon.virsh("domdirtyrate-calc", "d1", "--seconds", 1)
+    wait_for(lambda: numbers(daemon, "--dirtyrate")["dirtyrate.calc_status"] == "2", 60, "end of the calculation")
+    said = numbers(daemon, "--dirtyrate")
+    assert said["dirtyrate.megabytes_per_second"] == "0" and said["dirtyrate.calc_mode"] == "page-sampling"
+
+
+def test_what_xml_says_of_a_run(daemon):
+    """Whom QEMU runs as, where a display listens, and where a chain of images ends; none of it in the definition."""
+    alone, below, top = (f"{daemon.root}/{name}.qcow2" for name in ("alone", "below", "top"))
+    for words in ([alone, "1M"], [below, "1M"], ["-F", "qcow2", "-b", below, top]):
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *words], check=True, stdin=subprocess.DEVNULL)
+    file = f"{daemon.root}/x.xml"
+    with open(file, "w") as f:
+        f.write(daemon.xml("x", boot=False, extra=DISK.format(kind="qcow2", path=alone) +
+                           DISK.format(kind="qcow2", path=top).replace("vda", "vdb") +
+                           "<disk type='file' device='cdrom'><target dev='sda' bus='sata'/></disk><graphics type='vnc'/>"))
+    daemon.virsh("define", file)
+    daemon.virsh("start", "x", "--paused")
+    shown, kept = daemon.virsh("dumpxml", "x"), daemon.virsh("dumpxml", "x", "--inactive")
+    pid = daemon.qemus()["x"]
+    uid, gid = os.stat(f"/proc/{pid}").st_uid, os.stat(f"/proc/{pid}").st_gid
+    assert f"<label>+{uid}:+{gid}</label>" in shown and "listen type='address' address='127.0.0.1'" in shown
+    assert shown.count("<backingStore/>") == 1 and "<driver name='qemu'/>" in shown and "<alias name='ide'/>" in shown
+    for text in ("<label>", "127.0.0.1", "<backingStore", "index='1'/>\n      <target", "<driver name='qemu'/>"):
+        assert text not in kept, text
 
 
 def test_disks_of_a_domain_that_is_off(daemon):

@@ -118,8 +118,13 @@ static void headers(void *userdata) {
     assert_int_equal(
         image_create(&(ImageCreate){.path = base, .format = "raw", .size = MIB}, &error), 0);
     check_chain(base, 0, NULL);
+    assert_false(image_header_is_alone(base)); /* a guest writes what it likes into a raw image */
+    assert_int_equal(
+        image_create(&(ImageCreate){.path = one, .format = "qcow2", .size = MIB}, &error), 0);
+    assert_true(image_header_is_alone(one));
     make_above(one, "h0", "raw");
     check_chain(one, 1, base);
+    assert_false(image_header_is_alone(one));
     make_above(two, one, "qcow2");
     check_chain(two, 2, one);
     make_above(two, one, "raw");
@@ -131,6 +136,7 @@ static void headers(void *userdata) {
     check_chain(two, 0, NULL);
     put_name(two, "nbd:h", 5);
     check_chain(two, 0, NULL);
+    assert_false(image_header_is_alone(two)); /* something is below, whatever it is */
     put_name(two, "h\0", 2);
     check_chain(two, 0, NULL);
 }
