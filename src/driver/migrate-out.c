@@ -2,7 +2,7 @@
 /* The source's half of a migration. */
 #include "domain/files.h"
 #include "driver/driver.h"
-#include "driver/migrate-internal.h"
+#include "driver/migrate-out-internal.h"
 #include "driver/postcopy.h"
 #include "driver/run-end.h"
 #include "driver/run-state.h"
@@ -15,92 +15,7 @@
 #define FINISH_USEC (300 * USEC_PER_SEC) /* from the end of Perform to the destination's word */
 #define LAST_WORD_USEC (10 * USEC_PER_SEC)
 
-/* One guest that leaves. Its fiber takes it out of the list and drops the first reference. */
-typedef struct MigrateOut {
-    unsigned n_refs;
-    struct MigrateOut *next;
-    Migrations *list;
-    Domain *domain;
-    const void *owner; /* compared only */
-    char *uri;
-    MigrateCookie cookie; /* the destination's */
-    unsigned flags;
-    MigrateSettings settings;
-    TransferStats stats; /* of the state that was sent */
-    MigrateLink link;
-    bool was_running;
-    bool performed; /* Perform may return: */
-    int result;
-    Error *error;
-    bool given;          /* 'Y' has been said */
-    bool wants_postcopy; /* somebody does */
-    bool asked_postcopy; /* so QEMU was asked, or: */
-    int postcopy_result; /* it could not be */
-    Error *postcopy_error;
-    bool one_way; /* QEMU may have begun with it: the guest does not run here any more */
-    Error *late;  /* of post-copy: what has become of it after Perform */
-    bool confirmed, cancelled, lost; /* Confirm has come, and what it says */
-    bool owner_gone;
-    bool over; /* and the domain's job is free */
-    FiberCond cond;
-} MigrateOut;
-
-static MigrateOut *out_ref(MigrateOut *out) {
-    out->n_refs++;
-    return out;
-}
-
-static void out_unref(MigrateOut *out) {
-    if (--out->n_refs > 0)
-        return;
-    migrate_link_close(&out->link);
-    migrate_cookie_done(&out->cookie);
-    error_free(out->error);
-    error_free(out->postcopy_error);
-    error_free(out->late);
-    free(out->uri);
-    domain_unref(out->domain);
-    fiber_cond_done(&out->cond);
-    free(out);
-}
-DEFINE_CLEANUP(MigrateOut *, out_unref)
-#define CLEANUP_OUT CLEANUP(out_unrefp)
-
-static void out_unlist(MigrateOut *out) {
-    MigrateOut **at = &out->list->out;
-
-    while (*at != out)
-        at = &(*at)->next;
-    *at = out->next;
-}
-
-static MigrateOut *find(const Domain *domain) {
-    MigrateOut *at = domain->services ? domain->services->migrations->out : NULL;
-
-    while (at && at->domain != domain)
-        at = at->next;
-    return at;
-}
-
-bool migrate_is_out(const Domain *domain) {
-    return find(domain) != NULL;
-}
-
-void migrate_out_owner_gone(Migrations *migrations, const void *owner) {
-    for (MigrateOut *at = migrations->out; at; at = at->next)
-        if (at->owner == owner) {
-            at->owner_gone = true;
-            fiber_cond_broadcast(&at->cond);
-        }
-}
-
 /* ---- Perform ---- */
-
-static int set_intent(Domain *domain, SaveKind kind, bool running, Error **reterr) {
-    domain->run->save.kind = kind;
-    domain->run->save.running = running;
-    return domain_save_status(domain, reterr);
-}
 
 /* Nothing that the destination was made for has changed since Begin. */
 static int check_unchanged(const MigrateOut *out, Error **reterr) {
@@ -144,78 +59,6 @@ static int check_vcpus(Domain *domain, unsigned n, Error **reterr) {
     return r;
 }
 
-/* From the status file on, a daemon that comes later does not let it run here. */
-static int switch_over(MigrateOut *out, Error **reterr) {
-    Domain *domain = out->domain;
-    int r;
-
-    if (out->link.ended)
-        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
-                            "the vireod that domain '%s' is on its way to has gone",
-                            domain_name(domain));
-    transfer_set_one_way(domain, true);
-    r = set_intent(domain, SAVE_POSTCOPY_OUT, out->was_running, reterr);
-    if (r >= 0)
-        r = domain_check_active(domain, reterr);
-    if (r >= 0) {
-        saved_crash_point("postcopy-asked");
-        out->one_way = true;
-        domain->run->pause_reason = PAUSED_POSTCOPY;
-        r = migrate_start_postcopy(domain->run->monitor, reterr);
-        if (r >= 0 || r == -ETIMEDOUT || domain_check_active(domain, NULL) < 0)
-            return r;
-        domain->run->pause_reason = PAUSED_MIGRATION;
-        out->one_way = false;
-    }
-    if (domain->run) {
-        set_intent(domain, SAVE_OUT, out->was_running, NULL);
-        transfer_set_one_way(domain, false);
-    }
-    return r;
-}
-
-static void look(void *userdata) {
-    MigrateOut *out = userdata;
-    const bool cancelled = out->domain->run && out->domain->run->transfer->cancel;
-
-    if ((out->flags & MIGRATE_POSTCOPY) && out->link.ended && !out->one_way)
-        transfer_cancel(out->domain, NULL); /* nobody would let it run there */
-    if (!out->wants_postcopy || out->asked_postcopy || cancelled)
-        return;
-    out->postcopy_result = switch_over(out, &out->postcopy_error);
-    out->asked_postcopy = true;
-    fiber_cond_broadcast(&out->cond);
-}
-
-int driver_migrate_start_postcopy(Domain *domain, Error **reterr) {
-    MigrateOut *found = find(domain);
-    CLEANUP_OUT MigrateOut *out = found ? out_ref(found) : NULL;
-
-    if (out && !(out->flags & MIGRATE_POSTCOPY))
-        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
-                            "the migration of domain '%s' was begun without --postcopy",
-                            domain_name(domain));
-    if (!out || out->performed)
-        return error_report(
-            reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
-            "post-copy can only be started while outgoing migration is in progress");
-    out->wants_postcopy = true;
-    transfer_look_soon(domain);
-    while (!out->asked_postcopy && !out->performed)
-        fiber_cond_wait(&out->cond, USEC_FOREVER);
-    if (!out->asked_postcopy)
-        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
-                            "the migration of domain '%s' was over before it was switched to "
-                            "post-copy",
-                            domain_name(domain));
-    if (out->postcopy_result < 0)
-        return out->postcopy_error
-                   ? error_propagate(reterr, TAKE_PTR(out->postcopy_error))
-                   : error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
-                                  "domain '%s' was not switched to post-copy", domain_name(domain));
-    return 0;
-}
-
 static int move(MigrateOut *out, Error **reterr) {
     Domain *domain = out->domain;
     CLEANUP_CLOSE int state = -1;
@@ -232,7 +75,7 @@ static int move(MigrateOut *out, Error **reterr) {
         return r;
     n_vcpus = vcpu_map_online(&domain->run->vcpus);
     out->was_running = domain->state == DOMAIN_RUNNING;
-    r = set_intent(domain, SAVE_OUT, out->was_running, reterr);
+    r = migrate_out_set_intent(domain, SAVE_OUT, out->was_running, reterr);
     if (r < 0)
         return r;
     saved_crash_point("migrate-begun");
@@ -240,7 +83,7 @@ static int move(MigrateOut *out, Error **reterr) {
     r = transfer_migrate(domain, TRANSFER_MIGRATE_OUT,
                          &(TransferMigration){.fd_consume = TAKE_FD(state),
                                               .settings = &out->settings,
-                                              .look = look,
+                                              .look = migrate_out_look,
                                               .userdata = out,
                                               .ret_stats = &out->stats},
                          reterr);
@@ -303,7 +146,7 @@ static void stay_paused(MigrateOut *out) {
 /* 'Y': from the status file on, a daemon that comes later does not run it by itself. */
 static int give(MigrateOut *out) {
     CLEANUP_ERROR Error *error = NULL;
-    int r = set_intent(out->domain, SAVE_GIVEN, out->was_running, &error);
+    int r = migrate_out_set_intent(out->domain, SAVE_GIVEN, out->was_running, &error);
 
     if (r < 0)
         log_warning("domain '%s' is not handed over: %s", domain_name(out->domain),
@@ -409,7 +252,7 @@ static void out_fiber(void *userdata) {
     int r = domain_job_begin(out->domain, &job, "migration", &out->error);
 
     if (r < 0) {
-        out_unlist(out);
+        migrate_out_unlist(out);
         out->over = true;
         tell(out, r);
         return;
@@ -433,7 +276,7 @@ static void out_fiber(void *userdata) {
             settle(out);
     }
     domain_job_end(out->domain, &job);
-    out_unlist(out);
+    migrate_out_unlist(out);
     out->over = true;
     tell(out, out->performed ? out->result : r);
 }
@@ -485,7 +328,7 @@ int driver_migrate_perform(Domain *domain, const MigrateParams *params, Error **
         r = domain_check_active(domain, reterr);
     if (r < 0)
         return r;
-    if (find(domain))
+    if (migrate_out_find(domain))
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                             "domain '%s' is being migrated already", domain_name(domain));
     r = make(domain, params, &out, reterr);
@@ -493,9 +336,9 @@ int driver_migrate_perform(Domain *domain, const MigrateParams *params, Error **
         return r;
     out->next = out->list->out;
     out->list->out = out;
-    if (fiber_start("migrate", out_fiber, out_ref(out)) < 0) {
-        out_unlist(out);
-        out_unref(out);
+    if (fiber_start("migrate", out_fiber, migrate_out_ref(out)) < 0) {
+        migrate_out_unlist(out);
+        migrate_out_unref(out);
         return error_no_memory(reterr);
     }
     while (!out->performed)
@@ -536,8 +379,8 @@ static int confirm_found(Domain *domain, Error **reterr) {
 
 int driver_migrate_confirm(Domain *domain, const MigrateParams *params, bool cancelled,
                            Error **reterr) {
-    MigrateOut *found = find(domain);
-    CLEANUP_OUT MigrateOut *out = found ? out_ref(found) : NULL;
+    MigrateOut *found = migrate_out_find(domain);
+    CLEANUP_OUT MigrateOut *out = found ? migrate_out_ref(found) : NULL;
     int r = 0;
 
     if (out && out->owner != params->owner && !out->owner_gone)

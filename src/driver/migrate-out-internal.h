@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One guest that leaves, for migrate-out.c and its parts. */
+#pragma once
+
+#include "driver/migrate-internal.h"
+#include "driver/transfer.h"
+
+/* One guest that leaves. Its fiber takes it out of the list and drops the first reference. */
+typedef struct MigrateOut {
+    unsigned n_refs;
+    struct MigrateOut *next;
+    Migrations *list;
+    Domain *domain;
+    const void *owner; /* compared only */
+    char *uri;
+    MigrateCookie cookie; /* the destination's */
+    unsigned flags;
+    MigrateSettings settings;
+    TransferStats stats; /* of the state that was sent */
+    MigrateLink link;
+    bool was_running;
+    bool performed; /* Perform may return: */
+    int result;
+    Error *error;
+    bool given;          /* 'Y' has been said */
+    bool wants_postcopy; /* somebody does */
+    bool asked_postcopy; /* so QEMU was asked, or: */
+    int postcopy_result; /* it could not be */
+    Error *postcopy_error;
+    bool one_way; /* QEMU may have begun with it: the guest does not run here any more */
+    Error *late;  /* of post-copy: what has become of it after Perform */
+    bool confirmed, cancelled, lost; /* Confirm has come, and what it says */
+    bool owner_gone;
+    bool over; /* and the domain's job is free */
+    FiberCond cond;
+} MigrateOut;
+
+MigrateOut *migrate_out_ref(MigrateOut *out);
+void migrate_out_unref(MigrateOut *out);
+DEFINE_CLEANUP(MigrateOut *, migrate_out_unref)
+#define CLEANUP_OUT CLEANUP(migrate_out_unrefp)
+
+/* Out of the list; the reference stays. */
+void migrate_out_unlist(MigrateOut *out);
+/* The domain's own; NULL: it is not on its way. Borrowed. */
+MigrateOut *migrate_out_find(const Domain *domain);
+/* Into the status file. Job held. */
+int migrate_out_set_intent(Domain *domain, SaveKind kind, bool running, Error **reterr);
+/* Called while it is on its way: switches it to post-copy when somebody wants that. Job held. */
+void migrate_out_look(void *userdata);
