@@ -79,7 +79,7 @@ static int finish(Lead *lead, bool cancelled, Error **reterr) {
     args.params.params_len = (u_int)params.n;
     r = CALL_PEER(lead->peer, FINISH3_PARAMS, remote_domain_migrate_finish3_params_args, &args,
                   remote_domain_migrate_finish3_params_ret, &ret,
-                  lead->params.flags & MIGRATE_POSTCOPY ? POSTCOPY_MS : FINISH_MS, reterr);
+                  driver_migrate_in_postcopy(lead->domain) ? POSTCOPY_MS : FINISH_MS, reterr);
     if (r >= 0)
         xdr_free((xdrproc_t)xdr_remote_domain_migrate_finish3_params_ret, &ret);
     return r;

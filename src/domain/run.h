@@ -69,6 +69,7 @@ typedef struct SaveIntent {
     char *path;   /* the image's name once it is complete; of SAVE_FROM: NULL when it stays */
     char *id;     /* of the image, as hexadecimal text */
     bool running; /* the guest ran, or is to run */
+    bool seen;    /* QEMU has said that it is in post-copy; of SAVE_OUT and what follows it here */
 } SaveIntent;
 
 struct Transfer;

@@ -106,6 +106,8 @@ static char *status_text(const Domain *domain, const char *xml) {
     if (domain->run->save.kind != SAVE_NONE) {
         fprintf(out, "  <save kind='%s' running='%d'", save_kinds[domain->run->save.kind],
                 domain->run->save.running);
+        if (domain->run->save.seen)
+            fputs(" seen='1'", out);
         whole &= write_attribute(out, "path", domain->run->save.path);
         whole &= write_attribute(out, "id", domain->run->save.id);
         fputs("/>\n", out);
@@ -206,6 +208,7 @@ static void read_save(Source *source, SaveIntent *ret) {
     ret->path = child_attribute(source, "save", "path");
     ret->id = child_attribute(source, "save", "id");
     ret->running = attribute(node, "running");
+    ret->seen = attribute(node, "seen");
 }
 
 static int read_verdicts(Source *source, DomainRun *run, Error **reterr) {

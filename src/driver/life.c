@@ -135,6 +135,10 @@ static int set_running(Domain *domain, bool run, Error **reterr) {
                          "of its memory are only there; destroy what is left of it here when that "
                          "one is given up",
                          domain_name(domain));
+    if (r >= 0 && run && domain->run->save.kind == SAVE_POSTCOPY_IN && !domain->run->postcopy)
+        r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                         "domain '%s' is on its way here, and may still be given to its old host",
+                         domain_name(domain));
     if (r >= 0 && (domain->state == DOMAIN_RUNNING) != run) {
         domain->run->pause_reason = PAUSED_USER; /* what QEMU's STOP will mean */
         r = monitor_run(domain->run->monitor, run ? "cont" : "stop", NULL,
@@ -146,6 +150,8 @@ static int set_running(Domain *domain, bool run, Error **reterr) {
             run_state_set_running(domain, RUNNING_UNPAUSED);
         else if (r >= 0)
             run_state_set_paused(domain, PAUSED_USER);
+        if (r >= 0 && domain->run->save.kind == SAVE_POSTCOPY_IN)
+            domain->run->save.running = run; /* as the next daemon is to leave it */
         if (r >= 0)
             domain_save_status(domain, NULL);
     }

@@ -44,7 +44,11 @@ typedef struct MigrateIn {
     bool prepared;         /* the door is open, or it is over */
     bool asked, cancelled; /* Finish has come, and what it says */
     bool owner_gone;
-    bool landed; /* it is here, whatever becomes of the rest of its memory */
+    bool released; /* it runs here, or may have */
+    bool landed;   /* it is here, whatever becomes of the rest of its memory */
+    bool ready;    /* 'R' has been said */
+    bool unknown;  /* nobody here can say whether it is */
+    bool is_new;   /* the domain was not listed before */
     bool over;
     int result;
     Error *error;
@@ -103,14 +107,17 @@ void driver_migrate_owner_gone(Services *services, const void *owner) {
 
 /* ---- hooks of its start ---- */
 
-/* Why it is not waited for any longer; 0: it is. */
+/* Why it is not waited for any longer; 0: it is. What the source has given away is nobody else's,
+ * whatever the others say. */
 static int check_wanted(const MigrateIn *in, uint64_t deadline, Error **reterr) {
+    if (in->link.heard & MIGRATE_YOURS)
+        return 0;
     if (in->asked && in->cancelled)
         return error_report(reterr, FROM_QEMU, ERROR_MIGRATE_FINISH_OK, "%s", "");
     if (in->owner_gone && !in->asked)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_ABORTED,
                             "whoever was moving domain '%s' here has gone", in->def->name);
-    if (in->link.ended && !(in->link.heard & MIGRATE_YOURS))
+    if (in->link.ended)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_ABORTED,
                             "'%s' keeps domain '%s', or is gone",
                             in->cookie.host ? in->cookie.host : "the source", in->def->name);
@@ -176,7 +183,8 @@ static int persist(MigrateIn *in, Error **reterr) {
     return 0;
 }
 
-/* Nobody else can run it: no word is waited for. */
+/* Nobody else can run it: no word is waited for. What cannot be written is tried once more when all
+ * of it is here. */
 static void take_postcopy(MigrateIn *in, bool *paused) {
     CLEANUP_ERROR Error *error = NULL;
 
@@ -185,6 +193,11 @@ static void take_postcopy(MigrateIn *in, bool *paused) {
         log_warning("domain '%s' came in post-copy, ignoring: %s", domain_name(in->domain),
                     error_message(error));
     *paused = in->flags & MIGRATE_PAUSED;
+}
+
+/* The source has said so before this side was ready: only one in post-copy does. */
+static bool is_given_early(const MigrateIn *in) {
+    return (in->link.heard & MIGRATE_YOURS) && !in->ready;
 }
 
 static int may_run(Domain *domain, void *userdata, bool *paused, Error **reterr) {
@@ -198,13 +211,19 @@ static int may_run(Domain *domain, void *userdata, bool *paused, Error **reterr)
     }
     r = check_wanted(in, deadline, reterr);
 
-    while (r >= 0 && !in->asked)
+    while (r >= 0 && !in->asked && !is_given_early(in))
         r = wait_a_while(in, deadline, reterr);
+    if (r >= 0 && is_given_early(in)) {
+        domain->run->postcopy = domain->run->save.seen = true;
+        take_postcopy(in, paused);
+        return 0;
+    }
     if (r >= 0)
         r = persist(in, reterr);
     if (r < 0)
         return r;
     saved_crash_point("migrate-ready");
+    in->ready = true;
     deadline = deadline_in(YOURS_USEC);
     if (migrate_link_say(&in->link, MIGRATE_READY) < 0)
         in->link.ended = true;
@@ -263,12 +282,18 @@ static int take_in(MigrateIn *in, bool is_new, Error **reterr) {
                                .may_run = may_run,
                                .userdata = in,
                                .running = !(in->flags & MIGRATE_PAUSED),
-                               .postcopy = in->flags & MIGRATE_POSTCOPY};
+                               .postcopy = in->flags & MIGRATE_POSTCOPY,
+                               .released = &in->released};
     Domain *domain = in->domain;
     const bool wants_config = in->persistent != NULL;
     int r = start_restored(domain, in->def, &source, in->flags & MIGRATE_PAUSED, reterr);
     const bool has_config = wants_config && !in->persistent;
 
+    if (r < 0 && save_may_be_here(domain)) {
+        if (is_new)
+            domain_def_free(TAKE_PTR(domain->config));
+        return r;
+    }
     if (r < 0) {
         if (has_config && is_new) {
             CLEANUP_FREE char *path = domain_config_path(&in->services->paths, in->def->name);
@@ -287,15 +312,31 @@ static int take_in(MigrateIn *in, bool is_new, Error **reterr) {
     return 0;
 }
 
+/* The source keeps its definition when this one could not be written. */
+static int persist_late(MigrateIn *in, Error **reterr) {
+    CLEANUP_ERROR Error *error = NULL;
+
+    if (!in->persistent || !in->domain->run)
+        return 0;
+    if (persist(in, &error) < 0)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                            "domain '%s' has moved here, but is transient: %s",
+                            domain_name(in->domain), error_message(error));
+    events_lifecycle(in->domain, EVENT_DEFINED, in->is_new ? 0 : 1);
+    return 0;
+}
+
 /* Job held. */
 static int finish_postcopy(MigrateIn *in, Error **reterr) {
-    int r = postcopy_arrive(in->domain, reterr);
+    int r;
 
+    migrate_link_say(&in->link, MIGRATE_LANDED);
+    r = postcopy_arrive(in->domain, reterr);
     if (r >= 0 && in->domain->run) {
         save_forget(in->domain->run);
         domain_save_status(in->domain, NULL);
     }
-    return r;
+    return r < 0 ? r : persist_late(in, reterr);
 }
 
 /* Job held. */
@@ -331,20 +372,22 @@ static int run_again(MigrateIn *in, Error **reterr) {
 }
 
 static int run_in(MigrateIn *in, Error **reterr) {
-    bool is_new = false;
     DomainJob job;
-    int r = find_or_list(in, &is_new, reterr);
+    bool is_gone;
+    int r = find_or_list(in, &in->is_new, reterr);
 
     if (r >= 0)
         r = domain_job_begin(in->domain, &job, "incoming migration", reterr);
     if (r < 0)
         return r;
-    r = take_in(in, is_new, reterr);
+    r = take_in(in, in->is_new, reterr);
     in->landed = r >= 0;
+    in->unknown = r < 0 && (save_may_be_here(in->domain) || in->released);
+    is_gone = !in->domain->run;
     if (r >= 0 && in->domain->run && in->domain->run->postcopy)
         r = finish_postcopy(in, reterr);
     domain_job_end(in->domain, &job);
-    if (is_new && !in->landed)
+    if (in->is_new && !in->landed && is_gone)
         store_remove(in->services->store, in->domain);
     return r;
 }
@@ -360,7 +403,8 @@ static void in_fiber(void *userdata) {
     else if (in->result >= 0)
         log_info("domain '%s' has moved here from '%s'", in->def->name,
                  in->cookie.host ? in->cookie.host : "another host");
-    migrate_link_say(&in->link, in->landed ? MIGRATE_LANDED : MIGRATE_LOST);
+    if (!in->unknown)
+        migrate_link_say(&in->link, in->landed ? MIGRATE_LANDED : MIGRATE_LOST);
     migrate_link_close(&in->link);
     migrate_door_close(&in->door);
     in->prepared = in->over = true;

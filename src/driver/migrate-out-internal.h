@@ -22,12 +22,12 @@ typedef struct MigrateOut {
     bool performed; /* Perform may return: */
     int result;
     Error *error;
-    bool given;          /* 'Y' has been said */
+    bool given;          /* 'Y' has been said, and the destination has the whole guest */
     bool wants_postcopy; /* somebody does */
     bool asked_postcopy; /* so QEMU was asked, or: */
     int postcopy_result; /* it could not be */
     Error *postcopy_error;
-    bool one_way; /* QEMU may have begun with it: the guest does not run here any more */
+    bool one_way; /* QEMU is being asked, and the guest stands still until it is known what comes */
     Error *late;  /* of post-copy: what has become of it after Perform */
     bool confirmed, cancelled, lost; /* Confirm has come, and what it says */
     bool owner_gone;

@@ -53,5 +53,6 @@ void migrate_out_owner_gone(Migrations *migrations, const void *owner) {
 int migrate_out_set_intent(Domain *domain, SaveKind kind, bool running, Error **reterr) {
     domain->run->save.kind = kind;
     domain->run->save.running = running;
+    domain->run->save.seen = false;
     return domain_save_status(domain, reterr);
 }

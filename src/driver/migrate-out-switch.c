@@ -5,7 +5,25 @@
 #include "driver/saved.h"
 #include "util/libvirt-numbers.h"
 
-/* From the status file on, a daemon that comes later does not let it run here. */
+/* The guest stands still before QEMU is asked: from 8.2 on it lets one that ran before run again by
+ * itself when its post-copy fails, which may be behind the guest's first steps at the other side.
+ */
+static int ask_postcopy(MigrateOut *out, Error **reterr) {
+    Domain *domain = out->domain;
+    int r;
+
+    saved_crash_point("postcopy-begun");
+    domain->run->pause_reason = PAUSED_POSTCOPY;
+    r = transfer_pause(domain, reterr);
+    if (r < 0)
+        return r;
+    saved_crash_point("postcopy-asked");
+    r = migrate_start_postcopy(domain->run->monitor, reterr);
+    return r == -ETIMEDOUT ? 0 : r; /* QEMU will say what has come of it */
+}
+
+/* From the status file on, a daemon that comes later does not let it run here. A guest that was
+ * stopped in vain stays so until its migration is over, which is soon: it may be over by now. */
 static int switch_over(MigrateOut *out, Error **reterr) {
     Domain *domain = out->domain;
     int r;
@@ -15,23 +33,18 @@ static int switch_over(MigrateOut *out, Error **reterr) {
                             "the vireod that domain '%s' is on its way to has gone",
                             domain_name(domain));
     transfer_set_one_way(domain, true);
+    out->one_way = true;
     r = migrate_out_set_intent(domain, SAVE_POSTCOPY_OUT, out->was_running, reterr);
     if (r >= 0)
         r = domain_check_active(domain, reterr);
-    if (r >= 0) {
-        saved_crash_point("postcopy-asked");
-        out->one_way = true;
-        domain->run->pause_reason = PAUSED_POSTCOPY;
-        r = migrate_start_postcopy(domain->run->monitor, reterr);
-        if (r >= 0 || r == -ETIMEDOUT || domain_check_active(domain, NULL) < 0)
-            return r;
-        domain->run->pause_reason = PAUSED_MIGRATION;
-        out->one_way = false;
-    }
-    if (domain->run) {
-        migrate_out_set_intent(domain, SAVE_OUT, out->was_running, NULL);
-        transfer_set_one_way(domain, false);
-    }
+    if (r >= 0)
+        r = ask_postcopy(out, reterr);
+    if (r >= 0 || domain_check_active(domain, NULL) < 0)
+        return r;
+    out->one_way = false;
+    transfer_set_one_way(domain, false);
+    domain->run->pause_reason = PAUSED_MIGRATION;
+    migrate_out_set_intent(domain, SAVE_OUT, out->was_running, NULL);
     return r;
 }
 

@@ -91,13 +91,21 @@ static int move(MigrateOut *out, Error **reterr) {
         domain->run->pause_reason = PAUSED_UNKNOWN;
     if (r > 0)
         return r;
-    if (r >= 0 && out->was_running && domain->state == DOMAIN_RUNNING)
+    if (r >= 0 && out->was_running &&
+        (domain->state == DOMAIN_RUNNING ||
+         (domain->state == DOMAIN_PAUSED && domain->reason == PAUSED_POSTCOPY)))
         run_state_set_paused(domain, PAUSED_MIGRATION);
     saved_crash_point("migrate-moved");
     return r < 0 ? r : check_vcpus(domain, n_vcpus, reterr);
 }
 
 /* ---- who has it? ---- */
+
+static bool was_paused_by_it(const Domain *domain) {
+    return domain->state == DOMAIN_PAUSED &&
+           (domain->reason == PAUSED_MIGRATION || domain->reason == PAUSED_POSTCOPY ||
+            domain->reason == PAUSED_POSTCOPY_FAILED);
+}
 
 /* The guest goes on here as it did; the destination gets no 'Y' any more. */
 static void go_back(MigrateOut *out) {
@@ -109,9 +117,10 @@ static void go_back(MigrateOut *out) {
     if (r < 0)
         return;
     save_forget(domain->run);
+    domain->run->postcopy = false;
     r = run_state_sync(domain, &error);
-    if (r >= 0 && out->was_running && domain->state == DOMAIN_PAUSED &&
-        domain->reason == PAUSED_MIGRATION && domain_check_active(domain, NULL) >= 0) {
+    if (r >= 0 && out->was_running && was_paused_by_it(domain) &&
+        domain_check_active(domain, NULL) >= 0) {
         r = monitor_run(domain->run->monitor, "cont", NULL, deadline_in(COMMAND_USEC), NULL,
                         &error);
         if (r >= 0)
@@ -222,20 +231,46 @@ static int move_again(MigrateOut *out, Error **reterr) {
     return r < 0 ? r : 1;
 }
 
-/* What QEMU says after a failure: whether its guest has not left. */
-static bool has_stayed(const MigrateOut *out) {
-    MigrateProgress progress = {0};
+/* QEMU has given it up after the switch, and has all that it had. Whether the guest has run at the
+ * destination is for the destination to say. */
+static void settle_failed(MigrateOut *out) {
+    const uint64_t deadline = deadline_in(FINISH_USEC);
+    bool late = false;
 
-    if (!out->one_way || domain_check_active(out->domain, NULL) < 0)
-        return true;
-    return migrate_query(out->domain->run->monitor, &progress, NULL) >= 0 &&
-           (progress.phase == MIGRATE_FAILED || progress.phase == MIGRATE_CANCELLED);
+    while (!(out->link.heard & (MIGRATE_LANDED | MIGRATE_LOST)) && !out->link.ended && !late &&
+           domain_check_active(out->domain, NULL) >= 0)
+        late = fiber_cond_wait(&out->cond, MIN_OF(deadline, deadline_in(USEC_PER_SEC))) < 0 &&
+               now_usec() >= deadline;
+    if (domain_check_active(out->domain, NULL) < 0 || (out->link.heard & MIGRATE_LANDED))
+        return;
+    if (out->link.heard & MIGRATE_LOST)
+        go_back(out);
+    else
+        postcopy_leave_unknown(out->domain);
 }
 
-/* The destination runs it without a word of this side. */
+/* The destination lets it run by its own QEMU's word; this side's is for one that has missed that.
+ */
 static void settle_postcopy(MigrateOut *out) {
+    const MigratePhase *phase = &out->stats.progress.phase;
+
+    migrate_link_say(&out->link, MIGRATE_YOURS);
     if (postcopy_leave(out->domain, &out->stats, &out->late) >= 0)
         leave(out);
+    else if (*phase == MIGRATE_FAILED || *phase == MIGRATE_CANCELLED)
+        settle_failed(out);
+}
+
+/* Its QEMU cannot be asked any more, or says that it has not come to it. */
+static void settle_unmoved(MigrateOut *out) {
+    const Domain *domain = out->domain;
+
+    if (!domain->run || !domain->run->save.seen) {
+        go_back(out);
+        return;
+    }
+    migrate_link_say(&out->link, MIGRATE_YOURS);
+    postcopy_leave_failed(out->domain);
 }
 
 /* ---- the fiber ---- */
@@ -261,10 +296,8 @@ static void out_fiber(void *userdata) {
                                              : move(out, &out->error);
     if (r < 0 && (out->flags & MIGRATE_POSTCOPY_RESUME))
         migrate_link_close(&out->link); /* it is as it was */
-    else if (r < 0 && has_stayed(out))
-        go_back(out);
     else if (r < 0)
-        postcopy_leave_failed(out->domain);
+        settle_unmoved(out);
     else if (r == 0)
         log_info("domain '%s': its state is sent, waiting for '%s' to take it",
                  domain_name(out->domain), out->cookie.host ? out->cookie.host : "the other host");
@@ -346,6 +379,10 @@ int driver_migrate_perform(Domain *domain, const MigrateParams *params, Error **
     if (out->result >= 0)
         return 0;
     return error_propagate(reterr, TAKE_PTR(out->error));
+}
+
+bool driver_migrate_in_postcopy(const Domain *domain) {
+    return migrate_is_out(domain) && domain->run && domain->run->postcopy;
 }
 
 /* ---- Confirm ---- */

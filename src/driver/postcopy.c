@@ -2,11 +2,16 @@
 /* States, events and the wait of a guest in post-copy. */
 #include "driver/postcopy.h"
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "domain/events.h"
 #include "domain/files.h"
 #include "driver/run-state.h"
+#include "util/json.h"
 #include "util/log.h"
 
+#define COMMAND_USEC (30 * USEC_PER_SEC)
 #define AGAIN_USEC (30 * USEC_PER_SEC)
 #define POLL_USEC (20 * USEC_PER_MSEC)
 
@@ -45,20 +50,29 @@ static int await(Domain *domain, Error **reterr) {
     return r;
 }
 
+/* One that was given up is not to go on later, with nobody who follows it: the connection ends for
+ * QEMU, too. */
+static int await_over(Domain *domain, int fd_consume, Error **reterr) {
+    int r = await(domain, reterr);
+
+    if (r < 0)
+        shutdown(fd_consume, SHUT_RDWR);
+    close(fd_consume);
+    return r;
+}
+
 int postcopy_leave_again(Domain *domain, int fd_consume, Error **reterr) {
     CLEANUP_CLOSE int fd = fd_consume;
     int r = migrate_resume_to_fd(domain->run->monitor, fd, reterr);
 
-    close(TAKE_FD(fd));
-    return r < 0 ? r : await(domain, reterr);
+    return r < 0 ? r : await_over(domain, TAKE_FD(fd), reterr);
 }
 
 int postcopy_arrive_again(Domain *domain, int fd_consume, Error **reterr) {
     CLEANUP_CLOSE int fd = fd_consume;
     int r = migrate_recover_from_fd(domain->run->monitor, fd, reterr);
 
-    close(TAKE_FD(fd));
-    return r < 0 ? r : await(domain, reterr);
+    return r < 0 ? r : await_over(domain, TAKE_FD(fd), reterr);
 }
 
 /* ---- the source ---- */
@@ -75,6 +89,16 @@ void postcopy_leave_failed(Domain *domain) {
     domain_save_status(domain, NULL);
 }
 
+void postcopy_leave_unknown(Domain *domain) {
+    domain->run->postcopy = false;
+    domain->run->save.kind = SAVE_GIVEN;
+    log_warning(
+        "domain '%s' stays paused: resume it if it has not run at the other host, destroy it "
+        "if it has",
+        domain_name(domain));
+    domain_save_status(domain, NULL);
+}
+
 int postcopy_leave(Domain *domain, TransferStats *stats, Error **reterr) {
     int r = domain_check_active(domain, reterr);
 
@@ -83,9 +107,11 @@ int postcopy_leave(Domain *domain, TransferStats *stats, Error **reterr) {
     domain->run->postcopy = true;
     if (domain->state == DOMAIN_RUNNING ||
         (domain->state == DOMAIN_PAUSED &&
-         (domain->reason == PAUSED_MIGRATION || domain->reason == PAUSED_POSTCOPY_FAILED)))
+         (domain->reason == PAUSED_MIGRATION || domain->reason == PAUSED_UNKNOWN ||
+          domain->reason == PAUSED_POSTCOPY_FAILED)))
         run_state_set_paused(domain, PAUSED_POSTCOPY);
     log_info("domain '%s' is in post-copy: it goes on at the other host", domain_name(domain));
+    domain_save_status(domain, NULL); /* from here on QEMU's "completed" means that it has left */
     r = transfer_postcopy(domain, TRANSFER_MIGRATE_OUT, stats, reterr);
     if (r < 0)
         postcopy_leave_failed(domain);
@@ -93,6 +119,44 @@ int postcopy_leave(Domain *domain, TransferStats *stats, Error **reterr) {
 }
 
 /* ---- the destination ---- */
+
+/* Whether QEMU has the guest's devices, too: in post-copy they come behind its first word of it. 1
+ * yes, 0 not yet, or there is no answer; ERROR_OPERATION_FAILED: they will not come. */
+static int is_loaded(Domain *domain, Error **reterr) {
+    CLEANUP_JSON json_object *value = NULL;
+    MigrateProgress progress = {0};
+    const char *status;
+    int r = monitor_run(domain->run->monitor, "query-status", NULL, deadline_in(COMMAND_USEC),
+                        &value, NULL);
+
+    if (r < 0)
+        return 0;
+    status = json_member_string(value, "status");
+    if (!status || !streq(status, "inmigrate"))
+        return 1;
+    r = domain_check_active(domain, NULL);
+    if (r >= 0)
+        r = migrate_query(domain->run->monitor, &progress, NULL);
+    if (r >= 0 && progress.phase == MIGRATE_FAILED)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                            "the guest of domain '%s' did not get here in post-copy: %s",
+                            domain_name(domain),
+                            progress.error[0] ? progress.error : "see QEMU's log");
+    return 0;
+}
+
+int postcopy_await_loaded(Domain *domain, Error **reterr) {
+    int r = domain_check_active(domain, reterr);
+
+    while (r >= 0) {
+        r = is_loaded(domain, reterr);
+        if (r != 0)
+            return MIN_OF(r, 0);
+        fiber_sleep(POLL_USEC);
+        r = domain_check_active(domain, reterr);
+    }
+    return r;
+}
 
 static void set_running(Domain *domain, int reason, int resumed) {
     if (domain->state != DOMAIN_RUNNING || domain->reason == reason)

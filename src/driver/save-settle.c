@@ -9,6 +9,7 @@
 #include "driver/run-state.h"
 #include "driver/save-settle.h"
 #include "driver/saved.h"
+#include "driver/transfer.h"
 #include "qemu/migrate.h"
 #include "util/file.h"
 #include "util/json.h"
@@ -17,7 +18,6 @@
 
 #define COMMAND_USEC (30 * USEC_PER_SEC)
 #define CANCEL_USEC (60 * USEC_PER_SEC)
-#define POSTCOPY_USEC (60 * USEC_PER_SEC)
 #define POLL_USEC (20 * USEC_PER_MSEC)
 
 /* The complete file of that very save is there. */
@@ -139,52 +139,96 @@ static int settle_given(Domain *domain, Error **reterr) {
     return 0;
 }
 
-/* Until QEMU is in post-copy, or whatever it comes to instead. */
-static int await_postcopy(Domain *domain, MigrateProgress *ret, Error **reterr) {
-    const uint64_t deadline = deadline_in(POSTCOPY_USEC);
-    int r = migrate_query(domain->run->monitor, ret, reterr);
+/* Until QEMU is in post-copy, or whatever it comes to instead: no clock says that a guest which is
+ * on its way does not come. */
+static int await_postcopy(Domain *domain, MigratePhase *ret, Error **reterr) {
+    MigrateProgress progress = {.phase = MIGRATE_ACTIVE};
+    int r = domain_check_active(domain, reterr);
 
-    while (r >= 0 && ret->phase == MIGRATE_ACTIVE && now_usec() < deadline) {
-        fiber_sleep(POLL_USEC);
+    while (r >= 0 && progress.phase == MIGRATE_ACTIVE && !domain->run->save.seen) {
+        if (migrate_query(domain->run->monitor, &progress, NULL) < 0)
+            progress.phase = MIGRATE_ACTIVE; /* asked again, of a QEMU that is there */
+        if (progress.phase == MIGRATE_ACTIVE)
+            fiber_sleep(POLL_USEC);
         r = domain_check_active(domain, reterr);
-        if (r >= 0)
-            r = migrate_query(domain->run->monitor, ret, reterr);
     }
+    if (r >= 0 && (progress.phase == MIGRATE_IN_POSTCOPY || progress.phase == MIGRATE_STUCK))
+        domain->run->save.seen = true;
+    *ret = progress.phase;
+    return r;
+}
+
+/* 1: QEMU's guest runs; 0: it does not. */
+static int is_running(Domain *domain, Error **reterr) {
+    CLEANUP_JSON json_object *value = NULL;
+    const char *status;
+    int r = monitor_run(domain->run->monitor, "query-status", NULL, deadline_in(COMMAND_USEC),
+                        &value, reterr);
+
+    if (r < 0)
+        return r;
+    status = json_member_string(value, "status");
+    return status && streq(status, "running");
+}
+
+/* It has left, and QEMU has come to its end with it, or will, or has given it up. */
+static int settle_left(Domain *domain, Error **reterr) {
+    TransferStats stats = {0};
+    int r = run_state_sync(domain, reterr);
+
+    if (r >= 0)
+        r = postcopy_leave(domain, &stats, reterr);
+    if (r >= 0) {
+        run_end(domain, SHUTOFF_MIGRATED, STOPPED_MIGRATED);
+        return 0;
+    }
+    if (domain_check_active(domain, NULL) >= 0 &&
+        (stats.progress.phase == MIGRATE_FAILED || stats.progress.phase == MIGRATE_CANCELLED))
+        postcopy_leave_unknown(domain);
     return r;
 }
 
 /* The switch was decided, so it is done: a QEMU that was asked for it cannot be stopped any more.
- */
+ *
+ * A guest that runs has not left: it is stopped before QEMU is asked. Neither has one that this
+ * daemon has seen on its way to its end without post-copy: the destination lets none run without
+ * this side's word. What was over before this daemon came may have been either. */
 static int settle_postcopy_out(Domain *domain, Error **reterr) {
-    TransferStats stats = {0};
-    int r = migrate_query(domain->run->monitor, &stats.progress, reterr);
+    MigratePhase phase = MIGRATE_ACTIVE;
+    MigrateProgress first = {0};
+    bool ran;
+    int r = is_running(domain, reterr);
 
-    if (r >= 0 && stats.progress.phase == MIGRATE_ACTIVE) {
-        migrate_start_postcopy(domain->run->monitor, NULL);
-        r = await_postcopy(domain, &stats.progress, reterr);
-    }
+    ran = r > 0;
     if (r >= 0)
-        r = run_state_sync(domain, reterr);
+        r = transfer_pause(domain, reterr); /* nobody else may let it run meanwhile */
+    if (r >= 0)
+        r = migrate_query(domain->run->monitor, &first, reterr);
+    if (r >= 0 && first.phase == MIGRATE_ACTIVE && !domain->run->save.seen)
+        migrate_start_postcopy(domain->run->monitor, NULL); /* again, or too late */
+    if (r >= 0)
+        r = await_postcopy(domain, &phase, reterr);
     if (r < 0)
         return r;
-    if (stats.progress.phase == MIGRATE_FAILED || stats.progress.phase == MIGRATE_CANCELLED) {
-        domain->run->save.kind = SAVE_OUT; /* it has not come to it */
+    if (domain->run->save.seen)
+        return settle_left(domain, reterr);
+    if (ran || first.phase == MIGRATE_ACTIVE || first.phase == MIGRATE_IDLE) {
+        domain->run->save.kind = SAVE_OUT;
         return settle_out(domain, reterr);
     }
-    if (stats.progress.phase == MIGRATE_DONE) {
-        domain->run->save.kind = SAVE_GIVEN; /* with it or without */
-        return settle_given(domain, reterr);
-    }
-    r = postcopy_leave(domain, &stats, reterr);
-    if (r >= 0)
-        run_end(domain, SHUTOFF_MIGRATED, STOPPED_MIGRATED);
-    return r;
+    domain->run->save.kind = SAVE_GIVEN; /* with it or without */
+    return settle_given(domain, reterr);
 }
 
 /* The guest is here: it runs, and the rest of its memory comes. */
-static int take_arrived(Domain *domain, bool ran, Error **reterr) {
-    int r = !ran && domain->run->save.running ? go_on(domain, RUNNING_MIGRATED, reterr) : 0;
+static int take_arrived(Domain *domain, Error **reterr) {
+    bool ran = false;
+    int r = postcopy_await_loaded(domain, reterr);
 
+    if (r >= 0)
+        r = has_run(domain, &ran, reterr);
+    if (r >= 0 && !ran && domain->run->save.running)
+        r = go_on(domain, RUNNING_MIGRATED, reterr);
     if (r >= 0)
         r = postcopy_arrive(domain, reterr);
     if (r >= 0 && domain->run)
@@ -195,17 +239,17 @@ static int take_arrived(Domain *domain, bool ran, Error **reterr) {
 /* Without post-copy it is as with any that comes, but for one: a guest that is all here may have
  * come either way. */
 static int settle_postcopy_in(Domain *domain, Error **reterr) {
-    MigrateProgress progress = {0};
+    MigratePhase phase = MIGRATE_ACTIVE;
     bool ran = false;
-    int r = await_postcopy(domain, &progress, reterr);
+    int r = await_postcopy(domain, &phase, reterr);
 
+    if (r >= 0 && domain->run->save.seen)
+        return take_arrived(domain, reterr);
     if (r >= 0)
         r = has_run(domain, &ran, reterr);
     if (r < 0)
         return r;
-    if (progress.phase == MIGRATE_IN_POSTCOPY || progress.phase == MIGRATE_STUCK)
-        return take_arrived(domain, ran, reterr);
-    if (ran || progress.phase != MIGRATE_DONE)
+    if (ran || phase != MIGRATE_DONE)
         return settle_from(domain, reterr);
     run_state_set_paused(domain, PAUSED_MIGRATION);
     log_warning("domain '%s' was all here when vireod ended, and did not run yet: it stays paused. "

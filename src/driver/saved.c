@@ -14,6 +14,7 @@
 #include "conf/domain-parse.h"
 #include "domain/files.h"
 #include "driver/definition-fill.h"
+#include "driver/postcopy.h"
 #include "driver/transfer.h"
 #include "host/file-owner.h"
 #include "util/directory.h"
@@ -230,8 +231,11 @@ int save_set_source(Domain *domain, bool running, Error **reterr) {
     const SaveSource *source = domain->run->restore;
     SaveIntent *intent = &domain->run->save;
 
+    const bool seen = intent->seen;
+
     assert(domain_job_is_mine(domain) && domain->run->restore);
     save_forget(domain->run);
+    intent->seen = seen;
     intent->path = source->remove ? strdup(source->remove) : NULL;
     intent->id = save_id_text(source->image);
     if (!intent->id || (source->remove && !intent->path))
@@ -245,11 +249,22 @@ static int load_from_host(Domain *domain, const SaveSource *source, Error **rete
     TransferMigration what = {.fd_consume = -1};
     int r = source->open(domain, source->userdata, &what.fd_consume, reterr);
 
+    if (r < 0)
+        return r;
+    r = transfer_migrate(domain, TRANSFER_MIGRATE_IN, &what, reterr);
+    if (r <= 0)
+        return r;
+    r = postcopy_await_loaded(domain, reterr);
     if (r >= 0)
-        r = transfer_migrate(domain, TRANSFER_MIGRATE_IN, &what, reterr);
-    if (r > 0)
         domain->run->postcopy = true;
-    return MIN_OF(r, 0);
+    return r;
+}
+
+bool save_may_be_here(const Domain *domain) {
+    const DomainRun *run = domain->run;
+
+    return run && !run->stopping && run->save.kind == SAVE_POSTCOPY_IN && run->monitor &&
+           !monitor_is_open(run->monitor) && qemu_process_alive(&run->pid);
 }
 
 /* The status file says from here on that the guest has not run, and where it is. */

@@ -17,8 +17,9 @@ typedef struct SaveSource {
      * shall not yet. In post-copy it may not be refused. */
     int (*may_run)(Domain *domain, void *userdata, bool *paused, Error **reterr);
     void *userdata;
-    bool running;  /* of a host: it shall run here */
-    bool postcopy; /* of a host: it may be switched to post-copy on its way */
+    bool running;   /* of a host: it shall run here */
+    bool postcopy;  /* of a host: it may be switched to post-copy on its way */
+    bool *released; /* of a host: set when QEMU has let it run, or may have */
 } SaveSource;
 
 /* lib/save/NAME.save. Caller frees. */
@@ -45,6 +46,9 @@ int saved_sync_directory(const char *path);
 /* Reads the guest's state into a QEMU that has just been started from run->restore. The status file
  * says from then on that the guest has not run, and where it is. Job held. */
 int save_load(Domain *domain, Error **reterr);
+/* After a start from a host has failed: QEMU is alive and has not said what has become of the
+ * guest, which may be here and nowhere else. It is left as it is; save_settle_soon goes on. */
+bool save_may_be_here(const Domain *domain);
 /* The status file's word for it: made here, written by the caller. */
 int save_set_source(Domain *domain, bool running, Error **reterr);
 /* The guest is loaded, and is to run now: from here on it is in QEMU alone. Job held. */

@@ -303,6 +303,19 @@ static int carry_on(const Domain *domain, int r, Error **error) {
     return 0;
 }
 
+/* A "no" of QEMU is certain, silence is not. */
+static int let_run(Domain *domain, const SaveSource *source, Error **reterr) {
+    int r;
+
+    if (source && source->released)
+        *source->released = true;
+    r = monitor_run(domain->run->monitor, "cont", NULL, deadline_in(COMMAND_USEC), NULL, reterr);
+    if (r < 0 && r != -ETIMEDOUT && source && source->released &&
+        domain_check_active(domain, NULL) >= 0)
+        *source->released = false;
+    return r;
+}
+
 static int let_go(Domain *domain, bool paused, Error **reterr) {
     const SaveSource *source = domain->run->restore;
     const bool restored = source != NULL;
@@ -318,8 +331,7 @@ static int let_go(Domain *domain, bool paused, Error **reterr) {
     if (r >= 0 && restored)
         r = save_take_over(domain, reterr);
     if (r >= 0 && !paused)
-        r = monitor_run(domain->run->monitor, "cont", NULL, deadline_in(COMMAND_USEC), NULL,
-                        reterr);
+        r = let_run(domain, source, reterr);
     if (r < 0)
         return r;
     if (!paused)
@@ -365,7 +377,9 @@ int start_restored(Domain *domain, const DomainDef *def, const SaveSource *sourc
         r = carry_on(domain, let_go(domain, paused, &error), &error);
     if (error)
         error_propagate(reterr, TAKE_PTR(error));
-    if (r < 0) {
+    if (r < 0 && save_may_be_here(domain)) {
+        domain->run->restore = NULL; /* whoever connects again settles it */
+    } else if (r < 0) {
         audit_domain_start(domain, false, NULL);
         run_abandon(domain);
     } else if (source) {

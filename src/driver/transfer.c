@@ -35,14 +35,19 @@ static int query(Domain *domain, Transfer *transfer, Error **reterr) {
                : migrate_query(domain->run->monitor, &transfer->stats.progress, reterr);
 }
 
-static bool is_postcopy(const Transfer *transfer) {
-    return transfer->stats.progress.phase == MIGRATE_IN_POSTCOPY ||
-           transfer->stats.progress.phase == MIGRATE_STUCK;
+/* QEMU's event says it, or its answer. Latched: a short post-copy is over before anybody asks. */
+static void note_phase(Domain *domain, MigratePhase phase) {
+    SaveIntent *intent = &domain->run->save;
+
+    if (intent->kind != SAVE_NONE && (phase == MIGRATE_IN_POSTCOPY || phase == MIGRATE_STUCK))
+        intent->seen = true;
 }
 
 static int judge(Domain *domain, const Transfer *transfer, Error **reterr) {
     const char *what = name_of(transfer->stats.kind);
 
+    if (domain->run->save.seen && !transfer->postcopy)
+        return 1; /* whatever has become of it since */
     if (transfer->stats.progress.phase == MIGRATE_DONE)
         return 0;
     if (transfer->postcopy)
@@ -51,8 +56,6 @@ static int judge(Domain *domain, const Transfer *transfer, Error **reterr) {
                             transfer->stats.progress.error[0]
                                 ? transfer->stats.progress.error
                                 : "the connection of the two QEMUs has ended");
-    if (is_postcopy(transfer))
-        return 1;
     if (transfer->cancel)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_ABORTED,
                             "%s job: canceled by client", what);
@@ -63,11 +66,18 @@ static int judge(Domain *domain, const Transfer *transfer, Error **reterr) {
                             : "QEMU does not say why; see whether the disk is full, and its log");
 }
 
-static bool is_over(const Transfer *transfer) {
+static bool is_over(const Domain *domain, const Transfer *transfer) {
     const MigratePhase phase = transfer->stats.progress.phase;
 
-    return phase != MIGRATE_ACTIVE && phase != MIGRATE_IDLE &&
-           (phase != MIGRATE_IN_POSTCOPY || !transfer->postcopy);
+    if (domain->run->save.seen && !transfer->postcopy)
+        return true;
+    return phase != MIGRATE_ACTIVE && phase != MIGRATE_IDLE && phase != MIGRATE_IN_POSTCOPY;
+}
+
+/* One whose guest may be at the other side already: QEMU's silence is no answer. */
+static bool is_patient(const Domain *domain, const Transfer *transfer) {
+    return transfer->stats.kind == TRANSFER_MIGRATE_OUT ||
+           domain->run->save.kind == SAVE_POSTCOPY_IN;
 }
 
 bool transfer_stats(const Domain *domain, TransferStats *ret) {
@@ -91,6 +101,11 @@ void transfer_complete(Domain *domain, const TransferStats *stats) {
 }
 
 bool transfer_event(Domain *domain, const char *name, json_object *data) {
+    if (streq(name, "MIGRATION")) {
+        note_phase(domain, migrate_event_phase(data));
+        transfer_look_soon(domain);
+        return true;
+    }
     if (!streq(name, "MIGRATION_PASS"))
         return false;
     if (domain->run->transfer && domain->run->transfer->stats.kind == TRANSFER_MIGRATE_OUT)
@@ -105,11 +120,14 @@ static int wait_for(Domain *domain, Transfer *transfer, const TransferMigration 
     bool told = false;
 
     for (;;) {
-        int r = query(domain, transfer, reterr);
+        CLEANUP_ERROR Error *error = NULL;
+        int r = query(domain, transfer, &error);
 
-        if (r < 0)
-            return r;
-        if (is_over(transfer))
+        if (r < 0 && (domain_check_active(domain, NULL) < 0 || !is_patient(domain, transfer)))
+            return error_propagate(reterr, TAKE_PTR(error));
+        if (r >= 0)
+            note_phase(domain, transfer->stats.progress.phase);
+        if (is_over(domain, transfer))
             return judge(domain, transfer, reterr);
         if (what && what->look) {
             what->look(what->userdata);

@@ -310,6 +310,7 @@ static MigratePhase phase_of(const char *status) {
         const char *status;
         MigratePhase phase;
     } rows[] = {{"completed", MIGRATE_DONE},
+                {"postcopy-device", MIGRATE_IN_POSTCOPY},
                 {"postcopy-active", MIGRATE_IN_POSTCOPY},
                 {"postcopy-recover", MIGRATE_IN_POSTCOPY},
                 {"postcopy-recover-setup", MIGRATE_IN_POSTCOPY},
@@ -322,6 +323,10 @@ static MigratePhase phase_of(const char *status) {
         if (streq(status, rows[i].status))
             return rows[i].phase;
     return status ? MIGRATE_ACTIVE : MIGRATE_IDLE;
+}
+
+MigratePhase migrate_event_phase(json_object *data) {
+    return phase_of(data ? json_member_string(data, "status") : NULL);
 }
 
 static double member_double(json_object *object, const char *name) {

@@ -62,6 +62,8 @@ int migrate_from_fd(Monitor *monitor, int fd, Error **reterr);
 /* Begins to send the state of a guest that runs on meanwhile, until little is left. */
 int migrate_live_to_fd(Monitor *monitor, int fd, const MigrateSettings *settings, Error **reterr);
 int migrate_query(Monitor *monitor, MigrateProgress *ret, Error **reterr);
+/* What QEMU's event MIGRATION says; NULL is fine. */
+MigratePhase migrate_event_phase(json_object *data);
 int migrate_cancel(Monitor *monitor, Error **reterr);
 
 /* In a QEMU that waits for a guest, before it comes: it may be switched to post-copy.

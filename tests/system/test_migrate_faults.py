@@ -39,7 +39,7 @@ def on_small_disk():
     try:
         os.makedirs(f"{root}/etc")
         with open(f"{root}/etc/vireod.conf", "w") as f:
-            settings = instance.settings if passable(EMULATOR) else ["user = root"]
+            settings = instance.settings if passable(EMULATOR) else [*{*instance.settings, "user = root"}]
             f.write("\n".join([*settings, "unplug_timeout_ms = 300"]) + "\n")
         instance.start()
         yield instance
