@@ -54,14 +54,15 @@ static void on_signal(int number) {
     ended_by = number;
 }
 
-/* Until the escape character, a signal, or the guest's end. */
-static int talk(Tool *tool, RpcClientStream *stream, Error **reterr) {
+/* Until the escape character, a signal, or the guest's end. Signals come while it waits, by `mask`:
+ * one that came before would not end the wait. */
+static int talk(Tool *tool, RpcClientStream *stream, const sigset_t *mask, Error **reterr) {
     struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN},
                            {.fd = rpc_client_fd(tool->client), .events = POLLIN}};
     int r = 0;
 
     while (r == 0 && !ended_by) {
-        if (poll(fds, ARRAY_SIZE(fds), -1) < 0) {
+        if (ppoll(fds, ARRAY_SIZE(fds), NULL, mask) < 0) {
             if (errno == EINTR)
                 continue;
             return error_system(reterr, FROM_NONE, errno, "cannot wait for the terminal");
@@ -78,12 +79,18 @@ static int talk(Tool *tool, RpcClientStream *stream, Error **reterr) {
 static int talk_until_signal(Tool *tool, RpcClientStream *stream, Error **reterr) {
     static const int signals[] = {SIGTERM, SIGHUP, SIGQUIT};
     struct sigaction action = {.sa_handler = on_signal}, before[ARRAY_SIZE(signals)];
+    sigset_t ends, mask;
     int r;
 
     ended_by = 0;
-    for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+    sigemptyset(&ends);
+    for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+        sigaddset(&ends, signals[i]);
         sigaction(signals[i], &action, &before[i]);
-    r = talk(tool, stream, reterr);
+    }
+    sigprocmask(SIG_BLOCK, &ends, &mask);
+    r = talk(tool, stream, &mask, reterr);
+    sigprocmask(SIG_SETMASK, &mask, NULL);
     for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
         sigaction(signals[i], &before[i], NULL);
     return r;

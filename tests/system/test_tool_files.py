@@ -83,6 +83,7 @@ def test_console(daemon, guest):
         ended.end()
         third = Terminal(daemon, "console", "c1", "--devname", "serial0", "--force")
         third.wait_for(b"Escape character")
+        wait_for(lambda: termios.tcgetattr(third.ours) != before, 20, "a raw terminal: the console is open")
         daemon.virsh("destroy", "c1")
         assert third.process.wait(30 * BUSY) == 0  # it ends with its guest
         third.end()
