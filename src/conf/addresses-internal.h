@@ -6,6 +6,8 @@
 
 /* Adds hubs where ports are too few. */
 int addresses_assign_usb(DomainDef *def, Error **reterr);
+/* Buses that only certain machines have: CCW, spapr-vio. */
+int addresses_assign_system(DomainDef *def, Error **reterr);
 
 #define PCI_BUSES_MAX 256u
 #define PCI_SLOTS 32u
