@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "conf/addresses-internal.h"
+#include "conf/machine.h"
 
 void pci_bus_init(PciBus *bus, const char *model) {
     static const struct {
@@ -69,6 +70,12 @@ static int clash(PciMap *map, const DeviceRef *ref, const PciAddress *address,
 
 /* ---- controllers that are missing ---- */
 
+const char *pci_bridge_model(const DomainDef *def) {
+    const char *model = machine_traits(def)->pci_bridge;
+
+    return model ? model : "pci-bridge";
+}
+
 static bool has_bus_for(const PciMap *map, unsigned connect) {
     for (unsigned bus = 0; bus < map->n; bus++)
         if (map->buses[bus].model && map->buses[bus].accepts & connect)
@@ -92,7 +99,7 @@ static int grow(PciMap *map, const DeviceRef *ref, unsigned connect, unsigned *b
     const char *model;
 
     if (connect & PCI_CONNECT_DEVICE) {
-        model = "pci-bridge";
+        model = pci_bridge_model(map->def);
         if (!has_bus_for(map, PCI_CONNECT_BRIDGE) && map->n + 1 < PCI_BUSES_MAX) {
             if (*bus == map->n)
                 ++*bus;

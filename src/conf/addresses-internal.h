@@ -6,8 +6,6 @@
 
 /* Adds hubs where ports are too few. */
 int addresses_assign_usb(DomainDef *def, Error **reterr);
-/* Buses that only certain machines have: CCW, spapr-vio. */
-int addresses_assign_system(DomainDef *def, Error **reterr);
 
 #define PCI_BUSES_MAX 256u
 #define PCI_SLOTS 32u
@@ -35,6 +33,8 @@ typedef struct PciMap {
 /* model is one of libvirt's words; unknown ones make a bus that accepts nothing. */
 void pci_bus_init(PciBus *bus, const char *model);
 bool pci_bus_is_full(const PciBus *bus);
+/* What is added where slots of conventional PCI are too few. */
+const char *pci_bridge_model(const DomainDef *def);
 /* Nothing is on the slot. */
 bool pci_slot_is_free(const PciMap *map, unsigned bus, unsigned slot);
 /* Takes a given address. ERROR_XML when it is not there, or taken (both devices are named). */

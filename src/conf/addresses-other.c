@@ -398,9 +398,5 @@ int addresses_assign_others(DomainDef *def, Error **reterr) {
         r = assign_ccid(def, reterr);
     if (r >= 0)
         r = assign_ports(def, reterr);
-    if (r >= 0)
-        r = addresses_assign_usb(def, reterr);
-    if (r >= 0)
-        r = addresses_assign_system(def, reterr);
-    return r;
+    return r < 0 ? r : addresses_assign_usb(def, reterr);
 }

@@ -2,6 +2,7 @@
 /* PCI addresses, in two passes: the first one finds which controllers are missing, the second one
  * gives the places. */
 #include "conf/addresses-internal.h"
+#include "conf/machine.h"
 
 static bool is_wanted(const DeviceInfo *info) {
     return info->address.type == ADDRESS_NONE ||
@@ -181,7 +182,7 @@ static int init_map(PciMap *map) {
     map->express = streq_ptr(map->buses[0].model, "pcie-root");
     for (unsigned bus = 1; bus < map->n; bus++)
         if (!map->buses[bus].model)
-            pci_bus_init(&map->buses[bus], map->express ? "pcie-root-port" : "pci-bridge");
+            pci_bus_init(&map->buses[bus], map->express ? "pcie-root-port" : pci_bridge_model(def));
     return 0;
 }
 
@@ -198,7 +199,7 @@ static int pass(PciMap *map, const DeviceRef *refs, size_t n) {
     int r = 0;
 
     for (size_t i = 0; i < n && r >= 0; i++)
-        if (!is_wanted(refs[i].info))
+        if (has_place(refs[i].info))
             r = pci_reserve(map, &refs[i], &refs[i].info->address.pci);
     if (r >= 0 && domain_def_is_i440fx(map->def))
         r = place_i440fx(map, refs, n);
@@ -236,8 +237,8 @@ static int add_missing(DomainDef *def, const PciMap *map) {
     return 0;
 }
 
-/* QEMU's name of a bridge. */
-static int name_model(ControllerDef *controller) {
+/* QEMU's name of a bridge; pSeries has host bridges besides the first. */
+static int name_model(const DomainDef *def, ControllerDef *controller) {
     static const char *const rows[][2] = {{"pcie-root-port", "pcie-root-port"},
                                           {"pci-bridge", "pci-bridge"},
                                           {"dmi-to-pci-bridge", "i82801b11-bridge"},
@@ -245,8 +246,11 @@ static int name_model(ControllerDef *controller) {
                                           {"pcie-switch-upstream-port", "x3130-upstream"},
                                           {"pcie-switch-downstream-port", "xio3130-downstream"},
                                           {"pci-expander-bus", "pxb"},
-                                          {"pcie-expander-bus", "pxb-pcie"}};
+                                          {"pcie-expander-bus", "pxb-pcie"},
+                                          {"pci-root", "spapr-pci-host-bridge"}};
 
+    if (streq(controller->model, "pci-root") && !domain_def_is_pseries(def))
+        return 0;
     for (size_t i = 0; i < ARRAY_SIZE(rows) && !controller->pci_model; i++)
         if (streq(controller->model, rows[i][0])) {
             controller->pci_model = strdup(rows[i][1]);
@@ -264,6 +268,23 @@ static void number_expander(const DomainDef *def, ControllerDef *controller) {
             lowest = MIN_OF(lowest, def->controllers[i].busnr);
     controller->has_busnr = lowest > 2;
     controller->busnr = lowest > 2 ? lowest - 2 : 0;
+}
+
+/* The lowest that no other host bridge has. */
+static void number_host_bridge(const DomainDef *def, ControllerDef *controller) {
+    unsigned index = controller->index > 0;
+    bool taken = true;
+
+    while (taken) {
+        taken = false;
+        for (size_t i = 0; i < def->n_controllers; i++)
+            taken |= def->controllers[i].type == CONTROLLER_PCI &&
+                     def->controllers[i].has_target_index &&
+                     def->controllers[i].target_index == index;
+        index += taken;
+    }
+    controller->has_target_index = true;
+    controller->target_index = index;
 }
 
 static void number_ports(const DomainDef *def, ControllerDef *controller) {
@@ -284,6 +305,9 @@ static void number_ports(const DomainDef *def, ControllerDef *controller) {
     if (!controller->has_busnr && (streq(controller->model, "pci-expander-bus") ||
                                    streq(controller->model, "pcie-expander-bus")))
         number_expander(def, controller);
+    if (!controller->has_target_index && streq(controller->model, "pci-root") &&
+        domain_def_is_pseries(def))
+        number_host_bridge(def, controller);
 }
 
 static int finish_controllers(DomainDef *def, Error **reterr) {
@@ -292,7 +316,7 @@ static int finish_controllers(DomainDef *def, Error **reterr) {
 
         if (controller->type != CONTROLLER_PCI || !controller->model)
             continue;
-        if (name_model(controller) < 0)
+        if (name_model(def, controller) < 0)
             return error_no_memory(reterr);
         number_ports(def, controller);
         if (streq(controller->model, "pci-bridge") &&
@@ -327,6 +351,41 @@ static int set_multifunction(DomainDef *def, Error **reterr) {
     return 0;
 }
 
+static bool has_zpci(const DeviceRef *refs, size_t n, const unsigned *uid, const unsigned *fid) {
+    for (size_t i = 0; i < n; i++) {
+        const PciAddress *at = &refs[i].info->address.pci;
+
+        if (refs[i].info->address.type == ADDRESS_PCI && at->has_zpci &&
+            ((uid && at->zpci_uid == *uid) || (fid && at->zpci_fid == *fid)))
+            return true;
+    }
+    return false;
+}
+
+/* What a PCI device is to an s390 guest: the lowest free numbers. */
+static int assign_zpci(DomainDef *def, Error **reterr) {
+    CLEANUP_FREE DeviceRef *refs = NULL;
+    size_t n = 0;
+
+    if (domain_def_pci_devices(def, &refs, &n) < 0)
+        return error_no_memory(reterr);
+    for (size_t i = 0; i < n; i++) {
+        PciAddress *at = &refs[i].info->address.pci;
+        unsigned uid = 1, fid = 0;
+
+        if (refs[i].info->address.type != ADDRESS_PCI || at->has_zpci)
+            continue;
+        while (has_zpci(refs, n, &uid, NULL))
+            uid++;
+        while (has_zpci(refs, n, NULL, &fid))
+            fid++;
+        at->has_zpci = true;
+        at->zpci_uid = uid;
+        at->zpci_fid = fid;
+    }
+    return 0;
+}
+
 int addresses_assign_pci(DomainDef *def, Error **reterr) {
     CLEANUP_FREE PciBus *buses = calloc(PCI_BUSES_MAX, sizeof(PciBus));
     PciMap map = {.def = def, .buses = buses, .growing = true, .reterr = reterr};
@@ -346,5 +405,7 @@ int addresses_assign_pci(DomainDef *def, Error **reterr) {
     r = run_pass(def, &map);
     if (r >= 0)
         r = set_multifunction(def, reterr);
+    if (r >= 0 && domain_def_is_s390(def))
+        r = assign_zpci(def, reterr);
     return r < 0 ? r : finish_controllers(def, reterr);
 }

@@ -1,6 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Addresses on the buses that only certain machines have: CCW, spapr-vio. */
+/* Addresses on the buses that only certain machines have: CCW, spapr-vio, virtio-mmio. */
 #include "conf/addresses-internal.h"
+#include "conf/machine.h"
+
+/* Where QEMU has the first of each kind. */
+#define VIO_CARD 0x1000u
+#define VIO_SCSI 0x2000u
+#define VIO_NVRAM 0x3000u
+#define VIO_TPM 0x4000u
+#define VIO_SERIAL 0x30000000u
+#define VIO_STEP 0x1000u
+
+static bool starts(const char *text, const char *with) {
+    return text && strncmp(text, with, strlen(with)) == 0;
+}
 
 /* ---- ccw ---- */
 
@@ -52,13 +65,33 @@ static int compare_ccw(const void *a, const void *b) {
     return ranks ? ranks : x->index < y->index ? -1 : x->index > y->index;
 }
 
+/* ... and what the host passes through as such a device. */
+static bool is_virtio(const DomainDef *def, const DeviceRef *ref) {
+    static const char *const always[] = {"disk", "input", "filesystem", "memballoon",
+                                         "rng",  "vsock", "crypto"};
+    const size_t i = ref->index;
+
+    for (size_t k = 0; k < ARRAY_SIZE(always); k++)
+        if (streq(ref->kind, always[k]))
+            return true;
+    if (streq(ref->kind, "interface"))
+        return starts(def->interfaces[i].model, "virtio");
+    if (streq(ref->kind, "hostdev"))
+        return def->hostdevs[i].type == HOSTDEV_SCSI_HOST ||
+               streq_ptr(def->hostdevs[i].model, "vfio-ccw");
+    if (streq(ref->kind, "video"))
+        return def->videos[i].model == VIDEO_VIRTIO;
+    return streq(ref->kind, "controller") &&
+           (def->controllers[i].type == CONTROLLER_VIRTIO_SERIAL ||
+            (def->controllers[i].type == CONTROLLER_SCSI &&
+             starts(def->controllers[i].model, "virtio")));
+}
+
 static int assign_ccw(DomainDef *def, Error **reterr) {
     CLEANUP_FREE DeviceRef *refs = NULL;
     size_t n = 0;
     unsigned devno = 0;
 
-    if (!domain_def_is_s390(def))
-        return 0;
     if (domain_def_pci_devices(def, &refs, &n) < 0)
         return error_no_memory(reterr);
     if (check_ccw(refs, n, reterr) < 0)
@@ -67,7 +100,7 @@ static int assign_ccw(DomainDef *def, Error **reterr) {
     for (size_t i = 0; i < n; i++) {
         DeviceAddress *address = &refs[i].info->address;
 
-        if (address->type != ADDRESS_NONE || !(refs[i].connect))
+        if (address->type != ADDRESS_NONE || !is_virtio(def, &refs[i]))
             continue;
         while (devno_is_taken(refs, n, devno))
             devno++;
@@ -79,56 +112,123 @@ static int assign_ccw(DomainDef *def, Error **reterr) {
 
 /* ---- spapr-vio ---- */
 
+typedef struct VioRef {
+    DeviceRef ref;
+    unsigned first;
+} VioRef;
+
 typedef struct VioMap {
-    DeviceRef *refs;
+    VioRef *refs;
     size_t n;
     bool failed;
 } VioMap;
 
-static void add_vio(VioMap *map, DeviceInfo *info, const char *kind, size_t index) {
-    DeviceRef *ref;
+/* A device of that bus: `here` says so, or its address. */
+static void add_vio(VioMap *map, DeviceInfo *info, const char *kind, size_t index, bool here,
+                    unsigned first) {
+    VioRef *ref;
 
-    if (info->address.type != ADDRESS_SPAPR_VIO || !info->address.has_reg || map->failed)
+    if (info->address.type == ADDRESS_NONE && here)
+        info->address.type = ADDRESS_SPAPR_VIO;
+    if (info->address.type != ADDRESS_SPAPR_VIO || map->failed)
         return;
-    ref = array_append(&map->refs, &map->n, sizeof(DeviceRef));
+    ref = array_append(&map->refs, &map->n, sizeof(VioRef));
     if (ref)
-        *ref = (DeviceRef){.info = info, .kind = kind, .index = index};
+        *ref = (VioRef){{.info = info, .kind = kind, .index = index}, first};
     else
         map->failed = true;
 }
 
-static int compare_vio(const VioMap *map, Error **reterr) {
-    for (size_t i = 0; i < map->n; i++)
-        for (size_t k = 0; k < i; k++)
-            if (map->refs[i].info->address.reg == map->refs[k].info->address.reg)
-                return error_report(reterr, FROM_DOMAIN, ERROR_XML,
-                                    "spapr-vio address 0x%llx already in use: <%s> number %zu and "
-                                    "<%s> number %zu both have it",
-                                    (unsigned long long)map->refs[i].info->address.reg,
-                                    map->refs[k].kind, map->refs[k].index + 1, map->refs[i].kind,
-                                    map->refs[i].index + 1);
+static void collect_vio(DomainDef *def, VioMap *map) {
+    const bool pseries = domain_def_is_pseries(def);
+
+    for (size_t i = 0; i < def->n_interfaces; i++)
+        add_vio(map, &def->interfaces[i].info, "interface", i,
+                pseries && streq_ptr(def->interfaces[i].model, "spapr-vlan"), VIO_CARD);
+    for (size_t i = 0; i < def->n_controllers; i++)
+        add_vio(map, &def->controllers[i].info, "controller", i,
+                pseries && def->controllers[i].type == CONTROLLER_SCSI &&
+                    streq_ptr(def->controllers[i].model, "ibmvscsi"),
+                VIO_SCSI);
+    for (size_t i = 0, n = 0; i < def->n_chardevs; i++)
+        if (def->chardevs[i].kind == CHARDEV_SERIAL) /* a console is the same device */
+            add_vio(map, &def->chardevs[i].info, "serial", n++,
+                    pseries && streq_ptr(def->chardevs[i].target_type, "spapr-vio-serial"),
+                    VIO_SERIAL);
+    if (def->nvram)
+        add_vio(map, &def->nvram->info, "nvram", 0, pseries, VIO_NVRAM);
+    for (size_t i = 0; i < def->n_tpms; i++)
+        add_vio(map, &def->tpms[i].info, "tpm", i,
+                pseries && streq_ptr(def->tpms[i].model, "tpm-spapr"), VIO_TPM);
+}
+
+/* Who else has that register, NULL: nobody. */
+static const DeviceRef *vio_owner(const VioMap *map, const VioRef *mine, uint64_t reg) {
+    for (size_t i = 0; i < map->n; i++) {
+        const DeviceAddress *at = &map->refs[i].ref.info->address;
+
+        if (&map->refs[i] != mine && at->has_reg && at->reg == reg)
+            return &map->refs[i].ref;
+    }
+    return NULL;
+}
+
+static int assign_registers(const VioMap *map, Error **reterr) {
+    for (size_t i = 0; i < map->n; i++) {
+        const DeviceRef *mine = &map->refs[i].ref;
+        DeviceAddress *at = &mine->info->address;
+        const DeviceRef *other = at->has_reg ? vio_owner(map, &map->refs[i], at->reg) : NULL;
+
+        if (other)
+            return error_report(reterr, FROM_DOMAIN, ERROR_XML,
+                                "spapr-vio address 0x%llx already in use: <%s> number %zu and "
+                                "<%s> number %zu both have it",
+                                (unsigned long long)at->reg, mine->kind, mine->index + 1,
+                                other->kind, other->index + 1);
+    }
+    for (size_t i = 0; i < map->n; i++) {
+        DeviceAddress *at = &map->refs[i].ref.info->address;
+
+        if (at->has_reg)
+            continue;
+        at->reg = map->refs[i].first;
+        while (vio_owner(map, &map->refs[i], at->reg))
+            at->reg += VIO_STEP;
+        at->has_reg = true;
+    }
     return 0;
 }
 
-static int check_vio(DomainDef *def, Error **reterr) {
+static int assign_vio(DomainDef *def, Error **reterr) {
     VioMap map = {0};
     int r;
 
-    for (size_t i = 0; i < def->n_interfaces; i++)
-        add_vio(&map, &def->interfaces[i].info, "interface", i);
-    for (size_t i = 0; i < def->n_controllers; i++)
-        add_vio(&map, &def->controllers[i].info, "controller", i);
-    for (size_t i = 0; i < def->n_chardevs; i++)
-        add_vio(&map, &def->chardevs[i].info, "serial", i);
-    if (def->nvram)
-        add_vio(&map, &def->nvram->info, "nvram", 0);
-    r = map.failed ? error_no_memory(reterr) : compare_vio(&map, reterr);
+    collect_vio(def, &map);
+    r = map.failed ? error_no_memory(reterr) : assign_registers(&map, reterr);
     free(map.refs);
     return r;
 }
 
-int addresses_assign_system(DomainDef *def, Error **reterr) {
-    int r = assign_ccw(def, reterr);
+/* ---- virtio-mmio ---- */
 
-    return r < 0 ? r : check_vio(def, reterr);
+static int assign_mmio(DomainDef *def, Error **reterr) {
+    CLEANUP_FREE DeviceRef *refs = NULL;
+    size_t n = 0;
+
+    if (domain_def_pci_devices(def, &refs, &n) < 0)
+        return error_no_memory(reterr);
+    for (size_t i = 0; i < n; i++)
+        if (refs[i].info->address.type == ADDRESS_NONE && is_virtio(def, &refs[i]))
+            refs[i].info->address.type = ADDRESS_VIRTIO_MMIO;
+    return 0;
+}
+
+int addresses_assign_system(DomainDef *def, Error **reterr) {
+    int r = domain_def_is_s390(def) ? assign_ccw(def, reterr) : 0;
+
+    if (r >= 0)
+        r = assign_vio(def, reterr);
+    if (r >= 0 && machine_traits(def)->mmio)
+        r = assign_mmio(def, reterr);
+    return r;
 }

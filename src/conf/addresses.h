@@ -44,8 +44,11 @@ int domain_def_pci_devices(DomainDef *def, DeviceRef **ret, size_t *ret_n);
 int addresses_assign_pci(DomainDef *def, Error **reterr);
 /* SCSI devices of the host, and their controllers: before all others, as in libvirt. */
 int addresses_assign_hostdevs(DomainDef *def, Error **reterr);
-/* Drives, virtio-serial ports, USB, CCID, CCW, spapr-vio. */
+/* Drives, virtio-serial ports, USB, CCID. */
 int addresses_assign_others(DomainDef *def, Error **reterr);
+/* Buses that only certain machines have: CCW, spapr-vio, virtio-mmio. After the models of
+ * controllers are filled in, and before PCI. */
+int addresses_assign_system(DomainDef *def, Error **reterr);
 
 /* A controller of this type and index, NULL when there is none. */
 ControllerDef *domain_def_controller(const DomainDef *def, ControllerType type, int index);

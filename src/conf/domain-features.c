@@ -135,9 +135,11 @@ static const Field xen_fields[] = {FIELD_STATE("e820_host", FeaturesDef, xen_e82
                                    FIELD_GROUP("passthrough", xen_passthrough_fields), FIELD_END};
 static const Field gic_fields[] = {FIELD_CHOICE("@version", FeaturesDef, gic_version, gics),
                                    FIELD_END};
-static const Field smm_fields[] = {
-    STATE(FeaturesDef, smm),
-    FIELD_SIZE("tseg", FeaturesDef, tseg, FIELD_GIVEN(FeaturesDef, has_tseg)), FIELD_END};
+static const Field smm_fields[] = {STATE(FeaturesDef, smm),
+                                   FIELD_SIZE("tseg", FeaturesDef, tseg,
+                                              FIELD_GIVEN(FeaturesDef, has_tseg),
+                                              .flags = FIELD_LARGEST),
+                                   FIELD_END};
 static const Field hpt_fields[] = {FIELD_CHOICE("@resizing", FeaturesDef, hpt_resizing, resizings),
                                    FIELD_SIZE("maxpagesize", FeaturesDef, hpt_maxpagesize),
                                    FIELD_END};

@@ -2,7 +2,7 @@
 /* Defaults of devices, and the devices that nobody wrote. */
 #include "conf/domain-fill-internal.h"
 
-#include "conf/addresses.h"
+#include "conf/machine.h"
 #include "util/file.h"
 
 int fill_text(char **to, const char *text) {
@@ -13,43 +13,49 @@ int fill_text(char **to, const char *text) {
 }
 
 static int fill_memballoon(DomainDef *def) {
+    if (!machine_traits(def)->memballoon)
+        return 0;
     if (!def->memballoon)
         def->memballoon = calloc(1, sizeof(MemballoonDef));
     return def->memballoon ? 0 : -ENOMEM;
 }
 
-static bool has_input(const DomainDef *def, InputType type) {
+static int need_input(DomainDef *def, InputType type, InputBus bus) {
+    InputDef *input;
+
     for (size_t i = 0; i < def->n_inputs; i++)
-        if (def->inputs[i].type == type && def->inputs[i].bus == INPUT_BUS_PS2)
-            return true;
-    return false;
-}
-
-static int add_input(DomainDef *def, InputType type) {
-    InputDef *input = has_input(def, type)
-                          ? def->inputs
-                          : array_append(&def->inputs, &def->n_inputs, sizeof(InputDef));
-
+        if (def->inputs[i].type == type && def->inputs[i].bus == bus)
+            return 0;
+    input = array_append(&def->inputs, &def->n_inputs, sizeof(InputDef));
     if (!input)
         return -ENOMEM;
-    if (!has_input(def, type))
-        *input = (InputDef){.type = type, .bus = INPUT_BUS_PS2};
+    *input = (InputDef){.type = type, .bus = bus};
     return 0;
 }
 
 /* An x86 machine has a keyboard and a mouse whether one wants them or not. */
 static int fill_inputs(DomainDef *def) {
+    const MachineTraits *traits = machine_traits(def);
+    int r = 0;
+
     for (size_t i = 0; i < def->n_inputs; i++) {
         InputDef *input = &def->inputs[i];
 
         if (input->bus == INPUT_BUS_NONE_ && input->type != INPUT_EVDEV)
-            input->bus = input->type == INPUT_PASSTHROUGH                         ? INPUT_BUS_VIRTIO
-                         : input->type == INPUT_TABLET || !domain_def_is_x86(def) ? INPUT_BUS_USB
-                                                                                  : INPUT_BUS_PS2;
+            input->bus = input->type == INPUT_PASSTHROUGH ? INPUT_BUS_VIRTIO
+                         : input->type == INPUT_TABLET && traits->input == INPUT_BUS_PS2
+                             ? INPUT_BUS_USB
+                             : traits->input;
     }
-    if (!domain_def_is_x86(def))
-        return 0;
-    return add_input(def, INPUT_MOUSE) < 0 ? -ENOMEM : add_input(def, INPUT_KEYBOARD);
+    if (traits->ps2_inputs) {
+        r = need_input(def, INPUT_MOUSE, INPUT_BUS_PS2);
+        return r < 0 ? r : need_input(def, INPUT_KEYBOARD, INPUT_BUS_PS2);
+    }
+    if (traits->usb_inputs && def->n_graphics) {
+        r = need_input(def, INPUT_KEYBOARD, INPUT_BUS_USB);
+        return r < 0 ? r : need_input(def, INPUT_MOUSE, INPUT_BUS_USB);
+    }
+    return 0;
 }
 
 /* The last of the displays decides; SDL and D-Bus bring their own. */
@@ -133,9 +139,7 @@ static void fill_video(VideoDef *video) {
 static int fill_videos(DomainDef *def) {
     size_t primary = 0;
 
-    const bool x86 = domain_def_is_x86(def), known = x86 || domain_def_is_virt(def);
-
-    if (!def->n_videos && def->n_graphics && known) {
+    if (!def->n_videos && def->n_graphics) {
         VideoDef *video = array_append(&def->videos, &def->n_videos, sizeof(VideoDef));
 
         if (!video)
@@ -143,8 +147,8 @@ static int fill_videos(DomainDef *def) {
         video->model = VIDEO_DEFAULT;
     }
     for (size_t i = 0; i < def->n_videos; i++) {
-        if (def->videos[i].model == VIDEO_DEFAULT && known)
-            def->videos[i].model = x86 ? VIDEO_CIRRUS : VIDEO_VIRTIO;
+        if (def->videos[i].model == VIDEO_DEFAULT)
+            def->videos[i].model = machine_traits(def)->video;
         fill_video(&def->videos[i]);
         if (def->videos[i].primary)
             primary = i;
@@ -209,10 +213,10 @@ static int fill_disks(DomainDef *def) {
 static int fill_interfaces(DomainDef *def) {
     for (size_t i = 0; i < def->n_interfaces; i++) {
         InterfaceDef *interface = &def->interfaces[i];
-        bool plain = domain_def_is_x86(def) && interface->type != INTERFACE_VDPA;
+        const char *model = interface->type == INTERFACE_VDPA ? "virtio"
+                                                              : machine_traits(def)->card;
 
-        if (interface->type != INTERFACE_HOSTDEV &&
-            fill_text(&interface->model, plain ? "rtl8139" : "virtio") < 0)
+        if (interface->type != INTERFACE_HOSTDEV && fill_text(&interface->model, model) < 0)
             return -ENOMEM;
     }
     return 0;
@@ -221,28 +225,23 @@ static int fill_interfaces(DomainDef *def) {
 /* The kind of serial port a machine has. */
 static int fill_serials(DomainDef *def) {
     static const char *const rows[][2] = {
-        {"isa-serial", "isa-serial"}, {"pci-serial", "pci-serial"},
-        {"usb-serial", "usb-serial"}, {"spapr-vio-serial", "spapr-vty"},
-        {"system-serial", "pl011"},   {"sclp-serial", "sclpconsole"},
-        {"isa-debug", "isa-debugcon"}};
-    const char *type = domain_def_is_x86(def)                 ? "isa-serial"
-                       : domain_def_is_s390(def)              ? "sclp-serial"
-                       : strncmp(def->os.arch, "ppc", 3) == 0 ? "spapr-vio-serial"
-                                                              : "system-serial";
+        {"isa-serial", "isa-serial"},   {"pci-serial", "pci-serial"},
+        {"usb-serial", "usb-serial"},   {"spapr-vio-serial", "spapr-vty"},
+        {"sclp-serial", "sclpconsole"}, {"isa-debug", "isa-debugcon"}};
+    const MachineTraits *traits = machine_traits(def);
 
     for (size_t i = 0; i < def->n_chardevs; i++) {
         ChardevDef *chardev = &def->chardevs[i];
 
         if (chardev->kind != CHARDEV_SERIAL)
             continue;
-        if (fill_text(&chardev->target_type, type) < 0)
+        if (traits->serial && fill_text(&chardev->target_type, traits->serial) < 0)
             return -ENOMEM;
-        if (streq(chardev->target_type, "system-serial") &&
-            strncmp(def->os.arch, "riscv", 5) == 0 &&
-            fill_text(&chardev->target_model, "16550a") < 0)
+        if (streq_ptr(chardev->target_type, "system-serial") && traits->uart &&
+            fill_text(&chardev->target_model, traits->uart) < 0)
             return -ENOMEM;
         for (size_t k = 0; k < ARRAY_SIZE(rows) && !chardev->target_model; k++)
-            if (streq(chardev->target_type, rows[k][0]) &&
+            if (streq_ptr(chardev->target_type, rows[k][0]) &&
                 fill_text(&chardev->target_model, rows[k][1]) < 0)
                 return -ENOMEM;
     }
@@ -282,11 +281,7 @@ static int fill_console(DomainDef *def) {
     ChardevDef *console = find_chardev(def, CHARDEV_CONSOLE);
     bool mirrors = console && (!console->target_type || streq(console->target_type, "serial"));
 
-    const bool s390 = domain_def_is_s390(def); /* where a console is a device of its own */
-
-    if (!domain_def_is_x86(def) && !domain_def_is_virt(def) && !s390)
-        return 0;
-    if (!serial && mirrors && !s390) {
+    if (!serial && mirrors) {
         ChardevDef added = {.kind = CHARDEV_SERIAL, .has_port = true, .source = console->source};
 
         console->source = (ChardevSource){.type = added.source.type};
@@ -317,35 +312,47 @@ static void drop_channel_paths(DomainDef *def) {
     }
 }
 
-static int fill_small(DomainDef *def) {
+static bool is_panic_of(const PanicDef *panic, const MachineTraits *traits) {
+    return !panic->model || streq(panic->model, traits->panic);
+}
+
+static int fill_panics(DomainDef *def) {
+    const MachineTraits *traits = machine_traits(def);
+    bool any = !traits->has_panic; /* the machine has it anyhow */
+
+    for (size_t i = 0; i < def->n_panics; i++) {
+        any |= is_panic_of(&def->panics[i], traits);
+        if (fill_text(&def->panics[i].model, traits->panic) < 0)
+            return -ENOMEM;
+    }
+    if (any)
+        return 0;
+    if (!array_append(&def->panics, &def->n_panics, sizeof(PanicDef)))
+        return -ENOMEM;
+    def->panics[def->n_panics - 1] = (PanicDef){.model = strdup(traits->panic)};
+    return def->panics[def->n_panics - 1].model ? 0 : -ENOMEM;
+}
+
+static int fill_tpms(DomainDef *def) {
+    const MachineTraits *traits = machine_traits(def);
+
     for (size_t i = 0; i < def->n_tpms; i++) {
         TpmDef *tpm = &def->tpms[i];
 
-        if (fill_text(&tpm->model, domain_def_is_x86(def) ? "tpm-tis" : "tpm-spapr") < 0 ||
+        if (fill_text(&tpm->model, traits->tpm) < 0 ||
             (tpm->type == TPM_EMULATOR &&
-             fill_text(&tpm->version, streq(tpm->model, "tpm-tis") ? "1.2" : "2.0") < 0) ||
+             fill_text(&tpm->version,
+                       streq(tpm->model, "tpm-tis") && traits->ps2_inputs ? "1.2" : "2.0") < 0) ||
             (tpm->type == TPM_PASSTHROUGH && fill_text(&tpm->device, "/dev/tpm0") < 0))
             return -ENOMEM;
     }
-    if (domain_def_is_s390(def) && !def->n_panics) { /* the machine has it anyhow */
-        PanicDef *panic = array_append(&def->panics, &def->n_panics, sizeof(PanicDef));
-
-        if (!panic)
-            return -ENOMEM;
-        *panic = (PanicDef){0};
-    }
-    for (size_t i = 0; i < def->n_panics; i++)
-        if (fill_text(&def->panics[i].model, domain_def_is_s390(def)  ? "s390"
-                                             : domain_def_is_x86(def) ? "isa"
-                                                                      : "pseries") < 0)
-            return -ENOMEM;
     return 0;
 }
 
 int domain_fill_devices(DomainDef *def) {
-    static int (*const fills[])(DomainDef *) = {fill_disks,   fill_interfaces, fill_console,
-                                                fill_serials, fill_inputs,     fill_audio,
-                                                fill_videos,  fill_small,      fill_memballoon};
+    static int (*const fills[])(DomainDef *) = {
+        fill_disks, fill_interfaces, fill_console, fill_serials, fill_inputs,
+        fill_audio, fill_videos,     fill_tpms,    fill_panics,  fill_memballoon};
     int r = 0;
 
     drop_channel_paths(def);

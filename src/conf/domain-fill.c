@@ -6,6 +6,7 @@
 
 #include "conf/addresses.h"
 #include "conf/domain-fill-internal.h"
+#include "conf/machine.h"
 #include "util/file.h"
 
 /* ---- machine, firmware, CPU ---- */
@@ -43,7 +44,7 @@ static int fill_cpu(DomainDef *def, const DomainFillParams *params) {
     CpuDef *cpu = &def->cpu;
 
     if (cpu->mode == CPU_MODE_NONE) {
-        if (!params->cpu_model || !(domain_def_is_x86(def) || domain_def_is_s390(def)))
+        if (!params->cpu_model)
             return 0;
         cpu->mode = CPU_MODE_CUSTOM;
         if (fill_text(&cpu->match, "exact") < 0 || fill_text(&cpu->check, "none") < 0 ||
@@ -109,6 +110,14 @@ static void fill_pages(DomainDef *def) {
 }
 
 static int fill_features(DomainDef *def) {
+    FeaturesDef *features = &def->features;
+
+    /* The one with MSIs that is emulated; with KVM it is the host's. */
+    if (machine_traits(def)->gic && def->virt == DOMAIN_VIRT_QEMU && !features->has_gic) {
+        features->has_gic = true;
+        if (fill_text(&features->gic_version, "2") < 0)
+            return -ENOMEM;
+    }
     if (def->features.has_hyperv)
         return fill_text(&def->features.hyperv.mode, "custom");
     return 0;
@@ -172,14 +181,12 @@ static void number_controllers(DomainDef *def) {
 }
 
 static int fill_root(DomainDef *def, Error **reterr) {
-    const bool q35 = domain_def_is_q35(def), virt = domain_def_is_virt(def),
-               s390 = domain_def_is_s390(def);
-    const char *model = q35 || virt ? "pcie-root" : "pci-root";
+    const MachineTraits *traits = machine_traits(def);
+    const char *model = traits->pci_root;
     ControllerDef *root;
 
-    if ((!virt && !s390 &&
-         need_controller(def, CONTROLLER_USB, q35 ? "qemu-xhci" : "piix3-uhci") < 0) ||
-        (q35 && need_controller(def, CONTROLLER_SATA, NULL) < 0) ||
+    if ((traits->usb && need_controller(def, CONTROLLER_USB, traits->usb) < 0) ||
+        (traits->sata && need_controller(def, CONTROLLER_SATA, NULL) < 0) ||
         need_controller(def, CONTROLLER_PCI, model) < 0)
         return error_no_memory(reterr);
     root = domain_def_controller(def, CONTROLLER_PCI, 0);
@@ -194,36 +201,29 @@ static int fill_root(DomainDef *def, Error **reterr) {
 }
 
 static int fill_controllers(DomainDef *def, Error **reterr) {
+    const MachineTraits *traits = machine_traits(def);
     int r = 0;
 
     domain_def_sort_controllers(def);
     number_controllers(def);
-    if (domain_def_is_q35(def) || domain_def_is_i440fx(def) || domain_def_is_virt(def) ||
-        domain_def_is_s390(def))
+    if (traits->pci_root)
         r = fill_root(def, reterr);
     for (size_t i = 0; i < def->n_controllers && r >= 0; i++) {
         if (streq_ptr(def->controllers[i].model, "none"))
             def->controllers[i].info.address = (DeviceAddress){0};
-        if (def->controllers[i].type == CONTROLLER_USB && domain_def_is_x86(def) &&
-            fill_text(&def->controllers[i].model, "piix3-uhci") < 0)
+        if (def->controllers[i].type == CONTROLLER_USB && traits->usb_default &&
+            fill_text(&def->controllers[i].model, traits->usb_default) < 0)
             r = error_no_memory(reterr);
     }
     return r;
 }
 
-/* NULL: that is QEMU's business. */
-static const char *default_scsi(const DomainDef *def) {
-    if (domain_def_is_x86(def) || domain_def_is_virt(def))
-        return "lsilogic";
-    return domain_def_is_s390(def) ? "virtio-scsi" : NULL;
-}
-
 static int fill_scsi(DomainDef *def) {
-    const char *model = default_scsi(def);
+    const char *model = machine_traits(def)->scsi;
     int r = 0;
 
     for (size_t i = 0; i < def->n_controllers && r >= 0; i++)
-        if (def->controllers[i].type == CONTROLLER_SCSI && model)
+        if (def->controllers[i].type == CONTROLLER_SCSI)
             r = fill_text(&def->controllers[i].model, model);
     return r;
 }
@@ -311,7 +311,9 @@ int domain_fill(DomainDef *def, const DomainFillParams *params, Error **reterr) 
         r = addresses_assign_others(def, reterr);
     if (r >= 0 && fill_scsi(def) < 0)
         r = error_no_memory(reterr);
-    if (r >= 0 && !domain_def_is_s390(def))
+    if (r >= 0)
+        r = addresses_assign_system(def, reterr);
+    if (r >= 0)
         r = addresses_assign_pci(def, reterr);
     domain_def_sort_controllers(def);
     return r;

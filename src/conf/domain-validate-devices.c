@@ -435,7 +435,8 @@ static int check_iommu(const DomainDef *def, Error **reterr) {
     const IommuDef *iommu = &def->iommu;
     const bool virtio = iommu->model == IOMMU_VIRTIO, x86 = domain_def_is_x86(def);
     const ValidateRule rules[] = {
-        {iommu->model == IOMMU_SMMUV3 && x86, ERROR_CONFIG_UNSUPPORTED,
+        {iommu->model == IOMMU_SMMUV3 && (x86 || !domain_def_is_virt(def)),
+         ERROR_CONFIG_UNSUPPORTED,
          "IOMMU device: 'smmuv3' is only supported with ARM Virt machines"},
         {virtio && x86 && !domain_def_is_q35(def), ERROR_CONFIG_UNSUPPORTED,
          "IOMMU device: 'virtio' is only supported with Q35 and ARM Virt machines"},

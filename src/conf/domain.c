@@ -306,7 +306,7 @@ static const ChardevDef *first_serial(const DomainDef *def) {
     return NULL;
 }
 
-/* A console that mirrors serial 0 shows the serial's source. */
+/* A console that mirrors serial 0 shows the serial's source and place. */
 static void write_consoles(ElementWriter *w, const void *object) {
     const DomainDef *def = object;
     const ChardevDef *serial = first_serial(def);
@@ -316,8 +316,10 @@ static void write_consoles(ElementWriter *w, const void *object) {
 
         if (shown.kind != CHARDEV_CONSOLE)
             continue;
-        if (shown.is_serial_alias && serial)
+        if (shown.is_serial_alias && serial) {
             shown.source = serial->source;
+            shown.info = serial->info;
+        }
         if (!shown.target_type)
             shown.target_type = (char *)(uintptr_t) "serial";
         element_write(w, &console_element, &shown);
@@ -395,7 +397,7 @@ static const Field device_fields[] = {
     DEVICES("watchdog", watchdogs, watchdog_element),
     FIELD_ONE("memballoon", DomainDef, memballoon, memballoon_element, .flags = FIELD_SINGLE),
     DEVICES("rng", rngs, rng_element),
-    FIELD_ONE("nvram", DomainDef, nvram, nvram_element, NOT_STARTED),
+    FIELD_ONE("nvram", DomainDef, nvram, nvram_element),
     DEVICES("panic", panics, panic_element),
     DEVICES("shmem", shmems, shmem_element),
     DEVICES("memory", memories, memory_device_element),

@@ -342,17 +342,22 @@ static const char *value_text(ElementWriter *w, const Field *field, const void *
     }
 }
 
+static const char *size_unit(const Field *field, uint64_t kib) {
+    if (!(field->flags & FIELD_LARGEST) || !kib || kib % 1024)
+        return "KiB";
+    return kib % (1024 * 1024) ? "MiB" : "GiB";
+}
+
 static void write_size(ElementWriter *w, const Field *field, const void *object) {
-    const char *name = field->unit ? field->unit : "KiB";
-    uint64_t value = field_get(field, object), unit = *name == 'M'   ? UINT64_C(1) << 20
-                                                      : *name == 'K' ? 1024
-                                                                     : 1;
+    uint64_t value = field_get(field, object), unit;
+    const char *name = field->unit ? field->unit : size_unit(field, value);
     char text[32];
     bool *given = field_given(field, object);
     const char *at = strchr(field->path, '@');
 
     if (given ? !*given : value == 0 && !(field->flags & FIELD_ALWAYS))
         return;
+    unit = *name == 'G' ? 1 << 30 : *name == 'M' ? 1 << 20 : *name == 'K' ? 1 << 10 : 1;
     value = (field->flags & FIELD_BYTES ? value : value * 1024) / unit;
     if (at) {
         writer_attributef(w, at + 1, "%llu", (unsigned long long)value);

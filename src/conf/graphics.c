@@ -155,15 +155,52 @@ static const Field channel_fields[] = {
     FIELD_CHOICE("@mode", SpiceChannel, mode, channel_modes, .flags = FIELD_REQUIRED), FIELD_END};
 static const Element channel_element_ = {"channel", sizeof(SpiceChannel), channel_fields, NULL,
                                          NULL};
+static int drop_default_mode(ElementReader *reader, xmlNodePtr node, void *object) {
+    GraphicsDef *graphics = object;
+
+    if (streq_ptr(graphics->default_mode, "any"))
+        free(TAKE_PTR(graphics->default_mode));
+    return 0;
+}
+
+static int compare_channels(const void *a, const void *b) {
+    const SpiceChannel *x = a, *y = b;
+
+    return words_find(&channel_names, x->name) - words_find(&channel_names, y->name);
+}
+
+/* In a fixed order; of those named twice the last counts, and "any" is as if nothing was said. */
+static int tidy_channels(ElementReader *reader, xmlNodePtr node, void *object) {
+    GraphicsDef *graphics = object;
+    size_t n = 0;
+
+    for (size_t i = 0; i < graphics->n_channels; i++) {
+        bool last = !streq(graphics->channels[i].mode, "any");
+
+        for (size_t k = i + 1; k < graphics->n_channels; k++)
+            last &= !streq(graphics->channels[k].name, graphics->channels[i].name);
+        if (last)
+            graphics->channels[n++] = graphics->channels[i];
+        else
+            element_done(&channel_element_, &graphics->channels[i]);
+    }
+    graphics->n_channels = n;
+    if (n)
+        qsort(graphics->channels, n, sizeof(SpiceChannel), compare_channels);
+    return 0;
+}
+
 static const Field gl_fields[] = {FIELD_YESNO("@enable", GraphicsDef, gl),
                                   FIELD_TEXT("@rendernode", GraphicsDef, rendernode), FIELD_END};
 static const Field spice_fields[] = {
     PORTS(write_spice_port),
     FIELD_TEXT("@keymap", GraphicsDef, keymap),
     FIELD_CHOICE("@defaultMode", GraphicsDef, default_mode, channel_modes),
+    FIELD_CODE(NULL, drop_default_mode, NULL),
     AUTH,
     LISTENS,
     FIELD_LIST("channel", GraphicsDef, channels, n_channels, channel_element_, .limit = 64),
+    FIELD_CODE(NULL, tidy_channels, NULL),
     FIELD_CHOICE("image@compression", GraphicsDef, image, images),
     FIELD_CHOICE("jpeg@compression", GraphicsDef, jpeg, wans),
     FIELD_CHOICE("zlib@compression", GraphicsDef, zlib, wans),

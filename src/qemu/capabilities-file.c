@@ -9,7 +9,7 @@
 #include "util/json.h"
 #include "util/worker.h"
 
-#define FORMAT 2 /* another one is not read: the binary is asked again */
+#define FORMAT 3 /* another one is not read: the binary is asked again */
 #define FILE_MAX (4u << 20)
 
 /* ---- writing ---- */
@@ -28,6 +28,7 @@ static json_object *build_machine(const QemuMachine *machine) {
 
     if (!row || json_add_string(row, "name", machine->name) < 0 ||
         (machine->alias && json_add_string(row, "alias", machine->alias) < 0) ||
+        (machine->cpu_type && json_add_string(row, "cpu-type", machine->cpu_type) < 0) ||
         json_add_uint(row, "cpu-max", machine->cpu_max) < 0 ||
         json_add_bool(row, "hotpluggable-cpus", machine->hotpluggable_cpus) < 0 ||
         json_add_bool(row, "is-default", machine->is_default) < 0 ||
@@ -102,17 +103,21 @@ static int read_strings(json_object *all, const char *key, char ***ret, size_t *
 }
 
 static int read_machine(json_object *row, QemuMachine *machine) {
-    const char *name = json_member_string(row, "name"), *alias = json_member_string(row, "alias");
+    const char *name = json_member_string(row, "name"), *alias = json_member_string(row, "alias"),
+               *cpu_type = json_member_string(row, "cpu-type");
 
     if (!name)
         return -EBADMSG;
     machine->name = strdup(name);
     machine->alias = alias ? strdup(alias) : NULL;
+    machine->cpu_type = cpu_type ? strdup(cpu_type) : NULL;
     machine->cpu_max = (unsigned)json_member_uint(row, "cpu-max", 1);
     machine->hotpluggable_cpus = json_member_bool(row, "hotpluggable-cpus", false);
     machine->is_default = json_member_bool(row, "is-default", false);
     machine->deprecated = json_member_bool(row, "deprecated", false);
-    return machine->name && (machine->alias || !alias) ? 0 : -ENOMEM;
+    return machine->name && (machine->alias || !alias) && (machine->cpu_type || !cpu_type)
+               ? 0
+               : -ENOMEM;
 }
 
 static int read_machines(json_object *all, QemuCaps *caps) {

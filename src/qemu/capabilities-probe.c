@@ -56,6 +56,7 @@ static int read_machines(QemuCaps *caps, json_object *list) {
         if (!machine->name)
             continue;
         machine->alias = dup_member(row, "alias");
+        machine->cpu_type = dup_member(row, "default-cpu-type");
         machine->cpu_max = cpu_max > 0 && cpu_max <= (int64_t)DOMAIN_MAX_VCPUS ? cpu_max : 1;
         machine->hotpluggable_cpus = json_member_bool(row, "hotpluggable-cpus", false);
         machine->is_default = json_member_bool(row, "is-default", false);

@@ -22,6 +22,7 @@ void qemu_caps_unref(QemuCaps *caps) {
     for (size_t i = 0; i < caps->n_machines; i++) {
         free(caps->machines[i].name);
         free(caps->machines[i].alias);
+        free(caps->machines[i].cpu_type);
     }
     free(caps->machines);
     free_strings(caps->commands, caps->n_commands);
@@ -43,13 +44,17 @@ void qemu_caps_sort(char **strings, size_t n) {
 char *qemu_default_emulator(const char *arch) {
     static const struct {
         const char *arch, *suffix;
-    } known[] = {{"x86_64", "x86_64"},  {"i686", "i386"},     {"i386", "i386"},
-                 {"ppc64", "ppc64"},    {"ppc64le", "ppc64"}, {"s390x", "s390x"},
-                 {"aarch64", "aarch64"}};
+    } rows[] = {{"i686", "i386"}, {"armv6l", "arm"}, {"armv7l", "arm"}};
+    static const char *const same[] = {"x86_64",  "i386",  "ppc64",       "ppc64le", "s390x",
+                                       "aarch64", "ppc",   "riscv32",     "riscv64", "alpha",
+                                       "m68k",    "sparc", "loongarch64", "sparc64"};
 
-    for (size_t i = 0; i < ARRAY_SIZE(known); i++)
-        if (streq(known[i].arch, arch))
-            return strf("/usr/bin/qemu-system-%s", known[i].suffix);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        if (streq(rows[i].arch, arch))
+            return strf("/usr/bin/qemu-system-%s", rows[i].suffix);
+    for (size_t i = 0; i < ARRAY_SIZE(same); i++)
+        if (streq(same[i], arch))
+            return strf("/usr/bin/qemu-system-%s", arch);
     return NULL;
 }
 

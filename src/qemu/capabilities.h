@@ -15,6 +15,7 @@ typedef struct QemuMachine {
     char *alias; /* q35, or NULL */
     unsigned cpu_max;
     bool hotpluggable_cpus;
+    char *cpu_type; /* of QOM, as its vCPUs are when nothing is said; NULL: not told */
     bool is_default, deprecated;
 } QemuMachine;
 
@@ -61,8 +62,8 @@ typedef int (*QemuTalk)(Monitor *monitor, uint64_t deadline, void *userdata, Err
  * nothing is cached. On a fiber. */
 int qemu_caps_talk(QemuCapsCache *cache, const char *binary, const char *accel, QemuTalk func,
                    void *userdata, Error **reterr);
-/* The emulator for an arch when the XML names none: "/usr/bin/qemu-system-<arch>". NULL: unknown
- * arch. Caller frees. */
+/* The emulator for an arch when the XML names none: "/usr/bin/qemu-system-<QEMU's name of it>".
+ * NULL: unknown arch. Caller frees. */
 char *qemu_default_emulator(const char *arch);
 /* By name or alias; NULL name gives the default machine. NULL: unknown. */
 const QemuMachine *qemu_caps_machine(const QemuCaps *caps, const char *name);

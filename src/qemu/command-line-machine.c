@@ -163,6 +163,9 @@ void argv_add_globals(ArgvBuilder *builder, const DomainDef *def, const QemuMach
     if (def->features.has_tseg && is_q35(machine))
         argv_add_option(builder, "-global", "mch.extended-tseg-mbytes=%llu",
                         (unsigned long long)(def->features.tseg / 1024));
+    if (def->nvram && def->nvram->info.address.has_reg)
+        argv_add_option(builder, "-global", "spapr-nvram.reg=%llu",
+                        (unsigned long long)def->nvram->info.address.reg);
     for (size_t i = 0; i < def->n_controllers; i++)
         if (def->controllers[i].has_hole64)
             argv_add_option(builder, "-global", "%s.pci-hole64-size=%lluK",

@@ -26,13 +26,13 @@ static int build_pci(const DeviceContext *context, const ControllerDef *controll
                    {"pcie-switch-downstream-port", "xio3130-downstream"},
                    {"pci-expander-bus", "pxb"},
                    {"pcie-expander-bus", "pxb-pcie"},
-                   {"pcie-to-pci-bridge", "pcie-pci-bridge"}};
+                   {"pcie-to-pci-bridge", "pcie-pci-bridge"},
+                   {"pci-root", "spapr-pci-host-bridge"}};
     const char *driver = controller->pci_model;
     Props props;
 
-    if (!controller->model || streq(controller->model, "pci-root") ||
-        streq(controller->model, "pcie-root"))
-        return 0;
+    if (!controller->model || controller->index <= 0 || streq(controller->model, "pcie-root"))
+        return 0; /* the machine's own */
     for (size_t i = 0; !driver && i < ARRAY_SIZE(drivers); i++)
         if (streq(drivers[i].model, controller->model))
             driver = drivers[i].driver;
@@ -40,6 +40,8 @@ static int build_pci(const DeviceContext *context, const ControllerDef *controll
         return device_refuse(context, reterr, "a PCI controller of model '%s' cannot be had",
                              controller->model);
     props = device_props(context, driver, &controller->info);
+    if (controller->has_target_index)
+        props_uint(&props, "index", controller->target_index);
     if (controller->has_chassis_nr)
         props_uint(&props, "chassis_nr", controller->chassis_nr);
     if (controller->has_port)

@@ -156,12 +156,21 @@ static bool has_pcie_root(const DeviceContext *context) {
     return strstr(machine, "q35") || strncmp(machine, "virt", 4) == 0 || streq(machine, "microvm");
 }
 
+/* Of pSeries: its bus has not its name. */
+static bool is_host_bridge(const DeviceContext *context, unsigned bus) {
+    const ControllerDef *controller = device_controller(context->def, CONTROLLER_PCI, (int)bus);
+
+    return controller && streq_ptr(controller->model, "pci-root");
+}
+
 static void add_pci(const DeviceContext *context, Props *props, const PciAddress *address) {
     char bus[96];
 
     device_bus(context, CONTROLLER_PCI, address->bus, bus);
     if (address->bus == 0) /* the machine's own */
         props_text(props, "bus", has_pcie_root(context) ? "pcie.0" : "pci.0");
+    else if (is_host_bridge(context, address->bus))
+        props_textf(props, "bus", "%s.0", bus);
     else
         props_text(props, "bus", bus);
     if (address->multifunction != TRISTATE_ABSENT)

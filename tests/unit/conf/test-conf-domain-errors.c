@@ -246,8 +246,6 @@ static const struct {
 } not_started[] = {
     {"<os><type>hvm</type><shim>/boot/shim</shim></os>", "/domain/os/shim"},
     {"<devices><lease><key>k</key><target path='/l'/></lease></devices>", "/domain/devices/lease"},
-    {"<devices><nvram><address type='spapr-vio' reg='0x3000'/></nvram></devices>",
-     "/domain/devices/nvram"},
     {"<devices><interface type='internal'><source name='n'/></interface></devices>",
      "/domain/devices/interface@type' of 'internal'"},
     {"<devices><interface type='user'><model type='vfio-pci'/></interface></devices>",
