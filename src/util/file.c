@@ -75,6 +75,22 @@ int file_read(const char *path, size_t limit, char **ret, size_t *ret_len) {
     return fd < 0 ? -errno : file_read_fd(fd, limit, ret, ret_len);
 }
 
+ssize_t file_read_once(const char *path, char *buffer, size_t size) {
+    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    ssize_t n;
+
+    assert(size > 0);
+    if (fd < 0)
+        return -errno;
+    do
+        n = read(fd, buffer, size - 1);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return -errno;
+    buffer[n] = '\0';
+    return n;
+}
+
 static int write_all(int fd, const char *data, size_t len) {
     while (len > 0) {
         ssize_t n = write(fd, data, len);

@@ -11,6 +11,9 @@
 int file_read(const char *path, size_t limit, char **ret, size_t *ret_len);
 /* The same of an open one, from where it is; the descriptor stays the caller's. */
 int file_read_fd(int fd, size_t limit, char **ret, size_t *ret_len);
+/* What one read gives, NUL-terminated: at most size - 1 bytes. For files of /proc, which give all
+ * at once. Takes no memory. Returns the length, or -errno. */
+ssize_t file_read_once(const char *path, char *buffer, size_t size);
 
 /* Writes to path.tmp-XXXXXX in the same directory, fsyncs, renames over path, fsyncs the directory.
  * Blocks the kernel: on a fiber, call it through file_write_atomic_worker. -errno. */

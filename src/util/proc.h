@@ -17,6 +17,9 @@ typedef struct ProcStat {
 /* Of the process `pid`, or of its thread `tid` unless that is 0. -ESRCH when there is none, also
  * when it ended meanwhile, else -errno. */
 int proc_stat(pid_t pid, pid_t tid, ProcStat *ret);
+/* How long the thread ran and how long it waited in the run queue of a CPU while it could have
+ * run, both ns. -ESRCH as above, else -errno: a kernel may have no such file. */
+int proc_sched_time(pid_t pid, pid_t tid, uint64_t *ret_run_ns, uint64_t *ret_delay_ns);
 /* CPU time of the process and of all its threads, those that have ended too, to the nanosecond; no
  * file is opened. -ESRCH. */
 int proc_cpu_time(pid_t pid, uint64_t *ret_ns);

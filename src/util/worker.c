@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
@@ -146,17 +147,62 @@ WorkerCounts worker_counts(void) {
     return counts;
 }
 
-int worker_run(WorkerFunc func, void *arg) {
-    Work work = {.func = func, .arg = arg};
+static bool can_wait(void) {
+    return fiber_self() && pool.n_threads > 0;
+}
 
-    if (!fiber_self() || pool.n_threads == 0)
-        return func(arg);
+static void queue(Work *work) {
     pthread_mutex_lock(&pool.lock);
-    append(&pool.todo_tail, &work);
+    append(&pool.todo_tail, work);
     pool.n_waiting++;
     pthread_cond_signal(&pool.more);
     pthread_mutex_unlock(&pool.lock);
-    while (!work.done)
-        fiber_cond_wait(&work.cond, USEC_FOREVER);
+}
+
+static void wait_for(Work *work) {
+    while (!work->done)
+        fiber_cond_wait(&work->cond, USEC_FOREVER);
+}
+
+int worker_run(WorkerFunc func, void *arg) {
+    Work work = {.func = func, .arg = arg};
+
+    if (!can_wait())
+        return func(arg);
+    queue(&work);
+    wait_for(&work);
     return work.result;
+}
+
+/* What several threads take from. */
+typedef struct Each {
+    WorkerFunc func;
+    char *items;
+    size_t size, n;
+    atomic_size_t next;
+} Each;
+
+static int run_each(void *arg) {
+    Each *each = arg;
+
+    for (size_t i; (i = atomic_fetch_add(&each->next, 1)) < each->n;)
+        each->func(each->items + i * each->size);
+    return 0;
+}
+
+void worker_run_each(WorkerFunc func, void *items, size_t size, size_t n) {
+    Each each = {.func = func, .items = items, .size = size, .n = n};
+    const size_t n_works = can_wait() ? MIN_OF(n, (size_t)MAX_OF(pool.n_threads - 1, 1u)) : 0;
+    Work works[WORKERS_MAX];
+
+    if (n_works <= 1) {
+        worker_run(run_each, &each);
+        return;
+    }
+    for (size_t i = 0; i < n_works; i++) {
+        works[i] = (Work){.func = run_each, .arg = &each};
+        queue(&works[i]);
+    }
+    for (size_t i = 0; i < n_works; i++)
+        wait_for(&works[i]);
 }

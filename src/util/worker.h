@@ -23,3 +23,6 @@ WorkerCounts worker_counts(void);
  * tests, start-up), it calls func directly. Work is never abandoned: arg may live on the caller's
  * stack. */
 int worker_run(WorkerFunc func, void *arg);
+/* The same for each of the n items of `size` bytes: several threads take one after the other, one
+ * thread is left to others. Returns when all are done; func's return value says nothing. */
+void worker_run_each(WorkerFunc func, void *items, size_t size, size_t n);

@@ -23,6 +23,20 @@ static void test_own_process_and_thread(void **data) {
     assert_false(proc_stat_has_ended(&process));
 }
 
+static void test_time_on_a_cpu(void **data) {
+    uint64_t run = 0, delay = 0, later = 0;
+    int r = proc_sched_time(getpid(), gettid(), &run, &delay);
+
+    if (r == -ESRCH) /* a kernel without the file */
+        skip();
+    assert_int_equal(r, 0);
+    for (volatile unsigned i = 0; i < 20000000; i++)
+        ;
+    assert_int_equal(proc_sched_time(getpid(), 0, &later, &delay), 0);
+    assert_true(later > run);
+    assert_int_equal(proc_sched_time(getpid(), 1, &later, &delay), -ESRCH); /* not ours */
+}
+
 static void test_zombie_has_ended_and_then_is_gone(void **data) {
     pid_t pid = fork();
     siginfo_t info;
@@ -42,6 +56,7 @@ static void test_zombie_has_ended_and_then_is_gone(void **data) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_own_process_and_thread),
+        cmocka_unit_test(test_time_on_a_cpu),
         cmocka_unit_test(test_zombie_has_ended_and_then_is_gone),
     };
 
