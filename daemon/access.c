@@ -6,6 +6,7 @@
 
 #include "conf/uuid.h"
 #include "rpc/frame.h"
+#include "rpc/refusal.h"
 #include "util/log.h"
 
 /* libvirt's own access rules are finer; these have the same borders (the @acl comments of its
@@ -60,6 +61,7 @@ AccessClass access_class_of(const RpcProc *proc) {
 /* The domain is the one that the call names; its name is not told, since who may not read it may
  * know an id or a uuid only. The log has it. */
 static int refuse(const Client *client, const char *action, bool domain, Error **reterr) {
+    refusal_count(REFUSAL_POLKIT);
     return error_report(reterr, FROM_POLKIT, ERROR_ACCESS_DENIED,
                         "polkit does not let user %u (process %d) do %s%s; a rule for this action "
                         "can",

@@ -2,6 +2,7 @@
 /* Who registered for what. */
 #include "registration.h"
 
+#include "rpc/refusal.h"
 #include "util/log.h"
 
 static void registration_free(Registration *registration) {
@@ -19,10 +20,12 @@ int registration_add(Client *client, int event_id, const remote_domain *filter, 
 
     if (!registration)
         return error_no_memory(reterr);
-    if (!account_take(rpc_session_account(client->session), BUDGET_REGISTRATIONS, 1))
+    if (!account_take(rpc_session_account(client->session), BUDGET_REGISTRATIONS, 1)) {
+        refusal_count(REFUSAL_LIMIT);
         return error_report(reterr, FROM_RPC, ERROR_OPERATION_FAILED,
                             "too many event registrations of this client or its user; deregister "
                             "those that are not needed");
+    }
     registration->event_id = event_id;
     registration->callback_id = client->next_callback_id++;
     if (filter) {

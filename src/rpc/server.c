@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "rpc/connection.h"
+#include "rpc/refusal.h"
 #include "util/tcp-socket.h"
 
 #define SWEEPS 4u /* looks at each session within the time it has */
@@ -231,6 +232,8 @@ int rpc_server_add_connection(RpcServer *server, int fd, bool readonly) {
     int r = add_session(server, fd, readonly, &session);
 
     if (r < 0) {
+        if (r == -EDQUOT)
+            refusal_count(REFUSAL_LIMIT);
         log_limited(LOG_WARNING, "%u clients are connected, refusing another: %s",
                     server->n_sessions, strerror(-r));
         return r;

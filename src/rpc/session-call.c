@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "rpc/connection.h"
+#include "rpc/refusal.h"
 #include "rpc/session.h"
 
 #define SMALL_CALL 65536u /* bytes of a packet that is not counted while its call runs */
@@ -121,6 +122,7 @@ static bool admit(RpcSession *session, const FrameHeader *header, const RpcProc 
     CLEANUP_ERROR Error *error = NULL;
 
     if (!session->authenticated && !(proc->flags & RPC_PROC_BEFORE_AUTH)) {
+        refusal_count(REFUSAL_LOGIN);
         session_send_rpc_error(session, header, ERROR_RPC, "authentication required");
         return false;
     }
@@ -130,6 +132,7 @@ static bool admit(RpcSession *session, const FrameHeader *header, const RpcProc 
         return false;
     }
     if (session->readonly && (proc->flags & RPC_PROC_WRITE)) {
+        refusal_count(REFUSAL_READONLY);
         error_report(&error, FROM_DOMAIN, ERROR_OPERATION_DENIED, "read only access prevents %s",
                      proc->api);
         session_send_error(session, header, error);

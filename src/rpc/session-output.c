@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "rpc/connection.h"
+#include "rpc/refusal.h"
 #include "rpc/session.h"
 
 static void close_fds(const int *fds, unsigned n) {
@@ -94,6 +95,7 @@ int session_flush(RpcSession *session) {
 }
 
 static int refuse_output(RpcSession *session, uint8_t *bytes, const int *fds, unsigned n_fds) {
+    refusal_count(REFUSAL_LIMIT);
     log_limited(LOG_WARNING, "a client (%s) does not read its replies, closing it",
                 session->peer.text);
     free(bytes);

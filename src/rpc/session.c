@@ -8,6 +8,7 @@
 
 #include "rpc/remote_protocol.h"
 #include "rpc/connection.h"
+#include "rpc/refusal.h"
 
 #define PEER_GROUPS_MAX 1024u
 #define INPUT_FIRST 4096u
@@ -240,6 +241,7 @@ static int make_room(RpcSession *session) {
     if (session->input_size >= max)
         return -EMSGSIZE;
     if (!account_take(session->account, BUDGET_BYTES, size - session->input_size)) {
+        refusal_count(REFUSAL_LIMIT);
         log_limited(LOG_WARNING, "a client (%s) sent more than its user may, closing it",
                     session->peer.text);
         return -EDQUOT;

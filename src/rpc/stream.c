@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "rpc/refusal.h"
+
 #define STREAMS_MAX 16u      /* of one connection */
 #define QUEUE_MAX (1u << 20) /* bytes that may wait for the descriptor */
 
@@ -36,6 +38,7 @@ int rpc_stream_open(RpcCall *call, const RpcStreamParams *params, RpcStream **re
 
     if (session->fd < 0 || count(session) >= STREAMS_MAX ||
         !account_take(session->account, BUDGET_REGISTRATIONS, 1)) {
+        refusal_count(REFUSAL_LIMIT);
         close_params(params);
         return error_report(reterr, FROM_STREAMS, ERROR_OPERATION_FAILED,
                             "too many streams are open on this connection; close one first");
