@@ -41,6 +41,7 @@ struct Reply {
     MonitorReply public;
     Monitor *monitor; /* NULL once done or the monitor is gone */
     uint64_t id;
+    uint64_t sent; /* CLOCK_MONOTONIC, microseconds */
     bool keep_raw;
     json_object *raw; /* the whole answer, for the passthrough */
 };

@@ -28,6 +28,14 @@ DEFINE_PROBE(qemu_monitor_io_process);
 DEFINE_PROBE(qemu_monitor_io_read);
 DEFINE_PROBE(qemu_monitor_io_write);
 
+static const double bounds[] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+                                0.1,    0.25,  0.5,    1,     2.5,  5,     10};
+static MonitorCounts counts = {.answered = {.bounds = bounds, .n_bounds = ARRAY_SIZE(bounds)}};
+
+const MonitorCounts *monitor_counts(void) {
+    return &counts;
+}
+
 static void reply_finish(Reply *reply, int error) {
     reply->monitor = NULL;
     reply->public.error = error;
@@ -162,8 +170,10 @@ static int fill_reply(Reply *reply, json_object *message, bool is_error) {
 static void on_reply(Monitor *monitor, json_object *message, bool is_error) {
     Reply *reply = take_by_id(monitor, json_member_string(message, "id"));
 
-    if (reply)
-        reply_finish(reply, fill_reply(reply, message, is_error));
+    if (!reply)
+        return;
+    histogram_add(&counts.answered, (double)(now_usec() - reply->sent) / USEC_PER_SEC);
+    reply_finish(reply, fill_reply(reply, message, is_error));
 }
 
 static void on_event(Monitor *monitor, const char *name, json_object *message) {
@@ -450,7 +460,8 @@ int monitor_send_message(Monitor *monitor, json_object *message, bool keep_raw,
         return -ENOTCONN;
     if (!reply || !message)
         return -ENOMEM;
-    *reply = (Reply){.id = monitor->next_id, .monitor = monitor, .keep_raw = keep_raw};
+    *reply = (Reply){
+        .id = monitor->next_id, .monitor = monitor, .sent = now_usec(), .keep_raw = keep_raw};
     snprintf(id, sizeof(id), ID_PREFIX "%llu", (unsigned long long)reply->id);
     r = json_add_string(message, "id", id);
     if (r >= 0)
@@ -483,8 +494,10 @@ int monitor_wait(MonitorReply *reply, uint64_t deadline) {
     while (!reply->done) {
         int r = fiber_cond_wait(&reply->cond, deadline);
 
-        if (r < 0 && !reply->done)
+        if (r < 0 && !reply->done) {
+            counts.n_unanswered++;
             return r;
+        }
     }
     return reply->error;
 }

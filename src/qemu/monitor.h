@@ -12,6 +12,7 @@
 #include "qemu/qmp-stream.h"
 #include "util/error.h"
 #include "util/fiber.h"
+#include "util/histogram.h"
 
 typedef struct Monitor Monitor;
 
@@ -102,6 +103,14 @@ int monitor_passthrough(Monitor *monitor, const char *json, uint64_t deadline, c
 int monitor_reply_error(const MonitorReply *reply, const char *execute, Error **reterr);
 void monitor_reply_free(MonitorReply *reply);
 DEFINE_CLEANUP(MonitorReply *, monitor_reply_free)
+
+/* What all QEMUs together did with the commands so far: how long from a command's queueing to its
+ * answer, and how many waits for one ended without. */
+typedef struct MonitorCounts {
+    Histogram answered;
+    uint64_t n_unanswered;
+} MonitorCounts;
+const MonitorCounts *monitor_counts(void);
 
 /* The conversation as lines "seconds.millis > {…}" (sent), "<" (reply), "!" (event) go to this
  * sink; NULL switches it off. VIREO_QMP_DEBUG=1 installs one that writes to stderr. A
