@@ -30,17 +30,6 @@ static_assert(ASK_MAX_ == STATS_QUESTIONS, "a reply for each question");
 
 /* ---- files, on a worker ---- */
 
-/* The second number of /proc/PID/task/TID/schedstat (scheduler/sched-stats.rst): time in the run
- * queue, ns. */
-static uint64_t read_delay(pid_t pid, pid_t tid) {
-    CLEANUP_FREE char *path = strf("/proc/%d/task/%d/schedstat", pid, tid), *text = NULL;
-    unsigned long long delay = 0;
-
-    if (!path || file_read(path, 4096, &text, NULL) < 0 || sscanf(text, "%*u %llu", &delay) != 1)
-        return 0;
-    return delay;
-}
-
 /* "wait_sum : 12.345678" (ms) of /proc/PID/task/TID/sched, which is there while
  * kernel.sched_schedstats is 1. */
 static uint64_t read_wait(pid_t pid, pid_t tid) {
@@ -66,13 +55,20 @@ static bool has_schedstats(void) {
 static void read_vcpu(const DomainReading *reading, size_t i, bool schedstats) {
     VcpuReading *to = &reading->vcpus[i];
     ProcStat stat;
+    char child[32];
 
     if (!reading->tids[i] || proc_stat(reading->pid, reading->tids[i], &stat) < 0)
         return;
     to->known = true;
-    to->run_ns = stat.utime_ns + stat.stime_ns;
+    to->host_cpu = stat.cpu;
+    /* The same to the nanosecond, where the kernel has it. */
+    if (proc_sched_time(reading->pid, reading->tids[i], &to->run_ns, &to->delay_ns) < 0)
+        to->run_ns = stat.utime_ns + stat.stime_ns;
     to->wait_ns = schedstats ? read_wait(reading->pid, reading->tids[i]) : 0;
-    to->delay_ns = read_delay(reading->pid, reading->tids[i]);
+    if (!reading->vcpu_quota)
+        return;
+    snprintf(child, sizeof(child), "vcpu%u", to->id);
+    to->has_throttled = limits_read_throttled(&reading->held, child, &to->throttled_ns) >= 0;
 }
 
 /* "VmRSS:  1234 kB" of /proc/PID/status. */
@@ -130,6 +126,11 @@ static void read_files(DomainReading *reading, unsigned what, bool schedstats, c
         reading->user_ns = stat.utime_ns;
         reading->system_ns = stat.stime_ns;
     }
+    if (what & READ_QUICK)
+        reading->has_throttled = limits_read_throttled(&reading->held, NULL,
+                                                       &reading->throttled_ns) >= 0;
+    if (reading->active && (what & READ_QUICK))
+        reading->has_time = proc_cpu_time(reading->pid, &reading->time_ns) >= 0;
     for (size_t i = 0; reading->active && i < reading->n_vcpus; i++)
         read_vcpu(reading, i, schedstats);
     if (reading->active && (what & READ_MEMORY))
@@ -155,6 +156,19 @@ static int read_batch(void *arg) {
         file_read("/proc/net/dev", NET_DEV_MAX, &nets, NULL);
     for (size_t i = 0; i < work->n; i++)
         read_files(&work->readings[i], work->what, schedstats, nets);
+    return 0;
+}
+
+/* In batches that several workers take. */
+static int read_all_files(DomainReading *readings, size_t n, unsigned what) {
+    const size_t n_batches = (n + BATCH - 1) / BATCH;
+    CLEANUP_FREE Files *batches = calloc(n_batches + 1, sizeof(Files));
+
+    if (!batches)
+        return -ENOMEM;
+    for (size_t i = 0; i < n_batches; i++)
+        batches[i] = (Files){readings + i * BATCH, MIN_OF(n - i * BATCH, (size_t)BATCH), what};
+    worker_run_each(read_batch, batches, sizeof(Files), n_batches);
     return 0;
 }
 
@@ -228,6 +242,7 @@ static int prepare(DomainReading *reading, unsigned what) {
         reading->held = limits_hold(run->limits);
         if (what & READ_VCPUS)
             r = copy_vcpus(reading, run);
+        reading->vcpu_quota = (what & READ_QUICK) && run->live->cputune.vcpu.quota > 0;
     }
     if (r >= 0 && (what & READ_BLOCK))
         r = copy_disks(reading, domain_def(reading->domain));
@@ -330,11 +345,10 @@ static int read_all(DomainReading *readings, size_t n, unsigned what, bool nowai
     uint64_t deadline = deadline_in(ANSWER_USEC);
     int r = ask_all(readings, n, what, nowait);
 
-    for (size_t i = 0; r >= 0 && i < n; i += BATCH) {
-        Files work = {readings + i, MIN_OF(n - i, (size_t)BATCH), what};
-
-        r = worker_run(read_batch, &work);
-    }
+    if (r >= 0)
+        r = read_all_files(readings, n, what);
+    for (size_t i = 0; i < n; i++)
+        limits_let_go(&readings[i].held);
     for (size_t i = 0; r >= 0 && i < n; i++)
         r = take_answers(&readings[i], deadline);
     return r;

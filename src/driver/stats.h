@@ -21,12 +21,16 @@ enum {
     READ_BLOCK = 1 << 3,  /* counters of disks, sizes of images */
     READ_NET = 1 << 4,    /* counters of the host's ends of interfaces */
     READ_DIRTY = 1 << 5,  /* what a calculation of a dirty rate has found */
+    READ_QUICK = 1 << 6,  /* CPU time of the process and how long quotas held it back: few files */
 };
 
 typedef struct VcpuReading {
     unsigned id;
     bool known;
+    int host_cpu;                       /* on which it last ran */
     uint64_t run_ns, wait_ns, delay_ns; /* wait: 0 while the kernel does not count it */
+    bool has_throttled;                 /* READ_QUICK, when each vCPU has a quota */
+    uint64_t throttled_ns;
 } VcpuReading;
 
 /* A disk of the definition, with what its file says. */
@@ -50,9 +54,10 @@ typedef struct NicReading {
 typedef struct DomainReading {
     Domain *domain;
     bool active;
-    bool has_usage, has_cpu, has_halt_poll, has_dirty;
+    bool has_usage, has_cpu, has_halt_poll, has_dirty, has_time, has_throttled;
     CgroupUsage usage;
     uint64_t user_ns, system_ns; /* of QEMU's process, without a cgroup */
+    uint64_t time_ns, throttled_ns;
     HaltPoll halt_poll;
     DirtyRateResult dirty;
     VcpuReading *vcpus;
@@ -66,6 +71,7 @@ typedef struct DomainReading {
     /* while it is read */
     pid_t pid;
     pid_t *tids;
+    bool vcpu_quota; /* each vCPU has one */
     LimitsHeld held;
     MonitorReply *replies[STATS_QUESTIONS]; /* those under way */
 } DomainReading;

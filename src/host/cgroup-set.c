@@ -391,6 +391,18 @@ int cgroup_tree_usage(CgroupTree *tree, const char *child, CgroupUsage *ret, Err
     return 0;
 }
 
+int cgroup_tree_throttled(CgroupTree *tree, const char *child, uint64_t *ret) {
+    const CgroupPlace *place = find_place(tree, CGROUP_CPU, child);
+    CLEANUP_FREE char *text = NULL;
+    int r = place ? cgroup_read_quiet(place, child, "cpu.stat", &text) : -ENOENT;
+
+    if (r >= 0)
+        *ret = place->hierarchy->ops->version == 2
+                   ? cgroup_stat_value(text, "throttled_usec") * 1000
+                   : cgroup_stat_value(text, "throttled_time");
+    return r;
+}
+
 static const char *name_of(const CgroupPlace *place, const CgroupFile *file) {
     return place->hierarchy->ops->version == 2 ? file->v2 : file->v1;
 }

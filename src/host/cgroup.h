@@ -179,6 +179,8 @@ int cgroup_tree_get(CgroupTree *tree, const char *child, CgroupState *ret, Error
 int cgroup_tree_get_partition(const CgroupTree *tree, CgroupState *ret, Error **reterr);
 void cgroup_state_done(CgroupState *state);
 int cgroup_tree_usage(CgroupTree *tree, const char *child, CgroupUsage *ret, Error **reterr);
+/* Only for how long its own quota held it back, ns, of the one file that says it. -errno. */
+int cgroup_tree_throttled(CgroupTree *tree, const char *child, uint64_t *ret);
 /* Nanoseconds by host CPU, *ret_n of them; the caller frees. v1 only: v2 does not count by CPU,
  * ERROR_OPERATION_UNSUPPORTED. */
 int cgroup_tree_usage_percpu(CgroupTree *tree, const char *child, uint64_t **ret, size_t *ret_n,

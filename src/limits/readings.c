@@ -60,6 +60,10 @@ int limits_read_held(const LimitsHeld *held, CgroupUsage *ret) {
     return held->tree ? cgroup_tree_usage(held->tree, NULL, ret, NULL) : -ENOENT;
 }
 
+int limits_read_throttled(const LimitsHeld *held, const char *child, uint64_t *ret) {
+    return held->tree ? cgroup_tree_throttled(held->tree, child, ret) : -ENOENT;
+}
+
 void limits_let_go(LimitsHeld *held) {
     assert(held->limits || !held->tree);
     if (held->limits)

@@ -20,6 +20,9 @@ typedef struct LimitsHeld {
 /* limits_read_held: -ENOENT without a cgroup, -errno. Each hold is let go once. */
 LimitsHeld limits_hold(Limits *limits);
 int limits_read_held(const LimitsHeld *held, CgroupUsage *ret);
+/* How long a quota held a child ("vcpu3") or the whole (NULL) back, ns. -ENOENT without a cgroup,
+ * -errno. */
+int limits_read_throttled(const LimitsHeld *held, const char *child, uint64_t *ret);
 void limits_let_go(LimitsHeld *held);
 /* Nanoseconds by host CPU, of the whole or (limits_vcpu_times) of all vCPUs together. The caller
  * frees. */
