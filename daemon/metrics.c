@@ -21,6 +21,7 @@
 struct Metrics {
     Daemon *daemon;
     Listener *listener;
+    Sampler *sampler;
     char *path; /* of a unix socket; or NULL */
     unsigned n_clients;
 };
@@ -96,7 +97,7 @@ static void serve(Scrape *scrape) {
         return;
     if (!asks_for_metrics(request))
         answer(scrape->fd, deadline, "404 Not Found", "ask for /metrics\n", 17);
-    else if (metrics_text(scrape->metrics->daemon, &text, &len) < 0)
+    else if (metrics_text(scrape->metrics->daemon, scrape->metrics->sampler, &text, &len) < 0)
         answer(scrape->fd, deadline, "503 Service Unavailable", "out of memory\n", 14);
     else
         answer(scrape->fd, deadline, "200 OK", text, len);
@@ -182,7 +183,9 @@ int metrics_new(Daemon *daemon, const char *address, Metrics **ret, Error **rete
     if (!metrics)
         return error_no_memory(reterr);
     metrics->daemon = daemon;
-    if (*address == '/')
+    if (sampler_new(daemon, &metrics->sampler) < 0)
+        r = error_no_memory(reterr);
+    else if (*address == '/')
         r = rpc_listen_unix(address, SOCKET_MODE, &fd, reterr);
     else
         r = listen_port(address, &fd, reterr);
@@ -201,6 +204,7 @@ void metrics_free(Metrics *metrics) {
     if (!metrics)
         return;
     listener_free(metrics->listener);
+    sampler_free(metrics->sampler);
     if (metrics->path)
         unlink(metrics->path);
     free(metrics->path);

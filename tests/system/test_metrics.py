@@ -5,12 +5,17 @@ import re
 import signal
 import socket
 import stat
+import struct
 import subprocess
 import time
 
 import pytest
 
 from conftest import VIREOD, wait_for
+from test_bad_input import connect, frame, opened, read_frame
+from test_polkit import ask as ask_as_stranger, polkit  # noqa: F401 (a fixture)
+
+OPEN, SUSPEND, REGISTER, READ_ONLY = 1, 34, 316, 1
 
 
 def ask(address, request="GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"):
@@ -68,6 +73,89 @@ def test_what_a_domain_does(scraped):
     assert after['vireo_operation_seconds_bucket{kind="plug",le="+Inf"}'] == after[count]
     assert after['vireo_operations_total{outcome="done"}'] == before['vireo_operations_total{outcome="done"}'] + 1
     assert after["vireo_domains"] == 2
+
+
+def test_which_host_cpu(scraped):
+    """The kernel's word for a thread that may run on one CPU only."""
+    scraped.boot("m1")
+    cpu = sorted(os.sched_getaffinity(0))[-1]
+    scraped.virsh("vcpupin", "m1", "0", str(cpu), "--live")
+    wait_for(lambda: readings(ask(scraped.metrics)[1])['vireo_vcpu_host_cpu{domain="m1",vcpu="0"}'] == cpu, 30,
+             f"vCPU 0 on host CPU {cpu}")
+
+
+def test_a_quota_of_each_vcpu(scraped):
+    scraped.boot("m1")
+    name = 'vireo_vcpu_throttled_seconds_total{domain="m1",vcpu="0"}'
+    assert name not in readings(ask(scraped.metrics)[1])
+    scraped.virsh("schedinfo", "m1", "--live", "--set", "vcpu_quota=2000", "--set", "vcpu_period=100000")
+    wait_for(lambda: readings(ask(scraped.metrics)[1])[name] > 0, 60, "a vCPU that its quota holds back")
+
+
+def test_answers_of_qemu(scraped):
+    scraped.paused("m1")
+    before = readings(ask(scraped.metrics)[1])
+    scraped.virsh("qemu-monitor-command", "m1", '{"execute":"query-status"}')
+    after = readings(ask(scraped.metrics)[1])
+    assert after["vireo_qmp_seconds_count"] > before["vireo_qmp_seconds_count"] > 0
+    assert after['vireo_qmp_seconds_bucket{le="+Inf"}'] == after["vireo_qmp_seconds_count"]
+    assert after["vireo_qmp_seconds_sum"] > before["vireo_qmp_seconds_sum"]
+    pid = scraped.qemus()["m1"]
+    os.kill(pid, signal.SIGSTOP)
+    try:  # one that does not answer is counted, and not waited for again
+        scraped.virsh("domstats", "--balloon", "m1")
+        assert readings(ask(scraped.metrics)[1])["vireo_qmp_unanswered_total"] > after["vireo_qmp_unanswered_total"]
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def refusals(daemon):
+    return {by: int(readings(ask(daemon.metrics)[1])[f'vireo_refusals_total{{by="{by}"}}'])
+            for by in ("login", "readonly", "polkit", "limit")}
+
+
+def status_of(s, procedure, payload=b""):
+    s.sendall(frame(procedure, payload))
+    return read_frame(s)[0][6]
+
+
+def test_refusals(scraped):
+    assert set(refusals(scraped).values()) == {0}
+    with connect(scraped) as s:
+        name = b"qemu:///system"
+        assert status_of(s, OPEN, struct.pack(">II", 1, len(name)) + name + bytes(2) + struct.pack(">I", READ_ONLY)) == 0
+        assert status_of(s, SUSPEND) == 1
+    assert refusals(scraped) == {"login": 0, "readonly": 1, "polkit": 0, "limit": 0}
+    with opened(scraped) as s:
+        assert [status_of(s, REGISTER, bytes(8)) for _ in range(513)] == [0] * 512 + [1]  # a connection may have 512
+    assert refusals(scraped) == {"login": 0, "readonly": 1, "polkit": 0, "limit": 1}
+
+
+def test_refusals_by_polkit(daemon, polkit):
+    daemon.metrics = f"{daemon.root}/run/metrics"
+    daemon.configure("access = polkit", f"metrics = {daemon.metrics}")
+    wait_for(lambda: os.path.exists(daemon.metrics), 10, "the socket of the metrics")
+    assert refusals(daemon)["polkit"] == 0
+    asked = ask_as_stranger(f"qemu+unix:///system?socket={daemon.socket}", hostname="c.getHostname()")
+    assert asked == {"hostname": 88}
+    assert refusals(daemon)["polkit"] > 0
+
+
+def test_who_comes_regularly_finds_a_sample(scraped):
+    """And what has changed since it was taken is in the answer nevertheless."""
+    scraped.paused("m1")
+    ages = []
+
+    def is_ahead():
+        time.sleep(1.5)
+        ages.append(readings(ask(scraped.metrics)[1])["vireo_sample_age_seconds"])
+        return ages[-1] > 0.1
+    wait_for(is_ahead, 60, "a sample that was there before the scrape")
+    assert max(ages) <= 2
+    time.sleep(1.2)  # the next one is there or on its way
+    scraped.paused("m2")
+    now = readings(ask(scraped.metrics)[1])
+    assert 'vireo_vcpu_run_seconds_total{domain="m2",vcpu="0"}' in now and now["vireo_sample_age_seconds"] < 1
 
 
 def test_only_its_user_and_only_that_path(scraped):
