@@ -59,6 +59,19 @@ static const Words serial_models = WORDS("virtio", "virtio-transitional",
                                          "virtio-non-transitional");
 static const Words ide_models = WORDS("piix3", "piix4", "ich6");
 
+/* A companion is one, also where nobody says of which ports. */
+static void set_master(ControllerDef *controller) {
+    static const char *const companions[] = {"ich9-uhci1", "ich9-uhci2", "ich9-uhci3"};
+
+    if (controller->type != CONTROLLER_USB || controller->info.has_master)
+        return;
+    for (unsigned i = 0; i < ARRAY_SIZE(companions); i++)
+        if (streq_ptr(controller->model, companions[i])) {
+            controller->info.has_master = true;
+            controller->info.master_port = 2 * i;
+        }
+}
+
 static int check(ElementReader *reader, xmlNodePtr node, void *object) {
     static const Words *const models[CONTROLLER_TYPE_MAX_] = {
         [CONTROLLER_PCI] = &pci_models,
@@ -76,6 +89,7 @@ static int check(ElementReader *reader, xmlNodePtr node, void *object) {
                             xmlGetLineNo(node));
     if (controller->model && streq(controller->model, "auto"))
         free(TAKE_PTR(controller->model));
+    set_master(controller);
     return 0;
 }
 

@@ -164,12 +164,6 @@ static void number_controllers(DomainDef *def) {
         if (controller->index >= 0)
             continue;
         master = find_master(def, i);
-        if (is_usb2(controller) && !streq(controller->model, "ich9-ehci1") &&
-            !controller->info.has_master) {
-            controller->info.has_master = true;
-            controller->info.master_port =
-                2 * (unsigned)(controller->model[strlen(controller->model) - 1] - '1');
-        }
         if (master) {
             controller->index = master->index;
             continue;
@@ -246,7 +240,7 @@ static int fill_genid(DomainDef *def) {
 
 /* ---- order ---- */
 
-/* libvirt's: a disk goes behind those of its bus with a lower target. */
+/* libvirt's: a disk goes behind those of its bus with a lower target, or the same. */
 static void sort_disks(DomainDef *def) {
     for (size_t i = 1; i < def->n_disks; i++) {
         DiskDef disk = def->disks[i];
@@ -256,7 +250,7 @@ static void sort_disks(DomainDef *def) {
         for (size_t k = i; k-- > 0;) {
             if (def->disks[k].bus != disk.bus)
                 continue;
-            if (disk_target_index(def->disks[k].target) < mine) {
+            if (disk_target_index(def->disks[k].target) <= mine) {
                 if (to == i)
                     to = k + 1;
                 break;

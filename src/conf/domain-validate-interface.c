@@ -30,7 +30,8 @@ static int check_driver(const InterfaceDef *interface, Error **reterr) {
         {streq_ptr(interface->teaming, "persistent") && !is_virtio(interface->model),
          ERROR_CONFIG_UNSUPPORTED,
          "virtio-net teaming persistent interface must be <model type='virtio'/>"},
-        {streq_ptr(interface->teaming, "transient") && interface->type != INTERFACE_HOSTDEV,
+        {streq_ptr(interface->teaming, "transient") && interface->type != INTERFACE_HOSTDEV &&
+             interface->type != INTERFACE_NETWORK, /* which may be of such */
          ERROR_CONFIG_UNSUPPORTED, "virtio-net teaming transient interface must be type='hostdev'"},
         {interface->type == INTERFACE_VHOSTUSER && interface->reconnect &&
              !streq_ptr(interface->socket_mode, "client"),

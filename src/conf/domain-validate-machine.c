@@ -247,6 +247,11 @@ static int check_cpu(const DomainDef *def, Error **reterr) {
     const ValidateRule rules[] = {
         {streq_ptr(cpu->cache_mode, "passthrough") && !hosts, ERROR_CONFIG_UNSUPPORTED,
          "CPU cache mode 'passthrough' can only be used with 'host-passthrough' / 'maximum' CPUs"},
+        {streq_ptr(cpu->cache_mode, "emulate") && (!cpu->has_cache_level || cpu->cache_level != 3),
+         ERROR_CONFIG_UNSUPPORTED,
+         "unsupported CPU cache level for mode 'emulate': it is level='3'"},
+        {cpu->has_cache_level && cpu->cache_mode && !streq(cpu->cache_mode, "emulate"),
+         ERROR_CONFIG_UNSUPPORTED, "unsupported CPU cache level: only mode 'emulate' has one"},
         {streq_ptr(cpu->maxphysaddr_mode, "emulate") && !cpu->maxphysaddr_bits,
          ERROR_CONFIG_UNSUPPORTED,
          "if using CPU maximum physical address mode='emulate', bits= must be specified too"},

@@ -101,7 +101,7 @@ static int check(ElementReader *reader, xmlNodePtr node, void *object) {
         return element_missing(reader, node, "source");
     if (filesystem->multidevs && streq(filesystem->multidevs, "default"))
         free(TAKE_PTR(filesystem->multidevs));
-    if (filesystem->accessmode)
+    if (filesystem->accessmode || filesystem->socket) /* whose server decides */
         return 0;
     filesystem->accessmode = strdup("passthrough");
     return filesystem->accessmode ? 0 : error_no_memory(reader->reterr);

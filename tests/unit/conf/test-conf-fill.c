@@ -42,6 +42,34 @@ static const Row rows[] = {
      "<controller type='usb' model='ich9-uhci2'/>",
      PCI("0x00", "0x02", " multifunction='on'") "\n<controller type='usb' index='0' "
                                                 "model='ich9-uhci2'>\n<master startport='2'/>"},
+    {"pc-q35-7.2",
+     "<controller type='usb' index='0' model='ich9-ehci1'/>"
+     "<controller type='usb' index='0' model='ich9-uhci1'/>"
+     "<controller type='usb' index='0' model='ich9-uhci3'/>",
+     "<address type='pci' domain='0x0000' bus='0x00' slot='0x1d' function='0x7'/>\n"
+     "<master startport='0'/>\n<master startport='4'/>\n"
+     "<address type='pci' domain='0x0000' bus='0x00' slot='0x1d' function='0x2'/>"},
+    /* disks of one letter stay as they are */
+    {"pc-q35-7.2",
+     "<disk type='file'><source file='/a'/><target dev='vdb'/></disk>"
+     "<disk type='file'><source file='/b'/><target dev='sdb' bus='virtio'/></disk>"
+     "<disk type='file'><source file='/c'/><target dev='vda'/></disk>",
+     "vda\nvdb\nsdb"},
+    {"pc-q35-7.2",
+     "<filesystem><driver type='virtiofs'/><source socket='/s'/><target dir='d'/></filesystem>",
+     "<filesystem type='mount'>"},
+    /* a serial port's place, said twice */
+    {"pc-q35-7.2",
+     "<serial type='pty'><address type='isa' iobase='0x3f8' irq='4'/></serial><console "
+     "type='pty'/>",
+     "<serial\n<address type='isa' iobase='0x3f8' irq='0x4'/>\n<console\n"
+     "<address type='isa' iobase='0x3f8' irq='0x4'/>"},
+    {"pc-q35-7.2",
+     "<graphics type='spice' autoport='yes' defaultMode='any'><channel name='usbredir' "
+     "mode='insecure'/><channel name='main' mode='any'/><channel name='display' mode='insecure'/>"
+     "<channel name='display' mode='secure'/></graphics>",
+     "<graphics type='spice' autoport='yes'>\n<channel name='display' mode='secure'/>\n"
+     "<channel name='usbredir' mode='insecure'/>\n!'main'\n!'display' mode='insecure'"},
     /* a host's SCSI device, and its controller */
     {"pc-i440fx-7.2",
      "<hostdev mode='subsystem' type='scsi'><source><adapter name='scsi_host0'/>"
@@ -279,6 +307,11 @@ static void test_machine(void **state) {
                       "2") "\n" CCW("4") "\n<panic model='s390'/>"},
         {"virt", VIRT("riscv64", "<controller type='scsi'/>"), "index='0' model='lsilogic'>"},
         {NULL, TOP("<memoryBacking/>"), "!<memoryBacking"},
+        {NULL,
+         "<domain type='qemu'><name>n</name><memory>1024</memory><os><type arch='x86_64' machine="
+         "'pc-q35-7.2'>hvm</type></os><features><smm state='on'><tseg unit='KiB'>49152</tseg></smm>"
+         "</features></domain>",
+         "<tseg unit='MiB'>48</tseg>"},
         {NULL, TOP("<memoryBacking><hugepages/></memoryBacking>"), "<memoryBacking>\n<hugepages/>"},
     };
 
