@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "conf/migrate-cookie.h"
@@ -16,6 +17,7 @@
 #include "driver/migrate.h"
 #include "driver/postcopy.h"
 #include "driver/save-settle.h"
+#include "driver/saved.h"
 #include "driver/transfer.h"
 #include "run-world.h"
 #include "util/file.h"
@@ -23,6 +25,16 @@
 #include "util/libvirt-numbers.h"
 
 #define WAIT_USEC (30 * USEC_PER_SEC)
+#define SHORT_USEC (200 * USEC_PER_MSEC)
+
+static bool hurried; /* no deadline is further away than SHORT_USEC */
+
+uint64_t __real_deadline_in(uint64_t usec);
+uint64_t __wrap_deadline_in(uint64_t usec);
+
+uint64_t __wrap_deadline_in(uint64_t usec) {
+    return __real_deadline_in(hurried ? MIN_OF(usec, SHORT_USEC) : usec);
+}
 
 /* ---- the scripted QEMU ---- */
 
@@ -250,14 +262,62 @@ static void asked_in_vain(RunWorld *world) {
     end(world);
 }
 
+/* While it goes on, and only then, its end is waited for without haste. */
+static void long_one(RunWorld *world) {
+    begin(world);
+    after_start = "postcopy-active";
+    assert_int_equal(driver_migrate_start_postcopy(world->domain, &failure), 0);
+    wait_performed();
+    assert_true(driver_migrate_in_postcopy(world->domain));
+    phase = "completed";
+    run_world_wait_idle(world);
+    assert_false(driver_migrate_in_postcopy(world->domain));
+    end(world);
+}
+
+/* A resume that was given up does not go on behind everybody's back. */
+static void resumed_in_vain(RunWorld *world) {
+    CLEANUP_CLOSE int qemus = -1;
+    DomainJob job;
+    int fds[2];
+    char byte;
+
+    set_qemu(world, "postcopy-paused", "finish-migrate");
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    qemus = dup(fds[0]);
+    assert_int_equal(domain_job_begin(world->domain, &job, "the test", NULL), 0);
+    hurried = true;
+    assert_true(postcopy_leave_again(world->domain, fds[0], NULL) < 0);
+    hurried = false;
+    domain_job_end(world->domain, &job);
+    assert_int_equal(recv(fds[1], &byte, 1, MSG_DONTWAIT), 0);
+    close(fds[1]);
+}
+
+#define SLOT                                                                                       \
+    "{'type':'cpu','vcpus-count':1,'props':{'socket-id':0,'core-id':0,'thread-id':0},"             \
+    "'qom-path':'/machine/unattached/device[0]'}"
+#define CPU                                                                                        \
+    "{'cpu-index':0,'thread-id':4000000,'qom-path':'/machine/unattached/device[0]',"               \
+    "'props':{'socket-id':0,'core-id':0,'thread-id':0},'target':'x86_64'}"
+
 /* Without post-copy after all: the destination has to be ready first. */
 static void asked_and_whole(RunWorld *world) {
+    DomainJob job;
+
+    qmp_peer_always(world->peer, "query-hotpluggable-cpus", "[" SLOT "]");
+    qmp_peer_always(world->peer, "query-cpus-fast", "[" CPU "]");
+    assert_int_equal(domain_job_begin(world->domain, &job, "the test", NULL), 0);
+    assert_int_equal(domain_refresh_vcpus(world->domain, NULL), 0);
+    domain_job_end(world->domain, &job);
     begin(world);
     assert_int_equal(driver_migrate_start_postcopy(world->domain, &failure), 0);
     phase = "completed";
-    qmp_peer_always(world->peer, "query-hotpluggable-cpus", "[]");
-    qmp_peer_always(world->peer, "query-cpus-fast", "[]");
     wait_performed();
+    assert_int_equal(result, 0);
+    assert_false(driver_migrate_in_postcopy(world->domain));
+    assert_state(world, DOMAIN_PAUSED, PAUSED_MIGRATION);
+    assert_false(far.heard & MIGRATE_YOURS);
     migrate_link_close(&far);
     run_world_wait_idle(world);
     assert_state(world, DOMAIN_RUNNING, RUNNING_MIGRATION_CANCELED);
@@ -400,6 +460,35 @@ static void come(RunWorld *world) {
     domain_job_end(world->domain, &job);
 }
 
+static int open_pipe(Domain *domain, void *userdata, int *ret_fd, Error **reterr) {
+    *ret_fd = *(int *)userdata;
+    return 0;
+}
+
+/* Its monitor ends, its QEMU does not: it may be here, and is not ended. */
+static void come_and_unknown(RunWorld *world) {
+    const SaveImage image = {0};
+    int fds[2];
+    const SaveSource source = {
+        .fd = -1, .image = &image, .open = open_pipe, .userdata = fds, .postcopy = true};
+    DomainJob job;
+
+    set_qemu(world, "active", "inmigrate");
+    qmp_peer_always(world->peer, "migrate-incoming", "{}");
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    assert_int_equal(domain_job_begin(world->domain, &job, "the test", NULL), 0);
+    world->domain->run->restore = &source;
+    assert_false(save_may_be_here(world->domain));
+    qmp_peer_expect(world->peer, "query-migrate", "{'status':'active'}");
+    qmp_peer_hang_up(world->peer);
+    assert_true(save_load(world->domain, NULL) < 0);
+    assert_true(save_may_be_here(world->domain));
+    world->domain->run->restore = NULL;
+    world->domain->run->stopping = true; /* nobody is to connect again */
+    close(fds[1]);
+    domain_job_end(world->domain, &job);
+}
+
 #define TEST(NAME)                                                                                 \
     static void test_##NAME(void **state) {                                                        \
         run_world("", NAME);                                                                       \
@@ -410,6 +499,8 @@ TEST(failed_and_lost)
 TEST(failed_and_landed)
 TEST(asked_in_vain)
 TEST(asked_and_whole)
+TEST(long_one)
+TEST(resumed_in_vain)
 TEST(out_failed)
 TEST(out_failed_after_it)
 TEST(out_not_asked)
@@ -422,6 +513,7 @@ TEST(in_completed_after_it)
 TEST(in_completed)
 TEST(in_resumed)
 TEST(come)
+TEST(come_and_unknown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -431,6 +523,8 @@ int main(void) {
         cmocka_unit_test(test_failed_and_landed),
         cmocka_unit_test(test_asked_in_vain),
         cmocka_unit_test(test_asked_and_whole),
+        cmocka_unit_test(test_long_one),
+        cmocka_unit_test(test_resumed_in_vain),
         cmocka_unit_test(test_out_failed),
         cmocka_unit_test(test_out_failed_after_it),
         cmocka_unit_test(test_out_not_asked),
@@ -443,6 +537,7 @@ int main(void) {
         cmocka_unit_test(test_in_completed),
         cmocka_unit_test(test_in_resumed),
         cmocka_unit_test(test_come),
+        cmocka_unit_test(test_come_and_unknown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
