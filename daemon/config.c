@@ -77,6 +77,7 @@ int config_init(Config *config, const char *root, Error **reterr) {
                        .private_dev = true,
                        .dynamic_ownership = true,
                        .sandbox = true,
+                       .postcopy = true,
                        .audit_level = AUDIT_LEVEL_IF_AVAILABLE};
     int r = root ? resolve_root(root, &config->root, reterr) : 0;
 

@@ -86,10 +86,10 @@ int migrate_check_flags(const Services *services, const MigrateParams *params, E
             return error_report(reterr, FROM_QEMU, ERROR_ARGUMENT_UNSUPPORTED, "%s",
                                 rows[i].sentence);
     if ((params->flags & MIGRATE_POSTCOPY) && (!services || !services->settings.postcopy))
-        return error_report(reterr, FROM_QEMU, ERROR_ARGUMENT_UNSUPPORTED,
-                            "post-copy can end a guest when a connection or a daemon ends in the "
-                            "moment of the switch; leave --postcopy out, or let both vireods have "
-                            "it ('postcopy = yes' in vireod.conf)");
+        return error_report(
+            reterr, FROM_QEMU, ERROR_ARGUMENT_UNSUPPORTED,
+            "post-copy is switched off here ('postcopy = no' in vireod.conf); leave "
+            "--postcopy out");
     if ((params->flags & MIGRATE_POSTCOPY_RESUME) && !(params->flags & MIGRATE_POSTCOPY))
         return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
                             "--postcopy-resume goes with --postcopy");

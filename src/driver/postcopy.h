@@ -43,7 +43,9 @@
  *                                        it needs what is missing
  *     the destination's QEMU is killed   before "seen": it goes on at the source. Behind: gone; the
  *                                        source's memory stays, paused
- *     the state's connection is cut      the same, with both QEMUs there: post-copy failed on both
+ *     the state's connection is cut      the same, with both QEMUs there: post-copy failed on both.
+ *                                        In the moment of the switch the destination's QEMU ends by
+ *                                        it, and one older than 11 at the source cannot go on
  *
  * The functions: job held, on a fiber, return when it is over. */
 #pragma once

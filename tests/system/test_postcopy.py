@@ -39,12 +39,6 @@ def write_sysctl(value):
         f.write(value)
 
 
-@pytest.fixture(autouse=True)
-def switched_on(monkeypatch):
-    """Both vireods let migrations be switched to it."""
-    monkeypatch.setattr(Daemon, "settings", [*Daemon.settings, "postcopy = yes"])
-
-
 @pytest.fixture
 def allowed():
     """QEMU may have its memory in post-copy."""
@@ -103,22 +97,6 @@ def test_a_guest_that_writes(daemon, other, allowed, guest):  # noqa: F811
     other.virsh("save", "vm1", f"{other.root}/saved")
     other.virsh("restore", f"{other.root}/saved")
     wait_for(lambda: rounds(other, "vm1") > before + 3, 60, "guest that was saved")
-
-
-def test_after_the_first_pass(daemon, other, allowed):  # noqa: F811
-    """virsh switches it by itself, when the vireod leads, too."""
-    sector_guest(daemon, "vm1")
-    with moving(daemon, other, "--postcopy-after-precopy") as process:
-        daemon.virsh("migrate-setspeed", "vm1", "1000")
-        assert end_of(process)[0] == 0
-    assert state(other, "vm1") == "running (migrated)" and not daemon.qemus()
-    with moving(other, daemon, "--p2p") as process:
-        other.virsh("migrate-postcopy", "vm1")
-        code, said = end_of(process)
-        assert code == 0, said
-    assert state(daemon, "vm1") == "running (migrated)" and not other.qemus()
-    before = written(daemon, "vm1")
-    wait_for(lambda: written(daemon, "vm1") != before, 20, "guest that writes")
 
 
 def test_it_is_refused_when_it_cannot_be(daemon, other):  # noqa: F811

@@ -9,7 +9,7 @@ import subprocess
 import libvirt
 import pytest
 
-from conftest import Daemon, wait_for
+from conftest import wait_for
 from migrate_stops import Stops
 from test_migrate import state
 from test_migrate_faults import FAULTS, fill, forget, left_over, on_small_disk, runs
@@ -34,12 +34,6 @@ EXPECTED = {
 @pytest.fixture(scope="module")
 def sides():
     libvirt.registerErrorHandler(lambda *_: None, None)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Daemon, "settings", [*Daemon.settings, "postcopy = yes"])
-        yield from both_sides()
-
-
-def both_sides():
     with on_small_disk() as here, on_small_disk() as there:
         yield here, there
 
@@ -146,6 +140,23 @@ def test_a_disk_that_is_full_before(sides, allowed, side):  # noqa: F811
         process.communicate(timeout=300)
         fill(here if side == "source" else there, False)
         check_end(sides, [("running (booted)", "gone")] if side == "source" else [THERE])
+
+
+def test_a_definition_that_cannot_be_written(sides, allowed):  # noqa: F811
+    """The guest has moved, the migration says what is wrong, and the source keeps its definition."""
+    here, there = sides
+    begin(here, there)
+    process = subprocess.Popen(["virsh", "-c", here.uri, "migrate", "--live", "--postcopy", "--persistent", "--undefinesource",
+                                "vm1", there.uri], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True)
+    wait_for(lambda: "Outgoing migration" in here.virsh("domjobinfo", "vm1"), 20, "migration under way")
+    fill(there, True)
+    here.virsh("migrate-postcopy", "vm1")
+    said = process.communicate(timeout=300)[0]
+    fill(there, False)
+    assert process.returncode and "has moved here, but is transient" in said, said
+    assert "vm1" in here.virsh("list", "--all", "--persistent") and "vm1" not in there.virsh("list", "--all", "--persistent")
+    check_end(sides, [THERE])
 
 
 def test_a_destination_that_is_gone(sides, allowed):  # noqa: F811

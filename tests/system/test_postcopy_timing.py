@@ -11,7 +11,7 @@ import time
 import libvirt
 import pytest
 
-from conftest import Daemon, wait_for
+from conftest import wait_for
 from migrate_stops import Stops
 from test_migrate_faults import EMULATOR, FAULTS, fill, forget, left_over, on_small_disk, runs
 from test_postcopy import allowed  # noqa: F401 (a fixture)
@@ -28,10 +28,8 @@ WINDOW = 0.1  # seconds; the kernel counts CPU time in hundredths
 @pytest.fixture(scope="module")
 def sides():
     libvirt.registerErrorHandler(lambda *_: None, None)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Daemon, "settings", [*Daemon.settings, "postcopy = yes"])
-        with on_small_disk() as here, on_small_disk() as there:
-            yield here, there
+    with on_small_disk() as here, on_small_disk() as there:
+        yield here, there
 
 
 class Watch:

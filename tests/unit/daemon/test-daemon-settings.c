@@ -14,6 +14,7 @@
 
 static void load_defaults(Config *config) {
     assert_int_equal(config_init(config, NULL, NULL), 0);
+    assert_true(config->postcopy);
 }
 
 static void test_values(void **state) {
