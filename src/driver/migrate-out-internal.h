@@ -31,7 +31,8 @@ typedef struct MigrateOut {
     Error *late;  /* of post-copy: what has become of it after Perform */
     bool confirmed, cancelled, lost; /* Confirm has come, and what it says */
     bool owner_gone;
-    bool over; /* and the domain's job is free */
+    bool deserted; /* it was cancelled because the other vireod has gone */
+    bool over;     /* and the domain's job is free */
     FiberCond cond;
 } MigrateOut;
 

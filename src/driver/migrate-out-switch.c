@@ -52,8 +52,9 @@ void migrate_out_look(void *userdata) {
     MigrateOut *out = userdata;
     const bool cancelled = out->domain->run && out->domain->run->transfer->cancel;
 
-    if ((out->flags & MIGRATE_POSTCOPY) && out->link.ended && !out->one_way)
-        transfer_cancel(out->domain, NULL); /* nobody would let it run there */
+    /* Nobody would let it run there; and a QEMU that was not told to read would keep this one. */
+    if (out->link.ended && !out->one_way && !cancelled)
+        out->deserted = transfer_cancel(out->domain, NULL) >= 0;
     if (!out->wants_postcopy || out->asked_postcopy || cancelled)
         return;
     out->postcopy_result = switch_over(out, &out->postcopy_error);

@@ -62,6 +62,7 @@ static int check_vcpus(Domain *domain, unsigned n, Error **reterr) {
 static int move(MigrateOut *out, Error **reterr) {
     Domain *domain = out->domain;
     CLEANUP_CLOSE int state = -1;
+    CLEANUP_ERROR Error *error = NULL;
     unsigned n_vcpus;
     int r = migrate_check_domain(domain, out->flags, reterr);
 
@@ -86,7 +87,15 @@ static int move(MigrateOut *out, Error **reterr) {
                                               .look = migrate_out_look,
                                               .userdata = out,
                                               .ret_stats = &out->stats},
-                         reterr);
+                         &error);
+    if (r < 0 && out->deserted)
+        error_report(
+            &error, FROM_QEMU, ERROR_OPERATION_FAILED,
+            "domain '%s' stays here: the vireod that it was on its way to has given it up, or "
+            "has gone",
+            domain_name(domain));
+    if (error)
+        error_propagate(reterr, TAKE_PTR(error));
     if (domain->run)
         domain->run->pause_reason = PAUSED_UNKNOWN;
     if (r > 0)

@@ -99,6 +99,7 @@ static MigrateLink far; /* its half of the words */
 static FiberCond news;
 static bool performed;
 static int result;
+static unsigned more_flags; /* of the migration */
 static Error *failure;
 
 static uint32_t check_of_domain(const RunWorld *world) {
@@ -128,7 +129,7 @@ static void perform(void *userdata) {
     result = driver_migrate_perform(
         world->domain,
         &(MigrateParams){.uri = door.uri,
-                         .flags = MIGRATE_LIVE | MIGRATE_POSTCOPY | MIGRATE_UNSAFE,
+                         .flags = MIGRATE_LIVE | MIGRATE_UNSAFE | more_flags,
                          .cookie = text,
                          .cookie_len = strlen(text) + 1},
         &failure);
@@ -137,13 +138,14 @@ static void perform(void *userdata) {
 }
 
 /* Until the guest is on its way, with the words open to the test. */
-static void begin(RunWorld *world) {
+static void begin_with(RunWorld *world, unsigned flags) {
     CLEANUP_FREE char *path = strf("%s/door", world->dir);
     const uint64_t deadline = deadline_in(WAIT_USEC);
 
     world->driver->services.settings.postcopy = true;
     set_qemu(world, "active", "running");
     performed = false;
+    more_flags = flags;
     error_free(TAKE_PTR(failure));
     assert_int_equal(
         migrate_door_open(&door, &(MigrateDoorParams){.path = path, .news = &news}, NULL), 0);
@@ -154,6 +156,10 @@ static void begin(RunWorld *world) {
         fail_msg("%s", error_message(failure));
     assert_int_equal(migrate_link_open(&far, TAKE_FD(door.words), &news), 0);
     qmp_peer_wait_count(world->peer, "query-migrate", 1);
+}
+
+static void begin(RunWorld *world) {
+    begin_with(world, MIGRATE_POSTCOPY);
 }
 
 static void end(RunWorld *world) {
@@ -259,6 +265,24 @@ static void asked_in_vain(RunWorld *world) {
     run_world_wait_idle(world);
     assert_state(world, DOMAIN_RUNNING, RUNNING_MIGRATION_CANCELED);
     assert_false(far.heard & MIGRATE_YOURS);
+    end(world);
+}
+
+static char *on_cancel(QmpPeer *peer, json_object *arguments, void *userdata) {
+    phase = "cancelled";
+    return strdup("{}");
+}
+
+/* The other vireod ends before its QEMU reads: nobody would take the guest, and QEMU would wait. */
+static void deserted(RunWorld *world) {
+    begin_with(world, 0);
+    qmp_peer_compute(world->peer, "migrate_cancel", on_cancel, NULL);
+    migrate_link_close(&far);
+    wait_performed();
+    assert_true(result < 0);
+    assert_non_null(strstr(error_message(failure), "has gone"));
+    run_world_wait_idle(world);
+    assert_state(world, DOMAIN_RUNNING, RUNNING_BOOTED);
     end(world);
 }
 
@@ -499,6 +523,7 @@ TEST(failed_and_lost)
 TEST(failed_and_landed)
 TEST(asked_in_vain)
 TEST(asked_and_whole)
+TEST(deserted)
 TEST(long_one)
 TEST(resumed_in_vain)
 TEST(out_failed)
@@ -523,6 +548,7 @@ int main(void) {
         cmocka_unit_test(test_failed_and_landed),
         cmocka_unit_test(test_asked_in_vain),
         cmocka_unit_test(test_asked_and_whole),
+        cmocka_unit_test(test_deserted),
         cmocka_unit_test(test_long_one),
         cmocka_unit_test(test_resumed_in_vain),
         cmocka_unit_test(test_out_failed),
