@@ -162,7 +162,8 @@ def kill_daemon(daemon):
 
 def kill_qemu(daemon):
     if pid := daemon.qemus().get("vm1"):
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # one that is being ended
+            os.kill(pid, signal.SIGKILL)
         wait_for(lambda: "vm1" not in daemon.qemus(), 5, "end of QEMU")
 
 

@@ -116,7 +116,7 @@ def test_led_by_the_daemon(daemon, other, guest):  # noqa: F811
     assert "unsupported connection URI" in daemon.virsh("migrate", "--p2p", "vm1", "qemu+tls://far/system", ok=False)
     assert "cannot find host 'far.invalid'" in daemon.virsh("migrate", "--p2p", "vm1", "qemu+tcp://far.invalid/system",
                                                            ok=False)
-    assert "already running" in daemon.virsh("migrate", "--p2p", "vm1", daemon.uri, ok=False)
+    assert "already active" in daemon.virsh("migrate", "--p2p", "vm1", daemon.uri, ok=False)
     assert state(daemon, "vm1") == "paused (user)"
     xml = xml_for(other, daemon, "vm1")
     daemon.virsh("migrate", "--p2p", "vm1", other.uri, "--xml", xml, "--persistent", "--undefinesource")
