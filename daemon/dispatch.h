@@ -64,8 +64,9 @@ int dispatch_domain_call(RpcSession *session, RpcCall *call, void *args, void *r
 
 /* ---- helpers ---- */
 
-/* The version of libvirt whose answers these are. */
-#define LIBVIRT_VERSION_ANSWERED (9 * UINT64_C(1000000))
+/* The version of libvirt that clients may take this for: docs/differences.md says what they conclude
+ * from it. */
+#define LIBVIRT_VERSION_ANSWERED (10 * UINT64_C(1000000))
 
 /* What the userdata of a session begins with. */
 typedef struct DispatchContext {
@@ -87,6 +88,8 @@ remote_domain dispatch_borrow_domain(const Domain *domain);
 int dispatch_flags(unsigned flags, unsigned allowed, const char *api, Error **reterr);
 /* CPUs the host has, online or not: the length of every CPU map of the wire, in bits. */
 unsigned dispatch_host_cpus(void);
+/* KiB of memory of all its nodes. On a fiber. */
+uint64_t dispatch_host_memory(void);
 int dispatch_string(char **to, const char *text, Error **reterr);
 /* The text that an optional argument has, or NULL. */
 static inline const char *dispatch_opt(const remote_opt_string text) {

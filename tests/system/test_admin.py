@@ -61,7 +61,7 @@ def waiting(daemon):
 
 
 def test_what_it_shows(daemon, waiting):
-    assert "libvirt 9.0.0" in admin(daemon, "version") and "daemon: 9.0.0" in admin(daemon, "version")
+    assert "libvirt 9.0.0" in admin(daemon, "version") and "daemon: 10.0.0" in admin(daemon, "version")
     assert [line.split() for line in admin(daemon, "server-list").splitlines()[2:4]] == [["0", "vireod"], ["1", "admin"]]
     pool = values(admin(daemon, "server-threadpool-info", "vireod"))
     assert (pool["nWorkers"], pool["minWorkers"], pool["maxWorkers"], pool["jobQueueDepth"]) == ("4", "4", "4", "0"), pool
