@@ -118,6 +118,7 @@ def interrupt(*_):
 
 def pytest_configure(config):
     signal.signal(signal.SIGTERM, interrupt)
+    config.addinivalue_line("markers", "short: part of ./check's suite clients")
     config.addinivalue_line("markers", "client(name, package, job, beside=None, kvm=True): a row of the table")
 
 

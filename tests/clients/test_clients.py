@@ -48,6 +48,7 @@ def disk(daemon, name="a.qcow2"):
     return path
 
 
+@pytest.mark.short
 @pytest.mark.client("virt-install", "virtinst", "imports a disk, its guest runs")
 def test_virt_install_imports_a_disk(daemon, guest):
     path = disk(daemon)
@@ -135,6 +136,7 @@ def test_virt_install_boots_with_uefi(daemon, guest):
     assert "OVMF" in daemon.virsh("dumpxml", "i7")
 
 
+@pytest.mark.short
 @pytest.mark.client("virt-xml", "virtinst", "edits vCPUs and title, adds a disk and a card, plugs one into a guest")
 def test_virt_xml_changes_a_definition(daemon, guest):
     daemon.boot("vm1")

@@ -42,6 +42,7 @@ def machine(daemon, name="vm1", more="", **options):
 
 # ---- monitors ----
 
+@pytest.mark.short
 @pytest.mark.client("prometheus-libvirt-exporter", "prometheus-libvirt-exporter", "/metrics of a running guest")
 def test_exporter_is_up(daemon, guest):
     exporter = program("prometheus-libvirt-exporter")
@@ -267,6 +268,7 @@ def test_go(daemon, guest, go_day):
     assert "ok Disconnect" in run(daemon, go_day, daemon.socket)
 
 
+@pytest.mark.short
 @pytest.mark.client("libvirt-dbus", "libvirt-dbus", "lists, properties, statistics, vCPUs, devices, saving: 50 methods")
 def test_libvirt_dbus(daemon, guest):
     path = machine(daemon)
