@@ -3,6 +3,7 @@
  * hypervisor of libvirt's QEMU driver has. Each call has the code that clients know how to go on
  * with; a look-up finds nothing, a list is empty. */
 #include "daemon.h"
+#include "driver/disk-tune.h"
 
 /* What the row's `data` says. */
 typedef struct Absence {
@@ -82,6 +83,19 @@ DOMAIN_FUNC(refuse_block_job, void, void) {
     return r < 0 ? r : refuse("disks are not copied, committed or pulled here", reterr);
 }
 
+/* What is below a disk alone can take what is in it. */
+DOMAIN_FUNC(refuse_block_commit, remote_domain_named_args, void) {
+    const DiskDef *disk = NULL;
+    int r = driver_find_disk(domain, args->name, 0, &disk, reterr);
+
+    if (r >= 0 && (disk->backing ? !disk->backing->source.path : !domain_is_active(domain)))
+        r = error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                         "could not find base image in chain for '%.200s'", args->name);
+    if (r >= 0)
+        r = domain_check_active(domain, reterr);
+    return r < 0 ? r : refuse("disks are not copied, committed or pulled here", reterr);
+}
+
 DOMAIN_FUNC(no_block_job, remote_domain_named_args, void) {
     int r = domain_check_active(domain, reterr);
 
@@ -144,7 +158,8 @@ const RpcProc absent_procs[] = {
               remote_domain_named_args, NO_XDR),
     BLOCK_JOB_ROW(PULL, "Pull"),
     BLOCK_JOB_ROW(REBASE, "Rebase"),
-    BLOCK_JOB_ROW(COMMIT, "Commit"),
+    PLAIN_ROW(DOMAIN_BLOCK_COMMIT, "DomainBlockCommit", RPC_PROC_WRITE, refuse_block_commit,
+              remote_domain_named_args, NO_XDR),
     BLOCK_JOB_ROW(COPY, "Copy"),
     FLAGS_ROW(DOMAIN_GET_LAUNCH_SECURITY_INFO, "DomainGetLaunchSecurityInfo", 0, nothing,
               TYPED_PARAM_STRING_OKAY, remote_domain_flags_args,

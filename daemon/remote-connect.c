@@ -2,6 +2,7 @@
 /* The connection itself, and what the emulators can do. */
 #include <sys/utsname.h>
 
+#include "cpu-names.h"
 #include "daemon.h"
 #include "driver/native.h"
 
@@ -206,13 +207,6 @@ HANDLER(get_domain_capabilities) {
 }
 
 /* What the architecture's emulator can do. */
-static int caps_of_arch(RpcSession *session, const char *arch, QemuCaps **ret, Error **reterr) {
-    CLEANUP_FREE char *emulator = qemu_default_emulator(arch);
-
-    return emulator ? qemu_caps_get(driver_of(session)->services.caps, emulator, ret, reterr)
-                    : error_no_memory(reterr);
-}
-
 static int check_arch(const char *arch, Error **reterr) {
     CLEANUP_FREE char *emulator = qemu_default_emulator(arch);
 
@@ -221,27 +215,18 @@ static int check_arch(const char *arch, Error **reterr) {
                                    "cannot find architecture %.100s", arch);
 }
 
-/* libvirt has names of its own for these; of the others it takes what an emulator knows. */
-static bool has_model_names(const char *arch) {
-    return streq(arch, "x86_64") || streq(arch, "i686") || strncmp(arch, "ppc", 3) == 0;
-}
-
 HANDLER(get_cpu_model_names) {
     const remote_connect_get_cpu_model_names_args *args = args_;
     remote_connect_get_cpu_model_names_ret *ret = ret_;
-    CLEANUP(qemu_caps_unrefp) QemuCaps *caps = NULL;
+    const char *const *names;
     size_t n;
     int r = dispatch_flags(args->flags, 0, "virConnectGetCPUModelNames", reterr);
 
     if (r >= 0)
         r = check_arch(args->arch, reterr);
-    if (r >= 0 && !has_model_names(args->arch))
-        return 0; /* any name is taken */
-    if (r >= 0)
-        r = caps_of_arch(session, args->arch, &caps, reterr);
     if (r < 0)
         return r;
-    n = MIN_OF(caps->n_cpu_models, (size_t)CPU_MODELS_MAX);
+    names = cpu_names(args->arch, &n);
     ret->ret = (int)n;
     if (!args->need_results || n == 0)
         return 0;
@@ -250,7 +235,7 @@ HANDLER(get_cpu_model_names) {
         return error_no_memory(reterr);
     ret->models.models_len = (u_int)n;
     for (size_t i = 0; r >= 0 && i < n; i++)
-        r = dispatch_string(&ret->models.models_val[i], caps->cpu_models[i], reterr);
+        r = dispatch_string(&ret->models.models_val[i], names[i], reterr);
     return r;
 }
 

@@ -66,6 +66,53 @@ DOMAIN_FUNC(get_control_info, void, remote_domain_get_control_info_ret) {
     return 0;
 }
 
+/* ---- messages ---- */
+
+static bool run_is_root(const DomainRun *run) {
+    for (size_t i = 0; i < run->live->n_seclabels; i++)
+        if (streq_ptr(run->live->seclabels[i].model, "dac") && run->live->seclabels[i].label)
+            return strncmp(run->live->seclabels[i].label, "+0:", 3) == 0;
+    return false;
+}
+
+static bool run_has_arguments(const DomainRun *run) {
+    return run->live->qemu.has_commandline || run->live->qemu.has_override;
+}
+
+static bool run_was_commanded(const DomainRun *run) {
+    return run->commanded;
+}
+
+static bool run_passes_cpu(const DomainRun *run) {
+    return run->live->virt == DOMAIN_VIRT_KVM && run->live->cpu.mode == CPU_MODE_HOST_PASSTHROUGH;
+}
+
+enum { /* virDomainMessageType */ MESSAGE_DEPRECATION = 1, MESSAGE_TAINTING = 2 };
+
+/* libvirt's sentences. */
+static const struct {
+    bool (*applies)(const DomainRun *run);
+    const char *text;
+} taints[] = {{run_is_root, "tainted: running with undesirable elevated privileges"},
+              {run_has_arguments, "tainted: custom configuration parameters specified"},
+              {run_was_commanded, "tainted: custom monitor control commands issued"},
+              {run_passes_cpu, "tainted: potentially unsafe use of host CPU passthrough"}};
+
+DOMAIN_FUNC(get_messages, remote_domain_flags_args, remote_domain_get_messages_ret) {
+    const bool all = args->flags == 0;
+    int r = 0;
+
+    if (!domain_is_active(domain) || !(all || args->flags & MESSAGE_TAINTING))
+        return 0;
+    ret->msgs.msgs_val = calloc(ARRAY_SIZE(taints), sizeof(remote_string));
+    if (!ret->msgs.msgs_val)
+        return error_no_memory(reterr);
+    for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(taints); i++)
+        if (taints[i].applies(domain->run))
+            r = dispatch_string(&ret->msgs.msgs_val[ret->msgs.msgs_len++], taints[i].text, reterr);
+    return r;
+}
+
 /* No security driver: an empty label. */
 DOMAIN_FUNC(get_security_label, void, remote_domain_get_security_label_ret) {
     ret->label.label_val = calloc(1, 1);
@@ -121,7 +168,8 @@ const RpcProc domain_procs[] = {
               remote_domain_set_autostart_args, NO_XDR),
     FLAGS_ROW(DOMAIN_GET_CONTROL_INFO, "DomainGetControlInfo", 0, get_control_info, 0,
               remote_domain_flags_args, XDR_OF(remote_domain_get_control_info_ret)),
-    PLAIN_ROW(DOMAIN_GET_MESSAGES, "DomainGetMessages", 0, nothing, remote_domain_flags_args,
+    FLAGS_ROW(DOMAIN_GET_MESSAGES, "DomainGetMessages", 0, get_messages,
+              MESSAGE_DEPRECATION | MESSAGE_TAINTING, remote_domain_flags_args,
               XDR_OF(remote_domain_get_messages_ret)),
     PLAIN_ROW(DOMAIN_GET_SECURITY_LABEL, "DomainGetSecurityLabel", 0, get_security_label,
               remote_domain_args, XDR_OF(remote_domain_get_security_label_ret)),

@@ -2,6 +2,7 @@
 /* What the host has used of its CPUs and what is free of its memory, from /proc and /sys. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "daemon.h"
 #include "util/file.h"
@@ -163,6 +164,23 @@ static int last_cell(void) {
          cell = bitmap_next(online, (unsigned)cell + 1))
         last = cell;
     return last;
+}
+
+uint64_t dispatch_host_memory(void) {
+    uint64_t sum = 0;
+    int r = 0;
+
+    for (int cell = 0, last = last_cell(); r >= 0 && cell <= last; cell++) {
+        CLEANUP_FREE char *text = NULL;
+        char prefix[32];
+
+        r = read_memory(cell, prefix, &text);
+        if (r == -ENOENT) /* nodes need not be numbered without gaps */
+            r = 0;
+        else if (r >= 0)
+            sum += kib_of(text, prefix, "MemTotal");
+    }
+    return sum ? sum : (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
 }
 
 /* A memory node says the first two only. */

@@ -34,7 +34,7 @@ HANDLER(node_get_info) {
 
     uname(&host);
     snprintf(ret->model, sizeof(ret->model), "%.31s", host.machine);
-    ret->memory = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
+    ret->memory = dispatch_host_memory();
     ret->cpus = dispatch_host_cpus();
     if (file_read("/proc/cpuinfo", 8u << 20, &text, NULL) >= 0 && (mhz = strstr(text, "cpu MHz")))
         mhz = strchr(mhz, ':');

@@ -32,11 +32,6 @@ static int check_set_flags(unsigned flags, Error **reterr) {
             reterr, api, "ctl",
             "Flags 'VIR_DOMAIN_VCPU_HOTPLUGGABLE' and 'VIR_DOMAIN_VCPU_GUEST' are "
             "mutually exclusive");
-    if ((flags & VCPU_HOTPLUGGABLE) && (flags & VCPU_MAXIMUM))
-        return error_argument(
-            reterr, api, "ctl",
-            "Flags 'VIR_DOMAIN_VCPU_HOTPLUGGABLE' and 'VIR_DOMAIN_VCPU_MAXIMUM' are "
-            "mutually exclusive");
     if ((flags & VCPU_MAXIMUM) && !(flags & AFFECT_CONFIG))
         return error_argument(reterr, api, "ctl",
                               "Flag 'VIR_DOMAIN_AFFECT_CONFIG' is required by flag "

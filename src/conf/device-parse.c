@@ -25,6 +25,9 @@ int device_parse(const char *xml, const DomainDef *like, DomainDef **ret, Error 
 
     if (r < 0)
         return r;
+    if (element_is(xmlDocGetRootElement(doc), "domain"))
+        return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
+                            "unknown device type 'domain'");
     device = xml_text(xmlDocGetRootElement(doc));
     text = device ? strf("<domain type='%s'><name>device</name><memory>1024</memory>"
                          "<os><type>hvm</type></os><devices>%s</devices></domain>",

@@ -426,7 +426,28 @@ static int refuse_bootloader(ElementReader *reader, xmlNodePtr node, void *objec
                         xmlGetLineNo(bootloader));
 }
 
+static const Words other_hypervisors = WORDS("kqemu", "xen", "lxc", "uml", "openvz", "test",
+                                             "vmware", "hyperv", "vbox", "phyp", "parallels",
+                                             "bhyve", "vz", "hvf");
+
+/* Hypervisors that QEMU is not, each a type that a client may ask for. */
+static int refuse_hypervisor(ElementReader *reader, xmlNodePtr node, void *object) {
+    xmlNodePtr devices = element_child(node, "devices"),
+               emulator = devices ? element_child(devices, "emulator") : NULL;
+    CLEANUP_FREE char *type = NULL, *path = NULL;
+    int r = element_attribute(reader, node, "type", &type);
+
+    if (r < 0 || !type || words_find(&other_hypervisors, type) < 0)
+        return r;
+    if (emulator && element_text(reader, emulator, &path) < 0)
+        return error_no_memory(reader->reterr);
+    return error_report(reader->reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
+                        "Emulator '%.200s' does not support virt type '%s'",
+                        path ? path : "of QEMU", type);
+}
+
 static const Field domain_fields[] = {
+    FIELD_CODE(NULL, refuse_hypervisor, NULL),
     FIELD_WORD("@type", DomainDef, virt, virt_types, .flags = FIELD_REQUIRED),
     FIELD_ALSO("@id"),
     FIELD_CODE(NULL, NULL, write_namespaces),

@@ -70,9 +70,18 @@ static bool is_name(const char *name, size_t most) {
     return name && *name && *name != '.' && strlen(name) <= most && !strpbrk(name, "/\n");
 }
 
+/* Those that there are elsewhere; anything else is a slip. */
+static const Words pool_types = WORDS("dir", "fs", "netfs", "logical", "disk", "iscsi",
+                                      "iscsi-direct", "scsi", "mpath", "rbd", "sheepdog", "gluster",
+                                      "zfs", "vstorage");
+
 static int check_pool(ElementReader *reader, xmlNodePtr node, void *object) {
     PoolDef *pool = object;
 
+    if (words_find(&pool_types, pool->type) < 0)
+        return error_report(reader->reterr, FROM_STORAGE, ERROR_XML,
+                            "Invalid value for attribute 'type' in element 'pool': '%.40s'.",
+                            pool->type);
     if (!streq(pool->type, "dir"))
         return error_report(reader->reterr, FROM_STORAGE, ERROR_CONFIG_UNSUPPORTED,
                             "a storage pool of type '%.40s' is not supported; 'dir' is",
@@ -82,10 +91,13 @@ static int check_pool(ElementReader *reader, xmlNodePtr node, void *object) {
                             "the pool's <name> is '%.40s': a name without '/' that does not begin "
                             "with '.', of at most %u bytes, is wanted",
                             pool->name ? pool->name : "", NAME_BYTES_MAX);
+    if (!pool->path || !*pool->path)
+        return error_report(reader->reterr, FROM_STORAGE, ERROR_XML,
+                            "missing storage pool target path");
     if (!is_path(pool->path))
         return error_report(reader->reterr, FROM_STORAGE, ERROR_XML,
                             "pool '%s': <target><path> is '%.40s', an absolute path is wanted",
-                            pool->name, pool->path ? pool->path : "");
+                            pool->name, pool->path);
     for (size_t len = strlen(pool->path); len > 1 && pool->path[len - 1] == '/';)
         pool->path[--len] = '\0';
     return 0;

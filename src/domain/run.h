@@ -74,6 +74,9 @@ typedef struct SaveIntent {
 
 struct Transfer;
 
+/* Whether a client has sent its QEMU a command of its own. UNSAVED: not in the status file yet. */
+typedef enum Commanded { COMMANDED_NEVER, COMMANDED_UNSAVED, COMMANDED_SAVED } Commanded;
+
 typedef struct DomainRun {
     int id; /* libvirt's, above 0; never used twice by one daemon */
     DomainDef *live;
@@ -111,7 +114,8 @@ typedef struct DomainRun {
     bool ending;      /* its guest has ended, QEMU is to follow, as these two say: */
     int end_reason, end_detail;
     bool stopping; /* somebody is already ending it */
-    /* Kept in the status file, these three. */
+    /* Kept in the status file, these four. */
+    Commanded commanded;
     bool vcpu_was_removed; /* by now, or for all that is known */
     bool past_is_unknown;  /* the status file was lost: the other two are the worst there can be */
     unsigned n_vcpu_threads; /* that this QEMU ever made */

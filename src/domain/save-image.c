@@ -156,7 +156,7 @@ static int refuse_foreign(Error **reterr, const char *path, const Header *header
         return refuse(reterr, path, "it is an ELF file, maybe a core dump, and no saved guest");
     if (n < (ssize_t)HEADER_SIZE)
         return refuse(reterr, path, "it is too short to be a saved guest, or is cut");
-    return refuse(reterr, path, "it is no guest saved by vireo");
+    return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED, "image magic is incorrect");
 }
 
 static int check_header(const Header *header, const struct stat *info, const char *path,

@@ -79,11 +79,12 @@ static char *status_text(const Domain *domain, const char *xml) {
         return NULL;
     fprintf(out,
             "<domstatus version='%d' state='%d' reason='%d' pid='%d' start='%llu' id='%d' "
-            "removed='%d' threads='%u'%s>\n",
+            "removed='%d' threads='%u'%s%s>\n",
             STATUS_VERSION, domain->state, domain->reason, (int)domain->run->pid.pid,
             (unsigned long long)domain->run->pid.start_time, domain->run->id,
             domain->run->past_is_unknown ? REMOVED_UNKNOWN : domain->run->vcpu_was_removed,
-            domain->run->n_vcpu_threads, domain->run->rebooting ? " intent='reboot'" : "");
+            domain->run->n_vcpu_threads, domain->run->rebooting ? " intent='reboot'" : "",
+            domain->run->commanded ? " commanded='1'" : "");
     fputs("  <monitor", out);
     whole &= write_attribute(out, "path", domain->run->monitor_path);
     fputs("/>\n  <log", out);
@@ -273,6 +274,8 @@ static int read_root(Source *source, StatusRecord *ret, Error **reterr) {
     run->id = attribute(root, "id");
     run->vcpu_was_removed = attribute(root, "removed") != 0;
     run->past_is_unknown = attribute(root, "removed") == REMOVED_UNKNOWN;
+    if (xmlHasProp(root, BAD_CAST "commanded"))
+        run->commanded = COMMANDED_SAVED;
     run->n_vcpu_threads = attribute(root, "threads");
     read_save(source, &run->save);
     run->rebooting = xmlHasProp(root, BAD_CAST "intent") != NULL;

@@ -95,7 +95,9 @@ static int prepare_live(Domain *domain, void *work, Error **reterr) {
     LiveChange *live = work;
     const Change *change = live->change;
 
-    return change->prepare(domain->run->live, true, change->arg, &live->piece, reterr);
+    int r = change->check ? change->check(domain, reterr) : 0;
+
+    return r < 0 ? r : change->prepare(domain->run->live, true, change->arg, &live->piece, reterr);
 }
 
 static int change_live(Domain *domain, void *work, Error **reterr) {

@@ -26,6 +26,8 @@ typedef struct Change {
     const char *what; /* the job's name */
     unsigned flags;   /* AFFECT_* */
     const void *arg;
+    /* Whether a live change can be at all, before what it is looked at; or NULL. */
+    int (*check)(Domain *domain, Error **reterr);
     /* Makes the piece of a definition; `live` says which one it is. Refuses what cannot be. */
     int (*prepare)(const DomainDef *def, bool live, const void *arg, ChangePiece *ret,
                    Error **reterr);

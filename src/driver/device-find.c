@@ -36,7 +36,7 @@ int device_only(DomainDef *def, DevicePlace *ret, Error **reterr) {
 
     devices_each(def, see, &only);
     if (!only.kind)
-        return error_report(reterr, FROM_DOMAIN, ERROR_XML,
+        return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
                             "the XML has no device that can be attached or detached");
     *ret = (DevicePlace){only.kind, only.index};
     return 0;

@@ -47,6 +47,10 @@ static int find(const DeviceChange *change, const DomainDef *def, DevicePlace *r
     return r < 0 ? r : device_find(def, one, &wanted, change->mac_given, ret, change->reterr);
 }
 
+static const char *source_of(const DiskDef *disk) {
+    return disk->source.path ? disk->source.path : "";
+}
+
 /* One that is there already; those that have no name may be there twice. */
 static int refuse_second(const DeviceChange *change, const DomainDef *def, const DomainDef *one,
                          const DevicePlace *place) {
@@ -54,10 +58,13 @@ static int refuse_second(const DeviceChange *change, const DomainDef *def, const
     CLEANUP_ERROR Error *error = NULL;
 
     if (place->kind == &disk_kind && device_find(def, one, place, false, &old, &error) >= 0)
-        return error_report(change->reterr, FROM_QEMU,
-                            def == change->config ? ERROR_OPERATION_INVALID
-                                                  : ERROR_OPERATION_FAILED,
-                            "target %s already exists", def->disks[old.index].target);
+        return def == change->config
+                   ? error_report(change->reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                                  "target %s already exists", def->disks[old.index].target)
+                   : error_report(change->reterr, FROM_DOMAIN, ERROR_XML,
+                                  "target '%s' duplicated for disk sources '%s' and '%s'",
+                                  def->disks[old.index].target, source_of(&def->disks[old.index]),
+                                  source_of(device_at(one, place)));
     if (place->kind == &interface_kind && change->mac_given &&
         device_find(def, one, place, true, &old, &error) >= 0)
         return error_report(change->reterr, FROM_QEMU, ERROR_OPERATION_FAILED,

@@ -47,14 +47,17 @@ static void set_value(DiskIotune *tune, size_t param, uint64_t value) {
 
 /* ---- which disk ---- */
 
-static int find(const DomainDef *def, const char *name, DiskDef **ret, Error **reterr) {
+/* `live` chooses between libvirt's two sentences. */
+static int find(const DomainDef *def, bool live, const char *name, DiskDef **ret, Error **reterr) {
     for (size_t i = 0; i < def->n_disks; i++)
         if (streq_ptr(def->disks[i].target, name) || streq_ptr(def->disks[i].source.path, name)) {
             *ret = &def->disks[i];
             return 0;
         }
     return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
-                        "disk '%.200s' was not found in the domain config", name);
+                        live ? "disk '%.200s' not found in domain"
+                             : "disk '%.200s' was not found in the domain config",
+                        name);
 }
 
 int driver_find_disk(Domain *domain, const char *disk, unsigned flags, const DiskDef **ret,
@@ -64,7 +67,7 @@ int driver_find_disk(Domain *domain, const char *disk, unsigned flags, const Dis
     int r = driver_affected_def(domain, flags, &def, reterr);
 
     if (r >= 0)
-        r = find(def, disk, &found, reterr);
+        r = find(def, domain->run && def == domain->run->live, disk, &found, reterr);
     if (r >= 0)
         *ret = found;
     return r;
@@ -119,7 +122,7 @@ static int change_iotune(DomainDef *def, bool live, const void *arg, Error **ret
     DiskDef *disk = NULL;
     DiskIotune next;
     char *group = NULL;
-    int r = find(def, change->disk, &disk, reterr);
+    int r = find(def, live, change->disk, &disk, reterr);
 
     if (r < 0)
         return r;
@@ -195,7 +198,7 @@ static int act_iotune(Domain *domain, const void *arg, Error **reterr) {
     const IotuneChange *change = arg;
     DiskDef *disk = NULL;
     DiskIotune next;
-    int r = find(domain->run->live, change->disk, &disk, reterr);
+    int r = find(domain->run->live, true, change->disk, &disk, reterr);
 
     if (r < 0)
         return r;
@@ -206,7 +209,7 @@ static int act_iotune(Domain *domain, const void *arg, Error **reterr) {
         return 0;
     r = domain_check_active(domain, reterr);
     if (r >= 0)
-        r = find(domain->run->live, change->disk, &disk, reterr);
+        r = find(domain->run->live, true, change->disk, &disk, reterr);
     return r < 0 ? r : run(domain, "block_set_io_throttle", device_args(disk, &next), reterr);
 }
 
@@ -238,7 +241,7 @@ static int resize_locked(Domain *domain, const char *name, uint64_t bytes, Error
     int r = domain_check_active(domain, reterr);
 
     if (r >= 0)
-        r = find(domain->run->live, name, &disk, reterr);
+        r = find(domain->run->live, false, name, &disk, reterr);
     if (r >= 0 && !disk->source.path)
         r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                          "disk '%s' has no medium that could be resized", disk->target);

@@ -194,8 +194,11 @@ int driver_monitor_command(Domain *domain, const char *command, bool hmp, char *
         return r;
     r = hmp ? monitor_run_human(domain->run->monitor, command, -1, deadline, ret, reterr)
             : monitor_passthrough(domain->run->monitor, command, deadline, ret, reterr);
-    if (domain->run)
+    if (domain->run) {
+        if (domain->run->commanded == COMMANDED_NEVER)
+            domain->run->commanded = COMMANDED_UNSAVED;
         run_state_sync_soon(domain);
+    }
     return r;
 }
 

@@ -435,6 +435,9 @@ static void sync_fiber(void *userdata) {
     domain->run->syncing = false; /* what happens from here on is to be asked for again */
     if (domain_check_active(domain, NULL) >= 0 && run_state_sync(domain, &error) < 0)
         log_warning("domain '%s': %s", domain_name(domain), error_message(error));
+    if (domain->run && domain->run->commanded == COMMANDED_UNSAVED &&
+        domain_save_status(domain, NULL) >= 0)
+        domain->run->commanded = COMMANDED_SAVED;
     domain_job_end(domain, &job);
 }
 

@@ -199,9 +199,8 @@ int pool_scan(const Pool *pool, VolumeDef ***ret, size_t *ret_n, Error **reterr)
     if (r < 0) {
         volumes_free(scan.volumes, scan.n);
         return r == -ENOMEM ? error_no_memory(reterr)
-                            : error_system(reterr, FROM_STORAGE, r,
-                                           "cannot read directory '%s' of storage pool '%s'",
-                                           pool->def->path, pool->def->name);
+                            : error_system(reterr, FROM_STORAGE, r, "cannot open directory '%s'",
+                                           pool->def->path);
     }
     *ret = scan.volumes;
     *ret_n = scan.n;

@@ -516,9 +516,7 @@ int pool_set_autostart(Pool *pool, bool yes, Error **reterr) {
     if (!path || !target)
         r = error_no_memory(reterr);
     else if (!pool->persistent)
-        r = error_report(reterr, FROM_STORAGE, ERROR_INTERNAL,
-                         "pool has no config file: pool '%s' has no definition, define it first",
-                         pool->def->name);
+        r = error_report(reterr, FROM_STORAGE, ERROR_INTERNAL, "pool has no config file");
     else if ((r = set_link(pool->storage->autostart, target, path, yes)) < 0)
         error_system(reterr, FROM_STORAGE, r, "cannot change '%s'", path);
     if (r >= 0)

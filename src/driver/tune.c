@@ -87,8 +87,8 @@ static int prepare_iothread_pin(const DomainDef *def, bool live, const void *arg
     const Pin *pin = arg;
 
     if (!domain_def_iothread(def, pin->id))
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "iothreadid %u not found",
-                            pin->id);
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                            live ? "iothread %u not found" : "iothreadid %u not found", pin->id);
     ret->id = pin->id;
     return copy_map(pin->cpus, &ret->map, reterr);
 }
@@ -331,9 +331,12 @@ static void swap_numa(DomainDef *def, ChangePiece *piece) {
 
 static int act_numa(Domain *domain, const void *arg, Error **reterr) {
     const Numa *numa = arg;
-    int r = limits_require(domain->run->limits, domain_name(domain), CGROUP_CPUSET, reterr);
 
-    return r < 0 || !numa->nodes ? r : limits_check_nodes(numa->nodes, reterr);
+    return numa->nodes ? limits_check_nodes(numa->nodes, reterr) : 0;
+}
+
+static int check_numa(Domain *domain, Error **reterr) {
+    return limits_require(domain->run->limits, domain_name(domain), CGROUP_CPUSET, reterr);
 }
 
 int driver_set_numa(Domain *domain, NumaMode mode, const Bitmap *nodes, unsigned flags,
@@ -342,6 +345,7 @@ int driver_set_numa(Domain *domain, NumaMode mode, const Bitmap *nodes, unsigned
     Change change = {.what = "numatune",
                      .flags = flags,
                      .arg = &numa,
+                     .check = check_numa,
                      .prepare = prepare_numa,
                      .swap = swap_numa,
                      .act = act_numa,

@@ -2,7 +2,6 @@
 #include "host/link-list.h"
 
 #include <dirent.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -23,7 +22,7 @@ static char *attribute(const char *name, const char *key) {
 }
 
 int link_look(const char *name, LinkInfo *ret) {
-    CLEANUP_FREE char *flags = NULL, *mac = NULL, *mtu = NULL, *bridge = NULL;
+    CLEANUP_FREE char *flags = NULL, *state = NULL, *mac = NULL, *mtu = NULL, *bridge = NULL;
 
     if (!*name || strlen(name) >= sizeof(ret->name) || strchr(name, '/') || *name == '.')
         return -ENODEV;
@@ -33,7 +32,8 @@ int link_look(const char *name, LinkInfo *ret) {
     mac = attribute(name, "address");
     mtu = attribute(name, "mtu");
     bridge = strf(NET "/%s/bridge", name);
-    *ret = (LinkInfo){.up = strtoul(flags, NULL, 16) & IFF_UP,
+    state = attribute(name, "operstate");
+    *ret = (LinkInfo){.up = streq_ptr(state, "up"),
                       .mtu = mtu ? (unsigned)strtoul(mtu, NULL, 10) : 0,
                       .is_bridge = bridge && access(bridge, F_OK) == 0};
     snprintf(ret->name, sizeof(ret->name), "%s", name);

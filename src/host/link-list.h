@@ -7,7 +7,8 @@
 typedef struct LinkInfo {
     char name[16];
     char mac[24]; /* "" of a link without one */
-    bool up, is_bridge;
+    bool up;      /* it carries something; "lo", which says nothing of it, is never up */
+    bool is_bridge;
     unsigned mtu;
 } LinkInfo;
 

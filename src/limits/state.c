@@ -106,10 +106,16 @@ const char *limits_machine(const Limits *limits) {
 
 int limits_require(const Limits *limits, const char *name, CgroupController controller,
                    Error **reterr) {
+    static const char *const names[CGROUP_CONTROLLER_MAX] = {
+        [CGROUP_CPU] = "CPU", [CGROUP_CPUACCT] = "CPUACCT", [CGROUP_CPUSET] = "cpuset"};
+
     if (limits && limits->tree)
         return cgroup_tree_require(limits->tree, controller, reterr);
+    if (limits && limits->host && !limits->host->enabled) /* it needs no more words */
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "cgroup %s controller is not mounted", names[controller]);
     return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
-                        "domain '%s' has no cgroup controller %s: %s", name,
-                        cgroup_controller_name(controller),
+                        "cgroup %s controller is not mounted for domain '%s': %s",
+                        names[controller], name,
                         limits && limits->no_tree ? limits->no_tree : "it is not running");
 }

@@ -253,13 +253,14 @@ static void write_features(FILE *out, const QemuCaps *caps, bool kvm) {
 
 static void write_domain_caps(FILE *out, const QemuCaps *caps, const QemuMachine *machine,
                               const FirmwareList *firmware, const char *virt) {
+    const char *arch = streq(caps->arch, "i386") ? "i686" : caps->arch; /* as definitions call it */
     const bool kvm = streq(virt, "kvm");
 
     fprintf(out,
             "<domainCapabilities>\n  <path>%s</path>\n  <domain>%s</domain>\n"
             "  <machine>%s</machine>\n  <arch>%s</arch>\n  <vcpu max='%u'/>\n"
             "  <iothreads supported='%s'/>\n",
-            caps->binary, virt, machine->name, caps->arch, machine->cpu_max,
+            caps->binary, virt, machine->name, arch, machine->cpu_max,
             qemu_caps_has_type(caps, "iothread") ? "yes" : "no");
     write_os(out, caps, firmware);
     write_cpu(out, caps, kvm);

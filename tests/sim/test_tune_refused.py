@@ -160,10 +160,10 @@ def no_cgroups(daemon, monkeypatch):
 def test_no_cgroup_controller(daemon, no_cgroups, domain):
     """What needs one is refused with its name; a pin does not need one."""
     start(daemon, "s1", extra_cpu="<numatune><memory mode='strict' nodeset='0'/></numatune>")
-    for change, controller in ((sched(vcpu_quota=50000), "cpu"), (sched(cpu_shares=100), "cpu"),
-                               (numa(numa_nodeset="0"), "cpuset"), (lambda d, f: d.getCPUStats(True), "cpuacct")):
+    for change, controller in ((sched(vcpu_quota=50000), "CPU"), (sched(cpu_shares=100), "CPU"),
+                               (numa(numa_nodeset="0"), "cpuset"), (lambda d, f: d.getCPUStats(True), "CPUACCT")):
         refused(daemon, domain, lambda d: change(d, LIVE), INVALID,
-                f"domain 's1' has no cgroup controller {controller}:")
+                f"cgroup {controller} controller is not mounted for domain 's1':")
     domain().pinVcpu(0, (True,))
 
 

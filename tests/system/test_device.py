@@ -52,8 +52,8 @@ def test_comes_and_goes(daemon, guest):
     live = daemon.virsh("dumpxml", "w1")
     assert "<target dev='vdb' bus='virtio'/>" in live and "52:54:00:aa:00:01" in live
     assert "vdb" not in daemon.virsh("dumpxml", "w1", "--inactive")
-    assert "already exists" in daemon.virsh("attach-device", "w1", device(daemon, disk(daemon)),
-                                            "--live", ok=False)
+    assert "target 'vdb' duplicated" in daemon.virsh("attach-device", "w1", device(daemon, disk(daemon)), "--live",
+                                                     ok=False)
     daemon.virsh("detach-device", "w1", device(daemon, NIC), "--live")
     daemon.virsh("detach-disk", "w1", "vdb", "--live")
     wait_for(lambda: peripherals(daemon, "w1") == before, 60, "the guest lets go of both")
@@ -78,6 +78,11 @@ def test_definition(daemon):
 
 def test_refusals(daemon):
     """What cannot be plugged is refused by name, and nothing is left in QEMU."""
+    daemon.define("off")
+    for verb, xml, words in (("attach", daemon.xml("off"), "unsupported configuration: unknown device type 'domain'"),
+                             ("update", "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>",
+                              "persistent update of device 'rng' is not supported")):
+        assert words in daemon.virsh(f"{verb}-device", "off", device(daemon, xml), "--config", ok=False)
     daemon.paused("w1")
     before = peripherals(daemon, "w1")
     for xml, words in (

@@ -131,6 +131,23 @@ def test_memory_and_jobs(daemon, disk):
     assert "no job is active" in daemon.virsh("domjobabort", "d1", ok=False)
 
 
+def test_messages(daemon, disk):
+    """Whose command QEMU has followed is told as long as it runs, also by a daemon that comes later."""
+    assert "tainted" not in daemon.virsh("dominfo", "d1")
+    daemon.virsh("qemu-monitor-command", "d1", '{"execute":"query-status"}')
+
+    def kept():
+        with open(f"{daemon.root}/run/domains/d1.xml") as f:
+            return "commanded='1'" in f.read()
+    wait_for(kept, 20, "the status file")
+    daemon.stop()
+    daemon.start()
+    assert "tainted: custom monitor control commands issued" in daemon.virsh("dominfo", "d1")
+    daemon.virsh("destroy", "d1")
+    daemon.virsh("start", "d1", "--paused")
+    assert "tainted" not in daemon.virsh("dominfo", "d1")
+
+
 def test_keys(daemon, disk):
     daemon.virsh("send-key", "d1", "KEY_LEFTCTRL", "KEY_LEFTALT", "KEY_DELETE")
     daemon.virsh("send-key", "d1", "--codeset", "xt", "--holdtime", 50, "30")

@@ -104,7 +104,7 @@ def test_the_definition_as_a_person_wrote_it(daemon):
     (b"QEVM" + bytes(200), "bare migration stream"),
     (b"\x7fELF" + bytes(200), "core dump"),
     (b"VireoSaved", "is cut"),
-    (b"something else that is longer than sixty-four bytes, which a header has", "no guest saved by vireo"),
+    (b"something else that is longer than sixty-four bytes, which a header has", "image magic is incorrect"),
     (b"VireoSavedGuest\n" + struct.pack("<IIQQII", 2, 1, 4096, 4096, 10, 0) + bytes(5000), "version 2"),
     (b"VireoSavedGuest\n" + struct.pack("<IIQQII", 1, 0, 4096, 4096, 10, 0) + bytes(5000), "did not come to its end"),
     (b"VireoSavedGuest\n" + struct.pack("<IIQQII", 1, 1, 4096, 4096, 10, 0) + bytes(5000), "damaged"),

@@ -371,7 +371,7 @@ def test_refused_by_qemu(daemon):
     path = f"{daemon.root}/run/domains/t.xml"
     alias = json.dumps({"execute": "device_del", "arguments": {"id": "balloon0"}})
     with open(path) as f:
-        before = f.read()
+        before = f.read().replace("'>\n", "' commanded='1'>\n", 1)
     daemon.virsh("qemu-monitor-command", "t", alias)
     daemon.virsh("qemu-monitor-command", "t", '{"execute": "system_reset"}')
     assert daemon.virsh("dommemstat", "t", "--period", "7", "--live", "--config", ok=False)
