@@ -64,8 +64,8 @@ int dispatch_domain_call(RpcSession *session, RpcCall *call, void *args, void *r
 
 /* ---- helpers ---- */
 
-/* The version of libvirt that clients may take this for: docs/differences.md says what they conclude
- * from it. */
+/* The version of libvirt that clients may take this for: docs/differences.md says what they
+ * conclude from it. */
 #define LIBVIRT_VERSION_ANSWERED (10 * UINT64_C(1000000))
 
 /* What the userdata of a session begins with. */
