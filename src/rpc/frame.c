@@ -6,7 +6,7 @@
 
 #include "rpc/remote_protocol.h"
 
-#define FIRST_SIZE 4096u
+#define FIRST_SIZE 262144u
 
 uint32_t frame_length(const uint8_t bytes[4]) {
     uint32_t word;
@@ -36,6 +36,22 @@ static void put_header(uint8_t *bytes, uint32_t length, const FrameHeader *heade
     memcpy(bytes, words, sizeof(words));
 }
 
+/* Encodes behind the header's place. False: it does not fit. */
+static bool encode(uint8_t *buffer, size_t size, size_t before, xdrproc_t xdr, void *payload,
+                   size_t *ret_used) {
+    bool fits = true;
+    XDR x;
+
+    *ret_used = 0;
+    if (!xdr)
+        return true;
+    xdrmem_create(&x, (char *)buffer + before, (u_int)(size - before), XDR_ENCODE);
+    fits = xdr(&x, payload);
+    *ret_used = xdr_getpos(&x);
+    xdr_destroy(&x);
+    return fits;
+}
+
 /* A packet may wait long until its client reads it: it keeps no more than it needs. */
 static uint8_t *shrink(uint8_t *buffer, size_t len) {
     uint8_t *smaller = realloc(buffer, len);
@@ -43,39 +59,44 @@ static uint8_t *shrink(uint8_t *buffer, size_t len) {
     return smaller ? smaller : buffer;
 }
 
-/* Encodes behind the header's place; the buffer grows until it fits. xdr_sizeof would walk the
- * payload twice and is quadratic for arrays of strings in some libtirpc versions. */
+/* The first try is into memory that stays: one as large from the heap would come from the kernel,
+ * page by page, each time. Nothing runs while it is used. */
+static uint8_t first[FIRST_SIZE] __attribute__((aligned(8)));
+
+static int copy_first(size_t len, uint8_t **ret) {
+    *ret = malloc(len);
+    if (!*ret)
+        return -ENOMEM;
+    memcpy(*ret, first, len);
+    return 0;
+}
+
+/* The buffer grows until it fits. xdr_sizeof would walk the payload twice and is quadratic for
+ * arrays of strings in some libtirpc versions. */
 int frame_encode_with_fds(const FrameHeader *header, unsigned n_fds, xdrproc_t xdr, void *payload,
                           uint8_t **ret, size_t *ret_len) {
     const size_t before = FRAME_HEADER_SIZE + (n_fds ? sizeof(uint32_t) : 0);
     const uint32_t announced = htonl(n_fds);
-    size_t size = FIRST_SIZE;
+    CLEANUP_FREE uint8_t *buffer = NULL;
+    uint8_t *at = first;
+    size_t size = FIRST_SIZE, used = 0;
 
-    for (;;) {
-        CLEANUP_FREE uint8_t *buffer = malloc(size);
-        size_t used = 0;
-        bool fits = true;
-        XDR x;
-
-        if (!buffer)
-            return -ENOMEM;
-        if (xdr) {
-            xdrmem_create(&x, (char *)buffer + before, size - before, XDR_ENCODE);
-            fits = xdr(&x, payload);
-            used = xdr_getpos(&x);
-            xdr_destroy(&x);
-        }
-        if (fits) {
-            put_header(buffer, before + used, header);
-            memcpy(buffer + FRAME_HEADER_SIZE, &announced, before - FRAME_HEADER_SIZE);
-            *ret_len = before + used;
-            *ret = shrink(TAKE_PTR(buffer), *ret_len);
-            return 0;
-        }
+    while (!encode(at, size, before, xdr, payload, &used)) {
         if (size >= RPC_LENGTH_MAX)
             return -EMSGSIZE;
         size = MIN_OF(size * 8, (size_t)RPC_LENGTH_MAX);
+        free(buffer);
+        at = buffer = malloc(size);
+        if (!buffer)
+            return -ENOMEM;
     }
+    put_header(at, before + used, header);
+    memcpy(at + FRAME_HEADER_SIZE, &announced, before - FRAME_HEADER_SIZE);
+    *ret_len = before + used;
+    if (!buffer)
+        return copy_first(*ret_len, ret);
+    *ret = shrink(TAKE_PTR(buffer), *ret_len);
+    return 0;
 }
 
 int frame_encode(const FrameHeader *header, xdrproc_t xdr, void *payload, uint8_t **ret,
