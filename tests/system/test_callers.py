@@ -14,13 +14,13 @@ from conftest import VIREOD, passable, wait_for
 from test_polkit import define, polkit  # noqa: F401 (a fixture)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PROGRAMS = {"REMOTE": 0x20008086, "QEMU": 0x20008087, "VIREO": 0x76697265}
+PROGRAMS = {"REMOTE": 0x20008086, "QEMU": 0x20008087, "VIREO": 0x76697265, "ADMIN": 0x06900690}
 TABLE = f"{HERE}/../data/access"
 STRANGER, MEMBER, GROUP, OWNER = 64911, 64912, 64913, 64914
 CLOSED = -1  # the connection, without an answer
 ABSENT = -2  # a procedure that is not served
 READ_ONLY, DENIED = 29, 88  # libvirt's VIR_ERR_OPERATION_DENIED, VIR_ERR_ACCESS_DENIED
-CLASSES = {"open", "absent", "read", "write", "save", "monitor", "agent", "migrate", "block"}
+CLASSES = {"open", "absent", "read", "write", "save", "monitor", "agent", "migrate", "block", "admin"}
 
 
 def procedures():
@@ -28,6 +28,12 @@ def procedures():
     with open(f"{HERE}/../../src/rpc/remote_protocol.x") as f:
         found = re.findall(r"\b(REMOTE|QEMU|VIREO)_PROC_([A-Z0-9_]+) = (\d+)", f.read())
     return [(program, name, int(number)) for program, name, number in found]
+
+
+def admin_procedures():
+    """The same of the admin program, which is served on a socket of its own."""
+    with open(f"{HERE}/../../src/rpc/admin_protocol.x") as f:
+        return [("ADMIN", name, int(number)) for name, number in re.findall(r"\bADMIN_PROC_([A-Z0-9_]+) = (\d+)", f.read())]
 
 
 def table():
@@ -48,8 +54,13 @@ def opened():
     s.settimeout(60)
     s.connect(sys.argv[2])
     name = b"qemu:///system"
-    s.sendall(frame(1, struct.pack(">II", 1, len(name)) + name + b"\\0\\0" + struct.pack(">I", 0)))
+    if sys.argv[2].endswith("admin-sock"):
+        s.sendall(frame(1, bytes(4), program=0x06900690))
+    else:
+        s.sendall(frame(1, struct.pack(">II", 1, len(name)) + name + b"\\0\\0" + struct.pack(">I", 0)))
     got = read_frame(s)
+    if got is None:
+        raise PermissionError
     assert got[0][6] == 0, got
     return s
 def ask(program, number):
@@ -69,7 +80,7 @@ def ask(program, number):
 try:
     s = opened()
     print(json.dumps([ask(program, number) for program, number in json.load(sys.stdin)]))
-except PermissionError:
+except (PermissionError, BrokenPipeError, ConnectionResetError):
     print(json.dumps("closed"))
 """
 
@@ -100,7 +111,8 @@ def reads_alone(kind, code, _text):
 
 def test_each_procedure_has_its_row():
     """A new one is given a class before it is served."""
-    assert set(table()) == {row[:2] for row in procedures()}
+    assert set(table()) == {row[:2] for row in procedures() + admin_procedures()}
+    assert {row[:2] for row in admin_procedures()} == {row for row, kind in table().items() if kind == "admin"}
     assert set(table().values()) == CLASSES
 
 
@@ -119,6 +131,40 @@ def test_root_the_group_and_a_stranger(daemon):
     assert ask(daemon.socket, rows[:1], STRANGER) == "closed"
     assert not differing(rows, ask(daemon.socket, rows, MEMBER, [GROUP]), all_of_it)
     assert not differing(rows, ask(daemon.socket + "-ro", rows, MEMBER, [GROUP]), reads_alone)
+
+
+def unknown_program(_kind, code, text):
+    return code > 0 and "Cannot find program" in text
+
+
+def check_admin(daemon, uid):
+    """He may do all there, and there alone; the others' calls are not known there."""
+    path, rows = f"{daemon.root}/run/vireo-admin-sock", admin_procedures()
+    assert not differing(rows, ask(path, rows, uid), lambda _kind, code, _text: code not in (READ_ONLY, DENIED, ABSENT))
+    assert not differing(rows, ask(daemon.socket, rows, uid), unknown_program)
+    others = procedures()[:20]
+    assert not differing(others, ask(path, others, uid), unknown_program)
+
+
+def check_no_admin(daemon, uid, groups=()):
+    """Whatever the socket's mode: nothing is read of him."""
+    path = f"{daemon.root}/run/vireo-admin-sock"
+    assert ask(path, admin_procedures()[:1], uid, groups) == "closed"
+    os.chmod(path, 0o666)
+    assert ask(path, admin_procedures()[:1], uid, groups) == "closed"
+    os.chmod(path, 0o600)
+
+
+@needs_root
+def test_the_admin_program(daemon, polkit):
+    """For root; not for a stranger, the socket's group, nor whom polkit admits to everything."""
+    daemon.configure("access = polkit", f"socket_group = +{GROUP}")
+    polkit.rules('return polkit.Result.YES;')
+    check_admin(daemon, 0)
+    assert not differing([row for row in procedures() if row[1] == "CONNECT_GET_TYPE"],
+                         ask(daemon.socket, [("REMOTE", "CONNECT_GET_TYPE", 3)], STRANGER), all_of_it)
+    check_no_admin(daemon, STRANGER)
+    check_no_admin(daemon, MEMBER, [GROUP])
 
 
 def start_as(daemon, uid):
@@ -144,6 +190,9 @@ def test_the_daemons_user(daemon):
     assert not differing(rows, ask(daemon.socket + "-ro", rows, OWNER), reads_alone)
     assert ask(daemon.socket, rows[:1], STRANGER) == "closed"
     assert not differing(rows, ask(daemon.socket + "-ro", rows, STRANGER), reads_alone)
+    for uid in 0, OWNER:
+        check_admin(daemon, uid)
+    check_no_admin(daemon, STRANGER)
 
 
 def wire_domain(daemon, name):
