@@ -11,9 +11,8 @@
 
 #define ADMIN_SOCKET_MODE 0600u
 
-/* By the end of its name: a host may have it at libvirt's paths. */
-static bool is_admin_socket(int fd) {
-    static const char end[] = "admin-sock";
+/* A host may have it at libvirt's paths. */
+static bool path_ends(int fd, const char *end) {
     struct sockaddr_un address = {.sun_family = AF_UNSPEC};
     socklen_t len = sizeof(address) - 1; /* a zero stays behind the path */
     size_t n;
@@ -25,10 +24,12 @@ static bool is_admin_socket(int fd) {
 }
 
 static DoorKind kind_of(const Config *config, int fd) {
-    if (is_admin_socket(fd))
+    if (path_ends(fd, "admin-sock"))
         return DOOR_ADMIN;
-    return sd_is_socket_unix(fd, SOCK_STREAM, 1, config->socket_ro, 0) > 0 ? DOOR_READONLY
-                                                                           : DOOR_FULL;
+    return path_ends(fd, "-sock-ro") ||
+                   sd_is_socket_unix(fd, SOCK_STREAM, 1, config->socket_ro, 0) > 0
+               ? DOOR_READONLY
+               : DOOR_FULL;
 }
 
 static int take_activated(const Config *config, size_t n, Sockets *ret, Error **reterr) {

@@ -22,8 +22,8 @@ typedef struct Sockets {
 } Sockets;
 
 /* Those that systemd hands over (sd_listen_fds(3)), else its own. What one of systemd's is, its
- * path says: that of the read-only socket, one that ends in "admin-sock", or the full one. TCP
- * comes beside them. */
+ * path says: one that ends in "admin-sock", that of the read-only socket or one that ends in
+ * "-sock-ro", or the full one. TCP comes beside them. */
 int sockets_bind(const Config *config, Sockets *ret, Error **reterr);
 /* Clients are accepted from here on; the servers have the descriptors. */
 int sockets_serve(Sockets *sockets, RpcServer *server, RpcServer *admin, Error **reterr);

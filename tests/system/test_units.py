@@ -14,7 +14,8 @@ def test_verify(tmp_path):
     if not shutil.which("systemd-analyze"):
         pytest.skip("SKIP: systemd-analyze is not installed (package systemd)")
     units = []
-    for name in ("vireod.service", "vireod.socket", "vireod-ro.socket", "vireod-admin.socket"):
+    for name in ("vireod.service", "vireod.socket", "vireod-ro.socket", "vireod-admin.socket", "vireod-libvirt.socket",
+                 "vireod-libvirt-ro.socket", "vireod-libvirt-admin.socket"):
         with open(os.path.join(BUILD, "daemon/units", name)) as f:
             text = f.read()
         if name == "vireod.service":
@@ -69,7 +70,8 @@ def test_socket_activation(tmp_path):
             process.kill()
 
 
-def test_activated_readonly_socket(tmp_path):
+@pytest.mark.parametrize("libvirts", [False, True])
+def test_activated_readonly_socket(tmp_path, libvirts):
     """Of the sockets the units pass, the read-only one stays read-only, and the admin program is on its own."""
     program = shutil.which("systemd-socket-activate")
     if not program:
@@ -77,7 +79,8 @@ def test_activated_readonly_socket(tmp_path):
     from conftest import wait_for
     root = str(tmp_path / "root")
     os.makedirs(f"{root}/run")
-    sockets = [f"{root}/run/vireo-sock", f"{root}/run/vireo-sock-ro", f"{root}/run/vireo-admin-sock"]
+    name = "libvirt" if libvirts else "vireo"  # where libvirt has them
+    sockets = [f"{root}/run/{name}-sock", f"{root}/run/{name}-sock-ro", f"{root}/run/{name}-admin-sock"]
     definition = tmp_path / "x.xml"
     definition.write_text("<domain type='qemu'><name>x</name><memory>65536</memory><vcpu>1</vcpu><os>"
                           "<type arch='x86_64' machine='q35'>hvm</type></os></domain>")

@@ -60,6 +60,40 @@ def test_first_call_activates(host):
     run("systemctl", "start", *UNITS)
 
 
+def test_at_libvirts_paths(host):
+    """Not enabled by itself; then stock clients need no URI, and the guests' owner is the same daemon."""
+    units = [f"vireod-libvirt{kind}.socket" for kind in ("", "-ro", "-admin")]
+    for name in units:
+        assert unit(name, "UnitFileState") == "disabled" and unit(name, "ActiveState") == "inactive", name
+    assert not os.path.exists("/run/libvirt/libvirt-sock")
+    run("systemctl", "stop", "vireod.service")
+    run("systemctl", "enable", "--now", units[0])
+    try:
+        run("systemctl", "start", "vireod.service")
+        for name in units:
+            assert unit(name, "UnitFileState") == "enabled" and unit(name, "ActiveState") == "active", name
+        host.define("shown")
+        assert run("virsh", "list", "--all", "--name").stdout.split() == ["shown"]
+        assert run("virsh", "uri").stdout.strip() == "qemu:///system"
+        reader = run("runuser", "-u", "nobody", "--", "virsh", "-r", "-c", "qemu:///system", "list", "--all", "--name")
+        assert reader.stdout.split() == ["shown"]
+        writer = run("runuser", "-u", "nobody", "--", "virsh", "-c", "qemu:///system", "list", ok=False)
+        assert "Permission denied" in writer.stderr, writer
+        run("virsh", "undefine", "shown")
+        assert "vireod" in run("virt-admin", "-c", "libvirtd:///system", "server-list").stdout
+        assert run("stat", "-c", "%a %U:%G", "/run/libvirt/libvirt-sock").stdout == "660 root:vireo\n"
+        with open("/usr/sbin/libvirtd", "x"):  # a host that has libvirt
+            pass
+        run("systemctl", "stop", *units)
+        assert run("systemctl", "start", units[0], ok=False).returncode != 0
+    finally:
+        if os.path.exists("/usr/sbin/libvirtd") and os.path.getsize("/usr/sbin/libvirtd") == 0:
+            os.unlink("/usr/sbin/libvirtd")
+        run("systemctl", "disable", "--now", *units, ok=None)
+        run("systemctl", "restart", "vireod.service")
+    assert host.virsh("list", "--all", "--name").split() == []
+
+
 def status(pid):
     with open(f"/proc/{pid}/status") as f:
         return {line.split(":")[0]: line.split(":")[1].split() for line in f}
