@@ -11,6 +11,7 @@
 #include "access.h"
 #include "domain/audit-queue.h"
 #include "driver/strays.h"
+#include "host/security-module.h"
 #include "qemu/quirks.h"
 #include "util/file.h"
 
@@ -170,6 +171,24 @@ static void look_at_confinement(Findings *findings, const Driver *driver) {
             strf("the cgroups of this daemon do not say which device nodes QEMU may open"),
             "its own /dev and its lack of capabilities keep it from others; with cgroup v1, mount "
             "the controller 'devices' read-write, with v2 let systemd make scopes");
+}
+
+/* Said, because whoever runs QEMUs beside libvirt expects it. */
+static void look_at_labels(Findings *findings) {
+    bool any = false;
+
+    for (SecurityModule module = 0; module < SECURITY_MAX_; module++) {
+        if (!security_module_is_on(NULL, module))
+            continue;
+        any = true;
+        add(findings, LEVEL_NOTE, "confinement",
+            strf("the host has %s, and QEMUs get no label of it", security_module_name(module)),
+            "its user, seccomp, its lack of capabilities and its own /dev hold a QEMU; a profile "
+            "or domain transition of the host's policy that names the emulator's path applies");
+    }
+    if (!any)
+        add(findings, LEVEL_NOTE, "confinement", strf("the host has neither SELinux nor AppArmor"),
+            NULL);
 }
 
 static void look_at_userfaultfd(Findings *findings) {
@@ -359,6 +378,7 @@ int doctor_look(RpcSession *session, RpcCall *call, void *args_, void *ret_, Err
     look_at_kvm(&findings);
     look_at_cgroups(&findings, config);
     look_at_confinement(&findings, driver);
+    look_at_labels(&findings);
     look_at_services(&findings, driver, config);
     look_at_userfaultfd(&findings);
     look_at_tcp(&findings, config);

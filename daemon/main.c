@@ -19,6 +19,7 @@
 #include "metrics.h"
 #include "node-watch.h"
 #include "sockets.h"
+#include "host/security-module.h"
 #include "host/thread.h"
 #include "util/file.h"
 #include "util/log.h"
@@ -318,6 +319,14 @@ static void tear_down(Vireod *vireod, int status) {
     fiber_shutdown();
 }
 
+/* Who relies on it is told where he looks first. */
+static void warn_of_labels(void) {
+    for (SecurityModule module = 0; module < SECURITY_MAX_; module++)
+        if (security_module_is_on(NULL, module))
+            log_warning("the host has %s, and QEMUs get no label of it; see vireo doctor",
+                        security_module_name(module));
+}
+
 static int run(Vireod *vireod) {
     CLEANUP_ERROR Error *error = NULL;
     sd_event *event = NULL;
@@ -335,6 +344,8 @@ static int run(Vireod *vireod) {
         r = add_signals(event, vireod);
     if (r >= 0)
         r = set_up(vireod, &error);
+    if (r >= 0)
+        warn_of_labels();
     if (r >= 0)
         r = task_start(&vireod->daemon.tasks, "start-up", start_up, vireod);
     if (r < 0)

@@ -400,13 +400,31 @@ static int use_label(const DomainDef *def, const char *label, ConfinePlan *plan,
     return 0;
 }
 
+/* One that would not be applied is no promise: a static label of SELinux or AppArmor says what QEMU
+ * has to be held to. A dynamic one asks for what the host has. */
+static int check_labels(const DomainDef *def, Error **reterr) {
+    for (size_t i = 0; i < def->n_seclabels; i++) {
+        const char *model = def->seclabels[i].model;
+
+        if (streq_ptr(def->seclabels[i].type, "static") && model && !streq(model, "dac"))
+            return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                                "domain '%s': its <seclabel type='static' model='%s'> cannot be "
+                                "applied: QEMU gets no labels but those of the model dac; write "
+                                "type='none', or leave it out",
+                                def->name, model);
+    }
+    return 0;
+}
+
 /* Whom the definition wants its QEMU to be. A dynamic label says whom a run has. */
 static int plan_user(const DomainDef *def, ConfinePlan *plan, Error **reterr) {
-    for (size_t i = 0; i < def->n_seclabels; i++)
+    int r = check_labels(def, reterr);
+
+    for (size_t i = 0; r >= 0 && i < def->n_seclabels; i++)
         if (streq_ptr(def->seclabels[i].model, "dac") && def->seclabels[i].label &&
             !streq_ptr(def->seclabels[i].type, "dynamic") && geteuid() == 0)
             return use_label(def, def->seclabels[i].label, plan, reterr);
-    return 0;
+    return r;
 }
 
 /* Whoever passes -sandbox on has chosen. */

@@ -314,6 +314,29 @@ def test_a_seclabel_says_who(owned):
     assert owner(path) == (0, 0)
 
 
+@pytest.mark.parametrize("model", ["selinux", "apparmor"])
+def test_a_static_label_that_would_not_be_applied(owned, model):
+    """Refused at the start, whatever the host has; a dynamic one or none is no promise."""
+    seclabel = "</devices><seclabel type='{}' model='{}'{}<devices>"
+    owned.define("held", boot=False, extra=seclabel.format("static", model, "><label>x</label></seclabel>"))
+    assert f"model='{model}'> cannot be applied" in owned.virsh("start", "held", "--paused", ok=False)
+    assert owned.virsh("domstate", "held").strip() == "shut off"
+    owned.virsh("undefine", "held")
+    owned.define("held", boot=False, extra=seclabel.format("dynamic", model, "/>"))
+    owned.virsh("start", "held", "--paused")
+
+
+def test_doctor_says_which_modules_label_nothing(owned):
+    has = {"SELinux": os.path.exists("/sys/fs/selinux/enforce"), "AppArmor": False}
+    if os.path.exists("/sys/module/apparmor/parameters/enabled"):
+        with open("/sys/module/apparmor/parameters/enabled") as f:
+            has["AppArmor"] = f.read().startswith("Y")
+    said = doctor(owned)
+    for name in has:
+        assert (f"the host has {name}, and QEMUs get no label of it" in said) == has[name]
+    assert ("the host has neither SELinux nor AppArmor" in said) == (not any(has.values()))
+
+
 def test_a_disk_that_comes_and_goes(owned):
     """It is QEMU's from the attach to the evidence that it has gone, also where the attach fails or the daemon is new."""
     path, empty = image(owned, "disk.raw"), image(owned, "empty.raw")

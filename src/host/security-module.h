@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Which security modules this kernel runs that give processes and files labels. */
+#pragma once
+
+#include "util/macro.h"
+
+typedef enum SecurityModule { SECURITY_SELINUX, SECURITY_APPARMOR, SECURITY_MAX_ } SecurityModule;
+
+/* "SELinux", "AppArmor". */
+const char *security_module_name(SecurityModule module);
+/* Whether it is on. SELinux that only logs is on, too. `sysfs` is "/sys" when NULL. */
+bool security_module_is_on(const char *sysfs, SecurityModule module);
