@@ -70,6 +70,30 @@ def test_a_scope_that_systemd_leaves(daemon):
     assert not exists(directories)
 
 
+@pytest.mark.long
+def test_systemd_and_the_bus_come_anew(daemon):
+    """Between two changes: machines run on in their scopes, and the next one gets a scope of its own."""
+    before = daemon.paused("before", maximum=4, current=1)
+    scope, directories = scope_of(daemon, "before")
+    for what in (["systemctl", "daemon-reexec"], ["systemctl", "kill", "-s", "KILL", "dbus.service"],
+                 ["systemctl", "restart", "systemd-machined.service"]):
+        pid = daemon.pid()
+        run(*what)
+        wait_for(lambda: run("systemctl", "is-system-running", ok=None).stdout.strip() in ("running", "degraded"), 60,
+                 f"systemd after {what}")
+        daemon.virsh("setvcpus", "before", "2", "--live")
+        daemon.virsh("schedinfo", "before", "--live", "--set", "cpu_shares=512")
+        assert unit(scope, "ActiveState") == "active" and shares(directories["cpu"]) == 512, what
+        daemon.paused("after", maximum=2, current=1, tune=TUNE)
+        name, others = scope_of(daemon, "after")
+        assert name != scope and unit(name, "ActiveState") == "active" and shares(others["cpu"]) == 2048, what
+        daemon.virsh("destroy", "after")
+        daemon.virsh("undefine", "after")
+        daemon.virsh("schedinfo", "before", "--live", "--set", "cpu_shares=1024")
+        assert daemon.qemus() == {"before": before} and daemon.pid() == pid, what
+    assert daemon.counts("before")[("current", "live")] == 2
+
+
 def test_a_slice_of_its_own(daemon):
     """A partition is a slice: the scope is in it, and the next machine of the same partition, too."""
     for name in "s", "t":
