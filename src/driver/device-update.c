@@ -5,6 +5,7 @@
 #include "driver/confine-devices.h"
 #include "driver/device-internal.h"
 #include "driver/prepare-owner.h"
+#include "driver/start-shown.h"
 #include "qemu/fill.h"
 #include "util/file.h"
 
@@ -169,12 +170,16 @@ static int change_medium(Domain *domain, DomainDef *def, const DevicePlace *old,
                          bool again, bool *ret_lost, Error **reterr) {
     const DiskDef *disk = device_at(def, old);
     char *alias = next->info.alias;
-    int r;
+    int r = 0;
 
     next->info.alias = disk->info.alias; /* borrowed: nodes are named by it */
     if (next->source.format == DISK_FORMAT_NONE_)
         next->source.format = DISK_FORMAT_RAW;
-    r = is_empty(&next->source) ? 0 : admit(domain, def, old, next, reterr);
+    if (!is_empty(&next->source)) {
+        r = start_show_disk(next) < 0 ? error_no_memory(reterr) : 0;
+        if (r >= 0)
+            r = admit(domain, def, old, next, reterr);
+    }
     if (r >= 0) {
         r = swap_medium(domain, disk, next, again, ret_lost, reterr);
         take_back(domain, def, old, next, r >= 0);
@@ -186,8 +191,7 @@ static int change_medium(Domain *domain, DomainDef *def, const DevicePlace *old,
 static int update_disk(Domain *domain, const DevicePlace *old, DiskDef *next, bool again,
                        bool *ret_lost, Error **reterr) {
     CLEANUP_DOMAIN_DEF DomainDef *def = domain_def_copy(domain->run->live);
-    StorageSource swap;
-    DiskDef *disk;
+    DiskDef *disk, swap;
     int r;
 
     if (!def)
@@ -204,9 +208,11 @@ static int update_disk(Domain *domain, const DevicePlace *old, DiskDef *next, bo
     if (r < 0)
         return r;
     disk = device_at(domain->run->live, old);
-    swap = disk->source;
+    swap = *disk; /* what is below the medium goes with it */
     disk->source = next->source;
-    next->source = swap;
+    disk->backing = next->backing;
+    next->source = swap.source;
+    next->backing = swap.backing;
     qemu_number_sources(domain->run->live);
     return 0;
 }

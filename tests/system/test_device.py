@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import subprocess
 import signal
 
 from conftest import wait_for
@@ -132,6 +133,27 @@ def test_a_medium_is_changed(daemon):
         wait_for(lambda: operations(daemon)[-1]["state"] == "done", 20, "an outcome")
         assert medium(daemon, "w1") == [f"{daemon.root}/{step}.iso"]
         assert step + ".iso" in daemon.virsh("dumpxml", "w1")
+
+
+def test_what_is_below_a_medium_goes_with_it(daemon):
+    """A disc of one file has nothing below it; the next one has, and is read through what it stands on."""
+    daemon.paused("w2", extra=cdrom(daemon, "alone.iso"))
+    assert "<backingStore/>" in daemon.virsh("dumpxml", "w2").split("alone.iso")[1].split("</disk>")[0]
+    base, overlay = f"{daemon.root}/base.raw", f"{daemon.root}/overlay.qcow2"
+    with open(base, "wb") as f:
+        f.truncate(1 << 20)
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", overlay], check=True,
+                   stdin=subprocess.DEVNULL)
+    xml = cdrom(daemon, "alone.iso").replace(f"{daemon.root}/alone.iso", overlay).replace(
+        "<source", "<driver name='qemu' type='qcow2'/><source")
+    daemon.virsh("update-device", "w2", device(daemon, xml), "--live")
+    disc = daemon.virsh("dumpxml", "w2").split("overlay.qcow2")[1].split("</disk>")[0]
+    assert "<backingStore/>" not in disc, disc
+    answer = daemon.virsh("qemu-monitor-command", "w2", '{"execute":"query-block"}')
+    inserted = [drive["inserted"] for drive in json.loads(answer)["return"] if "inserted" in drive]
+    assert [one.get("backing_file") for one in inserted] == [base]
+    daemon.virsh("change-media", "w2", "sdc", "--eject", "--live")
+    assert "<backingStore" not in daemon.virsh("dumpxml", "w2").split("device='cdrom'")[1].split("</disk>")[0]
 
 
 def test_a_file_of_two_devices(daemon):
