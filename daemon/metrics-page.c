@@ -105,6 +105,6 @@ void page_add_histogram(Page *page, const char *name, const char *label,
                         histogram->bounds[i], histogram->counts[i]);
     page_add_format(page, "%s_bucket{%s%sle=\"+Inf\"} %" PRIu64 "\n", name, label, comma,
                     histogram->n);
-    page_add_format(page, "%s_sum%s%s%s %g\n", name, open, label, close, histogram->sum);
+    page_add_format(page, "%s_sum%s%s%s %.15g\n", name, open, label, close, histogram->sum);
     page_add_format(page, "%s_count%s%s%s %" PRIu64 "\n", name, open, label, close, histogram->n);
 }

@@ -45,13 +45,20 @@ static int sample_take(const DomainStore *store, Sample **ret) {
     return 0;
 }
 
+/* A vCPU that was out and came back has another thread. */
+static bool has_its_threads(const DomainRun *run, const DomainReading *reading) {
+    for (size_t i = 0; i < reading->n_vcpus; i++)
+        if (vcpu_map_tid(&run->vcpus, reading->vcpus[i].id) != reading->tids[i])
+            return false;
+    return reading->n_vcpus == domain_def_online_vcpus(run->live);
+}
+
 static bool is_as_it_was(const Domain *domain, const DomainReading *reading) {
     const DomainRun *run = domain->run;
 
     if (reading->domain != domain || reading->active != (run && run->pid.pid > 0))
         return false;
-    return !reading->active ||
-           (reading->pid == run->pid.pid && reading->n_vcpus == domain_def_online_vcpus(run->live));
+    return !reading->active || (reading->pid == run->pid.pid && has_its_threads(run, reading));
 }
 
 static bool is_true_still(const Sample *sample, const DomainStore *store) {
@@ -141,6 +148,7 @@ int sampler_take(Sampler *sampler, Sample **ret) {
     while (sampler->sampling)
         fiber_cond_wait(&sampler->sampled, USEC_FOREVER);
     ahead = TAKE_PTR(sampler->ahead);
+    sd_event_source_set_enabled(sampler->timer, SD_EVENT_OFF);
     expect_next(sampler);
     if (ahead && is_true_still(ahead, sampler->daemon->driver->services.store)) {
         *ret = TAKE_PTR(ahead);

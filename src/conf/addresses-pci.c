@@ -365,13 +365,13 @@ static bool has_zpci(const DeviceRef *refs, size_t n, const unsigned *uid, const
 /* What a PCI device is to an s390 guest: the lowest free numbers. */
 static int assign_zpci(DomainDef *def, Error **reterr) {
     CLEANUP_FREE DeviceRef *refs = NULL;
+    unsigned uid = 1, fid = 0; /* below them none is free */
     size_t n = 0;
 
     if (domain_def_pci_devices(def, &refs, &n) < 0)
         return error_no_memory(reterr);
     for (size_t i = 0; i < n; i++) {
         PciAddress *at = &refs[i].info->address.pci;
-        unsigned uid = 1, fid = 0;
 
         if (refs[i].info->address.type != ADDRESS_PCI || at->has_zpci)
             continue;

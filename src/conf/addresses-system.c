@@ -173,7 +173,10 @@ static const DeviceRef *vio_owner(const VioMap *map, const VioRef *mine, uint64_
     return NULL;
 }
 
+/* Devices of a kind follow one another: each goes on where the one before found a free register. */
 static int assign_registers(const VioMap *map, Error **reterr) {
+    uint64_t first = 0, reg = 0;
+
     for (size_t i = 0; i < map->n; i++) {
         const DeviceRef *mine = &map->refs[i].ref;
         DeviceAddress *at = &mine->info->address;
@@ -191,9 +194,11 @@ static int assign_registers(const VioMap *map, Error **reterr) {
 
         if (at->has_reg)
             continue;
-        at->reg = map->refs[i].first;
-        while (vio_owner(map, &map->refs[i], at->reg))
-            at->reg += VIO_STEP;
+        if (map->refs[i].first != first)
+            first = reg = map->refs[i].first;
+        while (vio_owner(map, &map->refs[i], reg))
+            reg += VIO_STEP;
+        at->reg = reg;
         at->has_reg = true;
     }
     return 0;

@@ -61,8 +61,10 @@ static void read_vcpu(const DomainReading *reading, size_t i, bool schedstats) {
         return;
     to->known = true;
     to->host_cpu = stat.cpu;
-    /* The same to the nanosecond, where the kernel has it. */
-    if (proc_sched_time(reading->pid, reading->tids[i], &to->run_ns, &to->delay_ns) < 0)
+    /* The same to the nanosecond, where the kernel has it; older ones say zeros without
+     * "delayacct". */
+    if (proc_sched_time(reading->pid, reading->tids[i], &to->run_ns, &to->delay_ns) < 0 ||
+        (to->run_ns == 0 && to->delay_ns == 0))
         to->run_ns = stat.utime_ns + stat.stime_ns;
     to->wait_ns = schedstats ? read_wait(reading->pid, reading->tids[i]) : 0;
     if (!reading->vcpu_quota)
@@ -159,7 +161,8 @@ static int read_batch(void *arg) {
     return 0;
 }
 
-/* In batches that several workers take. */
+/* In batches. Several workers take those that are the kernel's own files only: an image may be
+ * where a read does not come back. */
 static int read_all_files(DomainReading *readings, size_t n, unsigned what) {
     const size_t n_batches = (n + BATCH - 1) / BATCH;
     CLEANUP_FREE Files *batches = calloc(n_batches + 1, sizeof(Files));
@@ -168,7 +171,10 @@ static int read_all_files(DomainReading *readings, size_t n, unsigned what) {
         return -ENOMEM;
     for (size_t i = 0; i < n_batches; i++)
         batches[i] = (Files){readings + i * BATCH, MIN_OF(n - i * BATCH, (size_t)BATCH), what};
-    worker_run_each(read_batch, batches, sizeof(Files), n_batches);
+    if (!(what & READ_BLOCK))
+        worker_run_each(read_batch, batches, sizeof(Files), n_batches);
+    for (size_t i = 0; what & READ_BLOCK && i < n_batches; i++)
+        worker_run(read_batch, &batches[i]);
     return 0;
 }
 

@@ -185,10 +185,12 @@ bool thread_go_first(void) {
 
     if (sched_getscheduler(0) != SCHED_OTHER || getpriority(PRIO_PROCESS, 0) != 0)
         return false;
-    /* First what children begin with: none of them shall have the nice value. */
-    if (sched_setscheduler(0, SCHED_OTHER | SCHED_RESET_ON_FORK, &none) < 0)
+    if (setpriority(PRIO_PROCESS, 0, NICE_FIRST) < 0)
         return false;
-    return setpriority(PRIO_PROCESS, 0, NICE_FIRST) == 0;
+    if (sched_setscheduler(0, SCHED_OTHER | SCHED_RESET_ON_FORK, &none) == 0)
+        return true;
+    setpriority(PRIO_PROCESS, 0, 0);
+    return false;
 }
 
 static int read_cpus(const char *sysfs, const char *name, Bitmap **ret, Error **reterr) {

@@ -24,7 +24,8 @@ int thread_set_scheduler(pid_t tid, ThreadPolicy policy, int priority, Error **r
 /* A policy that is none of ours (SCHED_DEADLINE) is -EOPNOTSUPP. */
 int thread_get_scheduler(pid_t tid, ThreadPolicy *ret_policy, int *ret_priority, Error **reterr);
 
-/* Runs the calling thread before what has the nice value 0, as guests have. Threads and processes
+/* Runs the calling thread before what has the nice value 0, as guests have, and is in its cgroup or
+ * in none; between cgroups their weights count. Threads and processes
  * that it makes from now on begin at 0 with the policy "other" (SCHED_RESET_ON_FORK). A thread
  * whose nice value or policy somebody has chosen keeps them. False when it is as it was: that, or
  * not permitted. */

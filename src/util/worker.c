@@ -28,6 +28,7 @@ static struct {
     pthread_cond_t more;
     Work *todo, **todo_tail, *finished, **finished_tail;
     bool stopping;
+    bool spread; /* one errand is with several threads */
     int event_fd;
     sd_event_source *source;
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER, .event_fd = -1};
@@ -195,14 +196,17 @@ void worker_run_each(WorkerFunc func, void *items, size_t size, size_t n) {
     const size_t n_works = can_wait() ? MIN_OF(n, (size_t)MAX_OF(pool.n_threads - 1, 1u)) : 0;
     Work works[WORKERS_MAX];
 
-    if (n_works <= 1) {
-        worker_run(run_each, &each);
+    if (n_works <= 1 || pool.spread) {
+        for (size_t i = 0; i < n; i++) /* others come in between */
+            worker_run(func, each.items + i * size);
         return;
     }
+    pool.spread = true;
     for (size_t i = 0; i < n_works; i++) {
         works[i] = (Work){.func = run_each, .arg = &each};
         queue(&works[i]);
     }
     for (size_t i = 0; i < n_works; i++)
         wait_for(&works[i]);
+    pool.spread = false;
 }

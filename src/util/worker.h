@@ -24,5 +24,7 @@ WorkerCounts worker_counts(void);
  * stack. */
 int worker_run(WorkerFunc func, void *arg);
 /* The same for each of the n items of `size` bytes: several threads take one after the other, one
- * thread is left to others. Returns when all are done; func's return value says nothing. */
+ * thread is left to others; while another fiber does so, one item after the other in turn with
+ * other work. Not for what may hang, as files of a network do. Returns when all are done; func's
+ * return value says nothing. */
 void worker_run_each(WorkerFunc func, void *items, size_t size, size_t n);
