@@ -146,7 +146,7 @@ class Fleet:
             end = time.monotonic() + self.interval
             scrapes.append(self.scrape_once())
             time.sleep(max(0, end - time.monotonic()))
-        first, rest = scrapes[:SCRAPES_UNEXPECTED], scrapes[SCRAPES_UNEXPECTED:]
+        first, rest = scrapes[:SCRAPES_UNEXPECTED - 1], scrapes[SCRAPES_UNEXPECTED:]
         self.figures += [(f"metrics{note}: the slowest of ten scrapes, ms", max(s[0] for s in rest)),
                          ("  oldest sample of them, s", max(s[2] for s in rest)),
                          ("  scrapes that nobody expected: the fastest, ms", min(s[0] for s in first)),
