@@ -232,6 +232,10 @@ class Fitted:
                 graphics.set("port", "-1")
                 graphics.set("autoport", "yes")
             graphics.attrib.pop("tlsPort", None)
+            if graphics.get("defaultMode") == "secure":
+                del graphics.attrib["defaultMode"]
+            for channel in graphics.findall("channel[@mode='secure']"):
+                self.drop(graphics, channel, "certificates")
             graphics.attrib.pop("websocket", None)
             for gl in graphics.findall("gl"):
                 self.drop(graphics, gl, "3D")

@@ -65,6 +65,16 @@ static void add_word(FILE *out, const char *name, const char *value) {
         fprintf(out, ",%s=%s", name, value);
 }
 
+/* What is to be encrypted, NULL: nothing. */
+static const char *wants_tls(const GraphicsDef *graphics) {
+    if (streq_ptr(graphics->default_mode, "secure"))
+        return "default";
+    for (size_t i = 0; i < graphics->n_channels; i++)
+        if (streq_ptr(graphics->channels[i].mode, "secure"))
+            return graphics->channels[i].name;
+    return NULL;
+}
+
 static int build_spice(const DeviceContext *context, const GraphicsDef *graphics, FILE *out,
                        Error **reterr) {
     const char *path = listen_socket(graphics);
@@ -74,6 +84,11 @@ static int build_spice(const DeviceContext *context, const GraphicsDef *graphics
         return device_refuse(context, reterr,
                              "a spice display with a TLS port cannot be started: "
                              "there are no certificates");
+    if (wants_tls(graphics))
+        return device_refuse(context, reterr,
+                             "the channel '%s' of a spice display is to be secure, and there are "
+                             "no certificates; give it mode='any', or leave it out",
+                             wants_tls(graphics));
     if (escaped)
         fprintf(out, "unix=on,addr=%s", escaped);
     else if (listens_nowhere(graphics))

@@ -286,6 +286,11 @@ static void test_refusals(void **state) {
          "more than 255 vCPUs require extended interrupt mode", false, "kvm"},
         {"<devices><iommu model='intel'/></devices>",
          "requires the q35 machine type, not 'pc-i440fx-7.2'", false, "kvm"},
+        {"<devices><graphics type='spice' port='5900'><channel name='main' mode='secure'/>"
+         "</graphics></devices>",
+         "channel 'main' of a spice display is to be secure", false, "kvm"},
+        {"<devices><graphics type='spice' port='5900' defaultMode='secure'/></devices>",
+         "channel 'default' of a spice display is to be secure", false, "kvm"},
         {CORES("<vcpu current='6'>8</vcpu>", ""),
          "vCPUs count must be a multiple of the vCPU hotplug granularity (4): domain 'n' has 6 "
          "online vCPUs, 6 "
