@@ -6,7 +6,10 @@
 #define GAPS 8u /* between scrapes, remembered: two or three that scrape in turn are understood */
 #define GAP_MIN USEC_PER_SEC /* who comes more often finds what there is */
 #define GAP_MAX (10 * 60 * USEC_PER_SEC)
-#define LEAD_USEC USEC_PER_SEC
+/* Ahead of a scrape by several times what the last sample took, so that it is there. */
+#define LEAD_FACTOR 4u
+#define LEAD_MIN (USEC_PER_SEC / 2)
+#define LEAD_MAX (SAMPLE_MAX_USEC * 3 / 4)
 #define SAME_PART 8u /* gaps that differ by less than this part are the same */
 
 struct Sampler {
@@ -15,6 +18,7 @@ struct Sampler {
     uint64_t last;          /* scrape */
     uint64_t gaps[GAPS];    /* newest first */
     size_t n_gaps;
+    uint64_t took; /* the last sample */
     Sample *ahead; /* or NULL */
     bool sampling;
     FiberCond sampled;
@@ -83,6 +87,8 @@ static void arm(Sampler *sampler, uint64_t usec) {
 static int sample_now(Sampler *sampler, Sample **ret) {
     int r = sample_take(sampler->daemon->driver->services.store, ret);
 
+    if (r >= 0)
+        sampler->took = now_usec() - (*ret)->taken;
     sampler->sampling = false;
     fiber_cond_broadcast(&sampler->sampled);
     return r;
@@ -136,9 +142,10 @@ static void remember(Sampler *sampler) {
 
 static void expect_next(Sampler *sampler) {
     const uint64_t gap = sampler_guess(sampler->gaps, sampler->n_gaps);
+    const uint64_t lead = MIN_OF(MAX_OF(sampler->took * LEAD_FACTOR, LEAD_MIN), LEAD_MAX);
 
     if (gap >= GAP_MIN && gap <= GAP_MAX)
-        arm(sampler, gap - MIN_OF(gap / 2, LEAD_USEC));
+        arm(sampler, gap - MIN_OF(gap * 3 / 4, lead));
 }
 
 int sampler_take(Sampler *sampler, Sample **ret) {
