@@ -82,7 +82,6 @@ def refused(daemon, domain, change, code, text, name="s1"):
      "only one hotpluggable entity can be selected, and vcpu '2' is of another than '1'"),
     (count(2, LIVE | GUEST | HOTPLUGGABLE), INVALID_ARG,
      "Flags 'VIR_DOMAIN_VCPU_HOTPLUGGABLE' and 'VIR_DOMAIN_VCPU_GUEST' are mutually exclusive"),
-    (count(9, CONFIG | MAXIMUM | HOTPLUGGABLE), INVALID_ARG, "'VIR_DOMAIN_VCPU_MAXIMUM' are mutually exclusive"),
     (count(2, LIVE | 0x1000), INVALID_ARG, "unsupported flags (0x1000)"),
     (lambda d: d.vcpusFlags(LIVE | CONFIG), INVALID_ARG, "are mutually exclusive"),
     (lambda d: d.vcpusFlags(GUEST), ARGUMENT_UNSUPPORTED, "QEMU guest agent is not configured"),

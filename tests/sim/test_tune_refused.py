@@ -40,7 +40,7 @@ REFUSED = [(sched(**{key: value}), INVALID_ARG, f"value of '{key}' is out of ran
     (lambda d, f: d.pinEmulator((False,), f), INVALID_ARG, "Empty cpu list for pinning"),
     (lambda d, f: d.pinIOThread(1, (False,), f), INVALID_ARG, "Empty cpu list for pinning"),
     (lambda d, f: d.pinIOThread(0, (True,), f), INVALID_ARG, "invalid value of 0 for iothread_id"),
-    (lambda d, f: d.pinIOThread(7, (True,), f), INVALID_ARG, "iothreadid 7 not found"),
+    (lambda d, f: d.pinIOThread(7, (True,), f), INVALID_ARG, "7 not found"),
     (lambda d, f: d.addIOThread(0, f), INVALID_ARG, "invalid value of 0 for iothread_id"),
     (lambda d, f: d.addIOThread(16385, f), INVALID_ARG, "iothread_id '16385' is beyond the limit of 16384"),
     (lambda d, f: d.delIOThread(0, f), INVALID_ARG, "iothread_id in virDomainDelIOThread must not be zero"),
