@@ -197,6 +197,12 @@ int domain_check_survives(const Domain *domain, const char *what, Error **reterr
                             "cannot %s of domain '%s': it is in post-copy, its memory is at two "
                             "hosts",
                             what, domain_name(domain));
+    if (run->save.kind == SAVE_GIVEN || run->save.kind == SAVE_POSTCOPY_OUT)
+        return error_report(
+            reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+            "cannot %s of domain '%s': it was handed over to another host, where it "
+            "may run; destroy what is here if it does",
+            what, domain_name(domain));
     if (!quirk || !run->vcpu_was_removed)
         return 0;
     return quirk_refuse(quirk, run->caps, what, domain_name(domain), domain_run_removed_text(run),

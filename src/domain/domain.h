@@ -129,7 +129,8 @@ int domain_check_active(const Domain *domain, Error **reterr);
  * What it was asked for may still come, and is looked for after the reconnection. On a fiber. */
 bool domain_outlives_monitor(const Domain *domain);
 
-/* Refuses what QEMU would not survive (QUIRK_RESET_AFTER_REMOVAL): a reset, a save, a migration.
+/* Refuses what QEMU would not survive (QUIRK_RESET_AFTER_REMOVAL), and what is not for a guest that
+ * another host may have by now: a reset, a save, a migration.
  * `what`: "reset the guest". */
 int domain_check_survives(const Domain *domain, const char *what, Error **reterr);
 

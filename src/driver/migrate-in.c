@@ -566,6 +566,10 @@ int driver_migrate_finish(Services *services, const MigrateParams *params, bool 
     fiber_cond_broadcast(&in->cond);
     while (!in->over)
         fiber_cond_wait(&in->cond, USEC_FOREVER);
+    if (in->result < 0 && in->unknown)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_TIMEOUT,
+                            "it is not known whether domain '%s' runs here: %s", in->def->name,
+                            in->error ? error_message(in->error) : "its QEMU does not answer");
     if (in->result < 0)
         return in->error ? error_propagate(reterr, TAKE_PTR(in->error))
                          : error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,

@@ -72,6 +72,21 @@ static void reboot_followed(RunWorld *world) {
     assert_string_equal(world->told, "reboot ");
 }
 
+/* Its job waited for the end of a migration: by now another host may run it. */
+static void reboot_of_one_handed_over(RunWorld *world) {
+    DomainJob job;
+
+    begin_reboot(world);
+    assert_int_equal(domain_job_begin(world->domain, &job, "migration", NULL), 0);
+    qmp_peer_event_now(world->peer, "SHUTDOWN", "{'guest':true}");
+    say(world, "STOP", NULL);
+    world->domain->run->save.kind = SAVE_GIVEN;
+    domain_job_end(world->domain, &job);
+    run_world_wait_idle(world);
+    assert_int_equal(qmp_peer_count(world->peer, "system_reset"), 0);
+    assert_int_equal(qmp_peer_count(world->peer, "cont"), 0);
+}
+
 /* The guest reset itself: that was the reboot, and a later power-off is one. */
 static void reboot_by_reset(RunWorld *world) {
     begin_reboot(world);
@@ -379,6 +394,7 @@ static void flags_end_with_the_run(RunWorld *world) {
     }
 
 WORLD_TEST(reboot_followed, "")
+WORLD_TEST(reboot_of_one_handed_over, "")
 WORLD_TEST(reboot_by_reset, "")
 WORLD_TEST(reboot_ignored_then_shutdown, "")
 WORLD_TEST(reboot_ignored_for_long, "")
@@ -405,6 +421,7 @@ WORLD_TEST(flags_end_with_the_run, "")
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reboot_followed),
+        cmocka_unit_test(test_reboot_of_one_handed_over),
         cmocka_unit_test(test_reboot_by_reset),
         cmocka_unit_test(test_reboot_ignored_then_shutdown),
         cmocka_unit_test(test_reboot_ignored_for_long),
