@@ -169,11 +169,12 @@ static int give(MigrateOut *out) {
     if (r < 0)
         log_warning("domain '%s' is not handed over: %s", domain_name(out->domain),
                     error_message(error));
-    if (r >= 0) {
-        saved_crash_point("migrate-given");
-        out->given = true;
-        r = migrate_link_say(&out->link, MIGRATE_YOURS);
-    }
+    if (r < 0)
+        return r;
+    saved_crash_point("migrate-given");
+    /* The other daemon may have gone while the file was written. */
+    r = out->link.ended ? -EPIPE : migrate_link_say(&out->link, MIGRATE_YOURS);
+    out->given = r >= 0;
     return r;
 }
 

@@ -228,6 +228,7 @@ static int on_door(sd_event_source *source, int listener, uint32_t revents, void
         free(arrival);
         return 0;
     }
+    tcp_socket_tune(fd); /* a host that is gone is noticed; of a unix socket it changes nothing */
     TAKE_FD(fd);
     make_room(door);
     arrival->next = door->arrivals;

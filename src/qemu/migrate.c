@@ -266,9 +266,23 @@ int migrate_live_to_fd(Monitor *monitor, int fd, const MigrateSettings *settings
     return r < 0 ? r : move(monitor, "migrate", fd, false, reterr);
 }
 
+/* QEMU takes the locks of its images when the guest goes on, and not when it is loaded: until then
+ * the source's QEMU can still go on with them. 7.2 refuses it there otherwise. */
+static int activate_images_late(Monitor *monitor, Error **reterr) {
+    static const char *const name = "late-block-activate";
+    static const bool state = true;
+    json_object *arguments = capabilities(&name, &state, 1);
+
+    return arguments ? monitor_run(monitor, "migrate-set-capabilities", arguments,
+                                   deadline_in(COMMAND_USEC), NULL, reterr)
+                     : error_no_memory(reterr);
+}
+
 int migrate_from_fd(Monitor *monitor, int fd, Error **reterr) {
+    int r = activate_images_late(monitor, reterr);
+
     assert(fd >= 0);
-    return move(monitor, "migrate-incoming", fd, false, reterr);
+    return r < 0 ? r : move(monitor, "migrate-incoming", fd, false, reterr);
 }
 
 int migrate_cancel(Monitor *monitor, Error **reterr) {

@@ -18,7 +18,7 @@ static const Bad malformed[] = {
     {"<domain a='1' a='2'/>", ERROR_XML_DETAIL, "(domain_definition):1:"},
     {"<network/>", ERROR_XML, "expecting root element of 'domain', not 'network'"},
     {"<domain/>", ERROR_XML, "Missing required attribute 'type' in element 'domain' (line 1)"},
-    {"<domain type='vmware'/>", ERROR_XML, "'type' in element 'domain': 'vmware' (line 1)"},
+    {"<domain type='vmware'/>", ERROR_CONFIG_UNSUPPORTED, "does not support virt type 'vmware'"},
     {"<domain type='kvm'><memory>1</memory></domain>", ERROR_NO_NAME, "missing name information"},
     {"<domain type='kvm'><name></name><memory>1</memory></domain>", ERROR_NO_NAME, "missing name"},
     {"<domain type='kvm'><name>n</name></domain>", ERROR_XML, "Memory size must be specified"},

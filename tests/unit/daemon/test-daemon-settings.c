@@ -109,7 +109,7 @@ static const char *const changed[][2] = {
     {"access", "polkit"},
     {"socket_group", "+1"},
     {"unplug_timeout_ms", "7"},
-    {"postcopy", "yes"},
+    {"postcopy", "no"},
     {"audit_level", "0"},
     {"log_level", "debug"},
 };
