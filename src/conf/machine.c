@@ -16,6 +16,11 @@ bool domain_def_is_pseries(const DomainDef *def) {
            (streq_ptr(def->os.machine, "pseries") || starts(def->os.machine, "pseries-"));
 }
 
+/* Its buses are those of its host bridges, which QEMU makes: nothing of "pci.0" starts. */
+static bool is_powernv(const DomainDef *def) {
+    return is_power(def) && starts(def->os.machine, "powernv");
+}
+
 static bool is_arm(const DomainDef *def) {
     return streq_ptr(def->os.arch, "aarch64") || starts(def->os.arch, "arm");
 }
@@ -88,6 +93,7 @@ static const struct {
     {domain_def_is_pseries,
      {POWER, .pci_bridge = "pci-root", .scsi = "ibmvscsi", .serial = "spapr-vio-serial",
       .panic = "pseries", .has_panic = true}},
+    {is_powernv, {BOARD, .card = "rtl8139"}},
     {is_power, {POWER, .pci_bridge = "pci-bridge", .scsi = "lsilogic", .panic = "isa"}},
     {is_pci_board,
      {BOARD, .pci_root = "pci-root", .pci_bridge = "pci-bridge", .usb = "piix3-uhci",
