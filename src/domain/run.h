@@ -70,6 +70,7 @@ typedef struct SaveIntent {
     char *id;     /* of the image, as hexadecimal text */
     bool running; /* the guest ran, or is to run */
     bool seen;    /* QEMU has said that it is in post-copy; of SAVE_OUT and what follows it here */
+    bool tried;   /* this daemon has found it and could not settle it: a person may */
 } SaveIntent;
 
 struct Transfer;
@@ -106,6 +107,7 @@ typedef struct DomainRun {
     struct Transfer *transfer;        /* of its state, under way; or NULL; its fiber's own */
     const struct SaveSource *restore; /* what it starts from; NULL: its boot */
     bool guest_shutdown;              /* QEMU said SHUTDOWN: its end will be no crash */
+    bool resumed;   /* QEMU has said so since the guest was let run at its start */
     bool rebooting; /* asked to: the guest's power-off means "reset and go on" (status file) */
     bool resetting; /* that has come, and is being done */
     sd_event_source *intent_end; /* of a reboot that the guest does not follow */

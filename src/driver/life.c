@@ -135,7 +135,14 @@ static int set_running(Domain *domain, bool run, Error **reterr) {
                          "of its memory are only there; destroy what is left of it here when that "
                          "one is given up",
                          domain_name(domain));
-    if (r >= 0 && run && domain->run->save.kind == SAVE_POSTCOPY_IN && !domain->run->postcopy)
+    if (r >= 0 && run && domain->run->save.kind == SAVE_FROM && !domain->run->save.tried)
+        r = error_report(
+            reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+            "domain '%s' was on its way here when vireod ended, and may run elsewhere: "
+            "this vireod is about to find out; try again",
+            domain_name(domain));
+    if (r >= 0 && run && domain->run->save.kind == SAVE_POSTCOPY_IN && !domain->run->postcopy &&
+        !domain->run->save.tried)
         r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                          "domain '%s' is on its way here, and may still be given to its old host",
                          domain_name(domain));

@@ -291,6 +291,7 @@ static void on_stop(Domain *domain, json_object *data) {
 
 /* A start and a reset set what follows themselves. */
 static void on_resume(Domain *domain, json_object *data) {
+    domain->run->resumed = true;
     if (domain->state == DOMAIN_PAUSED && domain->reason == PAUSED_STARTING_UP)
         return;
     if (domain->state == DOMAIN_PAUSED || domain->state == DOMAIN_CRASHED)

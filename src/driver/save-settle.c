@@ -293,6 +293,8 @@ static void settle(void *userdata) {
     if (r < 0)
         log_warning("domain '%s': its interrupted save is not settled: %s", domain_name(domain),
                     error_message(error));
+    if (domain->run)
+        domain->run->save.tried = r < 0;
     if (r >= 0 && domain->run) {
         if (domain->run->save.kind != SAVE_GIVEN && !domain->run->postcopy)
             save_forget(domain->run);

@@ -303,15 +303,22 @@ static int carry_on(const Domain *domain, int r, Error **error) {
     return 0;
 }
 
-/* A "no" of QEMU is certain, silence is not. */
+/* QEMU says RESUME before it lets the first vCPU run (its vm_prepare_start): one that has ended
+ * without it has run none. */
+static bool ended_before_it_ran(const Domain *domain) {
+    return domain->run && !domain->run->resumed && !domain_outlives_monitor(domain);
+}
+
+/* A "no" of QEMU is certain, and its end before it came to it; silence is not. */
 static int let_run(Domain *domain, const SaveSource *source, Error **reterr) {
     int r;
 
+    domain->run->resumed = false;
     if (source && source->released)
         *source->released = true;
     r = monitor_run(domain->run->monitor, "cont", NULL, deadline_in(COMMAND_USEC), NULL, reterr);
     if (r < 0 && r != -ETIMEDOUT && source && source->released &&
-        domain_check_active(domain, NULL) >= 0)
+        (domain_check_active(domain, NULL) >= 0 || ended_before_it_ran(domain)))
         *source->released = false;
     return r;
 }

@@ -190,8 +190,7 @@ def expected(fault, moment, p2p):
         # At "ready" its vireod may say "yours" before it notices.
         return [NOBODY] if at < ready else [NOBODY, THERE] if at < yours else [THERE]
     if fault == "destination QEMU":
-        # At "yours" its vireod may let it run before it notices: then it cannot know whether it has run.
-        return [HERE] if at < yours else [HERE, UNKNOWN] if at == yours else [HERE if at < done else NOBODY]
+        return [HERE if at < done else NOBODY]
     if fault == "source vireod":
         return [HERE] if at < yours else [HANDED_OVER] if at == yours else [HANDED_OVER, THERE]
     if fault == "destination vireod":

@@ -449,7 +449,13 @@ static void in_resumed(RunWorld *world) {
     world->domain->run->save.kind = SAVE_POSTCOPY_IN;
     domain_set_state(world->domain, DOMAIN_PAUSED, PAUSED_UNKNOWN);
     assert_true(driver_resume(world->domain, NULL) < 0);
+    world->domain->run->save.kind = SAVE_FROM;
+    assert_true(driver_resume(world->domain, NULL) < 0);
     assert_int_equal(qmp_peer_count(world->peer, "cont"), 0);
+    world->domain->run->save.tried = true; /* nobody but a person can tell */
+    assert_int_equal(driver_resume(world->domain, NULL), 0);
+    assert_int_equal(qmp_peer_count(world->peer, "cont"), 1);
+    world->domain->run->save.kind = SAVE_POSTCOPY_IN;
     world->domain->run->postcopy = world->domain->run->save.running = true;
     domain_set_state(world->domain, DOMAIN_RUNNING, RUNNING_POSTCOPY_FAILED);
     assert_int_equal(driver_suspend(world->domain, NULL), 0);
