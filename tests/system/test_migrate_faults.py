@@ -230,7 +230,7 @@ def test_a_fault(sides, p2p, fault, moment):
                 side.start()
         outcomes = expected(fault, moment, p2p)
         wait_for(lambda: (runs(here), runs(there)) in outcomes, 15,
-                 lambda: f"{outcomes} but {runs(here)}, {runs(there)}; {said}; {here.log_text()[-2000:]}; {there.log_text()[-2000:]}")
+                 lambda: f"{outcomes} but {runs(here)}, {runs(there)}; {said}; {[l for l in here.log_text().splitlines() if 'MonitorCommand' not in l][-25:]}; {there.log_text()[-2000:]}")
     outcome = runs(here), runs(there)
     assert said.returncode or outcome in (THERE, HANDED_OVER, NOBODY), said
     if outcome == HANDED_OVER:
