@@ -11,7 +11,6 @@
 #include "util/libvirt-numbers.h"
 #include "util/log.h"
 
-#define COMMAND_USEC (30 * USEC_PER_SEC)
 #define FINISH_USEC (300 * USEC_PER_SEC) /* from the end of Perform to the destination's word */
 #define LAST_WORD_USEC (10 * USEC_PER_SEC)
 
@@ -130,8 +129,7 @@ static void go_back(MigrateOut *out) {
     r = run_state_sync(domain, &error);
     if (r >= 0 && out->was_running && was_paused_by_it(domain) &&
         domain_check_active(domain, NULL) >= 0) {
-        r = monitor_run(domain->run->monitor, "cont", NULL, deadline_in(COMMAND_USEC), NULL,
-                        &error);
+        r = transfer_let_run(domain, &error);
         if (r >= 0)
             run_state_set_running(domain, RUNNING_MIGRATION_CANCELED);
     }

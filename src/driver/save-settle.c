@@ -50,8 +50,7 @@ static int stop_writing(Domain *domain, Error **reterr) {
 }
 
 static int go_on(Domain *domain, int reason, Error **reterr) {
-    int r = monitor_run(domain->run->monitor, "cont", NULL, deadline_in(COMMAND_USEC), NULL,
-                        reterr);
+    int r = transfer_let_run(domain, reterr);
 
     if (r >= 0)
         run_state_set_running(domain, reason);

@@ -145,8 +145,7 @@ static void go_back(Domain *domain, const Writing *writing, bool was_running) {
         return;
     save_forget(domain->run);
     if (was_running && domain->state == DOMAIN_PAUSED && domain_check_active(domain, NULL) >= 0) {
-        if (monitor_run(domain->run->monitor, "cont", NULL, deadline_in(COMMAND_USEC), NULL,
-                        &error) < 0)
+        if (transfer_let_run(domain, &error) < 0)
             log_warning("domain '%s' stays paused after a save that failed: %s",
                         domain_name(domain), error_message(error));
         else

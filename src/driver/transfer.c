@@ -237,6 +237,40 @@ int transfer_pause(Domain *domain, Error **reterr) {
                                reterr);
 }
 
+/* While QEMU refuses "cont" for what passes: "completed" is said before the run state has left
+ * finish-migrate (its qmp_cont), and from postmigrate on images are to be locked again, which the
+ * other side's QEMU may still do until it has ended. */
+static bool may_let_it_run_soon(Domain *domain) {
+    CLEANUP_JSON json_object *value = NULL;
+    const char *status;
+
+    if (domain_check_active(domain, NULL) < 0 ||
+        monitor_run(domain->run->monitor, "query-status", NULL, deadline_in(COMMAND_USEC), &value,
+                    NULL) < 0)
+        return false;
+    status = json_member_string(value, "status");
+    return streq_ptr(status, "finish-migrate") || streq_ptr(status, "postmigrate");
+}
+
+int transfer_let_run(Domain *domain, Error **reterr) {
+    const uint64_t deadline = deadline_in(COMMAND_USEC);
+
+    for (uint64_t pause = POLL_FIRST_USEC;; pause = MIN_OF(2 * pause, POLL_LAST_USEC)) {
+        CLEANUP_ERROR Error *error = NULL;
+        int r = domain_check_active(domain, &error);
+
+        if (r >= 0)
+            r = monitor_run(domain->run->monitor, "cont", NULL, deadline, NULL, &error);
+        if (r >= 0)
+            return 0;
+        if (now_usec() >= deadline || !may_let_it_run_soon(domain)) {
+            error_propagate(reterr, TAKE_PTR(error));
+            return r;
+        }
+        fiber_sleep(pause);
+    }
+}
+
 int transfer_pause_postcopy(Domain *domain, Error **reterr) {
     const Transfer *transfer = domain->run ? domain->run->transfer : NULL;
     int r = domain_check_active(domain, reterr);

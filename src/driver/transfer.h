@@ -70,6 +70,9 @@ bool transfer_is_out(const Domain *domain);
 /* Pauses such a guest, so that it changes no more memory; it goes on at the other side, or here
  * when it stays. Without the job. */
 int transfer_pause(Domain *domain, Error **reterr);
+/* Lets the guest run after a transfer that did not take it away: "cont", again for at most 30 s
+ * while QEMU finishes with it. Errors as of monitor_run. */
+int transfer_let_run(Domain *domain, Error **reterr);
 /* Interrupts post-copy, which fails by that. */
 int transfer_pause_postcopy(Domain *domain, Error **reterr);
 /* Asks the one under way to end; ERROR_OPERATION_INVALID when there is none, or it cannot be. */

@@ -268,6 +268,20 @@ static void asked_in_vain(RunWorld *world) {
     end(world);
 }
 
+/* QEMU says that it is over a moment before it lets a guest run. */
+static void refused_for_a_moment(RunWorld *world) {
+    begin(world);
+    assert_int_equal(driver_migrate_start_postcopy(world->domain, &failure), 0);
+    status = "finish-migrate";
+    qmp_peer_expect_error(world->peer, "cont", "GenericError", "Migration is not finalized yet");
+    phase = "failed";
+    wait_performed();
+    run_world_wait_idle(world);
+    assert_state(world, DOMAIN_RUNNING, RUNNING_MIGRATION_CANCELED);
+    assert_int_equal(qmp_peer_count(world->peer, "cont"), 2);
+    end(world);
+}
+
 static char *on_cancel(QmpPeer *peer, json_object *arguments, void *userdata) {
     phase = "cancelled";
     return strdup("{}");
@@ -528,6 +542,7 @@ TEST(failed_without_a_word)
 TEST(failed_and_lost)
 TEST(failed_and_landed)
 TEST(asked_in_vain)
+TEST(refused_for_a_moment)
 TEST(asked_and_whole)
 TEST(deserted)
 TEST(long_one)
@@ -553,6 +568,7 @@ int main(void) {
         cmocka_unit_test(test_failed_and_lost),
         cmocka_unit_test(test_failed_and_landed),
         cmocka_unit_test(test_asked_in_vain),
+        cmocka_unit_test(test_refused_for_a_moment),
         cmocka_unit_test(test_asked_and_whole),
         cmocka_unit_test(test_deserted),
         cmocka_unit_test(test_long_one),
