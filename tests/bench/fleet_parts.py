@@ -105,7 +105,7 @@ class Reads:
 
 class Fleet:
     def __init__(self, daemon, options):
-        self.daemon, self.n, self.interval = daemon, options.domains, options.interval
+        self.daemon, self.n, self.interval = daemon, options.domains, getattr(options, "interval", 0)
         self.path = f"{daemon.root}/run/vireo-sock"
         self.names = [f"d{i}" for i in range(self.n)]
         self.figures = []
