@@ -94,7 +94,7 @@ def test_size_of_a_disk(daemon):
     assert ask(daemon, "s1", {"execute": "query-block"})[0]["inserted"]["image"]["virtual-size"] == 16 << 20
     daemon.virsh("blockresize", "s1", f"{daemon.root}/vda.qcow2", "20000001B")
     assert ask(daemon, "s1", {"execute": "query-block"})[0]["inserted"]["image"]["virtual-size"] == 20000256
-    assert "not found in domain" in daemon.virsh("blockresize", "s1", "vdz", "16M", ok=False)
+    assert "was not found" in daemon.virsh("blockresize", "s1", "vdz", "16M", ok=False)
     daemon.virsh("destroy", "s1")
     assert "not running" in daemon.virsh("blockresize", "s1", "vda", "16M", ok=False)
 
