@@ -8,10 +8,8 @@
 #include "domain/events.h"
 #include "domain/files.h"
 #include "driver/run-state.h"
-#include "util/json.h"
 #include "util/log.h"
 
-#define COMMAND_USEC (30 * USEC_PER_SEC)
 #define AGAIN_USEC (30 * USEC_PER_SEC)
 #define POLL_USEC (20 * USEC_PER_MSEC)
 
@@ -123,16 +121,13 @@ int postcopy_leave(Domain *domain, TransferStats *stats, Error **reterr) {
 /* Whether QEMU has the guest's devices, too: in post-copy they come behind its first word of it. 1
  * yes, 0 not yet, or there is no answer; ERROR_OPERATION_FAILED: they will not come. */
 static int is_loaded(Domain *domain, Error **reterr) {
-    CLEANUP_JSON json_object *value = NULL;
     MigrateProgress progress = {0};
-    const char *status;
-    int r = monitor_run(domain->run->monitor, "query-status", NULL, deadline_in(COMMAND_USEC),
-                        &value, NULL);
+    char status[RUN_STATE_SIZE];
+    int r = run_state_query(domain, status, NULL);
 
     if (r < 0)
         return 0;
-    status = json_member_string(value, "status");
-    if (!status || !streq(status, "inmigrate"))
+    if (!streq(status, "inmigrate"))
         return 1;
     r = domain_check_active(domain, NULL);
     if (r >= 0)

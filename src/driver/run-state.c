@@ -407,19 +407,29 @@ static void take_status(Domain *domain, const char *status) {
         run_state_set_paused(domain, PAUSED_UNKNOWN);
 }
 
-int run_state_sync(Domain *domain, Error **reterr) {
+int run_state_query(Domain *domain, char ret[RUN_STATE_SIZE], Error **reterr) {
     CLEANUP_JSON json_object *value = NULL;
     const char *status;
     int r = domain_check_active(domain, reterr);
 
-    assert(domain_job_is_mine(domain));
     if (r >= 0)
         r = monitor_run(domain->run->monitor, "query-status", NULL, deadline_in(COMMAND_USEC),
                         &value, reterr);
     if (r < 0)
         return r;
     status = json_member_string(value, "status");
-    if (status && domain->run && !domain->run->stopping && !domain->run->resetting)
+    snprintf(ret, RUN_STATE_SIZE, "%s", status ? status : "");
+    return 0;
+}
+
+int run_state_sync(Domain *domain, Error **reterr) {
+    char status[RUN_STATE_SIZE];
+    int r = run_state_query(domain, status, reterr);
+
+    assert(domain_job_is_mine(domain));
+    if (r < 0)
+        return r;
+    if (*status && domain->run && !domain->run->stopping && !domain->run->resetting)
         take_status(domain, status);
     if (domain->run && domain->run->rebooting && !domain->run->intent_end)
         watch_intent(domain);

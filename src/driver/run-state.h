@@ -12,6 +12,10 @@
 
 /* True: the event was one of those. On the loop; starts fibers for what must wait. */
 bool run_state_on_event(Domain *domain, const char *name, json_object *data);
+#define RUN_STATE_SIZE 32u
+/* QEMU's word for its run state now ("running", "finish-migrate": RunState of its QAPI), cut to the
+ * room; "" when it says none. Changes nothing. On a fiber; errors as of monitor_run. */
+int run_state_query(Domain *domain, char ret[RUN_STATE_SIZE], Error **reterr);
 /* Asks QEMU. Job held. */
 int run_state_sync(Domain *domain, Error **reterr);
 /* Asks QEMU on a fiber of its own, with a job: after what may have changed it unseen. */

@@ -12,11 +12,9 @@
 #include "driver/transfer.h"
 #include "qemu/migrate.h"
 #include "util/file.h"
-#include "util/json.h"
 #include "util/directory.h"
 #include "util/log.h"
 
-#define COMMAND_USEC (30 * USEC_PER_SEC)
 #define CANCEL_USEC (60 * USEC_PER_SEC)
 #define POLL_USEC (20 * USEC_PER_MSEC)
 
@@ -80,17 +78,13 @@ static int settle_to(Domain *domain, Error **reterr) {
 
 /* QEMU's word for "runs, or did": then the guest is there whatever the file says. */
 static int has_run(Domain *domain, bool *ret, Error **reterr) {
-    CLEANUP_JSON json_object *value = NULL;
-    const char *status;
-    int r = monitor_run(domain->run->monitor, "query-status", NULL, deadline_in(COMMAND_USEC),
-                        &value, reterr);
+    char status[RUN_STATE_SIZE];
+    int r = run_state_query(domain, status, reterr);
 
-    if (r < 0)
-        return r;
-    status = json_member_string(value, "status");
-    *ret = !status ||
-           !(streq(status, "paused") || streq(status, "prelaunch") || streq(status, "inmigrate"));
-    return 0;
+    if (r >= 0)
+        *ret = !(streq(status, "paused") || streq(status, "prelaunch") ||
+                 streq(status, "inmigrate"));
+    return MIN_OF(r, 0);
 }
 
 static int settle_from(Domain *domain, Error **reterr) {
@@ -157,19 +151,6 @@ static int await_postcopy(Domain *domain, MigratePhase *ret, Error **reterr) {
     return r;
 }
 
-/* 1: QEMU's guest runs; 0: it does not. */
-static int is_running(Domain *domain, Error **reterr) {
-    CLEANUP_JSON json_object *value = NULL;
-    const char *status;
-    int r = monitor_run(domain->run->monitor, "query-status", NULL, deadline_in(COMMAND_USEC),
-                        &value, reterr);
-
-    if (r < 0)
-        return r;
-    status = json_member_string(value, "status");
-    return status && streq(status, "running");
-}
-
 /* It has left, and QEMU has come to its end with it, or will, or has given it up. */
 static int settle_left(Domain *domain, Error **reterr) {
     TransferStats stats = {0};
@@ -195,10 +176,10 @@ static int settle_left(Domain *domain, Error **reterr) {
 static int settle_postcopy_out(Domain *domain, Error **reterr) {
     MigratePhase phase = MIGRATE_ACTIVE;
     MigrateProgress first = {0};
-    bool ran;
-    int r = is_running(domain, reterr);
+    char status[RUN_STATE_SIZE] = "";
+    int r = run_state_query(domain, status, reterr);
+    const bool ran = streq(status, "running");
 
-    ran = r > 0;
     if (r >= 0)
         r = transfer_pause(domain, reterr); /* nobody else may let it run meanwhile */
     if (r >= 0)

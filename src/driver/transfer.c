@@ -3,6 +3,7 @@
 #include "driver/transfer.h"
 
 #include "domain/events.h"
+#include "driver/run-state.h"
 #include "util/json.h"
 
 #define COMMAND_USEC (30 * USEC_PER_SEC)
@@ -241,15 +242,10 @@ int transfer_pause(Domain *domain, Error **reterr) {
  * finish-migrate (its qmp_cont), and from postmigrate on images are to be locked again, which the
  * other side's QEMU may still do until it has ended. */
 static bool may_let_it_run_soon(Domain *domain) {
-    CLEANUP_JSON json_object *value = NULL;
-    const char *status;
+    char status[RUN_STATE_SIZE];
 
-    if (domain_check_active(domain, NULL) < 0 ||
-        monitor_run(domain->run->monitor, "query-status", NULL, deadline_in(COMMAND_USEC), &value,
-                    NULL) < 0)
-        return false;
-    status = json_member_string(value, "status");
-    return streq_ptr(status, "finish-migrate") || streq_ptr(status, "postmigrate");
+    return run_state_query(domain, status, NULL) >= 0 &&
+           (streq(status, "finish-migrate") || streq(status, "postmigrate"));
 }
 
 int transfer_let_run(Domain *domain, Error **reterr) {
