@@ -4,7 +4,8 @@
 #include "domain/store.h"
 
 #define GAPS 8u /* between scrapes, remembered: two or three that scrape in turn are understood */
-#define GAP_MIN USEC_PER_SEC /* who comes more often finds what there is */
+#define GAP_MIN USEC_PER_SEC /* for whoever comes more often none is taken ahead */
+#define WAIT_USEC (10 * USEC_PER_SEC)
 #define GAP_MAX (10 * 60 * USEC_PER_SEC)
 /* Ahead of a scrape by several times what the last sample took, so that it is there. */
 #define LEAD_FACTOR 4u
@@ -149,11 +150,16 @@ static void expect_next(Sampler *sampler) {
 }
 
 int sampler_take(Sampler *sampler, Sample **ret) {
+    const uint64_t deadline = deadline_in(WAIT_USEC);
     CLEANUP(sample_freep) Sample *ahead = NULL;
 
     remember(sampler);
-    while (sampler->sampling)
-        fiber_cond_wait(&sampler->sampled, USEC_FOREVER);
+    while (sampler->sampling) {
+        int r = fiber_cond_wait(&sampler->sampled, deadline);
+
+        if (r < 0)
+            return r;
+    }
     ahead = TAKE_PTR(sampler->ahead);
     sd_event_source_set_enabled(sampler->timer, SD_EVENT_OFF);
     expect_next(sampler);

@@ -24,7 +24,8 @@ int sampler_new(Daemon *daemon, Sampler **ret);
 void sampler_free(Sampler *sampler);
 DEFINE_CLEANUP(Sampler *, sampler_free)
 /* For a scrape that has come now, on a fiber: at most SAMPLE_MAX_USEC old, and as the domains are
- * now: what has begun or ended to run, or got another number of vCPUs, makes a new one. Guesses
- * when the next scrape will come. The caller frees. -ENOMEM. */
+ * now: what has begun or ended to run, or has other vCPUs or threads, makes a new one. Guesses when
+ * the next scrape will come. The caller frees. -ENOMEM; -ETIMEDOUT: one that is being taken has not
+ * come to its end in 10 s. */
 #define SAMPLE_MAX_USEC (2 * USEC_PER_SEC)
 int sampler_take(Sampler *sampler, Sample **ret);
