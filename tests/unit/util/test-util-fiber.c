@@ -26,7 +26,7 @@ static int set_up(void **data) {
     trace[0] = '\0';
     assert_true(sd_event_new(&event) >= 0);
     assert_int_equal(fiber_init(event), 0);
-    assert_int_equal(worker_init(2), 0);
+    assert_int_equal(worker_init(3), 0);
     sd_event_unref(event);
     return 0;
 }
@@ -233,6 +233,34 @@ static void test_worker_lets_others_run(void **data) {
     assert_string_equal(trace, "(())");
 }
 
+typedef struct Item {
+    int n_done;
+} Item;
+
+static int do_item(void *arg) {
+    usleep(500);
+    ((Item *)arg)->n_done++;
+    return 0;
+}
+
+static void use_workers(void *items) {
+    worker_run_each(do_item, items, sizeof(Item), 20);
+    note("x");
+}
+
+/* By several threads, or one after the other beside somebody who has them: each once. */
+static void test_each_item_is_done_once(void **data) {
+    static Item of_a[20], of_b[20];
+
+    worker_run_each(do_item, of_a, sizeof(Item), 0);
+    fiber_start("a", use_workers, of_a);
+    fiber_start("b", use_workers, of_b);
+    run_until_idle();
+    assert_string_equal(trace, "xx");
+    for (size_t i = 0; i < ARRAY_SIZE(of_a); i++)
+        assert_true(of_a[i].n_done == 1 && of_b[i].n_done == 1);
+}
+
 static unsigned n_noise;
 
 static int on_noise(sd_event_source *source, void *userdata) {
@@ -264,6 +292,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_many_busy_fibers_leave_turns, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_noise_leaves_fibers_turns, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_worker_lets_others_run, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_each_item_is_done_once, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
