@@ -187,8 +187,8 @@ def expected(fault, moment, p2p):
     at = MOMENTS.index(moment)
     ready, yours, done = (MOMENTS.index(name) for name in ("ready", "yours", "done"))
     if fault == "source QEMU":
-        # At "ready" its vireod may say "yours" before it notices.
-        return [NOBODY] if at < ready else [NOBODY, THERE] if at < yours else [THERE]
+        # From "finishing" on its vireod may say "yours" before it notices: all of the guest is there by then.
+        return [NOBODY] if at < MOMENTS.index("finishing") else [NOBODY, THERE] if at < yours else [THERE]
     if fault == "destination QEMU":
         return [HERE if at < done else NOBODY]
     if fault == "source vireod":
