@@ -124,9 +124,11 @@ def test_a_guest_grows_and_shrinks(host, guest):
     check_nobody(host, "grows")
     host.virsh("setvcpus", "grows", "3", "--live")
     host.wait_online("grows", "0-2")
-    host.virsh("setvcpus", "grows", "1", "--live")
+    # A guest in a guest may answer behind the deadline of a daemon with its defaults: then it is completed late.
+    asked = run("virsh", "-c", host.uri, "setvcpus", "grows", "1", "--live", ok=None)
+    assert asked.returncode == 0 or "vcpu unplug request timed out" in asked.stderr, asked.stderr
     host.wait_online("grows", "0")
-    assert host.counts("grows")[("current", "live")] == 1
+    wait_for(lambda: host.counts("grows")[("current", "live")] == 1, 60, "vCPUs that are given back")
     check_nobody(host, "grows")
 
 
