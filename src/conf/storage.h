@@ -102,6 +102,7 @@ typedef struct BackingStore {
     StorageSource source;
     uint64_t metadata_cache; /* bytes */
     struct BackingStore *next;
+    bool detected; /* not of the XML: seen in the image */
 } BackingStore;
 
 extern const Words disk_types, disk_formats;

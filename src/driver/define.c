@@ -2,6 +2,7 @@
 /* Definitions, as a client makes, changes and reads them. */
 #include <sys/utsname.h>
 
+#include "conf/domain-copy.h"
 #include "conf/domain-format.h"
 #include "conf/domain-validate-define.h"
 #include "domain/events.h"
@@ -11,6 +12,7 @@
 #include "driver/driver.h"
 #include "driver/keep.h"
 #include "driver/saved.h"
+#include "driver/start-shown.h"
 #include "driver/start.h"
 #include "util/directory.h"
 #include "util/file.h"
@@ -248,11 +250,24 @@ int driver_set_autostart(Domain *domain, bool yes, Error **reterr) {
     return r;
 }
 
+/* A transient domain has no definition but the live one. */
+static int dump_transient(const Domain *domain, unsigned flags, char **ret, Error **reterr) {
+    CLEANUP_DOMAIN_DEF DomainDef *def = domain_def_copy(domain->run->live);
+    const DomainFormatParams params = {.secrets = flags & XML_SECURE};
+
+    if (!def)
+        return error_no_memory(reterr);
+    start_hide(def);
+    return domain_format(def, &params, ret) < 0 ? error_no_memory(reterr) : 0;
+}
+
 int driver_dump_xml(Domain *domain, unsigned flags, char **ret, Error **reterr) {
     bool inactive = (flags & XML_INACTIVE) && domain->config;
     const DomainDef *def = inactive ? domain->config : domain_def(domain);
     DomainFormatParams params = {.id = domain->run && !(flags & XML_INACTIVE) ? domain->run->id : 0,
                                  .secrets = flags & XML_SECURE};
 
+    if ((flags & XML_INACTIVE) && !domain->config && domain->run)
+        return dump_transient(domain, flags, ret, reterr);
     return domain_format(def, &params, ret) < 0 ? error_no_memory(reterr) : 0;
 }

@@ -39,7 +39,10 @@ static int is_alone(const DiskDef *disk, bool *ret) {
 
 static int end_chain(DiskDef *disk) {
     disk->backing = calloc(1, sizeof(BackingStore)); /* with nothing in it: the end */
-    return disk->backing ? 0 : -ENOMEM;
+    if (!disk->backing)
+        return -ENOMEM;
+    disk->backing->detected = true;
+    return 0;
 }
 
 int start_show_disk(DiskDef *disk) {
@@ -51,27 +54,49 @@ int start_show_disk(DiskDef *disk) {
 
 /* ---- <seclabel> ---- */
 
-static bool has_label(const DomainDef *def) {
+static SeclabelDef *find_label(const DomainDef *def, const char *model) {
     for (size_t i = 0; i < def->n_seclabels; i++)
-        if (streq_ptr(def->seclabels[i].model, "dac"))
-            return true;
-    return false;
+        if (streq_ptr(def->seclabels[i].model, model))
+            return &def->seclabels[i];
+    return NULL;
+}
+
+static int replace(char **text, char *by) {
+    if (!by)
+        return -ENOMEM;
+    free(*text);
+    *text = by;
+    return 0;
+}
+
+static SeclabelDef *add_label(DomainDef *def, const char *model) {
+    SeclabelDef *label = array_append(&def->seclabels, &def->n_seclabels, sizeof(SeclabelDef));
+
+    if (!label)
+        return NULL;
+    *label = (SeclabelDef){
+        .type = strdup("dynamic"), .model = strdup(model), .relabel = TRISTATE_YES};
+    return label->type && label->model ? label : NULL;
+}
+
+/* A dynamic label is this run's, whatever an earlier one had. */
+static int show_label(DomainDef *live, const char *model, const char *text) {
+    SeclabelDef *label = find_label(live, model);
+    int r = 0;
+
+    if (!label && !(label = add_label(live, model)))
+        return -ENOMEM;
+    if (streq_ptr(label->type, "dynamic"))
+        r = replace(&label->label, strdup(text));
+    if (r >= 0 && label->label && label->relabel == TRISTATE_YES)
+        r = replace(&label->imagelabel, strdup(label->label));
+    return r;
 }
 
 static int show_user(DomainDef *live, uid_t uid, gid_t gid) {
-    SeclabelDef *label;
+    CLEANUP_FREE char *text = strf("+%u:+%u", (unsigned)uid, (unsigned)gid);
 
-    if (has_label(live))
-        return 0;
-    label = array_append(&live->seclabels, &live->n_seclabels, sizeof(SeclabelDef));
-    if (!label)
-        return -ENOMEM;
-    *label = (SeclabelDef){.type = strdup("dynamic"),
-                           .model = strdup("dac"),
-                           .relabel = TRISTATE_YES,
-                           .label = strf("+%u:+%u", (unsigned)uid, (unsigned)gid),
-                           .imagelabel = strf("+%u:+%u", (unsigned)uid, (unsigned)gid)};
-    return label->type && label->model && label->label && label->imagelabel ? 0 : -ENOMEM;
+    return text ? show_label(live, "dac", text) : -ENOMEM;
 }
 
 int start_show(Domain *domain, const QemuConfine *confine, Error **reterr) {
@@ -90,4 +115,42 @@ int start_show_found(Domain *domain) {
     if (!path)
         return -ENOMEM;
     return stat(path, &info) < 0 ? 0 : show_user(domain->run->live, info.st_uid, info.st_gid);
+}
+
+/* ---- the way back ---- */
+
+/* Whether the definition would say no less without it. */
+static bool says_nothing(const SeclabelDef *label) {
+    return streq_ptr(label->type, "dynamic") && label->relabel == TRISTATE_YES && !label->baselabel;
+}
+
+static void hide_labels(DomainDef *def) {
+    size_t n = 0;
+
+    for (size_t i = 0; i < def->n_seclabels; i++)
+        if (says_nothing(&def->seclabels[i]))
+            element_done(&seclabel_element, &def->seclabels[i]);
+        else
+            def->seclabels[n++] = def->seclabels[i];
+    def->n_seclabels = n;
+    for (size_t i = 0; i < n; i++)
+        if (streq_ptr(def->seclabels[i].type, "dynamic"))
+            free(TAKE_PTR(def->seclabels[i].label));
+}
+
+/* Of a raw image `nothing is below` goes without saying. */
+static bool is_shown_end(const DiskDef *disk) {
+    const BackingStore *backing = disk->backing;
+
+    return backing && !backing->next && !backing->source.path &&
+           (backing->detected || disk->source.format == DISK_FORMAT_RAW);
+}
+
+void start_hide(DomainDef *def) {
+    hide_labels(def);
+    for (size_t i = 0; i < def->n_disks; i++)
+        if (is_shown_end(&def->disks[i])) {
+            element_done(&backing_store_element, def->disks[i].backing);
+            free(TAKE_PTR(def->disks[i].backing));
+        }
 }

@@ -6,12 +6,15 @@
 #include "qemu/confine.h"
 #include "util/error.h"
 
-/* On the live definition: whom QEMU runs as, in a <seclabel>, unless it has one of the model dac;
- * where an image has nothing below it, <backingStore/>. That also keeps QEMU from opening what a
- * guest writes into the header of its image later. Looks at images; on a fiber, before the command
- * line is made. ERROR_NO_MEMORY. */
+/* On the live definition: whom QEMU runs as, in a dynamic <seclabel> of the model dac, unless it
+ * has a static one or none; where an image has nothing below it, <backingStore/>. That also keeps
+ * QEMU from opening what a guest writes into the header of its image later. Looks at images; on a
+ * fiber, before the command line is made. ERROR_NO_MEMORY. */
 int start_show(Domain *domain, const QemuConfine *confine, Error **reterr);
 /* The <seclabel> of a QEMU that was found running, as its process has it. -ENOMEM. */
 int start_show_found(Domain *domain);
 /* The second half of start_show for one disk, in whatever definition it is. -ENOMEM. On a fiber. */
 int start_show_disk(DiskDef *disk);
+/* Takes from a copy of a live definition what start_show has put there, as far as it can be told
+ * from what its author wrote. */
+void start_hide(DomainDef *def);

@@ -5,6 +5,7 @@ import os
 import pwd
 import stat
 import subprocess
+from xml.etree import ElementTree
 
 import pytest
 
@@ -312,6 +313,44 @@ def test_a_seclabel_says_who(owned):
     assert owner(path) == (64902, 64903)
     owned.virsh("destroy", "label")
     assert owner(path) == (0, 0)
+
+
+def labels(owned, name, *flags):
+    """<label> and <imagelabel> of the model dac; None: there is no such <seclabel>."""
+    tree = ElementTree.fromstring(owned.virsh("dumpxml", name, *flags))
+    found = tree.find("seclabel[@model='dac']")
+    return None if found is None else (found.findtext("label"), found.findtext("imagelabel"))
+
+
+def test_a_dynamic_label_is_of_the_run(owned):
+    """Filled in where the definition has none, made anew where a saved guest comes back to another user."""
+    uid, gid = (status(os.getpid())[kind].split()[0] for kind in ("Uid", "Gid"))
+    owned.define("dynamic", boot=False, extra="</devices><seclabel type='dynamic' model='dac'/><devices>")
+    owned.virsh("start", "dynamic", "--paused")
+    assert labels(owned, "dynamic") == (f"+{USER}:+{USER}",) * 2
+    assert labels(owned, "dynamic", "--inactive") == (None, None)
+    owned.virsh("managedsave", "dynamic", "--paused")
+    owned.configure("user = root")
+    owned.virsh("start", "dynamic", "--paused")
+    assert labels(owned, "dynamic") == (f"+{uid}:+{gid}",) * 2
+    owned.stop()
+    owned.start()
+    assert labels(owned, "dynamic") == (f"+{uid}:+{gid}",) * 2
+
+
+def test_the_definition_of_a_transient_domain(owned):
+    """What its run has been given is no part of it."""
+    path = image(owned, "disk.qcow2")
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "1M"], check=True, stdin=subprocess.DEVNULL)
+    drive = disk(path).replace("type='raw'", "type='qcow2'")
+    file = f"{owned.root}/brief.xml"
+    with open(file, "w") as f:
+        f.write(owned.xml("brief", boot=False, extra=drive))
+    owned.virsh("create", file, "--paused")
+    assert labels(owned, "brief") == (f"+{USER}:+{USER}",) * 2
+    assert owned.virsh("dumpxml", "brief").count("<backingStore/>") == 1
+    assert labels(owned, "brief", "--inactive") is None
+    assert "<backingStore" not in owned.virsh("dumpxml", "brief", "--inactive")
 
 
 @pytest.mark.parametrize("model", ["selinux", "apparmor"])
