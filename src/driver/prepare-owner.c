@@ -8,8 +8,7 @@
 #include <unistd.h>
 
 #include "driver/confinement.h"
-#include "driver/storage.h"
-#include "qemu/image-header.h"
+#include "driver/named-files.h"
 #include "util/file.h"
 #include "util/worker.h"
 
@@ -102,113 +101,20 @@ int prepare_owner_undo(const Made *made) {
 
 /* ---- what a definition names ---- */
 
-/* Whether its own <seclabel> of that kind wants it left alone. */
-static bool is_left_alone(const StorageSource *source) {
-    for (size_t i = 0; i < source->n_seclabels; i++)
-        if ((!source->seclabels[i].model || streq(source->seclabels[i].model, "dac")) &&
-            source->seclabels[i].relabel == TRISTATE_NO)
-            return true;
-    return false;
-}
-
-static int give_source(Domain *domain, const StorageSource *source, FileUse use,
-                       const QemuConfine *confine, Error **reterr) {
-    if ((source->type != DISK_FILE && source->type != DISK_BLOCK) || !source->path ||
-        is_left_alone(source))
-        return 0;
-    return give_file(domain, source->path, use, confine, reterr);
-}
-
-typedef struct ReadChain {
-    const char *path;
-    ImageChain chain;
-} ReadChain;
-
-static int run_read_chain(void *arg) {
-    ReadChain *read = arg;
-
-    return image_header_chain(read->path, &read->chain);
-}
-
-static bool is_beside(const char *path, const char *image) {
-    const char *slash = strrchr(image, '/');
-
-    return slash && strncmp(path, image, (size_t)(slash + 1 - image)) == 0;
-}
-
-/* The files that the header of an image names. A QEMU that a guest has taken over writes headers
- * as it likes: only what is in the directory of the image or of a pool is given. What is not needs
- * a <backingStore>, or leave to be read. */
-static int give_chain(Domain *domain, const char *image, const QemuConfine *confine,
+static int give_files(Domain *domain, const NamedFiles *files, const QemuConfine *confine,
                       Error **reterr) {
-    ReadChain read = {.path = image};
-    int r = worker_run(run_read_chain, &read) < 0 ? error_no_memory(reterr) : 0;
-
-    for (size_t i = 0; r >= 0 && i < read.chain.n; i++)
-        if (is_beside(read.chain.files[i], image) ||
-            storage_has_directory(domain->services->storage, read.chain.files[i]))
-            r = give_file(domain, read.chain.files[i], FILE_USE_READ, confine, reterr);
-    image_chain_done(&read.chain);
-    return r;
-}
-
-static bool has_header(const DiskDef *disk) {
-    const StorageSource *source = &disk->source;
-
-    return !disk->backing && source->format == DISK_FORMAT_QCOW2 && source->path &&
-           (source->type == DISK_FILE || source->type == DISK_BLOCK) && !is_left_alone(source);
-}
-
-static int give_disk(Domain *domain, const DiskDef *disk, const QemuConfine *confine,
-                     Error **reterr) {
-    int r = give_source(domain, &disk->source, disk->readonly ? FILE_USE_READ : FILE_USE_WRITE,
-                        confine, reterr);
-
-    for (const BackingStore *at = disk->backing; r >= 0 && at; at = at->next)
-        r = give_source(domain, &at->source, FILE_USE_READ, confine, reterr);
-    return r >= 0 && has_header(disk) ? give_chain(domain, disk->source.path, confine, reterr) : r;
-}
-
-static int give_path(Domain *domain, const char *path, FileUse use, const QemuConfine *confine,
-                     Error **reterr) {
-    return path ? give_file(domain, path, use, confine, reterr) : 0;
-}
-
-static int give_boot(Domain *domain, const QemuConfine *confine, Error **reterr) {
-    const OsDef *os = &domain->run->live->os;
-    const char *const read[] = {os->kernel, os->initrd, os->dtb,
-                                os->loader && *os->loader == '/' ? os->loader : NULL,
-                                os->acpi_table};
     int r = 0;
 
-    for (size_t i = 0; i < ARRAY_SIZE(read) && r >= 0; i++)
-        r = give_path(domain, read[i], FILE_USE_READ, confine, reterr);
-    if (r >= 0 && os->has_nvram && os->nvram.path && *os->nvram.path == '/')
-        r = give_file(domain, os->nvram.path, FILE_USE_WRITE, confine, reterr);
+    for (size_t i = 0; r >= 0 && i < files->n; i++)
+        r = give_file(domain, files->items[i].path, files->items[i].use, confine, reterr);
     return r;
-}
-
-static int give_chardev(Domain *domain, const ChardevSource *source, const QemuConfine *confine,
-                        Error **reterr) {
-    int r = 0;
-
-    if (source->type == CHARDEV_FILE && strncmp(source->path ? source->path : "", "/dev/", 5) != 0)
-        r = give_path(domain, source->path, FILE_USE_MAKE, confine, reterr);
-    return r < 0 ? r : give_path(domain, source->log_file, FILE_USE_MAKE, confine, reterr);
 }
 
 static int give_all(Domain *domain, const QemuConfine *confine, Error **reterr) {
-    const DomainDef *live = domain->run->live;
-    int r = give_boot(domain, confine, reterr);
+    CLEANUP_NAMED_FILES NamedFiles files = {0};
+    int r = named_files_add(&files, domain->services->storage, domain->run->live, "dac");
 
-    for (size_t i = 0; r >= 0 && i < live->n_disks; i++)
-        r = give_disk(domain, &live->disks[i], confine, reterr);
-    for (size_t i = 0; r >= 0 && i < live->n_chardevs; i++)
-        if (!live->chardevs[i].is_serial_alias)
-            r = give_chardev(domain, &live->chardevs[i].source, confine, reterr);
-    for (size_t i = 0; r >= 0 && i < live->n_memories; i++)
-        r = give_path(domain, live->memories[i].path, FILE_USE_WRITE, confine, reterr);
-    return r;
+    return r < 0 ? error_no_memory(reterr) : give_files(domain, &files, confine, reterr);
 }
 
 /* ---- what the daemon has made ---- */
@@ -335,14 +241,10 @@ int prepare_owner_running(Domain *domain, ConfinePlan *plan, Error **reterr) {
 
 static int give_device(Domain *domain, const DeviceKind *kind, const void *device,
                        const QemuConfine *confine, Error **reterr) {
-    if (kind == &disk_kind)
-        return give_disk(domain, device, confine, reterr);
-    if (kind == &memory_kind)
-        return give_path(domain, ((const MemoryDef *)device)->path, FILE_USE_WRITE, confine,
-                         reterr);
-    return kind == &chardev_kind
-               ? give_chardev(domain, &((const ChardevDef *)device)->source, confine, reterr)
-               : 0;
+    CLEANUP_NAMED_FILES NamedFiles files = {0};
+    int r = named_files_add_device(&files, domain->services->storage, kind, device, "dac");
+
+    return r < 0 ? error_no_memory(reterr) : give_files(domain, &files, confine, reterr);
 }
 
 static void take_back(const char *note, const char *path) {
@@ -408,7 +310,7 @@ int prepare_owner_attach(Domain *domain, const DeviceKind *kind, const void *dev
 /* ---- what others name stays given ---- */
 
 static size_t source_names(const StorageSource *source, const char *path) {
-    return !is_left_alone(source) && streq_ptr(source->path, path);
+    return !source_is_left_alone(source, "dac") && streq_ptr(source->path, path);
 }
 
 static size_t disk_names(const DiskDef *disk, const char *path) {

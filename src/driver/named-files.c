@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "driver/named-files.h"
+
+#include "qemu/image-header.h"
+#include "util/worker.h"
+
+void named_files_done(NamedFiles *files) {
+    for (size_t i = 0; i < files->n; i++)
+        free(files->items[i].path);
+    free(files->items);
+    *files = (NamedFiles){0};
+}
+
+/* NULL is no file. */
+static int add(NamedFiles *files, const char *path, FileUse use) {
+    NamedFile *file;
+    char *copy;
+
+    if (!path)
+        return 0;
+    copy = strdup(path);
+    file = copy ? array_append(&files->items, &files->n, sizeof(NamedFile)) : NULL;
+    if (!file) {
+        free(copy);
+        return -ENOMEM;
+    }
+    *file = (NamedFile){.path = copy, .use = use};
+    return 0;
+}
+
+/* ---- disks ---- */
+
+bool source_is_left_alone(const StorageSource *source, const char *model) {
+    for (size_t i = 0; i < source->n_seclabels; i++)
+        if ((!source->seclabels[i].model || streq(source->seclabels[i].model, model)) &&
+            source->seclabels[i].relabel == TRISTATE_NO)
+            return true;
+    return false;
+}
+
+static bool is_here(const StorageSource *source, const char *model) {
+    return (source->type == DISK_FILE || source->type == DISK_BLOCK) && source->path &&
+           !source_is_left_alone(source, model);
+}
+
+static int add_disk(NamedFiles *files, const DiskDef *disk, const char *model) {
+    int r = 0;
+
+    if (is_here(&disk->source, model)) {
+        r = add(files, disk->source.path, disk->readonly ? FILE_USE_READ : FILE_USE_WRITE);
+        if (r < 0)
+            return r;
+        files->items[files->n - 1].shared = disk->shareable;
+        files->items[files->n - 1].has_chain = !disk->backing &&
+                                               disk->source.format == DISK_FORMAT_QCOW2;
+    }
+    for (const BackingStore *at = disk->backing; r >= 0 && at; at = at->next)
+        if (is_here(&at->source, model))
+            r = add(files, at->source.path, FILE_USE_READ);
+    return r;
+}
+
+typedef struct ReadChain {
+    const char *path;
+    ImageChain chain;
+} ReadChain;
+
+static int run_read_chain(void *arg) {
+    ReadChain *read = arg;
+
+    return image_header_chain(read->path, &read->chain);
+}
+
+static bool is_beside(const char *path, const char *image) {
+    const char *slash = strrchr(image, '/');
+
+    return slash && strncmp(path, image, (size_t)(slash + 1 - image)) == 0;
+}
+
+static int add_chain(NamedFiles *files, const Storage *storage, const char *image) {
+    ReadChain read = {.path = image};
+    int r = worker_run(run_read_chain, &read);
+
+    for (size_t i = 0; r >= 0 && i < read.chain.n; i++)
+        if (is_beside(read.chain.files[i], image) ||
+            storage_has_directory(storage, read.chain.files[i]))
+            r = add(files, read.chain.files[i], FILE_USE_READ);
+    image_chain_done(&read.chain);
+    return r < 0 ? -ENOMEM : 0;
+}
+
+/* Below those that were added from number `first` on. */
+static int add_chains(NamedFiles *files, const Storage *storage, size_t first) {
+    const size_t n = files->n;
+    int r = 0;
+
+    for (size_t i = first; r >= 0 && i < n; i++)
+        if (files->items[i].has_chain)
+            r = add_chain(files, storage, files->items[i].path);
+    return r;
+}
+
+/* ---- the others ---- */
+
+static int add_chardev(NamedFiles *files, const ChardevSource *source) {
+    int r = 0;
+
+    if (source->type == CHARDEV_FILE && strncmp(source->path ? source->path : "", "/dev/", 5) != 0)
+        r = add(files, source->path, FILE_USE_MAKE);
+    return r < 0 ? r : add(files, source->log_file, FILE_USE_MAKE);
+}
+
+static int add_boot(NamedFiles *files, const OsDef *os) {
+    const char *const read[] = {os->kernel, os->initrd, os->dtb,
+                                os->loader && *os->loader == '/' ? os->loader : NULL,
+                                os->acpi_table};
+    int r = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(read) && r >= 0; i++)
+        r = add(files, read[i], FILE_USE_READ);
+    if (r >= 0 && os->has_nvram && os->nvram.path && *os->nvram.path == '/')
+        r = add(files, os->nvram.path, FILE_USE_WRITE);
+    return r;
+}
+
+static int add_all(NamedFiles *files, const DomainDef *def, const char *model) {
+    int r = add_boot(files, &def->os);
+
+    for (size_t i = 0; r >= 0 && i < def->n_disks; i++)
+        r = add_disk(files, &def->disks[i], model);
+    for (size_t i = 0; r >= 0 && i < def->n_chardevs; i++)
+        if (!def->chardevs[i].is_serial_alias)
+            r = add_chardev(files, &def->chardevs[i].source);
+    for (size_t i = 0; r >= 0 && i < def->n_memories; i++)
+        r = add(files, def->memories[i].path, FILE_USE_WRITE);
+    return r;
+}
+
+int named_files_add(NamedFiles *files, const Storage *storage, const DomainDef *def,
+                    const char *model) {
+    const size_t first = files->n;
+    int r = add_all(files, def, model);
+
+    return r < 0 ? r : add_chains(files, storage, first);
+}
+
+int named_files_add_device(NamedFiles *files, const Storage *storage, const DeviceKind *kind,
+                           const void *device, const char *model) {
+    const size_t first = files->n;
+    int r = 0;
+
+    if (kind == &disk_kind)
+        r = add_disk(files, device, model);
+    if (kind == &memory_kind)
+        r = add(files, ((const MemoryDef *)device)->path, FILE_USE_WRITE);
+    if (kind == &chardev_kind)
+        r = add_chardev(files, &((const ChardevDef *)device)->source);
+    return r < 0 ? r : add_chains(files, storage, first);
+}

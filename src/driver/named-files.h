@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The files that a definition has its QEMU open by their paths: what is given to QEMU's user, and
+ * what its label lets it open. */
+#pragma once
+
+#include "driver/storage.h"
+#include "host/file-owner.h"
+#include "qemu/devices.h"
+
+typedef struct NamedFile {
+    char *path;
+    FileUse use;
+    bool shared;    /* other guests write to it, too */
+    bool has_chain; /* what its header names is below it */
+} NamedFile;
+
+typedef struct NamedFiles {
+    NamedFile *items;
+    size_t n;
+} NamedFiles;
+
+void named_files_done(NamedFiles *files);
+#define CLEANUP_NAMED_FILES CLEANUP(named_files_done)
+
+/* Whether its own <seclabel> of that model (dac, apparmor, selinux) wants it left alone. */
+bool source_is_left_alone(const StorageSource *source, const char *model);
+
+/* Adds images and what is below them, kernel, the firmware's variables, files of character devices
+ * and of memory; not those that its model leaves alone. Of what the header of an image names only
+ * files in the directory of the image or of a pool: a QEMU that a guest has taken over writes
+ * headers as it likes. What is elsewhere needs a <backingStore>. The definition is not looked at
+ * after the first wait. -ENOMEM. On a fiber. */
+int named_files_add(NamedFiles *files, const Storage *storage, const DomainDef *def,
+                    const char *model);
+/* The same of one device (disks, memory, character devices; of others nothing). */
+int named_files_add_device(NamedFiles *files, const Storage *storage, const DeviceKind *kind,
+                           const void *device, const char *model);
