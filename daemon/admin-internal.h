@@ -28,3 +28,6 @@ RpcServer *admin_find_server(RpcSession *session, const char *name, Error **rete
 /* The rows, one table a file. */
 extern const RpcProc admin_server_procs[], admin_client_procs[], admin_log_procs[];
 extern const size_t admin_server_n_procs, admin_client_n_procs, admin_log_n_procs;
+
+/* For tests: the procedures, once there is a server. */
+const RpcProgram *admin_program(void);

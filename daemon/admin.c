@@ -110,3 +110,7 @@ int admin_server_new(Daemon *daemon, RpcServer **ret) {
     rpc_limits_set_sessions(&limits, ADMIN_SESSIONS, ADMIN_SESSIONS);
     return rpc_server_new(&program, 1, &ops, daemon, &limits, ret);
 }
+
+const RpcProgram *admin_program(void) {
+    return &program;
+}

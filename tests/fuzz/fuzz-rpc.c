@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Bytes as a client's frames, into a real session over a socketpair, served by the daemon's own
- * tables and a driver in a temporary directory that knows two domains. Nothing can be executed:
- * fork always fails here.
+ * tables and a driver in a temporary directory that knows two domains; they stay from one input to
+ * the next unless it has changed them. Nothing can be executed: fork always fails here. There are
+ * no workers: their work is done on the loop, after a turn in which other calls come in.
  *
  * The first byte: 1 the read-only socket, 2 the connection is opened first, 4 the rest is not raw
  * frames but records (16-bit procedure, 16-bit length, payload) that get good headers, 8 the QEMU
  * program instead of the remote one, 16 domain "one" runs on a fake QEMU whose behaviour is the
  * second byte (fake-qemu.h); the upper three bits cut the stream into pieces. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -15,7 +19,6 @@
 #include "fuzz.h"
 #include "rpc/frame.h"
 #include "rpc/server-internal.h"
-#include "util/file.h"
 #include "util/worker.h"
 
 enum { READONLY = 1, OPENED = 2, RECORDS = 4, QEMU_RECORDS = 8, RUNNING = 16 };
@@ -43,26 +46,50 @@ pid_t fork(void) {
     return -1;
 }
 
-/* And a disk that takes its time, so that other calls come in between. */
-static _Atomic bool slow_disk;
-
+/* And a disk that is always done. */
 int fsync(int fd) {
-    if (slow_disk)
-        usleep(200);
     return 0;
 }
 
-static void remove_root(void) {
-    char path[128];
-    static const char *const dirs[] = {
-        "etc/domains",   "etc/autostart", "etc", "run/domains", "run/operations",
-        "run/autostart", "run/probe",     "run", "lib/channel", "lib",
-        "log/qemu",      "log",           ""};
+/* In the place of the worker pool's: other calls come in meanwhile. */
+int __wrap_worker_run(WorkerFunc func, void *arg);
+int __wrap_worker_run(WorkerFunc func, void *arg) {
+    if (fiber_self())
+        fiber_yield();
+    return func(arg);
+}
 
-    for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
-        snprintf(path, sizeof(path), "%s/%s", root, dirs[i]);
-        rmdir(path); /* what a crash left behind stays */
+/* ---- what an input leaves ---- */
+
+static int remove_one(const char *path, const struct stat *info, int type, struct FTW *ftw) {
+    return remove(path);
+}
+
+static void remove_root(void) {
+    nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* A number that any change below the directory changes: a file is written anew and renamed. */
+static uint64_t sum_of(int parent, const char *name, unsigned depth) {
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    uint64_t sum = 0;
+
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+        if (entry->d_name[0] == '.')
+            continue;
+        sum += entry->d_ino * 0x9e3779b97f4a7c15u;
+        if (entry->d_type == DT_DIR && depth > 0)
+            sum += sum_of(dirfd(dir), entry->d_name, depth - 1);
     }
+    if (dir)
+        closedir(dir);
+    return sum;
+}
+
+static uint64_t files(void) {
+    return sum_of(AT_FDCWD, daemon_state.config.etc, 3) +
+           sum_of(AT_FDCWD, daemon_state.config.lib, 3);
 }
 
 static void set_up(void) {
@@ -83,8 +110,6 @@ static void set_up(void) {
         abort();
     daemon_state.driver->services.settings.unplug_timeout_usec = UNPLUG_USEC;
     daemon_programs_init();
-    if (worker_init(1) < 0) /* calls overlap at every write, as in the daemon */
-        abort();
     if (rpc_server_new(daemon_programs, daemon_n_programs, &client_ops, &daemon_state, NULL,
                        &daemon_state.server) < 0)
         abort();
@@ -107,6 +132,20 @@ static void start_one(void *userdata) {
     const unsigned *behaviour = userdata;
 
     fake_qemu_start(driver_domains(daemon_state.driver), *behaviour);
+}
+
+static void end_runs(void *userdata) {
+    Domain *domain = driver_domains(daemon_state.driver);
+
+    while (domain && !domain->run)
+        domain = domain->next;
+    if (!domain)
+        return;
+    domain_ref(domain);
+    if (driver_destroy(domain, false, NULL) < 0 && domain->run)
+        abort();
+    domain_unref(domain);
+    end_runs(userdata);
 }
 
 static void remove_all(void *userdata) {
@@ -196,10 +235,10 @@ static void send_records(int fd, bool qemu, const uint8_t *data, size_t size, si
 /* What was undefined must not come back after a restart. */
 static void check_no_files(void) {
     static const char *const dirs[] = {"etc/domains", "etc/autostart", "run/domains"};
+    char path[128];
 
     for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
-        CLEANUP_FREE char *path = path_join(root, dirs[i]);
-
+        snprintf(path, sizeof(path), "%s/%s", root, dirs[i]);
         if (rmdir(path) < 0 || mkdir(path, 0700) < 0) {
             fprintf(stderr, "fuzz: '%s' is not empty: %s\n", path, strerror(errno));
             abort();
@@ -207,24 +246,26 @@ static void check_no_files(void) {
     }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    unsigned flags, behaviour;
-    size_t chunk;
+/* As at first, if an input has changed which domains there are, or what is on the disk. Not before
+ * it: an error is that input's. */
+static void restore(void) {
+    static uint64_t first;
+
+    if (first > 0 && driver_n_domains(daemon_state.driver) == ARRAY_SIZE(presets) &&
+        files() == first)
+        return;
+    if (first > 0) {
+        on_fiber(remove_all, NULL);
+        check_no_files();
+    }
+    on_fiber(define_presets, NULL);
+    first = files();
+}
+
+static void converse(unsigned flags, unsigned behaviour, const uint8_t *data, size_t size) {
+    const size_t chunk = flags >> 5 ? (flags >> 5) * 5u : 65536u;
     int fds[2];
 
-    if (!daemon_state.server)
-        set_up();
-    if (size < 2)
-        return 0;
-    flags = data[0];
-    behaviour = data[1];
-    chunk = flags >> 5 ? (flags >> 5) * 5u : 65536u;
-    data += 1 + !!(flags & RUNNING);
-    size -= 1 + !!(flags & RUNNING);
-    on_fiber(define_presets, NULL);
-    if (flags & RUNNING)
-        on_fiber(start_one, &behaviour);
-    slow_disk = true;
     fuzz_socketpair(fds);
     if (rpc_server_add_connection(daemon_state.server, fds[0], flags & READONLY) < 0)
         abort();
@@ -241,10 +282,27 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fuzz_loop_until(gone, NULL, "rpc");
     if (daemon_state.clients)
         abort();
-    slow_disk = false;
-    on_fiber(remove_all, NULL);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    unsigned flags, behaviour;
+    size_t n_options;
+
+    if (!daemon_state.server) {
+        set_up();
+        restore();
+    }
+    if (size < 2)
+        return 0;
+    flags = data[0];
+    behaviour = data[1];
+    n_options = flags & RUNNING ? 2 : 1;
+    if (flags & RUNNING)
+        on_fiber(start_one, &behaviour);
+    converse(flags, behaviour, data + n_options, size - n_options);
+    on_fiber(end_runs, NULL);
     fuzz_loop_until(no_fibers, NULL, "tasks"); /* whatever watched those domains ends with them */
-    check_no_files();
     fake_qemu_end();
+    restore();
     return 0;
 }

@@ -15,9 +15,13 @@ void fuzz_pairs(unsigned every);
 
 /* Once: the event loop, fibers, logging off. Aborts when it cannot. */
 void fuzz_loop_init(void);
+/* The CPU time that this program has used, which is what it takes where nothing else runs: nothing
+ * here sleeps. now_usec() is the loop's own time. */
+uint64_t fuzz_cpu_usec(void);
 /* Dispatches what is ready, without waiting. */
 void fuzz_loop_idle(void);
-/* Runs the loop until `done` says so; aborts after five seconds: something hangs. */
+/* Runs the loop until `done` says so, with a clock that goes to the next timer when nothing else is
+ * to do. Aborts when there is no timer, or after five seconds of real time: something hangs. */
 void fuzz_loop_until(bool (*done)(void *userdata), void *userdata, const char *what);
 /* A connected pair of non-blocking stream sockets. */
 void fuzz_socketpair(int fds[2]);
