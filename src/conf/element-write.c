@@ -107,21 +107,17 @@ static void put_tag_end(ElementWriter *w, WriterTag *tag) {
     w->indent += 2;
 }
 
-/* Writes the start tags that wait; the innermost then is ready for attributes. */
-static void begin(ElementWriter *w) {
-    if (w->depth && w->tags[w->depth - 1].state == TAG_ATTRIBUTES)
-        return; /* those around it have begun long ago */
-    for (unsigned i = 0; i < w->depth; i++) {
-        WriterTag *tag = &w->tags[i];
+/* Writes the start tags that wait; the innermost then is ready for attributes, or was before. */
+static inline void begin(ElementWriter *w) {
+    for (; w->begun < w->depth; w->begun++) {
+        WriterTag *tag = &w->tags[w->begun];
 
-        if (tag->state == TAG_PENDING) {
-            put_indent(w);
-            put(w, "<");
-            put(w, tag->name);
-            tag->state = TAG_ATTRIBUTES;
-        }
-        if (tag->state == TAG_ATTRIBUTES && i + 1 < w->depth)
-            put_tag_end(w, tag);
+        if (w->begun && tag[-1].state == TAG_ATTRIBUTES)
+            put_tag_end(w, &tag[-1]);
+        put_indent(w);
+        put(w, "<");
+        put(w, tag->name);
+        tag->state = TAG_ATTRIBUTES;
     }
 }
 
@@ -134,7 +130,7 @@ void writer_close(ElementWriter *w, bool always) {
     WriterTag *tag = &w->tags[w->depth - 1];
 
     assert(w->depth > 0);
-    if (tag->state == TAG_PENDING && always)
+    if (always)
         begin(w);
     switch (tag->state) {
     case TAG_PENDING:
@@ -155,6 +151,7 @@ void writer_close(ElementWriter *w, bool always) {
         break;
     }
     w->depth--;
+    w->begun = MIN_OF(w->begun, w->depth);
 }
 
 void writer_attribute(ElementWriter *w, const char *name, const char *value) {
@@ -273,21 +270,20 @@ void writer_refuse(ElementWriter *w, const char *path, const char *what) {
  * printf takes as long for one as the rest of a row. */
 static const char *number_text(const Field *field, uint64_t value, char *buffer, size_t size) {
     const bool negative = field->kind == FIELD_KIND_INT && (int64_t)value < 0;
-    const unsigned base = field->hex ? 16 : 10;
     char *at = buffer + size;
-    unsigned n = 0;
 
     if (negative)
         value = -value;
     *--at = '\0';
-    do {
-        *--at = "0123456789abcdef"[value % base];
-        value /= base;
-        n++;
-    } while (value > 0 || n < field->hex);
     if (field->hex) {
+        for (unsigned n = 0; n < field->hex || value > 0; n++, value >>= 4)
+            *--at = "0123456789abcdef"[value & 15];
         *--at = 'x';
         *--at = '0';
+    } else {
+        do
+            *--at = (char)('0' + value % 10);
+        while (value /= 10);
     }
     if (negative)
         *--at = '-';

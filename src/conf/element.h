@@ -274,6 +274,7 @@ struct ElementWriter {
     ElementRefusal refusal; /* may be NULL */
     void *userdata;
     unsigned line, depth;
+    unsigned begun; /* tags, from the outermost, whose start is written */
     bool refused; /* inside something that was told */
     WriterTag tags[ELEMENT_DEPTH_MAX * 3];
 };

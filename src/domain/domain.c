@@ -21,6 +21,7 @@ Domain *domain_new(void) {
     if (!domain)
         return NULL;
     domain->n_refs = 1;
+    domain_touch(domain);
     domain->state = DOMAIN_SHUTOFF;
     return domain;
 }
@@ -103,6 +104,7 @@ int domain_job_begin(Domain *domain, DomainJob *job, const char *what, Error **r
         return error_report(reterr, FROM_QEMU, ERROR_NO_DOMAIN,
                             "the domain was removed while %s waited for it", what);
     }
+    domain_touch(domain);
     return 0;
 }
 
@@ -134,11 +136,18 @@ void domain_job_end(Domain *domain, DomainJob *job) {
         at = &(*at)->next;
     assert(*at == job);
     *at = job->next;
+    domain_touch(domain);
     fiber_cond_broadcast(&domain->job_cond);
 }
 
 bool domain_job_is_mine(const Domain *domain) {
     return domain->jobs && domain->jobs->holder == fiber_self();
+}
+
+void domain_touch(Domain *domain) {
+    static uint64_t last;
+
+    domain->revision = ++last;
 }
 
 void domain_set_state(Domain *domain, DomainState state, int reason) {
@@ -147,6 +156,7 @@ void domain_set_state(Domain *domain, DomainState state, int reason) {
                   domain->reason, state, reason);
     domain->state = state;
     domain->reason = reason;
+    domain_touch(domain);
 }
 
 int domain_resolve_affect(const Domain *domain, unsigned flags, bool *ret_live, bool *ret_config,

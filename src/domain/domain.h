@@ -82,6 +82,8 @@ struct Domain {
     uint64_t agent_patience; /* usec that its agent may take to answer; 0: the default */
     uint64_t migrate_speed;  /* MiB a second that it may move with; 0: any */
 
+    uint64_t revision; /* domain_touch */
+
     DomainJob *jobs;
     FiberCond job_cond;
 };
@@ -113,6 +115,11 @@ int domain_job_begin_for_run(Domain *domain, DomainJob *job, const char *what, i
 void domain_job_end(Domain *domain, DomainJob *job);
 /* Whether the fiber that asks holds it: what functions that want the job held assert. */
 bool domain_job_is_mine(const Domain *domain);
+
+/* What is shown of it may have changed, or change from now on: it gets a revision that it never had
+ * and no other domain has. Called when a job begins and ends, the state changes, QEMU tells
+ * something; whoever changes a definition otherwise calls it. */
+void domain_touch(Domain *domain);
 
 /* The one place that changes state; logs old and new. */
 void domain_set_state(Domain *domain, DomainState state, int reason);

@@ -55,6 +55,7 @@ struct Services {
     const struct SecretStore *secrets;   /* what disks are encrypted with: the driver's */
     struct Confinement *confinement;     /* what QEMUs are kept to: the driver's */
     struct Migrations *migrations;       /* guests on their way: the driver's */
+    struct XmlCache *xml;                /* definitions as they were shown last: the driver's */
     QemuCapsCache *caps;
     LimitsHost *limits;
     unsigned n_first_tries; /* QEMUs that were found but not tried yet */

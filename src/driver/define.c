@@ -14,6 +14,7 @@
 #include "driver/saved.h"
 #include "driver/start-shown.h"
 #include "driver/start.h"
+#include "driver/xml-cache.h"
 #include "util/directory.h"
 #include "util/file.h"
 #include "util/libvirt-numbers.h"
@@ -266,8 +267,20 @@ int driver_dump_xml(Domain *domain, unsigned flags, char **ret, Error **reterr) 
     const DomainDef *def = inactive ? domain->config : domain_def(domain);
     DomainFormatParams params = {.id = domain->run && !(flags & XML_INACTIVE) ? domain->run->id : 0,
                                  .secrets = flags & XML_SECURE};
+    /* Whoever has the job may be changing it; passwords are not kept. */
+    XmlCache *cache = domain->jobs || !domain->services || flags & XML_SECURE
+                          ? NULL
+                          : domain->services->xml;
+    const char *kept = cache ? xml_cache_get(cache, domain->revision, flags & XML_INACTIVE) : NULL;
 
     if ((flags & XML_INACTIVE) && !domain->config && domain->run)
         return dump_transient(domain, flags, ret, reterr);
-    return domain_format(def, &params, ret) < 0 ? error_no_memory(reterr) : 0;
+    if (kept && !XML_CACHE_CHECKED)
+        return (*ret = strdup(kept)) ? 0 : error_no_memory(reterr);
+    if (domain_format(def, &params, ret) < 0)
+        return error_no_memory(reterr);
+    assert(!kept || streq(kept, *ret));
+    if (cache)
+        xml_cache_put(cache, domain->revision, flags & XML_INACTIVE, *ret);
+    return 0;
 }

@@ -7,6 +7,7 @@
 #include "driver/migrate.h"
 #include "driver/run-watch.h"
 #include "driver/strays.h"
+#include "driver/xml-cache.h"
 #include "qemu/agent.h"
 #include "util/file.h"
 #include "util/path-owner.h"
@@ -97,11 +98,12 @@ static int make_lists(Services *services, Error **reterr) {
 
     services->store = store_new();
     services->strays = strays_new();
+    services->xml = xml_cache_new();
     services->migrations = migrations_new();
     if (journal)
         services->operations = operation_log_new(journal, events ? events->operation : NULL,
                                                  services->events_userdata);
-    return services->store && services->strays && services->operations && services->migrations
+    return services->store && services->strays && services->xml && services->operations && services->migrations
                ? 0
                : error_no_memory(reterr);
 }
@@ -164,6 +166,7 @@ static void services_done(Services *services) {
     fiber_cond_done(&services->tried);
     fiber_cond_done(&services->compared);
     strays_free(services->strays);
+    xml_cache_free(services->xml);
     migrations_free(services->migrations);
     if (services->caps)
         qemu_caps_cache_free(services->caps);

@@ -10,13 +10,16 @@ static void on_event(Monitor *monitor, const char *name, json_object *data, int6
 
     if (!domain->services || !domain->run)
         return;
+    domain_touch(domain); /* for those who look during it, and those who look after it */
     events_monitor_event(domain, name, data, seconds, microseconds);
     domain->services->hooks->event(domain, name, data);
+    domain_touch(domain);
 }
 
 static void start_gone(Domain *domain) {
     if (domain->services)
         domain->services->hooks->gone(domain);
+    domain_touch(domain);
 }
 
 static void on_closed(Monitor *monitor, int error, void *userdata) {
