@@ -275,7 +275,7 @@ struct ElementWriter {
     void *userdata;
     unsigned line, depth;
     unsigned begun; /* tags, from the outermost, whose start is written */
-    bool refused; /* inside something that was told */
+    bool refused;   /* inside something that was told */
     WriterTag tags[ELEMENT_DEPTH_MAX * 3];
 };
 

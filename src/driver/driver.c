@@ -103,7 +103,8 @@ static int make_lists(Services *services, Error **reterr) {
     if (journal)
         services->operations = operation_log_new(journal, events ? events->operation : NULL,
                                                  services->events_userdata);
-    return services->store && services->strays && services->xml && services->operations && services->migrations
+    return services->store && services->strays && services->xml && services->operations &&
+                   services->migrations
                ? 0
                : error_no_memory(reterr);
 }

@@ -87,11 +87,13 @@ def ask(path, names, stop, result):
 
 
 class Reads:
-    def __init__(self, daemon, names):
+    """In a process of its own; what it reads from is another server than the daemon when `path` says so."""
+
+    def __init__(self, daemon, names, path=None):
         self.stop = multiprocessing.Event()
         self.ours, theirs = multiprocessing.Pipe()
-        self.process = multiprocessing.Process(target=ask, args=(f"{daemon.root}/run/vireo-sock-ro", names, self.stop,
-                                                                 theirs))
+        self.process = multiprocessing.Process(target=ask, args=(path or f"{daemon.root}/run/vireo-sock-ro", names,
+                                                                 self.stop, theirs))
         self.process.start()
         time.sleep(0.2)
 
@@ -190,9 +192,9 @@ class Fleet:
         connection.close()
         return in_parallel(self.path, calls, max(1, min(100, len(names) // 10)))
 
-    def reads_while_resizing(self, rounds):
+    def reads_while_resizing(self, rounds, path=None):
         """(how many, p50, p99, slowest) of the reads while all go up and down that often."""
-        reads = Reads(self.daemon, self.names)
+        reads = Reads(self.daemon, self.names, path)
         begin = time.monotonic()
         for count in [8, 4] * rounds:
             _, _, errors = self.resize_once(count, self.names)
