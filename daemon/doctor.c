@@ -10,6 +10,7 @@
 #include "access-view.h"
 #include "access.h"
 #include "domain/audit-queue.h"
+#include "driver/save-settle.h"
 #include "driver/strays.h"
 #include "host/security-module.h"
 #include "qemu/quirks.h"
@@ -334,7 +335,17 @@ static void look_at_operations(Findings *findings, const Driver *driver, const D
     }
 }
 
+/* Where its guest is when a save or a migration has ended in the middle. */
+static void look_at_whereabouts(Findings *findings, const Domain *domain) {
+    const char *advice = NULL;
+    char *text = save_settle_describe(domain, &advice);
+
+    if (text)
+        add(findings, LEVEL_WRONG, "migration", text, advice);
+}
+
 static void look_at_domain(Findings *findings, Driver *driver, Domain *domain) {
+    look_at_whereabouts(findings, domain);
     if (domain->run && domain->run->n_drifts)
         add(findings, LEVEL_NOTE, "drift",
             strf("domain '%s': %" PRIu64 " settings of its threads were changed by somebody else "

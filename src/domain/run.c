@@ -47,6 +47,7 @@ DomainRun *domain_run_free(DomainRun *run) {
     free(run->found.machine);
     free(run->save.path);
     free(run->save.id);
+    free(run->unsettled);
     bitmap_free(run->pending_removals);
     for (size_t i = 0; i < GUEST_VERDICT_MAX_; i++)
         bitmap_free(run->found_verdicts[i]);

@@ -70,7 +70,7 @@ typedef struct SaveIntent {
     char *id;     /* of the image, as hexadecimal text */
     bool running; /* the guest ran, or is to run */
     bool seen;    /* QEMU has said that it is in post-copy; of SAVE_OUT and what follows it here */
-    bool tried;   /* this daemon has found it and could not settle it: a person may */
+    bool tried;   /* this daemon has found it and could not settle it yet: a person may */
 } SaveIntent;
 
 struct Transfer;
@@ -103,7 +103,9 @@ typedef struct DomainRun {
     Removals removals;
     DeviceNews devices;
     SaveIntent save;
-    bool postcopy;                    /* it is in post-copy, coming or going (driver/postcopy.h) */
+    bool settling;   /* a fiber tries to settle it again and again (driver/save-settle.h) */
+    char *unsettled; /* why the last try could not; or NULL */
+    bool postcopy;   /* it is in post-copy, coming or going (driver/postcopy.h) */
     struct Transfer *transfer;        /* of its state, under way; or NULL; its fiber's own */
     const struct SaveSource *restore; /* what it starts from; NULL: its boot */
     bool guest_shutdown;              /* QEMU said SHUTDOWN: its end will be no crash */

@@ -157,8 +157,8 @@ static int set_running(Domain *domain, bool run, Error **reterr) {
             run_state_set_running(domain, RUNNING_UNPAUSED);
         else if (r >= 0)
             run_state_set_paused(domain, PAUSED_USER);
-        if (r >= 0 && domain->run->save.kind == SAVE_POSTCOPY_IN)
-            domain->run->save.running = run; /* as the next daemon is to leave it */
+        if (r >= 0 && (domain->run->save.kind == SAVE_POSTCOPY_IN || domain->run->save.tried))
+            domain->run->save.running = run; /* as the next try, or daemon, is to leave it */
         if (r >= 0)
             domain_save_status(domain, NULL);
     }

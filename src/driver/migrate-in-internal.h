@@ -24,6 +24,7 @@ typedef struct MigrateIn {
     bool asked, cancelled; /* Finish has come, and what it says */
     bool owner_gone;
     bool released; /* it runs here, or may have */
+    bool kept;     /* its start has failed, and its QEMU was left as it is */
     bool landed;   /* it is here, whatever becomes of the rest of its memory */
     bool ready;    /* 'R' has been said */
     bool unknown;  /* nobody here can say whether it is */

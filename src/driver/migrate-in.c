@@ -9,6 +9,7 @@
 #include "driver/definition.h"
 #include "driver/migrate-in-internal.h"
 #include "driver/postcopy.h"
+#include "driver/save-settle.h"
 #include "driver/saved.h"
 #include "driver/start.h"
 #include "qemu/unplug.h"
@@ -200,15 +201,17 @@ static int take_in(MigrateIn *in, bool is_new, Error **reterr) {
                                .userdata = in,
                                .running = !(in->flags & MIGRATE_PAUSED),
                                .postcopy = in->flags & MIGRATE_POSTCOPY,
-                               .released = &in->released};
+                               .released = &in->released,
+                               .kept = &in->kept};
     Domain *domain = in->domain;
     const bool wants_config = in->persistent != NULL;
     int r = start_restored(domain, in->def, &source, in->flags & MIGRATE_PAUSED, reterr);
     const bool has_config = wants_config && !in->persistent;
 
-    if (r < 0 && save_may_be_here(domain)) {
-        if (is_new)
+    if (r < 0 && in->kept) {
+        if (is_new && !has_config)
             domain_def_free(TAKE_PTR(domain->config));
+        save_settle_soon(domain);
         return r;
     }
     if (r < 0) {
@@ -245,15 +248,25 @@ static int persist_late(MigrateIn *in, Error **reterr) {
 
 /* Job held. */
 static int finish_postcopy(MigrateIn *in, Error **reterr) {
+    const Domain *domain = in->domain;
+    const bool held = domain->state == DOMAIN_PAUSED && domain->reason == PAUSED_STARTING_UP;
+    CLEANUP_ERROR Error *refusal = NULL;
     int r;
 
     migrate_link_say(&in->link, MIGRATE_LANDED);
-    r = postcopy_arrive(in->domain, reterr);
-    if (r >= 0 && in->domain->run) {
-        save_forget(in->domain->run);
+    r = postcopy_arrive(in->domain, held, &refusal, reterr);
+    if (r >= 0 && domain->run) {
+        save_forget(domain->run);
         domain_save_status(in->domain, NULL);
     }
-    return r < 0 ? r : persist_late(in, reterr);
+    if (r >= 0)
+        r = persist_late(in, reterr);
+    if (r >= 0 && refusal)
+        r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                         "domain '%s' has moved here, and stands still: its QEMU did not let it "
+                         "run: %s; resume it",
+                         domain_name(domain), error_message(refusal));
+    return r;
 }
 
 /* Job held. */
@@ -299,7 +312,7 @@ static int run_in(MigrateIn *in, Error **reterr) {
         return r;
     r = take_in(in, in->is_new, reterr);
     in->landed = r >= 0;
-    in->unknown = r < 0 && (save_may_be_here(in->domain) || in->released);
+    in->unknown = r < 0 && (in->kept || in->released);
     is_gone = !in->domain->run;
     if (r >= 0 && in->domain->run && in->domain->run->postcopy)
         r = finish_postcopy(in, reterr);

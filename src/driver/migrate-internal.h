@@ -22,6 +22,4 @@ int migrate_check_domain(const Domain *domain, unsigned flags, Error **reterr);
 
 /* The domain's definition as it is now (caller frees), and a number that another one has not. */
 int migrate_format_domain(const Domain *domain, char **ret, uint32_t *ret_check, Error **reterr);
-/* It is on its way to another host. */
-bool migrate_is_out(const Domain *domain);
 void migrate_out_owner_gone(Migrations *migrations, const void *owner);

@@ -6,6 +6,7 @@
 #include "driver/postcopy.h"
 #include "driver/run-end.h"
 #include "driver/run-state.h"
+#include "driver/save-settle.h"
 #include "driver/saved.h"
 #include "driver/transfer.h"
 #include "util/libvirt-numbers.h"
@@ -441,8 +442,11 @@ int driver_migrate_confirm(Domain *domain, const MigrateParams *params, bool can
             fiber_cond_wait(&out->cond, USEC_FOREVER);
         if (out->late)
             r = error_propagate(reterr, TAKE_PTR(out->late));
-    } else if (!cancelled && domain->run) {
-        r = confirm_found(domain, reterr);
+    } else {
+        if (domain->run && domain->run->save.tried)
+            save_settle_soon(domain); /* whoever asks may have mended what was in the way */
+        if (!cancelled && domain->run)
+            r = confirm_found(domain, reterr);
     }
     if (r >= 0 && !cancelled && (params->flags & MIGRATE_UNDEFINE_SOURCE))
         undefine(domain);

@@ -71,6 +71,8 @@ int driver_migrate_finish(Services *services, const MigrateParams *params, bool 
                           Domain **ret, Error **reterr);
 int driver_migrate_confirm(Domain *domain, const MigrateParams *params, bool cancelled,
                            Error **reterr);
+/* Whether it is on its way to another host, until it is known who has it. */
+bool migrate_is_out(const Domain *domain);
 /* Whether Perform has returned because of post-copy, and the rest of the memory still goes. */
 bool driver_migrate_in_postcopy(const Domain *domain);
 /* Switches a migration that was begun with MIGRATE_POSTCOPY: the guest stops here, goes on there,

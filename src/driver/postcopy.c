@@ -12,6 +12,8 @@
 
 #define AGAIN_USEC (30 * USEC_PER_SEC)
 #define POLL_USEC (20 * USEC_PER_MSEC)
+#define ASK_FIRST_USEC (250 * USEC_PER_MSEC)
+#define ASK_LAST_USEC (4 * USEC_PER_SEC)
 
 /* ---- once more ---- */
 
@@ -110,7 +112,7 @@ int postcopy_leave(Domain *domain, TransferStats *stats, Error **reterr) {
         run_state_set_paused(domain, PAUSED_POSTCOPY);
     log_info("domain '%s' is in post-copy: it goes on at the other host", domain_name(domain));
     domain_save_status(domain, NULL); /* from here on QEMU's "completed" means that it has left */
-    r = transfer_postcopy(domain, TRANSFER_MIGRATE_OUT, stats, reterr);
+    r = transfer_postcopy(domain, TRANSFER_MIGRATE_OUT, stats, NULL, NULL, reterr);
     if (r < 0)
         postcopy_leave_failed(domain);
     return r;
@@ -164,26 +166,98 @@ static void arrive_failed(Domain *domain) {
     if (domain_check_active(domain, NULL) < 0)
         return;
     set_running(domain, RUNNING_POSTCOPY_FAILED, RESUMED_POSTCOPY_FAILED);
+    if (domain->state == DOMAIN_PAUSED && domain->reason == PAUSED_POSTCOPY)
+        run_state_set_paused(domain, PAUSED_POSTCOPY_FAILED); /* and it was never let run */
     log_warning("domain '%s': post-copy has failed, parts of its memory are still at the host that "
                 "it came from; its guest stands still when it needs them",
                 domain_name(domain));
     domain_save_status(domain, NULL);
 }
 
-int postcopy_arrive(Domain *domain, Error **reterr) {
+/* One that has come and that QEMU does not let run: an image may still be locked. */
+typedef struct Held {
+    Domain *domain;
+    bool waits;
+    uint64_t next, pause; /* when QEMU is asked again */
+    Error *refusal;
+} Held;
+
+/* Whether QEMU has let it run, or it has come to something else that a "cont" would not change. */
+static int has_gone_on(Domain *domain, Error **reterr) {
+    char status[RUN_STATE_SIZE];
+    int r = run_state_query(domain, status, reterr);
+
+    if (r < 0 || streq(status, "paused") || streq(status, "prelaunch") ||
+        streq(status, "inmigrate"))
+        return MIN_OF(r, 0);
+    r = run_state_sync(domain, reterr);
+    return r < 0 ? r : 1;
+}
+
+static void ask_again(Held *held) {
+    Domain *domain = held->domain;
+    int r;
+
+    error_free(TAKE_PTR(held->refusal));
+    r = has_gone_on(domain, &held->refusal);
+    if (r == 0) {
+        r = transfer_let_run(domain, &held->refusal);
+        if (r >= 0)
+            run_state_set_running(domain, RUNNING_UNPAUSED);
+    }
+    held->waits = r < 0;
+    held->pause = held->pause ? MIN_OF(2 * held->pause, ASK_LAST_USEC) : ASK_FIRST_USEC;
+    held->next = deadline_in(held->pause);
+    if (!held->waits)
+        set_running(domain, RUNNING_POSTCOPY, RESUMED_POSTCOPY);
+}
+
+static void look(void *userdata) {
+    Held *held = userdata;
+
+    if (held->waits && now_usec() >= held->next)
+        ask_again(held);
+}
+
+static void begin_held(Held *held) {
+    ask_again(held);
+    if (!held->waits)
+        return;
+    log_warning("domain '%s': its QEMU does not let it run, and is asked again while the rest of "
+                "its memory comes: %s",
+                domain_name(held->domain), error_message(held->refusal));
+    if (domain_check_active(held->domain, NULL) >= 0)
+        run_state_set_paused(held->domain, PAUSED_POSTCOPY);
+}
+
+int postcopy_arrive(Domain *domain, bool held_, Error **ret_refusal, Error **reterr) {
+    Held held = {.domain = domain, .waits = held_};
     TransferStats stats = {0};
     int r = domain_check_active(domain, reterr);
 
+    *ret_refusal = NULL;
     if (r < 0)
         return r;
     domain->run->postcopy = true;
     set_running(domain, RUNNING_POSTCOPY, RESUMED_POSTCOPY);
     log_info("domain '%s' is here, the rest of its memory comes in post-copy", domain_name(domain));
-    r = transfer_postcopy(domain, TRANSFER_MIGRATE_IN, &stats, reterr);
+    if (held.waits)
+        begin_held(&held);
+    r = transfer_postcopy(domain, TRANSFER_MIGRATE_IN, &stats, look, &held, reterr);
+    if (r >= 0 && held.waits && domain_check_active(domain, NULL) >= 0)
+        ask_again(&held);
     if (r < 0) {
+        error_free(held.refusal);
         arrive_failed(domain);
         return r;
     }
+    if (!domain->run) {
+        error_free(held.refusal);
+        return domain_check_active(domain, reterr);
+    }
+    if (held.waits)
+        run_state_set_paused(domain, PAUSED_UNKNOWN);
+    *ret_refusal = held.refusal;
     domain->run->postcopy = false;
     set_running(domain, RUNNING_MIGRATED, RESUMED_MIGRATED);
     return 0;

@@ -10,13 +10,14 @@
  *     source         <save>                     destination   <save>
  *     sends          out                        receives      postcopy-in
  *     stops, asks    postcopy-out                             postcopy-in
- *     QEMU said it   postcopy-out seen          runs          postcopy-in seen
+ *     QEMU said it   postcopy-out seen          QEMU said it  postcopy-in seen
+ *                                               runs
  *     QEMU is done   (QEMU is ended)            has it all    none
  *
  * "Seen" is QEMU's event MIGRATION with a state of post-copy, latched when it comes
  * (driver/transfer.c): a short post-copy is over before anybody asks. QEMU says it at the source
  * before it has sent what the destination needs to run, and at the destination before it has that:
- * the destination waits for it (postcopy_await_loaded), writes "seen", and lets the guest run. The
+ * the destination writes "seen", waits for it (postcopy_await_loaded), and lets the guest run. The
  * source stops the guest before it asks, so that no QEMU lets it run again by itself, and says 'Y'
  * when it has seen it. The destination says 'D' when the guest runs, 'F' only of one that has not.
  *
@@ -24,10 +25,10 @@
  *
  *     source              the guest is            its daemon or its link ends, or its disk is full
  *     out                 here                    it goes on here; the destination ends its QEMU
- *     postcopy-out        here, until QEMU says   the next daemon asks QEMU again; seen: as below;
- *                         more; it stands still   ended without it under its eyes: it goes on here;
- *                                                 ended before: "given", a person decides. A full
- *                                                 disk: it is not asked at all
+ *     postcopy-out        here, until QEMU says   the next daemon asks QEMU again; seen, or sent
+ *                         more; it stands still   anything in it: as below; ended without it under
+ *                                                 its eyes: it goes on here; ended before: "given",
+ *                                                 a person decides. A full disk: it is not asked
  *     postcopy-out seen   there                   QEMU goes on by itself; done: its QEMU is ended
  *     ... QEMU "failed"   there, unless the       'F': it goes on here. 'D': never. No word:
  *                         destination says 'F'    "given", a person decides
@@ -37,7 +38,8 @@
  *     postcopy-in         there                   QEMU goes on by itself, the next daemon waits for
  *                                                 it without a clock; all of it, without "seen": it
  *                                                 stands still, a person decides
- *     postcopy-in seen    here                    the next daemon lets it run
+ *     postcopy-in seen    here                    the next daemon lets it run, unless QEMU says
+ *                                                 that it has failed before it was loaded
  *
  *     the source's QEMU is killed        before "seen": it is gone. Behind: the guest runs on until
  *                                        it needs what is missing
@@ -54,8 +56,10 @@
 
 /* The source's half. 0: all of its memory has gone, and QEMU can be ended. */
 int postcopy_leave(Domain *domain, TransferStats *stats, Error **reterr);
-/* The destination's half. 0: all of its memory has come. */
-int postcopy_arrive(Domain *domain, Error **reterr);
+/* The destination's half. 0: all of its memory has come. `held`: the guest is still to be let run,
+ * which QEMU is asked for again and again meanwhile. *ret_refusal (the caller's; NULL: it runs, or
+ * was not to): why it did not until the end; it is paused. */
+int postcopy_arrive(Domain *domain, bool held, Error **ret_refusal, Error **reterr);
 /* Before it: waits, without a clock, until QEMU has what it needs to let the guest run; until then
  * "cont" would mean "as soon as it is there". ERROR_OPERATION_FAILED: it will not come, and the
  * guest has not run here. The end of the monitor is as of domain_check_active. */

@@ -4,6 +4,7 @@
 #include "domain/events.h"
 #include "domain/files.h"
 #include "domain/store.h"
+#include "driver/migrate.h"
 #include "driver/postcopy.h"
 #include "driver/run-end.h"
 #include "driver/run-state.h"
@@ -17,6 +18,8 @@
 
 #define CANCEL_USEC (60 * USEC_PER_SEC)
 #define POLL_USEC (20 * USEC_PER_MSEC)
+#define AGAIN_FIRST_USEC USEC_PER_SEC /* between two tries; doubles */
+#define AGAIN_LAST_USEC (30 * USEC_PER_SEC)
 
 /* The complete file of that very save is there. */
 static bool has_file(const SaveIntent *intent) {
@@ -145,7 +148,7 @@ static int await_postcopy(Domain *domain, MigratePhase *ret, Error **reterr) {
             fiber_sleep(POLL_USEC);
         r = domain_check_active(domain, reterr);
     }
-    if (r >= 0 && (progress.phase == MIGRATE_IN_POSTCOPY || progress.phase == MIGRATE_STUCK))
+    if (r >= 0 && migrate_was_in_postcopy(&progress))
         domain->run->save.seen = true;
     *ret = progress.phase;
     return r;
@@ -163,8 +166,10 @@ static int settle_left(Domain *domain, Error **reterr) {
         return 0;
     }
     if (domain_check_active(domain, NULL) >= 0 &&
-        (stats.progress.phase == MIGRATE_FAILED || stats.progress.phase == MIGRATE_CANCELLED))
+        (stats.progress.phase == MIGRATE_FAILED || stats.progress.phase == MIGRATE_CANCELLED)) {
         postcopy_leave_unknown(domain);
+        return 0;
+    }
     return r;
 }
 
@@ -202,17 +207,26 @@ static int settle_postcopy_out(Domain *domain, Error **reterr) {
 
 /* The guest is here: it runs, and the rest of its memory comes. */
 static int take_arrived(Domain *domain, Error **reterr) {
+    CLEANUP_ERROR Error *refusal = NULL;
     bool ran = false;
     int r = postcopy_await_loaded(domain, reterr);
 
+    if (r < 0 && domain_check_active(domain, NULL) >= 0) {
+        log_info("domain '%s': its guest did not get here, ending its QEMU: %s",
+                 domain_name(domain), error_message(*reterr));
+        run_end(domain, SHUTOFF_FAILED, STOPPED_FAILED);
+        return 0;
+    }
     if (r >= 0)
         r = has_run(domain, &ran, reterr);
-    if (r >= 0 && !ran && domain->run->save.running)
-        r = go_on(domain, RUNNING_MIGRATED, reterr);
     if (r >= 0)
-        r = postcopy_arrive(domain, reterr);
+        r = postcopy_arrive(domain, !ran && domain->run->save.running, &refusal, reterr);
     if (r >= 0 && domain->run)
         save_forget(domain->run);
+    if (refusal)
+        log_warning("domain '%s' is here with all of its memory, and stands still: its QEMU did "
+                    "not let it run: %s; resume it",
+                    domain_name(domain), error_message(refusal));
     return r;
 }
 
@@ -259,38 +273,99 @@ static int settle_kind(Domain *domain, Error **reterr) {
     return 0;
 }
 
-static void settle(void *userdata) {
-    CLEANUP_DOMAIN Domain *domain = userdata;
+/* What came of a try. Job held. */
+static void note_try(Domain *domain, int r, const Error *error) {
+    DomainRun *run = domain->run;
+
+    if (r < 0 && (!run || !run->unsettled || !streq(run->unsettled, error_message(error))))
+        log_warning("domain '%s': its interrupted save or migration is not settled: %s",
+                    domain_name(domain), error_message(error));
+    if (!run)
+        return;
+    free(TAKE_PTR(run->unsettled));
+    run->save.tried = r < 0;
+    if (r < 0)
+        run->unsettled = strdup(error_message(error));
+    else if (run->save.kind != SAVE_GIVEN && !run->postcopy)
+        save_forget(run);
+    if (r >= 0)
+        domain_save_status(domain, NULL);
+}
+
+/* Whether another try may help: not of a post-copy that has failed, which a client takes up again,
+ * and not without a monitor, as whoever connects again tries by himself. */
+static bool try_once(Domain *domain, int id) {
     CLEANUP_ERROR Error *error = NULL;
     DomainJob job;
-    int r = 0;
+    bool again = false;
 
-    if (domain_job_begin_for_run(domain, &job, "the end of an interrupted save",
-                                 domain_id(domain)) < 0)
-        return;
-    if (domain_check_active(domain, NULL) >= 0)
-        r = settle_kind(domain, &error);
-    if (r < 0)
-        log_warning("domain '%s': its interrupted save is not settled: %s", domain_name(domain),
-                    error_message(error));
-    if (domain->run)
-        domain->run->save.tried = r < 0;
-    if (r >= 0 && domain->run) {
-        if (domain->run->save.kind != SAVE_GIVEN && !domain->run->postcopy)
-            save_forget(domain->run);
-        domain_save_status(domain, NULL);
+    if (domain_job_begin_for_run(domain, &job, "the end of an interrupted save", id) < 0)
+        return false;
+    if (domain_check_active(domain, NULL) >= 0 && domain->run->save.kind != SAVE_NONE) {
+        const int r = settle_kind(domain, &error);
+
+        note_try(domain, r, error);
+        again = r < 0 && domain_check_active(domain, NULL) >= 0 && !domain->run->postcopy;
     }
     domain_job_end(domain, &job);
+    return again;
+}
+
+static bool is_same_run(const Domain *domain, int id) {
+    return domain->run && domain->run->id == id;
+}
+
+static void settle(void *userdata) {
+    CLEANUP_DOMAIN Domain *domain = userdata;
+    const int id = domain_id(domain);
+    uint64_t pause = AGAIN_FIRST_USEC;
+
+    if (!try_once(domain, id) || !is_same_run(domain, id) || domain->run->settling)
+        return;
+    domain->run->settling = true;
+    while (domain->services && !task_sleep(&domain->services->tasks, pause) &&
+           is_same_run(domain, id) && domain->run->save.tried && try_once(domain, id))
+        pause = MIN_OF(2 * pause, AGAIN_LAST_USEC);
+    if (is_same_run(domain, id))
+        domain->run->settling = false;
 }
 
 void save_settle_soon(Domain *domain) {
-    if (!domain->run || domain->run->save.kind == SAVE_NONE)
+    int r;
+
+    if (!domain->run || domain->run->save.kind == SAVE_NONE || !domain->services)
         return;
-    domain_ref(domain);
-    if (fiber_start("settle-save", settle, domain) < 0) {
+    r = task_start(&domain->services->tasks, "settle-save", settle, domain_ref(domain));
+    if (r == -ENOMEM)
         log_warning("domain '%s': out of memory for its interrupted save", domain_name(domain));
+    if (r < 0)
         domain_unref(domain);
+}
+
+char *save_settle_describe(const Domain *domain, const char **ret_advice) {
+    const DomainRun *run = domain->run;
+    const SaveKind kind = run ? run->save.kind : SAVE_NONE;
+
+    if (kind == SAVE_NONE || run->transfer || migrate_is_out(domain))
+        return NULL;
+    if (run->unsettled && !run->postcopy) {
+        *ret_advice = "vireod tries again by itself; look at what it says is in the way";
+        return strf("domain '%s': its interrupted %s is not settled: %s", domain_name(domain),
+                    kind == SAVE_TO || (kind == SAVE_FROM && run->save.path) ? "save" : "migration",
+                    run->unsettled);
     }
+    if (run->postcopy) {
+        *ret_advice = "'virsh migrate --postcopy --postcopy-resume' at its source goes on; a host "
+                      "that is lost takes its half of the memory with it";
+        return strf("domain '%s': its post-copy has failed, its memory is at two hosts",
+                    domain_name(domain));
+    }
+    if (kind != SAVE_GIVEN)
+        return NULL;
+    *ret_advice = "destroy it here if it runs there, resume it if it does not";
+    return strf("domain '%s' was handed over to another host, which has not said whether it runs "
+                "there: it stays paused",
+                domain_name(domain));
 }
 
 /* The file of a save that goes on in a QEMU is not one of them. */

@@ -5,7 +5,11 @@
 #include "domain/domain.h"
 #include "domain/services.h"
 
-/* Looks, on a fiber of its own, where the guest of an interrupted save or restore is. */
+/* Looks, on a fiber of its own, where the guest of an interrupted save or restore is; again, less
+ * and less often, until that is settled. Of one that is being looked for it looks at once. */
 void save_settle_soon(Domain *domain);
+/* What is left of an interrupted save or migration, and what to do of it, in a sentence each; NULL:
+ * nothing, or no memory. The caller frees the first, the second is a constant. */
+char *save_settle_describe(const Domain *domain, const char **ret_advice);
 /* Removes the files that an interrupted save has left in lib/save. */
 void save_clean_up(const Services *services);

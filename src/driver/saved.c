@@ -254,6 +254,8 @@ static int load_from_host(Domain *domain, const SaveSource *source, Error **rete
     r = transfer_migrate(domain, TRANSFER_MIGRATE_IN, &what, reterr);
     if (r <= 0)
         return r;
+    domain_save_status(domain, NULL); /* a later daemon cannot ask QEMU for it: it may be over */
+    saved_crash_point("postcopy-seen");
     r = postcopy_await_loaded(domain, reterr);
     if (r >= 0)
         domain->run->postcopy = true;
@@ -262,9 +264,14 @@ static int load_from_host(Domain *domain, const SaveSource *source, Error **rete
 
 bool save_may_be_here(const Domain *domain) {
     const DomainRun *run = domain->run;
+    const SaveSource *source = run ? run->restore : NULL;
+    bool unsure;
 
-    return run && !run->stopping && run->save.kind == SAVE_POSTCOPY_IN && run->monitor &&
-           !monitor_is_open(run->monitor) && qemu_process_alive(&run->pid);
+    if (!source || !source->open || !source->kept || run->stopping || !run->monitor)
+        return false;
+    unsure = (source->released && *source->released) ||
+             (run->save.kind == SAVE_POSTCOPY_IN && !monitor_is_open(run->monitor));
+    return unsure && domain_outlives_monitor(domain);
 }
 
 /* The status file says from here on that the guest has not run, and where it is. */

@@ -20,6 +20,8 @@ typedef struct SaveSource {
     bool running;   /* of a host: it shall run here */
     bool postcopy;  /* of a host: it may be switched to post-copy on its way */
     bool *released; /* of a host: set when QEMU has let it run, or may have */
+    bool *kept;     /* of a host: set when the start has failed and its QEMU is there, as the guest
+                       may be in it and nowhere else; save_settle_soon has to follow */
 } SaveSource;
 
 /* lib/save/NAME.save. Caller frees. */
@@ -46,8 +48,9 @@ int saved_sync_directory(const char *path);
 /* Reads the guest's state into a QEMU that has just been started from run->restore. The status file
  * says from then on that the guest has not run, and where it is. Job held. */
 int save_load(Domain *domain, Error **reterr);
-/* After a start from a host has failed: QEMU is alive and has not said what has become of the
- * guest, which may be here and nowhere else. It is left as it is; save_settle_soon goes on. */
+/* After a start from a host has failed, with run->restore still set: QEMU lives and has not said
+ * what has become of the guest, which may be here and nowhere else. A QEMU whose monitor has closed
+ * is given a moment to end. On a fiber, job held. */
 bool save_may_be_here(const Domain *domain);
 /* The status file's word for it: made here, written by the caller. */
 int save_set_source(Domain *domain, bool running, Error **reterr);

@@ -327,6 +327,7 @@ static int let_go(Domain *domain, bool paused, Error **reterr) {
     const SaveSource *source = domain->run->restore;
     const bool restored = source != NULL;
     const Coming *coming = how_it_came(source);
+    bool held;
     int r = 0;
 
     if (source && source->may_run)
@@ -337,14 +338,18 @@ static int let_go(Domain *domain, bool paused, Error **reterr) {
         r = carry_on(domain, make_known(domain, paused, reterr), reterr);
     if (r >= 0 && restored)
         r = save_take_over(domain, reterr);
-    if (r >= 0 && !paused)
+    held = paused;
+    if (r >= 0 && !paused) {
         r = let_run(domain, source, reterr);
+        held = r < 0;
+        r = carry_on(domain, r, reterr); /* postcopy_arrive asks again */
+    }
     if (r < 0)
         return r;
-    if (!paused)
+    if (!held)
         run_state_set_running(domain, coming->running);
     events_lifecycle(domain, EVENT_STARTED, coming->started);
-    if (paused)
+    if (held)
         events_lifecycle(domain, EVENT_SUSPENDED, coming->suspended);
     return 0;
 }
@@ -385,7 +390,8 @@ int start_restored(Domain *domain, const DomainDef *def, const SaveSource *sourc
     if (error)
         error_propagate(reterr, TAKE_PTR(error));
     if (r < 0 && save_may_be_here(domain)) {
-        domain->run->restore = NULL; /* whoever connects again settles it */
+        domain->run->restore = NULL;
+        *source->kept = true; /* save_settle_soon is the caller's */
     } else if (r < 0) {
         audit_domain_start(domain, false, NULL);
         run_abandon(domain);

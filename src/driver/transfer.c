@@ -195,13 +195,15 @@ int transfer_migrate(Domain *domain, TransferKind kind, const TransferMigration 
     return r;
 }
 
-int transfer_postcopy(Domain *domain, TransferKind kind, TransferStats *stats, Error **reterr) {
+int transfer_postcopy(Domain *domain, TransferKind kind, TransferStats *stats,
+                      void (*look)(void *userdata), void *userdata, Error **reterr) {
+    const TransferMigration what = {.look = look, .userdata = userdata};
     Transfer transfer = {.stats = *stats, .one_way = true, .postcopy = true};
     int r = domain_check_active(domain, reterr);
 
     transfer.stats.kind = kind;
     if (r >= 0)
-        r = follow(domain, &transfer, NULL, reterr);
+        r = follow(domain, &transfer, &what, reterr);
     *stats = transfer.stats;
     return r;
 }

@@ -58,8 +58,9 @@ typedef struct TransferMigration {
 /* 1: the guest is in post-copy, and transfer_postcopy has to follow. */
 int transfer_migrate(Domain *domain, TransferKind kind, const TransferMigration *what,
                      Error **reterr);
-/* Until the rest of its memory is there. Goes on with the stats. */
-int transfer_postcopy(Domain *domain, TransferKind kind, TransferStats *stats, Error **reterr);
+/* Until the rest of its memory is there. Goes on with the stats. `look` as above. */
+int transfer_postcopy(Domain *domain, TransferKind kind, TransferStats *stats,
+                      void (*look)(void *userdata), void *userdata, Error **reterr);
 /* Have the look come soon; have it not cancelled any more, or again. Of a transfer under way. */
 void transfer_look_soon(const Domain *domain);
 void transfer_set_one_way(const Domain *domain, bool yes);

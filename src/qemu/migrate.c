@@ -339,6 +339,12 @@ static MigratePhase phase_of(const char *status) {
     return status ? MIGRATE_ACTIVE : MIGRATE_IDLE;
 }
 
+bool migrate_was_in_postcopy(const MigrateProgress *progress) {
+    return progress->phase == MIGRATE_IN_POSTCOPY || progress->phase == MIGRATE_STUCK ||
+           ((progress->phase == MIGRATE_DONE || progress->phase == MIGRATE_FAILED) &&
+            progress->postcopy_bytes > 0);
+}
+
 MigratePhase migrate_event_phase(json_object *data) {
     return phase_of(data ? json_member_string(data, "status") : NULL);
 }
@@ -362,6 +368,7 @@ static void read_memory(json_object *ram, MigrateProgress *ret) {
     ret->dirty_rate = json_member_uint(ram, "dirty-pages-rate", 0);
     ret->iteration = json_member_uint(ram, "dirty-sync-count", 0);
     ret->postcopy_requests = json_member_uint(ram, "postcopy-requests", 0);
+    ret->postcopy_bytes = json_member_uint(ram, "postcopy-bytes", 0);
     if (megabits > 0 && megabits < 1e9)
         ret->bits_per_second = (uint64_t)(megabits * 1e6);
 }

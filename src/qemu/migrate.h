@@ -22,6 +22,7 @@ typedef struct MigrateProgress {
     uint64_t total, done, remaining;          /* bytes of memory */
     uint64_t duplicate, normal, normal_bytes; /* pages that were one byte only, and others */
     uint64_t page_size, dirty_rate, iteration, postcopy_requests;
+    uint64_t postcopy_bytes; /* sent in post-copy; of the source, from QEMU 7.1 on */
     uint64_t bits_per_second;
     uint64_t downtime, setup; /* ms; downtime: what is expected until it is known */
     unsigned throttle;        /* percent that the guest is slowed down by */
@@ -62,6 +63,9 @@ int migrate_from_fd(Monitor *monitor, int fd, Error **reterr);
 /* Begins to send the state of a guest that runs on meanwhile, until little is left. */
 int migrate_live_to_fd(Monitor *monitor, int fd, const MigrateSettings *settings, Error **reterr);
 int migrate_query(Monitor *monitor, MigrateProgress *ret, Error **reterr);
+/* Whether it is in post-copy, or was: then the guest has left, whatever the phase says. False is no
+ * proof of the contrary: one that sent nothing in it, or a destination's that is over. */
+bool migrate_was_in_postcopy(const MigrateProgress *progress);
 /* What QEMU's event MIGRATION says; NULL is fine. */
 MigratePhase migrate_event_phase(json_object *data);
 int migrate_cancel(Monitor *monitor, Error **reterr);

@@ -13,7 +13,7 @@ import libvirt
 import libvirt_qemu
 import pytest
 
-from conftest import BUILD, QEMU, Daemon, passable, refused, wait_for
+from conftest import BUILD, QEMU, VIREO, Daemon, passable, refused, wait_for
 from migrate_stops import MOMENTS, Stops
 from test_migrate import state
 
@@ -235,6 +235,7 @@ def test_a_fault(sides, p2p, fault, moment):
     assert said.returncode or outcome in (THERE, HANDED_OVER, NOBODY), said
     if outcome == HANDED_OVER:
         assert state(here, "vm1") == "paused (migrating)"
+        assert "has not said whether it runs there" in here.run(VIREO, "doctor", "vm1", ok=None).stdout
         here.virsh("destroy", "vm1")
     elif outcome == UNKNOWN:
         here.virsh("resume", "vm1")

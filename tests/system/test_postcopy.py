@@ -5,10 +5,11 @@ import fcntl
 import os
 import re
 import signal
+import struct
 
 import pytest
 
-from conftest import GUEST, Daemon, client, end_of, wait_for
+from conftest import GUEST, VIREO, Daemon, client, end_of, wait_for
 from test_migrate import other, state, xml_for  # noqa: F401 (a fixture)
 from writing_guest import rounds, sector_guest, writing_initrd, written
 
@@ -126,6 +127,7 @@ def test_it_is_interrupted(daemon, other, allowed):  # noqa: F811
         wait_for(lambda: state(daemon, "vm1") == "paused (post-copy failed)", 20, lambda: state(daemon, "vm1"))
         wait_for(lambda: state(other, "vm1") == "running (post-copy failed)", 20, lambda: state(other, "vm1"))
         assert "its guest is at the other host" in daemon.virsh("resume", "vm1", ok=False)
+        assert "its post-copy has failed" in daemon.run(VIREO, "doctor", ok=None).stdout
         for side in daemon, other:
             assert "its memory is at two hosts" in side.virsh("save", "vm1", f"{side.root}/saved", ok=False)
             assert "its memory is at two hosts" in side.virsh("migrate", "--live", "vm1", other.uri, ok=False)
@@ -151,6 +153,41 @@ def test_it_is_interrupted(daemon, other, allowed):  # noqa: F811
     other.virsh("save", "vm1", f"{other.root}/saved")
     assert "there is nothing to resume" in daemon.virsh(*resume, other.uri, ok=False) or \
         "not running" in daemon.virsh(*resume, other.uri, ok=False)
+
+
+@contextlib.contextmanager
+def locked(path):
+    """Somebody who has the image open and lets nobody else write to it: QEMU's byte for that is 201 (its
+    block/file-posix.c)."""
+    with open(path, "rb") as f:
+        fcntl.fcntl(f, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_RDLCK, os.SEEK_SET, 201, 1, 0))
+        yield
+
+
+def test_it_is_not_let_run(daemon, other, allowed):  # noqa: F811
+    """A guest that is at the destination and nowhere else, and whose QEMU says no: asked again, and said."""
+    disk = f"{daemon.root}/disk"
+    with open(disk, "wb") as f:
+        f.truncate(1 << 20)
+    extra = f"<disk type='file' device='disk'><source file='{disk}'/><target dev='vdb' bus='virtio'/></disk>"
+    sector_guest(daemon, "vm1", more=extra)
+    with moving(daemon, other, "--unsafe", postcopy_speed="1") as process:
+        with locked(disk):
+            daemon.virsh("migrate-postcopy", "vm1")
+            wait_for(lambda: state(other, "vm1") == "paused (post-copy)", 20, lambda: state(other, "vm1"))
+        wait_for(lambda: state(other, "vm1") == "running (post-copy)", 20, lambda: state(other, "vm1"))
+        daemon.virsh("migrate-setspeed", "vm1", "--postcopy", "1000")
+        code, said = end_of(process)
+        assert code == 0, said
+    assert state(other, "vm1") == "running (migrated)" and not daemon.qemus()
+    with locked(disk), moving(other, daemon, "--unsafe") as process:
+        other.virsh("migrate-postcopy", "vm1")
+        code, said = end_of(process)
+        assert code != 0 and "has moved here, and stands still" in said and "lock" in said, said
+    assert state(daemon, "vm1") == "paused (unknown)" and not other.qemus()
+    daemon.virsh("resume", "vm1")
+    before = written(daemon, "vm1")
+    wait_for(lambda: written(daemon, "vm1") != before, 20, "guest that writes")
 
 
 def test_a_migration_without_it_is_not_switched(daemon, other, allowed):  # noqa: F811

@@ -50,13 +50,13 @@ def writing_initrd(path, mebibytes=24):
     os.chmod(path, 0o644)
 
 
-def sector_guest(daemon, name, **options):
+def sector_guest(daemon, name, more="", **options):
     """Defines and starts the boot sector's guest, and waits until it writes."""
     path = f"{daemon.root}/{name}.sector"
     with open(path, "wb") as f:
         f.write(SECTOR.ljust(1 << 20, b"\0"))
     disk = f"<disk type='file' device='disk'><source file='{path}'/><target dev='vda' bus='virtio'/><readonly/></disk>"
-    daemon.define(name, boot=False, maximum=4, extra=disk, **options)
+    daemon.define(name, boot=False, maximum=4, extra=disk + more, **options)
     daemon.virsh("start", name)
     wait_for(lambda: written(daemon, name), 20, "boot sector that writes")
 
