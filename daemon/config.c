@@ -61,9 +61,10 @@ static bool set_directories(Config *config) {
     config->socket_ro = path_join(config->run, "vireo-sock-ro");
     config->socket_admin = path_join(config->run, "vireo-admin-sock");
     config->listen_addr = strdup("127.0.0.1");
+    config->security_driver = strdup("auto");
     config->default_pool = path_join(config->lib, "images");
     return config->socket && config->socket_ro && config->socket_admin && config->listen_addr &&
-           config->default_pool;
+           config->security_driver && config->default_pool;
 }
 
 int config_init(Config *config, const char *root, Error **reterr) {

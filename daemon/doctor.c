@@ -174,22 +174,30 @@ static void look_at_confinement(Findings *findings, const Driver *driver) {
             "the controller 'devices' read-write, with v2 let systemd make scopes");
 }
 
-/* Said, because whoever runs QEMUs beside libvirt expects it. */
-static void look_at_labels(Findings *findings) {
-    bool any = false;
+static bool has_security_module(void) {
+    for (SecurityModule module = 0; module < SECURITY_MAX_; module++)
+        if (security_module_is_on(NULL, module))
+            return true;
+    return false;
+}
 
-    for (SecurityModule module = 0; module < SECURITY_MAX_; module++) {
-        if (!security_module_is_on(NULL, module))
-            continue;
-        any = true;
-        add(findings, LEVEL_NOTE, "confinement",
-            strf("the host has %s, and QEMUs get no label of it", security_module_name(module)),
-            "its user, seccomp, its lack of capabilities and its own /dev hold a QEMU; a profile "
-            "or domain transition of the host's policy that names the emulator's path applies");
-    }
-    if (!any)
+/* Said, because whoever runs QEMUs beside libvirt expects it. */
+static void look_at_labels(Findings *findings, const Driver *driver) {
+    const Confinement *confinement = driver->services.confinement;
+
+    if (confinement->label)
+        add(findings, LEVEL_GOOD, "confinement",
+            strf("each QEMU gets a label of %s", security_module_name(confinement->label->module)),
+            NULL);
+    else if (!has_security_module())
         add(findings, LEVEL_NOTE, "confinement", strf("the host has neither SELinux nor AppArmor"),
             NULL);
+    else
+        add(findings, confinement->no_label ? LEVEL_WRONG : LEVEL_NOTE, "confinement",
+            strf("QEMUs get no security label: %s",
+                 confinement->no_label ? confinement->no_label
+                                       : "switched off by the setting 'security_driver'"),
+            "its user, seccomp, its lack of capabilities and its own /dev hold a QEMU");
 }
 
 static void look_at_userfaultfd(Findings *findings) {
@@ -389,7 +397,7 @@ int doctor_look(RpcSession *session, RpcCall *call, void *args_, void *ret_, Err
     look_at_kvm(&findings);
     look_at_cgroups(&findings, config);
     look_at_confinement(&findings, driver);
-    look_at_labels(&findings);
+    look_at_labels(&findings, driver);
     look_at_services(&findings, driver, config);
     look_at_userfaultfd(&findings);
     look_at_tcp(&findings, config);

@@ -19,7 +19,6 @@
 #include "metrics.h"
 #include "node-watch.h"
 #include "sockets.h"
-#include "host/security-module.h"
 #include "host/thread.h"
 #include "util/file.h"
 #include "util/log.h"
@@ -251,6 +250,8 @@ static int make_driver(Daemon *daemon, Error **reterr) {
                         .private_dev = config->private_dev,
                         .own_files = config->dynamic_ownership,
                         .sandbox = config->sandbox,
+                        .security_driver = config->security_driver,
+                        .run = config->run,
                         .core_max = (uint64_t)config->max_core_mib << 20},
         .audit = config->audit_level,
         .default_pool = config->default_pool,
@@ -319,14 +320,6 @@ static void tear_down(Vireod *vireod, int status) {
     fiber_shutdown();
 }
 
-/* Who relies on it is told where he looks first. */
-static void warn_of_labels(void) {
-    for (SecurityModule module = 0; module < SECURITY_MAX_; module++)
-        if (security_module_is_on(NULL, module))
-            log_warning("the host has %s, and QEMUs get no label of it; see vireo doctor",
-                        security_module_name(module));
-}
-
 static int run(Vireod *vireod) {
     CLEANUP_ERROR Error *error = NULL;
     sd_event *event = NULL;
@@ -345,9 +338,8 @@ static int run(Vireod *vireod) {
     if (r >= 0)
         r = set_up(vireod, &error);
     if (r >= 0)
-        warn_of_labels();
-    if (r >= 0)
-        r = task_start(&vireod->daemon.tasks, "start-up", start_up, vireod);
+        if (r >= 0)
+            r = task_start(&vireod->daemon.tasks, "start-up", start_up, vireod);
     if (r < 0)
         log_error("vireod: %s", error ? error_message(error) : strerror(-r));
     else {

@@ -44,6 +44,7 @@ void daemon_programs_init(void) {
                  {limit_procs, limit_n_procs},
                  {migrate_procs, migrate_n_procs},
                  {secret_procs, secret_n_procs},
+                 {security_procs, security_n_procs},
                  {node_device_procs, node_device_n_procs},
                  {job_procs, job_n_procs},
                  {cpu_procs, cpu_n_procs},

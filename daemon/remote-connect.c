@@ -191,12 +191,6 @@ HANDLER(get_max_vcpus) {
     return 0;
 }
 
-HANDLER(get_capabilities) {
-    remote_connect_get_capabilities_ret *ret = ret_;
-
-    return qemu_caps_xml(driver_of(session)->services.caps, &ret->capabilities, reterr);
-}
-
 HANDLER(get_domain_capabilities) {
     remote_connect_get_domain_capabilities_args *args = args_;
     remote_connect_get_domain_capabilities_ret *ret = ret_;
@@ -280,8 +274,6 @@ const RpcProc connect_procs[] = {
      NO_XDR, NO_XDR},
     {REMOTE_PROC_CONNECT_GET_MAX_VCPUS, "virConnectGetMaxVcpus", 0, get_max_vcpus,
      XDR_OF(remote_connect_get_max_vcpus_args), XDR_OF(remote_connect_get_max_vcpus_ret)},
-    {REMOTE_PROC_CONNECT_GET_CAPABILITIES, "virConnectGetCapabilities", 0, get_capabilities, NO_XDR,
-     XDR_OF(remote_connect_get_capabilities_ret)},
     {REMOTE_PROC_CONNECT_GET_DOMAIN_CAPABILITIES, "virConnectGetDomainCapabilities", RPC_PROC_WRITE,
      get_domain_capabilities, XDR_OF(remote_connect_get_domain_capabilities_args),
      XDR_OF(remote_connect_get_domain_capabilities_ret)},

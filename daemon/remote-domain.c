@@ -113,19 +113,6 @@ DOMAIN_FUNC(get_messages, remote_domain_flags_args, remote_domain_get_messages_r
     return r;
 }
 
-/* No security driver: an empty label. */
-DOMAIN_FUNC(get_security_label, void, remote_domain_get_security_label_ret) {
-    ret->label.label_val = calloc(1, 1);
-    if (!ret->label.label_val)
-        return error_no_memory(reterr);
-    ret->label.label_len = 1;
-    return 0;
-}
-
-DOMAIN_FUNC(get_security_labels, void, remote_domain_get_security_label_list_ret) {
-    return 0;
-}
-
 HANDLER(get_xml_desc) {
     remote_domain_flags_args *args = args_;
     CLEANUP_DOMAIN Domain *domain = NULL;
@@ -171,10 +158,6 @@ const RpcProc domain_procs[] = {
     FLAGS_ROW(DOMAIN_GET_MESSAGES, "DomainGetMessages", 0, get_messages,
               MESSAGE_DEPRECATION | MESSAGE_TAINTING, remote_domain_flags_args,
               XDR_OF(remote_domain_get_messages_ret)),
-    PLAIN_ROW(DOMAIN_GET_SECURITY_LABEL, "DomainGetSecurityLabel", 0, get_security_label,
-              remote_domain_args, XDR_OF(remote_domain_get_security_label_ret)),
-    PLAIN_ROW(DOMAIN_GET_SECURITY_LABEL_LIST, "DomainGetSecurityLabelList", 0, get_security_labels,
-              remote_domain_args, XDR_OF(remote_domain_get_security_label_list_ret)),
     {REMOTE_PROC_DOMAIN_GET_XML_DESC, "virDomainGetXMLDesc", RPC_PROC_ON_DOMAIN, get_xml_desc,
      XDR_OF(remote_domain_flags_args), XDR_OF(remote_domain_get_xml_desc_ret)},
     PLAIN_ROW(DOMAIN_SNAPSHOT_NUM, "DomainSnapshotNum", 0, nothing, remote_domain_flags_args,

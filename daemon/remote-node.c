@@ -128,20 +128,6 @@ HANDLER(get_sysinfo) {
     return fclose(out) == 0 ? 0 : error_no_memory(reterr);
 }
 
-static char *with_nul(const char *text, u_int *len) {
-    *len = (u_int)strlen(text) + 1;
-    return strdup(text);
-}
-
-/* No security driver. */
-HANDLER(node_get_security_model) {
-    remote_node_get_security_model_ret *ret = ret_;
-
-    ret->model.model_val = with_nul("none", &ret->model.model_len);
-    ret->doi.doi_val = with_nul("0", &ret->doi.doi_len);
-    return ret->model.model_val && ret->doi.doi_val ? 0 : error_no_memory(reterr);
-}
-
 const RpcProc node_procs[] = {
     {REMOTE_PROC_CONNECT_GET_SYSINFO, "virConnectGetSysinfo", 0, get_sysinfo,
      XDR_OF(remote_connect_get_sysinfo_args), XDR_OF(remote_connect_get_sysinfo_ret)},
@@ -151,7 +137,5 @@ const RpcProc node_procs[] = {
      XDR_OF(remote_node_get_cpu_map_args), XDR_OF(remote_node_get_cpu_map_ret)},
     {REMOTE_PROC_NODE_GET_FREE_MEMORY, "virNodeGetFreeMemory", 0, node_get_free_memory, NO_XDR,
      XDR_OF(remote_node_get_free_memory_ret)},
-    {REMOTE_PROC_NODE_GET_SECURITY_MODEL, "virNodeGetSecurityModel", 0, node_get_security_model,
-     NO_XDR, XDR_OF(remote_node_get_security_model_ret)},
 };
 const size_t node_n_procs = ARRAY_SIZE(node_procs);

@@ -33,6 +33,10 @@ char *domain_monitor_path(const ServicePaths *paths, int id) {
     return strf("%s/monitors/%d.sock", paths->lib, id);
 }
 
+char *domain_helper_socket(const Domain *domain, const char *alias) {
+    return strf("%s/made/%d-%s.sock", domain->services->paths.run, domain->run->id, alias);
+}
+
 char *domain_channel_directory(const ServicePaths *paths) {
     return path_join(paths->lib, "channel");
 }

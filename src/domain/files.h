@@ -12,6 +12,9 @@ char *domain_autostart_path(const ServicePaths *paths, const char *name);
 char *domain_status_path(const ServicePaths *paths, const char *name);
 char *domain_log_path(const ServicePaths *paths, const char *name);
 char *domain_monitor_path(const ServicePaths *paths, int id);
+/* Of the program that serves a device of a domain that runs. It lies with the notes of what was
+ * made: its path has to be short. */
+char *domain_helper_socket(const Domain *domain, const char *alias);
 /* Directories of all domains. */
 char *domain_channel_directory(const ServicePaths *paths);
 char *domain_birth_directory(const ServicePaths *paths);

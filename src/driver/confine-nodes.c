@@ -260,5 +260,6 @@ void confine_plan_done(ConfinePlan *plan) {
         free(plan->nodes[i].path);
     free(plan->nodes);
     free(plan->groups);
+    free(plan->label);
     *plan = (ConfinePlan){0};
 }

@@ -12,6 +12,7 @@ typedef struct ConfinePlan {
     size_t n_nodes;
     const char *sandbox; /* of -sandbox; NULL: none */
     gid_t *groups;       /* confine.groups, of a user that the definition names; or NULL */
+    char *label;         /* confine.label's text, or NULL */
     bool failed;         /* out of memory, while it is made */
 } ConfinePlan;
 

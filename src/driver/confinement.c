@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
+#include "driver/label-models.h"
 #include "host/file-owner.h"
 #include "util/child.h"
 #include "util/file.h"
@@ -28,17 +29,20 @@ Confinement *confinement_new(const ConfinementParams *params) {
 
     if (!confinement)
         return NULL;
-    *confinement = (Confinement){.user = strdup(params->user ? params->user : CONFINEMENT_USER),
-                                 .group = dup_or_null(params->group),
-                                 .directory = dup_or_null(params->directory),
-                                 .make_user = !params->user,
-                                 .private_dev = params->private_dev,
-                                 .limit_devices = params->private_dev,
-                                 .own_files = params->own_files,
-                                 .sandbox = params->sandbox,
-                                 .core_max = params->core_max};
-    if (!confinement->user || (params->group && !confinement->group) ||
-        (params->directory && !confinement->directory)) {
+    *confinement = (Confinement){
+        .user = strdup(params->user ? params->user : CONFINEMENT_USER),
+        .group = dup_or_null(params->group),
+        .directory = dup_or_null(params->directory),
+        .make_user = !params->user,
+        .private_dev = params->private_dev,
+        .limit_devices = params->private_dev,
+        .own_files = params->own_files,
+        .sandbox = params->sandbox,
+        .core_max = params->core_max,
+        .security_driver = strdup(params->security_driver ? params->security_driver : "none"),
+        .run = dup_or_null(params->run)};
+    if (!confinement->user || !confinement->security_driver || (params->run && !confinement->run) ||
+        (params->group && !confinement->group) || (params->directory && !confinement->directory)) {
         confinement_free(confinement);
         return NULL;
     }
@@ -57,6 +61,9 @@ void confinement_free(Confinement *confinement) {
     free(confinement->groups);
     free(confinement->no_dev);
     free(confinement->no_user);
+    free(confinement->no_label);
+    free(confinement->security_driver);
+    free(confinement->run);
     free(confinement);
 }
 
@@ -299,8 +306,21 @@ static int try_private_dev(Confinement *confinement, Error **reterr) {
     return 0;
 }
 
+static int choose_label(Confinement *confinement, Error **reterr) {
+    int r = label_models_choose(confinement->security_driver,
+                                confinement->run ? confinement->run : "", &confinement->label,
+                                &confinement->no_label, reterr);
+
+    if (r >= 0 && confinement->no_label)
+        log_warning("QEMUs get no security label: %s", confinement->no_label);
+    return r;
+}
+
 int confinement_prepare(Confinement *confinement, Error **reterr) {
-    int r = 0;
+    int r = choose_label(confinement, reterr);
+
+    if (r < 0)
+        return r;
 
     if (geteuid() != 0) {
         confinement->private_dev = false;
@@ -402,23 +422,27 @@ static int use_label(const DomainDef *def, const char *label, ConfinePlan *plan,
 
 /* One that would not be applied is no promise: a static label of SELinux or AppArmor says what QEMU
  * has to be held to. A dynamic one asks for what the host has. */
-static int check_labels(const DomainDef *def, Error **reterr) {
+static int check_labels(const Confinement *confinement, const DomainDef *def, Error **reterr) {
+    const char *used = confinement->label ? confinement->label->name : NULL;
+
     for (size_t i = 0; i < def->n_seclabels; i++) {
         const char *model = def->seclabels[i].model;
 
-        if (streq_ptr(def->seclabels[i].type, "static") && model && !streq(model, "dac"))
+        if (streq_ptr(def->seclabels[i].type, "static") && model && !streq(model, "dac") &&
+            !streq_ptr(model, used))
             return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
                                 "domain '%s': its <seclabel type='static' model='%s'> cannot be "
-                                "applied: QEMU gets no labels but those of the model dac; write "
+                                "applied: QEMU gets no labels but those of %s; write "
                                 "type='none', or leave it out",
-                                def->name, model);
+                                def->name, model, used ? used : "the model dac");
     }
     return 0;
 }
 
 /* Whom the definition wants its QEMU to be. A dynamic label says whom a run has. */
-static int plan_user(const DomainDef *def, ConfinePlan *plan, Error **reterr) {
-    int r = check_labels(def, reterr);
+static int plan_user(const Confinement *confinement, const DomainDef *def, ConfinePlan *plan,
+                     Error **reterr) {
+    int r = check_labels(confinement, def, reterr);
 
     for (size_t i = 0; r >= 0 && i < def->n_seclabels; i++)
         if (streq_ptr(def->seclabels[i].model, "dac") && def->seclabels[i].label &&
@@ -460,7 +484,7 @@ int confinement_plan(const Confinement *confinement, const DomainDef *def, const
     fill(confinement, &plan);
     if (confinement->sandbox && caps && caps->has_sandbox && !passes_sandbox(def))
         plan.sandbox = SANDBOX;
-    r = plan_user(def, &plan, reterr);
+    r = plan_user(confinement, def, &plan, reterr);
     if (r >= 0)
         r = plan_memlock(def, &plan.confine, reterr);
     if (r < 0)

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "driver/confine-nodes.h"
+#include "driver/label-model.h"
 #include "qemu/capabilities.h"
 
 #define CONFINEMENT_USER "vireo-qemu" /* who QEMU is where root runs the daemon */
@@ -16,6 +17,8 @@ typedef struct ConfinementParams {
     bool own_files;           /* give files to the user and take them back */
     bool sandbox;             /* seccomp */
     uint64_t core_max;        /* bytes */
+    const char *security_driver; /* "auto", "none", or a LabelModel's name; NULL: "none" */
+    const char *run;             /* the daemon's directory */
 } ConfinementParams;
 
 typedef struct Confinement {
@@ -29,8 +32,10 @@ typedef struct Confinement {
     bool private_dev, own_files, sandbox;
     bool limit_devices; /* in its cgroup, where the host has that (driver/confine-devices.h) */
     uint64_t core_max;
-    char *no_dev,
-        *no_user;      /* why what was asked for is not there; NULL: it is, or is not asked for */
+    char *security_driver, *run;
+    const LabelModel *label; /* what QEMUs wear (driver/label.h); NULL: nothing */
+    char *no_dev, *no_user,
+        *no_label;     /* why what was asked for is not there; NULL: it is, or is not asked for */
     QemuConfine probe; /* of QEMUs that are asked what they can do */
     ConfinePlan *probe_plan;
 } Confinement;
@@ -39,12 +44,15 @@ typedef struct Confinement {
 Confinement *confinement_new(const ConfinementParams *params);
 void confinement_free(Confinement *confinement);
 /* Looks at the host: which of it can be had. Where CONFINEMENT_USER cannot be made, or cannot reach
- * the directory, QEMU stays root: a warning, and no_user. ERROR_CONFIG_UNSUPPORTED for a user or
- * group that was set and does not exist. On a fiber, before the first QEMU. */
+ * the directory, QEMU stays root: a warning, and no_user. Where the host has a module whose labels
+ * cannot be given: the same, and no_label. ERROR_CONFIG_UNSUPPORTED for a user or group that was
+ * set and does not exist, and a security driver that was set and cannot be used. On a fiber, before
+ * the first QEMU. */
 int confinement_prepare(Confinement *confinement, Error **reterr);
 
 /* The plan of a domain about to start; looks at nodes below /dev. ERROR_CONFIG_UNSUPPORTED names
- * what cannot be had: a user of its <seclabel>, memory that cannot be locked. On a fiber; the
+ * what cannot be had: a user of its <seclabel>, a label of a module that is not in use, memory that
+ * cannot be locked. On a fiber; the
  * caller ends it with confine_plan_done. */
 int confinement_plan(const Confinement *confinement, const DomainDef *def, const QemuCaps *caps,
                      ConfinePlan *ret, Error **reterr);

@@ -5,7 +5,6 @@
 #include "domain/events.h"
 #include "domain/files.h"
 #include "domain/removal.h"
-#include "driver/confine-devices.h"
 #include "driver/device-internal.h"
 #include "qemu/unplug.h"
 #include "util/file.h"
@@ -48,7 +47,7 @@ static void settle_one(Domain *domain, const char *alias) {
         domain_save_status(domain, &error) < 0)
         log_warning("domain '%s': after '%s' has gone, ignoring: %s", domain_name(domain), alias,
                     error_message(error));
-    confine_devices_settle(domain);
+    device_host_settle(domain);
     events_device_removed(domain, alias);
     device_operations_gone(domain, alias);
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the host has to have before a device can be plugged, and its way back. */
+#include "domain/files.h"
 #include "driver/confine-devices.h"
 #include "driver/device-internal.h"
+#include "driver/label.h"
 #include "driver/prepare-helper.h"
 #include "driver/prepare-host.h"
 #include "driver/prepare-net.h"
@@ -95,6 +97,10 @@ int device_host_admit(Domain *domain, const DomainDef *def, const DevicePlace *p
     if (r >= 0)
         r = domain_check_active(domain, reterr);
     if (r >= 0)
+        r = label_admit(domain, def, reterr);
+    if (r >= 0)
+        r = domain_check_active(domain, reterr);
+    if (r >= 0)
         r = prepare_owner_attach(domain, place->kind, device_at(def, place), parts, reterr);
     parts->files_given = r >= 0;
     return r;
@@ -120,6 +126,12 @@ int device_host_pretend(const DomainDef *def, StartParts *parts, Error **reterr)
         r = parts->filesystems[i] ? 0 : error_no_memory(reterr);
     }
     return r;
+}
+
+void device_host_settle(Domain *domain) {
+    assert(domain_job_is_mine(domain));
+    confine_devices_settle(domain);
+    label_settle(domain);
 }
 
 /* ---- descriptors ---- */
@@ -208,7 +220,7 @@ void device_host_release(Domain *domain, DomainDef *def, const DevicePlace *plac
     if (place->kind == &hostdev_kind && ((const HostdevDef *)device)->type == HOSTDEV_PCI)
         release_pci(domain, &((const HostdevDef *)device)->pci);
     if (place->kind == &filesystem_kind) {
-        socket = prepare_helper_socket(domain, ((const FilesystemDef *)device)->info.alias);
+        socket = domain_helper_socket(domain, ((const FilesystemDef *)device)->info.alias);
         prepare_undo_one(paths, def->uuid, MADE_PROCESS, socket);
     }
 }

@@ -42,7 +42,10 @@ int device_check_live(const DomainDef *def, const DevicePlace *place, DeviceVerb
  * there after an error device_host_release takes back. */
 int device_host_make(Domain *domain, DomainDef *def, const DevicePlace *place, StartParts *parts,
                      Error **reterr);
-/* The last two of them. */
+/* Has QEMU open what the live definition names and no more, by its cgroup and its label, when a
+ * device has gone or has not come. Logs what cannot be. */
+void device_host_settle(Domain *domain);
+/* The last two of them, and what its label lets it open. */
 int device_host_admit(Domain *domain, const DomainDef *def, const DevicePlace *place,
                       StartParts *parts, Error **reterr);
 /* Parts of which only the names in QEMU are right: to take steps back. */

@@ -6,7 +6,6 @@
 #include "conf/domain-fill.h"
 #include "domain/events.h"
 #include "domain/files.h"
-#include "driver/confine-devices.h"
 #include "driver/device-internal.h"
 #include "driver/start-shown.h"
 #include "qemu/fill.h"
@@ -214,7 +213,7 @@ static int attach(Domain *domain, DomainDef *one, DomainDef *def_consume, const 
         r = plug(domain, def, at, &parts, operation, reterr);
     if (r < 0) {
         device_host_release(domain, def, at, parts.files_given);
-        confine_devices_settle(domain);
+        device_host_settle(domain);
         return r;
     }
     operation_step(operation, STEP_ANSWERED);
@@ -269,7 +268,7 @@ int device_attach_go_on(Domain *domain, DomainDef *one, const DevicePlace *place
         return r;
     device_undo_backends(domain, def, &at);
     device_host_release(domain, def, &at, true);
-    confine_devices_settle(domain);
+    device_host_settle(domain);
     return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
                         "vireod ended before QEMU had the device; nothing of it is left");
 }

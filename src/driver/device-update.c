@@ -2,7 +2,6 @@
 /* What of a device can be changed while it is there: the medium of a drive, the link of a card, the
  * password of a display. */
 #include "domain/files.h"
-#include "driver/confine-devices.h"
 #include "driver/device-internal.h"
 #include "driver/prepare-owner.h"
 #include "driver/start-shown.h"
@@ -221,7 +220,7 @@ static int update_medium(Domain *domain, const DevicePlace *old, DiskDef *next, 
                          bool *ret_lost, Error **reterr) {
     int r = update_disk(domain, old, next, again, ret_lost, reterr);
 
-    confine_devices_settle(domain);
+    device_host_settle(domain);
     return r;
 }
 

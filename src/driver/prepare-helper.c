@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "domain/files.h"
 #include "util/child.h"
 #include "util/file.h"
 #include "util/text.h"
@@ -30,11 +31,6 @@ static int at_gate(const QemuPid *pid, void *userdata, Error **reterr) {
     const Made made = {.kind = MADE_PROCESS, .name = helper->socket, .pid = *pid};
 
     return start_parts_note(helper->domain, &made, reterr);
-}
-
-/* The sockets lie with the notes: their paths have to be short. */
-char *prepare_helper_socket(const Domain *domain, const char *alias) {
-    return strf("%s/made/%d-%s.sock", domain->services->paths.run, domain->run->id, alias);
 }
 
 /* virtiofsd waits in accept(2): its socket is one that blocks. */
@@ -142,7 +138,7 @@ static int start_tpm(Domain *domain, const TpmDef *tpm, char **ret_socket, Error
                                                     domain->run->live->uuid);
     CLEANUP_FREE char *directory = base ? path_join(base, is_2 ? "tpm2" : "tpm1.2") : NULL;
     CLEANUP_FREE char *state = directory ? strf("dir=%s,mode=0600", directory) : NULL;
-    CLEANUP_FREE char *socket = prepare_helper_socket(domain, tpm->info.alias);
+    CLEANUP_FREE char *socket = domain_helper_socket(domain, tpm->info.alias);
     const char *program;
     int r;
 
@@ -262,7 +258,7 @@ static int start_virtiofs(Domain *domain, const FilesystemDef *fs, char **ret_so
     const char *const own[] = {fs->binary, NULL};
     CLEANUP_FREE char *options = virtiofs_options(fs);
     CLEANUP_FREE char *pool = strf("--thread-pool-size=%u", fs->thread_pool_size);
-    CLEANUP_FREE char *socket = prepare_helper_socket(domain, fs->info.alias);
+    CLEANUP_FREE char *socket = domain_helper_socket(domain, fs->info.alias);
     const char *program;
     int r = check_virtiofs(domain->run->live, fs, reterr);
 

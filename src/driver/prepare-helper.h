@@ -15,6 +15,3 @@ int prepare_filesystems(Domain *domain, StartParts *parts, Error **reterr);
 /* One filesystem's, of a device that is attached. *ret_socket is its path, NULL when it needs none;
  * the caller frees it. */
 int prepare_filesystem(Domain *domain, const FilesystemDef *fs, char **ret_socket, Error **reterr);
-/* The path of a helper's socket: its name in the note of what was made. Caller frees; NULL: out of
- * memory. */
-char *prepare_helper_socket(const Domain *domain, const char *alias);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "driver/prepare-undo.h"
 
+#include "driver/label.h"
 #include "driver/prepare-net.h"
 #include "driver/prepare-owner.h"
 #include "driver/start-parts.h"
@@ -21,7 +22,7 @@ static int run_reattach(void *arg) {
     return pci_reattach(&pci_this_host, made->name, made->detail ? made->detail : "");
 }
 
-static void undo_one(const Made *made) {
+static void undo_one(const char *run, const Made *made) {
     int r = 0;
 
     switch (made->kind) {
@@ -38,6 +39,9 @@ static void undo_one(const Made *made) {
     case MADE_OWNER:
         r = prepare_owner_undo(made);
         break;
+    case MADE_LABEL:
+        r = label_undo(run, made);
+        break;
     case MADE_PCI:
         r = worker_run(run_reattach, (void *)made);
         break;
@@ -49,7 +53,7 @@ static void undo_one(const Made *made) {
                     strerror(-r));
 }
 
-static void undo_file(const char *path) {
+static void undo_file(const char *run, const char *path) {
     CLEANUP(made_done) MadeList list = {0};
     int r = made_read(path, &list);
 
@@ -59,7 +63,7 @@ static void undo_file(const char *path) {
         log_warning("'%s' cannot be read: what was made for the domain stays: %s", path,
                     strerror(-r));
     for (size_t i = list.n; i-- > 0;)
-        undo_one(&list.items[i]);
+        undo_one(run, &list.items[i]);
     unlink(path);
 }
 
@@ -67,7 +71,7 @@ void prepare_undo(const ServicePaths *paths, const uint8_t uuid[16]) {
     CLEANUP_FREE char *path = start_parts_note_path(paths, uuid);
 
     if (path && access(path, F_OK) == 0)
-        undo_file(path);
+        undo_file(paths->run, path);
 }
 
 void prepare_undo_one(const ServicePaths *paths, const uint8_t uuid[16], MadeKind kind,
@@ -85,7 +89,7 @@ void prepare_undo_one(const ServicePaths *paths, const uint8_t uuid[16], MadeKin
             break;
     if (at == 0)
         return;
-    undo_one(&list.items[at - 1]);
+    undo_one(paths->run, &list.items[at - 1]);
     r = made_take(path, kind, name, &made);
     if (r < 0) {
         log_warning("'%s' stays in '%s', ignoring: %s", name, path, strerror(-r));

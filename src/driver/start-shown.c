@@ -80,7 +80,7 @@ static SeclabelDef *add_label(DomainDef *def, const char *model) {
 }
 
 /* A dynamic label is this run's, whatever an earlier one had. */
-static int show_label(DomainDef *live, const char *model, const char *text) {
+static int fill_label(DomainDef *live, const char *model, const char *text) {
     SeclabelDef *label = find_label(live, model);
     int r = 0;
 
@@ -93,10 +93,24 @@ static int show_label(DomainDef *live, const char *model, const char *text) {
     return r;
 }
 
+/* One without a model is of the host's module. */
+static int name_model(DomainDef *live, const char *model) {
+    for (size_t i = 0; i < live->n_seclabels; i++)
+        if (!live->seclabels[i].model)
+            return replace(&live->seclabels[i].model, strdup(model));
+    return 0;
+}
+
+int start_show_label(DomainDef *live, const char *model, const char *text) {
+    int r = find_label(live, model) ? 0 : name_model(live, model);
+
+    return r < 0 ? r : fill_label(live, model, text);
+}
+
 static int show_user(DomainDef *live, uid_t uid, gid_t gid) {
     CLEANUP_FREE char *text = strf("+%u:+%u", (unsigned)uid, (unsigned)gid);
 
-    return text ? show_label(live, "dac", text) : -ENOMEM;
+    return text ? fill_label(live, "dac", text) : -ENOMEM;
 }
 
 int start_show(Domain *domain, const QemuConfine *confine, Error **reterr) {

@@ -15,6 +15,7 @@
 #include "domain/store.h"
 #include "domain/vcpu-plug.h"
 #include "driver/confine-devices.h"
+#include "driver/label.h"
 #include "driver/prepare-owner.h"
 #include "driver/prepare.h"
 #include "driver/run-end.h"
@@ -172,6 +173,8 @@ static int prepare(Domain *domain, StartParts *parts, char ***ret_argv, Error **
         r = start_show(domain, &parts->confine.confine, reterr);
     if (r >= 0)
         r = prepare_owners(domain, parts, services->confinement->own_files, reterr);
+    if (r >= 0)
+        r = label_begin(domain, parts, reterr);
     if (r < 0)
         return r;
     params = (QemuCommandParams){.def = domain->run->live,

@@ -137,7 +137,7 @@ static void write_cell(FILE *out, int node, const Bitmap *online) {
     fputs("          </cpus>\n        </cell>\n", out);
 }
 
-static void write_host(FILE *out, const char *arch) {
+static void write_host(FILE *out, const char *arch, const char *models) {
     CLEANUP_BITMAP Bitmap *online = read_cpus("/sys/devices/system/cpu/online");
     CLEANUP_BITMAP Bitmap *nodes = read_cpus("/sys/devices/system/node/online");
 
@@ -153,7 +153,7 @@ static void write_host(FILE *out, const char *arch) {
     fprintf(out, "    <topology>\n      <cells num='%u'>\n", bitmap_count(nodes));
     for (int node = bitmap_next(nodes, 0); node >= 0; node = bitmap_next(nodes, node + 1))
         write_cell(out, node, online);
-    fputs("      </cells>\n    </topology>\n  </host>\n\n", out);
+    fprintf(out, "      </cells>\n    </topology>\n%s  </host>\n\n", models);
 }
 
 static void write_guest(FILE *out, const QemuCaps *caps, const char *arch) {
@@ -178,7 +178,7 @@ static void write_guest(FILE *out, const QemuCaps *caps, const char *arch) {
           out);
 }
 
-int qemu_caps_xml(QemuCapsCache *cache, char **ret, Error **reterr) {
+int qemu_caps_xml(QemuCapsCache *cache, const char *models, char **ret, Error **reterr) {
     CLEANUP_FREE char *text = NULL;
     CLEANUP(file_closep) FILE *out = NULL;
     struct utsname host;
@@ -188,7 +188,7 @@ int qemu_caps_xml(QemuCapsCache *cache, char **ret, Error **reterr) {
     if (!out)
         return error_no_memory(reterr);
     fputs("<capabilities>\n\n", out);
-    write_host(out, host.machine);
+    write_host(out, host.machine, models);
     for (size_t i = 0; i < ARRAY_SIZE(known_archs); i++) {
         CLEANUP(qemu_caps_unrefp) QemuCaps *caps = NULL;
         CLEANUP_FREE char *binary = qemu_default_emulator(known_archs[i]);

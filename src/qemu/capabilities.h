@@ -73,8 +73,8 @@ bool qemu_caps_has_command(const QemuCaps *caps, const char *command);
 /* "virtio-gpu-pci", "monitor-qmp"; no machines, no CPU models. */
 bool qemu_caps_has_type(const QemuCaps *caps, const char *type);
 /* <capabilities> for CONNECT_GET_CAPABILITIES: host cpu count/topology/cells, one <guest> per
- * installed emulator. On a fiber. Caller frees. */
-int qemu_caps_xml(QemuCapsCache *cache, char **ret, Error **reterr);
+ * installed emulator. `models` are the host's <secmodel>s, as text. On a fiber. Caller frees. */
+int qemu_caps_xml(QemuCapsCache *cache, const char *models, char **ret, Error **reterr);
 /* <domainCapabilities> for one emulator/machine/virt type (NULLs take defaults). */
 int qemu_caps_domain_xml(QemuCapsCache *cache, const char *emulator, const char *arch,
                          const char *machine, const char *virt, char **ret, Error **reterr);

@@ -20,6 +20,7 @@
 const char *qemu_confine_step_text(QemuConfineStep step) {
     static const char *const texts[CONFINE_STEP_MAX_] = {
         [CONFINE_LIMITS] = "cannot set its limits",
+        [CONFINE_LABEL] = "cannot give it its security label",
         [CONFINE_MOUNT] = "cannot give it a mount namespace",
         [CONFINE_DEV] = "cannot make a /dev for it",
         [CONFINE_CAPABILITIES] = "cannot take its capabilities away",
@@ -55,6 +56,23 @@ static int set_limits(const QemuConfine *confine) {
         r = set_limit(RLIMIT_CORE, confine->core_max);
     if (r >= 0 && confine->memlock_max)
         r = set_limit(RLIMIT_MEMLOCK, confine->memlock_max);
+    return r;
+}
+
+/* ---- label ---- */
+
+/* Who is unconfined may also take a profile with no_new_privs set; who is not has to ask before
+ * (Linux's security/apparmor/domain.c). Its own capabilities may be looked at, too. */
+static int set_label(const QemuLabel *label) {
+    int fd = open(label->attributes[0], O_WRONLY | O_CLOEXEC), r = 0;
+
+    if (fd < 0)
+        fd = open(label->attributes[1], O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    if (write(fd, label->text, strlen(label->text)) < 0)
+        r = -errno;
+    close(fd);
     return r;
 }
 
@@ -196,6 +214,10 @@ int qemu_confine_self(const QemuConfine *confine, QemuConfineStep *ret_step) {
 
     *ret_step = CONFINE_LIMITS;
     r = set_limits(confine);
+    if (r >= 0 && confine->label.text) {
+        *ret_step = CONFINE_LABEL;
+        r = set_label(&confine->label);
+    }
     if (r >= 0 && confine->private_dev) {
         *ret_step = CONFINE_MOUNT;
         r = make_namespace();

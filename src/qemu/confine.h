@@ -21,6 +21,13 @@ typedef struct QemuNode {
     bool given; /* it belongs to QEMU's user; else to root */
 } QemuNode;
 
+/* What a process wears from its exec on, by the word of a security module. */
+typedef struct QemuLabel {
+    const char *attributes[2]; /* files of the process itself where it is written, the second where
+                                  there is no first */
+    const char *text;          /* what is written; NULL: nothing */
+} QemuLabel;
+
 typedef struct QemuConfine {
     bool has_user; /* else it stays who the daemon is */
     uid_t uid;
@@ -32,11 +39,13 @@ typedef struct QemuConfine {
     size_t n_nodes;
     uint64_t core_max;    /* bytes of a core file */
     uint64_t memlock_max; /* bytes; 0: as the daemon has it */
+    QemuLabel label;
 } QemuConfine;
 
 /* Where qemu_confine_self gave up; for qemu_confine_step_text. */
 typedef enum QemuConfineStep {
     CONFINE_LIMITS,
+    CONFINE_LABEL,
     CONFINE_MOUNT,
     CONFINE_DEV,
     CONFINE_CAPABILITIES,

@@ -104,6 +104,7 @@ static const char *const changed[][2] = {
     {"group", "+1"},
     {"private_dev", "no"},
     {"dynamic_ownership", "no"},
+    {"security_driver", "none"},
     {"sandbox", "no"},
     {"max_core_mib", "1"},
     {"access", "polkit"},

@@ -104,7 +104,7 @@ def user_of_qemu():
 
 
 def check_nobody(host, name):
-    """QEMU is its own user, may nothing, and is in a scope of its own."""
+    """QEMU is its own user, may nothing, has its profile of AppArmor, and is in a scope of its own."""
     pid = host.qemus()[name]
     facts = status(pid)
     uid, gid = user_of_qemu()
@@ -113,6 +113,8 @@ def check_nobody(host, name):
     for kind in "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb":
         assert int(facts[kind][0], 16) == 0, (kind, facts)
     assert os.readlink(f"/proc/{pid}/ns/mnt") != os.readlink("/proc/1/ns/mnt")
+    with open(f"/proc/{pid}/attr/current") as f:
+        assert f.read().strip("\0\n") == f"vireo-{host.virsh('domuuid', name).strip()} (enforce)"
     scope, _ = scope_of(host, name)
     assert unit(scope, "Slice") == "machine.slice" and unit(scope, "ActiveState") == "active"
     return pid

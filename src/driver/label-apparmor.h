@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* AppArmor: a profile for each run, "vireo-UUID", made of the files that the definition names, and
+ * made anew when a device comes or goes. */
+#pragma once
+
+#include "driver/label-model.h"
+
+extern const LabelModel label_apparmor;

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "driver/label.h"
+
+#include "domain/services.h"
+#include "driver/label-models.h"
+#include "driver/start-shown.h"
+#include "util/file.h"
+#include "util/log.h"
+#include "util/worker.h"
+
+/* ---- a start ---- */
+
+/* What the definition says of labels of that model: its own <seclabel>, or one for all. */
+static const SeclabelDef *find_wish(const DomainDef *def, const LabelModel *model) {
+    for (size_t i = 0; i < def->n_seclabels; i++) {
+        const SeclabelDef *wish = &def->seclabels[i];
+
+        if (!wish->model || streq(wish->model, model->name) || streq(wish->model, "none"))
+            return wish;
+    }
+    return NULL;
+}
+
+static int blame(const Domain *domain, Error *cause, Error **reterr) {
+    int r = error_propagate(reterr, cause);
+
+    if (reterr && *reterr)
+        error_prefix(reterr, "domain '%s'", domain_name(domain));
+    return r;
+}
+
+static int wear(const LabelModel *model, const char *label, ConfinePlan *plan) {
+    plan->label = strf("%s%s", model->prefix, label);
+    if (!plan->label)
+        return -ENOMEM;
+    plan->confine.label = (QemuLabel){.attributes = {model->attributes[0], model->attributes[1]},
+                                      .text = plan->label};
+    return 0;
+}
+
+/* Noted first, so that a daemon that dies in between leaves nothing behind. */
+static int begin_dynamic(Domain *domain, const LabelModel *model, ConfinePlan *plan,
+                         Error **reterr) {
+    CLEANUP_FREE char *label = model->make(domain);
+    const Made made = {.kind = MADE_LABEL, .name = label, .detail = (char *)model->name};
+    int r = label ? start_parts_note(domain, &made, reterr) : error_no_memory(reterr);
+
+    if (r >= 0)
+        r = model->set(domain, NULL, label, reterr);
+    if (r < 0)
+        return r;
+    r = wear(model, label, plan);
+    if (r >= 0)
+        r = start_show_label(domain->run->live, model->name, label);
+    return r < 0 ? error_no_memory(reterr) : 0;
+}
+
+static int begin_static(const LabelModel *model, const SeclabelDef *wish, ConfinePlan *plan,
+                        Error **reterr) {
+    CLEANUP_FREE char *label = strdup(wish->label);
+    int r = label ? model->check(label, reterr) : error_no_memory(reterr);
+
+    if (r >= 0 && wear(model, label, plan) < 0)
+        r = error_no_memory(reterr);
+    return r;
+}
+
+int label_begin(Domain *domain, StartParts *parts, Error **reterr) {
+    const LabelModel *model = domain->services->confinement->label;
+    const SeclabelDef *wish = model ? find_wish(domain->run->live, model) : NULL;
+    CLEANUP_ERROR Error *error = NULL;
+    int r;
+
+    assert(domain_job_is_mine(domain));
+    if (!model || (wish && streq_ptr(wish->type, "none")))
+        return 0;
+    r = wish && streq_ptr(wish->type, "static")
+            ? begin_static(model, wish, &parts->confine, &error)
+            : begin_dynamic(domain, model, &parts->confine, &error);
+    return r < 0 ? blame(domain, TAKE_PTR(error), reterr) : 0;
+}
+
+/* ---- a run ---- */
+
+/* The label that was made for it; -ENOENT: none was. The caller frees *ret. */
+static int find_made(const Domain *domain, const LabelModel **ret_model, char **ret) {
+    CLEANUP_FREE char *path = start_parts_note_path(&domain->services->paths,
+                                                    domain->run->live->uuid);
+    CLEANUP(made_done) MadeList list = {0};
+    int r = path ? made_read(path, &list) : -ENOMEM;
+
+    for (size_t i = 0; r >= 0 && i < list.n; i++) {
+        *ret_model = list.items[i].kind == MADE_LABEL ? label_models_find(list.items[i].detail)
+                                                      : NULL;
+        if (!*ret_model)
+            continue;
+        *ret = strdup(list.items[i].name);
+        return *ret ? 0 : -ENOMEM;
+    }
+    return r < 0 ? r : -ENOENT;
+}
+
+static int set_again(Domain *domain, const DomainDef *also, Error **reterr) {
+    const LabelModel *model = NULL;
+    CLEANUP_FREE char *label = NULL;
+    int r = find_made(domain, &model, &label);
+
+    if (r == -ENOENT)
+        return 0;
+    if (r < 0)
+        return error_system(reterr, FROM_QEMU, r, "cannot tell which label it has");
+    return model->set(domain, also, label, reterr);
+}
+
+int label_admit(Domain *domain, const DomainDef *def, Error **reterr) {
+    CLEANUP_ERROR Error *error = NULL;
+    int r;
+
+    assert(domain_job_is_mine(domain) && domain->run);
+    r = set_again(domain, def, &error);
+    return r < 0 ? blame(domain, TAKE_PTR(error), reterr) : 0;
+}
+
+void label_settle(Domain *domain) {
+    CLEANUP_ERROR Error *error = NULL;
+
+    assert(domain_job_is_mine(domain));
+    if (domain->run && set_again(domain, NULL, &error) < 0)
+        log_warning("domain '%s': what its label lets its QEMU open stays as it is: %s",
+                    domain_name(domain), error_message(error));
+}
+
+int label_undo(const char *run, const Made *made) {
+    const LabelModel *model = label_models_find(made->detail);
+
+    return model ? model->end(run, made->name) : -EBADMSG;
+}
+
+/* ---- for those who ask ---- */
+
+typedef struct Look {
+    SecurityModule module;
+    pid_t pid;
+    char *label;
+    bool enforced;
+} Look;
+
+static int run_look(void *arg) {
+    Look *look = arg;
+
+    return security_module_label(look->module, look->pid, &look->label, &look->enforced);
+}
+
+int label_look(const Domain *domain, const LabelModel **ret_model, char **ret, bool *ret_enforced,
+               Error **reterr) {
+    const LabelModel *model = domain->services->confinement->label;
+    Look look;
+    int r;
+
+    *ret_model = NULL;
+    *ret = NULL;
+    *ret_enforced = false;
+    if (!model || !domain->run)
+        return 0;
+    look = (Look){.module = model->module, .pid = domain->run->pid.pid};
+    r = worker_run(run_look, &look);
+    if (r == -ENOMEM)
+        return error_no_memory(reterr);
+    if (r < 0 || !look.label)
+        return 0;
+    *ret_model = model;
+    *ret = look.label;
+    *ret_enforced = look.enforced;
+    return 0;
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Rules and the text of a profile; the kernel's interface as a directory in the place of /sys. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "host/apparmor.h"
+#include "util/file.h"
+
+static char root[] = "/tmp/vireo-apparmor-XXXXXX";
+
+static char *text_of(const AppArmorRules *rules) {
+    char *text = NULL;
+
+    assert_int_equal(apparmor_profile("vireo-x", rules, &text, NULL), 0);
+    return text;
+}
+
+static void test_text(void **state) {
+    CLEANUP_APPARMOR_RULES AppArmorRules rules = {0};
+    CLEANUP_FREE char *text = NULL;
+
+    assert_int_equal(apparmor_rules_add(&rules, "/a b/x*?[1]{2}^\"\\,@.raw", APPARMOR_DATA), 0);
+    assert_int_equal(apparmor_rules_add(&rules, "/lib/q", APPARMOR_READ | APPARMOR_MAP), 0);
+    assert_int_equal(apparmor_rules_add(&rules, "/tree", APPARMOR_READ | APPARMOR_TREE), 0);
+    text = text_of(&rules);
+    assert_ptr_equal(strstr(text, "profile vireo-x flags="), text);
+    assert_non_null(strstr(text, "\n  \"/a b/x\\*\\?\\[1\\]\\{2\\}\\^\\\"\\\\,@.raw\" rwk,\n"));
+    assert_non_null(strstr(text, "\n  \"/lib/q\" rm,\n"));
+    assert_non_null(strstr(text, "\n  \"/tree/{,**}\" r,\n}\n"));
+    assert_non_null(strstr(text, "\n  signal (send) peer=vireo-x,\n"));
+}
+
+/* What is named twice is one rule with both; what is no path is none. */
+static void test_rules(void **state) {
+    CLEANUP_APPARMOR_RULES AppArmorRules rules = {0};
+
+    assert_int_equal(apparmor_rules_add(&rules, "/a", APPARMOR_READ), 0);
+    assert_int_equal(apparmor_rules_add(&rules, "/a", APPARMOR_WRITE), 0);
+    assert_int_equal(apparmor_rules_add(&rules, NULL, APPARMOR_READ), 0);
+    assert_int_equal(apparmor_rules_add(&rules, "pool/volume", APPARMOR_READ), 0);
+    assert_int_equal(rules.n, 1);
+    assert_int_equal(rules.items[0].access, APPARMOR_READ | APPARMOR_WRITE);
+}
+
+/* A rule is about what is opened in the end: the target of a link, a file that QEMU is to make. */
+static void test_links(void **state) {
+    CLEANUP_FREE char *file = path_join(root, "file"), *link = path_join(root, "link"),
+                      *way = path_join(root, "way"), *made = path_join(root, "way/made");
+    CLEANUP_FREE char *real = NULL, *real_made = NULL;
+    CLEANUP_APPARMOR_RULES AppArmorRules rules = {0};
+
+    assert_int_equal(file_write_atomic(file, "", 0, 0600), 0);
+    assert_int_equal(symlink("file", link), 0);
+    assert_int_equal(symlink(".", way), 0);
+    real = realpath(file, NULL);
+    real_made = strf("%.*s/made", (int)(strrchr(real, '/') - real), real);
+    assert_int_equal(apparmor_rules_add(&rules, link, APPARMOR_DATA), 0);
+    assert_int_equal(apparmor_rules_add(&rules, made, APPARMOR_WRITE), 0);
+    assert_int_equal(apparmor_rules_resolve(&rules), 0);
+    assert_int_equal(rules.n, 4);
+    assert_string_equal(rules.items[2].path, real);
+    assert_int_equal(rules.items[2].access, APPARMOR_DATA);
+    assert_string_equal(rules.items[3].path, real_made);
+}
+
+/* It would be another line of the profile. */
+static void test_control_characters(void **state) {
+    CLEANUP_APPARMOR_RULES AppArmorRules rules = {0};
+    CLEANUP_ERROR Error *error = NULL;
+    char *text = NULL;
+
+    assert_int_equal(apparmor_rules_add(&rules, "/a\n/etc/shadow", APPARMOR_READ), 0);
+    assert_true(apparmor_profile("vireo-x", &rules, &text, &error) < 0);
+    assert_null(text);
+    assert_non_null(strstr(error_message(error), "control character"));
+}
+
+static void test_kernel(void **state) {
+    CLEANUP_FREE char *directory = path_join(root, "kernel/security/apparmor");
+    CLEANUP_FREE char *profiles = path_join(directory, "profiles"),
+                      *remove = path_join(directory, ".remove"), *text = NULL;
+    static const char list[] = "a/b (enforce)\nvireo-1 (complain)\nvireo-12 (enforce)\n";
+
+    assert_false(apparmor_has(root, "vireo-1"));
+    assert_true(apparmor_remove(root, "vireo-1") < 0);
+    assert_int_equal(dir_make(directory, 0700), 0);
+    assert_int_equal(file_write_atomic(profiles, list, strlen(list), 0600), 0);
+    assert_int_equal(file_write_atomic(remove, "", 0, 0600), 0);
+    assert_true(apparmor_has(root, "a/b"));
+    assert_true(apparmor_has(root, "vireo-1"));
+    assert_false(apparmor_has(root, "vireo-"));
+    assert_false(apparmor_has(root, "b"));
+    assert_int_equal(apparmor_remove(root, "vireo-1"), 0);
+    assert_int_equal(file_read(remove, 64, &text, NULL), 0);
+    assert_string_equal(text, "vireo-1");
+}
+
+int main(void) {
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_text), cmocka_unit_test(test_rules), cmocka_unit_test(test_links),
+        cmocka_unit_test(test_control_characters), cmocka_unit_test(test_kernel)};
+    char *made = mkdtemp(root);
+    int r;
+
+    if (!made)
+        return 1;
+    r = cmocka_run_group_tests(tests, NULL, NULL);
+    if (chdir("/") == 0) {
+        CLEANUP_FREE char *command = strf("rm -rf '%s'", root);
+
+        if (system(command) != 0)
+            return 1;
+    }
+    return r;
+}
