@@ -49,11 +49,11 @@ def wait_for(condition, seconds, what):
 
 
 def passable(path):
-    """Whether everybody may search the directories on the way to it."""
+    """Whether everybody may search the directories on the way to it. What is not there yet hinders nobody."""
     path = os.path.realpath(path)
     while path != "/":
         path = os.path.dirname(path)
-        if not os.stat(path).st_mode & 1:
+        if os.path.exists(path) and not os.stat(path).st_mode & 1:
             return False
     return True
 
