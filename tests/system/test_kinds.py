@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The kinds of fault that libvirt's CVEs since 2019 were of, a test for each, named after it. Beyond these: tests/fuzz for
-bytes, test_planted.py for links, tests/faults for errors on the way out of errors, tests/unit/qemu/test-qemu-agent.c for
-agents."""
+bytes, test_planted.py for links, tests/faults for errors on the way out of errors."""
 import os
+import re
 import signal
 import socket
 import stat
@@ -11,10 +11,13 @@ import threading
 import time
 
 from conftest import wait_for
+from test_agent import agent_guest, boot  # noqa: F401 (a fixture)
 from test_bad_input import connect, frame, opened, read_frame
 
 DENIED, READ_ONLY = 88, 29
-INT_EDGES = [-1, -(1 << 31), (1 << 31) - 1, 1 << 16, 0]
+INT_EDGES = [-1, -(1 << 31), (1 << 31) - 1, 1 << 16, 0, 4, 1 << 14, 1 << 18, 1 << 30]
+MAPS_MAX = 8 << 20  # bytes of CPU maps in one reply
+MAPS = {20, 230}  # GET_VCPUS, GET_VCPU_PIN_INFO: so many maps of that length
 RISE_MIB = 64
 
 
@@ -65,8 +68,67 @@ def test_count_times_length_and_negative_length(daemon):
     for make in counted_calls(wire_domain(daemon, "k1")):
         for a in INT_EDGES:
             for b in INT_EDGES:
-                _, body = call(s, *make(a, b))
-                assert len(body) < 1 << 20
+                procedure, arguments = make(a, b)
+                status, body = call(s, procedure, arguments)
+                assert len(body) < MAPS_MAX + (1 << 16)
+                if procedure in MAPS and 0 < a <= 1 << 14 and b > 0:
+                    assert (status == 0) == (a * b <= MAPS_MAX), (procedure, a, b, body[8:80])
+    check(daemon, before)
+
+
+class HostileAgent(threading.Thread):
+    """In the place of a guest's agent: the next of `words` to whatever it is told behind a sync, which it answers."""
+
+    def __init__(self, path, words):
+        super().__init__(daemon=True)
+        self.words, self.server = list(words), socket.socket(socket.AF_UNIX)
+        os.unlink(path)
+        self.server.bind(path)
+        self.server.listen()
+        self.start()
+
+    def run(self):
+        while self.words:
+            s, _ = self.server.accept()
+            try:
+                self.serve(s)
+            except OSError:  # it was hung up on
+                pass
+            s.close()
+
+    def serve(self, s):
+        while self.words and (heard := s.recv(1 << 16)):
+            sync = re.search(rb'"id": ?(\d+)', heard)
+            if sync:
+                s.sendall(b'\xff{"return":%s}\n' % sync.group(1))
+            else:
+                s.sendall(self.words.pop(0))
+
+
+def vcpus(*items):
+    return b'{"return":[%s]}\n' % b",".join(b'{"logical-id":%s,"online":%s,"can-offline":true}' % item for item in items)
+
+
+HOSTILE = [b"{" * 5000 + b"\n", b"x" * (64 << 20) + b"\n", b'{"return":{}}\n', b'{"return":7}\n{"return":8}\n', b"\xff\0\xff\n",
+           b'{"error":{"class":"%s%n","desc":"' + b"d" * 200000 + b'"}}\n',
+           vcpus((b"-1", b"true")), vcpus((b"18446744073709551615", b"true")), vcpus((b"4294967296", b"true")),
+           vcpus((b"1", b"true"), (b"1", b"false")), vcpus((b"0", b"7")), vcpus(*[(b"%d" % i, b"true") for i in range(200000)]),
+           b'{"return":[{"logical-id":[],"online":{}}]}\n', b'{"return":[[[[1]]]]}\n']
+
+
+def test_hostile_agent(daemon, agent_guest):  # noqa: F811
+    """Whatever a guest's agent says is an answer that is refused: nothing of it is believed, and no room is made for it."""
+    boot(daemon, "k5", vcpus=2)
+    path = re.search(r"<channel type='unix'>.*?path='([^']+)'", daemon.virsh("dumpxml", "k5"), re.S).group(1)
+    before = resident_mib(daemon)
+    daemon.stop()
+    agent = HostileAgent(path, HOSTILE)
+    daemon.start()
+    for left in range(len(HOSTILE) - 1, -1, -1):
+        answer = daemon.virsh("guestvcpus", "k5", ok=False)
+        assert len(answer) < 70000 and len(agent.words) == left, (HOSTILE[-left - 1][:80], answer[:200])
+        daemon.virsh("dominfo", "k5")
+    agent.join(20)
     check(daemon, before)
 
 
