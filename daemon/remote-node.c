@@ -5,8 +5,10 @@
 #include <sys/utsname.h>
 
 #include "daemon.h"
+#include "host/topology.h"
 #include "util/file.h"
 #include "util/text.h"
+#include "util/worker.h"
 
 /* Those that this boot of the host can have: sysconf reads a file each time. */
 unsigned dispatch_host_cpus(void) {
@@ -26,23 +28,39 @@ static uint64_t meminfo_kib(const char *key) {
     return strtoull(at + strlen(key), NULL, 10);
 }
 
-HANDLER(node_get_info) {
-    remote_node_get_info_ret *ret = ret_;
+typedef struct NodeInfo {
+    HostTopology topology;
+    int mhz;
+} NodeInfo;
+
+/* Some hundred files, and one for which the kernel asks each CPU. */
+static int look_at_cpus(void *userdata) {
+    NodeInfo *info = userdata;
     CLEANUP_FREE char *text = NULL;
     const char *mhz = NULL;
+
+    if (file_read("/proc/cpuinfo", 8u << 20, &text, NULL) >= 0 && (mhz = strstr(text, "cpu MHz")))
+        mhz = strchr(mhz, ':');
+    info->mhz = mhz ? (int)strtoul(mhz + 1, NULL, 10) : 0;
+    return host_topology_read(NULL, &info->topology);
+}
+
+HANDLER(node_get_info) {
+    remote_node_get_info_ret *ret = ret_;
+    NodeInfo info = {0};
     struct utsname host;
 
+    if (worker_run(look_at_cpus, &info) < 0)
+        return error_no_memory(reterr);
     uname(&host);
     snprintf(ret->model, sizeof(ret->model), "%.31s", host.machine);
     ret->memory = dispatch_host_memory();
-    ret->cpus = dispatch_host_cpus();
-    if (file_read("/proc/cpuinfo", 8u << 20, &text, NULL) >= 0 && (mhz = strstr(text, "cpu MHz")))
-        mhz = strchr(mhz, ':');
-    ret->mhz = mhz ? (int)strtoul(mhz + 1, NULL, 10) : 0;
-    ret->nodes = 1;
-    ret->sockets = 1;
-    ret->cores = ret->cpus;
-    ret->threads = 1;
+    ret->cpus = (int)info.topology.online;
+    ret->mhz = info.mhz;
+    ret->nodes = (int)info.topology.nodes;
+    ret->sockets = (int)info.topology.sockets;
+    ret->cores = (int)info.topology.cores;
+    ret->threads = (int)info.topology.threads;
     return 0;
 }
 

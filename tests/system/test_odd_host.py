@@ -86,6 +86,21 @@ def test_8192_cpus_with_holes_and_packages_of_2_31(wide):
     assert wide.counts("m1")[("current", "live")] == 2
 
 
+def test_nodes_sockets_cores_and_threads(wide):
+    """A server of two nodes, arranged as tests/unit/host/test-host-topology.c has it; libvirtd 9.0 says the same of it."""
+    for name in "online", "present":
+        write(f"{wide.sysfs}/cpu/{name}", "0-7\n")
+    for cpu in range(8):
+        at = f"{wide.sysfs}/cpu/cpu{cpu}/topology"
+        for what, number in ("physical_package_id", cpu % 4 // 2), ("core_id", cpu % 2 * 9), ("die_id", 0):
+            write(f"{at}/{what}", f"{number}\n")
+        write(f"{at}/thread_siblings_list", f"{cpu % 4},{cpu % 4 + 4}\n")
+    for node, has in (0, "0-1,4-5"), (1023, "2-3,6-7"):
+        write(f"{wide.sysfs}/node/node{node}/cpulist", f"{has}\n")
+    told = re.findall(r"(CPU\(s\)|CPU socket\(s\)|Core.*|Thread.*|NUMA.*): +(\d+)", wide.virsh("nodeinfo"))
+    assert [int(number) for _, number in told] == [8, 1, 2, 2, 2 if os.path.isdir(NODE) else 1], told
+
+
 def test_files_of_sysfs_that_vanish(wide):
     """While clients ask: a CPU may go at any time."""
     stop = threading.Event()
