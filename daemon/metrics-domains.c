@@ -11,6 +11,8 @@ typedef struct Row {
     int state;
     bool has_def;
     unsigned n_current, n_max;
+    bool has_monitor;
+    uint64_t waiting_usec; /* its oldest command */
     const DomainReading *reading;
 } Row;
 
@@ -64,6 +66,15 @@ static void add_counts(const Domains *domains) {
         add_number(domains, "vireo_domain_vcpus", row, ",which=\"current\"} ", row->n_current);
         add_number(domains, "vireo_domain_vcpus", row, ",which=\"maximum\"} ", row->n_max);
     }
+}
+
+static void add_waiting(const Domains *domains) {
+    page_add_head(domains->page, "vireo_domain_qmp_waiting_seconds", "gauge",
+                  "How long the oldest command that QEMU has not answered waits; 0: there is none");
+    for (size_t i = 0; i < domains->n; i++)
+        if (domains->rows[i].has_monitor)
+            add_seconds(domains, "vireo_domain_qmp_waiting_seconds", &domains->rows[i],
+                        domains->rows[i].waiting_usec * 1000);
 }
 
 static void add_times(const Domains *domains) {
@@ -146,6 +157,7 @@ static int write_page(void *arg) {
 
     add_states(domains);
     add_counts(domains);
+    add_waiting(domains);
     add_times(domains);
     for (size_t i = 0; i < ARRAY_SIZE(vcpu_families); i++)
         add_vcpu_family(domains, &vcpu_families[i]);
@@ -158,12 +170,15 @@ static int write_page(void *arg) {
 static void fill_row(Domains *domains, Row *row, const DomainReading *reading) {
     const Domain *domain = reading->domain;
     const DomainDef *def = domain->run ? domain->run->live : domain->config;
+    const Monitor *monitor = domain->run ? domain->run->monitor : NULL;
 
     *row = (Row){.label_at = domains->labels.used,
                  .state = (int)domain->state,
                  .has_def = def != NULL,
                  .n_current = def ? domain_def_online_vcpus(def) : 0,
                  .n_max = def ? def->n_vcpus_max : 0,
+                 .has_monitor = monitor != NULL,
+                 .waiting_usec = monitor ? monitor_waiting_usec(monitor) : 0,
                  .reading = reading};
     page_add_text(&domains->labels, "{domain=\"");
     page_add_escaped(&domains->labels, domain_name(domain));

@@ -10,7 +10,8 @@ typedef struct Reply Reply;
 /* A command under way. */
 typedef struct Pending {
     uint64_t id;
-    Reply *reply; /* NULL: dropped by its owner */
+    uint64_t sent; /* when it was queued */
+    Reply *reply;  /* NULL: dropped by its owner */
 } Pending;
 
 struct Monitor {

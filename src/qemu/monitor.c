@@ -471,7 +471,8 @@ int monitor_send_message(Monitor *monitor, json_object *message, bool keep_raw,
     if (r < 0)
         return r;
     monitor->next_id++;
-    monitor->pending[monitor->end++] = (Pending){.id = reply->id, .reply = reply};
+    monitor->pending[monitor->end++] = (Pending){
+        .id = reply->id, .sent = reply->sent, .reply = reply};
     *ret = &TAKE_PTR(reply)->public;
     return 0;
 }
@@ -484,6 +485,10 @@ int monitor_send(Monitor *monitor, const char *execute, json_object *arguments,
         return -ENOTCONN;
     }
     return monitor_send_message(monitor, monitor_message(execute, arguments), false, ret);
+}
+
+uint64_t monitor_waiting_usec(const Monitor *monitor) {
+    return monitor->first < monitor->end ? now_usec() - monitor->pending[monitor->first].sent : 0;
 }
 
 int monitor_wait(MonitorReply *reply, uint64_t deadline) {

@@ -111,6 +111,9 @@ typedef struct MonitorCounts {
     uint64_t n_unanswered;
 } MonitorCounts;
 const MonitorCounts *monitor_counts(void);
+/* How long the oldest command of this QEMU that has no answer waits for one, also when nobody waits
+ * for it any more; 0: none does. */
+uint64_t monitor_waiting_usec(const Monitor *monitor);
 
 /* The conversation as lines "seconds.millis > {…}" (sent), "<" (reply), "!" (event) go to this
  * sink; NULL switches it off. VIREO_QMP_DEBUG=1 installs one that writes to stderr. A

@@ -97,6 +97,8 @@ def test_answers_of_qemu(scraped):
     before = readings(ask(scraped.metrics)[1])
     scraped.virsh("qemu-monitor-command", "m1", '{"execute":"query-status"}')
     after = readings(ask(scraped.metrics)[1])
+    waiting = 'vireo_domain_qmp_waiting_seconds{domain="m1"}'
+    assert after[waiting] == 0
     assert after["vireo_qmp_seconds_count"] > before["vireo_qmp_seconds_count"] > 0
     assert after['vireo_qmp_seconds_bucket{le="+Inf"}'] == after["vireo_qmp_seconds_count"]
     assert after["vireo_qmp_seconds_sum"] > before["vireo_qmp_seconds_sum"]
@@ -104,9 +106,12 @@ def test_answers_of_qemu(scraped):
     os.kill(pid, signal.SIGSTOP)
     try:  # one that does not answer is counted, and not waited for again
         scraped.virsh("domstats", "--balloon", "m1")
-        assert readings(ask(scraped.metrics)[1])["vireo_qmp_unanswered_total"] > after["vireo_qmp_unanswered_total"]
+        hung = readings(ask(scraped.metrics)[1])
+        assert hung["vireo_qmp_unanswered_total"] > after["vireo_qmp_unanswered_total"]
+        assert readings(ask(scraped.metrics)[1])[waiting] > hung[waiting] > 0  # nobody waits any more, and it has no answer
     finally:
         os.kill(pid, signal.SIGCONT)
+    wait_for(lambda: readings(ask(scraped.metrics)[1])[waiting] == 0, 20, "QEMU's answer to what it was asked")
 
 
 def refusals(daemon):
@@ -142,20 +147,25 @@ def test_refusals_by_polkit(daemon, polkit):
 
 
 def test_who_comes_regularly_finds_a_sample(scraped):
-    """And what has changed since it was taken is in the answer nevertheless."""
+    """And what has changed since it was taken is in the answer nevertheless. A sample that is older than the scrape was
+    there before it."""
     scraped.paused("m1")
-    ages = []
 
-    def is_ahead():
-        time.sleep(1.5)
-        ages.append(readings(ask(scraped.metrics)[1])["vireo_sample_age_seconds"])
-        return ages[-1] > 0.1
-    wait_for(is_ahead, 60, "a sample that was there before the scrape")
-    assert max(ages) <= 2
-    time.sleep(1.2)  # the next one is there or on its way
-    scraped.paused("m2")
-    now = readings(ask(scraped.metrics)[1])
-    assert 'vireo_vcpu_run_seconds_total{domain="m2",vcpu="0"}' in now and now["vireo_sample_age_seconds"] < 1
+    def scrape():
+        time.sleep(1.5)  # the interval, no deadline
+        if found_ahead:
+            scraped.paused(f"m{len(found_ahead) + 1}")
+        began = time.monotonic()
+        now = readings(ask(scraped.metrics)[1])
+        took = time.monotonic() - began
+        assert now["vireo_sample_age_seconds"] <= 2 + took
+        for number in range(len(found_ahead) + 1):
+            assert f'vireo_vcpu_run_seconds_total{{domain="m{number + 1}",vcpu="0"}}' in now
+        if found_ahead or now["vireo_sample_age_seconds"] > took:
+            found_ahead.append(now)
+        return len(found_ahead) == 4
+    found_ahead = []
+    wait_for(scrape, 60, "a sample that was there before the scrape")
 
 
 def test_only_its_user_and_only_that_path(scraped):

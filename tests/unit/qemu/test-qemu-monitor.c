@@ -310,12 +310,16 @@ static void wait_for(void *userdata) {
 
 static void test_deadline(void **state) {
     MonitorReply *reply = send_command("slow", NULL);
+    uint64_t waiting;
 
     assert_int_equal(fiber_start("wait", wait_for, reply), 0);
     run_until_done();
     assert_int_equal(t.r, -ETIMEDOUT);
     monitor_reply_free(reply);
+    waiting = monitor_waiting_usec(t.monitor); /* also when nobody waits for it */
+    assert_true(waiting >= SOON / 4);
     say("{\"return\": {}, \"id\": \"vireo-1\"}"); /* too late, harmless */
+    assert_int_equal(monitor_waiting_usec(t.monitor), 0);
     assert_true(monitor_is_open(t.monitor));
 }
 
