@@ -2,7 +2,8 @@
 /* Domain events: who registered for what, and sending. */
 #include <stdio.h>
 
-#include "access-view.h"
+#include "event-news.h"
+#include "event-send.h"
 #include "remote-job.h"
 #include "registration.h"
 #include "journal.h"
@@ -33,29 +34,6 @@ HANDLER(deregister_any) {
 
 /* ---- sending ---- */
 
-typedef struct EventKind {
-    int id;
-    int procedure;
-    xdrproc_t xdr;
-} EventKind;
-
-/* To all who registered for it; `callback_id` lies in the message and is set for each. */
-static void send_event(Daemon *daemon, const Domain *domain, const EventKind *kind, void *message,
-                       int *callback_id) {
-    for (Client *client = daemon->clients; client; client = client->next)
-        for (Registration *at = client->registrations; at; at = at->next)
-            if (registration_matches(at, kind->id, domain)) {
-                *callback_id = at->callback_id;
-                access_send_event(client, &(AccessEvent){.uuid = domain_def(domain)->uuid,
-                                                         .name = domain_name(domain),
-                                                         .program = REMOTE_PROGRAM,
-                                                         .version = REMOTE_VERSION,
-                                                         .procedure = kind->procedure,
-                                                         .xdr = kind->xdr,
-                                                         .payload = message});
-            }
-}
-
 static void send_lifecycle(Domain *domain, LifecycleEvent event, int detail, void *userdata) {
     static const EventKind kind = {EVENT_ID_LIFECYCLE, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_LIFECYCLE,
                                    (xdrproc_t)xdr_remote_domain_event_callback_lifecycle_msg};
@@ -63,7 +41,7 @@ static void send_lifecycle(Domain *domain, LifecycleEvent event, int detail, voi
         .dom = dispatch_borrow_domain(domain), .event = event, .detail = detail};
 
     journal_lifecycle(domain, event);
-    send_event(userdata, domain, &kind, &message, &message.callbackID);
+    event_send(userdata, domain, &kind, &message, &message.callbackID);
 }
 
 static void send_reboot(Domain *domain, void *userdata) {
@@ -71,7 +49,7 @@ static void send_reboot(Domain *domain, void *userdata) {
                                    (xdrproc_t)xdr_remote_domain_event_callback_domain_msg};
     remote_domain_event_callback_domain_msg message = {.dom = dispatch_borrow_domain(domain)};
 
-    send_event(userdata, domain, &kind, &message, &message.callbackID);
+    event_send(userdata, domain, &kind, &message, &message.callbackID);
 }
 
 static void send_device(Domain *domain, int id, int procedure, const char *alias, Daemon *daemon) {
@@ -79,7 +57,7 @@ static void send_device(Domain *domain, int id, int procedure, const char *alias
     remote_domain_event_callback_device_msg message = {.dom = dispatch_borrow_domain(domain),
                                                        .devAlias = (char *)alias};
 
-    send_event(daemon, domain, &kind, &message, &message.callbackID);
+    event_send(daemon, domain, &kind, &message, &message.callbackID);
 }
 
 static void send_device_removed(Domain *domain, const char *alias, void *userdata) {
@@ -104,7 +82,7 @@ static void send_vcpu_removed(Domain *domain, unsigned vcpu, void *userdata) {
                                                     .vcpu = vcpu};
 
     journal_vcpu_removed(domain, vcpu);
-    send_event(userdata, domain, &kind, &message, &message.callbackID);
+    event_send(userdata, domain, &kind, &message, &message.callbackID);
 }
 
 static void send_agent_lifecycle(Domain *domain, bool connected, int reason, void *userdata) {
@@ -114,7 +92,7 @@ static void send_agent_lifecycle(Domain *domain, bool connected, int reason, voi
     remote_domain_event_callback_agent_lifecycle_msg message = {
         .dom = dispatch_borrow_domain(domain), .state = connected ? 1 : 2, .reason = reason};
 
-    send_event(userdata, domain, &kind, &message, &message.callbackID);
+    event_send(userdata, domain, &kind, &message, &message.callbackID);
 }
 
 static void send_tunable(Domain *domain, const TunableValue *values, size_t n, void *userdata) {
@@ -133,7 +111,7 @@ static void send_tunable(Domain *domain, const TunableValue *values, size_t n, v
     message.params.params_val = params.list;
     message.params.params_len = params.n;
     if (!params.failed)
-        send_event(userdata, domain, &kind, &message, &message.callbackID);
+        event_send(userdata, domain, &kind, &message, &message.callbackID);
     params_done(&params);
 }
 
@@ -144,7 +122,7 @@ static void send_iteration(Domain *domain, int pass, void *userdata) {
     remote_domain_event_callback_migration_iteration_msg message = {
         .dom = dispatch_borrow_domain(domain), .iteration = pass};
 
-    send_event(userdata, domain, &kind, &message, &message.callbackID);
+    event_send(userdata, domain, &kind, &message, &message.callbackID);
 }
 
 static void send_job_completed(Domain *domain, const TransferStats *stats, void *userdata) {
@@ -158,7 +136,7 @@ static void send_job_completed(Domain *domain, const TransferStats *stats, void 
     message.params.params_val = params.list;
     message.params.params_len = params.n;
     if (!params.failed)
-        send_event(userdata, domain, &kind, &message, &message.callbackID);
+        event_send(userdata, domain, &kind, &message, &message.callbackID);
 }
 
 const DomainEvents daemon_events = {
@@ -171,6 +149,7 @@ const DomainEvents daemon_events = {
     .agent_lifecycle = send_agent_lifecycle,
     .tunable = send_tunable,
     .migration_iteration = send_iteration,
+    .news = event_send_news,
     .job_completed = send_job_completed,
     .drift = vireo_send_drift,
     .monitor_event = qemu_send_monitor_event,

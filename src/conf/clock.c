@@ -33,3 +33,9 @@ const Field clock_absolute_fields[] = {FIELD_UINT("@start", ClockDef, start, 0, 
                                                   FIELD_GIVEN(ClockDef, has_start),
                                                   .flags = FIELD_ALWAYS),
                                        FIELD_END};
+
+int64_t clock_adjustment(const ClockDef *clock) {
+    return clock->adjustment && !streq(clock->adjustment, "reset")
+               ? strtoll(clock->adjustment, NULL, 10)
+               : 0;
+}

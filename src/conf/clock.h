@@ -30,6 +30,9 @@ typedef struct ClockDef {
     bool has_start;
 } ClockDef;
 
+/* Seconds from UTC that a clock is to be started with; 0 for "reset", which is the host's time. */
+int64_t clock_adjustment(const ClockDef *clock);
+
 extern const Words clock_offsets;
 extern const Element timer_element;
 /* Of ClockDef, by the offset. */

@@ -49,6 +49,10 @@ void events_migration_iteration(Domain *domain, int pass) {
     TELL(domain, migration_iteration, pass);
 }
 
+void events_news(Domain *domain, const DomainNews *news) {
+    TELL(domain, news, news);
+}
+
 void events_job_completed(Domain *domain, const TransferStats *stats) {
     TELL(domain, job_completed, stats);
 }

@@ -64,6 +64,30 @@ typedef struct TunableValue {
     const char *text;
 } TunableValue;
 
+/* Something that QEMU, or a client, has told of a domain; which members mean something depends on
+ * the id. Numbers are libvirt's. */
+typedef struct NewsAddress {
+    int family; /* 0: IPv4, 1: IPv6, 2: a socket in the file system */
+    const char *node, *service;
+} NewsAddress;
+typedef struct NewsIdentity {
+    const char *type, *name;
+} NewsIdentity;
+typedef struct DomainNews {
+    int id;         /* EVENT_ID_* */
+    int64_t amount; /* RTC_CHANGE: seconds, BALLOON_CHANGE: KiB, MEMORY_DEVICE_SIZE_CHANGE: bytes */
+    int code;   /* the action; GRAPHICS: the phase, TRAY_CHANGE: the reason, METADATA_CHANGE: the
+                   type,   MEMORY_FAILURE: the recipient */
+    int action; /* MEMORY_FAILURE */
+    unsigned flags;
+    const char *alias, *path;
+    const char *reason; /* IO_ERROR_REASON: or ""; GRAPHICS: how it was let in; METADATA_CHANGE: the
+                           namespace, or NULL */
+    NewsAddress local, remote; /* GRAPHICS */
+    NewsIdentity identities[2];
+    size_t n_identities;
+} DomainNews;
+
 /* The listener; each function may be NULL. The domain and strings are borrowed. */
 typedef struct DomainEvents {
     void (*lifecycle)(Domain *domain, LifecycleEvent event, int detail, void *userdata);
@@ -78,6 +102,8 @@ typedef struct DomainEvents {
     void (*tunable)(Domain *domain, const TunableValue *values, size_t n, void *userdata);
     /* A pass over the memory of a guest that moves has begun. */
     void (*migration_iteration)(Domain *domain, int pass, void *userdata);
+    /* Of the kinds in driver/news.h, and METADATA_CHANGE. */
+    void (*news)(Domain *domain, const DomainNews *news, void *userdata);
     /* Its state has been written, or has moved (driver/transfer.h). */
     void (*job_completed)(Domain *domain, const TransferStats *stats, void *userdata);
     /* Somebody else had changed it, and it was mended: a line for each difference. */
@@ -100,6 +126,7 @@ void events_vcpu_removed(Domain *domain, unsigned vcpu);
 void events_agent_lifecycle(Domain *domain, bool connected, int reason);
 void events_tunable(Domain *domain, const TunableValue *values, size_t n);
 void events_migration_iteration(Domain *domain, int pass);
+void events_news(Domain *domain, const DomainNews *news);
 void events_job_completed(Domain *domain, const TransferStats *stats);
 void events_drift(Domain *domain, unsigned n, const char *text);
 void events_monitor_event(Domain *domain, const char *name, json_object *data, int64_t seconds,

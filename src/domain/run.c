@@ -14,6 +14,7 @@ DomainRun *domain_run_new(int id, DomainDef *live_consume) {
     }
     run->id = id;
     run->live = live_consume;
+    run->clock_base = clock_adjustment(&run->live->clock_details);
     return run;
 }
 

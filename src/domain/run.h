@@ -79,7 +79,8 @@ struct Transfer;
 typedef enum Commanded { COMMANDED_NEVER, COMMANDED_UNSAVED, COMMANDED_SAVED } Commanded;
 
 typedef struct DomainRun {
-    int id; /* libvirt's, above 0; never used twice by one daemon */
+    int64_t clock_base; /* seconds from UTC that its guest's clock was started with (status file) */
+    int id;             /* libvirt's, above 0; never used twice by one daemon */
     DomainDef *live;
     QemuPid pid; /* 0: not spawned yet */
     QemuCaps *caps;

@@ -79,11 +79,12 @@ static char *status_text(const Domain *domain, const char *xml) {
         return NULL;
     fprintf(out,
             "<domstatus version='%d' state='%d' reason='%d' pid='%d' start='%llu' id='%d' "
-            "removed='%d' threads='%u'%s%s>\n",
+            "removed='%d' threads='%u' clock='%lld'%s%s>\n",
             STATUS_VERSION, domain->state, domain->reason, (int)domain->run->pid.pid,
             (unsigned long long)domain->run->pid.start_time, domain->run->id,
             domain->run->past_is_unknown ? REMOVED_UNKNOWN : domain->run->vcpu_was_removed,
-            domain->run->n_vcpu_threads, domain->run->rebooting ? " intent='reboot'" : "",
+            domain->run->n_vcpu_threads, (long long)domain->run->clock_base,
+            domain->run->rebooting ? " intent='reboot'" : "",
             domain->run->commanded ? " commanded='1'" : "");
     fputs("  <monitor", out);
     whole &= write_attribute(out, "path", domain->run->monitor_path);
@@ -227,6 +228,13 @@ static int read_verdicts(Source *source, DomainRun *run, Error **reterr) {
     return 0;
 }
 
+/* The groups that its threads were in. */
+static void read_found(Source *source, DomainFound *ret) {
+    ret->partition = child_attribute(source, "limits", "partition");
+    ret->group = child_attribute(source, "limits", "group");
+    ret->machine = child_attribute(source, "limits", "machine");
+}
+
 static int read_root(Source *source, StatusRecord *ret, Error **reterr) {
     xmlNodePtr root = source->root, node = child(root, "domain");
     DomainDef *live = NULL;
@@ -266,17 +274,17 @@ static int read_root(Source *source, StatusRecord *ret, Error **reterr) {
         r = read_verdicts(source, run, reterr);
     if (r < 0)
         return r;
-    run->found.partition = child_attribute(source, "limits", "partition");
-    run->found.group = child_attribute(source, "limits", "group");
-    run->found.machine = child_attribute(source, "limits", "machine");
+    read_found(source, &run->found);
     ret->state = attribute(root, "state");
     ret->reason = attribute(root, "reason");
     run->id = attribute(root, "id");
     run->vcpu_was_removed = attribute(root, "removed") != 0;
     run->past_is_unknown = attribute(root, "removed") == REMOVED_UNKNOWN;
-    if (xmlHasProp(root, BAD_CAST "commanded"))
-        run->commanded = COMMANDED_SAVED;
+    run->commanded = xmlHasProp(root, BAD_CAST "commanded") ? COMMANDED_SAVED : COMMANDED_NEVER;
     run->n_vcpu_threads = attribute(root, "threads");
+    if (xmlHasProp(root,
+                   BAD_CAST "clock")) /* else it is that of the definition, which may differ */
+        run->clock_base = attribute(root, "clock");
     read_save(source, &run->save);
     run->rebooting = xmlHasProp(root, BAD_CAST "intent") != NULL;
     run->pid = (QemuPid){.pid = attribute(root, "pid"), .start_time = attribute(root, "start")};

@@ -2,6 +2,7 @@
 #include "driver/metadata.h"
 
 #include "conf/domain-metadata.h"
+#include "domain/events.h"
 #include "driver/definition.h"
 #include "driver/edit.h"
 #include "util/libvirt-numbers.h"
@@ -136,5 +137,11 @@ int driver_set_metadata(Domain *domain, const MetadataChange *change, unsigned f
         .what = "metadata", .flags = flags, .arg = change, .change = change_def};
     int r = check(change, reterr);
 
-    return r < 0 ? r : definition_edit(domain, &edit, reterr);
+    if (r >= 0)
+        r = definition_edit(domain, &edit, reterr);
+    if (r >= 0)
+        events_news(domain, &(DomainNews){.id = EVENT_ID_METADATA_CHANGE,
+                                          .code = change->type,
+                                          .reason = change->uri});
+    return r;
 }

@@ -8,6 +8,7 @@
 #include "driver/device.h"
 #include "driver/reconnect.h"
 #include "driver/run-end.h"
+#include "driver/news.h"
 #include "driver/run-state.h"
 #include "driver/start-domain.h"
 #include "driver/transfer.h"
@@ -86,6 +87,7 @@ void run_watch_gone(Domain *domain) {
 }
 
 static void on_event(Domain *domain, const char *name, json_object *data) {
+    news_on_event(domain, name, data);
     if (run_state_on_event(domain, name, data)) {
         /* it was news of its state */
     } else if (streq(name, "VSERPORT_CHANGE")) {

@@ -147,9 +147,8 @@ static void put_base(FILE *out, const DomainDef *def, time_t now) {
         fputs("base=localtime", out);
         break;
     case CLOCK_VARIABLE:
-        if (clock->adjustment && !streq(clock->adjustment, "reset") &&
-            strtoll(clock->adjustment, NULL, 10) != 0)
-            put_time(out, now + (time_t)strtoll(clock->adjustment, NULL, 10));
+        if (clock_adjustment(clock) != 0)
+            put_time(out, now + (time_t)clock_adjustment(clock));
         else
             fprintf(out, "base=%s", streq_ptr(clock->basis, "localtime") ? "localtime" : "utc");
         break;

@@ -60,7 +60,17 @@ static void on_device_kept(Domain *domain, const char *alias, void *userdata) {
     tell_device(userdata, "kept", alias);
 }
 
-static const DomainEvents events = {.lifecycle = on_lifecycle,
+static void on_news(Domain *domain, const DomainNews *news, void *userdata) {
+    char word[200];
+
+    snprintf(word, sizeof(word), "news:%d:%d:%lld:%s:%s:%s", news->id, news->code,
+             (long long)news->amount, news->alias ? news->alias : "", news->path ? news->path : "",
+             news->reason ? news->reason : "");
+    tell(userdata, word);
+}
+
+static const DomainEvents events = {.news = on_news,
+                                    .lifecycle = on_lifecycle,
                                     .reboot = on_reboot,
                                     .device_added = on_device_added,
                                     .device_removed = on_device_removed,

@@ -11,8 +11,10 @@ typedef struct RunWorld {
     Driver *driver;
     Domain *domain; /* borrowed of the store, but a reference of its own is held */
     QmpPeer *peer;
-    char told[1000]; /* "SUSPENDED:2 STOPPED:0 reboot added:rng0 ", in the order of the calls; a
-                        device that the guest does not release is kept */
+    char told[1000]; /* "SUSPENDED:2 STOPPED:0 reboot added:rng0
+                        news:ID:CODE:AMOUNT:ALIAS:PATH:REASON
+                        ", in the order of the calls; a device that the guest does not release is
+                        kept */
     FiberCond told_more;
 } RunWorld;
 

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What QEMU tells is told to clients in libvirt's numbers, and is in the definition that runs. The
+ * members are those of QEMU's QAPI; node names are those of QEMU 7.2 and later. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "driver/metadata.h"
+#include "run-world.h"
+#include "util/file.h"
+#include "util/libvirt-numbers.h"
+
+/* Says an event, and compares what was told of it: the answer of a question comes behind it. */
+static void expect(RunWorld *world, const char *name, const char *data, const char *told) {
+    world->told[0] = '\0';
+    qmp_peer_event(world->peer, name, data);
+    qmp_peer_expect(world->peer, "query-name", "{}");
+    assert_int_equal(monitor_run(world->domain->run->monitor, "query-name", NULL,
+                                 deadline_in(30 * USEC_PER_SEC), NULL, NULL),
+                     0);
+    if (!strstr(world->told, told))
+        fail_msg("%s: told '%s', not '%s'", name, world->told, told);
+}
+
+static void expect_xml(RunWorld *world, const char *part) {
+    CLEANUP_FREE char *text = NULL;
+
+    assert_int_equal(driver_dump_xml(world->domain, 0, &text, NULL), 0);
+    if (!strstr(text, part))
+        fail_msg("no %s in %s", part, text);
+}
+
+static void watchdog(RunWorld *world) {
+    expect(world, "WATCHDOG", "{'action':'inject-nmi'}", "news:3:6:0:");
+    expect(world, "WATCHDOG", "{'action':'none'}", "news:3:0:0:");
+    expect(world, "WATCHDOG", "{'action':'reset'}", "news:3:2:0:");
+    expect(world, "WATCHDOG", "{'action':'something new'}", "news:3:0:0:");
+    /* in libvirt's order: what happened, then what followed from it */
+    expect(world, "WATCHDOG", "{'action':'pause'}", "news:3:1:0::: SUSPENDED:3 ");
+}
+
+#define DISKS                                                                                      \
+    "<devices><disk type='file' device='cdrom'><target dev='sda' bus='sata'/>"                     \
+    "<alias name='sata0-0-0'/></disk><disk type='file' device='disk'>"                             \
+    "<source file='/images/a.img'/><target dev='vda' bus='virtio'/><alias name='virtio-disk0'/>"   \
+    "</disk></devices>"
+
+static void io_error(RunWorld *world) {
+    static const char *const nodes[] = {"drive-virtio-disk0", "file-virtio-disk0",
+                                        "throttle-virtio-disk0", "cor-virtio-disk0"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(nodes); i++) {
+        CLEANUP_FREE char *data = strf("{'device':'','node-name':'%s','operation':'write',"
+                                       "'action':'report','reason':'x'}",
+                                       nodes[i]);
+
+        expect(world, "BLOCK_IO_ERROR", data,
+               "news:4:2:0:virtio-disk0:/images/a.img: news:6:2:0:virtio-disk0:/images/a.img: ");
+    }
+    expect(world, "BLOCK_IO_ERROR", "{'node-name':'else','action':'ignore'}", "news:6:0:0::: ");
+    expect(world, "BLOCK_IO_ERROR",
+           "{'node-name':'drive-virtio-disk0','action':'stop','nospace':true}",
+           "news:6:1:0:virtio-disk0:/images/a.img:enospc SUSPENDED:2 ");
+}
+
+static void tray(RunWorld *world) {
+    run_world_wait_idle(world);
+    expect_xml(world, "<target dev='sda' bus='sata'/>");
+    expect(world, "DEVICE_TRAY_MOVED", "{'device':'','id':'sata0-0-0','tray-open':true}",
+           "news:10:0:0:sata0-0-0:");
+    expect_xml(world, "<target dev='sda' bus='sata' tray='open'/>");
+    run_world_wait_idle(world);
+    {
+        CLEANUP_FREE char *status = run_world_status(world);
+
+        assert_non_null(strstr(status, "tray='open'"));
+    }
+    expect(world, "DEVICE_TRAY_MOVED", "{'device':'','id':'sata0-0-0','tray-open':false}",
+           "news:10:1:0:sata0-0-0:");
+    run_world_wait_idle(world);
+    expect_xml(world, "<target dev='sda' bus='sata'/>");
+    expect(world, "DEVICE_TRAY_MOVED", "{'device':'','id':'nobody','tray-open':true}", "");
+    assert_string_equal(world->told, "");
+}
+
+/* The guest has set its clock: QEMU counts from the time it was started with, again and again. */
+static void clock_of_its_own(RunWorld *world) {
+    expect(world, "RTC_CHANGE", "{'offset':-20}", "news:2:0:80:");
+    run_world_wait_idle(world);
+    expect_xml(world, "<clock offset='variable' adjustment='80' basis='utc'/>");
+    expect(world, "RTC_CHANGE", "{'offset':5}", "news:2:0:105:");
+    run_world_wait_idle(world);
+    expect_xml(world, "<clock offset='variable' adjustment='105' basis='utc'/>");
+    {
+        CLEANUP_FREE char *status = run_world_status(world);
+
+        assert_non_null(strstr(status, " clock='100'"));
+    }
+}
+
+static void clock_of_the_host(RunWorld *world) {
+    expect(world, "RTC_CHANGE", "{'offset':7}", "news:2:0:7:");
+    expect_xml(world, "<clock offset='utc'/>");
+}
+
+static void power(RunWorld *world) {
+    expect(world, "SUSPEND", NULL, "news:12:0:0:");
+    expect(world, "WAKEUP", NULL, "news:11:0:0:");
+    expect(world, "SUSPEND_DISK", NULL, "news:14:0:0:");
+}
+
+static void memory(RunWorld *world) {
+    expect(world, "BALLOON_CHANGE", "{'actual':33554432}", "news:13:0:32768:");
+    expect_xml(world, "<currentMemory unit='KiB'>32768</currentMemory>");
+    expect(world, "MEMORY_FAILURE",
+           "{'recipient':'guest','action':'inject','flags':{'action-required':true,"
+           "'recursive':false}}",
+           "news:25:1:0:");
+}
+
+static void graphics(RunWorld *world) {
+    static const char data[] = "{'server':{'auth':'vnc','family':'ipv4','service':'5900',"
+                               "'host':'127.0.0.1','websocket':false},"
+                               "'client':{'family':'ipv6','service':'40000','host':'::1'}}";
+
+    expect(world, "VNC_CONNECTED", data, "news:5:0:0:::vnc ");
+    expect(world, "VNC_INITIALIZED", data, "news:5:1:0:::vnc ");
+    expect(world, "SPICE_DISCONNECTED", "{'server':{},'client':{}}", "news:5:2:0::: ");
+    expect(world, "VNC_DISCONNECTED", "{}", "news:5:2:0::: ");
+}
+
+static void metadata(RunWorld *world) {
+    const MetadataChange title = {.type = METADATA_TITLE, .text = "a title"};
+    const MetadataChange element = {
+        .type = METADATA_ELEMENT, .text = "<a/>", .key = "k", .uri = "urn:k"};
+    Domain *domain = run_world_define(world, "a");
+
+    world->told[0] = '\0';
+    assert_int_equal(driver_set_metadata(domain, &title, 0, NULL), 0);
+    assert_int_equal(driver_set_metadata(domain, &element, 0, NULL), 0);
+    assert_string_equal(world->told, "news:23:1:0::: news:23:2:0:::urn:k ");
+}
+
+static void test_watchdog(void **state) {
+    run_world("", watchdog);
+}
+
+static void test_io_error(void **state) {
+    run_world(DISKS, io_error);
+}
+
+static void test_tray(void **state) {
+    run_world(DISKS, tray);
+}
+
+static void test_clocks(void **state) {
+    run_world("<clock offset='variable' adjustment='100'/>", clock_of_its_own);
+    run_world("", clock_of_the_host);
+}
+
+static void test_power(void **state) {
+    run_world("", power);
+}
+
+static void test_memory(void **state) {
+    run_world("", memory);
+}
+
+static void test_graphics(void **state) {
+    run_world("", graphics);
+}
+
+static void test_metadata(void **state) {
+    run_world("", metadata);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_watchdog), cmocka_unit_test(test_io_error),
+        cmocka_unit_test(test_tray),     cmocka_unit_test(test_clocks),
+        cmocka_unit_test(test_power),    cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_graphics), cmocka_unit_test(test_metadata)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
