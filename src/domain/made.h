@@ -16,6 +16,7 @@ typedef enum MadeKind {
     MADE_PCI,         /* name: address; detail: the driver it had, "" when none */
     MADE_OWNER,       /* name: of a file that was given to QEMU's user; detail: whose it was */
     MADE_LABEL,       /* name: a security label that was made; detail: of which model */
+    MADE_FILE_LABEL,  /* name: of a file that was given a label; detail: the one it had */
     MADE_KIND_MAX_
 } MadeKind;
 

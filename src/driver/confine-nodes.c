@@ -7,11 +7,21 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
 
 #include "util/file.h"
 
 #define NODES_MAX 4096u
 #define TREE_DEPTH 4u
+#define LABEL_SIZE 512u /* longer ones are not of device nodes */
+
+/* The one in QEMU's /dev has to be what the host's is. NULL: it has none. */
+static char *read_label(const char *path) {
+    char text[LABEL_SIZE];
+    ssize_t n = getxattr(path, "security.selinux", text, sizeof(text));
+
+    return n > 0 && n < (ssize_t)sizeof(text) ? strndup(text, (size_t)n) : NULL;
+}
 
 static void add(ConfinePlan *plan, const char *path, mode_t mode, dev_t rdev, bool given) {
     QemuNode *grown;
@@ -28,6 +38,7 @@ static void add(ConfinePlan *plan, const char *path, mode_t mode, dev_t rdev, bo
         plan->failed = true;
         return;
     }
+    grown[plan->n_nodes].label = read_label(path);
     grown[plan->n_nodes].mode = mode;
     grown[plan->n_nodes].rdev = rdev;
     grown[plan->n_nodes++].given = given;
@@ -256,8 +267,10 @@ void confine_nodes_add(ConfinePlan *plan, const DomainDef *def) {
 }
 
 void confine_plan_done(ConfinePlan *plan) {
-    for (size_t i = 0; i < plan->n_nodes; i++)
+    for (size_t i = 0; i < plan->n_nodes; i++) {
         free(plan->nodes[i].path);
+        free(plan->nodes[i].label);
+    }
     free(plan->nodes);
     free(plan->groups);
     free(plan->label);

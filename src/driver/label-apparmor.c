@@ -208,11 +208,12 @@ static int make_rules(Domain *domain, const DomainDef *also, AppArmorRules *rule
     return r < 0 ? r : worker_run(run_fill, &work);
 }
 
-static char *make(const Domain *domain) {
+static int make(Domain *domain, const char *base, char **ret, Error **reterr) {
     char uuid[UUID_TEXT_SIZE];
 
     uuid_format(domain->run->live->uuid, uuid);
-    return strf("vireo-%s", uuid);
+    *ret = strf("vireo-%s", uuid);
+    return *ret ? 0 : error_no_memory(reterr);
 }
 
 /* Its text lies in run/apparmor while it is in the kernel, for people. */
@@ -273,11 +274,22 @@ static int try(const char *run, Error **reterr) {
     return r < 0 ? error_system(reterr, FROM_NONE, r, "cannot take out a profile of AppArmor") : 0;
 }
 
+static bool is_on(void) {
+    return security_module_is_on(NULL, SECURITY_APPARMOR);
+}
+
+/* The second one is shared by all modules, and AppArmor's where it is alone. */
+static void attributes(const char *ret[2]) {
+    ret[0] = "/proc/self/attr/apparmor/exec";
+    ret[1] = "/proc/self/attr/exec";
+}
+
 const LabelModel label_apparmor = {
     .name = "apparmor",
     .module = SECURITY_APPARMOR,
-    .attributes = {"/proc/self/attr/apparmor/exec", "/proc/self/attr/exec"},
     .prefix = "exec ",
+    .attributes = attributes,
+    .is_on = is_on,
     .try = try,
     .make = make,
     .check = check,

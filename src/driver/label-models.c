@@ -2,9 +2,10 @@
 #include "driver/label-models.h"
 
 #include "driver/label-apparmor.h"
+#include "driver/label-selinux.h"
 #include "util/file.h"
 
-static const LabelModel *const models[] = {&label_apparmor};
+static const LabelModel *const models[] = {&label_apparmor, &label_selinux};
 
 const LabelModel *label_models_find(const char *name) {
     for (size_t i = 0; i < ARRAY_SIZE(models); i++)
@@ -17,7 +18,7 @@ const LabelModel *label_models_find(const char *name) {
 static int try(const LabelModel *model, const char *run, Error **reterr) {
     const char *name = security_module_name(model->module);
 
-    if (!security_module_is_on(NULL, model->module))
+    if (!model->is_on())
         return error_report(reterr, FROM_NONE, ERROR_CONFIG_UNSUPPORTED, "the host does not run %s",
                             name);
     if (geteuid() != 0)
@@ -55,8 +56,15 @@ int label_models_choose(const char *setting, const char *run, const LabelModel *
     for (size_t i = 0; i < ARRAY_SIZE(models) && !*ret; i++) {
         CLEANUP_ERROR Error *error = NULL;
 
-        if (!security_module_is_on(NULL, models[i]->module))
+        if (!models[i]->is_on())
             continue;
+        if (models[i]->asked_for) {
+            *ret_why = strf("those of %s are given where 'security_driver = %s' is set",
+                            security_module_name(models[i]->module), models[i]->name);
+            if (!*ret_why)
+                return error_no_memory(reterr);
+            continue;
+        }
         if (try(models[i], run, &error) >= 0)
             *ret = models[i];
         else if (!*ret_why && !(*ret_why = strdup(error_message(error))))

@@ -2,6 +2,7 @@
 #include "driver/label.h"
 
 #include "domain/services.h"
+#include "driver/confinement.h"
 #include "driver/label-models.h"
 #include "driver/start-shown.h"
 #include "util/file.h"
@@ -29,38 +30,51 @@ static int blame(const Domain *domain, Error *cause, Error **reterr) {
     return r;
 }
 
-static int wear(const LabelModel *model, const char *label, ConfinePlan *plan) {
+/* In the child and in the live definition. */
+static int wear(Domain *domain, const LabelModel *model, const char *label, ConfinePlan *plan) {
+    CLEANUP_FREE char *image = model->image ? model->image(label) : NULL;
+
     plan->label = strf("%s%s", model->prefix, label);
     if (!plan->label)
         return -ENOMEM;
-    plan->confine.label = (QemuLabel){.attributes = {model->attributes[0], model->attributes[1]},
-                                      .text = plan->label};
-    return 0;
+    plan->confine.label = (QemuLabel){.text = plan->label};
+    model->attributes(plan->confine.label.attributes);
+    plan->confine.leaves_privs = model->changes_by_policy && plan->sandbox;
+    return start_show_label(domain->run->live, model->name, label, image);
 }
 
 /* Noted first, so that a daemon that dies in between leaves nothing behind. */
-static int begin_dynamic(Domain *domain, const LabelModel *model, ConfinePlan *plan,
-                         Error **reterr) {
-    CLEANUP_FREE char *label = model->make(domain);
+static int let_open(Domain *domain, const LabelModel *model, char *label, Error **reterr) {
     const Made made = {.kind = MADE_LABEL, .name = label, .detail = (char *)model->name};
-    int r = label ? start_parts_note(domain, &made, reterr) : error_no_memory(reterr);
+    int r = start_parts_note(domain, &made, reterr);
 
-    if (r >= 0)
-        r = model->set(domain, NULL, label, reterr);
-    if (r < 0)
-        return r;
-    r = wear(model, label, plan);
-    if (r >= 0)
-        r = start_show_label(domain->run->live, model->name, label);
-    return r < 0 ? error_no_memory(reterr) : 0;
+    return r < 0 ? r : model->set(domain, NULL, label, reterr);
 }
 
-static int begin_static(const LabelModel *model, const SeclabelDef *wish, ConfinePlan *plan,
-                        Error **reterr) {
+static int begin_dynamic(Domain *domain, const LabelModel *model, const SeclabelDef *wish,
+                         ConfinePlan *plan, Error **reterr) {
+    CLEANUP_FREE char *label = NULL, *base = NULL;
+    int r;
+
+    if (wish && wish->baselabel && !(base = strdup(wish->baselabel)))
+        return error_no_memory(reterr);
+    r = model->make(domain, base, &label, reterr);
+    if (r >= 0)
+        r = let_open(domain, model, label, reterr);
+    if (r >= 0 && wear(domain, model, label, plan) < 0)
+        r = error_no_memory(reterr);
+    return r;
+}
+
+static int begin_static(Domain *domain, const LabelModel *model, const SeclabelDef *wish,
+                        ConfinePlan *plan, Error **reterr) {
+    const bool relabel = model->labels_files && wish->relabel == TRISTATE_YES;
     CLEANUP_FREE char *label = strdup(wish->label);
     int r = label ? model->check(label, reterr) : error_no_memory(reterr);
 
-    if (r >= 0 && wear(model, label, plan) < 0)
+    if (r >= 0 && relabel)
+        r = let_open(domain, model, label, reterr);
+    if (r >= 0 && wear(domain, model, label, plan) < 0)
         r = error_no_memory(reterr);
     return r;
 }
@@ -75,8 +89,8 @@ int label_begin(Domain *domain, StartParts *parts, Error **reterr) {
     if (!model || (wish && streq_ptr(wish->type, "none")))
         return 0;
     r = wish && streq_ptr(wish->type, "static")
-            ? begin_static(model, wish, &parts->confine, &error)
-            : begin_dynamic(domain, model, &parts->confine, &error);
+            ? begin_static(domain, model, wish, &parts->confine, &error)
+            : begin_dynamic(domain, model, wish, &parts->confine, &error);
     return r < 0 ? blame(domain, TAKE_PTR(error), reterr) : 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "driver/prepare-undo.h"
 
+#include "driver/label-selinux.h"
 #include "driver/label.h"
 #include "driver/prepare-net.h"
 #include "driver/prepare-owner.h"
@@ -41,6 +42,9 @@ static void undo_one(const char *run, const Made *made) {
         break;
     case MADE_LABEL:
         r = label_undo(run, made);
+        break;
+    case MADE_FILE_LABEL:
+        r = label_selinux_undo(made);
         break;
     case MADE_PCI:
         r = worker_run(run_reattach, (void *)made);

@@ -6,7 +6,7 @@
 #include "domain/made.h"
 #include "domain/domain.h"
 #include "domain/services.h"
-#include "driver/confinement.h"
+#include "driver/confine-nodes.h"
 #include "qemu/devices/device.h"
 
 typedef struct StartParts {

@@ -80,7 +80,7 @@ static SeclabelDef *add_label(DomainDef *def, const char *model) {
 }
 
 /* A dynamic label is this run's, whatever an earlier one had. */
-static int fill_label(DomainDef *live, const char *model, const char *text) {
+static int fill_label(DomainDef *live, const char *model, const char *text, const char *image) {
     SeclabelDef *label = find_label(live, model);
     int r = 0;
 
@@ -89,7 +89,7 @@ static int fill_label(DomainDef *live, const char *model, const char *text) {
     if (streq_ptr(label->type, "dynamic"))
         r = replace(&label->label, strdup(text));
     if (r >= 0 && label->label && label->relabel == TRISTATE_YES)
-        r = replace(&label->imagelabel, strdup(label->label));
+        r = replace(&label->imagelabel, strdup(image ? image : label->label));
     return r;
 }
 
@@ -101,16 +101,16 @@ static int name_model(DomainDef *live, const char *model) {
     return 0;
 }
 
-int start_show_label(DomainDef *live, const char *model, const char *text) {
+int start_show_label(DomainDef *live, const char *model, const char *text, const char *image) {
     int r = find_label(live, model) ? 0 : name_model(live, model);
 
-    return r < 0 ? r : fill_label(live, model, text);
+    return r < 0 ? r : fill_label(live, model, text, image);
 }
 
 static int show_user(DomainDef *live, uid_t uid, gid_t gid) {
     CLEANUP_FREE char *text = strf("+%u:+%u", (unsigned)uid, (unsigned)gid);
 
-    return text ? fill_label(live, "dac", text) : -ENOMEM;
+    return text ? fill_label(live, "dac", text, NULL) : -ENOMEM;
 }
 
 int start_show(Domain *domain, const QemuConfine *confine, Error **reterr) {

@@ -11,8 +11,9 @@
  * QEMU from opening what a guest writes into the header of its image later. Looks at images; on a
  * fiber, before the command line is made. ERROR_NO_MEMORY. */
 int start_show(Domain *domain, const QemuConfine *confine, Error **reterr);
-/* A dynamic <seclabel> of that model on a live definition, with what its QEMU wears. -ENOMEM. */
-int start_show_label(DomainDef *live, const char *model, const char *text);
+/* The <seclabel> of that model on a live definition, a dynamic one where it has none, with what its
+ * QEMU wears; `image` is what its files have, NULL: the same. -ENOMEM. */
+int start_show_label(DomainDef *live, const char *model, const char *text, const char *image);
 /* The <seclabel> of a QEMU that was found running, as its process has it. -ENOMEM. */
 int start_show_found(Domain *domain);
 /* The second half of start_show for one disk, in whatever definition it is. -ENOMEM. On a fiber. */

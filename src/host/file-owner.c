@@ -201,6 +201,15 @@ int file_owner_open_existing(const char *path, int mode) {
     return open_file(path, false, mode);
 }
 
+int file_owner_pin(const char *path, Error **reterr) {
+    CLEANUP(walk_done) Walk walk = {.fd = -1};
+    int r = walk_path(path, false, &walk, reterr);
+
+    if (r >= 0)
+        r = check_file(&walk, walk.info.st_uid, reterr);
+    return r < 0 ? r : TAKE_FD(walk.fd);
+}
+
 int file_owner_check_way(const char *path) {
     CLEANUP(walk_done) Walk walk = {.fd = -1};
     CLEANUP_FREE char *directory = strdup(path);

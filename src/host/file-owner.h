@@ -53,6 +53,8 @@ char *file_owner_barrier(const char *path, const FileUser *user);
 int file_owner_open(const char *path);
 /* The same of a file that is there, as it is, with O_WRONLY or O_RDWR. */
 int file_owner_open_existing(const char *path, int mode);
+/* One that is there, with O_PATH: a descriptor, which the caller closes. Errors name the path. */
+int file_owner_pin(const char *path, Error **reterr);
 /* Whether the directory of a file that is about to be made is reached by links of trusted people
  * alone, as it is there now: 0, -errno. */
 int file_owner_check_way(const char *path);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "util/file.h"
@@ -75,6 +76,15 @@ static int open_way(int root, const char *path, const char **ret_name) {
     return -errno;
 }
 
+/* A file system without labels needs none. */
+static void label_node(int directory, const char *name, const QemuNode *node) {
+    char path[NAME_MAX + 40];
+
+    snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", directory, name);
+    if (node->label)
+        (void)!lsetxattr(path, "security.selinux", node->label, strlen(node->label) + 1, 0);
+}
+
 static int add_node(int root, const QemuConfine *confine, const QemuNode *node) {
     const char *name = NULL;
     CLEANUP_CLOSE int directory = open_way(root, node->path, &name);
@@ -83,6 +93,7 @@ static int add_node(int root, const QemuConfine *confine, const QemuNode *node) 
         return directory;
     if (mknodat(directory, name, node->mode, node->rdev) < 0)
         return errno == EEXIST ? 0 : -errno;
+    label_node(directory, name, node);
     if (fchmodat(directory, name, node->mode & 07777, 0) < 0 ||
         (node->given && confine->has_user &&
          fchownat(directory, name, confine->uid, confine->gid, AT_SYMLINK_NOFOLLOW) < 0))

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define DEV_OPTIONS "mode=755,size=1m"
@@ -119,6 +120,8 @@ static int make_node(const QemuConfine *confine, const QemuNode *node) {
         return r;
     if (mknod(node->path, node->mode, node->rdev) < 0)
         return errno == EEXIST ? 0 : -errno;
+    if (node->label) /* a file system without labels needs none */
+        (void)!lsetxattr(node->path, "security.selinux", node->label, strlen(node->label) + 1, 0);
     if (chmod(node->path, node->mode & 07777) < 0 ||
         (node->given && confine->has_user && lchown(node->path, confine->uid, confine->gid) < 0))
         return -errno;
@@ -238,7 +241,7 @@ int qemu_confine_self(const QemuConfine *confine, QemuConfineStep *ret_step) {
         *ret_step = CONFINE_CAPABILITIES;
         r = drop_capabilities(confine);
     }
-    if (r >= 0) {
+    if (r >= 0 && !confine->leaves_privs) {
         *ret_step = CONFINE_NO_NEW_PRIVS;
         r = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
     }

@@ -18,7 +18,8 @@ typedef struct QemuNode {
     char *path;  /* "/dev/kvm", "/dev/disk/by-id/x" */
     mode_t mode; /* S_IFCHR or S_IFBLK, and who may do what */
     dev_t rdev;
-    bool given; /* it belongs to QEMU's user; else to root */
+    char *label; /* of SELinux, as the host's node has it; NULL: none */
+    bool given;  /* it belongs to QEMU's user; else to root */
 } QemuNode;
 
 /* What a process wears from its exec on, by the word of a security module. */
@@ -40,6 +41,7 @@ typedef struct QemuConfine {
     uint64_t core_max;    /* bytes of a core file */
     uint64_t memlock_max; /* bytes; 0: as the daemon has it */
     QemuLabel label;
+    bool leaves_privs; /* no_new_privs is set by its own sandbox, not before its exec */
 } QemuConfine;
 
 /* Where qemu_confine_self gave up; for qemu_confine_step_text. */
