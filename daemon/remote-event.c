@@ -125,6 +125,21 @@ static void send_iteration(Domain *domain, int pass, void *userdata) {
     event_send(userdata, domain, &kind, &message, &message.callbackID);
 }
 
+static void send_block_threshold(Domain *domain, const char *disk, const char *path,
+                                 uint64_t threshold, uint64_t excess, void *userdata) {
+    static const EventKind kind = {EVENT_ID_BLOCK_THRESHOLD,
+                                   REMOTE_PROC_DOMAIN_EVENT_BLOCK_THRESHOLD,
+                                   (xdrproc_t)xdr_remote_domain_event_block_threshold_msg};
+    remote_string text = (char *)path;
+    remote_domain_event_block_threshold_msg message = {.dom = dispatch_borrow_domain(domain),
+                                                       .dev = (char *)disk,
+                                                       .path = path ? &text : NULL,
+                                                       .threshold = threshold,
+                                                       .excess = excess};
+
+    event_send(userdata, domain, &kind, &message, &message.callbackID);
+}
+
 static void send_job_completed(Domain *domain, const TransferStats *stats, void *userdata) {
     static const EventKind kind = {EVENT_ID_JOB_COMPLETED,
                                    REMOTE_PROC_DOMAIN_EVENT_CALLBACK_JOB_COMPLETED,
@@ -150,6 +165,7 @@ const DomainEvents daemon_events = {
     .tunable = send_tunable,
     .migration_iteration = send_iteration,
     .news = event_send_news,
+    .block_threshold = send_block_threshold,
     .job_completed = send_job_completed,
     .drift = vireo_send_drift,
     .monitor_event = qemu_send_monitor_event,

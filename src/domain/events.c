@@ -53,6 +53,11 @@ void events_news(Domain *domain, const DomainNews *news) {
     TELL(domain, news, news);
 }
 
+void events_block_threshold(Domain *domain, const char *disk, const char *path, uint64_t threshold,
+                            uint64_t excess) {
+    TELL(domain, block_threshold, disk, path, threshold, excess);
+}
+
 void events_job_completed(Domain *domain, const TransferStats *stats) {
     TELL(domain, job_completed, stats);
 }

@@ -104,6 +104,9 @@ typedef struct DomainEvents {
     void (*migration_iteration)(Domain *domain, int pass, void *userdata);
     /* Of the kinds in driver/news.h, and METADATA_CHANGE. */
     void (*news)(Domain *domain, const DomainNews *news, void *userdata);
+    /* A disk was written at that byte and so many beyond; `path` may be NULL. */
+    void (*block_threshold)(Domain *domain, const char *disk, const char *path, uint64_t threshold,
+                            uint64_t excess, void *userdata);
     /* Its state has been written, or has moved (driver/transfer.h). */
     void (*job_completed)(Domain *domain, const TransferStats *stats, void *userdata);
     /* Somebody else had changed it, and it was mended: a line for each difference. */
@@ -127,6 +130,8 @@ void events_agent_lifecycle(Domain *domain, bool connected, int reason);
 void events_tunable(Domain *domain, const TunableValue *values, size_t n);
 void events_migration_iteration(Domain *domain, int pass);
 void events_news(Domain *domain, const DomainNews *news);
+void events_block_threshold(Domain *domain, const char *disk, const char *path, uint64_t threshold,
+                            uint64_t excess);
 void events_job_completed(Domain *domain, const TransferStats *stats);
 void events_drift(Domain *domain, unsigned n, const char *text);
 void events_monitor_event(Domain *domain, const char *name, json_object *data, int64_t seconds,

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "driver/measure.h"
 
+#include <stdio.h>
+
+#include "domain/events.h"
 #include "qemu/devices/device.h"
 #include "util/json.h"
 
 #define COMMAND_USEC (30 * USEC_PER_SEC)
 #define SECONDS_MAX 60
+#define NAME_SIZE 100u /* of a disk with its source's number */
 
 typedef int (*Run)(Domain *domain, const void *arg, Error **reterr);
 
@@ -60,10 +64,21 @@ typedef struct Threshold {
     uint64_t bytes;
 } Threshold;
 
+/* "vda[1]". */
+static void write_numbered(const DiskDef *disk, char *ret, size_t size) {
+    snprintf(ret, size, "%.80s[%u]", disk->target ? disk->target : "", disk->source.index);
+}
+
 static const DiskDef *find_disk(const DomainDef *def, const char *name) {
-    for (size_t i = 0; i < def->n_disks; i++)
-        if (streq_ptr(def->disks[i].target, name) || streq_ptr(def->disks[i].source.path, name))
-            return &def->disks[i];
+    for (size_t i = 0; i < def->n_disks; i++) {
+        const DiskDef *disk = &def->disks[i];
+        char numbered[NAME_SIZE];
+
+        write_numbered(disk, numbered, sizeof(numbered));
+        if (streq_ptr(disk->target, name) || streq_ptr(disk->source.path, name) ||
+            (disk->source.index > 0 && streq(numbered, name)))
+            return disk;
+    }
     return NULL;
 }
 
@@ -89,4 +104,31 @@ int driver_set_threshold(Domain *domain, const char *disk, uint64_t bytes, Error
     const Threshold wanted = {disk, bytes};
 
     return with_job(domain, "threshold", run_threshold, &wanted, reterr);
+}
+
+bool driver_threshold_event(Domain *domain, const char *name, json_object *data) {
+    const char *node = json_member_string(data, "node-name");
+    const uint64_t threshold = (uint64_t)json_member_int(data, "write-threshold", 0);
+    const uint64_t excess = (uint64_t)json_member_int(data, "amount-exceeded", 0);
+    const DomainDef *live = domain->run->live;
+
+    if (!streq(name, "BLOCK_WRITE_THRESHOLD"))
+        return false;
+    for (size_t i = 0; node && i < live->n_disks; i++) {
+        const DiskDef *disk = &live->disks[i];
+        const char *path = disk->source.type == DISK_FILE || disk->source.type == DISK_BLOCK
+                               ? disk->source.path
+                               : NULL;
+        char of_disk[96], numbered[NAME_SIZE];
+
+        device_disk_storage_node(disk, of_disk);
+        if (!streq(of_disk, node))
+            continue;
+        events_block_threshold(domain, disk->target ? disk->target : "", path, threshold, excess);
+        write_numbered(disk, numbered, sizeof(numbered));
+        if (disk->source.index > 0)
+            events_block_threshold(domain, numbered, path, threshold, excess);
+        break;
+    }
+    return true;
 }

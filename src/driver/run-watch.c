@@ -6,6 +6,7 @@
 #include "domain/removal.h"
 #include "domain/vcpu-change.h"
 #include "driver/device.h"
+#include "driver/measure.h"
 #include "driver/reconnect.h"
 #include "driver/run-end.h"
 #include "driver/news.h"
@@ -92,7 +93,8 @@ static void on_event(Domain *domain, const char *name, json_object *data) {
         /* it was news of its state */
     } else if (streq(name, "VSERPORT_CHANGE")) {
         agent_link_event(domain, data);
-    } else if (!transfer_event(domain, name, data) && !device_event(domain, name, data)) {
+    } else if (!driver_threshold_event(domain, name, data) && !transfer_event(domain, name, data) &&
+               !device_event(domain, name, data)) {
         vcpu_change_event(domain, name, data);
     }
 }

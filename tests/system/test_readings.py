@@ -56,6 +56,29 @@ def numbers(daemon, *words):
     return dict(line.strip().split("=", 1) for line in said.splitlines() if "=" in line)
 
 
+def test_a_threshold_that_is_passed(daemon, disk):
+    """Told once, under both names of the disk; the number of its source is a name where a threshold is set."""
+    libvirt.virEventRegisterDefaultImpl()
+    connection = libvirt.open(daemon.uri)
+    heard = []
+    turn = libvirt.virEventAddTimeout(100, lambda _t, _o: None, None)
+    connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_BLOCK_THRESHOLD,
+                                      lambda _c, domain, *of, **_k: heard.append((domain.name(), *of[:-1])), None)
+    for name in "vda[1]", disk:
+        del heard[:]
+        daemon.virsh("domblkthreshold", "d1", name, "65536")
+        for at in 0, 65536, 131072:
+            daemon.virsh("qemu-monitor-command", "d1", "--hmp",
+                         f"qemu-io -d /machine/peripheral/virtio-disk0/virtio-backend \"write {at} 4096\"")
+        wait_for(lambda: libvirt.virEventRunDefaultImpl() == 0 and len(heard) == 2, 20, "the events of a threshold")
+        assert heard == [("d1", "vda", disk, 65536, 4096), ("d1", "vda[1]", disk, 65536, 4096)]
+        assert "block.0.threshold" not in numbers(daemon, "--block")
+    for name in "vda[2]", "vda[01]", "vda[1", "[1]":
+        assert f"failed to find disk '{name}'" in daemon.virsh("domblkthreshold", "d1", name, "65536", ok=False)
+    libvirt.virEventRemoveTimeout(turn)
+    connection.close()
+
+
 def test_numbers_of_sources_and_thresholds(daemon, disk):
     """A source is known by a number as long as the domain runs, also to a daemon that comes later; a threshold is told
     until it is taken away."""
