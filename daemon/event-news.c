@@ -71,6 +71,20 @@ static void send_graphics(Daemon *daemon, Domain *domain, const DomainNews *news
     event_send(daemon, domain, &kind, &message, &message.callbackID);
 }
 
+/* What is left out at a start has a source before and none then. */
+static void send_disk_change(Daemon *daemon, Domain *domain, const DomainNews *news) {
+    static const EventKind kind = {EVENT_ID_DISK_CHANGE,
+                                   REMOTE_PROC_DOMAIN_EVENT_CALLBACK_DISK_CHANGE,
+                                   (xdrproc_t)xdr_remote_domain_event_callback_disk_change_msg};
+    remote_string path = (char *)news->path;
+    remote_domain_event_callback_disk_change_msg message = {.dom = dispatch_borrow_domain(domain),
+                                                            .oldSrcPath = &path,
+                                                            .devAlias = (char *)news->alias,
+                                                            .reason = news->code};
+
+    event_send(daemon, domain, &kind, &message, &message.callbackID);
+}
+
 static void send_tray_change(Daemon *daemon, Domain *domain, const DomainNews *news) {
     static const EventKind kind = {EVENT_ID_TRAY_CHANGE,
                                    REMOTE_PROC_DOMAIN_EVENT_CALLBACK_TRAY_CHANGE,
@@ -145,6 +159,7 @@ void event_send_news(Domain *domain, const DomainNews *news, void *userdata) {
         [EVENT_ID_IO_ERROR] = send_io_error,
         [EVENT_ID_IO_ERROR_REASON] = send_io_error_reason,
         [EVENT_ID_GRAPHICS] = send_graphics,
+        [EVENT_ID_DISK_CHANGE] = send_disk_change,
         [EVENT_ID_TRAY_CHANGE] = send_tray_change,
         [EVENT_ID_PMWAKEUP] = send_power,
         [EVENT_ID_PMSUSPEND] = send_power,

@@ -217,3 +217,10 @@ static int check_disk(ElementReader *reader, xmlNodePtr node, void *object) {
 }
 
 const Element disk_element = {"disk", sizeof(DiskDef), disk_fields, init_disk, check_disk};
+
+void disk_empty(DiskDef *disk) {
+    free(TAKE_PTR(disk->source.path));
+    if (disk->backing)
+        element_done(&backing_store_element, disk->backing);
+    free(TAKE_PTR(disk->backing));
+}

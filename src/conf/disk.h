@@ -76,5 +76,7 @@ extern const Element disk_element;
 
 /* What its source is encrypted with, wherever that is written; NULL: it is not. */
 const StorageEncryption *disk_encryption(const DiskDef *disk);
+/* Takes the medium out of a drive, and what is below it. */
+void disk_empty(DiskDef *disk);
 /* vda -> 0, vdb -> 1, sdaa -> 26; -EINVAL. */
 int disk_target_index(const char *target);

@@ -81,6 +81,12 @@ IothreadDef *domain_def_add_iothread(DomainDef *def, unsigned id) {
     return &bigger[at];
 }
 
+void domain_def_remove_disk(DomainDef *def, DiskDef *disk) {
+    element_done(&disk_element, disk);
+    def->n_disks--;
+    memmove(disk, disk + 1, (size_t)(def->disks + def->n_disks - disk) * sizeof(DiskDef));
+}
+
 void domain_def_remove_iothread(DomainDef *def, unsigned id) {
     IothreadDef *gone = domain_def_iothread(def, id);
 

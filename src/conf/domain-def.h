@@ -209,6 +209,8 @@ IothreadDef *domain_def_iothread(const DomainDef *def, unsigned id);
 /* A new one in its place by id, which is not there yet; NULL: out of memory. */
 IothreadDef *domain_def_add_iothread(DomainDef *def, unsigned id);
 void domain_def_remove_iothread(DomainDef *def, unsigned id);
+/* `disk` is one of its disks, and is freed; those behind it move. */
+void domain_def_remove_disk(DomainDef *def, DiskDef *disk);
 
 /* The first of what the domain cannot be started with yet, as ERROR_CONFIG_UNSUPPORTED with the
  * place and the line that `dumpxml --inactive` shows; 0 when there is none. It is kept in the

@@ -76,9 +76,9 @@ typedef struct NewsIdentity {
 typedef struct DomainNews {
     int id;         /* EVENT_ID_* */
     int64_t amount; /* RTC_CHANGE: seconds, BALLOON_CHANGE: KiB, MEMORY_DEVICE_SIZE_CHANGE: bytes */
-    int code;   /* the action; GRAPHICS: the phase, TRAY_CHANGE: the reason, METADATA_CHANGE: the
-                   type,   MEMORY_FAILURE: the recipient */
-    int action; /* MEMORY_FAILURE */
+    int code;       /* the action; GRAPHICS: the phase, TRAY_CHANGE, DISK_CHANGE: the reason,
+                       METADATA_CHANGE: the       type,   MEMORY_FAILURE: the recipient */
+    int action;     /* MEMORY_FAILURE */
     unsigned flags;
     const char *alias, *path;
     const char *reason; /* IO_ERROR_REASON: or ""; GRAPHICS: how it was let in; METADATA_CHANGE: the
@@ -102,7 +102,7 @@ typedef struct DomainEvents {
     void (*tunable)(Domain *domain, const TunableValue *values, size_t n, void *userdata);
     /* A pass over the memory of a guest that moves has begun. */
     void (*migration_iteration)(Domain *domain, int pass, void *userdata);
-    /* Of the kinds in driver/news.h, and METADATA_CHANGE. */
+    /* Of the kinds in driver/news.h, METADATA_CHANGE and DISK_CHANGE. */
     void (*news)(Domain *domain, const DomainNews *news, void *userdata);
     /* A disk was written at that byte and so many beyond; `path` may be NULL. */
     void (*block_threshold)(Domain *domain, const char *disk, const char *path, uint64_t threshold,

@@ -22,6 +22,7 @@
 #include "driver/run-link.h"
 #include "driver/run-state.h"
 #include "driver/saved.h"
+#include "driver/start-files.h"
 #include "driver/start-shown.h"
 #include "driver/strays.h"
 #include "qemu/command-line.h"
@@ -68,26 +69,6 @@ static void read_ptys(Domain *domain) {
         }
     }
     json_object_put(list);
-}
-
-static int check_files(const DomainDef *def, Error **reterr) {
-    const struct {
-        const char *what, *path;
-    } files[] = {{"kernel", def->os.kernel}, {"initrd", def->os.initrd}};
-    int r = domain_def_check_start(def, reterr);
-
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < ARRAY_SIZE(files); i++)
-        if (files[i].path && access(files[i].path, R_OK) < 0)
-            return error_system(reterr, FROM_QEMU, errno, "cannot read the %s '%s' of domain '%s'",
-                                files[i].what, files[i].path, def->name);
-    for (size_t i = 0; i < def->n_disks; i++)
-        if (def->disks[i].source.path && access(def->disks[i].source.path, R_OK) < 0)
-            return error_system(reterr, FROM_QEMU, errno,
-                                "cannot read the disk '%s' of domain '%s'",
-                                def->disks[i].source.path, def->name);
-    return 0;
 }
 
 /* Appends the end of QEMU's log to an error of a start. */
@@ -148,7 +129,7 @@ static int prepare(Domain *domain, StartParts *parts, char ***ret_argv, Error **
     QemuCommandParams params;
     int r;
 
-    r = check_files(domain->run->live, reterr);
+    r = domain_def_check_start(domain->run->live, reterr);
     if (r >= 0)
         r = limits_check_start(services->limits, &subject, reterr);
     if (r < 0)
@@ -163,7 +144,9 @@ static int prepare(Domain *domain, StartParts *parts, char ***ret_argv, Error **
     r = qemu_assign_aliases(domain->run->live, channels);
     if (r < 0)
         return error_no_memory(reterr);
-    r = display_assign_ports(services->store->domains, domain->run->live, reterr);
+    r = start_check_files(domain, reterr);
+    if (r >= 0)
+        r = display_assign_ports(services->store->domains, domain->run->live, reterr);
     if (r >= 0)
         r = prepare_start(domain, parts, reterr);
     if (r >= 0)
