@@ -86,11 +86,12 @@ static int finish(Lead *lead, bool cancelled, Error **reterr) {
 }
 
 /* Whether the destination has said that the guest has not run there. An error of this side's own
- * says nothing of the other one, nor does a daemon that has forgotten it or does not know itself.
+ * says nothing of the other one, nor does a daemon that has forgotten it or does not know itself,
+ * and one that has it may complain of something else.
  */
 static bool says_it_is_lost(const Error *error) {
     return error->from != FROM_RPC && error->code != ERROR_NO_DOMAIN &&
-           error->code != ERROR_OPERATION_TIMEOUT;
+           error->code != ERROR_OPERATION_TIMEOUT && error->code != ERROR_MIGRATE_PERSIST_FAILED;
 }
 
 /* From the other side's Prepare on each phase has to follow, whatever the one before it says. */

@@ -30,6 +30,9 @@
 static int check_wanted(const MigrateIn *in, uint64_t deadline, Error **reterr) {
     if (in->link.heard & MIGRATE_YOURS)
         return 0;
+    if (in->link.heard & MIGRATE_KEPT)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_ABORTED, "'%s' keeps domain '%s'",
+                            in->cookie.host ? in->cookie.host : "the source", in->def->name);
     if (in->asked && in->cancelled)
         return error_report(reterr, FROM_QEMU, ERROR_MIGRATE_FINISH_OK, "%s", "");
     if (in->owner_gone && !in->asked)
@@ -52,6 +55,16 @@ static int wait_a_while(MigrateIn *in, uint64_t deadline, Error **reterr) {
     fiber_cond_wait(&in->cond, MIN_OF(deadline, deadline_in(USEC_PER_SEC)));
     r = domain_check_active(in->domain, reterr);
     return r < 0 ? r : check_wanted(in, deadline, reterr);
+}
+
+/* While it is loaded. One that may be in post-copy is waited for whoever has gone: only the
+ * source's word says that it is not. */
+static int look(void *userdata, Error **reterr) {
+    const MigrateIn *in = userdata;
+
+    return !(in->flags & MIGRATE_POSTCOPY) || (in->link.heard & MIGRATE_KEPT)
+               ? check_wanted(in, USEC_FOREVER, reterr)
+               : 0;
 }
 
 static int open_source(Domain *domain, void *userdata, int *ret_fd, Error **reterr) {
@@ -86,7 +99,7 @@ static int open_source(Domain *domain, void *userdata, int *ret_fd, Error **rete
     return 0;
 }
 
-/* Defined here from now on; the written definition comes before the word that the guest is here. */
+/* Defined here from now on; that comes before the word that the guest is here. */
 static int persist(MigrateIn *in, Error **reterr) {
     Domain *domain = in->domain;
     int r;
@@ -118,8 +131,13 @@ static bool is_given_early(const MigrateIn *in) {
     return (in->link.heard & MIGRATE_YOURS) && !in->ready;
 }
 
-static int may_run(Domain *domain, void *userdata, bool *paused, Error **reterr) {
-    MigrateIn *in = userdata;
+/* What the guest was asked before it came: it may answer with its first step. */
+static void recall_questions(MigrateIn *in) {
+    unplug_resume(&in->domain->run->vcpus, NULL, in->cookie.pending);
+}
+
+static int await_source(MigrateIn *in, bool *paused, Error **reterr) {
+    Domain *domain = in->domain;
     uint64_t deadline = deadline_in(FINISH_USEC);
     int r;
 
@@ -136,8 +154,8 @@ static int may_run(Domain *domain, void *userdata, bool *paused, Error **reterr)
         take_postcopy(in, paused);
         return 0;
     }
-    if (r >= 0)
-        r = persist(in, reterr);
+    if (r >= 0 && in->persistent) /* what is defined here stays so until the guest runs */
+        r = domain_try_config(domain, in->persistent, reterr);
     if (r < 0)
         return r;
     saved_crash_point("migrate-ready");
@@ -154,15 +172,23 @@ static int may_run(Domain *domain, void *userdata, bool *paused, Error **reterr)
     return 0;
 }
 
+static int may_run(Domain *domain, void *userdata, bool *paused, Error **reterr) {
+    MigrateIn *in = userdata;
+    int r = await_source(in, paused, reterr);
+
+    if (r >= 0)
+        recall_questions(in);
+    return r;
+}
+
 /* ---- the fiber ---- */
 
-/* What the guest was asked, and has done, before it came. */
+/* What the guest has done before it came, and who looks at what it does now. */
 static void recall(MigrateIn *in) {
     static const GuestVerdict of[MIGRATE_VERDICTS] = {GUEST_UNKNOWN, GUEST_ONLINE, GUEST_PRESENT,
                                                       GUEST_SILENT};
     DomainRun *run = in->domain->run;
 
-    unplug_resume(&run->vcpus, NULL, in->cookie.pending);
     for (size_t i = 0; i < MIGRATE_VERDICTS; i++) {
         bitmap_free(run->found_verdicts[of[i]]);
         run->found_verdicts[of[i]] = TAKE_PTR(in->cookie.verdicts[i]);
@@ -198,6 +224,7 @@ static int take_in(MigrateIn *in, bool is_new, Error **reterr) {
                                .image = &in->image,
                                .open = open_source,
                                .may_run = may_run,
+                               .look = look,
                                .userdata = in,
                                .running = !(in->flags & MIGRATE_PAUSED),
                                .postcopy = in->flags & MIGRATE_POSTCOPY,
@@ -211,6 +238,8 @@ static int take_in(MigrateIn *in, bool is_new, Error **reterr) {
     if (r < 0 && in->kept) {
         if (is_new && !has_config)
             domain_def_free(TAKE_PTR(domain->config));
+        recall_questions(in);
+        recall(in);
         save_settle_soon(domain);
         return r;
     }
@@ -232,14 +261,14 @@ static int take_in(MigrateIn *in, bool is_new, Error **reterr) {
     return 0;
 }
 
-/* The source keeps its definition when this one could not be written. */
+/* What was not written before it ran. The source keeps its definition when it cannot be. */
 static int persist_late(MigrateIn *in, Error **reterr) {
     CLEANUP_ERROR Error *error = NULL;
 
     if (!in->persistent || !in->domain->run)
         return 0;
     if (persist(in, &error) < 0)
-        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+        return error_report(reterr, FROM_QEMU, ERROR_MIGRATE_PERSIST_FAILED,
                             "domain '%s' has moved here, but is transient: %s",
                             domain_name(in->domain), error_message(error));
     events_lifecycle(in->domain, EVENT_DEFINED, in->is_new ? 0 : 1);
@@ -316,6 +345,8 @@ static int run_in(MigrateIn *in, Error **reterr) {
     is_gone = !in->domain->run;
     if (r >= 0 && in->domain->run && in->domain->run->postcopy)
         r = finish_postcopy(in, reterr);
+    else if (r >= 0)
+        r = persist_late(in, reterr);
     domain_job_end(in->domain, &job);
     if (in->is_new && !in->landed && is_gone)
         store_remove(in->services->store, in->domain);

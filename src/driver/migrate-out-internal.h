@@ -24,11 +24,14 @@ typedef struct MigrateOut {
     Error *error;
     bool given;          /* 'Y' has been said, and the destination has the whole guest */
     bool wants_postcopy; /* somebody does */
-    bool asked_postcopy; /* so QEMU was asked, or: */
-    int postcopy_result; /* it could not be */
+    unsigned n_switches; /* times that it was tried to ask QEMU for it */
+    int postcopy_result; /* what came of the last one: 0, QEMU was asked */
     Error *postcopy_error;
+    int state_fd;     /* until its QEMU is done or in post-copy: to cut the connection; -1: none */
+    unsigned n_vcpus; /* that its guest had when it began to move */
+    Error *spoilt;    /* it cannot move any more, and stays here */
     bool one_way; /* QEMU is being asked, and the guest stands still until it is known what comes */
-    Error *late;  /* of post-copy: what has become of it after Perform */
+    Error *late;  /* what has become of it after Perform, for Confirm */
     bool confirmed, cancelled, lost; /* Confirm has come, and what it says */
     bool owner_gone;
     bool deserted; /* it was cancelled because the other vireod has gone */
@@ -48,4 +51,9 @@ MigrateOut *migrate_out_find(const Domain *domain);
 /* Into the status file. Job held. */
 int migrate_out_set_intent(Domain *domain, SaveKind kind, bool running, Error **reterr);
 /* Called while it is on its way: switches it to post-copy when somebody wants that. Job held. */
-void migrate_out_look(void *userdata);
+int migrate_out_look(void *userdata, Error **reterr);
+/* For an end before QEMU has said that it is in post-copy. */
+void migrate_out_cut(void *userdata);
+/* The other side has made as many vCPUs as there were, and what has become of the guest meanwhile
+ * is nothing that only this side would follow. It stands still. Job held. */
+int migrate_out_check_guest(MigrateOut *out, Error **reterr);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The guests that leave: who they are, who waits for them. */
+#include <unistd.h>
+
 #include "domain/files.h"
 #include "driver/migrate-out-internal.h"
 
@@ -16,6 +18,9 @@ void migrate_out_unref(MigrateOut *out) {
     error_free(out->error);
     error_free(out->postcopy_error);
     error_free(out->late);
+    error_free(out->spoilt);
+    if (out->state_fd >= 0)
+        close(out->state_fd);
     free(out->uri);
     domain_unref(out->domain);
     fiber_cond_done(&out->cond);

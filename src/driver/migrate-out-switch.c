@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The switch of a guest that leaves to post-copy. */
+#include <sys/socket.h>
+
 #include "driver/migrate-out-internal.h"
 
 #include "driver/saved.h"
@@ -17,6 +19,10 @@ static int ask_postcopy(MigrateOut *out, Error **reterr) {
     r = transfer_pause(domain, reterr);
     if (r < 0)
         return r;
+    r = migrate_out_check_guest(out, &out->spoilt);
+    if (r < 0)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED, "%s",
+                            error_message(out->spoilt));
     saved_crash_point("postcopy-asked");
     r = migrate_start_postcopy(domain->run->monitor, reterr);
     return r == -ETIMEDOUT ? 0 : r; /* QEMU will say what has come of it */
@@ -48,23 +54,54 @@ static int switch_over(MigrateOut *out, Error **reterr) {
     return r;
 }
 
-void migrate_out_look(void *userdata) {
+void migrate_out_cut(void *userdata) {
+    const MigrateOut *out = userdata;
+
+    if (out->state_fd >= 0)
+        shutdown(out->state_fd, SHUT_RDWR);
+}
+
+int migrate_out_check_guest(MigrateOut *out, Error **reterr) {
+    Domain *domain = out->domain;
+    int r = domain_check_active(domain, reterr);
+
+    if (r >= 0)
+        r = domain_refresh_vcpus(domain, reterr);
+    if (r >= 0 && vcpu_map_online(&domain->run->vcpus) != out->n_vcpus)
+        r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                         "the guest of domain '%s' released a vCPU while it moved; try again",
+                         domain_name(domain));
+    else if (r >= 0 && (domain->state == DOMAIN_CRASHED || domain->run->resetting ||
+                        domain->run->guest_shutdown || domain->run->ending))
+        r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                         "domain '%s' stays here: its guest %s while it moved", domain_name(domain),
+                         domain->state == DOMAIN_CRASHED ? "crashed" : "shut down");
+    return r;
+}
+
+int migrate_out_look(void *userdata, Error **reterr) {
     MigrateOut *out = userdata;
     const bool cancelled = out->domain->run && out->domain->run->transfer->cancel;
 
     /* Nobody would let it run there; and a QEMU that was not told to read would keep this one. */
     if (out->link.ended && !out->one_way && !cancelled)
         out->deserted = transfer_cancel(out->domain, NULL) >= 0;
-    if (!out->wants_postcopy || out->asked_postcopy || cancelled)
-        return;
+    if (!out->wants_postcopy || out->one_way || cancelled)
+        return 0;
+    error_free(TAKE_PTR(out->postcopy_error));
     out->postcopy_result = switch_over(out, &out->postcopy_error);
-    out->asked_postcopy = true;
+    out->wants_postcopy = false;
+    out->n_switches++;
+    if (out->spoilt)
+        transfer_cancel(out->domain, NULL);
     fiber_cond_broadcast(&out->cond);
+    return 0;
 }
 
 int driver_migrate_start_postcopy(Domain *domain, Error **reterr) {
     MigrateOut *found = migrate_out_find(domain);
     CLEANUP_OUT MigrateOut *out = found ? migrate_out_ref(found) : NULL;
+    unsigned n;
 
     if (out && !(out->flags & MIGRATE_POSTCOPY))
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
@@ -74,11 +111,14 @@ int driver_migrate_start_postcopy(Domain *domain, Error **reterr) {
         return error_report(
             reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
             "post-copy can only be started while outgoing migration is in progress");
+    n = out->n_switches;
+    if (n > 0 && out->one_way)
+        return 0; /* QEMU was asked */
     out->wants_postcopy = true;
     transfer_look_soon(domain);
-    while (!out->asked_postcopy && !out->performed)
+    while (out->n_switches == n && !out->performed)
         fiber_cond_wait(&out->cond, USEC_FOREVER);
-    if (!out->asked_postcopy)
+    if (out->n_switches == n)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                             "the migration of domain '%s' was over before it was switched to "
                             "post-copy",

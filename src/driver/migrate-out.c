@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The source's half of a migration. */
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "domain/files.h"
 #include "driver/driver.h"
 #include "driver/migrate-out-internal.h"
@@ -46,24 +49,10 @@ static int connect_out(MigrateOut *out, int *ret_state, Error **reterr) {
     return 0;
 }
 
-/* The other side has made as many vCPUs as there were. */
-static int check_vcpus(Domain *domain, unsigned n, Error **reterr) {
-    int r = domain_check_active(domain, reterr);
-
-    if (r >= 0)
-        r = domain_refresh_vcpus(domain, reterr);
-    if (r >= 0 && vcpu_map_online(&domain->run->vcpus) != n)
-        r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
-                         "the guest of domain '%s' released a vCPU while it moved; try again",
-                         domain_name(domain));
-    return r;
-}
-
 static int move(MigrateOut *out, Error **reterr) {
     Domain *domain = out->domain;
     CLEANUP_CLOSE int state = -1;
     CLEANUP_ERROR Error *error = NULL;
-    unsigned n_vcpus;
     int r = migrate_check_domain(domain, out->flags, reterr);
 
     if (r >= 0)
@@ -74,21 +63,28 @@ static int move(MigrateOut *out, Error **reterr) {
         r = domain_check_active(domain, reterr);
     if (r < 0)
         return r;
-    n_vcpus = vcpu_map_online(&domain->run->vcpus);
+    out->n_vcpus = vcpu_map_online(&domain->run->vcpus);
     out->was_running = domain->state == DOMAIN_RUNNING;
     r = migrate_out_set_intent(domain, SAVE_OUT, out->was_running, reterr);
     if (r < 0)
         return r;
     saved_crash_point("migrate-begun");
-    domain->run->pause_reason = PAUSED_MIGRATION; /* what QEMU's STOP at the end means */
+    if (out->flags & MIGRATE_POSTCOPY)
+        out->state_fd = fcntl(state, F_DUPFD_CLOEXEC, 0); /* none: an abort comes too late sooner */
+    domain->run->pause_reason = PAUSED_MIGRATION;         /* what QEMU's STOP at the end means */
     r = transfer_migrate(domain, TRANSFER_MIGRATE_OUT,
                          &(TransferMigration){.fd_consume = TAKE_FD(state),
                                               .settings = &out->settings,
                                               .look = migrate_out_look,
+                                              .cut = out->state_fd >= 0 ? migrate_out_cut : NULL,
                                               .userdata = out,
                                               .ret_stats = &out->stats},
                          &error);
-    if (r < 0 && out->deserted)
+    if (out->state_fd >= 0)
+        close(TAKE_FD(out->state_fd)); /* the other end shall see QEMU's end */
+    if (r < 0 && out->spoilt)
+        error_report(&error, FROM_QEMU, ERROR_OPERATION_FAILED, "%s", error_message(out->spoilt));
+    else if (r < 0 && out->deserted)
         error_report(
             &error, FROM_QEMU, ERROR_OPERATION_FAILED,
             "domain '%s' stays here: the vireod that it was on its way to has given it up, or "
@@ -105,7 +101,7 @@ static int move(MigrateOut *out, Error **reterr) {
          (domain->state == DOMAIN_PAUSED && domain->reason == PAUSED_POSTCOPY)))
         run_state_set_paused(domain, PAUSED_MIGRATION);
     saved_crash_point("migrate-moved");
-    return r < 0 ? r : check_vcpus(domain, n_vcpus, reterr);
+    return r < 0 ? r : migrate_out_check_guest(out, reterr);
 }
 
 /* ---- who has it? ---- */
@@ -122,13 +118,15 @@ static void go_back(MigrateOut *out) {
     CLEANUP_ERROR Error *error = NULL;
     int r = domain_check_active(domain, NULL);
 
+    if (r >= 0 && !out->given)
+        migrate_link_say(&out->link, MIGRATE_KEPT);
     migrate_link_close(&out->link);
     if (r < 0)
         return;
     save_forget(domain->run);
     domain->run->postcopy = false;
     r = run_state_sync(domain, &error);
-    if (r >= 0 && out->was_running && was_paused_by_it(domain) &&
+    if (r >= 0 && out->was_running && was_paused_by_it(domain) && !domain->run->resetting &&
         domain_check_active(domain, NULL) >= 0) {
         r = transfer_let_run(domain, &error);
         if (r >= 0)
@@ -185,9 +183,9 @@ static Verdict judge(const MigrateOut *out, bool late) {
         return THERE;
     if (out->link.heard & MIGRATE_LOST || out->lost)
         return HERE;
-    if (out->confirmed && !out->cancelled)
+    if (out->confirmed && !out->cancelled && out->given)
         return THERE;
-    if (!out->given)
+    if (!out->given) /* nobody was told that it may run it, whatever a client says */
         return out->confirmed || out->owner_gone || out->link.ended || late ? HERE : WAIT;
     return late || (out->link.ended && (out->confirmed || out->owner_gone)) ? NOBODY_KNOWS : WAIT;
 }
@@ -213,6 +211,11 @@ static void settle(MigrateOut *out) {
     }
     if (domain_check_active(out->domain, NULL) < 0)
         return; /* its end is looked at by whoever noticed it */
+    if (verdict == HERE && out->confirmed && !out->cancelled)
+        error_report(&out->late, FROM_QEMU, ERROR_OPERATION_FAILED,
+                     "domain '%s' goes on here: '%s' has not asked for it",
+                     domain_name(out->domain),
+                     out->cookie.host ? out->cookie.host : "the other host");
     if (verdict == THERE)
         leave(out);
     else if (verdict == HERE)
@@ -344,6 +347,7 @@ static int make(Domain *domain, const MigrateParams *params, MigrateOut **ret, E
     if (!out)
         return error_no_memory(reterr);
     out->n_refs = 1;
+    out->state_fd = -1;
     out->domain = domain_ref(domain);
     out->list = domain->services->migrations;
     out->owner = params->owner;

@@ -29,8 +29,11 @@
 static const struct {
     unsigned word;
     char byte;
-} words[] = {
-    {MIGRATE_READY, 'R'}, {MIGRATE_YOURS, 'Y'}, {MIGRATE_LANDED, 'D'}, {MIGRATE_LOST, 'F'}};
+} words[] = {{MIGRATE_READY, 'R'},
+             {MIGRATE_YOURS, 'Y'},
+             {MIGRATE_LANDED, 'D'},
+             {MIGRATE_LOST, 'F'},
+             {MIGRATE_KEPT, 'K'}};
 
 static void hear(MigrateLink *link, char byte) {
     for (size_t i = 0; i < ARRAY_SIZE(words); i++)

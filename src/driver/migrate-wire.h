@@ -11,6 +11,7 @@
  *
  *     destination          source
  *     'R' ready     ->                 the whole state is there, nothing of it has run
+ *                   <-     'K' kept    instead of it: the guest goes on at the source
  *                   <-     'Y' yours   from here on the source does not run it by itself
  *     'D' done      ->                 it runs there, or is paused there as it shall be
  *     'F' failed    ->                 it has not run there and will not
@@ -24,7 +25,13 @@
 
 /* ---- words ---- */
 
-enum { MIGRATE_READY = 1, MIGRATE_YOURS = 2, MIGRATE_LANDED = 4, MIGRATE_LOST = 8 };
+enum {
+    MIGRATE_READY = 1,
+    MIGRATE_YOURS = 2,
+    MIGRATE_LANDED = 4,
+    MIGRATE_LOST = 8,
+    MIGRATE_KEPT = 16
+};
 
 typedef struct MigrateLink {
     int fd; /* -1: there is none */

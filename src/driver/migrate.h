@@ -14,7 +14,8 @@
  *
  * What is known where, when something ends in the middle:
  *
- *     until Perform is over            the source's guest goes on; the destination's QEMU is ended
+ *     until Perform is over            the source's guest goes on, which it says ('K'); the
+ *                                      destination's QEMU is ended
  *     then, until the source's 'Y'     the same: the source notices the end of the connection, of
  *                                      its client, or a Confirm that says so
  *     from 'Y' to 'D' or 'F'           the source's guest stays paused, unless the client confirms,

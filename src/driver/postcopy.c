@@ -212,11 +212,12 @@ static void ask_again(Held *held) {
         set_running(domain, RUNNING_POSTCOPY, RESUMED_POSTCOPY);
 }
 
-static void look(void *userdata) {
+static int look(void *userdata, Error **reterr) {
     Held *held = userdata;
 
     if (held->waits && now_usec() >= held->next)
         ask_again(held);
+    return 0;
 }
 
 static void begin_held(Held *held) {

@@ -41,6 +41,9 @@
  *     postcopy-in seen    here                    the next daemon lets it run, unless QEMU says
  *                                                 that it has failed before it was loaded
  *
+ *     the switch is aborted              before "seen": the connection is cut, and the guest goes
+ *                                        on at the source; "seen" meanwhile: as with one that is
+ *                                        cut. Behind: refused
  *     the source's QEMU is killed        before "seen": it is gone. Behind: the guest runs on until
  *                                        it needs what is missing
  *     the destination's QEMU is killed   before "seen": it goes on at the source. Behind: gone; the

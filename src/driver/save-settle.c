@@ -37,11 +37,12 @@ static bool has_file(const SaveIntent *intent) {
 static int stop_writing(Domain *domain, Error **reterr) {
     const uint64_t deadline = deadline_in(CANCEL_USEC);
     MigrateProgress progress = {0};
+    bool told = false;
     int r = migrate_query(domain->run->monitor, &progress, reterr);
 
-    if (r >= 0 && progress.phase == MIGRATE_ACTIVE)
-        r = migrate_cancel(domain->run->monitor, reterr);
     while (r >= 0 && progress.phase == MIGRATE_ACTIVE && now_usec() < deadline) {
+        if (!told) /* a "no": it may be over by now, or is told again */
+            told = migrate_cancel(domain->run->monitor, NULL) >= 0;
         fiber_sleep(POLL_USEC);
         r = domain_check_active(domain, reterr);
         if (r >= 0)

@@ -246,7 +246,7 @@ int save_set_source(Domain *domain, bool running, Error **reterr) {
 }
 
 static int load_from_host(Domain *domain, const SaveSource *source, Error **reterr) {
-    TransferMigration what = {.fd_consume = -1};
+    TransferMigration what = {.fd_consume = -1, .look = source->look, .userdata = source->userdata};
     int r = source->open(domain, source->userdata, &what.fd_consume, reterr);
 
     if (r < 0)

@@ -16,6 +16,8 @@ typedef struct SaveSource {
     /* The state is loaded: waits until the guest may run here, and changes *paused to whether it
      * shall not yet. In post-copy it may not be refused. */
     int (*may_run)(Domain *domain, void *userdata, bool *paused, Error **reterr);
+    /* Now and then while it is loaded. < 0: it is not wanted any more. NULL: it is. */
+    int (*look)(void *userdata, Error **reterr);
     void *userdata;
     bool running;   /* of a host: it shall run here */
     bool postcopy;  /* of a host: it may be switched to post-copy on its way */

@@ -131,16 +131,15 @@ static int wait_for(Domain *domain, Transfer *transfer, const TransferMigration 
         if (is_over(domain, transfer))
             return judge(domain, transfer, reterr);
         if (what && what->look) {
-            what->look(what->userdata);
-            r = domain_check_active(domain, reterr);
+            r = what->look(what->userdata, reterr);
+            if (r >= 0)
+                r = domain_check_active(domain, reterr);
             if (r < 0)
                 return r;
         }
         if (transfer->cancel && !told && !transfer->one_way) {
-            r = migrate_cancel(domain->run->monitor, reterr);
-            if (r < 0)
-                return r;
-            told = true;
+            r = migrate_cancel(domain->run->monitor, NULL);
+            told = r >= 0; /* else it may be over by now, or is told again */
         }
         fiber_cond_wait(&transfer->wake, deadline_in(pause));
         pause = MIN_OF(2 * pause, POLL_LAST_USEC);
@@ -155,6 +154,7 @@ static int follow(Domain *domain, Transfer *transfer, const TransferMigration *w
     assert(domain_job_is_mine(domain) && domain->run && !domain->run->transfer);
     transfer->began = now_usec() - transfer->stats.usec;
     transfer->stats.progress.phase = MIGRATE_ACTIVE;
+    transfer->what = what;
     domain->run->transfer = transfer;
     r = wait_for(domain, transfer, what, reterr);
     transfer->stats.usec = now_usec() - transfer->began;
@@ -196,7 +196,7 @@ int transfer_migrate(Domain *domain, TransferKind kind, const TransferMigration 
 }
 
 int transfer_postcopy(Domain *domain, TransferKind kind, TransferStats *stats,
-                      void (*look)(void *userdata), void *userdata, Error **reterr) {
+                      int (*look)(void *userdata, Error **reterr), void *userdata, Error **reterr) {
     const TransferMigration what = {.look = look, .userdata = userdata};
     Transfer transfer = {.stats = *stats, .one_way = true, .postcopy = true};
     int r = domain_check_active(domain, reterr);
@@ -294,12 +294,15 @@ int transfer_cancel(Domain *domain, Error **reterr) {
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                             "cannot abort the %s of domain '%s': QEMU cannot stop it half way",
                             name_of(transfer->stats.kind), domain_name(domain));
-    if (transfer->one_way)
+    if (transfer->one_way &&
+        (transfer->postcopy || domain->run->save.seen || !transfer->what || !transfer->what->cut))
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                             "cannot abort the migration of domain '%s': it is in post-copy, and "
                             "its guest is at the other host",
                             domain_name(domain));
     transfer->cancel = true;
+    if (transfer->one_way)
+        transfer->what->cut(transfer->what->userdata);
     fiber_cond_broadcast(&transfer->wake);
     return 0;
 }

@@ -27,8 +27,9 @@ typedef struct Transfer {
     TransferStats stats;
     uint64_t began; /* CLOCK_MONOTONIC, in microseconds */
     bool cancel;    /* somebody wants it to end */
-    bool one_way;   /* it cannot be: the guest may be at the other side */
+    bool one_way;   /* QEMU is not told so: the guest may be at the other side */
     bool postcopy;  /* that is known */
+    const struct TransferMigration *what; /* NULL: a file's */
     FiberCond wake;
 } Transfer;
 
@@ -49,8 +50,12 @@ typedef struct TransferMigration {
     int fd_consume; /* closed in every case as soon as QEMU has it: the other end shall see its end
                      */
     const MigrateSettings *settings; /* of TRANSFER_MIGRATE_OUT */
-    void (*look)(void *userdata); /* called now and then while it is on its way; may suspend, or be
-                                     NULL */
+    /* Called now and then while it is on its way; may suspend, or be NULL. < 0: it is not waited
+     * for any longer. */
+    int (*look)(void *userdata, Error **reterr);
+    /* Ends the connection to the other side, for one that is one-way; never suspends. NULL: it
+     * cannot. */
+    void (*cut)(void *userdata);
     void *userdata;
     TransferStats *ret_stats; /* may be NULL */
 } TransferMigration;
@@ -60,7 +65,7 @@ int transfer_migrate(Domain *domain, TransferKind kind, const TransferMigration 
                      Error **reterr);
 /* Until the rest of its memory is there. Goes on with the stats. `look` as above. */
 int transfer_postcopy(Domain *domain, TransferKind kind, TransferStats *stats,
-                      void (*look)(void *userdata), void *userdata, Error **reterr);
+                      int (*look)(void *userdata, Error **reterr), void *userdata, Error **reterr);
 /* Have the look come soon; have it not cancelled any more, or again. Of a transfer under way. */
 void transfer_look_soon(const Domain *domain);
 void transfer_set_one_way(const Domain *domain, bool yes);
@@ -76,5 +81,8 @@ int transfer_pause(Domain *domain, Error **reterr);
 int transfer_let_run(Domain *domain, Error **reterr);
 /* Interrupts post-copy, which fails by that. */
 int transfer_pause_postcopy(Domain *domain, Error **reterr);
-/* Asks the one under way to end; ERROR_OPERATION_INVALID when there is none, or it cannot be. */
+/* Asks the one under way to end; ERROR_OPERATION_INVALID when there is none, or it cannot be. One
+ * whose QEMU was asked for post-copy and has not said that it is in it loses its connection
+ * instead: the guest goes on here, or it was too late, and QEMU's word for what came of it decides.
+ */
 int transfer_cancel(Domain *domain, Error **reterr);

@@ -35,6 +35,7 @@ static const struct {
     {ERROR_NO_SECRET, ENOENT, "Secret not found: %s"},
     {ERROR_CONFIG_UNSUPPORTED, EOPNOTSUPP, "unsupported configuration: %s"},
     {ERROR_OPERATION_TIMEOUT, ETIMEDOUT, "Timed out during operation: %s"},
+    {ERROR_MIGRATE_PERSIST_FAILED, EIO, "Failed to make domain persistent after migration: %s"},
     {ERROR_ARGUMENT_UNSUPPORTED, EOPNOTSUPP, "argument unsupported: %s"},
     {ERROR_OPERATION_ABORTED, ECANCELED, "operation aborted: %s"},
     {ERROR_NO_DOMAIN_METADATA, ENOENT, "metadata not found: %s"},

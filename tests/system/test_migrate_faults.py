@@ -278,3 +278,68 @@ def test_a_killed_daemon(sides, side, step, outcome):
     wait_for(lambda: (runs(here), runs(there)) == outcome, 15,
              lambda: f"{outcome}: {runs(here)}, {runs(there)}; {state(here, 'vm1')}")
     forget(here)
+
+
+# ---- what the destination had, and what it does not know ----
+
+def migrate_at(sides, moment, action, *flags):
+    """Moves vm1, with the action at the moment; what virsh said."""
+    with contextlib.closing(Stops(*sides, moment, action)) as stops:
+        said = subprocess.run(["virsh", "-c", stops.uris[0], "migrate", "--live", "vm1", stops.uris[1], *flags],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False)
+        assert stops.done.wait(60) and stops.error is None, f"{moment}: {stops.error}; {said}"
+        return said
+
+
+def test_a_definition_stays_until_the_guest_runs(sides):
+    """That of a domain which is defined at the destination, too."""
+    here, there = sides
+    forget(there)
+    begin(here)
+    path = f"{there.root}/defined.xml"
+    with open(path, "w") as f:
+        f.write(here.virsh("dumpxml", "vm1", "--inactive").replace("<memory", "<title>before</title><memory", 1))
+    there.virsh("define", path)
+    before = there.virsh("dumpxml", "vm1", "--inactive")
+    assert migrate_at(sides, "ready", FAULTS["state"], "--persistent").returncode
+    wait_for(lambda: (runs(here), runs(there)) == HERE, 15, lambda: f"{runs(here)}, {runs(there)}")
+    assert there.virsh("dumpxml", "vm1", "--inactive") == before
+    there.stop()
+    there.start()
+    assert there.virsh("dumpxml", "vm1", "--inactive") == before
+    here.virsh("migrate", "--live", "--persistent", "vm1", there.uri)
+    assert "<title>before" not in there.virsh("dumpxml", "vm1", "--inactive")
+    for side in sides:
+        forget(side)
+
+
+def test_a_destination_that_does_not_know(sides):
+    """Its QEMU was told to let the guest run and says nothing: neither side ends anything, and it goes on there."""
+    here, there = sides
+    forget(there)
+    begin(here)
+    stopped = []
+
+    def stop(_):
+        stopped.append(there.qemus()["vm1"])
+        os.kill(stopped[0], signal.SIGSTOP)
+
+    said = migrate_at(sides, "yours", stop, "--p2p")
+    assert said.returncode and "it is not known whether domain 'vm1' runs here" in said.stderr, said
+    assert state(here, "vm1") == "paused (migrating)" and runs(here) == "stands"
+    assert "is not settled" in there.run(VIREO, "doctor", "vm1", ok=None).stdout or "vm1" in there.qemus()
+    os.kill(stopped[0], signal.SIGCONT)
+    wait_for(lambda: (runs(here), runs(there)) == HANDED_OVER, 60,
+             lambda: f"{runs(here)}, {runs(there)}: {there.log_text()[-2000:]}")
+    wait_for(lambda: state(there, "vm1").startswith("running"), 60, lambda: state(there, "vm1"))
+    here.virsh("destroy", "vm1")
+    wait_for(lambda: "vm1" in there.qemus() and 5 not in online(there), 5, "guest that is whole")
+    check_whole(there)
+    for side in sides:
+        forget(side)
+        wait_for(lambda side=side: not left_over(side), 10, lambda side=side: f"end of {left_over(side)}")
+
+
+def online(daemon):
+    with domain_of(daemon) as domain:
+        return online_ids(domain)

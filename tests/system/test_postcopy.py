@@ -190,6 +190,23 @@ def test_it_is_not_let_run(daemon, other, allowed):  # noqa: F811
     wait_for(lambda: written(daemon, "vm1") != before, 20, "guest that writes")
 
 
+def test_a_switch_that_qemu_does_not_come_to(daemon, other, allowed):  # noqa: F811
+    """Nobody reads what it sends: whoever gives it up gets the guest back here, and nothing waits there."""
+    sector_guest(daemon, "vm1")
+    with moving(daemon, other, speed="1000") as process:
+        os.kill(other.qemus()["vm1"], signal.SIGSTOP)
+        daemon.virsh("migrate-postcopy", "vm1")
+        assert state(daemon, "vm1") == "paused (post-copy)"
+        daemon.virsh("domjobabort", "vm1")
+        wait_for(lambda: state(daemon, "vm1") == "running (unpaused)", 20, lambda: state(daemon, "vm1"))
+        code, said = end_of(process, 60)
+        assert code != 0 and "canceled by client" in said, said
+    wait_for(lambda: not other.qemus(), 10, "end of the QEMU that nobody needs")
+    before = written(daemon, "vm1")
+    wait_for(lambda: written(daemon, "vm1") != before, 20, "guest that writes")
+    assert "vm1" not in other.virsh("list", "--all")
+
+
 def test_a_migration_without_it_is_not_switched(daemon, other, allowed):  # noqa: F811
     sector_guest(daemon, "vm1")
     daemon.virsh("migrate-setspeed", "vm1", "1")

@@ -81,6 +81,24 @@ static void perform(void *userdata) {
     fiber_cond_broadcast(&news);
 }
 
+#define PLACE(ID) "{'socket-id':" ID ",'core-id':0,'thread-id':0}"
+#define PATH(ID) "'qom-path':'/machine/unattached/device[" ID "]'"
+#define SLOT(ID, MORE) "{'type':'cpu','vcpus-count':1,'props':" PLACE(ID) MORE "}"
+#define CPU(ID)                                                                                    \
+    "{'cpu-index':" ID ",'thread-id':400000" ID                                                    \
+    "," PATH(ID) ",'props':" PLACE(ID) ",'target':'x86_64'}"
+
+static void know_vcpus(RunWorld *world) {
+    DomainJob job;
+
+    qmp_peer_always(world->peer, "query-hotpluggable-cpus",
+                    "[" SLOT("1", "," PATH("1")) "," SLOT("0", "," PATH("0")) "]");
+    qmp_peer_always(world->peer, "query-cpus-fast", "[" CPU("0") "," CPU("1") "]");
+    assert_int_equal(domain_job_begin(world->domain, &job, "the test", NULL), 0);
+    assert_int_equal(domain_refresh_vcpus(world->domain, NULL), 0);
+    domain_job_end(world->domain, &job);
+}
+
 /* Until the guest is on its way, with the words open to the test. */
 static void begin_with(RunWorld *world, unsigned flags) {
     CLEANUP_FREE char *path = strf("%s/door", world->dir);
@@ -88,6 +106,7 @@ static void begin_with(RunWorld *world, unsigned flags) {
 
     world->driver->services.settings.postcopy = true;
     scripted_qemu(world, "active", "running");
+    know_vcpus(world);
     performed = false;
     more_flags = flags;
     error_free(TAKE_PTR(failure));
@@ -207,6 +226,82 @@ static void asked_in_vain(RunWorld *world) {
     end(world);
 }
 
+static char *on_cancel(QmpPeer *peer, json_object *arguments, void *userdata) {
+    scripted_phase = "cancelled";
+    return strdup("{}");
+}
+
+static bool has_ended(int fd) {
+    char bytes[64];
+    ssize_t n;
+
+    do
+        n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+    while (n > 0);
+    return n == 0;
+}
+
+/* A QEMU that does not come to it, as nobody reads what it sends: its connection is ended, and what
+ * it says of that decides. */
+static void asked_and_aborted(RunWorld *world) {
+    begin(world);
+    assert_int_equal(driver_migrate_start_postcopy(world->domain, &failure), 0);
+    assert_false(has_ended(door.state));
+    assert_int_equal(transfer_cancel(world->domain, NULL), 0);
+    assert_true(has_ended(door.state));
+    assert_int_equal(qmp_peer_count(world->peer, "migrate_cancel"), 0);
+    scripted_phase = "failed";
+    wait_performed();
+    assert_non_null(strstr(error_message(failure), "canceled by client"));
+    wait_heard(MIGRATE_KEPT);
+    run_world_wait_idle(world);
+    scripted_assert_state(world, DOMAIN_RUNNING, RUNNING_MIGRATION_CANCELED);
+    end(world);
+}
+
+/* Too late: it was in it. */
+static void aborted_too_late(RunWorld *world) {
+    begin(world);
+    scripted_after_start = "postcopy-active";
+    assert_int_equal(driver_migrate_start_postcopy(world->domain, &failure), 0);
+    wait_performed();
+    assert_true(transfer_cancel(world->domain, NULL) < 0);
+    scripted_phase = "completed";
+    run_world_wait_idle(world);
+    end(world);
+}
+
+/* QEMU's "no" to a cancel is no verdict: it may be over by now. */
+static void cancel_refused(RunWorld *world) {
+    begin_with(world, 0);
+    qmp_peer_expect_error(world->peer, "migrate_cancel", "GenericError", "nothing to cancel");
+    qmp_peer_compute(world->peer, "migrate_cancel", on_cancel, NULL);
+    assert_int_equal(transfer_cancel(world->domain, NULL), 0);
+    wait_performed();
+    assert_non_null(strstr(error_message(failure), "canceled by client"));
+    assert_int_equal(qmp_peer_count(world->peer, "migrate_cancel"), 2);
+    run_world_wait_idle(world);
+    scripted_assert_state(world, DOMAIN_RUNNING, RUNNING_BOOTED);
+    end(world);
+}
+
+/* What could not be asked once is asked when it is wanted again. */
+static void asked_again(RunWorld *world) {
+    begin(world);
+    qmp_peer_expect_error(world->peer, "migrate-start-postcopy", "GenericError", "not yet");
+    assert_true(driver_migrate_start_postcopy(world->domain, NULL) < 0);
+    qmp_peer_wait_count(world->peer, "query-migrate",
+                        qmp_peer_count(world->peer, "query-migrate") + 2);
+    assert_int_equal(qmp_peer_count(world->peer, "migrate-start-postcopy"), 1);
+    scripted_after_start = "completed";
+    assert_int_equal(driver_migrate_start_postcopy(world->domain, &failure), 0);
+    wait_performed();
+    assert_int_equal(result, 0);
+    run_world_wait_idle(world);
+    scripted_assert_state(world, DOMAIN_SHUTOFF, SHUTOFF_MIGRATED);
+    end(world);
+}
+
 /* QEMU says that it is over a moment before it lets a guest run. */
 static void refused_for_a_moment(RunWorld *world) {
     begin(world);
@@ -219,11 +314,6 @@ static void refused_for_a_moment(RunWorld *world) {
     scripted_assert_state(world, DOMAIN_RUNNING, RUNNING_MIGRATION_CANCELED);
     assert_int_equal(qmp_peer_count(world->peer, "cont"), 2);
     end(world);
-}
-
-static char *on_cancel(QmpPeer *peer, json_object *arguments, void *userdata) {
-    scripted_phase = "cancelled";
-    return strdup("{}");
 }
 
 /* The other vireod ends before its QEMU reads: nobody would take the guest, and QEMU would wait. */
@@ -271,23 +361,55 @@ static void resumed_in_vain(RunWorld *world) {
     close(fds[1]);
 }
 
-#define SLOT                                                                                       \
-    "{'type':'cpu','vcpus-count':1,'props':{'socket-id':0,'core-id':0,'thread-id':0},"             \
-    "'qom-path':'/machine/unattached/device[0]'}"
-#define CPU                                                                                        \
-    "{'cpu-index':0,'thread-id':4000000,'qom-path':'/machine/unattached/device[0]',"               \
-    "'props':{'socket-id':0,'core-id':0,'thread-id':0},'target':'x86_64'}"
+/* The guest crashes before it is asked: only this side follows what its definition says of that. */
+static void crashed_on_its_way(RunWorld *world) {
+    begin(world);
+    qmp_peer_compute(world->peer, "migrate_cancel", on_cancel, NULL);
+    qmp_peer_event_now(world->peer, "GUEST_PANICKED", "{'action':'pause'}");
+    scripted_status = "guest-panicked";
+    while (world->domain->state != DOMAIN_CRASHED)
+        fiber_sleep(USEC_PER_MSEC);
+    assert_true(driver_migrate_start_postcopy(world->domain, NULL) < 0);
+    wait_performed();
+    assert_non_null(strstr(error_message(failure), "crashed"));
+    assert_int_equal(qmp_peer_count(world->peer, "migrate-start-postcopy"), 0);
+    assert_int_equal(qmp_peer_count(world->peer, "cont"), 0);
+    end(world);
+}
+
+/* What the guest released while it moved is still there at the other side. */
+static void released_on_its_way(RunWorld *world) {
+    begin_with(world, MIGRATE_POSTCOPY);
+    qmp_peer_compute(world->peer, "migrate_cancel", on_cancel, NULL);
+    qmp_peer_always(world->peer, "query-hotpluggable-cpus",
+                    "[" SLOT("1", "") "," SLOT("0", "," PATH("0")) "]");
+    qmp_peer_always(world->peer, "query-cpus-fast", "[" CPU("0") "]");
+    assert_true(driver_migrate_start_postcopy(world->domain, NULL) < 0);
+    wait_performed();
+    assert_non_null(strstr(error_message(failure), "released a vCPU"));
+    assert_int_equal(qmp_peer_count(world->peer, "migrate-start-postcopy"), 0);
+    run_world_wait_idle(world);
+    scripted_assert_state(world, DOMAIN_RUNNING, RUNNING_MIGRATION_CANCELED);
+    end(world);
+}
+
+/* A client's word is none of the destination's: nobody has it there. */
+static void confirmed_without_it(RunWorld *world) {
+    begin_with(world, 0);
+    scripted_status = "postmigrate";
+    scripted_phase = "completed";
+    wait_performed();
+    assert_int_equal(result, 0);
+    assert_true(driver_migrate_confirm(world->domain, &(MigrateParams){0}, false, &failure) < 0);
+    assert_non_null(strstr(error_message(failure), "goes on here"));
+    run_world_wait_idle(world);
+    scripted_assert_state(world, DOMAIN_RUNNING, RUNNING_MIGRATION_CANCELED);
+    end(world);
+}
 
 /* Without post-copy after all: the destination has to be ready first. */
 static void asked_and_whole(RunWorld *world) {
-    DomainJob job;
-
-    qmp_peer_always(world->peer, "query-hotpluggable-cpus", "[" SLOT "]");
-    qmp_peer_always(world->peer, "query-cpus-fast", "[" CPU "]");
-    assert_int_equal(domain_job_begin(world->domain, &job, "the test", NULL), 0);
-    assert_int_equal(domain_refresh_vcpus(world->domain, NULL), 0);
-    domain_job_end(world->domain, &job);
-    begin(world);
+    begin_with(world, MIGRATE_POSTCOPY);
     assert_int_equal(driver_migrate_start_postcopy(world->domain, &failure), 0);
     scripted_phase = "completed";
     wait_performed();
@@ -310,6 +432,13 @@ TEST(failed_without_a_word)
 TEST(failed_and_lost)
 TEST(failed_and_landed)
 TEST(asked_in_vain)
+TEST(asked_and_aborted)
+TEST(aborted_too_late)
+TEST(asked_again)
+TEST(cancel_refused)
+TEST(crashed_on_its_way)
+TEST(released_on_its_way)
+TEST(confirmed_without_it)
 TEST(refused_for_a_moment)
 TEST(asked_and_whole)
 TEST(deserted)
@@ -318,11 +447,23 @@ TEST(resumed_in_vain)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_short_one),       cmocka_unit_test(test_failed_without_a_word),
-        cmocka_unit_test(test_failed_and_lost), cmocka_unit_test(test_failed_and_landed),
-        cmocka_unit_test(test_asked_in_vain),   cmocka_unit_test(test_refused_for_a_moment),
-        cmocka_unit_test(test_asked_and_whole), cmocka_unit_test(test_deserted),
-        cmocka_unit_test(test_long_one),        cmocka_unit_test(test_resumed_in_vain),
+        cmocka_unit_test(test_short_one),
+        cmocka_unit_test(test_failed_without_a_word),
+        cmocka_unit_test(test_failed_and_lost),
+        cmocka_unit_test(test_failed_and_landed),
+        cmocka_unit_test(test_asked_in_vain),
+        cmocka_unit_test(test_asked_and_aborted),
+        cmocka_unit_test(test_aborted_too_late),
+        cmocka_unit_test(test_asked_again),
+        cmocka_unit_test(test_cancel_refused),
+        cmocka_unit_test(test_crashed_on_its_way),
+        cmocka_unit_test(test_released_on_its_way),
+        cmocka_unit_test(test_confirmed_without_it),
+        cmocka_unit_test(test_refused_for_a_moment),
+        cmocka_unit_test(test_asked_and_whole),
+        cmocka_unit_test(test_deserted),
+        cmocka_unit_test(test_long_one),
+        cmocka_unit_test(test_resumed_in_vain),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
