@@ -147,7 +147,17 @@ static bool scsi_unit_is_taken(const DomainDef *def, unsigned controller, unsign
     return false;
 }
 
-/* The first free unit of a controller that is there, or of the next one. */
+static bool place_on(const DomainDef *def, unsigned controller, DeviceInfo *info) {
+    for (unsigned unit = 0; unit < SCSI_UNITS; unit++)
+        if (!scsi_unit_is_taken(def, controller, unit)) {
+            info->address = (DeviceAddress){
+                .type = ADDRESS_DRIVE, .controller = controller, .unit = unit};
+            return true;
+        }
+    return false;
+}
+
+/* The first free unit of a controller that is there, or of the next ones. */
 static void place_scsi_hostdev(const DomainDef *def, DeviceInfo *info) {
     unsigned n = 0;
 
@@ -155,17 +165,11 @@ static void place_scsi_hostdev(const DomainDef *def, DeviceInfo *info) {
         if (def->controllers[i].type != CONTROLLER_SCSI)
             continue;
         n++;
-        for (unsigned unit = 0; unit < SCSI_UNITS; unit++)
-            if (!scsi_unit_is_taken(def, (unsigned)def->controllers[i].index, unit)) {
-                info->address = (DeviceAddress){.type = ADDRESS_DRIVE,
-                                                .controller = (unsigned)def->controllers[i].index,
-                                                .unit = unit};
-                return;
-            }
+        if (place_on(def, (unsigned)def->controllers[i].index, info))
+            return;
     }
-    while (scsi_unit_is_taken(def, n, 0))
+    while (!place_on(def, n, info))
         n++;
-    info->address = (DeviceAddress){.type = ADDRESS_DRIVE, .controller = n};
 }
 
 static void assign_scsi_hostdevs(DomainDef *def) {

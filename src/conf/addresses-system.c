@@ -216,10 +216,36 @@ static int assign_vio(DomainDef *def, Error **reterr) {
 
 /* ---- virtio-mmio ---- */
 
+#define ANY_ON_MMIO(def, member)                                                                   \
+    for (size_t i = 0; i < (def)->n_##member; i++)                                                 \
+        if ((def)->member[i].info.address.type == ADDRESS_VIRTIO_MMIO)                             \
+    return true
+
+static bool any_on_mmio(const DomainDef *def) {
+    ANY_ON_MMIO(def, disks);
+    ANY_ON_MMIO(def, interfaces);
+    ANY_ON_MMIO(def, controllers);
+    ANY_ON_MMIO(def, filesystems);
+    ANY_ON_MMIO(def, inputs);
+    ANY_ON_MMIO(def, videos);
+    ANY_ON_MMIO(def, rngs);
+    return def->memballoon && def->memballoon->info.address.type == ADDRESS_VIRTIO_MMIO;
+}
+
+/* Where virtio devices can be on a PCI bus or on none, one that is on none takes the others along.
+ */
+static bool uses_mmio(const DomainDef *def) {
+    if (!machine_traits(def)->gic && !starts(def->os.arch, "riscv"))
+        return machine_traits(def)->mmio;
+    return any_on_mmio(def);
+}
+
 static int assign_mmio(DomainDef *def, Error **reterr) {
     CLEANUP_FREE DeviceRef *refs = NULL;
     size_t n = 0;
 
+    if (!uses_mmio(def))
+        return 0;
     if (domain_def_pci_devices(def, &refs, &n) < 0)
         return error_no_memory(reterr);
     for (size_t i = 0; i < n; i++)
@@ -233,7 +259,7 @@ int addresses_assign_system(DomainDef *def, Error **reterr) {
 
     if (r >= 0)
         r = assign_vio(def, reterr);
-    if (r >= 0 && machine_traits(def)->mmio)
+    if (r >= 0)
         r = assign_mmio(def, reterr);
     return r;
 }

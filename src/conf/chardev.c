@@ -42,9 +42,9 @@ static const Field path_fields[] = {FIELD_GROUP("source", path_source), FIELD_EN
 static const Field reconnect_fields[] = {
     FIELD_TEXT("@enabled", ChardevSource, reconnect),
     FIELD_UINT("@timeout", ChardevSource, reconnect_timeout, 0, UINT32_MAX), FIELD_END};
-static const Field unix_source[] = {
-    FIELD_CHOICE("@mode", ChardevSource, mode, modes), FIELD_TEXT("@path", ChardevSource, path),
-    FIELD_GROUP("reconnect", reconnect_fields), SECLABELS, FIELD_END};
+static const Field unix_source[] = {FIELD_CHOICE("@mode", ChardevSource, mode, modes),
+                                    FIELD_TEXT("@path", ChardevSource, path), SECLABELS,
+                                    FIELD_GROUP("reconnect", reconnect_fields), FIELD_END};
 static const Field unix_fields[] = {FIELD_GROUP("source", unix_source), FIELD_END};
 static const Field ends_fields[] = {
     FIELD_LIST("source", ChardevSource, ends, n_ends, end_element, .limit = 2), FIELD_END};

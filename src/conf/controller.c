@@ -5,13 +5,15 @@ const Words controller_types = WORDS("ide", "fdc", "scsi", "sata", "virtio-seria
                                      "pci", "xenbus", "isa");
 
 static const Field target_fields[] = {
-    FIELD_UINT("@chassisNr", ControllerDef, chassis_nr, 0, 255,
+    FIELD_UINT("@chassisNr", ControllerDef, chassis_nr, 0, 255, .flags = FIELD_ANY_BASE,
                FIELD_GIVEN(ControllerDef, has_chassis_nr)),
-    FIELD_UINT("@chassis", ControllerDef, chassis, 0, 255, FIELD_GIVEN(ControllerDef, has_chassis)),
+    FIELD_UINT("@chassis", ControllerDef, chassis, 0, 255, .flags = FIELD_ANY_BASE,
+               FIELD_GIVEN(ControllerDef, has_chassis)),
     FIELD_UINT("@port", ControllerDef, port, 0, 255, .hex = 1, .flags = FIELD_ANY_BASE,
                FIELD_GIVEN(ControllerDef, has_port)),
-    FIELD_UINT("@busNr", ControllerDef, busnr, 0, 254, FIELD_GIVEN(ControllerDef, has_busnr)),
-    FIELD_UINT("@index", ControllerDef, target_index, 0, 30,
+    FIELD_UINT("@busNr", ControllerDef, busnr, 0, 254, .flags = FIELD_ANY_BASE,
+               FIELD_GIVEN(ControllerDef, has_busnr)),
+    FIELD_UINT("@index", ControllerDef, target_index, 0, 30, .flags = FIELD_ANY_BASE,
                FIELD_GIVEN(ControllerDef, has_target_index)),
     FIELD_ON_OFF("@hotplug", ControllerDef, hotplug),
     FIELD_UINT("node", ControllerDef, node, 0, 1023, FIELD_GIVEN(ControllerDef, has_node)),

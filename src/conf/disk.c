@@ -198,6 +198,8 @@ static int check_disk(ElementReader *reader, xmlNodePtr node, void *object) {
         free(TAKE_PTR(disk->tray));
     if (disk->snapshot && streq(disk->snapshot, "manual")) /* the newer word */
         memcpy(disk->snapshot, "no", 3);
+    if (disk->source.type == DISK_VHOSTUSER && !disk->snapshot && !(disk->snapshot = strdup("no")))
+        return error_no_memory(reader->reterr);
     if (disk->device == DISK_DEVICE_CDROM)
         disk->readonly = true;
     if (disk->snapshot && streq(disk->snapshot, "no") && disk->readonly) /* goes without saying */

@@ -113,7 +113,7 @@ static int fill_features(DomainDef *def) {
     FeaturesDef *features = &def->features;
 
     /* The one with MSIs that is emulated; with KVM it is the host's. */
-    if (machine_traits(def)->gic && def->virt == DOMAIN_VIRT_QEMU && !features->has_gic) {
+    if (machine_traits(def)->gic && def->virt == DOMAIN_VIRT_QEMU && !features->gic_version) {
         features->has_gic = true;
         if (fill_text(&features->gic_version, "2") < 0)
             return -ENOMEM;

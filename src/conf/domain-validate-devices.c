@@ -302,6 +302,8 @@ static int check_hostdev(const DomainDef *def, size_t at, Error **reterr) {
     const bool foreign = streq_ptr(hostdev->model, "vfio-ccw") ||
                          streq_ptr(hostdev->model, "vfio-ap");
     const ValidateRule rules[] = {
+        {streq_ptr(hostdev->sgio, "unfiltered"), ERROR_CONFIG_UNSUPPORTED,
+         "unfiltered sgio is no longer supported"},
         {hostdev->write_filtering != TRISTATE_ABSENT, ERROR_CONFIG_UNSUPPORTED,
          "Write filtering of PCI device configuration space is not supported by qemu"},
         {has_same_before(def, at), ERROR_XML, "Hostdev already exists in the domain configuration"},
@@ -410,6 +412,9 @@ static int check_filesystem(const FilesystemDef *filesystem, Error **reterr) {
     const ValidateRule rules[] = {
         {filesystem->type != FILESYSTEM_MOUNT, ERROR_CONFIG_UNSUPPORTED,
          "only supports mount filesystem type"},
+        {streq_ptr(filesystem->driver, "handle") &&
+             !streq_ptr(filesystem->accessmode, "passthrough"),
+         ERROR_CONFIG_UNSUPPORTED, "only supports passthrough accessmode"},
         {(filesystem->fmode || filesystem->dmode) && !streq_ptr(filesystem->accessmode, "mapped"),
          ERROR_CONFIG_UNSUPPORTED, "fmode and dmode must be used with accessmode=mapped"},
     };

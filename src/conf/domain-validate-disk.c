@@ -99,6 +99,8 @@ static int check_names(const DiskDef *disk, Error **reterr) {
 static int check_driver(const DiskDef *disk, Error **reterr) {
     const bool virtio = disk->bus == DISK_BUS_VIRTIO;
     const ValidateRule rules[] = {
+        {streq_ptr(disk->source.startup_policy, "requisite") && !is_removable(disk), ERROR_XML,
+         "disk startupPolicy 'requisite' is allowed only for cdrom or floppy"},
         {disk->source.format != DISK_FORMAT_NONE_ &&
              streq(words_name(&disk_formats, (int)disk->source.format), "luks"),
          ERROR_CONFIG_UNSUPPORTED,

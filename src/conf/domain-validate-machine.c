@@ -3,6 +3,7 @@
 #include <ctype.h>
 
 #include "conf/addresses.h"
+#include "conf/machine.h"
 #include "conf/validate-rules.h"
 
 #define VENDOR_ID_SIZE 12u
@@ -157,6 +158,10 @@ static int check_firmware(const DomainDef *def, Error **reterr) {
          "NVRAM is not permitted when loader is stateless"},
         {is_efi(os) && domain_def_is_x86(def) && !def->features.acpi, ERROR_CONFIG_UNSUPPORTED,
          "UEFI requires ACPI on this architecture: <acpi/> in <features>"},
+        {!is_efi(os) && streq(def->os.arch, "aarch64") && machine_traits(def)->gic &&
+             def->features.acpi,
+         ERROR_CONFIG_UNSUPPORTED,
+         "ACPI requires UEFI on this architecture: <loader type='pflash'> or <os firmware='efi'>"},
         {!automatic && os->loader_secure == TRISTATE_YES && def->features.smm != TRISTATE_YES,
          ERROR_CONFIG_UNSUPPORTED,
          "Secure boot requires SMM feature enabled: <smm state='on'/> in <features>"},

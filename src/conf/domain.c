@@ -184,8 +184,8 @@ static bool is_number(const char *text) {
     return *text && text[strspn(text, "0123456789")] == '\0';
 }
 
-/* A variable clock says from what and how far; UTC with seconds is one. The others only say whether
- * it starts anew. */
+/* A variable clock says from what and how far; UTC or local time with seconds is one. The others
+ * only say whether it starts anew. */
 static int check_clock(ElementReader *reader, xmlNodePtr node, void *object) {
     DomainDef *def = object;
     ClockDef *clock = &def->clock_details;
@@ -195,8 +195,12 @@ static int check_clock(ElementReader *reader, xmlNodePtr node, void *object) {
         return error_report(reader->reterr, FROM_DOMAIN, ERROR_XML,
                             "unknown clock adjustment '%.80s' (line %ld)", clock->adjustment,
                             xmlGetLineNo(node));
-    if (def->clock == CLOCK_UTC && clock->adjustment && is_number(clock->adjustment))
-        def->clock = CLOCK_VARIABLE;
+    if (clock->adjustment && is_number(clock->adjustment)) {
+        if (def->clock == CLOCK_LOCALTIME && !clock->basis && !(clock->basis = strdup("localtime")))
+            return error_no_memory(reader->reterr);
+        if (def->clock == CLOCK_UTC || def->clock == CLOCK_LOCALTIME)
+            def->clock = CLOCK_VARIABLE;
+    }
     if (def->clock != CLOCK_VARIABLE)
         return 0;
     if (!clock->adjustment && !(clock->adjustment = strdup("0")))
@@ -417,9 +421,9 @@ static void write_namespaces(ElementWriter *w, const void *object) {
 }
 
 static int refuse_bootloader(ElementReader *reader, xmlNodePtr node, void *object) {
-    const xmlNode *bootloader = element_child(node, "bootloader");
+    xmlNodePtr bootloader = element_child(node, "bootloader");
 
-    if (!bootloader)
+    if (!bootloader || !bootloader->children) /* one without a name is none */
         return 0;
     return error_report(reader->reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
                         "bootloader is not supported by QEMU: give <kernel> in <os> (line %ld)",

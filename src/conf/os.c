@@ -51,9 +51,9 @@ static const Field *const nvram_kinds[DISK_TYPE_MAX_] = {[DISK_TYPE_NONE_] = nvr
                                                          [DISK_NETWORK] = storage_source_fields};
 static const Field nvram_source[] = {FIELD_SWITCH(NULL, StorageSource, type, nvram_kinds),
                                      FIELD_END};
-static const Field nvram_fields[] = {FIELD_PART(NULL, OsDef, nvram, nvram_type),
-                                     FIELD_TEXT("@template", OsDef, nvram_template),
+static const Field nvram_fields[] = {FIELD_TEXT("@template", OsDef, nvram_template),
                                      FIELD_TEXT("@templateFormat", OsDef, nvram_template_format),
+                                     FIELD_PART(NULL, OsDef, nvram, nvram_type),
                                      FIELD_TEXT("@format", OsDef, nvram_format),
                                      FIELD_PART(NULL, OsDef, nvram, nvram_source),
                                      FIELD_END};

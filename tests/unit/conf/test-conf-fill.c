@@ -21,7 +21,33 @@ typedef struct Row {
     const char *machine, *devices, *wanted;
 } Row;
 
+#define SCSI_OF_HOST(unit)                                                                         \
+    "<hostdev mode='subsystem' type='scsi'><source><adapter name='scsi_host0'/>"                   \
+    "<address bus='0' target='0' unit='" unit "'/></source></hostdev>"
+
 static const Row rows[] = {
+    /* two on a controller that nobody wrote */
+    {"pc-q35-7.2", SCSI_OF_HOST("0") SCSI_OF_HOST("1"),
+     "<address type='drive' controller='0' bus='0' target='0' unit='0'/>\n"
+     "<address type='drive' controller='0' bus='0' target='0' unit='1'/>\n!type='scsi' index='1'"},
+    /* numbers of buses in any base */
+    {"pc-q35-7.2",
+     "<controller type='pci' index='1' model='pcie-root-port'>"
+     "<target chassis='0x20' port='011'/></controller>",
+     "<target chassis='32' port='0x9'/>"},
+    {"pc-i440fx-7.2",
+     "<controller type='pci' index='1' model='pci-bridge'><target chassisNr='0x7'/></controller>"
+     "<controller type='pci' index='2' model='pci-expander-bus'><target busNr='0xf0'/>"
+     "</controller>",
+     "<target chassisNr='7'/>\n<target busNr='240'/>"},
+    /* what comes behind what */
+    {"pc-q35-7.2",
+     "<serial type='unix'><source mode='connect' path='/s'><reconnect enabled='yes' timeout='3'/>"
+     "<seclabel model='dac' relabel='no'/></source></serial>",
+     "<seclabel model='dac' relabel='no'/>\n<reconnect enabled='yes' timeout='3'/>"},
+    {"pc-q35-7.2",
+     "<disk type='vhostuser'><source type='unix' path='/s'/><target dev='vda'/></disk>",
+     "<disk type='vhostuser' device='disk' snapshot='no'>"},
     /* a conventional device on PCI Express: a port and a bridge, and a port to spare */
     {"pc-q35-7.2", NIC("e1000"), "index='2' model='pcie-to-pci-bridge'>\nindex='3' model="},
     {"pc-q35-7.2", NIC("vmxnet3"), "index='2' model='pcie-to-pci-bridge'>"},
@@ -307,6 +333,29 @@ static void test_machine(void **state) {
                       "2") "\n" CCW("4") "\n<panic model='s390'/>"},
         {"virt", VIRT("riscv64", "<controller type='scsi'/>"), "index='0' model='lsilogic'>"},
         {NULL, TOP("<memoryBacking/>"), "!<memoryBacking"},
+        /* one device without a bus, and the others are */
+        {"virt",
+         VIRT("riscv64", "<disk type='file'><source file='/d'/><target dev='vda'/>"
+                         "<address type='virtio-mmio'/></disk>" NIC("virtio")),
+         "<address type='virtio-mmio'/>\n<address type='virtio-mmio'/>\n!pcie-root-port"},
+        {"virt",
+         VIRT("aarch64", NIC("virtio") "<interface type='user'><model type='virtio'/>"
+                                       "<address type='virtio-mmio'/></interface>"),
+         "<address type='virtio-mmio'/>\n<address type='virtio-mmio'/>"},
+        {"virt",
+         "<domain type='qemu'><name>n</name><memory>1024</memory><os><type arch='aarch64' "
+         "machine='virt'>hvm</type></os><features><gic/></features></domain>",
+         "<gic version='2'/>"},
+        {NULL, TOP("<clock offset='localtime' adjustment='-3'/>"),
+         "<clock offset='variable' adjustment='-3' basis='localtime'/>"},
+        {NULL, TOP("<clock offset='localtime' adjustment='reset'/>"),
+         "<clock offset='localtime' adjustment='reset'/>"},
+        {NULL, TOP("<bootloader/>"), "!bootloader"},
+        {NULL,
+         "<domain type='qemu'><name>n</name><memory>1024</memory><os><type arch='x86_64' machine="
+         "'pc'>hvm</type><loader readonly='yes' type='pflash'>/c</loader><nvram type='file' "
+         "template='/t'><source file='/v'/></nvram></os></domain>",
+         "<nvram template='/t' type='file'>"},
         {NULL,
          "<domain type='qemu'><name>n</name><memory>1024</memory><os><type arch='x86_64' machine="
          "'pc-q35-7.2'>hvm</type></os><features><smm state='on'><tseg unit='KiB'>49152</tseg></smm>"

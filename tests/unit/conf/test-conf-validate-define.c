@@ -104,6 +104,23 @@ static const Row rows[] = {
      DEVICES("<hostdev mode='capabilities' type='misc'><source><char>/dev/x</char></source>"
              "</hostdev>"),
      ERROR_CONFIG_UNSUPPORTED, "hostdev mode 'capabilities'"},
+    {"q35",
+     DEVICES("<hostdev mode='subsystem' type='scsi' sgio='unfiltered'><source><adapter "
+             "name='scsi_host0'/><address bus='0' target='0' unit='0'/></source></hostdev>"),
+     ERROR_CONFIG_UNSUPPORTED, "unfiltered sgio is no longer supported"},
+    {"q35",
+     DEVICES("<disk type='file'><source file='/d' startupPolicy='requisite'/>"
+             "<target dev='vda'/></disk>"),
+     ERROR_XML, "startupPolicy 'requisite' is allowed only for cdrom or floppy"},
+    {"q35",
+     DEVICES("<disk type='file' device='cdrom'><source file='/d' startupPolicy='requisite'/>"
+             "<target dev='sda' bus='sata'/></disk>"),
+     0, NULL},
+    {"q35",
+     DEVICES("<filesystem accessmode='squash'><driver type='handle'/><source dir='/e'/>"
+             "<target dir='t'/></filesystem>"),
+     ERROR_CONFIG_UNSUPPORTED, "only supports passthrough accessmode"},
+    {"q35", "<bootloader>/b</bootloader>", ERROR_CONFIG_UNSUPPORTED, "bootloader"},
     {"q35", DEVICES(VIRTIOFS), ERROR_CONFIG_UNSUPPORTED, "'virtiofs' requires shared memory"},
     {"q35",
      "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>" DEVICES(
@@ -114,6 +131,9 @@ static const Row rows[] = {
     {"q35", DEVICES("<watchdog model='i6300esb'/><watchdog model='ib700'/>"), ERROR_INTERNAL,
      "only a single watchdog"},
     {"q35", DEVICES("<nvram/>"), ERROR_CONFIG_UNSUPPORTED, "only supported for PPC64"},
+    {"virt", "<features><acpi/></features>", ERROR_CONFIG_UNSUPPORTED,
+     "ACPI requires UEFI on this architecture"},
+    {"virt", "<features><gic version='3'/></features>", 0, NULL},
     {"q35", "<features><gic version='2'/></features>", ERROR_CONFIG_UNSUPPORTED,
      "The 'gic' feature is not supported for architecture 'x86_64'"},
     {"q35", "<features><hpt resizing='enabled'/></features>", ERROR_CONFIG_UNSUPPORTED,
@@ -173,9 +193,9 @@ static int validate(const Row *row, Error **reterr) {
     int r;
 
     snprintf(xml, sizeof(xml),
-             "<domain type='kvm'><name>n</name><memory>1024</memory><os><type arch='x86_64' "
+             "<domain type='kvm'><name>n</name><memory>1024</memory><os><type arch='%s' "
              "machine='%s'>hvm</type></os>%s</domain>",
-             row->machine, row->xml);
+             streq(row->machine, "virt") ? "aarch64" : "x86_64", row->machine, row->xml);
     r = domain_parse(xml, strlen(xml), &params, &def, reterr);
     if (r >= 0)
         r = domain_fill(def, &fill, reterr);
