@@ -13,6 +13,7 @@
 
 #define TRIAL "vireo-trial"
 #define DIRECTORY "apparmor" /* in the run directory */
+#define SYSTEM_RUN "/run/vireo"
 #define READ_WRITE (APPARMOR_READ | APPARMOR_WRITE)
 
 /* ---- rules ---- */
@@ -208,11 +209,23 @@ static int make_rules(Domain *domain, const DomainDef *also, AppArmorRules *rule
     return r < 0 ? r : worker_run(run_fill, &work);
 }
 
+/* FNV-1a: daemons with directories of their own may have the same domain at the same time, as in a
+ * migration from one to the other, and the end of one run must not take the other's profile. */
+static uint32_t number_of(const char *path) {
+    uint32_t hash = 2166136261u;
+
+    for (; *path; path++)
+        hash = (hash ^ (unsigned char)*path) * 16777619u;
+    return hash;
+}
+
 static int make(Domain *domain, const char *base, char **ret, Error **reterr) {
+    const char *run = domain->services->paths.run;
     char uuid[UUID_TEXT_SIZE];
 
     uuid_format(domain->run->live->uuid, uuid);
-    *ret = strf("vireo-%s", uuid);
+    *ret = streq(run, SYSTEM_RUN) ? strf("vireo-%s", uuid)
+                                  : strf("vireo-%s-%08x", uuid, (unsigned)number_of(run));
     return *ret ? 0 : error_no_memory(reterr);
 }
 

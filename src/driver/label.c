@@ -144,14 +144,6 @@ void label_settle(Domain *domain) {
                     domain_name(domain), error_message(error));
 }
 
-int label_undo(const char *run, const Made *made) {
-    const LabelModel *model = label_models_find(made->detail);
-
-    return model ? model->end(run, made->name) : -EBADMSG;
-}
-
-/* ---- for those who ask ---- */
-
 typedef struct Look {
     SecurityModule module;
     pid_t pid;
@@ -164,6 +156,38 @@ static int run_look(void *arg) {
 
     return security_module_label(look->module, look->pid, &look->label, &look->enforced);
 }
+
+/* Who takes a profile out of the kernel takes it off whoever wears it. */
+static void check_worn(Domain *domain, const LabelModel *model, const char *label) {
+    Look look = {.module = model->module, .pid = domain->run->pid.pid};
+    int r = worker_run(run_look, &look);
+
+    if (r >= 0 && (!look.label || !strstr(look.label, label)))
+        log_warning("domain '%s': its QEMU does not wear the label '%s' any more: somebody has "
+                    "taken it off while it ran; it has one again when it is started anew",
+                    domain_name(domain), label);
+    free(look.label);
+}
+
+void label_resume(Domain *domain) {
+    const LabelModel *model = NULL;
+    CLEANUP_FREE char *label = NULL;
+
+    assert(domain_job_is_mine(domain) && domain->run);
+    if (!domain->services->confinement->label || find_made(domain, &model, &label) < 0)
+        return;
+    if (model == domain->services->confinement->label)
+        check_worn(domain, model, label);
+    label_settle(domain);
+}
+
+int label_undo(const char *run, const Made *made) {
+    const LabelModel *model = label_models_find(made->detail);
+
+    return model ? model->end(run, made->name) : -EBADMSG;
+}
+
+/* ---- for those who ask ---- */
 
 int label_look(const Domain *domain, const LabelModel **ret_model, char **ret, bool *ret_enforced,
                Error **reterr) {

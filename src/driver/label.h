@@ -19,6 +19,10 @@ int label_admit(Domain *domain, const DomainDef *def, Error **reterr);
 /* Only what the live definition names, when a device has gone or has not come. Logs what cannot be.
  */
 void label_settle(Domain *domain);
+/* Of a QEMU that was found running: what was made for it is there again, where the host has lost
+ * it. A QEMU that does not wear its label any more is told in the log: it cannot put it on again.
+ */
+void label_resume(Domain *domain);
 /* Takes back one that was made. -errno. */
 int label_undo(const char *run, const Made *made);
 

@@ -10,6 +10,7 @@
 #include "domain/vcpu-operation.h"
 #include "domain/vcpu-verdict.h"
 #include "driver/device.h"
+#include "driver/label.h"
 #include "driver/run-end.h"
 #include "driver/run-limits.h"
 #include "driver/run-link.h"
@@ -200,6 +201,7 @@ static int reconnect(Domain *domain, FirstTry *first, Error **reterr) {
     limits = domain->run->limits ? 0 : run_limits_resume(domain, &error);
     begin_comparison(first);
     resume_limits(domain, limits, error);
+    label_resume(domain);
     end_comparison(first);
     /* That took its time, and an event of what this daemon has not asked for is passed over. */
     r = domain_refresh_vcpus(domain, reterr);

@@ -6,9 +6,11 @@ import re
 import subprocess
 from xml.sax.saxutils import quoteattr
 
+import libvirt
+import libvirt_qemu
 import pytest
 
-from conftest import run
+from conftest import run, wait_for
 
 PROFILES = "/sys/kernel/security/apparmor/profiles"
 LOCAL = "/etc/apparmor.d/local/vireo-qemu"
@@ -41,15 +43,23 @@ def seclabel(text):
     return f"</devices>{text}<devices>"
 
 
-def opens(daemon, name, path):
-    """What QEMU says when it is told to open it: None when it could."""
-    node = "n" + re.sub(r"\W", "", str(path))[-20:]
-    add = {"execute": "blockdev-add", "arguments": {"driver": "file", "node-name": node, "filename": str(path), "read-only": True}}
-    answer = json.loads(daemon.virsh("qemu-monitor-command", name, json.dumps(add)))
-    if "error" in answer:
-        return answer["error"]["desc"]
-    daemon.virsh("qemu-monitor-command", name, json.dumps({"execute": "blockdev-del", "arguments": {"node-name": node}}))
-    return None
+def tell(daemon, name, *commands):
+    """QMP's answers; in this process, for each virsh takes its time here."""
+    connection = libvirt.open(daemon.uri)
+    try:
+        domain = connection.lookupByName(name)
+        return [json.loads(libvirt_qemu.qemuMonitorCommand(domain, json.dumps(command), 0)) for command in commands]
+    finally:
+        connection.close()
+
+
+def opens(daemon, name, *paths):
+    """What QEMU says when it is told to open each: None where it could."""
+    commands = []
+    for path in paths:
+        add = {"driver": "file", "node-name": "tried", "filename": str(path), "read-only": True}
+        commands += [{"execute": "blockdev-add", "arguments": add}, {"execute": "blockdev-del", "arguments": {"node-name": "tried"}}]
+    return [answer.get("error", {}).get("desc") for answer in tell(daemon, name, *commands)[::2]]
 
 
 def uuid(daemon, name):
@@ -77,7 +87,7 @@ def test_a_qemu_opens_what_it_needs(daemon, tmp_path):
     assert re.search(rf"Security model: *apparmor\n.*\nSecurity label: *{profile} \(enforcing\)", said), said
 
     def denied(*paths):
-        return {path for path in paths if "Permission denied" in (opens(daemon, "held", path) or "")}
+        return {path for path, said in zip(paths, opens(daemon, "held", *paths)) if "Permission denied" in (said or "")}
     assert denied(own, more, other, "/etc/hostname", "/etc/shadow") == {more, other, "/etc/hostname", "/etc/shadow"}
     file = tmp_path / "disk.xml"
     file.write_text(disk(more, "sdb"))
@@ -99,7 +109,7 @@ def test_a_qemu_opens_what_it_needs(daemon, tmp_path):
 def test_what_a_definition_wants(daemon):
     """None of it, a profile of the administrator's, one that is not there."""
     pid = daemon.paused("free", extra=seclabel("<seclabel type='none' model='apparmor'/>"))
-    assert worn(pid) == "unconfined" and opens(daemon, "free", "/etc/hostname") is None
+    assert worn(pid) == "unconfined" and opens(daemon, "free", "/etc/hostname") == [None]
     static = "<seclabel type='static' model='apparmor' relabel='no'><label>{}</label></seclabel>"
     daemon.define("lost", extra=seclabel(static.format("not-there")))
     assert "has no profile 'not-there'" in daemon.virsh("start", "lost", "--paused", ok=False)
@@ -113,6 +123,18 @@ def test_what_a_definition_wants(daemon):
         assert "vm-own" in loaded()  # not ours to take out
     finally:
         subprocess.run(["apparmor_parser", "--remove"], input=text, text=True, check=True)
+
+
+def test_a_profile_that_somebody_takes_out(daemon):
+    """As aa-remove-unknown does: the next daemon says so, and the profile is there for what the guest has next."""
+    pid = daemon.paused("bare")
+    profile = f"vireo-{uuid(daemon, 'bare')}"
+    with open("/sys/kernel/security/apparmor/.remove", "w") as f:
+        f.write(profile)
+    assert worn(pid) == "unconfined" and profile not in loaded()
+    run("systemctl", "restart", "vireod.service")
+    wait_for(lambda: f"does not wear the label '{profile}' any more" in daemon.log("all"), 20, "a warning")
+    wait_for(lambda: profile in loaded(), 20, "the profile")
 
 
 @pytest.fixture
@@ -130,7 +152,8 @@ def local():
 def test_what_the_administrator_adds(daemon, local):
     local("/etc/hostname r,\n")
     daemon.paused("more")
-    assert opens(daemon, "more", "/etc/hostname") is None and opens(daemon, "more", "/etc/fstab")
+    hostname, version = opens(daemon, "more", "/etc/hostname", "/etc/debian_version")
+    assert hostname is None and "Permission denied" in version
     daemon.virsh("destroy", "more")
     local("this is no rule\n")
     said = daemon.virsh("start", "more", "--paused", ok=False)
