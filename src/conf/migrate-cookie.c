@@ -88,6 +88,8 @@ char *migrate_cookie_format(const MigrateCookie *cookie) {
     ok = write_escaped(out, "  <name>", cookie->name, "</name>\n") && write_host(out, cookie);
     fprintf(out, "  <definition check='%08x'/>\n", cookie->check);
     ok = write_vcpus(out, cookie) && ok;
+    if (cookie->rebooting)
+        fputs("  <intent reboot='1'/>\n", out);
     write_token(out, cookie);
     ok = write_escaped(out, "  <persistent>", cookie->persistent, "</persistent>\n") && ok;
     fputs("</vireo-migration>\n", out);
@@ -191,6 +193,15 @@ static int check_root(xmlNodePtr root, Error **reterr) {
                : bad("it is of a newer vireod", reterr);
 }
 
+static int read_intent(xmlNodePtr root, MigrateCookie *ret, Error **reterr) {
+    CLEANUP_FREE char *text = NULL;
+
+    if (!read_attribute(root, "intent", "reboot", &text))
+        return error_no_memory(reterr);
+    ret->rebooting = text && streq(text, "1");
+    return 0;
+}
+
 static int read_names(xmlNodePtr root, MigrateCookie *ret, Error **reterr) {
     CLEANUP_FREE char *uuid = NULL;
 
@@ -214,6 +225,8 @@ static int read_all(xmlNodePtr root, MigrateCookie *ret, Error **reterr) {
         r = read_check(root, ret, reterr);
     if (r >= 0)
         r = read_token(root, ret, reterr);
+    if (r >= 0)
+        r = read_intent(root, ret, reterr);
     if (r >= 0)
         r = read_ids(root, "pending", &ret->pending, reterr);
     for (size_t i = 0; r >= 0 && i < MIGRATE_VERDICTS; i++)

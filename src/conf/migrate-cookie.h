@@ -8,6 +8,7 @@
  *       <host name='kitchen' boot='...' namespace='4026531841'/>
  *       <definition check='4f2a90c1'/>
  *       <vcpus pending='3' online='2' present='' silent='4' unknown=''/>
+ *       <intent reboot='1'/>
  *       <token>...</token>
  *       <persistent>the persistent definition, escaped</persistent>
  *     </vireo-migration>
@@ -33,6 +34,7 @@ typedef struct MigrateCookie {
     uint32_t check;  /* of the definition at Begin: the source's own business */
     Bitmap *pending; /* vCPUs that the guest was asked to release; NULL: none */
     Bitmap *verdicts[MIGRATE_VERDICTS]; /* unknown, online, present, silent; NULL: none */
+    bool rebooting;                     /* the guest was asked to power off for a reboot */
     bool has_token;
     uint8_t token[MIGRATE_TOKEN_SIZE];
     char *persistent; /* NULL: the domain is not to be defined */

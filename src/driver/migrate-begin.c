@@ -33,6 +33,7 @@ static int fill_cookie(const Domain *domain, const MigrateParams *params, Migrat
     if (!cookie->name || migrate_fill_host(cookie) < 0)
         return error_no_memory(reterr);
     if (domain->run) {
+        cookie->rebooting = domain->run->rebooting;
         cookie->pending = unplug_pending(&domain->run->vcpus);
         if (!cookie->pending || add_verdicts(&domain->run->vcpus, cookie) < 0)
             return error_no_memory(reterr);

@@ -45,13 +45,23 @@ bool migrate_is_same_host(const MigrateCookie *a, const MigrateCookie *b) {
 
 /* ---- its definition ---- */
 
-/* FNV-1a: whether two texts of one daemon differ. */
-static uint32_t check_of(const char *text) {
-    uint32_t check = UINT32_C(2166136261);
-
+/* FNV-1a: whether two rows of texts of one daemon differ. */
+static uint32_t check_of(const char *text, uint32_t check) {
     for (; *text; text++)
         check = (check ^ (uint8_t)*text) * UINT32_C(16777619);
     return check;
+}
+
+/* What the guest was asked and has not answered goes along, as it was at Begin. */
+static int check_questions(const Domain *domain, uint32_t *check, Error **reterr) {
+    CLEANUP_BITMAP Bitmap *pending = unplug_pending(&domain->run->vcpus);
+    CLEANUP_FREE char *text = pending ? bitmap_format(pending) : NULL;
+
+    if (!text)
+        return error_no_memory(reterr);
+    *check = check_of(text, *check);
+    *check = check_of(domain->run->rebooting ? "reboot" : "", *check);
+    return 0;
 }
 
 int migrate_format_domain(const Domain *domain, char **ret, uint32_t *ret_check, Error **reterr) {
@@ -59,8 +69,8 @@ int migrate_format_domain(const Domain *domain, char **ret, uint32_t *ret_check,
 
     if (domain_format(domain->run ? domain->run->live : domain->config, &params, ret) < 0)
         return error_no_memory(reterr);
-    *ret_check = check_of(*ret);
-    return 0;
+    *ret_check = check_of(*ret, UINT32_C(2166136261));
+    return domain->run ? check_questions(domain, ret_check, reterr) : 0;
 }
 
 /* ---- what is asked for ---- */

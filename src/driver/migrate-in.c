@@ -9,6 +9,7 @@
 #include "driver/definition.h"
 #include "driver/migrate-in-internal.h"
 #include "driver/postcopy.h"
+#include "driver/run-state.h"
 #include "driver/save-settle.h"
 #include "driver/saved.h"
 #include "driver/start.h"
@@ -131,9 +132,11 @@ static bool is_given_early(const MigrateIn *in) {
     return (in->link.heard & MIGRATE_YOURS) && !in->ready;
 }
 
-/* What the guest was asked before it came: it may answer with its first step. */
-static void recall_questions(MigrateIn *in) {
+/* What the guest was asked before it came: it may answer with its first step. A reboot of which
+ * QEMU cannot be told is a power-off, which a guest that still has its source does not come for. */
+static int recall_questions(MigrateIn *in, Error **reterr) {
     unplug_resume(&in->domain->run->vcpus, NULL, in->cookie.pending);
+    return in->cookie.rebooting ? run_state_intend_reboot(in->domain, reterr) : 0;
 }
 
 static int await_source(MigrateIn *in, bool *paused, Error **reterr) {
@@ -174,11 +177,17 @@ static int await_source(MigrateIn *in, bool *paused, Error **reterr) {
 
 static int may_run(Domain *domain, void *userdata, bool *paused, Error **reterr) {
     MigrateIn *in = userdata;
+    CLEANUP_ERROR Error *error = NULL;
     int r = await_source(in, paused, reterr);
 
-    if (r >= 0)
-        recall_questions(in);
-    return r;
+    if (r < 0)
+        return r;
+    r = recall_questions(in, &error);
+    if (r >= 0 || !domain->run->postcopy)
+        return r < 0 ? error_propagate(reterr, TAKE_PTR(error)) : 0;
+    log_warning("domain '%s' came in post-copy, ignoring: %s", domain_name(domain),
+                error_message(error));
+    return 0;
 }
 
 /* ---- the fiber ---- */
@@ -238,7 +247,7 @@ static int take_in(MigrateIn *in, bool is_new, Error **reterr) {
     if (r < 0 && in->kept) {
         if (is_new && !has_config)
             domain_def_free(TAKE_PTR(domain->config));
-        recall_questions(in);
+        recall_questions(in, NULL);
         recall(in);
         save_settle_soon(domain);
         return r;

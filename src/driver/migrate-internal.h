@@ -20,6 +20,7 @@ int migrate_check_flags(const Services *services, const MigrateParams *params, E
 /* Whether the guest can go away: its devices, its state, its disks. On a fiber. */
 int migrate_check_domain(const Domain *domain, unsigned flags, Error **reterr);
 
-/* The domain's definition as it is now (caller frees), and a number that another one has not. */
+/* The domain's definition as it is now (caller frees; set on failure, too, or NULL), and a number
+ * that another one has not, nor one of which something else is asked. */
 int migrate_format_domain(const Domain *domain, char **ret, uint32_t *ret_check, Error **reterr);
 void migrate_out_owner_gone(Migrations *migrations, const void *owner);

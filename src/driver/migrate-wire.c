@@ -204,6 +204,8 @@ static int on_arrival(sd_event_source *source, int fd, uint32_t revents, void *u
         return 0;
     }
     *seat = arrival_end(arrival);
+    if (seat == &door->words)
+        tcp_socket_tune_impatient(*seat);
     fiber_cond_broadcast(door->news);
     return 0;
 }
@@ -398,6 +400,8 @@ static int connect_once(const Connecting *work, const Place *place, char role, i
         if (r < 0)
             return r;
     }
+    if (role == ROLE_WORDS) /* of a unix socket it changes nothing */
+        tcp_socket_tune_impatient(fd);
     r = say_hello(fd, role, work->token);
     if (r < 0)
         return error_system(reterr, FROM_QEMU, r, "cannot write to '%.200s' for the migration",

@@ -16,6 +16,9 @@
  *     'D' done      ->                 it runs there, or is paused there as it shall be
  *     'F' failed    ->                 it has not run there and will not
  *
+ * A host that is gone without a word is noticed on this connection within half a minute; the other
+ * one, which outlasts a longer pause of the network, has two.
+ *
  * A connection that ends before 'Y' leaves the guest to the source. One that ends between 'Y' and
  * 'D' or 'F' leaves it paused: nobody knows. */
 #pragma once

@@ -12,18 +12,25 @@
 #define IDLE_SEC 60
 #define PROBE_SEC 10
 #define N_PROBES 6
+#define IMPATIENT_SEC 5 /* idle, and between two probes; libvirt's keepalive is the same */
 
-void tcp_socket_tune(int fd) {
+static void tune(int fd, int idle, int probe, int unanswered) {
     const struct {
         int level, name, value;
-    } rows[] = {{IPPROTO_TCP, TCP_NODELAY, 1},
-                {SOL_SOCKET, SO_KEEPALIVE, 1},
-                {IPPROTO_TCP, TCP_KEEPIDLE, IDLE_SEC},
-                {IPPROTO_TCP, TCP_KEEPINTVL, PROBE_SEC},
-                {IPPROTO_TCP, TCP_KEEPCNT, N_PROBES}};
+    } rows[] = {{IPPROTO_TCP, TCP_NODELAY, 1},        {SOL_SOCKET, SO_KEEPALIVE, 1},
+                {IPPROTO_TCP, TCP_KEEPIDLE, idle},    {IPPROTO_TCP, TCP_KEEPINTVL, probe},
+                {IPPROTO_TCP, TCP_KEEPCNT, N_PROBES}, {IPPROTO_TCP, TCP_USER_TIMEOUT, unanswered}};
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         setsockopt(fd, rows[i].level, rows[i].name, &rows[i].value, sizeof(rows[i].value));
+}
+
+void tcp_socket_tune(int fd) {
+    tune(fd, IDLE_SEC, PROBE_SEC, 0);
+}
+
+void tcp_socket_tune_impatient(int fd) {
+    tune(fd, IMPATIENT_SEC, IMPATIENT_SEC, IMPATIENT_SEC * (N_PROBES - 1) * 1000);
 }
 
 static int look_up(const char *address, const char *port, struct addrinfo **ret) {

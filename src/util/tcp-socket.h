@@ -17,3 +17,5 @@ int tcp_socket_connect(const char *host, const char *port, unsigned seconds, int
                        const char **ret_why);
 /* What is said above, of a socket that was accepted. */
 void tcp_socket_tune(int fd);
+/* Has it notice within half a minute: of one on which little is said and much is waited for. */
+void tcp_socket_tune_impatient(int fd);

@@ -87,6 +87,20 @@ def test_vireo_moves_it(daemon, other):
     assert list(daemon.qemus()) == ["vm1"] and not other.qemus() and "vm1" in other.virsh("list", "--all")
 
 
+def test_a_reboot_that_was_asked_for(daemon, other):
+    """The guest's power-off means it at the other side, too, until that vireod gives it up."""
+    daemon.paused("vm1")
+    daemon.virsh("reboot", "vm1", "--mode", "acpi")
+    migrate(daemon, other, "vm1")
+    with open(f"{other.root}/run/domains/vm1.xml") as f:
+        assert " intent='reboot'" in f.read()
+    migrate(other, daemon, "vm1", "--p2p")
+    daemon.virsh("shutdown", "vm1", "--mode", "acpi")  # which takes it back
+    migrate(daemon, other, "vm1")
+    with open(f"{other.root}/run/domains/vm1.xml") as f:
+        assert " intent=" not in f.read()
+
+
 def test_post_copy_is_off(daemon, other):
     """When the settings of one side say so."""
     daemon.paused("vm1")

@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -83,6 +86,36 @@ static void forged_token(void *userdata) {
     migrate_door_close(&door);
 }
 
+/* The seconds after which a peer that says nothing is given up. */
+static int patience_of(int fd) {
+    static const int names[] = {TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT};
+    int values[3], on = 0;
+    socklen_t len = sizeof(int);
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        assert_int_equal(getsockopt(fd, IPPROTO_TCP, names[i], &values[i], &len), 0);
+    assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, &len), 0);
+    return on ? values[0] + values[1] * values[2] : INT_MAX;
+}
+
+/* A host that is gone without a word is noticed by the words first, on both sides. */
+static void a_host_that_is_gone(void *userdata) {
+    const MigrateDoorParams params = {
+        .uri = "tcp:127.0.0.1", .address = "127.0.0.1", .news = &news};
+    int state = -1, words = -1;
+
+    assert_int_equal(migrate_door_open(&door, &params, NULL), 0);
+    assert_int_equal(migrate_wire_connect(door.uri, door.token, &state, &words, NULL), 0);
+    while (!migrate_door_is_complete(&door))
+        assert_int_equal(fiber_cond_wait(&news, deadline_in(60 * USEC_PER_SEC)), 0);
+    assert_true(patience_of(words) < 40 && patience_of(door.words) < 40);
+    assert_true(patience_of(state) <= 120 && patience_of(door.state) <= 120);
+    assert_true(patience_of(state) > 60 && patience_of(door.state) > 60);
+    migrate_door_close(&door);
+    close(state);
+    close(words);
+}
+
 static void run(FiberFunc func) {
     sd_event *event = NULL;
 
@@ -105,10 +138,15 @@ static void test_forged_token(void **state) {
     run(forged_token);
 }
 
+static void test_a_host_that_is_gone(void **state) {
+    run(a_host_that_is_gone);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_silent_strangers),
         cmocka_unit_test(test_forged_token),
+        cmocka_unit_test(test_a_host_that_is_gone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,7 +43,8 @@ static MigrateLink far; /* its half of the words */
 static FiberCond news;
 static bool performed;
 static int result;
-static unsigned more_flags; /* of the migration */
+static bool asked_meanwhile; /* the guest, for a reboot, between Begin and Perform */
+static unsigned more_flags;  /* of the migration */
 static Error *failure;
 
 static uint32_t check_of_domain(const RunWorld *world) {
@@ -70,6 +71,8 @@ static void perform(void *userdata) {
     memcpy(cookie.token, door.token, sizeof(cookie.token));
     text = migrate_cookie_format(&cookie);
     assert_non_null(text);
+    if (asked_meanwhile)
+        world->domain->run->rebooting = true;
     result = driver_migrate_perform(
         world->domain,
         &(MigrateParams){.uri = door.uri,
@@ -393,6 +396,26 @@ static void released_on_its_way(RunWorld *world) {
     end(world);
 }
 
+/* What the guest is asked between Begin and Perform would not go along. */
+static void asked_between(RunWorld *world) {
+    CLEANUP_FREE char *path = strf("%s/door", world->dir);
+
+    scripted_qemu(world, "active", "running");
+    know_vcpus(world);
+    performed = false;
+    more_flags = 0;
+    asked_meanwhile = true;
+    assert_int_equal(
+        migrate_door_open(&door, &(MigrateDoorParams){.path = path, .news = &news}, NULL), 0);
+    assert_int_equal(fiber_start("perform", perform, world), 0);
+    wait_performed();
+    asked_meanwhile = false;
+    assert_true(result < 0);
+    assert_non_null(strstr(error_message(failure), "was changed while"));
+    world->domain->run->rebooting = false;
+    end(world);
+}
+
 /* A client's word is none of the destination's: nobody has it there. */
 static void confirmed_without_it(RunWorld *world) {
     begin_with(world, 0);
@@ -439,6 +462,7 @@ TEST(cancel_refused)
 TEST(crashed_on_its_way)
 TEST(released_on_its_way)
 TEST(confirmed_without_it)
+TEST(asked_between)
 TEST(refused_for_a_moment)
 TEST(asked_and_whole)
 TEST(deserted)
@@ -459,6 +483,7 @@ int main(void) {
         cmocka_unit_test(test_crashed_on_its_way),
         cmocka_unit_test(test_released_on_its_way),
         cmocka_unit_test(test_confirmed_without_it),
+        cmocka_unit_test(test_asked_between),
         cmocka_unit_test(test_refused_for_a_moment),
         cmocka_unit_test(test_asked_and_whole),
         cmocka_unit_test(test_deserted),
