@@ -292,7 +292,8 @@ static void io_error(RunWorld *world) {
     assert_state(world, DOMAIN_PAUSED, PAUSED_IOERROR);
     say(world, "RESUME", NULL);
     assert_state(world, DOMAIN_RUNNING, RUNNING_UNPAUSED);
-    assert_string_equal(world->told, "SUSPENDED:2 RESUMED:0 ");
+    assert_string_equal(world->told, "news:4:2:0::: news:6:2:0::: news:4:1:0::: news:6:1:0::: "
+                                     "SUSPENDED:2 RESUMED:0 ");
 }
 
 static void watchdog(RunWorld *world) {
@@ -301,7 +302,7 @@ static void watchdog(RunWorld *world) {
     say(world, "WATCHDOG", "{'action':'pause'}");
     say(world, "STOP", NULL);
     assert_state(world, DOMAIN_PAUSED, PAUSED_WATCHDOG);
-    assert_string_equal(world->told, "SUSPENDED:3 ");
+    assert_string_equal(world->told, "news:3:0:0::: news:3:1:0::: SUSPENDED:3 ");
 }
 
 static void sleep_and_wakeup(RunWorld *world) {
@@ -313,7 +314,9 @@ static void sleep_and_wakeup(RunWorld *world) {
     assert_state(world, DOMAIN_RUNNING, RUNNING_WAKEUP);
     say(world, "SUSPEND_DISK", NULL);
     assert_int_equal(world->domain->state, DOMAIN_PMSUSPENDED);
-    assert_string_equal(world->told, "PMSUSPENDED:0 STARTED:4 PMSUSPENDED:1 ");
+    assert_string_equal(world->told,
+                        "news:11:0:0::: news:12:0:0::: PMSUSPENDED:0 news:11:0:0::: STARTED:4 "
+                        "news:14:0:0::: PMSUSPENDED:1 ");
 }
 
 /* STOP and RESUME are taken while somebody holds the job, also the call that caused them. */
