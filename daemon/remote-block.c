@@ -256,7 +256,7 @@ static int find_file(Domain *domain, const char *name, char **ret, Error **reter
         const char *path = disk->source.path;
 
         if (path && (streq(path, name) || streq_ptr(disk->target, name)) &&
-            (disk->source.type == DISK_FILE || disk->source.type == DISK_BLOCK)) {
+            storage_is_local(&disk->source)) {
             if (disk->source.format > DISK_FORMAT_RAW)
                 return refuse_peek(disk, reterr);
             *ret = strdup(path);

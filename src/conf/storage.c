@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "conf/storage.h"
 
-#define NOT_STARTED (WORD_MASK(DISK_VOLUME) | WORD_MASK(DISK_NVME) | WORD_MASK(DISK_VHOSTUSER))
+#define NOT_STARTED (WORD_MASK(DISK_NVME) | WORD_MASK(DISK_VHOSTUSER))
 
 const Words disk_types = WORDS_NOT_STARTED(NOT_STARTED, "", "file", "block", "dir", "network",
                                            "volume", "nvme", "vhostuser");
@@ -167,6 +167,7 @@ static const Field volume_source[] = {
     FIELD_TEXT("@pool", StorageSource, pool, .flags = FIELD_REQUIRED),
     FIELD_TEXT("@volume", StorageSource, volume, .flags = FIELD_REQUIRED),
     FIELD_CHOICE("@mode", StorageSource, mode, pool_modes),
+    FIELD_STORED(StorageSource, path, .flags = FIELD_UNCOMPARED), /* once it was looked for */
     POLICY,
     INDEX,
     COMMON,

@@ -106,6 +106,12 @@ typedef struct BackingStore {
 } BackingStore;
 
 extern const Words disk_types, disk_formats;
+/* Whether its path is a file or a device of this host; a volume has one once it was looked for. */
+static inline bool storage_is_local(const StorageSource *source) {
+    return source->path &&
+           (source->type == DISK_FILE || source->type == DISK_BLOCK || source->type == DISK_VOLUME);
+}
+
 /* <source>, by the type; the type itself is an attribute of the element around it. */
 extern const Field storage_source_fields[];
 extern const Element storage_auth_element, storage_encryption_element, backing_store_element,

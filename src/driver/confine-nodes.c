@@ -82,7 +82,7 @@ static void add_tree(ConfinePlan *plan, const char *directory, unsigned depth) {
 }
 
 static void add_source(ConfinePlan *plan, const StorageSource *source) {
-    if (source->type == DISK_FILE || source->type == DISK_BLOCK)
+    if (storage_is_local(source))
         confine_nodes_add_path(plan, source->path);
 }
 

@@ -8,6 +8,7 @@
 #include "domain/files.h"
 #include "driver/device-internal.h"
 #include "driver/start-shown.h"
+#include "driver/volume-source.h"
 #include "qemu/fill.h"
 #include "util/file.h"
 #include "util/log.h"
@@ -184,11 +185,10 @@ static int run_look(void *arg) {
 /* Before a place is looked for: a source that is not there helps nowhere. */
 static int check_source(const DiskDef *disk, Error **reterr) {
     const StorageSource *of = &disk->source;
-    const bool local = of->type == DISK_FILE || of->type == DISK_BLOCK;
     CLEANUP_FREE char *path = NULL;
     Source source = {0};
 
-    if (!local || !of->path)
+    if (!storage_is_local(of))
         return 0;
     source.path = path = strdup(of->path);
     if (!path)
@@ -234,6 +234,8 @@ int device_attach_live(Domain *domain, DomainDef *one, const DevicePlace *place,
     r = device_move(def, one, place, reterr);
     if (r >= 0)
         r = device_check_live(def, &at, DEVICE_VERB_ATTACH, reterr);
+    if (r >= 0 && at.kind == &disk_kind)
+        r = volume_source_resolve_disk(domain->services->storage, device_at(def, &at), reterr);
     if (r >= 0 && at.kind == &disk_kind)
         r = check_source(device_at(def, &at), reterr);
     if (r >= 0)

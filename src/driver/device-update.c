@@ -5,6 +5,7 @@
 #include "driver/device-internal.h"
 #include "driver/prepare-owner.h"
 #include "driver/start-shown.h"
+#include "driver/volume-source.h"
 #include "qemu/fill.h"
 #include "util/file.h"
 
@@ -275,9 +276,11 @@ static int update(Domain *domain, DomainDef *one, const DevicePlace *place, cons
     void *next = device_at(one, place);
     int r;
 
-    if (place->kind == &disk_kind)
-        r = update_medium(domain, old, next, again, ret_half, reterr);
-    else if (place->kind == &interface_kind)
+    if (place->kind == &disk_kind) {
+        r = volume_source_resolve_disk(domain->services->storage, next, reterr);
+        if (r >= 0)
+            r = update_medium(domain, old, next, again, ret_half, reterr);
+    } else if (place->kind == &interface_kind)
         r = update_interface(domain, old, next, reterr);
     else if (place->kind == &graphics_kind)
         r = update_graphics(domain, old, next, reterr);

@@ -17,6 +17,7 @@
 #include "driver/save-settle.h"
 #include "driver/start-domain.h"
 #include "driver/stray-find.h"
+#include "driver/volume-source.h"
 #include "util/directory.h"
 #include "util/file.h"
 #include "util/log.h"
@@ -273,6 +274,16 @@ static void await_first_tries(Driver *driver) {
 
 /* ---- load ---- */
 
+/* Where the volumes are that running domains have as disks. */
+static void find_volumes(Driver *driver) {
+    for (Domain *domain = driver_domains(driver); domain; domain = domain->next) {
+        CLEANUP_ERROR Error *error = NULL;
+
+        if (domain->run && volume_source_resolve(driver->storage, domain->run->live, &error) < 0)
+            log_warning("domain '%s' runs: %s", domain_name(domain), error_message(error));
+    }
+}
+
 int driver_load(Driver *driver, Error **reterr) {
     CLEANUP_FREE char *dir = path_join(driver->services.paths.etc, "domains");
     CLEANUP_ERROR Error *error = NULL;
@@ -308,6 +319,7 @@ int driver_load(Driver *driver, Error **reterr) {
     secrets_load(driver->secrets);
     if (storage_load(driver->storage, &error) < 0)
         log_warning("storage pools: %s", error_message(error));
+    find_volumes(driver);
     driver->services.is_loading = false;
     fiber_cond_broadcast(&driver->services.compared);
     return 0;

@@ -116,9 +116,7 @@ bool driver_threshold_event(Domain *domain, const char *name, json_object *data)
         return false;
     for (size_t i = 0; node && i < live->n_disks; i++) {
         const DiskDef *disk = &live->disks[i];
-        const char *path = disk->source.type == DISK_FILE || disk->source.type == DISK_BLOCK
-                               ? disk->source.path
-                               : NULL;
+        const char *path = storage_is_local(&disk->source) ? disk->source.path : NULL;
         char of_disk[96], numbered[NAME_SIZE];
 
         device_disk_storage_node(disk, of_disk);

@@ -39,8 +39,7 @@ bool source_is_left_alone(const StorageSource *source, const char *model) {
 }
 
 static bool is_here(const StorageSource *source, const char *model) {
-    return (source->type == DISK_FILE || source->type == DISK_BLOCK) && source->path &&
-           !source_is_left_alone(source, model);
+    return storage_is_local(source) && !source_is_left_alone(source, model);
 }
 
 static int add_disk(NamedFiles *files, const DiskDef *disk, const char *model) {

@@ -25,7 +25,7 @@ static int is_alone(const DiskDef *disk, bool *ret) {
     const StorageSource *source = &disk->source;
     CLEANUP_FREE char *path = source->path ? strdup(source->path) : NULL;
     Image image = {.path = path};
-    bool local = source->type == DISK_FILE || source->type == DISK_BLOCK;
+    const bool local = storage_is_local(source);
 
     *ret = path && source->format == DISK_FORMAT_RAW;
     if (source->path && !path)

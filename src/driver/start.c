@@ -25,6 +25,7 @@
 #include "driver/start-files.h"
 #include "driver/start-shown.h"
 #include "driver/strays.h"
+#include "driver/volume-source.h"
 #include "qemu/command-line.h"
 #include "util/file.h"
 #include "util/log.h"
@@ -130,6 +131,8 @@ static int prepare(Domain *domain, StartParts *parts, char ***ret_argv, Error **
     int r;
 
     r = domain_def_check_start(domain->run->live, reterr);
+    if (r >= 0)
+        r = volume_source_resolve(services->storage, domain->run->live, reterr);
     if (r >= 0)
         r = limits_check_start(services->limits, &subject, reterr);
     if (r < 0)

@@ -205,7 +205,7 @@ static int copy_disks(DomainReading *reading, const DomainDef *def) {
         const DiskDef *disk = &def->disks[i];
         DiskReading *to = &reading->disks[reading->n_disks++];
 
-        to->local = disk->source.type == DISK_FILE || disk->source.type == DISK_BLOCK;
+        to->local = storage_is_local(&disk->source);
         to->qcow2 = disk->source.format == DISK_FORMAT_QCOW2;
         to->index = reading->active ? disk->source.index : 0;
         to->target = strdup(disk->target ? disk->target : "");

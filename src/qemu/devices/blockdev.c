@@ -140,6 +140,11 @@ static int network(const DeviceContext *context, const StorageSource *source, Pr
 static int protocol(const DeviceContext *context, const DiskDef *disk, const StorageSource *source,
                     Props *node, Error **reterr) {
     switch (source->type) {
+    case DISK_VOLUME: /* of a pool that is a directory */
+        if (!source->path)
+            return device_refuse(context, reterr, "disk '%s': the path of its volume is not known",
+                                 disk->target);
+        __attribute__((fallthrough));
     case DISK_FILE:
         props_text(node, "driver", "file");
         props_text(node, "filename", source->path);
@@ -157,7 +162,6 @@ static int protocol(const DeviceContext *context, const DiskDef *disk, const Sto
         return 0;
     case DISK_NETWORK:
         return network(context, source, node, reterr);
-    case DISK_VOLUME:
     case DISK_NVME:
     case DISK_VHOSTUSER:
     case DISK_TYPE_NONE_:
