@@ -66,6 +66,19 @@ static bool write_vcpus(FILE *out, const MigrateCookie *cookie) {
     return ok;
 }
 
+/* libvirtd 9.0 reads a cookie of any name: hostname, hostuuid, then features that it has to know.
+ */
+static bool write_for_libvirtd(FILE *out, const MigrateCookie *cookie) {
+    if (cookie->has_token)
+        return true;
+    if (!write_escaped(out, "  <hostname>", cookie->host, "</hostname>\n"))
+        return false;
+    fputs("  <hostuuid>00000000-0000-4000-8000-000000000000</hostuuid>\n"
+          "  <feature name='vireod: its guests move between two vireods'/>\n",
+          out);
+    return true;
+}
+
 static void write_token(FILE *out, const MigrateCookie *cookie) {
     if (!cookie->has_token)
         return;
@@ -87,7 +100,7 @@ char *migrate_cookie_format(const MigrateCookie *cookie) {
     fprintf(out, "<vireo-migration version='%d'>\n  <uuid>%s</uuid>\n", COOKIE_VERSION, uuid);
     ok = write_escaped(out, "  <name>", cookie->name, "</name>\n") && write_host(out, cookie);
     fprintf(out, "  <definition check='%08x'/>\n", cookie->check);
-    ok = write_vcpus(out, cookie) && ok;
+    ok = write_vcpus(out, cookie) && write_for_libvirtd(out, cookie) && ok;
     if (cookie->rebooting)
         fputs("  <intent reboot='1'/>\n", out);
     write_token(out, cookie);

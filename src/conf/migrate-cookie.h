@@ -13,6 +13,9 @@
  *       <persistent>the persistent definition, escaped</persistent>
  *     </vireo-migration>
  *
+ * Before the token stand what a libvirtd looks for first, and a feature that it does not know and
+ * says so, by name: guests do not move from here to it.
+ *
  * Begin writes all but the token; Prepare answers with the token, name, uuid, host and check.
  * Elements and attributes that are not known are passed over. */
 #pragma once

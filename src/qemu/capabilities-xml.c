@@ -3,9 +3,12 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/utsname.h>
+#include <systemd/sd-id128.h>
 #include <unistd.h>
 
+#include "conf/uuid.h"
 #include "qemu/capabilities.h"
 #include "util/bitmap.h"
 #include "util/file.h"
@@ -137,6 +140,33 @@ static void write_cell(FILE *out, int node, const Bitmap *online) {
     fputs("          </cpus>\n        </cell>\n", out);
 }
 
+/* That of its firmware, which root may read, or one made of the machine id, which is the same after
+ * each start and gives that id away to nobody. */
+static bool host_uuid(uint8_t uuid[16]) {
+    static const sd_id128_t program = SD_ID128_MAKE(5c, 9e, 21, 77, 0b, 83, 4d, 0e, a3, 6f, 1c, d2,
+                                                    48, e7, 90, 3b);
+    CLEANUP_FREE char *text = NULL;
+    sd_id128_t id;
+
+    if (file_read("/sys/class/dmi/id/product_uuid", 4096, &text, NULL) >= 0 &&
+        uuid_parse(text, uuid) >= 0)
+        return true;
+    if (sd_id128_get_machine_app_specific(program, &id) < 0)
+        return false;
+    memcpy(uuid, id.bytes, sizeof(id.bytes));
+    return true;
+}
+
+static void write_host_uuid(FILE *out) {
+    char text[UUID_TEXT_SIZE];
+    uint8_t uuid[16];
+
+    if (!host_uuid(uuid))
+        return;
+    uuid_format(uuid, text);
+    fprintf(out, "    <uuid>%s</uuid>\n", text);
+}
+
 static void write_host(FILE *out, const char *arch, const char *models) {
     CLEANUP_BITMAP Bitmap *online = read_cpus("/sys/devices/system/cpu/online");
     CLEANUP_BITMAP Bitmap *nodes = read_cpus("/sys/devices/system/node/online");
@@ -147,7 +177,9 @@ static void write_host(FILE *out, const char *arch, const char *models) {
         nodes = bitmap_new_range(1);
     if (!online || !nodes)
         return;
-    fprintf(out, "  <host>\n    <cpu>\n      <arch>%s</arch>\n", arch);
+    fputs("  <host>\n", out);
+    write_host_uuid(out);
+    fprintf(out, "    <cpu>\n      <arch>%s</arch>\n", arch);
     write_page_sizes(out);
     fputs("    </cpu>\n", out);
     fprintf(out, "    <topology>\n      <cells num='%u'>\n", bitmap_count(nodes));

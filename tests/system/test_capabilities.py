@@ -36,7 +36,13 @@ def test_domain_capabilities(daemon, arguments):
 
 
 def test_capabilities(daemon):
-    check_valid(daemon, daemon.virsh("capabilities"), "capability")
+    text = daemon.virsh("capabilities")
+    check_valid(daemon, text, "capability")
+    uuid = xml.etree.ElementTree.fromstring(text).find("host/uuid")  # by which clients tell hosts from each other
+    assert uuid is not None and len(uuid.text) == 36, text
+    daemon.stop()
+    daemon.start()
+    assert f"<uuid>{uuid.text}</uuid>" in daemon.virsh("capabilities")
 
 
 def test_empty_classes(daemon):

@@ -2,9 +2,14 @@
 """Guests that move between two vireods on this host, moved by stock virsh."""
 import os
 import re
+import subprocess
+import sys
 
 import pytest
 
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../bench"))
+
+import private_libvirtd  # noqa: E402
 from conftest import HOLES, PATIENT, VIREO, private_daemon, wait_for
 
 
@@ -99,6 +104,33 @@ def test_a_reboot_that_was_asked_for(daemon, other):
     migrate(daemon, other, "vm1")
     with open(f"{other.root}/run/domains/vm1.xml") as f:
         assert " intent=" not in f.read()
+
+
+@pytest.mark.skipif(not private_libvirtd.LIBVIRTD or os.geteuid() != 0, reason="SKIP: no libvirtd, or not root")
+def test_a_libvirtd(daemon):
+    """Guests do not move between the two: each way is refused by name, and the guest is where it was."""
+    daemon.paused("vm1")
+    server = private_libvirtd.Libvirtd(os.access("/dev/kvm", os.W_OK))
+    try:
+        path = f"{daemon.root}/vm2.xml"
+        with open(path, "w") as f:
+            f.write(daemon.xml("vm2", boot=False))
+        theirs = ["virsh", "-c", server.uri]
+        for words in ["define", path], ["start", "vm2", "--paused"]:
+            subprocess.run([*theirs, *words], stdin=subprocess.DEVNULL, check=True, timeout=60)
+        for flags in [], ["--p2p"]:
+            said = daemon.virsh("migrate", "--live", "--unsafe", *flags, "vm1", server.uri, ok=False)
+            assert "its guests move between two vireods" in said, said
+            said = subprocess.run([*theirs, "migrate", "--live", "--unsafe", *flags, "vm2", daemon.uri],
+                                  stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False).stderr
+            assert "it is libvirt's; guests move between two vireods" in said, said
+        assert state(daemon, "vm1") == "paused (user)" and "vm2" not in daemon.virsh("list", "--all")
+        listed = subprocess.run([*theirs, "list", "--all"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                timeout=60, check=True).stdout
+        assert re.search(r"vm2 +paused", listed) and "vm1" not in listed, listed
+        subprocess.run([*theirs, "destroy", "vm2"], stdin=subprocess.DEVNULL, check=True, timeout=60)
+    finally:
+        server.stop()
 
 
 def test_post_copy_is_off(daemon, other):
