@@ -10,7 +10,9 @@ const Words chardev_types = WORDS_NOT_STARTED(
     "dev", "pipe", "stdio", "udp", "tcp", "spicevmc", "spiceport", "nmdm", "qemu-vdagent", "dbus");
 
 static const Words modes = WORDS("bind", "connect");
-static const Words protocols = WORDS("raw", "telnet", "telnets", "tls");
+/* The last two encrypt. */
+static const Words protocols = WORDS_NOT_STARTED(WORD_MASK(2) | WORD_MASK(3), "raw", "telnet",
+                                                 "telnets", "tls");
 static const Words mouse_modes = WORDS("client", "server");
 
 static const Field end_reconnect_fields[] = {
@@ -20,7 +22,7 @@ static const Field end_fields[] = {
     FIELD_CHOICE("@mode", ChardevEnd, mode, modes),
     FIELD_TEXT("@host", ChardevEnd, host),
     FIELD_TEXT("@service", ChardevEnd, service),
-    FIELD_YESNO("@tls", ChardevEnd, tls),
+    FIELD_YESNO("@tls", ChardevEnd, tls, .flags = FIELD_NOT_STARTED),
     FIELD_STORED(ChardevEnd, reconnect), /* of tcp, which has the same list */
     FIELD_END};
 static const Element end_element = {"source", sizeof(ChardevEnd), end_fields, NULL, NULL};
@@ -49,9 +51,12 @@ static const Field unix_fields[] = {FIELD_GROUP("source", unix_source), FIELD_EN
 static const Field ends_fields[] = {
     FIELD_LIST("source", ChardevSource, ends, n_ends, end_element, .limit = 2), FIELD_END};
 static const Field tcp_end_fields[] = {
-    FIELD_CHOICE("@mode", ChardevEnd, mode, modes), FIELD_TEXT("@host", ChardevEnd, host),
-    FIELD_TEXT("@service", ChardevEnd, service),    FIELD_YESNO("@tls", ChardevEnd, tls),
-    FIELD_GROUP("reconnect", end_reconnect_fields), FIELD_END};
+    FIELD_CHOICE("@mode", ChardevEnd, mode, modes),
+    FIELD_TEXT("@host", ChardevEnd, host),
+    FIELD_TEXT("@service", ChardevEnd, service),
+    FIELD_YESNO("@tls", ChardevEnd, tls, .flags = FIELD_NOT_STARTED),
+    FIELD_GROUP("reconnect", end_reconnect_fields),
+    FIELD_END};
 static const Element tcp_end_element = {"source", sizeof(ChardevEnd), tcp_end_fields, NULL, NULL};
 static const Field tcp_fields[] = {
     FIELD_LIST("source", ChardevSource, ends, n_ends, tcp_end_element, .limit = 1),

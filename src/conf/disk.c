@@ -115,7 +115,7 @@ static const Field disk_fields[] = {
     FIELD_ONE("auth", DiskDef, auth, storage_auth_element, .flags = FIELD_NOT_STARTED),
     FIELD_PART(NULL, DiskDef, source, storage_source_fields),
     FIELD_ONE("backingStore", DiskDef, backing, backing_store_element),
-    FIELD_GROUP("geometry", geometry_fields, .flags = FIELD_NOT_ACTED),
+    FIELD_GROUP("geometry", geometry_fields),
     FIELD_GROUP("blockio", blockio_fields),
     FIELD_VERBATIM("mirror", DiskDef, mirror, .flags = FIELD_LIVE),
     FIELD_GROUP("target", target_fields, .flags = FIELD_REQUIRED),

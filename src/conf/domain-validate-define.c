@@ -370,6 +370,12 @@ static int check_cpu_features(const DomainDef *def, Error **reterr) {
 }
 
 static int check_memory(const DomainDef *def, Error **reterr) {
+    if (def->default_pool_min >= 0 && def->default_pool_max >= 0 &&
+        def->default_pool_min > def->default_pool_max)
+        return error_report(reterr, UNSUPPORTED,
+                            "thread_pool_min must be smaller or equal to thread_pool_max in "
+                            "<defaultiothread> (%d > %d)",
+                            def->default_pool_min, def->default_pool_max);
     if (!def->max_memory_kib != !def->memory_slots)
         return error_report(reterr, FROM_DOMAIN, ERROR_XML,
                             "both maximum memory size and memory slot count must be specified");

@@ -33,6 +33,18 @@ static int check_driver(const InterfaceDef *interface, Error **reterr) {
         {streq_ptr(interface->teaming, "transient") && interface->type != INTERFACE_HOSTDEV &&
              interface->type != INTERFACE_NETWORK, /* which may be of such */
          ERROR_CONFIG_UNSUPPORTED, "virtio-net teaming transient interface must be type='hostdev'"},
+        {streq_ptr(interface->teaming, "persistent") && interface->teaming_persistent,
+         ERROR_CONFIG_UNSUPPORTED,
+         "teaming persistent attribute not allowed if teaming type is 'persistent'"},
+        {streq_ptr(interface->teaming, "transient") && !interface->teaming_persistent,
+         ERROR_CONFIG_UNSUPPORTED,
+         "teaming persistent attribute must be set if teaming type is 'transient': it is the alias "
+         "of the other one"},
+        {interface->type == INTERFACE_VHOSTUSER && !interface->socket_type, ERROR_XML,
+         "Missing required attribute 'type' in element 'source': it is 'unix'"},
+        {interface->type == INTERFACE_VHOSTUSER && !streq_ptr(interface->socket_type, "unix"),
+         ERROR_CONFIG_UNSUPPORTED,
+         "Type of <source> unsupported for <interface type='vhostuser'>: it is 'unix'"},
         {interface->type == INTERFACE_VHOSTUSER && interface->reconnect &&
              !streq_ptr(interface->socket_mode, "client"),
          ERROR_CONFIG_UNSUPPORTED, "'reconnect' is for a <source> of mode 'client' only"},

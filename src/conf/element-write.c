@@ -371,7 +371,7 @@ static void write_size(ElementWriter *w, const Field *field, const void *object)
 
 static bool is_refused(const Field *field, const void *object) {
     if (field->flags & FIELD_NOT_STARTED)
-        return true;
+        return field->kind != FIELD_KIND_TRISTATE || field_get(field, object) == TRISTATE_YES;
     if (!field->words || !field->words->not_started)
         return false;
     if (field->kind == FIELD_KIND_TEXT) {

@@ -74,22 +74,23 @@ typedef enum FieldKind {
 
 typedef enum FieldFlags {
     FIELD_REQUIRED = 1 << 0,
-    FIELD_ALWAYS = 1 << 1,      /* written also when zero, or empty */
-    FIELD_LIVE = 1 << 2,        /* of a running domain only: read, written there */
-    FIELD_UNCOMPARED = 1 << 3,  /* no part of the guest's ABI */
-    FIELD_OMIT_FIRST = 1 << 5,  /* word 0 is the default and not written */
-    FIELD_OPEN = 1 << 4,        /* of a GROUP: an end tag also when nothing is in it */
-    FIELD_EMPTY = 1 << 6,       /* an empty text counts as given */
-    FIELD_NOT_ACTED = 1 << 7,   /* kept, and said once at define */
-    FIELD_NOT_STARTED = 1 << 8, /* kept; a domain with it is not started */
-    FIELD_BARE = 1 << 9,        /* of a STATE: written without state='on' when yes */
-    FIELD_EACH = 1 << 10,       /* of CODE: read is called for each such child; else the first */
-    FIELD_SILENT = 1 << 11,     /* what is kept is not worth telling (same outcome without) */
-    FIELD_BYTES = 1 << 12,      /* of a SIZE: stored in bytes; else in KiB */
-    FIELD_ANY_BASE = 1 << 13,   /* a number may be written as 0x.. too */
-    FIELD_SINGLE = 1 << 16,     /* a second one is an error; else the first counts */
-    FIELD_LARGEST = 1 << 17,    /* of a SIZE in KiB: written in the largest unit that divides it */
-    FIELD_SECRET = 1 << 15,     /* written only when secrets are asked for */
+    FIELD_ALWAYS = 1 << 1,       /* written also when zero, or empty */
+    FIELD_LIVE = 1 << 2,         /* of a running domain only: read, written there */
+    FIELD_UNCOMPARED = 1 << 3,   /* no part of the guest's ABI */
+    FIELD_OMIT_FIRST = 1 << 5,   /* word 0 is the default and not written */
+    FIELD_OPEN = 1 << 4,         /* of a GROUP: an end tag also when nothing is in it */
+    FIELD_EMPTY = 1 << 6,        /* an empty text counts as given */
+    FIELD_NOT_ACTED = 1 << 7,    /* kept, and said once at define */
+    FIELD_NOT_STARTED = 1 << 8,  /* kept; a domain with it (a tristate: with yes) is not started */
+    FIELD_BARE = 1 << 9,         /* of a STATE: written without state='on' when yes */
+    FIELD_EACH = 1 << 10,        /* of CODE: read is called for each such child; else the first */
+    FIELD_SILENT = 1 << 11,      /* what is kept is not worth telling (same outcome without) */
+    FIELD_NOT_DEFINED = 1 << 18, /* the rules of a definition refuse it: for the reference */
+    FIELD_BYTES = 1 << 12,       /* of a SIZE: stored in bytes; else in KiB */
+    FIELD_ANY_BASE = 1 << 13,    /* a number may be written as 0x.. too */
+    FIELD_SINGLE = 1 << 16,      /* a second one is an error; else the first counts */
+    FIELD_LARGEST = 1 << 17,     /* of a SIZE in KiB: written in the largest unit that divides it */
+    FIELD_SECRET = 1 << 15,      /* written only when secrets are asked for */
     FIELD_NOT_NEGATIVE = 1 << 14, /* of an INT: below zero means not given */
 } FieldFlags;
 

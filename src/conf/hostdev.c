@@ -2,8 +2,10 @@
 #include "conf/hostdev.h"
 
 static const Words modes = WORDS("subsystem", "capabilities");
-const Words hostdev_types = WORDS("", "usb", "pci", "scsi", "scsi_host", "mdev", "storage", "misc",
-                                  "net");
+const Words hostdev_types = WORDS_NOT_STARTED(
+    WORD_MASK(HOSTDEV_SCSI) | WORD_MASK(HOSTDEV_SCSI_HOST) | WORD_MASK(HOSTDEV_STORAGE) |
+        WORD_MASK(HOSTDEV_MISC) | WORD_MASK(HOSTDEV_NET),
+    "", "usb", "pci", "scsi", "scsi_host", "mdev", "storage", "misc", "net");
 static const Words yes_no = WORDS("yes", "no");
 static const Words sgios = WORDS("filtered", "unfiltered");
 static const Words drivers = WORDS("default", "vfio", "kvm", "xen");
@@ -33,7 +35,8 @@ static const Field usb_source[] = {FIELD_GROUP("source", usb_attributes, .flags 
 /* ---- pci ---- */
 
 static const Field pci_attributes[] = {
-    FIELD_YESNO("@writeFiltering", HostdevDef, write_filtering), FIELD_ALSO("address@type"),
+    FIELD_YESNO("@writeFiltering", HostdevDef, write_filtering, .flags = FIELD_NOT_DEFINED),
+    FIELD_ALSO("address@type"),
     FIELD_PART("address", HostdevDef, pci, pci_address_fields, .flags = FIELD_REQUIRED), FIELD_END};
 static const Field pci_source[] = {FIELD_CHOICE("driver@name", HostdevDef, driver, drivers),
                                    FIELD_GROUP("source", pci_attributes, .flags = FIELD_REQUIRED),
@@ -97,8 +100,8 @@ static const Field hostdev_fields[] = {
     FIELD_WORD("@mode", HostdevDef, mode, modes),
     FIELD_WORD("@type", HostdevDef, type, hostdev_types, .flags = FIELD_REQUIRED),
     FIELD_YESNO("@managed", HostdevDef, managed),
-    FIELD_CHOICE("@sgio", HostdevDef, sgio, sgios),
-    FIELD_CHOICE("@rawio", HostdevDef, rawio, yes_no),
+    FIELD_CHOICE("@sgio", HostdevDef, sgio, sgios, .flags = FIELD_NOT_ACTED),
+    FIELD_CHOICE("@rawio", HostdevDef, rawio, yes_no, .flags = FIELD_NOT_ACTED),
     FIELD_TEXT("@model", HostdevDef, model),
     FIELD_ON_OFF("@display", HostdevDef, display),
     FIELD_ON_OFF("@ramfb", HostdevDef, ramfb),

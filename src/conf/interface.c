@@ -336,8 +336,10 @@ static const Field frames_fields[] = {
     FIELD_UINT("frames@max", InterfaceDef, rx_frames_max, 0, UINT32_MAX), FIELD_END};
 static const Field coalesce_fields[] = {FIELD_GROUP("rx", frames_fields), FIELD_END};
 static const Field mac_fields[] = {FIELD_TEXT("@address", InterfaceDef, mac),
-                                   FIELD_CHOICE("@type", InterfaceDef, mac_type, mac_types),
-                                   FIELD_CHOICE("@check", InterfaceDef, mac_check, yes_no),
+                                   FIELD_CHOICE("@type", InterfaceDef, mac_type, mac_types,
+                                                .flags = FIELD_NOT_ACTED | FIELD_SILENT),
+                                   FIELD_CHOICE("@check", InterfaceDef, mac_check, yes_no,
+                                                .flags = FIELD_NOT_ACTED | FIELD_SILENT),
                                    FIELD_END};
 
 /* What becomes QEMU's -device as it is written, and is known to make a card. */
@@ -390,7 +392,7 @@ static const Field interface_fields[] = {
     FIELD_GROUP("backend", backend_fields),
     FIELD_SWITCH(NULL, InterfaceDef, type, filters),
     FIELD_GROUP("tune", tune_fields),
-    FIELD_GROUP("teaming", teaming_fields, .flags = FIELD_NOT_ACTED),
+    FIELD_GROUP("teaming", teaming_fields),
     FIELD_CHOICE("link@state", InterfaceDef, link, link_states),
     FIELD_UINT("mtu@size", InterfaceDef, mtu, 68, 65535),
     FIELD_GROUP("coalesce", coalesce_fields, FIELD_GIVEN(InterfaceDef, has_coalesce),

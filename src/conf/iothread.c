@@ -126,8 +126,7 @@ static const Field default_fields[] = {
               .flags = FIELD_ALWAYS | FIELD_NOT_NEGATIVE),
     FIELD_END};
 
-const Field iothread_fields[] = {
-    FIELD_CODE("iothreadids", read_ids, NULL),
-    FIELD_CODE("iothreads", read_count, write_iothreads, .done = done_iothreads,
-               .own = own_iothreads_),
-    FIELD_GROUP("defaultiothread", default_fields, .flags = FIELD_NOT_ACTED), FIELD_END};
+const Field iothread_fields[] = {FIELD_CODE("iothreadids", read_ids, NULL),
+                                 FIELD_CODE("iothreads", read_count, write_iothreads,
+                                            .done = done_iothreads, .own = own_iothreads_),
+                                 FIELD_GROUP("defaultiothread", default_fields), FIELD_END};

@@ -198,7 +198,22 @@ json_object *qemu_iothread_object(const IothreadDef *iothread) {
     return props_take(&props);
 }
 
+/* The pool of the thread that is there without IO threads. */
+static void add_main_loop(ArgvBuilder *builder, const DomainDef *def) {
+    Props props = props_new();
+
+    props_text(&props, "qom-type", "main-loop");
+    props_text(&props, "id", "main-loop");
+    if (def->default_pool_min >= 0)
+        props_int(&props, "thread-pool-min", def->default_pool_min);
+    if (def->default_pool_max >= 0)
+        props_int(&props, "thread-pool-max", def->default_pool_max);
+    argv_add_json(builder, "-object", props_take(&props));
+}
+
 void argv_add_iothreads(ArgvBuilder *builder, const DomainDef *def) {
     for (size_t i = 0; i < def->n_iothreads; i++)
         argv_add_json(builder, "-object", qemu_iothread_object(&def->iothreads[i]));
+    if (def->default_pool_min >= 0 || def->default_pool_max >= 0)
+        add_main_loop(builder, def);
 }

@@ -158,14 +158,32 @@ static const char *put_source(Backend *backend, const ChardevSource *source) {
     return NULL;
 }
 
+/* Whether somebody on the way could not read along, as the definition asks. */
+static bool wants_tls(const ChardevSource *source) {
+    bool tls = streq_ptr(source->protocol, "tls") || streq_ptr(source->protocol, "telnets");
+
+    for (size_t i = 0; i < source->n_ends; i++)
+        tls |= source->ends[i].tls == TRISTATE_YES;
+    return tls;
+}
+
 int device_chardev(const DeviceContext *context, const ChardevSource *source, const char *alias,
                    char ret_id[96], DeviceSteps *steps, Error **reterr) {
     CLEANUP_FREE char *rest = NULL;
-    Backend backend = {.data = props_new()};
-    Props wrapped = props_new(), all = props_new();
+    Backend backend = {0};
+    Props wrapped, all;
     const char *type;
 
+    if (wants_tls(source))
+        return device_refuse(context, reterr,
+                             "the character device '%s' is to be encrypted (TLS), and there are no "
+                             "certificates; give it tls='no' and <protocol type='raw'/>, or "
+                             "'telnet'",
+                             alias);
     snprintf(ret_id, 96, "char%.88s", alias);
+    backend.data = props_new();
+    wrapped = props_new();
+    all = props_new();
     backend.out = text_open(&rest);
     type = backend.out ? put_source(&backend, source) : "null";
     if (backend.out && source->log_file) {

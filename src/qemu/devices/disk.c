@@ -13,6 +13,9 @@ static const Property virtio_rows[] = {PROP_UINT("num-queues", DiskDef, queues),
                                        PROP_UINT("queue-size", DiskDef, queue_size),
                                        PROP_BOOL("event_idx", DiskDef, event_idx),
                                        PROP_BOOL("ioeventfd", DiskDef, ioeventfd), PROP_END};
+static const Property geometry_rows[] = {
+    PROP_UINT("cyls", DiskDef, cyls), PROP_UINT("heads", DiskDef, heads),
+    PROP_UINT("secs", DiskDef, secs), PROP_TEXT("bios-chs-trans", DiskDef, trans), PROP_END};
 static const Property identity_rows[] = {PROP_TEXT("vendor", DiskDef, vendor),
                                          PROP_TEXT("product", DiskDef, product), PROP_END};
 
@@ -98,6 +101,11 @@ static Props build_other(const DeviceContext *context, const DiskDef *disk) {
     return props;
 }
 
+/* Less than all three say nothing. */
+static bool has_geometry(const DiskDef *disk) {
+    return disk->cyls && disk->heads && disk->secs;
+}
+
 static int check(const DeviceContext *context, const DiskDef *disk, Error **reterr) {
     if (disk->bus == DISK_BUS_XEN || disk->bus == DISK_BUS_UML || disk->bus == DISK_BUS_NONE_)
         return device_refuse(context, reterr, "disk '%s': QEMU has no bus '%s'", disk->target,
@@ -108,6 +116,10 @@ static int check(const DeviceContext *context, const DiskDef *disk, Error **rete
     if (disk->device == DISK_DEVICE_LUN && disk->source.type != DISK_BLOCK &&
         disk->source.type != DISK_NETWORK)
         return device_refuse(context, reterr, "disk '%s': device='lun' needs a block device",
+                             disk->target);
+    if (has_geometry(disk) && disk->device != DISK_DEVICE_DISK)
+        return device_refuse(context, reterr,
+                             "disk '%s': QEMU has no <geometry> for a drive that is no hard disk",
                              disk->target);
     if (disk->transient)
         return device_refuse(context, reterr, "disk '%s': <transient/> cannot be started",
@@ -160,6 +172,8 @@ static int build(const DeviceContext *context, const void *device, DeviceSteps *
     if (given)
         props_text(&props, "drive", node);
     props_rows(&props, common_rows, disk);
+    if (has_geometry(disk))
+        props_rows(&props, geometry_rows, disk);
     if (disk->cache && disk->device == DISK_DEVICE_DISK)
         props_text(&props, "write-cache",
                    streq(disk->cache, "writethrough") || streq(disk->cache, "directsync") ? "off"

@@ -35,6 +35,8 @@ static int build_pci(const DeviceContext *context, const HostdevDef *hostdev, De
     props = device_props(context, "vfio-pci", &hostdev->info);
     pci_address_format(&hostdev->pci, text);
     props_text(&props, "host", text);
+    /* The guest's driver of that card takes this one for its own; so does a migration. */
+    props_text(&props, "failover_pair_id", hostdev->teaming_persistent);
     if (hostdev->info.boot_order)
         props_uint(&props, "bootindex", hostdev->info.boot_order);
     steps_props(steps, STEP_DEVICE, &props);

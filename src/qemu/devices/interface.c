@@ -203,6 +203,8 @@ static Props build_card(const DeviceContext *context, const InterfaceDef *interf
         if (!device_is_s390(context->def))
             props_uint(&props, "vectors", 2 * interface->queues + 2);
     }
+    if (streq_ptr(interface->teaming, "persistent"))
+        props_bool(&props, "failover", true);
     props_rows(&props, virtio_rows, interface);
     return props;
 }
@@ -219,6 +221,7 @@ static int build_hostdev(const DeviceContext *context, const InterfaceDef *inter
     } else {
         pci_address_format(&interface->hostdev.pci, text);
         props_text(&props, "host", text);
+        props_text(&props, "failover_pair_id", interface->teaming_persistent);
     }
     if (order)
         props_uint(&props, "bootindex", order);
@@ -236,6 +239,11 @@ static int build(const DeviceContext *context, const void *device, DeviceSteps *
 
     if (interface->type == INTERFACE_HOSTDEV)
         return build_hostdev(context, interface, steps, order);
+    if (streq_ptr(interface->teaming, "transient"))
+        return device_refuse(context, reterr,
+                             "interface %s: only one of type='hostdev' can be <teaming "
+                             "type='transient'>",
+                             interface->mac);
     if (interface->queues > QEMU_QUEUES_MAX)
         return device_refuse(context, reterr, "an interface has at most %u queues",
                              QEMU_QUEUES_MAX);

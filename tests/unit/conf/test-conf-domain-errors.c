@@ -255,6 +255,15 @@ static const struct {
     {"<devices><disk><driver type='vhd'/><source file='/a'/><target dev='vda'/></disk></devices>",
      "/domain/devices/disk/driver@type' of 'vhd'"},
     {"<devices><serial type='stdio'/></devices>", "/domain/devices/serial@type' of 'stdio'"},
+    {"<devices><serial type='tcp'><source mode='bind' host='h' service='1' tls='yes'/></serial>"
+     "</devices>",
+     "/domain/devices/serial/source@tls' of 'yes'"},
+    {"<devices><serial type='tcp'><source mode='bind' host='h' service='1'/>"
+     "<protocol type='telnets'/></serial></devices>",
+     "/domain/devices/serial/protocol@type' of 'telnets'"},
+    {"<devices><hostdev mode='subsystem' type='scsi_host'><source protocol='vhost' wwpn='naa.5'/>"
+     "</hostdev></devices>",
+     "/domain/devices/hostdev@type' of 'scsi_host'"},
 };
 
 static void test_malformed(void **state) {
@@ -316,7 +325,9 @@ static void test_kept_and_not_started(void **state) {
 
 static void test_plain_can_be_started(void **state) {
     static const char xml[] = HEAD "<devices><disk><source file='/a'/><target dev='vda'/></disk>"
-                                   "<serial type='pty'/><interface type='user'/></devices>" TAIL;
+                                   "<serial type='pty'/><interface type='user'/>"
+                                   "<serial type='tcp'><source mode='bind' host='h' service='1' "
+                                   "tls='no'/></serial></devices>" TAIL;
     DomainParseParams params = {.default_arch = "x86_64"};
     CLEANUP_DOMAIN_DEF DomainDef *def = NULL;
     CLEANUP_ERROR Error *error = NULL;

@@ -22,6 +22,11 @@ typedef struct Row {
     "<disk type='file'><source file='/d/" target "'/><target dev='" target "'/>" more "</disk>"
 #define NIC(more) "<interface type='user'>" more "</interface>"
 #define IOMMU "<iommu model='intel'><driver intremap='on'/></iommu>"
+#define HOSTDEV_TEAM(type, source, team)                                                           \
+    "<hostdev mode='subsystem' type='" type "'><source>" source "</source><teaming " team          \
+    "/></hostdev>"
+#define USB_SOURCE "<address bus='1' device='2'/>"
+#define PCI_SOURCE "<address domain='0' bus='6' slot='2' function='1'/>"
 #define VIRTIOFS                                                                                   \
     "<filesystem><driver type='virtiofs'/><source dir='/e'/><target dir='t'/></filesystem>"
 #define SPICEVMC "<channel type='spicevmc'><target type='virtio'/></channel>"
@@ -176,6 +181,17 @@ static const Row rows[] = {
     {"q35", SECLABEL("no") DEVICES(LABELLED), ERROR_CONFIG_UNSUPPORTED,
      "label overrides require relabeling"},
     {"q35", SECLABEL("yes") DEVICES(LABELLED), 0, NULL},
+    {"q35", "<defaultiothread thread_pool_min='3' thread_pool_max='2'/>", ERROR_CONFIG_UNSUPPORTED,
+     "thread_pool_min must be smaller or equal"},
+    {"q35", "<defaultiothread thread_pool_min='2' thread_pool_max='2'/>", 0, NULL},
+    {"q35", DEVICES(HOSTDEV_TEAM("usb", USB_SOURCE, "type='transient' persistent='ua-a'")),
+     ERROR_CONFIG_UNSUPPORTED, "only supported for pci"},
+    {"q35", DEVICES(HOSTDEV_TEAM("pci", PCI_SOURCE, "type='persistent' persistent='ua-a'")),
+     ERROR_CONFIG_UNSUPPORTED, "must have type='transient'"},
+    {"q35", DEVICES(HOSTDEV_TEAM("pci", PCI_SOURCE, "type='transient'")), ERROR_CONFIG_UNSUPPORTED,
+     "missing required persistent attribute"},
+    {"q35", DEVICES(HOSTDEV_TEAM("pci", PCI_SOURCE, "type='transient' persistent='ua-a'")), 0,
+     NULL},
     {"q35", "<memtune><min_guarantee>1024</min_guarantee></memtune>", ERROR_CONFIG_UNSUPPORTED,
      "Parameter 'min_guarantee' not supported by QEMU"},
     {"q35", "<on_poweroff>preserve</on_poweroff>", ERROR_CONFIG_UNSUPPORTED,

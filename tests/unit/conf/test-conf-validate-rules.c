@@ -124,6 +124,19 @@ static const Row interfaces[] = {
     {"<devices>%s<source network='n'/><teaming type='transient' persistent='ua-x'/></interface>"
      "</devices>",
      "<interface type='user'>", "<interface type='network'>", NOT_SUPPORTED, "teaming transient"},
+    {NIC("bridge", "<source bridge='b'/>"),
+     "<model type='virtio'/><teaming type='persistent' persistent='ua-x'/>",
+     "<model type='virtio'/><teaming type='persistent'/>", NOT_SUPPORTED,
+     "not allowed if teaming type is 'persistent'"},
+    {"<devices><interface type='hostdev'><source><address type='pci' domain='0' bus='5' slot='0' "
+     "function='0'/></source><teaming type='transient'%s/></interface></devices>",
+     "", " persistent='ua-x'", NOT_SUPPORTED, "must be set if teaming type is 'transient'"},
+    {DEVICES("<interface type='vhostuser'><source %s path='/s' mode='client'/><model "
+             "type='virtio'/></interface>"),
+     "", "type='unix'", ERROR_XML, "Missing required attribute 'type'"},
+    {DEVICES("<interface type='vhostuser'><source type='%s' path='/s' mode='client'/><model "
+             "type='virtio'/></interface>"),
+     "tcp", "unix", NOT_SUPPORTED, "it is 'unix'"},
     {NIC("bridge", "<source bridge='b'/>"), "<bandwidth><inbound peak='5'/></bandwidth>",
      "<bandwidth><inbound average='5'/></bandwidth>", ERROR_XML_DETAIL, "mandatory average"},
     {NIC("bridge", "<source bridge='b'/>"),

@@ -241,6 +241,9 @@ static void test_boot_vcpus(void **state) {
 #define IOMMU(driver)                                                                              \
     "<os><type machine='q35'>hvm</type></os><devices><iommu model='intel'>" driver                 \
     "</iommu></devices>"
+#define SERIAL(end, protocol)                                                                      \
+    "<devices><serial type='tcp'><source mode='connect' host='h' service='1' " end                 \
+    "/><protocol type='" protocol "'/></serial></devices>"
 #define CORES(vcpu, vcpus)                                                                         \
     vcpu "<os><type arch='ppc64' machine='pseries'>hvm</type></os><cpu>"                           \
          "<topology sockets='1' cores='2' threads='4'/></cpu>" vcpus
@@ -291,6 +294,19 @@ static void test_refusals(void **state) {
          "channel 'main' of a spice display is to be secure", false, "kvm"},
         {"<devices><graphics type='spice' port='5900' defaultMode='secure'/></devices>",
          "channel 'default' of a spice display is to be secure", false, "kvm"},
+        {SERIAL("tls='yes'", "raw"), "the character device 'serial0' is to be encrypted", false,
+         "kvm"},
+        {SERIAL("tls='no'", "tls"), "the character device 'serial0' is to be encrypted", false,
+         "kvm"},
+        {SERIAL("", "telnets"), "the character device 'serial0' is to be encrypted", false, "kvm"},
+        {"<devices><disk device='floppy'><source file='/f'/><geometry cyls='80' heads='2' "
+         "secs='18'/><target dev='fda'/></disk></devices>",
+         "disk 'fda': QEMU has no <geometry> for a drive that is no hard disk", false, "kvm"},
+        {"<devices><interface type='network'><mac address='52:54:00:00:00:01'/><source "
+         "network='n'/><teaming type='transient' persistent='ua-a'/></interface></devices>",
+         "interface 52:54:00:00:00:01: only one of type='hostdev' can be <teaming "
+         "type='transient'>",
+         false, "kvm"},
         {CORES("<vcpu current='6'>8</vcpu>", ""),
          "vCPUs count must be a multiple of the vCPU hotplug granularity (4): domain 'n' has 6 "
          "online vCPUs, 6 "
