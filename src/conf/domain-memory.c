@@ -36,7 +36,7 @@ static int drop_unlimited(ElementReader *reader, xmlNodePtr node, void *object) 
 const Field memtune_fields[] = {
     FIELD_SIZE("hard_limit", MemtuneDef, hard, FIELD_GIVEN(MemtuneDef, has_hard)),
     FIELD_SIZE("soft_limit", MemtuneDef, soft, FIELD_GIVEN(MemtuneDef, has_soft)),
-    FIELD_SIZE("min_guarantee", MemtuneDef, min_guarantee),
+    FIELD_SIZE("min_guarantee", MemtuneDef, min_guarantee, .flags = FIELD_NOT_DEFINED),
     FIELD_SIZE("swap_hard_limit", MemtuneDef, swap, FIELD_GIVEN(MemtuneDef, has_swap)),
     FIELD_CODE(NULL, drop_unlimited, NULL),
     FIELD_END};

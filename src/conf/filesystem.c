@@ -62,10 +62,10 @@ static const Field filesystem_fields[] = {
     FIELD_TEXT("target@dir", FilesystemDef, target, .flags = FIELD_REQUIRED),
     FIELD_PRESENT("readonly", FilesystemDef, readonly),
     FIELD_INFO_BOOT(FilesystemDef),
-    FIELD_SIZE("space_hard_limit", FilesystemDef, space_hard_limit, .flags = FIELD_BYTES,
-               .unit = "bytes"),
-    FIELD_SIZE("space_soft_limit", FilesystemDef, space_soft_limit, .flags = FIELD_BYTES,
-               .unit = "bytes"),
+    FIELD_SIZE("space_hard_limit", FilesystemDef, space_hard_limit,
+               .flags = FIELD_BYTES | FIELD_NOT_ACTED, .unit = "bytes"),
+    FIELD_SIZE("space_soft_limit", FilesystemDef, space_soft_limit,
+               .flags = FIELD_BYTES | FIELD_NOT_ACTED, .unit = "bytes"),
     FIELD_END};
 
 /* A mode is octal, and written with four digits. */
