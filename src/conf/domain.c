@@ -263,12 +263,16 @@ static bool mirrors_serial(const ChardevDef *console) {
     return !console->target_type || streq(console->target_type, "serial");
 }
 
-/* Serials without a port come behind the highest before them. Consoles are numbered as they come,
- * but keep what they say when the first one is a serial seen again. */
+/* Serials without a port come behind the highest of all, parallel ports behind the highest before
+ * them. Consoles are numbered as they come, but keep what they say when the first one is a serial
+ * seen again. */
 static void number_ports(DomainDef *def) {
     unsigned next[4] = {0}, n_consoles = 0;
     bool mirrored = false;
 
+    for (size_t i = 0; i < def->n_chardevs; i++)
+        if (def->chardevs[i].kind == CHARDEV_SERIAL && def->chardevs[i].has_port)
+            next[CHARDEV_SERIAL] = MAX_OF(next[CHARDEV_SERIAL], def->chardevs[i].port + 1);
     for (size_t i = 0; i < def->n_chardevs; i++) {
         ChardevDef *chardev = &def->chardevs[i];
 
@@ -287,27 +291,31 @@ static void number_ports(DomainDef *def) {
     }
 }
 
-/* libvirt's rule: the first <console> of target serial is the first serial seen again. */
-static int pair_consoles(ElementReader *reader, xmlNodePtr node, void *object) {
-    DomainDef *def = object;
-    bool serial = false;
-
-    number_ports(def);
-    for (size_t i = 0; i < def->n_chardevs; i++)
-        serial |= def->chardevs[i].kind == CHARDEV_SERIAL;
-    for (size_t i = 0; i < def->n_chardevs; i++)
-        if (def->chardevs[i].kind == CHARDEV_CONSOLE) {
-            def->chardevs[i].is_serial_alias = serial && mirrors_serial(&def->chardevs[i]);
-            break;
-        }
-    return 0;
-}
-
 static const ChardevDef *first_serial(const DomainDef *def) {
     for (size_t i = 0; i < def->n_chardevs; i++)
         if (def->chardevs[i].kind == CHARDEV_SERIAL)
             return &def->chardevs[i];
     return NULL;
+}
+
+/* libvirt's rule: the first <console> of target serial is the first serial seen again. */
+static int pair_consoles(ElementReader *reader, xmlNodePtr node, void *object) {
+    DomainDef *def = object;
+    const ChardevDef *serial;
+
+    number_ports(def);
+    serial = first_serial(def);
+    for (size_t i = 0; i < def->n_chardevs; i++) {
+        ChardevDef *console = &def->chardevs[i];
+
+        if (console->kind != CHARDEV_CONSOLE)
+            continue;
+        console->is_serial_alias = serial && mirrors_serial(console);
+        if (console->is_serial_alias)
+            console->port = serial->port;
+        break;
+    }
+    return 0;
 }
 
 /* A console that mirrors serial 0 shows the serial's source and place. */

@@ -30,6 +30,17 @@ static const Row rows[] = {
     {"pc-q35-7.2", SCSI_OF_HOST("0") SCSI_OF_HOST("1"),
      "<address type='drive' controller='0' bus='0' target='0' unit='0'/>\n"
      "<address type='drive' controller='0' bus='0' target='0' unit='1'/>\n!type='scsi' index='1'"},
+    /* a serial without a port is behind all that have one; a console is where its serial is */
+    {"pc-q35-7.2", "<serial type='pty'/><serial type='pty'><target port='3'/></serial>",
+     "<target type='isa-serial' port='4'>\n<target type='isa-serial' port='3'>\n"
+     "<target type='serial' port='4'/>"},
+    {"pc-q35-7.2",
+     "<console type='pty'><target type='serial' port='1'/></console><serial type='pty'/>",
+     "<target type='isa-serial' port='0'>\n<target type='serial' port='0'/>"},
+    {"pc-q35-7.2",
+     "<parallel type='file'><source path='/p'/></parallel>"
+     "<parallel type='file'><source path='/q'/><target port='1'/></parallel>",
+     "<target port='0'/>\n<target port='1'/>"},
     /* numbers of buses in any base */
     {"pc-q35-7.2",
      "<controller type='pci' index='1' model='pcie-root-port'>"
