@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The switch to post-copy at many timings, with and without something that fails near it: the guest runs at one side, or,
-where both sides cannot know, stands still at both until a person decides; never does it run at two."""
+"""Migrations, most of them switched to post-copy, at many timings, with and without something that fails near it: the guest
+runs at one side, or, where both sides cannot know, stands still at both until a person decides; never does it run at two."""
 import contextlib
 import os
 import random
@@ -11,7 +11,7 @@ import time
 import libvirt
 import pytest
 
-from conftest import wait_for
+from conftest import VIREO, wait_for
 from migrate_stops import Stops
 from test_migrate_faults import EMULATOR, FAULTS, fill, forget, left_over, on_small_disk, runs
 from test_postcopy import allowed  # noqa: F401 (a fixture)
@@ -22,6 +22,18 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="SKIP: a file system o
 
 N = int(os.environ.get("POSTCOPY_TIMINGS", "60"))
 SEED = int(os.environ.get("POSTCOPY_SEED", "1"))
+
+
+def on_both(fault):
+    """The same of each side at once."""
+    def fail(stops):
+        for side in "source", "destination":
+            FAULTS[f"{side} {fault}"](stops)
+    return fail
+
+
+ALL_FAULTS = {**FAULTS, "both vireods": on_both("vireod"), "both disks": on_both("disk"),
+              "client and state": lambda stops: (stops.cut_calls(), stops.cut_state())}
 WINDOW = 0.1  # seconds; the kernel counts CPU time in hundredths
 
 
@@ -85,8 +97,9 @@ def settled(sides):  # noqa: F811
 def test_a_timing(sides, allowed, seed):  # noqa: F811
     here, there = sides
     chance = random.Random(seed)
-    fault = chance.choice([None, *FAULTS])
-    p2p, speed = chance.random() < 0.5, chance.choice(["1", "1", "8", "100"])
+    fault = chance.choice([None, *ALL_FAULTS])
+    switches = chance.random() < 0.7
+    p2p, speed = chance.random() < 0.5, chance.choice(["1", "1", "8", "100"] if switches else ["100", "1000", "1000"])
     postcopy_speed = chance.choice(["1", "8", "1000", "1000"])
     before_switch, before_fault = chance.uniform(0, 0.5), chance.choice([0, chance.uniform(0, 0.1), chance.uniform(0, 0.6)])
     emulator = {} if seed % 3 or not os.environ.get("POSTCOPY_NEWER") else {"emulator": EMULATOR}
@@ -101,16 +114,20 @@ def test_a_timing(sides, allowed, seed):  # noqa: F811
             wait_for(lambda: process.poll() is not None or "Outgoing migration" in
                      here.run("virsh", "domjobinfo", "vm1", ok=None).stdout, 20, "migration under way")
             time.sleep(before_switch)
-            switch = subprocess.Popen(["virsh", "-c", here.uri, "migrate-postcopy", "vm1"], stdin=subprocess.DEVNULL,
+            command = "migrate-postcopy" if switches else "domjobinfo"
+            switch = subprocess.Popen(["virsh", "-c", here.uri, command, "vm1"], stdin=subprocess.DEVNULL,
                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             time.sleep(before_fault)
             if fault:
-                FAULTS[fault](stops)
+                ALL_FAULTS[fault](stops)
             said = switch.communicate(timeout=60)[0]
             for side in sides:
                 if side.process.poll() is not None:
                     side.start()
-            if switch.returncode:  # refused: the guest writes faster than it goes
+            if not switches:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(5)
+            if switch.returncode or not switches:  # the guest writes faster than it goes
                 here.run("virsh", "domjobabort", "vm1", ok=None)
             said += process.communicate(timeout=300)[0]
             for side in sides:
@@ -121,7 +138,7 @@ def test_a_timing(sides, allowed, seed):  # noqa: F811
             process.kill()
             process.wait()
     outcome, where = settled(sides), places(sides)
-    print(f"timing {seed}: {fault} {'p2p' if p2p else 'direct'} {speed} {postcopy_speed} {before_switch:.2f} {before_fault:.2f}: {where}")
+    print(f"timing {seed}: {fault} {'post-copy' if switches else 'pre-copy'} {'p2p' if p2p else 'direct'} {speed} {postcopy_speed} {before_switch:.2f} {before_fault:.2f}: {where}")
     logs = f"{seed}: {fault}: {outcome} {where}: {said}: {here.log_text()[-3000:]}: {there.log_text()[-3000:]}"
     assert both == 0 and outcome != ("runs", "runs"), f"{both} {logs}"
     if "runs" in outcome:
@@ -129,10 +146,15 @@ def test_a_timing(sides, allowed, seed):  # noqa: F811
         if "failed" not in where[1]:
             before = written(side, "vm1")
             wait_for(lambda: written(side, "vm1") != before, 20, "guest that writes")
-    elif fault in (None, "client", "source disk", "destination disk"):
+    elif fault in (None, "client", "source disk", "destination disk", "both disks"):
         raise AssertionError(f"it runs nowhere: {logs}")
     elif not fault.endswith("QEMU"):
         assert outcome[0] == "stands" or outcome[1] == "stands", f"it is nowhere: {logs}"
+        if where[0] == "paused (migrating)":  # a person has decided
+            assert "handed over" in here.run(VIREO, "doctor", "vm1", ok=None).stdout, logs
+            here.virsh("resume", "vm1")
+            before = written(here, "vm1")
+            wait_for(lambda: written(here, "vm1") != before, 20, "guest that writes")
     for side in sides:
         forget(side)
         wait_for(lambda side=side: not left_over(side), 20, lambda side=side: f"end of {left_over(side)}")
