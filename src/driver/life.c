@@ -120,6 +120,14 @@ int driver_reboot(Domain *domain, Error **reterr) {
     return power(domain, "reboot", reboot, reterr);
 }
 
+/* Its guest runs, so what it came from is of the past. */
+static void drop_saved(Domain *domain) {
+    CLEANUP_FREE char *path = TAKE_PTR(domain->run->save.path);
+
+    save_forget(domain->run);
+    save_drop_taken(path);
+}
+
 static int set_running(Domain *domain, bool run, Error **reterr) {
     DomainJob job;
     int r = domain_job_begin(domain, &job, run ? "resume" : "suspend", reterr);
@@ -159,7 +167,9 @@ static int set_running(Domain *domain, bool run, Error **reterr) {
             run_state_set_paused(domain, PAUSED_USER);
         if (r >= 0 && (domain->run->save.kind == SAVE_POSTCOPY_IN || domain->run->save.tried))
             domain->run->save.running = run; /* as the next try, or daemon, is to leave it */
-        if (r >= 0)
+        if (r >= 0 && run && domain->run->save.kind == SAVE_FROM && domain->run->save.path)
+            drop_saved(domain);
+        if (r >= 0 && domain->run)
             domain_save_status(domain, NULL);
     }
     domain_job_end(domain, &job);

@@ -55,10 +55,13 @@ static int run_move(void *arg) {
 static void move_save(const ServicePaths *paths, const char *from, const char *to) {
     CLEANUP_FREE char *old = driver_managed_save_path(paths, from);
     CLEANUP_FREE char *new = driver_managed_save_path(paths, to);
+    CLEANUP_FREE char *old_taken = old ? save_taken_path(old) : NULL;
+    CLEANUP_FREE char *new_taken = new ? save_taken_path(new) : NULL;
+    const bool named = old_taken && new_taken;
+    int r = named ? worker_run(run_move, &(Move){old, new}) : -ENOMEM;
 
-    Move move = {old, new};
-    int r = old && new ? worker_run(run_move, &move) : -ENOMEM;
-
+    if (r >= 0)
+        r = worker_run(run_move, &(Move){old_taken, new_taken});
     if (r < 0)
         log_warning("the managed save of domain '%s', which is '%s' now, stays where it is: %s",
                     from, to, strerror(-r));

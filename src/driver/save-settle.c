@@ -21,16 +21,20 @@
 #define AGAIN_FIRST_USEC USEC_PER_SEC /* between two tries; doubles */
 #define AGAIN_LAST_USEC (30 * USEC_PER_SEC)
 
-/* The complete file of that very save is there. */
-static bool has_file(const SaveIntent *intent) {
+/* The complete file of that very save is there, under this name. */
+static bool has_file_at(const SaveIntent *intent, const char *path) {
     CLEANUP_SAVE_IMAGE SaveImage image = {0};
     CLEANUP_CLOSE int fd = -1;
     CLEANUP_FREE char *id = NULL;
 
-    if (!intent->path || save_open(intent->path, false, &image, &fd, NULL) < 0)
+    if (!path || save_open(path, false, &image, &fd, NULL) < 0)
         return false;
     id = save_id_text(&image);
     return id && intent->id && streq(id, intent->id);
+}
+
+static bool has_file(const SaveIntent *intent) {
+    return has_file_at(intent, intent->path);
 }
 
 /* QEMU went on writing while nobody waited for it. */
@@ -91,13 +95,40 @@ static int has_run(Domain *domain, bool *ret, Error **reterr) {
     return MIN_OF(r, 0);
 }
 
+/* Its guest has not run, and the managed save has the name of one that was taken. */
+static int settle_taken(Domain *domain, Error **reterr) {
+    CLEANUP_FREE char *path = strdup(domain->run->save.path);
+    CLEANUP_FREE char *taken = path ? save_taken_path(path) : NULL;
+    int r = path ? 0 : error_no_memory(reterr);
+
+    if (r >= 0 && domain->run->save.running)
+        r = go_on(domain, RUNNING_RESTORED, reterr);
+    if (r >= 0) {
+        save_drop_taken(path);
+    } else if (r != -ETIMEDOUT && domain_check_active(domain, NULL) >= 0 &&
+               has_file_at(&domain->run->save, taken) && domain_check_active(domain, NULL) >= 0) {
+        log_warning("domain '%s': QEMU does not let its restored guest run, ending its QEMU; the "
+                    "saved guest is still there: %s",
+                    domain_name(domain), error_message(*reterr));
+        save_give_back(path);
+        run_end(domain, SHUTOFF_FAILED, STOPPED_FAILED);
+        return 0;
+    }
+    return r;
+}
+
 static int settle_from(Domain *domain, Error **reterr) {
     SaveIntent *intent = &domain->run->save;
     bool ran = false;
     int r = has_run(domain, &ran, reterr);
 
-    if (r < 0 || ran)
+    if (r < 0)
         return r;
+    if (ran) {
+        if (intent->path)
+            save_drop_taken(intent->path);
+        return 0;
+    }
     if (!intent->path || has_file(intent)) {
         log_info("domain '%s': its restore was interrupted before it ran, ending its QEMU; the "
                  "saved guest is still there",
@@ -105,7 +136,7 @@ static int settle_from(Domain *domain, Error **reterr) {
         run_end(domain, SHUTOFF_FAILED, STOPPED_FAILED);
         return 0;
     }
-    return intent->running ? go_on(domain, RUNNING_RESTORED, reterr) : 0;
+    return settle_taken(domain, reterr);
 }
 
 /* QEMU has not sent all of it, or nobody was told to run it: it goes on here. */

@@ -5,8 +5,10 @@
  * At each moment there is one guest. While it is saved the file has another name (PATH.ID.part),
  * and the status file names both. A daemon that dies and comes back finds the complete file: then
  * the guest is in it, and its QEMU is ended; or it finds none: then the guest is in QEMU, and goes
- * on. Of a start from a managed save, the file goes when the guest is loaded and before it runs: a
- * daemon that comes back and finds it ends that QEMU, which has run nothing. */
+ * on. Of a start from a managed save, the file gets the name NAME.save.taken when the guest is
+ * loaded and before it runs, and goes when QEMU has let it: a daemon that comes back and finds the
+ * old name ends that QEMU, which has run nothing; one that finds the other lets the guest run. A
+ * guest that QEMU refuses to let run has its file under its old name again. */
 #pragma once
 
 #include "driver/driver.h"

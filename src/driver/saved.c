@@ -19,6 +19,7 @@
 #include "host/file-owner.h"
 #include "util/directory.h"
 #include "util/file.h"
+#include "util/log.h"
 #include "util/worker.h"
 
 /* For tests: the daemon ends here, as if it had been killed. */
@@ -33,6 +34,10 @@ void saved_crash_point(const char *name) {
 
 char *driver_managed_save_path(const ServicePaths *paths, const char *name) {
     return strf("%s/save/%s.save", paths->lib, name);
+}
+
+char *save_taken_path(const char *path) {
+    return strf("%s.taken", path);
 }
 
 char *save_part_path(const char *path, const char *id) {
@@ -58,8 +63,9 @@ bool driver_has_managed_save(const Domain *domain) {
                                   ? driver_managed_save_path(&domain->services->paths,
                                                              domain->config->name)
                                   : NULL;
+    CLEANUP_FREE char *taken = path ? save_taken_path(path) : NULL;
 
-    return path && access(path, F_OK) == 0;
+    return (path && access(path, F_OK) == 0) || (taken && access(taken, F_OK) == 0);
 }
 
 int saved_sync_directory(const char *path) {
@@ -83,10 +89,16 @@ int save_remove(Domain *domain, Error **reterr) {
                                                                         domain->config->name)
                                              : NULL;
 
+    CLEANUP_FREE char *taken = path ? save_taken_path(path) : NULL;
+    int r;
+
     assert(domain_job_is_mine(domain));
     if (!domain->config)
         return 0;
-    return path ? remove_file(path, reterr) : error_no_memory(reterr);
+    if (!taken)
+        return error_no_memory(reterr);
+    r = remove_file(path, reterr);
+    return r < 0 ? r : remove_file(taken, reterr);
 }
 
 /* ---- reading ---- */
@@ -222,6 +234,11 @@ int driver_managed_save_find(Domain *domain, char **ret, Error **reterr) {
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                             "domain does not have managed save image");
     *ret = driver_managed_save_path(&domain->services->paths, domain->config->name);
+    if (*ret && access(*ret, F_OK) < 0) {
+        CLEANUP_FREE char *path = *ret;
+
+        *ret = save_taken_path(path);
+    }
     return *ret ? 0 : error_no_memory(reterr);
 }
 
@@ -267,7 +284,7 @@ bool save_may_be_here(const Domain *domain) {
     const SaveSource *source = run ? run->restore : NULL;
     bool unsure;
 
-    if (!source || !source->open || !source->kept || run->stopping || !run->monitor)
+    if (!source || !source->kept || run->stopping || !run->monitor)
         return false;
     unsure = (source->released && *source->released) ||
              (run->save.kind == SAVE_POSTCOPY_IN && !monitor_is_open(run->monitor));
@@ -291,23 +308,66 @@ int save_load(Domain *domain, Error **reterr) {
     return r;
 }
 
-static int run_remove_for_good(void *path) {
-    return unlink(path) < 0 ? -errno : saved_sync_directory(path);
+/* ---- the file of a managed save, and the guest that is let run ---- */
+
+typedef struct Renaming {
+    const char *from, *to;
+} Renaming;
+
+static int run_rename_for_good(void *arg) {
+    const Renaming *names = arg;
+    int r = rename(names->from, names->to) < 0 ? -errno : 0;
+
+    if (r < 0)
+        return r;
+    r = saved_sync_directory(names->to);
+    if (r < 0)
+        rename(names->to, names->from);
+    return r;
 }
 
-/* The file of a managed save goes, and with it the other truth. */
+static int run_remove_for_good(void *path) {
+    if (unlink(path) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    return saved_sync_directory(path);
+}
+
 int save_take_over(Domain *domain, Error **reterr) {
     const SaveSource *source = domain->run->restore;
+    CLEANUP_FREE char *taken = NULL;
     int r;
 
     assert(domain_job_is_mine(domain) && domain->run->restore);
     saved_crash_point("restore-loaded");
     if (!source || !source->remove)
         return 0;
-    r = worker_run(run_remove_for_good, (void *)source->remove);
+    taken = save_taken_path(source->remove);
+    if (!taken)
+        return error_no_memory(reterr);
+    r = worker_run(run_rename_for_good, &(Renaming){source->remove, taken});
     if (r < 0)
-        return error_system(reterr, FROM_QEMU, r, "cannot remove the managed save '%s'",
-                            source->remove);
+        return error_system(reterr, FROM_QEMU, r, "cannot rename the managed save '%s' to '%s'",
+                            source->remove, taken);
     saved_crash_point("restore-taken");
     return 0;
+}
+
+void save_drop_taken(const char *path) {
+    CLEANUP_FREE char *taken = save_taken_path(path);
+    int r = taken ? worker_run(run_remove_for_good, taken) : -ENOMEM;
+
+    if (r < 0)
+        log_warning("the managed save '%s.taken' is of a guest that runs, and cannot be removed: "
+                    "%s; remove it",
+                    path, strerror(-r));
+}
+
+void save_give_back(const char *path) {
+    CLEANUP_FREE char *taken = save_taken_path(path);
+    int r = taken ? worker_run(run_rename_for_good, &(Renaming){taken, path}) : -ENOMEM;
+
+    if (r < 0 && r != -ENOENT)
+        log_warning("the managed save '%s.taken' cannot be given its name '%s' again: %s; rename "
+                    "it before the next start",
+                    path, path, strerror(-r));
 }

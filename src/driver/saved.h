@@ -10,7 +10,7 @@
 typedef struct SaveSource {
     int fd; /* at the beginning of QEMU's stream */
     const SaveImage *image;
-    const char *remove; /* the file goes before the guest runs; NULL: it stays */
+    const char *remove; /* the file goes when the guest runs; NULL: it stays */
     /* Waits for the stream: its descriptor is the caller's then. On the start's fiber. */
     int (*open)(Domain *domain, void *userdata, int *ret_fd, Error **reterr);
     /* The state is loaded: waits until the guest may run here, and changes *paused to whether it
@@ -21,15 +21,18 @@ typedef struct SaveSource {
     void *userdata;
     bool running;   /* of a host: it shall run here */
     bool postcopy;  /* of a host: it may be switched to post-copy on its way */
-    bool *released; /* of a host: set when QEMU has let it run, or may have */
-    bool *kept;     /* of a host: set when the start has failed and its QEMU is there, as the guest
-                       may be in it and nowhere else; save_settle_soon has to follow */
+    bool *released; /* NULL of a file that stays. Set when QEMU has let it run, or may have */
+    bool *kept;     /* NULL of a file that stays. Set when the start has failed and its QEMU is
+                       there, as the guest may be in it and nowhere else; save_settle_soon has to
+                       follow */
 } SaveSource;
 
 /* lib/save/NAME.save. Caller frees. */
 char *driver_managed_save_path(const ServicePaths *paths, const char *name);
 bool driver_has_managed_save(const Domain *domain);
-/* Its path, which must exist. Caller frees. */
+/* The name of a managed save whose guest is let run just now. Caller frees. */
+char *save_taken_path(const char *path);
+/* Its path, which must exist; or the name that it was taken under. Caller frees. */
 int driver_managed_save_find(Domain *domain, char **ret, Error **reterr);
 /* Removes the managed save; none is fine. Job held. */
 int save_remove(Domain *domain, Error **reterr);
@@ -50,14 +53,21 @@ int saved_sync_directory(const char *path);
 /* Reads the guest's state into a QEMU that has just been started from run->restore. The status file
  * says from then on that the guest has not run, and where it is. Job held. */
 int save_load(Domain *domain, Error **reterr);
-/* After a start from a host has failed, with run->restore still set: QEMU lives and has not said
- * what has become of the guest, which may be here and nowhere else. A QEMU whose monitor has closed
- * is given a moment to end. On a fiber, job held. */
+/* After a start from a host or a managed save has failed, with run->restore still set: QEMU lives
+ * and has not said what has become of the guest, which may be here and nowhere else. A QEMU whose
+ * monitor has closed is given a moment to end. On a fiber, job held. */
 bool save_may_be_here(const Domain *domain);
 /* The status file's word for it: made here, written by the caller. */
 int save_set_source(Domain *domain, bool running, Error **reterr);
-/* The guest is loaded, and is to run now: from here on it is in QEMU alone. Job held. */
+/* The guest is loaded, and is to run now: its managed save has the name of save_taken_path from
+ * here on, until one of the next two. Of another source nothing is done. Job held. */
 int save_take_over(Domain *domain, Error **reterr);
+/* The guest is in QEMU alone: what was taken goes. A file that cannot be removed is logged. `path`
+ * is the name that it had. None is fine. On a fiber. */
+void save_drop_taken(const char *path);
+/* The guest has not run, and its QEMU ends: what was taken has its old name again. A file that
+ * cannot be renamed is logged and stays. None is fine. On a fiber. */
+void save_give_back(const char *path);
 void save_forget(DomainRun *run);
 
 /* For tests: the daemon ends here, as if it had been killed, when VIREOD_CRASH_AT has this name. */

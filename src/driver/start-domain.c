@@ -2,8 +2,25 @@
 /* A persistent domain's start: from its managed save, or its boot. */
 #include "driver/start-domain.h"
 
+#include "driver/save-settle.h"
 #include "driver/saved.h"
 #include "driver/start.h"
+
+/* A vireod and a QEMU that have both ended between the two names leave nobody who knows. */
+static int check_not_taken(const Domain *domain, const char *path, Error **reterr) {
+    CLEANUP_FREE char *plain = driver_managed_save_path(&domain->services->paths,
+                                                        domain->config->name);
+
+    if (!plain)
+        return error_no_memory(reterr);
+    return streq(plain, path)
+               ? 0
+               : error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                              "its guest was let run from '%s' when vireod and QEMU ended, and may "
+                              "have written to its disks since: if it has not, rename the file to "
+                              "'%s'",
+                              path, plain);
+}
 
 /* Job held. */
 static int start_saved(Domain *domain, bool paused, Error **reterr) {
@@ -12,8 +29,11 @@ static int start_saved(Domain *domain, bool paused, Error **reterr) {
     CLEANUP_DOMAIN_DEF DomainDef *def = NULL;
     CLEANUP_CLOSE int fd = -1;
     SaveSource source = {0};
+    bool released = false, kept = false;
     int r = driver_managed_save_find(domain, &path, reterr);
 
+    if (r >= 0)
+        r = check_not_taken(domain, path, reterr);
     if (r >= 0)
         r = save_open(path, false, &image, &fd, reterr);
     if (r >= 0)
@@ -28,8 +48,13 @@ static int start_saved(Domain *domain, bool paused, Error **reterr) {
             r = error_no_memory(reterr);
     }
     if (r >= 0) {
-        source = (SaveSource){.fd = fd, .image = &image, .remove = path};
+        source = (SaveSource){
+            .fd = fd, .image = &image, .remove = path, .released = &released, .kept = &kept};
         r = start_restored(domain, def, &source, paused || !image.running, reterr);
+    }
+    if (kept) {
+        save_settle_soon(domain);
+        return r;
     }
     if (r < 0 && reterr && *reterr)
         error_prefix(reterr,

@@ -309,6 +309,8 @@ static int let_run(Domain *domain, const SaveSource *source, Error **reterr) {
     if (r < 0 && r != -ETIMEDOUT && source && source->released &&
         (domain_check_active(domain, NULL) >= 0 || ended_before_it_ran(domain)))
         *source->released = false;
+    if (r < 0 && source && source->remove && !*source->released)
+        save_give_back(source->remove);
     return r;
 }
 
@@ -345,7 +347,13 @@ static int let_go(Domain *domain, bool paused, Error **reterr) {
 
 /* The guest is in QEMU alone, and runs or not as it shall. */
 static void end_restore(Domain *domain) {
+    const char *taken = domain->run->restore->remove;
+
     domain->run->restore = NULL;
+    if (taken)
+        save_drop_taken(taken);
+    if (!domain->run)
+        return;
     if (!domain->run->postcopy)
         save_forget(domain->run);
     domain_save_status(domain, NULL);
@@ -382,6 +390,8 @@ int start_restored(Domain *domain, const DomainDef *def, const SaveSource *sourc
         domain->run->restore = NULL;
         *source->kept = true; /* save_settle_soon is the caller's */
     } else if (r < 0) {
+        if (source && source->remove && *source->released && domain->run && domain->run->resumed)
+            save_drop_taken(source->remove); /* it ran, and what it came from is of the past */
         audit_domain_start(domain, false, NULL);
         run_abandon(domain);
     } else if (source) {

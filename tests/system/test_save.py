@@ -174,3 +174,70 @@ def test_a_core_that_cannot_be_written_removes_nothing(daemon):
         program.wait()
     assert os.path.getsize(path) == os.path.getsize("/bin/sleep")
     assert daemon.virsh("domstate", "vm1").strip() == "paused"
+
+
+def with_locked_image(daemon):
+    """A domain that has run, and is saved; its image is locked by somebody else until the process that is returned
+    has ended. Its QEMU loads the state, and refuses to run it."""
+    path = f"{daemon.root}/d.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "16M"], check=True)
+    disk = ("<disk type='file' device='disk'><driver name='qemu' type='qcow2'/>"
+            f"<source file='{path}'/><target dev='vda' bus='virtio'/></disk>")
+    daemon.define("vm1", boot=False, extra=disk)
+    daemon.virsh("start", "vm1")
+    daemon.virsh("managedsave", "vm1")
+    return lock_image(path)
+
+
+def lock_image(path):
+    holder = subprocess.Popen(["qemu-io", path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    holder.stdin.write(b"write 0 512\n")
+    holder.stdin.flush()
+    assert b"wrote" in holder.stdout.readline()
+    return holder
+
+
+def let_go(holder):
+    holder.stdin.close()
+    holder.wait()
+
+
+def test_a_guest_that_qemu_does_not_let_run_stays_saved(daemon):
+    holder = with_locked_image(daemon)
+    try:
+        assert "lock" in daemon.virsh("start", "vm1", ok=False)
+        assert files(daemon) == ["vm1.save"] and not daemon.qemus()
+        assert daemon.virsh("domstate", "vm1").strip() == "shut off"
+    finally:
+        let_go(holder)
+    daemon.virsh("start", "vm1")
+    assert daemon.virsh("domstate", "vm1", "--reason").strip() == "running (restored)"
+    assert files(daemon) == []
+
+
+def test_a_daemon_that_comes_back_gives_a_refused_guest_its_file_again(daemon):
+    holder = with_locked_image(daemon)
+    try:
+        daemon.crash_at("restore-taken", "start", "vm1", seconds=60)
+        wait_for(lambda: daemon.virsh("domstate", "vm1").strip() == "shut off", 60, "end of the QEMU that did not run")
+        assert files(daemon) == ["vm1.save"]
+    finally:
+        let_go(holder)
+    daemon.virsh("start", "vm1")
+    assert files(daemon) == []
+
+
+def test_a_managed_save_that_was_taken_is_one(daemon):
+    """Nobody knows whether its guest has run: it is kept, listed, and not started by itself."""
+    daemon.paused("vm1")
+    daemon.virsh("managedsave", "vm1")
+    path = f"{daemon.root}/lib/save/vm1.save"
+    os.rename(path, f"{path}.taken")
+    assert "vm1" in daemon.virsh("list", "--all", "--with-managed-save")
+    assert "<name>vm1</name>" in daemon.virsh("managedsave-dumpxml", "vm1")
+    assert "may have written to its disks" in daemon.virsh("start", "vm1", ok=False)
+    daemon.virsh("domrename", "vm1", "vm2")
+    assert files(daemon) == ["vm2.save.taken"]
+    daemon.virsh("domrename", "vm2", "vm1")
+    daemon.virsh("managedsave-remove", "vm1")
+    assert files(daemon) == []
