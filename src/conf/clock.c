@@ -35,7 +35,9 @@ const Field clock_absolute_fields[] = {FIELD_UINT("@start", ClockDef, start, 0, 
                                        FIELD_END};
 
 int64_t clock_adjustment(const ClockDef *clock) {
-    return clock->adjustment && !streq(clock->adjustment, "reset")
-               ? strtoll(clock->adjustment, NULL, 10)
-               : 0;
+    const int64_t seconds = clock->adjustment && !streq(clock->adjustment, "reset")
+                                ? strtoll(clock->adjustment, NULL, 10)
+                                : 0;
+
+    return MAX_OF(MIN_OF(seconds, CLOCK_SECONDS_MAX), -CLOCK_SECONDS_MAX);
 }

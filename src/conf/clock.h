@@ -30,7 +30,10 @@ typedef struct ClockDef {
     bool has_start;
 } ClockDef;
 
-/* Seconds from UTC that a clock is to be started with; 0 for "reset", which is the host's time. */
+#define CLOCK_SECONDS_MAX INT64_C(10000000000) /* from UTC, either way: 300 years */
+
+/* Seconds from UTC that a clock is to be started with, at most CLOCK_SECONDS_MAX; 0 for "reset",
+ * which is the host's time. */
 int64_t clock_adjustment(const ClockDef *clock);
 
 extern const Words clock_offsets;

@@ -118,7 +118,8 @@ typedef struct DomainRun {
     int pause_reason; /* what the next STOP means: PAUSED_USER while a suspend is under way */
     bool ending;      /* its guest has ended, QEMU is to follow, as these two say: */
     int end_reason, end_detail;
-    bool stopping; /* somebody is already ending it */
+    bool stopping;              /* somebody is already ending it */
+    bool news_due, news_saving; /* the status lacks what QEMU told; a fiber sees to it */
     /* Kept in the status file, these four. */
     Commanded commanded;
     bool vcpu_was_removed; /* by now, or for all that is known */

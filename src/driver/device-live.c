@@ -7,6 +7,7 @@
 #include "domain/events.h"
 #include "domain/files.h"
 #include "driver/device-internal.h"
+#include "driver/news.h"
 #include "driver/start-shown.h"
 #include "driver/volume-source.h"
 #include "qemu/fill.h"
@@ -117,6 +118,7 @@ static int plug(Domain *domain, DomainDef *def, const DevicePlace *at, const Sta
 static int adopt(Domain *domain, DomainDef *def_consume, const char *alias, Error **reterr) {
     int r;
 
+    news_carry(domain->run->live, def_consume);
     domain_def_free(domain->run->live);
     domain->run->live = def_consume;
     r = domain_save_status(domain, reterr);
@@ -203,8 +205,11 @@ static int attach(Domain *domain, DomainDef *one, DomainDef *def_consume, const 
                   Operation *operation, Error **reterr) {
     CLEANUP_DOMAIN_DEF DomainDef *def = def_consume;
     CLEANUP(start_parts_done) StartParts parts = {0};
-    int r = at->kind == &disk_kind ? start_show_disk(device_at(def, at)) : 0;
+    DiskDef *disk = at->kind == &disk_kind ? device_at(def, at) : NULL;
+    int r = disk ? start_show_disk(disk) : 0;
 
+    if (disk) /* it comes with its tray closed */
+        free(TAKE_PTR(disk->tray));
     r = r < 0 ? error_no_memory(reterr)
               : make_host_parts(domain, one, def, at, &parts, operation, reterr);
     if (r >= 0)

@@ -3,6 +3,7 @@
 
 #include "domain/files.h"
 #include "driver/change-frame.h"
+#include "driver/news.h"
 #include "util/log.h"
 
 typedef struct Work {
@@ -32,6 +33,7 @@ static int prepare(Domain *domain, void *userdata, Error **reterr) {
 static void swap(Domain *domain, Work *work) {
     DomainDef *live = domain->run->live;
 
+    news_carry(live, work->next);
     domain->run->live = work->next;
     work->next = live;
 }

@@ -7,6 +7,10 @@
 #include "util/file.h"
 #include "util/json.h"
 #include "util/libvirt-numbers.h"
+#include "util/log.h"
+
+#define SAVE_USEC USEC_PER_SEC /* between two saves of what was told */
+#define ASK_USEC (30 * USEC_PER_SEC)
 
 /* libvirt's numbers of QEMU's words, by their places; the first when it is none of them. */
 static const char *const watchdog_actions[] = {"none",     "pause", "reset",     "poweroff",
@@ -26,21 +30,117 @@ static int number_of(const char *const *words, size_t n, const char *word) {
 
 /* ---- what the definition keeps ---- */
 
+/* The next daemon is not told of it again. One fiber at a time, and a save a second: a guest may
+ * move its tray as often as it likes. */
 static void save(void *userdata) {
     CLEANUP_DOMAIN Domain *domain = userdata;
+    const int id = domain_id(domain);
     DomainJob job;
+    bool again = true;
 
-    if (domain_job_begin_for_run(domain, &job, "what QEMU told", domain_id(domain)) < 0)
-        return;
-    domain_save_status(domain, NULL); /* what cannot be written is written later */
-    domain_job_end(domain, &job);
+    while (again) {
+        if (domain_job_begin_for_run(domain, &job, "what QEMU told", id) < 0)
+            return;
+        domain->run->news_due = false;
+        domain_save_status(domain, NULL); /* what cannot be written is written later */
+        domain_job_end(domain, &job);
+        fiber_sleep(SAVE_USEC);
+        if (domain_id(domain) != id)
+            return;
+        again = domain->run->news_due;
+        domain->run->news_saving = again;
+    }
 }
 
-/* The next daemon is not told of it again. */
 static void save_soon(Domain *domain) {
+    domain->run->news_due = true;
+    if (domain->run->news_saving)
+        return;
     domain_ref(domain);
-    if (fiber_start("news", save, domain) < 0)
+    domain->run->news_saving = fiber_start("news", save, domain) >= 0;
+    if (!domain->run->news_saving)
         domain_unref(domain);
+}
+
+static bool is_drive(const DiskDef *disk) {
+    return disk->device == DISK_DEVICE_CDROM || disk->device == DISK_DEVICE_FLOPPY;
+}
+
+/* Whether it was otherwise before. */
+static bool set_tray(DiskDef *disk, bool open) {
+    char *word = open ? strdup("open") : NULL;
+
+    if (open == (disk->tray != NULL) || (open && !word)) {
+        free(word);
+        return false;
+    }
+    free(disk->tray);
+    disk->tray = word;
+    return true;
+}
+
+static DiskDef *disk_of_alias(const DomainDef *def, const char *alias) {
+    for (size_t i = 0; alias && i < def->n_disks; i++)
+        if (streq_ptr(def->disks[i].info.alias, alias))
+            return &def->disks[i];
+    return NULL;
+}
+
+static MemoryDef *memory_of_alias(const DomainDef *def, const char *alias) {
+    for (size_t i = 0; alias && i < def->n_memories; i++)
+        if (streq_ptr(def->memories[i].info.alias, alias))
+            return &def->memories[i];
+    return NULL;
+}
+
+static uint64_t plugged_virtio_mem(const DomainDef *def) {
+    uint64_t kib = 0;
+
+    for (size_t i = 0; i < def->n_memories; i++)
+        if (def->memories[i].model == MEMORY_VIRTIO_MEM)
+            kib += def->memories[i].current;
+    return kib;
+}
+
+/* What QEMU says the balloon leaves is without virtio-mem. */
+static void set_balloon(DomainDef *live, uint64_t bytes) {
+    const uint64_t kib = bytes / 1024 + plugged_virtio_mem(live);
+
+    live->current_memory_kib = MIN_OF(kib, live->memory_kib);
+}
+
+static void set_memory_size(DomainDef *live, MemoryDef *memory, uint64_t bytes) {
+    const uint64_t kib = MIN_OF(bytes / 1024, memory->size), before = memory->current;
+    const uint64_t rest = live->current_memory_kib - MIN_OF(before, live->current_memory_kib);
+
+    memory->current = kib;
+    live->current_memory_kib = MIN_OF(rest + kib, live->memory_kib);
+}
+
+void news_carry(const DomainDef *from, DomainDef *to) {
+    for (size_t i = 0; i < to->n_disks; i++) {
+        const DiskDef *disk = disk_of_alias(from, to->disks[i].info.alias);
+
+        if (disk)
+            set_tray(&to->disks[i], disk->tray != NULL);
+    }
+    for (size_t i = 0; i < to->n_memories; i++) {
+        const MemoryDef *memory = memory_of_alias(from, to->memories[i].info.alias);
+
+        if (memory)
+            to->memories[i].current = memory->current;
+    }
+    if (to->memory_kib == from->memory_kib) /* else a module has come or gone */
+        to->current_memory_kib = from->current_memory_kib;
+    if (to->clock == CLOCK_VARIABLE && from->clock == CLOCK_VARIABLE &&
+        from->clock_details.adjustment) {
+        char *text = strdup(from->clock_details.adjustment);
+
+        if (text) {
+            free(to->clock_details.adjustment);
+            to->clock_details.adjustment = text;
+        }
+    }
 }
 
 /* ---- the events ---- */
@@ -50,6 +150,8 @@ static void on_rtc_change(Domain *domain, json_object *data, int number) {
     int64_t offset = json_member_int(data, "offset", 0);
     char *text;
 
+    if (offset < -CLOCK_SECONDS_MAX || offset > CLOCK_SECONDS_MAX)
+        return; /* no clock of a machine goes there */
     /* QEMU counts from the time it was started with. */
     if (live->clock == CLOCK_VARIABLE) {
         offset += domain->run->clock_base;
@@ -144,26 +246,15 @@ static void on_graphics(Domain *domain, json_object *data, int phase) {
 enum { TRAY_OPENED, TRAY_CLOSED };
 
 static void on_tray_moved(Domain *domain, json_object *data, int number) {
-    DomainDef *live = domain->run->live;
-    const char *id = json_member_string(data, "id");
     const bool open = json_member_bool(data, "tray-open", false);
+    DiskDef *disk = disk_of_alias(domain->run->live, json_member_string(data, "id"));
 
-    for (size_t i = 0; id && i < live->n_disks; i++) {
-        DiskDef *disk = &live->disks[i];
-        char *word = open ? strdup("open") : NULL;
-
-        if (!streq_ptr(disk->info.alias, id) || (open && !word)) {
-            free(word);
-            continue;
-        }
-        free(disk->tray);
-        disk->tray = word;
-        save_soon(domain);
-        events_news(domain, &(DomainNews){.id = EVENT_ID_TRAY_CHANGE,
-                                          .code = open ? TRAY_OPENED : TRAY_CLOSED,
-                                          .alias = disk->info.alias});
+    if (!disk || !is_drive(disk) || !set_tray(disk, open))
         return;
-    }
+    save_soon(domain);
+    events_news(domain, &(DomainNews){.id = EVENT_ID_TRAY_CHANGE,
+                                      .code = open ? TRAY_OPENED : TRAY_CLOSED,
+                                      .alias = disk->info.alias});
 }
 
 /* The number is libvirt's of the event, which says nothing more. */
@@ -172,12 +263,15 @@ static void on_power(Domain *domain, json_object *data, int id) {
 }
 
 static void on_balloon_change(Domain *domain, json_object *data, int number) {
-    const uint64_t kib = json_member_uint(data, "actual", 0) / 1024;
+    DomainDef *live = domain->run->live;
+    const int64_t bytes = json_member_int(data, "actual", 0);
 
-    if (!kib)
+    if (bytes <= 0)
         return;
-    domain->run->live->current_memory_kib = kib;
-    events_news(domain, &(DomainNews){.id = EVENT_ID_BALLOON_CHANGE, .amount = (int64_t)kib});
+    set_balloon(live, (uint64_t)bytes);
+    save_soon(domain);
+    events_news(domain, &(DomainNews){.id = EVENT_ID_BALLOON_CHANGE,
+                                      .amount = (int64_t)live->current_memory_kib});
 }
 
 static void on_memory_failure(Domain *domain, json_object *data, int number) {
@@ -194,17 +288,97 @@ static void on_memory_failure(Domain *domain, json_object *data, int number) {
 
 static void on_memory_size(Domain *domain, json_object *data, int number) {
     DomainDef *live = domain->run->live;
-    const char *id = json_member_string(data, "id");
-    const uint64_t bytes = json_member_uint(data, "size", 0);
+    MemoryDef *memory = memory_of_alias(live, json_member_string(data, "id"));
+    const int64_t bytes = json_member_int(data, "size", -1);
 
-    for (size_t i = 0; id && i < live->n_memories; i++)
-        if (streq_ptr(live->memories[i].info.alias, id)) {
-            live->memories[i].current = (bytes + 1023) / 1024;
-            save_soon(domain);
-            events_news(domain, &(DomainNews){.id = EVENT_ID_MEMORY_DEVICE_SIZE_CHANGE,
-                                              .amount = (int64_t)bytes,
-                                              .alias = id});
-        }
+    if (!memory || bytes < 0)
+        return;
+    set_memory_size(live, memory, (uint64_t)bytes);
+    save_soon(domain);
+    events_news(domain, &(DomainNews){.id = EVENT_ID_MEMORY_DEVICE_SIZE_CHANGE,
+                                      .amount = bytes,
+                                      .alias = memory->info.alias});
+}
+
+/* ---- what was told while nobody listened ---- */
+
+static json_object *ask(Domain *domain, const char *command) {
+    json_object *value = NULL;
+
+    if (domain_check_active(domain, NULL) >= 0 &&
+        monitor_run(domain->run->monitor, command, NULL, deadline_in(ASK_USEC), &value, NULL) < 0)
+        log_debug("domain '%s': no answer to '%s'", domain_name(domain), command);
+    return value;
+}
+
+/* qdev is the alias, or the path of the device in QEMU's tree. */
+static void take_trays(DomainDef *live, json_object *rows) {
+    static const char peripheral[] = "/machine/peripheral/";
+
+    for (size_t i = 0;
+         json_object_is_type(rows, json_type_array) && i < json_object_array_length(rows); i++) {
+        json_object *row = json_object_array_get_idx(rows, i),
+                    *open = json_member(row, "tray_open");
+        const char *qdev = json_member_string(row, "qdev");
+        DiskDef *disk;
+
+        if (!qdev || !open)
+            continue;
+        if (strncmp(qdev, peripheral, strlen(peripheral)) == 0)
+            qdev += strlen(peripheral);
+        disk = disk_of_alias(live, qdev);
+        if (disk && is_drive(disk))
+            set_tray(disk, json_object_get_boolean(open));
+    }
+}
+
+static void take_memories(DomainDef *live, json_object *rows) {
+    for (size_t i = 0;
+         json_object_is_type(rows, json_type_array) && i < json_object_array_length(rows); i++) {
+        json_object *data = json_member(json_object_array_get_idx(rows, i), "data");
+        MemoryDef *memory = memory_of_alias(live, json_member_string(data, "id"));
+        const int64_t bytes = json_member_int(data, "size", -1);
+
+        if (memory && memory->model == MEMORY_VIRTIO_MEM && bytes >= 0)
+            memory->current = MIN_OF((uint64_t)bytes / 1024, memory->size);
+    }
+}
+
+static bool has_drive(const DomainDef *def) {
+    for (size_t i = 0; i < def->n_disks; i++)
+        if (is_drive(&def->disks[i]))
+            return true;
+    return false;
+}
+
+static bool has_virtio_mem(const DomainDef *def) {
+    for (size_t i = 0; i < def->n_memories; i++)
+        if (def->memories[i].model == MEMORY_VIRTIO_MEM)
+            return true;
+    return false;
+}
+
+static bool has_balloon(const DomainDef *def) {
+    return def->memballoon && def->memballoon->model != MEMBALLOON_NONE;
+}
+
+void news_recall(Domain *domain) {
+    const DomainDef *live = domain->run->live;
+    CLEANUP_JSON json_object *blocks = has_drive(live) ? ask(domain, "query-block") : NULL;
+    CLEANUP_JSON json_object *memories = domain->run && has_virtio_mem(domain->run->live)
+                                             ? ask(domain, "query-memory-devices")
+                                             : NULL;
+    CLEANUP_JSON json_object *balloon = domain->run && has_balloon(domain->run->live)
+                                            ? ask(domain, "query-balloon")
+                                            : NULL;
+    const int64_t bytes = json_member_int(balloon, "actual", 0);
+
+    if (!domain->run)
+        return;
+    take_trays(domain->run->live, blocks);
+    take_memories(domain->run->live, memories);
+    if (bytes > 0)
+        set_balloon(domain->run->live, (uint64_t)bytes);
 }
 
 void news_on_event(Domain *domain, const char *name, json_object *data) {

@@ -11,3 +11,9 @@
 /* Looks at every event of QEMU before those who act on it: libvirt tells of an error before it
  * tells of what followed from it. On the loop. Names and members are those of QEMU's QAPI. */
 void news_on_event(Domain *domain, const char *name, json_object *data);
+/* A definition takes the place of the one that runs: what QEMU has told since it was copied goes
+ * along. */
+void news_carry(const DomainDef *from, DomainDef *to);
+/* Asks QEMU for what it told while nobody listened, as far as the machine can have it. Job held; on
+ * a fiber. What QEMU does not answer stays as it is. */
+void news_recall(Domain *domain);

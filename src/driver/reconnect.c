@@ -11,6 +11,7 @@
 #include "domain/vcpu-verdict.h"
 #include "driver/device.h"
 #include "driver/label.h"
+#include "driver/news.h"
 #include "driver/run-end.h"
 #include "driver/run-limits.h"
 #include "driver/run-link.h"
@@ -195,6 +196,10 @@ static int reconnect(Domain *domain, FirstTry *first, Error **reterr) {
         r = refresh_iothreads(domain, reterr);
     if (r >= 0)
         r = run_state_sync(domain, reterr);
+    if (r < 0)
+        return r;
+    news_recall(domain);
+    r = domain_check_active(domain, reterr);
     if (r < 0)
         return r;
     device_reconcile(domain);

@@ -117,8 +117,11 @@ int start_show(Domain *domain, const QemuConfine *confine, Error **reterr) {
     int r = confine->has_user ? show_user(domain->run->live, confine->uid, confine->gid)
                               : show_user(domain->run->live, geteuid(), getegid());
 
-    for (size_t i = 0; r >= 0 && i < domain->run->live->n_disks; i++)
+    for (size_t i = 0; r >= 0 && i < domain->run->live->n_disks; i++) {
+        if (!domain->run->restore) /* a machine that boots has its trays closed */
+            free(TAKE_PTR(domain->run->live->disks[i].tray));
         r = start_show_disk(&domain->run->live->disks[i]);
+    }
     return r < 0 ? error_no_memory(reterr) : 0;
 }
 
@@ -162,9 +165,11 @@ static bool is_shown_end(const DiskDef *disk) {
 
 void start_hide(DomainDef *def) {
     hide_labels(def);
-    for (size_t i = 0; i < def->n_disks; i++)
+    for (size_t i = 0; i < def->n_disks; i++) {
+        free(TAKE_PTR(def->disks[i].tray));
         if (is_shown_end(&def->disks[i])) {
             element_done(&backing_store_element, def->disks[i].backing);
             free(TAKE_PTR(def->disks[i].backing));
         }
+    }
 }

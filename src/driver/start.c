@@ -123,6 +123,29 @@ static int bring_up(Domain *domain, Error **reterr) {
     return r;
 }
 
+/* A clock that is the guest's own begins at the host's local time; from then on QEMU counts in UTC,
+ * and so does the definition that runs. */
+static int settle_clock(Domain *domain, Error **reterr) {
+    DomainDef *live = domain->run->live;
+    ClockDef *clock = &live->clock_details;
+    const time_t now = time(NULL);
+    struct tm local;
+    char *text;
+
+    if (live->clock != CLOCK_VARIABLE)
+        return 0;
+    if (streq_ptr(clock->basis, "localtime") && localtime_r(&now, &local)) {
+        text = strf("%lld", (long long)(clock_adjustment(clock) + local.tm_gmtoff));
+        if (!text)
+            return error_no_memory(reterr);
+        free(clock->adjustment);
+        clock->adjustment = text;
+        memcpy(clock->basis, "utc", 4);
+    }
+    domain->run->clock_base = clock_adjustment(clock);
+    return 0;
+}
+
 static int prepare(Domain *domain, StartParts *parts, char ***ret_argv, Error **reterr) {
     Services *services = domain->services;
     CLEANUP_FREE char *channels = domain_channel_directory(&services->paths);
@@ -147,7 +170,9 @@ static int prepare(Domain *domain, StartParts *parts, char ***ret_argv, Error **
     r = qemu_assign_aliases(domain->run->live, channels);
     if (r < 0)
         return error_no_memory(reterr);
-    r = start_check_files(domain, reterr);
+    r = settle_clock(domain, reterr);
+    if (r >= 0)
+        r = start_check_files(domain, reterr);
     if (r >= 0)
         r = display_assign_ports(services->store->domains, domain->run->live, reterr);
     if (r >= 0)

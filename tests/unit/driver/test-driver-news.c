@@ -7,7 +7,10 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "domain/status-file.h"
+#include "driver/memory.h"
 #include "driver/metadata.h"
+#include "driver/news.h"
 #include "run-world.h"
 #include "util/file.h"
 #include "util/libvirt-numbers.h"
@@ -105,6 +108,121 @@ static void clock_of_the_host(RunWorld *world) {
     expect_xml(world, "<clock offset='utc'/>");
 }
 
+/* A guest may move its tray as often as it likes: one save waits for the job, whatever comes. */
+static void tray_moved_often(RunWorld *world) {
+    unsigned n_waiting = 0;
+    DomainJob job;
+
+    run_world_wait_idle(world);
+    assert_int_equal(domain_job_begin(world->domain, &job, "a change", NULL), 0);
+    for (unsigned i = 0; i < 50; i++) {
+        expect(world, "DEVICE_TRAY_MOVED", "{'device':'','id':'sata0-0-0','tray-open':true}",
+               "news:10:0:0:sata0-0-0:");
+        expect(world, "DEVICE_TRAY_MOVED", "{'device':'','id':'sata0-0-0','tray-open':true}", "");
+        assert_string_equal(world->told, ""); /* no news */
+        expect(world, "DEVICE_TRAY_MOVED", "{'device':'','id':'sata0-0-0','tray-open':false}",
+               "news:10:1:0:sata0-0-0:");
+    }
+    for (const DomainJob *at = job.next; at; at = at->next)
+        n_waiting++;
+    assert_int_equal(n_waiting, 1);
+    domain_job_end(world->domain, &job);
+}
+
+/* Only a drive has a tray. */
+static void tray_of_a_disk(RunWorld *world) {
+    expect(world, "DEVICE_TRAY_MOVED", "{'device':'','id':'virtio-disk0','tray-open':true}", "");
+    assert_string_equal(world->told, "");
+}
+
+/* Whatever QEMU says, the next daemon can read what is written of it. */
+static void nonsense(RunWorld *world) {
+    static const struct {
+        const char *name, *data;
+    } rows[] = {{"BALLOON_CHANGE", "{'actual':9223372036854775807}"},
+                {"BALLOON_CHANGE", "{'actual':18446744073709551615}"},
+                {"BALLOON_CHANGE", "{'actual':-5}"},
+                {"BALLOON_CHANGE", "{'actual':'x'}"},
+                {"BALLOON_CHANGE", "{}"},
+                {"RTC_CHANGE", "{'offset':9223372036854775807}"},
+                {"RTC_CHANGE", "{'offset':-9223372036854775808}"},
+                {"MEMORY_DEVICE_SIZE_CHANGE", "{'id':'virtiomem0','size':18446744073709550592}"},
+                {"MEMORY_DEVICE_SIZE_CHANGE", "{'id':'virtiomem0','size':9223372036854775807}"},
+                {"MEMORY_DEVICE_SIZE_CHANGE", "{'size':[]}"},
+                {"DEVICE_TRAY_MOVED", "{'id':{},'tray-open':7}"},
+                {"BLOCK_IO_ERROR", "{'node-name':3,'action':[],'nospace':'yes'}"},
+                {"VNC_CONNECTED", "{'server':[],'client':7}"},
+                {"WATCHDOG", "{'action':{}}"},
+                {"MEMORY_FAILURE", "{'flags':3}"}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        CLEANUP_FREE char *text = NULL;
+        CLEANUP_ERROR Error *error = NULL;
+        StatusRecord record;
+
+        expect(world, rows[i].name, rows[i].data, "");
+        assert_int_equal(status_file_format(world->domain, &text), 0);
+        if (status_file_parse(text, strlen(text), &record, &error) < 0)
+            fail_msg("%s %s: %s in %s", rows[i].name, rows[i].data, error_message(error), text);
+        assert_true(record.run->live->current_memory_kib <= record.run->live->memory_kib);
+        domain_run_free(record.run);
+    }
+    expect_xml(world, "<clock offset='variable' adjustment='100' basis='utc'/>");
+}
+
+typedef struct Setting {
+    Domain *domain;
+    int result;
+    bool over;
+    FiberCond cond;
+} Setting;
+
+static void set_memory(void *userdata) {
+    Setting *setting = userdata;
+
+    setting->result = driver_set_memory(setting->domain, 40960, AFFECT_LIVE, NULL);
+    setting->over = true;
+    fiber_cond_broadcast(&setting->cond);
+}
+
+/* The change has a copy of the definition that takes its place: what comes meanwhile is not lost.
+ */
+static void told_during_a_change(RunWorld *world) {
+    Setting setting = {.domain = world->domain, .result = 1};
+
+    run_world_wait_idle(world);
+    qmp_peer_expect_silent(world->peer, "balloon");
+    qmp_peer_event(world->peer, "DEVICE_TRAY_MOVED",
+                   "{'device':'','id':'sata0-0-0','tray-open':true}");
+    qmp_peer_event(world->peer, "RTC_CHANGE", "{'offset':33}");
+    qmp_peer_event(world->peer, "BALLOON_CHANGE", "{'actual':41943040}");
+    qmp_peer_answer(world->peer, "{}");
+    assert_int_equal(fiber_start("setmem", set_memory, &setting), 0);
+    while (!setting.over)
+        assert_true(fiber_cond_wait(&setting.cond, deadline_in(30 * USEC_PER_SEC)) >= 0);
+    fiber_cond_done(&setting.cond);
+    assert_int_equal(setting.result, 0);
+    expect_xml(world, "<target dev='sda' bus='sata' tray='open'/>");
+    expect_xml(world, "adjustment='133'");
+    expect_xml(world, "<currentMemory unit='KiB'>40960</currentMemory>");
+}
+
+/* A new connection asks for what it was not told. */
+static void recalled(RunWorld *world) {
+    DomainJob job;
+
+    run_world_wait_idle(world);
+    assert_int_equal(domain_job_begin(world->domain, &job, "a look", NULL), 0);
+    qmp_peer_expect(world->peer, "query-block",
+                    "[{'device':'','qdev':'sata0-0-0','tray_open':true},"
+                    "{'device':'','qdev':'/machine/peripheral/virtio-disk0/virtio-backend'},7]");
+    qmp_peer_expect(world->peer, "query-balloon", "{'actual':16777216}");
+    news_recall(world->domain);
+    domain_job_end(world->domain, &job);
+    expect_xml(world, "<target dev='sda' bus='sata' tray='open'/>");
+    expect_xml(world, "<currentMemory unit='KiB'>16384</currentMemory>");
+}
+
 static void power(RunWorld *world) {
     expect(world, "SUSPEND", NULL, "news:12:0:0:");
     expect(world, "WAKEUP", NULL, "news:11:0:0:");
@@ -155,6 +273,35 @@ static void test_tray(void **state) {
     run_world(DISKS, tray);
 }
 
+static void test_tray_moved_often(void **state) {
+    run_world(DISKS, tray_moved_often);
+    run_world(DISKS, tray_of_a_disk);
+}
+
+#define BALLOON "<memballoon model='virtio'/></devices>"
+#define CLOCK "<clock offset='variable' adjustment='100'/>"
+static const char drives[] = CLOCK
+    "<devices><disk type='file' device='cdrom'>"
+    "<target dev='sda' bus='sata'/><alias name='sata0-0-0'/></disk>" BALLOON;
+
+static void test_nonsense(void **state) {
+    run_world(
+        "<maxMemory slots='2' unit='KiB'>1048576</maxMemory>"
+        "<cpu><numa><cell id='0' cpus='0-1' memory='65536'/></numa></cpu>" CLOCK
+        "<devices><memory model='virtio-mem'><target><size unit='KiB'>131072</size><node>0</node>"
+        "<block unit='KiB'>2048</block><requested unit='KiB'>0</requested></target>"
+        "<alias name='virtiomem0'/></memory>" BALLOON,
+        nonsense);
+}
+
+static void test_told_during_a_change(void **state) {
+    run_world(drives, told_during_a_change);
+}
+
+static void test_recalled(void **state) {
+    run_world(drives, recalled);
+}
+
 static void test_clocks(void **state) {
     run_world("<clock offset='variable' adjustment='100'/>", clock_of_its_own);
     run_world("", clock_of_the_host);
@@ -177,11 +324,18 @@ static void test_metadata(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_watchdog), cmocka_unit_test(test_io_error),
-        cmocka_unit_test(test_tray),     cmocka_unit_test(test_clocks),
-        cmocka_unit_test(test_power),    cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_graphics), cmocka_unit_test(test_metadata)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_watchdog),
+                                       cmocka_unit_test(test_io_error),
+                                       cmocka_unit_test(test_tray),
+                                       cmocka_unit_test(test_clocks),
+                                       cmocka_unit_test(test_power),
+                                       cmocka_unit_test(test_memory),
+                                       cmocka_unit_test(test_graphics),
+                                       cmocka_unit_test(test_metadata),
+                                       cmocka_unit_test(test_tray_moved_often),
+                                       cmocka_unit_test(test_nonsense),
+                                       cmocka_unit_test(test_told_during_a_change),
+                                       cmocka_unit_test(test_recalled)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
