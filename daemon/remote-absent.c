@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What is not there: snapshots, checkpoints, backups, block jobs, launch security, and what no
+/* What is not there: lists of snapshots, checkpoints, backups, launch security, and what no
  * hypervisor of libvirt's QEMU driver has. Each call has the code that clients know how to go on
  * with; a look-up finds nothing, a list is empty. */
 #include "daemon.h"
-#include "driver/disk-tune.h"
 
 /* What the row's `data` says. */
 typedef struct Absence {
@@ -57,11 +56,6 @@ static int refuse(const char *what, Error **reterr) {
     return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED, "%s", what);
 }
 
-DOMAIN_FUNC(refuse_snapshot, void, void) {
-    return refuse("snapshots are not made here; save the domain, or its image with qemu-img",
-                  reterr);
-}
-
 DOMAIN_FUNC(refuse_checkpoint, void, void) {
     return refuse("checkpoints are not made here", reterr);
 }
@@ -77,40 +71,10 @@ DOMAIN_FUNC(refuse_launch_secret, void, void) {
     return refuse("setting a launch secret is only supported in SEV-enabled domains", reterr);
 }
 
-DOMAIN_FUNC(refuse_block_job, void, void) {
-    int r = domain_check_active(domain, reterr);
-
-    return r < 0 ? r : refuse("disks are not copied, committed or pulled here", reterr);
-}
-
-/* What is below a disk alone can take what is in it. */
-DOMAIN_FUNC(refuse_block_commit, remote_domain_named_args, void) {
-    const DiskDef *disk = NULL;
-    int r = driver_find_disk(domain, args->name, 0, &disk, reterr);
-
-    if (r >= 0 && (disk->backing ? !disk->backing->source.path : !domain_is_active(domain)))
-        r = error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
-                         "could not find base image in chain for '%.200s'", args->name);
-    if (r >= 0)
-        r = domain_check_active(domain, reterr);
-    return r < 0 ? r : refuse("disks are not copied, committed or pulled here", reterr);
-}
-
-DOMAIN_FUNC(no_block_job, remote_domain_named_args, void) {
-    int r = domain_check_active(domain, reterr);
-
-    return r < 0 ? r
-                 : error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
-                                "disk %.200s does not have an active block job", args->name);
-}
-
 /* ---- rows ---- */
 
 #define ABSENT_ROW(number, api, how, absence)                                                      \
     { REMOTE_PROC_##number, "vir" api, how, not_there, NO_XDR, NO_XDR, absence }
-#define BLOCK_JOB_ROW(number, api)                                                                 \
-    PLAIN_ROW(DOMAIN_BLOCK_##number, "DomainBlock" api, RPC_PROC_WRITE, refuse_block_job,          \
-              remote_domain_args, NO_XDR)
 
 static const Absence no_driver = {ERROR_NO_SUPPORT, FROM_NONE, NULL},
                      no_sev = {ERROR_OPERATION_UNSUPPORTED, FROM_QEMU,
@@ -144,8 +108,6 @@ const RpcProc absent_procs[] = {
               remote_domain_named_args, NO_XDR),
     PLAIN_ROW(DOMAIN_SNAPSHOT_LIST_NAMES, "DomainSnapshotListNames", 0, nothing, remote_domain_args,
               XDR_OF(remote_names_ret)),
-    PLAIN_ROW(DOMAIN_SNAPSHOT_CREATE_XML, "DomainSnapshotCreateXML", RPC_PROC_WRITE,
-              refuse_snapshot, remote_domain_args, NO_XDR),
     PLAIN_ROW(DOMAIN_CHECKPOINT_LOOKUP_BY_NAME, "DomainCheckpointLookupByName", 0, no_checkpoint,
               remote_domain_named_args, NO_XDR),
     PLAIN_ROW(DOMAIN_CHECKPOINT_CREATE_XML, "DomainCheckpointCreateXML", RPC_PROC_WRITE,
@@ -154,13 +116,6 @@ const RpcProc absent_procs[] = {
               remote_domain_args, NO_XDR),
     PLAIN_ROW(DOMAIN_BACKUP_GET_XML_DESC, "DomainBackupGetXMLDesc", 0, no_backup,
               remote_domain_args, NO_XDR),
-    PLAIN_ROW(DOMAIN_BLOCK_JOB_ABORT, "DomainBlockJobAbort", RPC_PROC_WRITE, no_block_job,
-              remote_domain_named_args, NO_XDR),
-    BLOCK_JOB_ROW(PULL, "Pull"),
-    BLOCK_JOB_ROW(REBASE, "Rebase"),
-    PLAIN_ROW(DOMAIN_BLOCK_COMMIT, "DomainBlockCommit", RPC_PROC_WRITE, refuse_block_commit,
-              remote_domain_named_args, NO_XDR),
-    BLOCK_JOB_ROW(COPY, "Copy"),
     FLAGS_ROW(DOMAIN_GET_LAUNCH_SECURITY_INFO, "DomainGetLaunchSecurityInfo", 0, nothing,
               TYPED_PARAM_STRING_OKAY, remote_domain_flags_args,
               XDR_OF(remote_domain_get_launch_security_info_ret)),

@@ -297,11 +297,6 @@ DOMAIN_FUNC(set_threshold, remote_domain_set_block_threshold_args, void) {
     return driver_set_threshold(domain, args->dev, args->threshold, reterr);
 }
 
-/* Nothing copies, commits or pulls a disk here. */
-DOMAIN_FUNC(get_block_job_info, void, void) {
-    return domain_check_active(domain, reterr);
-}
-
 const RpcProc block_procs[] = {
     PLAIN_ROW(DOMAIN_BLOCK_STATS, "DomainBlockStats", 0, block_stats,
               remote_domain_block_stats_args, XDR_OF(remote_domain_block_stats_ret)),
@@ -318,7 +313,5 @@ const RpcProc block_procs[] = {
               remote_domain_block_peek_args, XDR_OF(remote_domain_block_peek_ret)),
     FLAGS_ROW(DOMAIN_SET_BLOCK_THRESHOLD, "DomainSetBlockThreshold", RPC_PROC_WRITE, set_threshold,
               0, remote_domain_set_block_threshold_args, NO_XDR),
-    FLAGS_ROW(DOMAIN_GET_BLOCK_JOB_INFO, "DomainGetBlockJobInfo", 0, get_block_job_info, 1,
-              remote_domain_get_block_info_args, XDR_OF(remote_domain_get_block_job_info_ret)),
 };
 const size_t block_n_procs = ARRAY_SIZE(block_procs);

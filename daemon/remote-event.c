@@ -115,6 +115,22 @@ static void send_tunable(Domain *domain, const TunableValue *values, size_t n, v
     params_done(&params);
 }
 
+static void send_block_job(Domain *domain, const BlockJob *job, unsigned outcome, void *userdata) {
+    static const EventKind by_path = {EVENT_ID_BLOCK_JOB,
+                                      REMOTE_PROC_DOMAIN_EVENT_CALLBACK_BLOCK_JOB,
+                                      (xdrproc_t)xdr_remote_domain_event_block_job_msg},
+                           by_target = {EVENT_ID_BLOCK_JOB_2, REMOTE_PROC_DOMAIN_EVENT_BLOCK_JOB_2,
+                                        (xdrproc_t)xdr_remote_domain_event_block_job_msg};
+    remote_domain_event_block_job_msg message = {.dom = dispatch_borrow_domain(domain),
+                                                 .disk = job->path ? job->path : job->disk,
+                                                 .type = (int)job->kind,
+                                                 .status = (int)outcome};
+
+    event_send(userdata, domain, &by_path, &message, &message.callbackID);
+    message.disk = job->disk;
+    event_send(userdata, domain, &by_target, &message, &message.callbackID);
+}
+
 static void send_iteration(Domain *domain, int pass, void *userdata) {
     static const EventKind kind = {
         EVENT_ID_MIGRATION_ITERATION, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_MIGRATION_ITERATION,
@@ -166,6 +182,7 @@ const DomainEvents daemon_events = {
     .migration_iteration = send_iteration,
     .news = event_send_news,
     .block_threshold = send_block_threshold,
+    .block_job = send_block_job,
     .job_completed = send_job_completed,
     .drift = vireo_send_drift,
     .monitor_event = qemu_send_monitor_event,

@@ -195,17 +195,20 @@ static const Field *const sources[DISK_TYPE_MAX_] = {
     [DISK_NVME] = nvme_source,       [DISK_VHOSTUSER] = vhostuser_source};
 
 const Field storage_source_fields[] = {FIELD_SWITCH("source", StorageSource, type, sources),
+                                       FIELD_STORED(StorageSource, node, .flags = FIELD_UNCOMPARED),
                                        FIELD_END};
 
 /* ---- <backingStore> ---- */
 
 static const Field backing_format[] = {FIELD_WORD("@type", StorageSource, format, disk_formats),
                                        FIELD_END};
-static const Field backing_source[] = {
-    FIELD_WORD("@type", StorageSource, type, disk_types),
-    FIELD_UINT("@index", StorageSource, index, 0, UINT32_MAX, .flags = FIELD_LIVE),
-    FIELD_GROUP("format", backing_format), FIELD_GROUP(NULL, storage_source_fields), FIELD_END};
+static const Field backing_type[] = {FIELD_WORD("@type", StorageSource, type, disk_types),
+                                     FIELD_END};
+static const Field backing_source[] = {FIELD_GROUP("format", backing_format),
+                                       FIELD_GROUP(NULL, storage_source_fields), FIELD_END};
 static const Field backing_fields[] = {
+    FIELD_PART(NULL, BackingStore, source, backing_type),
+    FIELD_UINT("@index", BackingStore, index, 0, UINT32_MAX, .flags = FIELD_LIVE),
     FIELD_PART(NULL, BackingStore, source, backing_source),
     FIELD_ONE("backingStore", BackingStore, next, backing_store_element), FIELD_END};
 static int check_backing(ElementReader *reader, xmlNodePtr node, void *object) {

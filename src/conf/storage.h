@@ -88,6 +88,7 @@ typedef struct StorageSource {
     unsigned reconnect_timeout;
     char *startup_policy;
     unsigned index; /* live */
+    char *node;     /* QEMU's name of its node; NULL: the one it was started with; not in the XML */
     StorageAuth *auth;
     StorageEncryption *encryption;
     StorageReservations *reservations;
@@ -100,6 +101,7 @@ typedef struct StorageSource {
 /* One of the chain; an element with nothing in it ends the chain. */
 typedef struct BackingStore {
     StorageSource source;
+    unsigned index;          /* live; that of `source` stays 0 */
     uint64_t metadata_cache; /* bytes */
     struct BackingStore *next;
     bool detected; /* not of the XML: seen in the image */
@@ -112,6 +114,10 @@ static inline bool storage_is_local(const StorageSource *source) {
            (source->type == DISK_FILE || source->type == DISK_BLOCK || source->type == DISK_VOLUME);
 }
 
+/* Whether it names anything: what ends a chain, or an empty drive, does not. */
+static inline bool storage_is_there(const StorageSource *source) {
+    return source->type != DISK_TYPE_NONE_ && (source->path || source->protocol);
+}
 /* <source>, by the type; the type itself is an attribute of the element around it. */
 extern const Field storage_source_fields[];
 extern const Element storage_auth_element, storage_encryption_element, backing_store_element,

@@ -42,6 +42,7 @@ void domain_unref(Domain *domain) {
     domain_run_free(domain->run);
     domain_def_free(domain->config);
     fiber_cond_done(&domain->job_cond);
+    fiber_cond_done(&domain->block_job_cond);
     free(domain->last_transfer);
     free(domain);
 }

@@ -86,6 +86,7 @@ struct Domain {
 
     DomainJob *jobs;
     FiberCond job_cond;
+    FiberCond block_job_cond; /* broadcast when a block job or the run has ended */
 };
 
 /* Not listed yet; NULL: out of memory. */

@@ -62,6 +62,10 @@ void events_job_completed(Domain *domain, const TransferStats *stats) {
     TELL(domain, job_completed, stats);
 }
 
+void events_block_job(Domain *domain, const BlockJob *job, unsigned outcome) {
+    TELL(domain, block_job, job, outcome);
+}
+
 void events_drift(Domain *domain, unsigned n, const char *text) {
     TELL(domain, drift, n, text);
 }

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+typedef struct BlockJob BlockJob;
 typedef struct Domain Domain;
 typedef struct Operation Operation;
 typedef struct TransferStats TransferStats;
@@ -109,6 +110,9 @@ typedef struct DomainEvents {
                             uint64_t excess, void *userdata);
     /* Its state has been written, or has moved (driver/transfer.h). */
     void (*job_completed)(Domain *domain, const TransferStats *stats, void *userdata);
+    /* A block job of a disk became ready (which ends nothing) or ended; kind and outcome are of
+     * domain/run-disks.h. */
+    void (*block_job)(Domain *domain, const BlockJob *job, unsigned outcome, void *userdata);
     /* Somebody else had changed it, and it was mended: a line for each difference. */
     void (*drift)(Domain *domain, unsigned n, const char *text, void *userdata);
     void (*monitor_event)(Domain *domain, const char *name, json_object *data, int64_t seconds,
@@ -133,6 +137,7 @@ void events_news(Domain *domain, const DomainNews *news);
 void events_block_threshold(Domain *domain, const char *disk, const char *path, uint64_t threshold,
                             uint64_t excess);
 void events_job_completed(Domain *domain, const TransferStats *stats);
+void events_block_job(Domain *domain, const BlockJob *job, unsigned outcome);
 void events_drift(Domain *domain, unsigned n, const char *text);
 void events_monitor_event(Domain *domain, const char *name, json_object *data, int64_t seconds,
                           int64_t microseconds);

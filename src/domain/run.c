@@ -58,6 +58,7 @@ DomainRun *domain_run_free(DomainRun *run) {
     bitmap_free(run->removals.to_drop);
     fiber_cond_done(&run->removals.cond);
     device_news_done(&run->devices);
+    run_disks_done(&run->disks);
     free(run);
     return NULL;
 }

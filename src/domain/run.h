@@ -9,6 +9,7 @@
 #pragma once
 
 #include "conf/domain-def.h"
+#include "domain/run-disks.h"
 #include "qemu/capabilities.h"
 #include "qemu/iothread.h"
 #include "qemu/monitor.h"
@@ -103,6 +104,7 @@ typedef struct DomainRun {
     Bitmap *found_verdicts[GUEST_VERDICT_MAX_]; /* the same of vCPUs that had been plugged */
     Removals removals;
     DeviceNews devices;
+    RunDisks disks;
     SaveIntent save;
     bool settling;   /* a fiber tries to settle it again and again (driver/save-settle.h) */
     char *unsettled; /* why the last try could not; or NULL */

@@ -15,9 +15,10 @@
 #include "qemu/unplug.h"
 #include "util/text.h"
 
-/* 1 had nothing behind </domstatus>. */
-#define STATUS_VERSION 2
-#define REMOVED_UNKNOWN 2 /* of removed=, besides 0 and 1 */
+/* 1 had nothing behind </domstatus>, 2 no <disks>. */
+#define STATUS_VERSION 3
+#define STATUS_VERSION_PLAIN 2 /* without <disks>, which an older one must not pass over */
+#define REMOVED_UNKNOWN 2      /* of removed=, besides 0 and 1 */
 
 /* Nothing without a value. False: out of memory. */
 static bool write_attribute(FILE *out, const char *name, const char *value) {
@@ -70,7 +71,7 @@ static void write_verdicts(FILE *out, const VcpuMap *map) {
     fputs("/>\n", out);
 }
 
-static char *status_text(const Domain *domain, const char *xml) {
+static char *status_text(const Domain *domain, const char *xml, const char *disks) {
     char *text = NULL;
     FILE *out = text_open(&text);
     bool whole = true;
@@ -80,8 +81,9 @@ static char *status_text(const Domain *domain, const char *xml) {
     fprintf(out,
             "<domstatus version='%d' state='%d' reason='%d' pid='%d' start='%llu' id='%d' "
             "removed='%d' threads='%u' clock='%lld'%s%s>\n",
-            STATUS_VERSION, domain->state, domain->reason, (int)domain->run->pid.pid,
-            (unsigned long long)domain->run->pid.start_time, domain->run->id,
+            disks ? STATUS_VERSION : STATUS_VERSION_PLAIN, domain->state, domain->reason,
+            (int)domain->run->pid.pid, (unsigned long long)domain->run->pid.start_time,
+            domain->run->id,
             domain->run->past_is_unknown ? REMOVED_UNKNOWN : domain->run->vcpu_was_removed,
             domain->run->n_vcpu_threads, (long long)domain->run->clock_base,
             domain->run->rebooting ? " intent='reboot'" : "",
@@ -115,6 +117,8 @@ static char *status_text(const Domain *domain, const char *xml) {
         fputs("/>\n", out);
     }
     write_verdicts(out, &domain->run->vcpus);
+    if (disks)
+        fputs(disks, out);
     fprintf(out, "%s</domstatus>\n", xml);
     if (fclose(out) == 0 && whole)
         return text;
@@ -124,13 +128,15 @@ static char *status_text(const Domain *domain, const char *xml) {
 
 int status_file_format(const Domain *domain, char **ret) {
     CLEANUP_BITMAP Bitmap *pending = unplug_pending(&domain->run->vcpus);
-    CLEANUP_FREE char *xml = NULL;
+    CLEANUP_FREE char *xml = NULL, *disks = NULL;
     DomainFormatParams params = {
         .id = domain_id(domain), .indent = 2, .secrets = true, .pending = pending};
 
     if (!pending || domain_format(domain->run->live, &params, &xml) < 0)
         return -ENOMEM;
-    *ret = status_text(domain, xml);
+    if (run_disks_format(&domain->run->disks, domain->run->live, &disks) < 0)
+        return -ENOMEM;
+    *ret = status_text(domain, xml, disks);
     return *ret ? 0 : -ENOMEM;
 }
 
@@ -235,6 +241,16 @@ static void read_found(Source *source, DomainFound *ret) {
     ret->machine = child_attribute(source, "limits", "machine");
 }
 
+static int read_parts(Source *source, DomainRun *run, Error **reterr) {
+    int r = read_placement(source, run->live, reterr);
+
+    if (r >= 0)
+        r = status_delta_apply(source->root, run->live, reterr);
+    if (r >= 0)
+        r = read_verdicts(source, run, reterr);
+    return r < 0 ? r : run_disks_read(child(source->root, "disks"), &run->disks, run->live, reterr);
+}
+
 static int read_root(Source *source, StatusRecord *ret, Error **reterr) {
     xmlNodePtr root = source->root, node = child(root, "domain");
     DomainDef *live = NULL;
@@ -267,11 +283,7 @@ static int read_root(Source *source, StatusRecord *ret, Error **reterr) {
     if (!run->monitor_path || !run->log_path)
         return error_report(reterr, FROM_DOMAIN, ERROR_XML,
                             "no monitor or log path in the status file");
-    r = read_placement(source, run->live, reterr);
-    if (r >= 0)
-        r = status_delta_apply(root, run->live, reterr);
-    if (r >= 0)
-        r = read_verdicts(source, run, reterr);
+    r = read_parts(source, run, reterr);
     if (r < 0)
         return r;
     read_found(source, &run->found);

@@ -10,15 +10,16 @@
  *       <placement nodes='0'/>
  *       <save kind='to' running='1' path='...' id='...'/>
  *       <guest online='2-3' silent='4'/>
+ *       <disks>...</disks>
  *       <domain ...>the live definition</domain>
  *     </domstatus>
  *
  * intent='reboot' is there while the guest was asked for a reboot. <limits> is there with a cgroup,
  * its machine with a scope; <placement> with placement='auto'; <save> while the guest's state is
  * written (to), from a restore (from) until it runs, and while it goes to another host (out,
- * given); <guest> with vCPUs that were plugged, and what the guest did with them. A <vcpu> that the
- * guest was asked to release has pending='removal'. Behind it are the pins that have changed since
- * (domain/status-delta.h). */
+ * given); <guest> with vCPUs that were plugged, and what the guest did with them; <disks>
+ * (domain/run-disks.h) makes it version 3. A <vcpu> that the guest was asked to release has
+ * pending='removal'. Behind it are the pins that have changed since (domain/status-delta.h). */
 #pragma once
 
 #include "domain/domain.h"

@@ -5,6 +5,8 @@
 #include "domain/events.h"
 #include "domain/files.h"
 #include "domain/removal.h"
+#include "driver/block-job-check.h"
+#include "driver/block-job-settle.h"
 #include "driver/device-internal.h"
 #include "qemu/unplug.h"
 #include "util/file.h"
@@ -36,6 +38,12 @@ static void settle_one(Domain *domain, const char *alias) {
 
     if (!place.kind)
         return;
+    if (place.kind == &disk_kind)
+        block_job_forget_disk(domain,
+                              ((const DiskDef *)device_at(domain->run->live, &place))->target);
+    if (!domain->run)
+        return;
+    place = device_by_alias(domain->run->live, alias);
     device_undo_backends(domain, domain->run->live, &place);
     if (!domain->run)
         return;
@@ -269,7 +277,12 @@ int device_detach_live(Domain *domain, const DevicePlace *place, const DeviceReq
     if (!alias)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
                             "a <%s> cannot be taken from a running domain", place->kind->name);
-    r = device_operation_begin(domain, request, config, alias, NULL, ret_operation, reterr);
+    r = place->kind == &disk_kind
+            ? block_job_check_disk(
+                  domain, ((const DiskDef *)device_at(domain->run->live, place))->target, reterr)
+            : 0;
+    if (r >= 0)
+        r = device_operation_begin(domain, request, config, alias, NULL, ret_operation, reterr);
     return r < 0 ? r : device_detach_asked(domain, alias, 0, *ret_operation, reterr);
 }
 

@@ -2,15 +2,10 @@
 #pragma once
 
 #include "domain/operation.h"
+#include "driver/device-use.h"
 #include "driver/device.h"
 #include "driver/start-parts.h"
 #include "qemu/devices.h"
-
-/* One device of a definition. */
-typedef struct DevicePlace {
-    const DeviceKind *kind; /* NULL: none */
-    size_t index;
-} DevicePlace;
 
 /* The struct of the device that is there (a DiskDef, ...); borrowed. */
 void *device_at(const DomainDef *def, const DevicePlace *place);
@@ -42,12 +37,6 @@ int device_check_live(const DomainDef *def, const DevicePlace *place, DeviceVerb
  * there after an error device_host_release takes back. */
 int device_host_make(Domain *domain, DomainDef *def, const DevicePlace *place, StartParts *parts,
                      Error **reterr);
-/* Has QEMU open what the live definition names and no more, by its cgroup and its label, when a
- * device has gone or has not come. Logs what cannot be. */
-void device_host_settle(Domain *domain);
-/* The last two of them, and what its label lets it open. */
-int device_host_admit(Domain *domain, const DomainDef *def, const DevicePlace *place,
-                      StartParts *parts, Error **reterr);
 /* Parts of which only the names in QEMU are right: to take steps back. */
 int device_host_pretend(const DomainDef *def, StartParts *parts, Error **reterr);
 /* QEMU gets the descriptors, by name; and forgets those that nothing has used. */
@@ -63,12 +52,8 @@ void device_host_release(Domain *domain, DomainDef *def, const DevicePlace *plac
 
 /* What a kind builds its steps from; all of it borrowed. */
 DeviceContext device_context(const DomainRun *run, const DomainDef *def, const StartParts *parts);
-int device_command(Domain *domain, const char *command, json_object *arguments_consume,
-                   Error **reterr);
 /* Runs them; after an error those that had been run are taken back, all of them if *ret_undone. */
 int device_steps_run(Domain *domain, const DeviceSteps *steps, bool *ret_undone, Error **reterr);
-/* Takes back the first n, the last one first, but not the device itself. False: not all; logged. */
-bool device_steps_undo(Domain *domain, const DeviceSteps *steps, size_t n);
 /* Removes from QEMU what a device that has gone, or was never there, hung on. */
 void device_undo_backends(Domain *domain, const DomainDef *def, const DevicePlace *place);
 

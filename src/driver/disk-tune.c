@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "conf/xml-text.h"
+#include "driver/block-job-check.h"
 #include "driver/edit.h"
 #include "driver/tune.h"
 #include "qemu/devices/device.h"
@@ -245,6 +246,8 @@ static int resize_locked(Domain *domain, const char *name, uint64_t bytes, Error
     if (r >= 0 && !disk->source.path)
         r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                          "disk '%s' has no medium that could be resized", disk->target);
+    if (r >= 0)
+        r = block_job_check_disk(domain, disk->target, reterr);
     return r < 0 ? r : run(domain, "block_resize", resize_args(disk, bytes), reterr);
 }
 

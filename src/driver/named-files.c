@@ -76,13 +76,17 @@ static bool is_beside(const char *path, const char *image) {
     return slash && strncmp(path, image, (size_t)(slash + 1 - image)) == 0;
 }
 
+bool named_files_may_be_below(const Storage *storage, const char *image, const char *path) {
+    return *path == '/' && !strstr(path, "/../") &&
+           (is_beside(path, image) || storage_has_directory(storage, path));
+}
+
 static int add_chain(NamedFiles *files, const Storage *storage, const char *image) {
     ReadChain read = {.path = image};
     int r = worker_run(run_read_chain, &read);
 
     for (size_t i = 0; r >= 0 && i < read.chain.n; i++)
-        if (is_beside(read.chain.files[i], image) ||
-            storage_has_directory(storage, read.chain.files[i]))
+        if (named_files_may_be_below(storage, image, read.chain.files[i]))
             r = add(files, read.chain.files[i], FILE_USE_READ);
     image_chain_done(&read.chain);
     return r < 0 ? -ENOMEM : 0;

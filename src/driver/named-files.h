@@ -25,6 +25,9 @@ void named_files_done(NamedFiles *files);
 /* Whether its own <seclabel> of that model (dac, apparmor, selinux) wants it left alone. */
 bool source_is_left_alone(const StorageSource *source, const char *model);
 
+/* Whether the header of an image may have QEMU open that file below it. */
+bool named_files_may_be_below(const Storage *storage, const char *image, const char *path);
+
 /* Adds images and what is below them, kernel, the firmware's variables, files of character devices
  * and of memory; not those that its model leaves alone. Of what the header of an image names only
  * files in the directory of the image or of a pool: a QEMU that a guest has taken over writes

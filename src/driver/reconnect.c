@@ -9,6 +9,7 @@
 #include "domain/store.h"
 #include "domain/vcpu-operation.h"
 #include "domain/vcpu-verdict.h"
+#include "driver/block-job-settle.h"
 #include "driver/device.h"
 #include "driver/label.h"
 #include "driver/news.h"
@@ -18,6 +19,7 @@
 #include "driver/run-state.h"
 #include "driver/start-shown.h"
 #include "driver/save-settle.h"
+#include "driver/snapshot-settle.h"
 #include "driver/stray-ask.h"
 #include "qemu/command-line.h"
 #include "qemu/unplug.h"
@@ -266,6 +268,8 @@ static bool try_locked(Domain *domain, FirstTry *first, bool quiet) {
         domain_save_pid(domain);
         operations_resume(domain);
         device_operations_resume(domain);
+        snapshot_settle(domain);
+        block_jobs_resume(domain);
         save_settle_soon(domain);
         vcpu_verdict_resume(domain);
         return true;

@@ -55,6 +55,7 @@ void run_end(Domain *domain, int reason, int stopped_detail) {
     if (transient)
         domain->config = TAKE_PTR(run->live); /* a name for those who still hold it */
     domain->run = domain_run_free(run);
+    fiber_cond_broadcast(&domain->block_job_cond);
     if (transient)
         store_remove(domain->services->store, domain);
 }

@@ -5,6 +5,7 @@
 #include "domain/events.h"
 #include "domain/removal.h"
 #include "domain/vcpu-change.h"
+#include "driver/block-job-settle.h"
 #include "driver/device.h"
 #include "driver/measure.h"
 #include "driver/reconnect.h"
@@ -94,7 +95,7 @@ static void on_event(Domain *domain, const char *name, json_object *data) {
     } else if (streq(name, "VSERPORT_CHANGE")) {
         agent_link_event(domain, data);
     } else if (!driver_threshold_event(domain, name, data) && !transfer_event(domain, name, data) &&
-               !device_event(domain, name, data)) {
+               !device_event(domain, name, data) && !block_job_event(domain, name, data)) {
         vcpu_change_event(domain, name, data);
     }
 }

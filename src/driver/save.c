@@ -10,6 +10,7 @@
 #include "conf/domain-format.h"
 #include "domain/events.h"
 #include "domain/files.h"
+#include "driver/block-job-check.h"
 #include "driver/definition.h"
 #include "driver/run-end.h"
 #include "driver/run-state.h"
@@ -81,7 +82,8 @@ static int check_savable(Domain *domain, unsigned flags, Error **reterr) {
                             domain->state == DOMAIN_PMSUSPENDED ? "is suspended; wake it up first"
                             : domain->state == DOMAIN_CRASHED   ? "has crashed"
                                                                 : "is shutting down");
-    return domain_check_survives(domain, "save the guest", reterr);
+    r = block_job_check_none(domain, reterr);
+    return r < 0 ? r : domain_check_survives(domain, "save the guest", reterr);
 }
 
 /* The definition that goes with the state: a client's, if it is the same machine. */

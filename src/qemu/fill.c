@@ -148,6 +148,8 @@ void qemu_number_sources(DomainDef *def) {
     for (size_t i = 0; i < def->n_disks; i++) {
         last = MAX_OF(last, def->disks[i].source.index);
         fresh = fresh && !def->disks[i].source.index;
+        for (const BackingStore *at = def->disks[i].backing; at; at = at->next)
+            last = MAX_OF(last, at->index);
     }
     for (size_t i = def->n_disks; i-- > 0;) {
         StorageSource *source = &def->disks[i].source;
@@ -159,6 +161,9 @@ void qemu_number_sources(DomainDef *def) {
         } else if (!source->index) {
             source->index = ++last;
         }
+        for (BackingStore *at = def->disks[i].backing; at; at = at->next)
+            if (!at->index && storage_is_there(&at->source))
+                at->index = ++last;
     }
 }
 

@@ -12,8 +12,8 @@
 int qemu_assign_aliases(DomainDef *def, const char *channel_dir);
 /* Gives each source of a disk that has none the number it is known by while the domain runs
  * ("vda[2]"): from the last disk to the first, as libvirt does, at a start with a number also for
- * an empty drive, later above all that are there. An empty drive has no format. Part of
- * qemu_assign_aliases; also for a new medium. */
+ * an empty drive, later above all that are there; and the files below them. An empty drive has no
+ * format. Part of qemu_assign_aliases; also for a new medium. */
 void qemu_number_sources(DomainDef *def);
 /* Whether no interrupt reaches some of the vCPUs without interrupt remapping. */
 bool qemu_needs_remapping(const DomainDef *def);

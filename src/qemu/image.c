@@ -122,6 +122,8 @@ int image_create(const ImageCreate *create, Error **reterr) {
     if (create->preallocate)
         add_option(&argv, "-o", raw ? "preallocation=falloc" : "preallocation=metadata");
     add_option(&argv, "-o", compat);
+    if (create->blind)
+        add(&argv, "-u");
     add_option(&argv, "-b", create->backing);
     add_option(&argv, "-F", create->backing_format);
     add(&argv, create->path);

@@ -32,6 +32,7 @@ typedef struct ImageCreate {
     const char *backing, *backing_format; /* NULL: none */
     const char *compat;                   /* qcow2's; NULL: qemu-img's default */
     bool preallocate;                     /* metadata of qcow2, the whole file of raw */
+    bool blind; /* the backing file is not looked at, for a QEMU has it; `size` is given */
     const char *passphrase; /* a file with what it is encrypted with by LUKS; NULL: it is not */
 } ImageCreate;
 

@@ -47,6 +47,35 @@ enum {
 /* virDomainDefineFlags */
 enum { DEFINE_VALIDATE = 1 };
 
+/* virDomainSnapshotCreateFlags */
+enum {
+    SNAPSHOT_REDEFINE = 1,
+    SNAPSHOT_CURRENT = 2,
+    SNAPSHOT_NO_METADATA = 4,
+    SNAPSHOT_HALT = 8,
+    SNAPSHOT_DISK_ONLY = 16,
+    SNAPSHOT_REUSE_EXT = 32,
+    SNAPSHOT_QUIESCE = 64,
+    SNAPSHOT_ATOMIC = 128,
+    SNAPSHOT_LIVE = 256,
+    SNAPSHOT_VALIDATE = 512
+};
+
+/* virDomainBlockCommitFlags, virDomainBlockPullFlags, virDomainBlockRebaseFlags,
+ * virDomainBlockJobAbortFlags */
+enum {
+    BLOCK_COMMIT_SHALLOW = 1,
+    BLOCK_COMMIT_DELETE = 2,
+    BLOCK_COMMIT_ACTIVE = 4,
+    BLOCK_COMMIT_RELATIVE = 8,
+    BLOCK_COMMIT_BYTES = 16,
+    BLOCK_REBASE_COPY = 8,
+    BLOCK_REBASE_RELATIVE = 16,
+    BLOCK_REBASE_BYTES = 64,
+    BLOCK_ABORT_ASYNC = 1,
+    BLOCK_ABORT_PIVOT = 2
+};
+
 /* virDomainDestroyFlagsValues */
 enum { DESTROY_GRACEFUL = 1, DESTROY_REMOVE_LOGS = 2 };
 

@@ -116,7 +116,7 @@ def test_what_is_not_there(daemon):
                           (["backup-dumpxml", "a1"], "Domain backup job id not found: "),
                           (["blockjob", "a1", "vda", "--abort"], "does not have an active block job"),
                           (["nwfilter-binding-dumpxml", "x"], "Network filter binding not found: "),
-                          (["blockpull", "a1", "vda"], "Operation not supported: "),
+                          (["blockcopy", "a1", "vda", "/none"], "Operation not supported: "),
                           (["snapshot-create", "a1"], "Operation not supported: "),
                           (["iface-begin"], "not supported by the connection driver: virInterfaceChangeBegin")):
         assert answer in daemon.virsh(*words, ok=False), words

@@ -184,12 +184,63 @@ static const char *node_base(const DiskDef *disk) {
     return strlen(disk->info.alias) <= BASE_MAX ? disk->info.alias : disk->target;
 }
 
+/* What the node of the chain was called when the disk came; place 0 is the disk's own source. */
+static void first_node(const DiskDef *disk, size_t place, char ret[NODE_SIZE]) {
+    if (place == 0)
+        snprintf(ret, NODE_SIZE, "drive-%.80s", node_base(disk));
+    else
+        snprintf(ret, NODE_SIZE, "drive-%.64s-%zu", node_base(disk), place);
+}
+
+static void node_of(const DiskDef *disk, const StorageSource *source, size_t place,
+                    char ret[NODE_SIZE]) {
+    if (source->node)
+        snprintf(ret, NODE_SIZE, "%.90s", source->node);
+    else
+        first_node(disk, place, ret);
+}
+
+/* The node with the bytes below a node with a format. */
+static void storage_of(const DiskDef *disk, const char *node, char ret[NODE_SIZE]) {
+    char first[NODE_SIZE];
+
+    first_node(disk, 0, first);
+    snprintf(ret, NODE_SIZE, "file-%.80s", streq(node, first) ? node_base(disk) : node);
+}
+
 void device_disk_node(const DiskDef *disk, char ret[96]) {
-    snprintf(ret, 96, "drive-%.80s", node_base(disk));
+    node_of(disk, &disk->source, 0, ret);
 }
 
 void device_disk_storage_node(const DiskDef *disk, char ret[96]) {
-    snprintf(ret, 96, "file-%.80s", node_base(disk));
+    char node[NODE_SIZE];
+
+    device_disk_node(disk, node);
+    storage_of(disk, node, ret);
+}
+
+void device_storage_node(const DiskDef *disk, const char *node, char ret[96]) {
+    storage_of(disk, node, ret);
+}
+
+static int name_source(const DiskDef *disk, StorageSource *source, size_t place) {
+    char node[NODE_SIZE];
+
+    if (source->node)
+        return 0;
+    first_node(disk, place, node);
+    source->node = strdup(node);
+    return source->node ? 0 : -ENOMEM;
+}
+
+int device_name_nodes(DiskDef *disk) {
+    size_t place = 0;
+    int r = name_source(disk, &disk->source, place);
+
+    for (BackingStore *at = disk->backing; r >= 0 && at && storage_is_there(&at->source);
+         at = at->next)
+        r = name_source(disk, &at->source, ++place);
+    return r;
 }
 
 static void add_cache(Props *node, const DiskDef *disk) {
@@ -287,20 +338,22 @@ static void add_format(const DiskDef *disk, Props *format) {
     }
 }
 
-/* The nodes of the chain below `name`; *ret_end says that it ends at once. */
-static int add_backing(const DeviceContext *context, const DiskDef *disk, const char *name,
-                       DeviceSteps *steps, bool *ret_end, Error **reterr) {
-    char below[NODE_SIZE] = "", storage[NODE_SIZE + 8], node[NODE_SIZE];
+/* The nodes of the chain below the disk's source; *ret_end says that it ends at once. */
+static int add_backing(const DeviceContext *context, const DiskDef *disk, DeviceSteps *steps,
+                       bool *ret_end, Error **reterr) {
+    char below[NODE_SIZE] = "", storage[NODE_SIZE], node[NODE_SIZE];
     const BackingStore *chain[64];
     size_t n = 0;
     bool ended = false;
 
     for (const BackingStore *at = disk->backing; at && !ended; at = at->next) {
+        if (device_node_is_qemus(at->source.node)) /* and so is what is below it */
+            break;
         if (at->source.encryption)
             return device_refuse(context, reterr,
                                  "disk '%s': a backing file with <encryption> cannot be started",
                                  disk->target);
-        ended = at->source.type == DISK_TYPE_NONE_ || (!at->source.path && !at->source.protocol);
+        ended = !storage_is_there(&at->source);
         if (!ended && n == ARRAY_SIZE(chain))
             return device_refuse(context, reterr, "disk '%s': more than %zu backing files",
                                  disk->target, ARRAY_SIZE(chain));
@@ -312,8 +365,8 @@ static int add_backing(const DeviceContext *context, const DiskDef *disk, const 
         Props format = props_new();
         int r;
 
-        snprintf(node, sizeof(node), "%.70s-%zu", name, n + 1);
-        snprintf(storage, sizeof(storage), "file-%.70s", node);
+        node_of(disk, &chain[n]->source, n + 1, node);
+        storage_of(disk, node, storage);
         r = add_protocol(context, disk, &chain[n]->source, storage, true, steps, reterr);
         props_text(&format, "driver", format_driver(&chain[n]->source));
         add_cache(&format, disk);
@@ -405,22 +458,13 @@ static void add_filters(const DiskDef *disk, DeviceSteps *steps, char node[NODE_
     snprintf(node, NODE_SIZE, "%.90s", name);
 }
 
-int device_blockdevs(const DeviceContext *context, const DiskDef *disk, DeviceSteps *steps,
-                     char ret_node[NODE_SIZE], Error **reterr) {
-    char node[NODE_SIZE], storage[NODE_SIZE];
-    bool ends = false;
-    Props format;
-    int r;
+/* What of the disk's source has the format, above `storage`; `backing` NULL: nothing is said of
+ * what is below, "": nothing is there. */
+static void add_top(const DiskDef *disk, const char *node, const char *storage, const char *backing,
+                    DeviceSteps *steps) {
+    const bool is_qcow2 = disk->source.format == DISK_FORMAT_QCOW2;
+    Props format = props_new();
 
-    add_secret(context, disk, steps);
-    device_disk_node(disk, node);
-    device_disk_storage_node(disk, storage);
-    r = add_backing(context, disk, node, steps, &ends, reterr);
-    if (r >= 0)
-        r = add_protocol(context, disk, &disk->source, storage, is_readonly(disk), steps, reterr);
-    if (r < 0)
-        return r;
-    format = props_new();
     add_format(disk, &format);
     props_text(&format, "node-name", node);
     props_text(&format, "file", storage);
@@ -432,14 +476,55 @@ int device_blockdevs(const DeviceContext *context, const DiskDef *disk, DeviceSt
                        ? "on"
                        : disk->detect_zeroes);
     add_cache(&format, disk);
-    if (disk->metadata_cache && disk->source.format == DISK_FORMAT_QCOW2)
+    if (disk->metadata_cache && is_qcow2)
         props_uint(&format, "cache-size", disk->metadata_cache);
-    if (ends && disk->source.format == DISK_FORMAT_QCOW2)
+    if (backing && !*backing && is_qcow2)
         props_null(&format, "backing");
-    else if (disk->backing && !ends && disk->source.format == DISK_FORMAT_QCOW2)
-        props_textf(&format, "backing", "%.70s-1", node);
+    else if (backing && is_qcow2)
+        props_text(&format, "backing", backing);
     steps_props(steps, STEP_BLOCKDEV, &format);
+}
+
+/* The name of what is below the disk's source, as add_top takes it. */
+static const char *backing_of(const DiskDef *disk, bool ends, char node[NODE_SIZE]) {
+    if (ends)
+        return "";
+    if (!disk->backing || device_node_is_qemus(disk->backing->source.node))
+        return NULL;
+    node_of(disk, &disk->backing->source, 1, node);
+    return node;
+}
+
+int device_blockdevs(const DeviceContext *context, const DiskDef *disk, DeviceSteps *steps,
+                     char ret_node[NODE_SIZE], Error **reterr) {
+    char node[NODE_SIZE], storage[NODE_SIZE], below[NODE_SIZE];
+    bool ends = false;
+    int r;
+
+    add_secret(context, disk, steps);
+    device_disk_node(disk, node);
+    device_disk_storage_node(disk, storage);
+    r = add_backing(context, disk, steps, &ends, reterr);
+    if (r >= 0)
+        r = add_protocol(context, disk, &disk->source, storage, is_readonly(disk), steps, reterr);
+    if (r < 0)
+        return r;
+    add_top(disk, node, storage, backing_of(disk, ends, below), steps);
     add_filters(disk, steps, node);
     snprintf(ret_node, NODE_SIZE, "%s", node);
+    return 0;
+}
+
+int device_overlay_nodes(const DeviceContext *context, const DiskDef *disk, DeviceSteps *steps,
+                         Error **reterr) {
+    char node[NODE_SIZE], storage[NODE_SIZE];
+    int r;
+
+    device_disk_node(disk, node);
+    device_disk_storage_node(disk, storage);
+    r = add_protocol(context, disk, &disk->source, storage, false, steps, reterr);
+    if (r < 0)
+        return r;
+    add_top(disk, node, storage, "", steps);
     return 0;
 }

@@ -125,6 +125,20 @@ int device_chardev(const DeviceContext *context, const ChardevSource *source, co
 void device_disk_node(const DiskDef *disk, char ret[96]);
 /* The name of the node below it, with the bytes of the file. */
 void device_disk_storage_node(const DiskDef *disk, char ret[96]);
+/* The name of the node with the bytes below the node of a disk that has the format. */
+void device_storage_node(const DiskDef *disk, const char *node, char ret[96]);
+/* Writes down how the nodes of the disk's chain are called, so that the chain can change:
+ * StorageSource.node of each. -ENOMEM. */
+int device_name_nodes(DiskDef *disk);
+/* Whether QEMU has opened that node by itself, for the header of the image above it named it:
+ * nobody else adds or deletes it. */
+static inline bool device_node_is_qemus(const char *node) {
+    return node && *node == '#';
+}
+/* The nodes of a new source of the disk that is to stand above its chain, without what is below
+ * it. */
+int device_overlay_nodes(const DeviceContext *context, const DiskDef *disk, DeviceSteps *steps,
+                         Error **reterr);
 /* The nodes of a disk's source; *ret_node is the name of the topmost. */
 int device_blockdevs(const DeviceContext *context, const DiskDef *disk, DeviceSteps *steps,
                      char ret_node[96], Error **reterr);

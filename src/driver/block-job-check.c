@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "driver/block-job-check.h"
+
+int block_job_check_disk(const Domain *domain, const char *target, Error **reterr) {
+    return domain->run && run_block_job(&domain->run->disks, target)
+               ? error_report(reterr, FROM_QEMU, ERROR_BLOCK_COPY_ACTIVE,
+                              "disk '%s' already in active block job", target)
+               : 0;
+}
+
+int block_job_check_none(const Domain *domain, Error **reterr) {
+    return domain->run && domain->run->disks.n_jobs > 0
+               ? error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                              "domain has active block job")
+               : 0;
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Whether disks are in the hands of a block job: what else would touch them is refused. */
+#pragma once
+
+#include "domain/domain.h"
+
+/* ERROR_BLOCK_COPY_ACTIVE when the disk of that target has one. */
+int block_job_check_disk(const Domain *domain, const char *target, Error **reterr);
+/* ERROR_OPERATION_INVALID when any disk has one. */
+int block_job_check_none(const Domain *domain, Error **reterr);

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "driver/snapshot-settle.h"
+
+#include "domain/files.h"
+#include "driver/device-use.h"
+#include "driver/disk-chain.h"
+#include "driver/prepare-owner.h"
+#include "driver/snapshot-file.h"
+#include "qemu/block-graph.h"
+#include "util/file.h"
+#include "util/log.h"
+
+#define COMMAND_USEC (30 * USEC_PER_SEC)
+
+int snapshot_ask(Domain *domain, const char *command, json_object **ret, Error **reterr) {
+    int r = domain_check_active(domain, reterr);
+
+    return r < 0 ? r
+                 : monitor_run(domain->run->monitor, command, NULL, deadline_in(COMMAND_USEC), ret,
+                               reterr);
+}
+
+int snapshot_copy_source(const StorageSource *from, StorageSource *to) {
+    *to = (StorageSource){.type = from->type,
+                          .format = from->format,
+                          .path = strdup(from->path),
+                          .node = strdup(from->node)};
+    if (to->path && to->node)
+        return 0;
+    free(to->path);
+    free(to->node);
+    return -ENOMEM;
+}
+
+int snapshot_push(DomainDef *def, const Overlay *overlay, bool live) {
+    DiskDef *disk = chain_disk(def, overlay->disk);
+    StorageSource source;
+
+    if (!disk || snapshot_copy_source(&overlay->source, &source) < 0)
+        return -ENOMEM;
+    if (!live)
+        free(TAKE_PTR(source.node));
+    return chain_push(disk, &source, live ? overlay->index : 0);
+}
+
+/* The persistent definition's disk follows if it is the same as the live one was. */
+static int push_config(DomainDef *config, const DomainDef *live, const Overlay *overlay,
+                       bool *ret_changed) {
+    const DiskDef *disk = chain_disk(live, overlay->disk);
+    const DiskDef *of = chain_disk(config, overlay->disk);
+    const StorageSource *below = disk ? chain_at(disk, 1) : NULL;
+
+    if (!of || !below || !streq_ptr(of->source.path, below->path))
+        return 0;
+    *ret_changed = true;
+    return snapshot_push(config, overlay, false);
+}
+
+int snapshot_next_config(const Domain *domain, const DomainDef *live, const Overlay *overlays,
+                         size_t n, DomainDef **ret) {
+    CLEANUP_DOMAIN_DEF DomainDef *config = NULL;
+    bool changed = false;
+    int r = 0;
+
+    *ret = NULL;
+    if (!domain->config)
+        return 0;
+    config = domain_def_copy(domain->config);
+    if (!config)
+        return -ENOMEM;
+    for (size_t i = 0; r >= 0 && i < n; i++)
+        r = push_config(config, live, &overlays[i], &changed);
+    if (r >= 0 && changed)
+        *ret = TAKE_PTR(config);
+    return r;
+}
+
+int snapshot_adopt(Domain *domain, DomainDef *next_consume, DomainDef *config_consume,
+                   Error **reterr) {
+    int written = 0, saved;
+
+    domain_def_free(domain->run->live);
+    domain->run->live = next_consume;
+    if (config_consume) {
+        written = domain_save_config(domain, config_consume, reterr);
+        domain_def_free(domain->config);
+        domain->config = config_consume;
+    }
+    run_forget_overlays(&domain->run->disks);
+    saved = domain_save_status(domain, written < 0 ? NULL : reterr);
+    return MIN_OF(written, saved);
+}
+
+void snapshot_release(Domain *domain, const DomainDef *def, const Overlay *overlay) {
+    const DiskDef disk = {.source = overlay->source, .target = overlay->disk};
+
+    if (domain->run)
+        prepare_owner_detach(domain, def, &disk_kind, &disk);
+}
+
+/* ---- what was left ---- */
+
+static void finish(Domain *domain, json_object *nodes) {
+    const RunDisks *disks = &domain->run->disks;
+    CLEANUP_DOMAIN_DEF DomainDef *next = domain_def_copy(domain->run->live), *config = NULL;
+    CLEANUP_ERROR Error *error = NULL;
+    int r = next ? 0 : -ENOMEM;
+
+    for (size_t i = 0; r >= 0 && i < disks->n_overlays; i++) {
+        DiskDef *disk = chain_disk(next, disks->overlays[i].disk);
+
+        r = disk ? chain_complete(domain, next, disk, nodes) : -ENOENT;
+        if (r >= 0)
+            r = snapshot_push(next, &disks->overlays[i], true);
+    }
+    if (r >= 0)
+        r = snapshot_next_config(domain, next, disks->overlays, disks->n_overlays, &config);
+    if (r >= 0)
+        r = snapshot_adopt(domain, TAKE_PTR(next), TAKE_PTR(config), &error);
+    if (r < 0)
+        log_error("domain '%s': a snapshot of its disks was made and is not written down: %s",
+                  domain_name(domain), error ? error_message(error) : strerror(-r));
+    else
+        log_info("domain '%s': a snapshot of its disks that was under way is made",
+                 domain_name(domain));
+}
+
+static void delete_node(Domain *domain, const char *node) {
+    Props props = props_new();
+    json_object *arguments;
+
+    props_text(&props, "node-name", node);
+    arguments = props_take(&props);
+    if (arguments)
+        device_command(domain, "blockdev-del", arguments, NULL);
+}
+
+static void drop_overlay(Domain *domain, const Overlay *overlay) {
+    const DiskDef *disk = chain_disk(domain->run->live, overlay->disk);
+    char storage[96];
+
+    delete_node(domain, overlay->node);
+    if (disk) {
+        device_storage_node(disk, overlay->node, storage);
+        delete_node(domain, storage);
+    }
+    if (domain->run)
+        snapshot_release(domain, domain->run->live, overlay);
+    if (overlay->is_made)
+        snapshot_file_undo(overlay->source.path, true);
+}
+
+void snapshot_settle(Domain *domain) {
+    CLEANUP_JSON json_object *nodes = NULL;
+    BlockNode node;
+
+    assert(domain_job_is_mine(domain));
+    if (!domain->run || domain->run->disks.n_overlays == 0 ||
+        snapshot_ask(domain, "query-named-block-nodes", &nodes, NULL) < 0)
+        return;
+    /* All of them have come, or none. */
+    if (block_node_find(nodes, domain->run->disks.overlays[0].node, &node) && node.backing) {
+        finish(domain, nodes);
+        return;
+    }
+    log_info("domain '%s': a snapshot of its disks that was under way is taken back",
+             domain_name(domain));
+    for (size_t i = 0; domain->run && i < domain->run->disks.n_overlays; i++)
+        drop_overlay(domain, &domain->run->disks.overlays[i]);
+    if (!domain->run)
+        return;
+    run_forget_overlays(&domain->run->disks);
+    device_host_settle(domain);
+    domain_save_status(domain, NULL);
+}

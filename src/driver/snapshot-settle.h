@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a snapshot of disks has changed in the definitions, and what is left of one that was cut
+ * short. */
+#pragma once
+
+#include <json-c/json.h>
+
+#include "domain/domain.h"
+
+/* Finishes or takes back what an earlier daemon, or a lost answer, left; job held, on a fiber. */
+void snapshot_settle(Domain *domain);
+
+/* ---- both definitions ---- */
+
+int snapshot_ask(Domain *domain, const char *command, json_object **ret, Error **reterr);
+/* Takes the texts of a source that has a path and a node. -ENOMEM. */
+int snapshot_copy_source(const StorageSource *from, StorageSource *to);
+/* The disk has the overlay on top. -ENOMEM. */
+int snapshot_push(DomainDef *def, const Overlay *overlay, bool live);
+/* The persistent definition as it will be; *ret NULL: it stays. -ENOMEM. */
+int snapshot_next_config(const Domain *domain, const DomainDef *live, const Overlay *overlays,
+                         size_t n, DomainDef **ret);
+/* It has happened: both definitions say so. A persistent one that cannot be written is told, and
+ * follows with the next change of it. Takes both in every case. */
+int snapshot_adopt(Domain *domain, DomainDef *next_consume, DomainDef *config_consume,
+                   Error **reterr);
+/* QEMU's user gives the overlay's file back. */
+void snapshot_release(Domain *domain, const DomainDef *def, const Overlay *overlay);

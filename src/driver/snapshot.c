@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "driver/snapshot.h"
+
+#include <stdio.h>
+#include <sys/time.h>
+
+#include "domain/files.h"
+#include "driver/device-use.h"
+#include "driver/disk-chain.h"
+#include "driver/guest.h"
+#include "driver/snapshot-file.h"
+#include "driver/snapshot-internal.h"
+#include "driver/snapshot-settle.h"
+#include "qemu/block-graph.h"
+#include "util/file.h"
+#include "util/libvirt-numbers.h"
+#include "util/log.h"
+
+#define COMMAND_USEC (30 * USEC_PER_SEC)
+
+static void taking_done(Taking *taking) {
+    snapshot_def_free(taking->def);
+    domain_def_free(taking->next);
+    for (size_t i = 0; i < taking->n; i++)
+        overlay_done(&taking->overlays[i]);
+    free(taking->overlays);
+    device_steps_done(&taking->steps);
+}
+
+/* ---- what QEMU has ---- */
+
+static int name_it(SnapshotDef *def, Error **reterr) {
+    struct timeval now;
+
+    if (def->name)
+        return 0;
+    gettimeofday(&now, NULL);
+    def->name = strf("%lld", (long long)now.tv_sec);
+    return def->name ? 0 : error_no_memory(reterr);
+}
+
+static unsigned last_index(const DomainDef *def) {
+    unsigned last = 0;
+
+    for (size_t i = 0; i < def->n_disks; i++)
+        for (size_t place = 0; chain_at(&def->disks[i], place); place++)
+            last = MAX_OF(last, chain_index(&def->disks[i], place));
+    return last;
+}
+
+/* The definition that will be, and the names of the new nodes: of numbers that nothing has, also
+ * not in QEMU. */
+static int plan(Taking *taking, Error **reterr) {
+    CLEANUP_JSON json_object *nodes = NULL;
+    unsigned last;
+    int r = snapshot_ask(taking->domain, "query-named-block-nodes", &nodes, reterr);
+
+    if (r < 0)
+        return r;
+    taking->next = domain_def_copy(taking->domain->run->live);
+    if (!taking->next)
+        return error_no_memory(reterr);
+    for (size_t i = 0; r >= 0 && i < taking->n; i++)
+        r = chain_complete(taking->domain, taking->next,
+                           chain_disk(taking->next, taking->overlays[i].disk), nodes);
+    last = MAX_OF(last_index(taking->next), block_node_last_overlay(nodes));
+    for (size_t i = 0; r >= 0 && i < taking->n; i++) {
+        Overlay *overlay = &taking->overlays[i];
+
+        overlay->index = ++last;
+        overlay->node = strf("overlay-%u", overlay->index);
+        overlay->source.node = overlay->node ? strdup(overlay->node) : NULL;
+        r = overlay->source.node ? snapshot_push(taking->next, overlay, true) : -ENOMEM;
+    }
+    return r < 0 ? error_no_memory(reterr) : 0;
+}
+
+/* ---- files ---- */
+
+static int make_file(Taking *taking, Overlay *overlay, json_object *blocks, Error **reterr) {
+    const DiskDef *disk = chain_disk(taking->domain->run->live, overlay->disk);
+    SnapshotFile file = {.disk = overlay->disk,
+                         .path = overlay->source.path,
+                         .backing = disk->source.path,
+                         .backing_format = words_name(&disk_formats, disk->source.format
+                                                                         ? disk->source.format
+                                                                         : DISK_FORMAT_RAW),
+                         .reuse = taking->flags & SNAPSHOT_REUSE_EXT};
+    BlockRoot root;
+    int r;
+
+    if (!block_root_find(blocks, disk->info.alias, &root) || root.size == 0)
+        return error_report(reterr, FROM_QEMU, ERROR_INTERNAL,
+                            "QEMU does not say how large disk '%s' is", disk->target);
+    file.size = root.size;
+    r = snapshot_file_make(&file, reterr);
+    if (r < 0)
+        return r;
+    overlay->is_made = file.is_made;
+    if (file.is_node != (overlay->source.type == DISK_BLOCK)) {
+        if (!file.reuse)
+            snapshot_file_undo(file.path, file.is_made);
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                            "the new image '%s' of disk '%s' is %sa block device; its type has to "
+                            "say so",
+                            file.path, overlay->disk, file.is_node ? "" : "not ");
+    }
+    return 0;
+}
+
+static int make_files(Taking *taking, Error **reterr) {
+    CLEANUP_JSON json_object *blocks = NULL;
+    int r = snapshot_ask(taking->domain, "query-block", &blocks, reterr);
+
+    for (; r >= 0 && taking->n_made < taking->n; taking->n_made += r >= 0) {
+        r = make_file(taking, &taking->overlays[taking->n_made], blocks, reterr);
+        if (r >= 0 && domain_check_active(taking->domain, reterr) < 0) {
+            taking->n_made++;
+            return -EINVAL;
+        }
+    }
+    return r;
+}
+
+/* QEMU's user, its /dev and its cgroup get them. */
+static int admit(Taking *taking, Error **reterr) {
+    int r = 0;
+
+    for (; r >= 0 && taking->n_placed < taking->n; taking->n_placed += r >= 0) {
+        CLEANUP(start_parts_done) StartParts parts = {0};
+        const DiskDef *disk = chain_disk(taking->next, taking->overlays[taking->n_placed].disk);
+        DevicePlace place = {&disk_kind, (size_t)(disk - taking->next->disks)};
+
+        r = device_host_admit(taking->domain, taking->next, &place, &parts, reterr);
+    }
+    return r;
+}
+
+/* ---- the way back ---- */
+
+static void remove_nodes(Taking *taking) {
+    device_steps_undo(taking->domain, &taking->steps, taking->n_added);
+    taking->n_added = 0;
+}
+
+static void take_back(Taking *taking) {
+    Domain *domain = taking->domain;
+
+    remove_nodes(taking);
+    for (size_t i = 0; i < MIN_OF(taking->n_placed + 1, taking->n) && domain->run; i++)
+        snapshot_release(domain, domain->run->live, &taking->overlays[i]);
+    if (domain->run && taking->n_made == taking->n)
+        device_host_settle(domain);
+    for (size_t i = 0; i < taking->n_made; i++)
+        if (!(taking->flags & SNAPSHOT_REUSE_EXT))
+            snapshot_file_undo(taking->overlays[i].source.path, taking->overlays[i].is_made);
+    if (!domain->run || domain->run->disks.n_overlays == 0)
+        return;
+    run_forget_overlays(&domain->run->disks);
+    domain_save_status(domain, NULL);
+}
+
+/* ---- in QEMU ---- */
+
+static int note_intent(Taking *taking, Error **reterr) {
+    DomainRun *run = taking->domain->run;
+
+    for (size_t i = 0; i < taking->n; i++) {
+        const Overlay *from = &taking->overlays[i];
+        Overlay overlay = {.disk = strdup(from->disk),
+                           .node = strdup(from->node),
+                           .index = from->index,
+                           .is_made = from->is_made};
+
+        if (snapshot_copy_source(&from->source, &overlay.source) < 0 ||
+            run_add_overlay(&run->disks, &overlay) < 0)
+            return error_no_memory(reterr);
+    }
+    return domain_save_status(taking->domain, reterr);
+}
+
+static int build_steps(Taking *taking, Error **reterr) {
+    static const QemuHostParts no_parts;
+    const DomainRun *run = taking->domain->run;
+    const DeviceContext context = {.def = taking->next,
+                                   .caps = run->caps,
+                                   .machine = qemu_caps_machine(run->caps, run->live->os.machine),
+                                   .parts = &no_parts};
+    int r = 0;
+
+    for (size_t i = 0; r >= 0 && i < taking->n; i++)
+        r = device_overlay_nodes(&context, chain_disk(taking->next, taking->overlays[i].disk),
+                                 &taking->steps, reterr);
+    return r >= 0 && taking->steps.failed ? error_no_memory(reterr) : r;
+}
+
+static int add_nodes(Taking *taking, Error **reterr) {
+    int r = build_steps(taking, reterr);
+
+    for (; r >= 0 && taking->n_added < taking->steps.n; taking->n_added += r >= 0) {
+        json_object *arguments = NULL;
+        const char *command = device_step_command(&taking->steps.steps[taking->n_added],
+                                                  &arguments);
+
+        r = device_command(taking->domain, command, arguments, reterr);
+    }
+    return r;
+}
+
+static json_object *one_action(const char *node, const char *overlay) {
+    CLEANUP_JSON json_object *data = json_object_new_object(), *action = json_object_new_object();
+
+    if (!data || !action || json_add_string(data, "node", node) < 0 ||
+        json_add_string(data, "overlay", overlay) < 0 ||
+        json_add_string(action, "type", "blockdev-snapshot") < 0 ||
+        json_add(action, "data", TAKE_PTR(data)) < 0)
+        return NULL;
+    return TAKE_PTR(action);
+}
+
+static json_object *transaction(const Taking *taking) {
+    CLEANUP_JSON json_object *arguments = json_object_new_object();
+    json_object *actions = json_object_new_array();
+
+    if (!arguments || json_add(arguments, "actions", actions) < 0)
+        return NULL;
+    for (size_t i = 0; i < taking->n; i++) {
+        const DiskDef *disk = chain_disk(taking->next, taking->overlays[i].disk);
+
+        if (json_append(actions, one_action(chain_at(disk, 1)->node, disk->source.node)) < 0)
+            return NULL;
+    }
+    return TAKE_PTR(arguments);
+}
+
+/* Whether an error may be one of a command that QEMU does all the same. */
+static bool is_unanswered(const Domain *domain, const Error *error) {
+    return error->code == ERROR_OPERATION_TIMEOUT || !domain->run || !domain->run->monitor ||
+           !monitor_is_open(domain->run->monitor);
+}
+
+static int act(Taking *taking, bool *ret_unknown, Error **reterr) {
+    CLEANUP_ERROR Error *error = NULL;
+    json_object *arguments = transaction(taking);
+    int r;
+
+    if (!arguments)
+        return error_no_memory(reterr);
+    r = device_command(taking->domain, "transaction", arguments, &error);
+    if (r >= 0)
+        return 0;
+    *ret_unknown = is_unanswered(taking->domain, error);
+    return error_propagate(reterr, TAKE_PTR(error));
+}
+
+/* The guest's file systems are frozen for that moment. */
+static int act_frozen(Taking *taking, bool *ret_unknown, Error **reterr) {
+    CLEANUP_ERROR Error *error = NULL;
+    unsigned n;
+    int r, thawed;
+
+    if (!(taking->flags & SNAPSHOT_QUIESCE))
+        return act(taking, ret_unknown, reterr);
+    r = driver_fs_freeze(taking->domain, NULL, 0, &n, reterr);
+    if (r >= 0)
+        r = domain_check_active(taking->domain, reterr);
+    if (r >= 0)
+        r = act(taking, ret_unknown, reterr);
+    thawed = driver_fs_thaw(taking->domain, &n, &error);
+    if (thawed < 0)
+        log_warning("domain '%s': after a snapshot its guest may still be frozen: %s",
+                    domain_name(taking->domain), error_message(error));
+    return r;
+}
+
+static int tell_remains(Domain *domain, int r, Error **reterr) {
+    CLEANUP_FREE char *why = reterr && *reterr ? strdup(error_message(*reterr)) : NULL;
+
+    if (r >= 0)
+        return 0;
+    return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                        "the snapshot of domain '%s' is made, but could not be written down: %s",
+                        domain_name(domain), why ? why : "out of memory");
+}
+
+/* ---- all of it ---- */
+
+static int prepare(Taking *taking, const char *xml, Error **reterr) {
+    int r = domain_check_active(taking->domain, reterr);
+
+    if (r >= 0)
+        r = snapshot_parse(xml, strlen(xml), &taking->def, reterr);
+    if (r >= 0)
+        r = name_it(taking->def, reterr);
+    if (r >= 0)
+        r = domain_check_survives(taking->domain, "take a snapshot", reterr);
+    if (r >= 0)
+        r = snapshot_choose(taking, reterr);
+    return r < 0 ? r : plan(taking, reterr);
+}
+
+static int take_locked(Taking *taking, const char *xml, Error **reterr) {
+    CLEANUP_DOMAIN_DEF DomainDef *config = NULL;
+    Domain *domain = taking->domain;
+    bool unknown = false;
+    int r = prepare(taking, xml, reterr);
+
+    if (r < 0)
+        return r;
+    r = snapshot_next_config(domain, taking->next, taking->overlays, taking->n, &config) < 0
+            ? error_no_memory(reterr)
+            : 0;
+    if (r >= 0 && config)
+        r = domain_try_config(domain, config, reterr);
+    if (r >= 0)
+        r = make_files(taking, reterr);
+    if (r >= 0)
+        r = admit(taking, reterr);
+    if (r >= 0)
+        r = domain_check_active(domain, reterr);
+    if (r >= 0)
+        r = note_intent(taking, reterr);
+    if (r >= 0)
+        r = add_nodes(taking, reterr);
+    if (r >= 0)
+        r = act_frozen(taking, &unknown, reterr);
+    if (r >= 0)
+        return tell_remains(
+            domain, snapshot_adopt(domain, TAKE_PTR(taking->next), TAKE_PTR(config), reterr),
+            reterr);
+    if (!unknown) /* else QEMU is asked when it answers again */
+        take_back(taking);
+    return r;
+}
+
+int driver_snapshot_disks(Domain *domain, const char *xml, unsigned flags, char **ret_name,
+                          Error **reterr) {
+    CLEANUP(taking_done) Taking taking = {.domain = domain, .flags = flags};
+    DomainJob job;
+    int r = domain_job_begin(domain, &job, "snapshot", reterr);
+
+    if (r < 0)
+        return r;
+    if (domain->run)
+        snapshot_settle(domain);
+    if (domain->run && domain->run->disks.n_overlays > 0)
+        r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                         "QEMU has not said yet what became of the last snapshot of domain '%s'",
+                         domain_name(domain));
+    else
+        r = take_locked(&taking, xml, reterr);
+    domain_job_end(domain, &job);
+    if (r < 0)
+        return r;
+    *ret_name = TAKE_PTR(taking.def->name);
+    return 0;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "qemu/block-graph.h"
+
+#include <stdlib.h>
+
+#include "util/json.h"
+
+static const char overlay[] = "overlay-";
+
+static void read_node(json_object *row, BlockNode *ret) {
+    *ret = (BlockNode){.name = json_member_string(row, "node-name"),
+                       .driver = json_member_string(row, "drv"),
+                       .file = json_member_string(row, "file"),
+                       .backing = json_member_string(row, "backing_file")};
+}
+
+bool block_node_find(json_object *nodes, const char *name, BlockNode *ret) {
+    for (size_t i = 0; i < json_length(nodes); i++) {
+        read_node(json_object_array_get_idx(nodes, i), ret);
+        if (streq_ptr(ret->name, name))
+            return true;
+    }
+    *ret = (BlockNode){0};
+    return false;
+}
+
+/* Formats that an image below another one can have here; not the filters, nor what has the bytes.
+ */
+static bool has_format(const BlockNode *node) {
+    return node->name && (streq_ptr(node->driver, "qcow2") || streq_ptr(node->driver, "raw"));
+}
+
+unsigned block_node_by_file(json_object *nodes, const char *file, BlockNode *ret) {
+    BlockNode node;
+    unsigned n = 0;
+
+    for (size_t i = 0; i < json_length(nodes); i++) {
+        read_node(json_object_array_get_idx(nodes, i), &node);
+        if (!has_format(&node) || !streq_ptr(node.file, file))
+            continue;
+        *ret = node;
+        n++;
+    }
+    return n;
+}
+
+unsigned block_node_last_overlay(json_object *nodes) {
+    unsigned last = 0;
+    BlockNode node;
+
+    for (size_t i = 0; i < json_length(nodes); i++) {
+        read_node(json_object_array_get_idx(nodes, i), &node);
+        if (node.name && strncmp(node.name, overlay, strlen(overlay)) == 0) {
+            unsigned long n = strtoul(node.name + strlen(overlay), NULL, 10);
+
+            last = MAX_OF(last, n < UINT32_MAX ? (unsigned)n : 0);
+        }
+    }
+    return last;
+}
+
+/* "/machine/peripheral/virtio-disk0/virtio-backend" has the alias between slashes. */
+static bool is_of(const char *qdev, const char *alias) {
+    static const char peripheral[] = "/machine/peripheral/";
+    size_t len = strlen(alias);
+
+    if (strncmp(qdev, peripheral, strlen(peripheral)) == 0)
+        qdev += strlen(peripheral);
+    return strncmp(qdev, alias, len) == 0 && (qdev[len] == '\0' || qdev[len] == '/');
+}
+
+bool block_root_find(json_object *blocks, const char *alias, BlockRoot *ret) {
+    for (size_t i = 0; i < json_length(blocks); i++) {
+        json_object *row = json_object_array_get_idx(blocks, i);
+        json_object *inserted = json_member(row, "inserted"),
+                    *image = json_member(inserted, "image");
+        const char *qdev = json_member_string(row, "qdev");
+
+        if (!qdev || !inserted || !is_of(qdev, alias))
+            continue;
+        *ret = (BlockRoot){.node = json_member_string(inserted, "node-name"),
+                           .file = json_member_string(image, "filename"),
+                           .size = json_member_uint(image, "virtual-size", 0)};
+        return ret->node != NULL;
+    }
+    return false;
+}
+
+BlockJobReading block_job_reading(json_object *jobs, const char *id) {
+    for (size_t i = 0; i < json_length(jobs); i++) {
+        json_object *row = json_object_array_get_idx(jobs, i);
+        const char *status = json_member_string(row, "status");
+
+        if (!status || !streq_ptr(json_member_string(row, "id"), id))
+            continue;
+        return (BlockJobReading){.status = streq(status, "concluded") ? BLOCK_JOB_STATUS_CONCLUDED
+                                           : streq(status, "ready")   ? BLOCK_JOB_STATUS_READY
+                                           : streq(status, "null")    ? BLOCK_JOB_STATUS_GONE
+                                                                      : BLOCK_JOB_STATUS_RUNS,
+                                 .error = json_member_string(row, "error")};
+    }
+    return (BlockJobReading){.status = BLOCK_JOB_STATUS_GONE};
+}
+
+bool block_job_progress(json_object *jobs, const char *id, uint64_t *ret_done, uint64_t *ret_total,
+                        uint64_t *ret_speed, bool *ret_ready) {
+    for (size_t i = 0; i < json_length(jobs); i++) {
+        json_object *row = json_object_array_get_idx(jobs, i);
+
+        if (!streq_ptr(json_member_string(row, "device"), id))
+            continue;
+        *ret_done = json_member_uint(row, "offset", 0);
+        *ret_total = json_member_uint(row, "len", 0);
+        *ret_speed = json_member_uint(row, "speed", 0);
+        *ret_ready = json_member_bool(row, "ready", false);
+        return true;
+    }
+    return false;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What QEMU says of its block nodes and jobs: query-named-block-nodes, query-block, query-jobs,
+ * query-block-jobs. Pure: replies in, structs out; what does not look as it should is left out. */
+#pragma once
+
+#include <json-c/json.h>
+
+#include "util/macro.h"
+
+/* One node; all borrowed from the reply. */
+typedef struct BlockNode {
+    const char *name, *driver, *file;
+    const char *backing; /* the file of the node below it; NULL: none */
+} BlockNode;
+
+/* The node of that name; false: QEMU has none. */
+bool block_node_find(json_object *nodes, const char *name, BlockNode *ret);
+/* The node with a format whose file that is. How many there are, and *ret is the last of them. */
+unsigned block_node_by_file(json_object *nodes, const char *file, BlockNode *ret);
+/* The largest N of the nodes called "overlay-N"; 0: there are none. */
+unsigned block_node_last_overlay(json_object *nodes);
+
+/* What a device of that alias has, in a reply of query-block; borrowed from it. */
+typedef struct BlockRoot {
+    const char *node; /* the topmost, above all filters */
+    const char *file; /* of the image */
+    uint64_t size;    /* bytes that the guest sees */
+} BlockRoot;
+bool block_root_find(json_object *blocks, const char *alias, BlockRoot *ret);
+
+typedef enum BlockJobStatus {
+    BLOCK_JOB_STATUS_GONE, /* QEMU has no such job */
+    BLOCK_JOB_STATUS_RUNS,
+    BLOCK_JOB_STATUS_READY,
+    BLOCK_JOB_STATUS_CONCLUDED,
+} BlockJobStatus;
+
+typedef struct BlockJobReading {
+    BlockJobStatus status;
+    const char *error; /* borrowed; NULL: none */
+} BlockJobReading;
+
+/* Of a reply of query-jobs. */
+BlockJobReading block_job_reading(json_object *jobs, const char *id);
+/* How far it is, of a reply of query-block-jobs; speed in bytes a second. False: it is not there.
+ */
+bool block_job_progress(json_object *jobs, const char *id, uint64_t *ret_done, uint64_t *ret_total,
+                        uint64_t *ret_speed, bool *ret_ready);

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Snapshots of the disks of what runs: images above images."""
+import os
+import signal
+import subprocess
+
+from conftest import wait_for
+from images import MIB, chain, disk, file_holds, holds, image, node_names, qmp, write
+
+DISKS_ONLY = ("--disk-only", "--no-metadata", "--atomic")
+
+
+def snapshot(daemon, name, *words, snap="one", ok=True):
+    return daemon.virsh("snapshot-create-as", name, snap, *DISKS_ONLY, *words, ok=ok)
+
+
+def pair(daemon):
+    """Two disks; the first has an image below it that only its header names."""
+    base = image(f"{daemon.root}/base.qcow2")
+    first, second = image(f"{daemon.root}/first.qcow2", base), image(f"{daemon.root}/second.qcow2")
+    return base, first, second, disk(first) + disk(second, "vdb")
+
+
+def test_two_disks_in_one_moment(daemon):
+    """The old images stay as they are, the new ones are in both definitions, and a new start finds what was written."""
+    base, first, second, devices = pair(daemon)
+    daemon.paused("s1", extra=devices)
+    write(daemon, "s1", 0x11)
+    assert "created" in snapshot(daemon, "s1", "--diskspec", f"vda,file={daemon.root}/over")
+    over, other = f"{daemon.root}/over", f"{daemon.root}/second.one"
+    assert chain(daemon, "s1") == [over, first, base, "end"]
+    assert chain(daemon, "s1", "vdb") == [other, second, "end"]
+    assert chain(daemon, "s1", inactive=True)[:2] == [over, first]
+    assert chain(daemon, "s1", "vdb", inactive=True)[:2] == [other, second]
+    write(daemon, "s1", 0x22)
+    assert file_holds(first, 0x11) and file_holds(over, 0x22)
+    assert "No current" in daemon.virsh("blockjob", "s1", "vda")
+    daemon.virsh("destroy", "s1")
+    daemon.virsh("start", "s1", "--paused")
+    holds(daemon, "s1", 0x22)
+    holds(daemon, "s1", 0, MIB, MIB)
+
+
+def test_chosen_and_left_out(daemon):
+    base, first, second, devices = pair(daemon)
+    daemon.paused("s1", extra=devices + "<disk type='file' device='cdrom'><target dev='sda' bus='sata'/></disk>")
+    snapshot(daemon, "s1", "--diskspec", "vda,snapshot=no")
+    assert chain(daemon, "s1") == [first] and chain(daemon, "s1", "vdb")[0] == f"{daemon.root}/second.one"
+    reused = image(f"{daemon.root}/reused", first)
+    snapshot(daemon, "s1", "--reuse-external", "--diskspec", f"vda,file={reused}", "--diskspec", "vdb,snapshot=no")
+    assert chain(daemon, "s1") == [reused, first, base, "end"]
+    write(daemon, "s1", 0x33)
+    assert file_holds(reused, 0x33)
+
+
+def test_refused_by_name(daemon):
+    base, first, second, devices = pair(daemon)
+    daemon.paused("s1", extra=devices)
+    full = image(f"{daemon.root}/full")
+    before = daemon.virsh("dumpxml", "s1"), node_names(daemon, "s1"), sorted(os.listdir(daemon.root))
+    for words, answer in (
+            ((f"--diskspec=vda,file={full}",), "already exists"),
+            (("--diskspec=vdz,snapshot=no",), "no disk named 'vdz'"),
+            (("--diskspec=vda,snapshot=no", "--diskspec=vdb,snapshot=no"), "nothing selected"),
+            (("--diskspec=vda,snapshot=internal",), "inside of the image"),
+            ((f"--diskspec=vda,file={daemon.root}/no/where", "--diskspec=vdb,snapshot=no"), "No such file"),
+            ((f"--diskspec=vda,file={daemon.root}/same", f"--diskspec=vdb,file={daemon.root}/same"), "one new image"),
+            (("--diskspec=vda,driver=raw",), "unsupported: raw"),
+            (("--reuse-external", f"--diskspec=vda,file={daemon.root}/none"), "missing existing file"),
+            (("--quiesce",), "not running")):
+        assert answer in snapshot(daemon, "s1", *words, ok=False), words
+        assert before == (daemon.virsh("dumpxml", "s1"), node_names(daemon, "s1"), sorted(os.listdir(daemon.root))), words
+    assert "--disk-only" in daemon.virsh("snapshot-create-as", "s1", "one", ok=False)
+    assert "--no-metadata" in daemon.virsh("snapshot-create-as", "s1", "one", "--disk-only", ok=False)
+    daemon.virsh("destroy", "s1")
+    assert "not running" in snapshot(daemon, "s1", ok=False)
+
+
+def test_failures_take_all_back(daemon):
+    """QEMU refuses at the last step: the second of two images is no qcow2."""
+    base, first, second, devices = pair(daemon)
+    daemon.paused("s1", extra=devices)
+    broken = f"{daemon.root}/broken"
+    with open(broken, "wb") as f:
+        f.write(b"no image at all" * 100)
+    before = daemon.virsh("dumpxml", "s1"), node_names(daemon, "s1")
+    good = image(f"{daemon.root}/good", first)
+    owner = os.stat(good).st_uid
+    assert "qcow2" in snapshot(daemon, "s1", "--reuse-external", f"--diskspec=vda,file={good}",
+                               f"--diskspec=vdb,file={broken}", ok=False)
+    assert before == (daemon.virsh("dumpxml", "s1"), node_names(daemon, "s1"))
+    assert os.stat(good).st_uid == owner
+    with open(f"{daemon.root}/run/domains/s1.xml") as f:
+        assert "<overlay" not in f.read()
+    snapshot(daemon, "s1")
+    write(daemon, "s1", 0x44)
+
+
+def test_full_definition_directory(daemon):
+    """What cannot be written down is refused before QEMU is asked."""
+    base, first, second, devices = pair(daemon)
+    daemon.paused("s1", extra=devices)
+    before = daemon.virsh("dumpxml", "s1"), node_names(daemon, "s1"), sorted(os.listdir(daemon.root))
+    os.makedirs(f"{daemon.root}/full")
+    path = f"{daemon.root}/run/domains"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k,nr_inodes=1", "none", path], check=True)
+    try:
+        os.rmdir(f"{daemon.root}/full")
+        assert "cannot write" in snapshot(daemon, "s1", ok=False)
+    finally:
+        subprocess.run(["umount", path], check=True)
+    assert before == (daemon.virsh("dumpxml", "s1"), node_names(daemon, "s1"), sorted(os.listdir(daemon.root)))
+
+
+def with_intent(daemon, overlay):
+    """A daemon that is killed with what it had in mind in the status file."""
+    path = f"{daemon.root}/run/domains/s1.xml"
+    daemon.stop(signal.SIGKILL)
+    with open(path) as f:
+        text = f.read()
+    text = text.replace("version='2'", "version='3'", 1)
+    with open(path, "w") as f:
+        f.write(text.replace("  <domain ", f"  <disks><overlay disk='vda' node='overlay-9' number='9' format='qcow2' "
+                             f"type='file'><source file='{overlay}'/><made/></overlay></disks>\n  <domain ", 1))
+
+
+def add_overlay(daemon, first):
+    overlay = image(f"{daemon.root}/over", first)
+    os.chmod(overlay, 0o666)
+    for words in ({"driver": "file", "filename": overlay, "node-name": "file-overlay-9"},
+                  {"driver": "qcow2", "file": "file-overlay-9", "node-name": "overlay-9", "backing": None}):
+        qmp(daemon, "s1", "blockdev-add", **words)
+    return overlay
+
+
+def test_killed_before_it_happened(daemon):
+    base, first, second, devices = pair(daemon)
+    daemon.paused("s1", extra=devices)
+    before = daemon.virsh("dumpxml", "s1"), node_names(daemon, "s1")
+    overlay = add_overlay(daemon, first)
+    with_intent(daemon, overlay)
+    daemon.start()
+    wait_for(lambda: not os.path.exists(overlay), 20, "an image that is taken back")
+    assert before == (daemon.virsh("dumpxml", "s1"), node_names(daemon, "s1"))
+    snapshot(daemon, "s1")
+
+
+def test_killed_after_it_happened(daemon):
+    base, first, second, devices = pair(daemon)
+    daemon.paused("s1", extra=devices)
+    overlay = add_overlay(daemon, first)
+    qmp(daemon, "s1", "blockdev-snapshot", node="drive-virtio-disk0", overlay="overlay-9")
+    with_intent(daemon, overlay)
+    daemon.start()
+    wait_for(lambda: chain(daemon, "s1")[0] == overlay, 20, "an image that is kept")
+    assert chain(daemon, "s1", inactive=True)[:2] == [overlay, first]
+    write(daemon, "s1", 0x55)
+    daemon.stop(signal.SIGKILL)
+    daemon.start()
+    wait_for(lambda: chain(daemon, "s1")[0] == overlay, 20, "the same of the next daemon")
+    daemon.virsh("blockcommit", "s1", "vda", "--active", "--pivot", "--wait", "--shallow")
+    assert chain(daemon, "s1") == [first, base, "end"] and file_holds(first, 0x55)
+    assert not {"overlay-9", "file-overlay-9"} & node_names(daemon, "s1")
+
+
+def test_detach_after_a_snapshot(daemon, guest):
+    """Nothing of the chain is left in QEMU, and the disk can come again."""
+    base, first, second, devices = pair(daemon)
+    daemon.boot("s1", extra=disk(image(f"{daemon.root}/root.qcow2")))
+    before = node_names(daemon, "s1")
+    path, source = f"{daemon.root}/disk.xml", first
+    for name in ("one", "two"):
+        with open(path, "w") as f:
+            f.write(disk(source, "vdb"))
+        daemon.virsh("attach-device", "s1", path)
+        snapshot(daemon, "s1", "--diskspec", "vda,snapshot=no", snap=name)
+        source = f"{daemon.root}/first.{name}"
+        assert chain(daemon, "s1", "vdb")[0] == source
+        daemon.virsh("detach-disk", "s1", "vdb")
+        wait_for(lambda: "vdb" not in daemon.virsh("dumpxml", "s1"), 30, "a disk that has gone")
+        wait_for(lambda: node_names(daemon, "s1") == before, 10, "the nodes of before")
