@@ -184,11 +184,14 @@ static int check_header(const Header *header, const struct stat *info, const cha
 static int read_xml(int fd, const Header *header, const char *path, char **ret, Error **reterr) {
     const size_t n = le32toh(header->xml_length);
     CLEANUP_FREE char *xml = malloc(n + 1);
+    ssize_t got;
 
     if (!xml)
         return error_no_memory(reterr);
-    if (read_all(fd, xml, n, HEADER_SIZE) != (ssize_t)n ||
-        crc_of(xml, n) != le32toh(header->xml_crc))
+    got = read_all(fd, xml, n, HEADER_SIZE);
+    if (got < 0)
+        return error_system(reterr, FROM_QEMU, (int)got, "cannot read '%s'", path);
+    if (got != (ssize_t)n || crc_of(xml, n) != le32toh(header->xml_crc))
         return refuse(reterr, path, "the definition in it is damaged");
     xml[n] = '\0';
     *ret = TAKE_PTR(xml);

@@ -149,6 +149,11 @@ static int set_running(Domain *domain, bool run, Error **reterr) {
             "domain '%s' was on its way here when vireod ended, and may run elsewhere: "
             "this vireod is about to find out; try again",
             domain_name(domain));
+    if (r >= 0 && run && domain->run->save.kind == SAVE_TO && !domain->run->save.tried)
+        r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                         "the save of domain '%s' was interrupted, and its guest may be in the "
+                         "file: this vireod is about to find out; try again",
+                         domain_name(domain));
     if (r >= 0 && run && domain->run->save.kind == SAVE_POSTCOPY_IN && !domain->run->postcopy &&
         !domain->run->save.tried)
         r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Saves and restores that a daemon's end has interrupted: where is the guest? */
 
+#include <sys/stat.h>
+
 #include "domain/events.h"
 #include "domain/files.h"
 #include "domain/store.h"
@@ -15,26 +17,16 @@
 #include "util/file.h"
 #include "util/directory.h"
 #include "util/log.h"
+#include "util/worker.h"
 
 #define CANCEL_USEC (60 * USEC_PER_SEC)
 #define POLL_USEC (20 * USEC_PER_MSEC)
 #define AGAIN_FIRST_USEC USEC_PER_SEC /* between two tries; doubles */
 #define AGAIN_LAST_USEC (30 * USEC_PER_SEC)
 
-/* The complete file of that very save is there, under this name. */
-static bool has_file_at(const SaveIntent *intent, const char *path) {
-    CLEANUP_SAVE_IMAGE SaveImage image = {0};
-    CLEANUP_CLOSE int fd = -1;
-    CLEANUP_FREE char *id = NULL;
-
-    if (!path || save_open(path, false, &image, &fd, NULL) < 0)
-        return false;
-    id = save_id_text(&image);
-    return id && intent->id && streq(id, intent->id);
-}
-
-static bool has_file(const SaveIntent *intent) {
-    return has_file_at(intent, intent->path);
+/* 1: the complete file of that very save is there; 0: there is none; < 0: nobody can tell now. */
+static int has_file(const SaveIntent *intent, Error **reterr) {
+    return intent->path && intent->id ? save_look(intent->path, intent->id, reterr) : 0;
 }
 
 /* QEMU went on writing while nobody waited for it. */
@@ -63,12 +55,53 @@ static int go_on(Domain *domain, int reason, Error **reterr) {
     return r;
 }
 
+/* After a save that is complete, the run state is not "postmigrate" any more once somebody has let
+ * the guest run. 1, and whether that is so. */
+static int has_left(Domain *domain, bool *ret_ran, Error **reterr) {
+    char status[RUN_STATE_SIZE];
+    int r = run_state_query(domain, status, reterr);
+
+    *ret_ran = r >= 0 && !streq(status, "postmigrate") && !streq(status, "finish-migrate");
+    return r < 0 ? r : 1;
+}
+
+static int run_remove_regular(void *path) {
+    struct stat info;
+
+    if (lstat(path, &info) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    return !S_ISREG(info.st_mode) ? 0 : unlink(path) < 0 ? -errno : saved_sync_directory(path);
+}
+
+/* Somebody has let a guest run that was saved: the file is of its past. */
+static int keep_running(Domain *domain, Error **reterr) {
+    CLEANUP_FREE char *path = strdup(domain->run->save.path);
+    int r = path ? worker_run(run_remove_regular, path) : -ENOMEM;
+
+    if (r < 0)
+        return error_system(reterr, FROM_QEMU, r,
+                            "somebody has let the guest run since it was saved to '%s', which "
+                            "cannot be removed; remove it",
+                            path ? path : domain->run->save.path);
+    log_warning("domain '%s' was saved to '%s' when vireod ended, but somebody has let it run "
+                "since: it goes on, and the file is removed",
+                domain_name(domain), path);
+    return run_state_sync(domain, reterr);
+}
+
 static int settle_to(Domain *domain, Error **reterr) {
     SaveIntent *intent = &domain->run->save;
     CLEANUP_FREE char *part = NULL;
-    int r;
+    bool ran = false;
+    int r = has_file(intent, reterr);
 
-    if (has_file(intent)) {
+    if (r > 0)
+        r = has_left(domain, &ran, reterr);
+    if (r < 0)
+        return r;
+    if (ran)
+        return keep_running(domain, reterr);
+    if (r > 0) {
         log_info("domain '%s': it was saved to '%s' when vireod ended, ending its QEMU",
                  domain_name(domain), intent->path);
         run_end(domain, SHUTOFF_SAVED, STOPPED_SAVED);
@@ -105,8 +138,9 @@ static int settle_taken(Domain *domain, Error **reterr) {
         r = go_on(domain, RUNNING_RESTORED, reterr);
     if (r >= 0) {
         save_drop_taken(path);
-    } else if (r != -ETIMEDOUT && domain_check_active(domain, NULL) >= 0 &&
-               has_file_at(&domain->run->save, taken) && domain_check_active(domain, NULL) >= 0) {
+    } else if (taken && r != -ETIMEDOUT && domain_check_active(domain, NULL) >= 0 &&
+               save_look(taken, domain->run->save.id, NULL) > 0 &&
+               domain_check_active(domain, NULL) >= 0) {
         log_warning("domain '%s': QEMU does not let its restored guest run, ending its QEMU; the "
                     "saved guest is still there: %s",
                     domain_name(domain), error_message(*reterr));
@@ -122,6 +156,8 @@ static int settle_from(Domain *domain, Error **reterr) {
     bool ran = false;
     int r = has_run(domain, &ran, reterr);
 
+    if (r >= 0 && !ran)
+        r = has_file(intent, reterr);
     if (r < 0)
         return r;
     if (ran) {
@@ -129,7 +165,7 @@ static int settle_from(Domain *domain, Error **reterr) {
             save_drop_taken(intent->path);
         return 0;
     }
-    if (!intent->path || has_file(intent)) {
+    if (!intent->path || r > 0) {
         log_info("domain '%s': its restore was interrupted before it ran, ending its QEMU; the "
                  "saved guest is still there",
                  domain_name(domain));

@@ -108,6 +108,7 @@ typedef struct Opening {
     bool writable;
     SaveImage *image;
     int fd;
+    bool refused; /* it is there, and no complete image */
     Error *error;
 } Opening;
 
@@ -122,6 +123,18 @@ static int run_open(void *arg) {
     return save_image_read(work->fd, work->path, work->image, &work->error);
 }
 
+/* ENOENT and what is no complete image are a "no"; all else may be so for a while. */
+static int run_look(void *arg) {
+    Opening *work = arg;
+    int r = run_open(work);
+
+    if (r < 0 && work->fd < 0)
+        work->refused = r == -ENOENT;
+    else if (r < 0)
+        work->refused = work->error && work->error->code == ERROR_OPERATION_FAILED;
+    return r;
+}
+
 int save_open(const char *path, bool writable, SaveImage *image, int *ret_fd, Error **reterr) {
     Opening work = {.path = path, .writable = writable, .image = image, .fd = -1};
     int r = worker_run(run_open, &work);
@@ -134,6 +147,26 @@ int save_open(const char *path, bool writable, SaveImage *image, int *ret_fd, Er
     }
     *ret_fd = work.fd;
     return 0;
+}
+
+int save_look(const char *path, const char *id, Error **reterr) {
+    CLEANUP_SAVE_IMAGE SaveImage image = {0};
+    CLEANUP_CLOSE int fd = -1;
+    CLEANUP_FREE char *found = NULL;
+    Opening work = {.path = path, .image = &image, .fd = -1};
+    int r = worker_run(run_look, &work);
+
+    fd = work.fd;
+    if (r < 0 && work.refused) {
+        error_free(work.error);
+        return 0;
+    }
+    if (r < 0) {
+        error_propagate(reterr, work.error);
+        return r;
+    }
+    found = save_id_text(&image);
+    return found ? streq(found, id) : error_no_memory(reterr);
 }
 
 /* ---- the machine ---- */

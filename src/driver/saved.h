@@ -39,6 +39,9 @@ int save_remove(Domain *domain, Error **reterr);
 
 /* Opens an image and reads its header; on a fiber. */
 int save_open(const char *path, bool writable, SaveImage *image, int *ret_fd, Error **reterr);
+/* Whether the complete file of that very save (id as text) is there: 1, 0; or an error, when nobody
+ * can tell now. On a fiber. */
+int save_look(const char *path, const char *id, Error **reterr);
 /* The definition in an image; with `xml`, that one, whose machine must be the same: what it leaves
  * out is filled in as at define. Without `xml` no services are needed. */
 int save_definition(const Services *services, const SaveImage *image, const char *xml,

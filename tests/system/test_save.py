@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Guests saved to files and brought back: with the vCPUs they have, as one truth whatever dies meanwhile."""
 import glob
+import json
 import os
+import re
 import shutil
 import socket
 import struct
@@ -241,3 +243,56 @@ def test_a_managed_save_that_was_taken_is_one(daemon):
     daemon.virsh("domrename", "vm2", "vm1")
     daemon.virsh("managedsave-remove", "vm1")
     assert files(daemon) == []
+
+
+def killed_after_the_save(daemon):
+    """A guest in a complete file, its QEMU that is still there, and no vireod."""
+    daemon.define("vm1", boot=False)
+    daemon.virsh("start", "vm1")
+    daemon.stop()
+    os.environ["VIREOD_CRASH_AT"] = "save-complete"
+    try:
+        daemon.start()
+    finally:
+        del os.environ["VIREOD_CRASH_AT"]
+    daemon.run("virsh", "managedsave", "vm1", ok=None)
+    daemon.process.wait(100)
+    assert files(daemon) == ["vm1.save"] and "vm1" in daemon.qemus()
+
+
+def tell_qemu(daemon, name, command):
+    """Over its monitor, which nobody else has just now."""
+    with open(f"/proc/{daemon.qemus()[name]}/environ", "rb") as f:
+        path = re.search(rb"VIREO_MONITOR=([^\0]+)", f.read()).group(1)
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(path)
+        stream = s.makefile("rwb")
+        stream.readline()
+        for word in ("qmp_capabilities", command):
+            stream.write(json.dumps({"execute": word}).encode() + b"\n")
+            stream.flush()
+            while b'"return"' not in (line := stream.readline()):
+                assert line and b'"error"' not in line, line
+
+
+def test_a_saved_guest_that_somebody_let_run_goes_on(daemon):
+    killed_after_the_save(daemon)
+    tell_qemu(daemon, "vm1", "cont")
+    daemon.start()
+    wait_for(lambda: not files(daemon), 30, "file that goes, as it is of the past")
+    assert daemon.virsh("domstate", "vm1").strip() == "running"
+    assert "vm1" in daemon.qemus()
+
+
+def test_a_file_that_cannot_be_looked_at_is_waited_for(daemon):
+    """That nobody can open it just now does not mean that there is none."""
+    killed_after_the_save(daemon)
+    path = f"{daemon.root}/lib/save/vm1.save"
+    os.rename(path, f"{daemon.root}/aside")
+    os.symlink("vm1.save", path)
+    daemon.start()
+    wait_for(lambda: "not settled" in daemon.log_text(), 30, "word that it is not settled")
+    assert daemon.virsh("domstate", "vm1").strip() == "paused"
+    os.rename(f"{daemon.root}/aside", path)
+    wait_for(lambda: daemon.virsh("domstate", "vm1").strip() == "shut off", 60, "end of the saved guest's QEMU")
+    assert files(daemon) == ["vm1.save"]
