@@ -3,6 +3,7 @@
 #include "domain/save-image.h"
 
 #include <endian.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "conf/domain-parse.h"
@@ -11,10 +12,13 @@
 #define VERSION 1u
 #define HEADER_SIZE 64u
 #define PAGE 4096u
-#define XML_ROOM 65536u /* more than the definition needs */
+#define XML_ROOM 65536u /* more than two of the definition need */
 #define XML_MAX (2 * (uint32_t)DOMAIN_XML_MAX)
 
-enum { FLAG_COMPLETE = 1, FLAG_RUNNING = 2 };
+#define TEXT_UNIT 16u /* of where the definition lies */
+
+/* Above them: how many units behind the header the definition begins. */
+enum { FLAG_COMPLETE = 1, FLAG_RUNNING = 2, TEXT_SHIFT = 8 };
 
 /* As it lies in the file; nothing is padded. */
 typedef struct Header {
@@ -92,6 +96,10 @@ static Header make_header(const SaveImage *image, uint32_t flags, uint64_t lengt
     return header;
 }
 
+static uint64_t text_at(const Header *header) {
+    return HEADER_SIZE + (uint64_t)(le32toh(header->flags) >> TEXT_SHIFT) * TEXT_UNIT;
+}
+
 static int write_header(int fd, const SaveImage *image, uint32_t flags, uint64_t length) {
     const Header header = make_header(image, flags, length);
     int r = write_all(fd, image->xml, strlen(image->xml), HEADER_SIZE);
@@ -100,7 +108,7 @@ static int write_header(int fd, const SaveImage *image, uint32_t flags, uint64_t
 }
 
 int save_image_begin(int fd, SaveImage *image) {
-    const uint64_t room = HEADER_SIZE + strlen(image->xml) + XML_ROOM;
+    const uint64_t room = HEADER_SIZE + 2 * strlen(image->xml) + XML_ROOM;
     int r;
 
     if (strlen(image->xml) > XML_MAX)
@@ -124,15 +132,64 @@ int save_image_complete(int fd, const SaveImage *image) {
     return r >= 0 && fsync(fd) < 0 ? -errno : r;
 }
 
-int save_image_change(int fd, const SaveImage *image) {
-    struct stat info;
+/* Where a text of that length has room beside the one that is there, or 0. */
+static uint64_t find_room(const Header *header, size_t n) {
+    const uint64_t at = text_at(header), end = at + le32toh(header->xml_length);
+    const uint64_t behind = HEADER_SIZE +
+                            (end - HEADER_SIZE + TEXT_UNIT - 1) / TEXT_UNIT * TEXT_UNIT;
+
+    if (HEADER_SIZE + n <= at)
+        return HEADER_SIZE;
+    return behind + n <= le64toh(header->data_offset) ? behind : 0;
+}
+
+/* The text first, then the header that says where it is: each of them leaves a whole image. */
+static int write_beside(int fd, const SaveImage *image, Header *header, uint64_t at) {
+    int r = write_all(fd, image->xml, strlen(image->xml), (off_t)at);
+
+    if (r >= 0 && fdatasync(fd) < 0)
+        r = -errno;
+    if (r < 0)
+        return r;
+    header->flags |= htole32((uint32_t)((at - HEADER_SIZE) / TEXT_UNIT) << TEXT_SHIFT);
+    return write_all(fd, header, sizeof(*header), 0);
+}
+
+/* Over the old one, which comes back when that fails. Its room is taken before. */
+static int write_over(int fd, const SaveImage *image, const Header *old, const Header *new) {
+    const size_t n = strlen(image->xml), n_old = le32toh(old->xml_length);
+    CLEANUP_FREE char *text = malloc(n_old + 1);
     int r;
 
-    if (HEADER_SIZE + strlen(image->xml) > image->data_offset)
-        return -ENOSPC;
-    if (fstat(fd, &info) < 0)
-        return -errno;
-    r = write_header(fd, image, FLAG_COMPLETE, (uint64_t)info.st_size);
+    if (!text)
+        return -ENOMEM;
+    if (HEADER_SIZE + n > le64toh(old->data_offset))
+        return -EMSGSIZE;
+    if (read_all(fd, text, n_old, (off_t)text_at(old)) != (ssize_t)n_old)
+        return -EIO;
+    r = -posix_fallocate(fd, HEADER_SIZE, (off_t)n);
+    if (r < 0 && r != -ENODEV && r != -ESPIPE) /* a device has all of it */
+        return r;
+    r = write_all(fd, image->xml, n, HEADER_SIZE);
+    if (r >= 0)
+        r = write_all(fd, new, sizeof(*new), 0);
+    if (r < 0 && write_all(fd, text, n_old, (off_t)text_at(old)) >= 0)
+        write_all(fd, old, sizeof(*old), 0);
+    return r;
+}
+
+int save_image_change(int fd, const SaveImage *image) {
+    Header old = {0}, new;
+    uint64_t at;
+    int r;
+
+    if (strlen(image->xml) > XML_MAX)
+        return -EMSGSIZE;
+    if (read_all(fd, &old, sizeof(old), 0) != (ssize_t)sizeof(old))
+        return -EIO;
+    new = make_header(image, FLAG_COMPLETE, le64toh(old.length));
+    at = find_room(&old, strlen(image->xml));
+    r = at > 0 ? write_beside(fd, image, &new, at) : write_over(fd, image, &old, &new);
     return r >= 0 && fsync(fd) < 0 ? -errno : r;
 }
 
@@ -176,7 +233,7 @@ static int check_header(const Header *header, const struct stat *info, const cha
                             "'%s' cannot be restored: the file is cut, %llu of its %llu bytes are "
                             "there; take another copy",
                             path, (unsigned long long)info->st_size, (unsigned long long)length);
-    if (n == 0 || n > XML_MAX || data % PAGE || data > length || HEADER_SIZE + n > data)
+    if (n == 0 || n > XML_MAX || data % PAGE || data > length || text_at(header) + n > data)
         return refuse(reterr, path, "its header is damaged");
     return 0;
 }
@@ -188,7 +245,7 @@ static int read_xml(int fd, const Header *header, const char *path, char **ret, 
 
     if (!xml)
         return error_no_memory(reterr);
-    got = read_all(fd, xml, n, HEADER_SIZE);
+    got = read_all(fd, xml, n, (off_t)text_at(header));
     if (got < 0)
         return error_system(reterr, FROM_QEMU, (int)got, "cannot read '%s'", path);
     if (got != (ssize_t)n || crc_of(xml, n) != le32toh(header->xml_crc))

@@ -3,13 +3,14 @@
  *
  *     0   "VireoSavedGuest\n"
  *     16  version, 1                              32 bits, as all numbers little-endian
- *     20  1: complete, 2: the guest was running   32 bits
+ *     20  1: complete, 2: the guest was running;  32 bits
+ *         from bit 8 on: where the definition begins behind the header, in units of 16 bytes
  *     24  where QEMU's stream begins              64 bits, a multiple of 4096
  *     32  length of the whole file                64 bits, of a complete one
  *     40  length of the definition                32 bits
  *     44  its CRC-32 (zlib's)                     32 bits
  *     48  the id of this save                     16 bytes, random
- *     64  the definition, with room behind it for a longer one
+ *     64  the definition, with room behind it for another one
  *
  * It is written incomplete under another name, becomes complete when QEMU is done, and only then
  * gets its name: what has the name can be restored. These functions block; call them on a worker.
@@ -39,5 +40,7 @@ int save_image_begin(int fd, SaveImage *image);
 /* QEMU has written all: makes it complete, on the disk. -ENODATA: nothing of QEMU's is there.
  * -errno. */
 int save_image_complete(int fd, const SaveImage *image);
-/* Replaces the definition and `running` of a complete one. -ENOSPC: it is too long for its room. */
+/* Replaces the definition and `running` of a complete one: what fails leaves it as it was. A daemon
+ * that dies leaves the old one or the new one, as long as there is room for both. -EMSGSIZE: it is
+ * too long for its room. -errno. */
 int save_image_change(int fd, const SaveImage *image);

@@ -50,7 +50,7 @@ int driver_save_image_define(const Services *services, const char *path, const c
         return error_no_memory(reterr);
     image.running = flags & SAVE_RUNNING ? true : flags & SAVE_PAUSED ? false : image.running;
     r = worker_run(run_change, &(Change){fd, &image});
-    if (r == -ENOSPC)
+    if (r == -EMSGSIZE)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
                             "the definition is too long for the room it has in '%s'", path);
     return r < 0 ? error_system(reterr, FROM_QEMU, r, "cannot write '%s'", path) : 0;

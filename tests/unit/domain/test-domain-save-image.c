@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "domain/save-image.h"
@@ -67,6 +69,16 @@ static void test_is_read_as_it_was_written(void **state) {
     close(fd);
 }
 
+static void assert_has(int fd, const char *text) {
+    CLEANUP_SAVE_IMAGE SaveImage found = {0};
+    char stream[sizeof(STREAM)] = "";
+
+    assert_int_equal(save_image_read(fd, path, &found, NULL), 0);
+    assert_string_equal(found.xml, text);
+    assert_int_equal(read(fd, stream, sizeof(stream) - 1), sizeof(stream) - 1);
+    assert_string_equal(stream, STREAM);
+}
+
 /* A QEMU that says it has written all, and has not. */
 static void test_nothing_of_qemu_is_no_save(void **state) {
     SaveImage written = image();
@@ -101,11 +113,54 @@ static void test_a_longer_definition_has_room_to_a_point(void **state) {
     longer = strf("%*s", (int)written.data_offset, xml);
     assert_true(long_xml && longer);
     written.xml = longer;
-    assert_int_equal(save_image_change(fd, &written), -ENOSPC);
+    assert_int_equal(save_image_change(fd, &written), -EMSGSIZE);
     written.xml = long_xml;
     assert_int_equal(save_image_change(fd, &written), 0);
     assert_int_equal(save_image_read(fd, path, &found, NULL), 0);
     assert_string_equal(found.xml, long_xml);
+    close(fd);
+}
+
+/* On a full disk, as a limit of the file's size is one here: the text behind the old one has no
+ * room, and what was there is whole. */
+static void test_one_that_cannot_be_written_leaves_the_old(void **state) {
+    struct rlimit old, low;
+    CLEANUP_FREE char *long_xml = NULL;
+    SaveImage written = image();
+    int fd = begun(&written, STREAM);
+
+    (void)state;
+    assert_int_equal(save_image_complete(fd, &written), 0);
+    long_xml = strf("%*s", (int)strlen(xml) + 20000, xml);
+    assert_non_null(long_xml);
+    written.xml = long_xml;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    low = old;
+    low.rlim_cur = 8192;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &low), 0);
+    assert_int_equal(save_image_change(fd, &written), -EFBIG);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_has(fd, xml);
+    close(fd);
+}
+
+/* Each beside the one before, and at last over it. */
+static void test_many_definitions_one_after_the_other(void **state) {
+    static const int lengths[] = {1000, 200, 40000, 30, 60000, 60001, 60002, 5};
+    SaveImage written = image();
+    int fd = begun(&written, STREAM);
+
+    (void)state;
+    assert_int_equal(save_image_complete(fd, &written), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
+        CLEANUP_FREE char *text = strf("%*s", (int)strlen(xml) + lengths[i], xml);
+
+        assert_non_null(text);
+        written.xml = text;
+        assert_int_equal(save_image_change(fd, &written), 0);
+        assert_has(fd, text);
+    }
     close(fd);
 }
 
@@ -136,6 +191,8 @@ int main(void) {
         TEST(test_nothing_of_qemu_is_no_save),
         TEST(test_one_that_is_cut),
         TEST(test_a_longer_definition_has_room_to_a_point),
+        TEST(test_one_that_cannot_be_written_leaves_the_old),
+        TEST(test_many_definitions_one_after_the_other),
         TEST(test_other_files),
     };
 
