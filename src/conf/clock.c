@@ -20,7 +20,7 @@ static const Field timer_fields[] = {
     FIELD_CHOICE("@track", TimerDef, track, tracks),
     FIELD_UINT("@frequency", TimerDef, frequency, 1, UINT64_MAX),
     FIELD_CHOICE("@mode", TimerDef, mode, modes),
-    FIELD_GROUP("catchup", catchup_fields),
+    FIELD_GROUP("catchup", catchup_fields, .flags = FIELD_NOT_ACTED),
     FIELD_END};
 const Element timer_element = {"timer", sizeof(TimerDef), timer_fields, NULL, NULL};
 

@@ -290,7 +290,7 @@ static int check(ElementReader *reader, xmlNodePtr node, void *object) {
 
 const Field cpu_fields[] = {
     FIELD_WORD("@mode", CpuDef, mode, cpu_modes),
-    FIELD_CHOICE("@match", CpuDef, match, matches),
+    FIELD_CHOICE("@match", CpuDef, match, matches, .flags = FIELD_NOT_ACTED | FIELD_SILENT),
     FIELD_CHOICE("@check", CpuDef, check, checks, .flags = FIELD_UNCOMPARED),
     FIELD_CHOICE("@migratable", CpuDef, migratable, on_off),
     FIELD_GROUP("model", model_fields),

@@ -117,7 +117,7 @@ static const Field disk_fields[] = {
     FIELD_ONE("backingStore", DiskDef, backing, backing_store_element),
     FIELD_GROUP("geometry", geometry_fields),
     FIELD_GROUP("blockio", blockio_fields),
-    FIELD_VERBATIM("mirror", DiskDef, mirror, .flags = FIELD_LIVE),
+    FIELD_VERBATIM("mirror", DiskDef, mirror, .flags = FIELD_LIVE | FIELD_NOT_ACTED | FIELD_SILENT),
     FIELD_GROUP("target", target_fields, .flags = FIELD_REQUIRED),
     FIELD_PART("iotune", DiskDef, iotune, iotune_fields),
     FIELD_PRESENT("readonly", DiskDef, readonly),

@@ -421,6 +421,9 @@ static int check_filesystem(const FilesystemDef *filesystem, Error **reterr) {
         {streq_ptr(filesystem->driver, "handle") &&
              !streq_ptr(filesystem->accessmode, "passthrough"),
          ERROR_CONFIG_UNSUPPORTED, "only supports passthrough accessmode"},
+        {streq_ptr(filesystem->driver, "virtiofs") && filesystem->wrpolicy &&
+             !streq(filesystem->wrpolicy, "default"),
+         ERROR_CONFIG_UNSUPPORTED, "virtiofs does not support wrpolicy"},
         {(filesystem->fmode || filesystem->dmode) && !streq_ptr(filesystem->accessmode, "mapped"),
          ERROR_CONFIG_UNSUPPORTED, "fmode and dmode must be used with accessmode=mapped"},
     };

@@ -167,6 +167,8 @@ static int check_firmware(const DomainDef *def, Error **reterr) {
          "Secure boot requires SMM feature enabled: <smm state='on'/> in <features>"},
         {!automatic && os->loader_secure == TRISTATE_YES && !domain_def_is_q35(def),
          ERROR_CONFIG_UNSUPPORTED, "Secure boot is supported with q35 machine types only"},
+        {os->acpi_table && !os->acpi_table_type, ERROR_XML,
+         "Missing acpi table type: it is 'slic'"},
         {os->acpi_table_type && words_find(&acpi_tables, os->acpi_table_type) < 0, ERROR_XML,
          "Unknown acpi table type: 'slic' can be"},
         {os->bios_serial == TRISTATE_YES && !has_serial(def), ERROR_XML,

@@ -37,8 +37,9 @@ static const Field block_source[] = {FIELD_TEXT("source@dev", FilesystemDef, sou
 static const Field file_source[] = {FIELD_TEXT("source@file", FilesystemDef, source), FIELD_END};
 static const Field template_source[] = {FIELD_TEXT("source@name", FilesystemDef, source),
                                         FIELD_END};
-static const Field ram_attributes[] = {FIELD_TEXT("@usage", FilesystemDef, source),
-                                       FIELD_TEXT("@units", FilesystemDef, units), FIELD_END};
+static const Field ram_attributes[] = {
+    FIELD_TEXT("@usage", FilesystemDef, source),
+    FIELD_TEXT("@units", FilesystemDef, units, .flags = FIELD_NOT_DEFINED), FIELD_END};
 static const Field ram_source[] = {FIELD_GROUP("source", ram_attributes), FIELD_END};
 static const Field volume_attributes[] = {FIELD_TEXT("@pool", FilesystemDef, pool),
                                           FIELD_TEXT("@volume", FilesystemDef, source), FIELD_END};

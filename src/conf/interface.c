@@ -21,9 +21,10 @@ static const Words drivers = WORDS("qemu", "vhost", "vfio", "kvm", "xen");
 static const Words txmodes = WORDS("iothread", "timer");
 static const Words link_states = WORDS("up", "down");
 static const Words teamings = WORDS("persistent", "transient");
-static const Words virtualport_types = WORDS("802.1Qbg", "802.1Qbh", "openvswitch", "midonet");
+static const Words virtualport_types = WORDS_NOT_STARTED(
+    WORD_MASK(0) | WORD_MASK(1) | WORD_MASK(3), "802.1Qbg", "802.1Qbh", "openvswitch", "midonet");
 static const Words native_modes = WORDS("default", "tagged", "untagged");
-static const Words backend_types = WORDS("default", "passt");
+static const Words backend_types = WORDS_NOT_STARTED(WORD_MASK(1), "default", "passt");
 
 /* ---- <driver> ---- */
 
@@ -88,17 +89,20 @@ static const Field route_fields[] = {FIELD_TEXT("@family", InterfaceRoute, famil
 static const Element route_element = {"route", sizeof(InterfaceRoute), route_fields, NULL, NULL};
 static const Field dev_attributes[] = {
     FIELD_TEXT("@dev", InterfaceDef, source),
-    FIELD_LIST("ip", InterfaceDef, host_ips, n_host_ips, ip_element),
-    FIELD_LIST("route", InterfaceDef, host_routes, n_host_routes, route_element), FIELD_END};
+    FIELD_LIST("ip", InterfaceDef, host_ips, n_host_ips, ip_element, .flags = FIELD_NOT_ACTED),
+    FIELD_LIST("route", InterfaceDef, host_routes, n_host_routes, route_element,
+               .flags = FIELD_NOT_ACTED),
+    FIELD_END};
 static const Field dev_source[] = {FIELD_GROUP("source", dev_attributes), FIELD_END};
 
 static const Field bridge_source[] = {
     FIELD_TEXT("source@bridge", InterfaceDef, source, .flags = FIELD_REQUIRED), FIELD_END};
 static const Field network_attributes[] = {
     FIELD_TEXT("@network", InterfaceDef, source, .flags = FIELD_REQUIRED),
-    FIELD_TEXT("@portgroup", InterfaceDef, portgroup),
-    FIELD_TEXT("@portid", InterfaceDef, portid, .flags = FIELD_LIVE), FIELD_ALSO("@bridge"),
-    FIELD_END};
+    FIELD_TEXT("@portgroup", InterfaceDef, portgroup, .flags = FIELD_NOT_ACTED),
+    FIELD_TEXT("@portid", InterfaceDef, portid,
+               .flags = FIELD_LIVE | FIELD_NOT_ACTED | FIELD_SILENT),
+    FIELD_ALSO("@bridge"), FIELD_END};
 static const Field network_source[] = {
     FIELD_GROUP("source", network_attributes, .flags = FIELD_REQUIRED), FIELD_END};
 static const Field direct_attributes[] = {
@@ -170,7 +174,8 @@ static const Field *const sources[INTERFACE_TYPE_MAX_] = {[INTERFACE_USER] = dev
  * have none. */
 static const Field driver_group[] = {FIELD_GROUP("driver", driver_fields), FIELD_END};
 static const Field *const late_drivers[] = {NULL, driver_group};
-static const Field vhost_device[] = {FIELD_TEXT("@vhost", InterfaceDef, backend_vhost), FIELD_END};
+static const Field vhost_device[] = {
+    FIELD_TEXT("@vhost", InterfaceDef, backend_vhost, .flags = FIELD_NOT_ACTED), FIELD_END};
 static const Field *const vhost_devices[] = {NULL, vhost_device};
 
 static int find_tuned(ElementReader *reader, xmlNodePtr node, void *object) {
@@ -205,10 +210,11 @@ static const Field vlan_fields[] = {FIELD_YESNO("@trunk", InterfaceDef, vlan_tru
                                     FIELD_CODE(NULL, find_trunk, NULL), FIELD_END};
 
 static const Field virtualport_parameters[] = {
-    FIELD_TEXT("@managerid", VirtualPort, managerid),
-    FIELD_TEXT("@typeid", VirtualPort, typeid_),
-    FIELD_TEXT("@typeidversion", VirtualPort, typeidversion),
-    FIELD_TEXT("@instanceid", VirtualPort, instanceid),
+    FIELD_TEXT("@managerid", VirtualPort, managerid, .flags = FIELD_NOT_ACTED | FIELD_SILENT),
+    FIELD_TEXT("@typeid", VirtualPort, typeid_, .flags = FIELD_NOT_ACTED | FIELD_SILENT),
+    FIELD_TEXT("@typeidversion", VirtualPort, typeidversion,
+               .flags = FIELD_NOT_ACTED | FIELD_SILENT),
+    FIELD_TEXT("@instanceid", VirtualPort, instanceid, .flags = FIELD_NOT_ACTED | FIELD_SILENT),
     FIELD_TEXT("@interfaceid", VirtualPort, interfaceid),
     FIELD_TEXT("@profileid", VirtualPort, profileid),
     FIELD_END};
@@ -278,9 +284,9 @@ static const Field target_fields[] = {
 
 static const Field backend_fields[] = {
     FIELD_CHOICE("@type", InterfaceDef, backend_type, backend_types),
-    FIELD_TEXT("@tap", InterfaceDef, backend_tap),
+    FIELD_TEXT("@tap", InterfaceDef, backend_tap, .flags = FIELD_NOT_ACTED),
     FIELD_SWITCH(NULL, InterfaceDef, tuned, vhost_devices),
-    FIELD_TEXT("@logFile", InterfaceDef, backend_log), FIELD_END};
+    FIELD_TEXT("@logFile", InterfaceDef, backend_log, .flags = FIELD_NOT_ACTED), FIELD_END};
 static const Field parameter_fields[] = {FIELD_TEXT("@name", InterfaceParameter, name),
                                          FIELD_TEXT("@value", InterfaceParameter, value),
                                          FIELD_END};
@@ -378,13 +384,13 @@ static const Field interface_fields[] = {
     FIELD_GROUP("bandwidth", bandwidth_fields),
     FIELD_YESNO("port@isolated", InterfaceDef, isolated),
     FIELD_TEXT("script@path", InterfaceDef, script),
-    FIELD_TEXT("downscript@path", InterfaceDef, downscript),
-    FIELD_TEXT("backenddomain@name", InterfaceDef, backenddomain),
+    FIELD_TEXT("downscript@path", InterfaceDef, downscript, .flags = FIELD_NOT_ACTED),
+    FIELD_TEXT("backenddomain@name", InterfaceDef, backenddomain, .flags = FIELD_NOT_ACTED),
     FIELD_LIST("ip", InterfaceDef, guest_ips, n_guest_ips, ip_element),
-    FIELD_LIST("route", InterfaceDef, routes, n_routes, route_element),
+    FIELD_LIST("route", InterfaceDef, routes, n_routes, route_element, .flags = FIELD_NOT_DEFINED),
     FIELD_LIST("portForward", InterfaceDef, forwards, n_forwards, forward_element),
     FIELD_GROUP("target", target_fields),
-    FIELD_TEXT("guest@dev", InterfaceDef, guest_dev),
+    FIELD_TEXT("guest@dev", InterfaceDef, guest_dev, .flags = FIELD_NOT_ACTED),
     FIELD_CODE(NULL, NULL, refuse_model),
     FIELD_TEXT("model@type", InterfaceDef, model),
     FIELD_CODE(NULL, find_tuned, NULL),

@@ -4,11 +4,11 @@
 const Words video_models = WORDS("default", "vga", "cirrus", "vmvga", "xen", "vbox", "qxl",
                                  "parallels", "virtio", "gop", "none", "bochs", "ramfb");
 static const Words vgaconfs = WORDS("io", "on", "off");
-static const Words driver_names = WORDS("default", "qemu", "vhostuser");
+static const Words driver_names = WORDS_NOT_STARTED(WORD_MASK(2), "default", "qemu", "vhostuser");
 
 static const Field driver_fields[] = {
     FIELD_VIRTIO(VideoDef), FIELD_CHOICE("@name", VideoDef, driver_name, driver_names),
-    FIELD_CHOICE("@vgaconf", VideoDef, vgaconf, vgaconfs), FIELD_END};
+    FIELD_CHOICE("@vgaconf", VideoDef, vgaconf, vgaconfs, .flags = FIELD_NOT_ACTED), FIELD_END};
 static const Field acceleration_fields[] = {
     FIELD_YESNO("@accel3d", VideoDef, accel3d), FIELD_YESNO("@accel2d", VideoDef, accel2d),
     FIELD_TEXT("@rendernode", VideoDef, rendernode), FIELD_END};

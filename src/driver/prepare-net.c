@@ -55,12 +55,23 @@ static char *vlan_text(const InterfaceDef *interface) {
     return TAKE_PTR(text);
 }
 
+/* The VLAN of what the guest sends without a tag; NULL: there is none. */
+static const VlanTag *native_vlan(const InterfaceDef *interface) {
+    for (size_t i = 0; i < interface->n_vlans; i++)
+        if (interface->vlans[i].native_mode && !streq(interface->vlans[i].native_mode, "default"))
+            return &interface->vlans[i];
+    return NULL;
+}
+
 static int add_port(Domain *domain, const InterfaceDef *interface, const char *bridge,
                     Error **reterr) {
     const Made port = {.kind = MADE_SWITCH_PORT, .name = interface->target};
     const char *id = interface->virtualport->interfaceid;
     char vm[UUID_TEXT_SIZE];
-    CLEANUP_FREE char *vlan = vlan_text(interface), *mac = NULL, *iface = NULL, *machine = NULL;
+    const char *profile = interface->virtualport->profileid;
+    const VlanTag *native = native_vlan(interface);
+    CLEANUP_FREE char *vlan = vlan_text(interface), *mac = NULL, *iface = NULL, *machine = NULL,
+                      *mode = NULL, *tag = NULL, *port_profile = NULL;
     const char *argv[32] = {"ovs-vsctl", "--timeout=5",     "--", "--if-exists",
                             "del-port",  interface->target, "--", "add-port",
                             bridge,      interface->target};
@@ -71,10 +82,24 @@ static int add_port(Domain *domain, const InterfaceDef *interface, const char *b
     mac = strf("external-ids:attached-mac=\"%s\"", interface->mac);
     iface = id ? strf("external-ids:iface-id=\"%s\"", id) : strdup("");
     machine = strf("external-ids:vm-id=\"%s\"", vm);
-    if (!vlan || !mac || !iface || !machine)
+    mode = strf("vlan_mode=native-%s", native ? native->native_mode : "");
+    tag = strf("tag=%u", native ? native->id : 0u);
+    port_profile = strf("external-ids:port-profile=\"%s\"", profile ? profile : "");
+    if (!vlan || !mac || !iface || !machine || !mode || !tag || !port_profile)
         return error_no_memory(reterr);
     if (*vlan)
         argv[n++] = vlan;
+    if (native) {
+        argv[n++] = mode;
+        argv[n++] = tag;
+    }
+    if (profile) {
+        argv[n++] = "--";
+        argv[n++] = "set";
+        argv[n++] = "Port";
+        argv[n++] = interface->target;
+        argv[n++] = port_profile;
+    }
     argv[n++] = "--";
     argv[n++] = "set";
     argv[n++] = "Interface";

@@ -197,9 +197,6 @@ def test_a_link_that_is_down(host, monkeypatch):
     ("<interface type='ethernet'><target dev='nowhere' managed='no'/></interface>", "this host has no tap 'nowhere'"),
     ("<interface type='bridge'><source bridge='br0'/><vlan><tag id='5'/></vlan></interface>",
      "<vlan> is for ports of Open vSwitch"),
-    ("<interface type='bridge'><source bridge='br0'/><virtualport type='802.1Qbh'>"
-         "<parameters profileid='p'/></virtualport></interface>",
-     "a <virtualport type='802.1Qbh'/> cannot be had"),
 ])
 def test_what_cannot_be_had_is_named_and_nothing_stays(host, interface, sentence):
     before = links()
@@ -207,6 +204,21 @@ def test_what_cannot_be_had_is_named_and_nothing_stays(host, interface, sentence
     failed = host.virsh("start", "refused", ok=False)
     assert "domain 'refused': its interface 52:54:00:" in failed and sentence in failed
     assert links() == before and host.virsh("domstate", "refused").strip() == "shut off"
+
+
+def test_a_port_of_a_switch_has_its_native_vlan_and_profile(host, tmp_path, monkeypatch):
+    """In the place of ovs-vsctl: writes down what it is asked."""
+    (tmp_path / "ovs-vsctl").write_text(f"""#!/bin/sh\necho "$*" >>{tmp_path}/asked\n""")
+    (tmp_path / "ovs-vsctl").chmod(0o755)
+    host.stop()
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    host.start()
+    start(host, "switched", bridge("<vlan><tag id='5'/><tag id='7' nativeMode='untagged'/></vlan><virtualport "
+                                   "type='openvswitch'><parameters profileid='menial'/></virtualport>"), "--paused")
+    name = target(host, "switched")
+    words = (tmp_path / "asked").read_text()
+    assert f"add-port br0 {name} trunks=5,7 vlan_mode=native-untagged tag=7 --" in words, words
+    assert f'set Port {name} external-ids:port-profile="menial"' in words, words
 
 
 @pytest.mark.skipif(shutil.which("ovs-vsctl"), reason="SKIP: Open vSwitch is installed")

@@ -147,6 +147,8 @@ static const char *put_source(Backend *backend, const ChardevSource *source) {
     case CHARDEV_QEMU_VDAGENT:
         if (source->clipboard != TRISTATE_ABSENT)
             put_bool(backend, "clipboard", source->clipboard == TRISTATE_YES);
+        if (source->mouse_mode)
+            put_bool(backend, "mouse", streq(source->mouse_mode, "client"));
         return "qemu-vdagent";
     case CHARDEV_DBUS:
         put_text(backend, "name", "name", source->channel);

@@ -51,11 +51,12 @@ static int build_9p(const DeviceContext *context, const FilesystemDef *filesyste
         return device_refuse(context, reterr, "only a <filesystem type='mount'> can be started");
     if (!path)
         return error_no_memory(reterr);
-    steps_option(steps, "-fsdev", "local,security_model=%s%s%s%s%s%s%s,id=fsdev-%s,path=%s%s",
+    steps_option(steps, "-fsdev", "local,security_model=%s%s%s%s%s%s%s%s,id=fsdev-%s,path=%s%s",
                  security_model(filesystem), filesystem->multidevs ? ",multidevs=" : "",
                  filesystem->multidevs ? filesystem->multidevs : "",
                  filesystem->fmode ? ",fmode=" : "", filesystem->fmode ? filesystem->fmode : "",
                  filesystem->dmode ? ",dmode=" : "", filesystem->dmode ? filesystem->dmode : "",
+                 streq_ptr(filesystem->wrpolicy, "immediate") ? ",writeout=immediate" : "",
                  filesystem->info.alias, path, filesystem->readonly ? ",readonly=on" : "");
     props = device_virtio(context, "9p", filesystem->model, &filesystem->virtio, &filesystem->info);
     props_textf(&props, "fsdev", "fsdev-%s", filesystem->info.alias);

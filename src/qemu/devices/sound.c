@@ -62,6 +62,19 @@ const DeviceKind sound_kind = {DEVICE_KIND_LIST("sound", sounds, n_sounds, Sound
 
 /* ---- the host's end ---- */
 
+/* 0 is none. */
+static void add_number(Props *props, const char *name, const char *text) {
+    unsigned long value = text ? strtoul(text, NULL, 10) : 0;
+
+    if (value)
+        props_uint(props, name, value);
+}
+
+static void add_yes_no(Props *props, const char *name, const char *text) {
+    if (text)
+        props_bool(props, name, streq(text, "yes"));
+}
+
 static void add_direction(Props *props, const char *name, const AudioDirection *direction) {
     static const Property rows[] = {PROP_BOOL("mixing-engine", AudioDirection, mixing_engine),
                                     PROP_BOOL("fixed-settings", AudioDirection, fixed_settings),
@@ -70,11 +83,21 @@ static void add_direction(Props *props, const char *name, const AudioDirection *
                                     PROP_UINT("frequency", AudioDirection, frequency),
                                     PROP_UINT("channels", AudioDirection, channels),
                                     PROP_TEXT("format", AudioDirection, format),
+                                    PROP_TEXT("dev", AudioDirection, dev),
+                                    PROP_TEXT("name", AudioDirection, name),
+                                    PROP_TEXT("stream-name", AudioDirection, stream_name),
+                                    PROP_TEXT("server-name", AudioDirection, server_name),
+                                    PROP_TEXT("client-name", AudioDirection, client_name),
+                                    PROP_TEXT("connect-ports", AudioDirection, connect_ports),
                                     PROP_END};
     Props all = props_new();
 
     props_rows(&all, rows, direction);
-    if (all.object && json_object_object_length(all.object) > 0)
+    add_number(&all, "buffer-count", direction->buffer_count);
+    add_number(&all, "latency", direction->latency);
+    add_yes_no(&all, "try-poll", direction->try_poll);
+    add_yes_no(&all, "exact-name", direction->exact_name);
+    if (all.failed || !all.object || json_object_object_length(all.object) > 0)
         props_add(props, name, props_take(&all));
     else
         json_object_put(props_take(&all));
@@ -103,6 +126,9 @@ static int build_audio(const DeviceContext *context, const void *device, DeviceS
         props_text(&props, "path", audio->path);
     if (audio->type == AUDIO_PULSEAUDIO)
         props_text(&props, "server", audio->server_name);
+    props_tristate(&props, "try-mmap", audio->try_mmap);
+    props_tristate(&props, "exclusive", audio->exclusive);
+    add_number(&props, "dsp-policy", audio->dsp_policy);
     steps_props(steps, STEP_AUDIODEV, &props);
     return 0;
 }

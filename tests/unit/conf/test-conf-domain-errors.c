@@ -248,6 +248,10 @@ static const struct {
     {"<devices><lease><key>k</key><target path='/l'/></lease></devices>", "/domain/devices/lease"},
     {"<devices><interface type='internal'><source name='n'/></interface></devices>",
      "/domain/devices/interface@type' of 'internal'"},
+    {"<devices><interface type='hostdev'><source><address type='pci' domain='0' bus='5' slot='0' "
+     "function='0'/></source><virtualport type='802.1Qbh'><parameters profileid='p'/>"
+     "</virtualport></interface></devices>",
+     "/domain/devices/interface/virtualport@type' of '802.1Qbh'"},
     {"<devices><interface type='user'><model type='vfio-pci'/></interface></devices>",
      "/domain/devices/interface/model@type' of 'vfio-pci'"},
     {"<devices><disk><source file='/a'/><target dev='vda' bus='xen'/></disk></devices>",

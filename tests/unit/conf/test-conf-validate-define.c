@@ -192,6 +192,11 @@ static const Row rows[] = {
      "missing required persistent attribute"},
     {"q35", DEVICES(HOSTDEV_TEAM("pci", PCI_SOURCE, "type='transient' persistent='ua-a'")), 0,
      NULL},
+    {"q35",
+     "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"
+     "<devices><filesystem type='mount'><driver type='virtiofs' wrpolicy='immediate'/><source "
+     "dir='/s'/><target dir='t'/></filesystem></devices>",
+     ERROR_CONFIG_UNSUPPORTED, "virtiofs does not support wrpolicy"},
     {"q35", "<memtune><min_guarantee>1024</min_guarantee></memtune>", ERROR_CONFIG_UNSUPPORTED,
      "Parameter 'min_guarantee' not supported by QEMU"},
     {"q35", "<on_poweroff>preserve</on_poweroff>", ERROR_CONFIG_UNSUPPORTED,
