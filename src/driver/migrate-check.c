@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Whether a guest can move at all, and which host this is. */
 #include <stdio.h>
-#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "conf/domain-copy.h"
 #include "conf/domain-format.h"
 #include "driver/block-job-check.h"
 #include "driver/migrate-internal.h"
+#include "host/shared-storage.h"
 #include "qemu/quirks.h"
 #include "qemu/unplug.h"
 #include "util/file.h"
@@ -131,20 +131,8 @@ static int check_state(const Domain *domain, Error **reterr) {
     return 0;
 }
 
-/* Filesystems that several hosts have (numbers of linux/magic.h and the kernel's sources): 1 yes,
- * 0 no, -errno. */
 static int run_is_shared(void *path) {
-    static const unsigned shared[] = {0x6969,     0x01161970, 0x7461636f, 0x517B,
-                                      0xFF534D42, 0xFE534D42, 0x5346414F, 0x00C36400,
-                                      0x65735546, 0x47504653, 0x0BD00BD0, 0xAAD7AAEA};
-    struct statfs info;
-
-    if (statfs(path, &info) < 0)
-        return -errno;
-    for (size_t i = 0; i < ARRAY_SIZE(shared); i++)
-        if ((unsigned)info.f_type == shared[i])
-            return 1;
-    return 0;
+    return shared_storage_look(path);
 }
 
 static bool bypasses_cache(const DiskDef *disk) {

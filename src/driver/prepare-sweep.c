@@ -35,6 +35,6 @@ void prepare_sweep(const Services *services) {
             continue;
         domain = store_uuid(services->store, uuid);
         if ((!domain || !domain->run) && strays_check(services->strays, uuid, NULL) >= 0)
-            prepare_undo(&services->paths, uuid);
+            prepare_undo(&services->paths, uuid, false);
     }
 }

@@ -7,6 +7,7 @@
 #include "driver/prepare-owner.h"
 #include "driver/start-parts.h"
 #include "host/pci.h"
+#include "host/shared-storage.h"
 #include "host/tap.h"
 #include "util/log.h"
 #include "util/worker.h"
@@ -57,7 +58,17 @@ static void undo_one(const char *run, const Made *made) {
                     strerror(-r));
 }
 
-static void undo_file(const char *run, const char *path) {
+static int run_is_shared(void *path) {
+    return shared_storage_look(path) == 1;
+}
+
+/* Owners are the same for all hosts of a file, and the server asks for them at each access. */
+static bool is_used_elsewhere(const Made *made) {
+    return (made->kind == MADE_OWNER || made->kind == MADE_FILE_LABEL) &&
+           worker_run(run_is_shared, made->name);
+}
+
+static void undo_file(const char *run, const char *path, bool elsewhere) {
     CLEANUP(made_done) MadeList list = {0};
     int r = made_read(path, &list);
 
@@ -67,15 +78,16 @@ static void undo_file(const char *run, const char *path) {
         log_warning("'%s' cannot be read: what was made for the domain stays: %s", path,
                     strerror(-r));
     for (size_t i = list.n; i-- > 0;)
-        undo_one(run, &list.items[i]);
+        if (!elsewhere || !is_used_elsewhere(&list.items[i]))
+            undo_one(run, &list.items[i]);
     unlink(path);
 }
 
-void prepare_undo(const ServicePaths *paths, const uint8_t uuid[16]) {
+void prepare_undo(const ServicePaths *paths, const uint8_t uuid[16], bool elsewhere) {
     CLEANUP_FREE char *path = start_parts_note_path(paths, uuid);
 
     if (path && access(path, F_OK) == 0)
-        undo_file(paths->run, path);
+        undo_file(paths->run, path, elsewhere);
 }
 
 void prepare_undo_one(const ServicePaths *paths, const uint8_t uuid[16], MadeKind kind,

@@ -46,7 +46,7 @@ int prepare_start(Domain *domain, StartParts *ret, Error **reterr) {
     int r;
 
     /* of a start that was cut short */
-    prepare_undo(&domain->services->paths, domain->run->live->uuid);
+    prepare_undo(&domain->services->paths, domain->run->live->uuid, false);
     r = take_environment(domain, ret, reterr);
     if (r >= 0)
         r = prepare_firmware(domain, reterr);

@@ -44,7 +44,7 @@ void run_end(Domain *domain, int reason, int stopped_detail) {
         run_limits_resume(domain, NULL);
     subject = domain_subject(domain);
     limits_end(TAKE_PTR(run->limits), &subject);
-    prepare_undo(&domain->services->paths, run->live->uuid);
+    prepare_undo(&domain->services->paths, run->live->uuid, reason == SHUTOFF_MIGRATED);
     audit_domain_stop(domain, audit_reason(reason));
     operations_fail(domain, "the domain stopped");
     domain_forget_run(domain);
@@ -60,7 +60,7 @@ void run_end(Domain *domain, int reason, int stopped_detail) {
         store_remove(domain->services->store, domain);
 }
 
-void run_abandon(Domain *domain) {
+void run_abandon(Domain *domain, bool elsewhere) {
     DomainRun *run = domain->run;
     LimitsSubject subject;
 
@@ -73,7 +73,7 @@ void run_abandon(Domain *domain) {
     domain_forget_run(domain);
     subject = domain_subject(domain);
     limits_end(TAKE_PTR(run->limits), &subject);
-    prepare_undo(&domain->services->paths, run->live->uuid);
+    prepare_undo(&domain->services->paths, run->live->uuid, elsewhere);
     domain->run = domain_run_free(run);
     domain_set_state(domain, DOMAIN_SHUTOFF, SHUTOFF_FAILED);
 }

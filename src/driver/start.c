@@ -418,7 +418,7 @@ int start_restored(Domain *domain, const DomainDef *def, const SaveSource *sourc
         if (source && source->remove && *source->released && domain->run && domain->run->resumed)
             save_drop_taken(source->remove); /* it ran, and what it came from is of the past */
         audit_domain_start(domain, false, NULL);
-        run_abandon(domain);
+        run_abandon(domain, source && source->open);
     } else if (source) {
         end_restore(domain);
     }

@@ -384,7 +384,7 @@ static void flags_end_with_the_run(RunWorld *world) {
     begin_reboot(world);
     say(world, "POWERDOWN", NULL);
     assert_int_equal(domain_job_begin(world->domain, &job, "the test", NULL), 0);
-    run_abandon(world->domain);
+    run_abandon(world->domain, false);
     domain_job_end(world->domain, &job);
     assert_null(world->domain->run);
     assert_state(world, DOMAIN_SHUTOFF, SHUTOFF_FAILED);

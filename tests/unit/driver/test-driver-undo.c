@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What is given back after the end of a run, and what another host's QEMU still has. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "driver/prepare-undo.h"
+#include "driver/start-parts.h"
+#include "run-world.h"
+#include "util/file.h"
+
+#define NFS_MAGIC 0x6969
+#define QEMU_USER 65000u
+
+static bool on_nfs;
+
+/* What statfs() is with large files. */
+
+int __real_statfs64(const char *path, struct statfs *info);
+int __wrap_statfs64(const char *path, struct statfs *info);
+int __wrap_statfs64(const char *path, struct statfs *info) {
+    int r = __real_statfs64(path, info);
+
+    if (on_nfs)
+        info->f_type = NFS_MAGIC;
+    return r;
+}
+
+/* An image that QEMU's user has and root had: whose it is once the run is undone. */
+static uid_t owner_after(RunWorld *world, bool elsewhere) {
+    const ServicePaths *paths = &world->driver->services.paths;
+    const uint8_t *uuid = world->domain->run->live->uuid;
+    CLEANUP_FREE char *image = path_join(world->dir, "image");
+    CLEANUP_FREE char *note = start_parts_note_path(paths, uuid);
+    CLEANUP_FREE char *directory = path_join(paths->run, "made");
+    CLEANUP_FREE char *detail = NULL;
+    Made made = {.kind = MADE_OWNER, .name = image};
+    struct stat info;
+
+    mkdir(directory, 0700);
+    assert_int_equal(file_write_atomic(image, "x", 1, 0600), 0);
+    assert_int_equal(chown(image, QEMU_USER, QEMU_USER), 0);
+    assert_int_equal(stat(image, &info), 0);
+    made.detail = detail = strf("%u %llu %llu 0 0", QEMU_USER, (unsigned long long)info.st_dev,
+                                (unsigned long long)info.st_ino);
+    assert_int_equal(made_add(note, &made, NULL), 0);
+    prepare_undo(paths, uuid, elsewhere);
+    assert_true(access(note, F_OK) < 0);
+    assert_int_equal(stat(image, &info), 0);
+    return info.st_uid;
+}
+
+static void owners(RunWorld *world) {
+    on_nfs = false;
+    assert_int_equal(owner_after(world, false), 0);
+    assert_int_equal(owner_after(world, true), 0);
+    on_nfs = true;
+    assert_int_equal(owner_after(world, false), 0);
+    assert_int_equal(owner_after(world, true), QEMU_USER);
+    on_nfs = false;
+}
+
+static void test_owners(void **state) {
+    if (geteuid() != 0)
+        skip();
+    run_world("", owners);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_owners)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
