@@ -31,6 +31,10 @@ static int look_at(const char *path) {
     return at.error;
 }
 
+static bool is_drive(const DiskDef *disk) {
+    return disk->device == DISK_DEVICE_CDROM || disk->device == DISK_DEVICE_FLOPPY;
+}
+
 /* "requisite": a guest that had it when it was saved, or left its host, goes on without. */
 static bool may_be_missing(const Domain *domain, const StorageSource *source) {
     return streq_ptr(source->startup_policy, "optional") ||
@@ -40,15 +44,15 @@ static bool may_be_missing(const Domain *domain, const StorageSource *source) {
 /* Tells of it, and takes it out. */
 static void leave_out(Domain *domain, DiskDef *disk) {
     DomainDef *live = domain->run->live;
-    const bool is_drive = disk->device == DISK_DEVICE_CDROM || disk->device == DISK_DEVICE_FLOPPY;
+    const bool has_tray = is_drive(disk);
 
     log_warning("domain '%s': '%s' of disk '%s' is not there: started without%s", live->name,
-                disk->source.path, disk->target, is_drive ? " a medium" : "");
+                disk->source.path, disk->target, has_tray ? " a medium" : "");
     events_news(domain, &(DomainNews){.id = EVENT_ID_DISK_CHANGE,
-                                      .code = is_drive ? MISSING_MEDIUM : MISSING_DISK,
+                                      .code = has_tray ? MISSING_MEDIUM : MISSING_DISK,
                                       .path = disk->source.path,
                                       .alias = disk->info.alias ? disk->info.alias : ""});
-    if (is_drive)
+    if (has_tray)
         disk_empty(disk);
     else
         domain_def_remove_disk(live, disk);
@@ -61,7 +65,16 @@ static int check_disks(Domain *domain, Error **reterr) {
         DiskDef *disk = &live->disks[i];
         const int error = look_at(disk->source.path);
 
-        if ((error == ENOENT || error == ENOTDIR) && may_be_missing(domain, &disk->source))
+        const bool missing = (error == ENOENT || error == ENOTDIR) &&
+                             may_be_missing(domain, &disk->source);
+
+        if (missing && domain->run->restore && !is_drive(disk))
+            return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                                "the disk '%s' of domain '%s' is not there: a guest that was saved "
+                                "with it, or comes from a host where it has it, cannot go on "
+                                "without; bring '%s' back",
+                                disk->target, live->name, disk->source.path);
+        if (missing)
             leave_out(domain, disk);
         else if (error)
             return error_system(reterr, FROM_QEMU, error,

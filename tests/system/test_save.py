@@ -296,3 +296,20 @@ def test_a_file_that_cannot_be_looked_at_is_waited_for(daemon):
     os.rename(f"{daemon.root}/aside", path)
     wait_for(lambda: daemon.virsh("domstate", "vm1").strip() == "shut off", 60, "end of the saved guest's QEMU")
     assert files(daemon) == ["vm1.save"]
+
+
+def test_a_saved_guest_does_not_lose_a_disk(daemon):
+    """What it may be started without it cannot be restored without: the guest has it."""
+    path = f"{daemon.root}/d.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "16M"], check=True)
+    disk = ("<disk type='file' device='disk'><driver name='qemu' type='qcow2'/>"
+            f"<source file='{path}' startupPolicy='optional'/><target dev='vda' bus='virtio'/></disk>")
+    daemon.paused("vm1", extra=disk)
+    daemon.virsh("managedsave", "vm1")
+    os.rename(path, f"{path}.aside")
+    error = daemon.virsh("start", "vm1", ok=False)
+    assert "the disk 'vda'" in error and "cannot go on without" in error
+    os.rename(f"{path}.aside", path)
+    assert files(daemon) == ["vm1.save"]
+    daemon.virsh("start", "vm1")
+    assert path in daemon.virsh("dumpxml", "vm1")
