@@ -55,6 +55,16 @@ static int go_on(Domain *domain, int reason, Error **reterr) {
     return r;
 }
 
+int save_settle_back(Domain *domain, int reason, Error **reterr) {
+    int r;
+
+    assert(domain_job_is_mine(domain));
+    r = domain_check_active(domain, reterr);
+    if (r >= 0)
+        r = stop_writing(domain, reterr);
+    return r >= 0 && domain->run->save.running ? go_on(domain, reason, reterr) : r;
+}
+
 /* After a save that is complete, the run state is not "postmigrate" any more once somebody has let
  * the guest run. 1, and whether that is so. */
 static int has_left(Domain *domain, bool *ret_ran, Error **reterr) {
@@ -108,12 +118,10 @@ static int settle_to(Domain *domain, Error **reterr) {
         return 0;
     }
     log_info("domain '%s': its save was interrupted, the guest goes on", domain_name(domain));
-    r = stop_writing(domain, reterr);
     part = intent->path && intent->id ? save_part_path(intent->path, intent->id) : NULL;
+    r = save_settle_back(domain, RUNNING_SAVE_CANCELED, reterr);
     if (part)
         file_remove_worker(part);
-    if (r >= 0 && intent->running)
-        r = go_on(domain, RUNNING_SAVE_CANCELED, reterr);
     return r;
 }
 

@@ -14,6 +14,7 @@
 #include "driver/definition.h"
 #include "driver/run-end.h"
 #include "driver/run-state.h"
+#include "driver/save-settle.h"
 #include "driver/start.h"
 #include "driver/transfer.h"
 #include "host/file-owner.h"
@@ -32,6 +33,7 @@ typedef struct Writing {
     const char *path;
     char *part; /* NULL: what is there is no regular file, and is written to in place */
     int fd;
+    bool begun; /* the status file names it, and the guest may be paused for it */
     SaveImage image;
 } Writing;
 
@@ -44,11 +46,8 @@ static void writing_done(Writing *writing) {
 
 static int run_begin(void *arg) {
     Writing *writing = arg;
-    CLEANUP_FREE char *directory = strdup(writing->path);
     int r;
 
-    if (!directory)
-        return -ENOMEM;
     writing->fd = writing->part ? open(writing->part, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)
                                 : open(writing->path, O_RDWR | O_CLOEXEC);
     if (writing->fd < 0)
@@ -61,11 +60,20 @@ static int run_begin(void *arg) {
 
 static int run_complete(void *arg) {
     Writing *writing = arg;
+    CLEANUP_CLOSE int directory = -1;
     int r = save_image_complete(writing->fd, &writing->image);
 
-    if (r >= 0 && writing->part && rename(writing->part, writing->path) < 0)
-        r = -errno;
-    return r < 0 || !writing->part ? r : saved_sync_directory(writing->path);
+    if (r < 0 || !writing->part)
+        return r;
+    directory = saved_open_directory(writing->path);
+    if (directory < 0)
+        return directory;
+    if (rename(writing->part, writing->path) < 0)
+        return -errno;
+    if (fsync(directory) >= 0)
+        return 0;
+    r = -errno;
+    return unlink(writing->path) < 0 ? 0 : r; /* what has the name is the guest */
 }
 
 /* ---- saving ---- */
@@ -137,22 +145,27 @@ static int pause_guest(Domain *domain, int reason, Error **reterr) {
     return r;
 }
 
-/* The guest goes on as it was before. */
-static void go_back(Domain *domain, const Writing *writing, bool was_running) {
+/* The guest goes on as it was before. A QEMU that does not answer (`failed`: of what it was asked)
+ * may have stopped it, or be about to: then the intent stays, and it is done later. */
+static void go_back(Domain *domain, const Writing *writing, int failed) {
     CLEANUP_ERROR Error *error = NULL;
 
     if (writing->part)
         file_remove_worker(writing->part);
     if (!domain->run)
         return;
-    save_forget(domain->run);
-    if (was_running && domain->state == DOMAIN_PAUSED && domain_check_active(domain, NULL) >= 0) {
-        if (transfer_let_run(domain, &error) < 0)
-            log_warning("domain '%s' stays paused after a save that failed: %s",
-                        domain_name(domain), error_message(error));
-        else
-            run_state_set_running(domain, RUNNING_SAVE_CANCELED);
+    if (writing->begun &&
+        (failed == -ETIMEDOUT || save_settle_back(domain, RUNNING_SAVE_CANCELED, &error) < 0)) {
+        if (domain->run)
+            log_warning("domain '%s': its guest is to go on after a save that failed, and cannot "
+                        "yet, trying on: %s",
+                        domain_name(domain), error ? error_message(error) : "QEMU is silent");
+        save_settle_soon(domain);
+        return;
     }
+    if (!domain->run)
+        return;
+    save_forget(domain->run);
     domain_save_status(domain, NULL);
 }
 
@@ -162,6 +175,7 @@ static int write_state(Domain *domain, Writing *writing, bool was_running, Error
     if (r < 0)
         return error_system(reterr, FROM_QEMU, r, "cannot write '%s'", writing->path);
     r = set_intent(domain, writing, was_running, reterr);
+    writing->begun = r >= 0;
     if (r >= 0)
         r = pause_guest(domain, PAUSED_SAVE, reterr);
     if (r >= 0)
@@ -218,7 +232,7 @@ static int save(Domain *domain, const char *path, const char *xml, unsigned flag
         return r;
     r = write_state(domain, &writing, was_running, reterr);
     if (r < 0) {
-        go_back(domain, &writing, was_running);
+        go_back(domain, &writing, r);
         return r;
     }
     log_info("domain '%s' was saved to '%s'", domain_name(domain), path);
@@ -265,7 +279,10 @@ static int managed_save(Domain *domain, unsigned flags, Error **reterr) {
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                             "cannot do managed save for transient domain");
     path = driver_managed_save_path(&domain->services->paths, domain->config->name);
-    return path ? save(domain, path, NULL, flags, reterr) : error_no_memory(reterr);
+    r = path ? save(domain, path, NULL, flags, reterr) : error_no_memory(reterr);
+    if (r >= 0)
+        save_drop_taken(path); /* of an older guest */
+    return r;
 }
 
 int driver_managed_save(Domain *domain, unsigned flags, Error **reterr) {

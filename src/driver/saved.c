@@ -68,13 +68,17 @@ bool driver_has_managed_save(const Domain *domain) {
     return (path && access(path, F_OK) == 0) || (taken && access(taken, F_OK) == 0);
 }
 
-int saved_sync_directory(const char *path) {
+int saved_open_directory(const char *path) {
     CLEANUP_FREE char *copy = strdup(path);
-    CLEANUP_CLOSE int fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    int fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 
-    if (fd < 0)
-        return copy ? -errno : -ENOMEM;
-    return fsync(fd) < 0 ? -errno : 0;
+    return fd >= 0 ? fd : copy ? -errno : -ENOMEM;
+}
+
+int saved_sync_directory(const char *path) {
+    CLEANUP_CLOSE int fd = saved_open_directory(path);
+
+    return fd < 0 ? fd : fsync(fd) < 0 ? -errno : 0;
 }
 
 static int remove_file(const char *path, Error **reterr) {

@@ -52,6 +52,8 @@ char *save_id_text(const SaveImage *image);
 char *save_part_path(const char *path, const char *id);
 /* fsync of the directory a file is in. -errno. On a worker. */
 int saved_sync_directory(const char *path);
+/* That directory, to be fsynced: a descriptor, which the caller closes, or -errno. On a worker. */
+int saved_open_directory(const char *path);
 
 /* Reads the guest's state into a QEMU that has just been started from run->restore. The status file
  * says from then on that the guest has not run, and where it is. Job held. */

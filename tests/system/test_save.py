@@ -4,7 +4,9 @@ import glob
 import json
 import os
 import re
+import resource
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -313,3 +315,24 @@ def test_a_saved_guest_does_not_lose_a_disk(daemon):
     assert files(daemon) == ["vm1.save"]
     daemon.virsh("start", "vm1")
     assert path in daemon.virsh("dumpxml", "vm1")
+
+
+def test_a_save_without_descriptors_leaves_one_truth(daemon):
+    """What is needed after the file has its name is opened before: a guest that goes on has no file."""
+    daemon.define("vm1", boot=False)
+    daemon.virsh("start", "vm1")
+    saving = subprocess.Popen(["virsh", "-c", daemon.uri, "managedsave", "vm1"], stdin=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL)
+    pid = daemon.qemus()["vm1"]
+    limits = resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE)
+    wait_for(lambda: "<save " in open(f"{daemon.root}/run/domains/vm1.xml").read(), 30, "save that is begun")
+    os.kill(pid, signal.SIGSTOP)
+    resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (3, limits[1]))
+    os.kill(pid, signal.SIGCONT)
+    try:
+        result = saving.wait(200)
+    finally:
+        resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, limits)
+    assert result != 0
+    assert daemon.virsh("domstate", "vm1").strip() == "running"
+    assert files(daemon) == []

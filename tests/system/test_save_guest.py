@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Saved guests that ran: restored, dumped, and in one place whatever dies meanwhile. Each boots a guest: for nights."""
 import os
+import signal
 
 from conftest import wait_for
 from test_save import answers, files
@@ -82,3 +83,20 @@ def test_killed_after_the_file_went(daemon, guest):
     wait_for(lambda: daemon.virsh("domstate", "vm1").strip() == "running", 20, "guest that runs")
     assert files(daemon) == []
     answers(daemon, "vm1")
+
+
+def test_a_silent_qemu_goes_on_when_it_is_back(daemon):
+    """A save that QEMU did not answer: the stop may be done late, and the guest runs all the same."""
+    daemon.define("vm1", boot=False)
+    daemon.virsh("start", "vm1")
+    pid = daemon.qemus()["vm1"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        assert daemon.virsh("managedsave", "vm1", ok=False)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    wait_for(lambda: "save kind" not in open(f"{daemon.root}/run/domains/vm1.xml").read(), 60, "save that is settled")
+    assert daemon.virsh("domstate", "vm1").strip() == "running"
+    assert files(daemon) == []
+    daemon.virsh("managedsave", "vm1")
+    assert files(daemon) == ["vm1.save"]
