@@ -18,7 +18,7 @@
 #define TEXT_UNIT 16u /* of where the definition lies */
 
 /* Above them: how many units behind the header the definition begins. */
-enum { FLAG_COMPLETE = 1, FLAG_RUNNING = 2, TEXT_SHIFT = 8 };
+enum { FLAG_COMPLETE = 1, FLAG_RUNNING = 2, FLAG_REBOOTING = 4, TEXT_SHIFT = 8 };
 
 /* As it lies in the file; nothing is padded. */
 typedef struct Header {
@@ -86,7 +86,8 @@ static Header make_header(const SaveImage *image, uint32_t flags, uint64_t lengt
     const size_t n = strlen(image->xml);
     Header header = {.magic = MAGIC,
                      .version = htole32(VERSION),
-                     .flags = htole32(flags | (image->running ? FLAG_RUNNING : 0)),
+                     .flags = htole32(flags | (image->running ? FLAG_RUNNING : 0) |
+                                      (image->rebooting ? FLAG_REBOOTING : 0)),
                      .data_offset = htole64(image->data_offset),
                      .length = htole64(length),
                      .xml_length = htole32((uint32_t)n),
@@ -269,6 +270,7 @@ int save_image_read(int fd, const char *path, SaveImage *ret, Error **reterr) {
     if (r < 0)
         return r;
     *ret = (SaveImage){.running = le32toh(header.flags) & FLAG_RUNNING,
+                       .rebooting = le32toh(header.flags) & FLAG_REBOOTING,
                        .data_offset = le64toh(header.data_offset)};
     memcpy(ret->id, header.id, sizeof(ret->id));
     if (lseek(fd, (off_t)ret->data_offset, SEEK_SET) < 0)

@@ -3,7 +3,8 @@
  *
  *     0   "VireoSavedGuest\n"
  *     16  version, 1                              32 bits, as all numbers little-endian
- *     20  1: complete, 2: the guest was running;  32 bits
+ *     20  1: complete, 2: the guest was running,  32 bits
+ *         4: it was asked to reboot by its power button;
  *         from bit 8 on: where the definition begins behind the header, in units of 16 bytes
  *     24  where QEMU's stream begins              64 bits, a multiple of 4096
  *     32  length of the whole file                64 bits, of a complete one
@@ -22,7 +23,8 @@
 #define SAVE_IMAGE_ID_SIZE 16u
 
 typedef struct SaveImage {
-    bool running; /* the guest ran, and shall run again */
+    bool running;   /* the guest ran, and shall run again */
+    bool rebooting; /* its power-off is to mean "reset and go on" */
     uint64_t data_offset;
     uint8_t id[SAVE_IMAGE_ID_SIZE];
     char *xml;

@@ -104,6 +104,7 @@ static int make_image(Domain *domain, const char *xml, unsigned flags, SaveImage
     ret->running = flags & SAVE_RUNNING  ? true
                    : flags & SAVE_PAUSED ? false
                                          : domain->state == DOMAIN_RUNNING;
+    ret->rebooting = domain->run->rebooting;
     if (domain_format(domain->run->live, &params, &ret->xml) < 0)
         return error_no_memory(reterr);
     if (xml) {

@@ -339,6 +339,16 @@ static int let_run(Domain *domain, const SaveSource *source, Error **reterr) {
     return r;
 }
 
+/* A guest that was asked to reboot, and saved before it did. */
+static void keep_intent(Domain *domain, const SaveSource *source) {
+    CLEANUP_ERROR Error *error = NULL;
+
+    if (source->image && source->image->rebooting && run_state_intend_reboot(domain, &error) < 0)
+        log_warning("domain '%s' was asked to reboot before it was saved, and will power off "
+                    "instead: %s",
+                    domain_name(domain), error_message(error));
+}
+
 static int let_go(Domain *domain, bool paused, Error **reterr) {
     const SaveSource *source = domain->run->restore;
     const bool restored = source != NULL;
@@ -352,6 +362,8 @@ static int let_go(Domain *domain, bool paused, Error **reterr) {
         r = carry_on(domain, save_set_source(domain, !paused, reterr), reterr);
     if (r >= 0)
         r = carry_on(domain, make_known(domain, paused, reterr), reterr);
+    if (r >= 0 && restored)
+        keep_intent(domain, source);
     if (r >= 0 && restored)
         r = save_take_over(domain, reterr);
     held = paused;
