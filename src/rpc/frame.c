@@ -60,8 +60,8 @@ static uint8_t *shrink(uint8_t *buffer, size_t len) {
 }
 
 /* The first try is into memory that stays: one as large from the heap would come from the kernel,
- * page by page, each time. Nothing runs while it is used. */
-static uint8_t first[FIRST_SIZE] __attribute__((aligned(8)));
+ * page by page, each time. No fiber runs while it is used; the tool has a second thread. */
+static _Thread_local uint8_t first[FIRST_SIZE] __attribute__((aligned(8)));
 
 static int copy_first(size_t len, uint8_t **ret) {
     *ret = malloc(len);

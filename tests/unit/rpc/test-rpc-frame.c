@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <pthread.h>
 #include <stdio.h>
 
 #include "rpc/frame.h"
@@ -138,12 +139,43 @@ static void test_large_payloads(void **state) {
     assert_null(none);
 }
 
+/* Calls of one text, as one of two connections makes them. */
+static void *encode_many(void *text) {
+    intptr_t bad = 0;
+
+    for (int i = 0; i < 20000; i++) {
+        CLEANUP_FREE uint8_t *bytes = NULL;
+        size_t len = 0;
+
+        if (frame_encode(&call, (xdrproc_t)xdr_remote_string, &text, &bytes, &len) < 0 ||
+            memcmp(bytes + FRAME_HEADER_SIZE + 4, text, strlen(text)) != 0)
+            bad++;
+    }
+    return (void *)bad;
+}
+
+/* The tool asks for the progress of what another thread waits for. */
+static void test_two_threads(void **state) {
+    static char texts[2][60001];
+    pthread_t threads[2];
+    void *bad;
+
+    memset(texts[0], 'a', sizeof(texts[0]) - 1);
+    memset(texts[1], 'b', sizeof(texts[1]) - 1);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, encode_many, texts[i]), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pthread_join(threads[i], &bad), 0);
+        assert_null(bad);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bytes_of_a_call),  cmocka_unit_test(test_header_round_trip),
         cmocka_unit_test(test_error_round_trip), cmocka_unit_test(test_short_payloads),
         cmocka_unit_test(test_hostile_lengths),  cmocka_unit_test(test_trailing_bytes_are_ignored),
-        cmocka_unit_test(test_large_payloads),
+        cmocka_unit_test(test_large_payloads),   cmocka_unit_test(test_two_threads),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
