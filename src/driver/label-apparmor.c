@@ -272,6 +272,7 @@ static int run_remove(void *arg) {
 
 static int end(const char *run, const char *label) {
     file_forget("%s/" DIRECTORY "/%s", run, label);
+    file_forget("%s/" DIRECTORY "/%s" APPARMOR_LOADING, run, label);
     return worker_run(run_remove, (void *)label);
 }
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "util/child.h"
+#include "util/directory.h"
 #include "util/file.h"
 #include "util/text.h"
 #include "util/worker.h"
@@ -159,7 +160,9 @@ typedef struct Loaded {
     const char *path, *text;
 } Loaded;
 
-/* Whether that is what was loaded last, and still is. */
+/* Whether that is what was loaded last, and still is. A file of that name is there only while it
+ * is what the kernel has: it goes before another one is loaded, and the next one gets the name once
+ * it is in the kernel. Whatever ends a load in between leaves none, and the next load is done. */
 static int run_is_loaded(void *arg) {
     const Loaded *loaded = arg;
     const char *name = strrchr(loaded->path, '/');
@@ -169,17 +172,36 @@ static int run_is_loaded(void *arg) {
            streq(text, loaded->text) && apparmor_has(NULL, name + 1);
 }
 
+typedef struct Rename {
+    const char *from, *to;
+} Rename;
+
+static int run_rename(void *arg) {
+    const Rename *names = arg;
+
+    return rename(names->from, names->to) < 0 ? -errno : 0;
+}
+
 int apparmor_load(const char *path, const char *text, Error **reterr) {
-    const char *const argv[] = {"apparmor_parser", "--replace", "--skip-cache", path, NULL};
+    CLEANUP_FREE char *loading = strf("%s" APPARMOR_LOADING, path);
+    const char *const argv[] = {"apparmor_parser", "--replace", "--skip-cache", loading, NULL};
     int r;
 
+    if (!loading)
+        return error_no_memory(reterr);
     if (worker_run(run_is_loaded, &(Loaded){path, text}))
         return 0;
-    r = file_write_atomic_worker(path, text, strlen(text), 0600);
+    r = file_remove_worker(path);
+    if (r >= 0 || r == -ENOENT)
+        r = file_write_atomic_worker(loading, text, strlen(text), 0600);
     if (r < 0)
-        return error_system(reterr, FROM_NONE, r, "cannot write '%s'", path);
-    return child_run_checked(argv, deadline_in(LOAD_USEC), "apparmor",
-                             "its profile of AppArmor cannot be loaded", NULL, reterr);
+        return error_system(reterr, FROM_NONE, r, "cannot write '%s'", loading);
+    r = child_run_checked(argv, deadline_in(LOAD_USEC), "apparmor",
+                          "its profile of AppArmor cannot be loaded", NULL, reterr);
+    if (r < 0)
+        return r;
+    r = worker_run(run_rename, &(Rename){loading, path});
+    return r < 0 ? error_system(reterr, FROM_NONE, r, "cannot rename '%s'", loading) : 0;
 }
 
 int apparmor_remove(const char *sysfs, const char *name) {

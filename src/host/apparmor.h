@@ -39,9 +39,12 @@ int apparmor_rules_resolve(AppArmorRules *rules);
  * dashes. ERROR_CONFIG_UNSUPPORTED names a path that a profile cannot have (control characters).
  * Caller frees *ret. */
 int apparmor_profile(const char *name, const AppArmorRules *rules, char **ret, Error **reterr);
-/* Writes the profile to a file, which has its name, and loads it from there, in the place of one of
- * that name; nothing where that is so already. Errors
- * have the words of apparmor_parser. On a fiber. */
+/* What the name of a profile's file ends in until it is loaded. */
+#define APPARMOR_LOADING ".loading"
+/* Writes the profile to a file, which has its name and APPARMOR_LOADING, and loads it from there,
+ * in the place of one of that name; nothing where that is so already. Then `path` is the file's
+ * name: it is there only while the kernel has what is in it. Errors have the words of
+ * apparmor_parser. On a fiber. */
 int apparmor_load(const char *path, const char *text, Error **reterr);
 /* Takes it out of the kernel. Who still runs under it is unconfined then. 0 also when there was
  * none; -errno. Blocks. `sysfs` is "/sys" when NULL. */

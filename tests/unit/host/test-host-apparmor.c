@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include "host/apparmor.h"
+#include "util/fiber.h"
 #include "util/file.h"
+#include "util/worker.h"
 
 static char root[] = "/tmp/vireo-apparmor-XXXXXX";
 
@@ -100,16 +102,89 @@ static void test_kernel(void **state) {
     assert_string_equal(text, "vireo-1");
 }
 
+/* ---- a load ---- */
+
+/* Says whether the file without the ending is there, and fails where "refuse" is. */
+static const char parser[] = "#!/bin/sh\n"
+                             "here=${0%/bin/*}\n"
+                             "for path; do :; done\n"
+                             "test -e \"${path%.loading}\" && echo there >>\"$here/log\"\n"
+                             "cat \"$path\" >>\"$here/log\"\n"
+                             "test ! -e \"$here/refuse\"\n";
+
+typedef struct Load {
+    const char *path, *text;
+    int r;
+} Load;
+
+static void run_load(void *userdata) {
+    Load *load = userdata;
+
+    load->r = apparmor_load(load->path, load->text, NULL);
+}
+
+static int load(const char *path, const char *text) {
+    Load load = {.path = path, .text = text, .r = 1};
+
+    assert_int_equal(fiber_start("load", run_load, &load), 0);
+    while (fiber_count() > 0)
+        assert_true(sd_event_run(fiber_event(), UINT64_MAX) >= 0);
+    return load.r;
+}
+
+static void make_parser(void) {
+    CLEANUP_FREE char *bin = path_join(root, "bin"), *path = path_join(bin, "apparmor_parser"),
+                      *way = strf("%s:%s", bin, getenv("PATH"));
+
+    assert_int_equal(dir_make(bin, 0700), 0);
+    assert_int_equal(file_write_atomic(path, parser, strlen(parser), 0700), 0);
+    assert_int_equal(setenv("PATH", way, 1), 0);
+}
+
+/* A file of the profile's name says what the kernel has: not what is about to be loaded, not what
+ * could not be, and not what was there before that. */
+static void test_load(void **state) {
+    CLEANUP_FREE char *path = path_join(root, "vireo-x"), *log = path_join(root, "log"),
+                      *refuse = path_join(root, "refuse"), *text = NULL, *said = NULL;
+
+    make_parser();
+    assert_int_equal(load(path, "one\n"), 0);
+    assert_int_equal(file_read(path, 64, &text, NULL), 0);
+    assert_string_equal(text, "one\n");
+    assert_int_equal(file_write_atomic(refuse, "", 0, 0600), 0);
+    assert_true(load(path, "two\n") < 0);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(file_read(log, 64, &said, NULL), 0);
+    assert_string_equal(said, "one\ntwo\n");
+}
+
+static int set_up(void **state) {
+    sd_event *event = NULL;
+
+    assert_true(sd_event_new(&event) >= 0);
+    assert_int_equal(fiber_init(event), 0);
+    assert_int_equal(worker_init(1), 0);
+    sd_event_unref(event);
+    return 0;
+}
+
+static int tear_down(void **state) {
+    worker_shutdown();
+    fiber_shutdown();
+    return 0;
+}
+
 int main(void) {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_text), cmocka_unit_test(test_rules), cmocka_unit_test(test_links),
-        cmocka_unit_test(test_control_characters), cmocka_unit_test(test_kernel)};
+        cmocka_unit_test(test_text),   cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_links),  cmocka_unit_test(test_control_characters),
+        cmocka_unit_test(test_kernel), cmocka_unit_test(test_load)};
     char *made = mkdtemp(root);
     int r;
 
     if (!made)
         return 1;
-    r = cmocka_run_group_tests(tests, NULL, NULL);
+    r = cmocka_run_group_tests(tests, set_up, tear_down);
     if (chdir("/") == 0) {
         CLEANUP_FREE char *command = strf("rm -rf '%s'", root);
 
