@@ -128,7 +128,7 @@ static const Field cell_fields[] = {
     FIELD_CHOICE("@memAccess", NumaCell, mem_access, accesses),
     FIELD_YESNO("@discard", NumaCell, discard, .flags = FIELD_NOT_ACTED),
     FIELD_GROUP("distances", distances_fields),
-    FIELD_LIST("cache", NumaCell, caches, n_caches, cache_element, .flags = FIELD_NOT_STARTED),
+    FIELD_LIST("cache", NumaCell, caches, n_caches, cache_element),
     FIELD_END};
 static const Element cell_element = {"cell", sizeof(NumaCell), cell_fields, NULL, NULL};
 
@@ -262,8 +262,8 @@ static int read_cells(ElementReader *reader, xmlNodePtr node, void *object) {
 
 static const Field numa_fields[] = {
     FIELD_LIST("cell", CpuDef, cells, n_cells, cell_element, .limit = NUMA_CELLS_MAX),
-    FIELD_CODE(NULL, read_cells, NULL),
-    FIELD_GROUP("interconnects", interconnects_fields, .flags = FIELD_NOT_STARTED), FIELD_END};
+    FIELD_CODE(NULL, read_cells, NULL), FIELD_GROUP("interconnects", interconnects_fields),
+    FIELD_END};
 
 /* ---- the whole ---- */
 

@@ -29,6 +29,8 @@ void argv_add_sysinfo(ArgvBuilder *builder, const QemuCommandParams *params);
  * of its memory. */
 #define MAIN_BACKEND "ram"
 bool qemu_has_main_backend(const DomainDef *def);
+/* Latencies, bandwidths or caches of memory are said. */
+bool qemu_has_hmat(const CpuDef *cpu);
 int argv_check_memory(const DomainDef *def, Error **reterr);
 /* -m */
 void argv_add_memory(ArgvBuilder *builder, const DomainDef *def);

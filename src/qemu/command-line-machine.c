@@ -134,6 +134,8 @@ void argv_add_machine(ArgvBuilder *builder, const QemuCommandParams *params,
     if (argv_has_pflash(def))
         fprintf(out, ",pflash0=pflash0-format%s",
                 def->os.has_nvram ? ",pflash1=pflash1-format" : "");
+    if (qemu_has_hmat(&def->cpu))
+        fputs(",hmat=on", out);
     if (qemu_has_main_backend(def))
         fputs(",memory-backend=" MAIN_BACKEND, out);
     add_text(builder, "-machine", out, &text);

@@ -115,6 +115,125 @@ static void add_cell_backend(ArgvBuilder *builder, const DomainDef *def, size_t 
     argv_add_json(builder, "-object", props_take(&props));
 }
 
+/* ---- the heterogeneous memory attribute table ---- */
+
+#define CACHE_LEVELS 3u
+
+bool qemu_has_hmat(const CpuDef *cpu) {
+    bool any = cpu->n_latencies > 0 || cpu->n_bandwidths > 0;
+
+    for (size_t i = 0; i < cpu->n_cells; i++)
+        any |= cpu->cells[i].n_caches > 0;
+    return any;
+}
+
+static bool has_cache(const NumaCell *cell, unsigned level) {
+    for (size_t i = 0; i < cell->n_caches; i++)
+        if (cell->caches[i].level == level)
+            return true;
+    return false;
+}
+
+static bool has_vcpus(const DomainDef *def, unsigned cell) {
+    return cell == 0 || (def->cpu.cells[cell].cpus && !bitmap_is_empty(def->cpu.cells[cell].cpus));
+}
+
+static int check_interconnects(const DomainDef *def, const NumaInterconnect *rows, size_t n,
+                               Error **reterr) {
+    const CpuDef *cpu = &def->cpu;
+
+    for (size_t i = 0; i < n; i++) {
+        const NumaInterconnect *row = &rows[i];
+
+        if (row->initiator >= cpu->n_cells || row->target >= cpu->n_cells ||
+            !has_vcpus(def, row->initiator))
+            return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                                "domain '%s': <interconnects> from cell %u to cell %u: both are "
+                                "<cell>s of <numa>, and the first has vCPUs",
+                                def->name, row->initiator, row->target);
+        if (row->cache && !has_cache(&cpu->cells[row->target], row->cache))
+            return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                                "domain '%s': <interconnects> name the cache %u of cell %u, which "
+                                "has no <cache> of that level",
+                                def->name, row->cache, row->target);
+    }
+    return 0;
+}
+
+int argv_check_memory(const DomainDef *def, Error **reterr) {
+    const CpuDef *cpu = &def->cpu;
+    int r;
+
+    for (size_t i = 0; i < cpu->n_cells; i++)
+        for (size_t k = 0; k < cpu->cells[i].n_caches; k++)
+            if (cpu->cells[i].caches[k].level > CACHE_LEVELS || !cpu->cells[i].caches[k].level)
+                return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                                    "domain '%s': a <cache> of cell %zu has level '%u': it is 1 "
+                                    "to %u",
+                                    def->name, i, cpu->cells[i].caches[k].level, CACHE_LEVELS);
+    r = check_interconnects(def, cpu->latencies, cpu->n_latencies, reterr);
+    return r < 0 ? r : check_interconnects(def, cpu->bandwidths, cpu->n_bandwidths, reterr);
+}
+
+/* Who reaches the memory of a cell best: itself, the one with the lowest latency or else the
+ * highest bandwidth, or the first. */
+static unsigned initiator_of(const DomainDef *def, unsigned cell) {
+    const CpuDef *cpu = &def->cpu;
+    const NumaInterconnect *best = NULL;
+
+    if (has_vcpus(def, cell))
+        return cell;
+    for (size_t i = 0; i < cpu->n_latencies; i++)
+        if (cpu->latencies[i].target == cell && !cpu->latencies[i].cache &&
+            (!best || cpu->latencies[i].value < best->value))
+            best = &cpu->latencies[i];
+    for (size_t i = 0; cpu->n_latencies == 0 && i < cpu->n_bandwidths; i++)
+        if (cpu->bandwidths[i].target == cell && !cpu->bandwidths[i].cache &&
+            (!best || cpu->bandwidths[i].value > best->value))
+            best = &cpu->bandwidths[i];
+    return best ? best->initiator : 0;
+}
+
+static void add_interconnects(ArgvBuilder *builder, const NumaInterconnect *rows, size_t n,
+                              const char *what, const char *unit) {
+    static const char *const hierarchies[] = {"memory", "first-level", "second-level",
+                                              "third-level"};
+
+    for (size_t i = 0; i < n; i++)
+        argv_add_option(builder, "-numa",
+                        "hmat-lb,initiator=%u,target=%u,hierarchy=%s,data-type=%s-%s,%s=%llu%s",
+                        rows[i].initiator, rows[i].target,
+                        hierarchies[MIN_OF(rows[i].cache, CACHE_LEVELS)],
+                        rows[i].type ? rows[i].type : "access", what, what,
+                        (unsigned long long)rows[i].value, unit);
+}
+
+static void add_caches(ArgvBuilder *builder, const NumaCell *cell) {
+    for (size_t i = 0; i < cell->n_caches; i++) {
+        const NumaCache *cache = &cell->caches[i];
+        const char *kind = cache->associativity, *policy = cache->policy;
+
+        argv_add_option(builder, "-numa",
+                        "hmat-cache,node-id=%u,size=%lluK,level=%u,associativity=%s,policy=%s,"
+                        "line=%llu",
+                        cell->id, (unsigned long long)cache->size, cache->level,
+                        streq_ptr(kind, "full")     ? "complex"
+                        : streq_ptr(kind, "direct") ? "direct"
+                                                    : "none",
+                        streq_ptr(policy, "writeback")      ? "write-back"
+                        : streq_ptr(policy, "writethrough") ? "write-through"
+                                                            : "none",
+                        (unsigned long long)cache->line);
+    }
+}
+
+static void add_hmat(ArgvBuilder *builder, const CpuDef *cpu) {
+    add_interconnects(builder, cpu->latencies, cpu->n_latencies, "latency", "");
+    add_interconnects(builder, cpu->bandwidths, cpu->n_bandwidths, "bandwidth", "K");
+    for (size_t i = 0; i < cpu->n_cells; i++)
+        add_caches(builder, &cpu->cells[i]);
+}
+
 static void add_cell(ArgvBuilder *builder, const DomainDef *def, size_t cell) {
     CLEANUP_BITMAP Bitmap *vcpus = cell_vcpus(def, cell);
     CLEANUP_FREE char *text = NULL;
@@ -133,6 +252,8 @@ static void add_cell(ArgvBuilder *builder, const DomainDef *def, size_t cell) {
         fprintf(out, last > first ? ",cpus=%d-%d" : ",cpus=%d", first, last);
         first = bitmap_next(vcpus, last + 1);
     }
+    if (qemu_has_hmat(&def->cpu))
+        fprintf(out, ",initiator=%u", initiator_of(def, (unsigned)cell));
     fprintf(out, ",memdev=ram-node%zu", cell);
     if (fclose(out) == 0)
         argv_add_option(builder, "-numa", "%s", text);
@@ -145,18 +266,6 @@ static void add_distances(ArgvBuilder *builder, const CpuDef *cpu) {
         for (size_t k = 0; k < cpu->cells[i].n_distances; k++)
             argv_add_option(builder, "-numa", "dist,src=%zu,dst=%u,val=%u", i,
                             cpu->cells[i].distances[k].id, cpu->cells[i].distances[k].value);
-}
-
-int argv_check_memory(const DomainDef *def, Error **reterr) {
-    bool caches = false;
-
-    for (size_t i = 0; i < def->cpu.n_cells; i++)
-        caches |= def->cpu.cells[i].n_caches > 0;
-    if (!caches && def->cpu.n_latencies == 0 && def->cpu.n_bandwidths == 0)
-        return 0;
-    return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
-                        "domain '%s': <interconnects> and the <cache> of cells cannot be started",
-                        def->name);
 }
 
 void argv_add_memory(ArgvBuilder *builder, const DomainDef *def) {
@@ -178,6 +287,7 @@ void argv_add_cells(ArgvBuilder *builder, const DomainDef *def) {
         add_cell(builder, def, i);
     }
     add_distances(builder, &def->cpu);
+    add_hmat(builder, &def->cpu);
 }
 
 json_object *qemu_iothread_object(const IothreadDef *iothread) {

@@ -244,6 +244,9 @@ static void test_boot_vcpus(void **state) {
 #define SERIAL(end, protocol)                                                                      \
     "<devices><serial type='tcp'><source mode='connect' host='h' service='1' " end                 \
     "/><protocol type='" protocol "'/></serial></devices>"
+#define CELLS(rows)                                                                                \
+    "<cpu><numa><cell cpus='0' memory='1'/><cell id='1' memory='1'/><interconnects>" rows          \
+    "</interconnects></numa></cpu>"
 #define CORES(vcpu, vcpus)                                                                         \
     vcpu "<os><type arch='ppc64' machine='pseries'>hvm</type></os><cpu>"                           \
          "<topology sockets='1' cores='2' threads='4'/></cpu>" vcpus
@@ -307,6 +310,12 @@ static void test_refusals(void **state) {
          "interface 52:54:00:00:00:01: only one of type='hostdev' can be <teaming "
          "type='transient'>",
          false, "kvm"},
+        {CELLS("<latency initiator='0' target='2' type='access' value='5'/>"),
+         "from cell 0 to cell 2", false, "kvm"},
+        {CELLS("<latency initiator='1' target='0' type='access' value='5'/>"),
+         "from cell 1 to cell 0", false, "kvm"},
+        {CELLS("<bandwidth initiator='0' target='1' cache='1' type='read' value='5'/>"),
+         "name the cache 1 of cell 1", false, "kvm"},
         {CORES("<vcpu current='6'>8</vcpu>", ""),
          "vCPUs count must be a multiple of the vCPU hotplug granularity (4): domain 'n' has 6 "
          "online vCPUs, 6 "
