@@ -171,7 +171,8 @@ static int settle_from(Domain *domain, Error **reterr) {
     if (ran) {
         if (intent->path)
             save_drop_taken(intent->path);
-        return 0;
+        r = domain_check_active(domain, reterr);
+        return r < 0 ? r : run_state_sync(domain, reterr);
     }
     if (!intent->path || r > 0) {
         log_info("domain '%s': its restore was interrupted before it ran, ending its QEMU; the "

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Saved guests that ran: restored, dumped, and in one place whatever dies meanwhile. Each boots a guest: for nights."""
 import os
+import shutil
 import signal
+import subprocess
+
+import pytest
 
 from conftest import wait_for
 from test_save import answers, files
@@ -100,3 +104,29 @@ def test_a_silent_qemu_goes_on_when_it_is_back(daemon):
     assert files(daemon) == []
     daemon.virsh("managedsave", "vm1")
     assert files(daemon) == ["vm1.save"]
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="strace makes the moment long enough to be hit")
+def test_a_qemu_that_is_silent_when_it_is_let_run(daemon):
+    """Nobody knows whether the restored guest runs: it and its file are kept until QEMU says so."""
+    daemon.define("vm1", boot=False)
+    daemon.virsh("start", "vm1")
+    daemon.virsh("managedsave", "vm1")
+    slow = subprocess.Popen(["strace", "-f", "-qq", "-o", "/dev/null", "-p", str(daemon.process.pid),
+                             "-e", "inject=rename:delay_exit=1000000"], stdin=subprocess.DEVNULL)
+    wait_for(lambda: "TracerPid:\t0" not in open(f"/proc/{daemon.process.pid}/status").read(), 20, "strace")
+    starting = subprocess.Popen(["virsh", "-c", daemon.uri, "start", "vm1"], stdin=subprocess.DEVNULL,
+                                stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: files(daemon) == ["vm1.save.taken"], 30, "managed save that is taken")
+    pid = daemon.qemus()["vm1"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        slow.terminate()
+        slow.wait()
+        assert "did not answer" in starting.communicate(timeout=300)[1]
+        assert files(daemon) == ["vm1.save.taken"]
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    wait_for(lambda: files(daemon) == [], 30, "file that goes")
+    wait_for(lambda: daemon.virsh("domstate", "vm1").strip() == "running", 10, "guest that runs")
+    assert daemon.qemus()["vm1"] == pid
