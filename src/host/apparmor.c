@@ -104,9 +104,14 @@ static const char common[] = "  include if exists <local/vireo-qemu>\n"
                              "  /sys/kernel/mm/** r,\n"
                              "  /dev/pts/[0-9]* rw,\n";
 
-/* What has a meaning in a pattern is itself behind a backslash. */
-static void write_path(FILE *out, const char *path) {
-    for (; *path; path++) {
+/* What has a meaning in a pattern is itself behind a backslash. A backslash in front of the closing
+ * quote would take that, too, however many there are: it is the one member of a set. */
+static void write_path(FILE *out, const char *path, size_t len, bool quote_follows) {
+    for (size_t i = 0; i < len; i++, path++) {
+        if (*path == '\\' && i + 1 == len && quote_follows) {
+            fputs("[\\\\]", out);
+            continue;
+        }
         if (strchr("*?[]{}^\"\\", *path))
             fputc('\\', out);
         fputc(*path, out);
@@ -114,11 +119,16 @@ static void write_path(FILE *out, const char *path) {
 }
 
 static void write_rule(FILE *out, const AppArmorRule *rule) {
+    const bool tree = rule->access & APPARMOR_TREE;
+    size_t len = strlen(rule->path);
+
+    while (tree && len > 0 && rule->path[len - 1] == '/')
+        len--; /* two slashes in a row match nothing */
     fputs("  \"", out);
-    write_path(out, rule->path);
-    fprintf(out, "%s\" %s%s%s%s,\n", rule->access & APPARMOR_TREE ? "/{,**}" : "",
-            rule->access & APPARMOR_READ ? "r" : "", rule->access & APPARMOR_WRITE ? "w" : "",
-            rule->access & APPARMOR_LOCK ? "k" : "", rule->access & APPARMOR_MAP ? "m" : "");
+    write_path(out, rule->path, len, !tree);
+    fprintf(out, "%s\" %s%s%s%s,\n", tree ? "/{,**}" : "", rule->access & APPARMOR_READ ? "r" : "",
+            rule->access & APPARMOR_WRITE ? "w" : "", rule->access & APPARMOR_LOCK ? "k" : "",
+            rule->access & APPARMOR_MAP ? "m" : "");
 }
 
 static bool can_be_named(const char *path) {

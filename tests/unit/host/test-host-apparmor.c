@@ -37,6 +37,25 @@ static void test_text(void **state) {
     assert_non_null(strstr(text, "\n  signal (send) peer=vireo-x,\n"));
 }
 
+/* apparmor_parser takes a backslash in front of a quote for the quote's, and two slashes in a row
+ * for no path of a file. */
+static void test_ends(void **state) {
+    CLEANUP_APPARMOR_RULES AppArmorRules rules = {0};
+    CLEANUP_FREE char *text = NULL;
+
+    assert_int_equal(apparmor_rules_add(&rules, "/b\\", APPARMOR_READ), 0);
+    assert_int_equal(apparmor_rules_add(&rules, "/c\\\\", APPARMOR_READ), 0);
+    assert_int_equal(apparmor_rules_add(&rules, "/d\\", APPARMOR_READ | APPARMOR_TREE), 0);
+    assert_int_equal(apparmor_rules_add(&rules, "/", APPARMOR_READ | APPARMOR_TREE), 0);
+    assert_int_equal(apparmor_rules_add(&rules, "/e/", APPARMOR_READ | APPARMOR_TREE), 0);
+    text = text_of(&rules);
+    assert_non_null(strstr(text, "\n  \"/b[\\\\]\" r,\n"));
+    assert_non_null(strstr(text, "\n  \"/c\\\\[\\\\]\" r,\n"));
+    assert_non_null(strstr(text, "\n  \"/d\\\\/{,**}\" r,\n"));
+    assert_non_null(strstr(text, "\n  \"/{,**}\" r,\n"));
+    assert_non_null(strstr(text, "\n  \"/e/{,**}\" r,\n"));
+}
+
 /* What is named twice is one rule with both; what is no path is none. */
 static void test_rules(void **state) {
     CLEANUP_APPARMOR_RULES AppArmorRules rules = {0};
@@ -175,10 +194,13 @@ static int tear_down(void **state) {
 }
 
 int main(void) {
-    static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_text),   cmocka_unit_test(test_rules),
-        cmocka_unit_test(test_links),  cmocka_unit_test(test_control_characters),
-        cmocka_unit_test(test_kernel), cmocka_unit_test(test_load)};
+    static const struct CMUnitTest tests[] = {cmocka_unit_test(test_text),
+                                              cmocka_unit_test(test_ends),
+                                              cmocka_unit_test(test_rules),
+                                              cmocka_unit_test(test_links),
+                                              cmocka_unit_test(test_control_characters),
+                                              cmocka_unit_test(test_kernel),
+                                              cmocka_unit_test(test_load)};
     char *made = mkdtemp(root);
     int r;
 
