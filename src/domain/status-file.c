@@ -187,6 +187,15 @@ static int read_pending(xmlNodePtr domain, Bitmap **ret) {
     return *ret ? 0 : -ENOMEM;
 }
 
+int status_file_pending(const char *text, size_t len, Bitmap **ret) {
+    CLEANUP_XML_DOCUMENT xmlDocPtr doc = NULL;
+    int r = xml_document_parse(text, len, 2 * DOMAIN_XML_MAX, "domain_definition", &doc, NULL);
+
+    if (r < 0)
+        return r == -ENOMEM ? r : -EINVAL;
+    return read_pending(xmlDocGetRootElement(doc), ret);
+}
+
 static int read_placement(Source *source, DomainDef *live, Error **reterr) {
     CLEANUP_FREE char *text = child_attribute(source, "placement", "nodes");
     CLEANUP_BITMAP Bitmap *nodes = NULL;

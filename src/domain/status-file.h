@@ -36,3 +36,6 @@ int status_file_format(const Domain *domain, char **ret);
 /* Touches nothing but the text. The error says what is wrong, not in which file. *ret is zeroed on
  * failure. */
 int status_file_parse(const char *text, size_t len, StatusRecord *ret, Error **reterr);
+/* The vCPUs with pending='removal' in the text of a domain. -ENOMEM; -EINVAL: it is no XML. The
+ * caller frees. */
+int status_file_pending(const char *text, size_t len, Bitmap **ret);

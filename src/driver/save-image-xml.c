@@ -2,6 +2,7 @@
 /* The definition in a saved guest's file. */
 
 #include "conf/domain-format.h"
+#include "domain/status-file.h"
 #include "driver/save.h"
 #include "util/libvirt-numbers.h"
 #include "util/worker.h"
@@ -38,6 +39,7 @@ int driver_save_image_define(const Services *services, const char *path, const c
                              unsigned flags, Error **reterr) {
     CLEANUP_SAVE_IMAGE SaveImage image = {0};
     CLEANUP_DOMAIN_DEF DomainDef *def = NULL;
+    CLEANUP_BITMAP Bitmap *pending = NULL;
     CLEANUP_CLOSE int fd = -1;
     int r = save_open(path, true, &image, &fd, reterr);
 
@@ -45,8 +47,11 @@ int driver_save_image_define(const Services *services, const char *path, const c
         r = save_definition(services, &image, xml, &def, reterr);
     if (r < 0)
         return r;
+    if (status_file_pending(image.xml, strlen(image.xml), &pending) < 0)
+        return error_no_memory(reterr);
     free(TAKE_PTR(image.xml));
-    if (domain_format(def, &(DomainFormatParams){.id = 1, .secrets = true}, &image.xml) < 0)
+    if (domain_format(def, &(DomainFormatParams){.id = 1, .secrets = true, .pending = pending},
+                      &image.xml) < 0)
         return error_no_memory(reterr);
     image.running = flags & SAVE_RUNNING ? true : flags & SAVE_PAUSED ? false : image.running;
     r = worker_run(run_change, &(Change){fd, &image});

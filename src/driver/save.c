@@ -18,6 +18,7 @@
 #include "driver/start.h"
 #include "driver/transfer.h"
 #include "host/file-owner.h"
+#include "qemu/unplug.h"
 #include "util/directory.h"
 #include "util/file.h"
 #include "util/libvirt-numbers.h"
@@ -97,8 +98,11 @@ static int check_savable(Domain *domain, unsigned flags, Error **reterr) {
 /* The definition that goes with the state: a client's, if it is the same machine. */
 static int make_image(Domain *domain, const char *xml, unsigned flags, SaveImage *ret,
                       Error **reterr) {
-    const DomainFormatParams params = {.id = domain->run->id, .secrets = true};
+    CLEANUP_BITMAP Bitmap *pending = unplug_pending(&domain->run->vcpus);
+    const DomainFormatParams params = {.id = domain->run->id, .secrets = true, .pending = pending};
 
+    if (!pending)
+        return error_no_memory(reterr);
     if (getrandom(ret->id, sizeof(ret->id), 0) != (ssize_t)sizeof(ret->id))
         return error_system(reterr, FROM_QEMU, errno, "no random numbers");
     ret->running = flags & SAVE_RUNNING  ? true

@@ -12,6 +12,7 @@
 #include "domain/events.h"
 #include "domain/files.h"
 #include "domain/placement.h"
+#include "domain/status-file.h"
 #include "domain/store.h"
 #include "domain/vcpu-plug.h"
 #include "driver/confine-devices.h"
@@ -27,6 +28,7 @@
 #include "driver/strays.h"
 #include "driver/volume-source.h"
 #include "qemu/command-line.h"
+#include "qemu/unplug.h"
 #include "util/file.h"
 #include "util/log.h"
 
@@ -93,6 +95,20 @@ static int tune_threads(Domain *domain, Error **reterr) {
     return limits_tune(domain->run->limits, &subject, &scope, reterr);
 }
 
+/* What a saved guest was asked to release, and may still. */
+static int recall_removals(Domain *domain, Error **reterr) {
+    const SaveSource *source = domain->run->restore;
+    CLEANUP_BITMAP Bitmap *pending = NULL;
+    const char *xml = source && source->image ? source->image->xml : NULL;
+
+    if (!xml)
+        return 0;
+    if (status_file_pending(xml, strlen(xml), &pending) < 0)
+        return error_no_memory(reterr); /* it was parsed before */
+    unplug_resume(&domain->run->vcpus, NULL, pending);
+    return 0;
+}
+
 /* From a spawned process to a domain that is ready to run. */
 static int bring_up(Domain *domain, Error **reterr) {
     uint64_t deadline = deadline_in(CONNECT_USEC);
@@ -114,6 +130,8 @@ static int bring_up(Domain *domain, Error **reterr) {
         r = tune_threads(domain, reterr);
     if (r >= 0)
         r = hotplug_boot(domain, reterr);
+    if (r >= 0)
+        r = recall_removals(domain, reterr);
     if (r >= 0)
         r = agent_link_open(domain, reterr);
     if (r >= 0)

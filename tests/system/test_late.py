@@ -58,6 +58,24 @@ def test_cancelled_removal_after_restart(daemon, guest):
     wait_for(lambda: not mark(), 10, "status file without the mark")
 
 
+def test_late_answer_after_a_save(daemon, guest):
+    """The guest was asked in one QEMU, and answers in another."""
+    def marks(name):
+        with open(f"{daemon.root}/run/domains/{name}.xml") as f:
+            return f.read().count("pending='removal'")
+
+    silent(daemon, "l4")
+    assert "timed out" in daemon.virsh("setvcpus", "l4", "2", "--live", ok=False)
+    assert marks("l4") == 1
+    daemon.virsh("managedsave", "l4")
+    daemon.virsh("start", "l4")
+    assert marks("l4") == 1 and daemon.counts("l4")[("current", "live")] == 3
+    daemon.virsh("shutdown", "l4")  # wakes it, whose console began anew
+    wait_for(lambda: daemon.said("l4", "AWAKE"), 30, "guest that hears again")
+    wait_for(lambda: daemon.counts("l4")[("current", "live")] == 2, 20, "removal that was seen")
+    wait_for(lambda: marks("l4") == 0, 20, "status file without the mark")
+
+
 def test_daemon_dies_during_removal(daemon, guest):
     """The restarted daemon finds the domain as QEMU has it, and can go on with it."""
     silent(daemon, "s1")
