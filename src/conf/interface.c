@@ -401,8 +401,7 @@ static const Field interface_fields[] = {
     FIELD_GROUP("teaming", teaming_fields),
     FIELD_CHOICE("link@state", InterfaceDef, link, link_states),
     FIELD_UINT("mtu@size", InterfaceDef, mtu, 68, 65535),
-    FIELD_GROUP("coalesce", coalesce_fields, FIELD_GIVEN(InterfaceDef, has_coalesce),
-                .flags = FIELD_NOT_ACTED),
+    FIELD_GROUP("coalesce", coalesce_fields, FIELD_GIVEN(InterfaceDef, has_coalesce)),
     FIELD_INFO_BOOT(InterfaceDef),
     FIELD_END};
 

@@ -198,6 +198,7 @@ static TapJob tap_job(const InterfaceDef *interface, uint8_t mac[6], Error **ret
                           .isolated = interface->isolated == TRISTATE_YES,
                           .mac = mac,
                           .mtu = interface->mtu,
+                          .rx_frames = interface->rx_frames_max,
                           .n_queues = n_queues,
                           .vnet_hdr = is_virtio(interface)};
     if (interface->type == INTERFACE_NETWORK)
@@ -235,6 +236,9 @@ static int check(const InterfaceDef *interface, Error **reterr) {
                             "<vlan> is for ports of Open vSwitch (<virtualport "
                             "type='openvswitch'/>), not for <interface type='%s'>",
                             words_name(&interface_types, interface->type));
+    if (interface->rx_frames_max && interface->type == INTERFACE_DIRECT)
+        return error_report(reterr, FROM_NETWORK, ERROR_CONFIG_UNSUPPORTED,
+                            "<coalesce> cannot be set on a macvtap: the kernel has it for taps");
     if (interface->queues > TAP_QUEUES_MAX)
         return error_report(reterr, FROM_NETWORK, ERROR_CONFIG_UNSUPPORTED,
                             "an interface has at most %u queues", TAP_QUEUES_MAX);

@@ -82,3 +82,15 @@ unsigned link_features(const char *name) {
         bits |= 1u << FEATURE_TXUDPTNL;
     return bits;
 }
+
+int link_set_rx_frames(const char *name, unsigned frames) {
+    CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct ethtool_coalesce coalesce = {.cmd = ETHTOOL_GCOALESCE};
+    int r = fd < 0 ? -errno : ask(fd, name, &coalesce);
+
+    if (r < 0)
+        return r;
+    coalesce.cmd = ETHTOOL_SCOALESCE;
+    coalesce.rx_max_coalesced_frames = frames;
+    return ask(fd, name, &coalesce);
+}

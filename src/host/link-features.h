@@ -9,5 +9,8 @@
 /* Words of the features, libvirt's: "rx", "tx", "sg". */
 extern const char *const link_feature_names[LINK_FEATURES];
 
+/* How many received frames the link may hold back before it tells of them. -errno: a link that
+ * can't says -EOPNOTSUPP. */
+int link_set_rx_frames(const char *name, unsigned frames);
 /* Bit n: it has feature n, switched on. None when the kernel does not say. */
 unsigned link_features(const char *name);

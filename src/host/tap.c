@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "host/link-features.h"
 #include "host/netlink.h"
 #include "util/file.h"
 
@@ -114,6 +115,10 @@ static int set_up(const TapParams *params, const Tap *tap, Error **reterr) {
     if (r < 0)
         return error_system(reterr, FROM_NETWORK, r, "cannot set the %s of the tap '%s'",
                             params->mac ? "MAC address or the MTU" : "MTU", tap->name);
+    r = params->rx_frames ? link_set_rx_frames(tap->name, params->rx_frames) : 0;
+    if (r < 0)
+        return error_system(reterr, FROM_NETWORK, r, "cannot set <coalesce> of the tap '%s'",
+                            tap->name);
     r = join_bridge(params, tap, reterr);
     if (r < 0)
         return r;

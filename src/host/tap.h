@@ -19,6 +19,7 @@ typedef struct TapParams {
     bool isolated;
     const uint8_t *mac; /* of the host's end; NULL: the kernel's */
     unsigned mtu;       /* 0: the bridge's */
+    unsigned rx_frames; /* held back at most; 0: the kernel's */
     unsigned n_queues;
     bool vnet_hdr; /* QEMU and the guest's driver exchange offloads */
 } TapParams;

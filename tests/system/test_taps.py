@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Interfaces on bridges and taps, in a network namespace of the test's own."""
 import ctypes
+import fcntl
 import os
 import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 
 import pytest
@@ -101,6 +103,19 @@ def test_queues_and_a_name(host):
     assert host.virsh("dumpxml", "many", "--inactive").count("<target dev='guest-lan'/>") == 1
     netdev = host.virsh("qemu-monitor-command", "many", "--hmp", "info network")
     assert netdev.count("type=tap") == 4
+
+
+def rx_frames(name):
+    """rx-frames, as ethtool -c asks for it"""
+    coalesce = ctypes.create_string_buffer(struct.pack("I", 0xe) + bytes(88))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as asker:
+        fcntl.ioctl(asker, 0x8946, struct.pack("16sP16x", name.encode(), ctypes.addressof(coalesce)))
+    return struct.unpack_from("3I", coalesce)[2]
+
+
+def test_frames_that_a_tap_holds_back(host):
+    start(host, "held", bridge("<coalesce><rx><frames max='7'/></rx></coalesce>"), "--paused")
+    assert rx_frames(target(host, "held")) == 7
 
 
 def test_a_network_is_a_bridge_by_its_name(host):
