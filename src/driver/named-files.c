@@ -126,9 +126,42 @@ static int add_boot(NamedFiles *files, const OsDef *os) {
     return r;
 }
 
+/* <rom file=''> of a device. */
+static int add_rom(NamedFiles *files, const DeviceKind *kind, const void *device) {
+    const DeviceInfo *info = kind->info == DEVICE_WITHOUT_INFO
+                                 ? NULL
+                                 : (const void *)((const char *)device + kind->info);
+
+    return info && info->rom_file && *info->rom_file == '/'
+               ? add(files, info->rom_file, FILE_USE_READ)
+               : 0;
+}
+
+static int visit_rom(const DeviceKind *kind, void *device, size_t index, void *userdata) {
+    return add_rom(userdata, kind, device);
+}
+
+static int add_roms(NamedFiles *files, const DomainDef *def) {
+    return devices_each((DomainDef *)def, visit_rom, files); /* which only looks */
+}
+
+/* <entry file=''> of <sysinfo type='fwcfg'>. */
+static int add_sysinfo(NamedFiles *files, const SysinfoDef *sysinfo) {
+    int r = 0;
+
+    for (size_t i = 0; r >= 0 && i < sysinfo->n_entries; i++)
+        if (sysinfo->entries[i].file && *sysinfo->entries[i].file == '/')
+            r = add(files, sysinfo->entries[i].file, FILE_USE_READ);
+    return r;
+}
+
 static int add_all(NamedFiles *files, const DomainDef *def, const char *model) {
     int r = add_boot(files, &def->os);
 
+    for (size_t i = 0; r >= 0 && i < def->n_sysinfos; i++)
+        r = add_sysinfo(files, &def->sysinfos[i]);
+    if (r >= 0)
+        r = add_roms(files, def);
     for (size_t i = 0; r >= 0 && i < def->n_disks; i++)
         r = add_disk(files, &def->disks[i], model);
     for (size_t i = 0; r >= 0 && i < def->n_chardevs; i++)
@@ -150,8 +183,10 @@ int named_files_add(NamedFiles *files, const Storage *storage, const DomainDef *
 int named_files_add_device(NamedFiles *files, const Storage *storage, const DeviceKind *kind,
                            const void *device, const char *model) {
     const size_t first = files->n;
-    int r = 0;
+    int r = add_rom(files, kind, device);
 
+    if (r < 0)
+        return r;
     if (kind == &disk_kind)
         r = add_disk(files, device, model);
     if (kind == &memory_kind)

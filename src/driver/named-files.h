@@ -28,13 +28,15 @@ bool source_is_left_alone(const StorageSource *source, const char *model);
 /* Whether the header of an image may have QEMU open that file below it. */
 bool named_files_may_be_below(const Storage *storage, const char *image, const char *path);
 
-/* Adds images and what is below them, kernel, the firmware's variables, files of character devices
- * and of memory; not those that its model leaves alone. Of what the header of an image names only
- * files in the directory of the image or of a pool: a QEMU that a guest has taken over writes
- * headers as it likes. What is elsewhere needs a <backingStore>. The definition is not looked at
- * after the first wait. -ENOMEM. On a fiber. */
+/* Adds images and what is below them, kernel, the firmware's variables, files of <sysinfo>, of
+ * ROMs, of character devices and of memory; not those that its model leaves alone. Of what the
+ * header of an image names only files in the directory of the image or of a pool, and those to
+ * read: a QEMU that a guest has taken over writes headers as it likes. What is elsewhere needs a
+ * <backingStore>. A qcow2 image's external data file would be written to, and only a header names
+ * it: it is not added. The definition is not looked at after the first wait. -ENOMEM. On a fiber.
+ */
 int named_files_add(NamedFiles *files, const Storage *storage, const DomainDef *def,
                     const char *model);
-/* The same of one device (disks, memory, character devices; of others nothing). */
+/* The same of one device (disks, memory, character devices; of others the ROM). */
 int named_files_add_device(NamedFiles *files, const Storage *storage, const DeviceKind *kind,
                            const void *device, const char *model);
