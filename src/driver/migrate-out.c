@@ -158,21 +158,26 @@ static void stay_paused(MigrateOut *out) {
         domain_save_status(domain, NULL); /* its <save> says so after a restart, too */
 }
 
-/* 'Y': from the status file on, a daemon that comes later does not run it by itself. */
-static int give(MigrateOut *out) {
+/* 'Y': from the status file on, a daemon that comes later does not run it by itself. What cannot be
+ * given away is this side's again, in memory at once: the file follows when it can be written. */
+static void give(MigrateOut *out) {
     CLEANUP_ERROR Error *error = NULL;
     int r = migrate_out_set_intent(out->domain, SAVE_GIVEN, out->was_running, &error);
 
     if (r < 0)
         log_warning("domain '%s' is not handed over: %s", domain_name(out->domain),
                     error_message(error));
-    if (r < 0)
-        return r;
-    saved_crash_point("migrate-given");
-    /* The other daemon may have gone while the file was written. */
-    r = out->link.ended ? -EPIPE : migrate_link_say(&out->link, MIGRATE_YOURS);
+    if (r >= 0) {
+        saved_crash_point("migrate-given");
+        /* The other daemon may have gone while the file was written. */
+        r = out->link.ended ? -EPIPE : migrate_link_say(&out->link, MIGRATE_YOURS);
+    }
     out->given = r >= 0;
-    return r;
+    if (out->given)
+        return;
+    out->link.ended = true; /* nothing that it says counts */
+    if (out->domain->run)
+        out->domain->run->save.kind = SAVE_OUT;
 }
 
 /* What is known by now. */
@@ -198,8 +203,7 @@ static void settle(MigrateOut *out) {
 
     while (domain_check_active(out->domain, NULL) >= 0 && (verdict = judge(out, late)) == WAIT) {
         if (out->link.heard & MIGRATE_READY && !out->given) {
-            if (give(out) < 0)
-                migrate_link_close(&out->link);
+            give(out);
             continue;
         }
         if (out->given && out->cancelled && !asked) {

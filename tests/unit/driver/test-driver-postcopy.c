@@ -430,6 +430,31 @@ static void confirmed_without_it(RunWorld *world) {
     end(world);
 }
 
+/* The directory of the status files is a file: what cannot be written down is not given away, and
+ * is tried once. */
+static void given_in_vain(RunWorld *world) {
+    CLEANUP_FREE char *status = path_join(world->dir, "domains"), *kept = NULL;
+    const uint64_t deadline = deadline_in(WAIT_USEC);
+
+    begin_with(world, 0);
+    scripted_status = "postmigrate";
+    scripted_phase = "completed";
+    wait_performed();
+    kept = strf("%s.kept", status);
+    assert_int_equal(rename(status, kept), 0);
+    assert_int_equal(file_write_atomic(status, "", 0, 0600), 0);
+    assert_int_equal(migrate_link_say(&far, MIGRATE_READY), 0);
+    while (world->domain->state != DOMAIN_RUNNING && now_usec() < deadline)
+        fiber_sleep(USEC_PER_MSEC);
+    scripted_assert_state(world, DOMAIN_RUNNING, RUNNING_MIGRATION_CANCELED);
+    run_world_wait_idle(world);
+    wait_heard(MIGRATE_KEPT);
+    assert_false(far.heard & MIGRATE_YOURS);
+    assert_int_equal(world->domain->run->save.kind, SAVE_NONE);
+    assert_int_equal(qmp_peer_count(world->peer, "cont"), 1);
+    end(world);
+}
+
 /* Without post-copy after all: the destination has to be ready first. */
 static void asked_and_whole(RunWorld *world) {
     begin_with(world, MIGRATE_POSTCOPY);
@@ -462,6 +487,7 @@ TEST(cancel_refused)
 TEST(crashed_on_its_way)
 TEST(released_on_its_way)
 TEST(confirmed_without_it)
+TEST(given_in_vain)
 TEST(asked_between)
 TEST(refused_for_a_moment)
 TEST(asked_and_whole)
@@ -483,6 +509,7 @@ int main(void) {
         cmocka_unit_test(test_crashed_on_its_way),
         cmocka_unit_test(test_released_on_its_way),
         cmocka_unit_test(test_confirmed_without_it),
+        cmocka_unit_test(test_given_in_vain),
         cmocka_unit_test(test_asked_between),
         cmocka_unit_test(test_refused_for_a_moment),
         cmocka_unit_test(test_asked_and_whole),
