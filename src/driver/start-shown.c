@@ -107,6 +107,29 @@ int start_show_label(DomainDef *live, const char *model, const char *text, const
     return r < 0 ? r : fill_label(live, model, text, image);
 }
 
+/* Whether the definition would say no less without it. */
+static bool says_nothing(const SeclabelDef *label) {
+    return streq_ptr(label->type, "dynamic") && label->relabel == TRISTATE_YES && !label->baselabel;
+}
+
+/* Takes out the dynamic labels that a run has had. `all`: also those that say no more than that
+ * there is one. */
+static void hide_labels(DomainDef *def, bool all) {
+    size_t n = 0;
+
+    for (size_t i = 0; i < def->n_seclabels; i++)
+        if (says_nothing(&def->seclabels[i]) && (all || def->seclabels[i].label))
+            element_done(&seclabel_element, &def->seclabels[i]);
+        else
+            def->seclabels[n++] = def->seclabels[i];
+    def->n_seclabels = n;
+    for (size_t i = 0; i < n; i++)
+        if (streq_ptr(def->seclabels[i].type, "dynamic")) {
+            free(TAKE_PTR(def->seclabels[i].label));
+            free(TAKE_PTR(def->seclabels[i].imagelabel));
+        }
+}
+
 static int show_user(DomainDef *live, uid_t uid, gid_t gid) {
     CLEANUP_FREE char *text = strf("+%u:+%u", (unsigned)uid, (unsigned)gid);
 
@@ -114,8 +137,11 @@ static int show_user(DomainDef *live, uid_t uid, gid_t gid) {
 }
 
 int start_show(Domain *domain, const QemuConfine *confine, Error **reterr) {
-    int r = confine->has_user ? show_user(domain->run->live, confine->uid, confine->gid)
-                              : show_user(domain->run->live, geteuid(), getegid());
+    int r;
+
+    hide_labels(domain->run->live, false); /* of the run that was saved, or of another host's */
+    r = confine->has_user ? show_user(domain->run->live, confine->uid, confine->gid)
+                          : show_user(domain->run->live, geteuid(), getegid());
 
     for (size_t i = 0; r >= 0 && i < domain->run->live->n_disks; i++) {
         if (!domain->run->restore) /* a machine that boots has its trays closed */
@@ -136,25 +162,6 @@ int start_show_found(Domain *domain) {
 
 /* ---- the way back ---- */
 
-/* Whether the definition would say no less without it. */
-static bool says_nothing(const SeclabelDef *label) {
-    return streq_ptr(label->type, "dynamic") && label->relabel == TRISTATE_YES && !label->baselabel;
-}
-
-static void hide_labels(DomainDef *def) {
-    size_t n = 0;
-
-    for (size_t i = 0; i < def->n_seclabels; i++)
-        if (says_nothing(&def->seclabels[i]))
-            element_done(&seclabel_element, &def->seclabels[i]);
-        else
-            def->seclabels[n++] = def->seclabels[i];
-    def->n_seclabels = n;
-    for (size_t i = 0; i < n; i++)
-        if (streq_ptr(def->seclabels[i].type, "dynamic"))
-            free(TAKE_PTR(def->seclabels[i].label));
-}
-
 /* Of a raw image `nothing is below` goes without saying. */
 static bool is_shown_end(const DiskDef *disk) {
     const BackingStore *backing = disk->backing;
@@ -164,7 +171,7 @@ static bool is_shown_end(const DiskDef *disk) {
 }
 
 void start_hide(DomainDef *def) {
-    hide_labels(def);
+    hide_labels(def, true);
     for (size_t i = 0; i < def->n_disks; i++) {
         free(TAKE_PTR(def->disks[i].tray));
         if (is_shown_end(&def->disks[i])) {

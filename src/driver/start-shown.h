@@ -6,10 +6,11 @@
 #include "qemu/confine.h"
 #include "util/error.h"
 
-/* On the live definition: whom QEMU runs as, in a dynamic <seclabel> of the model dac, unless it
- * has a static one or none; where an image has nothing below it, <backingStore/>. That also keeps
- * QEMU from opening what a guest writes into the header of its image later. Looks at images; on a
- * fiber, before the command line is made. ERROR_NO_MEMORY. */
+/* On the live definition: dynamic labels of the run that a saved or migrated one had before go.
+ * Whom QEMU runs as, in a dynamic <seclabel> of the model dac, unless it has a static one or none;
+ * where an image has nothing below it, <backingStore/>. That also keeps QEMU from opening what a
+ * guest writes into the header of its image later. Looks at images; on a fiber, before the command
+ * line is made. ERROR_NO_MEMORY. */
 int start_show(Domain *domain, const QemuConfine *confine, Error **reterr);
 /* The <seclabel> of that model on a live definition, a dynamic one where it has none, with what its
  * QEMU wears; `image` is what its files have, NULL: the same. -ENOMEM. */

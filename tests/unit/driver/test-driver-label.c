@@ -5,8 +5,11 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include "run-world.h"
+
 #include "conf/domain-parse.h"
 #include "driver/named-files.h"
+#include "driver/start-shown.h"
 #include "util/file.h"
 
 static DomainDef *parse(const char *elements) {
@@ -47,8 +50,42 @@ static void test_files_besides_images(void **state) {
     assert_int_equal(count(&plugged, "/w/rom", FILE_USE_READ), 1);
 }
 
+static size_t count_labels(const DomainDef *def, const char *model) {
+    size_t n = 0;
+
+    for (size_t i = 0; i < def->n_seclabels; i++)
+        n += streq_ptr(def->seclabels[i].model, model);
+    return n;
+}
+
+static void start_anew(RunWorld *world) {
+    DomainDef *live = world->domain->run->live;
+
+    assert_int_equal(start_show(world->domain, &(QemuConfine){0}, NULL), 0);
+    assert_int_equal(count_labels(live, "apparmor"), 0);
+    assert_int_equal(count_labels(live, "dac"), 1);
+    assert_int_equal(count_labels(live, "selinux"), 1);
+    assert_string_equal(live->seclabels[0].model, "selinux");
+    assert_string_equal(live->seclabels[0].baselabel, "s:o:t:s0");
+    assert_null(live->seclabels[0].label);
+    assert_null(live->seclabels[0].imagelabel);
+}
+
+/* What a saved or migrated QEMU wore is not what the next one wears, on a host that may not even
+ * have the module; what its author asked for stays. */
+static void test_labels_of_another_run(void **state) {
+    run_world("<seclabel type='dynamic' model='apparmor' relabel='yes'><label>vireo-1</label>"
+              "<imagelabel>vireo-1</imagelabel></seclabel>"
+              "<seclabel type='dynamic' model='selinux' relabel='yes'>"
+              "<baselabel>s:o:t:s0</baselabel><label>s:o:t:s0:c1</label>"
+              "<imagelabel>s:o:f:s0:c1</imagelabel></seclabel>"
+              "<seclabel type='dynamic' model='dac' relabel='yes'><label>+7:+7</label></seclabel>",
+              start_anew);
+}
+
 int main(void) {
-    static const struct CMUnitTest tests[] = {cmocka_unit_test(test_files_besides_images)};
+    static const struct CMUnitTest tests[] = {cmocka_unit_test(test_files_besides_images),
+                                              cmocka_unit_test(test_labels_of_another_run)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
