@@ -195,13 +195,36 @@ static Verdict judge(const MigrateOut *out, bool late) {
     return late || (out->link.ended && (out->confirmed || out->owner_gone)) ? NOBODY_KNOWS : WAIT;
 }
 
+/* A QEMU whose monitor has broken is there still, and what was given away may land yet. */
+static bool may_settle(const MigrateOut *out) {
+    const DomainRun *run = out->domain->run;
+
+    return domain_check_active(out->domain, NULL) >= 0 ||
+           (out->given && run && !run->stopping && qemu_process_alive(&run->pid));
+}
+
+/* Its QEMU cannot be asked: whoever connects again, or has noticed its end, goes on from what is
+ * written down. */
+static void settle_unasked(MigrateOut *out, Verdict verdict) {
+    Domain *domain = out->domain;
+
+    if (!domain->run || domain->run->stopping)
+        return;
+    if (verdict == THERE) {
+        leave(out);
+    } else if (verdict == HERE) {
+        domain->run->save.kind = SAVE_OUT;
+        domain_save_status(domain, NULL);
+    }
+}
+
 /* Until it is known, or cannot be. */
 static void settle(MigrateOut *out) {
     uint64_t deadline = deadline_in(FINISH_USEC);
     bool late = false, asked = false;
     Verdict verdict;
 
-    while (domain_check_active(out->domain, NULL) >= 0 && (verdict = judge(out, late)) == WAIT) {
+    while ((verdict = judge(out, late)) == WAIT && may_settle(out)) {
         if (out->link.heard & MIGRATE_READY && !out->given) {
             give(out);
             continue;
@@ -213,14 +236,14 @@ static void settle(MigrateOut *out) {
         late = fiber_cond_wait(&out->cond, MIN_OF(deadline, deadline_in(USEC_PER_SEC))) < 0 &&
                now_usec() >= deadline;
     }
-    if (domain_check_active(out->domain, NULL) < 0)
-        return; /* its end is looked at by whoever noticed it */
     if (verdict == HERE && out->confirmed && !out->cancelled)
         error_report(&out->late, FROM_QEMU, ERROR_OPERATION_FAILED,
                      "domain '%s' goes on here: '%s' has not asked for it",
                      domain_name(out->domain),
                      out->cookie.host ? out->cookie.host : "the other host");
-    if (verdict == THERE)
+    if (domain_check_active(out->domain, NULL) < 0)
+        settle_unasked(out, verdict);
+    else if (verdict == THERE)
         leave(out);
     else if (verdict == HERE)
         go_back(out);

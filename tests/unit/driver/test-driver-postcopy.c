@@ -455,6 +455,43 @@ static void given_in_vain(RunWorld *world) {
     end(world);
 }
 
+/* Its monitor breaks when it has been given away; somebody looks before the other side's word. */
+static void given_without_monitor(RunWorld *world) {
+    begin_with(world, 0);
+    scripted_status = "postmigrate";
+    scripted_phase = "completed";
+    wait_performed();
+    assert_int_equal(migrate_link_say(&far, MIGRATE_READY), 0);
+    wait_heard(MIGRATE_YOURS);
+    qmp_peer_hang_up_now(world->peer);
+    while (monitor_is_open(world->domain->run->monitor))
+        fiber_sleep(USEC_PER_MSEC);
+    driver_migrate_owner_gone(&world->driver->services, NULL);
+    fiber_sleep(USEC_PER_MSEC);
+}
+
+static void landed_without_monitor(RunWorld *world) {
+    given_without_monitor(world);
+    assert_int_equal(migrate_link_say(&far, MIGRATE_LANDED), 0);
+    run_world_wait_idle(world);
+    assert_null(world->domain->run);
+    scripted_assert_state(world, DOMAIN_SHUTOFF, SHUTOFF_MIGRATED);
+    end(world);
+}
+
+/* Whoever connects again lets it run. */
+static void lost_without_monitor(RunWorld *world) {
+    CLEANUP_FREE char *text = NULL;
+
+    given_without_monitor(world);
+    assert_int_equal(migrate_link_say(&far, MIGRATE_LOST), 0);
+    run_world_wait_idle(world);
+    assert_int_equal(world->domain->run->save.kind, SAVE_OUT);
+    text = run_world_status(world);
+    assert_non_null(strstr(text, "kind='out'"));
+    end(world);
+}
+
 /* Without post-copy after all: the destination has to be ready first. */
 static void asked_and_whole(RunWorld *world) {
     begin_with(world, MIGRATE_POSTCOPY);
@@ -488,6 +525,8 @@ TEST(crashed_on_its_way)
 TEST(released_on_its_way)
 TEST(confirmed_without_it)
 TEST(given_in_vain)
+TEST(landed_without_monitor)
+TEST(lost_without_monitor)
 TEST(asked_between)
 TEST(refused_for_a_moment)
 TEST(asked_and_whole)
@@ -510,6 +549,8 @@ int main(void) {
         cmocka_unit_test(test_released_on_its_way),
         cmocka_unit_test(test_confirmed_without_it),
         cmocka_unit_test(test_given_in_vain),
+        cmocka_unit_test(test_landed_without_monitor),
+        cmocka_unit_test(test_lost_without_monitor),
         cmocka_unit_test(test_asked_between),
         cmocka_unit_test(test_refused_for_a_moment),
         cmocka_unit_test(test_asked_and_whole),
