@@ -502,7 +502,7 @@ static const Field domain_fields[] = {
     FIELD_GROUP("devices", device_fields, .flags = FIELD_ALWAYS),
     FIELD_CODE(NULL, check_memory, NULL),
     FIELD_CODE(NULL, check_os, NULL),
-    DEVICES("seclabel", seclabels, seclabel_element, .flags = FIELD_NOT_ACTED),
+    DEVICES("seclabel", seclabels, seclabel_element),
     FIELD_GROUP("keywrap", keywrap_fields, .flags = FIELD_NOT_STARTED),
     FIELD_ONE("launchSecurity", DomainDef, launch_security, launch_security_element,
               .flags = FIELD_NOT_STARTED),
