@@ -54,6 +54,6 @@ int migrate_out_set_intent(Domain *domain, SaveKind kind, bool running, Error **
 int migrate_out_look(void *userdata, Error **reterr);
 /* For an end before QEMU has said that it is in post-copy. */
 void migrate_out_cut(void *userdata);
-/* The other side has made as many vCPUs as there were, and what has become of the guest meanwhile
- * is nothing that only this side would follow. It stands still. Job held. */
+/* The other side has made as many vCPUs and devices as there were, and what has become of the guest
+ * meanwhile is nothing that only this side would follow. It stands still. Job held. */
 int migrate_out_check_guest(MigrateOut *out, Error **reterr);

@@ -71,6 +71,10 @@ int migrate_out_check_guest(MigrateOut *out, Error **reterr) {
         r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
                          "the guest of domain '%s' released a vCPU while it moved; try again",
                          domain_name(domain));
+    else if (r >= 0 && domain->run->devices.n_gone) /* taken out of it when the job is free */
+        r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                         "the guest of domain '%s' released a device while it moved; try again",
+                         domain_name(domain));
     else if (r >= 0 && (domain->state == DOMAIN_CRASHED || domain->run->resetting ||
                         domain->run->guest_shutdown || domain->run->ending))
         r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,

@@ -396,6 +396,25 @@ static void released_on_its_way(RunWorld *world) {
     end(world);
 }
 
+/* The same of a device that it was asked for before. */
+static void released_a_device(RunWorld *world) {
+    begin_with(world, 0);
+    qmp_peer_always(world->peer, "object-del", "{}");
+    qmp_peer_event_now(world->peer, "DEVICE_DELETED", "{'device':'rng0','path':'/x'}");
+    while (!world->domain->run->devices.n_gone)
+        fiber_sleep(USEC_PER_MSEC);
+    scripted_status = "postmigrate";
+    scripted_phase = "completed";
+    wait_performed();
+    assert_true(result < 0);
+    assert_non_null(strstr(error_message(failure), "released a device"));
+    run_world_wait_told(world, "removed:rng0");
+    run_world_wait_idle(world);
+    scripted_assert_state(world, DOMAIN_RUNNING, RUNNING_MIGRATION_CANCELED);
+    assert_int_equal(world->domain->run->live->n_rngs, 0);
+    end(world);
+}
+
 /* What the guest is asked between Begin and Perform would not go along. */
 static void asked_between(RunWorld *world) {
     CLEANUP_FREE char *path = strf("%s/door", world->dir);
@@ -534,6 +553,12 @@ TEST(deserted)
 TEST(long_one)
 TEST(resumed_in_vain)
 
+static void test_released_a_device(void **state) {
+    run_world("<devices><rng model='virtio'><backend model='random'>/dev/urandom</backend>"
+              "<alias name='rng0'/></rng></devices>",
+              released_a_device);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_short_one),
@@ -547,6 +572,7 @@ int main(void) {
         cmocka_unit_test(test_cancel_refused),
         cmocka_unit_test(test_crashed_on_its_way),
         cmocka_unit_test(test_released_on_its_way),
+        cmocka_unit_test(test_released_a_device),
         cmocka_unit_test(test_confirmed_without_it),
         cmocka_unit_test(test_given_in_vain),
         cmocka_unit_test(test_landed_without_monitor),
