@@ -316,6 +316,37 @@ static int choose_label(Confinement *confinement, Error **reterr) {
     return r;
 }
 
+/* What lasted for a moment, as a parser that hung while the host booted, is not to leave the daemon
+ * without labels for its life. */
+static int choose_again(Confinement *confinement, Error **reterr) {
+    char *old = TAKE_PTR(confinement->no_label);
+    int r = choose_label(confinement, reterr);
+
+    if (r < 0)
+        confinement->no_label = old;
+    else
+        free(old);
+    if (r >= 0 && confinement->label)
+        log_info("QEMUs that start from now on get labels of %s",
+                 security_module_name(confinement->label->module));
+    return r;
+}
+
+int confinement_try_label(Confinement *confinement, Error **reterr) {
+    int r = 0;
+
+    while (confinement->trying_label)
+        fiber_cond_wait(&confinement->label_tried, USEC_FOREVER); /* it ends by itself */
+    if (confinement->label || !confinement->no_label ||
+        !streq(confinement->security_driver, "auto"))
+        return 0;
+    confinement->trying_label = true;
+    r = choose_again(confinement, reterr);
+    confinement->trying_label = false;
+    fiber_cond_broadcast(&confinement->label_tried);
+    return r;
+}
+
 int confinement_prepare(Confinement *confinement, Error **reterr) {
     int r = choose_label(confinement, reterr);
 

@@ -34,6 +34,8 @@ typedef struct Confinement {
     uint64_t core_max;
     char *security_driver, *run;
     const LabelModel *label; /* what QEMUs wear (driver/label.h); NULL: nothing */
+    bool trying_label;       /* confinement_try_label */
+    FiberCond label_tried;
     char *no_dev, *no_user,
         *no_label;     /* why what was asked for is not there; NULL: it is, or is not asked for */
     QemuConfine probe; /* of QEMUs that are asked what they can do */
@@ -49,6 +51,9 @@ void confinement_free(Confinement *confinement);
  * set and does not exist, and a security driver that was set and cannot be used. On a fiber, before
  * the first QEMU. */
 int confinement_prepare(Confinement *confinement, Error **reterr);
+/* Before each start: labels that the host has, and that could not be given before, are tried again;
+ * one at a time. What is still in the way is in the log. On a fiber. ERROR_NO_MEMORY. */
+int confinement_try_label(Confinement *confinement, Error **reterr);
 
 /* The plan of a domain about to start; looks at nodes below /dev. ERROR_CONFIG_UNSUPPORTED names
  * what cannot be had: a user of its <seclabel>, a label of a module that is not in use, memory that

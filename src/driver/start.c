@@ -196,6 +196,8 @@ static int prepare(Domain *domain, StartParts *parts, char ***ret_argv, Error **
     if (r >= 0)
         r = prepare_start(domain, parts, reterr);
     if (r >= 0)
+        r = confinement_try_label(services->confinement, reterr);
+    if (r >= 0)
         r = confinement_plan(services->confinement, domain->run->live, domain->run->caps,
                              &parts->confine, reterr);
     if (r >= 0)

@@ -13,7 +13,7 @@
 #include "util/worker.h"
 #include "util/fiber.h"
 
-#define LOAD_USEC (60 * USEC_PER_SEC)
+#define LOAD_USEC (10 * USEC_PER_SEC)  /* who waits for a domain gives up after 30 s */
 #define PROFILES_MAX ((size_t)4 << 20) /* bytes of the kernel's list */
 #define TEXT_MAX ((size_t)4 << 20)     /* bytes of a profile */
 #define INTERFACE "kernel/security/apparmor"

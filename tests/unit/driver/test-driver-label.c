@@ -8,6 +8,9 @@
 #include "run-world.h"
 
 #include "conf/domain-parse.h"
+#include "driver/confinement.h"
+#include "driver/label-apparmor.h"
+#include "driver/label-models.h"
 #include "driver/named-files.h"
 #include "driver/start-shown.h"
 #include "util/file.h"
@@ -83,9 +86,47 @@ static void test_labels_of_another_run(void **state) {
               start_anew);
 }
 
+/* ---- labels that could not be given when the daemon began ---- */
+
+static bool in_the_way;
+static unsigned n_tried;
+
+int __wrap_label_models_choose(const char *setting, const char *run, const LabelModel **ret,
+                               char **ret_why, Error **reterr);
+
+int __wrap_label_models_choose(const char *setting, const char *run, const LabelModel **ret,
+                               char **ret_why, Error **reterr) {
+    n_tried++;
+    *ret = in_the_way ? NULL : &label_apparmor;
+    *ret_why = in_the_way ? strdup("the parser hangs") : NULL;
+    return 0;
+}
+
+static void test_labels_are_tried_again(void **state) {
+    Confinement *confinement = confinement_new(&(ConfinementParams){.security_driver = "auto"});
+
+    assert_non_null(confinement);
+    n_tried = 0;
+    assert_int_equal(confinement_try_label(confinement, NULL), 0);
+    assert_int_equal(n_tried, 0); /* the host has none */
+    confinement->no_label = strdup("it was not there yet");
+    in_the_way = true;
+    assert_int_equal(confinement_try_label(confinement, NULL), 0);
+    assert_null(confinement->label);
+    assert_string_equal(confinement->no_label, "the parser hangs");
+    in_the_way = false;
+    assert_int_equal(confinement_try_label(confinement, NULL), 0);
+    assert_ptr_equal(confinement->label, &label_apparmor);
+    assert_null(confinement->no_label);
+    assert_int_equal(confinement_try_label(confinement, NULL), 0);
+    assert_int_equal(n_tried, 2);
+    confinement_free(confinement);
+}
+
 int main(void) {
     static const struct CMUnitTest tests[] = {cmocka_unit_test(test_files_besides_images),
-                                              cmocka_unit_test(test_labels_of_another_run)};
+                                              cmocka_unit_test(test_labels_of_another_run),
+                                              cmocka_unit_test(test_labels_are_tried_again)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
