@@ -276,26 +276,58 @@ static int end(const char *run, const char *label) {
     return worker_run(run_remove, (void *)label);
 }
 
-/* With one that is loaded and taken out again: whatever is in the way says so. */
-static int try(const char *run, Error **reterr) {
-    CLEANUP_FREE char *directory = path_join(run, DIRECTORY);
-    const AppArmorRules none = {0};
-    int r = directory ? load(directory, TRIAL, &none, reterr) : error_no_memory(reterr);
-
-    if (r < 0)
-        return r;
-    r = end(run, TRIAL);
-    return r < 0 ? error_system(reterr, FROM_NONE, r, "cannot take out a profile of AppArmor") : 0;
-}
-
-static bool is_on(void) {
-    return security_module_is_on(NULL, SECURITY_APPARMOR);
-}
-
 /* The second one is shared by all modules, and AppArmor's where it is alone. */
 static void attributes(const char *ret[2]) {
     ret[0] = "/proc/self/attr/apparmor/exec";
     ret[1] = "/proc/self/attr/exec";
+}
+
+typedef struct Trial {
+    QemuConfine confine;
+    QemuConfineStep step;
+} Trial;
+
+static int run_wear(void *arg) {
+    Trial *trial = arg;
+
+    return qemu_confine_try(&trial->confine, &trial->step);
+}
+
+/* In a child that asks for it as a QEMU's does: a profile that vireod has itself is asked there
+ * whether it lets go (Linux's security/apparmor/domain.c, aa_change_profile). */
+static int try_wear(Error **reterr) {
+    Trial trial = {.confine.label.text = "exec " TRIAL};
+    int r;
+
+    attributes(trial.confine.label.attributes);
+    r = worker_run(run_wear, &trial);
+    if (r >= 0 || trial.step != CONFINE_LABEL)
+        return 0;
+    return error_system(reterr, FROM_NONE, r,
+                        "a program that vireod starts cannot have a profile of AppArmor; if vireod "
+                        "has one itself, add 'change_profile -> vireo-*,' to it");
+}
+
+/* With one that is loaded, asked for and taken out again: whatever is in the way says so. */
+static int try(const char *run, Error **reterr) {
+    CLEANUP_FREE char *directory = path_join(run, DIRECTORY);
+    const AppArmorRules none = {0};
+    int r = directory ? load(directory, TRIAL, &none, reterr) : error_no_memory(reterr);
+    int worn, removed;
+
+    if (r < 0)
+        return r;
+    worn = try_wear(reterr);
+    removed = end(run, TRIAL);
+    if (worn < 0)
+        return worn;
+    return removed < 0
+               ? error_system(reterr, FROM_NONE, removed, "cannot take out a profile of AppArmor")
+               : 0;
+}
+
+static bool is_on(void) {
+    return security_module_is_on(NULL, SECURITY_APPARMOR);
 }
 
 const LabelModel label_apparmor = {

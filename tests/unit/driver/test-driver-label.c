@@ -13,6 +13,7 @@
 #include "driver/label-models.h"
 #include "driver/named-files.h"
 #include "driver/start-shown.h"
+#include "host/apparmor.h"
 #include "util/file.h"
 
 static DomainDef *parse(const char *elements) {
@@ -123,10 +124,53 @@ static void test_labels_are_tried_again(void **state) {
     confinement_free(confinement);
 }
 
+/* ---- a host whose AppArmor can be used, but not by us ---- */
+
+static int worn;
+static unsigned n_removed;
+
+int __wrap_apparmor_load(const char *path, const char *text, Error **reterr);
+int __wrap_apparmor_remove(const char *sysfs, const char *name);
+int __wrap_qemu_confine_try(const QemuConfine *confine, QemuConfineStep *ret_step);
+
+int __wrap_apparmor_load(const char *path, const char *text, Error **reterr) {
+    return 0;
+}
+
+int __wrap_apparmor_remove(const char *sysfs, const char *name) {
+    n_removed++;
+    return 0;
+}
+
+int __wrap_qemu_confine_try(const QemuConfine *confine, QemuConfineStep *ret_step) {
+    assert_string_equal(confine->label.text, "exec vireo-trial");
+    assert_non_null(strstr(confine->label.attributes[0], "/exec"));
+    *ret_step = CONFINE_LABEL;
+    return worn;
+}
+
+static void try_profile(RunWorld *world) {
+    CLEANUP_ERROR Error *error = NULL;
+
+    worn = -EACCES;
+    assert_true(label_apparmor.try(world->dir, &error) < 0);
+    assert_non_null(strstr(error_message(error), "change_profile"));
+    assert_int_equal(n_removed, 1);
+    worn = 0;
+    assert_int_equal(label_apparmor.try(world->dir, NULL), 0);
+    assert_int_equal(n_removed, 2);
+}
+
+/* A vireod that has a profile itself may load one for a QEMU and not be let change to it. */
+static void test_profile_that_cannot_be_worn(void **state) {
+    run_world("", try_profile);
+}
+
 int main(void) {
     static const struct CMUnitTest tests[] = {cmocka_unit_test(test_files_besides_images),
                                               cmocka_unit_test(test_labels_of_another_run),
-                                              cmocka_unit_test(test_labels_are_tried_again)};
+                                              cmocka_unit_test(test_labels_are_tried_again),
+                                              cmocka_unit_test(test_profile_that_cannot_be_worn)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
