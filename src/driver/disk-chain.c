@@ -9,8 +9,6 @@
 #include "qemu/devices/device.h"
 #include "qemu/fill.h"
 
-#define CHAIN_MAX 64u /* images below a disk's own */
-
 StorageSource *chain_at(const DiskDef *disk, size_t place) {
     BackingStore *at = disk->backing;
 
@@ -95,6 +93,13 @@ static BackingStore *append(DiskDef *disk) {
     return *end;
 }
 
+static bool has_node(const DiskDef *disk, const char *node) {
+    for (size_t place = 0; chain_at(disk, place); place++)
+        if (streq_ptr(chain_at(disk, place)->node, node))
+            return true;
+    return false;
+}
+
 /* The image that stands below the last one. 1: it is in the definition now, 0: there is none that
  * may be. */
 static int learn_one(const Domain *domain, DiskDef *disk, json_object *nodes) {
@@ -108,7 +113,8 @@ static int learn_one(const Domain *domain, DiskDef *disk, json_object *nodes) {
     if (!above.backing)
         return append(disk) ? 0 : -ENOMEM;
     n = block_node_by_file(nodes, above.backing, &below);
-    if (n != 1 || !named_files_may_be_below(domain->services->storage, last->path, above.backing))
+    if (n != 1 || has_node(disk, below.name) ||
+        !named_files_may_be_below(domain->services->storage, last->path, above.backing))
         return 0;
     to = append(disk);
     if (!to)

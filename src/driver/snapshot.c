@@ -48,6 +48,21 @@ static unsigned last_index(const DomainDef *def) {
     return last;
 }
 
+/* Completes the disk's chain and looks whether one more image may be above it. */
+static int make_ready(const Taking *taking, const char *target, json_object *nodes,
+                      Error **reterr) {
+    DiskDef *disk = chain_disk(taking->next, target);
+
+    if (chain_complete(taking->domain, taking->next, disk, nodes) < 0)
+        return error_no_memory(reterr);
+    return chain_length(disk) < CHAIN_MAX
+               ? 0
+               : error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
+                              "disk '%s' has %zu images, as many as there may be: make them fewer "
+                              "by blockcommit or blockpull",
+                              target, chain_length(disk));
+}
+
 /* The definition that will be, and the names of the new nodes: of numbers that nothing has, also
  * not in QEMU. */
 static int plan(Taking *taking, Error **reterr) {
@@ -61,8 +76,9 @@ static int plan(Taking *taking, Error **reterr) {
     if (!taking->next)
         return error_no_memory(reterr);
     for (size_t i = 0; r >= 0 && i < taking->n; i++)
-        r = chain_complete(taking->domain, taking->next,
-                           chain_disk(taking->next, taking->overlays[i].disk), nodes);
+        r = make_ready(taking, taking->overlays[i].disk, nodes, reterr);
+    if (r < 0)
+        return r;
     last = MAX_OF(last_index(taking->next), block_node_last_overlay(nodes));
     for (size_t i = 0; r >= 0 && i < taking->n; i++) {
         Overlay *overlay = &taking->overlays[i];
