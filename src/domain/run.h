@@ -70,6 +70,7 @@ typedef struct SaveIntent {
     char *path;   /* the image's name once it is complete; of SAVE_FROM: NULL when it stays */
     char *id;     /* of the image, as hexadecimal text */
     bool running; /* the guest ran, or is to run */
+    bool yours;   /* of one that has come: its old host was told, and does not run it any more */
     bool seen;    /* QEMU has said that it is in post-copy; of SAVE_OUT and what follows it here */
     bool tried;   /* this daemon has found it and could not settle it yet: a person may */
 } SaveIntent;

@@ -112,6 +112,8 @@ static char *status_text(const Domain *domain, const char *xml, const char *disk
                 domain->run->save.running);
         if (domain->run->save.seen)
             fputs(" seen='1'", out);
+        if (domain->run->save.yours)
+            fputs(" yours='1'", out);
         whole &= write_attribute(out, "path", domain->run->save.path);
         whole &= write_attribute(out, "id", domain->run->save.id);
         fputs("/>\n", out);
@@ -226,6 +228,7 @@ static void read_save(Source *source, SaveIntent *ret) {
     ret->id = child_attribute(source, "save", "id");
     ret->running = attribute(node, "running");
     ret->seen = attribute(node, "seen");
+    ret->yours = attribute(node, "yours");
 }
 
 static int read_verdicts(Source *source, DomainRun *run, Error **reterr) {

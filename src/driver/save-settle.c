@@ -159,6 +159,24 @@ static int settle_taken(Domain *domain, Error **reterr) {
     return r;
 }
 
+/* It was given to this side, so nobody else has it; but a person may have resumed it over there. */
+static int keep_yours(Domain *domain, Error **reterr) {
+    int r = run_state_sync(domain, reterr);
+
+    if (r < 0)
+        return r;
+    if (!domain->run->save.running) {
+        log_info("domain '%s' has moved here, and is paused as it was to be", domain_name(domain));
+        return 0;
+    }
+    run_state_set_paused(domain, PAUSED_MIGRATION);
+    log_warning("domain '%s' was handed over to this host when vireod ended, and did not run yet: "
+                "it stays paused. Resume it if it does not run at the host that it came from, "
+                "destroy it if it does",
+                domain_name(domain));
+    return 0;
+}
+
 static int settle_from(Domain *domain, Error **reterr) {
     SaveIntent *intent = &domain->run->save;
     bool ran = false;
@@ -174,6 +192,8 @@ static int settle_from(Domain *domain, Error **reterr) {
         r = domain_check_active(domain, reterr);
         return r < 0 ? r : run_state_sync(domain, reterr);
     }
+    if (intent->yours)
+        return keep_yours(domain, reterr);
     if (!intent->path || r > 0) {
         log_info("domain '%s': its restore was interrupted before it ran, ending its QEMU; the "
                  "saved guest is still there",

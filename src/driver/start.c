@@ -380,6 +380,8 @@ static int let_go(Domain *domain, bool paused, Error **reterr) {
         r = source->may_run(domain, source->userdata, &paused, reterr);
     if (r >= 0 && restored)
         r = carry_on(domain, save_set_source(domain, !paused, reterr), reterr);
+    if (r >= 0 && restored && source->open) /* may_run has heard it */
+        domain->run->save.yours = true;
     if (r >= 0)
         r = carry_on(domain, make_known(domain, paused, reterr), reterr);
     if (r >= 0 && restored)

@@ -261,6 +261,7 @@ def test_a_fault(sides, p2p, fault, moment):
     ("source", "migrate-given", UNKNOWN),
     ("destination", "migrate-ready", HERE),
     ("destination", "migrate-yours", UNKNOWN),
+    ("destination", "restore-loaded", ("stands", "stands")),  # given to it, and written down so
 ])
 def test_a_killed_daemon(sides, side, step, outcome):
     here, there = sides
@@ -277,7 +278,8 @@ def test_a_killed_daemon(sides, side, step, outcome):
     victim.start()
     wait_for(lambda: (runs(here), runs(there)) == outcome, 15,
              lambda: f"{outcome}: {runs(here)}, {runs(there)}; {state(here, 'vm1')}")
-    forget(here)
+    for daemon in sides:
+        forget(daemon)
 
 
 # ---- what the destination had, and what it does not know ----

@@ -112,6 +112,35 @@ static void in_under_way(RunWorld *world) {
     assert_int_equal(world->domain->run->save.kind, SAVE_NONE);
 }
 
+/* Its old host was told that it is here: what was written last is not what it has come to since. */
+static void in_given_paused(RunWorld *world) {
+    scripted_qemu(world, "completed", "paused");
+    world->domain->run->save = (SaveIntent){.kind = SAVE_FROM, .yours = true};
+    domain_set_state(world->domain, DOMAIN_PAUSED, PAUSED_USER);
+    save_settle_soon(world->domain);
+    fiber_sleep(1);
+    run_world_wait_idle(world);
+    scripted_assert_state(world, DOMAIN_PAUSED, PAUSED_USER);
+    assert_int_equal(world->domain->run->save.kind, SAVE_NONE);
+    assert_int_equal(qmp_peer_count(world->peer, "cont"), 0);
+}
+
+static void in_given_not_run(RunWorld *world) {
+    scripted_qemu(world, "completed", "paused");
+    world->domain->run->save = (SaveIntent){.kind = SAVE_FROM, .yours = true, .running = true};
+    domain_set_state(world->domain, DOMAIN_PAUSED, PAUSED_STARTING_UP);
+    save_settle_soon(world->domain);
+    fiber_sleep(1);
+    run_world_wait_idle(world);
+    scripted_assert_state(world, DOMAIN_PAUSED, PAUSED_MIGRATION);
+    assert_int_equal(qmp_peer_count(world->peer, "cont"), 0);
+}
+
+static void in_not_given(RunWorld *world) {
+    settled(world, SAVE_FROM, false, "completed", "paused");
+    assert_null(world->domain->run);
+}
+
 static void in_completed_after_it(RunWorld *world) {
     settled(world, SAVE_POSTCOPY_IN, true, "completed", "paused");
     scripted_assert_state(world, DOMAIN_RUNNING, RUNNING_MIGRATED);
@@ -394,6 +423,9 @@ TEST(out_completed_now)
 TEST(out_goes_on)
 TEST(in_under_way)
 TEST(in_completed_after_it)
+TEST(in_given_paused)
+TEST(in_given_not_run)
+TEST(in_not_given)
 TEST(in_completed)
 TEST(in_resumed)
 TEST(come)
@@ -420,6 +452,9 @@ int main(void) {
         cmocka_unit_test(test_out_goes_on),
         cmocka_unit_test(test_in_under_way),
         cmocka_unit_test(test_in_completed_after_it),
+        cmocka_unit_test(test_in_given_paused),
+        cmocka_unit_test(test_in_given_not_run),
+        cmocka_unit_test(test_in_not_given),
         cmocka_unit_test(test_in_completed),
         cmocka_unit_test(test_in_resumed),
         cmocka_unit_test(test_come),
