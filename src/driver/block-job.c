@@ -41,6 +41,9 @@ static int choose_commit(Beginning *beginning, Error **reterr) {
     if (top < 0)
         return invalid(reterr, "could not find image '%.200s' in chain for '%s'", request->top,
                        disk->target);
+    if ((size_t)top + 1 == n && chain_is_closed(disk))
+        return invalid(reterr, "could not find base image in chain for '%s': nothing is below '%s'",
+                       disk->target, chain_at(disk, (size_t)top)->path);
     if (top == 0 && !active)
         return invalid(reterr, "commit of '%s' active layer requires active flag%s", disk->target,
                        "");
@@ -48,13 +51,10 @@ static int choose_commit(Beginning *beginning, Error **reterr) {
         return invalid(reterr, "active commit requested but '%s' is not active%s",
                        chain_at(disk, (size_t)top)->path, "");
     if ((size_t)top + 1 == n)
-        return chain_is_closed(disk)
-                   ? invalid(reterr, "top '%s' in chain for '%s' has no backing file",
-                             chain_at(disk, (size_t)top)->path, disk->source.path)
-                   : invalid(reterr,
-                             "what is below image '%s' of disk '%s' is not known: name it with a "
-                             "<backingStore> in the definition",
-                             chain_at(disk, (size_t)top)->path, disk->target);
+        return invalid(reterr,
+                       "what is below image '%s' of disk '%s' is not known: name it with a "
+                       "<backingStore> in the definition",
+                       chain_at(disk, (size_t)top)->path, disk->target);
     base = request->base                           ? chain_find(disk, request->base)
            : request->flags & BLOCK_COMMIT_SHALLOW ? top + 1
                                                    : (int)n - 1;

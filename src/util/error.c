@@ -41,6 +41,7 @@ static const struct {
     {ERROR_NO_DOMAIN_METADATA, ENOENT, "metadata not found: %s"},
     {ERROR_MIGRATE_UNSAFE, EPERM, "Unsafe migration: %s"},
     {ERROR_BLOCK_COPY_ACTIVE, EBUSY, "block copy still active: %s"},
+    {ERROR_OVERFLOW, EOVERFLOW, "numerical overflow: %s"},
     {ERROR_OPERATION_UNSUPPORTED, EOPNOTSUPP, "Operation not supported: %s"},
     {ERROR_AGENT_UNRESPONSIVE, EHOSTUNREACH, "Guest agent is not responding: %s"},
     {ERROR_RESOURCE_BUSY, EBUSY, "resource busy: %s"},
