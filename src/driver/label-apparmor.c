@@ -23,6 +23,7 @@ static int add_chardev(AppArmorRules *rules, const ChardevSource *source) {
     CLEANUP_FREE char *in = NULL, *out = NULL;
     int r = has_path ? apparmor_rules_add(rules, source->path, READ_WRITE) : 0;
 
+    rules->terminals |= source->type == CHARDEV_PTY;
     if (r >= 0 && source->type == CHARDEV_PIPE && source->path) {
         in = strf("%s.in", source->path);
         out = strf("%s.out", source->path);

@@ -79,7 +79,11 @@ int apparmor_rules_resolve(AppArmorRules *rules) {
 
 /* What any QEMU opens, whatever its machine: its program and libraries, its firmware, what the host
  * says of itself, names of hosts. A signal comes from anybody whom the kernel lets: the daemon may
- * have a profile, too. `include if exists` is the administrator's own. */
+ * have a profile, too. `include if exists` is the administrator's own.
+ *
+ * AppArmor 3.0 has no pattern for the process itself (its @{pid} is any number): of other processes
+ * of QEMU's user it can read what is named here, but not their command lines; their maps are behind
+ * ptrace, which is not let. */
 static const char common[] = "  include if exists <local/vireo-qemu>\n"
                              "  network inet,\n"
                              "  network inet6,\n"
@@ -96,13 +100,13 @@ static const char common[] = "  include if exists <local/vireo-qemu>\n"
                              "  /etc/{hosts,host.conf,resolv.conf,gai.conf,services} r,\n"
                              "  /etc/{ssl,pki,crypto-policies,gnutls,ceph,sasl2}/** r,\n"
                              "  /run/{systemd/resolve,udev/data}/** r,\n"
-                             "  owner /proc/[0-9]*/** r,\n"
+                             "  owner /proc/[0-9]*/{auxv,fd/,maps,mountinfo,mounts,smaps,stat,"
+                             "statm,status,task/} r,\n"
                              "  owner /proc/[0-9]*/task/[0-9]*/comm w,\n"
                              "  /proc/{cpuinfo,meminfo,stat,filesystems} r,\n"
                              "  /proc/sys/** r,\n"
                              "  /sys/{bus,class,devices,module}/** r,\n"
-                             "  /sys/kernel/mm/** r,\n"
-                             "  /dev/pts/[0-9]* rw,\n";
+                             "  /sys/kernel/mm/** r,\n";
 
 /* What has a meaning in a pattern is itself behind a backslash. A backslash in front of the closing
  * quote would take that, too, however many there are: it is the one member of a set. */
@@ -155,6 +159,8 @@ int apparmor_profile(const char *name, const AppArmorRules *rules, char **ret, E
             "profile %s flags=(attach_disconnected) {\n%s"
             "  signal (send) peer=%s,\n",
             name, common, name);
+    if (rules->terminals)
+        fputs("  owner /dev/pts/[0-9]* rw,\n", out);
     for (size_t i = 0; i < rules->n; i++)
         write_rule(out, &rules->items[i]);
     fputs("}\n", out);

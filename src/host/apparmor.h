@@ -24,6 +24,7 @@ typedef struct AppArmorRule {
 typedef struct AppArmorRules {
     AppArmorRule *items;
     size_t n;
+    bool terminals; /* makes some (/dev/pts), with a number that is not known before */
 } AppArmorRules;
 
 void apparmor_rules_done(AppArmorRules *rules);

@@ -56,6 +56,18 @@ static void test_ends(void **state) {
     assert_non_null(strstr(text, "\n  \"/e/{,**}\" r,\n"));
 }
 
+/* Nothing of other processes' command lines and, where it has none, terminals. */
+static void test_others(void **state) {
+    AppArmorRules none = {0}, some = {.terminals = true};
+    CLEANUP_FREE char *without = text_of(&none), *with = text_of(&some);
+
+    assert_null(strstr(without, "/proc/[0-9]*/**"));
+    assert_null(strstr(without, "cmdline"));
+    assert_non_null(strstr(without, "\n  owner /proc/[0-9]*/{auxv,"));
+    assert_null(strstr(without, "/dev/pts"));
+    assert_non_null(strstr(with, "\n  owner /dev/pts/[0-9]* rw,\n"));
+}
+
 /* What is named twice is one rule with both; what is no path is none. */
 static void test_rules(void **state) {
     CLEANUP_APPARMOR_RULES AppArmorRules rules = {0};
@@ -194,13 +206,11 @@ static int tear_down(void **state) {
 }
 
 int main(void) {
-    static const struct CMUnitTest tests[] = {cmocka_unit_test(test_text),
-                                              cmocka_unit_test(test_ends),
-                                              cmocka_unit_test(test_rules),
-                                              cmocka_unit_test(test_links),
-                                              cmocka_unit_test(test_control_characters),
-                                              cmocka_unit_test(test_kernel),
-                                              cmocka_unit_test(test_load)};
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_text),   cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_rules),  cmocka_unit_test(test_others),
+        cmocka_unit_test(test_links),  cmocka_unit_test(test_control_characters),
+        cmocka_unit_test(test_kernel), cmocka_unit_test(test_load)};
     char *made = mkdtemp(root);
     int r;
 
