@@ -3,6 +3,7 @@
 
 #include "domain/services.h"
 #include "driver/confinement.h"
+#include "driver/label-apparmor.h"
 #include "driver/label-models.h"
 #include "driver/start-shown.h"
 #include "util/file.h"
@@ -179,6 +180,23 @@ void label_resume(Domain *domain) {
     if (model == domain->services->confinement->label)
         check_worn(domain, model, label);
     label_settle(domain);
+}
+
+char *label_hint(const DomainDef *live, const char *said) {
+    const SeclabelDef *worn = NULL;
+
+    for (size_t i = 0; i < live->n_seclabels; i++)
+        if (streq_ptr(live->seclabels[i].model, label_apparmor.name) && live->seclabels[i].label)
+            worn = &live->seclabels[i];
+    if (!worn || !strstr(said, "Permission denied"))
+        return strdup("");
+    return strf(
+        " (its profile '%s' of AppArmor may be in the way: the kernel's log has a line with "
+        "DENIED then; %s)",
+        worn->label,
+        streq_ptr(worn->type, "dynamic")
+            ? "let every QEMU have the file in /etc/apparmor.d/local/vireo-qemu"
+            : "let it have the file in that profile");
 }
 
 int label_undo(const char *run, const Made *made) {

@@ -23,6 +23,10 @@ void label_settle(Domain *domain);
  * it. A QEMU that does not wear its label any more is told in the log: it cannot put it on again.
  */
 void label_resume(Domain *domain);
+/* What may be in the way of a QEMU that ended with these words, to be appended to them: the profile
+ * of AppArmor that `live` says it wore. "" where nothing of the kind is likely. The caller frees;
+ * NULL: out of memory. Without the job, and not on a fiber. */
+char *label_hint(const DomainDef *live, const char *said);
 /* Takes back one that was made. -errno. */
 int label_undo(const char *run, const Made *made);
 

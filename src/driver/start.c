@@ -78,10 +78,11 @@ static void read_ptys(Domain *domain) {
 static void add_log_tail(Domain *domain, off_t offset, Error **error) {
     CLEANUP_FREE char *tail = qemu_log_tail(domain->run->log_path, offset, LOG_TAIL_BYTES);
     CLEANUP_FREE char *cause = strdup(error_message(*error));
+    CLEANUP_FREE char *hint = tail ? label_hint(domain->run->live, tail) : NULL;
 
     if (tail && *tail)
         error_report(error, FROM_QEMU, ERROR_INTERNAL,
-                     "process exited while connecting to monitor: %s", tail);
+                     "process exited while connecting to monitor: %s%s", tail, hint ? hint : "");
     else
         error_report(error, FROM_QEMU, ERROR_INTERNAL, "QEMU of domain '%s' did not start: %s",
                      domain_name(domain), cause ? cause : "out of memory");

@@ -10,6 +10,7 @@
 #include "conf/domain-parse.h"
 #include "driver/confinement.h"
 #include "driver/label-apparmor.h"
+#include "driver/label.h"
 #include "driver/label-models.h"
 #include "driver/named-files.h"
 #include "driver/start-shown.h"
@@ -22,9 +23,10 @@ static DomainDef *parse(const char *elements) {
                                   elements);
     DomainDef *def = NULL;
 
-    assert_int_equal(
-        domain_parse(xml, strlen(xml), &(DomainParseParams){.default_arch = "x86_64"}, &def, NULL),
-        0);
+    assert_int_equal(domain_parse(xml, strlen(xml),
+                                  &(DomainParseParams){.default_arch = "x86_64", .live = true},
+                                  &def, NULL),
+                     0);
     return def;
 }
 
@@ -124,6 +126,33 @@ static void test_labels_are_tried_again(void **state) {
     confinement_free(confinement);
 }
 
+static void check_hint(const DomainDef *def, const char *said, const char *expected) {
+    CLEANUP_FREE char *hint = label_hint(def, said);
+
+    assert_non_null(hint);
+    if (*expected)
+        assert_non_null(strstr(hint, expected));
+    else
+        assert_string_equal(hint, "");
+}
+
+/* A start that failed says where a file is let in. */
+static void test_hint(void **state) {
+    CLEANUP_DOMAIN_DEF DomainDef *worn = parse(
+        "<seclabel type='dynamic' model='apparmor' relabel='yes'><label>vireo-1</label>"
+        "</seclabel>");
+    CLEANUP_DOMAIN_DEF DomainDef *own = parse(
+        "<seclabel type='static' model='apparmor' relabel='no'><label>mine</label>"
+        "</seclabel>");
+    CLEANUP_DOMAIN_DEF DomainDef *bare = parse("");
+
+    check_hint(worn, "Could not open '/w/a': Permission denied", "'vireo-1'");
+    check_hint(worn, "Could not open '/w/a': Permission denied", "local/vireo-qemu");
+    check_hint(own, "Could not open '/w/a': Permission denied", "in that profile");
+    check_hint(worn, "Could not open '/w/a': No such file or directory", "");
+    check_hint(bare, "Could not open '/w/a': Permission denied", "");
+}
+
 /* ---- a host whose AppArmor can be used, but not by us ---- */
 
 static int worn;
@@ -167,10 +196,10 @@ static void test_profile_that_cannot_be_worn(void **state) {
 }
 
 int main(void) {
-    static const struct CMUnitTest tests[] = {cmocka_unit_test(test_files_besides_images),
-                                              cmocka_unit_test(test_labels_of_another_run),
-                                              cmocka_unit_test(test_labels_are_tried_again),
-                                              cmocka_unit_test(test_profile_that_cannot_be_worn)};
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_files_besides_images), cmocka_unit_test(test_labels_of_another_run),
+        cmocka_unit_test(test_labels_are_tried_again), cmocka_unit_test(test_hint),
+        cmocka_unit_test(test_profile_that_cannot_be_worn)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
