@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Disks whose images change while they are used: made, written to and looked at."""
 import json
+import os
 import re
 import subprocess
 import xml.etree.ElementTree as ElementTree
@@ -42,7 +43,14 @@ def write(daemon, name, pattern, at=0, length=MIB):
 
 
 def holds(daemon, name, pattern, at=0, length=MIB):
+    """What the guest reads: QEMU prints it to its own output, which is its log, and not into the answer."""
+    path = f"{daemon.root}/log/qemu/{name}.log"
+    before = os.path.getsize(path)
     io(daemon, name, f"read -P {pattern} {at} {length}")
+    with open(path) as log:
+        log.seek(before)
+        said = log.read()
+    assert f"read {length}/{length} bytes" in said and "failed" not in said, said
 
 
 def file_holds(path, pattern, at=0, length=MIB):
