@@ -58,7 +58,21 @@ void snapshot_file_undo(const char *path, bool is_made) {
     worker_run(run_undo, &(Undo){path, is_made});
 }
 
-static int look_at(SnapshotFile *file, Error **reterr) {
+static int check_found(const SnapshotFile *file, Found found, Error **reterr) {
+    if (found == FOUND_FULL && !file->reuse)
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                            "external snapshot file for disk %s already exists and is not a block "
+                            "device: %s",
+                            file->disk, file->path);
+    if ((found == FOUND_NODE) != file->is_node)
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                            "the new image '%s' of disk '%s' is %sa block device; its type has to "
+                            "say so",
+                            file->path, file->disk, file->is_node ? "not " : "");
+    return 0;
+}
+
+int snapshot_file_look(SnapshotFile *file, Error **reterr) {
     Look look = {.path = file->path, .reuse = file->reuse};
     int r = worker_run(run_look, &look);
 
@@ -68,29 +82,20 @@ static int look_at(SnapshotFile *file, Error **reterr) {
     if (r < 0)
         return error_system(reterr, FROM_QEMU, r, "cannot make the new image '%s' of disk '%s'",
                             file->path, file->disk);
-    if (look.found == FOUND_FULL && !file->reuse)
-        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
-                            "external snapshot file for disk %s already exists and is not a block "
-                            "device: %s",
-                            file->disk, file->path);
     file->is_made = look.found == FOUND_NEW;
-    file->is_node = look.found == FOUND_NODE;
-    return 0;
+    r = check_found(file, look.found, reterr);
+    if (r < 0 && file->is_made)
+        snapshot_file_undo(file->path, true);
+    return r;
 }
 
-int snapshot_file_make(SnapshotFile *file, Error **reterr) {
+int snapshot_file_make(const SnapshotFile *file, Error **reterr) {
     const ImageCreate create = {.path = file->path,
                                 .format = "qcow2",
                                 .size = file->size,
                                 .backing = file->backing,
                                 .backing_format = file->backing_format,
                                 .blind = true};
-    int r = look_at(file, reterr);
 
-    if (r < 0 || file->reuse)
-        return r;
-    r = image_create(&create, reterr);
-    if (r < 0)
-        snapshot_file_undo(file->path, file->is_made);
-    return r;
+    return file->reuse ? 0 : image_create(&create, reterr);
 }

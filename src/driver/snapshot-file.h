@@ -10,12 +10,15 @@ typedef struct SnapshotFile {
     const char *backing, *backing_format; /* of the image below it */
     uint64_t size;                        /* bytes the guest sees */
     bool reuse;                           /* it is there, and stays as it is */
+    bool is_node;                         /* said to be a block device */
     bool is_made;                         /* out: it was not there before */
-    bool is_node;                         /* out: it is a block device */
 } SnapshotFile;
 
-/* Makes it, as qcow2. A file that is not empty is refused unless it is to be used again. After an
- * error all is as before. */
-int snapshot_file_make(SnapshotFile *file, Error **reterr);
+/* Looks whether it may be made, and makes an empty file where there is none. Nothing is written to
+ * what is there. A file that is not empty is refused unless it is to be used again, and what is of
+ * another kind than is said always. After an error all is as before. */
+int snapshot_file_look(SnapshotFile *file, Error **reterr);
+/* Makes it as qcow2, after snapshot_file_look. After an error the caller takes it back. */
+int snapshot_file_make(const SnapshotFile *file, Error **reterr);
 /* Takes back what was made: the file, or what was written into one that was empty. */
 void snapshot_file_undo(const char *path, bool is_made);

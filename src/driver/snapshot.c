@@ -93,49 +93,55 @@ static int plan(Taking *taking, Error **reterr) {
 
 /* ---- files ---- */
 
-static int make_file(Taking *taking, Overlay *overlay, json_object *blocks, Error **reterr) {
-    const DiskDef *disk = chain_disk(taking->domain->run->live, overlay->disk);
-    SnapshotFile file = {.disk = overlay->disk,
-                         .path = overlay->source.path,
-                         .backing = disk->source.path,
-                         .backing_format = words_name(&disk_formats, disk->source.format
-                                                                         ? disk->source.format
-                                                                         : DISK_FORMAT_RAW),
-                         .reuse = taking->flags & SNAPSHOT_REUSE_EXT};
+static SnapshotFile new_file(const Taking *taking, const Overlay *overlay) {
+    const DiskDef *disk = chain_disk(taking->next, overlay->disk);
+    const StorageSource *below = chain_at(disk, 1);
+
+    return (SnapshotFile){.disk = overlay->disk,
+                          .path = overlay->source.path,
+                          .backing = below->path,
+                          .backing_format = words_name(
+                              &disk_formats, below->format ? below->format : DISK_FORMAT_RAW),
+                          .reuse = taking->flags & SNAPSHOT_REUSE_EXT,
+                          .is_node = overlay->source.type == DISK_BLOCK};
+}
+
+/* Looks at all of them before anything is written to one. */
+static int look_at_files(Taking *taking, Error **reterr) {
+    int r = 0;
+
+    for (; r >= 0 && taking->n_made < taking->n; taking->n_made += r >= 0) {
+        Overlay *overlay = &taking->overlays[taking->n_made];
+        SnapshotFile file = new_file(taking, overlay);
+
+        r = snapshot_file_look(&file, reterr);
+        overlay->is_made = r >= 0 && file.is_made;
+    }
+    return r;
+}
+
+static int make_file(const Taking *taking, const Overlay *overlay, json_object *blocks,
+                     Error **reterr) {
+    const DiskDef *disk = chain_disk(taking->next, overlay->disk);
+    SnapshotFile file = new_file(taking, overlay);
     BlockRoot root;
-    int r;
 
     if (!block_root_find(blocks, disk->info.alias, &root) || root.size == 0)
         return error_report(reterr, FROM_QEMU, ERROR_INTERNAL,
                             "QEMU does not say how large disk '%s' is", disk->target);
     file.size = root.size;
-    r = snapshot_file_make(&file, reterr);
-    if (r < 0)
-        return r;
-    overlay->is_made = file.is_made;
-    if (file.is_node != (overlay->source.type == DISK_BLOCK)) {
-        if (!file.reuse)
-            snapshot_file_undo(file.path, file.is_made);
-        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
-                            "the new image '%s' of disk '%s' is %sa block device; its type has to "
-                            "say so",
-                            file.path, overlay->disk, file.is_node ? "" : "not ");
-    }
-    return 0;
+    return snapshot_file_make(&file, reterr);
 }
 
 static int make_files(Taking *taking, Error **reterr) {
     CLEANUP_JSON json_object *blocks = NULL;
     int r = snapshot_ask(taking->domain, "query-block", &blocks, reterr);
 
-    for (; r >= 0 && taking->n_made < taking->n; taking->n_made += r >= 0) {
-        r = make_file(taking, &taking->overlays[taking->n_made], blocks, reterr);
-        if (r >= 0 && domain_check_active(taking->domain, reterr) < 0) {
-            taking->n_made++;
-            return -EINVAL;
-        }
-    }
-    return r;
+    if (r >= 0)
+        r = look_at_files(taking, reterr);
+    for (size_t i = 0; r >= 0 && i < taking->n; i++)
+        r = make_file(taking, &taking->overlays[i], blocks, reterr);
+    return r < 0 ? r : domain_check_active(taking->domain, reterr);
 }
 
 /* QEMU's user, its /dev and its cgroup get them. */

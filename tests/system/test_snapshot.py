@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 
+import pytest
 from conftest import wait_for
 from images import MIB, chain, disk, file_holds, holds, image, node_names, qmp, write
 
@@ -39,6 +40,8 @@ def test_two_disks_in_one_moment(daemon):
     daemon.virsh("start", "s1", "--paused")
     holds(daemon, "s1", 0x22)
     holds(daemon, "s1", 0, MIB, MIB)
+    with pytest.raises(AssertionError):
+        holds(daemon, "s1", 0x11)
 
 
 def test_chosen_and_left_out(daemon):
@@ -74,6 +77,36 @@ def test_refused_by_name(daemon):
     assert "--no-metadata" in daemon.virsh("snapshot-create-as", "s1", "one", "--disk-only", ok=False)
     daemon.virsh("destroy", "s1")
     assert "not running" in snapshot(daemon, "s1", ok=False)
+
+
+def test_a_device_is_not_overwritten(daemon):
+    """A block device that is said to be a file is refused before anything is written, to it or to another image."""
+    base, first, second, devices = pair(daemon)
+    path, precious = f"{daemon.root}/device", b"precious" * (1 << 17)
+    with open(path, "wb") as f:
+        f.write(precious)
+    loop = subprocess.run(["losetup", "-f", "--show", path], capture_output=True, text=True, check=False).stdout.strip()
+    if not loop:
+        pytest.skip("no loop devices here")
+    try:
+        daemon.paused("s1", extra=devices)
+        before = sorted(os.listdir(daemon.root))
+        for words in ((f"--diskspec=vda,file={loop}",), (f"--diskspec=vdb,file={loop}",)):
+            assert "its type has to say so" in snapshot(daemon, "s1", *words, ok=False)
+            with open(loop, "rb") as f:
+                assert f.read() == precious
+            assert before == sorted(os.listdir(daemon.root))
+        other = f"{daemon.root}/empty"
+        with open(other, "wb"):
+            pass
+        said = snapshot(daemon, "s1", f"--diskspec=vda,file={loop},stype=block",
+                        f"--diskspec=vdb,file={other},stype=block", ok=False)
+        assert "not a block device" in said
+        with open(loop, "rb") as f:
+            assert f.read() == precious
+        daemon.virsh("destroy", "s1")
+    finally:
+        subprocess.run(["losetup", "-d", loop], check=True)
 
 
 def test_failures_take_all_back(daemon):
