@@ -85,15 +85,6 @@ static int finish(Lead *lead, bool cancelled, Error **reterr) {
     return r;
 }
 
-/* Whether the destination has said that the guest has not run there. An error of this side's own
- * says nothing of the other one, nor does a daemon that has forgotten it or does not know itself,
- * and one that has it may complain of something else.
- */
-static bool says_it_is_lost(const Error *error) {
-    return error->from != FROM_RPC && error->code != ERROR_NO_DOMAIN &&
-           error->code != ERROR_OPERATION_TIMEOUT && error->code != ERROR_MIGRATE_PERSIST_FAILED;
-}
-
 /* From the other side's Prepare on each phase has to follow, whatever the one before it says. */
 static int move(Lead *lead, Error **reterr) {
     CLEANUP_ERROR Error *error = NULL, *unfinished = NULL, *unconfirmed = NULL;
@@ -101,7 +92,7 @@ static int move(Lead *lead, Error **reterr) {
     int finished = finish(lead, performed < 0, &unfinished);
     int confirmed = 0;
 
-    lead->params.lost = unfinished && says_it_is_lost(unfinished);
+    lead->params.lost = unfinished && migrate_is_lost(unfinished);
     if (performed >= 0) /* one that fails has gone back by itself */
         confirmed = driver_migrate_confirm(lead->domain, &lead->params, finished < 0, &unconfirmed);
     if (performed < 0)

@@ -149,6 +149,23 @@ int migrate_in_make(Services *services, const MigrateParams *params, MigrateIn *
 
 /* ---- Finish ---- */
 
+bool migrate_is_lost(const Error *error) {
+    return error->from == FROM_QEMU &&
+           (error->code == ERROR_MIGRATE_FINISH_OK || error->code == ERROR_OPERATION_ABORTED);
+}
+
+/* That the guest has not run here has codes of its own, which nothing else has. */
+static int report_failed(MigrateIn *in, Error **reterr) {
+    const Error *error = in->error;
+
+    if (error && (in->landed ? error->code != ERROR_OPERATION_ABORTED : migrate_is_lost(error)))
+        return error_propagate(reterr, TAKE_PTR(in->error));
+    return error_report(reterr, FROM_QEMU,
+                        in->landed ? ERROR_OPERATION_FAILED : ERROR_OPERATION_ABORTED,
+                        "the migration of domain '%s' failed: %s", in->def->name,
+                        error ? error_message(error) : "out of memory");
+}
+
 int driver_migrate_finish(Services *services, const MigrateParams *params, bool cancelled,
                           Domain **ret, Error **reterr) {
     MigrateIn *found = params->dest_name ? migrate_in_find(services, params->dest_name) : NULL;
@@ -169,9 +186,7 @@ int driver_migrate_finish(Services *services, const MigrateParams *params, bool 
                             "it is not known whether domain '%s' runs here: %s", in->def->name,
                             in->error ? error_message(in->error) : "its QEMU does not answer");
     if (in->result < 0)
-        return in->error ? error_propagate(reterr, TAKE_PTR(in->error))
-                         : error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
-                                        "the migration of domain '%s' failed", in->def->name);
+        return report_failed(in, reterr);
     *ret = domain_ref(in->domain);
     return 0;
 }

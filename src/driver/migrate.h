@@ -70,6 +70,9 @@ int driver_migrate_perform(Domain *domain, const MigrateParams *params, Error **
  * ERROR_MIGRATE_FINISH_OK, or what made the migration fail here. */
 int driver_migrate_finish(Services *services, const MigrateParams *params, bool cancelled,
                           Domain **ret, Error **reterr);
+/* Whether an error of a Finish says that the guest has not run at the destination and will not; any
+ * other, also of whoever had to pass it on, says nothing of that. */
+bool migrate_is_lost(const Error *error);
 int driver_migrate_confirm(Domain *domain, const MigrateParams *params, bool cancelled,
                            Error **reterr);
 /* Whether it is on its way to another host, until it is known who has it. */

@@ -441,8 +441,35 @@ TEST(out_again)
 TEST(in_lost)
 TEST(out_completed_by_it)
 
+/* What a Finish that fails says of the guest: its own two codes, and nobody else's. */
+static void test_what_is_lost(void **state) {
+    static const struct {
+        ErrorFrom from;
+        ErrorCode code;
+        bool lost;
+    } rows[] = {
+        {FROM_QEMU, ERROR_MIGRATE_FINISH_OK, true},
+        {FROM_QEMU, ERROR_OPERATION_ABORTED, true},
+        {FROM_QEMU, ERROR_NO_MEMORY, false}, /* of a reply that could not be made */
+        {FROM_QEMU, ERROR_OPERATION_FAILED, false},
+        {FROM_QEMU, ERROR_OPERATION_TIMEOUT, false},
+        {FROM_QEMU, ERROR_MIGRATE_PERSIST_FAILED, false},
+        {FROM_QEMU, ERROR_NO_DOMAIN, false},
+        {FROM_RPC, ERROR_OPERATION_ABORTED, false},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        CLEANUP_ERROR Error *error = NULL;
+
+        error_report(&error, rows[i].from, rows[i].code, "%s", "why");
+        if (migrate_is_lost(error) != rows[i].lost)
+            fail_msg("row %zu", i);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_is_lost),
         cmocka_unit_test(test_out_failed),
         cmocka_unit_test(test_out_failed_after_it),
         cmocka_unit_test(test_out_not_asked),
