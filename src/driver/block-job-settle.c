@@ -82,52 +82,67 @@ void block_job_show(Domain *domain, const char *target) {
 
 /* ---- what became of it ---- */
 
-static bool is_pull_done(json_object *nodes, const DiskDef *disk, const BlockJob *job) {
-    int base = job->base ? chain_place(disk, job->base) : 0;
-    const StorageSource *below = base > 0 ? chain_at(disk, (size_t)base) : NULL;
-    BlockNode node;
+/* By the names of nodes: those of files depend on filters, headers and protocols. */
+static int is_below(json_object *graph, const StorageSource *above, const StorageSource *below) {
+    const char *node;
 
-    return block_node_find(nodes, disk->source.node, &node) &&
-           (below ? streq_ptr(node.backing, below->path) : !node.backing);
+    if (!above || !block_graph_below(graph, above->node, "backing", &node))
+        return -ENOENT;
+    return below ? streq_ptr(node, below->node) : !node;
 }
 
-static bool is_commit_done(json_object *nodes, const DiskDef *disk, const BlockJob *job) {
-    int top = chain_place(disk, job->top), base = chain_place(disk, job->base);
-    const StorageSource *above = top > 0 ? chain_at(disk, (size_t)top - 1) : NULL;
-    const StorageSource *below = base > 0 ? chain_at(disk, (size_t)base) : NULL;
-    BlockNode node;
+static int is_pull_done(json_object *graph, const DiskDef *disk, const BlockJob *job) {
+    const int base = job->base ? chain_place(disk, job->base) : 0;
 
-    return above && below && block_node_find(nodes, above->node, &node) &&
-           streq_ptr(node.backing, below->path);
+    if (base < 0)
+        return base;
+    return is_below(graph, &disk->source, base > 0 ? chain_at(disk, (size_t)base) : NULL);
 }
 
-static bool has_pivoted(json_object *blocks, const DiskDef *disk, const BlockJob *job) {
-    int base = chain_place(disk, job->base);
-    const StorageSource *below = base > 0 ? chain_at(disk, (size_t)base) : NULL;
-    BlockRoot root;
+static int is_commit_done(json_object *graph, const DiskDef *disk, const BlockJob *job) {
+    const int top = chain_place(disk, job->top), base = chain_place(disk, job->base);
 
-    return below && block_root_find(blocks, disk->info.alias, &root) &&
-           streq_ptr(root.file, below->path);
+    if (top <= 0 || base <= 0)
+        return -ENOENT;
+    return is_below(graph, chain_at(disk, (size_t)top - 1), chain_at(disk, (size_t)base));
 }
 
-/* Whether the guest's disk is now as it is after the job. */
+static int has_pivoted(json_object *graph, const DiskDef *disk, const BlockJob *job) {
+    const int base = chain_place(disk, job->base);
+    const StorageSource *below = base > 0 ? chain_at(disk, (size_t)base) : NULL;
+
+    return below ? block_graph_which(graph, disk->info.alias,
+                                     (const char *const[]){disk->source.node, below->node})
+                 : -ENOENT;
+}
+
+/* Whether the guest's disk is now as it is after the job. Negative: that is not clear. */
 static int is_done(Domain *domain, const char *id, Error **reterr) {
-    const BlockJob *job = run_block_job_by_id(&domain->run->disks, id);
-    const bool active = job->kind == BLOCK_JOB_ACTIVE_COMMIT;
-    CLEANUP_JSON json_object *answer = NULL;
+    CLEANUP_JSON json_object *graph = NULL;
+    const BlockJob *job;
     const DiskDef *disk;
-    int r = block_job_ask(domain, active ? "query-block" : "query-named-block-nodes", &answer,
-                          reterr);
+    int r = block_job_ask(domain, "x-debug-query-block-graph", &graph, reterr);
 
     if (r < 0)
         return r;
-    job = run_block_job_by_id(&domain->run->disks, id);
+    job = domain->run ? run_block_job_by_id(&domain->run->disks, id) : NULL;
     disk = job ? chain_disk(domain->run->live, job->disk) : NULL;
     if (!disk)
         return 0;
-    return active                        ? has_pivoted(answer, disk, job)
-           : job->kind == BLOCK_JOB_PULL ? is_pull_done(answer, disk, job)
-                                         : is_commit_done(answer, disk, job);
+    r = job->kind == BLOCK_JOB_ACTIVE_COMMIT ? has_pivoted(graph, disk, job)
+        : job->kind == BLOCK_JOB_PULL        ? is_pull_done(graph, disk, job)
+                                             : is_commit_done(graph, disk, job);
+    return r >= 0
+               ? r
+               : error_report(reterr, FROM_QEMU, ERROR_INTERNAL,
+                              "QEMU's block nodes do not say what disk '%s' has now", disk->target);
+}
+
+/* Of QEMU's own word, where its nodes say nothing: a job that has ended well has done what it was
+ * asked for. */
+static bool has_ended_well(const BlockJob *job, const BlockJobReading *reading) {
+    return reading->status == BLOCK_JOB_STATUS_CONCLUDED && !reading->error &&
+           (job->kind != BLOCK_JOB_ACTIVE_COMMIT || job->phase == BLOCK_JOB_PIVOTS);
 }
 
 /* The outcome, or -errno: QEMU does not say. */
@@ -138,8 +153,15 @@ static int outcome_of(Domain *domain, const char *id, const BlockJobReading *rea
     int done = is_done(domain, id, reterr);
 
     job = domain->run ? run_block_job_by_id(&domain->run->disks, id) : NULL;
-    if (done < 0 || !job)
-        return done < 0 ? done : -ENOENT;
+    if (!job)
+        return -ENOENT;
+    if (done < 0 && has_ended_well(job, reading)) {
+        if (reterr)
+            error_free(TAKE_PTR(*reterr));
+        return BLOCK_JOB_COMPLETED;
+    }
+    if (done < 0)
+        return done;
     if (done > 0)
         return BLOCK_JOB_COMPLETED;
     if (reading->error && !canceled)

@@ -86,6 +86,85 @@ bool block_root_find(json_object *blocks, const char *alias, BlockRoot *ret) {
     return false;
 }
 
+/* ---- what stands on what ---- */
+
+#define FILTERS_MAX 16u /* above an image */
+
+static json_object *graph_node(json_object *graph, uint64_t id) {
+    json_object *rows = json_member(graph, "nodes");
+
+    for (size_t i = 0; i < json_length(rows); i++) {
+        json_object *row = json_object_array_get_idx(rows, i);
+
+        if (json_member_uint(row, "id", 0) == id)
+            return row;
+    }
+    return NULL;
+}
+
+/* NULL: the edge is not there. */
+static json_object *graph_child(json_object *graph, json_object *node, const char *edge) {
+    json_object *rows = json_member(graph, "edges");
+    const uint64_t id = json_member_uint(node, "id", 0);
+
+    for (size_t i = 0; i < json_length(rows); i++) {
+        json_object *row = json_object_array_get_idx(rows, i);
+
+        if (json_member_uint(row, "parent", 0) == id &&
+            streq_ptr(json_member_string(row, "name"), edge))
+            return graph_node(graph, json_member_uint(row, "child", 0));
+    }
+    return NULL;
+}
+
+bool block_graph_below(json_object *graph, const char *node, const char *edge, const char **ret) {
+    json_object *rows = json_member(graph, "nodes");
+
+    *ret = NULL;
+    for (size_t i = 0; node && i < json_length(rows); i++) {
+        json_object *row = json_object_array_get_idx(rows, i);
+
+        if (!streq_ptr(json_member_string(row, "type"), "block-driver") ||
+            !streq_ptr(json_member_string(row, "name"), node))
+            continue;
+        *ret = json_member_string(graph_child(graph, row, edge), "name");
+        return true;
+    }
+    return false;
+}
+
+static json_object *graph_root(json_object *graph, const char *alias) {
+    json_object *rows = json_member(graph, "nodes");
+
+    for (size_t i = 0; i < json_length(rows); i++) {
+        json_object *row = json_object_array_get_idx(rows, i), *root;
+        const char *name = json_member_string(row, "name");
+
+        if (!name || !streq_ptr(json_member_string(row, "type"), "block-backend") ||
+            !is_of(name, alias))
+            continue;
+        root = graph_child(graph, row, "root");
+        if (root)
+            return root;
+    }
+    return NULL;
+}
+
+int block_graph_which(json_object *graph, const char *alias, const char *const nodes[2]) {
+    json_object *at = graph_root(graph, alias);
+
+    for (unsigned i = 0; at && i < FILTERS_MAX; i++) {
+        const char *name = json_member_string(at, "name");
+        json_object *file = graph_child(graph, at, "file");
+
+        for (int n = 0; n < 2; n++)
+            if (name && streq_ptr(nodes[n], name))
+                return n;
+        at = file ? file : graph_child(graph, at, "backing");
+    }
+    return -ENOENT;
+}
+
 BlockJobReading block_job_reading(json_object *jobs, const char *id) {
     for (size_t i = 0; i < json_length(jobs); i++) {
         json_object *row = json_object_array_get_idx(jobs, i);

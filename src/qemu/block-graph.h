@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What QEMU says of its block nodes and jobs: query-named-block-nodes, query-block, query-jobs,
- * query-block-jobs. Pure: replies in, structs out; what does not look as it should is left out. */
+ * query-block-jobs, x-debug-query-block-graph. Pure: replies in, structs out; what does not look as
+ * it should is left out. */
 #pragma once
 
 #include <json-c/json.h>
@@ -27,6 +28,15 @@ typedef struct BlockRoot {
     uint64_t size;    /* bytes that the guest sees */
 } BlockRoot;
 bool block_root_find(json_object *blocks, const char *alias, BlockRoot *ret);
+
+/* ---- of a reply of x-debug-query-block-graph: what stands on what, by the nodes' names ---- */
+
+/* The node below `node` by that edge ("backing", "file"); *ret is borrowed, NULL: nothing is there.
+ * False: QEMU has no such node. */
+bool block_graph_below(json_object *graph, const char *node, const char *edge, const char **ret);
+/* Which of the two nodes a device of that alias has, below filters of any number: 0 or 1; -ENOENT:
+ * neither, or the device has none. */
+int block_graph_which(json_object *graph, const char *alias, const char *const nodes[2]);
 
 typedef enum BlockJobStatus {
     BLOCK_JOB_STATUS_GONE, /* QEMU has no such job */

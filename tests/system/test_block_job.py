@@ -82,6 +82,32 @@ def test_pivot(daemon, three, events):
                  f"events of {name}")
 
 
+@pytest.mark.parametrize("filters", ("iotune", "copy_on_read", "header"))
+def test_pivot_below_filters(daemon, filters):
+    """What became of the job does not hang on what QEMU calls the files of the disk's nodes."""
+    base = image(f"{daemon.root}/base.qcow2")
+    over = f"{daemon.root}/over"
+    xml = disk(base, more="<iotune><total_iops_sec>9000</total_iops_sec></iotune>" if filters == "iotune" else "")
+    if filters == "copy_on_read":
+        xml = xml.replace("name='qemu'", "name='qemu' copy_on_read='on'")
+    if filters == "header":
+        base, below = f"{daemon.root}/mid.qcow2", base
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", "./base.qcow2", "-F", "qcow2", base], check=True)
+        xml = disk(base, more=f"<backingStore type='file'><format type='qcow2'/><source file='{below}'/><backingStore/>"
+                   "</backingStore>")
+    daemon.paused("b1", extra=xml)
+    write(daemon, "b1", 1, 0)
+    daemon.virsh(*SNAP, "b1", "s", "--diskspec", f"vda,file={over}")
+    write(daemon, "b1", 2, MIB)
+    daemon.virsh("blockcommit", "b1", "vda", "--active", "--pivot", "--shallow")
+    assert chain(daemon, "b1")[0] == base == chain(daemon, "b1", inactive=True)[0] and job(daemon, "b1") == {}
+    write(daemon, "b1", 7, 2 * MIB)
+    daemon.virsh("destroy", "b1")
+    assert all(file_holds(base, value, at * MIB) for at, value in enumerate((1, 2, 7)))
+    daemon.virsh("start", "b1", "--paused")
+    assert chain(daemon, "b1")[0] == base
+
+
 def test_ready_then_abort(daemon, three, events):
     """A job that is ready goes on until it is asked to end; what would touch its disk is refused by libvirt's words."""
     daemon.virsh("blockcommit", "b1", "vda", "--active", "--wait", "--shallow")

@@ -28,6 +28,8 @@ static void check_nothing(json_object *reply) {
     assert_int_equal(block_node_by_file(reply, "/a", &node), 0);
     assert_int_equal(block_node_last_overlay(reply), 0);
     assert_false(block_root_find(reply, "a", &root));
+    assert_false(block_graph_below(reply, "a", "backing", &node.name));
+    assert_int_equal(block_graph_which(reply, "a", (const char *const[]){"a", "b"}), -ENOENT);
     assert_int_equal(block_job_reading(reply, "a").status, BLOCK_JOB_STATUS_GONE);
     assert_false(block_job_progress(reply, "a", &done, &total, &speed, &ready));
 }
@@ -126,6 +128,43 @@ static void test_root(void **state) {
     assert_false(block_root_find(reply, "", &root));
 }
 
+/* A throttle above a chain of two, and a disk whose filter stands on itself. */
+static void test_what_stands_on_what(void **state) {
+    CLEANUP_JSON json_object *graph = json(
+        "{\"nodes\":[{\"id\":1,\"type\":\"block-backend\",\"name\":"
+        "\"/machine/peripheral/virtio-disk0/virtio-backend\"},"
+        "{\"id\":2,\"type\":\"block-driver\",\"name\":\"throttle\"},"
+        "{\"id\":3,\"type\":\"block-driver\",\"name\":\"top\"},"
+        "{\"id\":4,\"type\":\"block-driver\",\"name\":\"base\"},"
+        "{\"id\":5,\"type\":\"block-job\",\"name\":\"job\"},"
+        "{\"id\":6,\"type\":\"block-backend\",\"name\":\"virtio-disk1\"},"
+        "{\"id\":7,\"type\":\"block-driver\",\"name\":\"circle\"}],"
+        "\"edges\":[{\"parent\":1,\"child\":2,\"name\":\"root\"},"
+        "{\"parent\":5,\"child\":4,\"name\":\"main node\"},"
+        "{\"parent\":2,\"child\":3,\"name\":\"file\"},"
+        "{\"parent\":3,\"child\":4,\"name\":\"backing\"},"
+        "{\"parent\":6,\"child\":7,\"name\":\"root\"},"
+        "{\"parent\":7,\"child\":7,\"name\":\"file\"}]}");
+    static const struct {
+        const char *alias, *nodes[2];
+        int which;
+    } rows[] = {
+        {"virtio-disk0", {"top", "base"}, 0},       {"virtio-disk0", {"other", "base"}, 1},
+        {"virtio-disk0", {"other", NULL}, -ENOENT}, {"virtio-disk1", {"top", "base"}, -ENOENT},
+        {"virtio-disk", {"top", "base"}, -ENOENT},
+    };
+    const char *below;
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        assert_int_equal(block_graph_which(graph, rows[i].alias, rows[i].nodes), rows[i].which);
+    assert_true(block_graph_below(graph, "top", "backing", &below));
+    assert_string_equal(below, "base");
+    assert_true(block_graph_below(graph, "base", "backing", &below));
+    assert_null(below);
+    assert_false(block_graph_below(graph, "job", "main node", &below));
+    assert_false(block_graph_below(graph, NULL, "backing", &below));
+}
+
 static void test_job(void **state) {
     static const char *const bare[] = {"b", "c"};
     CLEANUP_JSON json_object *jobs = json(
@@ -158,9 +197,9 @@ static void test_job(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nothing_there), cmocka_unit_test(test_nodes),
-        cmocka_unit_test(test_last_overlay),  cmocka_unit_test(test_root),
-        cmocka_unit_test(test_job),
+        cmocka_unit_test(test_nothing_there),       cmocka_unit_test(test_nodes),
+        cmocka_unit_test(test_last_overlay),        cmocka_unit_test(test_root),
+        cmocka_unit_test(test_what_stands_on_what), cmocka_unit_test(test_job),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
