@@ -7,9 +7,11 @@
 #include "domain/removal.h"
 #include "domain/store.h"
 #include "domain/vcpu-operation.h"
+#include "driver/disk-chain.h"
 #include "driver/prepare-undo.h"
 #include "driver/run-limits.h"
 #include "qemu/agent.h"
+#include "util/log.h"
 
 #define KILL_GRACE_USEC (2 * USEC_PER_SEC)
 
@@ -25,6 +27,27 @@ static const char *audit_reason(int reason) {
         return "failed";
     default:
         return "unknown";
+    }
+}
+
+/* QEMU ends before it has said what became of a snapshot: the guest's last writes are in the old
+ * image of a disk or in the new one. */
+static void tell_unknown(const Domain *domain) {
+    const RunDisks *disks = &domain->run->disks;
+
+    for (size_t i = 0; i < disks->n_overlays; i++) {
+        const Overlay *overlay = &disks->overlays[i];
+        const DiskDef *disk = chain_disk(domain->run->live, overlay->disk);
+        const DiskDef *next = domain->config ? chain_disk(domain->config, overlay->disk) : NULL;
+
+        if (next && streq_ptr(next->source.path, overlay->source.path))
+            continue; /* it is above the old one, and right in both cases */
+        log_error("domain '%s': QEMU ended during a snapshot of disk '%s': the guest's last writes "
+                  "may be in '%s' or in '%s'; look at both before the next start, and define the "
+                  "one that has them",
+                  domain_name(domain), overlay->disk,
+                  disk && disk->source.path ? disk->source.path : "its image",
+                  overlay->source.path);
     }
 }
 
@@ -45,6 +68,7 @@ void run_end(Domain *domain, int reason, int stopped_detail) {
     subject = domain_subject(domain);
     limits_end(TAKE_PTR(run->limits), &subject);
     prepare_undo(&domain->services->paths, run->live->uuid, reason == SHUTOFF_MIGRATED);
+    tell_unknown(domain);
     audit_domain_stop(domain, audit_reason(reason));
     operations_fail(domain, "the domain stopped");
     domain_forget_run(domain);

@@ -18,6 +18,7 @@ typedef struct Taking {
     size_t n_made;   /* files that are there */
     size_t n_placed; /* given to QEMU's user */
     size_t n_added;  /* nodes that QEMU has, two for each */
+    bool is_written; /* the persistent definition has the overlays */
     unsigned flags;
     DeviceSteps steps;
 } Taking;

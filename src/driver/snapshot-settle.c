@@ -4,6 +4,7 @@
 #include "domain/files.h"
 #include "driver/device-use.h"
 #include "driver/disk-chain.h"
+#include "driver/news.h"
 #include "driver/prepare-owner.h"
 #include "driver/snapshot-file.h"
 #include "qemu/block-graph.h"
@@ -32,28 +33,33 @@ int snapshot_copy_source(const StorageSource *from, StorageSource *to) {
     return -ENOMEM;
 }
 
-int snapshot_push(DomainDef *def, const Overlay *overlay, bool live) {
-    DiskDef *disk = chain_disk(def, overlay->disk);
+int snapshot_push(DiskDef *disk, const Overlay *overlay, bool live) {
     StorageSource source;
 
-    if (!disk || snapshot_copy_source(&overlay->source, &source) < 0)
+    if (snapshot_copy_source(&overlay->source, &source) < 0)
         return -ENOMEM;
     if (!live)
         free(TAKE_PTR(source.node));
     return chain_push(disk, &source, live ? overlay->index : 0);
 }
 
-/* The persistent definition's disk follows if it is the same as the live one was. */
+/* A disk of the persistent definition follows if its image is the one that the live disk had: it
+ * may have got another target for the next start. */
 static int push_config(DomainDef *config, const DomainDef *live, const Overlay *overlay,
                        bool *ret_changed) {
     const DiskDef *disk = chain_disk(live, overlay->disk);
-    const DiskDef *of = chain_disk(config, overlay->disk);
     const StorageSource *below = disk ? chain_at(disk, 1) : NULL;
+    int r = 0;
 
-    if (!of || !below || !streq_ptr(of->source.path, below->path))
-        return 0;
-    *ret_changed = true;
-    return snapshot_push(config, overlay, false);
+    for (size_t i = 0; r >= 0 && below && i < config->n_disks; i++) {
+        DiskDef *of = &config->disks[i];
+
+        if (of->readonly || !of->source.path || !streq_ptr(of->source.path, below->path))
+            continue;
+        *ret_changed = true;
+        r = snapshot_push(of, overlay, false);
+    }
+    return r;
 }
 
 int snapshot_next_config(const Domain *domain, const DomainDef *live, const Overlay *overlays,
@@ -75,20 +81,56 @@ int snapshot_next_config(const Domain *domain, const DomainDef *live, const Over
     return r;
 }
 
-int snapshot_adopt(Domain *domain, DomainDef *next_consume, DomainDef *config_consume,
-                   Error **reterr) {
-    int written = 0, saved;
+int snapshot_write_config(Domain *domain, DomainDef *config_consume, bool happened,
+                          Error **reterr) {
+    CLEANUP_DOMAIN_DEF DomainDef *config = config_consume;
+    int r = config ? domain_save_config(domain, config, reterr) : 0;
 
+    if (!config || (r < 0 && !happened))
+        return r;
+    domain_def_free(domain->config);
+    domain->config = TAKE_PTR(config);
+    return r;
+}
+
+static int pull_config(DomainDef *config, const Overlay *overlay, bool *ret_changed) {
+    int r = 0;
+
+    for (size_t i = 0; r >= 0 && i < config->n_disks; i++) {
+        CLEANUP_CHAIN BackingStore *dropped = NULL;
+        DiskDef *disk = &config->disks[i];
+
+        if (!streq_ptr(disk->source.path, overlay->source.path) || chain_length(disk) < 2)
+            continue;
+        *ret_changed = true;
+        r = chain_drop(disk, 0, 1, &dropped);
+    }
+    return r;
+}
+
+int snapshot_restore_config(Domain *domain, const Overlay *overlays, size_t n, Error **reterr) {
+    CLEANUP_DOMAIN_DEF DomainDef *config = NULL;
+    bool changed = false;
+    int r = 0;
+
+    if (!domain->config)
+        return 0;
+    config = domain_def_copy(domain->config);
+    if (!config)
+        return error_no_memory(reterr);
+    for (size_t i = 0; r >= 0 && i < n; i++)
+        r = pull_config(config, &overlays[i], &changed);
+    if (r < 0)
+        return error_no_memory(reterr);
+    return changed ? snapshot_write_config(domain, TAKE_PTR(config), false, reterr) : 0;
+}
+
+int snapshot_adopt(Domain *domain, DomainDef *next_consume, Error **reterr) {
+    news_carry(domain->run->live, next_consume);
     domain_def_free(domain->run->live);
     domain->run->live = next_consume;
-    if (config_consume) {
-        written = domain_save_config(domain, config_consume, reterr);
-        domain_def_free(domain->config);
-        domain->config = config_consume;
-    }
     run_forget_overlays(&domain->run->disks);
-    saved = domain_save_status(domain, written < 0 ? NULL : reterr);
-    return MIN_OF(written, saved);
+    return domain_save_status(domain, reterr);
 }
 
 void snapshot_release(Domain *domain, const DomainDef *def, const Overlay *overlay) {
@@ -111,12 +153,16 @@ static void finish(Domain *domain, json_object *nodes) {
 
         r = disk ? chain_complete(domain, next, disk, nodes) : -ENOENT;
         if (r >= 0)
-            r = snapshot_push(next, &disks->overlays[i], true);
+            r = snapshot_push(disk, &disks->overlays[i], true);
     }
     if (r >= 0)
         r = snapshot_next_config(domain, next, disks->overlays, disks->n_overlays, &config);
-    if (r >= 0)
-        r = snapshot_adopt(domain, TAKE_PTR(next), TAKE_PTR(config), &error);
+    if (r >= 0) {
+        int written = snapshot_write_config(domain, TAKE_PTR(config), true, &error);
+
+        r = snapshot_adopt(domain, TAKE_PTR(next), written < 0 ? NULL : &error);
+        r = MIN_OF(r, written);
+    }
     if (r < 0)
         log_error("domain '%s': a snapshot of its disks was made and is not written down: %s",
                   domain_name(domain), error ? error_message(error) : strerror(-r));
@@ -135,7 +181,7 @@ static void delete_node(Domain *domain, const char *node) {
         device_command(domain, "blockdev-del", arguments, NULL);
 }
 
-static void drop_overlay(Domain *domain, const Overlay *overlay) {
+static void drop_overlay(Domain *domain, const Overlay *overlay, bool named) {
     const DiskDef *disk = chain_disk(domain->run->live, overlay->disk);
     char storage[96];
 
@@ -146,13 +192,15 @@ static void drop_overlay(Domain *domain, const Overlay *overlay) {
     }
     if (domain->run)
         snapshot_release(domain, domain->run->live, overlay);
-    if (overlay->is_made)
+    if (overlay->is_made && !named)
         snapshot_file_undo(overlay->source.path, true);
 }
 
 void snapshot_settle(Domain *domain) {
     CLEANUP_JSON json_object *nodes = NULL;
+    CLEANUP_ERROR Error *error = NULL;
     BlockNode node;
+    bool named;
 
     assert(domain_job_is_mine(domain));
     if (!domain->run || domain->run->disks.n_overlays == 0 ||
@@ -165,8 +213,14 @@ void snapshot_settle(Domain *domain) {
     }
     log_info("domain '%s': a snapshot of its disks that was under way is taken back",
              domain_name(domain));
+    named = snapshot_restore_config(domain, domain->run->disks.overlays,
+                                    domain->run->disks.n_overlays, &error) < 0;
+    if (named)
+        log_warning("domain '%s': the new images of a snapshot that was taken back stay in its "
+                    "definition, empty above the old ones: %s",
+                    domain_name(domain), error_message(error));
     for (size_t i = 0; domain->run && i < domain->run->disks.n_overlays; i++)
-        drop_overlay(domain, &domain->run->disks.overlays[i]);
+        drop_overlay(domain, &domain->run->disks.overlays[i], named);
     if (!domain->run)
         return;
     run_forget_overlays(&domain->run->disks);

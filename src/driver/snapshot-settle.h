@@ -16,13 +16,18 @@ int snapshot_ask(Domain *domain, const char *command, json_object **ret, Error *
 /* Takes the texts of a source that has a path and a node. -ENOMEM. */
 int snapshot_copy_source(const StorageSource *from, StorageSource *to);
 /* The disk has the overlay on top. -ENOMEM. */
-int snapshot_push(DomainDef *def, const Overlay *overlay, bool live);
-/* The persistent definition as it will be; *ret NULL: it stays. -ENOMEM. */
+int snapshot_push(DiskDef *disk, const Overlay *overlay, bool live);
+/* The persistent definition as it will be: every disk that has the image that an overlay is above
+ * has the overlay. *ret NULL: it stays. -ENOMEM. */
 int snapshot_next_config(const Domain *domain, const DomainDef *live, const Overlay *overlays,
                          size_t n, DomainDef **ret);
-/* It has happened: both definitions say so. A persistent one that cannot be written is told, and
- * follows with the next change of it. Takes both in every case. */
-int snapshot_adopt(Domain *domain, DomainDef *next_consume, DomainDef *config_consume,
-                   Error **reterr);
+/* Writes it; the domain has it then. Takes it in every case. NULL: nothing is done. After an error
+ * all is as before, unless it `happened`: then the file alone is, and follows with the next change.
+ */
+int snapshot_write_config(Domain *domain, DomainDef *config_consume, bool happened, Error **reterr);
+/* The persistent definition has none of the overlays any more. After an error all is as before. */
+int snapshot_restore_config(Domain *domain, const Overlay *overlays, size_t n, Error **reterr);
+/* It has happened: the live definition says so, with what QEMU has told meanwhile. Takes it. */
+int snapshot_adopt(Domain *domain, DomainDef *next_consume, Error **reterr);
 /* QEMU's user gives the overlay's file back. */
 void snapshot_release(Domain *domain, const DomainDef *def, const Overlay *overlay);

@@ -86,7 +86,9 @@ static int plan(Taking *taking, Error **reterr) {
         overlay->index = ++last;
         overlay->node = strf("overlay-%u", overlay->index);
         overlay->source.node = overlay->node ? strdup(overlay->node) : NULL;
-        r = overlay->source.node ? snapshot_push(taking->next, overlay, true) : -ENOMEM;
+        r = overlay->source.node
+                ? snapshot_push(chain_disk(taking->next, overlay->disk), overlay, true)
+                : -ENOMEM;
     }
     return r < 0 ? error_no_memory(reterr) : 0;
 }
@@ -165,17 +167,31 @@ static void remove_nodes(Taking *taking) {
     taking->n_added = 0;
 }
 
+/* False: the persistent definition has the new images still. They are empty above the old ones, so
+ * that a start from it finds what there is. */
+static bool restore_config(Taking *taking) {
+    CLEANUP_ERROR Error *error = NULL;
+
+    if (!taking->is_written ||
+        snapshot_restore_config(taking->domain, taking->overlays, taking->n, &error) >= 0)
+        return true;
+    log_warning("domain '%s': the new images of a snapshot that was taken back stay in its "
+                "definition, empty above the old ones: %s",
+                domain_name(taking->domain), error_message(error));
+    return false;
+}
+
 static void take_back(Taking *taking) {
     Domain *domain = taking->domain;
+    const bool undo = restore_config(taking) && !(taking->flags & SNAPSHOT_REUSE_EXT);
 
     remove_nodes(taking);
     for (size_t i = 0; i < MIN_OF(taking->n_placed + 1, taking->n) && domain->run; i++)
         snapshot_release(domain, domain->run->live, &taking->overlays[i]);
     if (domain->run && taking->n_made == taking->n)
         device_host_settle(domain);
-    for (size_t i = 0; i < taking->n_made; i++)
-        if (!(taking->flags & SNAPSHOT_REUSE_EXT))
-            snapshot_file_undo(taking->overlays[i].source.path, taking->overlays[i].is_made);
+    for (size_t i = 0; undo && i < taking->n_made; i++)
+        snapshot_file_undo(taking->overlays[i].source.path, taking->overlays[i].is_made);
     if (!domain->run || domain->run->disks.n_overlays == 0)
         return;
     run_forget_overlays(&domain->run->disks);
@@ -321,6 +337,46 @@ static int prepare(Taking *taking, const char *xml, Error **reterr) {
     return r < 0 ? r : plan(taking, reterr);
 }
 
+/* The new images and all that QEMU needs to take them. */
+static int make_all(Taking *taking, Error **reterr) {
+    Domain *domain = taking->domain;
+    int r = make_files(taking, reterr);
+
+    if (r >= 0)
+        r = admit(taking, reterr);
+    if (r >= 0)
+        r = domain_check_active(domain, reterr);
+    if (r >= 0)
+        r = note_intent(taking, reterr);
+    if (r >= 0)
+        r = add_nodes(taking, reterr);
+    return r;
+}
+
+/* A new image is empty: the persistent definition has it before QEMU does, and is right whether
+ * QEMU takes it or not, and whatever ends meanwhile. One that is used again may have anything in
+ * it, and comes in when QEMU has taken it. */
+static int write_early(Taking *taking, DomainDef **config, Error **reterr) {
+    int r;
+
+    if (!*config)
+        return 0;
+    if (taking->flags & SNAPSHOT_REUSE_EXT)
+        return domain_try_config(taking->domain, *config, reterr);
+    r = snapshot_write_config(taking->domain, TAKE_PTR(*config), false, reterr);
+    taking->is_written = r >= 0;
+    return r < 0 ? r : domain_check_active(taking->domain, reterr);
+}
+
+/* It has happened. */
+static int write_down(Taking *taking, DomainDef *config_consume, Error **reterr) {
+    Domain *domain = taking->domain;
+    int written = snapshot_write_config(domain, config_consume, true, reterr);
+    int saved = snapshot_adopt(domain, TAKE_PTR(taking->next), written < 0 ? NULL : reterr);
+
+    return tell_remains(domain, MIN_OF(written, saved), reterr);
+}
+
 static int take_locked(Taking *taking, const char *xml, Error **reterr) {
     CLEANUP_DOMAIN_DEF DomainDef *config = NULL;
     Domain *domain = taking->domain;
@@ -332,24 +388,14 @@ static int take_locked(Taking *taking, const char *xml, Error **reterr) {
     r = snapshot_next_config(domain, taking->next, taking->overlays, taking->n, &config) < 0
             ? error_no_memory(reterr)
             : 0;
-    if (r >= 0 && config)
-        r = domain_try_config(domain, config, reterr);
     if (r >= 0)
-        r = make_files(taking, reterr);
+        r = make_all(taking, reterr);
     if (r >= 0)
-        r = admit(taking, reterr);
-    if (r >= 0)
-        r = domain_check_active(domain, reterr);
-    if (r >= 0)
-        r = note_intent(taking, reterr);
-    if (r >= 0)
-        r = add_nodes(taking, reterr);
+        r = write_early(taking, &config, reterr);
     if (r >= 0)
         r = act_frozen(taking, &unknown, reterr);
     if (r >= 0)
-        return tell_remains(
-            domain, snapshot_adopt(domain, TAKE_PTR(taking->next), TAKE_PTR(config), reterr),
-            reterr);
+        return write_down(taking, TAKE_PTR(config), reterr);
     if (!unknown) /* else QEMU is asked when it answers again */
         take_back(taking);
     return r;

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Snapshots of the disks of what runs: images above images."""
+import contextlib
 import os
+import shutil
 import signal
 import subprocess
 
 import pytest
 from conftest import wait_for
-from images import MIB, chain, disk, file_holds, holds, image, node_names, qmp, write
+from images import MIB, chain, disk, file_holds, holds, image, io, node_names, qmp, write
 
 DISKS_ONLY = ("--disk-only", "--no-metadata", "--atomic")
 
@@ -230,3 +232,122 @@ def test_no_more_than_can_be_read_again(daemon):
     assert chain(daemon, "s1") == before
     daemon.virsh("blockcommit", "s1", "vda", "--active", "--pivot", "--wait", "--shallow")
     snapshot(daemon, "s1", "--diskspec", f"vda,file={daemon.root}/more")
+
+
+needs_strace = pytest.mark.skipif(not shutil.which("strace"), reason="strace makes the moment long enough to be hit")
+
+
+@contextlib.contextmanager
+def slowly(pid, what):
+    """A process one of whose system calls takes its time."""
+    slow = subprocess.Popen(["strace", "-f", "-qq", "-o", "/dev/null", "-p", str(pid), "-e", f"inject={what}"],
+                            stdin=subprocess.DEVNULL)
+    wait_for(lambda: "TracerPid:\t0" not in open(f"/proc/{pid}/status").read(), 20, "strace")
+    try:
+        yield
+    finally:
+        slow.terminate()
+        slow.wait()
+
+
+def begin(daemon, name, *words):
+    return subprocess.Popen(["virsh", "-c", daemon.uri, "snapshot-create-as", name, "one", *DISKS_ONLY, *words],
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def status(daemon, name):
+    with open(f"{daemon.root}/run/domains/{name}.xml") as f:
+        return f.read()
+
+
+def config(daemon, name):
+    with open(f"{daemon.root}/etc/domains/{name}.xml") as f:
+        return f.read()
+
+
+def in_qemu(daemon, name, over):
+    """QEMU is at it, and a start after its end would find the new image."""
+    wait_for(lambda: "<overlay" in status(daemon, name), 20, "a snapshot that begins")
+    wait_for(lambda: over in config(daemon, name), 20, "a definition that has the new image")
+    assert "<overlay" in status(daemon, name)
+
+
+@needs_strace
+def test_destroyed_while_qemu_takes_it(daemon):
+    """The persistent definition has the new image, where the guest's last writes may be."""
+    base, over = image(f"{daemon.root}/base.qcow2"), f"{daemon.root}/over"
+    daemon.paused("s1", extra=disk(base))
+    io(daemon, "s1", f"write -P 1 0 {MIB}")
+    with slowly(daemon.qemus()["s1"], "fdatasync:delay_enter=2000000"):
+        taking = begin(daemon, "s1", f"--diskspec=vda,file={over}")
+        in_qemu(daemon, "s1", over)
+        daemon.virsh("destroy", "s1")
+        taking.communicate(timeout=100)
+    assert chain(daemon, "s1", inactive=True)[:2] == [over, base]
+    daemon.virsh("start", "s1", "--paused")
+    snapshot(daemon, "s1", snap="two")
+
+
+@needs_strace
+def test_directory_that_fails_while_qemu_takes_it(daemon):
+    """Nothing is left to be written to it when QEMU has answered."""
+    base, over = image(f"{daemon.root}/base.qcow2"), f"{daemon.root}/over"
+    daemon.paused("s1", extra=disk(base))
+    io(daemon, "s1", f"write -P 1 0 {MIB}")
+    path = f"{daemon.root}/etc/domains"
+    with slowly(daemon.qemus()["s1"], "fdatasync:delay_enter=2000000"):
+        taking = begin(daemon, "s1", f"--diskspec=vda,file={over}")
+        in_qemu(daemon, "s1", over)
+        os.rename(path, path + ".away")
+        with open(path, "w"):
+            pass
+        assert "created" in taking.communicate(timeout=100)[0]
+        os.unlink(path)
+        os.rename(path + ".away", path)
+    write(daemon, "s1", 0x77)
+    daemon.stop(signal.SIGKILL)
+    daemon.start()
+    daemon.virsh("destroy", "s1")
+    daemon.virsh("start", "s1", "--paused")
+    assert chain(daemon, "s1")[:2] == [over, base]
+    holds(daemon, "s1", 0x77)
+
+
+def test_an_end_that_leaves_it_open(daemon):
+    """QEMU ends while no daemon is there, and its definition has not got the new image: both files are named."""
+    base, first, second, devices = pair(daemon)
+    daemon.paused("s1", extra=devices)
+    overlay = add_overlay(daemon, first)
+    pid = daemon.qemus()["s1"]
+    with_intent(daemon, overlay)
+    os.kill(pid, signal.SIGKILL)
+    daemon.start()
+    wait_for(lambda: "shut off" in daemon.virsh("domstate", "s1"), 20, "an end that is seen")
+    said = [line for line in daemon.log_text().splitlines() if "QEMU ended during a snapshot" in line]
+    assert len(said) == 1 and first in said[0] and overlay in said[0]
+    assert os.path.exists(overlay)
+
+
+def test_the_same_image_at_another_target(daemon):
+    """The definition of the next start may name the disk otherwise; its image is the same."""
+    base = image(f"{daemon.root}/base.qcow2")
+    daemon.paused("s1", extra=disk(base))
+    path = f"{daemon.root}/other.xml"
+    with open(path, "w") as f:
+        f.write(daemon.virsh("dumpxml", "s1", "--inactive").replace("dev='vda'", "dev='vdc'"))
+    daemon.virsh("define", path)
+    snapshot(daemon, "s1")
+    assert chain(daemon, "s1", "vdc", inactive=True)[:2] == [f"{daemon.root}/base.one", base]
+
+
+@needs_strace
+def test_news_of_qemu_meanwhile(daemon):
+    """A tray that opens while the snapshot is made is open afterwards."""
+    base = image(f"{daemon.root}/base.qcow2")
+    daemon.paused("s1", extra=disk(base) + "<disk type='file' device='cdrom'><target dev='sda' bus='sata'/></disk>")
+    with slowly(daemon.pid(), "rename:delay_exit=1500000"):
+        taking = begin(daemon, "s1")
+        wait_for(lambda: "base.one" in config(daemon, "s1"), 20, "a definition that has the new image")
+        qmp(daemon, "s1", "blockdev-open-tray", id="sata0-0-0")
+        assert "created" in taking.communicate(timeout=100)[0]
+    assert "tray='open'" in daemon.virsh("dumpxml", "s1")
