@@ -1,7 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "driver/block-job-check.h"
 
+int block_check_snapshot(const Domain *domain, Error **reterr) {
+    return domain->run && domain->run->disks.n_overlays > 0
+               ? error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                              "QEMU has not said yet what became of the last snapshot of domain "
+                              "'%s'; it is asked until it does",
+                              domain_name(domain))
+               : 0;
+}
+
 int block_job_check_disk(const Domain *domain, const char *target, Error **reterr) {
+    int r = block_check_snapshot(domain, reterr);
+
+    if (r < 0)
+        return r;
     return domain->run && run_block_job(&domain->run->disks, target)
                ? error_report(reterr, FROM_QEMU, ERROR_BLOCK_COPY_ACTIVE,
                               "disk '%s' already in active block job", target)
@@ -9,6 +22,10 @@ int block_job_check_disk(const Domain *domain, const char *target, Error **reter
 }
 
 int block_job_check_none(const Domain *domain, Error **reterr) {
+    int r = block_check_snapshot(domain, reterr);
+
+    if (r < 0)
+        return r;
     return domain->run && domain->run->disks.n_jobs > 0
                ? error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                               "domain has active block job")

@@ -6,6 +6,7 @@
 #include "conf/domain-fill.h"
 #include "domain/events.h"
 #include "domain/files.h"
+#include "driver/block-job-check.h"
 #include "driver/device-internal.h"
 #include "driver/news.h"
 #include "driver/start-shown.h"
@@ -249,6 +250,8 @@ int device_attach_live(Domain *domain, DomainDef *one, const DevicePlace *place,
         r = complete(domain, def, &at, reterr);
     if (r >= 0)
         r = device_check_live(def, &at, DEVICE_VERB_ATTACH, reterr);
+    if (r >= 0 && at.kind == &disk_kind)
+        r = block_check_snapshot(domain, reterr);
     if (r >= 0)
         r = begin(domain, one, def, &at, request, config, ret_operation, reterr);
     return r < 0 ? r : attach(domain, one, TAKE_PTR(def), &at, *ret_operation, reterr);

@@ -2,6 +2,7 @@
 /* What of a device can be changed while it is there: the medium of a drive, the link of a card, the
  * password of a display. */
 #include "domain/files.h"
+#include "driver/block-job-check.h"
 #include "driver/device-internal.h"
 #include "driver/prepare-owner.h"
 #include "driver/start-shown.h"
@@ -202,7 +203,9 @@ static int update_disk(Domain *domain, const DevicePlace *old, DiskDef *next, bo
                             "of disk '%s' nothing can be changed while it is there: detach it and "
                             "attach it again",
                             disk->target);
-    r = change_medium(domain, def, old, next, again, ret_lost, reterr);
+    r = block_check_snapshot(domain, reterr);
+    if (r >= 0)
+        r = change_medium(domain, def, old, next, again, ret_lost, reterr);
     if (r >= 0)
         r = domain_check_active(domain, reterr);
     if (r < 0)

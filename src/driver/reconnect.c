@@ -269,6 +269,7 @@ static bool try_locked(Domain *domain, FirstTry *first, bool quiet) {
         operations_resume(domain);
         device_operations_resume(domain);
         snapshot_settle(domain);
+        snapshot_settle_soon(domain);
         block_jobs_resume(domain);
         save_settle_soon(domain);
         vcpu_verdict_resume(domain);

@@ -75,6 +75,11 @@ static int check_disk(const Domain *domain, const DiskDef *disk, const SnapshotD
                             "disk '%s' cannot have a new image above it: the guest does not write "
                             "to an image of its own there",
                             disk->target);
+    if (disk->shareable)
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                            "disk '%s' is shared: a new image above it would be this domain's "
+                            "alone; leave it out by snapshot='no'",
+                            disk->target);
     if ((source->type != DISK_FILE && source->type != DISK_BLOCK) || !source->path)
         return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
                             "external snapshots are made here of disks in files and block "

@@ -227,3 +227,39 @@ void snapshot_settle(Domain *domain) {
     device_host_settle(domain);
     domain_save_status(domain, NULL);
 }
+
+#define RETRY_FIRST_USEC USEC_PER_SEC
+#define RETRY_LAST_USEC (16 * USEC_PER_SEC)
+
+/* Whether there is nothing more to be settled. */
+static bool try_to_settle(Domain *domain) {
+    DomainJob job;
+
+    if (domain_job_begin(domain, &job, "settling a snapshot", NULL) < 0)
+        return !domain->run;
+    snapshot_settle(domain);
+    domain_job_end(domain, &job);
+    return !domain->run || domain->run->disks.n_overlays == 0;
+}
+
+static void settle_task(void *userdata) {
+    CLEANUP_DOMAIN Domain *domain = userdata;
+    uint64_t pause = RETRY_FIRST_USEC;
+
+    while (domain->services && !task_sleep(&domain->services->tasks, pause) &&
+           !try_to_settle(domain))
+        pause = MIN_OF(2 * pause, RETRY_LAST_USEC);
+}
+
+void snapshot_settle_soon(Domain *domain) {
+    int r;
+
+    if (!domain->run || domain->run->disks.n_overlays == 0 || !domain->services)
+        return;
+    r = task_start(&domain->services->tasks, "settle-snapshot", settle_task, domain_ref(domain));
+    if (r == -ENOMEM)
+        log_warning("domain '%s': out of memory for a snapshot that is to be settled",
+                    domain_name(domain));
+    if (r < 0)
+        domain_unref(domain);
+}

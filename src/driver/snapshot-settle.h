@@ -9,6 +9,9 @@
 
 /* Finishes or takes back what an earlier daemon, or a lost answer, left; job held, on a fiber. */
 void snapshot_settle(Domain *domain);
+/* The same until QEMU has said what became of it, by a fiber of its own, if there is one to be
+ * settled. */
+void snapshot_settle_soon(Domain *domain);
 
 /* ---- both definitions ---- */
 

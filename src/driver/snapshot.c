@@ -5,6 +5,7 @@
 #include <sys/time.h>
 
 #include "domain/files.h"
+#include "driver/block-job-check.h"
 #include "driver/device-use.h"
 #include "driver/disk-chain.h"
 #include "driver/guest.h"
@@ -396,7 +397,9 @@ static int take_locked(Taking *taking, const char *xml, Error **reterr) {
         r = act_frozen(taking, &unknown, reterr);
     if (r >= 0)
         return write_down(taking, TAKE_PTR(config), reterr);
-    if (!unknown) /* else QEMU is asked when it answers again */
+    if (unknown)
+        snapshot_settle_soon(domain);
+    else
         take_back(taking);
     return r;
 }
@@ -411,11 +414,8 @@ int driver_snapshot_disks(Domain *domain, const char *xml, unsigned flags, char 
         return r;
     if (domain->run)
         snapshot_settle(domain);
-    if (domain->run && domain->run->disks.n_overlays > 0)
-        r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
-                         "QEMU has not said yet what became of the last snapshot of domain '%s'",
-                         domain_name(domain));
-    else
+    r = block_check_snapshot(domain, reterr);
+    if (r >= 0)
         r = take_locked(&taking, xml, reterr);
     domain_job_end(domain, &job);
     if (r < 0)

@@ -111,6 +111,15 @@ def test_a_device_is_not_overwritten(daemon):
         subprocess.run(["losetup", "-d", loop], check=True)
 
 
+def test_shared_disk(daemon):
+    """Two domains would have an image each, and nobody be told."""
+    shared, own = image(f"{daemon.root}/shared.raw", form="raw"), image(f"{daemon.root}/own.qcow2")
+    daemon.paused("s1", extra=disk(shared, more="<shareable/>", form="raw") + disk(own, "vdb"))
+    assert "disk 'vda' is shared" in snapshot(daemon, "s1", ok=False)
+    snapshot(daemon, "s1", "--diskspec=vda,snapshot=no")
+    assert chain(daemon, "s1")[0] == shared and chain(daemon, "s1", "vdb")[:2] == [f"{daemon.root}/own.one", own]
+
+
 def test_failures_take_all_back(daemon):
     """QEMU refuses at the last step: the second of two images is no qcow2."""
     base, first, second, devices = pair(daemon)

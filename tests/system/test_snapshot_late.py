@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A snapshot that QEMU makes, but only when nobody waits for it any more."""
+import subprocess
+
+from conftest import wait_for
+from images import MIB, chain, disk, holds, image, io, write
+from test_snapshot import begin, config, needs_strace, slowly, status
+
+
+@needs_strace
+def test_answer_that_comes_late(daemon):
+    """What would not know which images the disks have is refused; QEMU is asked until it has said so."""
+    base, over = image(f"{daemon.root}/base.qcow2"), f"{daemon.root}/over"
+    medium = image(f"{daemon.root}/medium", form="raw")
+    daemon.paused("s1", extra=disk(base) + "<disk type='file' device='cdrom'><target dev='sda' bus='sata'/></disk>")
+    io(daemon, "s1", f"write -P 1 0 {MIB}")
+    new, saved = f"{daemon.root}/new.xml", f"{daemon.root}/saved"
+    with open(new, "w") as f:
+        f.write(disk(image(f"{daemon.root}/other.qcow2"), "vdb"))
+    commands = (f"save s1 {saved}", "detach-disk s1 vda --live", f"attach-device s1 {new}", "blockresize s1 vda 32M",
+                f"change-media s1 sda {medium} --insert --live", "blockcommit s1 vda --active")
+    with slowly(daemon.qemus()["s1"], "fdatasync:delay_enter=37000000:when=1"):
+        assert "did not answer" in begin(daemon, "s1", f"--diskspec=vda,file={over}").communicate(timeout=200)[0]
+        assert "<overlay" in status(daemon, "s1") and over in config(daemon, "s1")
+        said = subprocess.run(["virsh", "-c", daemon.uri, "; ".join(commands)], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, check=False).stderr
+        assert said.count("has not said yet what became of the last snapshot") == len(commands), said
+        wait_for(lambda: "<overlay" not in status(daemon, "s1"), 60, "an answer")
+    assert chain(daemon, "s1")[:2] == [over, base]
+    write(daemon, "s1", 0x77)
+    daemon.virsh("save", "s1", saved)
+    daemon.virsh("restore", saved, "--paused")
+    assert chain(daemon, "s1")[:2] == [over, base]
+    holds(daemon, "s1", 0x77)
