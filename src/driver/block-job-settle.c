@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The end of block jobs. An event only says that it is time to look: QEMU's list of jobs and its
- * nodes say what became of one. First both definitions are written, then QEMU may forget it. */
+ * nodes say what became of one. First both definitions are written, then QEMU may forget it. Before
+ * a pivot the persistent one is written: the guest waits, both images have the same then, and if
+ * QEMU ends, what the next one opens is right either way. */
 #include "driver/block-job-settle.h"
 
 #include "domain/events.h"
@@ -220,17 +222,22 @@ static int drop(DiskDef *disk, const BlockJob *job, BackingStore **ret) {
     return chain_drop(disk, (size_t)top, (size_t)base, ret);
 }
 
-static int save_both(Domain *domain, DomainDef *config_consume, Error **reterr) {
+/* NULL: nothing has changed. */
+static int save_config(Domain *domain, DomainDef *config_consume, Error **reterr) {
     CLEANUP_DOMAIN_DEF DomainDef *config = config_consume;
     int r = config ? domain_save_config(domain, config, reterr) : 0;
 
-    if (r < 0)
-        return r;
-    if (config) {
+    if (r >= 0 && config) {
         domain_def_free(domain->config);
         domain->config = TAKE_PTR(config);
     }
-    return domain_save_status(domain, reterr);
+    return r;
+}
+
+static int save_both(Domain *domain, DomainDef *config_consume, Error **reterr) {
+    int r = save_config(domain, config_consume, reterr);
+
+    return r < 0 ? r : domain_save_status(domain, reterr);
 }
 
 /* The files of images that nobody has open any more go back to whose they were. */
@@ -278,6 +285,68 @@ static int write_again(Domain *domain, const char *id, Error **reterr) {
     if (disk && job->outcome == BLOCK_JOB_COMPLETED && next_config(domain, job, disk, &config) < 0)
         return error_no_memory(reterr);
     return save_both(domain, config, reterr);
+}
+
+/* ---- a pivot ---- */
+
+static int cancel(Domain *domain, const char *id, Error **reterr) {
+    Props props = props_new();
+    json_object *arguments;
+
+    props_text(&props, "device", id);
+    props_bool(&props, "force", true);
+    arguments = props_take(&props);
+    return arguments ? device_command(domain, "block-job-cancel", arguments, reterr)
+                     : error_no_memory(reterr);
+}
+
+/* The persistent definition as it is after the pivot. */
+static int write_ahead(Domain *domain, BlockJob *job, Error **reterr) {
+    CLEANUP_DOMAIN_DEF DomainDef *next = domain_def_copy(domain->run->live);
+    CLEANUP_CHAIN BackingStore *dropped = NULL;
+    DiskDef *disk = next ? chain_disk(next, job->disk) : NULL;
+    DomainDef *config = NULL;
+    int r = !next ? -ENOMEM : !disk ? -ENOENT : drop(disk, job, &dropped);
+
+    job->phase = BLOCK_JOB_PIVOTS;
+    if (r >= 0)
+        r = next_config(domain, job, disk, &config);
+    if (r < 0)
+        return error_system(reterr, FROM_QEMU, r, "the images of disk '%s' are not as expected",
+                            job->disk);
+    return save_both(domain, config, reterr);
+}
+
+/* The guest waits for its disk meanwhile: what cannot be written now ends the job. */
+static int finalize(Domain *domain, const char *id, Error **reterr) {
+    CLEANUP_ERROR Error *error = NULL;
+    BlockJob *job = run_block_job_by_id(&domain->run->disks, id);
+
+    if (job->phase == BLOCK_JOB_ABORTS)
+        return cancel(domain, id, reterr);
+    if (write_ahead(domain, job, &error) >= 0)
+        return domain->run ? block_job_command(domain, "job-finalize", "id", id, reterr) : 0;
+    log_error("domain '%s': block job '%s' ends without a pivot, as its definition cannot be "
+              "written: %s",
+              domain_name(domain), id, error_message(error));
+    return domain->run ? cancel(domain, id, reterr) : 0;
+}
+
+/* After a pivot that QEMU did not do although it was written down. */
+static int write_back(Domain *domain, const BlockJob *job, Error **reterr) {
+    const DiskDef *live = chain_disk(domain->run->live, job->disk);
+    const int base = live ? chain_place(live, job->base) : -ENOENT;
+    DiskDef *disk = domain->config ? chain_disk(domain->config, job->disk) : NULL;
+    CLEANUP_DOMAIN_DEF DomainDef *config = NULL;
+
+    if (job->kind != BLOCK_JOB_ACTIVE_COMMIT || job->phase != BLOCK_JOB_PIVOTS || base <= 0 ||
+        !disk || !streq_ptr(disk->source.path, chain_at(live, (size_t)base)->path))
+        return 0;
+    config = domain_def_copy(domain->config);
+    disk = config ? chain_disk(config, job->disk) : NULL;
+    if (!disk || chain_copy_to_config(disk, live, true) < 0)
+        return error_no_memory(reterr);
+    return save_config(domain, TAKE_PTR(config), reterr);
 }
 
 /* ---- QEMU forgets it ---- */
@@ -361,6 +430,10 @@ static int settle(Domain *domain, const char *id, Error **reterr) {
         note_ready(domain, job);
     if (reading.status == BLOCK_JOB_STATUS_READY || reading.status == BLOCK_JOB_STATUS_RUNS)
         return -EAGAIN;
+    if (reading.status == BLOCK_JOB_STATUS_PENDING) {
+        r = finalize(domain, id, reterr);
+        return r < 0 ? r : -EAGAIN;
+    }
     if (job->phase != BLOCK_JOB_SETTLED) {
         r = outcome_of(domain, id, &reading, reterr);
         job = domain->run ? run_block_job_by_id(&domain->run->disks, id) : NULL;
@@ -369,9 +442,14 @@ static int settle(Domain *domain, const char *id, Error **reterr) {
         if (r == BLOCK_JOB_COMPLETED) {
             r = complete(domain, id, reterr);
         } else {
+            const unsigned outcome = (unsigned)r;
+
+            r = write_back(domain, job, reterr);
+            job = domain->run ? run_block_job_by_id(&domain->run->disks, id) : NULL;
+            if (r < 0 || !job)
+                return r;
             job->phase = BLOCK_JOB_SETTLED;
-            job->outcome = (unsigned)r;
-            r = 0;
+            job->outcome = outcome;
         }
     } else {
         r = write_again(domain, id, reterr);
@@ -446,7 +524,8 @@ bool block_job_event(Domain *domain, const char *name, json_object *data) {
         return true;
     if (streq(status, "ready"))
         note_ready(domain, job);
-    if ((streq(status, "concluded") || streq(status, "null")) && job->phase != BLOCK_JOB_SETTLED)
+    if ((streq(status, "pending") || streq(status, "concluded") || streq(status, "null")) &&
+        job->phase != BLOCK_JOB_SETTLED)
         settle_soon(domain, id);
     return true;
 }
@@ -483,17 +562,10 @@ void block_job_forget_disk(Domain *domain, const char *target) {
     const BlockJob *job = domain->run ? run_block_job(&domain->run->disks, target) : NULL;
     CLEANUP_FREE char *id = job ? strdup(job->id) : NULL;
     const uint64_t deadline = deadline_in(CANCEL_USEC);
-    Props props = props_new();
-    json_object *arguments;
 
-    props_text(&props, "device", id);
-    props_bool(&props, "force", true);
-    arguments = props_take(&props);
-    if (!id || !arguments) {
-        json_object_put(arguments);
+    if (!id)
         return;
-    }
-    device_command(domain, "block-job-cancel", arguments, NULL);
+    cancel(domain, id, NULL);
     while (domain->run && settle(domain, id, NULL) == -EAGAIN && now_usec() < deadline)
         fiber_sleep(CANCEL_PAUSE_USEC);
 }

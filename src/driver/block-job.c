@@ -178,6 +178,8 @@ static json_object *arguments_of(const Beginning *beginning, const char *id, con
     if (beginning->request->speed)
         props_uint(&props, "speed", beginning->request->speed);
     props_bool(&props, "auto-dismiss", pull);
+    if (beginning->kind == BLOCK_JOB_ACTIVE_COMMIT) /* the definition is written before the pivot */
+        props_bool(&props, "auto-finalize", false);
     return props_take(&props);
 }
 
@@ -359,10 +361,26 @@ static int wait_for_end(Domain *domain, int run_id, const char *id, Error **rete
     return 0;
 }
 
+/* A pivot that QEMU could not do, or whose definition could not be written. */
+static int check_pivoted(const Domain *domain, int run_id, const char *target, unsigned top,
+                         Error **reterr) {
+    const DiskDef *disk = domain->run && domain->run->id == run_id
+                              ? chain_disk(domain->run->live, target)
+                              : NULL;
+
+    return disk && chain_place(disk, top) >= 0
+               ? error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                              "the pivot of disk '%s' of domain '%s' has failed, as the log says; "
+                              "the disk has the images that it had",
+                              target, domain_name(domain))
+               : 0;
+}
+
 int driver_end_block_job(Domain *domain, const char *disk, unsigned flags, Error **reterr) {
-    CLEANUP_FREE char *id = NULL;
+    CLEANUP_FREE char *id = NULL, *target = NULL;
     BlockJob *found = NULL;
     DomainJob job;
+    unsigned top = 0;
     int run_id = 0, r = domain_job_begin(domain, &job, "end of a block job", reterr);
 
     if (r < 0)
@@ -373,7 +391,9 @@ int driver_end_block_job(Domain *domain, const char *disk, unsigned flags, Error
     if (r >= 0) {
         run_id = domain->run->id;
         id = strdup(found->id);
-        r = !id ? error_no_memory(reterr)
+        target = strdup(found->disk);
+        top = found->top;
+        r = !id || !target ? error_no_memory(reterr)
             : found->phase == BLOCK_JOB_SETTLED
                 ? 0
                 : ask_to_end(domain, id,
@@ -381,7 +401,11 @@ int driver_end_block_job(Domain *domain, const char *disk, unsigned flags, Error
                              reterr);
     }
     domain_job_end(domain, &job);
-    return r < 0 || flags & BLOCK_ABORT_ASYNC ? r : wait_for_end(domain, run_id, id, reterr);
+    if (r < 0 || flags & BLOCK_ABORT_ASYNC)
+        return r;
+    r = wait_for_end(domain, run_id, id, reterr);
+    return r >= 0 && flags & BLOCK_ABORT_PIVOT ? check_pivoted(domain, run_id, target, top, reterr)
+                                               : r;
 }
 
 static int set_speed(Domain *domain, const char *disk, uint64_t speed, Error **reterr) {

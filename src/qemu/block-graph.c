@@ -174,6 +174,7 @@ BlockJobReading block_job_reading(json_object *jobs, const char *id) {
             continue;
         return (BlockJobReading){.status = streq(status, "concluded") ? BLOCK_JOB_STATUS_CONCLUDED
                                            : streq(status, "ready")   ? BLOCK_JOB_STATUS_READY
+                                           : streq(status, "pending") ? BLOCK_JOB_STATUS_PENDING
                                            : streq(status, "null")    ? BLOCK_JOB_STATUS_GONE
                                                                       : BLOCK_JOB_STATUS_RUNS,
                                  .error = json_member_string(row, "error")};

@@ -42,6 +42,8 @@ typedef enum BlockJobStatus {
     BLOCK_JOB_STATUS_GONE, /* QEMU has no such job */
     BLOCK_JOB_STATUS_RUNS,
     BLOCK_JOB_STATUS_READY,
+    BLOCK_JOB_STATUS_PENDING, /* all is done but the change of the nodes, which has to be asked for
+                               */
     BLOCK_JOB_STATUS_CONCLUDED,
 } BlockJobStatus;
 

@@ -178,7 +178,7 @@ def test_bandwidth_and_cancel(daemon, three):
     assert "not copied" in daemon.virsh("blockcopy", "b1", "vda", f"{daemon.root}/copy", "--wait", ok=False)
 
 
-@pytest.mark.parametrize("when", ("running", "ready", "pivoted"))
+@pytest.mark.parametrize("when", ("running", "ready", "pending", "pivoted"))
 def test_another_daemon(daemon, three, when):
     """A daemon that is killed, and the one after it: the job goes on, is ready, or has ended meanwhile."""
     base, first, top = three
@@ -187,12 +187,14 @@ def test_another_daemon(daemon, three, when):
     if when != "running":
         wait_for(lambda: "ready='yes'" in daemon.virsh("dumpxml", "b1"), 20, "a job that is ready")
     os.kill(daemon.pid(), signal.SIGSTOP)
+    if when in ("pending", "pivoted"):
+        monitor_says(daemon, {"execute": "job-complete", "arguments": {"id": "commit-3"}}, b"pending")
     if when == "pivoted":
-        monitor_says(daemon, {"execute": "job-complete", "arguments": {"id": "commit-3"}})
+        monitor_says(daemon, {"execute": "job-finalize", "arguments": {"id": "commit-3"}}, b"concluded")
     os.kill(daemon.pid(), signal.SIGKILL)
     daemon.process.wait()
     daemon.start()
-    if when == "pivoted":
+    if when in ("pending", "pivoted"):
         wait_for(lambda: chain(daemon, "b1") == [base, "end"], 20, "the end of the job")
         assert chain(daemon, "b1", inactive=True) == [base, "end"] and job(daemon, "b1") == {}
     else:
@@ -224,8 +226,8 @@ def peek(s):
         return b""
 
 
-def monitor_says(daemon, command):
-    """A daemon that stands still has sent this to its QEMU, which has done it."""
+def monitor_says(daemon, command, answer, seconds=20):
+    """A daemon that stands still has sent this to its QEMU, which answers so."""
     for s in daemons_sockets(daemon.pid()):
         try:
             if s.family != socket.AF_UNIX or not str(s.getpeername()).startswith(f"{daemon.root}/lib/monitors/"):
@@ -233,26 +235,48 @@ def monitor_says(daemon, command):
         except OSError:
             continue
         s.send(json.dumps(command).encode() + b"\n")
-        wait_for(lambda s=s: b"concluded" in peek(s), 20, "a job's end")
+        wait_for(lambda s=s: answer in peek(s), seconds, "QEMU's answer")
         return
     raise AssertionError("no connection to a monitor")
 
 
 def test_a_definition_that_cannot_be_written(daemon, three):
-    """QEMU keeps the job until both definitions say what the disk is now."""
+    """There is no pivot before the persistent definition says what the disk has then; the guest does not wait for it."""
     base, first, top = three
     daemon.virsh("blockcommit", "b1", "vda", "--active", "--wait")
     path = f"{daemon.root}/etc/domains"
     os.rename(path, path + ".away")
     open(path, "w").close()
-    daemon.virsh("blockjob", "b1", "vda", "--pivot", "--async")
-    wait_for(lambda: "trying on" in daemon.log_text(), 20, "a daemon that tells of it")
-    assert [row["status"] for row in qmp(daemon, "b1", "query-jobs")] == ["concluded"]
+    assert "has the images that it had" in daemon.virsh("blockjob", "b1", "vda", "--pivot", ok=False)
     os.unlink(path)
     os.rename(path + ".away", path)
-    wait_for(lambda: job(daemon, "b1") == {}, 20, "the end of the job")
+    assert job(daemon, "b1") == {} and qmp(daemon, "b1", "query-jobs") == []
+    assert "cannot be written" in daemon.log_text()
+    assert chain(daemon, "b1")[:2] == [top, first] == chain(daemon, "b1", inactive=True)[:2]
+    write(daemon, "b1", 3, 2 * MIB)
+    daemon.virsh("blockcommit", "b1", "vda", "--active", "--wait", "--pivot")
     assert chain(daemon, "b1", inactive=True) == [base, "end"]
     again(daemon)
+
+
+def test_qemu_ends_at_a_pivot(daemon, three):
+    """What the guest wrote, and QEMU has said it did, is there in the next run whatever the daemon did not hear."""
+    daemon.virsh("blockcommit", "b1", "vda", "--active", "--wait")
+    os.kill(daemon.pid(), signal.SIGSTOP)
+    monitor_says(daemon, {"execute": "job-complete", "arguments": {"id": "commit-3"}}, b"pending")
+    words = "qemu-io -d /machine/peripheral/virtio-disk0/virtio-backend \"write -P 9 4M 1M\""
+    try:
+        monitor_says(daemon, {"execute": "human-monitor-command", "arguments": {"command-line": words}}, b"\"\"", 0.5)
+        written = True
+    except AssertionError:
+        written = False  # it waits
+    os.kill(daemon.qemus()["b1"], signal.SIGKILL)
+    os.kill(daemon.pid(), signal.SIGCONT)
+    wait_for(lambda: daemon.virsh("domstate", "b1").strip() == "shut off", 20, "a domain that has ended")
+    files = chain(daemon, "b1", inactive=True)
+    assert not written or file_holds(files[0], 9, 4 * MIB)
+    daemon.virsh("start", "b1", "--paused")
+    whole(daemon)
 
 
 def test_image_without_space(daemon):

@@ -185,7 +185,7 @@ static void test_job(void **state) {
     assert_int_equal(block_job_reading(jobs, "c").status, BLOCK_JOB_STATUS_CONCLUDED);
     assert_string_equal(block_job_reading(jobs, "c").error, "No space");
     assert_int_equal(block_job_reading(jobs, "n").status, BLOCK_JOB_STATUS_GONE);
-    assert_int_equal(block_job_reading(jobs, "p").status, BLOCK_JOB_STATUS_RUNS);
+    assert_int_equal(block_job_reading(jobs, "p").status, BLOCK_JOB_STATUS_PENDING);
     assert_int_equal(block_job_reading(jobs, "o").status, BLOCK_JOB_STATUS_RUNS);
     assert_true(block_job_progress(progress, "a", &done, &total, &speed, &ready));
     assert_true(done == 5 && total == 9 && speed == 3 && ready);
