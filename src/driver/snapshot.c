@@ -8,7 +8,7 @@
 #include "driver/block-job-check.h"
 #include "driver/device-use.h"
 #include "driver/disk-chain.h"
-#include "driver/guest.h"
+#include "driver/driver.h"
 #include "driver/snapshot-file.h"
 #include "driver/snapshot-internal.h"
 #include "driver/snapshot-settle.h"
@@ -17,7 +17,10 @@
 #include "util/libvirt-numbers.h"
 #include "util/log.h"
 
-#define COMMAND_USEC (30 * USEC_PER_SEC)
+/* How long the guest's agent is waited for. */
+#define FREEZE_SECONDS 60
+#define THAW_SECONDS 10
+#define THAW_TRIES 3
 
 static void taking_done(Taking *taking) {
     snapshot_def_free(taking->def);
@@ -292,23 +295,46 @@ static int act(Taking *taking, bool *ret_unknown, Error **reterr) {
     return error_propagate(reterr, TAKE_PTR(error));
 }
 
-/* The guest's file systems are frozen for that moment. */
+/* True: it has not been asked, or has refused. An agent that did not answer may still freeze. */
+static bool is_not_frozen(const Error *error) {
+    return error->code != ERROR_AGENT_UNRESPONSIVE;
+}
+
+/* An agent that was slow to freeze may not hear the first time. */
+static void thaw(Domain *domain) {
+    CLEANUP_ERROR Error *error = NULL;
+    int r = -EAGAIN;
+
+    for (unsigned i = 0; i < THAW_TRIES && r < 0 && domain->run; i++) {
+        error_free(TAKE_PTR(error));
+        r = driver_agent_run(domain, "guest-fsfreeze-thaw", NULL, THAW_SECONDS, NULL, &error);
+        if (r < 0 && error->code != ERROR_AGENT_UNRESPONSIVE)
+            break;
+    }
+    if (r < 0 && error)
+        log_warning("domain '%s': after a snapshot its guest may still be frozen, 'virsh "
+                    "domfsthaw' thaws it: %s",
+                    domain_name(domain), error_message(error));
+}
+
+/* The guest's file systems are frozen for that moment. The job is held: no wait is without end. */
 static int act_frozen(Taking *taking, bool *ret_unknown, Error **reterr) {
     CLEANUP_ERROR Error *error = NULL;
-    unsigned n;
-    int r, thawed;
+    Domain *domain = taking->domain;
+    int r;
 
     if (!(taking->flags & SNAPSHOT_QUIESCE))
         return act(taking, ret_unknown, reterr);
-    r = driver_fs_freeze(taking->domain, NULL, 0, &n, reterr);
-    if (r >= 0)
-        r = domain_check_active(taking->domain, reterr);
+    r = driver_agent_run(domain, "guest-fsfreeze-freeze", NULL, FREEZE_SECONDS, NULL, &error);
+    if (r < 0 && is_not_frozen(error))
+        return error_propagate(reterr, TAKE_PTR(error));
+    if (r < 0)
+        error_propagate(reterr, TAKE_PTR(error));
+    else
+        r = domain_check_active(domain, reterr);
     if (r >= 0)
         r = act(taking, ret_unknown, reterr);
-    thawed = driver_fs_thaw(taking->domain, &n, &error);
-    if (thawed < 0)
-        log_warning("domain '%s': after a snapshot its guest may still be frozen: %s",
-                    domain_name(taking->domain), error_message(error));
+    thaw(domain);
     return r;
 }
 

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A snapshot that QEMU makes, but only when nobody waits for it any more."""
+import os
 import subprocess
 
 from conftest import wait_for
 from images import MIB, chain, disk, holds, image, io, write
-from test_snapshot import begin, config, needs_strace, slowly, status
+from test_agent import agent_guest  # noqa: F401
+from test_snapshot import begin, config, needs_strace, slowly, snapshot, status
+from test_snapshot_quiet import asked, with_agent
 
 
 @needs_strace
@@ -32,3 +35,11 @@ def test_answer_that_comes_late(daemon):
     daemon.virsh("restore", saved, "--paused")
     assert chain(daemon, "s1")[:2] == [over, base]
     holds(daemon, "s1", 0x77)
+
+
+def test_agent_that_freezes_and_does_not_say_so(daemon, agent_guest):  # noqa: F811
+    """It is not waited for without end, and is asked to thaw: it may have frozen."""
+    base, agent = with_agent(daemon, {"fsfreeze-freeze": None})
+    assert "no answer" in snapshot(daemon, "q1", "--quiesce", ok=False)
+    assert asked(agent) == ["fsfreeze-freeze", "fsfreeze-thaw"]
+    assert chain(daemon, "q1", "vdb")[0] == base and not os.path.exists(f"{daemon.root}/base.one")
