@@ -498,7 +498,7 @@ static void settle_late(void *userdata) {
     }
 }
 
-static void settle_soon(Domain *domain, const char *id) {
+void block_job_settle_soon(Domain *domain, const char *id) {
     Late *late = calloc(1, sizeof(Late));
 
     if (late)
@@ -526,15 +526,17 @@ bool block_job_event(Domain *domain, const char *name, json_object *data) {
         note_ready(domain, job);
     if ((streq(status, "pending") || streq(status, "concluded") || streq(status, "null")) &&
         job->phase != BLOCK_JOB_SETTLED)
-        settle_soon(domain, id);
+        block_job_settle_soon(domain, id);
     return true;
 }
 
-/* A pivot that was never sent, or whose job is ready again: somebody may ask anew. */
+/* What was never sent, or whose job goes on as before: somebody may ask anew. */
 static void look_again(BlockJob *job, const BlockJobReading *reading) {
-    if (reading->status == BLOCK_JOB_STATUS_READY && job->phase == BLOCK_JOB_PIVOTS)
+    const bool asked = job->phase == BLOCK_JOB_PIVOTS || job->phase == BLOCK_JOB_ABORTS;
+
+    if (reading->status == BLOCK_JOB_STATUS_READY && asked)
         job->phase = BLOCK_JOB_READY;
-    if (reading->status == BLOCK_JOB_STATUS_RUNS && job->phase == BLOCK_JOB_READY)
+    if (reading->status == BLOCK_JOB_STATUS_RUNS && (asked || job->phase == BLOCK_JOB_READY))
         job->phase = BLOCK_JOB_RUNS;
 }
 
@@ -553,7 +555,7 @@ void block_jobs_resume(Domain *domain) {
         if (reading.status == BLOCK_JOB_STATUS_READY)
             note_ready(domain, job);
         else if (reading.status != BLOCK_JOB_STATUS_RUNS)
-            settle_soon(domain, job->id);
+            block_job_settle_soon(domain, job->id);
         block_job_show(domain, job->disk);
     }
 }

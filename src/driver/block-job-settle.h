@@ -18,4 +18,7 @@ void block_job_forget_disk(Domain *domain, const char *target);
 /* The <mirror> of the live definition's disk, by its job; none without one. What there is no memory
  * for is not shown. */
 void block_job_show(Domain *domain, const char *target);
+/* Looks, on a fiber and with the job, at what became of one: when QEMU has not answered, or knows
+ * of no such job. A job that goes on stays as it is. */
+void block_job_settle_soon(Domain *domain, const char *id);
 int block_job_ask(Domain *domain, const char *command, json_object **ret, Error **reterr);

@@ -7,6 +7,7 @@
 #include "driver/device-use.h"
 #include "driver/disk-chain.h"
 #include "driver/disk-tune.h"
+#include "driver/news.h"
 #include "qemu/block-graph.h"
 #include "qemu/devices/device.h"
 #include "util/file.h"
@@ -196,9 +197,11 @@ static int note(Beginning *beginning, const char *id, Error **reterr) {
 
     if (run_add_block_job(&run->disks, &job) < 0)
         return error_no_memory(reterr);
+    news_carry(run->live, beginning->next);
     domain_def_free(run->live);
     run->live = TAKE_PTR(beginning->next);
-    block_job_show(beginning->domain, disk->target);
+    for (size_t i = 0; i < run->disks.n_jobs; i++) /* others may be ready by now */
+        block_job_show(beginning->domain, run->disks.jobs[i].disk);
     return domain_save_status(beginning->domain, reterr);
 }
 
@@ -231,6 +234,8 @@ static int send(Domain *domain, const char *id, BlockJobKind kind, json_object *
         return 0;
     if (!is_unanswered(domain, error))
         take_back(domain, id);
+    else if (domain->run)
+        block_job_settle_soon(domain, id);
     return error_propagate(reterr, TAKE_PTR(error));
 }
 
@@ -329,11 +334,15 @@ static int ask_to_end(Domain *domain, const char *id, BlockJobPhase phase, Error
         job->phase = before;
         domain_save_status(domain, NULL);
     }
+    if (domain->run) /* it may have ended without a word */
+        block_job_settle_soon(domain, id);
     return error_propagate(reterr, TAKE_PTR(error));
 }
 
 static int check_end(const BlockJob *job, unsigned flags, Error **reterr) {
-    if (job->phase == BLOCK_JOB_PIVOTS || job->phase == BLOCK_JOB_ABORTS)
+    const bool again = job->phase == BLOCK_JOB_ABORTS && !(flags & BLOCK_ABORT_PIVOT);
+
+    if (!again && (job->phase == BLOCK_JOB_PIVOTS || job->phase == BLOCK_JOB_ABORTS))
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                             "block job on disk '%s' is being %s already", job->disk,
                             job->phase == BLOCK_JOB_PIVOTS ? "pivoted" : "aborted");

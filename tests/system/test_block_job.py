@@ -207,6 +207,22 @@ def test_another_daemon(daemon, three, when):
     again(daemon)
 
 
+def test_an_abort_that_was_never_sent(daemon, three):
+    """A daemon that ended after it wrote down that it would ask."""
+    slow(daemon, "b1", more=("--active",))
+    daemon.stop(signal.SIGKILL)
+    path = f"{daemon.root}/run/domains/b1.xml"
+    with open(path) as f:
+        text = f.read()
+    assert text.count("phase='runs'") == 1
+    with open(path, "w") as f:
+        f.write(text.replace("phase='runs'", "phase='aborts'"))
+    daemon.start()
+    wait_for(lambda: job(daemon, "b1").get("type") == "Active Block Commit", 20, "the job")
+    daemon.virsh("blockjob", "b1", "vda", "--abort")
+    assert job(daemon, "b1") == {} and chain(daemon, "b1")[:3] == three[::-1]
+
+
 def daemons_sockets(pid):
     """Copies of the connections of a process."""
     handle = os.pidfd_open(pid)
