@@ -317,6 +317,17 @@ def test_image_without_space(daemon):
         subprocess.run(["umount", "-l", small], check=True)
 
 
+@pytest.mark.parametrize("words", (("--active", "--pivot"), ("--top", "vda[2]")))
+def test_commit_after_a_restart(daemon, three, words):
+    """What is below is only read, until a job has to write to it."""
+    again(daemon)
+    daemon.virsh("blockcommit", "b1", "vda", "--wait", *words)
+    left = [three[0], "end"] if "--active" in words else [three[2], three[0], "end"]
+    wait_for(lambda: chain(daemon, "b1") == left, 20, "the chain of after")
+    whole(daemon)
+    again(daemon)
+
+
 def test_killed_qemu(daemon, three):
     slow(daemon, "b1", more=("--active",))
     waiting = subprocess.Popen(["virsh", "-c", daemon.uri, "blockjob", "b1", "vda", "--info"], stdin=subprocess.DEVNULL)

@@ -260,15 +260,24 @@ static bool is_readonly(const DiskDef *disk) {
     return disk->readonly || disk->device == DISK_DEVICE_CDROM;
 }
 
+typedef enum Access {
+    ACCESS_READ,
+    ACCESS_WRITE,
+    ACCESS_AS_NEEDED, /* of what is below: read, until a block job has something to write */
+} Access;
+
 static int add_protocol(const DeviceContext *context, const DiskDef *disk,
-                        const StorageSource *source, const char *name, bool readonly,
+                        const StorageSource *source, const char *name, Access access,
                         DeviceSteps *steps, Error **reterr) {
     Props node = props_new();
     int r = protocol(context, disk, source, &node, reterr);
 
     props_text(&node, "node-name", name);
     if (r >= 0 && source->type != DISK_DIR) {
-        props_bool(&node, "read-only", readonly);
+        if (access == ACCESS_AS_NEEDED)
+            props_bool(&node, "auto-read-only", true);
+        else
+            props_bool(&node, "read-only", access == ACCESS_READ);
         /* Closed images are not punched: what the guest discards is given back. */
         props_text(&node, "discard", streq_ptr(disk->discard, "ignore") ? "ignore" : "unmap");
         add_cache(&node, disk);
@@ -367,7 +376,8 @@ static int add_backing(const DeviceContext *context, const DiskDef *disk, Device
 
         node_of(disk, &chain[n]->source, n + 1, node);
         storage_of(disk, node, storage);
-        r = add_protocol(context, disk, &chain[n]->source, storage, true, steps, reterr);
+        r = add_protocol(context, disk, &chain[n]->source, storage, ACCESS_AS_NEEDED, steps,
+                         reterr);
         props_text(&format, "driver", format_driver(&chain[n]->source));
         add_cache(&format, disk);
         props_text(&format, "node-name", node);
@@ -506,7 +516,8 @@ int device_blockdevs(const DeviceContext *context, const DiskDef *disk, DeviceSt
     device_disk_storage_node(disk, storage);
     r = add_backing(context, disk, steps, &ends, reterr);
     if (r >= 0)
-        r = add_protocol(context, disk, &disk->source, storage, is_readonly(disk), steps, reterr);
+        r = add_protocol(context, disk, &disk->source, storage,
+                         is_readonly(disk) ? ACCESS_READ : ACCESS_WRITE, steps, reterr);
     if (r < 0)
         return r;
     add_top(disk, node, storage, backing_of(disk, ends, below), steps);
@@ -522,7 +533,7 @@ int device_overlay_nodes(const DeviceContext *context, const DiskDef *disk, Devi
 
     device_disk_node(disk, node);
     device_disk_storage_node(disk, storage);
-    r = add_protocol(context, disk, &disk->source, storage, false, steps, reterr);
+    r = add_protocol(context, disk, &disk->source, storage, ACCESS_WRITE, steps, reterr);
     if (r < 0)
         return r;
     add_top(disk, node, storage, "", steps);
