@@ -183,8 +183,15 @@ def test_killed_before_it_happened(daemon):
     before = daemon.virsh("dumpxml", "s1"), node_names(daemon, "s1")
     overlay = add_overlay(daemon, first)
     with_intent(daemon, overlay)
+    text = config(daemon, "s1")
+    source = f"<source file='{first}'/>"
+    assert source in text
+    with open(f"{daemon.root}/etc/domains/s1.xml", "w") as f:
+        f.write(text.replace(source, f"<source file='{overlay}'/><backingStore type='file'><format type='qcow2'/>"
+                             f"{source}</backingStore>"))
     daemon.start()
     wait_for(lambda: not os.path.exists(overlay), 20, "an image that is taken back")
+    assert chain(daemon, "s1", inactive=True)[0] == first and overlay not in config(daemon, "s1")
     assert before == (daemon.virsh("dumpxml", "s1"), node_names(daemon, "s1"))
     snapshot(daemon, "s1")
 

@@ -50,7 +50,7 @@ def with_agent(daemon, words):
     base, path = image(f"{daemon.root}/base.qcow2"), f"{daemon.root}/disk.xml"
     with open(path, "w") as f:
         f.write(disk(base, "vdb"))
-    daemon.virsh("attach-device", "q1", path)
+    daemon.virsh("attach-device", "q1", path, "--persistent")
     path = re.search(r"<channel type='unix'>.*?path='([^']+)'", daemon.virsh("dumpxml", "q1"), re.S).group(1)
     daemon.stop()
     agent = Agent(path, words)
@@ -66,6 +66,7 @@ def test_frozen_and_thawed(daemon, agent_guest):  # noqa: F811
     base, agent = with_agent(daemon, {"fsfreeze-freeze": b'{"return":1}\n', "fsfreeze-thaw": b'{"return":1}\n'})
     assert "created" in snapshot(daemon, "q1", "--quiesce")
     assert chain(daemon, "q1", "vdb")[:2] == [f"{daemon.root}/base.one", base]
+    assert chain(daemon, "q1", "vdb", inactive=True)[:2] == [f"{daemon.root}/base.one", base]
     assert asked(agent) == ["fsfreeze-freeze", "fsfreeze-thaw"]
 
 
@@ -74,4 +75,5 @@ def test_freeze_that_is_refused(daemon, agent_guest):  # noqa: F811
     base, agent = with_agent(daemon, {"fsfreeze-freeze": b'{"error":{"class":"GenericError","desc":"frozen already"}}\n'})
     assert "frozen already" in snapshot(daemon, "q1", "--quiesce", ok=False)
     assert asked(agent) == ["fsfreeze-freeze"]
+    assert chain(daemon, "q1", "vdb", inactive=True) == [base]
     assert chain(daemon, "q1", "vdb")[0] == base and not os.path.exists(f"{daemon.root}/base.one")
