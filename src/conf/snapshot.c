@@ -59,7 +59,7 @@ static int check_snapshot(ElementReader *reader, xmlNodePtr node, void *object) 
     for (size_t i = 0; i < def->n_disks; i++)
         for (size_t k = 0; k < i; k++)
             if (streq(def->disks[i].name, def->disks[k].name))
-                return error_report(reader->reterr, FROM_DOMAIN_SNAPSHOT, ERROR_XML,
+                return error_report(reader->reterr, FROM_DOMAIN_SNAPSHOT, ERROR_CONFIG_UNSUPPORTED,
                                     "disk '%.100s' specified twice", def->disks[i].name);
     return 0;
 }
@@ -79,7 +79,7 @@ int snapshot_parse(const char *xml, size_t len, SnapshotDef **ret, Error **reter
     root = xmlDocGetRootElement(doc);
     if (!element_is(root, "domainsnapshot"))
         return error_report(reterr, FROM_DOMAIN_SNAPSHOT, ERROR_XML,
-                            "unexpected root element <%.40s>, expecting <domainsnapshot>",
+                            "expecting root element of 'domainsnapshot', not '%.40s'",
                             (const char *)root->name);
     def = calloc(1, sizeof(SnapshotDef));
     if (!def)

@@ -417,6 +417,8 @@ void operation_journal_guest(Operation *operation) {
     CLEANUP_FREE char *path = NULL;
     int r = operation->kept && operation->log ? write_journal(operation, &path) : 0;
 
+    if (path && !operation->kept) /* its run has ended while a worker wrote */
+        unlink(path);
     if (r < 0)
         log_warning("domain '%s': cannot write '%s', the verdict on operation %llu is lost at a "
                     "restart: %s",

@@ -32,6 +32,19 @@ static int invalid(Error **reterr, const char *format, const char *a, const char
     return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, format, a, b);
 }
 
+/* Nothing is below the top image, or not what was asked for. */
+static int no_base(const BlockJobRequest *request, const DiskDef *disk, Error **reterr) {
+    const char *top = request->top ? request->top : disk->source.path;
+
+    return request->base
+               ? error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                              "could not find image '%.200s' beneath '%.200s' in chain "
+                              "for '%s'",
+                              request->base, top ? top : "", disk->target)
+               : error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                              "could not find base image in chain for '%s'", disk->target);
+}
+
 static int choose_commit(Beginning *beginning, Error **reterr) {
     const BlockJobRequest *request = beginning->request;
     const DiskDef *disk = beginning->disk;
@@ -43,8 +56,7 @@ static int choose_commit(Beginning *beginning, Error **reterr) {
         return invalid(reterr, "could not find image '%.200s' in chain for '%s'", request->top,
                        disk->target);
     if ((size_t)top + 1 == n && chain_is_closed(disk))
-        return invalid(reterr, "could not find base image in chain for '%s': nothing is below '%s'",
-                       disk->target, chain_at(disk, (size_t)top)->path);
+        return no_base(request, disk, reterr);
     if (top == 0 && !active)
         return invalid(reterr, "commit of '%s' active layer requires active flag%s", disk->target,
                        "");
@@ -65,8 +77,7 @@ static int choose_commit(Beginning *beginning, Error **reterr) {
                        "<backingStore> in the definition, or give a base",
                        chain_at(disk, n - 1)->path, disk->target);
     if (base <= top)
-        return invalid(reterr, "could not find base '%.200s' below the top image in chain for '%s'",
-                       request->base, disk->target);
+        return no_base(request, disk, reterr);
     if ((request->flags & BLOCK_COMMIT_SHALLOW) && base != top + 1)
         return invalid(reterr, "base '%.200s' is not immediately below the top image of '%s'",
                        request->base, disk->target);
@@ -83,8 +94,7 @@ static int choose_pull(Beginning *beginning, Error **reterr) {
     int base = request->base ? chain_find(disk, request->base) : (int)n;
 
     if (base <= 0)
-        return invalid(reterr, "could not find base '%.200s' below the image of disk '%s'",
-                       request->base, disk->target);
+        return no_base(request, disk, reterr);
     beginning->kind = BLOCK_JOB_PULL;
     beginning->base = (size_t)base;
     return 0;

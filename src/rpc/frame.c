@@ -3,6 +3,7 @@
 #include "rpc/frame.h"
 
 #include <arpa/inet.h>
+#include <stdatomic.h>
 
 #include "rpc/remote_protocol.h"
 
@@ -60,25 +61,19 @@ static uint8_t *shrink(uint8_t *buffer, size_t len) {
 }
 
 /* The first try is into memory that stays: one as large from the heap would come from the kernel,
- * page by page, each time. No fiber runs while it is used; the tool has a second thread. */
-static _Thread_local uint8_t first[FIRST_SIZE] __attribute__((aligned(8)));
-
-static int copy_first(size_t len, uint8_t **ret) {
-    *ret = malloc(len);
-    if (!*ret)
-        return -ENOMEM;
-    memcpy(*ret, first, len);
-    return 0;
-}
+ * page by page, each time. No fiber runs while it is used; the tool has a second thread, which
+ * takes the heap when it comes meanwhile. One for each thread would be touched by all workers. */
+static uint8_t first[FIRST_SIZE] __attribute__((aligned(8)));
+static atomic_flag first_is_taken = ATOMIC_FLAG_INIT;
 
 /* The buffer grows until it fits. xdr_sizeof would walk the payload twice and is quadratic for
- * arrays of strings in some libtirpc versions. */
-int frame_encode_with_fds(const FrameHeader *header, unsigned n_fds, xdrproc_t xdr, void *payload,
-                          uint8_t **ret, size_t *ret_len) {
+ * arrays of strings in some libtirpc versions. `at` has FIRST_SIZE bytes; *ret is memory of its
+ * own. */
+static int encode_growing(uint8_t *at, const FrameHeader *header, unsigned n_fds, xdrproc_t xdr,
+                          void *payload, uint8_t **ret, size_t *ret_len) {
     const size_t before = FRAME_HEADER_SIZE + (n_fds ? sizeof(uint32_t) : 0);
     const uint32_t announced = htonl(n_fds);
     CLEANUP_FREE uint8_t *buffer = NULL;
-    uint8_t *at = first;
     size_t size = FIRST_SIZE, used = 0;
 
     while (!encode(at, size, before, xdr, payload, &used)) {
@@ -93,10 +88,29 @@ int frame_encode_with_fds(const FrameHeader *header, unsigned n_fds, xdrproc_t x
     put_header(at, before + used, header);
     memcpy(at + FRAME_HEADER_SIZE, &announced, before - FRAME_HEADER_SIZE);
     *ret_len = before + used;
-    if (!buffer)
-        return copy_first(*ret_len, ret);
-    *ret = shrink(TAKE_PTR(buffer), *ret_len);
+    if (buffer) {
+        *ret = shrink(TAKE_PTR(buffer), *ret_len);
+        return 0;
+    }
+    *ret = malloc(*ret_len);
+    if (!*ret)
+        return -ENOMEM;
+    memcpy(*ret, at, *ret_len);
     return 0;
+}
+
+int frame_encode_with_fds(const FrameHeader *header, unsigned n_fds, xdrproc_t xdr, void *payload,
+                          uint8_t **ret, size_t *ret_len) {
+    CLEANUP_FREE uint8_t *own = NULL;
+    int r;
+
+    if (!atomic_flag_test_and_set(&first_is_taken)) {
+        r = encode_growing(first, header, n_fds, xdr, payload, ret, ret_len);
+        atomic_flag_clear(&first_is_taken);
+        return r;
+    }
+    own = malloc(FIRST_SIZE);
+    return own ? encode_growing(own, header, n_fds, xdr, payload, ret, ret_len) : -ENOMEM;
 }
 
 int frame_encode(const FrameHeader *header, xdrproc_t xdr, void *payload, uint8_t **ret,

@@ -138,7 +138,7 @@ def test_commit_in_the_middle(daemon, three):
     base, first, top = three
     assert "active flag" in daemon.virsh("blockcommit", "b1", "vda", ok=False)
     assert "is not active" in daemon.virsh("blockcommit", "b1", "vda", "--active", "--top", first, ok=False)
-    assert "nothing is below" in daemon.virsh("blockcommit", "b1", "vda", "--top", base, ok=False)
+    assert "could not find base image in chain for 'vda'" in daemon.virsh("blockcommit", "b1", "vda", "--top", base, ok=False)
     assert "could not find" in daemon.virsh("blockcommit", "b1", "vda", "--top", "/none", ok=False)
     assert "could not find" in daemon.virsh("blockcommit", "b1", "vda", "--active", "--base", top, ok=False)
     daemon.virsh("blockcommit", "b1", "vda", "--top", "vda[2]", "--wait", "--verbose")

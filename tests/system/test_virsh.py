@@ -172,7 +172,7 @@ def test_readonly(daemon):
 def test_unsupported_calls_answer(daemon):
     """What is not there yet says so, and the connection goes on."""
     daemon.define("u1", boot=False)
-    error = daemon.virsh("snapshot-create-as", "u1", "s1", ok=False)
+    error = daemon.virsh("checkpoint-create-as", "u1", "c1", ok=False)
     assert "unknown procedure" in error or "not supported" in error
     assert "u1" in daemon.virsh("list", "--all")
     daemon.virsh("net-list")

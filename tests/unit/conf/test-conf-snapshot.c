@@ -91,7 +91,7 @@ static void test_refused(void **state) {
 
         refuse(xml, rows[i].words);
     }
-    refuse("<domain/>", "<domain>");
+    refuse("<domain/>", "'domain'");
     refuse("<domainsnapshot>", "domain_snapshot");
     refuse("", "domain_snapshot");
 }
