@@ -206,7 +206,7 @@ static int check_disk(ElementReader *reader, xmlNodePtr node, void *object) {
         free(TAKE_PTR(disk->snapshot));
     disk->is_nameless = disk->info.address.type == ADDRESS_NONE &&
                         disk_target_index(disk->target) < 0;
-    if (!source->path && disk->device != DISK_DEVICE_CDROM && disk->device != DISK_DEVICE_FLOPPY &&
+    if (!source->path && !disk_is_removable(disk) &&
         (source->type == DISK_FILE || source->type == DISK_BLOCK || source->type == DISK_DIR ||
          source->type == DISK_VHOSTUSER))
         return element_missing(reader, node, "source");

@@ -76,6 +76,10 @@ extern const Element disk_element;
 
 /* What its source is encrypted with, wherever that is written; NULL: it is not. */
 const StorageEncryption *disk_encryption(const DiskDef *disk);
+/* Whether its medium comes and goes. */
+static inline bool disk_is_removable(const DiskDef *disk) {
+    return disk->device == DISK_DEVICE_CDROM || disk->device == DISK_DEVICE_FLOPPY;
+}
 /* Takes the medium out of a drive, and what is below it. */
 void disk_empty(DiskDef *disk);
 /* vda -> 0, vdb -> 1, sdaa -> 26; -EINVAL. */

@@ -26,10 +26,6 @@ static bool is_wwn(const char *text) {
     return n == WWN_DIGITS && !text[n];
 }
 
-static bool is_removable(const DiskDef *disk) {
-    return disk->device == DISK_DEVICE_CDROM || disk->device == DISK_DEVICE_FLOPPY;
-}
-
 static bool is_lun_source(const DiskDef *disk) {
     const StorageSource *source = &disk->source;
 
@@ -57,7 +53,7 @@ static int check_bus(const DiskDef *disk, Error **reterr) {
         {disk->bus == DISK_BUS_IDE && disk->info.address.type == ADDRESS_DRIVE &&
              disk->info.address.controller != 0,
          ERROR_INTERNAL, "Only 1 IDE controller is supported"},
-        {disk->tray && !is_removable(disk), ERROR_CONFIG_UNSUPPORTED,
+        {disk->tray && !disk_is_removable(disk), ERROR_CONFIG_UNSUPPORTED,
          "tray is only valid for cdrom and floppy"},
         {disk->removable && disk->bus != DISK_BUS_USB, ERROR_XML,
          "removable is only valid for usb disks"},
@@ -99,7 +95,7 @@ static int check_names(const DiskDef *disk, Error **reterr) {
 static int check_driver(const DiskDef *disk, Error **reterr) {
     const bool virtio = disk->bus == DISK_BUS_VIRTIO;
     const ValidateRule rules[] = {
-        {streq_ptr(disk->source.startup_policy, "requisite") && !is_removable(disk), ERROR_XML,
+        {streq_ptr(disk->source.startup_policy, "requisite") && !disk_is_removable(disk), ERROR_XML,
          "disk startupPolicy 'requisite' is allowed only for cdrom or floppy"},
         {disk->source.format != DISK_FORMAT_NONE_ &&
              streq(words_name(&disk_formats, (int)disk->source.format), "luks"),
@@ -121,7 +117,7 @@ static int check_driver(const DiskDef *disk, Error **reterr) {
          "iommu driver option is only supported for virtio devices"},
         {disk->trans && disk->cyls && disk->heads && disk->secs && disk->bus != DISK_BUS_IDE,
          ERROR_CONFIG_UNSUPPORTED, "CHS translation mode can only be set for 'ide' bus"},
-        {disk->copy_on_read == TRISTATE_YES && is_removable(disk), ERROR_CONFIG_UNSUPPORTED,
+        {disk->copy_on_read == TRISTATE_YES && disk_is_removable(disk), ERROR_CONFIG_UNSUPPORTED,
          "copy_on_read is not supported with a removable disk"},
         {disk->copy_on_read == TRISTATE_YES && disk->readonly, ERROR_CONFIG_UNSUPPORTED,
          "copy_on_read is not compatible with a read-only disk"},

@@ -22,3 +22,8 @@ typedef struct MemballoonDef {
 } MemballoonDef;
 
 extern const Element memballoon_element;
+
+/* NULL: no. */
+static inline bool memballoon_is_there(const MemballoonDef *balloon) {
+    return balloon && balloon->model != MEMBALLOON_NONE;
+}

@@ -198,7 +198,7 @@ static int update_disk(Domain *domain, const DevicePlace *old, DiskDef *next, bo
     if (!def)
         return error_no_memory(reterr);
     disk = device_at(def, old);
-    if (disk->device != DISK_DEVICE_CDROM && disk->device != DISK_DEVICE_FLOPPY)
+    if (!disk_is_removable(disk))
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
                             "of disk '%s' nothing can be changed while it is there: detach it and "
                             "attach it again",

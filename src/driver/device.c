@@ -163,8 +163,7 @@ static bool is_medium(const DomainDef *live, const DomainDef *one, const DeviceP
     const DiskDef *disk = device_at(one, place);
     CLEANUP_ERROR Error *error = NULL;
 
-    return place->kind == &disk_kind &&
-           (disk->device == DISK_DEVICE_CDROM || disk->device == DISK_DEVICE_FLOPPY) &&
+    return place->kind == &disk_kind && disk_is_removable(disk) &&
            device_find(live, one, place, false, ret_drive, &error) >= 0;
 }
 

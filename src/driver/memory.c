@@ -59,12 +59,8 @@ static json_object *balloon_args(uint64_t kib) {
     return args && json_add_uint(args, "value", kib * 1024) >= 0 ? TAKE_PTR(args) : NULL;
 }
 
-static bool has_balloon(const DomainDef *def) {
-    return def->memballoon && def->memballoon->model != MEMBALLOON_NONE;
-}
-
 static int inflate(Domain *domain, const void *arg, Error **reterr) {
-    if (!has_balloon(domain->run->live))
+    if (!memballoon_is_there(domain->run->live->memballoon))
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                             "the memory of the running domain '%s' cannot be changed: it has no "
                             "balloon (<memballoon>)",
@@ -88,7 +84,7 @@ int driver_set_memory(Domain *domain, uint64_t kib, unsigned flags, Error **rete
 /* ---- how often the balloon counts ---- */
 
 static int change_period(DomainDef *def, bool live, const void *arg, Error **reterr) {
-    if (!has_balloon(def))
+    if (!memballoon_is_there(def->memballoon))
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                             "domain '%s' has no balloon (<memballoon>) whose period could be set",
                             def->name);

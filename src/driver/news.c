@@ -3,6 +3,7 @@
 
 #include "domain/events.h"
 #include "domain/files.h"
+#include "qemu/block-graph.h"
 #include "qemu/devices/device.h"
 #include "util/file.h"
 #include "util/json.h"
@@ -60,10 +61,6 @@ static void save_soon(Domain *domain) {
     domain->run->news_saving = fiber_start("news", save, domain) >= 0;
     if (!domain->run->news_saving)
         domain_unref(domain);
-}
-
-static bool is_drive(const DiskDef *disk) {
-    return disk->device == DISK_DEVICE_CDROM || disk->device == DISK_DEVICE_FLOPPY;
 }
 
 /* Whether it was otherwise before. */
@@ -249,7 +246,7 @@ static void on_tray_moved(Domain *domain, json_object *data, int number) {
     const bool open = json_member_bool(data, "tray-open", false);
     DiskDef *disk = disk_of_alias(domain->run->live, json_member_string(data, "id"));
 
-    if (!disk || !is_drive(disk) || !set_tray(disk, open))
+    if (!disk || !disk_is_removable(disk) || !set_tray(disk, open))
         return;
     save_soon(domain);
     events_news(domain, &(DomainNews){.id = EVENT_ID_TRAY_CHANGE,
@@ -311,30 +308,19 @@ static json_object *ask(Domain *domain, const char *command) {
     return value;
 }
 
-/* qdev is the alias, or the path of the device in QEMU's tree. */
 static void take_trays(DomainDef *live, json_object *rows) {
-    static const char peripheral[] = "/machine/peripheral/";
+    for (size_t i = 0; i < live->n_disks; i++) {
+        DiskDef *disk = &live->disks[i];
+        bool open;
 
-    for (size_t i = 0;
-         json_object_is_type(rows, json_type_array) && i < json_object_array_length(rows); i++) {
-        json_object *row = json_object_array_get_idx(rows, i),
-                    *open = json_member(row, "tray_open");
-        const char *qdev = json_member_string(row, "qdev");
-        DiskDef *disk;
-
-        if (!qdev || !open)
-            continue;
-        if (strncmp(qdev, peripheral, strlen(peripheral)) == 0)
-            qdev += strlen(peripheral);
-        disk = disk_of_alias(live, qdev);
-        if (disk && is_drive(disk))
-            set_tray(disk, json_object_get_boolean(open));
+        if (disk_is_removable(disk) && disk->info.alias &&
+            block_tray(rows, disk->info.alias, &open))
+            set_tray(disk, open);
     }
 }
 
 static void take_memories(DomainDef *live, json_object *rows) {
-    for (size_t i = 0;
-         json_object_is_type(rows, json_type_array) && i < json_object_array_length(rows); i++) {
+    for (size_t i = 0; i < json_length(rows); i++) {
         json_object *data = json_member(json_object_array_get_idx(rows, i), "data");
         MemoryDef *memory = memory_of_alias(live, json_member_string(data, "id"));
         const int64_t bytes = json_member_int(data, "size", -1);
@@ -346,7 +332,7 @@ static void take_memories(DomainDef *live, json_object *rows) {
 
 static bool has_drive(const DomainDef *def) {
     for (size_t i = 0; i < def->n_disks; i++)
-        if (is_drive(&def->disks[i]))
+        if (disk_is_removable(&def->disks[i]))
             return true;
     return false;
 }
@@ -358,17 +344,14 @@ static bool has_virtio_mem(const DomainDef *def) {
     return false;
 }
 
-static bool has_balloon(const DomainDef *def) {
-    return def->memballoon && def->memballoon->model != MEMBALLOON_NONE;
-}
-
 void news_recall(Domain *domain) {
     const DomainDef *live = domain->run->live;
     CLEANUP_JSON json_object *blocks = has_drive(live) ? ask(domain, "query-block") : NULL;
     CLEANUP_JSON json_object *memories = domain->run && has_virtio_mem(domain->run->live)
                                              ? ask(domain, "query-memory-devices")
                                              : NULL;
-    CLEANUP_JSON json_object *balloon = domain->run && has_balloon(domain->run->live)
+    CLEANUP_JSON json_object *balloon = domain->run &&
+                                                memballoon_is_there(domain->run->live->memballoon)
                                             ? ask(domain, "query-balloon")
                                             : NULL;
     const int64_t bytes = json_member_int(balloon, "actual", 0);

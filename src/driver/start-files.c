@@ -31,10 +31,6 @@ static int look_at(const char *path) {
     return at.error;
 }
 
-static bool is_drive(const DiskDef *disk) {
-    return disk->device == DISK_DEVICE_CDROM || disk->device == DISK_DEVICE_FLOPPY;
-}
-
 /* "requisite": a guest that had it when it was saved, or left its host, goes on without. */
 static bool may_be_missing(const Domain *domain, const StorageSource *source) {
     return streq_ptr(source->startup_policy, "optional") ||
@@ -44,7 +40,7 @@ static bool may_be_missing(const Domain *domain, const StorageSource *source) {
 /* Tells of it, and takes it out. */
 static void leave_out(Domain *domain, DiskDef *disk) {
     DomainDef *live = domain->run->live;
-    const bool has_tray = is_drive(disk);
+    const bool has_tray = disk_is_removable(disk);
 
     log_warning("domain '%s': '%s' of disk '%s' is not there: started without%s", live->name,
                 disk->source.path, disk->target, has_tray ? " a medium" : "");
@@ -68,7 +64,7 @@ static int check_disks(Domain *domain, Error **reterr) {
         const bool missing = (error == ENOENT || error == ENOTDIR) &&
                              may_be_missing(domain, &disk->source);
 
-        if (missing && domain->run->restore && !is_drive(disk))
+        if (missing && domain->run->restore && !disk_is_removable(disk))
             return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
                                 "the disk '%s' of domain '%s' is not there: a guest that was saved "
                                 "with it, or comes from a host where it has it, cannot go on "

@@ -79,9 +79,21 @@ bool block_root_find(json_object *blocks, const char *alias, BlockRoot *ret) {
         if (!qdev || !inserted || !is_of(qdev, alias))
             continue;
         *ret = (BlockRoot){.node = json_member_string(inserted, "node-name"),
-                           .file = json_member_string(image, "filename"),
                            .size = json_member_uint(image, "virtual-size", 0)};
         return ret->node != NULL;
+    }
+    return false;
+}
+
+bool block_tray(json_object *blocks, const char *alias, bool *ret_open) {
+    for (size_t i = 0; i < json_length(blocks); i++) {
+        json_object *row = json_object_array_get_idx(blocks, i);
+        const char *qdev = json_member_string(row, "qdev");
+
+        if (!qdev || !is_of(qdev, alias) || !json_member(row, "tray_open"))
+            continue;
+        *ret_open = json_member_bool(row, "tray_open", false);
+        return true;
     }
     return false;
 }

@@ -24,10 +24,11 @@ unsigned block_node_last_overlay(json_object *nodes);
 /* What a device of that alias has, in a reply of query-block; borrowed from it. */
 typedef struct BlockRoot {
     const char *node; /* the topmost, above all filters */
-    const char *file; /* of the image */
     uint64_t size;    /* bytes that the guest sees */
 } BlockRoot;
 bool block_root_find(json_object *blocks, const char *alias, BlockRoot *ret);
+/* Whether the drive of that alias stands open, in such a reply; false: it does not say. */
+bool block_tray(json_object *blocks, const char *alias, bool *ret_open);
 
 /* ---- of a reply of x-debug-query-block-graph: what stands on what, by the nodes' names ---- */
 
