@@ -181,6 +181,57 @@ static void complaints(void *userdata) {
     check_info(odd, "raw", MIB, NULL);
 }
 
+/* A qemu-img in the place of the real one: counts its calls in a file, gives up the first so many
+ * with these words, and makes nothing. */
+static void shadow(const char *words, unsigned n) {
+    CLEANUP_FREE char *program = in_dir("qemu-img"), *count = in_dir("count");
+    CLEANUP_FREE char *text = strf("#!/bin/sh\necho >>%s\n[ $(wc -l <%s) -gt %u ] && exit 0\n"
+                                   "echo '%s' >&2\nexit 1\n",
+                                   count, count, n, words);
+
+    assert_non_null(text);
+    unlink(count);
+    assert_int_equal(file_write_atomic(program, text, strlen(text), 0755), 0);
+}
+
+static unsigned n_calls(void) {
+    CLEANUP_FREE char *count = in_dir("count"), *text = NULL;
+    size_t len = 0;
+
+    assert_int_equal(file_read(count, MIB, &text, &len), 0);
+    return (unsigned)len;
+}
+
+/* CPU time that was not measured is measured again, but not for ever, and nothing else is. */
+static void unmeasured(void *userdata) {
+    static const char words[] = "qemu-img: x: Unable to get accurate CPU usage";
+    CLEANUP_FREE char *path = in_dir("luks"), *secret = in_dir("secret");
+    CLEANUP_FREE char *search = strdup(getenv("PATH")), *first = strf("%s:%s", dir, search);
+    const ImageCreate create = {.path = path, .format = "raw", .size = MIB, .passphrase = secret};
+    ImageCreate plain = create;
+
+    assert_int_equal(file_write_atomic(secret, "word", 4, 0600), 0);
+    assert_int_equal(setenv("PATH", first, 1), 0);
+    shadow(words, 2);
+    assert_int_equal(image_create(&create, &error), 0);
+    assert_int_equal(n_calls(), 3);
+    shadow(words, 1000);
+    assert_true(image_create(&create, &error) < 0);
+    assert_non_null(strstr(error->message, words));
+    error_free(TAKE_PTR(error));
+    assert_int_equal(n_calls(), 10);
+    plain.passphrase = NULL;
+    shadow(words, 1);
+    assert_true(image_create(&plain, &error) < 0);
+    error_free(TAKE_PTR(error));
+    assert_int_equal(n_calls(), 1);
+    shadow("qemu-img: no space", 1);
+    assert_true(image_create(&create, &error) < 0);
+    error_free(TAKE_PTR(error));
+    assert_int_equal(n_calls(), 1);
+    assert_int_equal(setenv("PATH", search, 1), 0);
+}
+
 static void test_make_and_grow(void **data) {
     on_fiber(make_and_grow);
 }
@@ -199,6 +250,10 @@ static void test_damaged_headers(void **data) {
 
 static void test_complaints(void **data) {
     on_fiber(complaints);
+}
+
+static void test_unmeasured(void **data) {
+    on_fiber(unmeasured);
 }
 
 static int set_up(void **data) {
@@ -224,7 +279,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_make_and_grow), cmocka_unit_test(test_backing_and_copy),
         cmocka_unit_test(test_headers),       cmocka_unit_test(test_damaged_headers),
-        cmocka_unit_test(test_complaints),
+        cmocka_unit_test(test_complaints),    cmocka_unit_test(test_unmeasured),
     };
 
     if (access("/usr/bin/qemu-img", X_OK) < 0) {
