@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A few threads for what may block; results come back to the loop through one eventfd. */
+/* A few threads for what may block; results come back to the loop through one eventfd. The loop
+ * takes no lock that a thread of the pool takes: the kernel may let such a thread stand for
+ * milliseconds while it holds one, and every client with it (glibc's condition variables wait for
+ * their sleepers, too). What is handed over in both directions is a stack that is emptied at once.
+ */
 #include "util/worker.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
@@ -21,61 +26,81 @@ typedef struct Work {
     FiberCond cond;
 } Work;
 
+typedef _Atomic(Work *) WorkStack;
+
 static struct {
     pthread_t threads[WORKERS_MAX];
-    unsigned n_threads, n_busy, n_waiting;
-    pthread_mutex_t lock;
-    pthread_cond_t more;
-    Work *todo, **todo_tail, *finished, **finished_tail;
-    bool stopping;
+    unsigned n_threads;
+    WorkStack asked;      /* by the loop, the newest first */
+    WorkStack finished;   /* by the threads, the newest first */
+    pthread_mutex_t lock; /* of next; the threads' alone */
+    Work *next;           /* taken from `asked`, the oldest first */
+    sem_t n_asked;        /* what a thread may take, and one for each thread that shall end */
+    atomic_uint n_busy, n_waiting;
     bool spread; /* one errand is with several threads */
     int event_fd;
     sd_event_source *source;
-} pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER, .event_fd = -1};
+} pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .event_fd = -1};
 
-/* Lock held. */
-static void append(Work ***tail, Work *work) {
-    work->next = NULL;
-    **tail = work;
-    *tail = &work->next;
+/* Returns whether the stack was empty. Behind it the work belongs to who takes it. */
+static bool push(WorkStack *stack, Work *work) {
+    Work *older = atomic_load_explicit(stack, memory_order_relaxed);
+
+    do
+        work->next = older;
+    while (!atomic_compare_exchange_weak_explicit(stack, &older, work, memory_order_release,
+                                                  memory_order_relaxed));
+    return !older;
 }
 
-/* Lock held; it is not while the loop is told, which it need not be of a second one. */
+/* All of it, the oldest first. */
+static Work *take_all(WorkStack *stack) {
+    Work *work = atomic_exchange_explicit(stack, NULL, memory_order_acquire), *turned = NULL;
+
+    while (work) {
+        Work *older = work->next;
+
+        work->next = turned;
+        turned = work;
+        work = older;
+    }
+    return turned;
+}
+
+/* NULL when the pool ends: each piece of work has been counted before. */
+static Work *take_next(void) {
+    Work *work;
+
+    while (sem_wait(&pool.n_asked) < 0)
+        ;
+    pthread_mutex_lock(&pool.lock);
+    if (!pool.next)
+        pool.next = take_all(&pool.asked);
+    work = pool.next;
+    if (work)
+        pool.next = work->next;
+    pthread_mutex_unlock(&pool.lock);
+    return work;
+}
+
 static void finish(Work *work) {
-    const bool tell = !pool.finished;
     const uint64_t one = 1;
 
-    append(&pool.finished_tail, work);
-    pthread_mutex_unlock(&pool.lock);
-    while (tell && write(pool.event_fd, &one, sizeof(one)) < 0)
+    if (!push(&pool.finished, work))
+        return; /* the loop has been told of another and did not come yet */
+    while (write(pool.event_fd, &one, sizeof(one)) < 0)
         if (errno != EINTR) /* EAGAIN: the counter is full, the loop has been told already */
             break;
-    pthread_mutex_lock(&pool.lock);
 }
 
 static void *thread_main(void *arg) {
-    pthread_mutex_lock(&pool.lock);
-    for (;;) {
-        Work *work = pool.todo;
-
-        if (!work && pool.stopping)
-            break;
-        if (!work) {
-            pthread_cond_wait(&pool.more, &pool.lock);
-            continue;
-        }
-        pool.todo = work->next;
-        if (!pool.todo)
-            pool.todo_tail = &pool.todo;
-        pool.n_waiting--;
-        pool.n_busy++;
-        pthread_mutex_unlock(&pool.lock);
+    for (Work *work; (work = take_next());) {
+        atomic_fetch_add(&pool.n_busy, 1);
+        atomic_fetch_sub(&pool.n_waiting, 1);
         work->result = work->func(work->arg);
-        pthread_mutex_lock(&pool.lock);
-        pool.n_busy--;
+        atomic_fetch_sub(&pool.n_busy, 1);
         finish(work);
     }
-    pthread_mutex_unlock(&pool.lock);
     return NULL;
 }
 
@@ -86,11 +111,7 @@ static int on_finished(sd_event_source *source, int fd, uint32_t revents, void *
     /* Whatever comes of it: an error returned would turn this off for good. A counter that is still
      * there is another turn. */
     (void)!read(fd, &count, sizeof(count));
-    pthread_mutex_lock(&pool.lock);
-    work = pool.finished;
-    pool.finished = NULL;
-    pool.finished_tail = &pool.finished;
-    pthread_mutex_unlock(&pool.lock);
+    work = take_all(&pool.finished);
     while (work) {
         Work *next = work->next;
 
@@ -106,16 +127,14 @@ int worker_init(unsigned n_threads) {
     int r;
 
     assert(n_threads >= 1 && n_threads <= WORKERS_MAX && pool.n_threads == 0);
-    pool.todo = pool.finished = NULL;
-    pool.todo_tail = &pool.todo;
-    pool.finished_tail = &pool.finished;
-    pool.stopping = false;
     pool.event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (pool.event_fd < 0)
         return -errno;
     r = sd_event_add_io(fiber_event(), &pool.source, pool.event_fd, EPOLLIN, on_finished, NULL);
     if (r < 0)
         return r;
+    if (sem_init(&pool.n_asked, 0, 0) < 0)
+        return -errno;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     while (pool.n_threads < n_threads &&
@@ -126,26 +145,22 @@ int worker_init(unsigned n_threads) {
 }
 
 void worker_shutdown(void) {
-    pthread_mutex_lock(&pool.lock);
-    pool.stopping = true;
-    pthread_cond_broadcast(&pool.more);
-    pthread_mutex_unlock(&pool.lock);
+    for (unsigned i = 0; i < pool.n_threads; i++)
+        sem_post(&pool.n_asked);
     while (pool.n_threads > 0)
         pthread_join(pool.threads[--pool.n_threads], NULL);
+    sem_destroy(&pool.n_asked);
     pool.source = sd_event_source_disable_unref(pool.source);
     if (pool.event_fd >= 0)
         close(TAKE_FD(pool.event_fd));
 }
 
 WorkerCounts worker_counts(void) {
-    WorkerCounts counts;
+    const unsigned n_busy = atomic_load(&pool.n_busy);
 
-    pthread_mutex_lock(&pool.lock);
-    counts = (WorkerCounts){.n_threads = pool.n_threads,
-                            .n_free = pool.n_threads - pool.n_busy,
-                            .n_waiting = pool.n_waiting};
-    pthread_mutex_unlock(&pool.lock);
-    return counts;
+    return (WorkerCounts){.n_threads = pool.n_threads,
+                          .n_free = pool.n_threads - MIN_OF(n_busy, pool.n_threads),
+                          .n_waiting = atomic_load(&pool.n_waiting)};
 }
 
 static bool can_wait(void) {
@@ -153,11 +168,9 @@ static bool can_wait(void) {
 }
 
 static void queue(Work *work) {
-    pthread_mutex_lock(&pool.lock);
-    append(&pool.todo_tail, work);
-    pool.n_waiting++;
-    pthread_cond_signal(&pool.more);
-    pthread_mutex_unlock(&pool.lock);
+    atomic_fetch_add(&pool.n_waiting, 1);
+    push(&pool.asked, work);
+    sem_post(&pool.n_asked);
 }
 
 static void wait_for(Work *work) {

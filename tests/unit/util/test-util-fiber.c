@@ -261,6 +261,36 @@ static void test_each_item_is_done_once(void **data) {
         assert_true(of_a[i].n_done == 1 && of_b[i].n_done == 1);
 }
 
+#define N_FIBERS 64
+#define N_WORKS 200
+
+static int add_one(void *arg) {
+    ++*(int *)arg;
+    return *(int *)arg;
+}
+
+static void work_often(void *n_wrong) {
+    int value = 0;
+
+    for (int i = 1; i <= N_WORKS; i++)
+        if (worker_run(add_one, &value) != i)
+            ++*(int *)n_wrong;
+}
+
+/* Handed over in both directions without a lock: nothing is lost or comes twice. */
+static void test_many_works_each_come_back_once(void **data) {
+    WorkerCounts counts;
+    int n_wrong = 0;
+
+    for (int i = 0; i < N_FIBERS; i++)
+        assert_int_equal(fiber_start("often", work_often, &n_wrong), 0);
+    run_until_idle();
+    counts = worker_counts();
+    assert_int_equal(n_wrong, 0);
+    assert_int_equal(counts.n_waiting, 0);
+    assert_int_equal(counts.n_free, counts.n_threads);
+}
+
 static unsigned n_noise;
 
 static int on_noise(sd_event_source *source, void *userdata) {
@@ -290,6 +320,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_thousand_fibers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_one_runs_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_many_busy_fibers_leave_turns, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_many_works_each_come_back_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_noise_leaves_fibers_turns, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_worker_lets_others_run, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_each_item_is_done_once, set_up, tear_down),
