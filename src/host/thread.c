@@ -14,6 +14,8 @@
 #define MASK_BYTES (BITMAP_MAX_BITS / 8)
 #define PROC_LIMIT 65536u
 #define NICE_FIRST (-10)
+#define RESET_ON_FORK 1u    /* SCHED_FLAG_RESET_ON_FORK */
+#define SLICE_FIRST 100000u /* nanoseconds; the least that the kernel takes */
 
 static const int policy_numbers[THREAD_POLICY_MAX] = {
     [THREAD_POLICY_OTHER] = SCHED_OTHER, [THREAD_POLICY_BATCH] = SCHED_BATCH,
@@ -180,17 +182,26 @@ int thread_get_scheduler(pid_t tid, ThreadPolicy *ret_policy, int *ret_priority,
         tid, number);
 }
 
+/* sched_setattr(2) of Linux 3.14. glibc declares it since 2.41; with an older one the kernel's own
+ * header cannot be had beside sched.h. */
+typedef struct SchedAttr {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+} SchedAttr;
+
 bool thread_go_first(void) {
-    const struct sched_param none = {0};
+    const SchedAttr first = {.size = sizeof(first),
+                             .policy = SCHED_OTHER,
+                             .flags = RESET_ON_FORK,
+                             .nice = NICE_FIRST,
+                             .runtime = SLICE_FIRST};
 
     if (sched_getscheduler(0) != SCHED_OTHER || getpriority(PRIO_PROCESS, 0) != 0)
         return false;
-    if (setpriority(PRIO_PROCESS, 0, NICE_FIRST) < 0)
-        return false;
-    if (sched_setscheduler(0, SCHED_OTHER | SCHED_RESET_ON_FORK, &none) == 0)
-        return true;
-    setpriority(PRIO_PROCESS, 0, 0);
-    return false;
+    return syscall(SYS_sched_setattr, 0, &first, 0) == 0;
 }
 
 static int read_cpus(const char *sysfs, const char *name, Bitmap **ret, Error **reterr) {

@@ -25,10 +25,11 @@ int thread_set_scheduler(pid_t tid, ThreadPolicy policy, int priority, Error **r
 int thread_get_scheduler(pid_t tid, ThreadPolicy *ret_policy, int *ret_priority, Error **reterr);
 
 /* Runs the calling thread before what has the nice value 0, as guests have, and is in its cgroup or
- * in none; between cgroups their weights count. Threads and processes
- * that it makes from now on begin at 0 with the policy "other" (SCHED_RESET_ON_FORK). A thread
- * whose nice value or policy somebody has chosen keeps them. False when it is as it was: that, or
- * not permitted. */
+ * in none; between cgroups their weights count. Where the kernel has slices of a thread's own
+ * (Linux 6.12), it gets the shortest: when it wakes, it comes before who has a longer one. Threads
+ * and processes that it makes from now on begin at 0 with the policy "other" and the usual slice
+ * (SCHED_RESET_ON_FORK). A thread whose nice value or policy somebody has chosen keeps them. False
+ * when it is as it was: that, or not permitted. */
 bool thread_go_first(void);
 
 /* Where a thread without a pin may run: the host's online CPUs without the isolated ones, unless

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "skip.h"
 #include "sleeper.h"
@@ -188,6 +189,14 @@ static int nice_of_a_child(void) {
     return WEXITSTATUS(status) - 50;
 }
 
+/* Of the calling thread, nanoseconds; 0 from a kernel that has none. */
+static uint64_t slice(void) {
+    uint64_t attr[6] = {0}; /* struct sched_attr of Linux 3.14 */
+
+    assert_int_equal(syscall(SYS_sched_getattr, 0, attr, sizeof(attr), 0), 0);
+    return attr[3];
+}
+
 /* In a thread of its own, which ends with it. */
 static void *go_first(void *nice_) {
     int *nice = nice_;
@@ -196,11 +205,12 @@ static void *go_first(void *nice_) {
     thread_go_first();
     nice[1] = getpriority(PRIO_PROCESS, 0);
     nice[2] = nice_of_a_child();
+    nice[3] = (int)slice();
     return NULL;
 }
 
 static void test_goes_first_and_its_children_do_not(void **state) {
-    int plain[3] = {0}, chosen[3] = {5};
+    int plain[4] = {0}, chosen[4] = {5};
     pthread_t thread;
 
     (void)state;
@@ -210,10 +220,13 @@ static void test_goes_first_and_its_children_do_not(void **state) {
     pthread_join(thread, NULL);
     assert_int_equal(plain[1], -10);
     assert_int_equal(plain[2], 0);
+    if (slice() > 0)
+        assert_in_range(plain[3], 1, slice() - 1);
     assert_int_equal(pthread_create(&thread, NULL, go_first, chosen), 0);
     pthread_join(thread, NULL);
     assert_int_equal(chosen[1], 5);
     assert_int_equal(chosen[2], 5);
+    assert_int_equal(chosen[3], slice());
 }
 
 static void test_policy_names(void **state) {
