@@ -7,10 +7,9 @@
 #define FILE_MAX ((size_t)1 << 20) /* bytes */
 
 static const char *const kinds[MADE_KIND_MAX_] = {
-    [MADE_MACVTAP] = "macvtap",      [MADE_SWITCH_PORT] = "port",
-    [MADE_PROCESS] = "process",      [MADE_PCI] = "pci",
-    [MADE_OWNER] = "owner",          [MADE_LABEL] = "label",
-    [MADE_FILE_LABEL] = "file-label"};
+    [MADE_MACVTAP] = "macvtap", [MADE_SWITCH_PORT] = "port",     [MADE_PROCESS] = "process",
+    [MADE_PCI] = "pci",         [MADE_OWNER] = "owner",          [MADE_JOB_OWNER] = "job-owner",
+    [MADE_LABEL] = "label",     [MADE_FILE_LABEL] = "file-label"};
 
 void made_done(MadeList *list) {
     for (size_t i = 0; i < list->n; i++) {
@@ -92,25 +91,52 @@ int made_read(const char *path, MadeList *ret) {
     return 0;
 }
 
-int made_take(const char *path, MadeKind kind, const char *name, Made *ret) {
+/* The last of that kind, name and detail (NULL: any); NULL: there is none. */
+static Made *find(const MadeList *list, MadeKind kind, const char *name, const char *detail) {
+    for (size_t i = list->n; i-- > 0;) {
+        Made *item = &list->items[i];
+
+        if (item->kind == kind && streq(item->name, name) &&
+            (!detail || streq_ptr(item->detail, detail)))
+            return item;
+    }
+    return NULL;
+}
+
+static int write_list(const char *path, const MadeList *list) {
+    CLEANUP_FREE char *text = format(list);
+
+    return text ? file_write_atomic_worker(path, text, strlen(text), 0600) : -ENOMEM;
+}
+
+int made_change(const char *path, MadeKind from, const char *name, MadeKind to) {
     CLEANUP(made_done) MadeList list = {0};
-    CLEANUP_FREE char *text = NULL;
-    size_t at;
-    Made item;
+    Made *found;
     int r = made_read(path, &list);
 
     if (r < 0)
         return r;
-    for (at = list.n; at > 0; at--)
-        if (list.items[at - 1].kind == kind && streq(list.items[at - 1].name, name))
-            break;
-    if (at == 0)
+    found = find(&list, from, name, NULL);
+    if (!found)
         return -ENOENT;
-    item = list.items[--at];
+    found->kind = to;
+    return write_list(path, &list);
+}
+
+int made_take(const char *path, MadeKind kind, const char *name, const char *detail, Made *ret) {
+    CLEANUP(made_done) MadeList list = {0};
+    Made item, *found;
+    int r = made_read(path, &list);
+
+    if (r < 0)
+        return r;
+    found = find(&list, kind, name, detail);
+    if (!found)
+        return -ENOENT;
+    item = *found;
     list.n--;
-    memmove(&list.items[at], &list.items[at + 1], (list.n - at) * sizeof(Made));
-    text = format(&list);
-    r = text ? file_write_atomic_worker(path, text, strlen(text), 0600) : -ENOMEM;
+    memmove(found, found + 1, (size_t)(&list.items[list.n] - found) * sizeof(Made));
+    r = write_list(path, &list);
     if (r >= 0) {
         *ret = item;
         return 0;
@@ -122,14 +148,12 @@ int made_take(const char *path, MadeKind kind, const char *name, Made *ret) {
 
 int made_add(const char *path, const Made *item, Error **reterr) {
     CLEANUP(made_done) MadeList list = {0};
-    CLEANUP_FREE char *text = NULL;
     int r = made_read(path, &list);
 
     if (r < 0 && r != -ENOENT)
         return error_system(reterr, FROM_QEMU, r, "cannot read '%s'", path);
-    text = append(&list, item) >= 0 ? format(&list) : NULL;
-    if (!text)
+    r = append(&list, item) < 0 ? -ENOMEM : write_list(path, &list);
+    if (r == -ENOMEM)
         return error_no_memory(reterr);
-    r = file_write_atomic_worker(path, text, strlen(text), 0600);
     return r < 0 ? error_system(reterr, FROM_QEMU, r, "cannot write '%s'", path) : 0;
 }

@@ -15,6 +15,7 @@ typedef enum MadeKind {
     MADE_PROCESS,     /* name: of its socket; pid */
     MADE_PCI,         /* name: address; detail: the driver it had, "" when none */
     MADE_OWNER,       /* name: of a file that was given to QEMU's user; detail: whose it was */
+    MADE_JOB_OWNER,   /* the same for as long as something is under way with the disks */
     MADE_LABEL,       /* name: a security label that was made; detail: of which model */
     MADE_FILE_LABEL,  /* name: of a file that was given a label; detail: the one it had */
     MADE_KIND_MAX_
@@ -33,9 +34,12 @@ typedef struct MadeList {
 
 /* Reads the file, adds the item (the texts are copied), writes it. On a fiber. */
 int made_add(const char *path, const Made *item, Error **reterr);
-/* Takes the last item of that kind and name out of the file; the caller's texts then. -ENOENT:
- * there is none. On a fiber. */
-int made_take(const char *path, MadeKind kind, const char *name, Made *ret);
+/* Takes the last item of that kind, name and detail (NULL: any) out of the file; the caller's texts
+ * then. -ENOENT: there is none. On a fiber. */
+int made_take(const char *path, MadeKind kind, const char *name, const char *detail, Made *ret);
+/* Makes the last item of that kind and name one of another kind. -ENOENT: there is none. On a
+ * fiber. */
+int made_change(const char *path, MadeKind from, const char *name, MadeKind to);
 /* -ENOENT: nothing was made. -EBADMSG, -errno. */
 int made_read(const char *path, MadeList *ret);
 void made_done(MadeList *list);

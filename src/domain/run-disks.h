@@ -46,6 +46,7 @@ typedef struct BlockJob {
     char *id;   /* QEMU's name of it */
     BlockJobKind kind;
     BlockJobPhase phase;
+    bool begins;        /* QEMU has not been asked yet; not in the status file */
     unsigned top, base; /* index of the images; base 0: of a pull, nothing stays below */
     char *path;         /* the disk's source when it began; what events call it; may be NULL */
     unsigned outcome;   /* BLOCK_JOB_SETTLED: a BlockJobOutcome */

@@ -240,12 +240,11 @@ static int save_both(Domain *domain, DomainDef *config_consume, Error **reterr) 
     return r < 0 ? r : domain_save_status(domain, reterr);
 }
 
-/* The files of images that nobody has open any more go back to whose they were. */
+/* The files of images that are no disk's any more go back to whose they were. */
 static void release(Domain *domain, BackingStore *dropped) {
     DiskDef disk = {.source = dropped->source, .backing = dropped->next};
 
     prepare_owner_detach(domain, domain->run->live, &disk_kind, &disk);
-    device_host_settle(domain);
 }
 
 static int complete(Domain *domain, const char *id, Error **reterr) {
@@ -383,6 +382,8 @@ static void forget(Domain *domain, const char *id, bool concluded) {
     if (concluded)
         block_job_command(domain, "job-dismiss", "id", id, NULL);
     delete_nodes(domain, nodes);
+    if (domain->run) /* when QEMU has written its last to what goes */
+        device_host_settle_jobs(domain);
     job = domain->run ? run_block_job_by_id(&domain->run->disks, id) : NULL;
     if (!job)
         return;

@@ -139,32 +139,6 @@ static int choose(Beginning *beginning, Error **reterr) {
                                                       : choose_commit(beginning, reterr);
 }
 
-/* ---- QEMU's user may write to what is written to ---- */
-
-static int admit_place(Beginning *beginning, size_t place, Error **reterr) {
-    CLEANUP(start_parts_done) StartParts parts = {0};
-    CLEANUP_CHAIN BackingStore *above = NULL;
-    CLEANUP_DOMAIN_DEF DomainDef *def = domain_def_copy(beginning->next);
-    DiskDef *disk = def ? chain_disk(def, beginning->disk->target) : NULL;
-    DevicePlace at = {.kind = &disk_kind};
-
-    if (!disk || (place > 0 && chain_drop(disk, 0, place, &above) < 0))
-        return error_no_memory(reterr);
-    at.index = (size_t)(disk - def->disks);
-    return device_host_admit(beginning->domain, def, &at, &parts, reterr);
-}
-
-static int admit(Beginning *beginning, Error **reterr) {
-    int r = 0;
-
-    if (beginning->kind == BLOCK_JOB_PULL)
-        return 0;
-    r = admit_place(beginning, beginning->base, reterr);
-    if (r >= 0 && beginning->top > 1) /* the one above gets another name below it */
-        r = admit_place(beginning, beginning->top - 1, reterr);
-    return r < 0 ? r : domain_check_active(beginning->domain, reterr);
-}
-
 /* ---- in QEMU ---- */
 
 static void add_backing_file(Props *props, const StorageSource *base) {
@@ -201,6 +175,7 @@ static int note(Beginning *beginning, const char *id, Error **reterr) {
     BlockJob job = {.disk = strdup(disk->target),
                     .id = strdup(id),
                     .kind = beginning->kind,
+                    .begins = true,
                     .top = chain_index(disk, beginning->top),
                     .base = chain_index(disk, beginning->base),
                     .path = disk->source.path ? strdup(disk->source.path) : NULL};
@@ -224,7 +199,9 @@ static void take_back(Domain *domain, const char *id) {
     run_remove_block_job(&domain->run->disks, job);
     if (target)
         block_job_show(domain, target);
-    domain_save_status(domain, NULL);
+    device_host_settle_jobs(domain);
+    if (domain->run)
+        domain_save_status(domain, NULL);
     fiber_cond_broadcast(&domain->block_job_cond);
 }
 
@@ -255,6 +232,7 @@ static int begin(Beginning *beginning, Error **reterr) {
     CLEANUP_FREE char *id = strf("%s-%u", beginning->kind == BLOCK_JOB_PULL ? "pull" : "commit",
                                  chain_index(beginning->disk, beginning->top));
     BlockRoot root = {0};
+    BlockJob *job;
     int r = block_job_ask(domain, "query-block", &blocks, reterr);
 
     if (r >= 0 && !block_root_find(blocks, beginning->disk->info.alias, &root))
@@ -266,6 +244,13 @@ static int begin(Beginning *beginning, Error **reterr) {
     if (!arguments)
         return error_no_memory(reterr);
     r = note(beginning, id, reterr);
+    if (r >= 0) /* which says what QEMU will write to */
+        r = device_host_admit_jobs(domain, reterr);
+    if (r >= 0)
+        r = domain_check_active(domain, reterr);
+    job = r >= 0 ? run_block_job_by_id(&domain->run->disks, id) : NULL;
+    if (job)
+        job->begins = false;
     if (r >= 0)
         return send(domain, id, beginning->kind, TAKE_PTR(arguments), reterr);
     take_back(domain, id);
@@ -278,8 +263,6 @@ static int begin_locked(Domain *domain, const BlockJobRequest *request, Error **
 
     if (r >= 0)
         r = choose(&beginning, reterr);
-    if (r >= 0)
-        r = admit(&beginning, reterr);
     if (r >= 0)
         r = begin(&beginning, reterr);
     domain_def_free(beginning.next);
@@ -487,6 +470,10 @@ int driver_block_job_info(Domain *domain, const char *name, BlockJobInfo *ret, E
     if (!id)
         return error_no_memory(reterr);
     ret->kind = job->kind;
+    if (job->begins) {
+        settle_numbers(false, ret);
+        return 0;
+    }
     monitor = monitor_ref(domain->run->monitor);
     r = monitor_run(monitor, "query-block-jobs", NULL, deadline_in(COMMAND_USEC), &jobs, reterr);
     if (r < 0)

@@ -75,8 +75,9 @@ static int plan_admission(Domain *domain, const DomainDef *def, ConfinePlan *pla
     return r < 0 ? r : prepare_owner_running(domain, plan, reterr);
 }
 
-int device_host_admit(Domain *domain, const DomainDef *def, const DevicePlace *place,
-                      StartParts *parts, Error **reterr) {
+/* All but the owners of files. */
+static int admit(Domain *domain, const DomainDef *def, const char *what, StartParts *parts,
+                 Error **reterr) {
     int r;
 
     assert(domain_job_is_mine(domain));
@@ -88,8 +89,8 @@ int device_host_admit(Domain *domain, const DomainDef *def, const DevicePlace *p
     r = worker_run(run_admit, &(Admit){domain->run->pid.pid, &parts->confine.confine});
     if (r < 0)
         return error_system(reterr, FROM_QEMU, r,
-                            "cannot make the nodes of a <%s> in the /dev of domain '%s'",
-                            place->kind->name, domain_name(domain));
+                            "cannot make the nodes of a <%s> in the /dev of domain '%s'", what,
+                            domain_name(domain));
     parts->confine.confine.private_dev = r > 0;
     r = domain_check_active(domain, reterr);
     if (r >= 0)
@@ -98,12 +99,25 @@ int device_host_admit(Domain *domain, const DomainDef *def, const DevicePlace *p
         r = domain_check_active(domain, reterr);
     if (r >= 0)
         r = label_admit(domain, def, reterr);
-    if (r >= 0)
-        r = domain_check_active(domain, reterr);
+    return r < 0 ? r : domain_check_active(domain, reterr);
+}
+
+int device_host_admit(Domain *domain, const DomainDef *def, const DevicePlace *place,
+                      StartParts *parts, Error **reterr) {
+    int r = admit(domain, def, place->kind->name, parts, reterr);
+
     if (r >= 0)
         r = prepare_owner_attach(domain, place->kind, device_at(def, place), parts, reterr);
     parts->files_given = r >= 0;
     return r;
+}
+
+int device_host_admit_jobs(Domain *domain, Error **reterr) {
+    CLEANUP(start_parts_done) StartParts parts = {0};
+    CLEANUP_DOMAIN_DEF DomainDef *live = domain_def_copy(domain->run->live);
+    int r = live ? admit(domain, live, disk_kind.name, &parts, reterr) : error_no_memory(reterr);
+
+    return r < 0 ? r : prepare_owner_jobs(domain, &parts, reterr);
 }
 
 int device_host_make(Domain *domain, DomainDef *def, const DevicePlace *place, StartParts *parts,
@@ -132,6 +146,12 @@ void device_host_settle(Domain *domain) {
     assert(domain_job_is_mine(domain));
     confine_devices_settle(domain);
     label_settle(domain);
+}
+
+void device_host_settle_jobs(Domain *domain) {
+    assert(domain_job_is_mine(domain));
+    prepare_owner_settle_jobs(domain);
+    device_host_settle(domain);
 }
 
 /* ---- descriptors ---- */

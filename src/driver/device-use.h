@@ -17,6 +17,11 @@ typedef struct DevicePlace {
  * its label lets it open. */
 int device_host_admit(Domain *domain, const DomainDef *def, const DevicePlace *place,
                       StartParts *parts, Error **reterr);
+/* The same of the images that block jobs of the run write to, and snapshots (driver/job-files.h).
+ */
+int device_host_admit_jobs(Domain *domain, Error **reterr);
+/* Takes back what none of them needs any more, and settles. */
+void device_host_settle_jobs(Domain *domain);
 /* Has QEMU open what the live definition names and no more, by its cgroup and its label, when a
  * device has gone or has not come. Logs what cannot be. */
 void device_host_settle(Domain *domain);

@@ -6,6 +6,7 @@
 #include "domain/files.h"
 #include "domain/services.h"
 #include "driver/confine-nodes.h"
+#include "driver/job-files.h"
 #include "driver/named-files.h"
 #include "host/apparmor.h"
 #include "util/file.h"
@@ -203,6 +204,8 @@ static int make_rules(Domain *domain, const DomainDef *also, AppArmorRules *rule
 
     if (r >= 0 && also)
         r = add_helpers(rules, domain, also);
+    if (r >= 0)
+        r = job_files_add(&files, domain, label_apparmor.name);
     if (r >= 0)
         r = named_files_add(&files, storage, live, label_apparmor.name);
     if (r >= 0 && also)

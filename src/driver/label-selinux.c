@@ -7,6 +7,7 @@
 
 #include "domain/services.h"
 #include "domain/store.h"
+#include "driver/job-files.h"
 #include "driver/named-files.h"
 #include "driver/start-parts.h"
 #include "driver/start-shown.h"
@@ -171,11 +172,35 @@ static bool is_wanted(const Labels *labels, const char *path) {
     return false;
 }
 
-static bool is_made(const MadeList *made, const char *path) {
-    for (size_t i = 0; i < made->n; i++)
-        if (made->items[i].kind == MADE_FILE_LABEL && streq(made->items[i].name, path))
-            return true;
-    return false;
+/* The detail of a note: "DEV INO LABEL OLD". */
+typedef struct Detail {
+    uint64_t dev, ino;
+    char given[CONTEXT_SIZE + 1], old[CONTEXT_SIZE + 1];
+} Detail;
+
+static int read_detail(const Made *made, Detail *ret) {
+    return made->detail && sscanf(made->detail, "%" SCNu64 " %" SCNu64 " %4096s %4096s", &ret->dev,
+                                  &ret->ino, ret->given, ret->old) == 4
+               ? 0
+               : -EBADMSG;
+}
+
+/* How many notes of that file there are: of that label, and of others. */
+static void count_made(const MadeList *made, const Wanted *wanted, size_t *ret_same,
+                       size_t *ret_others) {
+    Detail detail;
+
+    *ret_same = *ret_others = 0;
+    for (size_t i = 0; i < made->n; i++) {
+        const Made *item = &made->items[i];
+
+        if (item->kind != MADE_FILE_LABEL || !streq(item->name, wanted->file->path))
+            continue;
+        if (read_detail(item, &detail) >= 0 && !streq(detail.given, wanted->label))
+            ++*ret_others;
+        else
+            ++*ret_same;
+    }
 }
 
 typedef struct Job {
@@ -194,6 +219,12 @@ static int run_give(void *arg) {
     Job *job = arg;
 
     return file_label_give(job->path, job->label, &job->found, job->reterr);
+}
+
+static int run_change(void *arg) {
+    Job *job = arg;
+
+    return file_label_change(job->path, job->label, &job->found, job->reterr);
 }
 
 static int run_take_back(void *arg) {
@@ -227,28 +258,74 @@ static int give(Domain *domain, const Wanted *wanted, Error **reterr) {
     return MIN_OF(r, 0);
 }
 
-int label_selinux_undo(const Made *made) {
-    char given[CONTEXT_SIZE + 1], old[CONTEXT_SIZE + 1];
-    Job job = {.path = made->name, .label = given};
-    uint64_t dev, ino;
+/* The file was given another label for this run. A daemon that dies in between leaves two notes, of
+ * which one is right. */
+static int change(Domain *domain, const Wanted *wanted, bool is_noted, Error **reterr) {
+    Job job = {.path = wanted->file->path, .label = wanted->label, .reterr = reterr};
+    int r = worker_run(run_look, &job);
 
-    if (!made->detail ||
-        sscanf(made->detail, "%" SCNu64 " %" SCNu64 " %4096s %4096s", &dev, &ino, given, old) != 4)
+    if (r > 0 && !is_noted)
+        r = note(domain, &job, reterr);
+    if (r >= 0 && job.found.ino)
+        r = worker_run(run_change, &job);
+    free(job.found.label);
+    return MIN_OF(r, 0);
+}
+
+int label_selinux_undo(const Made *made) {
+    Detail detail;
+    Job job = {.path = made->name, .label = detail.given};
+
+    if (read_detail(made, &detail) < 0)
         return -EBADMSG;
-    job.found = (FileLabelled){.dev = (dev_t)dev, .ino = (ino_t)ino};
-    if (!streq(old, "-"))
-        job.found.label = old;
+    job.found = (FileLabelled){.dev = (dev_t)detail.dev, .ino = (ino_t)detail.ino};
+    if (!streq(detail.old, "-"))
+        job.found.label = detail.old;
     return worker_run(run_take_back, &job);
 }
 
 static void take_back(const char *note_path, const char *path) {
     Made made;
 
-    if (made_take(note_path, MADE_FILE_LABEL, path, &made) < 0)
+    if (made_take(note_path, MADE_FILE_LABEL, path, NULL, &made) < 0)
         return;
     label_selinux_undo(&made);
     free(made.name);
     free(made.detail);
+}
+
+/* Notes of labels that the file has not any more. */
+static void forget_others(const char *note_path, const MadeList *made, const Wanted *wanted) {
+    Detail detail;
+
+    for (size_t i = 0; i < made->n; i++) {
+        const Made *item = &made->items[i];
+        Made taken;
+
+        if (item->kind != MADE_FILE_LABEL || !streq(item->name, wanted->file->path) ||
+            read_detail(item, &detail) < 0 || streq(detail.given, wanted->label) ||
+            made_take(note_path, MADE_FILE_LABEL, item->name, item->detail, &taken) < 0)
+            continue;
+        free(taken.name);
+        free(taken.detail);
+    }
+}
+
+/* may_stay: the label that it has lets it be read, too. */
+static int set_file(Domain *domain, const char *note_path, const MadeList *made,
+                    const Wanted *wanted, bool may_stay, Error **reterr) {
+    size_t same, others;
+    int r = 0;
+
+    count_made(made, wanted, &same, &others);
+    if (same + others == 0)
+        return give(domain, wanted, reterr);
+    if (others == 0)
+        return 0;
+    r = change(domain, wanted, same > 0, may_stay ? NULL : reterr);
+    if (r >= 0)
+        forget_others(note_path, made, wanted);
+    return may_stay ? 0 : r;
 }
 
 static int set_files(Domain *domain, const Labels *labels, Error **reterr) {
@@ -261,8 +338,8 @@ static int set_files(Domain *domain, const Labels *labels, Error **reterr) {
         return error_system(reterr, FROM_QEMU, r, "cannot tell which files have its label");
     r = 0;
     for (size_t i = 0; r >= 0 && i < labels->n; i++)
-        if (!is_made(&made, labels->items[i].file->path))
-            r = give(domain, &labels->items[i], reterr);
+        r = set_file(domain, path, &made, &labels->items[i],
+                     labels->items[i].label == labels->content, reterr);
     for (size_t i = 0; r >= 0 && i < made.n; i++)
         if (made.items[i].kind == MADE_FILE_LABEL && !is_wanted(labels, made.items[i].name))
             take_back(path, made.items[i].name);
@@ -291,8 +368,10 @@ static int set_named(Domain *domain, const NamedFiles *files, const char *label,
 static int set(Domain *domain, const DomainDef *also, const char *label, Error **reterr) {
     const Storage *storage = domain->services->storage;
     CLEANUP_NAMED_FILES NamedFiles files = {0};
-    int r = named_files_add(&files, storage, domain->run->live, label_selinux.name);
+    int r = job_files_add(&files, domain, label_selinux.name);
 
+    if (r >= 0)
+        r = named_files_add(&files, storage, domain->run->live, label_selinux.name);
     if (r >= 0 && also)
         r = named_files_add(&files, storage, also, label_selinux.name);
     return r < 0 ? error_no_memory(reterr) : set_named(domain, &files, label, reterr);

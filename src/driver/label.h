@@ -14,7 +14,8 @@
  * definition. Nothing where labels are not in use, or the definition wants none. A static one that
  * cannot be worn is ERROR_CONFIG_UNSUPPORTED; errors name the domain. */
 int label_begin(Domain *domain, StartParts *parts, Error **reterr);
-/* Lets a running QEMU open what `def` names, too, where its label was made. */
+/* Lets a running QEMU open what `def` names, too (NULL: nothing), where its label was made, and
+ * what is under way with its disks needs (driver/job-files.h), as all of these do. */
 int label_admit(Domain *domain, const DomainDef *def, Error **reterr);
 /* Only what the live definition names, when a device has gone or has not come. Logs what cannot be.
  */

@@ -42,11 +42,17 @@ static bool is_here(const StorageSource *source, const char *model) {
     return storage_is_local(source) && !source_is_left_alone(source, model);
 }
 
+int named_files_add_image(NamedFiles *files, const StorageSource *source, FileUse use,
+                          const char *model) {
+    return is_here(source, model) ? add(files, source->path, use) : 0;
+}
+
 static int add_disk(NamedFiles *files, const DiskDef *disk, const char *model) {
+    const FileUse use = disk->readonly ? FILE_USE_READ : FILE_USE_WRITE;
     int r = 0;
 
     if (is_here(&disk->source, model)) {
-        r = add(files, disk->source.path, disk->readonly ? FILE_USE_READ : FILE_USE_WRITE);
+        r = add(files, disk->source.path, use);
         if (r < 0)
             return r;
         files->items[files->n - 1].shared = disk->shareable;
@@ -54,8 +60,7 @@ static int add_disk(NamedFiles *files, const DiskDef *disk, const char *model) {
                                                disk->source.format == DISK_FORMAT_QCOW2;
     }
     for (const BackingStore *at = disk->backing; r >= 0 && at; at = at->next)
-        if (is_here(&at->source, model))
-            r = add(files, at->source.path, FILE_USE_READ);
+        r = named_files_add_image(files, &at->source, FILE_USE_READ, model);
     return r;
 }
 

@@ -37,6 +37,9 @@ bool named_files_may_be_below(const Storage *storage, const char *image, const c
  */
 int named_files_add(NamedFiles *files, const Storage *storage, const DomainDef *def,
                     const char *model);
-/* The same of one device (disks, memory, character devices; of others the ROM). */
+/* One image alone, if it is a file of this host and not left alone. -ENOMEM. */
+int named_files_add_image(NamedFiles *files, const StorageSource *source, FileUse use,
+                          const char *model);
+/* As named_files_add, of one device (disks, memory, character devices; of others the ROM). */
 int named_files_add_device(NamedFiles *files, const Storage *storage, const DeviceKind *kind,
                            const void *device, const char *model);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "driver/confinement.h"
+#include "driver/job-files.h"
 #include "driver/named-files.h"
 #include "util/file.h"
 #include "util/worker.h"
@@ -21,6 +22,7 @@
 typedef struct Job {
     const char *path;
     FileUse use;
+    MadeKind kind; /* of the note */
     FileUser user;
     FileGiven given;
     Error **reterr;
@@ -56,7 +58,7 @@ static int note(Domain *domain, const Job *job, Error **reterr) {
     CLEANUP_FREE char *detail = strf("%u %" PRIu64 " %" PRIu64 " %u %u", (unsigned)job->user.uid,
                                      (uint64_t)job->given.dev, (uint64_t)job->given.ino,
                                      (unsigned)job->given.uid, (unsigned)job->given.gid);
-    const Made made = {.kind = MADE_OWNER, .name = (char *)job->path, .detail = detail};
+    const Made made = {.kind = job->kind, .name = (char *)job->path, .detail = detail};
 
     return detail ? start_parts_note(domain, &made, reterr) : error_no_memory(reterr);
 }
@@ -69,9 +71,11 @@ static bool is_node(const char *path, const QemuConfine *confine) {
     return false;
 }
 
-static int give_file(Domain *domain, const char *path, FileUse use, const QemuConfine *confine,
-                     Error **reterr) {
-    Job job = {.path = path, .use = use, .user = user_of(confine), .reterr = reterr};
+static int give_file(Domain *domain, const NamedFile *file, MadeKind kind,
+                     const QemuConfine *confine, Error **reterr) {
+    const char *path = file->path;
+    Job job = {
+        .path = path, .use = file->use, .kind = kind, .user = user_of(confine), .reterr = reterr};
     int r;
 
     if (!confine->has_user || (confine->private_dev && is_node(path, confine)))
@@ -106,7 +110,7 @@ static int give_files(Domain *domain, const NamedFiles *files, const QemuConfine
     int r = 0;
 
     for (size_t i = 0; r >= 0 && i < files->n; i++)
-        r = give_file(domain, files->items[i].path, files->items[i].use, confine, reterr);
+        r = give_file(domain, &files->items[i], MADE_OWNER, confine, reterr);
     return r;
 }
 
@@ -247,10 +251,10 @@ static int give_device(Domain *domain, const DeviceKind *kind, const void *devic
     return r < 0 ? error_no_memory(reterr) : give_files(domain, &files, confine, reterr);
 }
 
-static void take_back(const char *note, const char *path) {
+static void take_back(const char *note, MadeKind kind, const char *path) {
     Made made;
 
-    if (!path || made_take(note, MADE_OWNER, path, &made) < 0)
+    if (!path || made_take(note, kind, path, NULL, &made) < 0)
         return;
     prepare_owner_undo(&made);
     free(made.name);
@@ -270,7 +274,7 @@ static void take_back_to(const char *note, size_t n) {
 
         if (made_read(note, &list) < 0 || list.n <= n)
             return;
-        take_back(note, list.items[list.n - 1].name);
+        take_back(note, MADE_OWNER, list.items[list.n - 1].name);
     }
 }
 
@@ -305,6 +309,72 @@ int prepare_owner_attach(Domain *domain, const DeviceKind *kind, const void *dev
     if (r < 0)
         take_back_to(note, n_before);
     return r;
+}
+
+/* ---- what is under way with the disks ---- */
+
+static bool is_noted(const MadeList *list, MadeKind kind, const char *path) {
+    for (size_t i = 0; i < list->n; i++)
+        if (list->items[i].kind == kind && streq(list->items[i].name, path))
+            return true;
+    return false;
+}
+
+int prepare_owner_jobs(Domain *domain, const StartParts *parts, Error **reterr) {
+    const QemuConfine *confine = &parts->confine.confine;
+    CLEANUP_FREE char *note = start_parts_note_path(&domain->services->paths,
+                                                    domain->run->live->uuid);
+    CLEANUP_NAMED_FILES NamedFiles files = {0};
+    CLEANUP(made_done) MadeList list = {0};
+    int r = note ? job_files_add(&files, domain, "dac") : -ENOMEM;
+
+    if (r < 0)
+        return error_no_memory(reterr);
+    if (!confine->has_user || !domain->services->confinement->own_files ||
+        keeps_files(domain->run->live))
+        return 0;
+    made_read(note, &list);
+    for (size_t i = 0; r >= 0 && i < files.n; i++)
+        if (!is_noted(&list, MADE_JOB_OWNER, files.items[i].path))
+            r = give_file(domain, &files.items[i], MADE_JOB_OWNER, confine, reterr);
+    return r;
+}
+
+static bool is_source(const DomainDef *def, const char *path) {
+    for (size_t i = 0; i < def->n_disks; i++)
+        if (!def->disks[i].readonly && streq_ptr(def->disks[i].source.path, path))
+            return true;
+    return false;
+}
+
+static bool is_wanted(const NamedFiles *files, const char *path) {
+    for (size_t i = 0; i < files->n; i++)
+        if (streq(files->items[i].path, path))
+            return true;
+    return false;
+}
+
+/* The base of a pivot is the disk's image for the rest of the run. */
+static void settle_job(const Domain *domain, const char *note, const MadeList *list,
+                       const char *path) {
+    if (domain->run && is_source(domain->run->live, path) && !is_noted(list, MADE_OWNER, path))
+        made_change(note, MADE_JOB_OWNER, path, MADE_OWNER);
+    else
+        take_back(note, MADE_JOB_OWNER, path);
+}
+
+void prepare_owner_settle_jobs(Domain *domain) {
+    CLEANUP_FREE char *note = domain->run ? start_parts_note_path(&domain->services->paths,
+                                                                  domain->run->live->uuid)
+                                          : NULL;
+    CLEANUP_NAMED_FILES NamedFiles files = {0};
+    CLEANUP(made_done) MadeList list = {0};
+
+    if (!note || job_files_add(&files, domain, "dac") < 0 || made_read(note, &list) < 0)
+        return;
+    for (size_t i = 0; i < list.n; i++)
+        if (list.items[i].kind == MADE_JOB_OWNER && !is_wanted(&files, list.items[i].name))
+            settle_job(domain, note, &list, list.items[i].name);
 }
 
 /* ---- what others name stays given ---- */
@@ -364,7 +434,7 @@ typedef struct Leaving {
 /* It was given once for each time that it is named; a device that was cut short may have none. */
 static void leave(const Leaving *leaving, const char *path) {
     if (path && count_given(leaving->note, path) > others_name(leaving->def, leaving->device, path))
-        take_back(leaving->note, path);
+        take_back(leaving->note, MADE_OWNER, path);
 }
 
 static void leave_disk(const Leaving *leaving, const DiskDef *disk) {

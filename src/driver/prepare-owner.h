@@ -18,6 +18,12 @@ int prepare_owner_running(Domain *domain, ConfinePlan *plan, Error **reterr);
  * socket of its helper. After an error nothing is given. On a fiber, with the job. */
 int prepare_owner_attach(Domain *domain, const DeviceKind *kind, const void *device,
                          const StartParts *parts, Error **reterr);
+/* What is under way with the disks (driver/job-files.h), of which the run has a note already. What
+ * was given stays after an error: prepare_owner_settle_jobs. The same. */
+int prepare_owner_jobs(Domain *domain, const StartParts *parts, Error **reterr);
+/* Takes back what nothing under way needs any more; the image that a disk has by now stays given.
+ * The same. */
+void prepare_owner_settle_jobs(Domain *domain);
 /* The files of one that has gone, but not those that were given for another device of `def`. It may
  * be one of def's own, or of none. On a fiber, with the job. */
 void prepare_owner_detach(Domain *domain, const DomainDef *def, const DeviceKind *kind,

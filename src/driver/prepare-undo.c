@@ -39,6 +39,7 @@ static void undo_one(const char *run, const Made *made) {
         unlink(made->name);
         break;
     case MADE_OWNER:
+    case MADE_JOB_OWNER:
         r = prepare_owner_undo(made);
         break;
     case MADE_LABEL:
@@ -64,7 +65,8 @@ static int run_is_shared(void *path) {
 
 /* Owners are the same for all hosts of a file, and the server asks for them at each access. */
 static bool is_used_elsewhere(const Made *made) {
-    return (made->kind == MADE_OWNER || made->kind == MADE_FILE_LABEL) &&
+    return (made->kind == MADE_OWNER || made->kind == MADE_JOB_OWNER ||
+            made->kind == MADE_FILE_LABEL) &&
            worker_run(run_is_shared, made->name);
 }
 
@@ -106,7 +108,7 @@ void prepare_undo_one(const ServicePaths *paths, const uint8_t uuid[16], MadeKin
     if (at == 0)
         return;
     undo_one(paths->run, &list.items[at - 1]);
-    r = made_take(path, kind, name, &made);
+    r = made_take(path, kind, name, NULL, &made);
     if (r < 0) {
         log_warning("'%s' stays in '%s', ignoring: %s", name, path, strerror(-r));
         return;

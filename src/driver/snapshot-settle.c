@@ -162,6 +162,8 @@ static void finish(Domain *domain, json_object *nodes) {
 
         r = snapshot_adopt(domain, TAKE_PTR(next), written < 0 ? NULL : &error);
         r = MIN_OF(r, written);
+        if (domain->run)
+            device_host_settle(domain);
     }
     if (r < 0)
         log_error("domain '%s': a snapshot of its disks was made and is not written down: %s",

@@ -401,6 +401,8 @@ static int write_down(Taking *taking, DomainDef *config_consume, Error **reterr)
     int written = snapshot_write_config(domain, config_consume, true, reterr);
     int saved = snapshot_adopt(domain, TAKE_PTR(taking->next), written < 0 ? NULL : reterr);
 
+    if (domain->run)
+        device_host_settle(domain); /* what was the disk's image is only read now */
     return tell_remains(domain, MIN_OF(written, saved), reterr);
 }
 

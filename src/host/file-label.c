@@ -157,6 +157,34 @@ int file_label_give(const char *path, const char *label, const FileLabelled *fou
                : 0;
 }
 
+int file_label_change(const char *path, const char *label, const FileLabelled *found,
+                      Error **reterr) {
+    CLEANUP(pinned_done) Pinned pinned = {.fd = -1};
+    char current[LABEL_SIZE];
+    Mark mark;
+    int r = pin(path, &pinned, reterr);
+
+    if (r < 0)
+        return r;
+    if (!is_found(&pinned, found))
+        return error_report(reterr, FROM_NONE, ERROR_OPERATION_DENIED,
+                            "'%s' gets no label: it was replaced meanwhile", path);
+    read_mark(&pinned, &mark);
+    r = read_label(&pinned, current);
+    if (r >= 0 && streq(current, label))
+        return 0;
+    if (r >= 0 && mark.count > 1)
+        return error_report(reterr, FROM_NONE, ERROR_OPERATION_INVALID,
+                            "'%s' is in use by several guests with the label '%s' and cannot have "
+                            "'%s': end the others, or detach it from them",
+                            path, current, label);
+    if (r >= 0)
+        r = write_label(&pinned, label);
+    return r < 0
+               ? error_system(reterr, FROM_NONE, r, "cannot give '%s' the label '%s'", path, label)
+               : 0;
+}
+
 int file_label_take_back(const char *path, const char *label, const FileLabelled *found) {
     CLEANUP(pinned_done) Pinned pinned = {.fd = -1};
     char current[LABEL_SIZE];

@@ -25,6 +25,10 @@ int file_label_look(const char *path, FileLabelled *ret, Error **reterr);
 /* Gives it what was looked at. A file that others have with another label is
  * ERROR_OPERATION_INVALID. */
 int file_label_give(const char *path, const char *label, const FileLabelled *found, Error **reterr);
+/* Gives one that has been given another one instead, with the same mark. One that others have, too,
+ * is ERROR_OPERATION_INVALID. */
+int file_label_change(const char *path, const char *label, const FileLabelled *found,
+                      Error **reterr);
 /* Takes that label back, unless somebody else has the file still. A file that was replaced, has
  * gone, or was labelled by somebody else since is left alone: 0. -errno. */
 int file_label_take_back(const char *path, const char *label, const FileLabelled *found);

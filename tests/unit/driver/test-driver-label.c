@@ -13,6 +13,7 @@
 #include "driver/label.h"
 #include "driver/label-models.h"
 #include "driver/named-files.h"
+#include "driver/start-parts.h"
 #include "driver/start-shown.h"
 #include "host/apparmor.h"
 #include "util/file.h"
@@ -162,7 +163,11 @@ int __wrap_apparmor_load(const char *path, const char *text, Error **reterr);
 int __wrap_apparmor_remove(const char *sysfs, const char *name);
 int __wrap_qemu_confine_try(const QemuConfine *confine, QemuConfineStep *ret_step);
 
+static char *loaded; /* the last one's text */
+
 int __wrap_apparmor_load(const char *path, const char *text, Error **reterr) {
+    free(loaded);
+    loaded = strdup(text);
     return 0;
 }
 
@@ -195,11 +200,75 @@ static void test_profile_that_cannot_be_worn(void **state) {
     run_world("", try_profile);
 }
 
+/* ---- what block jobs and snapshots write to ---- */
+
+#define BELOW(index, path, more)                                                                   \
+    "<backingStore type='file' index='" index "'><format type='qcow2'/><source file='" path        \
+    "'/>" more "</backingStore>"
+
+static void check_rule(const char *path, const char *access) {
+    CLEANUP_FREE char *rule = strf("\"%s\" %s,", path, access);
+
+    if (!strstr(loaded, rule))
+        fail_msg("no rule %s in %s", rule, loaded);
+}
+
+static void check_rules(Domain *domain, const char *base, const char *above) {
+    label_settle(domain);
+    check_rule("/none/top", "rwk");
+    check_rule("/none/above", above);
+    check_rule("/none/mid", "rk");
+    check_rule("/none/base", base);
+}
+
+static void write_below(RunWorld *world) {
+    Domain *domain = world->domain;
+    const Made made = {.kind = MADE_LABEL, .name = "vireo-1", .detail = "apparmor"};
+    BlockJob job = {.disk = strdup("vda"),
+                    .id = strdup("commit-2"),
+                    .kind = BLOCK_JOB_COMMIT,
+                    .top = 2,
+                    .base = 1};
+    Overlay overlay = {
+        .disk = strdup("vda"),
+        .node = strdup("overlay-5"),
+        .source = {.type = DISK_FILE, .path = strdup("/none/over"), .node = strdup("overlay-5")}};
+    DomainJob held;
+
+    assert_int_equal(domain_job_begin(domain, &held, "test", NULL), 0);
+    assert_int_equal(start_parts_note(domain, &made, NULL), 0);
+    check_rules(domain, "rk", "rk");
+    assert_int_equal(run_add_block_job(&domain->run->disks, &job), 0);
+    check_rules(domain, "rwk", "rwk");
+    domain->run->disks.jobs[0].phase = BLOCK_JOB_SETTLED;
+    check_rules(domain, "rk", "rk");
+    assert_null(strstr(loaded, "/none/over"));
+    assert_int_equal(run_add_overlay(&domain->run->disks, &overlay), 0);
+    check_rules(domain, "rk", "rk");
+    check_rule("/none/over", "rwk");
+    domain_job_end(domain, &held);
+    free(TAKE_PTR(loaded));
+}
+
+/* Whatever else has the profile made anew meanwhile. */
+static void test_what_is_written_to(void **state) {
+    run_world(
+        "<devices><disk type='file' device='disk'><driver name='qemu' type='qcow2'/>"
+        "<source file='/none/top' index='4'/>" BELOW(
+            "3", "/none/above",
+            BELOW("2", "/none/mid",
+                  BELOW("1", "/none/base",
+                        "<backingStore/>"))) "<target dev='vda' bus='virtio'/></disk></devices>",
+        write_below);
+}
+
 int main(void) {
-    static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_files_besides_images), cmocka_unit_test(test_labels_of_another_run),
-        cmocka_unit_test(test_labels_are_tried_again), cmocka_unit_test(test_hint),
-        cmocka_unit_test(test_profile_that_cannot_be_worn)};
+    static const struct CMUnitTest tests[] = {cmocka_unit_test(test_files_besides_images),
+                                              cmocka_unit_test(test_labels_of_another_run),
+                                              cmocka_unit_test(test_labels_are_tried_again),
+                                              cmocka_unit_test(test_hint),
+                                              cmocka_unit_test(test_profile_that_cannot_be_worn),
+                                              cmocka_unit_test(test_what_is_written_to)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
