@@ -55,6 +55,16 @@ void vcpu_change_late(void *userdata) {
     domain_job_end(domain, &job);
 }
 
+void vcpu_change_leaving(Domain *domain) {
+    CLEANUP_ERROR Error *error = NULL;
+
+    assert(domain->run);
+    if (removals_take_refusals(domain, NULL, 0, &error) >= 0)
+        return;
+    log_info("domain '%s': %s", domain_name(domain), error_message(error));
+    operations_refuse(domain, error_message(error));
+}
+
 void vcpu_change_resumed(Domain *domain) {
     if (!domain->run || !operations_are_to_ask(domain))
         return;

@@ -253,6 +253,18 @@ void operations_settle(Domain *domain, const char *rejection) {
     }
 }
 
+void operations_refuse(Domain *domain, const char *rejection) {
+    Operation *next;
+
+    assert(domain_job_is_mine(domain));
+    for (Operation *at = first_under_way(domain); at; at = next) {
+        next = under_way(at->next, domain);
+        if (at->state == OPERATION_PENDING && !operation_is_of_device(at) &&
+            removal_stage(domain, at) == STAGE_REFUSED)
+            operation_set_state(at, OPERATION_REFUSED, rejection);
+    }
+}
+
 bool operations_are_to_ask(const Domain *domain) {
     for (Operation *at = first_under_way(domain); at; at = under_way(at->next, domain))
         if (at->state == OPERATION_PENDING && !operation_is_of_device(at) &&

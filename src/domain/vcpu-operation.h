@@ -25,6 +25,8 @@ void operations_drop(const OperationLog *log, const DomainStore *store);
 /* Ends the pending removals that are complete, and, with the guest's `rejection` (or NULL), those
  * that were refused. Job held. */
 void operations_settle(Domain *domain, const char *rejection);
+/* Of these, only those that were refused, without a question to QEMU. Job held. */
+void operations_refuse(Domain *domain, const char *rejection);
 /* Whether a pending removal has vCPUs that are there and that the guest is still to be asked for.
  */
 bool operations_are_to_ask(const Domain *domain);

@@ -132,9 +132,26 @@ static bool is_given_early(const MigrateIn *in) {
     return (in->link.heard & MIGRATE_YOURS) && !in->ready;
 }
 
+/* What it has refused on its way is not waited for. Words come in order: those that are there when
+ * the guest was given. One in post-copy may be here before them, and is looked at once more. */
+static void drop_refused(MigrateIn *in) {
+    const Bitmap *refused = in->link.refused;
+
+    for (int id = refused ? bitmap_next(refused, 0) : -1; id >= 0;
+         id = bitmap_next(refused, id + 1)) {
+        VcpuEntity *entity = vcpu_map_by_id(&in->domain->run->vcpus, (unsigned)id);
+
+        if (in->cookie.pending)
+            bitmap_clear(in->cookie.pending, (unsigned)id);
+        if (entity && entity->unplug == UNPLUG_REQUESTED)
+            unplug_forget(entity);
+    }
+}
+
 /* What the guest was asked before it came: it may answer with its first step. A reboot of which
  * QEMU cannot be told is a power-off, which a guest that still has its source does not come for. */
 static int recall_questions(MigrateIn *in, Error **reterr) {
+    drop_refused(in);
     unplug_resume(&in->domain->run->vcpus, NULL, in->cookie.pending);
     return in->cookie.rebooting ? run_state_intend_reboot(in->domain, reterr) : 0;
 }
@@ -294,6 +311,8 @@ static int finish_postcopy(MigrateIn *in, Error **reterr) {
     migrate_link_say(&in->link, MIGRATE_LANDED);
     r = postcopy_arrive(in->domain, held, &refusal, reterr);
     if (r >= 0 && domain->run) {
+        drop_refused(in);
+        removal_watch_pending(in->domain);
         save_forget(domain->run);
         domain_save_status(in->domain, NULL);
     }

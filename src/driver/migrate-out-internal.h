@@ -52,6 +52,9 @@ MigrateOut *migrate_out_find(const Domain *domain);
 int migrate_out_set_intent(Domain *domain, SaveKind kind, bool running, Error **reterr);
 /* Called while it is on its way: switches it to post-copy when somebody wants that. Job held. */
 int migrate_out_look(void *userdata, Error **reterr);
+/* What the guest has refused since Begin goes before the word that gives it away. -errno: it did
+ * not go out. The guest stands still. Job held. */
+int migrate_out_say_refused(MigrateOut *out);
 /* For an end before QEMU has said that it is in post-copy. */
 void migrate_out_cut(void *userdata);
 /* The other side has made as many vCPUs and devices as there were, and what has become of the guest

@@ -5,6 +5,7 @@
 #include "driver/migrate-out-internal.h"
 
 #include "driver/saved.h"
+#include "qemu/unplug.h"
 #include "util/libvirt-numbers.h"
 
 /* The guest stands still before QEMU is asked: from 8.2 on it lets one that ran before run again by
@@ -23,6 +24,10 @@ static int ask_postcopy(MigrateOut *out, Error **reterr) {
     if (r < 0)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED, "%s",
                             error_message(out->spoilt));
+    if (migrate_out_say_refused(out) < 0)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                            "the vireod that domain '%s' is on its way to has gone",
+                            domain_name(domain));
     saved_crash_point("postcopy-asked");
     r = migrate_start_postcopy(domain->run->monitor, reterr);
     return r == -ETIMEDOUT ? 0 : r; /* QEMU will say what has come of it */
@@ -59,6 +64,12 @@ void migrate_out_cut(void *userdata) {
 
     if (out->state_fd >= 0)
         shutdown(out->state_fd, SHUT_RDWR);
+}
+
+int migrate_out_say_refused(MigrateOut *out) {
+    CLEANUP_BITMAP Bitmap *refused = unplug_refused(&out->domain->run->vcpus);
+
+    return refused ? migrate_link_say_refused(&out->link, refused) : -ENOMEM;
 }
 
 int migrate_out_check_guest(MigrateOut *out, Error **reterr) {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "domain/files.h"
+#include "domain/vcpu-change.h"
 #include "driver/driver.h"
 #include "driver/migrate-out-internal.h"
 #include "driver/postcopy.h"
@@ -145,6 +146,7 @@ static void leave(MigrateOut *out) {
     log_info("domain '%s' has moved to '%s'", domain_name(out->domain),
              out->cookie.host && *out->cookie.host ? out->cookie.host : "another host");
     transfer_complete(out->domain, &out->stats);
+    vcpu_change_leaving(out->domain);
     run_end(out->domain, SHUTOFF_MIGRATED, STOPPED_MIGRATED);
 }
 
@@ -170,7 +172,9 @@ static void give(MigrateOut *out) {
     if (r >= 0) {
         saved_crash_point("migrate-given");
         /* The other daemon may have gone while the file was written. */
-        r = out->link.ended ? -EPIPE : migrate_link_say(&out->link, MIGRATE_YOURS);
+        r = out->link.ended ? -EPIPE : migrate_out_say_refused(out);
+        if (r >= 0)
+            r = migrate_link_say(&out->link, MIGRATE_YOURS);
     }
     out->given = r >= 0;
     if (out->given)

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "util/file.h"
+#include "util/log.h"
 #include "util/tcp-socket.h"
 #include "util/unix-socket.h"
 #include "util/worker.h"
@@ -21,6 +22,8 @@
 #define CONNECT_SEC 15
 #define ARRIVALS_MAX 16u /* that have not shown the token; one more, and the oldest is closed */
 #define BACKLOG 16
+#define REFUSED 'N'
+#define VCPU_MAX 65535u   /* a number that is larger is nobody's */
 #define PORT_FIRST 49152u /* libvirt's, so that a firewall that lets these pass is right */
 #define PORT_LAST 49215u
 
@@ -35,7 +38,21 @@ static const struct {
              {MIGRATE_LOST, 'F'},
              {MIGRATE_KEPT, 'K'}};
 
+static void hear_refused(MigrateLink *link, unsigned vcpu) {
+    if (!link->refused)
+        link->refused = bitmap_new();
+    if (vcpu <= VCPU_MAX && (!link->refused || bitmap_set(link->refused, vcpu) < 0))
+        log_warning("out of memory, ignoring: the guest keeps vCPU %u", vcpu);
+}
+
 static void hear(MigrateLink *link, char byte) {
+    if (byte >= '0' && byte <= '9') {
+        link->number = MIN_OF(link->number * 10 + (unsigned)(byte - '0'), VCPU_MAX + 1);
+        return;
+    }
+    if (byte == REFUSED)
+        hear_refused(link, link->number);
+    link->number = 0;
     for (size_t i = 0; i < ARRAY_SIZE(words); i++)
         if (words[i].byte == byte)
             link->heard |= words[i].word;
@@ -74,9 +91,25 @@ int migrate_link_say(MigrateLink *link, unsigned word) {
     return -ENOTCONN;
 }
 
+int migrate_link_say_refused(MigrateLink *link, const Bitmap *vcpus) {
+    for (int id = bitmap_next(vcpus, 0); id >= 0; id = bitmap_next(vcpus, id + 1)) {
+        char text[16];
+        const int n = snprintf(text, sizeof(text), "%d%c", id, REFUSED);
+        ssize_t sent;
+
+        if (!link->io)
+            return -ENOTCONN;
+        sent = send(link->fd, text, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent != n)
+            return sent < 0 ? -errno : -EAGAIN;
+    }
+    return 0;
+}
+
 void migrate_link_close(MigrateLink *link) {
     if (!link->news)
         return;
+    bitmap_free(TAKE_PTR(link->refused));
     link->io = sd_event_source_disable_unref(link->io);
     if (link->fd >= 0)
         close(TAKE_FD(link->fd));

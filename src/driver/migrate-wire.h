@@ -6,10 +6,12 @@
  * begins with "VireoMig", 'S' or 'W', and the token that the destination has made for this
  * migration and that came to the source in the cookie: whoever else connects is turned away.
  *
- * The words are single bytes. They settle on which side the guest runs, whatever becomes of the
- * client in between:
+ * The words are single bytes, one has a number before it. They settle on which side the guest runs,
+ * whatever becomes of the client in between:
  *
  *     destination          source
+ *                   <-     '12' 'N'    no: the guest will not release vCPU 12, which it was asked
+ *                                      for before Begin
  *     'R' ready     ->                 the whole state is there, nothing of it has run
  *                   <-     'K' kept    instead of it: the guest goes on at the source
  *                   <-     'Y' yours   from here on the source does not run it by itself
@@ -41,6 +43,8 @@ typedef struct MigrateLink {
     sd_event_source *io;
     FiberCond *news; /* broadcast when there is a word, or the end */
     unsigned heard;  /* MIGRATE_* */
+    Bitmap *refused; /* vCPUs that the guest keeps; NULL: none was named */
+    unsigned number; /* that is being heard */
     bool ended;      /* the other side has closed it, or is gone */
 } MigrateLink;
 
@@ -48,6 +52,8 @@ typedef struct MigrateLink {
 int migrate_link_open(MigrateLink *link, int fd, FiberCond *news);
 /* -errno: it did not go out. */
 int migrate_link_say(MigrateLink *link, unsigned word);
+/* The vCPUs that the guest keeps, before any other word. -errno: not all of it went out. */
+int migrate_link_say_refused(MigrateLink *link, const Bitmap *vcpus);
 /* Zeroed, or closed, is fine: nothing happens. */
 void migrate_link_close(MigrateLink *link);
 

@@ -177,19 +177,29 @@ void unplug_carry_over(VcpuMap *map, const VcpuMap *old, uint64_t seen) {
                    vcpu_map_tid(old, old->entities[i].first_id), seen);
 }
 
-Bitmap *unplug_pending(const VcpuMap *map) {
-    CLEANUP_BITMAP Bitmap *pending = bitmap_new();
+/* vCPUs that were asked for and are there: all of them, or those that were refused. */
+static Bitmap *list_asked(const VcpuMap *map, bool all) {
+    CLEANUP_BITMAP Bitmap *asked = bitmap_new();
 
-    for (size_t i = 0; pending && i < map->n_entities; i++) {
+    for (size_t i = 0; asked && i < map->n_entities; i++) {
         const VcpuEntity *entity = &map->entities[i];
 
-        if (entity->unplug == UNPLUG_NONE || !entity->qom_path)
+        if (entity->unplug == UNPLUG_NONE || !entity->qom_path ||
+            (!all && entity->unplug != UNPLUG_REFUSED))
             continue;
         for (unsigned id = entity->first_id; id < entity->first_id + entity->n_vcpus; id++)
-            if (bitmap_set(pending, id) < 0)
+            if (bitmap_set(asked, id) < 0)
                 return NULL;
     }
-    return TAKE_PTR(pending);
+    return TAKE_PTR(asked);
+}
+
+Bitmap *unplug_pending(const VcpuMap *map) {
+    return list_asked(map, true);
+}
+
+Bitmap *unplug_refused(const VcpuMap *map) {
+    return list_asked(map, false);
 }
 
 void unplug_resume(VcpuMap *map, const Bitmap *there, const Bitmap *pending) {

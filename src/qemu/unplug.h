@@ -41,6 +41,9 @@ void unplug_carry_over(VcpuMap *map, const VcpuMap *old, uint64_t seen);
 /* The vCPUs that the guest was asked to release and still has; NULL: out of memory. Caller frees.
  */
 Bitmap *unplug_pending(const VcpuMap *map);
+/* Those of them that it has refused, whose refusal is not settled yet; NULL: out of memory. Caller
+ * frees. */
+Bitmap *unplug_refused(const VcpuMap *map);
 /* What an earlier daemon knew, each may be NULL: which vCPUs were there, and what unplug_pending
  * said. Events of those pending are evidence again; what is not there any more has gone. */
 void unplug_resume(VcpuMap *map, const Bitmap *there, const Bitmap *pending);

@@ -116,6 +116,36 @@ static void a_host_that_is_gone(void *userdata) {
     close(words);
 }
 
+/* Words of both kinds, as they come: in one piece, cut in two, and such as nobody knows. */
+static void words_with_numbers(void *userdata) {
+    CLEANUP_BITMAP Bitmap *vcpus = bitmap_new();
+    MigrateLink near = {.fd = -1}, far = {.fd = -1};
+    int ends[2];
+    char *text = NULL;
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    assert_int_equal(migrate_link_open(&near, ends[0], &news), 0);
+    assert_int_equal(migrate_link_open(&far, ends[1], &news), 0);
+    assert_int_equal(migrate_link_say_refused(&near, vcpus), 0); /* none: nothing is said */
+    assert_int_equal(bitmap_set(vcpus, 2), 0);
+    assert_int_equal(bitmap_set(vcpus, 89), 0); /* 'Y' is 89 */
+    assert_int_equal(migrate_link_say_refused(&near, vcpus), 0);
+    assert_int_equal(send(ends[0], "1", 1, 0), 1);
+    while (far.number != 1)
+        assert_int_equal(fiber_cond_wait(&news, deadline_in(60 * USEC_PER_SEC)), 0);
+    assert_int_equal(send(ends[0], "2N5?N99999999999N7", 18, 0), 18);
+    assert_int_equal(migrate_link_say(&near, MIGRATE_YOURS), 0);
+    while (!far.heard)
+        assert_int_equal(fiber_cond_wait(&news, deadline_in(60 * USEC_PER_SEC)), 0);
+    assert_int_equal(far.heard, MIGRATE_YOURS);
+    text = bitmap_format(far.refused);
+    assert_string_equal(text, "0,2,12,89");
+    free(text);
+    migrate_link_close(&near);
+    assert_int_equal(migrate_link_say_refused(&near, vcpus), -ENOTCONN);
+    migrate_link_close(&far);
+}
+
 static void run(FiberFunc func) {
     sd_event *event = NULL;
 
@@ -142,11 +172,16 @@ static void test_a_host_that_is_gone(void **state) {
     run(a_host_that_is_gone);
 }
 
+static void test_words_with_numbers(void **state) {
+    run(words_with_numbers);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_silent_strangers),
         cmocka_unit_test(test_forged_token),
         cmocka_unit_test(test_a_host_that_is_gone),
+        cmocka_unit_test(test_words_with_numbers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
