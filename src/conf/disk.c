@@ -112,7 +112,7 @@ static const Field disk_fields[] = {
     FIELD_CHOICE("@sgio", DiskDef, sgio, sgios, .flags = FIELD_NOT_ACTED),
     FIELD_CHOICE("@snapshot", DiskDef, snapshot, snapshots),
     FIELD_GROUP("driver", driver_fields),
-    FIELD_ONE("auth", DiskDef, auth, storage_auth_element, .flags = FIELD_NOT_STARTED),
+    FIELD_ONE("auth", DiskDef, auth, storage_auth_element),
     FIELD_PART(NULL, DiskDef, source, storage_source_fields),
     FIELD_ONE("backingStore", DiskDef, backing, backing_store_element),
     FIELD_GROUP("geometry", geometry_fields),
@@ -135,6 +135,14 @@ static const Field disk_fields[] = {
 
 const StorageEncryption *disk_encryption(const DiskDef *disk) {
     return disk->source.encryption ? disk->source.encryption : disk->encryption;
+}
+
+const StorageAuth *disk_auth(const DiskDef *disk, const StorageSource *source) {
+    const StorageAuth *beside = source == &disk->source ? disk->auth : NULL;
+
+    if (source->type != DISK_NETWORK)
+        return NULL;
+    return source->auth ? source->auth : beside;
 }
 
 int disk_target_index(const char *target) {
@@ -184,6 +192,19 @@ static void drop_skipped(StorageSource *source) {
     source->n_seclabels = n;
 }
 
+/* As libvirt writes them. */
+static int add_ports(StorageSource *source) {
+    const char *port = source->type == DISK_NETWORK ? storage_default_port(source->protocol) : NULL;
+
+    for (size_t i = 0; port && i < source->n_hosts; i++) {
+        StorageHost *host = &source->hosts[i];
+
+        if (!host->port && !host->transport && !(host->port = strdup(port)))
+            return -ENOMEM;
+    }
+    return 0;
+}
+
 static int check_disk(ElementReader *reader, xmlNodePtr node, void *object) {
     DiskDef *disk = object;
     StorageSource *source = &disk->source;
@@ -204,6 +225,8 @@ static int check_disk(ElementReader *reader, xmlNodePtr node, void *object) {
         disk->readonly = true;
     if (disk->snapshot && streq(disk->snapshot, "no") && disk->readonly) /* goes without saying */
         free(TAKE_PTR(disk->snapshot));
+    if (add_ports(source) < 0)
+        return error_no_memory(reader->reterr);
     disk->is_nameless = disk->info.address.type == ADDRESS_NONE &&
                         disk_target_index(disk->target) < 0;
     if (!source->path && !disk_is_removable(disk) &&

@@ -76,6 +76,9 @@ extern const Element disk_element;
 
 /* What its source is encrypted with, wherever that is written; NULL: it is not. */
 const StorageEncryption *disk_encryption(const DiskDef *disk);
+/* Who it is at the host of a source of its chain, wherever that is written; NULL: nobody. Only
+ * network sources have hosts. */
+const StorageAuth *disk_auth(const DiskDef *disk, const StorageSource *source);
 /* Whether its medium comes and goes. */
 static inline bool disk_is_removable(const DiskDef *disk) {
     return disk->device == DISK_DEVICE_CDROM || disk->device == DISK_DEVICE_FLOPPY;

@@ -129,6 +129,40 @@ static int check_driver(const DiskDef *disk, Error **reterr) {
     return VALIDATE_RULES(rules, "disk", disk->target, reterr);
 }
 
+/* What a secret has to be for that proves who one is by that protocol; NULL: libvirt does not ask.
+ */
+static const char *secret_usage_of(const char *protocol) {
+    if (streq_ptr(protocol, "rbd"))
+        return "ceph";
+    return streq_ptr(protocol, "iscsi") ? "iscsi" : NULL;
+}
+
+static bool is_secret_type(const char *type) {
+    static const char *const types[] = {"none", "volume", "ceph", "iscsi", "tls", "vtpm"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+        if (streq_ptr(type, types[i]))
+            return true;
+    return false;
+}
+
+static int check_auth(const DiskDef *disk, Error **reterr) {
+    const StorageAuth *auth = disk_auth(disk, &disk->source);
+    const char *wanted = secret_usage_of(disk->source.protocol);
+    const ValidateRule rules[] = {
+        {disk->auth && disk->source.auth, ERROR_CONFIG_UNSUPPORTED,
+         "an <auth> definition already found for disk source: one beside it is enough"},
+        {auth && streq_ptr(disk->source.protocol, "nbd"), ERROR_CONFIG_UNSUPPORTED,
+         "authentication is not supported for protocol 'nbd'"},
+        {auth && !is_secret_type(auth->secret_type), ERROR_CONFIG_UNSUPPORTED,
+         "unknown secret type in <auth>: 'ceph' or 'iscsi' can be"},
+        {auth && wanted && !streq_ptr(auth->secret_type, wanted), ERROR_CONFIG_UNSUPPORTED,
+         "invalid secret type in <auth>: 'ceph' is for rbd, 'iscsi' for iscsi"},
+    };
+
+    return VALIDATE_RULES(rules, "disk", disk->target, reterr);
+}
+
 static bool has_port(const StorageSource *source) {
     for (size_t i = 0; i < source->n_hosts; i++)
         if (source->hosts[i].port)
@@ -193,6 +227,8 @@ int validate_disks(const DomainDef *def, Error **reterr) {
             r = check_driver(disk, reterr);
         if (r >= 0)
             r = check_source(def, disk, reterr);
+        if (r >= 0)
+            r = check_auth(disk, reterr);
         if (r >= 0)
             r = check_address(disk, reterr);
     }

@@ -76,6 +76,10 @@ static int make_uuid(SecretDef *def, Error **reterr) {
     return 0;
 }
 
+const char *secret_usage_name(SecretUsage usage) {
+    return words_name(&usages, (int)usage);
+}
+
 int secret_parse(const char *xml, size_t len, SecretDef **ret, Error **reterr) {
     CLEANUP_XML_DOCUMENT xmlDocPtr doc = NULL;
     CLEANUP_SECRET_DEF SecretDef *def = NULL;

@@ -33,6 +33,8 @@ int secret_parse(const char *xml, size_t len, SecretDef **ret, Error **reterr);
 char *secret_format(const SecretDef *def);
 /* What it is used by: a path, a name, a target; "" without a usage. */
 const char *secret_usage_id(const SecretDef *def);
+/* "ceph"; static. */
+const char *secret_usage_name(SecretUsage usage);
 
 SecretDef *secret_def_free(SecretDef *def);
 DEFINE_CLEANUP(SecretDef *, secret_def_free)

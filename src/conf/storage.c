@@ -15,6 +15,18 @@ static const Words startup_policies = WORDS("mandatory", "requisite", "optional"
 static const Words pool_modes = WORDS("host", "direct");
 static const Words encryption_formats = WORDS("default", "qcow", "luks", "luks2", "luks-any");
 
+const char *storage_default_port(const char *protocol) {
+    static const char *const ports[][2] = {
+        {"http", "80"},    {"https", "443"}, {"ftp", "21"},        {"ftps", "990"},
+        {"tftp", "69"},    {"nbd", "10809"}, {"gluster", "24007"}, {"ssh", "22"},
+        {"iscsi", "3260"}, {"vxhs", "9999"}, {"sheepdog", "7000"}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(ports); i++)
+        if (streq_ptr(ports[i][0], protocol))
+            return ports[i][1];
+    return NULL;
+}
+
 /* ---- <auth> ---- */
 
 static const Field secret_fields[] = {FIELD_TEXT("@type", StorageAuth, secret_type),
@@ -23,7 +35,23 @@ static const Field secret_fields[] = {FIELD_TEXT("@type", StorageAuth, secret_ty
 static const Field auth_fields[] = {
     FIELD_TEXT("@username", StorageAuth, username, .flags = FIELD_REQUIRED),
     FIELD_GROUP("secret", secret_fields), FIELD_END};
-const Element storage_auth_element = {"auth", sizeof(StorageAuth), auth_fields, NULL, NULL};
+
+static int check_auth(ElementReader *reader, xmlNodePtr node, void *object) {
+    const StorageAuth *auth = object;
+    const char *wrong = NULL;
+
+    if (!element_child(node, "secret"))
+        wrong = "Missing <secret> element in auth";
+    else if (auth->secret_uuid && auth->secret_usage)
+        wrong = "either secret uuid or usage expected, not both, in the <secret> of <auth>";
+    else if (!auth->secret_uuid && !auth->secret_usage)
+        wrong = "missing secret uuid or usage attribute in the <secret> of <auth>";
+    return wrong ? error_report(reader->reterr, FROM_DOMAIN, ERROR_XML, "%s (line %ld)", wrong,
+                                xmlGetLineNo(node))
+                 : 0;
+}
+
+const Element storage_auth_element = {"auth", sizeof(StorageAuth), auth_fields, NULL, check_auth};
 
 /* ---- <encryption> ---- */
 
@@ -81,9 +109,15 @@ static const Field host_fields[] = {FIELD_TEXT("@name", StorageHost, name),
                                     FIELD_CHOICE("@transport", StorageHost, transport, transports),
                                     FIELD_TEXT("@socket", StorageHost, socket), FIELD_END};
 
-/* What goes without saying. */
+/* What has to be there, and what goes without saying. */
 static int check_host(ElementReader *reader, xmlNodePtr node, void *object) {
     StorageHost *host = object;
+    const bool is_unix = streq_ptr(host->transport, "unix");
+
+    if (is_unix ? !host->socket : !host->name)
+        return error_report(reader->reterr, FROM_DOMAIN, ERROR_XML, "missing %s (line %ld)",
+                            is_unix ? "socket for unix transport" : "name for host",
+                            xmlGetLineNo(node));
 
     if (host->transport && streq(host->transport, "tcp"))
         free(TAKE_PTR(host->transport));
@@ -91,9 +125,37 @@ static int check_host(ElementReader *reader, xmlNodePtr node, void *object) {
 }
 
 static const Element host_element = {"host", sizeof(StorageHost), host_fields, NULL, check_host};
+static bool is_printable(const char *text) {
+    while (*text > ' ' && *text < 0x7f)
+        text++;
+    return !*text;
+}
+
 static const Field cookie_fields[] = {FIELD_TEXT("@name", StorageCookie, name),
                                       FIELD_TEXT(".", StorageCookie, value), FIELD_END};
-static const Element cookie_element = {"cookie", sizeof(StorageCookie), cookie_fields, NULL, NULL};
+
+/* They become one line of a header: "NAME=VALUE; NAME=VALUE". */
+static int check_cookie(ElementReader *reader, xmlNodePtr node, void *object) {
+    static const char in_names[] = "\t \"(),/:;<=>?@[\\]{}", in_values[] = " \",;\\";
+    const StorageCookie *cookie = object;
+    const char *name = cookie->name ? cookie->name : "", *value = cookie->value;
+    const char *wrong = NULL;
+
+    if (!*name)
+        wrong = "missing name of a cookie";
+    else if (!value || !*value)
+        wrong = "missing value for a cookie";
+    else if (name[strcspn(name, in_names)] || !is_printable(name))
+        wrong = "the name of a cookie contains invalid characters";
+    else if (value[strcspn(value, in_values)] || !is_printable(value))
+        wrong = "the value of a cookie contains invalid characters";
+    return wrong ? error_report(reader->reterr, FROM_DOMAIN, ERROR_XML, "%s (line %ld)", wrong,
+                                xmlGetLineNo(node))
+                 : 0;
+}
+
+static const Element cookie_element = {"cookie", sizeof(StorageCookie), cookie_fields, NULL,
+                                       check_cookie};
 static const Field slice_fields[] = {
     FIELD_TEXT("@type", StorageSlice, type),
     FIELD_UINT("@offset", StorageSlice, offset, 0, INT64_MAX,
@@ -115,7 +177,7 @@ static const Element reservations_element = {"reservations", sizeof(StorageReser
 #define COMMON                                                                                     \
     FIELD_GROUP("slices", slices_fields),                                                          \
         FIELD_LIST("seclabel", StorageSource, seclabels, n_seclabels, device_seclabel_element),    \
-        FIELD_ONE("auth", StorageSource, auth, storage_auth_element, .flags = FIELD_NOT_STARTED),  \
+        FIELD_ONE("auth", StorageSource, auth, storage_auth_element),                              \
         FIELD_ONE("encryption", StorageSource, encryption, storage_encryption_element),            \
         FIELD_ONE("reservations", StorageSource, reservations, reservations_element,               \
                   .flags = FIELD_NOT_STARTED)

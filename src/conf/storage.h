@@ -77,7 +77,7 @@ typedef struct StorageSource {
     Tristate ssl_verify;
     StorageCookie *cookies;
     size_t n_cookies;
-    uint64_t readahead, timeout; /* KiB, seconds */
+    uint64_t readahead, timeout; /* bytes, seconds */
     char *ssh_user, *ssh_group, *known_hosts, *keyfile, *identity_agent;
     char *pool, *volume, *mode; /* volume */
     char *nvme_type;            /* pci */
@@ -114,6 +114,8 @@ static inline bool storage_is_local(const StorageSource *source) {
            (source->type == DISK_FILE || source->type == DISK_BLOCK || source->type == DISK_VOLUME);
 }
 
+/* The port of that protocol where none is said; NULL: there is none. */
+const char *storage_default_port(const char *protocol);
 /* Whether it names anything: what ends a chain, or an empty drive, does not. */
 static inline bool storage_is_there(const StorageSource *source) {
     return source->type != DISK_TYPE_NONE_ && (source->path || source->protocol);

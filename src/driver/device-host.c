@@ -8,6 +8,7 @@
 #include "driver/prepare-host.h"
 #include "driver/prepare-net.h"
 #include "driver/prepare-owner.h"
+#include "driver/prepare-secret.h"
 #include "driver/prepare-undo.h"
 #include "util/file.h"
 #include "util/worker.h"
@@ -41,11 +42,8 @@ static int make(Domain *domain, DomainDef *def, const DevicePlace *place, StartP
     void *device = device_at(def, place);
     const HostdevDef *hostdev = device;
 
-    if (place->kind == &disk_kind && disk_encryption(device))
-        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
-                            "domain '%s': an encrypted disk cannot be attached while it runs; "
-                            "attach it to the definition (--config) and start it anew",
-                            domain_name(domain));
+    if (place->kind == &disk_kind)
+        return prepare_disk_secrets(domain, device, parts, reterr);
     if (place->kind == &interface_kind)
         return make_interface(domain, device, parts, &parts->taps[place->index], reterr);
     if (place->kind == &filesystem_kind)

@@ -9,6 +9,7 @@
 #include "driver/block-job-check.h"
 #include "driver/device-internal.h"
 #include "driver/news.h"
+#include "driver/prepare-secret.h"
 #include "driver/start-shown.h"
 #include "driver/volume-source.h"
 #include "qemu/fill.h"
@@ -217,6 +218,7 @@ static int attach(Domain *domain, DomainDef *one, DomainDef *def_consume, const 
         r = domain_check_active(domain, reterr);
     if (r >= 0)
         r = plug(domain, def, at, &parts, operation, reterr);
+    prepare_secrets_close(domain, &parts);
     if (r < 0) {
         device_host_release(domain, def, at, parts.files_given);
         device_host_settle(domain);

@@ -5,6 +5,7 @@
 #include "driver/block-job-check.h"
 #include "driver/device-internal.h"
 #include "driver/prepare-owner.h"
+#include "driver/prepare-secret.h"
 #include "driver/start-shown.h"
 #include "driver/volume-source.h"
 #include "qemu/fill.h"
@@ -34,14 +35,13 @@ static int insert(Domain *domain, const char *id, const char *node, Error **rete
 }
 
 /* The nodes of a drive's medium in steps without the drive itself. */
-static int medium_steps(Domain *domain, const DiskDef *disk, DeviceSteps *steps, char node[96],
-                        Error **reterr) {
-    static const QemuHostParts no_parts;
+static int medium_steps(Domain *domain, const DiskDef *disk, const StartParts *parts,
+                        DeviceSteps *steps, char node[96], Error **reterr) {
     const DomainRun *run = domain->run;
     DeviceContext context = {.def = run->live,
                              .caps = run->caps,
                              .machine = qemu_caps_machine(run->caps, run->live->os.machine),
-                             .parts = &no_parts};
+                             .parts = &parts->parts};
 
     return device_blockdevs(&context, disk, steps, node, reterr);
 }
@@ -76,6 +76,7 @@ static bool is_empty(const StorageSource *source) {
 
 /* What a change of a medium takes away and adds. */
 typedef struct MediumSwap {
+    StartParts old_parts, parts; /* of their secrets */
     DeviceSteps before, after;
     char old_node[96], node[96];
 } MediumSwap;
@@ -83,16 +84,24 @@ typedef struct MediumSwap {
 static void medium_swap_done(MediumSwap *swap) {
     device_steps_done(&swap->before);
     device_steps_done(&swap->after);
+    start_parts_done(&swap->old_parts);
+    start_parts_done(&swap->parts);
 }
 
 static int plan_swap(Domain *domain, const DiskDef *old, const DiskDef *next, MediumSwap *swap,
                      Error **reterr) {
-    int r = domain_check_active(domain, reterr);
+    int r = 0;
 
+    if (!is_empty(&next->source))
+        r = prepare_disk_secrets(domain, next, &swap->parts, reterr);
+    if (r >= 0 && !is_empty(&old->source)) /* without it the old one does not come back */
+        prepare_disk_secrets(domain, old, &swap->old_parts, NULL);
+    if (r >= 0)
+        r = domain_check_active(domain, reterr);
     if (r >= 0 && !is_empty(&old->source))
-        r = medium_steps(domain, old, &swap->before, swap->old_node, reterr);
+        r = medium_steps(domain, old, &swap->old_parts, &swap->before, swap->old_node, reterr);
     if (r >= 0 && !is_empty(&next->source))
-        r = medium_steps(domain, next, &swap->after, swap->node, reterr);
+        r = medium_steps(domain, next, &swap->parts, &swap->after, swap->node, reterr);
     return r >= 0 && (swap->before.failed || swap->after.failed) ? error_no_memory(reterr) : r;
 }
 
@@ -110,29 +119,38 @@ static int open_tray(Domain *domain, const DiskDef *old, Error **reterr) {
 
 /* The drawer opens by force; an old medium that cannot be followed by the new one comes back, or
  * *ret_lost. */
+static int run_swap(Domain *domain, const DiskDef *old, const DiskDef *next, const MediumSwap *swap,
+                    bool again, bool *ret_lost, Error **reterr) {
+    int r = open_tray(domain, old, reterr);
+
+    if (r < 0)
+        return r;
+    remove_nodes(domain, &swap->before, swap->before.n);
+    if (again) /* some of them may be there */
+        remove_nodes(domain, &swap->after, swap->after.n);
+    r = add_nodes(domain, &swap->after, reterr);
+    if (r >= 0 && !is_empty(&next->source)) {
+        r = insert(domain, old->info.alias, swap->node, reterr);
+        if (r < 0)
+            remove_nodes(domain, &swap->after, swap->after.n);
+    }
+    if (r < 0)
+        *ret_lost = add_nodes(domain, &swap->before, NULL) < 0 ||
+                    (*swap->old_node && insert(domain, old->info.alias, swap->old_node, NULL) < 0);
+    if (r < 0 || !is_empty(&next->source))
+        named(domain, "blockdev-close-tray", old->info.alias, NULL);
+    return r;
+}
+
 static int swap_medium(Domain *domain, const DiskDef *old, const DiskDef *next, bool again,
                        bool *ret_lost, Error **reterr) {
     CLEANUP(medium_swap_done) MediumSwap swap = {0};
     int r = plan_swap(domain, old, next, &swap, reterr);
 
     if (r >= 0)
-        r = open_tray(domain, old, reterr);
-    if (r < 0)
-        return r;
-    remove_nodes(domain, &swap.before, swap.before.n);
-    if (again) /* some of them may be there */
-        remove_nodes(domain, &swap.after, swap.after.n);
-    r = add_nodes(domain, &swap.after, reterr);
-    if (r >= 0 && !is_empty(&next->source)) {
-        r = insert(domain, old->info.alias, swap.node, reterr);
-        if (r < 0)
-            remove_nodes(domain, &swap.after, swap.after.n);
-    }
-    if (r < 0)
-        *ret_lost = add_nodes(domain, &swap.before, NULL) < 0 ||
-                    (*swap.old_node && insert(domain, old->info.alias, swap.old_node, NULL) < 0);
-    if (r < 0 || !is_empty(&next->source))
-        named(domain, "blockdev-close-tray", old->info.alias, NULL);
+        r = run_swap(domain, old, next, &swap, again, ret_lost, reterr);
+    prepare_secrets_close(domain, &swap.parts);
+    prepare_secrets_close(domain, &swap.old_parts);
     return r;
 }
 
@@ -143,11 +161,6 @@ static int admit(Domain *domain, DomainDef *def, const DevicePlace *old, const D
     DiskDef *disk = device_at(def, old), kept = *disk;
     int r;
 
-    if (disk_encryption(next))
-        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
-                            "domain '%s': an encrypted medium cannot be put into drive '%s' while "
-                            "it runs",
-                            domain_name(domain), next->target);
     *disk = *next; /* borrowed */
     r = device_host_admit(domain, def, old, &parts, reterr);
     *disk = kept;
@@ -211,11 +224,15 @@ static int update_disk(Domain *domain, const DevicePlace *old, DiskDef *next, bo
     if (r < 0)
         return r;
     disk = device_at(domain->run->live, old);
-    swap = *disk; /* what is below the medium goes with it */
+    swap = *disk; /* what is below the medium, and opens it, goes with it */
     disk->source = next->source;
     disk->backing = next->backing;
+    disk->auth = next->auth;
+    disk->encryption = next->encryption;
     next->source = swap.source;
     next->backing = swap.backing;
+    next->auth = swap.auth;
+    next->encryption = swap.encryption;
     qemu_number_sources(domain->run->live);
     return 0;
 }

@@ -9,13 +9,13 @@
 
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
-static const Secret *find(const SecretStore *store, const EncryptionSecret *wanted,
-                          Error **reterr) {
+static const Secret *find(const SecretStore *store, const char *text, const char *used_by,
+                          SecretUsage usage, Error **reterr) {
     uint8_t uuid[16];
 
-    if (wanted->uuid && uuid_parse(wanted->uuid, uuid) >= 0)
+    if (text && uuid_parse(text, uuid) >= 0)
         return secret_by_uuid(store, uuid, reterr);
-    return secret_by_usage(store, SECRET_USAGE_VOLUME, wanted->usage ? wanted->usage : "", reterr);
+    return secret_by_usage(store, (int)usage, used_by ? used_by : "", reterr);
 }
 
 static int check(const StorageEncryption *encryption, const char *whose, Error **reterr) {
@@ -31,34 +31,63 @@ static int check(const StorageEncryption *encryption, const char *whose, Error *
     return 0;
 }
 
-static int write_all(int fd, const Secret *secret) {
-    ssize_t n = write(fd, secret->value, secret->value_len);
+static int write_all(int fd, const void *value, size_t len) {
+    ssize_t n = write(fd, value, len);
 
     if (n < 0 || fcntl(fd, F_ADD_SEALS, SEALS) < 0)
         return -errno;
-    return (size_t)n == secret->value_len ? 0 : -EIO;
+    return (size_t)n == len ? 0 : -EIO;
+}
+
+static int open_value(const void *value, size_t len, const char *whose, Error **reterr) {
+    CLEANUP_CLOSE int fd = memfd_create("vireo-secret", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int r = fd < 0 ? -errno : write_all(fd, value, len);
+
+    if (r < 0)
+        return error_system(reterr, FROM_SECRET, r, "%s: cannot hand its secret over", whose);
+    return TAKE_FD(fd);
+}
+
+static int open_secret(const Secret *secret, const char *whose, Error **reterr) {
+    if (!secret->value)
+        return error_report(reterr, FROM_SECRET, ERROR_NO_SECRET,
+                            "%s: its secret does not have a value; set one (secret-set-value)",
+                            whose);
+    return open_value(secret->value, secret->value_len, whose, reterr);
 }
 
 int secret_open(const SecretStore *store, const StorageEncryption *encryption, const char *whose,
                 Error **reterr) {
-    CLEANUP_CLOSE int fd = -1;
     const Secret *secret;
     int r = check(encryption, whose, reterr);
 
     if (r < 0)
         return r;
-    secret = find(store, &encryption->secrets[0], reterr);
+    secret = find(store, encryption->secrets[0].uuid, encryption->secrets[0].usage,
+                  SECRET_USAGE_VOLUME, reterr);
     if (!secret) {
         error_prefix(reterr, "%s", whose);
         return -ENOENT;
     }
-    if (!secret->value)
-        return error_report(reterr, FROM_SECRET, ERROR_NO_SECRET,
-                            "%s: its secret does not have a value; set one (secret-set-value)",
-                            whose);
-    fd = memfd_create("vireo-secret", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    r = fd < 0 ? -errno : write_all(fd, secret);
-    if (r < 0)
-        return error_system(reterr, FROM_SECRET, r, "%s: cannot hand its secret over", whose);
-    return TAKE_FD(fd);
+    return open_secret(secret, whose, reterr);
+}
+
+int secret_open_auth(const SecretStore *store, const StorageAuth *auth, SecretUsage usage,
+                     const char *whose, Error **reterr) {
+    const Secret *secret = find(store, auth->secret_uuid, auth->secret_usage, usage, reterr);
+
+    if (!secret) {
+        error_prefix(reterr, "%s: define the secret that its <auth> names (secret-define)", whose);
+        return -ENOENT;
+    }
+    if (secret->def->usage != usage)
+        return error_report(reterr, FROM_SECRET, ERROR_INVALID_SECRET,
+                            "%s: the secret of its <auth> is for usage '%s', one for usage '%s' is "
+                            "wanted: name another, or define one",
+                            whose, secret_usage_name(secret->def->usage), secret_usage_name(usage));
+    return open_secret(secret, whose, reterr);
+}
+
+int secret_open_text(const char *text, const char *whose, Error **reterr) {
+    return open_value(text, strlen(text), whose, reterr);
 }

@@ -59,8 +59,8 @@ static int check_disks(Domain *domain, Error **reterr) {
 
     for (size_t i = live->n_disks; i-- > 0;) {
         DiskDef *disk = &live->disks[i];
-        const int error = look_at(disk->source.path);
-
+        /* the name of a network source is none of this host's */
+        const int error = disk->source.type == DISK_NETWORK ? 0 : look_at(disk->source.path);
         const bool missing = (error == ENOENT || error == ENOTDIR) &&
                              may_be_missing(domain, &disk->source);
 

@@ -29,7 +29,9 @@ void start_parts_done(StartParts *parts) {
         close(parts->fds[--parts->n_fds]);
     free(parts->fds);
     free(parts->taps);
-    free(parts->disk_secrets);
+    while (parts->n_secrets > 0)
+        free(parts->secrets[--parts->n_secrets].id);
+    free(parts->secrets);
     free_texts(parts->tpm_sockets, parts->n_tpms);
     free_texts(parts->filesystems, parts->n_filesystems);
     if (parts->sysinfo) {

@@ -14,7 +14,8 @@ typedef struct StartParts {
     QemuTap *taps;
     char **tpm_sockets, **filesystems;
     size_t n_tpms, n_filesystems;
-    int *disk_secrets;
+    QemuSecret *secrets;
+    size_t n_secrets;
     int *fds; /* what QEMU gets besides, from QEMU_FIRST_FD on; owned */
     unsigned n_fds;
     SysinfoDef *sysinfo;

@@ -13,8 +13,8 @@
 typedef struct Parts {
     QemuTap *taps;
     char **tpms, **filesystems;
-    int *secrets;
-    size_t n_tpms, n_filesystems;
+    QemuSecret *secrets;
+    size_t n_tpms, n_filesystems, n_secrets;
     int next_fd;
 } Parts;
 
@@ -26,6 +26,8 @@ static void free_texts(char **texts, size_t n) {
 
 static void parts_done(Parts *parts) {
     free(parts->taps);
+    while (parts->n_secrets > 0)
+        free(parts->secrets[--parts->n_secrets].id);
     free(parts->secrets);
     free_texts(parts->tpms, parts->n_tpms);
     free_texts(parts->filesystems, parts->n_filesystems);
@@ -45,14 +47,22 @@ static int make_taps(const DomainDef *def, Parts *parts) {
     return 0;
 }
 
-static int make_secrets(const DomainDef *def, Parts *parts) {
-    parts->secrets = calloc(def->n_disks + 1, sizeof(int));
-    if (!parts->secrets)
+static int add_secret(const DiskSecret *secret, void *userdata) {
+    Parts *parts = userdata;
+    QemuSecret *at = array_append(&parts->secrets, &parts->n_secrets, sizeof(QemuSecret));
+
+    if (!at)
         return -ENOMEM;
-    for (size_t i = 0; i < def->n_disks; i++)
-        if (disk_encryption(&def->disks[i]))
-            parts->secrets[i] = parts->next_fd++;
-    return 0;
+    *at = (QemuSecret){.id = strdup(secret->id), .fd = parts->next_fd++, .fd_set = -1};
+    return at->id ? 0 : -ENOMEM;
+}
+
+static int make_secrets(const DomainDef *def, Parts *parts) {
+    int r = 0;
+
+    for (size_t i = 0; r >= 0 && i < def->n_disks; i++)
+        r = device_each_secret(&def->disks[i], add_secret, parts);
+    return r;
 }
 
 static int add_socket(char **sockets, size_t *n, const char *directory, const DomainDef *def,
@@ -121,7 +131,8 @@ int qemu_native_argv(DomainDef *def, const QemuCaps *caps, const NativePaths *pa
         make_secrets(def, &made) < 0 || make_sockets(def, paths->helpers, &made) < 0)
         return error_no_memory(reterr);
     parts.taps = made.taps;
-    parts.disk_secrets = made.secrets;
+    parts.secrets = made.secrets;
+    parts.n_secrets = made.n_secrets;
     parts.tpm_sockets = (const char *const *)made.tpms;
     parts.filesystems = (const char *const *)made.filesystems;
     return qemu_command_line(&params, ret_argv, reterr);

@@ -9,7 +9,7 @@ import pytest
 
 from conftest import QEMU, refused, wait_for
 from test_confine import USER, owned, owner  # noqa: F401
-from test_device import peripherals
+from test_device import PORTS, peripherals
 
 UUID = "44444444-2222-4111-8111-111111111111"
 PASSPHRASE = b"Hello World"
@@ -113,13 +113,15 @@ def test_encrypted_disk(owned, form):  # noqa: F811
 
     refused(connection.createXML, libvirt.VIR_ERR_NO_SECRET,
             owned.xml("tck", boot=False, extra=disk(path, form, more=encryption(UUID[:-1] + "2"))))
-    owned.paused("tck", extra=disk(path, form, more=encryption()))
+    owned.paused("tck", extra=PORTS + disk(path, form, more=encryption()))
     domain = connection.lookupByName("tck")
     assert domain.blockInfo("vda")[0] == 1 << 20
     with open(f"/proc/{owned.qemus()['tck']}/cmdline", "rb") as f:
         assert PASSPHRASE not in f.read()
-    refused(domain.attachDeviceFlags, libvirt.VIR_ERR_OPERATION_UNSUPPORTED, disk(path, form, "vdb", encryption()),
-            libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    second = disk(volume(pool, "second", form, "", encryption()).path(), form, "vdb", encryption())
+    domain.attachDeviceFlags(second, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    assert domain.blockInfo("vdb")[0] == 1 << 20
+    assert PASSPHRASE.decode() not in owned.log_text()
     owned.stop()
     owned.start()
     owned.virsh("destroy", "tck")

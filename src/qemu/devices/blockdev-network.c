@@ -2,7 +2,10 @@
 /* Sources that are reached by a network: a driver of QEMU's each. */
 #include "qemu/devices/blockdev-internal.h"
 
+#include "util/file.h"
 #include "util/json.h"
+
+/* ---- hosts ---- */
 
 static json_object *inet_address(const StorageHost *host, const char *default_port, bool tagged) {
     Props props = props_new();
@@ -19,113 +22,218 @@ static json_object *inet_address(const StorageHost *host, const char *default_po
     return props_take(&props);
 }
 
-static int nbd(const DeviceContext *context, const StorageSource *source, Props *node,
-               Error **reterr) {
-    if (source->n_hosts != 1)
-        return device_refuse(context, reterr, "an nbd disk has one <host>, not %zu",
-                             source->n_hosts);
+/* "HOST:PORT"; a name with colons is an address of IPv6. */
+static char *host_text(const StorageHost *host, const char *default_port) {
+    const bool v6 = strchr(host->name, ':') != NULL;
+
+    return strf("%s%s%s:%s", v6 ? "[" : "", host->name, v6 ? "]" : "",
+                host->port ? host->port : default_port);
+}
+
+/* Whether each has what its transport needs, and a transport that the driver has. */
+static int check_hosts(const RemoteSource *remote, bool has_sockets, Error **reterr) {
+    const StorageSource *source = remote->source;
+
+    for (size_t i = 0; i < source->n_hosts; i++) {
+        const StorageHost *host = &source->hosts[i];
+        const bool is_unix = streq_ptr(host->transport, "unix");
+
+        if ((host->transport && !is_unix) || (is_unix && !has_sockets))
+            return device_refuse(remote->context, reterr,
+                                 "a disk of protocol '%s' is not reached by transport '%s'",
+                                 source->protocol, host->transport);
+        if (is_unix ? !host->socket : !host->name)
+            return device_refuse(remote->context, reterr,
+                                 "a <host> of a disk of protocol '%s' has no %s", source->protocol,
+                                 is_unix ? "socket" : "name");
+    }
+    return 0;
+}
+
+static int check_one_host(const RemoteSource *remote, bool has_sockets, Error **reterr) {
+    if (remote->source->n_hosts != 1)
+        return device_refuse(remote->context, reterr,
+                             "a disk of protocol '%s' has one <host>, not %zu",
+                             remote->source->protocol, remote->source->n_hosts);
+    return check_hosts(remote, has_sockets, reterr);
+}
+
+/* ---- drivers ---- */
+
+static int nbd(const RemoteSource *remote, Props *node, Error **reterr) {
+    const StorageSource *source = remote->source;
+    int r = check_one_host(remote, true, reterr);
+
+    if (r < 0)
+        return r;
     props_text(node, "driver", "nbd");
     props_add(node, "server", inet_address(&source->hosts[0], "10809", true));
     props_text(node, "export", source->path);
     return 0;
 }
 
-static int url(const DeviceContext *context, const StorageSource *source, Props *node,
-               Error **reterr) {
-    const StorageHost *host = source->hosts;
+static int url(const RemoteSource *remote, Props *node, Error **reterr) {
+    const StorageSource *source = remote->source;
+    const char *path = source->path ? source->path : "";
+    CLEANUP_FREE char *host = NULL;
+    char secret[128];
+    int r = check_one_host(remote, false, reterr);
 
-    if (source->n_hosts != 1)
-        return device_refuse(context, reterr, "a disk of protocol '%s' has one <host>, not %zu",
-                             source->protocol, source->n_hosts);
+    if (r < 0)
+        return r;
+    host = host_text(&source->hosts[0], storage_default_port(source->protocol));
+    if (!host)
+        return error_no_memory(reterr);
     props_text(node, "driver", source->protocol);
-    props_textf(node, "url", "%s://%s%s%s/%s%s%s", source->protocol, host->name,
-                host->port ? ":" : "", host->port ? host->port : "",
-                source->path ? source->path + (*source->path == '/') : "", source->query ? "?" : "",
-                source->query ? source->query : "");
-    props_tristate(node, "sslverify", source->ssl_verify);
+    props_textf(node, "url", "%s://%s/%s%s%s", source->protocol, host, path + (*path == '/'),
+                source->query ? "?" : "", source->query ? source->query : "");
+    if (remote->auth) {
+        blockdev_auth_secret(remote->storage, secret);
+        props_text(node, "username", remote->auth->username);
+        props_text(node, "password-secret", secret);
+    }
+    if (source->protocol[strlen(source->protocol) - 1] == 's')
+        props_tristate(node, "sslverify", source->ssl_verify);
+    if (source->n_cookies > 0) {
+        blockdev_cookie_secret(remote->storage, secret);
+        props_text(node, "cookie-secret", secret);
+    }
     if (source->readahead)
-        props_uint(node, "readahead", source->readahead * 1024);
+        props_uint(node, "readahead", source->readahead);
     if (source->timeout)
         props_uint(node, "timeout", source->timeout);
     return 0;
 }
 
 /* The name is "IQN/LUN". */
-static int iscsi(const DeviceContext *context, const StorageSource *source, Props *node,
-                 Error **reterr) {
+static int iscsi(const RemoteSource *remote, Props *node, Error **reterr) {
+    const StorageSource *source = remote->source;
     const char *slash = source->path ? strrchr(source->path, '/') : NULL;
-    const StorageHost *host = source->hosts;
+    CLEANUP_FREE char *portal = NULL;
+    char secret[128];
+    int r = check_one_host(remote, false, reterr);
 
-    if (source->n_hosts != 1 || !source->path)
-        return device_refuse(context, reterr, "an iscsi disk has a name and one <host>");
+    if (r >= 0 && !source->path)
+        r = device_refuse(remote->context, reterr, "an iscsi disk has a name: IQN/LUN");
+    if (r < 0)
+        return r;
+    portal = host_text(&source->hosts[0], "3260");
+    if (!portal)
+        return error_no_memory(reterr);
     props_text(node, "driver", "iscsi");
-    props_textf(node, "portal", "%s:%s", host->name, host->port ? host->port : "3260");
+    props_text(node, "portal", portal);
     if (slash)
         props_textf(node, "target", "%.*s", (int)(slash - source->path), source->path);
     else
         props_text(node, "target", source->path);
     props_uint(node, "lun", slash ? strtoul(slash + 1, NULL, 10) : 0);
     props_text(node, "transport", "tcp");
+    if (remote->auth) {
+        blockdev_auth_secret(remote->storage, secret);
+        props_text(node, "user", remote->auth->username);
+        props_text(node, "password-secret", secret);
+    }
     props_text(node, "initiator-name", source->initiator);
     return 0;
 }
 
-/* The name is "POOL/IMAGE". */
-static int rbd(const DeviceContext *context, const StorageSource *source, Props *node,
-               Error **reterr) {
-    const char *slash = source->path ? strchr(source->path, '/') : NULL;
-    json_object *servers = source->n_hosts > 0 ? json_object_new_array() : NULL;
+static void add_servers(const RemoteSource *remote, const char *port, bool tagged, Props *node) {
+    json_object *servers = json_object_new_array();
 
-    if (!slash) {
-        json_object_put(servers);
-        return device_refuse(context, reterr, "an rbd disk's name is POOL/IMAGE, not '%s'",
-                             source->path ? source->path : "");
-    }
+    for (size_t i = 0; servers && i < remote->source->n_hosts; i++)
+        node->failed |= json_append(servers,
+                                    inet_address(&remote->source->hosts[i], port, tagged)) < 0;
+    props_add(node, "server", servers);
+}
+
+/* cephx needs a user and his key; who has none there is asked for none. */
+static void add_ceph_user(const RemoteSource *remote, Props *node) {
+    json_object *modes = json_object_new_array();
+    char secret[128];
+
+    blockdev_auth_secret(remote->storage, secret);
+    props_text(node, "user", remote->auth->username);
+    node->failed |= !modes || json_append(modes, json_object_new_string("cephx")) < 0 ||
+                    json_append(modes, json_object_new_string("none")) < 0;
+    props_add(node, "auth-client-required", modes);
+    props_text(node, "key-secret", secret);
+}
+
+/* The name is "POOL/IMAGE". A monitor without a port is found at both of Ceph's. */
+static int rbd(const RemoteSource *remote, Props *node, Error **reterr) {
+    const StorageSource *source = remote->source;
+    const char *slash = source->path ? strchr(source->path, '/') : NULL;
+    int r = check_hosts(remote, false, reterr);
+
+    if (r >= 0 && !slash)
+        r = device_refuse(remote->context, reterr, "an rbd disk's name is POOL/IMAGE, not '%s'",
+                          source->path ? source->path : "");
+    if (r < 0)
+        return r;
     props_text(node, "driver", "rbd");
     props_textf(node, "pool", "%.*s", (int)(slash - source->path), source->path);
     props_text(node, "image", slash + 1);
     props_text(node, "snapshot", source->snapshot);
     props_text(node, "conf", source->config);
-    for (size_t i = 0; servers && i < source->n_hosts; i++)
-        node->failed |= json_append(servers, inet_address(&source->hosts[i], "6789", false)) < 0;
     if (source->n_hosts > 0)
-        props_add(node, "server", servers);
+        add_servers(remote, "0", false, node);
+    if (remote->auth)
+        add_ceph_user(remote, node);
     return 0;
 }
 
-static int gluster(const DeviceContext *context, const StorageSource *source, Props *node,
-                   Error **reterr) {
+static int gluster(const RemoteSource *remote, Props *node, Error **reterr) {
+    const StorageSource *source = remote->source;
     const char *slash = source->path ? strchr(source->path, '/') : NULL;
-    json_object *servers = json_object_new_array();
+    int r = check_hosts(remote, true, reterr);
 
-    if (!slash) {
-        json_object_put(servers);
-        return device_refuse(context, reterr, "a gluster disk's name is VOLUME/PATH");
-    }
+    if (r >= 0 && !slash)
+        r = device_refuse(remote->context, reterr, "a gluster disk's name is VOLUME/PATH");
+    if (r < 0)
+        return r;
     props_text(node, "driver", "gluster");
     props_textf(node, "volume", "%.*s", (int)(slash - source->path), source->path);
     props_text(node, "path", slash + 1);
-    for (size_t i = 0; servers && i < source->n_hosts; i++)
-        node->failed |= json_append(servers, inet_address(&source->hosts[i], "24007", true)) < 0;
-    props_add(node, "server", servers);
+    add_servers(remote, "24007", true, node);
     return 0;
 }
 
-int blockdev_network(const DeviceContext *context, const StorageSource *source, Props *node,
-                     Error **reterr) {
-    static const struct {
-        const char *protocol;
-        int (*build)(const DeviceContext *, const StorageSource *, Props *, Error **);
-    } protocols[] = {{"nbd", nbd},  {"http", url},    {"https", url}, {"ftp", url},
-                     {"ftps", url}, {"iscsi", iscsi}, {"rbd", rbd},   {"gluster", gluster}};
+typedef struct Protocol {
+    const char *name;
+    int (*build)(const RemoteSource *, Props *, Error **);
+    bool has_auth, has_cookies;
+} Protocol;
 
-    if (source->n_cookies > 0 || source->auth)
-        return device_refuse(context, reterr,
-                             "a network disk with <%s> cannot be started: there are no secrets",
-                             source->auth ? "auth" : "cookies");
-    for (size_t i = 0; i < ARRAY_SIZE(protocols); i++)
-        if (streq_ptr(protocols[i].protocol, source->protocol))
-            return protocols[i].build(context, source, node, reterr);
-    return device_refuse(context, reterr, "a disk of protocol '%s' cannot be started",
+static const Protocol protocols[] = {
+    {"nbd", nbd},
+    {"http", url, .has_auth = true, .has_cookies = true},
+    {"https", url, .has_auth = true, .has_cookies = true},
+    {"ftp", url, .has_auth = true},
+    {"ftps", url, .has_auth = true},
+    {"iscsi", iscsi, .has_auth = true},
+    {"rbd", rbd, .has_auth = true},
+    {"gluster", gluster},
+};
+
+static int refuse_part(const RemoteSource *remote, const char *part, Error **reterr) {
+    return device_refuse(remote->context, reterr,
+                         "a disk of protocol '%s' with <%s> cannot be started: QEMU's driver has "
+                         "no such option",
+                         remote->source->protocol, part);
+}
+
+int blockdev_network(const RemoteSource *remote, Props *node, Error **reterr) {
+    const StorageSource *source = remote->source;
+
+    for (size_t i = 0; i < ARRAY_SIZE(protocols); i++) {
+        if (!streq_ptr(protocols[i].name, source->protocol))
+            continue;
+        if (remote->auth && !protocols[i].has_auth)
+            return refuse_part(remote, "auth", reterr);
+        if (source->n_cookies > 0 && !protocols[i].has_cookies)
+            return refuse_part(remote, "cookies", reterr);
+        return protocols[i].build(remote, node, reterr);
+    }
+    return device_refuse(remote->context, reterr, "a disk of protocol '%s' cannot be started",
                          source->protocol ? source->protocol : "");
 }

@@ -10,7 +10,10 @@
 /* ---- protocols ---- */
 
 static int protocol(const DeviceContext *context, const DiskDef *disk, const StorageSource *source,
-                    Props *node, Error **reterr) {
+                    const char *name, Props *node, Error **reterr) {
+    const RemoteSource remote = {
+        .context = context, .source = source, .auth = disk_auth(disk, source), .storage = name};
+
     switch (source->type) {
     case DISK_VOLUME: /* of a pool that is a directory */
         if (!source->path)
@@ -33,7 +36,7 @@ static int protocol(const DeviceContext *context, const DiskDef *disk, const Sto
         props_bool(node, "rw", !disk->readonly);
         return 0;
     case DISK_NETWORK:
-        return blockdev_network(context, source, node, reterr);
+        return blockdev_network(&remote, node, reterr);
     case DISK_NVME:
     case DISK_VHOSTUSER:
     case DISK_TYPE_NONE_:
@@ -47,73 +50,6 @@ static int protocol(const DeviceContext *context, const DiskDef *disk, const Sto
 }
 
 /* ---- nodes ---- */
-
-/* QEMU's names of nodes have at most 31 characters, and up to 14 are added here; an alias of a
- * person's may be longer, the disk's target is not. */
-#define BASE_MAX 16u
-
-static const char *node_base(const DiskDef *disk) {
-    return strlen(disk->info.alias) <= BASE_MAX ? disk->info.alias : disk->target;
-}
-
-/* What the node of the chain was called when the disk came; place 0 is the disk's own source. */
-static void first_node(const DiskDef *disk, size_t place, char ret[NODE_SIZE]) {
-    if (place == 0)
-        snprintf(ret, NODE_SIZE, "drive-%.80s", node_base(disk));
-    else
-        snprintf(ret, NODE_SIZE, "drive-%.64s-%zu", node_base(disk), place);
-}
-
-static void node_of(const DiskDef *disk, const StorageSource *source, size_t place,
-                    char ret[NODE_SIZE]) {
-    if (source->node)
-        snprintf(ret, NODE_SIZE, "%.90s", source->node);
-    else
-        first_node(disk, place, ret);
-}
-
-/* The node with the bytes below a node with a format. */
-static void storage_of(const DiskDef *disk, const char *node, char ret[NODE_SIZE]) {
-    char first[NODE_SIZE];
-
-    first_node(disk, 0, first);
-    snprintf(ret, NODE_SIZE, "file-%.80s", streq(node, first) ? node_base(disk) : node);
-}
-
-void device_disk_node(const DiskDef *disk, char ret[96]) {
-    node_of(disk, &disk->source, 0, ret);
-}
-
-void device_disk_storage_node(const DiskDef *disk, char ret[96]) {
-    char node[NODE_SIZE];
-
-    device_disk_node(disk, node);
-    storage_of(disk, node, ret);
-}
-
-void device_storage_node(const DiskDef *disk, const char *node, char ret[96]) {
-    storage_of(disk, node, ret);
-}
-
-static int name_source(const DiskDef *disk, StorageSource *source, size_t place) {
-    char node[NODE_SIZE];
-
-    if (source->node)
-        return 0;
-    first_node(disk, place, node);
-    source->node = strdup(node);
-    return source->node ? 0 : -ENOMEM;
-}
-
-int device_name_nodes(DiskDef *disk) {
-    size_t place = 0;
-    int r = name_source(disk, &disk->source, place);
-
-    for (BackingStore *at = disk->backing; r >= 0 && at && storage_is_there(&at->source);
-         at = at->next)
-        r = name_source(disk, &at->source, ++place);
-    return r;
-}
 
 static void add_cache(Props *node, const DiskDef *disk) {
     Props cache = props_new();
@@ -142,7 +78,7 @@ static int add_protocol(const DeviceContext *context, const DiskDef *disk,
                         const StorageSource *source, const char *name, Access access,
                         DeviceSteps *steps, Error **reterr) {
     Props node = props_new();
-    int r = protocol(context, disk, source, &node, reterr);
+    int r = protocol(context, disk, source, name, &node, reterr);
 
     props_text(&node, "node-name", name);
     if (r >= 0 && source->type != DISK_DIR) {
@@ -177,34 +113,13 @@ static const char *format_driver(const StorageSource *source) {
 
 /* ---- encryption ---- */
 
-static void secret_name(const DiskDef *disk, char ret[NODE_SIZE]) {
-    snprintf(ret, NODE_SIZE, "%.70s-luks-secret0", disk->info.alias);
-}
-
-/* The passphrase is in a descriptor of QEMU's; it reads it as a file. */
-static void add_secret(const DeviceContext *context, const DiskDef *disk, DeviceSteps *steps) {
-    const int *fds = context->parts->disk_secrets;
-    char name[NODE_SIZE];
-    Props secret;
-
-    if (!disk_encryption(disk))
-        return;
-    secret = props_new();
-    secret_name(disk, name);
-    props_text(&secret, "qom-type", "secret");
-    props_text(&secret, "id", name);
-    if (fds)
-        props_textf(&secret, "file", "/proc/self/fd/%d", fds[disk - context->def->disks]);
-    steps_props(steps, STEP_OBJECT, &secret);
-}
-
 /* Which driver understands the source. An encrypted raw image is LUKS all through. */
 static void add_format(const DiskDef *disk, Props *format) {
     const bool encrypted = disk_encryption(disk) != NULL;
-    char name[NODE_SIZE];
+    char name[128];
     Props encrypt;
 
-    secret_name(disk, name);
+    blockdev_luks_secret(disk, name);
     if (encrypted && disk->source.format == DISK_FORMAT_QCOW2) {
         encrypt = props_new();
         props_text(&encrypt, "format", "luks");
@@ -246,8 +161,8 @@ static int add_backing(const DeviceContext *context, const DiskDef *disk, Device
         Props format = props_new();
         int r;
 
-        node_of(disk, &chain[n]->source, n + 1, node);
-        storage_of(disk, node, storage);
+        blockdev_node(disk, &chain[n]->source, n + 1, node);
+        device_storage_node(disk, node, storage);
         r = add_protocol(context, disk, &chain[n]->source, storage, ACCESS_AS_NEEDED, steps,
                          reterr);
         props_text(&format, "driver", format_driver(&chain[n]->source));
@@ -317,7 +232,7 @@ static void add_filters(const DiskDef *disk, DeviceSteps *steps, char node[NODE_
     if (disk->copy_on_read == TRISTATE_YES) {
         filter = props_new();
         props_text(&filter, "driver", "copy-on-read");
-        snprintf(name, sizeof(name), "cor-%s", node_base(disk));
+        snprintf(name, sizeof(name), "cor-%s", blockdev_base(disk));
         props_text(&filter, "node-name", name);
         props_text(&filter, "file", node);
         steps_props(steps, STEP_BLOCKDEV, &filter);
@@ -326,7 +241,7 @@ static void add_filters(const DiskDef *disk, DeviceSteps *steps, char node[NODE_
     if (!has_iotune(&disk->iotune))
         return;
     filter = props_new();
-    snprintf(name, sizeof(name), "throttle-%s", node_base(disk));
+    snprintf(name, sizeof(name), "throttle-%s", blockdev_base(disk));
     props_text(&filter, "qom-type", "throttle-group");
     props_textf(&filter, "id", "group-%s", disk->info.alias);
     props_add(&filter, "limits", build_limits(&disk->iotune));
@@ -373,7 +288,7 @@ static const char *backing_of(const DiskDef *disk, bool ends, char node[NODE_SIZ
         return "";
     if (!disk->backing || device_node_is_qemus(disk->backing->source.node))
         return NULL;
-    node_of(disk, &disk->backing->source, 1, node);
+    blockdev_node(disk, &disk->backing->source, 1, node);
     return node;
 }
 
@@ -383,7 +298,7 @@ int device_blockdevs(const DeviceContext *context, const DiskDef *disk, DeviceSt
     bool ends = false;
     int r;
 
-    add_secret(context, disk, steps);
+    blockdev_add_secrets(context, disk, steps);
     device_disk_node(disk, node);
     device_disk_storage_node(disk, storage);
     r = add_backing(context, disk, steps, &ends, reterr);

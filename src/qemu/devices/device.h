@@ -6,6 +6,7 @@
  * out; what the host has to make (taps, sockets) comes in QemuHostParts. */
 #pragma once
 
+#include "conf/secret.h"
 #include "qemu/capabilities.h"
 #include "qemu/property.h"
 
@@ -42,15 +43,23 @@ typedef struct QemuTap {
     bool named; /* QEMU was given them by getfd, each as QEMU_FD_NAME and its number */
 } QemuTap;
 
+/* A value that is told to nobody, in a descriptor of QEMU's, for the object of that id. */
+typedef struct QemuSecret {
+    char *id;
+    int fd;         /* numbered as QEMU sees it */
+    int64_t fd_set; /* of QEMU's, which has it meanwhile; -1: it was born with it */
+} QemuSecret;
+
 /* Arrays by the place of the device in the definition, or NULL: the host has made nothing. */
 typedef struct QemuHostParts {
     const QemuTap *taps;               /* of interfaces */
     const char *const *tpm_sockets;    /* of swtpm's control channel */
     const char *const *filesystems;    /* of virtiofsd */
     const char *const *vhost_scsi_fds; /* of scsi_host devices */
-    const int *disk_secrets;           /* descriptors of the passphrases of disks; 0: none */
-    int vsock_fd;                      /* 0: QEMU opens it itself */
-    const SysinfoDef *sysinfo;         /* of the host, for <smbios mode='host'>; or NULL */
+    const QemuSecret *secrets;         /* of disks; by id, not by place */
+    size_t n_secrets;
+    int vsock_fd;              /* 0: QEMU opens it itself */
+    const SysinfoDef *sysinfo; /* of the host, for <smbios mode='host'>; or NULL */
 } QemuHostParts;
 
 typedef struct DeviceContext {
@@ -139,6 +148,17 @@ static inline bool device_node_is_qemus(const char *node) {
  * it. */
 int device_overlay_nodes(const DeviceContext *context, const DiskDef *disk, DeviceSteps *steps,
                          Error **reterr);
+/* What of a disk nobody may read on a command line: QEMU gets it as an object. */
+typedef struct DiskSecret {
+    const StorageEncryption *encryption; /* one of the three, the others are NULL */
+    const StorageAuth *auth;             /* who it is at its host */
+    const StorageSource *cookies;        /* a source with cookies */
+    SecretUsage usage;                   /* what the secret has to be for */
+    char id[128];
+} DiskSecret;
+typedef int (*DiskSecretVisitor)(const DiskSecret *secret, void *userdata);
+/* Those of the disk and of what is below it; ends at the first negative result. */
+int device_each_secret(const DiskDef *disk, DiskSecretVisitor visit, void *userdata);
 /* The nodes of a disk's source; *ret_node is the name of the topmost. */
 int device_blockdevs(const DeviceContext *context, const DiskDef *disk, DeviceSteps *steps,
                      char ret_node[96], Error **reterr);

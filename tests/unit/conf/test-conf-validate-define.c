@@ -32,6 +32,13 @@ typedef struct Row {
 #define SPICEVMC "<channel type='spicevmc'><target type='virtio'/></channel>"
 #define AUDIO(fixed)                                                                               \
     "<audio id='1' type='none'><input" fixed "><settings frequency='44100'/></input></audio>"
+#define REMOTE(protocol, inside, beside)                                                           \
+    DEVICES("<disk type='network'>" beside "<source protocol='" protocol "' name='a/b'>" inside    \
+            "</source><target dev='vda'/></disk>")
+#define AUTH(secret) "<auth username='u'>" secret "</auth>"
+#define CEPH "<secret type='ceph' usage='s'/>"
+#define ISCSI "<secret type='iscsi' uuid='33333333-2222-4111-8111-111111111111'/>"
+#define COOKIE(name, value) "<cookies><cookie name='" name "'>" value "</cookie></cookies>"
 #define VIDEO(model) "<video><model type='" model "'/></video>"
 
 #define VHOSTUSER(mode)                                                                            \
@@ -125,6 +132,28 @@ static const Row rows[] = {
      DEVICES("<filesystem accessmode='squash'><driver type='handle'/><source dir='/e'/>"
              "<target dir='t'/></filesystem>"),
      ERROR_CONFIG_UNSUPPORTED, "only supports passthrough accessmode"},
+    {"q35", REMOTE("rbd", AUTH(CEPH), ""), 0, NULL},
+    {"q35", REMOTE("rbd", "", AUTH(CEPH)), 0, NULL},
+    {"q35", REMOTE("rbd", AUTH(CEPH), AUTH(CEPH)), ERROR_CONFIG_UNSUPPORTED, "already found"},
+    {"q35", REMOTE("rbd", AUTH(ISCSI), ""), ERROR_CONFIG_UNSUPPORTED, "invalid secret type"},
+    {"q35", REMOTE("iscsi", "", AUTH(CEPH)), ERROR_CONFIG_UNSUPPORTED, "invalid secret type"},
+    {"q35", REMOTE("iscsi", "", AUTH(ISCSI)), 0, NULL},
+    {"q35", REMOTE("http", AUTH(CEPH), ""), 0, NULL},
+    {"q35", REMOTE("http", AUTH("<secret type='zap' usage='s'/>"), ""), ERROR_CONFIG_UNSUPPORTED,
+     "unknown secret type"},
+    {"q35", REMOTE("nbd", AUTH(ISCSI), ""), ERROR_CONFIG_UNSUPPORTED, "protocol 'nbd'"},
+    {"q35", REMOTE("rbd", AUTH(""), ""), ERROR_XML, "Missing <secret> element in auth"},
+    {"q35", REMOTE("rbd", AUTH("<secret type='ceph'/>"), ""), ERROR_XML, "missing secret uuid or"},
+    {"q35", REMOTE("rbd", AUTH("<secret type='ceph' uuid='u' usage='s'/>"), ""), ERROR_XML,
+     "either secret uuid or usage"},
+    {"q35", REMOTE("nbd", "<host port='1'/>", ""), ERROR_XML, "missing name for host"},
+    {"q35", REMOTE("nbd", "<host transport='unix'/>", ""), ERROR_XML, "missing socket for unix"},
+    {"q35", REMOTE("http", COOKIE("a", "b"), ""), 0, NULL},
+    {"q35", REMOTE("http", COOKIE("a;b", "b"), ""), ERROR_XML, "name of a cookie contains"},
+    {"q35", REMOTE("http", COOKIE("a", "b;c"), ""), ERROR_XML, "value of a cookie contains"},
+    {"q35", REMOTE("http", COOKIE("a", "b&#10;c"), ""), ERROR_XML, "value of a cookie contains"},
+    {"q35", REMOTE("http", COOKIE("a", ""), ""), ERROR_XML, "missing value for a cookie"},
+    {"q35", REMOTE("http", COOKIE("", "b"), ""), ERROR_XML, "missing name of a cookie"},
     {"q35", "<bootloader>/b</bootloader>", ERROR_CONFIG_UNSUPPORTED, "bootloader"},
     {"q35", DEVICES(VIRTIOFS), ERROR_CONFIG_UNSUPPORTED, "'virtiofs' requires shared memory"},
     {"q35",

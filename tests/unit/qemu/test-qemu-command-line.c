@@ -251,6 +251,21 @@ static void test_boot_vcpus(void **state) {
     vcpu "<os><type arch='ppc64' machine='pseries'>hvm</type></os><cpu>"                           \
          "<topology sockets='1' cores='2' threads='4'/></cpu>" vcpus
 
+#define REMOTE(protocol, name, inside)                                                             \
+    "<devices><disk type='network'><source protocol='" protocol "' name='" name "'>" inside        \
+    "</source><target dev='vda'/></disk></devices>"
+
+/* Of which QEMU 11 has none. */
+static void test_gluster(void **state) {
+    CLEANUP_FREE char *text = line_of(REMOTE(
+        "gluster", "volume/dir/image", "<host name='h'/><host transport='unix' socket='/s'/>"));
+
+    assert_non_null(strstr(text,
+                           "\"driver\":\"gluster\",\"volume\":\"volume\",\"path\":\"dir/image\","
+                           "\"server\":[{\"type\":\"inet\",\"host\":\"h\",\"port\":\"24007\"},"
+                           "{\"type\":\"unix\",\"path\":\"/s\"}]"));
+}
+
 /* The cells name four of eight. */
 static void test_vcpus_of_no_cell(void **state) {
     CLEANUP_FREE char *text = line_of(
@@ -316,6 +331,15 @@ static void test_refusals(void **state) {
          "from cell 1 to cell 0", false, "kvm"},
         {CELLS("<bandwidth initiator='0' target='1' cache='1' type='read' value='5'/>"),
          "name the cache 1 of cell 1", false, "kvm"},
+        {REMOTE("ftp", "a", "<host name='h'/><cookies><cookie name='a'>b</cookie></cookies>"),
+         "protocol 'ftp' with <cookies>", false, "kvm"},
+        {REMOTE("http", "a", "<host name='h'/><host name='i'/>"), "has one <host>, not 2", false,
+         "kvm"},
+        {REMOTE("nbd", "a", "<host name='h' transport='rdma'/>"),
+         "'nbd' is not reached by transport 'rdma'", false, "kvm"},
+        {REMOTE("iscsi", "a", "<host transport='unix' socket='/s'/>"),
+         "'iscsi' is not reached by transport 'unix'", false, "kvm"},
+        {REMOTE("rbd", "image", ""), "an rbd disk's name is POOL/IMAGE, not 'image'", false, "kvm"},
         {CORES("<vcpu current='6'>8</vcpu>", ""),
          "vCPUs count must be a multiple of the vCPU hotplug granularity (4): domain 'n' has 6 "
          "online vCPUs, 6 "
@@ -378,6 +402,7 @@ int main(void) {
         cmocka_unit_test(test_many_vcpus_bring_remapping),
         cmocka_unit_test(test_iommu_is_filled_in),
         cmocka_unit_test(test_boot_vcpus),
+        cmocka_unit_test(test_gluster),
         cmocka_unit_test(test_vcpus_of_no_cell),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_many_vcpus_without_kvm),
