@@ -175,7 +175,7 @@ static void add_second(Refs *refs, DomainDef *def) {
             add(refs, &def->interfaces[i].info, "interface", i, PCI_CONNECT_EXPRESS);
     for (size_t i = 0; i < def->n_hostdevs; i++)
         if (hostdev_is_pci(&def->hostdevs[i], refs->ccw))
-            add(refs, &def->hostdevs[i].info, "hostdev", i, PCI_CONNECT_EXPRESS);
+            add(refs, &def->hostdevs[i].info, "hostdev", i, virtio_connect(def->hostdevs[i].model));
     if (def->memballoon && def->memballoon->model != MEMBALLOON_NONE &&
         def->memballoon->model != MEMBALLOON_XEN)
         add(refs, &def->memballoon->info, "memballoon", 0,
@@ -237,11 +237,15 @@ ControllerDef *domain_def_controller(const DomainDef *def, ControllerType type, 
     return NULL;
 }
 
-/* Before the first of its type with a higher index, else where it is. */
+/* Before the first of its type with a higher index, or before the companions of its own that come
+ * earlier, else where it is. */
 static size_t place_controller(const ControllerDef *controllers, size_t n,
                                const ControllerDef *one) {
     for (size_t i = 0; i < n && one->index >= 0; i++)
-        if (controllers[i].type == one->type && controllers[i].index > one->index)
+        if (controllers[i].type == one->type &&
+            (controllers[i].index > one->index ||
+             (controllers[i].index == one->index && controllers[i].info.has_master &&
+              !one->info.has_master)))
             return i;
     return n;
 }

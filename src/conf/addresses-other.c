@@ -179,14 +179,27 @@ static void assign_scsi_hostdevs(DomainDef *def) {
             place_scsi_hostdev(def, &def->hostdevs[i].info);
 }
 
+/* A controller that is added because another is full is of its model. */
+static const char *scsi_model(const DomainDef *def, unsigned before) {
+    const char *model = NULL;
+
+    for (size_t i = 0; i < def->n_controllers; i++)
+        if (def->controllers[i].type == CONTROLLER_SCSI && def->controllers[i].index >= 0 &&
+            (unsigned)def->controllers[i].index < before && def->controllers[i].model)
+            model = def->controllers[i].model;
+    return model;
+}
+
 int addresses_assign_hostdevs(DomainDef *def, Error **reterr) {
     int r = 0;
 
     assign_scsi_hostdevs(def);
-    for (size_t i = 0; i < def->n_hostdevs && r >= 0; i++)
-        if (def->hostdevs[i].type == HOSTDEV_SCSI &&
-            def->hostdevs[i].info.address.type == ADDRESS_DRIVE)
-            r = need(def, CONTROLLER_SCSI, def->hostdevs[i].info.address.controller, NULL, reterr);
+    for (size_t i = 0; i < def->n_hostdevs && r >= 0; i++) {
+        const DeviceAddress *at = &def->hostdevs[i].info.address;
+
+        if (def->hostdevs[i].type == HOSTDEV_SCSI && at->type == ADDRESS_DRIVE)
+            r = need(def, CONTROLLER_SCSI, at->controller, scsi_model(def, at->controller), reterr);
+    }
     return r;
 }
 

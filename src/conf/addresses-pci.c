@@ -355,11 +355,32 @@ static bool has_zpci(const DeviceRef *refs, size_t n, const unsigned *uid, const
     for (size_t i = 0; i < n; i++) {
         const PciAddress *at = &refs[i].info->address.pci;
 
-        if (refs[i].info->address.type == ADDRESS_PCI && at->has_zpci &&
-            ((uid && at->zpci_uid == *uid) || (fid && at->zpci_fid == *fid)))
+        if (refs[i].info->address.type == ADDRESS_PCI &&
+            ((uid && at->has_zpci_uid && at->zpci_uid == *uid) ||
+             (fid && at->has_zpci_fid && at->zpci_fid == *fid)))
             return true;
     }
     return false;
+}
+
+static int check_zpci(const DeviceRef *refs, size_t n, Error **reterr) {
+    for (size_t i = 0; i < n; i++) {
+        const PciAddress *at = &refs[i].info->address.pci;
+
+        if (refs[i].info->address.type != ADDRESS_PCI)
+            continue;
+        if (at->has_zpci_uid && at->zpci_uid == 0)
+            return error_report(reterr, FROM_DOMAIN, ERROR_XML,
+                                "Invalid PCI address uid='0x0000' of <%s> number %zu: it is from "
+                                "0x0001 to 0xffff",
+                                refs[i].kind, refs[i].index + 1);
+        if ((at->has_zpci_uid && has_zpci(refs, i, &at->zpci_uid, NULL)) ||
+            (at->has_zpci_fid && has_zpci(refs, i, NULL, &at->zpci_fid)))
+            return error_report(reterr, FROM_DOMAIN, ERROR_INTERNAL,
+                                "the zPCI uid or fid of <%s> number %zu is already reserved",
+                                refs[i].kind, refs[i].index + 1);
+    }
+    return 0;
 }
 
 /* What a PCI device is to an s390 guest: the lowest free numbers. */
@@ -370,18 +391,21 @@ static int assign_zpci(DomainDef *def, Error **reterr) {
 
     if (domain_def_pci_devices(def, &refs, &n) < 0)
         return error_no_memory(reterr);
-    for (size_t i = 0; i < n; i++) {
+    if (check_zpci(refs, n, reterr) < 0)
+        return -EINVAL;
+    for (size_t k = 0; k < 2 * n; k++) { /* first those that say a half */
+        const size_t i = k % n;
         PciAddress *at = &refs[i].info->address.pci;
 
-        if (refs[i].info->address.type != ADDRESS_PCI || at->has_zpci)
+        if (refs[i].info->address.type != ADDRESS_PCI || at->has_zpci != (k < n))
             continue;
-        while (has_zpci(refs, n, &uid, NULL))
+        while (!at->has_zpci_uid && has_zpci(refs, n, &uid, NULL))
             uid++;
-        while (has_zpci(refs, n, NULL, &fid))
+        while (!at->has_zpci_fid && has_zpci(refs, n, NULL, &fid))
             fid++;
-        at->has_zpci = true;
-        at->zpci_uid = uid;
-        at->zpci_fid = fid;
+        at->zpci_uid = at->has_zpci_uid ? at->zpci_uid : uid;
+        at->zpci_fid = at->has_zpci_fid ? at->zpci_fid : fid;
+        at->has_zpci = at->has_zpci_uid = at->has_zpci_fid = true;
     }
     return 0;
 }

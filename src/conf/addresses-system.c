@@ -100,7 +100,9 @@ static int assign_ccw(DomainDef *def, Error **reterr) {
     for (size_t i = 0; i < n; i++) {
         DeviceAddress *address = &refs[i].info->address;
 
-        if (address->type != ADDRESS_NONE || !is_virtio(def, &refs[i]))
+        bool open = address->type == ADDRESS_CCW && !address->has_ccw;
+
+        if (!open && (address->type != ADDRESS_NONE || !is_virtio(def, &refs[i])))
             continue;
         while (devno_is_taken(refs, n, devno))
             devno++;
@@ -147,7 +149,7 @@ static void collect_vio(DomainDef *def, VioMap *map) {
                 pseries && streq_ptr(def->interfaces[i].model, "spapr-vlan"), VIO_CARD);
     for (size_t i = 0; i < def->n_controllers; i++)
         add_vio(map, &def->controllers[i].info, "controller", i,
-                pseries && def->controllers[i].type == CONTROLLER_SCSI &&
+                def->controllers[i].type == CONTROLLER_SCSI &&
                     streq_ptr(def->controllers[i].model, "ibmvscsi"),
                 VIO_SCSI);
     for (size_t i = 0, n = 0; i < def->n_chardevs; i++)

@@ -9,11 +9,12 @@ const Words device_address_types = WORDS("", "pci", "drive", "virtio-serial", "c
                                          "spapr-vio", "virtio-s390", "ccw", "virtio-mmio", "isa",
                                          "dimm", "unassigned");
 
-static const Field zpci_fields[] = {FIELD_UINT("@uid", PciAddress, zpci_uid, 0, 0xffff, .hex = 4,
-                                               .flags = FIELD_ANY_BASE | FIELD_ALWAYS),
-                                    FIELD_UINT("@fid", PciAddress, zpci_fid, 0, UINT32_MAX,
-                                               .hex = 8, .flags = FIELD_ANY_BASE | FIELD_ALWAYS),
-                                    FIELD_END};
+static const Field zpci_fields[] = {
+    FIELD_UINT("@uid", PciAddress, zpci_uid, 0, 0xffff, .hex = 4, .flags = FIELD_ANY_BASE,
+               FIELD_GIVEN(PciAddress, has_zpci_uid)),
+    FIELD_UINT("@fid", PciAddress, zpci_fid, 0, UINT32_MAX, .hex = 8, .flags = FIELD_ANY_BASE,
+               FIELD_GIVEN(PciAddress, has_zpci_fid)),
+    FIELD_END};
 
 #define PCI_PART(name, member, high, digits)                                                       \
     FIELD_UINT(name, PciAddress, member, 0, high, .hex = digits,                                   \
@@ -109,7 +110,9 @@ static void write_alias(ElementWriter *w, const void *object) {
         FIELD_CODE("alias", read_alias, write_alias)
 #define ADDRESS FIELD_PART("address", DeviceInfo, address, device_address_fields)
 
-const Field device_info_fields[] = {ALIAS, ADDRESS, FIELD_END};
+#define ACPI FIELD_UINT("acpi@index", DeviceInfo, acpi_index, 0, UINT32_MAX)
+
+const Field device_info_fields[] = {ALIAS, ACPI, ADDRESS, FIELD_END};
 
 static int check_loadparm(ElementReader *reader, xmlNodePtr node, void *object) {
     for (char *at = ((DeviceInfo *)object)->loadparm; at && *at; at++)
@@ -120,19 +123,18 @@ static int check_loadparm(ElementReader *reader, xmlNodePtr node, void *object) 
 static const Field boot_fields[] = {FIELD_UINT("@order", DeviceInfo, boot_order, 1, INT32_MAX),
                                     FIELD_TEXT("@loadparm", DeviceInfo, loadparm),
                                     FIELD_CODE(NULL, check_loadparm, NULL), FIELD_END};
-static const Field rom_fields[] = {FIELD_YESNO("@enabled", DeviceInfo, rom_enabled),
-                                   FIELD_ON_OFF("@bar", DeviceInfo, rom_bar),
-                                   FIELD_TEXT("@file", DeviceInfo, rom_file), FIELD_END};
+static const Field rom_fields[] = {
+    FIELD_YESNO("@enabled", DeviceInfo, rom_enabled), FIELD_ON_OFF("@bar", DeviceInfo, rom_bar),
+    FIELD_TEXT("@file", DeviceInfo, rom_file, .flags = FIELD_EMPTY), FIELD_END};
 
-const Field device_info_full_fields[] = {
-    FIELD_GROUP("boot", boot_fields),
-    ALIAS,
-    FIELD_UINT("master@startport", DeviceInfo, master_port, 0, 255,
-               FIELD_GIVEN(DeviceInfo, has_master)),
-    FIELD_GROUP("rom", rom_fields),
-    FIELD_UINT("acpi@index", DeviceInfo, acpi_index, 0, UINT32_MAX),
-    ADDRESS,
-    FIELD_END};
+const Field device_info_full_fields[] = {FIELD_GROUP("boot", boot_fields),
+                                         ALIAS,
+                                         FIELD_UINT("master@startport", DeviceInfo, master_port, 0,
+                                                    255, FIELD_GIVEN(DeviceInfo, has_master)),
+                                         FIELD_GROUP("rom", rom_fields),
+                                         ACPI,
+                                         ADDRESS,
+                                         FIELD_END};
 
 const Field virtio_fields[] = {FIELD_ON_OFF("@iommu", VirtioOptions, iommu),
                                FIELD_ON_OFF("@ats", VirtioOptions, ats),

@@ -24,7 +24,7 @@ typedef enum AddressType {
 typedef struct PciAddress {
     unsigned domain, bus, slot, function;
     Tristate multifunction;
-    bool has_zpci;
+    bool has_zpci, has_zpci_uid, has_zpci_fid;
     unsigned zpci_uid, zpci_fid;
 } PciAddress;
 

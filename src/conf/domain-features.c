@@ -138,7 +138,7 @@ static const Field gic_fields[] = {FIELD_CHOICE("@version", FeaturesDef, gic_ver
 static const Field smm_fields[] = {STATE(FeaturesDef, smm),
                                    FIELD_SIZE("tseg", FeaturesDef, tseg,
                                               FIELD_GIVEN(FeaturesDef, has_tseg),
-                                              .flags = FIELD_LARGEST),
+                                              .bare_unit = "MiB", .flags = FIELD_LARGEST),
                                    FIELD_END};
 static const Field hpt_fields[] = {FIELD_CHOICE("@resizing", FeaturesDef, hpt_resizing, resizings),
                                    FIELD_SIZE("maxpagesize", FeaturesDef, hpt_maxpagesize),

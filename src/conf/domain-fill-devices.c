@@ -52,8 +52,12 @@ static int fill_inputs(DomainDef *def) {
         return r < 0 ? r : need_input(def, INPUT_KEYBOARD, INPUT_BUS_PS2);
     }
     if (traits->usb_inputs && def->n_graphics) {
+        bool tablet = false; /* which is a mouse, too */
+
+        for (size_t i = 0; i < def->n_inputs; i++)
+            tablet |= def->inputs[i].type == INPUT_TABLET && def->inputs[i].bus == INPUT_BUS_USB;
         r = need_input(def, INPUT_KEYBOARD, INPUT_BUS_USB);
-        return r < 0 ? r : need_input(def, INPUT_MOUSE, INPUT_BUS_USB);
+        return r < 0 || tablet ? r : need_input(def, INPUT_MOUSE, INPUT_BUS_USB);
     }
     return 0;
 }
@@ -183,28 +187,42 @@ static int fill_ports(StorageSource *source) {
 }
 
 /* An iSCSI target without a unit is its first one. */
-static int fill_unit(StorageSource *source) {
-    char *path;
+static int fill_unit(char **target) {
+    char *with_unit;
 
-    if (!streq_ptr(source->protocol, "iscsi") || !source->path || strchr(source->path, '/'))
+    if (!*target || strchr(*target, '/'))
         return 0;
-    path = strf("%s/0", source->path);
-    if (!path)
+    with_unit = strf("%s/0", *target);
+    if (!with_unit)
         return -ENOMEM;
-    free(source->path);
-    source->path = path;
+    free(*target);
+    *target = with_unit;
     return 0;
+}
+
+static bool is_empty(const StorageSource *source) {
+    switch (source->type) {
+    case DISK_BLOCK:
+        return !source->path;
+    case DISK_NETWORK:
+        return !source->protocol;
+    case DISK_VOLUME:
+        return !source->pool;
+    default:
+        return false;
+    }
 }
 
 static int fill_disks(DomainDef *def) {
     for (size_t i = 0; i < def->n_disks; i++) {
         DiskDef *disk = &def->disks[i];
 
-        if (!disk->source.path && disk->source.type == DISK_BLOCK) /* an empty drive */
+        if (is_empty(&disk->source)) /* an empty drive */
             disk->source.type = DISK_FILE;
         if (disk->source.format == DISK_FORMAT_NONE_ && disk->source.type != DISK_VOLUME)
             disk->source.format = DISK_FORMAT_RAW;
-        if (fill_ports(&disk->source) < 0 || fill_unit(&disk->source) < 0)
+        if (fill_ports(&disk->source) < 0 ||
+            (streq_ptr(disk->source.protocol, "iscsi") && fill_unit(&disk->source.path) < 0))
             return -ENOMEM;
     }
     return 0;
@@ -216,8 +234,60 @@ static int fill_interfaces(DomainDef *def) {
         const char *model = interface->type == INTERFACE_VDPA ? "virtio"
                                                               : machine_traits(def)->card;
 
+        if (interface->queues == 1) /* as many as without the word */
+            interface->queues = 0;
         if (interface->type != INTERFACE_HOSTDEV && fill_text(&interface->model, model) < 0)
             return -ENOMEM;
+    }
+    return 0;
+}
+
+static int fill_hostdevs(DomainDef *def) {
+    for (size_t i = 0; i < def->n_hostdevs; i++) {
+        HostdevDef *hostdev = &def->hostdevs[i];
+
+        if (hostdev->type == HOSTDEV_SCSI && streq_ptr(hostdev->protocol, "iscsi") &&
+            fill_unit(&hostdev->name) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+#define POWER_ALIGN (UINT64_C(256) << 10) /* KiB: memory comes in such pieces there */
+
+/* A module's size as the guest sees it; that of a file is rounded down, for it ends there. */
+static int fill_memories(DomainDef *def) {
+    for (size_t i = 0; i < def->n_memories && strncmp(def->os.arch, "ppc64", 5) == 0; i++) {
+        MemoryDef *memory = &def->memories[i];
+        uint64_t label = memory->model == MEMORY_NVDIMM ? memory->label_size : 0;
+
+        uint64_t given = memory->size;
+
+        if (given < label)
+            continue;
+        memory->size -= label;
+        if (memory->model != MEMORY_NVDIMM)
+            memory->size += POWER_ALIGN - 1;
+        memory->size = memory->size / POWER_ALIGN * POWER_ALIGN + label;
+        if (def->cpu.n_cells) /* the whole is their sum */
+            def->memory_kib += memory->size - given;
+    }
+    return 0;
+}
+
+#define SHMEM_SIZE (UINT64_C(4) << 20) /* bytes: QEMU's own default */
+
+static int fill_shmems(DomainDef *def) {
+    for (size_t i = 0; i < def->n_shmems; i++) {
+        ShmemDef *shmem = &def->shmems[i];
+
+        if (!streq(shmem->model, "ivshmem-doorbell") && !shmem->size)
+            shmem->size = SHMEM_SIZE;
+        if (shmem->has_server && !streq(shmem->model, "ivshmem")) {
+            shmem->has_msi = true;
+            if (shmem->ioeventfd == TRISTATE_ABSENT)
+                shmem->ioeventfd = TRISTATE_YES;
+        }
     }
     return 0;
 }
@@ -235,6 +305,11 @@ static int fill_serials(DomainDef *def) {
 
         if (chardev->kind != CHARDEV_SERIAL)
             continue;
+        if (traits->serial && streq_ptr(chardev->target_type, "isa-serial") &&
+            !streq(traits->serial, "isa-serial")) { /* an old definition's word for the default */
+            free(TAKE_PTR(chardev->target_type));
+            free(TAKE_PTR(chardev->target_model));
+        }
         if (traits->serial && fill_text(&chardev->target_type, traits->serial) < 0)
             return -ENOMEM;
         if (streq_ptr(chardev->target_type, "system-serial") && traits->uart &&
@@ -297,15 +372,27 @@ static int fill_console(DomainDef *def) {
                                                .source = {.type = serial->source.type}});
 }
 
-/* The path that libvirt makes for a channel is of one run. */
-static void drop_channel_paths(DomainDef *def) {
-    static const char made[] = "/var/lib/libvirt/qemu/channel/target/";
+/* DIRECTORY/domain-NAME/TARGET, or in libvirt's own directory: what libvirt makes is of one run. */
+static bool is_made_path(const ChardevDef *channel) {
+    static const char made[] = "/var/lib/libvirt/qemu/channel/target/", directory[] = "/domain-";
+    const char *path = channel->source.path, *file = path ? strrchr(path, '/') : NULL;
+    const char *parent = file;
 
+    if (file && strncmp(path, made, strlen(made)) == 0)
+        return true;
+    if (!file || streq_ptr(channel->source.mode, "connect"))
+        return false;
+    while (parent > path && *--parent != '/')
+        ;
+    return strncmp(parent, directory, strlen(directory)) == 0 &&
+           streq_ptr(channel->target_name, file + 1);
+}
+
+static void drop_channel_paths(DomainDef *def) {
     for (size_t i = 0; i < def->n_chardevs; i++) {
         ChardevSource *source = &def->chardevs[i].source;
 
-        if (def->chardevs[i].kind == CHARDEV_CHANNEL && source->path &&
-            strncmp(source->path, made, strlen(made)) == 0) {
+        if (def->chardevs[i].kind == CHARDEV_CHANNEL && is_made_path(&def->chardevs[i])) {
             free(TAKE_PTR(source->path));
             free(TAKE_PTR(source->mode));
         }
@@ -351,8 +438,9 @@ static int fill_tpms(DomainDef *def) {
 
 int domain_fill_devices(DomainDef *def) {
     static int (*const fills[])(DomainDef *) = {
-        fill_disks, fill_interfaces, fill_console, fill_serials, fill_inputs,
-        fill_audio, fill_videos,     fill_tpms,    fill_panics,  fill_memballoon};
+        fill_disks,   fill_interfaces, fill_hostdevs,  fill_shmems, fill_memories,
+        fill_console, fill_serials,    fill_inputs,    fill_audio,  fill_videos,
+        fill_tpms,    fill_panics,     fill_memballoon};
     int r = 0;
 
     drop_channel_paths(def);

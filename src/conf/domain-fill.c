@@ -25,9 +25,34 @@ static int fill_machine(DomainDef *def, const DomainFillParams *params) {
     return 0;
 }
 
+static bool has_feature(const OsDef *os, const char *name, Tristate enabled) {
+    for (size_t i = 0; i < os->n_firmware_features; i++)
+        if (streq_ptr(os->firmware_features[i].name, name) &&
+            os->firmware_features[i].enabled == enabled)
+            return true;
+    return false;
+}
+
+/* Enrolled keys are for secure boot. */
+static int fill_firmware_features(OsDef *os) {
+    FirmwareFeature *feature;
+
+    if (!has_feature(os, "enrolled-keys", TRISTATE_YES) ||
+        has_feature(os, "secure-boot", TRISTATE_YES) || has_feature(os, "secure-boot", TRISTATE_NO))
+        return 0;
+    feature = array_append(&os->firmware_features, &os->n_firmware_features,
+                           sizeof(FirmwareFeature));
+    if (!feature)
+        return -ENOMEM;
+    *feature = (FirmwareFeature){.enabled = TRISTATE_YES, .name = strdup("secure-boot")};
+    return feature->name ? 0 : -ENOMEM;
+}
+
 static int fill_firmware(DomainDef *def, const DomainFillParams *params) {
     OsDef *os = &def->os;
 
+    if (fill_firmware_features(os) < 0)
+        return -ENOMEM;
     if (os->loader && fill_text(&os->loader_type, "rom") < 0)
         return -ENOMEM;
     if (!os->nvram.path && params->nvram_dir && os->loader &&
@@ -40,9 +65,30 @@ static int fill_firmware(DomainDef *def, const DomainFillParams *params) {
     return 0;
 }
 
+/* A length of SVE's vectors is one of SVE. */
+static int fill_sve(CpuDef *cpu) {
+    CpuFeature *feature;
+    bool lengths = false;
+
+    for (size_t i = 0; i < cpu->n_features; i++) {
+        if (streq(cpu->features[i].name, "sve"))
+            return 0;
+        lengths |= strncmp(cpu->features[i].name, "sve", 3) == 0;
+    }
+    if (!lengths)
+        return 0;
+    feature = array_append(&cpu->features, &cpu->n_features, sizeof(CpuFeature));
+    if (!feature)
+        return -ENOMEM;
+    *feature = (CpuFeature){.name = strdup("sve"), .policy = CPU_FEATURE_REQUIRE};
+    return feature->name ? 0 : -ENOMEM;
+}
+
 static int fill_cpu(DomainDef *def, const DomainFillParams *params) {
     CpuDef *cpu = &def->cpu;
 
+    if (streq(def->os.arch, "aarch64") && fill_sve(cpu) < 0)
+        return -ENOMEM;
     if (cpu->mode == CPU_MODE_NONE) {
         if (!params->cpu_model)
             return 0;
@@ -55,14 +101,20 @@ static int fill_cpu(DomainDef *def, const DomainFillParams *params) {
     }
     if (cpu->mode == CPU_MODE_HOST_PASSTHROUGH || cpu->mode == CPU_MODE_MAXIMUM) {
         if (fill_text(&cpu->check, "none") < 0 ||
-            (cpu->mode == CPU_MODE_HOST_PASSTHROUGH && fill_text(&cpu->migratable, "on") < 0))
+            (cpu->mode == CPU_MODE_HOST_PASSTHROUGH && domain_def_is_x86(def) &&
+             fill_text(&cpu->migratable, "on") < 0))
             return -ENOMEM;
         free(TAKE_PTR(cpu->match));
         free(TAKE_PTR(cpu->model));
         free(TAKE_PTR(cpu->fallback));
         return 0;
     }
-    if (cpu->mode == CPU_MODE_HOST_MODEL) {
+    if (cpu->mode == CPU_MODE_HOST_MODEL && strncmp(def->os.arch, "ppc64", 5) == 0) {
+        /* a mode of older processors, which that model is */
+        free(TAKE_PTR(cpu->match));
+        if (cpu->model && fill_text(&cpu->fallback, "allow") < 0)
+            return -ENOMEM;
+    } else if (cpu->mode == CPU_MODE_HOST_MODEL) {
         free(TAKE_PTR(cpu->match));
         free(TAKE_PTR(cpu->model));
         free(TAKE_PTR(cpu->fallback));
@@ -206,6 +258,8 @@ static int fill_controllers(DomainDef *def, Error **reterr) {
         if (streq_ptr(def->controllers[i].model, "none"))
             def->controllers[i].info.address = (DeviceAddress){0};
         if (def->controllers[i].type == CONTROLLER_USB && traits->usb_default &&
+            (!streq(traits->usb_default, "none") ||
+             def->controllers[i].info.address.type == ADDRESS_NONE) &&
             fill_text(&def->controllers[i].model, traits->usb_default) < 0)
             r = error_no_memory(reterr);
     }
@@ -262,6 +316,16 @@ static void sort_disks(DomainDef *def) {
     }
 }
 
+static bool has_pins(const DomainDef *def) {
+    bool any = def->cputune.emulator_pin != NULL;
+
+    for (unsigned i = 0; i < def->n_vcpus_max; i++)
+        any |= def->vcpus[i].pin != NULL;
+    for (size_t i = 0; i < def->n_iothreads; i++)
+        any |= def->iothreads[i].pin != NULL;
+    return any;
+}
+
 /* Who lets the CPUs be placed lets the memory be, and the other way round. */
 static void fill_placement(DomainDef *def) {
     if (def->placement_auto && !def->numatune.given) {
@@ -269,7 +333,7 @@ static void fill_placement(DomainDef *def) {
         def->numatune.mode = NUMA_STRICT;
         def->numatune.automatic = true;
     }
-    if (def->numatune.given && def->numatune.automatic && !def->cpuset)
+    if (def->numatune.given && def->numatune.automatic && !def->cpuset && !has_pins(def))
         def->placement_auto = true;
 }
 

@@ -92,7 +92,7 @@ static int check_host(const InterfaceDef *interface, Error **reterr) {
              streq_ptr(interface->virtualport->type, "openvswitch"),
          ERROR_CONFIG_UNSUPPORTED,
          "<port isolated='yes'/> is not supported with a <virtualport type='openvswitch'>"},
-        {interface->has_coalesce &&
+        {interface->rx_frames_max &&
              !is_of_type(interface, OF(NETWORK) | OF(BRIDGE) | OF(ETHERNET) | OF(DIRECT)),
          ERROR_CONFIG_UNSUPPORTED,
          "coalesce settings are not supported on an interface of this type"},

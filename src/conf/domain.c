@@ -264,22 +264,26 @@ static bool mirrors_serial(const ChardevDef *console) {
 }
 
 /* Serials without a port come behind the highest of all, parallel ports behind the highest before
- * them. Consoles are numbered as they come, but keep what they say when the first one is a serial
- * seen again. */
+ * them. Consoles are numbered as they come, but keep what they say behind a first one that is a
+ * serial of the text seen again: so libvirt writes them. */
 static void number_ports(DomainDef *def) {
     unsigned next[4] = {0}, n_consoles = 0;
-    bool mirrored = false;
+    bool mirrored = false, serial = false;
 
-    for (size_t i = 0; i < def->n_chardevs; i++)
-        if (def->chardevs[i].kind == CHARDEV_SERIAL && def->chardevs[i].has_port)
+    for (size_t i = 0; i < def->n_chardevs; i++) {
+        if (def->chardevs[i].kind != CHARDEV_SERIAL)
+            continue;
+        serial = true;
+        if (def->chardevs[i].has_port)
             next[CHARDEV_SERIAL] = MAX_OF(next[CHARDEV_SERIAL], def->chardevs[i].port + 1);
+    }
     for (size_t i = 0; i < def->n_chardevs; i++) {
         ChardevDef *chardev = &def->chardevs[i];
 
         if (chardev->kind == CHARDEV_CHANNEL)
             continue;
         if (chardev->kind == CHARDEV_CONSOLE) {
-            mirrored |= n_consoles == 0 && mirrors_serial(chardev);
+            mirrored |= serial && n_consoles == 0 && mirrors_serial(chardev);
             if (!chardev->has_port || !mirrored)
                 chardev->port = n_consoles;
             n_consoles++;

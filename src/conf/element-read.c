@@ -247,6 +247,7 @@ static int set_size(ElementReader *reader, xmlNodePtr node, const Field *field, 
     if (r >= 0)
         r = element_parse_size(reader, node, text,
                                unit                         ? unit
+                               : field->bare_unit           ? field->bare_unit
                                : field->flags & FIELD_BYTES ? "B"
                                                             : "KiB",
                                &bytes);

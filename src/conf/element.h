@@ -112,7 +112,8 @@ struct Field {
     unsigned limit; /* list: most items; 0: ELEMENT_LIST_MAX */
     bool yes_no;    /* tristate: these words; else on and off */
     const char *fixed;
-    const char *unit; /* size: as written; NULL: KiB */
+    const char *unit;      /* size: as written; NULL: KiB */
+    const char *bare_unit; /* size: of a number that is read without one; NULL: KiB, or bytes */
     const Words *words;
     const Element *element;
     const Field *fields;        /* group */

@@ -137,7 +137,7 @@ static bool equal_ports(const void *a, const void *b) {
     FIELD_STORED(GraphicsDef, listen), FIELD_STORED(GraphicsDef, socket),                          \
         FIELD_CODE(NULL, read_ports, writing, .equal = equal_ports)
 #define AUTH                                                                                       \
-    FIELD_TEXT("@passwd", GraphicsDef, passwd, .flags = FIELD_SECRET),                             \
+    FIELD_TEXT("@passwd", GraphicsDef, passwd, .flags = FIELD_SECRET | FIELD_EMPTY),               \
         FIELD_TEXT("@passwdValidTo", GraphicsDef, passwd_valid_to),                                \
         FIELD_CHOICE("@connected", GraphicsDef, connected, connecteds)
 #define LISTENS FIELD_LIST("listen", GraphicsDef, listens, n_listens, listen_element, .limit = 64)

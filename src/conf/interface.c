@@ -145,8 +145,10 @@ static const Field host_address[] = {
     FIELD_WORD("@type", InterfaceDef, hostdev.type, device_address_types),
     FIELD_SWITCH(NULL, InterfaceDef, hostdev.type, host_kinds), FIELD_END};
 static const Field hostdev_attributes[] = {FIELD_GROUP("address", host_address), FIELD_END};
+static const Field hostdev_driver[] = {FIELD_CHOICE("@name", InterfaceDef, driver, drivers),
+                                       FIELD_END};
 static const Field hostdev_source[] = {
-    FIELD_GROUP("driver", driver_fields),
+    FIELD_GROUP("driver", hostdev_driver),
     FIELD_GROUP("source", hostdev_attributes, .flags = FIELD_REQUIRED), FIELD_END};
 static const Field vds_attributes[] = {FIELD_TEXT("@switchid", InterfaceDef, switchid),
                                        FIELD_TEXT("@portid", InterfaceDef, vds_portid),
@@ -362,6 +364,28 @@ static void refuse_model(ElementWriter *w, const void *object) {
         writer_refuse(w, "model@type", model);
 }
 
+/* libvirt's own words for models, whatever their case; others are QEMU's and stay as they are. */
+static const Words known_models = WORDS(
+    "rtl8139", "virtio", "e1000", "e1000e", "virtio-transitional", "virtio-non-transitional",
+    "usb-net", "spapr-vlan", "lan9118", "smc91c111", "vlance", "vmxnet", "vmxnet2", "vmxnet3",
+    "Am79C970A", "Am79C973", "82540EM", "82545EM", "82543GC", "igb");
+
+static int check_model(ElementReader *reader, xmlNodePtr node, void *object) {
+    char *model = ((InterfaceDef *)object)->model;
+
+    for (size_t i = 0; model && i < known_models.n; i++)
+        if (strcasecmp(model, known_models.names[i]) == 0)
+            memcpy(model, known_models.names[i], strlen(model));
+
+    if (model &&
+        strspn(model, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") !=
+            strlen(model))
+        return error_report(reader->reterr, FROM_DOMAIN, ERROR_INVALID_ARG,
+                            "Model name contains invalid characters: '%.80s' (line %ld)", model,
+                            xmlGetLineNo(node));
+    return 0;
+}
+
 /* Who does not say what the card hangs on has QEMU's own network, as with libvirt. */
 static int default_type(ElementReader *reader, xmlNodePtr node, void *object) {
     InterfaceDef *interface = object;
@@ -393,6 +417,7 @@ static const Field interface_fields[] = {
     FIELD_TEXT("guest@dev", InterfaceDef, guest_dev, .flags = FIELD_NOT_ACTED),
     FIELD_CODE(NULL, NULL, refuse_model),
     FIELD_TEXT("model@type", InterfaceDef, model),
+    FIELD_CODE(NULL, check_model, NULL),
     FIELD_CODE(NULL, find_tuned, NULL),
     FIELD_SWITCH(NULL, InterfaceDef, tuned, late_drivers),
     FIELD_GROUP("backend", backend_fields),
@@ -401,7 +426,7 @@ static const Field interface_fields[] = {
     FIELD_GROUP("teaming", teaming_fields),
     FIELD_CHOICE("link@state", InterfaceDef, link, link_states),
     FIELD_UINT("mtu@size", InterfaceDef, mtu, 68, 65535),
-    FIELD_GROUP("coalesce", coalesce_fields, FIELD_GIVEN(InterfaceDef, has_coalesce)),
+    FIELD_GROUP("coalesce", coalesce_fields),
     FIELD_INFO_BOOT(InterfaceDef),
     FIELD_END};
 
@@ -436,18 +461,6 @@ static bool is_generated_name(const char *target) {
     return false;
 }
 
-static int check_model(ElementReader *reader, xmlNodePtr node, const InterfaceDef *interface) {
-    const char *model = interface->model;
-
-    if (model &&
-        strspn(model, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") !=
-            strlen(model))
-        return error_report(reader->reterr, FROM_DOMAIN, ERROR_INVALID_ARG,
-                            "Model name contains invalid characters: '%.80s' (line %ld)", model,
-                            xmlGetLineNo(node));
-    return 0;
-}
-
 static int check(ElementReader *reader, xmlNodePtr node, void *object) {
     InterfaceDef *interface = object;
     char mac[18];
@@ -480,7 +493,7 @@ static int check(ElementReader *reader, xmlNodePtr node, void *object) {
         if (!interface->mode)
             return error_no_memory(reader->reterr);
     }
-    return check_model(reader, node, interface);
+    return 0;
 }
 
 const Element interface_element = {"interface", sizeof(InterfaceDef), interface_fields, NULL,

@@ -115,7 +115,6 @@ typedef struct InterfaceDef {
     char *link; /* up, down */
     unsigned mtu;
     unsigned rx_frames_max;
-    bool has_coalesce;
     DeviceInfo info;
 } InterfaceDef;
 

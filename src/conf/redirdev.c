@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "conf/redirdev.h"
 
+#include <ctype.h>
+#include <stdio.h>
+
 #include "util/file.h"
 
 static const Words buses = WORDS("usb");
@@ -17,6 +20,9 @@ static int check_redirdev(ElementReader *reader, xmlNodePtr node, void *object) 
         return element_missing(reader, node, "@type");
     if (chardev_check_source(reader, node, &redirdev->source) < 0)
         return -EINVAL;
+    if (redirdev->source.type == CHARDEV_DBUS && !redirdev->source.channel &&
+        !(redirdev->source.channel = strdup("org.qemu.usbredir")))
+        return error_no_memory(reader->reterr);
     if (redirdev->bus)
         return 0;
     redirdev->bus = strdup("usb");
@@ -30,12 +36,14 @@ static const Field rule_fields[] = {
     FIELD_TEXT("@class", RedirRule, class_),    FIELD_TEXT("@vendor", RedirRule, vendor),
     FIELD_TEXT("@product", RedirRule, product), FIELD_TEXT("@version", RedirRule, version),
     FIELD_YESNO("@allow", RedirRule, allow),    FIELD_END};
-/* "0x8" as "0x08", and the like; "-1" is any. */
+/* "0x8" as "0x08", and the like; "-1" is any, as if it were not there. */
 static int normalise(char **text, int digits) {
     char *end, *copy;
     unsigned long value;
 
-    if (!*text || **text == '-')
+    if (streq_ptr(*text, "-1"))
+        free(TAKE_PTR(*text));
+    if (!*text)
         return 0;
     value = strtoul(*text, &end, 0);
     if (*end || end == *text || value > 0xffff)
@@ -48,13 +56,35 @@ static int normalise(char **text, int digits) {
     return 0;
 }
 
+/* "1.1" is "1.10". */
+static int normalise_version(ElementReader *reader, xmlNodePtr node, char **text) {
+    unsigned major, minor;
+    char *copy, *point, after;
+
+    if (streq_ptr(*text, "-1"))
+        free(TAKE_PTR(*text));
+    if (!*text)
+        return 0;
+    if (!isdigit((unsigned char)**text) || sscanf(*text, "%2u.%2u%c", &major, &minor, &after) != 2)
+        return error_report(reader->reterr, FROM_DOMAIN, ERROR_XML,
+                            "Cannot parse USB device version %.40s (line %ld)", *text,
+                            xmlGetLineNo(node));
+    point = strchr(*text, '.');
+    copy = strf("%u.%02u", major, strlen(point + 1) == 1 ? minor * 10 : minor);
+    if (!copy)
+        return error_no_memory(reader->reterr);
+    free(*text);
+    *text = copy;
+    return 0;
+}
+
 static int check_rule(ElementReader *reader, xmlNodePtr node, void *object) {
     RedirRule *rule = object;
 
     if (normalise(&rule->class_, 2) < 0 || normalise(&rule->vendor, 4) < 0 ||
         normalise(&rule->product, 4) < 0)
         return error_no_memory(reader->reterr);
-    return 0;
+    return normalise_version(reader, node, &rule->version);
 }
 
 static const Element rule_element = {"usbdev", sizeof(RedirRule), rule_fields, NULL, check_rule};

@@ -34,6 +34,12 @@ static int check(ElementReader *reader, xmlNodePtr node, void *object) {
         if (!rng->backend)
             return error_no_memory(reader->reterr);
     }
+    if (rng->backend_model == RNG_EGD) {
+        int r = chardev_check_source(reader, node, &rng->egd);
+
+        if (r < 0)
+            return r;
+    }
     return rng->model ? 0 : error_no_memory(reader->reterr);
 }
 

@@ -182,12 +182,14 @@ static const Element reservations_element = {"reservations", sizeof(StorageReser
         FIELD_ONE("reservations", StorageSource, reservations, reservations_element,               \
                   .flags = FIELD_NOT_STARTED)
 
-static const Field file_source[] = {FIELD_TEXT("@file", StorageSource, path),
-                                    POLICY,
-                                    INDEX,
-                                    COMMON,
-                                    FIELD_ALSO("privateData"),
-                                    FIELD_END};
+static const Field file_source[] = {
+    FIELD_TEXT("@file", StorageSource, path),
+    FIELD_TEXT("@fdgroup", StorageSource, fdgroup, .flags = FIELD_NOT_STARTED),
+    POLICY,
+    INDEX,
+    COMMON,
+    FIELD_ALSO("privateData"),
+    FIELD_END};
 static const Field block_source[] = {FIELD_TEXT("@dev", StorageSource, path),
                                      POLICY,
                                      INDEX,
@@ -264,15 +266,21 @@ const Field storage_source_fields[] = {FIELD_SWITCH("source", StorageSource, typ
 
 static const Field backing_format[] = {FIELD_WORD("@type", StorageSource, format, disk_formats),
                                        FIELD_END};
+static const Field backing_cache[] = {
+    FIELD_SIZE("max_size", BackingStore, metadata_cache, .flags = FIELD_BYTES, .unit = "bytes"),
+    FIELD_END};
+static const Field backing_details[] = {FIELD_PART(NULL, BackingStore, source, backing_format),
+                                        FIELD_GROUP("metadata_cache", backing_cache), FIELD_END};
 static const Field backing_type[] = {FIELD_WORD("@type", StorageSource, type, disk_types),
                                      FIELD_END};
-static const Field backing_source[] = {FIELD_GROUP("format", backing_format),
-                                       FIELD_GROUP(NULL, storage_source_fields), FIELD_END};
+
 static const Field backing_fields[] = {
     FIELD_PART(NULL, BackingStore, source, backing_type),
     FIELD_UINT("@index", BackingStore, index, 0, UINT32_MAX, .flags = FIELD_LIVE),
-    FIELD_PART(NULL, BackingStore, source, backing_source),
-    FIELD_ONE("backingStore", BackingStore, next, backing_store_element), FIELD_END};
+    FIELD_GROUP("format", backing_details),
+    FIELD_PART(NULL, BackingStore, source, storage_source_fields),
+    FIELD_ONE("backingStore", BackingStore, next, backing_store_element),
+    FIELD_END};
 static int check_backing(ElementReader *reader, xmlNodePtr node, void *object) {
     StorageSource *source = &((BackingStore *)object)->source;
 

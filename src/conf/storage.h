@@ -69,7 +69,8 @@ typedef struct StorageReservations {
 typedef struct StorageSource {
     DiskType type;
     DiskFormat format;
-    char *path; /* file, block, dir; network: the name; vhostuser: the socket; NULL: none */
+    char *path;    /* file, block, dir; network: the name; vhostuser: the socket; NULL: none */
+    char *fdgroup; /* file: descriptors that a client is to hand over */
     char *protocol, *query, *tls, *tls_hostname; /* network */
     StorageHost *hosts;
     size_t n_hosts;

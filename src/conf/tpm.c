@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "conf/tpm.h"
 
-static const Words models = WORDS("tpm-tis", "tpm-crb", "tpm-spapr", "tpm-spapr-proxy");
+static const Words models = WORDS("tpm-tis", "tpm-crb", "tpm-spapr", "spapr-tpm-proxy");
 static const Words types = WORDS("passthrough", "emulator", "external");
 static const Words versions = WORDS("1.2", "2.0");
 

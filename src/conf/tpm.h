@@ -7,7 +7,7 @@
 typedef enum TpmType { TPM_PASSTHROUGH, TPM_EMULATOR, TPM_EXTERNAL, TPM_TYPE_MAX_ } TpmType;
 
 typedef struct TpmDef {
-    char *model; /* tpm-tis, tpm-crb, tpm-spapr, tpm-spapr-proxy; NULL until filled in */
+    char *model; /* tpm-tis, tpm-crb, tpm-spapr, spapr-tpm-proxy; NULL until filled in */
     TpmType type;
     char *device;  /* passthrough */
     char *version; /* 1.2, 2.0 */

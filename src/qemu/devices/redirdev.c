@@ -7,6 +7,16 @@
 #include "util/file.h"
 #include "util/text.h"
 
+/* "2.01" as QEMU has it: a digit in four bits, 0x0201. */
+static void format_version(const char *version, char text[8]) {
+    unsigned major = 0, minor = 0;
+
+    if (version && sscanf(version, "%2u.%2u", &major, &minor) == 2)
+        snprintf(text, 8, "0x%02u%02u", major % 100, minor % 100);
+    else
+        snprintf(text, 8, "-1");
+}
+
 /* "class:vendor:product:version:allow|..."; -1 stands for any. NULL: out of memory. */
 static char *filter_text(const RedirfilterDef *filter) {
     char *text = NULL;
@@ -16,10 +26,12 @@ static char *filter_text(const RedirfilterDef *filter) {
         return NULL;
     for (size_t i = 0; i < filter->n_rules; i++) {
         const RedirRule *rule = &filter->rules[i];
+        char version[8];
 
+        format_version(rule->version, version);
         fprintf(out, "%s%s:%s:%s:%s:%d", i ? "|" : "", rule->class_ ? rule->class_ : "-1",
-                rule->vendor ? rule->vendor : "-1", rule->product ? rule->product : "-1",
-                rule->version ? rule->version : "-1", rule->allow == TRISTATE_YES);
+                rule->vendor ? rule->vendor : "-1", rule->product ? rule->product : "-1", version,
+                rule->allow == TRISTATE_YES);
     }
     if (fclose(out) == 0)
         return text;
