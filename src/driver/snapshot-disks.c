@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A snapshot of the disks of what runs: a new image above each. */
 #include "driver/snapshot.h"
 
 #include <stdio.h>
