@@ -118,14 +118,23 @@ static void wire_done(remote_domain *wire) {
     xdr_free((xdrproc_t)xdr_remote_domain, wire);
 }
 
-/* Which domain the call is about, by its uuid: the name that the client sends is only his word. */
-static int find_domain(Client *client, const uint8_t *payload, size_t len, Domain **ret,
-                       Error **reterr) {
-    CLEANUP(wire_done) remote_domain wire = {0};
+static void snapshot_done(remote_domain_snapshot *wire) {
+    xdr_free((xdrproc_t)xdr_remote_domain_snapshot, wire);
+}
 
-    if (frame_decode(payload, len, (xdrproc_t)xdr_remote_domain, &wire) < 0)
+/* Which domain the call is about, by its uuid: the name that the client sends is only his word. */
+static int find_domain(Client *client, const RpcProc *proc, const uint8_t *payload, size_t len,
+                       Domain **ret, Error **reterr) {
+    CLEANUP(wire_done) remote_domain wire = {0};
+    CLEANUP(snapshot_done) remote_domain_snapshot snapshot = {0};
+    const bool of_snapshot = proc->flags & RPC_PROC_ON_SNAPSHOT;
+    int r = of_snapshot
+                ? frame_decode(payload, len, (xdrproc_t)xdr_remote_domain_snapshot, &snapshot)
+                : frame_decode(payload, len, (xdrproc_t)xdr_remote_domain, &wire);
+
+    if (r < 0)
         return error_report(reterr, FROM_RPC, ERROR_RPC, "Unable to decode message payload");
-    return dispatch_domain(client->session, &wire, ret, reterr);
+    return dispatch_domain(client->session, of_snapshot ? &snapshot.dom : &wire, ret, reterr);
 }
 
 int access_gate(RpcSession *session, const RpcProc *proc, const uint8_t *payload, size_t len,
@@ -133,7 +142,7 @@ int access_gate(RpcSession *session, const RpcProc *proc, const uint8_t *payload
     CLEANUP_DOMAIN Domain *domain = NULL;
     int r = 0;
 
-    if (proc->flags & RPC_PROC_ON_DOMAIN)
-        r = find_domain(client_of(session), payload, len, &domain, reterr);
+    if (proc->flags & (RPC_PROC_ON_DOMAIN | RPC_PROC_ON_SNAPSHOT))
+        r = find_domain(client_of(session), proc, payload, len, &domain, reterr);
     return r < 0 ? r : access_check(client_of(session), access_class_of(proc), domain, reterr);
 }

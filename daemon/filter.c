@@ -30,7 +30,8 @@ static unsigned list_bits(const Domain *domain, unsigned flags) {
     return (domain_is_active(domain) ? LIST_ACTIVE : LIST_INACTIVE) |
            (domain->config ? LIST_PERSISTENT : LIST_TRANSIENT) | state_bit(domain) |
            (domain->autostart ? LIST_AUTOSTART : LIST_NO_AUTOSTART) | save_bit(domain, flags) |
-           LIST_NO_SNAPSHOT | LIST_NO_CHECKPOINT;
+           (snapshot_count(&domain->snapshots) ? LIST_HAS_SNAPSHOT : LIST_NO_SNAPSHOT) |
+           LIST_NO_CHECKPOINT;
 }
 
 bool filter_matches(const Domain *domain, unsigned flags) {

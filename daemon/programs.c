@@ -26,6 +26,7 @@ void daemon_programs_init(void) {
                  {stats_procs, stats_n_procs},
                  {block_procs, block_n_procs},
                  {block_job_procs, block_job_n_procs},
+                 {snapshot_procs, snapshot_n_procs},
                  {memory_procs, memory_n_procs},
                  {metadata_procs, metadata_n_procs},
                  {guest_procs, guest_n_procs},

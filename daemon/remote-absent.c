@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What is not there: lists of snapshots, checkpoints, backups, launch security, and what no
+/* What is not there: checkpoints, backups, launch security, and what no
  * hypervisor of libvirt's QEMU driver has. Each call has the code that clients know how to go on
  * with; a look-up finds nothing, a list is empty. */
 #include "daemon.h"
@@ -33,11 +33,6 @@ HANDLER(no_sources) {
 }
 
 /* ---- of a domain ---- */
-
-DOMAIN_FUNC(no_snapshot, remote_domain_named_args, void) {
-    return error_report(reterr, FROM_DOMAIN_SNAPSHOT, ERROR_NO_DOMAIN_SNAPSHOT,
-                        "no domain snapshot with matching name '%.200s'", args->name);
-}
 
 DOMAIN_FUNC(no_checkpoint, remote_domain_named_args, void) {
     return error_report(reterr, FROM_DOMAIN_CHECKPOINT, ERROR_NO_DOMAIN_CHECKPOINT,
@@ -104,10 +99,6 @@ const RpcProc absent_procs[] = {
     {REMOTE_PROC_CONNECT_FIND_STORAGE_POOL_SOURCES, "virConnectFindStoragePoolSources",
      RPC_PROC_WRITE, no_sources, XDR_OF(remote_connect_find_storage_pool_sources_args), NO_XDR},
 
-    PLAIN_ROW(DOMAIN_SNAPSHOT_LOOKUP_BY_NAME, "DomainSnapshotLookupByName", 0, no_snapshot,
-              remote_domain_named_args, NO_XDR),
-    PLAIN_ROW(DOMAIN_SNAPSHOT_LIST_NAMES, "DomainSnapshotListNames", 0, nothing, remote_domain_args,
-              XDR_OF(remote_names_ret)),
     PLAIN_ROW(DOMAIN_CHECKPOINT_LOOKUP_BY_NAME, "DomainCheckpointLookupByName", 0, no_checkpoint,
               remote_domain_named_args, NO_XDR),
     PLAIN_ROW(DOMAIN_CHECKPOINT_CREATE_XML, "DomainCheckpointCreateXML", RPC_PROC_WRITE,

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Block jobs and snapshots of disks. */
+/* Block jobs. */
 #include "daemon.h"
 #include "driver/block-job.h"
 #include "driver/disk-tune.h"
-#include "driver/snapshot.h"
 
 #define BYTES_PER_MIB (UINT64_C(1) << 20)
 
@@ -111,13 +110,6 @@ DOMAIN_FUNC(get_block_job_info, remote_domain_get_block_info_args,
     return 0;
 }
 
-DOMAIN_FUNC(snapshot_create_xml, remote_domain_snapshot_create_xml_args,
-            remote_domain_snapshot_ret) {
-    int r = driver_snapshot_disks(domain, args->xml, args->flags, &ret->snapshot.name, reterr);
-
-    return r < 0 ? r : dispatch_make_domain(domain, &ret->snapshot.dom, reterr);
-}
-
 #define BLOCK_ROW(number, api, run, allow, args, ...)                                              \
     FLAGS_ROW(DOMAIN_BLOCK_##number, "DomainBlock" api, RPC_PROC_WRITE, run, allow, args,          \
               __VA_ARGS__)
@@ -134,8 +126,5 @@ const RpcProc block_job_procs[] = {
               NO_XDR),
     FLAGS_ROW(DOMAIN_GET_BLOCK_JOB_INFO, "DomainGetBlockJobInfo", 0, get_block_job_info, 1,
               remote_domain_get_block_info_args, XDR_OF(remote_domain_get_block_job_info_ret)),
-    FLAGS_ROW(DOMAIN_SNAPSHOT_CREATE_XML, "DomainSnapshotCreateXML", RPC_PROC_WRITE,
-              snapshot_create_xml, 1023, remote_domain_snapshot_create_xml_args,
-              XDR_OF(remote_domain_snapshot_ret)),
 };
 const size_t block_job_n_procs = ARRAY_SIZE(block_job_procs);

@@ -40,7 +40,7 @@ DOMAIN_FUNC(is_persistent, void, remote_int_ret) {
     return 0;
 }
 
-/* For whatever no domain has here: managed save images, snapshots, an update at run time. */
+/* For whatever no domain has here: checkpoints, an update at run time. */
 DOMAIN_FUNC(nothing, void, void) {
     return 0;
 }
@@ -160,12 +160,6 @@ const RpcProc domain_procs[] = {
               XDR_OF(remote_domain_get_messages_ret)),
     {REMOTE_PROC_DOMAIN_GET_XML_DESC, "virDomainGetXMLDesc", RPC_PROC_ON_DOMAIN, get_xml_desc,
      XDR_OF(remote_domain_flags_args), XDR_OF(remote_domain_get_xml_desc_ret)},
-    PLAIN_ROW(DOMAIN_SNAPSHOT_NUM, "DomainSnapshotNum", 0, nothing, remote_domain_flags_args,
-              XDR_OF(remote_int_ret)),
-    PLAIN_ROW(DOMAIN_HAS_CURRENT_SNAPSHOT, "DomainHasCurrentSnapshot", 0, nothing,
-              remote_domain_flags_args, XDR_OF(remote_int_ret)),
-    PLAIN_ROW(DOMAIN_LIST_ALL_SNAPSHOTS, "DomainListAllSnapshots", 0, nothing,
-              remote_domain_list_all_args, XDR_OF(remote_empty_list_ret)),
     PLAIN_ROW(DOMAIN_LIST_ALL_CHECKPOINTS, "DomainListAllCheckpoints", 0, nothing,
               remote_domain_list_all_args, XDR_OF(remote_empty_list_ret)),
 };

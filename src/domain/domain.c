@@ -44,6 +44,7 @@ void domain_unref(Domain *domain) {
     fiber_cond_done(&domain->job_cond);
     fiber_cond_done(&domain->block_job_cond);
     free(domain->last_transfer);
+    snapshot_list_done(&domain->snapshots);
     free(domain);
 }
 

@@ -8,6 +8,7 @@
 
 #include "conf/domain-def.h"
 #include "domain/run.h"
+#include "domain/snapshot-list.h"
 #include "limits/limits.h"
 
 typedef struct Services Services;
@@ -29,6 +30,7 @@ enum {
     RUNNING_BOOTED = 1,
     RUNNING_MIGRATED = 2,
     RUNNING_RESTORED = 3,
+    RUNNING_FROM_SNAPSHOT = 4,
     RUNNING_UNPAUSED = 5,
     RUNNING_MIGRATION_CANCELED = 6,
     RUNNING_SAVE_CANCELED = 7,
@@ -42,7 +44,9 @@ enum {
     PAUSED_DUMP = 4,
     PAUSED_IOERROR = 5,
     PAUSED_WATCHDOG = 6,
+    PAUSED_FROM_SNAPSHOT = 7,
     PAUSED_SHUTTING_DOWN = 8,
+    PAUSED_SNAPSHOT = 9,
     PAUSED_STARTING_UP = 11,
     PAUSED_POSTCOPY = 12,
     PAUSED_POSTCOPY_FAILED = 13,
@@ -54,6 +58,7 @@ enum {
     SHUTOFF_MIGRATED = 4,
     SHUTOFF_SAVED = 5,
     SHUTOFF_FAILED = 6,
+    SHUTOFF_FROM_SNAPSHOT = 7,
     SHUTOFF_DAEMON = 8,
 };
 
@@ -80,7 +85,8 @@ struct Domain {
     DomainRun *run; /* NULL: shut off. Set and freed only by whoever holds the job */
     struct TransferStats *last_transfer; /* of its state, complete (driver/transfer.h); or NULL */
     uint64_t agent_patience; /* usec that its agent may take to answer; 0: the default */
-    uint64_t migrate_speed;  /* MiB a second that it may move with; 0: any */
+    SnapshotList snapshots;
+    uint64_t migrate_speed; /* MiB a second that it may move with; 0: any */
 
     uint64_t revision; /* domain_touch */
 

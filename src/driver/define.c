@@ -7,6 +7,7 @@
 #include "conf/domain-validate-define.h"
 #include "domain/events.h"
 #include "domain/files.h"
+#include "domain/snapshot-store.h"
 #include "driver/definition-fill.h"
 #include "driver/definition.h"
 #include "driver/driver.h"
@@ -128,6 +129,10 @@ int driver_undefine(Domain *domain, unsigned flags, Error **reterr) {
     if (!domain->config) {
         r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                          "cannot undefine transient domain");
+    } else if (!domain->run && domain->snapshots.n > 0 && !(flags & UNDEFINE_SNAPSHOTS_METADATA)) {
+        r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                         "cannot delete inactive domain with %u snapshots",
+                         snapshot_count(&domain->snapshots));
     } else if (!and_save && driver_has_managed_save(domain)) {
         r = error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                          "Refusing to undefine while domain managed save image exists");
@@ -153,6 +158,7 @@ int driver_undefine(Domain *domain, unsigned flags, Error **reterr) {
             if (domain->run) {
                 domain_def_free(TAKE_PTR(domain->config));
             } else {
+                snapshots_forget(domain);
                 /* config stays with the object until its last user has gone */
                 store_remove(domain->services->store, domain);
             }

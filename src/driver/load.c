@@ -7,6 +7,7 @@
 
 #include "conf/domain-parse.h"
 #include "domain/files.h"
+#include "domain/snapshot-store.h"
 #include "domain/status-file.h"
 #include "domain/vcpu-operation.h"
 #include "driver/definition.h"
@@ -15,6 +16,8 @@
 #include "driver/prepare-sweep.h"
 #include "driver/reconnect.h"
 #include "driver/save-settle.h"
+#include "driver/snapshot-settle.h"
+#include "driver/snapshot-work.h"
 #include "driver/start-domain.h"
 #include "driver/stray-find.h"
 #include "driver/volume-source.h"
@@ -274,6 +277,16 @@ static void await_first_tries(Driver *driver) {
 
 /* ---- load ---- */
 
+/* What was cut short is settled before anything is started. */
+static int load_snapshots(Driver *driver) {
+    int r = snapshots_load(&driver->services);
+
+    for (Domain *domain = driver_domains(driver); r >= 0 && domain; domain = domain->next)
+        if (snapshot_work_is_due(domain))
+            snapshot_settle_soon(domain);
+    return is_want(r) ? r : 0;
+}
+
 /* Where the volumes are that running domains have as disks. */
 static void find_volumes(Driver *driver) {
     for (Domain *domain = driver_domains(driver); domain; domain = domain->next) {
@@ -310,6 +323,9 @@ int driver_load(Driver *driver, Error **reterr) {
     r = take_up_all(driver);
     if (r < 0)
         return error_system(reterr, FROM_QEMU, r, "cannot take up the domains that run");
+    r = load_snapshots(driver);
+    if (r < 0)
+        return error_system(reterr, FROM_QEMU, r, "cannot read the snapshots");
     stray_find_all(&driver->services);
     await_first_tries(driver);
     prepare_sweep(&driver->services);

@@ -201,6 +201,11 @@ int migrate_check_domain(const Domain *domain, unsigned flags, Error **reterr) {
 
     if (flags & MIGRATE_OFFLINE)
         return 0;
+    if (domain->snapshots.n >
+        0) /* they are this host's, and so are the images they are inside of */
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "cannot migrate domain with %u snapshots",
+                            snapshot_count(&domain->snapshots));
     r = domain_check_active(domain, reterr);
     if (r >= 0)
         r = check_state(domain, reterr);

@@ -5,6 +5,7 @@
 #include "domain/events.h"
 #include "domain/files.h"
 #include "domain/removal.h"
+#include "domain/snapshot-store.h"
 #include "domain/store.h"
 #include "domain/vcpu-operation.h"
 #include "driver/disk-chain.h"
@@ -80,8 +81,10 @@ void run_end(Domain *domain, int reason, int stopped_detail) {
         domain->config = TAKE_PTR(run->live); /* a name for those who still hold it */
     domain->run = domain_run_free(run);
     fiber_cond_broadcast(&domain->block_job_cond);
-    if (transient)
+    if (transient) {
+        snapshots_forget(domain);
         store_remove(domain->services->store, domain);
+    }
 }
 
 void run_abandon(Domain *domain, bool elsewhere) {

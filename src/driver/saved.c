@@ -336,6 +336,8 @@ int save_load(Domain *domain, Error **reterr) {
     assert(domain_job_is_mine(domain) && domain->run);
     if (!source)
         return 0;
+    if (source->load)
+        return source->load(domain, source->userdata, reterr);
     r = save_set_source(domain, source->running, reterr);
     if (r >= 0)
         r = domain_save_status(domain, reterr);

@@ -11,6 +11,9 @@ typedef struct SaveSource {
     int fd; /* at the beginning of QEMU's stream */
     const SaveImage *image;
     const char *remove; /* the file goes when the guest runs; NULL: it stays */
+    /* Reads it by itself, once QEMU is there and paused: a snapshot inside of its disks. NULL: QEMU
+     * waits for a stream. On the start's fiber. */
+    int (*load)(Domain *domain, void *userdata, Error **reterr);
     /* Waits for the stream: its descriptor is the caller's then. On the start's fiber. */
     int (*open)(Domain *domain, void *userdata, int *ret_fd, Error **reterr);
     /* The state is loaded: waits until the guest may run here, and changes *paused to whether it

@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A snapshot of the disks of what runs: a new image above each. */
-#include "driver/snapshot.h"
-
-#include <stdio.h>
-#include <sys/time.h>
-
 #include "domain/files.h"
 #include "driver/block-job-check.h"
 #include "driver/device-use.h"
@@ -24,7 +19,6 @@
 #define THAW_TRIES 3
 
 static void taking_done(Taking *taking) {
-    snapshot_def_free(taking->def);
     domain_def_free(taking->next);
     for (size_t i = 0; i < taking->n; i++)
         overlay_done(&taking->overlays[i]);
@@ -33,16 +27,6 @@ static void taking_done(Taking *taking) {
 }
 
 /* ---- what QEMU has ---- */
-
-static int name_it(SnapshotDef *def, Error **reterr) {
-    struct timeval now;
-
-    if (def->name)
-        return 0;
-    gettimeofday(&now, NULL);
-    def->name = strf("%lld", (long long)now.tv_sec);
-    return def->name ? 0 : error_no_memory(reterr);
-}
 
 static unsigned last_index(const DomainDef *def) {
     unsigned last = 0;
@@ -351,13 +335,9 @@ static int tell_remains(Domain *domain, int r, Error **reterr) {
 
 /* ---- all of it ---- */
 
-static int prepare(Taking *taking, const char *xml, Error **reterr) {
+static int prepare(Taking *taking, Error **reterr) {
     int r = domain_check_active(taking->domain, reterr);
 
-    if (r >= 0)
-        r = snapshot_parse(xml, strlen(xml), &taking->def, reterr);
-    if (r >= 0)
-        r = name_it(taking->def, reterr);
     if (r >= 0)
         r = domain_check_survives(taking->domain, "take a snapshot", reterr);
     if (r >= 0)
@@ -407,11 +387,10 @@ static int write_down(Taking *taking, DomainDef *config_consume, Error **reterr)
     return tell_remains(domain, MIN_OF(written, saved), reterr);
 }
 
-static int take_locked(Taking *taking, const char *xml, Error **reterr) {
+static int take(Taking *taking, bool *ret_unknown, Error **reterr) {
     CLEANUP_DOMAIN_DEF DomainDef *config = NULL;
     Domain *domain = taking->domain;
-    bool unknown = false;
-    int r = prepare(taking, xml, reterr);
+    int r = prepare(taking, reterr);
 
     if (r < 0)
         return r;
@@ -423,32 +402,18 @@ static int take_locked(Taking *taking, const char *xml, Error **reterr) {
     if (r >= 0)
         r = write_early(taking, &config, reterr);
     if (r >= 0)
-        r = act_frozen(taking, &unknown, reterr);
+        r = act_frozen(taking, ret_unknown, reterr);
     if (r >= 0)
         return write_down(taking, TAKE_PTR(config), reterr);
-    if (unknown)
-        snapshot_settle_soon(domain);
-    else
+    if (!*ret_unknown)
         take_back(taking);
     return r;
 }
 
-int driver_snapshot_disks(Domain *domain, const char *xml, unsigned flags, char **ret_name,
-                          Error **reterr) {
-    CLEANUP(taking_done) Taking taking = {.domain = domain, .flags = flags};
-    DomainJob job;
-    int r = domain_job_begin(domain, &job, "snapshot", reterr);
+int snapshot_take_disks(Domain *domain, const SnapshotDef *def, unsigned flags, bool *ret_unknown,
+                        Error **reterr) {
+    CLEANUP(taking_done) Taking taking = {.domain = domain, .def = def, .flags = flags};
+    int r = block_check_snapshot(domain, reterr);
 
-    if (r < 0)
-        return r;
-    if (domain->run)
-        snapshot_settle(domain);
-    r = block_check_snapshot(domain, reterr);
-    if (r >= 0)
-        r = take_locked(&taking, xml, reterr);
-    domain_job_end(domain, &job);
-    if (r < 0)
-        return r;
-    *ret_name = TAKE_PTR(taking.def->name);
-    return 0;
+    return r < 0 ? r : take(&taking, ret_unknown, reterr);
 }

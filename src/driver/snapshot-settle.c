@@ -7,6 +7,7 @@
 #include "driver/news.h"
 #include "driver/prepare-owner.h"
 #include "driver/snapshot-file.h"
+#include "driver/snapshot-work.h"
 #include "qemu/block-graph.h"
 #include "util/file.h"
 #include "util/log.h"
@@ -233,15 +234,20 @@ void snapshot_settle(Domain *domain) {
 #define RETRY_FIRST_USEC USEC_PER_SEC
 #define RETRY_LAST_USEC (16 * USEC_PER_SEC)
 
+static bool is_due(const Domain *domain) {
+    return (domain->run && domain->run->disks.n_overlays > 0) || snapshot_work_is_due(domain);
+}
+
 /* Whether there is nothing more to be settled. */
 static bool try_to_settle(Domain *domain) {
     DomainJob job;
 
     if (domain_job_begin(domain, &job, "settling a snapshot", NULL) < 0)
-        return !domain->run;
+        return !is_due(domain);
     snapshot_settle(domain);
+    snapshot_work_settle(domain);
     domain_job_end(domain, &job);
-    return !domain->run || domain->run->disks.n_overlays == 0;
+    return !is_due(domain);
 }
 
 static void settle_task(void *userdata) {
@@ -256,7 +262,7 @@ static void settle_task(void *userdata) {
 void snapshot_settle_soon(Domain *domain) {
     int r;
 
-    if (!domain->run || domain->run->disks.n_overlays == 0 || !domain->services)
+    if (!domain->services || !is_due(domain))
         return;
     r = task_start(&domain->services->tasks, "settle-snapshot", settle_task, domain_ref(domain));
     if (r == -ENOMEM)

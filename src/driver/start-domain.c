@@ -4,6 +4,7 @@
 
 #include "driver/save-settle.h"
 #include "driver/saved.h"
+#include "driver/snapshot-work.h"
 #include "driver/start.h"
 
 /* A vireod and a QEMU that have both ended between the two names leave nobody who knows. */
@@ -71,6 +72,7 @@ static int start_chosen(Domain *domain, bool paused, bool force_boot, Error **re
     if (!domain->config || domain->run)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                             "domain is already running");
+    snapshot_work_settle(domain);
     if (force_boot)
         r = save_remove(domain, reterr);
     if (r < 0)

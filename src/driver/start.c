@@ -24,6 +24,7 @@
 #include "driver/run-state.h"
 #include "driver/saved.h"
 #include "driver/start-files.h"
+#include "driver/snapshot-work.h"
 #include "driver/start-shown.h"
 #include "driver/strays.h"
 #include "driver/volume-source.h"
@@ -214,7 +215,7 @@ static int prepare(Domain *domain, StartParts *parts, char ***ret_argv, Error **
                                  .channel_dir = channels,
                                  .sandbox = parts->confine.sandbox,
                                  .parts = &parts->parts,
-                                 .incoming = domain->run->restore != NULL};
+                                 .incoming = domain->run->restore && !domain->run->restore->load};
     return qemu_command_line(&params, ret_argv, reterr);
 }
 
@@ -323,9 +324,11 @@ typedef struct Coming {
 static const Coming *how_it_came(const SaveSource *source) {
     static const Coming booted = {RUNNING_BOOTED, STARTED_BOOTED, SUSPENDED_PAUSED},
                         restored = {RUNNING_RESTORED, STARTED_RESTORED, SUSPENDED_RESTORED},
-                        migrated = {RUNNING_MIGRATED, STARTED_MIGRATED, SUSPENDED_PAUSED};
+                        migrated = {RUNNING_MIGRATED, STARTED_MIGRATED, SUSPENDED_PAUSED},
+                        reverted = {RUNNING_FROM_SNAPSHOT, STARTED_FROM_SNAPSHOT,
+                                    SUSPENDED_FROM_SNAPSHOT};
 
-    return !source ? &booted : source->open ? &migrated : &restored;
+    return !source ? &booted : source->open ? &migrated : source->load ? &reverted : &restored;
 }
 
 /* A guest in post-copy is here and nowhere else: it runs with what could not be done. */
@@ -372,7 +375,7 @@ static void keep_intent(Domain *domain, const SaveSource *source) {
 
 static int let_go(Domain *domain, bool paused, Error **reterr) {
     const SaveSource *source = domain->run->restore;
-    const bool restored = source != NULL;
+    const bool restored = source && !source->load;
     const Coming *coming = how_it_came(source);
     bool held;
     int r = 0;
@@ -430,6 +433,8 @@ int start_restored(Domain *domain, const DomainDef *def, const SaveSource *sourc
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                             "domain '%s' is already active", domain_name(domain));
     r = strays_check(domain->services->strays, def->uuid, reterr);
+    if (r >= 0 && !(source && source->load))
+        r = snapshot_work_check_start(domain, reterr);
     if (r < 0)
         return r;
     live = domain_def_copy(def);

@@ -169,3 +169,67 @@ int image_resize(const char *path, const char *format, uint64_t size, bool shrin
     add(&argv, text);
     return run(&argv, USEC_FOREVER, path, "resize", NULL, reterr);
 }
+
+/* ---- snapshots ---- */
+
+/* A comma ends an option's value, but for a doubled one. */
+static char *escape(const char *path) {
+    char *text = malloc(2 * strlen(path) + 1), *to = text;
+
+    for (const char *at = path; text && *at; at++) {
+        if (*at == ',')
+            *to++ = ',';
+        *to++ = *at;
+    }
+    if (text)
+        *to = '\0';
+    return text;
+}
+
+int image_snapshot(const char *path, const char *format, const char *name, ImageSnapshotAct act,
+                   Error **reterr) {
+    static const char *const options[] = {"-c", "-a", "-d"};
+    static const char *const whats[] = {"make a snapshot in", "go back to a snapshot in",
+                                        "delete a snapshot in"};
+    CLEANUP_FREE char *escaped = escape(path);
+    CLEANUP_FREE char *image = escaped ? strf("driver=%s,file.filename=%s", format, escaped) : NULL;
+    Argv argv = {{"qemu-img", "snapshot", "-q", options[act], name, "--image-opts", image}, 7};
+
+    return image ? run(&argv, USEC_FOREVER, path, whats[act], NULL, reterr)
+                 : error_no_memory(reterr);
+}
+
+static int look_for(const char *text, const char *name) {
+    CLEANUP_JSON json_object *value = NULL;
+    json_object *list;
+    int r = json_parse(text, strlen(text), &value);
+
+    if (r < 0)
+        return r;
+    list = json_member(value, "snapshots");
+    for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+        const char *found = json_member_string(json_object_array_get_idx(list, i), "name");
+
+        if (streq_ptr(found, name))
+            return 1;
+    }
+    return 0;
+}
+
+int image_has_snapshot(const char *path, const char *format, const char *name, Error **reterr) {
+    CLEANUP_FREE char *text = NULL;
+    Argv argv = {{"qemu-img", "info", "-U", "--output=json", "-f", format, path}, 7};
+    int r = run(&argv, deadline_in(INFO_USEC), path, "look at", &text, reterr);
+
+    if (r < 0)
+        return r;
+    r = look_for(text ? text : "", name);
+    return r >= 0
+               ? r
+               : error_report(reterr, FROM_NONE, ERROR_OPERATION_FAILED,
+                              "cannot look at image '%s': qemu-img's answer makes no sense", path);
+}
+
+bool image_snapshot_is_number(const char *name) {
+    return strlen(name) <= 9 && strspn(name, "0123456789") == strlen(name);
+}

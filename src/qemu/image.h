@@ -46,3 +46,19 @@ int image_convert(const char *from, const char *from_format, const char *to, con
 
 /* size in bytes; `shrink` allows less than it has. */
 int image_resize(const char *path, const char *format, uint64_t size, bool shrink, Error **reterr);
+
+/* ---- snapshots inside of an image ---- */
+
+/* Of an image that no QEMU has open. `name` is not a number that QEMU could take for another's
+ * (image_snapshot_is_number). Takes as long as it takes. */
+typedef enum ImageSnapshotAct {
+    IMAGE_SNAPSHOT_MAKE,
+    IMAGE_SNAPSHOT_APPLY,
+    IMAGE_SNAPSHOT_DELETE
+} ImageSnapshotAct;
+int image_snapshot(const char *path, const char *format, const char *name, ImageSnapshotAct act,
+                   Error **reterr);
+/* Whether the image has one of that name: 1, 0. */
+int image_has_snapshot(const char *path, const char *format, const char *name, Error **reterr);
+/* Whether QEMU may take the name for the number of another snapshot: an image counts its own. */
+bool image_snapshot_is_number(const char *name);

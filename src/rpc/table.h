@@ -24,6 +24,7 @@ typedef enum RpcProcFlags {
     RPC_PROC_BEFORE_OPEN = 1 << 2, /* allowed before CONNECT_OPEN */
     RPC_PROC_HEAVY = 1 << 3,       /* needs memory by the domain: few at a time (BUDGET_HEAVY) */
     RPC_PROC_ON_DOMAIN = 1 << 4,   /* its arguments begin with a remote_domain */
+    RPC_PROC_ON_SNAPSHOT = 1 << 5, /* the same with a remote_domain_snapshot */
 } RpcProcFlags;
 
 typedef struct RpcProc {

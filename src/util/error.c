@@ -38,6 +38,7 @@ static const struct {
     {ERROR_MIGRATE_PERSIST_FAILED, EIO, "Failed to make domain persistent after migration: %s"},
     {ERROR_ARGUMENT_UNSUPPORTED, EOPNOTSUPP, "argument unsupported: %s"},
     {ERROR_OPERATION_ABORTED, ECANCELED, "operation aborted: %s"},
+    {ERROR_SNAPSHOT_REVERT_RISKY, EPERM, "revert requires force: %s"},
     {ERROR_NO_DOMAIN_METADATA, ENOENT, "metadata not found: %s"},
     {ERROR_MIGRATE_UNSAFE, EPERM, "Unsafe migration: %s"},
     {ERROR_BLOCK_COPY_ACTIVE, EBUSY, "block copy still active: %s"},

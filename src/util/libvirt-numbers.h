@@ -61,6 +61,33 @@ enum {
     SNAPSHOT_VALIDATE = 512
 };
 
+/* virDomainSnapshotListFlags; 1 of children: with theirs */
+enum {
+    SNAPSHOT_LIST_ROOTS = 1,
+    SNAPSHOT_LIST_DESCENDANTS = 1,
+    SNAPSHOT_LIST_METADATA = 2,
+    SNAPSHOT_LIST_LEAVES = 4,
+    SNAPSHOT_LIST_NO_LEAVES = 8,
+    SNAPSHOT_LIST_NO_METADATA = 16,
+    SNAPSHOT_LIST_INACTIVE = 32,
+    SNAPSHOT_LIST_ACTIVE = 64,
+    SNAPSHOT_LIST_DISK_ONLY = 128,
+    SNAPSHOT_LIST_INTERNAL = 256,
+    SNAPSHOT_LIST_EXTERNAL = 512,
+    SNAPSHOT_LIST_TOPOLOGICAL = 1024
+};
+
+/* virDomainSnapshotDeleteFlags, virDomainSnapshotRevertFlags */
+enum {
+    SNAPSHOT_DELETE_CHILDREN = 1,
+    SNAPSHOT_DELETE_METADATA_ONLY = 2,
+    SNAPSHOT_DELETE_CHILDREN_ONLY = 4,
+    SNAPSHOT_REVERT_RUNNING = 1,
+    SNAPSHOT_REVERT_PAUSED = 2,
+    SNAPSHOT_REVERT_FORCE = 4,
+    SNAPSHOT_REVERT_RESET_NVRAM = 8
+};
+
 /* virDomainBlockCommitFlags, virDomainBlockPullFlags, virDomainBlockRebaseFlags,
  * virDomainBlockJobAbortFlags */
 enum {

@@ -67,7 +67,7 @@ def test_refused_by_name(daemon):
             ((f"--diskspec=vda,file={full}",), "already exists"),
             (("--diskspec=vdz,snapshot=no",), "no disk named 'vdz'"),
             (("--diskspec=vda,snapshot=no", "--diskspec=vdb,snapshot=no"), "nothing selected"),
-            (("--diskspec=vda,snapshot=internal",), "inside of the image"),
+            (("--diskspec=vda,snapshot=internal",), "require external disk snapshots"),
             ((f"--diskspec=vda,file={daemon.root}/no/where", "--diskspec=vdb,snapshot=no"), "No such file"),
             ((f"--diskspec=vda,file={daemon.root}/same", f"--diskspec=vdb,file={daemon.root}/same"), "one new image"),
             (("--diskspec=vda,driver=raw",), "unsupported: raw"),
@@ -75,10 +75,7 @@ def test_refused_by_name(daemon):
             (("--quiesce",), "not running")):
         assert answer in snapshot(daemon, "s1", *words, ok=False), words
         assert before == (daemon.virsh("dumpxml", "s1"), node_names(daemon, "s1"), sorted(os.listdir(daemon.root))), words
-    assert "--disk-only" in daemon.virsh("snapshot-create-as", "s1", "one", ok=False)
-    assert "--no-metadata" in daemon.virsh("snapshot-create-as", "s1", "one", "--disk-only", ok=False)
     daemon.virsh("destroy", "s1")
-    assert "not running" in snapshot(daemon, "s1", ok=False)
 
 
 def test_a_device_is_not_overwritten(daemon):

@@ -39,6 +39,13 @@ static bool begins_with_domain(const RpcProc *proc) {
     return strncmp(proc->api, "virDomain", 9) == 0;
 }
 
+/* Those of a snapshot begin with it, and it has the domain inside. */
+static bool begins_with_snapshot(const RpcProc *proc) {
+    return strncmp(proc->api, "virDomainSnapshot", 17) == 0
+               ? !begins_with_domain(proc)
+               : strcmp(proc->api, "virDomainRevertToSnapshot") == 0;
+}
+
 static void test_domain_calls_name_it(void **state) {
     size_t n = 0;
 
@@ -47,7 +54,11 @@ static void test_domain_calls_name_it(void **state) {
         for (size_t j = 0; j < daemon_programs[i].n_procs; j++) {
             const RpcProc *proc = &daemon_programs[i].procs[j];
 
-            if (!proc->handler || !proc->args_xdr || !begins_with_domain(proc))
+            if (!proc->handler || !proc->args_xdr)
+                continue;
+            if (begins_with_snapshot(proc) != !!(proc->flags & RPC_PROC_ON_SNAPSHOT))
+                fail_msg("%s is not asked about with its snapshot's domain", proc->api);
+            if (!begins_with_domain(proc))
                 continue;
             n++;
             if (!(proc->flags & RPC_PROC_ON_DOMAIN))
