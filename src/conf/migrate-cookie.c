@@ -19,6 +19,9 @@ void migrate_cookie_done(MigrateCookie *cookie) {
     free(cookie->namespace);
     free(cookie->persistent);
     bitmap_free(cookie->pending);
+    for (size_t i = 0; i < cookie->n_operations; i++)
+        free(cookie->operations[i]);
+    free(cookie->operations);
     for (size_t i = 0; i < MIGRATE_VERDICTS; i++)
         bitmap_free(cookie->verdicts[i]);
     *cookie = (MigrateCookie){0};
@@ -103,6 +106,8 @@ char *migrate_cookie_format(const MigrateCookie *cookie) {
     ok = write_vcpus(out, cookie) && write_for_libvirtd(out, cookie) && ok;
     if (cookie->rebooting)
         fputs("  <intent reboot='1'/>\n", out);
+    for (size_t i = 0; i < cookie->n_operations; i++)
+        ok = write_escaped(out, "  <operation>", cookie->operations[i], "</operation>\n") && ok;
     write_token(out, cookie);
     ok = write_escaped(out, "  <persistent>", cookie->persistent, "</persistent>\n") && ok;
     fputs("</vireo-migration>\n", out);
@@ -215,6 +220,21 @@ static int read_intent(xmlNodePtr root, MigrateCookie *ret, Error **reterr) {
     return 0;
 }
 
+static int read_operations(xmlNodePtr root, MigrateCookie *ret, Error **reterr) {
+    ret->operations = calloc(MIGRATE_OPERATIONS_MAX, sizeof(char *));
+    if (!ret->operations)
+        return error_no_memory(reterr);
+    for (xmlNodePtr at = root->children; at && ret->n_operations < MIGRATE_OPERATIONS_MAX;
+         at = at->next) {
+        if (at->type != XML_ELEMENT_NODE || !xmlStrEqual(at->name, BAD_CAST "operation"))
+            continue;
+        if (!take(xmlNodeGetContent(at), &ret->operations[ret->n_operations]))
+            return error_no_memory(reterr);
+        ret->n_operations += ret->operations[ret->n_operations] != NULL;
+    }
+    return 0;
+}
+
 static int read_names(xmlNodePtr root, MigrateCookie *ret, Error **reterr) {
     CLEANUP_FREE char *uuid = NULL;
 
@@ -240,6 +260,8 @@ static int read_all(xmlNodePtr root, MigrateCookie *ret, Error **reterr) {
         r = read_token(root, ret, reterr);
     if (r >= 0)
         r = read_intent(root, ret, reterr);
+    if (r >= 0)
+        r = read_operations(root, ret, reterr);
     if (r >= 0)
         r = read_ids(root, "pending", &ret->pending, reterr);
     for (size_t i = 0; r >= 0 && i < MIGRATE_VERDICTS; i++)

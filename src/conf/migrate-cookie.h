@@ -9,6 +9,7 @@
  *       <definition check='4f2a90c1'/>
  *       <vcpus pending='3' online='2' present='' silent='4' unknown=''/>
  *       <intent reboot='1'/>
+ *       <operation>a pending removal, as vireod journals it, escaped</operation>
  *       <token>...</token>
  *       <persistent>the persistent definition, escaped</persistent>
  *     </vireo-migration>
@@ -26,6 +27,7 @@
 
 #define MIGRATE_TOKEN_SIZE 32u        /* bytes; twice as many hexadecimal digits */
 #define MIGRATE_COOKIE_MAX (4u << 20) /* bytes of libvirt's protocol */
+#define MIGRATE_OPERATIONS_MAX 100u   /* more are passed over */
 #define MIGRATE_VERDICTS 4u           /* names of what a guest did with plugged vCPUs */
 
 typedef struct MigrateCookie {
@@ -37,7 +39,9 @@ typedef struct MigrateCookie {
     uint32_t check;  /* of the definition at Begin: the source's own business */
     Bitmap *pending; /* vCPUs that the guest was asked to release; NULL: none */
     Bitmap *verdicts[MIGRATE_VERDICTS]; /* unknown, online, present, silent; NULL: none */
-    bool rebooting;                     /* the guest was asked to power off for a reboot */
+    char **operations; /* pending removals, oldest first, as the source has journaled them */
+    size_t n_operations;
+    bool rebooting; /* the guest was asked to power off for a reboot */
     bool has_token;
     uint8_t token[MIGRATE_TOKEN_SIZE];
     char *persistent; /* NULL: the domain is not to be defined */

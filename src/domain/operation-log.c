@@ -385,6 +385,58 @@ void operation_log_load(OperationLog *log) {
     load(log, UNDER_WAY);
 }
 
+/* ---- from daemon to daemon ---- */
+
+char *operation_carry(const Operation *operation) {
+    CLEANUP_JSON json_object *object = json_object_new_object();
+
+    assert(!operation->plug && !operation_is_of_device(operation));
+    return object && add_all(object, operation) >= 0 &&
+                   json_add_uint(object, "asked", operation->n_asked) >= 0
+               ? json_text(object)
+               : NULL;
+}
+
+/* What is this domain's here; what the guest was asked, it was asked already. */
+static int make_own(Operation *operation, const Domain *domain, bool defined, json_object *object) {
+    char *name = strdup(domain_name(domain));
+
+    if (!name)
+        return -ENOMEM;
+    free(operation->name);
+    operation->name = name;
+    memcpy(operation->uuid, domain_def(domain)->uuid, sizeof(operation->uuid));
+    operation->pid = domain->run->pid;
+    operation->config = operation->config && defined;
+    operation->n_asked = MIN_OF(json_member_uint(object, "asked", 0), operation->n_vcpus);
+    return 0;
+}
+
+int operation_adopt(OperationLog *log, const Domain *domain, bool defined, const char *text,
+                    Error **reterr) {
+    CLEANUP(operation_unrefp) Operation *operation = NULL;
+    CLEANUP_JSON json_object *object = NULL;
+    int r = strlen(text) > JOURNAL_MAX ? -EFBIG : json_parse(text, strlen(text), &object);
+
+    assert(domain_job_is_mine(domain) && domain->run);
+    if (r >= 0)
+        r = from_json(log->last_id + 1, object, false, &operation);
+    if (r >= 0 && (operation->plug || operation_is_of_device(operation)))
+        r = -EBADMSG;
+    if (r >= 0)
+        r = make_own(operation, domain, defined, object);
+    if (r == -ENOMEM)
+        return error_no_memory(reterr);
+    if (r < 0)
+        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+                            "the text of an operation on domain '%s' cannot be understood",
+                            domain_name(domain));
+    log->last_id++;
+    list_add(log, operation);
+    operation_set_state(operation, OPERATION_PENDING, "waiting for the guest");
+    return operation_journal(operation, reterr);
+}
+
 /* ---- state ---- */
 
 static void tell(Operation *operation) {

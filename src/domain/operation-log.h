@@ -49,6 +49,16 @@ void operation_journal_guest(Operation *operation);
 /* Nobody looks any more: what was kept for the verdict ends. */
 void operation_end_journal(Operation *operation);
 
+/* A removal of vCPUs under way, for a daemon that gets its guest. NULL: out of memory. Caller
+ * frees.
+ */
+char *operation_carry(const Operation *operation);
+/* Goes on with it here: lists it, of the QEMU that the domain has, as pending, and journals it. The
+ * definition's half is left out unless it is `defined` here, or about to be. ERROR_INVALID_ARG for
+ * a text that is none. On a fiber; job held. */
+int operation_adopt(OperationLog *log, const Domain *domain, bool defined, const char *text,
+                    Error **reterr);
+
 /* Borrowed; NULL and ERROR_INVALID_ARG when there is none. */
 Operation *operation_find(const OperationLog *log, uint64_t id, Error **reterr);
 /* Whether it was begun on the QEMU that the domain has. */

@@ -55,14 +55,15 @@ void vcpu_change_late(void *userdata) {
     domain_job_end(domain, &job);
 }
 
-void vcpu_change_leaving(Domain *domain) {
+void vcpu_change_leaving(Domain *domain, const char *where) {
     CLEANUP_ERROR Error *error = NULL;
 
     assert(domain->run);
-    if (removals_take_refusals(domain, NULL, 0, &error) >= 0)
-        return;
-    log_info("domain '%s': %s", domain_name(domain), error_message(error));
-    operations_refuse(domain, error_message(error));
+    if (removals_take_refusals(domain, NULL, 0, &error) < 0) {
+        log_info("domain '%s': %s", domain_name(domain), error_message(error));
+        operations_refuse(domain, error_message(error));
+    }
+    operations_leave(domain, where);
 }
 
 void vcpu_change_resumed(Domain *domain) {

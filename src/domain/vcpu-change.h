@@ -8,9 +8,11 @@
 void vcpu_change_event(Domain *domain, const char *name, json_object *data);
 /* RunHooks.late_removal: looks at the evidence under a job, and ends the operations it is of. */
 void vcpu_change_late(void *userdata);
-/* The guest has gone to another host, and its run is about to end: what it refused before is told,
- * as a refusal. Job held. */
-void vcpu_change_leaving(Domain *domain);
+/* The guest has gone to another daemon, and its run is about to end: what it refused before is
+ * told, as a refusal, and what it has not answered goes on there; `where` is for that sentence. Job
+ * held.
+ */
+void vcpu_change_leaving(Domain *domain, const char *where);
 /* The guest runs again: what it could not be asked for while it was paused, it is asked now, in the
  * background. */
 void vcpu_change_resumed(Domain *domain);

@@ -265,6 +265,36 @@ void operations_refuse(Domain *domain, const char *rejection) {
     }
 }
 
+void operations_leave(Domain *domain, const char *where) {
+    CLEANUP_FREE char *why = strf("it goes on at '%s'", where);
+    Operation *next;
+
+    assert(domain_job_is_mine(domain));
+    for (Operation *at = first_under_way(domain); at; at = next) {
+        next = under_way(at->next, domain);
+        if (at->state == OPERATION_PENDING && !operation_is_of_device(at))
+            operation_set_state(at, OPERATION_CANCELLED, why);
+    }
+}
+
+int operations_carry(const Domain *domain, char **list, size_t max, size_t *ret_n) {
+    char *text;
+
+    *ret_n = 0;
+    for (Operation *at = first_under_way(domain); at && *ret_n < max;
+         at = under_way(at->next, domain)) {
+        if (at->plug || operation_is_of_device(at) || at->n_vcpus == 0)
+            continue;
+        text = operation_carry(at);
+        if (!text)
+            return -ENOMEM;
+        memmove(list + 1, list, *ret_n * sizeof(*list)); /* the log has the newest first */
+        list[0] = text;
+        ++*ret_n;
+    }
+    return 0;
+}
+
 bool operations_are_to_ask(const Domain *domain) {
     for (Operation *at = first_under_way(domain); at; at = under_way(at->next, domain))
         if (at->state == OPERATION_PENDING && !operation_is_of_device(at) &&

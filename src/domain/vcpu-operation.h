@@ -27,6 +27,12 @@ void operations_drop(const OperationLog *log, const DomainStore *store);
 void operations_settle(Domain *domain, const char *rejection);
 /* Of these, only those that were refused, without a question to QEMU. Job held. */
 void operations_refuse(Domain *domain, const char *rejection);
+/* Ends those whose guest has gone to another daemon, `where` for the sentence: they go on there.
+ * Job held. */
+void operations_leave(Domain *domain, const char *where);
+/* The removals under way as operation_carry has them, oldest first, at most `max`, into `list`,
+ * whose texts the caller frees, also after -ENOMEM. */
+int operations_carry(const Domain *domain, char **list, size_t max, size_t *ret_n);
 /* Whether a pending removal has vCPUs that are there and that the guest is still to be asked for.
  */
 bool operations_are_to_ask(const Domain *domain);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The first phase of a migration, at the source: what the destination has to know. */
 #include "conf/domain-format.h"
+#include "domain/vcpu-operation.h"
 #include "driver/migrate-internal.h"
 #include "driver/postcopy.h"
 #include "driver/saved.h"
@@ -35,7 +36,11 @@ static int fill_cookie(const Domain *domain, const MigrateParams *params, Migrat
     if (domain->run) {
         cookie->rebooting = domain->run->rebooting;
         cookie->pending = unplug_pending(&domain->run->vcpus);
-        if (!cookie->pending || add_verdicts(&domain->run->vcpus, cookie) < 0)
+        cookie->operations = calloc(MIGRATE_OPERATIONS_MAX, sizeof(char *));
+        if (!cookie->pending || add_verdicts(&domain->run->vcpus, cookie) < 0 ||
+            !cookie->operations ||
+            operations_carry(domain, cookie->operations, MIGRATE_OPERATIONS_MAX,
+                             &cookie->n_operations) < 0)
             return error_no_memory(reterr);
     }
     if ((params->flags & MIGRATE_PERSIST_DEST) &&

@@ -5,6 +5,7 @@
 #include "domain/files.h"
 #include "domain/removal-watch.h"
 #include "domain/store.h"
+#include "domain/vcpu-operation.h"
 #include "domain/vcpu-verdict.h"
 #include "driver/definition.h"
 #include "driver/migrate-in-internal.h"
@@ -209,6 +210,27 @@ static int may_run(Domain *domain, void *userdata, bool *paused, Error **reterr)
 
 /* ---- the fiber ---- */
 
+/* What it refused on its way ends here, too. */
+static void refuse_operations(const MigrateIn *in) {
+    if (in->link.refused)
+        operations_refuse(in->domain, "the guest refused before it came here");
+}
+
+static void adopt_operations(MigrateIn *in) {
+    Domain *domain = in->domain;
+    const bool defined = domain->config || in->persistent;
+
+    for (size_t i = 0; i < in->cookie.n_operations && domain->run; i++) {
+        CLEANUP_ERROR Error *error = NULL;
+
+        if (operation_adopt(domain->services->operations, domain, defined, in->cookie.operations[i],
+                            &error) < 0)
+            log_warning("domain '%s': ignoring: %s", domain_name(domain), error_message(error));
+    }
+    if (domain->run)
+        refuse_operations(in);
+}
+
 /* What the guest has done before it came, and who looks at what it does now. */
 static void recall(MigrateIn *in) {
     static const GuestVerdict of[MIGRATE_VERDICTS] = {GUEST_UNKNOWN, GUEST_ONLINE, GUEST_PRESENT,
@@ -220,6 +242,7 @@ static void recall(MigrateIn *in) {
         run->found_verdicts[of[i]] = TAKE_PTR(in->cookie.verdicts[i]);
     }
     vcpu_verdict_recall(in->domain);
+    adopt_operations(in);
     removal_watch_pending(in->domain);
     domain_save_status(in->domain, NULL);
 }
@@ -312,6 +335,7 @@ static int finish_postcopy(MigrateIn *in, Error **reterr) {
     r = postcopy_arrive(in->domain, held, &refusal, reterr);
     if (r >= 0 && domain->run) {
         drop_refused(in);
+        refuse_operations(in);
         removal_watch_pending(in->domain);
         save_forget(domain->run);
         domain_save_status(in->domain, NULL);

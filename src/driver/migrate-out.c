@@ -141,12 +141,13 @@ static void go_back(MigrateOut *out) {
 }
 
 static void leave(MigrateOut *out) {
+    const char *where = out->cookie.host && *out->cookie.host ? out->cookie.host : "another host";
+
     if (!out->domain->run)
         return;
-    log_info("domain '%s' has moved to '%s'", domain_name(out->domain),
-             out->cookie.host && *out->cookie.host ? out->cookie.host : "another host");
+    log_info("domain '%s' has moved to '%s'", domain_name(out->domain), where);
     transfer_complete(out->domain, &out->stats);
-    vcpu_change_leaving(out->domain);
+    vcpu_change_leaving(out->domain, where);
     run_end(out->domain, SHUTOFF_MIGRATED, STOPPED_MIGRATED);
 }
 

@@ -125,3 +125,31 @@ def test_a_refusal_on_its_way(daemon, other, emulator, guest, allowed, postcopy)
         assert "pending=" not in f.read()
     # Asked again there, it answers again.
     assert "was rejected by the guest" in other.virsh("setvcpu", "vm1", "2", "--disable", "--live", ok=False)
+
+
+def ops(daemon, *words):  # noqa: F811
+    return [(row["operation"], row["state"], row.get("detail") or "")
+            for row in json.loads(daemon.vireo("ops", "list", *words, "--json"))]
+
+
+@pytest.mark.skipif(OLD, reason="SKIP: this QEMU does not survive a move after a removal")
+def test_an_operation_goes_along(daemon, other, emulator, guest):  # noqa: F811
+    """A removal of two vCPUs and its half in the definition, begun at one side and ended at the other."""
+    daemon.boot("vm1", maximum=3, cmdline=f"{HOLES} vireo.deaf", emulator=emulator)
+    wait_for(lambda: daemon.said("vm1", "BUTTON"), 30, "a guest that listens to its power button")
+    daemon.virsh("setvcpus", "vm1", "3", "--live", "--config")
+    daemon.wait_online("vm1", "0-2")
+    press(daemon, "DEAF")
+    set_deadline(daemon, 1000)
+    daemon.virsh("setvcpus", "vm1", "1", "--live", "--config", ok=False)
+    name = "setvcpus 1 --live --config"
+    assert (name, "pending", "waiting for the guest") in ops(daemon)
+    migrate(daemon, other, "vm1", "--persistent")
+    assert [state for what, state, detail in ops(daemon, "--all") if what == name and "it goes on at '" in detail] == ["cancelled"]
+    assert ops(other) == [(name, "pending", "waiting for the guest")] and os.listdir(f"{other.root}/run/operations")
+    assert other.counts("vm1")[("current", "config")] == 3
+    press(other, "AWAKE")
+    other.wait_online("vm1", "0")
+    wait_for(lambda: not ops(other), 30, "end of the operation")
+    assert [what for what, state, _ in ops(other, "--all") if state == "done"] == [name]
+    assert other.counts("vm1")[("current", "config")] == other.counts("vm1")[("current", "live")] == 1
