@@ -105,7 +105,11 @@ DOMAIN_FUNC(destroy, void, void) {
 }
 
 DOMAIN_FUNC(destroy_flags, remote_domain_flags_args, void) {
-    return driver_destroy(domain, args->flags & DESTROY_GRACEFUL, reterr);
+    int r = driver_destroy(domain, args->flags & DESTROY_GRACEFUL, reterr);
+
+    if (r >= 0 && (args->flags & DESTROY_REMOVE_LOGS))
+        driver_remove_log(domain);
+    return r;
 }
 
 /* How the guest is asked: by the power button; the agent alone is not there. */
@@ -178,7 +182,7 @@ const RpcProc life_procs[] = {
               remote_domain_flags_args, XDR_OF(remote_domain_ret)),
     PLAIN_ROW(DOMAIN_DESTROY, "DomainDestroy", RPC_PROC_WRITE, destroy, remote_domain_args, NO_XDR),
     FLAGS_ROW(DOMAIN_DESTROY_FLAGS, "DomainDestroyFlags", RPC_PROC_WRITE, destroy_flags,
-              DESTROY_GRACEFUL, remote_domain_flags_args, NO_XDR),
+              DESTROY_GRACEFUL | DESTROY_REMOVE_LOGS, remote_domain_flags_args, NO_XDR),
     PLAIN_ROW(DOMAIN_SHUTDOWN, "DomainShutdown", RPC_PROC_WRITE, shutdown_domain,
               remote_domain_args, NO_XDR),
     FLAGS_ROW(DOMAIN_SHUTDOWN_FLAGS, "DomainShutdownFlags", RPC_PROC_WRITE, shutdown_flags,

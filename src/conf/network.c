@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "conf/network.h"
 
+#include <netinet/ether.h>
+
 #include <arpa/inet.h>
 #include <stdio.h>
 
@@ -115,6 +117,7 @@ static int check_forward(ElementReader *reader, const NetworkDef *def) {
 
 static int check_network(ElementReader *reader, xmlNodePtr node, void *object) {
     const NetworkDef *def = object;
+    struct ether_addr mac;
     int r;
 
     if (!is_name(def->name, NAME_BYTES_MAX))
@@ -131,6 +134,10 @@ static int check_network(ElementReader *reader, xmlNodePtr node, void *object) {
         return error_report(reader->reterr, FROM_NETWORK, ERROR_XML,
                             "network '%s': '%.40s' cannot be the name of a bridge", def->name,
                             def->bridge);
+    if (def->mac && !ether_aton_r(def->mac, &mac))
+        return error_report(reader->reterr, FROM_NETWORK, ERROR_XML,
+                            "Invalid bridge mac address '%.40s' in network '%s'", def->mac,
+                            def->name);
     if (!network_is_isolated(def) && !def->bridge)
         return error_report(reader->reterr, FROM_NETWORK, ERROR_XML,
                             "network '%s' has forward mode='bridge' and no <bridge name=>",

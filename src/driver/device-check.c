@@ -20,6 +20,8 @@ int device_check_kind(const DeviceKind *kind, DeviceVerb verb, bool live, Error 
 
     for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
         can &= kind != fixed[i];
+    /* A display is no device of QEMU's: it is there until the end. */
+    can &= !live || verb != DEVICE_VERB_DETACH || kind != &graphics_kind;
     for (size_t i = 0; i < ARRAY_SIZE(changeable); i++)
         known |= kind == changeable[i];
     if (can && !known)

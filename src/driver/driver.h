@@ -84,6 +84,8 @@ int driver_set_autostart(Domain *domain, bool yes, Error **reterr);
 /* From its managed save when there is one, which `force_boot` throws away. */
 int driver_start(Domain *domain, bool paused, bool force_boot, Error **reterr);
 int driver_destroy(Domain *domain, bool graceful, Error **reterr);
+/* What its QEMU has written, if it does not run (again). On a fiber. */
+void driver_remove_log(Domain *domain);
 int driver_shutdown(Domain *domain, Error **reterr);
 int driver_reboot(Domain *domain, Error **reterr);
 int driver_reset(Domain *domain, Error **reterr);

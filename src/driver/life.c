@@ -10,6 +10,9 @@
 #include "driver/saved.h"
 #include "driver/start-domain.h"
 #include "driver/transfer.h"
+#include "util/directory.h"
+#include "util/file.h"
+#include "util/log.h"
 
 #define COMMAND_USEC (30 * USEC_PER_SEC)
 #define KILL_GRACE_USEC (2 * USEC_PER_SEC)
@@ -46,6 +49,25 @@ int driver_destroy(Domain *domain, bool graceful, Error **reterr) {
         run_end(domain, SHUTOFF_DESTROYED, STOPPED_DESTROYED);
     domain_job_end(domain, &job);
     return 0;
+}
+
+void driver_remove_log(Domain *domain) {
+    CLEANUP_ERROR Error *error = NULL;
+    CLEANUP_FREE char *path = NULL;
+    DomainJob job;
+    int r;
+
+    if (domain_job_begin(domain, &job, "removal of the log", &error) < 0) {
+        log_warning("domain '%s': its log stays: %s", domain_name(domain), error_message(error));
+        return;
+    }
+    path = domain->run || !domain->services
+               ? NULL
+               : domain_log_path(&domain->services->paths, domain_name(domain));
+    r = path ? file_remove_worker(path) : 0;
+    if (r < 0 && r != -ENOENT)
+        log_warning("domain '%s': its log '%s' stays: %s", domain_name(domain), path, strerror(-r));
+    domain_job_end(domain, &job);
 }
 
 /* One argument-less QMP command under a job. */

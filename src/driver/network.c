@@ -256,6 +256,17 @@ static int find_same(const NetworkStore *store, const NetworkDef *def, Network *
     return 0;
 }
 
+/* A bridge that is made for one network is no other's. */
+static int check_bridge(const NetworkStore *store, const NetworkDef *def, const Network *same,
+                        Error **reterr) {
+    for (const Network *network = store->networks; network; network = network->next)
+        if (network != same && network_is_isolated(def) && def->bridge &&
+            streq_ptr(network->def->bridge, def->bridge))
+            return error_report(reterr, FROM_NETWORK, ERROR_INTERNAL,
+                                "bridge name '%s' already in use.", def->bridge);
+    return 0;
+}
+
 /* A definition that names no uuid keeps that of the network of its name. */
 static int parse(const NetworkStore *store, const char *xml, NetworkDef **ret, Network **ret_same,
                  Error **reterr) {
@@ -263,6 +274,8 @@ static int parse(const NetworkStore *store, const char *xml, NetworkDef **ret, N
 
     if (r >= 0)
         r = find_same(store, *ret, ret_same, reterr);
+    if (r >= 0)
+        r = check_bridge(store, *ret, *ret_same, reterr);
     if (r >= 0 && *ret_same && !(*ret)->bridge && network_is_isolated(*ret) &&
         !((*ret)->bridge = strdup((*ret_same)->def->bridge)))
         r = error_no_memory(reterr);

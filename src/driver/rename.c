@@ -168,10 +168,17 @@ static int check_action(unsigned end, unsigned number, LifecycleAction *ret, Err
         return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
                             "Unsupported lifecycle type %u or action %u", end, number);
     *ret = actions[number];
+    if (*ret == LIFECYCLE_RENAME_RESTART) /* no definition may say so */
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                            "qemu driver doesn't support the 'rename-restart' action for "
+                            "'on_reboot'/'on_poweroff'/'on_crash'");
     if (end != END_CRASH &&
         (*ret == LIFECYCLE_COREDUMP_DESTROY || *ret == LIFECYCLE_COREDUMP_RESTART))
-        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
-                            "a core dump is for crashes only");
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                            "Lifecycle event '%s' doesn't support '%s' action",
+                            end == END_POWEROFF ? "poweroff" : "reboot",
+                            *ret == LIFECYCLE_COREDUMP_DESTROY ? "coredump-destroy"
+                                                               : "coredump-restart");
     return 0;
 }
 

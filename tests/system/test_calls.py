@@ -37,6 +37,16 @@ def test_rename_takes_the_managed_save_along(daemon):
     assert daemon.virsh("domstate", "new").strip() == "paused"
 
 
+def test_logs_go_with_a_destroy(daemon):
+    daemon.paused("vm1")
+    log = f"{daemon.root}/log/qemu/vm1.log"
+    daemon.virsh("destroy", "vm1")
+    assert os.path.exists(log)
+    daemon.virsh("start", "vm1", "--paused")
+    daemon.virsh("destroy", "vm1", "--remove-logs")
+    assert not os.path.exists(log) and "shut off" in daemon.virsh("domstate", "vm1")
+
+
 def test_lifecycle_actions(daemon):
     daemon.paused("vm1")
     daemon.virsh("set-lifecycle-action", "vm1", "crash", "preserve", "--live", "--config")
@@ -47,8 +57,9 @@ def test_lifecycle_actions(daemon):
     assert "<on_poweroff>destroy</on_poweroff>" in daemon.virsh("dumpxml", "vm1", "--inactive")
     daemon.virsh("set-lifecycle-action", "vm1", "reboot", "destroy", "--live")
     assert "<on_reboot>destroy</on_reboot>" in daemon.virsh("dumpxml", "vm1")
-    assert "for crashes only" in daemon.virsh("set-lifecycle-action", "vm1", "reboot", "coredump-restart", "--config",
-                                              ok=False)
+    for what, words in (("coredump-restart", "event 'reboot' doesn't support 'coredump-restart'"),
+                        ("rename-restart", "doesn't support the 'rename-restart' action")):
+        assert words in daemon.virsh("set-lifecycle-action", "vm1", "reboot", what, "--config", ok=False)
     daemon.virsh("reset", "vm1")
     wait_for(lambda: not daemon.qemus(), 30, "the end of a machine whose reboot destroys it")
 

@@ -103,6 +103,12 @@ def test_refusals(daemon):
     for flag, words in (("--config", "persistent"), ("--live", "live")):
         tpm = device(daemon, "<tpm model='tpm-tis'><backend type='emulator'/></tpm>")
         assert f"{words} detach of device 'tpm' is not supported" in daemon.virsh("detach-device", "w1", tpm, flag, ok=False)
+    vnc = device(daemon, "<graphics type='vnc' port='-1'/>")
+    daemon.define("w2", boot=False, extra="<graphics type='vnc' port='-1'/>")
+    daemon.virsh("start", "w2", "--paused")
+    before = daemon.virsh("vncdisplay", "w2")
+    assert "live detach of device 'graphics' is not supported" in daemon.virsh("detach-device", "w2", vnc, "--live", ok=False)
+    assert daemon.virsh("vncdisplay", "w2") == before
     assert not operations(daemon) or operations(daemon)[-1]["state"] == "undone"
 
 

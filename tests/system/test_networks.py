@@ -75,12 +75,23 @@ def test_transient_and_events(daemon, bridge):
     ("<network><name>n</name><ip address='300.0.0.1' prefix='8'/></network>", "none of its family"),
     ("<network><name>n</name><ip address='10.0.0.1' netmask='255.0.255.0'/></network>", "which is none"),
     ("<network><name>n</name><bridge name='way-too-long-for-a-link'/></network>", "cannot be the name of a bridge"),
+    ("<network><name>n</name><mac address='x'/></network>", "Invalid bridge mac address 'x'"),
     ("<network><name>n</name>", "network_definition"),
     ("<domain/>", "expecting root element of 'network'"),
 ])
 def test_refused(daemon, text, what):
     assert what in daemon.virsh("net-define", write(daemon, text), ok=False)
     assert len(daemon.virsh("net-list", "--all").split()) == 5
+
+
+def test_a_bridge_is_of_one_network(daemon):
+    text = "<network><name>{}</name>{}<bridge name='vtnosuch'/></network>"
+    one = text.format("one", "<uuid>11111111-2222-4111-8111-111111111111</uuid>")
+    for _ in range(2):
+        daemon.virsh("net-define", write(daemon, one))
+    assert "already in use" in daemon.virsh("net-define", write(daemon, text.format("two", "")), ok=False)
+    daemon.virsh("net-define", write(daemon, text.format("three", "<forward mode='bridge'/>")))
+    assert "already in use" in daemon.virsh("net-define", write(daemon, one), ok=False)
 
 
 def test_bridge_mode_needs_its_bridge(daemon):
