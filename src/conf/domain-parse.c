@@ -18,6 +18,29 @@ static void note(ElementNoteKind kind, const char *path, long line, void *userda
         params->kept(path, (int)line, params->userdata);
 }
 
+/* What stands in a second <devices>, and the like, counts as if it stood in the first. */
+static void join_sections(xmlNodePtr root) {
+    static const char *const names[] = {"devices", "features",  "os",           "cputune",
+                                        "memtune", "blkiotune", "memoryBacking"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        xmlNodePtr first = element_child(root, names[i]), next;
+
+        for (xmlNodePtr at = first ? first->next : NULL; at; at = next) {
+            next = at->next;
+            if (!element_is(at, names[i]))
+                continue;
+            while (at->children) {
+                xmlNodePtr child = at->children;
+
+                xmlUnlinkNode(child);
+                xmlAddChild(first, child);
+            }
+            element_claim(at);
+        }
+    }
+}
+
 int domain_parse_node(void *root, const DomainParseParams *params, DomainDef **ret,
                       Error **reterr) {
     CLEANUP_DOMAIN_DEF DomainDef *def = calloc(1, sizeof(DomainDef));
@@ -37,6 +60,7 @@ int domain_parse_node(void *root, const DomainParseParams *params, DomainDef **r
         return error_report(reterr, FROM_DOMAIN, ERROR_XML,
                             "expecting root element of 'domain', not '%.80s'",
                             (const char *)node->name);
+    join_sections(node);
     r = element_read(&reader, &domain_element, node, def);
     if (r >= 0)
         element_tell_unclaimed(&reader, node);

@@ -179,7 +179,7 @@ static const Field *const clock_tables[CLOCK_OFFSET_MAX_] = {[CLOCK_UTC] = clock
                                                              [CLOCK_ABSOLUTE] = clock_absolute};
 
 static bool is_number(const char *text) {
-    if (*text == '-')
+    if (*text == '-' || *text == '+')
         text++;
     return *text && text[strspn(text, "0123456789")] == '\0';
 }
@@ -195,6 +195,8 @@ static int check_clock(ElementReader *reader, xmlNodePtr node, void *object) {
         return error_report(reader->reterr, FROM_DOMAIN, ERROR_XML,
                             "unknown clock adjustment '%.80s' (line %ld)", clock->adjustment,
                             xmlGetLineNo(node));
+    if (clock->adjustment && *clock->adjustment == '+')
+        memmove(clock->adjustment, clock->adjustment + 1, strlen(clock->adjustment));
     if (clock->adjustment && is_number(clock->adjustment)) {
         if (def->clock == CLOCK_LOCALTIME && !clock->basis && !(clock->basis = strdup("localtime")))
             return error_no_memory(reader->reterr);

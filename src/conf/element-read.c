@@ -203,7 +203,7 @@ int element_parse_size(ElementReader *reader, xmlNodePtr node, const char *numbe
     value = strtoull(text, &end, 10);
     while (isspace((unsigned char)*end))
         end++;
-    if (errno || !isdigit((unsigned char)*text) || *end || value > INT64_MAX / bytes)
+    if (errno || *text == '-' || end == text || *end || value > INT64_MAX / bytes)
         return error_report(reader->reterr, FROM_DOMAIN, ERROR_XML,
                             "Invalid value '%.80s' for element '%s' (line %ld)", number,
                             (const char *)node->name, xmlGetLineNo(node));

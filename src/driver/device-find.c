@@ -42,13 +42,11 @@ int device_only(DomainDef *def, DevicePlace *ret, Error **reterr) {
     return 0;
 }
 
-/* A module on top of the cells counts as memory of the machine, and is filled unless its balloon is
+/* A module counts as memory of the machine, and is filled unless its balloon is
  * blown up. */
 static void count_memory(DomainDef *def, uint64_t size, bool comes) {
     const bool full = def->current_memory_kib >= def->memory_kib;
 
-    if (def->cpu.n_cells == 0)
-        return;
     def->memory_kib = comes ? def->memory_kib + size
                             : def->memory_kib - MIN_OF(def->memory_kib, size);
     if (full || def->current_memory_kib > def->memory_kib)

@@ -187,6 +187,8 @@ static int prepare(Domain *domain, StartParts *parts, char ***ret_argv, Error **
     domain->run->log_path = domain_log_path(&services->paths, domain->run->live->name);
     if (!channels || !domain->run->monitor_path || !domain->run->log_path)
         return error_no_memory(reterr);
+    if (!domain->run->restore) /* else it has the sizes of the one that it comes from */
+        qemu_align_memory(domain->run->live);
     r = qemu_assign_aliases(domain->run->live, channels);
     if (r < 0)
         return error_no_memory(reterr);

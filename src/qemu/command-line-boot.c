@@ -181,6 +181,8 @@ void argv_add_clock(ArgvBuilder *builder, const QemuCommandParams *params) {
             fputs(",clock=vm", out);
         else if (streq_ptr(timer->track, "wall"))
             fputs(",clock=host", out);
+        else if (streq_ptr(timer->track, "realtime"))
+            fputs(",clock=rt", out);
         if (streq_ptr(timer->tickpolicy, "catchup"))
             fputs(",driftfix=slew", out);
     }

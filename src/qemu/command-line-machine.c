@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "qemu/command-line-internal.h"
+#include "conf/addresses.h"
 #include "qemu/fill.h"
 #include "util/file.h"
 #include "util/text.h"
@@ -77,9 +78,26 @@ static void put_x86(FILE *out, const DomainDef *def, const QemuMachine *machine)
         fputs(",graphics=off", out);
 }
 
+/* The one of the first in the order of boot: QEMU has one for the machine. */
+static const char *find_loadparm(const DomainDef *def) {
+    const DeviceInfo *first = NULL;
+
+    for (size_t i = 0; i < def->n_disks + def->n_interfaces; i++) {
+        const DeviceInfo *info = i < def->n_disks ? &def->disks[i].info
+                                                  : &def->interfaces[i - def->n_disks].info;
+
+        if (info->boot_order && (!first || info->boot_order < first->boot_order))
+            first = info;
+    }
+    return first && domain_def_is_s390(def) ? first->loadparm : NULL;
+}
+
 static void put_others(FILE *out, const DomainDef *def) {
     const FeaturesDef *features = &def->features;
 
+    if (streq(def->os.arch, "aarch64") && domain_def_is_virt(def) && !features->acpi)
+        fputs(",acpi=off", out);
+    put_word(out, "loadparm", find_loadparm(def));
     if (features->has_gic && features->gic_version)
         put_word(out, "gic-version", features->gic_version);
     put_word(out, "resize-hpt", features->hpt_resizing);
@@ -168,6 +186,11 @@ void argv_add_globals(ArgvBuilder *builder, const DomainDef *def, const QemuMach
     if (def->nvram && def->nvram->info.address.has_reg)
         argv_add_option(builder, "-global", "spapr-nvram.reg=%llu",
                         (unsigned long long)def->nvram->info.address.reg);
+    for (size_t i = 0; i < def->n_controllers && is_pc(machine) && !is_q35(machine); i++)
+        if (def->controllers[i].type == CONTROLLER_PCI && def->controllers[i].index == 0 &&
+            def->controllers[i].hotplug != TRISTATE_ABSENT)
+            argv_add_option(builder, "-global", "PIIX4_PM.acpi-root-pci-hotplug=%s",
+                            on_off(def->controllers[i].hotplug));
     for (size_t i = 0; i < def->n_controllers; i++)
         if (def->controllers[i].has_hole64)
             argv_add_option(builder, "-global", "%s.pci-hole64-size=%lluK",

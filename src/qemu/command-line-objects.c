@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "qemu/command-line-internal.h"
+#include "qemu/fill.h"
 #include "util/text.h"
 
 /* The vCPUs of a cell. Those that no cell names belong to the first, as in libvirt since 6.4: QEMU
@@ -68,8 +69,6 @@ static Props new_backend(const DomainDef *def, const char *id, uint64_t kib, siz
         props_uint(&props, "hugetlbsize", page * 1024);
     if (share || memfd)
         props_bool(&props, "share", streq_ptr(share, "shared"));
-    if (backing->discard)
-        props_bool(&props, "dump", true);
     if (page || streq_ptr(backing->allocation, "immediate"))
         props_bool(&props, "prealloc", true);
     if (backing->allocation_threads)
@@ -90,7 +89,7 @@ bool qemu_has_main_backend(const DomainDef *def) {
 }
 
 static void add_main_backend(ArgvBuilder *builder, const DomainDef *def) {
-    Props props = new_backend(def, MAIN_BACKEND, def->memory_kib, SIZE_MAX, NULL);
+    Props props = new_backend(def, MAIN_BACKEND, qemu_initial_memory(def), SIZE_MAX, NULL);
 
     bind_backend(&props, def->numatune.mode, def->numatune.nodes);
     argv_add_json(builder, "-object", props_take(&props));
@@ -271,10 +270,10 @@ static void add_distances(ArgvBuilder *builder, const CpuDef *cpu) {
 void argv_add_memory(ArgvBuilder *builder, const DomainDef *def) {
     if (def->max_memory_kib)
         argv_add_option(builder, "-m", "size=%lluk,slots=%u,maxmem=%lluk",
-                        (unsigned long long)def->memory_kib, def->memory_slots,
+                        (unsigned long long)qemu_initial_memory(def), def->memory_slots,
                         (unsigned long long)def->max_memory_kib);
     else
-        argv_add_option(builder, "-m", "size=%lluk", (unsigned long long)def->memory_kib);
+        argv_add_option(builder, "-m", "size=%lluk", (unsigned long long)qemu_initial_memory(def));
     if (def->memory_backing.locked)
         argv_add_option(builder, "-overcommit", "mem-lock=on");
 }

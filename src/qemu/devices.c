@@ -109,8 +109,8 @@ static bool needs_virtio_serial(const DomainDef *def) {
     for (size_t i = 0; i < def->n_chardevs; i++) {
         const ChardevDef *chardev = &def->chardevs[i];
 
-        if (chardev->kind == CHARDEV_CHANNEL ||
-            (chardev->kind == CHARDEV_CONSOLE && streq_ptr(chardev->target_type, "virtio")))
+        if ((chardev->kind == CHARDEV_CHANNEL || chardev->kind == CHARDEV_CONSOLE) &&
+            streq_ptr(chardev->target_type, "virtio"))
             return true;
     }
     return false;
@@ -139,7 +139,15 @@ static bool needs_usb(const DomainDef *def) {
     return needed;
 }
 
-/* Controllers that a definition of before they were filled in does not have. */
+static bool has_any(const DomainDef *def, ControllerType type) {
+    for (size_t i = 0; i < def->n_controllers; i++)
+        if (def->controllers[i].type == type)
+            return true;
+    return false;
+}
+
+/* Controllers that a definition of before they were filled in does not have: where there is one of
+ * a kind, all that are used are there. */
 static int add_missing(ArgvBuilder *builder, const DeviceContext *context, Error **reterr) {
     static const struct {
         ControllerType type;
@@ -153,7 +161,7 @@ static int add_missing(ArgvBuilder *builder, const DeviceContext *context, Error
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         ControllerDef controller = {.type = rows[i].type, .info.alias = (char *)rows[i].alias};
-        int r = rows[i].needed(context->def) && !device_controller(context->def, rows[i].type, 0)
+        int r = rows[i].needed(context->def) && !has_any(context->def, rows[i].type)
                     ? add_device(&controller_kind, &controller, 0, &line)
                     : 0;
 

@@ -184,6 +184,46 @@ static void fill_iommu(DomainDef *def) {
         iommu->intremap = TRISTATE_YES;
 }
 
+#define POWER_PIECE (UINT64_C(256) << 10) /* KiB */
+
+static uint64_t round_up(uint64_t kib, uint64_t piece) {
+    return (kib + piece - 1) / piece * piece;
+}
+
+uint64_t qemu_initial_memory(const DomainDef *def) {
+    uint64_t kib = def->memory_kib;
+
+    for (size_t i = 0; i < def->n_memories; i++)
+        kib -= MIN_OF(def->memories[i].size, kib);
+    return kib;
+}
+
+void qemu_align_memory(DomainDef *def) {
+    const bool power = strncmp(def->os.arch, "ppc64", 5) == 0,
+               full = def->current_memory_kib == def->memory_kib;
+    const uint64_t piece = power ? POWER_PIECE : UINT64_C(1) << 10;
+    uint64_t kib = round_up(qemu_initial_memory(def), piece), cells = 0;
+
+    for (size_t i = 0; i < def->cpu.n_cells; i++) {
+        NumaCell *cell = &def->cpu.cells[i];
+
+        cell->memory_kib = round_up(cell->memory_kib, piece);
+        cells += cell->memory_kib;
+    }
+    kib = cells ? cells : kib;
+    for (size_t i = 0; i < def->n_memories; i++) {
+        MemoryDef *memory = &def->memories[i];
+
+        if (!power) /* else at define */
+            memory->size = round_up(memory->size, 2 * piece);
+        kib += memory->size;
+    }
+    def->max_memory_kib = round_up(def->max_memory_kib, piece);
+    def->memory_kib = kib;
+    if (full)
+        def->current_memory_kib = kib;
+}
+
 int qemu_assign_aliases(DomainDef *def, const char *channel_dir) {
     Assign assign = {.def = def, .channel_dir = channel_dir};
 

@@ -10,6 +10,12 @@
  * there. Here the definition stays as it is written, and the XML of what runs has it. What the
  * definition switches off stays off, and is an error. -ENOMEM. */
 int qemu_assign_aliases(DomainDef *def, const char *channel_dir);
+/* Rounds the sizes of memory up to what machines of QEMU take: cells and the whole to 1 MiB,
+ * modules to 2 MiB, both to 256 MiB on PowerPC. For a start; who comes from elsewhere has its
+ * sizes. */
+void qemu_align_memory(DomainDef *def);
+/* KiB that are there without the modules: QEMU's -m. */
+uint64_t qemu_initial_memory(const DomainDef *def);
 /* Gives each source of a disk that has none the number it is known by while the domain runs
  * ("vda[2]"): from the last disk to the first, as libvirt does, at a start with a number also for
  * an empty drive, later above all that are there; and the files below them. An empty drive has no

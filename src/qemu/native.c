@@ -127,6 +127,7 @@ int qemu_native_argv(DomainDef *def, const QemuCaps *caps, const NativePaths *pa
     if (r < 0)
         return r;
     choose_numbers(def);
+    qemu_align_memory(def);
     if (qemu_assign_aliases(def, paths->channels) < 0 || make_taps(def, &made) < 0 ||
         make_secrets(def, &made) < 0 || make_sockets(def, paths->helpers, &made) < 0)
         return error_no_memory(reterr);

@@ -122,3 +122,39 @@ def test_what_is_not_there(daemon):
         assert answer in daemon.virsh(*words, ok=False), words
     assert daemon.virsh("domlaunchsecinfo", "a1").strip() == ""
     assert "Security model: none" in daemon.virsh("dominfo", "a1")
+
+
+MODULES = """<domain type='qemu'><name>modules</name><maxMemory slots='4' unit='GiB'>2</maxMemory>
+  <memory>219100</memory><vcpu>2</vcpu><os><type arch='x86_64' machine='pc'>hvm</type><boot dev='fd'/></os>
+  <features><acpi/></features>
+  <cpu mode='maximum'><numa><cell id='0' cpus='0' memory='109550'/><cell id='1' cpus='1' memory='109550'/></numa></cpu>
+  <devices>
+    <disk type='file' device='floppy'><source file='{image}'/><target dev='fda'/></disk>
+    <controller type='virtio-serial' index='1'/>
+    <channel type='pty'><target type='virtio' name='c'/><address type='virtio-serial' controller='1' bus='0' port='3'/>
+    </channel>
+    <memory model='dimm'><target><size>130000</size><node>0</node></target></memory>
+    <memory model='virtio-mem'><target><size unit='MiB'>128</size><node>1</node><block unit='MiB'>2</block>
+      <requested unit='MiB'>64</requested></target></memory>
+  </devices></domain>"""
+ODD = """<domain type='qemu'><name>odd</name><memory>219100</memory><memoryBacking><access mode='shared'/></memoryBacking>
+  <os><type arch='x86_64' machine='q35'>hvm</type></os></domain>"""
+
+
+def test_memory_from_the_start(daemon):
+    """Modules are no part of what the machine begins with, and sizes are such that QEMU takes them. A floppy that is
+    booted and a bus that is not number 0 are in the way of nothing."""
+    subprocess.run(["qemu-img", "create", "-q", "-f", "raw", f"{daemon.root}/floppy", "1440K"], check=True)
+    for name, xml in (("modules", MODULES.format(image=f"{daemon.root}/floppy")), ("odd", ODD)):
+        with open(f"{daemon.root}/{name}.xml", "w") as f:
+            f.write(xml)
+        daemon.virsh("define", f.name)
+        daemon.virsh("start", name, "--paused")
+    modules = ask(daemon, "modules", {"execute": "query-memory-devices"})
+    assert {m["type"]: m["data"].get("max-size", m["data"]["size"]) for m in modules} \
+        == {"dimm": 128 << 20, "virtio-mem": 128 << 20}
+    assert ask(daemon, "modules", {"execute": "query-memory-size-summary"})["base-memory"] == 2 * 107 << 20
+    live = daemon.virsh("dumpxml", "modules")
+    assert "<memory unit='KiB'>481280<" in live and "memory='109568'" in live and ">131072</size>" in live
+    assert "<size unit='KiB'>130000<" in daemon.virsh("dumpxml", "modules", "--inactive")
+    assert ask(daemon, "odd", {"execute": "query-memory-size-summary"})["base-memory"] == 214 << 20

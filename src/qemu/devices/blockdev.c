@@ -52,12 +52,12 @@ static int protocol(const DeviceContext *context, const DiskDef *disk, const Sto
 /* ---- nodes ---- */
 
 static void add_cache(Props *node, const DiskDef *disk) {
+    const char *mode = device_disk_cache(disk);
     Props cache = props_new();
 
-    if (disk->cache) {
-        props_bool(&cache, "direct",
-                   streq(disk->cache, "none") || streq(disk->cache, "directsync"));
-        props_bool(&cache, "no-flush", streq(disk->cache, "unsafe"));
+    if (mode) {
+        props_bool(&cache, "direct", streq(mode, "none") || streq(mode, "directsync"));
+        props_bool(&cache, "no-flush", streq(mode, "unsafe"));
         props_add(node, "cache", props_take(&cache));
     } else {
         json_object_put(props_take(&cache));
@@ -167,6 +167,8 @@ static int add_backing(const DeviceContext *context, const DiskDef *disk, Device
                          reterr);
         props_text(&format, "driver", format_driver(&chain[n]->source));
         add_cache(&format, disk);
+        if (chain[n]->metadata_cache && chain[n]->source.format == DISK_FORMAT_QCOW2)
+            props_uint(&format, "cache-size", chain[n]->metadata_cache);
         props_text(&format, "node-name", node);
         props_text(&format, "file", storage);
         props_bool(&format, "read-only", true);

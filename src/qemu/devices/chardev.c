@@ -145,6 +145,7 @@ static const char *put_source(Backend *backend, const ChardevSource *source) {
         put_text(backend, "name", "fqdn", source->channel);
         return "spiceport";
     case CHARDEV_QEMU_VDAGENT:
+        put_text(backend, "name", "name", "vdagent");
         if (source->clipboard != TRISTATE_ABSENT)
             put_bool(backend, "clipboard", source->clipboard == TRISTATE_YES);
         if (source->mouse_mode)

@@ -141,6 +141,19 @@ static int build_scsi(const DeviceContext *context, const ControllerDef *control
     return 0;
 }
 
+/* A drive itself has no place in the order of boot, its controller has. */
+static void add_floppies(const DeviceContext *context, Props *props) {
+    const DomainDef *def = context->def;
+
+    for (size_t i = 0; i < def->n_disks; i++) {
+        const DiskDef *disk = &def->disks[i];
+        unsigned order = device_boot_order(context, BOOT_FD, disk, &disk->info);
+
+        if (disk->bus == DISK_BUS_FDC && order)
+            props_uint(props, disk->info.address.unit ? "bootindexB" : "bootindexA", order);
+    }
+}
+
 static bool is_q35(const DeviceContext *context) {
     return strstr(context->machine->name, "q35") != NULL;
 }
@@ -172,6 +185,7 @@ static int build(const DeviceContext *context, const void *device, DeviceSteps *
         if (!is_q35(context))
             return 0;
         props = device_props(context, "isa-fdc", &controller->info);
+        add_floppies(context, &props);
         break;
     case CONTROLLER_IDE:
         if (controller->index <= 0)

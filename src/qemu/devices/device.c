@@ -112,11 +112,15 @@ const ControllerDef *device_controller(const DomainDef *def, ControllerType type
     return NULL;
 }
 
+/* Who shares a disk must see what the others have written. */
+const char *device_disk_cache(const DiskDef *disk) {
+    return disk->cache ? disk->cache : disk->shareable && !disk->readonly ? "none" : NULL;
+}
+
 bool device_scsi_has_targets(const DomainDef *def, unsigned index) {
     const ControllerDef *controller = device_controller(def, CONTROLLER_SCSI, (int)index);
 
-    return !controller || !controller->model || strncmp(controller->model, "virtio", 6) == 0 ||
-           streq(controller->model, "auto") || streq(controller->model, "ibmvscsi");
+    return !controller || !streq_ptr(controller->model, "lsilogic");
 }
 
 /* A USB 2 controller has companions of its index; the bus is its own. */
@@ -252,8 +256,6 @@ Props device_props(const DeviceContext *context, const char *driver, const Devic
         props_uint(&props, "rombar", info->rom_bar == TRISTATE_YES);
     if (info->acpi_index)
         props_uint(&props, "acpi-index", info->acpi_index);
-    if (info->loadparm)
-        props_text(&props, "loadparm", info->loadparm);
     add_address(context, &props, &info->address);
     return props;
 }
@@ -286,7 +288,8 @@ static const void *first_of(const DomainDef *def, BootDev class) {
     if (class == BOOT_NETWORK)
         return def->n_interfaces > 0 ? &def->interfaces[0] : NULL;
     for (size_t i = 0; i < def->n_disks; i++)
-        if (def->disks[i].device == devices[class])
+        if (def->disks[i].device == devices[class] ||
+            (class == BOOT_HD && def->disks[i].device == DISK_DEVICE_LUN))
             return &def->disks[i];
     return NULL;
 }

@@ -123,6 +123,8 @@ const ControllerDef *device_controller(const DomainDef *def, ControllerType type
 void device_bus(const DeviceContext *context, ControllerType type, unsigned index, char ret[96]);
 /* Whether disks on that SCSI controller have a target and a unit (virtio), or a unit only. */
 bool device_scsi_has_targets(const DomainDef *def, unsigned index);
+/* A disk's cache mode: what is said, or what goes without saying; NULL: QEMU's own. */
+const char *device_disk_cache(const DiskDef *disk);
 /* The boot order, also that which <os><boot> gives the first device of its class when the machine
  * is made; 0: none. */
 unsigned device_boot_order(const DeviceContext *context, BootDev class, const void *device,

@@ -146,6 +146,7 @@ static int build(const DeviceContext *context, const void *device, DeviceSteps *
                                       [DISK_DEVICE_LUN] = BOOT_HD};
     const DiskDef *disk = device;
     bool given = disk->source.path || disk->source.type == DISK_NETWORK;
+    const char *cache;
     char node[96];
     unsigned order;
     Props props;
@@ -174,14 +175,17 @@ static int build(const DeviceContext *context, const void *device, DeviceSteps *
     props_rows(&props, common_rows, disk);
     if (has_geometry(disk))
         props_rows(&props, geometry_rows, disk);
-    if (disk->cache && disk->device == DISK_DEVICE_DISK)
+    cache = device_disk_cache(disk);
+    if (cache && disk->device == DISK_DEVICE_DISK)
         props_text(&props, "write-cache",
-                   streq(disk->cache, "writethrough") || streq(disk->cache, "directsync") ? "off"
-                                                                                          : "on");
+                   streq(cache, "writethrough") || streq(cache, "directsync") ? "off" : "on");
     add_policies(&props, disk);
     order = device_boot_order(context, classes[disk->device], disk, &disk->info);
-    if (order)
+    if (order && disk->bus != DISK_BUS_FDC)
         props_uint(&props, "bootindex", order);
+    else if (order && !strstr(context->machine->name, "q35")) /* the machine's own controller */
+        steps_option(steps, "-global", "isa-fdc.bootindex%c=%u",
+                     disk->info.address.unit ? 'B' : 'A', order);
     steps_props(steps, STEP_DEVICE, &props);
     return 0;
 }

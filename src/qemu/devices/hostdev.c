@@ -18,8 +18,10 @@ static int build_usb(const DeviceContext *context, const HostdevDef *hostdev, De
         props_uint(&props, "bootindex", hostdev->info.boot_order);
     if (streq_ptr(hostdev->guest_reset, "off"))
         props_bool(&props, "guest-reset", false);
-    else if (streq_ptr(hostdev->guest_reset, "uninitialized"))
+    else if (streq_ptr(hostdev->guest_reset, "uninitialized")) {
+        props_bool(&props, "guest-reset", true);
         props_bool(&props, "guest-resets-all", false);
+    }
     steps_props(steps, STEP_DEVICE, &props);
     return 0;
 }

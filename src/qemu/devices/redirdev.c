@@ -85,7 +85,9 @@ static int build_smartcard(const DeviceContext *context, const void *device, Dev
             snprintf(key, sizeof(key), "cert%zu", i + 1);
             props_text(&props, key, card->certificates[i].name);
         }
-        props_text(&props, "db", card->database);
+        props_text(&props, "db",
+                   card->database || card->mode == SMARTCARD_HOST ? card->database
+                                                                  : "/etc/pki/nssdb");
     } else {
         if (source.type == CHARDEV_SPICEVMC)
             source.channel = (char *)"smartcard";

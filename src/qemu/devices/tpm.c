@@ -32,12 +32,22 @@ static int build_backend(const DeviceContext *context, const TpmDef *tpm, Device
 static int build(const DeviceContext *context, const void *device, DeviceSteps *steps,
                  Error **reterr) {
     const TpmDef *tpm = device;
+    const char *model = tpm->model ? tpm->model : "tpm-tis";
     Props props;
-    int r = build_backend(context, tpm, steps, reterr);
+    int r;
 
+    if (streq(model, "spapr-tpm-proxy")) { /* a device of the host's and nothing else */
+        props = device_props(context, model, &tpm->info);
+        props_text(&props, "host-path", tpm->device ? tpm->device : "/dev/tpmrm0");
+        steps_props(steps, STEP_DEVICE, &props);
+        return 0;
+    }
+    r = build_backend(context, tpm, steps, reterr);
     if (r < 0)
         return r;
-    props = device_props(context, tpm->model ? tpm->model : "tpm-tis", &tpm->info);
+    if (streq(model, "tpm-tis") && !device_is_x86(context->def)) /* that one is on ISA */
+        model = "tpm-tis-device";
+    props = device_props(context, model, &tpm->info);
     props_textf(&props, "tpmdev", "tpm-%s", tpm->info.alias);
     steps_props(steps, STEP_DEVICE, &props);
     return 0;

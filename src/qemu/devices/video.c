@@ -6,6 +6,13 @@ static bool is_primary(const DeviceContext *context, const VideoDef *video) {
     return video->primary || video == context->def->videos;
 }
 
+static void add_resolution(Props *props, const VideoDef *video) {
+    if (!video->x || !video->y)
+        return;
+    props_uint(props, "xres", video->x);
+    props_uint(props, "yres", video->y);
+}
+
 static Props build_qxl(const DeviceContext *context, const VideoDef *video) {
     Props props = device_props(context, is_primary(context, video) ? "qxl-vga" : "qxl",
                                &video->info);
@@ -19,6 +26,7 @@ static Props build_qxl(const DeviceContext *context, const VideoDef *video) {
     props_uint(&props, "vram64_size_mb", video->vram64 / 1024);
     if (video->vgamem)
         props_uint(&props, "vgamem_mb", video->vgamem / 1024);
+    add_resolution(&props, video);
     return props;
 }
 
@@ -33,10 +41,7 @@ static Props build_virtio(const DeviceContext *context, const VideoDef *video) {
     if (video->heads)
         props_uint(&props, "max_outputs", video->heads);
     props_tristate(&props, "blob", video->blob);
-    if (video->x && video->y) {
-        props_uint(&props, "xres", video->x);
-        props_uint(&props, "yres", video->y);
-    }
+    add_resolution(&props, video);
     return props;
 }
 

@@ -129,6 +129,13 @@ static const Row rows[] = {
      "<numatune><memory mode='strict' placement='auto'/></numatune><cputune><emulatorpin "
      "cpuset='1'/></cputune>",
      "", "<vcpu placement='static'>1</vcpu>"},
+    {"x86_64", "pc-q35-7.2", "<clock offset='variable' adjustment='+60'/>", "",
+     "<clock offset='variable' adjustment='60' basis='utc'/>"},
+    /* what is in two sections of a name */
+    {"x86_64", "pc-q35-7.2",
+     "<devices>" DISK("",
+                      "vda") "</devices><features><acpi/></features><features><pae/></features>",
+     DISK("", "vdb"), "<acpi/>\n<pae/>\ndev='vda'\ndev='vdb'"},
     {VIRT, "<cpu mode='host-passthrough'/>", "", "<cpu mode='host-passthrough' check='none'/>"},
     {VIRT, "<cpu mode='maximum'><feature name='sve128'/></cpu>", "",
      "name='sve128'/>\n<feature policy='require' name='sve'/>"},
