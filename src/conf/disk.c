@@ -205,10 +205,33 @@ static int add_ports(StorageSource *source) {
     return 0;
 }
 
+/* What is needed to find it, and what goes without saying. */
+static int check_type(ElementReader *reader, xmlNodePtr node, StorageSource *source) {
+    const bool again = streq_ptr(source->reconnect, "yes");
+    const char *wrong = NULL;
+
+    if (source->type == DISK_NVME && !streq_ptr(source->nvme_type, "pci"))
+        wrong = "missing 'type' attribute to disk source: 'pci'";
+    else if (source->type == DISK_VHOSTUSER && !streq_ptr(source->socket_type, "unix"))
+        wrong = "missing 'type' attribute for vhostuser disk source: 'unix'";
+    else if (source->type == DISK_VHOSTUSER && again && !source->reconnect_timeout)
+        wrong = "Missing required attribute 'timeout' in element 'reconnect'";
+    else if (source->reconnect && !again && !streq(source->reconnect, "no"))
+        wrong = "Invalid value for attribute 'enabled' in element 'reconnect': 'yes' or 'no'";
+    if (!again)
+        source->reconnect_timeout = 0;
+    return wrong ? error_report(reader->reterr, FROM_DOMAIN, ERROR_XML, "%s (line %ld)", wrong,
+                                xmlGetLineNo(node))
+                 : 0;
+}
+
 static int check_disk(ElementReader *reader, xmlNodePtr node, void *object) {
     DiskDef *disk = object;
     StorageSource *source = &disk->source;
+    int r = check_type(reader, node, source);
 
+    if (r < 0)
+        return r;
     if (!reader->live)
         drop_skipped(source);
     if (disk->bus == DISK_BUS_NONE_)

@@ -195,6 +195,49 @@ static int check_source(const DomainDef *def, const DiskDef *disk, Error **reter
     return VALIDATE_RULES(rules, "disk", disk->target, reterr);
 }
 
+/* What the process at the other end of the socket does, or nobody. */
+static int check_vhost_user(const DiskDef *disk, Error **reterr) {
+    const struct {
+        const char *name;
+        bool given;
+    } parts[] = {{"snapshot", disk->snapshot && !streq(disk->snapshot, "no")},
+                 {"readonly", disk->readonly},
+                 {"shareable", disk->shareable},
+                 {"transient", disk->transient},
+                 {"serial", disk->serial != NULL},
+                 {"wwn", disk->wwn != NULL},
+                 {"encryption", disk_encryption(disk) != NULL},
+                 {"backingStore", disk->backing && storage_is_there(&disk->backing->source)},
+                 {"geometry", disk->cyls || disk->heads || disk->secs},
+                 {"blockio", disk->logical_block_size || disk->physical_block_size},
+                 {"iotune", disk->iotune.total_bytes_sec || disk->iotune.read_bytes_sec ||
+                                disk->iotune.write_bytes_sec || disk->iotune.total_iops_sec ||
+                                disk->iotune.read_iops_sec || disk->iotune.write_iops_sec},
+                 {"cache", disk->cache != NULL},
+                 {"io", disk->io != NULL},
+                 {"error_policy", disk->error_policy || disk->rerror_policy},
+                 {"ioeventfd", disk->ioeventfd != TRISTATE_ABSENT},
+                 {"event_idx", disk->event_idx != TRISTATE_ABSENT},
+                 {"copy_on_read", disk->copy_on_read != TRISTATE_ABSENT},
+                 {"discard", disk->discard != NULL},
+                 {"detect_zeroes", disk->detect_zeroes != NULL},
+                 {"iothread", disk->iothread != 0}};
+
+    if (disk->source.type != DISK_VHOSTUSER)
+        return 0;
+    if (disk->bus != DISK_BUS_VIRTIO || disk->device != DISK_DEVICE_DISK)
+        return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
+                            "vhostuser disk supports only virtio bus and device='disk', for disk "
+                            "'%s'",
+                            disk->target);
+    for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+        if (parts[i].given)
+            return error_report(reterr, FROM_DOMAIN, ERROR_CONFIG_UNSUPPORTED,
+                                "%s is not supported with vhostuser disk, for disk '%s'",
+                                parts[i].name, disk->target);
+    return 0;
+}
+
 static int check_address(const DiskDef *disk, Error **reterr) {
     static const unsigned drives = ON(SATA) | ON(SCSI) | ON(FDC) | ON(IDE);
     const AddressType type = disk->info.address.type;
@@ -229,6 +272,8 @@ int validate_disks(const DomainDef *def, Error **reterr) {
             r = check_source(def, disk, reterr);
         if (r >= 0)
             r = check_auth(disk, reterr);
+        if (r >= 0)
+            r = check_vhost_user(disk, reterr);
         if (r >= 0)
             r = check_address(disk, reterr);
     }

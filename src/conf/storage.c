@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "conf/storage.h"
 
-#define NOT_STARTED (WORD_MASK(DISK_NVME) | WORD_MASK(DISK_VHOSTUSER))
-
-const Words disk_types = WORDS_NOT_STARTED(NOT_STARTED, "", "file", "block", "dir", "network",
-                                           "volume", "nvme", "vhostuser");
+const Words disk_types = WORDS("", "file", "block", "dir", "network", "volume", "nvme",
+                               "vhostuser");
 const Words disk_formats = WORDS_NOT_STARTED(0x23c08, "", "raw", "qcow2", "dir", "bochs", "cloop",
                                              "dmg", "iso", "vpc", "vdi", "fat", "vhd", "ploop",
                                              "cow", "qcow", "qed", "vmdk", "luks", "parallels");

@@ -119,7 +119,8 @@ static inline bool storage_is_local(const StorageSource *source) {
 const char *storage_default_port(const char *protocol);
 /* Whether it names anything: what ends a chain, or an empty drive, does not. */
 static inline bool storage_is_there(const StorageSource *source) {
-    return source->type != DISK_TYPE_NONE_ && (source->path || source->protocol);
+    return source->type != DISK_TYPE_NONE_ &&
+           (source->path || source->protocol || source->type == DISK_NVME);
 }
 /* <source>, by the type; the type itself is an attribute of the element around it. */
 extern const Field storage_source_fields[];

@@ -81,21 +81,6 @@ static void add_tree(ConfinePlan *plan, const char *directory, unsigned depth) {
         closedir(stream);
 }
 
-static void add_source(ConfinePlan *plan, const StorageSource *source) {
-    if (storage_is_local(source))
-        confine_nodes_add_path(plan, source->path);
-}
-
-static void add_disks(ConfinePlan *plan, const DomainDef *def) {
-    for (size_t i = 0; i < def->n_disks; i++) {
-        add_source(plan, &def->disks[i].source);
-        for (const BackingStore *at = def->disks[i].backing; at; at = at->next)
-            add_source(plan, &at->source);
-        if (def->disks[i].source.type == DISK_NVME)
-            add_tree(plan, "/dev/vfio", 1);
-    }
-}
-
 static void add_chardev(ConfinePlan *plan, const ChardevSource *source) {
     if (source->type == CHARDEV_DEV || source->type == CHARDEV_FILE || source->type == CHARDEV_PIPE)
         confine_nodes_add_path(plan, source->path);
@@ -114,16 +99,30 @@ static void add_vfio_group(ConfinePlan *plan, const char *link) {
     confine_nodes_add_path(plan, path);
 }
 
-static void add_pci(ConfinePlan *plan, const HostdevDef *hostdev) {
+static void add_pci(ConfinePlan *plan, const PciAddress *pci) {
     CLEANUP_FREE char *link = strf("/sys/bus/pci/devices/%04x:%02x:%02x.%x/iommu_group",
-                                   hostdev->pci.domain, hostdev->pci.bus, hostdev->pci.slot,
-                                   hostdev->pci.function);
+                                   pci->domain, pci->bus, pci->slot, pci->function);
 
     confine_nodes_add_path(plan, "/dev/vfio/vfio");
     if (link)
         add_vfio_group(plan, link);
     else
         plan->failed = true;
+}
+
+static void add_source(ConfinePlan *plan, const StorageSource *source) {
+    if (storage_is_local(source))
+        confine_nodes_add_path(plan, source->path);
+    if (source->type == DISK_NVME)
+        add_pci(plan, &source->nvme_address);
+}
+
+static void add_disks(ConfinePlan *plan, const DomainDef *def) {
+    for (size_t i = 0; i < def->n_disks; i++) {
+        add_source(plan, &def->disks[i].source);
+        for (const BackingStore *at = def->disks[i].backing; at; at = at->next)
+            add_source(plan, &at->source);
+    }
 }
 
 static void add_mdev(ConfinePlan *plan, const HostdevDef *hostdev) {
@@ -170,7 +169,7 @@ static void add_scsi(ConfinePlan *plan, const HostdevDef *hostdev) {
 static void add_hostdev(ConfinePlan *plan, const HostdevDef *hostdev) {
     switch (hostdev->type) {
     case HOSTDEV_PCI:
-        add_pci(plan, hostdev);
+        add_pci(plan, &hostdev->pci);
         break;
     case HOSTDEV_MDEV:
         add_mdev(plan, hostdev);

@@ -37,13 +37,21 @@ static int make_interface(Domain *domain, InterfaceDef *interface, StartParts *p
     return prepare_interface(domain, interface, parts, tap, reterr);
 }
 
+static int make_disk(Domain *domain, const DiskDef *disk, StartParts *parts, Error **reterr) {
+    int r = prepare_nvme_disk(domain, disk, reterr);
+
+    if (r >= 0)
+        r = domain_check_active(domain, reterr);
+    return r < 0 ? r : prepare_disk_secrets(domain, disk, parts, reterr);
+}
+
 static int make(Domain *domain, DomainDef *def, const DevicePlace *place, StartParts *parts,
                 Error **reterr) {
     void *device = device_at(def, place);
     const HostdevDef *hostdev = device;
 
     if (place->kind == &disk_kind)
-        return prepare_disk_secrets(domain, device, parts, reterr);
+        return make_disk(domain, device, parts, reterr);
     if (place->kind == &interface_kind)
         return make_interface(domain, device, parts, &parts->taps[place->index], reterr);
     if (place->kind == &filesystem_kind)
@@ -212,6 +220,37 @@ static void release_pci(Domain *domain, const PciAddress *pci) {
     prepare_undo_one(&domain->services->paths, domain->run->live->uuid, MADE_PCI, address);
 }
 
+static bool is_on(const StorageSource *source, const PciAddress *pci) {
+    const PciAddress *own = &source->nvme_address;
+
+    return source->type == DISK_NVME && own->domain == pci->domain && own->bus == pci->bus &&
+           own->slot == pci->slot && own->function == pci->function;
+}
+
+static bool uses_pci(const DiskDef *disk, const PciAddress *pci) {
+    bool uses = is_on(&disk->source, pci);
+
+    for (const BackingStore *at = disk->backing; at; at = at->next)
+        uses |= is_on(&at->source, pci);
+    return uses;
+}
+
+/* Another disk may be another namespace of it. */
+static void release_nvme(Domain *domain, const DomainDef *def, const DiskDef *disk,
+                         const StorageSource *source) {
+    for (size_t i = 0; i < def->n_disks; i++)
+        if (&def->disks[i] != disk && uses_pci(&def->disks[i], &source->nvme_address))
+            return;
+    if (source->type == DISK_NVME && domain->run)
+        release_pci(domain, &source->nvme_address);
+}
+
+static void release_disk(Domain *domain, const DomainDef *def, const DiskDef *disk) {
+    release_nvme(domain, def, disk, &disk->source);
+    for (const BackingStore *at = disk->backing; at; at = at->next)
+        release_nvme(domain, def, disk, &at->source);
+}
+
 static void release_interface(Domain *domain, const InterfaceDef *interface) {
     const ServicePaths *paths = &domain->services->paths;
     const uint8_t *uuid = domain->run->live->uuid;
@@ -233,6 +272,8 @@ void device_host_release(Domain *domain, DomainDef *def, const DevicePlace *plac
         return; /* its end has taken everything back */
     if (files)
         prepare_owner_detach(domain, def, place->kind, device);
+    if (place->kind == &disk_kind)
+        release_disk(domain, def, device);
     if (place->kind == &interface_kind)
         release_interface(domain, device);
     if (place->kind == &hostdev_kind && ((const HostdevDef *)device)->type == HOSTDEV_PCI)

@@ -192,7 +192,7 @@ static int check_source(const DiskDef *disk, Error **reterr) {
     CLEANUP_FREE char *path = NULL;
     Source source = {0};
 
-    if (!storage_is_local(of))
+    if (!storage_is_local(of) && of->type != DISK_VHOSTUSER)
         return 0;
     source.path = path = strdup(of->path);
     if (!path)

@@ -71,7 +71,7 @@ static int add_nodes(Domain *domain, const DeviceSteps *steps, Error **reterr) {
 }
 
 static bool is_empty(const StorageSource *source) {
-    return !source->path && source->type != DISK_NETWORK;
+    return !storage_is_there(source);
 }
 
 /* What a change of a medium takes away and adds. */

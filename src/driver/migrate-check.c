@@ -114,6 +114,12 @@ static int check_devices(const DomainDef *def, Error **reterr) {
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                             "domain '%s' has devices of this host; detach them before it moves",
                             def->name);
+    for (size_t i = 0; i < def->n_disks; i++)
+        if (def->disks[i].source.type == DISK_NVME)
+            return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                                "the disk '%s' of domain '%s' is a device of this host; detach it "
+                                "before it moves",
+                                def->disks[i].target, def->name);
     if (def->n_filesystems > 0)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                             "domain '%s' has directories of this host; detach them before it moves",

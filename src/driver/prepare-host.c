@@ -48,9 +48,26 @@ int prepare_pci(Domain *domain, const PciAddress *pci, bool managed, Error **ret
     return r;
 }
 
+static int prepare_nvme(Domain *domain, const StorageSource *source, Error **reterr) {
+    return source->type == DISK_NVME
+               ? prepare_pci(domain, &source->nvme_address, source->managed == TRISTATE_YES, reterr)
+               : 0;
+}
+
+int prepare_nvme_disk(Domain *domain, const DiskDef *disk, Error **reterr) {
+    int r = prepare_nvme(domain, &disk->source, reterr);
+
+    for (const BackingStore *at = disk->backing; r >= 0 && at; at = at->next)
+        r = prepare_nvme(domain, &at->source, reterr);
+    return r;
+}
+
 int prepare_pci_devices(Domain *domain, Error **reterr) {
     const DomainDef *live = domain->run->live;
     int r = 0;
+
+    for (size_t i = 0; r >= 0 && i < live->n_disks; i++)
+        r = prepare_nvme_disk(domain, &live->disks[i], reterr);
 
     for (size_t i = 0; r >= 0 && i < live->n_hostdevs; i++) {
         const HostdevDef *hostdev = &live->hostdevs[i];

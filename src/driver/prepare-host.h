@@ -9,6 +9,8 @@
 int prepare_pci_devices(Domain *domain, Error **reterr);
 /* One of them, of a device that is attached. */
 int prepare_pci(Domain *domain, const PciAddress *pci, bool managed, Error **reterr);
+/* The controllers that an nvme disk, and what is below it, are namespaces of. */
+int prepare_nvme_disk(Domain *domain, const DiskDef *disk, Error **reterr);
 int prepare_vsock(Domain *domain, StartParts *parts, Error **reterr);
 /* For <smbios mode='host'>. */
 int prepare_sysinfo(Domain *domain, StartParts *parts, Error **reterr);

@@ -47,7 +47,7 @@ static int end_chain(DiskDef *disk) {
 
 int start_show_disk(DiskDef *disk) {
     bool alone;
-    int r = disk->backing ? 1 : is_alone(disk, &alone);
+    int r = disk->backing || disk->source.type == DISK_VHOSTUSER ? 1 : is_alone(disk, &alone);
 
     return r != 0 ? MIN_OF(r, 0) : alone ? end_chain(disk) : 0;
 }

@@ -13,6 +13,7 @@ static int protocol(const DeviceContext *context, const DiskDef *disk, const Sto
                     const char *name, Props *node, Error **reterr) {
     const RemoteSource remote = {
         .context = context, .source = source, .auth = disk_auth(disk, source), .storage = name};
+    char address[PCI_ADDRESS_TEXT_SIZE];
 
     switch (source->type) {
     case DISK_VOLUME: /* of a pool that is a directory */
@@ -37,7 +38,12 @@ static int protocol(const DeviceContext *context, const DiskDef *disk, const Sto
         return 0;
     case DISK_NETWORK:
         return blockdev_network(&remote, node, reterr);
-    case DISK_NVME:
+    case DISK_NVME: /* vfio has the controller; QEMU's own driver has its namespace */
+        pci_address_format(&source->nvme_address, address);
+        props_text(node, "driver", "nvme");
+        props_text(node, "device", address);
+        props_uint(node, "namespace", source->nvme_namespace);
+        return 0;
     case DISK_VHOSTUSER:
     case DISK_TYPE_NONE_:
     case DISK_TYPE_MAX_:

@@ -271,7 +271,8 @@ Props device_virtio(const DeviceContext *context, const char *name, const char *
                          : streq_ptr(model, "virtio-transitional")     ? "pci-transitional"
                          : streq_ptr(model, "virtio-non-transitional") ? "pci-non-transitional"
                                                                        : "pci";
-    CLEANUP_FREE char *driver = strf("virtio-%s-%s", name, suffix);
+    const char *prefix = strncmp(name, "vhost-", 6) == 0 ? "" : "virtio-";
+    CLEANUP_FREE char *driver = strf("%s%s-%s", prefix, name, suffix);
     Props props = device_props(context, driver, info);
 
     props.failed |= !driver;

@@ -113,8 +113,8 @@ int device_refuse(const DeviceContext *context, Error **reterr, const char *form
     PRINTF_LIKE(3, 4);
 /* {"driver":…,"id":alias}, with the address and what else is in info. */
 Props device_props(const DeviceContext *context, const char *driver, const DeviceInfo *info);
-/* The same for a virtio device of that name ("blk"): -pci, -ccw, transitional or not by the model
- * (NULL: virtio), with its virtio options (NULL: none). */
+/* The same for a virtio device of that name ("blk", "vhost-user-blk"): -pci, -ccw, transitional or
+ * not by the model (NULL: virtio), with its virtio options (NULL: none). */
 Props device_virtio(const DeviceContext *context, const char *name, const char *model,
                     const VirtioOptions *options, const DeviceInfo *info);
 /* The controller of that type and index; NULL: it is not in the definition. */

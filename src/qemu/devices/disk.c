@@ -138,6 +138,38 @@ static void add_policies(Props *props, const DiskDef *disk) {
         props_text(props, "rerror", read ? read : write);
 }
 
+/* Another process has its bytes, and reads and writes the guest's memory. */
+static int build_vhost_user(const DeviceContext *context, const DiskDef *disk, DeviceSteps *steps,
+                            Error **reterr) {
+    const StorageSource *source = &disk->source;
+    const ChardevSource chardev = {.type = CHARDEV_UNIX,
+                                   .path = source->path,
+                                   .mode = (char *)"connect",
+                                   .reconnect = source->reconnect,
+                                   .reconnect_timeout = source->reconnect_timeout};
+    unsigned order = device_boot_order(context, BOOT_HD, disk, &disk->info);
+    char id[96];
+    Props props;
+    int r;
+
+    if (!domain_def_shares_memory(context->def) && !device_is_s390(context->def))
+        return device_refuse(context, reterr,
+                             "disk '%s' of type 'vhostuser' needs memory that another process can "
+                             "map: <memoryBacking> with <source type='memfd'/> and <access "
+                             "mode='shared'/>",
+                             disk->target);
+    r = device_chardev(context, &chardev, disk->info.alias, id, steps, reterr);
+    if (r < 0)
+        return r;
+    props = device_virtio(context, "vhost-user-blk", disk->model, &disk->virtio, &disk->info);
+    props_rows(&props, virtio_rows, disk);
+    props_text(&props, "chardev", id);
+    if (order)
+        props_uint(&props, "bootindex", order);
+    steps_props(steps, STEP_DEVICE, &props);
+    return 0;
+}
+
 static int build(const DeviceContext *context, const void *device, DeviceSteps *steps,
                  Error **reterr) {
     static const BootDev classes[] = {[DISK_DEVICE_DISK] = BOOT_HD,
@@ -145,13 +177,15 @@ static int build(const DeviceContext *context, const void *device, DeviceSteps *
                                       [DISK_DEVICE_FLOPPY] = BOOT_FD,
                                       [DISK_DEVICE_LUN] = BOOT_HD};
     const DiskDef *disk = device;
-    bool given = disk->source.path || disk->source.type == DISK_NETWORK;
+    bool given = storage_is_there(&disk->source);
     const char *cache;
     char node[96];
     unsigned order;
     Props props;
     int r = check(context, disk, reterr);
 
+    if (r >= 0 && disk->source.type == DISK_VHOSTUSER)
+        return build_vhost_user(context, disk, steps, reterr);
     if (r >= 0 && given)
         r = device_blockdevs(context, disk, steps, node, reterr);
     if (r < 0)

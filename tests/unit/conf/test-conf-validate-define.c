@@ -35,6 +35,13 @@ typedef struct Row {
 #define REMOTE(protocol, inside, beside)                                                           \
     DEVICES("<disk type='network'>" beside "<source protocol='" protocol "' name='a/b'>" inside    \
             "</source><target dev='vda'/></disk>")
+#define SHARED "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"
+#define VHOST_DISK(driver, inside, beside)                                                         \
+    DEVICES("<disk type='vhostuser'>" driver "<source type='unix' path='/s'>" inside               \
+            "</source><target dev='vda'/>" beside "</disk>")
+#define NVME(type)                                                                                 \
+    DEVICES("<disk type='nvme'><source " type " namespace='1'><address domain='0' bus='1' "        \
+            "slot='0' function='0'/></source><target dev='vda'/></disk>")
 #define AUTH(secret) "<auth username='u'>" secret "</auth>"
 #define CEPH "<secret type='ceph' usage='s'/>"
 #define ISCSI "<secret type='iscsi' uuid='33333333-2222-4111-8111-111111111111'/>"
@@ -154,6 +161,17 @@ static const Row rows[] = {
     {"q35", REMOTE("http", COOKIE("a", "b&#10;c"), ""), ERROR_XML, "value of a cookie contains"},
     {"q35", REMOTE("http", COOKIE("a", ""), ""), ERROR_XML, "missing value for a cookie"},
     {"q35", REMOTE("http", COOKIE("", "b"), ""), ERROR_XML, "missing name of a cookie"},
+    {"q35", SHARED VHOST_DISK("", "", ""), 0, NULL},
+    {"q35", VHOST_DISK("", "", ""), ERROR_CONFIG_UNSUPPORTED, "requires shared memory"},
+    {"q35", SHARED VHOST_DISK("<driver cache='none'/>", "", ""), ERROR_CONFIG_UNSUPPORTED,
+     "cache is not supported with vhostuser disk"},
+    {"q35", SHARED VHOST_DISK("", "", "<readonly/>"), ERROR_CONFIG_UNSUPPORTED,
+     "readonly is not supported with vhostuser disk"},
+    {"q35", SHARED VHOST_DISK("", "<reconnect enabled='yes'/>", ""), ERROR_XML, "timeout"},
+    {"q35", SHARED VHOST_DISK("", "<reconnect enabled='yes' timeout='1'/>", ""), 0, NULL},
+    {"q35", SHARED VHOST_DISK("", "<reconnect enabled='maybe'/>", ""), ERROR_XML, "enabled"},
+    {"q35", NVME("type='pci'"), 0, NULL},
+    {"q35", NVME(""), ERROR_XML, "missing 'type' attribute to disk source"},
     {"q35", "<bootloader>/b</bootloader>", ERROR_CONFIG_UNSUPPORTED, "bootloader"},
     {"q35", DEVICES(VIRTIOFS), ERROR_CONFIG_UNSUPPORTED, "'virtiofs' requires shared memory"},
     {"q35",
