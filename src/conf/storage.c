@@ -198,12 +198,13 @@ static const Field dir_source[] = {FIELD_TEXT("@dir", StorageSource, path), POLI
                                    FIELD_END};
 static const Field cookies_fields[] = {
     FIELD_LIST("cookie", StorageSource, cookies, n_cookies, cookie_element), FIELD_END};
-static const Field identity_fields[] = {FIELD_TEXT("@user", StorageSource, ssh_user),
-                                        FIELD_TEXT("@group", StorageSource, ssh_group),
-                                        FIELD_TEXT("@username", StorageSource, known_hosts),
-                                        FIELD_TEXT("@keyfile", StorageSource, keyfile),
-                                        FIELD_TEXT("@agentsock", StorageSource, identity_agent),
-                                        FIELD_END};
+static const Field identity_fields[] = {
+    FIELD_TEXT("@user", StorageSource, nfs_user),
+    FIELD_TEXT("@group", StorageSource, nfs_group),
+    FIELD_TEXT("@username", StorageSource, ssh_user),
+    FIELD_TEXT("@keyfile", StorageSource, ssh_keyfile, .flags = FIELD_NOT_STARTED),
+    FIELD_TEXT("@agentsock", StorageSource, ssh_agent),
+    FIELD_END};
 static const Field initiator_fields[] = {FIELD_TEXT("iqn@name", StorageSource, initiator),
                                          FIELD_END};
 static const Field network_source[] = {
@@ -223,6 +224,7 @@ static const Field network_source[] = {
     FIELD_UINT("readahead@size", StorageSource, readahead, 1, INT64_MAX),
     FIELD_UINT("timeout@seconds", StorageSource, timeout, 1, INT64_MAX),
     FIELD_GROUP("identity", identity_fields),
+    FIELD_TEXT("knownHosts@path", StorageSource, known_hosts, .flags = FIELD_NOT_STARTED),
     COMMON,
     FIELD_END};
 static const Field volume_source[] = {

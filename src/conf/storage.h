@@ -78,10 +78,11 @@ typedef struct StorageSource {
     Tristate ssl_verify;
     StorageCookie *cookies;
     size_t n_cookies;
-    uint64_t readahead, timeout; /* bytes, seconds */
-    char *ssh_user, *ssh_group, *known_hosts, *keyfile, *identity_agent;
-    char *pool, *volume, *mode; /* volume */
-    char *nvme_type;            /* pci */
+    uint64_t readahead, timeout;                            /* bytes, seconds */
+    char *nfs_user, *nfs_group;                             /* of its <identity> */
+    char *ssh_user, *ssh_keyfile, *ssh_agent, *known_hosts; /* the same, and <knownHosts> */
+    char *pool, *volume, *mode;                             /* volume */
+    char *nvme_type;                                        /* pci */
     Tristate managed;
     unsigned nvme_namespace;
     PciAddress nvme_address;

@@ -23,6 +23,26 @@ static int add_variable(StartParts *parts, size_t *n, const char *name, const ch
     return longer[(*n)++] ? 0 : -ENOMEM;
 }
 
+/* QEMU's driver of ssh finds its agent where the environment says: one is all disks'. */
+static int add_agent(const DomainDef *live, StartParts *parts, size_t *n, Error **reterr) {
+    const char *agent = NULL;
+
+    for (size_t i = 0; i < live->n_disks; i++) {
+        const StorageSource *source = &live->disks[i].source;
+
+        if (source->type != DISK_NETWORK || !source->ssh_agent)
+            continue;
+        if (agent && !streq(agent, source->ssh_agent))
+            return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                                "domain '%s': disk '%s' wants another ssh agent than an earlier "
+                                "one ('%s'): a QEMU has one",
+                                live->name, live->disks[i].target, agent);
+        agent = source->ssh_agent;
+    }
+    return agent && add_variable(parts, n, "SSH_AUTH_SOCK", agent) < 0 ? error_no_memory(reterr)
+                                                                       : 0;
+}
+
 /* Where the guest's clock is, and what a person says to QEMU past this daemon. */
 static int take_environment(Domain *domain, StartParts *parts, Error **reterr) {
     const DomainDef *live = domain->run->live;
@@ -39,7 +59,7 @@ static int take_environment(Domain *domain, StartParts *parts, Error **reterr) {
     for (size_t i = 0; i < ns->n_envs; i++)
         if (add_variable(parts, &n, ns->envs[i].name, ns->envs[i].value) < 0)
             return error_no_memory(reterr);
-    return 0;
+    return add_agent(live, parts, &n, reterr);
 }
 
 int prepare_start(Domain *domain, StartParts *ret, Error **reterr) {

@@ -137,8 +137,7 @@ static int assign_one(const DeviceKind *kind, void *device, size_t index, void *
 /* ---- sources of disks ---- */
 
 static bool has_source(const DiskDef *disk) {
-    return disk->source.path || disk->source.type == DISK_NETWORK ||
-           disk->source.type == DISK_VOLUME;
+    return storage_is_there(&disk->source) || disk->source.type == DISK_VOLUME;
 }
 
 void qemu_number_sources(DomainDef *def) {

@@ -250,3 +250,24 @@ def test_iscsi(daemon, connection, target):
     secret(connection, value="wrong")
     said = daemon.virsh("start", "w1", ok=False)
     assert "iSCSI" in said and "wrong" not in said, said
+
+
+def ssh_disk(port, target="vda", more=""):
+    return f"""<disk type='network' device='disk'><driver name='qemu' type='raw'/><source protocol='ssh' name='/a.img'>
+<host name='127.0.0.1' port='{port}'/>{more}</source><target dev='{target}' bus='virtio'/></disk>"""
+
+
+def test_ssh(daemon):
+    """QEMU's driver goes to the host; what it cannot be told refuses the start by name."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))  # and nobody listens
+        port = free.getsockname()[1]
+        agent = "<identity username='ali' agentsock='/run/{}.sock'/>"
+        for name, disks, words in (
+                ("w1", ssh_disk(port, more=agent.format("a")), "ssh"),
+                ("w2", ssh_disk(port, more="<knownHosts path='/etc/hosts'/>"), "knownHosts"),
+                ("w3", ssh_disk(port, more="<identity username='ali' keyfile='/etc/hosts'/>"), "keyfile"),
+                ("w4", ssh_disk(port, more=agent.format("a")) + ssh_disk(port, "vdb", agent.format("b")),
+                 "disk 'vdb' wants another ssh agent")):
+            daemon.define(name, boot=False, extra=disks)
+            assert words in daemon.virsh("start", name, ok=False)

@@ -198,6 +198,62 @@ static int gluster(const RemoteSource *remote, Props *node, Error **reterr) {
     return 0;
 }
 
+/* QEMU's ssh offers the keys of its agent, and its user's own; the host's key is to be among those
+ * that its user knows. */
+static int ssh(const RemoteSource *remote, Props *node, Error **reterr) {
+    const StorageSource *source = remote->source;
+    int r = check_one_host(remote, false, reterr);
+
+    if (r >= 0 && !source->path)
+        r = device_refuse(remote->context, reterr, "an ssh disk has a name: the path at its host");
+    if (r >= 0 && source->ssh_agent && remote->context->plugged)
+        r = device_refuse(
+            remote->context, reterr,
+            "an ssh disk with <identity agentsock=> can only be there from the start: "
+            "QEMU finds its agent when it is started");
+    if (r < 0)
+        return r;
+    props_text(node, "driver", "ssh");
+    props_text(node, "path", source->path);
+    props_add(node, "server", inet_address(&source->hosts[0], "22", false));
+    props_text(node, "user", source->ssh_user);
+    return 0;
+}
+
+/* "1000" or "+1000" of <identity>; names are the server's, and not known here. */
+static int add_number(const RemoteSource *remote, const char *name, const char *text, Props *node,
+                      Error **reterr) {
+    const char *digits = text && *text == '+' ? text + 1 : text;
+
+    if (!text)
+        return 0;
+    if (!*digits || digits[strspn(digits, "0123456789")] || strlen(digits) > 9)
+        return device_refuse(remote->context, reterr,
+                             "an nfs disk's <identity %s='%s'> is no number: give the number", name,
+                             text);
+    props_uint(node, name, strtoul(digits, NULL, 10));
+    return 0;
+}
+
+static int nfs(const RemoteSource *remote, Props *node, Error **reterr) {
+    const StorageSource *source = remote->source;
+    Props server;
+    int r = check_one_host(remote, false, reterr);
+
+    if (r >= 0 && (!source->path || *source->path != '/'))
+        r = device_refuse(remote->context, reterr, "an nfs disk has a name: /EXPORT/PATH");
+    if (r < 0)
+        return r;
+    server = props_new();
+    props_text(&server, "type", "inet");
+    props_text(&server, "host", source->hosts[0].name);
+    props_text(node, "driver", "nfs");
+    props_add(node, "server", props_take(&server));
+    props_text(node, "path", source->path);
+    r = add_number(remote, "user", source->nfs_user, node, reterr);
+    return r < 0 ? r : add_number(remote, "group", source->nfs_group, node, reterr);
+}
+
 typedef struct Protocol {
     const char *name;
     int (*build)(const RemoteSource *, Props *, Error **);
@@ -213,6 +269,8 @@ static const Protocol protocols[] = {
     {"iscsi", iscsi, .has_auth = true},
     {"rbd", rbd, .has_auth = true},
     {"gluster", gluster},
+    {"ssh", ssh},
+    {"nfs", nfs},
 };
 
 static int refuse_part(const RemoteSource *remote, const char *part, Error **reterr) {
@@ -230,6 +288,11 @@ int blockdev_network(const RemoteSource *remote, Props *node, Error **reterr) {
             continue;
         if (remote->auth && !protocols[i].has_auth)
             return refuse_part(remote, "auth", reterr);
+        if (streq_ptr(source->tls, "yes"))
+            return device_refuse(remote->context, reterr,
+                                 "a disk of protocol '%s' with tls='yes' cannot be started: there "
+                                 "are no certificates; it is not opened without",
+                                 source->protocol);
         if (source->n_cookies > 0 && !protocols[i].has_cookies)
             return refuse_part(remote, "cookies", reterr);
         return protocols[i].build(remote, node, reterr);

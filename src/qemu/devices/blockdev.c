@@ -80,12 +80,35 @@ typedef enum Access {
     ACCESS_AS_NEEDED, /* of what is below: read, until a block job has something to write */
 } Access;
 
+/* A part of the file in which the disk is: what only the driver of raw images knows. */
+static int check_slices(const DeviceContext *context, const DiskDef *disk,
+                        const StorageSource *source, Error **reterr) {
+    const bool raw = source->format == DISK_FORMAT_RAW || source->format == DISK_FORMAT_NONE_;
+
+    if (source->n_slices == 0 ||
+        (source->n_slices == 1 && raw && (source != &disk->source || !disk_encryption(disk))))
+        return 0;
+    return device_refuse(context, reterr,
+                         "disk '%s': <slices> can be started with one slice of a raw image that is "
+                         "not encrypted",
+                         disk->target);
+}
+
+static void add_slice(const StorageSource *source, Props *format) {
+    if (source->n_slices == 0)
+        return;
+    props_uint(format, "offset", source->slices[0].offset);
+    props_uint(format, "size", source->slices[0].size);
+}
+
 static int add_protocol(const DeviceContext *context, const DiskDef *disk,
                         const StorageSource *source, const char *name, Access access,
                         DeviceSteps *steps, Error **reterr) {
     Props node = props_new();
-    int r = protocol(context, disk, source, name, &node, reterr);
+    int r = check_slices(context, disk, source, reterr);
 
+    if (r >= 0)
+        r = protocol(context, disk, source, name, &node, reterr);
     props_text(&node, "node-name", name);
     if (r >= 0 && source->type != DISK_DIR) {
         if (access == ACCESS_AS_NEEDED)
@@ -137,6 +160,7 @@ static void add_format(const DiskDef *disk, Props *format) {
         props_text(format, "key-secret", name);
     } else {
         props_text(format, "driver", format_driver(&disk->source));
+        add_slice(&disk->source, format);
     }
 }
 
@@ -172,6 +196,7 @@ static int add_backing(const DeviceContext *context, const DiskDef *disk, Device
         r = add_protocol(context, disk, &chain[n]->source, storage, ACCESS_AS_NEEDED, steps,
                          reterr);
         props_text(&format, "driver", format_driver(&chain[n]->source));
+        add_slice(&chain[n]->source, &format);
         add_cache(&format, disk);
         if (chain[n]->metadata_cache && chain[n]->source.format == DISK_FORMAT_QCOW2)
             props_uint(&format, "cache-size", chain[n]->metadata_cache);

@@ -339,6 +339,17 @@ static void test_refusals(void **state) {
          "'nbd' is not reached by transport 'rdma'", false, "kvm"},
         {REMOTE("iscsi", "a", "<host transport='unix' socket='/s'/>"),
          "'iscsi' is not reached by transport 'unix'", false, "kvm"},
+        {REMOTE("ssh", "/a",
+                "<host name='h'/><auth username='u'><secret type='iscsi' usage='s'/></auth>"),
+         "protocol 'ssh' with <auth>", false, "kvm"},
+        {REMOTE("nfs", "/a", "<host name='h'/><identity user='ali'/>"),
+         "<identity user='ali'> is no number", false, "kvm"},
+        {REMOTE("nbd", "a' tls='yes", "<host name='h'/>"), "'nbd' with tls='yes'", false, "kvm"},
+        {REMOTE("sheepdog", "a", "<host name='h'/>"), "protocol 'sheepdog' cannot be started",
+         false, "kvm"},
+        {"<devices><disk><driver type='qcow2'/><source file='/f'><slices><slice type='storage' "
+         "offset='0' size='512'/></slices></source><target dev='vda'/></disk></devices>",
+         "disk 'vda': <slices> can be started with one slice of a raw image", false, "kvm"},
         {REMOTE("rbd", "image", ""), "an rbd disk's name is POOL/IMAGE, not 'image'", false, "kvm"},
         {CORES("<vcpu current='6'>8</vcpu>", ""),
          "vCPUs count must be a multiple of the vCPU hotplug granularity (4): domain 'n' has 6 "
