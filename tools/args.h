@@ -22,7 +22,8 @@ typedef enum OptionValue {
     VALUE_FILE,
     VALUE_NETWORK,
     VALUE_POOL,
-    VALUE_WORD, /* one of words */
+    VALUE_SNAPSHOT, /* of the domain before it */
+    VALUE_WORD,     /* one of words */
 } OptionValue;
 
 typedef struct Option {

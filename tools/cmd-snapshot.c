@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Snapshots of a domain's disks. */
+/* Snapshots made. */
 #include "device.h"
 #include "report.h"
 #include "tables.h"
@@ -8,7 +8,11 @@
 static const struct SnapshotFlag {
     const char *option;
     unsigned flag;
-} snapshot_flags[] = {{"no-metadata", SNAPSHOT_NO_METADATA},
+} snapshot_flags[] = {{"redefine", SNAPSHOT_REDEFINE},
+                      {"current", SNAPSHOT_CURRENT},
+                      {"halt", SNAPSHOT_HALT},
+                      {"live", SNAPSHOT_LIVE},
+                      {"no-metadata", SNAPSHOT_NO_METADATA},
                       {"disk-only", SNAPSHOT_DISK_ONLY},
                       {"reuse-external", SNAPSHOT_REUSE_EXT},
                       {"quiesce", SNAPSHOT_QUIESCE},
@@ -25,7 +29,7 @@ static int create(Tool *tool, const Args *args, const char *xml, const char *fil
         return -EIO;
     call.dom = dom;
     for (size_t i = 0; i < ARRAY_SIZE(snapshot_flags); i++)
-        call.flags |= args_has(args, snapshot_flags[i].option) ? snapshot_flags[i].flag : 0u;
+        call.flags |= args_has_option(args, snapshot_flags[i].option) ? snapshot_flags[i].flag : 0u;
     if (CALL(tool, DOMAIN_SNAPSHOT_CREATE_XML, remote_domain_snapshot_create_xml_args, &call,
              remote_domain_snapshot_ret, &ret, &error) < 0)
         return tool_failed(error);
@@ -173,7 +177,9 @@ static int cmd_snapshot_create_as(Tool *tool, const Args *args) {
 /* ---- tables ---- */
 
 #define CREATE_FLAGS                                                                               \
-    {"no-metadata", OPTION_FLAG, false, "keep no list of snapshots (the daemon has none)"},        \
+    {"no-metadata", OPTION_FLAG, false, "it is not to be known by name"},                          \
+        {"halt", OPTION_FLAG, false, "the guest is shut off afterwards"},                          \
+        {"live", OPTION_FLAG, false, "the guest goes on meanwhile (refused)"},                     \
         {"disk-only", OPTION_FLAG, false, "only the disks, not the memory"},                       \
         {"reuse-external", OPTION_FLAG, false, "the new images are there already"},                \
         {"quiesce", OPTION_FLAG, false, "the guest agent holds file systems still meanwhile"}, {   \
@@ -183,6 +189,8 @@ static int cmd_snapshot_create_as(Tool *tool, const Args *args) {
 static const Option snapshot_create_options[] = {
     OPTION_DOMAIN,
     {"xmlfile", OPTION_STRING, false, "file with the snapshot's XML", .value = VALUE_FILE},
+    {"redefine", OPTION_FLAG, false, "make nothing, only say that it is there"},
+    {"current", OPTION_FLAG, false, "with --redefine: it is the current one"},
     CREATE_FLAGS,
     OPTION_END};
 static const Option snapshot_create_as_options[] = {
@@ -195,12 +203,12 @@ static const Option snapshot_create_as_options[] = {
     OPTION_END};
 
 const Command commands_snapshot[] = {{.name = "snapshot-create",
-                                      .help = "snapshot of a domain's disks from an XML file",
+                                      .help = "snapshot of a domain from an XML file",
                                       .options = snapshot_create_options,
                                       .json = true,
                                       .run = cmd_snapshot_create},
                                      {.name = "snapshot-create-as",
-                                      .help = "snapshot of a domain's disks",
+                                      .help = "snapshot of a domain",
                                       .options = snapshot_create_as_options,
                                       .json = true,
                                       .run = cmd_snapshot_create_as},

@@ -3,10 +3,12 @@
 #include "complete.h"
 
 #include "named.h"
+#include "snapshot.h"
 
 typedef struct Completion {
     Tool *tool;
     const char *prefix; /* what has been typed of the word */
+    const char *domain; /* that the words before it name; NULL: none */
     const char *before; /* what stands before a candidate in the same word: "--option=" */
     void (*add)(const char *word, void *userdata);
     void *userdata;
@@ -55,6 +57,22 @@ static void offer_named(const Completion *completion, const NamedKind *kind) {
     xdr_free((xdrproc_t)xdr_remote_connect_list_all_storage_pools_ret, (char *)&ret);
 }
 
+static void offer_snapshots(const Completion *completion) {
+    remote_domain_lookup_by_name_args call = {.name = (char *)completion->domain};
+    remote_domain_snapshot_list_ret list = {0};
+    remote_domain_ret found = {0};
+
+    if (!completion->domain || !is_connected(completion->tool) ||
+        CALL(completion->tool, DOMAIN_LOOKUP_BY_NAME, remote_domain_lookup_by_name_args, &call,
+             remote_domain_ret, &found, NULL) < 0)
+        return;
+    if (snapshot_list(completion->tool, &found.dom, NULL, 0, &list, NULL) >= 0)
+        for (u_int i = 0; i < list.snapshots.snapshots_len; i++)
+            offer(completion, list.snapshots.snapshots_val[i].name);
+    xdr_free((xdrproc_t)xdr_remote_domain_snapshot_list_ret, (char *)&list);
+    xdr_free((xdrproc_t)xdr_remote_domain_ret, (char *)&found);
+}
+
 static void offer_commands(const Completion *completion) {
     const Command *command;
 
@@ -79,6 +97,9 @@ static void offer_values(const Completion *completion, const Option *option) {
         break;
     case VALUE_POOL:
         offer_named(completion, &named_pool);
+        break;
+    case VALUE_SNAPSHOT:
+        offer_snapshots(completion);
         break;
     case VALUE_WORD:
         for (size_t i = 0; option->words[i]; i++)
@@ -146,6 +167,20 @@ static void offer_options(const Completion *completion, const Command *command, 
     offer(completion, "--help");
 }
 
+/* The domain that the words name: that of --domain, else the first of them. */
+static const char *domain_of(const char *const *words, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        if (strncmp(words[i], "--domain=", 9) == 0)
+            return words[i] + 9;
+        if (strcmp(words[i], "--domain") == 0)
+            return i + 1 < n ? words[i + 1] : NULL;
+    }
+    for (size_t i = 0; i < n; i++)
+        if (words[i][0] != '-')
+            return words[i];
+    return NULL;
+}
+
 void complete_words(Tool *tool, const char *const *words, size_t n,
                     void (*add)(const char *word, void *userdata), void *userdata) {
     Completion completion = {.tool = tool, .before = "", .add = add, .userdata = userdata};
@@ -166,6 +201,7 @@ void complete_words(Tool *tool, const char *const *words, size_t n,
     command = command_find(tool->groups, words[0]);
     if (!command)
         return;
+    completion.domain = domain_of(words + 1, n - 2);
     option = mark_seen(command->options, words + 1, n - 2, seen);
     equals = strncmp(completion.prefix, "--", 2) == 0 ? strchr(completion.prefix, '=') : NULL;
     if (option) {

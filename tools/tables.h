@@ -13,6 +13,7 @@ extern const Command commands_agent[], commands_blkio[], commands_block[], comma
     commands_native[], commands_net_edit[], commands_network[], commands_nic[], commands_node[],
     commands_nodedev[], commands_object_event[], commands_ops[], commands_perf[], commands_pin[],
     commands_pool[], commands_pool_edit[], commands_qemu[], commands_reconcile[], commands_save[],
-    commands_sched[], commands_secret[], commands_setvcpus[], commands_snapshot[], commands_top[],
-    commands_trace[], commands_vcpucount[], commands_vcpuinfo[], commands_vireo[],
-    commands_vol_create[], commands_vol_stream[], commands_volume[];
+    commands_sched[], commands_secret[], commands_setvcpus[], commands_snapshot[],
+    commands_snapshot_list[], commands_snapshots[], commands_top[], commands_trace[],
+    commands_vcpucount[], commands_vcpuinfo[], commands_vireo[], commands_vol_create[],
+    commands_vol_stream[], commands_volume[];

@@ -177,9 +177,14 @@ static void go_on(Domain *domain) {
                     domain_name(domain), error_message(error));
 }
 
+/* Of a domain that does not run --disk-only is no more than what goes without saying. */
+static bool is_above(const Domain *domain, const SnapshotDef *def, unsigned flags) {
+    return flags & SNAPSHOT_DISK_ONLY && (domain->run || snapshot_is_external(def));
+}
+
 static int act(Domain *domain, const SnapshotDef *def, unsigned flags, bool *ret_unknown,
                Error **reterr) {
-    if (flags & SNAPSHOT_DISK_ONLY)
+    if (is_above(domain, def, flags))
         return domain->run ? snapshot_take_disks(domain, def, flags, ret_unknown, reterr)
                            : snapshot_take_disks_off(domain, def, flags, reterr);
     return snapshot_inside_make(domain, def, ret_unknown, reterr);
@@ -272,7 +277,7 @@ static int check(const Domain *domain, SnapshotDef *def, unsigned flags, Error *
     if (r >= 0)
         r = snapshot_align(def, domain_def(domain), disks ? SNAPSHOT_EXTERNAL : SNAPSHOT_INTERNAL,
                            !disks, reterr);
-    if (r < 0 || disks)
+    if (r < 0 || is_above(domain, def, flags))
         return r;
     if (domain->run)
         r = block_job_check_none(domain, reterr);

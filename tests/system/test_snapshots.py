@@ -122,7 +122,8 @@ def test_refused(daemon):
     for words, answer in ((("--diskspec", "vdz,snapshot=no"), "no disk named 'vdz'"),
                           (("--diskspec", "vda,snapshot=no"), "must use snapshot mode 'internal'"),
                           (("--memspec", f"{daemon.root}/memory"), "memory"),
-                          (("--live",), "only during full system")):
+                          (("--live",), "only during full system"),
+                          (("--disk-only", "--diskspec", "vda,snapshot=internal"), "mixing internal and external")):
         assert answer in create(daemon, "a", *words, ok=False), words
     assert "can't start with" in create(daemon, ".a", ok=False) and "can't contain" in create(daemon, "a/b", ok=False)
     assert "number of another" in create(daemon, "12", ok=False)

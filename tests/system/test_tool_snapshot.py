@@ -49,6 +49,35 @@ def test_snapshot(daemon, over):
     assert '<driver type="qcow2"/>' in said and "domainsnapshot" in said
 
 
+def test_by_name(daemon):
+    """What virsh says of snapshots that have a name, and their tree."""
+    path = image(f"{daemon.root}/disk.qcow2")
+    daemon.define("s1", boot=False, extra=disk(path))
+    for snap, of in (("a", None), ("b", "a"), ("c", "a"), ("d", "b"), ("e", "c"), ("root2", None)):
+        if of:
+            assert daemon.vireo("snapshot-current", "s1", "--snapshotname", of) == f"Snapshot {of} set as current\n"
+        assert daemon.vireo("snapshot-create-as", "s1", snap) == f"Domain snapshot {snap} created\n"
+    assert daemon.vireo("snapshot-current", "s1", "--name").strip() == "root2"
+    for words in (("snapshot-list",), ("snapshot-list", "--tree"), ("snapshot-list", "--parent"), ("snapshot-list", "--roots"),
+                  ("snapshot-list", "--name", "--leaves"), ("snapshot-list", "--from", "a"),
+                  ("snapshot-list", "--from", "a", "--descendants", "--name"), ("snapshot-list", "--external"),
+                  ("snapshot-list", "--tree", "--from", "b"), ("snapshot-list", "--topological", "--name"),
+                  ("snapshot-info", "a"), ("snapshot-info", "--current"), ("snapshot-parent", "d"), ("snapshot-dumpxml", "a"),
+                  ("snapshot-current",)):
+        said = [daemon.run(program, words[0], "s1", *words[1:]).stdout.rstrip() for program in ("virsh", VIREO)]
+        assert said[0] == said[1], words
+    for words in (("snapshot-parent", "a"), ("snapshot-info", "no"), ("snapshot-delete", "no"), ("snapshot-revert", "no"),
+                  ("snapshot-delete",), ("snapshot-info",)):
+        both(daemon, words[0], "s1", *words[1:], ok=False)
+    assert [row["parent"] for row in json.loads(daemon.vireo("snapshot-list", "s1", "--json"))][:2] == [None, "a"]
+    assert json.loads(daemon.vireo("snapshot-info", "s1", "d", "--json"))["parent"] == "b"
+    assert daemon.vireo("complete", "snapshot-revert", "s1", "").split() == ["a", "b", "c", "d", "e", "root2"]
+    assert daemon.vireo("snapshot-revert", "s1", "b") == "Domain snapshot b reverted\n"
+    assert daemon.vireo("snapshot-delete", "s1", "c", "--children-only") == "Domain snapshot c children deleted\n"
+    assert daemon.vireo("snapshot-delete", "s1", "a", "--children") == "Domain snapshot a deleted\n"
+    assert not daemon.vireo("snapshot-list", "s1", "--name").strip()
+
+
 def test_snapshot_refused(daemon, over):
     for words in ((*FLAGS, "--quiesce"),
                   (*FLAGS, "--reuse-external"), (*FLAGS, "--diskspec", "vdz"), (*FLAGS, "--diskspec", "vda,file=x"),

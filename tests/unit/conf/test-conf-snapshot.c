@@ -45,6 +45,45 @@ static void test_whole(void **state) {
     assert_int_equal(def->disks[5].place, SNAPSHOT_EXTERNAL);
 }
 
+/* What is written is read as the same, with the domain as it was and as it would have started. */
+static void test_fixed_point(void **state) {
+    static const char domain[] = "    <name>d</name>\n"
+                                 "    <uuid>11111111-2222-3333-4444-555555555555</uuid>\n"
+                                 "    <memory unit='KiB'>65536</memory>\n";
+    CLEANUP_FREE char *given = strf(
+        "<domainsnapshot><name>s</name><description>a &lt; b</description>"
+        "<state>running</state><parent><name>p</name></parent>"
+        "<creationTime>77</creationTime><memory snapshot='internal'/>"
+        "<disks><disk name='vda' snapshot='internal'/>"
+        "<disk name='vdb' snapshot='no'/></disks>"
+        "<domain type='qemu'>%s<vcpu>3</vcpu>"
+        "<os><type arch='x86_64'>hvm</type></os></domain>"
+        "<inactiveDomain type='qemu'>%s<vcpu>1</vcpu>"
+        "<os><type arch='x86_64'>hvm</type></os></inactiveDomain>"
+        "</domainsnapshot>",
+        domain, domain);
+    const DomainParseParams params = {.default_arch = "x86_64", .live = true};
+    CLEANUP_SNAPSHOT_DEF SnapshotDef *def = NULL, *again = NULL;
+    CLEANUP_FREE char *text = NULL, *other = NULL;
+
+    assert_int_equal(snapshot_parse_whole(given, strlen(given), &params, &def, NULL), 0);
+    assert_int_equal(def->state, SNAPSHOT_RUNNING);
+    assert_string_equal(def->parent, "p");
+    assert_true(def->has_created && def->created == 77);
+    assert_int_equal(def->domain->n_vcpus_max, 3);
+    assert_int_equal(def->inactive->n_vcpus_max, 1);
+    assert_true(snapshot_has_memory(def) && !snapshot_is_external(def));
+    assert_int_equal(snapshot_format(def, 0, true, &text), 0);
+    assert_non_null(strstr(text, "  <state>running</state>\n  <parent>\n    <name>p</name>\n"
+                                 "  </parent>\n  <creationTime>77</creationTime>\n"
+                                 "  <memory snapshot='internal'/>\n  <disks>\n"
+                                 "    <disk name='vda' snapshot='internal'/>\n"));
+    assert_non_null(strstr(text, "\n  <inactiveDomain type='qemu'>\n"));
+    assert_int_equal(snapshot_parse_whole(text, strlen(text), &params, &again, NULL), 0);
+    assert_int_equal(snapshot_format(again, 0, true, &other), 0);
+    assert_string_equal(text, other);
+}
+
 static void test_nothing_said(void **state) {
     CLEANUP_SNAPSHOT_DEF SnapshotDef *def = parse("<domainsnapshot><name/></domainsnapshot>");
 
@@ -118,9 +157,8 @@ static void test_hostile(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole),
-        cmocka_unit_test(test_nothing_said),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_whole),        cmocka_unit_test(test_fixed_point),
+        cmocka_unit_test(test_nothing_said), cmocka_unit_test(test_refused),
         cmocka_unit_test(test_hostile),
     };
 
