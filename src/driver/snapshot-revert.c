@@ -38,6 +38,11 @@ static int check(const Domain *domain, const Snapshot *snapshot, unsigned flags,
                             "snapshot '%s' is of a guest that was neither running nor paused nor "
                             "shut off: it cannot be gone back to",
                             def->name);
+    if (driver_has_managed_save(domain)) /* its next start would put that guest onto these disks */
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "domain '%s' has a managed save, whose guest does not fit the disks of "
+                            "snapshot '%s': managedsave-remove gives it up",
+                            domain_name(domain), def->name);
     return block_job_check_none(domain, reterr);
 }
 

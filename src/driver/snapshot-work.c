@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "driver/snapshot-work.h"
 
+#include "domain/events.h"
 #include "domain/files.h"
 #include "domain/snapshot-store.h"
 #include "driver/disk-chain.h"
 #include "driver/snapshot-inside.h"
 #include "util/log.h"
+
+#define DEFINED_FROM_SNAPSHOT 3 /* virDomainEventDefinedDetailType */
 
 bool snapshot_work_is_due(const Domain *domain) {
     return snapshot_find_work(&domain->snapshots) != NULL;
@@ -79,6 +82,7 @@ int snapshot_work_end_revert(Domain *domain, Snapshot *snapshot, Error **reterr)
         domain_def_free(domain->config);
         domain->config = TAKE_PTR(config);
         domain_touch(domain);
+        events_lifecycle(domain, EVENT_DEFINED, DEFINED_FROM_SNAPSHOT);
     }
     snapshot->work = SNAPSHOT_WORK_NONE;
     r = snapshot_make_current(domain, snapshot, reterr);
@@ -98,6 +102,8 @@ static int settle_making(Domain *domain, Snapshot *snapshot, Error **reterr) {
             r = snapshot_inside_delete(domain, snapshot->def, reterr);
         return r;
     }
+    if (domain->run && domain->run->disks.n_overlays > 0)
+        return -EAGAIN; /* QEMU has not said yet */
     return has_images(domain, snapshot->def, &any) || any;
 }
 

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A snapshot that QEMU makes, but only when nobody waits for it any more."""
 import os
+import signal
 import subprocess
+import time
 
-from conftest import wait_for
+from conftest import client, end_of, wait_for
 from images import MIB, chain, disk, holds, image, io, write
 from test_agent import agent_guest  # noqa: F401
 from test_snapshot import begin, config, needs_strace, slowly, snapshot, status
@@ -35,6 +37,22 @@ def test_answer_that_comes_late(daemon):
     daemon.virsh("restore", saved, "--paused")
     assert chain(daemon, "s1")[:2] == [over, base]
     holds(daemon, "s1", 0x77)
+
+
+def test_memory_that_is_written_for_long(daemon):
+    """QEMU answers nobody meanwhile, longer than any command waits: the snapshot is made all the same."""
+    path = image(f"{daemon.root}/disk.qcow2")
+    daemon.paused("s1", extra=disk(path))
+    pid = daemon.qemus()["s1"]
+    os.kill(pid, signal.SIGSTOP)
+    making = client(daemon, "snapshot-create-as", "s1", "a")
+    time.sleep(70)
+    assert making.poll() is None and not daemon.virsh("snapshot-list", "s1", "--name").strip()
+    os.kill(pid, signal.SIGCONT)
+    status, said = end_of(making)
+    assert status == 0, said
+    assert daemon.virsh("snapshot-list", "s1", "--name").strip() == "a"
+    daemon.virsh("snapshot-revert", "s1", "a")
 
 
 def test_agent_that_freezes_and_does_not_say_so(daemon, agent_guest):  # noqa: F811

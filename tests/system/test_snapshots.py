@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ElementTree
 
 import libvirt
 import pytest
-from conftest import refused, wait_for
+from conftest import client, end_of, refused, wait_for
 from images import chain, disk, file_holds, holds, image, write
 
 
@@ -313,6 +313,74 @@ def test_not_all_can_go_back(daemon):
     daemon.virsh("start", "s1", "--paused")
     assert "not in all of the images" in daemon.virsh("snapshot-revert", "s1", "a", ok=False)
     assert daemon.virsh("domstate", "s1").strip() == "paused"
+
+
+def test_qemu_ends_meanwhile(daemon):
+    """Nothing of the snapshot is left, in the list or in an image, and the next one can be made."""
+    first, second = off(daemon)
+    daemon.virsh("start", "s1", "--paused")
+    pid = daemon.qemus()["s1"]
+    os.kill(pid, signal.SIGSTOP)
+    making = client(daemon, "snapshot-create-as", "s1", "a")
+    wait_for(lambda: os.path.exists(f"{kept(daemon)}/a.xml"), 20, "a snapshot that is being made")
+    assert not names(daemon) and "no domain snapshot" in daemon.virsh("snapshot-info", "s1", "a", ok=False)
+    os.kill(pid, signal.SIGKILL)
+    status, said = end_of(making)
+    assert status == 1 and "error" in said
+    wait_for(lambda: daemon.virsh("domstate", "s1").strip() == "shut off", 20, "the end of the domain")
+    wait_for(lambda: not os.path.exists(f"{kept(daemon)}/a.xml"), 20, "what is kept of it to go")
+    assert not inside(first) and not inside(second)
+    daemon.virsh("start", "s1", "--paused")
+    create(daemon, "a")
+    assert names(daemon) == ["a"]
+
+
+def test_guest_that_cannot_come_back(daemon):
+    """An image has another snapshot of that name, without memory: the domain is shut off and says so."""
+    first = image(f"{daemon.root}/first.qcow2")
+    daemon.define("s1", boot=False, extra=disk(first))
+    fill(first, 1)
+    daemon.virsh("start", "s1", "--paused")
+    create(daemon, "a")
+    daemon.virsh("destroy", "s1")
+    for act in ("-d", "-c"):
+        subprocess.run(["qemu-img", "snapshot", act, "a", first], check=True)
+    fill(first, 2)
+    said = daemon.virsh("snapshot-revert", "s1", "a", ok=False)
+    assert "cannot be brought back" in said and "its disks are those of the snapshot" in said
+    assert daemon.virsh("domstate", "s1").strip() == "shut off" and file_holds(first, 1)
+    daemon.virsh("start", "s1", "--paused")
+
+
+def test_managed_save(daemon):
+    """Its guest would be started onto the disks of another time."""
+    first = image(f"{daemon.root}/first.qcow2")
+    daemon.define("s1", boot=False, extra=disk(first))
+    create(daemon, "a")
+    daemon.virsh("start", "s1", "--paused")
+    daemon.virsh("managedsave", "s1")
+    assert "managedsave-remove" in daemon.virsh("snapshot-revert", "s1", "a", ok=False)
+    daemon.virsh("managedsave-remove", "s1")
+    listener = client(daemon, "event", "s1", "--event", "lifecycle", "--timeout", "60")
+    # It may not listen yet when the first comes.
+    wait_for(lambda: daemon.virsh("snapshot-revert", "s1", "a") and listener.poll() is not None, 60, "an event")
+    assert "Defined Snapshot" in end_of(listener, 60)[1]
+
+
+def test_no_room_for_its_file(daemon):
+    """What cannot be kept is not made."""
+    first, second = off(daemon)
+    os.makedirs(f"{daemon.root}/lib/snapshots", exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k,nr_inodes=1", "none", f"{daemon.root}/lib/snapshots"], check=True)
+    try:
+        assert "cannot write" in create(daemon, "a", ok=False)
+        daemon.virsh("start", "s1", "--paused")
+        assert "cannot write" in create(daemon, "a", ok=False)
+    finally:
+        subprocess.run(["umount", f"{daemon.root}/lib/snapshots"], check=True)
+    assert not names(daemon) and not inside(first)
+    create(daemon, "a")
+    assert inside(second) == ["a"]
 
 
 def test_transient(daemon):
