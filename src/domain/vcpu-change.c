@@ -17,17 +17,17 @@ void vcpu_change_event(Domain *domain, const char *name, json_object *data) {
         removal_watch_late(domain);
 }
 
-/* Job held. */
-static void look_late(Domain *domain) {
+void vcpu_change_settle(Domain *domain) {
     CLEANUP_ERROR Error *error = NULL;
     Removals *removals = &domain->run->removals;
     bool always = removals->recheck_due;
     int r;
 
-    removals->recheck_due = false;
-    removals_drop_late(domain);
+    assert(domain_job_is_mine(domain));
     if (domain_check_active(domain, NULL) < 0 || (!always && !removal_has_news(domain)))
         return;
+    removals->recheck_due = false;
+    removals_drop_late(domain);
     r = removals_settle(domain, always, NULL, &error);
     if (r >= 0)
         r = removals_take_refusals(domain, NULL, 0, &error);
@@ -49,7 +49,7 @@ void vcpu_change_late(void *userdata) {
         return;
     domain->run->removals.late_queued = false;
     if (domain_check_active(domain, NULL) >= 0) {
-        look_late(domain);
+        vcpu_change_settle(domain);
         removal_watch_pending(domain);
     }
     domain_job_end(domain, &job);

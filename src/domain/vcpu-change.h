@@ -13,6 +13,9 @@ void vcpu_change_late(void *userdata);
  * held.
  */
 void vcpu_change_leaving(Domain *domain, const char *where);
+/* Looks at the evidence that is there, if any is, and ends the operations it is of: before a change
+ * is planned, so that it does not count what has gone. It runs. Job held; suspends. */
+void vcpu_change_settle(Domain *domain);
 /* The guest runs again: what it could not be asked for while it was paused, it is asked now, in the
  * background. */
 void vcpu_change_resumed(Domain *domain);

@@ -3,6 +3,7 @@
 #include "domain/agent-link.h"
 #include "domain/files.h"
 #include "domain/store.h"
+#include "domain/vcpu-change.h"
 #include "domain/vcpu-config.h"
 #include "domain/vcpu-online.h"
 #include "domain/vcpu-operation.h"
@@ -44,6 +45,8 @@ static int change_locked(Domain *domain, const VcpuRequest *request, uint64_t *r
     int r;
 
     r = domain_resolve_affect(domain, request->flags, &live, &config, reterr);
+    if (r >= 0 && live)
+        vcpu_change_settle(domain);
     if (r >= 0)
         r = vcpu_request_check(domain, request, live, config, reterr);
     if (r >= 0 && config)
