@@ -6,9 +6,11 @@
 #include "domain/services.h"
 #include "domain/vcpu-config.h"
 #include "domain/vcpu-plug.h"
+#include "domain/vcpu-request.h"
 #include "domain/vcpu-smi.h"
 #include "domain/vcpu-verdict.h"
 #include "util/file.h"
+#include "util/libvirt-numbers.h"
 #include "util/log.h"
 
 /* Ends the pending operations on the same entities: what they wanted is journaled again, or not
@@ -53,6 +55,60 @@ int vcpu_operation_begin(Domain *domain, const VcpuRequest *request, bool config
     return 0;
 }
 
+/* The next of those under way on the domain's QEMU, from `at` on; or NULL. */
+static Operation *under_way(Operation *at, const Domain *domain) {
+    while (at && (operation_has_ended(at) || !operation_is_of(at, domain)))
+        at = at->next;
+    return at;
+}
+
+static Operation *first_under_way(const Domain *domain) {
+    return domain->services ? under_way(operation_log_first(domain->services->operations), domain)
+                            : NULL;
+}
+
+/* ---- the definition's half of earlier ones ---- */
+
+/* Whether `later` says what `earlier` wanted to say of the definition. */
+static bool says_otherwise(const VcpuRequest *later, const VcpuRequest *earlier) {
+    CLEANUP_BITMAP Bitmap *of_later = NULL, *of_earlier = NULL;
+
+    if (!later || !later->single || !earlier->single)
+        return !later || !(later->flags & VCPU_MAXIMUM);
+    return vcpu_request_ids(later->ids, &of_later, NULL) >= 0 &&
+           vcpu_request_ids(earlier->ids, &of_earlier, NULL) >= 0 &&
+           bitmap_overlaps(of_later, of_earlier);
+}
+
+static void leave_config(Operation *operation) {
+    CLEANUP_ERROR Error *error = NULL;
+
+    operation->config = false;
+    if (operation->state == OPERATION_PENDING)
+        operation_set_state(operation, OPERATION_PENDING,
+                            "waiting for the guest; the definition was changed since, and stays");
+    if (operation_journal(operation, &error) < 0)
+        log_warning("domain '%s': ignoring: %s", operation->name, error_message(error));
+}
+
+/* Of those under way from `at` on. */
+static void leave_configs(Domain *domain, Operation *at, const VcpuRequest *later) {
+    Operation *next;
+
+    for (at = under_way(at, domain); at; at = next) {
+        operation_ref(at);
+        if (at->config && !operation_is_of_device(at) && says_otherwise(later, &at->request))
+            leave_config(at);
+        next = domain->run ? under_way(at->next, domain) : NULL; /* the list may have changed */
+        operation_unref(at);
+    }
+}
+
+void operations_leave_config(Domain *domain, const VcpuRequest *later) {
+    assert(domain_job_is_mine(domain));
+    leave_configs(domain, first_under_way(domain), later);
+}
+
 /* The live half is there: the config half, and the outcome. */
 static int finish_operation(Domain *domain, Operation *operation, Error **reterr) {
     CLEANUP_ERROR Error *error = NULL;
@@ -64,8 +120,10 @@ static int finish_operation(Domain *domain, Operation *operation, Error **reterr
         operation_set_state(operation, OPERATION_FAILED, error_message(error));
         return error_propagate(reterr, TAKE_PTR(error));
     }
-    if (operation->config)
+    if (operation->config) {
         operation_step(operation, STEP_CONFIG);
+        leave_configs(domain, operation->next, &operation->request); /* those before it */
+    }
     warning = hotplug_warning(domain, operation->plug);
     if (warning)
         log_warning("%s", warning);
@@ -226,18 +284,6 @@ static void settle_operation(Domain *domain, Operation *operation, const char *r
     else if (stage == STAGE_GONE && finish_operation(domain, operation, &error) < 0)
         log_warning("domain '%s': operation %llu: %s", domain_name(domain),
                     (unsigned long long)operation->id, error_message(error));
-}
-
-/* The next of those under way on the domain's QEMU, from `at` on; or NULL. */
-static Operation *under_way(Operation *at, const Domain *domain) {
-    while (at && (operation_has_ended(at) || !operation_is_of(at, domain)))
-        at = at->next;
-    return at;
-}
-
-static Operation *first_under_way(const Domain *domain) {
-    return domain->services ? under_way(operation_log_first(domain->services->operations), domain)
-                            : NULL;
 }
 
 void operations_settle(Domain *domain, const char *rejection) {

@@ -33,6 +33,10 @@ void operations_leave(Domain *domain, const char *where);
 /* The removals under way as operation_carry has them, oldest first, at most `max`, into `list`,
  * whose texts the caller frees, also after -ENOMEM. */
 int operations_carry(const Domain *domain, char **list, size_t max, size_t *ret_n);
+/* The definition was written after operations that are still under way had been asked for: what
+ * they wanted of it does not come any more. `later`: a change of vCPUs; NULL: a whole definition.
+ * Job held; suspends. */
+void operations_leave_config(Domain *domain, const VcpuRequest *later);
 /* Whether a pending removal has vCPUs that are there and that the guest is still to be asked for.
  */
 bool operations_are_to_ask(const Domain *domain);

@@ -8,6 +8,7 @@
 #include "domain/events.h"
 #include "domain/files.h"
 #include "domain/snapshot-store.h"
+#include "domain/vcpu-operation.h"
 #include "driver/definition-fill.h"
 #include "driver/definition.h"
 #include "driver/driver.h"
@@ -54,6 +55,7 @@ static int redefine(Domain *domain, DomainDef *def, bool *ret_new, Error **reter
         *ret_new = !domain->config;
         domain_def_free(domain->config);
         domain->config = def;
+        operations_leave_config(domain, NULL);
     }
     domain_job_end(domain, &job);
     return r;

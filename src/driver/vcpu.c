@@ -34,6 +34,14 @@ int driver_get_vcpus(Domain *domain, unsigned flags, Error **reterr) {
     return (flags & VCPU_MAXIMUM) ? (int)def->n_vcpus_max : (int)domain_def_online_vcpus(def);
 }
 
+static int change_config(Domain *domain, const VcpuRequest *request, Error **reterr) {
+    int r = vcpu_config_commit(domain, request, reterr);
+
+    if (r >= 0)
+        operations_leave_config(domain, request);
+    return r;
+}
+
 static int change_locked(Domain *domain, const VcpuRequest *request, uint64_t *ret_operation,
                          Error **reterr) {
     CLEANUP(hotplug_plan_done) HotplugPlan plan = {0};
@@ -56,7 +64,7 @@ static int change_locked(Domain *domain, const VcpuRequest *request, uint64_t *r
     if (r < 0)
         return r;
     if (plan.n_entities == 0)
-        return config ? vcpu_config_commit(domain, request, reterr) : 0;
+        return config ? change_config(domain, request, reterr) : 0;
     r = config ? domain_try_config(domain, wanted, reterr) : 0; /* a full disk, before the guest */
     if (r < 0)
         return r;
