@@ -9,8 +9,10 @@
 
 #define PERIPHERAL "/machine/peripheral/"
 
-static const char *const topology_keys[] = {"socket-id", "die-id", "cluster-id", "core-id",
-                                            "thread-id"};
+/* From the outside to the inside: as QEMU counts its possible CPUs through. */
+static const char *const topology_keys[] = {"drawer-id",  "book-id",   "socket-id", "die-id",
+                                            "cluster-id", "module-id", "core-id",   "thread-id"};
+static_assert(ARRAY_SIZE(topology_keys) == VCPU_TOPOLOGY_LEVELS, "a level without a name");
 
 static void entity_done(VcpuEntity *entity) {
     free(entity->type);

@@ -31,15 +31,18 @@ typedef enum GuestVerdict {
     GUEST_VERDICT_MAX_
 } GuestVerdict;
 
+#define VCPU_TOPOLOGY_LEVELS 8
+
 typedef struct VcpuEntity {
     unsigned first_id; /* id of its first vCPU */
     unsigned n_vcpus;  /* vcpus-count: 1 on x86, threads per core on POWER */
     char *type;        /* device_add driver; NULL: QEMU named none */
     bool cpu_add; /* without a type: plugged by its id with the old cpu-add, never taken away */
-    json_object *props;  /* device_add properties, QEMU's own */
-    int64_t topology[6]; /* node is not part of the order: socket, die, cluster, core, thread; -1 */
-    char *qom_path;      /* NULL: not plugged */
-    char *alias;         /* "vcpu3" when it can be unplugged, NULL for boot CPUs */
+    json_object *props;                     /* device_add properties, QEMU's own */
+    int64_t topology[VCPU_TOPOLOGY_LEVELS]; /* drawer, book, socket, die, cluster, module, core,
+                                               thread; -1: QEMU says none. Its order has no node */
+    char *qom_path;                         /* NULL: not plugged */
+    char *alias;    /* "vcpu3" when it can be unplugged, NULL for boot CPUs */
     unsigned order; /* 1, 2, ... as query-cpus-fast first lists them: the order of their arrival; 0:
                        off */
     UnplugState unplug;

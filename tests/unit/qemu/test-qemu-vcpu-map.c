@@ -86,7 +86,7 @@ static void test_flat(void **state) {
     for (unsigned i = 1; i < 4; i++) {
         assert_null(map.entities[i].qom_path);
         assert_int_equal(map.tids[i], 0);
-        assert_int_equal(map.entities[i].topology[3], i); /* cores */
+        assert_int_equal(map.entities[i].topology[6], i); /* cores */
     }
 }
 
@@ -106,8 +106,43 @@ static void test_dies_and_threads(void **state) {
         assert_string_equal(map.entities[i].alias, alias);
         assert_ptr_equal(vcpu_map_by_alias(&map, alias), &map.entities[i]);
     }
-    assert_int_equal(map.entities[2].topology[1], 1); /* die 1 of socket 0 */
-    assert_int_equal(map.entities[5].topology[4], 1); /* thread 1 of socket 1 */
+    assert_int_equal(map.entities[2].topology[3], 1); /* die 1 of socket 0 */
+    assert_int_equal(map.entities[5].topology[7], 1); /* thread 1 of socket 1 */
+}
+
+/* QEMU has them from 9.1 on: cores and threads count from 0 in each module. Three at boot. */
+static void test_modules(void **state) {
+    CLEANUP_RECORDED Recorded recorded = load("modules");
+    CLEANUP_MAP VcpuMap map = build(&recorded);
+
+    check_order(&map);
+    assert_int_equal(map.n_vcpus, 8);
+    for (unsigned i = 0; i < 8; i++) {
+        assert_int_equal(map.entities[i].qom_path != NULL, i < 3);
+        assert_int_equal(map.entities[i].topology[5], i / 4);
+        assert_int_equal(map.entities[i].topology[6], i / 2 % 2);
+        assert_int_equal(map.entities[i].topology[7], i % 2);
+    }
+}
+
+/* The sockets of s390x count from 0 in each book, books in each drawer; cores count on. */
+static void test_books_and_drawers(void **state) {
+    json_object *all = json_object_new_array(), *fast = json("[]");
+    CLEANUP_MAP VcpuMap map = {0};
+
+    for (int core = 7; core >= 0; core--) { /* 2 drawers of 2 books of 2 sockets */
+        CLEANUP_FREE char *row = strf("{\"type\":\"s390x-cpu\",\"vcpus-count\":1,\"props\":{"
+                                      "\"drawer-id\":%d,\"book-id\":%d,\"socket-id\":%d,"
+                                      "\"core-id\":%d}}",
+                                      core / 4, core / 2 % 2, core % 2, core);
+
+        json_object_array_add(all, json(row));
+    }
+    assert_int_equal(vcpu_map_build(all, fast, 1, &map, NULL), 0);
+    for (unsigned i = 0; i < 8; i++)
+        assert_int_equal(map.entities[i].topology[6], i);
+    json_object_put(all);
+    json_object_put(fast);
 }
 
 static void test_cores_and_threads(void **state) {
@@ -373,6 +408,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_flat),
         cmocka_unit_test(test_dies_and_threads),
+        cmocka_unit_test(test_modules),
+        cmocka_unit_test(test_books_and_drawers),
         cmocka_unit_test(test_cores_and_threads),
         cmocka_unit_test(test_shared_threads_are_no_threads),
         cmocka_unit_test(test_the_process_is_not_a_thread),
