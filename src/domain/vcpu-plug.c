@@ -69,6 +69,7 @@ static int collect(Domain *domain, ReplyPtr *replies, size_t n, const Removal *i
     CLEANUP_ERROR Error *first = NULL;
     unsigned online = domain_def_online_vcpus(domain->run->live);
     AuditRecords records = {0};
+    bool is_silent = false;
     size_t n_added = 0;
     uint64_t deadline;
 
@@ -95,13 +96,18 @@ static int collect(Domain *domain, ReplyPtr *replies, size_t n, const Removal *i
                 added[n_added++] = ids[i];
                 online += ids[i].n_vcpus;
             }
-        } else if (!first) {
-            error_report(&first, FROM_QEMU,
-                         r == -ETIMEDOUT ? ERROR_OPERATION_TIMEOUT : ERROR_OPERATION_FAILED,
-                         "domain '%s': no answer to device_add: %s", domain_name(domain),
-                         strerror(-r));
+        } else {
+            is_silent |= r == -ETIMEDOUT;
+            if (!first)
+                error_report(&first, FROM_QEMU,
+                             r == -ETIMEDOUT ? ERROR_OPERATION_TIMEOUT : ERROR_OPERATION_FAILED,
+                             "domain '%s': no answer to device_add: %s; what came of it is looked "
+                             "for when its QEMU answers",
+                             domain_name(domain), strerror(-r));
         }
     }
+    if (is_silent) /* it may plug them yet: the reconnection finds and tunes them */
+        monitor_give_up(domain->run->monitor, "QEMU did not answer a plug");
     *ret_n_added = n_added;
     audit_records_send(&records, domain);
     return first ? error_propagate(reterr, TAKE_PTR(first)) : 0;

@@ -22,11 +22,21 @@ static json_object *object_name(unsigned id) {
     return NULL;
 }
 
+/* Without an answer it may come or go yet: the reconnection finds what is there. */
+static int change_object(Domain *domain, const char *command, json_object *arguments,
+                         Error **reterr) {
+    int r = monitor_run(domain->run->monitor, command, arguments, deadline_in(COMMAND_USEC), NULL,
+                        reterr);
+
+    if (r == -ETIMEDOUT)
+        monitor_give_up(domain->run->monitor, "QEMU did not answer a change of its IO threads");
+    return r;
+}
+
 static int delete_object(Domain *domain, unsigned id, Error **reterr) {
     json_object *arguments = object_name(id);
 
-    return arguments ? monitor_run(domain->run->monitor, "object-del", arguments,
-                                   deadline_in(COMMAND_USEC), NULL, reterr)
+    return arguments ? change_object(domain, "object-del", arguments, reterr)
                      : error_no_memory(reterr);
 }
 
@@ -52,8 +62,7 @@ static int act_add(Domain *domain, const void *arg, Error **reterr) {
 
     if (!arguments)
         return error_no_memory(reterr);
-    r = monitor_run(domain->run->monitor, "object-add", arguments, deadline_in(COMMAND_USEC), NULL,
-                    reterr);
+    r = change_object(domain, "object-add", arguments, reterr);
     if (r < 0)
         return r;
     r = monitor_run(domain->run->monitor, "query-iothreads", NULL, deadline_in(COMMAND_USEC),

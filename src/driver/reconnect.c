@@ -3,6 +3,7 @@
 
 #include "conf/domain-copy.h"
 #include "domain/agent-link.h"
+#include "domain/audit.h"
 #include "domain/events.h"
 #include "domain/files.h"
 #include "domain/removal-watch.h"
@@ -79,20 +80,43 @@ static Bitmap *known_vcpus(const DomainDef *live) {
     return TAKE_PTR(known);
 }
 
+/* Whose plug nobody has heard the end of: a crash, or a QEMU that did not answer, came between. */
+static void take_plugged(Domain *domain, const Bitmap *known) {
+    const VcpuMap *map = &domain->run->vcpus;
+    const bool guess = domain->run->past_is_unknown; /* of what `known` is */
+    unsigned online = bitmap_count(known);
+    AuditRecords records = {0};
+
+    for (size_t i = 0; i < map->n_entities; i++) {
+        const VcpuEntity *entity = &map->entities[i];
+
+        if (!entity->qom_path || bitmap_test(known, entity->first_id))
+            continue;
+        domain->run->n_vcpu_threads += entity->n_vcpus;
+        domain->run->live->vcpus_individual = true;
+        if (guess)
+            continue;
+        audit_records_add_vcpus(&records, domain, online, online + entity->n_vcpus, true);
+        online += entity->n_vcpus;
+        if (entity->alias)
+            events_device_added(domain, entity->alias);
+    }
+    audit_records_send(&records, domain);
+}
+
 /* The map, and at once what was asked of the guest before: an answer that comes now must find it.
  */
 static int resume_vcpus(Domain *domain, Error **reterr) {
     CLEANUP_BITMAP Bitmap *known = known_vcpus(domain->run->live);
     unsigned made = domain->run->n_vcpu_threads;
     int r = known ? domain_refresh_vcpus(domain, reterr) : error_no_memory(reterr);
-    const VcpuMap *map = &domain->run->vcpus;
 
     if (r < 0)
         return r;
-    for (size_t i = 0; i < map->n_entities; i++) /* whose plug a crash has interrupted */
-        if (map->entities[i].qom_path && !bitmap_test(known, map->entities[i].first_id))
-            made += map->entities[i].n_vcpus;
-    domain->run->n_vcpu_threads = MAX_OF(made, vcpu_map_online(map));
+    domain->run->n_vcpu_threads = made;
+    take_plugged(domain, known);
+    domain->run->n_vcpu_threads = MAX_OF(domain->run->n_vcpu_threads,
+                                         vcpu_map_online(&domain->run->vcpus));
     unplug_resume(&domain->run->vcpus, known, domain->run->pending_removals);
     vcpu_verdict_recall(domain);
     return 0;

@@ -75,10 +75,17 @@ void monitor_detach(Monitor *monitor, const char *reason) {
     close_connection(monitor, -ENOTCONN, reason);
 }
 
+static void close_and_tell(Monitor *monitor, int error, const char *reason) {
+    bool tell = !monitor->connecting;
+
+    close_connection(monitor, error < 0 ? error : -ENOTCONN, reason);
+    if (tell && monitor->ops && monitor->ops->closed)
+        monitor->ops->closed(monitor, error, monitor->userdata);
+}
+
 /* The one way a connection ends on its own. */
 static void disconnect(Monitor *monitor, int error) {
     CLEANUP_FREE char *text = NULL;
-    bool tell = !monitor->connecting;
 
     if (monitor->fd < 0)
         return;
@@ -88,9 +95,13 @@ static void disconnect(Monitor *monitor, int error) {
         text = strf("QEMU sent %s", monitor->stream.reason);
     else
         text = strdup(strerror(-error));
-    close_connection(monitor, error < 0 ? error : -ENOTCONN, text);
-    if (tell && monitor->ops && monitor->ops->closed)
-        monitor->ops->closed(monitor, error, monitor->userdata);
+    close_and_tell(monitor, error, text);
+}
+
+void monitor_give_up(Monitor *monitor, const char *reason) {
+    assert(reason);
+    if (monitor->fd >= 0)
+        close_and_tell(monitor, -ETIMEDOUT, reason);
 }
 
 const char *monitor_reason(const Monitor *monitor) {

@@ -59,6 +59,10 @@ int monitor_handshake(Monitor *monitor, uint64_t deadline, Error **reterr);
  * at it. */
 int monitor_reconnect(Monitor *monitor, bool (*alive)(void *userdata), uint64_t deadline,
                       Error **reterr);
+/* Ends the connection as if it had ended by itself, `closed` is called: QEMU has not said what came
+ * of a command that changes it. What it did and said until the next connection is asked for then.
+ * `reason` is copied. */
+void monitor_give_up(Monitor *monitor, const char *reason);
 /* Closes; fails what is under way, also on other fibers; `closed` is not called. Takes NULL. */
 void monitor_free(Monitor *monitor);
 DEFINE_CLEANUP(Monitor *, monitor_free)
