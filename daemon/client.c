@@ -3,6 +3,7 @@
 #include "access-view.h"
 #include "access.h"
 #include "domain/audit.h"
+#include "driver/auto-destroy.h"
 #include "driver/migrate.h"
 #include "journal.h"
 #include "registration.h"
@@ -84,6 +85,7 @@ static void session_closed(RpcSession *session, void *userdata) {
     if (client->vireo_kinds)
         vireo_update_trace(daemon);
     driver_migrate_owner_gone(&daemon->driver->services, session);
+    driver_client_gone(daemon->driver, rpc_session_id(session));
     registration_remove_all(client);
     access_view_end(client->view);
     free(client->uri);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A domain's life: define, create, start, stop and what is between. */
 #include "daemon.h"
+#include "driver/auto-destroy.h"
 #include "driver/rename.h"
 
 /* What may be said of what is removed with a definition, or is not. */
@@ -71,13 +72,16 @@ HANDLER(define_xml_flags) {
 HANDLER(create_xml) {
     remote_domain_create_xml_args *args = args_;
     CLEANUP_DOMAIN Domain *domain = NULL;
-    int r = dispatch_flags(args->flags, START_PAUSED | START_VALIDATE, call->proc->api, reterr);
+    int r = dispatch_flags(args->flags, START_PAUSED | START_AUTODESTROY | START_VALIDATE,
+                           call->proc->api, reterr);
 
     if (r >= 0)
         r = validate(args->xml_desc, args->flags & START_VALIDATE, reterr);
     if (r >= 0)
         r = driver_create_xml(driver_of(session), args->xml_desc, args->flags & START_PAUSED,
                               &domain, reterr);
+    if (r >= 0 && (args->flags & START_AUTODESTROY))
+        driver_end_with(domain, rpc_session_id(session));
     return r < 0 ? r : dispatch_make_domain(domain, &((remote_domain_ret *)ret_)->dom, reterr);
 }
 
@@ -93,11 +97,22 @@ DOMAIN_FUNC(create, void, void) {
     return driver_start(domain, false, false, reterr);
 }
 
-DOMAIN_FUNC(create_with_flags, remote_domain_flags_args, remote_domain_ret) {
-    int r = driver_start(domain, args->flags & START_PAUSED, args->flags & START_FORCE_BOOT,
-                         reterr);
+HANDLER(create_with_flags) {
+    const remote_domain_flags_args *args = args_;
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    int r = dispatch_flags(args->flags,
+                           START_PAUSED | START_AUTODESTROY | START_BYPASS_CACHE |
+                               START_FORCE_BOOT | START_VALIDATE,
+                           call->proc->api, reterr);
 
-    return r < 0 ? r : dispatch_make_domain(domain, &ret->dom, reterr);
+    if (r >= 0)
+        r = dispatch_domain(session, &args->dom, &domain, reterr);
+    if (r >= 0)
+        r = driver_start(domain, args->flags & START_PAUSED, args->flags & START_FORCE_BOOT,
+                         reterr);
+    if (r >= 0 && (args->flags & START_AUTODESTROY))
+        driver_end_with(domain, rpc_session_id(session));
+    return r < 0 ? r : dispatch_make_domain(domain, &((remote_domain_ret *)ret_)->dom, reterr);
 }
 
 DOMAIN_FUNC(destroy, void, void) {
@@ -177,9 +192,9 @@ const RpcProc life_procs[] = {
     FLAGS_ROW(DOMAIN_UNDEFINE_FLAGS, "DomainUndefineFlags", RPC_PROC_WRITE, undefine_flags,
               UNDEFINE_ALL, remote_domain_flags_args, NO_XDR),
     PLAIN_ROW(DOMAIN_CREATE, "DomainCreate", RPC_PROC_WRITE, create, remote_domain_args, NO_XDR),
-    FLAGS_ROW(DOMAIN_CREATE_WITH_FLAGS, "DomainCreateWithFlags", RPC_PROC_WRITE, create_with_flags,
-              START_PAUSED | START_BYPASS_CACHE | START_FORCE_BOOT | START_VALIDATE,
-              remote_domain_flags_args, XDR_OF(remote_domain_ret)),
+    {REMOTE_PROC_DOMAIN_CREATE_WITH_FLAGS, "virDomainCreateWithFlags",
+     RPC_PROC_WRITE | RPC_PROC_ON_DOMAIN, create_with_flags, XDR_OF(remote_domain_flags_args),
+     XDR_OF(remote_domain_ret)},
     PLAIN_ROW(DOMAIN_DESTROY, "DomainDestroy", RPC_PROC_WRITE, destroy, remote_domain_args, NO_XDR),
     FLAGS_ROW(DOMAIN_DESTROY_FLAGS, "DomainDestroyFlags", RPC_PROC_WRITE, destroy_flags,
               DESTROY_GRACEFUL | DESTROY_REMOVE_LOGS, remote_domain_flags_args, NO_XDR),

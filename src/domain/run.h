@@ -122,6 +122,8 @@ typedef struct DomainRun {
     bool ending;      /* its guest has ended, QEMU is to follow, as these two say: */
     int end_reason, end_detail;
     bool stopping;              /* somebody is already ending it */
+    uint64_t ends_with;         /* its QEMU ends with this client (driver/auto-destroy.h); or 0 */
+    bool client_gone;           /* and that one is no more */
     bool news_due, news_saving; /* the status lacks what QEMU told; a fiber sees to it */
     /* Kept in the status file, these four. */
     Commanded commanded;

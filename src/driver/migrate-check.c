@@ -5,6 +5,7 @@
 
 #include "conf/domain-copy.h"
 #include "conf/domain-format.h"
+#include "driver/auto-destroy.h"
 #include "driver/block-job-check.h"
 #include "driver/migrate-internal.h"
 #include "host/shared-storage.h"
@@ -215,6 +216,8 @@ int migrate_check_domain(const Domain *domain, unsigned flags, Error **reterr) {
     r = domain_check_active(domain, reterr);
     if (r >= 0)
         r = check_state(domain, reterr);
+    if (r >= 0)
+        r = auto_destroy_check(domain, "be migrated", reterr);
     if (r >= 0)
         r = block_job_check_none(domain, reterr);
     if (r >= 0)
