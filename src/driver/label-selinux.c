@@ -247,7 +247,8 @@ static int give(Domain *domain, const Wanted *wanted, Error **reterr) {
     Job job = {.path = wanted->file->path, .label = wanted->label, .reterr = reterr};
     int r;
 
-    if (wanted->file->use == FILE_USE_MAKE && access(job.path, F_OK) < 0)
+    if ((wanted->file->use == FILE_USE_MAKE || wanted->file->use == FILE_USE_CONNECT) &&
+        access(job.path, F_OK) < 0)
         return 0;
     r = worker_run(run_look, &job);
     if (r > 0)

@@ -115,6 +115,8 @@ static int add_chardev(NamedFiles *files, const ChardevSource *source) {
 
     if (source->type == CHARDEV_FILE && strncmp(source->path ? source->path : "", "/dev/", 5) != 0)
         r = add(files, source->path, FILE_USE_MAKE);
+    if (source->type == CHARDEV_UNIX && !source->listen && source->path && *source->path == '/')
+        r = add(files, source->path, FILE_USE_CONNECT);
     return r < 0 ? r : add(files, source->log_file, FILE_USE_MAKE);
 }
 

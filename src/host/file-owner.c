@@ -162,11 +162,13 @@ static int walk_path(const char *path, bool make, Walk *ret, Error **reterr) {
 static int check_file(const Walk *walk, uid_t user, Error **reterr) {
     const struct stat *info = &walk->info, *around = &walk->around;
 
-    if (!S_ISREG(info->st_mode) && !S_ISBLK(info->st_mode) && !S_ISCHR(info->st_mode))
-        return refuse(walk->path, "it is no regular file and no device", reterr);
+    const bool is_device = S_ISBLK(info->st_mode) || S_ISCHR(info->st_mode);
+
+    if (!S_ISREG(info->st_mode) && !S_ISSOCK(info->st_mode) && !is_device)
+        return refuse(walk->path, "it is no regular file, no socket and no device", reterr);
     if (!is_open_directory(around))
         return 0;
-    if (S_ISREG(info->st_mode) && info->st_nlink > 1)
+    if (!is_device && info->st_nlink > 1)
         return refuse(walk->path, "it has other names, and its directory is not root's alone",
                       reterr);
     if (!is_trusted(around->st_uid) && info->st_uid != around->st_uid && info->st_uid != user)
@@ -340,8 +342,11 @@ int file_owner_look(const char *path, FileUse use, const FileUser *user, FileGiv
     CLEANUP(walk_done) Walk walk = {.fd = -1};
     CLEANUP_FREE char *barrier = NULL;
     Mark mark;
-    int r = walk_path(path, use == FILE_USE_MAKE, &walk, reterr);
+    int r;
 
+    if (use == FILE_USE_CONNECT && access(path, F_OK) < 0 && errno == ENOENT)
+        return 0;
+    r = walk_path(path, use == FILE_USE_MAKE, &walk, reterr);
     if (r >= 0)
         r = check_file(&walk, user->uid, reterr);
     if (r < 0)

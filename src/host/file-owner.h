@@ -29,7 +29,8 @@ typedef struct FileGiven {
 typedef enum FileUse {
     FILE_USE_READ,
     FILE_USE_WRITE,
-    FILE_USE_MAKE, /* made, with mode 0600, if it is missing */
+    FILE_USE_MAKE,    /* made, with mode 0600, if it is missing */
+    FILE_USE_CONNECT, /* a socket that another program listens at; one that is missing is left so */
 } FileUse;
 
 typedef struct FileUser {

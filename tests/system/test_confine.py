@@ -3,6 +3,7 @@
 import grp
 import os
 import pwd
+import socket
 import stat
 import subprocess
 from xml.etree import ElementTree
@@ -290,6 +291,23 @@ def test_what_can_be_read_stays(owned):
     path = image(owned, "readable.raw", mode=0o644)
     owned.paused("reader", extra=disk(path, more="<readonly/>"))
     assert owner(path) == (0, 0)
+
+
+def test_a_socket_that_another_listens_at(owned):
+    """libguestfs listens and QEMU connects: what QEMU's user may not write to is his for the run."""
+    path = f"{owned.root}/listens.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        os.chmod(path, 0o600)
+        listener.listen()
+        owned.paused("talks", extra=f"<serial type='unix'><source mode='connect' path='{path}'/></serial>")
+        assert owner(path) == (USER, USER)
+        listener.accept()[0].close()
+        owned.virsh("destroy", "talks")
+        assert owner(path) == (0, 0)
+    os.unlink(path)
+    said = owned.virsh("start", "talks", ok=False)  # nobody listens: QEMU says so
+    assert "No such file" in said and "talks" not in owned.qemus()
 
 
 def test_a_failed_start_gives_back(owned):
