@@ -480,10 +480,24 @@ static int run_open_wipe(void *arg) {
     return MIN_OF(wipe->fd, 0);
 }
 
+/* From where and up to where something is written; a hole is zeros, and would take up the disk. A
+ * file system that does not know has no holes. */
+static uint64_t find_data(Wipe *wipe) {
+    const off_t data = lseek(wipe->fd, (off_t)wipe->at, SEEK_DATA);
+    off_t hole;
+
+    if (data < 0 && errno == ENXIO)
+        wipe->at = wipe->end;
+    else if (data >= 0)
+        wipe->at = MIN_OF((uint64_t)data, wipe->end);
+    hole = lseek(wipe->fd, (off_t)wipe->at, SEEK_HOLE);
+    return hole > (off_t)wipe->at ? MIN_OF((uint64_t)hole, wipe->end) : wipe->end;
+}
+
 static int run_wipe(void *arg) {
     static const char zeros[65536];
     Wipe *wipe = arg;
-    const uint64_t stop = MIN_OF(wipe->end, wipe->at + WIPE_STEP);
+    const uint64_t end = find_data(wipe), stop = MIN_OF(end, wipe->at + WIPE_STEP);
 
     while (wipe->at < stop) {
         ssize_t n = pwrite(wipe->fd, zeros, MIN_OF(sizeof(zeros), stop - wipe->at),

@@ -45,6 +45,16 @@ def test_the_life_of_volumes(daemon):
     assert open(f"{where}/c.img", "rb").read(4096) == b"x" * 4096
     daemon.virsh("vol-wipe", "b.img", "default")
     assert open(f"{where}/b.img", "rb").read() == bytes(1 << 20)
+    # What takes no place takes none afterwards.
+    with open(f"{where}/b.img", "r+b") as f:
+        f.write(b"first")
+        f.seek((1 << 30) - 5)
+        f.write(b"last.")
+    daemon.virsh("pool-refresh", "default")
+    daemon.virsh("vol-wipe", "b.img", "default")
+    with open(f"{where}/b.img", "rb") as f:
+        assert f.read(5) == bytes(5) and f.seek((1 << 30) - 5) and f.read() == bytes(5)
+    assert os.stat(f"{where}/b.img").st_blocks * 512 < 1 << 28
     assert volumes(daemon) == {"a.qcow2", "b.img", "c.img", "top.qcow2"}
     daemon.virsh("vol-delete", "c.img", "default")
     assert not os.path.exists(f"{where}/c.img") and "c.img" not in volumes(daemon)
