@@ -132,6 +132,9 @@ static int take(PciMap *map, const DeviceRef *ref, unsigned connect, const PciAd
 }
 
 int pci_reserve(PciMap *map, const DeviceRef *ref, PciAddress *address) {
+    /* Others may be where a person wants them. */
+    static const unsigned only_there = PCI_CONNECT_EXPANDER | PCI_CONNECT_EXPRESS_EXPANDER |
+                                       PCI_CONNECT_DMI_BRIDGE;
     char place[PCI_ADDRESS_TEXT_SIZE], mine[64];
     const PciBus *bus;
     int r;
@@ -152,6 +155,11 @@ int pci_reserve(PciMap *map, const DeviceRef *ref, PciAddress *address) {
         return error_report(map->reterr, FROM_DOMAIN, ERROR_XML,
                             "Invalid PCI address %s of %s: slot must be 0x%02x to 0x%02x", place,
                             mine, bus->first, bus->last);
+    if (ref->connect & only_there && !(bus->accepts & ref->connect))
+        return error_report(map->reterr, FROM_DOMAIN, ERROR_XML,
+                            "The device at PCI address %s cannot be plugged into the PCI "
+                            "controller with index='%u': %s needs one of another model",
+                            place, address->bus, mine);
     return take(map, ref, ref->connect, address);
 }
 

@@ -53,6 +53,14 @@ static int place_i440fx(PciMap *map, const DeviceRef *refs, size_t n) {
     ControllerDef *ide = domain_def_controller(def, CONTROLLER_IDE, 0);
     int r = 0;
 
+    if (ide && map->buses[0].used[1] & 1u << 1) {
+        const DeviceRef *other = map->buses[0].owner[1][1];
+
+        return error_report(map->reterr, FROM_DOMAIN, ERROR_XML,
+                            "Attempted double use of PCI Address 0000:00:01.1: <%s> number %zu and "
+                            "the machine's IDE controller both have it",
+                            other ? other->kind : "device", other ? other->index + 1 : 1);
+    }
     if (ide) {
         ide->info.address.type = ADDRESS_PCI;
         ide->info.address.pci.bus = 0;

@@ -156,6 +156,8 @@ static void fill_pages(DomainDef *def) {
     MemoryBackingDef *backing = &def->memory_backing;
 
     for (size_t i = 0; i < backing->n_pages && !def->cpu.n_cells; i++) {
+        if (backing->pages[i].nodes && bitmap_last(backing->pages[i].nodes) > 0)
+            continue; /* there is only one, and it is number 0 */
         bitmap_free(backing->pages[i].nodes);
         backing->pages[i].nodes = NULL;
     }

@@ -432,6 +432,7 @@ int domain_validate_define(const DomainDef *def, Error **reterr) {
         validate_devices,
         validate_memory_devices,
         validate_machine,
+        validate_system,
         check_address_types,
     };
     int r = 0;

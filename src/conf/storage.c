@@ -132,9 +132,19 @@ static bool is_printable(const char *text) {
 static const Field cookie_fields[] = {FIELD_TEXT("@name", StorageCookie, name),
                                       FIELD_TEXT(".", StorageCookie, value), FIELD_END};
 
+/* Of what a cookie's value may be made, once the quotes around it, if any, are off. */
+static bool is_cookie_value(const char *value) {
+    static const char never[] = " \",;\\";
+    const size_t len = strlen(value), quotes = *value == '"';
+
+    if (quotes && (len < 2 || value[len - 1] != '"'))
+        return false;
+    return is_printable(value) && strcspn(value + quotes, never) >= len - 2 * quotes;
+}
+
 /* They become one line of a header: "NAME=VALUE; NAME=VALUE". */
 static int check_cookie(ElementReader *reader, xmlNodePtr node, void *object) {
-    static const char in_names[] = "\t \"(),/:;<=>?@[\\]{}", in_values[] = " \",;\\";
+    static const char in_names[] = "\t \"(),/:;<=>?@[\\]{}";
     const StorageCookie *cookie = object;
     const char *name = cookie->name ? cookie->name : "", *value = cookie->value;
     const char *wrong = NULL;
@@ -145,7 +155,7 @@ static int check_cookie(ElementReader *reader, xmlNodePtr node, void *object) {
         wrong = "missing value for a cookie";
     else if (name[strcspn(name, in_names)] || !is_printable(name))
         wrong = "the name of a cookie contains invalid characters";
-    else if (value[strcspn(value, in_values)] || !is_printable(value))
+    else if (!is_cookie_value(value))
         wrong = "the value of a cookie contains invalid characters";
     return wrong ? error_report(reader->reterr, FROM_DOMAIN, ERROR_XML, "%s (line %ld)", wrong,
                                 xmlGetLineNo(node))

@@ -31,3 +31,4 @@ int validate_displays(const DomainDef *def, Error **reterr);
 int validate_devices(const DomainDef *def, Error **reterr);
 int validate_memory_devices(const DomainDef *def, Error **reterr);
 int validate_machine(const DomainDef *def, Error **reterr);
+int validate_system(const DomainDef *def, Error **reterr);

@@ -74,6 +74,10 @@ static const Row rows[] = {
      "<source file='/d' fdgroup='g'/>"},
     {S390, DISK("<address type='ccw'/>", "vda"),
      "<address type='ccw' cssid='0xfe' ssid='0x0' devno='0x0000'/>"},
+    {Q35,
+     "<disk type='network'><source protocol='http' name='f'><host name='h'/><cookies><cookie "
+     "name='c'>\"v\"</cookie></cookies></source><target dev='vda'/></disk>",
+     "<cookie name='c'>"},
     /* cards */
     {Q35, NIC("<model type='ViRtIo'/><driver queues='1'/>"), "<model type='virtio'/>\n!<driver"},
     {Q35, NIC("<model type='virtio'/><coalesce><rx><frames max='0'/></rx></coalesce>"),
