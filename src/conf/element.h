@@ -17,7 +17,7 @@
 #include "util/bitmap.h"
 #include "util/error.h"
 
-#define ELEMENT_DEPTH_MAX 64u       /* elements inside elements */
+#define ELEMENT_DEPTH_MAX 224u      /* elements inside elements, and so calls inside calls */
 #define ELEMENT_CHILDREN_MAX 65536u /* of one element */
 #define ELEMENT_LIST_MAX 4096u      /* of one kind, unless its row says otherwise */
 #define ELEMENT_PATH_SIZE 256u

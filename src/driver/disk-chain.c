@@ -113,7 +113,7 @@ static int learn_one(const Domain *domain, DiskDef *disk, json_object *nodes) {
     if (!above.backing)
         return append(disk) ? 0 : -ENOMEM;
     n = block_node_by_file(nodes, above.backing, &below);
-    if (n != 1 || has_node(disk, below.name) ||
+    if (n != 1 || chain_length(disk) >= CHAIN_MAX || has_node(disk, below.name) ||
         !named_files_may_be_below(domain->services->storage, last->path, above.backing))
         return 0;
     to = append(disk);
@@ -135,8 +135,7 @@ static bool is_local(const StorageSource *source) {
 int chain_complete(const Domain *domain, DomainDef *copy, DiskDef *disk, json_object *nodes) {
     int r = device_name_nodes(disk);
 
-    while (r >= 0 && !chain_is_closed(disk) && chain_length(disk) < CHAIN_MAX &&
-           is_local(chain_at(disk, chain_length(disk) - 1))) {
+    while (r >= 0 && !chain_is_closed(disk) && is_local(chain_at(disk, chain_length(disk) - 1))) {
         r = learn_one(domain, disk, nodes);
         if (r == 0)
             break;

@@ -7,10 +7,10 @@
 
 #include "domain/domain.h"
 
-/* A disk has no more images than that. The XML of many more, each inside of the one above it, could
- * not be read again (ELEMENT_DEPTH_MAX), and neither could QEMU's answers about them
- * (JSON_DEPTH_MAX), which have ten levels beside those of the images. */
-#define CHAIN_MAX ((size_t)48)
+/* A disk has no more images than that, as with libvirt. The XML of many more, each inside of the one
+ * above it, could not be read again (ELEMENT_DEPTH_MAX), and neither could QEMU's answers about them
+ * (QMP_DEPTH_MAX), which have ten levels beside those of the images. */
+#define CHAIN_MAX ((size_t)200)
 
 /* NULL beyond the end. Borrowed. */
 StorageSource *chain_at(const DiskDef *disk, size_t place);

@@ -18,8 +18,8 @@ int snapshot_ask(Domain *domain, const char *command, json_object **ret, Error *
     int r = domain_check_active(domain, reterr);
 
     return r < 0 ? r
-                 : monitor_run(domain->run->monitor, command, NULL, deadline_in(COMMAND_USEC), ret,
-                               reterr);
+                 : monitor_run(domain->run->monitor, command, block_query_args(command),
+                               deadline_in(COMMAND_USEC), ret, reterr);
 }
 
 int snapshot_copy_source(const StorageSource *from, StorageSource *to) {

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "qemu/block-graph.h"
 #include "qemu/devices/device.h"
 #include "util/file.h"
 #include "util/image-size.h"
@@ -273,12 +274,6 @@ static void ask(DomainReading *reading, size_t which, const char *command, json_
         reading->replies[which] = NULL;
 }
 
-static json_object *flat_args(void) {
-    CLEANUP_JSON json_object *args = json_object_new_object();
-
-    return args && json_add_bool(args, "flat", true) >= 0 ? TAKE_PTR(args) : NULL;
-}
-
 /* Whether QEMU can say it; only KVM polls. */
 static bool has_halt_poll(const DomainRun *run) {
     return run->live->virt == DOMAIN_VIRT_KVM && run->caps &&
@@ -299,7 +294,8 @@ static void ask_qemu(DomainReading *reading, unsigned what, bool nowait) {
         ask(reading, ASK_BLOCKSTATS, "query-blockstats", NULL);
         ask(reading, ASK_BLOCK, "query-block", NULL);
         if (run->has_thresholds)
-            ask(reading, ASK_NODES, "query-named-block-nodes", flat_args());
+            ask(reading, ASK_NODES, "query-named-block-nodes",
+                block_query_args("query-named-block-nodes"));
     }
     if ((what & READ_CPU) && has_halt_poll(run))
         ask(reading, ASK_HALT_POLL, "query-stats", query_stats_halt_poll_args());

@@ -7,6 +7,14 @@
 
 static const char overlay[] = "overlay-";
 
+json_object *block_query_args(const char *query) {
+    CLEANUP_JSON json_object *args = streq(query, "query-named-block-nodes")
+                                         ? json_object_new_object()
+                                         : NULL;
+
+    return args && json_add_bool(args, "flat", true) >= 0 ? TAKE_PTR(args) : NULL;
+}
+
 static void read_node(json_object *row, BlockNode *ret) {
     *ret = (BlockNode){.name = json_member_string(row, "node-name"),
                        .driver = json_member_string(row, "drv"),

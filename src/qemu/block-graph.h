@@ -14,6 +14,9 @@ typedef struct BlockNode {
     const char *backing; /* the file of the node below it; NULL: none */
 } BlockNode;
 
+/* What query-named-block-nodes is asked with: each node alone, without those below it in it again,
+ * which are the square of them. NULL for other queries, or no memory. Caller frees. */
+json_object *block_query_args(const char *query);
 /* The node of that name; false: QEMU has none. */
 bool block_node_find(json_object *nodes, const char *name, BlockNode *ret);
 /* The node with a format whose file that is. How many there are, and *ret is the last of them. */

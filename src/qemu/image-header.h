@@ -5,7 +5,7 @@
 
 #include "util/macro.h"
 
-#define IMAGE_CHAIN_MAX 64u /* files below one image */
+#define IMAGE_CHAIN_MAX 200u /* files below one image */
 
 /* Files below an image, the next one first. */
 typedef struct ImageChain {

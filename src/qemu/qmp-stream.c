@@ -3,7 +3,7 @@
 #include "qemu/qmp-stream.h"
 
 int qmp_stream_init(QmpStream *stream) {
-    *stream = (QmpStream){.tokener = json_tokener_new_ex(JSON_DEPTH_MAX)};
+    *stream = (QmpStream){.tokener = json_tokener_new_ex(QMP_DEPTH_MAX)};
     return stream->tokener ? 0 : -ENOMEM;
 }
 

@@ -4,12 +4,13 @@
  *
  * An object that is larger than QMP_MESSAGE_MAX is thrown away up to its end of line, and the
  * stream goes on. Anything else that is not an object (malformed, a NUL byte, nested deeper than
- * JSON_DEPTH_MAX, out of memory) breaks the stream: what comes behind it means nothing. */
+ * QMP_DEPTH_MAX, out of memory) breaks the stream: what comes behind it means nothing. */
 #pragma once
 
 #include "util/json.h"
 
 #define QMP_MESSAGE_MAX (32u << 20)
+#define QMP_DEPTH_MAX 256    /* levels: in QEMU's word of a disk its images are one in the other */
 #define QMP_STREAM_HEAD 128u /* bytes kept of the beginning of a thrown away object */
 
 typedef struct QmpStreamOps {

@@ -26,9 +26,9 @@
 #ifdef FIBER_ASAN
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
-#define FIBER_STACK_SIZE (1024u * 1024u) /* instrumented frames are several times larger */
+#define FIBER_STACK_SIZE (4096u * 1024u) /* instrumented frames are several times larger */
 #else
-#define FIBER_STACK_SIZE (256u * 1024u)
+#define FIBER_STACK_SIZE (512u * 1024u)
 #endif
 
 #if __has_include(<valgrind/valgrind.h>)

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "qemu/image-header.h"
 #include "util/file.h"
 
 /* ---- protocols ---- */
@@ -168,7 +169,7 @@ static void add_format(const DiskDef *disk, Props *format) {
 static int add_backing(const DeviceContext *context, const DiskDef *disk, DeviceSteps *steps,
                        bool *ret_end, Error **reterr) {
     char below[NODE_SIZE] = "", storage[NODE_SIZE], node[NODE_SIZE];
-    const BackingStore *chain[64];
+    const BackingStore *chain[IMAGE_CHAIN_MAX];
     size_t n = 0;
     bool ended = false;
 

@@ -188,9 +188,9 @@ static void test_bad_json_closes(void **state) {
 }
 
 static void test_depth_is_limited(void **state) {
-    char text[200] = "{\"a\":";
+    char text[2 * QMP_DEPTH_MAX] = "{\"a\":";
 
-    memset(text + 5, '[', 100);
+    memset(text + 5, '[', QMP_DEPTH_MAX);
     expect_broken(text, "closed:EBADMSG ");
 }
 
