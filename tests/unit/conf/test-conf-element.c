@@ -267,7 +267,7 @@ static void test_depth(void **state) {
 
     assert_int_equal(read_nest(ELEMENT_DEPTH_MAX, NULL), 0);
     assert_true(read_nest(ELEMENT_DEPTH_MAX + 1, &error) < 0);
-    assert_non_null(strstr(error_message(error), "<n> in line 1 is nested deeper than 64"));
+    assert_non_null(strstr(error_message(error), "<n> in line 1 is nested deeper than 224"));
 }
 
 static char *repeat(const char *head, const char *what, size_t n, const char *tail) {
