@@ -7,9 +7,9 @@
 
 #include "domain/domain.h"
 
-/* A disk has no more images than that, as with libvirt. The XML of many more, each inside of the one
- * above it, could not be read again (ELEMENT_DEPTH_MAX), and neither could QEMU's answers about them
- * (QMP_DEPTH_MAX), which have ten levels beside those of the images. */
+/* A disk has no more images than that, as with libvirt. The XML of many more, each inside of the
+ * one above it, could not be read again (ELEMENT_DEPTH_MAX), and neither could QEMU's answers about
+ * them (QMP_DEPTH_MAX), which have ten levels beside those of the images. */
 #define CHAIN_MAX ((size_t)200)
 
 /* NULL beyond the end. Borrowed. */
