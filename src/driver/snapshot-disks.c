@@ -221,7 +221,24 @@ static int build_steps(Taking *taking, Error **reterr) {
     return r >= 0 && taking->steps.failed ? error_no_memory(reterr) : r;
 }
 
-static int add_nodes(Taking *taking, Error **reterr) {
+/* Whether an error may be one of a command that QEMU does all the same. */
+static bool is_unanswered(const Domain *domain, const Error *error) {
+    return error->code == ERROR_OPERATION_TIMEOUT || !domain->run || !domain->run->monitor ||
+           !monitor_is_open(domain->run->monitor);
+}
+
+/* *ret_unknown: QEMU may do it yet. */
+static int tell(const Taking *taking, const char *command, json_object *arguments_consume,
+                bool *ret_unknown, Error **reterr) {
+    CLEANUP_ERROR Error *error = NULL;
+
+    if (device_command(taking->domain, command, arguments_consume, &error) >= 0)
+        return 0;
+    *ret_unknown = is_unanswered(taking->domain, error);
+    return error_propagate(reterr, TAKE_PTR(error));
+}
+
+static int add_nodes(Taking *taking, bool *ret_unknown, Error **reterr) {
     int r = build_steps(taking, reterr);
 
     for (; r >= 0 && taking->n_added < taking->steps.n; taking->n_added += r >= 0) {
@@ -229,7 +246,7 @@ static int add_nodes(Taking *taking, Error **reterr) {
         const char *command = device_step_command(&taking->steps.steps[taking->n_added],
                                                   &arguments);
 
-        r = device_command(taking->domain, command, arguments, reterr);
+        r = tell(taking, command, arguments, ret_unknown, reterr);
     }
     return r;
 }
@@ -260,24 +277,11 @@ static json_object *transaction(const Taking *taking) {
     return TAKE_PTR(arguments);
 }
 
-/* Whether an error may be one of a command that QEMU does all the same. */
-static bool is_unanswered(const Domain *domain, const Error *error) {
-    return error->code == ERROR_OPERATION_TIMEOUT || !domain->run || !domain->run->monitor ||
-           !monitor_is_open(domain->run->monitor);
-}
-
 static int act(Taking *taking, bool *ret_unknown, Error **reterr) {
-    CLEANUP_ERROR Error *error = NULL;
     json_object *arguments = transaction(taking);
-    int r;
 
-    if (!arguments)
-        return error_no_memory(reterr);
-    r = device_command(taking->domain, "transaction", arguments, &error);
-    if (r >= 0)
-        return 0;
-    *ret_unknown = is_unanswered(taking->domain, error);
-    return error_propagate(reterr, TAKE_PTR(error));
+    return arguments ? tell(taking, "transaction", arguments, ret_unknown, reterr)
+                     : error_no_memory(reterr);
 }
 
 /* True: it has not been asked, or has refused. An agent that did not answer may still freeze. */
@@ -346,7 +350,7 @@ static int prepare(Taking *taking, Error **reterr) {
 }
 
 /* The new images and all that QEMU needs to take them. */
-static int make_all(Taking *taking, Error **reterr) {
+static int make_all(Taking *taking, bool *ret_unknown, Error **reterr) {
     Domain *domain = taking->domain;
     int r = make_files(taking, reterr);
 
@@ -357,7 +361,7 @@ static int make_all(Taking *taking, Error **reterr) {
     if (r >= 0)
         r = note_intent(taking, reterr);
     if (r >= 0)
-        r = add_nodes(taking, reterr);
+        r = add_nodes(taking, ret_unknown, reterr);
     return r;
 }
 
@@ -398,7 +402,7 @@ static int take(Taking *taking, bool *ret_unknown, Error **reterr) {
             ? error_no_memory(reterr)
             : 0;
     if (r >= 0)
-        r = make_all(taking, reterr);
+        r = make_all(taking, ret_unknown, reterr);
     if (r >= 0)
         r = write_early(taking, &config, reterr);
     if (r >= 0)

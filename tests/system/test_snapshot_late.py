@@ -6,7 +6,7 @@ import subprocess
 import time
 
 from conftest import client, end_of, wait_for
-from images import MIB, chain, disk, holds, image, io, write
+from images import MIB, chain, disk, holds, image, io, node_names, write
 from test_agent import agent_guest  # noqa: F401
 from test_snapshot import begin, config, needs_strace, slowly, snapshot, status
 from test_snapshot_quiet import asked, with_agent
@@ -53,6 +53,21 @@ def test_memory_that_is_written_for_long(daemon):
     assert status == 0, said
     assert daemon.virsh("snapshot-list", "s1", "--name").strip() == "a"
     daemon.virsh("snapshot-revert", "s1", "a")
+
+
+@needs_strace
+def test_image_that_is_opened_late(daemon):
+    """QEMU has the new image when nobody waits for it any more: it lets go of it, and nothing is left."""
+    base, over = image(f"{daemon.root}/base.qcow2"), f"{daemon.root}/over"
+    daemon.paused("s1", extra=disk(base))
+    before = node_names(daemon, "s1")
+    with slowly(daemon.qemus()["s1"], "openat:delay_exit=33000000:when=1"):
+        assert "did not answer" in begin(daemon, "s1", f"--diskspec=vda,file={over}").communicate(timeout=200)[0]
+        wait_for(lambda: "<overlay" not in status(daemon, "s1"), 60, "an answer")
+    assert node_names(daemon, "s1") == before and chain(daemon, "s1")[0] == base == chain(daemon, "s1", inactive=True)[0]
+    assert not os.path.exists(over)
+    snapshot(daemon, "s1", f"--diskspec=vda,file={over}")
+    assert chain(daemon, "s1")[:2] == [over, base]
 
 
 def test_agent_that_freezes_and_does_not_say_so(daemon, agent_guest):  # noqa: F811
