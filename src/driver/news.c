@@ -32,12 +32,12 @@ static int number_of(const char *const *words, size_t n, const char *word) {
 /* ---- what the definition keeps ---- */
 
 /* The next daemon is not told of it again. One fiber at a time, and a save a second: a guest may
- * move its tray as often as it likes. */
+ * move its tray as often as it likes. What is due when the daemon stops is written then. */
 static void save(void *userdata) {
     CLEANUP_DOMAIN Domain *domain = userdata;
     const int id = domain_id(domain);
     DomainJob job;
-    bool again = true;
+    bool again = true, stops = false;
 
     while (again) {
         if (domain_job_begin_for_run(domain, &job, "what QEMU told", id) < 0)
@@ -45,10 +45,11 @@ static void save(void *userdata) {
         domain->run->news_due = false;
         domain_save_status(domain, NULL); /* what cannot be written is written later */
         domain_job_end(domain, &job);
-        fiber_sleep(SAVE_USEC);
+        again = !stops;
+        stops = stops || !domain->services || task_sleep(&domain->services->tasks, SAVE_USEC);
         if (domain_id(domain) != id)
             return;
-        again = domain->run->news_due;
+        again = again && domain->run->news_due;
         domain->run->news_saving = again;
     }
 }
@@ -58,7 +59,8 @@ static void save_soon(Domain *domain) {
     if (domain->run->news_saving)
         return;
     domain_ref(domain);
-    domain->run->news_saving = fiber_start("news", save, domain) >= 0;
+    domain->run->news_saving = domain->services &&
+                               task_start(&domain->services->tasks, "news", save, domain) >= 0;
     if (!domain->run->news_saving)
         domain_unref(domain);
 }

@@ -103,6 +103,19 @@ static void clock_of_its_own(RunWorld *world) {
     }
 }
 
+/* What came behind the last save is written when the daemon stops. */
+static void clock_at_a_stop(RunWorld *world) {
+    CLEANUP_FREE char *status = NULL;
+
+    expect(world, "RTC_CHANGE", "{'offset':-20}", "news:2:0:80:");
+    run_world_wait_idle(world);
+    expect(world, "RTC_CHANGE", "{'offset':5}", "news:2:0:105:");
+    driver_stop(world->driver);
+    driver_wait_stopped(world->driver, deadline_in(20 * USEC_PER_SEC));
+    status = run_world_status(world);
+    assert_non_null(strstr(status, "adjustment='105'"));
+}
+
 static void clock_of_the_host(RunWorld *world) {
     expect(world, "RTC_CHANGE", "{'offset':7}", "news:2:0:7:");
     expect_xml(world, "<clock offset='utc'/>");
@@ -304,6 +317,7 @@ static void test_recalled(void **state) {
 
 static void test_clocks(void **state) {
     run_world("<clock offset='variable' adjustment='100'/>", clock_of_its_own);
+    run_world("<clock offset='variable' adjustment='100'/>", clock_at_a_stop);
     run_world("", clock_of_the_host);
 }
 
