@@ -72,14 +72,14 @@ HANDLER(define_xml_flags) {
 HANDLER(create_xml) {
     remote_domain_create_xml_args *args = args_;
     CLEANUP_DOMAIN Domain *domain = NULL;
-    int r = dispatch_flags(args->flags, START_PAUSED | START_AUTODESTROY | START_VALIDATE,
+    int r = dispatch_flags(args->flags,
+                           START_PAUSED | START_AUTODESTROY | START_VALIDATE | START_RESET_NVRAM,
                            call->proc->api, reterr);
 
     if (r >= 0)
         r = validate(args->xml_desc, args->flags & START_VALIDATE, reterr);
     if (r >= 0)
-        r = driver_create_xml(driver_of(session), args->xml_desc, args->flags & START_PAUSED,
-                              &domain, reterr);
+        r = driver_create_xml(driver_of(session), args->xml_desc, args->flags, &domain, reterr);
     if (r >= 0 && (args->flags & START_AUTODESTROY))
         driver_end_with(domain, rpc_session_id(session));
     return r < 0 ? r : dispatch_make_domain(domain, &((remote_domain_ret *)ret_)->dom, reterr);
@@ -94,7 +94,7 @@ DOMAIN_FUNC(undefine_flags, remote_domain_flags_args, void) {
 }
 
 DOMAIN_FUNC(create, void, void) {
-    return driver_start(domain, false, false, reterr);
+    return driver_start(domain, 0, reterr);
 }
 
 HANDLER(create_with_flags) {
@@ -102,14 +102,13 @@ HANDLER(create_with_flags) {
     CLEANUP_DOMAIN Domain *domain = NULL;
     int r = dispatch_flags(args->flags,
                            START_PAUSED | START_AUTODESTROY | START_BYPASS_CACHE |
-                               START_FORCE_BOOT | START_VALIDATE,
+                               START_FORCE_BOOT | START_VALIDATE | START_RESET_NVRAM,
                            call->proc->api, reterr);
 
     if (r >= 0)
         r = dispatch_domain(session, &args->dom, &domain, reterr);
     if (r >= 0)
-        r = driver_start(domain, args->flags & START_PAUSED, args->flags & START_FORCE_BOOT,
-                         reterr);
+        r = driver_start(domain, args->flags, reterr);
     if (r >= 0 && (args->flags & START_AUTODESTROY))
         driver_end_with(domain, rpc_session_id(session));
     return r < 0 ? r : dispatch_make_domain(domain, &((remote_domain_ret *)ret_)->dom, reterr);

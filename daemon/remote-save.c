@@ -4,7 +4,8 @@
 #include "driver/save.h"
 #include "params.h"
 
-#define SAVE_FLAGS (SAVE_BYPASS_CACHE | SAVE_RUNNING | SAVE_PAUSED | SAVE_RESET_NVRAM)
+#define SAVE_FLAGS (SAVE_BYPASS_CACHE | SAVE_RUNNING | SAVE_PAUSED)
+#define RESTORE_FLAGS (SAVE_FLAGS | SAVE_RESET_NVRAM)
 #define DUMP_FLAGS 31 /* CRASH, LIVE, BYPASS_CACHE, RESET, MEMORY_ONLY */
 
 /* ---- save and restore ---- */
@@ -94,7 +95,7 @@ HANDLER(restore) {
 
 HANDLER(restore_flags) {
     remote_domain_restore_flags_args *args = args_;
-    int r = dispatch_flags(args->flags, SAVE_FLAGS, call->proc->api, reterr);
+    int r = dispatch_flags(args->flags, RESTORE_FLAGS, call->proc->api, reterr);
 
     return r < 0 ? r
                  : driver_restore(driver_of(session), args->from, dispatch_opt(args->dxml),
@@ -104,7 +105,7 @@ HANDLER(restore_flags) {
 HANDLER(restore_params) {
     remote_domain_restore_params_args *args = args_;
     const char *file = NULL, *xml = NULL;
-    int r = dispatch_flags(args->flags, SAVE_FLAGS, call->proc->api, reterr);
+    int r = dispatch_flags(args->flags, RESTORE_FLAGS, call->proc->api, reterr);
 
     if (r >= 0)
         r = read_params(args->params.params_val, args->params.params_len, &file, &xml, reterr);

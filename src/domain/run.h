@@ -112,10 +112,11 @@ typedef struct DomainRun {
     bool postcopy;   /* it is in post-copy, coming or going (driver/postcopy.h) */
     struct Transfer *transfer;        /* of its state, under way; or NULL; its fiber's own */
     const struct SaveSource *restore; /* what it starts from; NULL: its boot */
-    bool guest_shutdown;              /* QEMU said SHUTDOWN: its end will be no crash */
-    bool resumed;   /* QEMU has said so since the guest was let run at its start */
-    bool rebooting; /* asked to: the guest's power-off means "reset and go on" (status file) */
-    bool resetting; /* that has come, and is being done */
+    bool fresh_nvram;    /* at its start: its firmware's variables are those of the template */
+    bool guest_shutdown; /* QEMU said SHUTDOWN: its end will be no crash */
+    bool resumed;        /* QEMU has said so since the guest was let run at its start */
+    bool rebooting;      /* asked to: the guest's power-off means "reset and go on" (status file) */
+    bool resetting;      /* that has come, and is being done */
     sd_event_source *intent_end; /* of a reboot that the guest does not follow */
     bool dropping, syncing;      /* the end of the intent, a look at its state, wait for the job */
     int pause_reason; /* what the next STOP means: PAUSED_USER while a suspend is under way */

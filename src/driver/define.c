@@ -171,20 +171,20 @@ int driver_undefine(Domain *domain, unsigned flags, Error **reterr) {
 }
 
 /* Starts a domain that is listed already with another definition than its own, which it keeps. */
-static int start_with(Domain *domain, const DomainDef *def, bool paused, Error **reterr) {
+static int start_with(Domain *domain, const DomainDef *def, unsigned flags, Error **reterr) {
     DomainJob job;
     int r = domain_job_begin(domain, &job, "create", reterr);
 
     if (r < 0)
         return r;
-    r = start_locked(domain, def, paused, reterr);
+    r = start_locked(domain, def, flags, reterr);
     domain_job_end(domain, &job);
     return r;
 }
 
 /* Lists and starts a transient domain. Until it runs the definition sits in config; it has no file
  * and goes when the start fails. */
-static int start_transient(Driver *driver, DomainDef *def_consume, bool paused, Domain **ret,
+static int start_transient(Driver *driver, DomainDef *def_consume, unsigned flags, Domain **ret,
                            Error **reterr) {
     CLEANUP_DOMAIN Domain *domain = domain_new();
     DomainJob job;
@@ -198,7 +198,7 @@ static int start_transient(Driver *driver, DomainDef *def_consume, bool paused, 
     store_add(driver->services.store, domain, &driver->services);
     r = domain_job_begin(domain, &job, "create", reterr); /* the first: it does not wait */
     if (r >= 0) {
-        r = start_locked(domain, domain->config, paused, reterr);
+        r = start_locked(domain, domain->config, flags, reterr);
         if (r >= 0 && domain->run)
             domain_def_free(TAKE_PTR(domain->config));
         domain_job_end(domain, &job);
@@ -210,7 +210,8 @@ static int start_transient(Driver *driver, DomainDef *def_consume, bool paused, 
     return r;
 }
 
-int driver_create_xml(Driver *driver, const char *xml, bool paused, Domain **ret, Error **reterr) {
+int driver_create_xml(Driver *driver, const char *xml, unsigned flags, Domain **ret,
+                      Error **reterr) {
     CLEANUP_DOMAIN_DEF DomainDef *def = NULL;
     CLEANUP_DOMAIN Domain *domain = NULL;
     Domain *same = NULL;
@@ -219,12 +220,12 @@ int driver_create_xml(Driver *driver, const char *xml, bool paused, Domain **ret
     if (r < 0)
         return r;
     if (!same)
-        return start_transient(driver, TAKE_PTR(def), paused, ret, reterr);
+        return start_transient(driver, TAKE_PTR(def), flags, ret, reterr);
     if (same->run || !same->config)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                             "domain '%s' is already active", def->name);
     domain = domain_ref(same);
-    r = start_with(domain, def, paused, reterr);
+    r = start_with(domain, def, flags, reterr);
     if (r >= 0)
         *ret = TAKE_PTR(domain);
     return r;

@@ -77,12 +77,15 @@ int driver_define(Driver *driver, const char *xml, Domain **ret, Error **reterr)
 /* flags: UNDEFINE_*. A managed save, or variables of its firmware, are a reason to refuse when
  * nothing is said of them. */
 int driver_undefine(Domain *domain, unsigned flags, Error **reterr);
-int driver_create_xml(Driver *driver, const char *xml, bool paused, Domain **ret, Error **reterr);
+/* flags: START_PAUSED, START_RESET_NVRAM. */
+int driver_create_xml(Driver *driver, const char *xml, unsigned flags, Domain **ret,
+                      Error **reterr);
 int driver_set_autostart(Domain *domain, bool yes, Error **reterr);
 
 /* Life. */
-/* From its managed save when there is one, which `force_boot` throws away. */
-int driver_start(Domain *domain, bool paused, bool force_boot, Error **reterr);
+/* From its managed save when there is one, which START_FORCE_BOOT throws away. flags: that,
+ * START_PAUSED, START_RESET_NVRAM. */
+int driver_start(Domain *domain, unsigned flags, Error **reterr);
 int driver_destroy(Domain *domain, bool graceful, Error **reterr);
 /* What its QEMU has written, if it does not run (again). On a fiber. */
 void driver_remove_log(Domain *domain);

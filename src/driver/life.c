@@ -18,8 +18,8 @@
 #define KILL_GRACE_USEC (2 * USEC_PER_SEC)
 #define GRACEFUL_USEC (15 * USEC_PER_SEC)
 
-int driver_start(Domain *domain, bool paused, bool force_boot, Error **reterr) {
-    return start_domain(domain, paused, force_boot, reterr);
+int driver_start(Domain *domain, unsigned flags, Error **reterr) {
+    return start_domain(domain, flags, reterr);
 }
 
 int driver_destroy(Domain *domain, bool graceful, Error **reterr) {

@@ -150,7 +150,7 @@ static void autostart_one(Domain *domain) {
     CLEANUP_FREE char *marker = marker_of(domain);
     CLEANUP_ERROR Error *error = NULL;
 
-    if (!domain->run && start_domain(domain, false, false, &error) < 0)
+    if (!domain->run && start_domain(domain, 0, &error) < 0)
         log_warning("domain '%s' cannot be autostarted: %s", domain_name(domain),
                     error_message(error));
     if (marker)

@@ -281,7 +281,8 @@ static int take_in(MigrateIn *in, bool is_new, Error **reterr) {
                                .kept = &in->kept};
     Domain *domain = in->domain;
     const bool wants_config = in->persistent != NULL;
-    int r = start_restored(domain, in->def, &source, in->flags & MIGRATE_PAUSED, reterr);
+    int r = start_restored(domain, in->def, &source, in->flags & MIGRATE_PAUSED ? START_PAUSED : 0u,
+                           reterr);
     const bool has_config = wants_config && !in->persistent;
 
     if (r < 0 && in->kept) {

@@ -64,6 +64,7 @@ static int report_no_template(const DomainDef *def, Error **reterr) {
 
 typedef struct Copy {
     const DomainDef *def;
+    bool anew; /* also over one that is there */
     Error **reterr;
 } Copy;
 
@@ -74,12 +75,17 @@ static int run_copy(void *arg) {
     const char *from = os->nvram_template;
     int r = access(os->nvram.path, F_OK) == 0 ? 0 : -errno;
 
-    if (r == 0)
+    if (r == 0 && !copy->anew)
         return 0;
-    if (r != -ENOENT && r != -ENOTDIR)
+    if (r != 0 && r != -ENOENT && r != -ENOTDIR)
         return error_system(copy->reterr, FROM_QEMU, r,
                             "cannot use '%s', the <nvram> of domain '%s'", os->nvram.path,
                             copy->def->name);
+    if (r == 0 && os->nvram.type == DISK_BLOCK)
+        return error_report(copy->reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
+                            "'%s', the <nvram> of domain '%s', is a block device and is not reset; "
+                            "write its template to it",
+                            os->nvram.path, copy->def->name);
     if (!from) {
         r = firmware_find_template(firmware_directories, os->loader, &found);
         if (r == -ENOENT)
@@ -124,7 +130,7 @@ static int check_formats(const DomainDef *def, Error **reterr) {
 int prepare_firmware(Domain *domain, Error **reterr) {
     DomainDef *live = domain->run->live;
     const OsDef *os = &live->os;
-    Copy copy = {.def = live, .reterr = reterr};
+    Copy copy = {.def = live, .anew = domain->run->fresh_nvram, .reterr = reterr};
     int r = choose(domain, reterr);
 
     if (r < 0)

@@ -11,5 +11,6 @@
  */
 char *prepare_nvram_directory(const ServicePaths *paths);
 /* Chooses what firmware='efi' asks for, and writes it into the live definition; makes the copy from
- * its template when it is not there. Errors name the file that is missing. On a fiber. */
+ * its template when it is not there, or the run is to have it anew. Errors name the file that is
+ * missing. On a fiber. */
 int prepare_firmware(Domain *domain, Error **reterr);

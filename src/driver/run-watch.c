@@ -75,7 +75,7 @@ static void gone(void *userdata) {
         return;
     restart = clean_up(domain);
     domain_job_end(domain, &job);
-    if (restart && domain->services && start_domain(domain, false, false, &error) < 0)
+    if (restart && domain->services && start_domain(domain, 0, &error) < 0)
         log_warning("domain '%s' cannot be restarted: %s", domain_name(domain),
                     error_message(error));
 }

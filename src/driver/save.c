@@ -337,7 +337,7 @@ static int find_or_list(Driver *driver, DomainDef *def, Domain **ret, bool *ret_
     return 0;
 }
 
-static int restore(Driver *driver, DomainDef *def, const SaveSource *source, bool paused,
+static int restore(Driver *driver, DomainDef *def, const SaveSource *source, unsigned flags,
                    Error **reterr) {
     CLEANUP_DOMAIN Domain *domain = NULL;
     bool is_new = false;
@@ -348,7 +348,7 @@ static int restore(Driver *driver, DomainDef *def, const SaveSource *source, boo
         r = domain_job_begin(domain, &job, "restore", reterr);
     if (r < 0)
         return r;
-    r = start_restored(domain, def, source, paused, reterr);
+    r = start_restored(domain, def, source, flags, reterr);
     if (is_new && r >= 0 && domain->run)
         domain_def_free(TAKE_PTR(domain->config));
     domain_job_end(domain, &job);
@@ -363,6 +363,7 @@ int driver_restore(Driver *driver, const char *path, const char *xml, unsigned f
     CLEANUP_DOMAIN_DEF DomainDef *def = NULL;
     CLEANUP_CLOSE int fd = -1;
     SaveSource source;
+    bool paused;
     int r = check_flags(flags, "virDomainRestoreFlags", reterr);
 
     if (r >= 0)
@@ -374,9 +375,8 @@ int driver_restore(Driver *driver, const char *path, const char *xml, unsigned f
     if (r < 0)
         return r;
     source = (SaveSource){.fd = fd, .image = &image};
-    return restore(driver, def, &source,
-                   flags & SAVE_PAUSED    ? true
-                   : flags & SAVE_RUNNING ? false
-                                          : !image.running,
-                   reterr);
+    paused = flags & SAVE_PAUSED ? true : flags & SAVE_RUNNING ? false : !image.running;
+    return restore(
+        driver, def, &source,
+        (paused ? START_PAUSED : 0u) | (flags & SAVE_RESET_NVRAM ? START_RESET_NVRAM : 0u), reterr);
 }

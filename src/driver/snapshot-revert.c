@@ -152,7 +152,7 @@ static int revert_guest(Domain *domain, Snapshot *snapshot, unsigned flags, Erro
     if (r < 0)
         return r;
     end_what_runs(domain);
-    r = start_restored(domain, def, &source, paused, reterr);
+    r = start_restored(domain, def, &source, paused ? START_PAUSED : 0u, reterr);
     if (r < 0)
         return fall_back(domain, snapshot, reterr);
     if (paused && domain->run && domain->state == DOMAIN_PAUSED) {
@@ -185,7 +185,8 @@ static int revert_disks(Domain *domain, Snapshot *snapshot, unsigned flags, Erro
     }
     if (!(flags & (SNAPSHOT_REVERT_RUNNING | SNAPSHOT_REVERT_PAUSED)))
         return 0;
-    return start_locked(domain, domain->config, flags & SNAPSHOT_REVERT_PAUSED, reterr);
+    return start_locked(domain, domain->config, flags & SNAPSHOT_REVERT_PAUSED ? START_PAUSED : 0u,
+                        reterr);
 }
 
 /* ---- all of it ---- */

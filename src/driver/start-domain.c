@@ -6,6 +6,7 @@
 #include "driver/saved.h"
 #include "driver/snapshot-work.h"
 #include "driver/start.h"
+#include "util/libvirt-numbers.h"
 
 /* A vireod and a QEMU that have both ended between the two names leave nobody who knows. */
 static int check_not_taken(const Domain *domain, const char *path, Error **reterr) {
@@ -24,7 +25,7 @@ static int check_not_taken(const Domain *domain, const char *path, Error **reter
 }
 
 /* Job held. */
-static int start_saved(Domain *domain, bool paused, Error **reterr) {
+static int start_saved(Domain *domain, unsigned flags, Error **reterr) {
     CLEANUP_FREE char *path = NULL;
     CLEANUP_SAVE_IMAGE SaveImage image = {0};
     CLEANUP_DOMAIN_DEF DomainDef *def = NULL;
@@ -51,7 +52,8 @@ static int start_saved(Domain *domain, bool paused, Error **reterr) {
     if (r >= 0) {
         source = (SaveSource){
             .fd = fd, .image = &image, .remove = path, .released = &released, .kept = &kept};
-        r = start_restored(domain, def, &source, paused || !image.running, reterr);
+        r = start_restored(domain, def, &source, flags | (image.running ? 0u : START_PAUSED),
+                           reterr);
     }
     if (kept) {
         save_settle_soon(domain);
@@ -66,28 +68,28 @@ static int start_saved(Domain *domain, bool paused, Error **reterr) {
 }
 
 /* What is to be started, and from what. Job held. */
-static int start_chosen(Domain *domain, bool paused, bool force_boot, Error **reterr) {
+static int start_chosen(Domain *domain, unsigned flags, Error **reterr) {
     int r = 0;
 
     if (!domain->config || domain->run)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                             "domain is already running");
     snapshot_work_settle(domain);
-    if (force_boot)
+    if (flags & START_FORCE_BOOT)
         r = save_remove(domain, reterr);
     if (r < 0)
         return r;
-    return driver_has_managed_save(domain) ? start_saved(domain, paused, reterr)
-                                           : start_locked(domain, domain->config, paused, reterr);
+    return driver_has_managed_save(domain) ? start_saved(domain, flags, reterr)
+                                           : start_locked(domain, domain->config, flags, reterr);
 }
 
-int start_domain(Domain *domain, bool paused, bool force_boot, Error **reterr) {
+int start_domain(Domain *domain, unsigned flags, Error **reterr) {
     DomainJob job;
     int r = domain_job_begin(domain, &job, "start", reterr);
 
     if (r < 0)
         return r;
-    r = start_chosen(domain, paused, force_boot, reterr);
+    r = start_chosen(domain, flags, reterr);
     domain_job_end(domain, &job);
     return r;
 }

@@ -4,6 +4,6 @@
 
 #include "domain/domain.h"
 
-/* From its managed save when there is one, which `force_boot` throws away; else it boots. Takes the
- * job. On a fiber. */
-int start_domain(Domain *domain, bool paused, bool force_boot, Error **reterr);
+/* From its managed save when there is one, which START_FORCE_BOOT throws away; else it boots.
+ * Flags: that, and start_locked's. Takes the job. On a fiber. */
+int start_domain(Domain *domain, unsigned flags, Error **reterr);

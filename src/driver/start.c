@@ -31,6 +31,7 @@
 #include "qemu/command-line.h"
 #include "qemu/unplug.h"
 #include "util/file.h"
+#include "util/libvirt-numbers.h"
 #include "util/log.h"
 
 #define CONNECT_USEC (30 * USEC_PER_SEC)
@@ -424,7 +425,7 @@ static void end_restore(Domain *domain) {
     domain_save_status(domain, NULL);
 }
 
-int start_restored(Domain *domain, const DomainDef *def, const SaveSource *source, bool paused,
+int start_restored(Domain *domain, const DomainDef *def, const SaveSource *source, unsigned flags,
                    Error **reterr) {
     CLEANUP_ERROR Error *error = NULL;
     DomainDef *live;
@@ -445,12 +446,13 @@ int start_restored(Domain *domain, const DomainDef *def, const SaveSource *sourc
     if (!domain->run)
         return error_no_memory(reterr);
     domain->run->restore = source;
+    domain->run->fresh_nvram = flags & START_RESET_NVRAM;
     store_note_run(domain->services->store, domain);
     domain_set_state(domain, DOMAIN_PAUSED, PAUSED_STARTING_UP);
     r = make_machine(domain, &error);
     r = carry_on(domain, r, &error);
     if (r >= 0)
-        r = carry_on(domain, let_go(domain, paused, &error), &error);
+        r = carry_on(domain, let_go(domain, flags & START_PAUSED, &error), &error);
     if (error)
         error_propagate(reterr, TAKE_PTR(error));
     if (r < 0 && save_may_be_here(domain)) {
@@ -467,6 +469,6 @@ int start_restored(Domain *domain, const DomainDef *def, const SaveSource *sourc
     return r;
 }
 
-int start_locked(Domain *domain, const DomainDef *def, bool paused, Error **reterr) {
-    return start_restored(domain, def, NULL, paused, reterr);
+int start_locked(Domain *domain, const DomainDef *def, unsigned flags, Error **reterr) {
+    return start_restored(domain, def, NULL, flags, reterr);
 }

@@ -72,6 +72,18 @@ def test_the_variables_are_copied_once(daemon):
 
 
 @needs_ovmf
+def test_the_variables_are_copied_anew_when_asked(daemon):
+    start(daemon, "efi", os_xml="<type arch='x86_64' machine='q35'>hvm</type>"
+          f"<loader readonly='yes' type='pflash'>{CODE}</loader>")
+    for again in (["start", "efi", "--paused", "--reset-nvram"], ["restore", f"{daemon.root}/saved", "--reset-nvram"]):
+        daemon.virsh(*(["save", "efi", f"{daemon.root}/saved"] if again[0] == "restore" else ["destroy", "efi"]))
+        with open(nvram(daemon, "efi"), "r+b") as f:
+            f.write(b"mine")
+        daemon.virsh(*again)
+        assert content(nvram(daemon, "efi")) == content(VARS), again
+
+
+@needs_ovmf
 def test_an_undefine_says_what_becomes_of_the_variables(daemon):
     for option, stays in (("--keep-nvram", True), ("--nvram", False)):
         start(daemon, "efi", os_xml="<type arch='x86_64' machine='q35'>hvm</type>"
