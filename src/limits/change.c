@@ -105,7 +105,7 @@ static int run_quietly(LimitsChange *change, WorkerFunc func) {
     int r;
 
     limits->n_quiet++;
-    r = worker_run(func, change);
+    r = limits_work(limits->host, func, change);
     limits_watch_add(limits, &change->watches);
     limits_host_read(limits->host);
     limits->n_quiet--;
@@ -398,7 +398,7 @@ static void drop(Limits *limits, const char *name, const Bitmap *vcpus, unsigned
         return;
     work.limits = limits_ref(limits);
     limits->n_quiet++;
-    if (worker_run(run_drop, &work) < 0)
+    if (limits_work(limits->host, run_drop, &work) < 0)
         log_warning("domain '%s': %s", name, error_message(work.error));
     limits_host_read(limits->host);
     limits->n_quiet--;

@@ -3,6 +3,7 @@
 #include "limits/state.h"
 
 #include <sys/inotify.h>
+#include <sys/sysinfo.h>
 
 #include "host/thread.h"
 
@@ -18,6 +19,7 @@ int limits_host_new(const LimitsParams *params, LimitsHost **ret, Error **reterr
     host->resctrl_root = params->resctrl_root ? strdup(params->resctrl_root) : NULL;
     host->enabled = params->cgroups;
     host->scopes = params->scopes;
+    host->n_at_once = (unsigned)MAX_OF(get_nprocs(), 1);
     host->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     r = host->partition ? cgroup_host_new(&host->cgroups, reterr) : error_no_memory(reterr);
     if (r < 0) {
@@ -48,6 +50,18 @@ void limits_host_free(LimitsHost *host) {
     if (host->cgroups)
         cgroup_partition_remove(host->cgroups, host->partition);
     host_unref(host);
+}
+
+int limits_work(LimitsHost *host, WorkerFunc func, void *arg) {
+    int r;
+
+    while (host->n_working >= host->n_at_once)
+        fiber_cond_wait(&host->worked, USEC_FOREVER);
+    host->n_working++;
+    r = worker_run(func, arg);
+    host->n_working--;
+    fiber_cond_signal(&host->worked);
+    return r;
 }
 
 Limits *limits_ref(Limits *limits) {

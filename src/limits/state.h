@@ -4,6 +4,8 @@
 
 #include "host/resctrl.h"
 #include "limits/limits.h"
+#include "util/fiber.h"
+#include "util/worker.h"
 
 #define SCOPE_USEC (10 * USEC_PER_SEC)
 
@@ -33,8 +35,15 @@ struct LimitsHost {
     WatchEntry *watched; /* ascending; the loop's, as the next four */
     size_t n_watched, n_gone;
     void (*written)(void *owner);
-    Limits *first; /* all that have an owner */
+    Limits *first;                 /* all that have an owner */
+    unsigned n_working, n_at_once; /* threads that change groups, and how many may */
+    FiberCond worked;
 };
+
+/* Runs func(arg) on a worker; of what changes groups as many at once as the host has CPUs. The
+ * kernel keeps the CPU of each for up to milliseconds, and with more of them the loop, and every
+ * client, waits longer for one. */
+int limits_work(LimitsHost *host, WorkerFunc func, void *arg);
 
 struct Limits {
     unsigned n_refs;

@@ -66,9 +66,9 @@ class Daemon:
     # With every start. QEMU is a user of its own, as everywhere, unless the tests' guest is where only root comes.
     settings = [] if passable(f"{GUEST}/initrd") else ["user = root"]
 
-    def __init__(self, root, verbose=True):
+    def __init__(self, root, verbose=True, own_session=False):
         Daemon.live.add(self)
-        self.root = root
+        self.root, self.own_session = root, own_session
         self.verbose = ["-v"] if verbose else []
         self.socket = f"{root}/run/vireo-sock"
         self.uri = f"qemu+unix:///system?socket={self.socket}"
@@ -83,7 +83,7 @@ class Daemon:
                 f.write("\n".join(self.settings) + "\n")
         self.log = open(f"{self.root}/vireod.log", "ab")
         self.process = subprocess.Popen([*self.command, "--root", self.root, *self.verbose], stdin=subprocess.DEVNULL,
-                                        stdout=self.log, stderr=self.log)
+                                        stdout=self.log, stderr=self.log, start_new_session=self.own_session)
         wait_for(self.answers, 20, "vireod that answers: " + self.log_text()[-2000:])
 
     def configure(self, *lines):
