@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Disks that are volumes of a storage pool, as provisioning tools write them."""
+"""Disks that are volumes of a storage pool, as provisioning tools write them, and devices of the host."""
 import os
+import re
+import stat
 
 import pytest
 
@@ -74,3 +76,18 @@ def test_pool_is_not_active(daemon, pool):
     assert "storage pool 'vols' is not active" in daemon.virsh("start", "v1", "--paused", ok=False)
     daemon.virsh("pool-start", "vols")
     daemon.virsh("start", "v1", "--paused")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="SKIP: nodes are made by root")
+def test_only_a_drive_is_asked_for_its_medium(daemon, tmp_path):
+    """QEMU takes any other device in a CD-ROM drive for an empty one, if it is told to ask it."""
+    drivers = {}
+    for name, major in (("drive", 11), ("loop", 7)):
+        os.mknod(tmp_path / name, 0o600 | stat.S_IFBLK, os.makedev(major, 0))
+        xml = tmp_path / f"{name}.xml"
+        xml.write_text(f"""<domain type='qemu'><name>{name}</name><memory>65536</memory><vcpu>1</vcpu>
+<os><type arch='x86_64' machine='q35'>hvm</type></os><devices><disk type='block' device='cdrom'>
+<source dev='{tmp_path / name}'/><target dev='sda' bus='sata'/></disk></devices></domain>""")
+        words = daemon.virsh("domxml-to-native", "qemu-argv", xml)
+        drivers[name] = re.search(r'"driver":"(host_\w+)"', words)[1]
+    assert drivers == {"drive": "host_cdrom", "loop": "host_device"}

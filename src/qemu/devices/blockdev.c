@@ -3,12 +3,24 @@
  */
 #include "qemu/devices/blockdev-internal.h"
 
+#include <linux/major.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "qemu/image-header.h"
 #include "util/file.h"
 
 /* ---- protocols ---- */
+
+/* Whether it is a drive of the host's, by its number (Documentation/admin-guide/devices.txt). QEMU
+ * asks one whether a medium is in it, and takes any other device for an empty one. */
+static bool is_drive(const char *path) {
+    struct stat info;
+
+    return stat(path, &info) == 0 && S_ISBLK(info.st_mode) &&
+           major(info.st_rdev) == SCSI_CDROM_MAJOR;
+}
 
 static int protocol(const DeviceContext *context, const DiskDef *disk, const StorageSource *source,
                     const char *name, Props *node, Error **reterr) {
@@ -28,7 +40,8 @@ static int protocol(const DeviceContext *context, const DiskDef *disk, const Sto
         break;
     case DISK_BLOCK:
         props_text(node, "driver",
-                   disk->device == DISK_DEVICE_CDROM ? "host_cdrom" : "host_device");
+                   disk->device == DISK_DEVICE_CDROM && is_drive(source->path) ? "host_cdrom"
+                                                                               : "host_device");
         props_text(node, "filename", source->path);
         break;
     case DISK_DIR:
