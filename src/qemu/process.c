@@ -452,24 +452,44 @@ int qemu_process_watch(const QemuPid *pid, void (*func)(void *userdata), void *u
     return 0;
 }
 
+/* Where what QEMU says begins: the first line is our own argv, and may be longer than what is
+ * shown. */
+static off_t behind_argv(int fd, off_t offset) {
+    char text[4096];
+    bool is_argv = false;
+
+    for (off_t at = offset;; at += (off_t)sizeof(text)) {
+        const ssize_t n = pread(fd, text, sizeof(text), at);
+        const char *end = n > 0 ? memchr(text, '\n', (size_t)n) : NULL;
+
+        if (at == offset)
+            is_argv = n > 0 && text[0] == '/';
+        if (!is_argv)
+            return offset;
+        if (end)
+            return at + (end - text) + 1;
+        if (n < (ssize_t)sizeof(text))
+            return at + MAX_OF(n, 0);
+    }
+}
+
 char *qemu_log_tail(const char *log_path, off_t offset, size_t max_bytes) {
     CLEANUP_CLOSE int fd = open(log_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     CLEANUP_FREE char *text = malloc(max_bytes + 1);
+    const char *line = NULL;
     struct stat info;
-    char *line;
     ssize_t n;
 
     if (fd < 0 || !text || fstat(fd, &info) < 0)
         return NULL;
-    if (info.st_size > offset + (off_t)max_bytes)
-        offset = info.st_size - (off_t)max_bytes;
-    n = pread(fd, text, max_bytes, offset);
-    if (n <= 0)
+    offset = behind_argv(fd, offset);
+    n = pread(fd, text, max_bytes, MAX_OF(offset, info.st_size - (off_t)max_bytes));
+    if (n < 0)
         return NULL;
-    text[n] = '\0';
     while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == ' '))
-        text[--n] = '\0';
-    /* the first line is our own argv */
-    line = text[0] == '/' ? strchr(text, '\n') : NULL;
-    return strdup(line ? line + 1 : text[0] == '/' ? "" : text);
+        n--;
+    text[n] = '\0';
+    if (info.st_size - (off_t)max_bytes > offset) /* in the middle of a line */
+        line = strchr(text, '\n');
+    return strdup(line ? line + 1 : text);
 }

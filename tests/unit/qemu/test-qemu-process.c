@@ -193,11 +193,37 @@ static void test_a_kill_takes_nobody_elses_status(void **state) {
     sd_event_unref(loop);
 }
 
+/* A log that has "before" of an earlier run, an argv of that many bytes, and what QEMU said. */
+static void check_tail(size_t argv_bytes, const char *said, size_t max, const char *expected) {
+    char path[] = "/tmp/vireo-test-log-XXXXXX";
+    CLEANUP_CLOSE int fd = mkstemp(path);
+    CLEANUP_FREE char *tail = NULL;
+
+    assert_true(fd >= 0 && dprintf(fd, "before\n") == 7);
+    if (argv_bytes > 0)
+        assert_int_equal(dprintf(fd, "/%0*d\n", (int)argv_bytes, 1), (int)argv_bytes + 2);
+    assert_int_equal(dprintf(fd, "%s", said), (int)strlen(said));
+    tail = qemu_log_tail(path, 7, max);
+    unlink(path);
+    assert_non_null(tail);
+    assert_string_equal(tail, expected);
+}
+
+static void test_the_tail_of_a_log_is_what_qemu_said(void **state) {
+    check_tail(20, "no such disk\n", 100, "no such disk");
+    check_tail(10000, "no such disk\n", 100, "no such disk"); /* an argv longer than what is read */
+    check_tail(4095, "no such disk\n", 100, "no such disk");  /* its newline is the next block's */
+    check_tail(0, "a daemon's word\n", 100, "a daemon's word");
+    check_tail(20, "first\nsecond\nthird\n", 14, "second\nthird"); /* whole lines */
+    check_tail(20, "", 100, "");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_probe_ends_with_the_daemon),
         cmocka_unit_test(test_descriptors_and_words_are_given),
         cmocka_unit_test(test_a_kill_takes_nobody_elses_status),
+        cmocka_unit_test(test_the_tail_of_a_log_is_what_qemu_said),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
