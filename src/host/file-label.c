@@ -126,18 +126,27 @@ static bool is_found(const Pinned *pinned, const FileLabelled *found) {
     return pinned->info.st_dev == found->dev && pinned->info.st_ino == found->ino;
 }
 
+/* The file that was found, and no other that has its name by now. */
+static int pin_found(const char *path, const FileLabelled *found, Pinned *ret, Error **reterr) {
+    int r = pin(path, ret, reterr);
+
+    if (r < 0)
+        return r;
+    return is_found(ret, found)
+               ? 0
+               : error_report(reterr, FROM_NONE, ERROR_OPERATION_DENIED,
+                              "'%s' gets no label: it was replaced meanwhile", path);
+}
+
 int file_label_give(const char *path, const char *label, const FileLabelled *found,
                     Error **reterr) {
     CLEANUP(pinned_done) Pinned pinned = {.fd = -1};
     char current[LABEL_SIZE];
     Mark mark;
-    int r = pin(path, &pinned, reterr);
+    int r = pin_found(path, found, &pinned, reterr);
 
     if (r < 0)
         return r;
-    if (!is_found(&pinned, found))
-        return error_report(reterr, FROM_NONE, ERROR_OPERATION_DENIED,
-                            "'%s' gets no label: it was replaced meanwhile", path);
     read_mark(&pinned, &mark);
     r = read_label(&pinned, current);
     if (r >= 0 && mark.count && !streq(current, label))
@@ -162,13 +171,10 @@ int file_label_change(const char *path, const char *label, const FileLabelled *f
     CLEANUP(pinned_done) Pinned pinned = {.fd = -1};
     char current[LABEL_SIZE];
     Mark mark;
-    int r = pin(path, &pinned, reterr);
+    int r = pin_found(path, found, &pinned, reterr);
 
     if (r < 0)
         return r;
-    if (!is_found(&pinned, found))
-        return error_report(reterr, FROM_NONE, ERROR_OPERATION_DENIED,
-                            "'%s' gets no label: it was replaced meanwhile", path);
     read_mark(&pinned, &mark);
     r = read_label(&pinned, current);
     if (r >= 0 && streq(current, label))
