@@ -134,8 +134,6 @@ static int check_firmware(const DomainDef *def, Error **reterr) {
          ERROR_XML_DETAIL,
          "firmware feature 'enrolled-keys' cannot be enabled when firmware feature 'secure-boot' "
          "is disabled"},
-        {os->firmware && !os->loader && os->loader_secure == TRISTATE_NO, ERROR_XML_DETAIL,
-         "loader attribute 'secure' cannot be specified when firmware autoselection is enabled"},
     };
 
     return VALIDATE_RULES(rules, "domain", def->name, reterr);

@@ -81,8 +81,6 @@ static const Row rows[] = {
     /* firmware */
     {Q35, NULL, "<os firmware='bios'>%s", "<nvram>/v</nvram>", ERROR_XML_DETAIL,
      "Only EFI firmware permits NVRAM"},
-    {Q35, NULL, "<os firmware='efi'>%s", "<loader secure='no'/>", ERROR_XML_DETAIL,
-     "attribute 'secure' cannot be specified"},
     {Q35, NULL, "<os>%s", "<loader stateless='no'>/b</loader>", ERROR_XML_DETAIL,
      "Only pflash loader"},
     {Q35, NULL, "<os firmware='efi'>%s",
