@@ -108,8 +108,6 @@ static int begin(Domain *domain, Snapshot *snapshot, Error **reterr) {
 static void end_what_runs(Domain *domain) {
     if (domain->run)
         run_end(domain, SHUTOFF_FROM_SNAPSHOT, STOPPED_FROM_SNAPSHOT);
-    else
-        domain_set_state(domain, DOMAIN_SHUTOFF, SHUTOFF_FROM_SNAPSHOT);
 }
 
 /* ---- of one with the guest's memory ---- */
