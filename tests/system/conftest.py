@@ -235,7 +235,8 @@ class Daemon:
         try:
             with open(self.console(name), errors="replace") as f:
                 whole = FIRMWARE.sub("", f.read().rpartition("\n")[0])  # the last line may be half written
-            lines = [line.split()[1] for line in whole.splitlines() if line.startswith("ONLINE ")]
+            # The kernel's own lines may begin in the middle of one: "ONLINE 0-2[   12.3] ...".
+            lines = [re.match(r"[-0-9,]*", line[7:])[0] for line in whole.splitlines() if line.startswith("ONLINE ")]
         except OSError:
             return ""
         return lines[-1] if lines else ""

@@ -117,7 +117,7 @@ def test_what_is_not_there(daemon):
                           (["blockjob", "a1", "vda", "--abort"], "does not have an active block job"),
                           (["nwfilter-binding-dumpxml", "x"], "Network filter binding not found: "),
                           (["blockcopy", "a1", "vda", "/none"], "Operation not supported: "),
-                          (["snapshot-create", "a1"], "Operation not supported: "),
+                          (["snapshot-create-as", "a1", "--memspec", "/none"], "Operation not supported: "),
                           (["iface-begin"], "not supported by the connection driver: virInterfaceChangeBegin")):
         assert answer in daemon.virsh(*words, ok=False), words
     assert daemon.virsh("domlaunchsecinfo", "a1").strip() == ""

@@ -20,6 +20,7 @@ STRANGER, MEMBER, GROUP, OWNER = 64911, 64912, 64913, 64914
 CLOSED = -1  # the connection, without an answer
 ABSENT = -2  # a procedure that is not served
 READ_ONLY, DENIED = 29, 88  # libvirt's VIR_ERR_OPERATION_DENIED, VIR_ERR_ACCESS_DENIED
+OF_A_DOMAIN = {"DOMAIN_SNAPSHOT_" + name for name in ("CREATE_XML", "NUM", "LIST_NAMES", "LOOKUP_BY_NAME", "CURRENT")}
 CLASSES = {"open", "absent", "read", "write", "save", "monitor", "agent", "migrate", "block", "admin"}
 
 
@@ -206,7 +207,11 @@ def test_whom_polkit_admits(daemon, polkit):
     """With a domain in each call, for a call about one is asked about with it: nothing without a rule, whichever class it
     is of, and with one what the rule says."""
     rows = [row for row in procedures() if row[1] not in ("CONNECT_OPEN", "CONNECT_CLOSE")]
+    named = [row for row in rows if re.match("DOMAIN_(SNAPSHOT_|REVERT)", row[1]) and row[1] not in OF_A_DOMAIN]
+    rows = [row for row in rows if row not in named]
     about = wire_domain(daemon, "asked")
+    snapshot = struct.pack(">I4s", 4, b"none") + about
+    asked = {about: rows, snapshot: named}
 
     def nothing(kind, code, text):
         return (code == ABSENT) == (kind == "absent") and \
@@ -215,9 +220,11 @@ def test_whom_polkit_admits(daemon, polkit):
     def reads(kind, code, _text):
         return (code == ABSENT) == (kind == "absent") and (code == DENIED) == (kind not in ("open", "absent", "read"))
 
-    assert not differing(rows, ask(daemon.socket, rows, STRANGER, payload=about), nothing)
+    for payload, some in asked.items():
+        assert not differing(some, ask(daemon.socket, some, STRANGER, payload=payload), nothing)
     polkit.rules('return action.id == "org.vireo.read" ? polkit.Result.YES : polkit.Result.NO;')
-    assert not differing(rows, ask(daemon.socket, rows, STRANGER, payload=about), reads)
-    assert not differing(rows, ask(daemon.socket + "-ro", rows, STRANGER, payload=about), reads_alone)
+    for payload, some in asked.items():
+        assert not differing(some, ask(daemon.socket, some, STRANGER, payload=payload), reads)
+        assert not differing(some, ask(daemon.socket + "-ro", some, STRANGER, payload=payload), reads_alone)
     assert not differing(rows, ask(daemon.socket, rows, payload=struct.pack(">I", 1 << 31)), all_of_it)
     assert daemon.virsh("list", "--all", "--name").split() == ["asked"]

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A guest that answers too late."""
+import json
 import signal
 import time
 
@@ -21,11 +22,22 @@ def test_late_answer(daemon, guest):
     daemon.define("other", boot=False)
     assert "timed out" in daemon.virsh("setvcpus", "l1", "1", "--live", "--config", ok=False)
     assert daemon.counts("l1")[("current", "live")] == 3
-    daemon.virsh("setvcpus", "l1", "2", "--config")  # meanwhile: the definition is not locked
+    daemon.virsh("desc", "l1", "--config", "one")  # meanwhile: the definition is not locked
     daemon.wake("l1")
     daemon.wait_online("l1", "0")
     wait_for(lambda: daemon.counts("l1")[("current", "live")] == 1, 20, "current count of 1 after the late answer")
     wait_for(lambda: daemon.counts("l1")[("current", "config")] == 1, 20, "the definition's half after it")
+
+
+def test_late_answer_and_a_newer_definition(daemon, guest):
+    """A count that was defined meanwhile is what the definition keeps."""
+    silent(daemon, "l1")
+    assert "timed out" in daemon.virsh("setvcpus", "l1", "1", "--live", "--config", ok=False)
+    daemon.virsh("setvcpus", "l1", "2", "--config")
+    daemon.wake("l1")
+    wait_for(lambda: daemon.counts("l1")[("current", "live")] == 1, 20, "current count of 1 after the late answer")
+    wait_for(lambda: json.loads(daemon.vireo("ops", "list", "--json")) == [], 20, "the operation's end")
+    assert daemon.counts("l1")[("current", "config")] == 2
 
 
 def test_late_answer_after_restart(daemon, guest):

@@ -154,12 +154,16 @@ def test_power_command_line(daemon):
     assert "paused" in daemon.virsh("domstate", "p1")
 
 
-@pytest.mark.parametrize("current, states", [
-    (6, None), (3, None),
-    (8, [(True, False, 0)] + [(True, True, 0)] * 3 + [(False, True, 0)] * 4)])
-def test_power_starts_with_whole_cores(daemon, current, states):
-    define(daemon, "p1", "ppc64", "pseries", maximum=8, current=current,
-           inner=CORES + (vcpus(states) if states else ""))
+@pytest.mark.parametrize("current", [6, 3])
+def test_power_has_whole_cores(daemon, current):
+    with pytest.raises(AssertionError, match="granularity, the threads of a core"):
+        define(daemon, "p1", "ppc64", "pseries", maximum=8, current=current, inner=CORES)
+    assert daemon.virsh("list", "--all", "--name").split() == []
+
+
+def test_power_starts_with_whole_cores(daemon):
+    states = [(True, False, 0)] + [(True, True, 0)] * 3 + [(False, True, 0)] * 4
+    define(daemon, "p1", "ppc64", "pseries", maximum=8, current=8, inner=CORES + vcpus(states))
     start_refused(daemon, "p1", CONFIG_UNSUPPORTED, "granularity (4)")
     assert not os.path.exists(f"{daemon.root}/log/qemu/p1.log")
 
