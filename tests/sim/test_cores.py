@@ -47,7 +47,16 @@ def test_one_core(daemon):
 
 
 def test_start_count_must_be_whole_cores(daemon):
-    define(daemon, "p1", {}, **{**POWER, "current": 6})
+    """A definition of a part of a core is refused; one that became so is kept by the next daemon, and does not start."""
+    define(daemon, "p1", {}, **POWER)
+    xml = daemon.virsh("dumpxml", "p1").replace("current='4'", "current='6'")
+    with open(f"{daemon.root}/p1.xml", "w") as f:
+        f.write(xml)
+    assert "granularity" in daemon.virsh("define", f.name, ok=False)
+    daemon.virsh("setvcpus", "p1", "6", "--config")
+    daemon.stop()
+    daemon.start()
+    assert daemon.virsh("list", "--all", "--name").split() == ["p1"]
     assert "granularity" in daemon.virsh("start", "p1", ok=False)
     assert "shut off" in daemon.virsh("domstate", "p1")
 
