@@ -286,14 +286,6 @@ static int check_interfaces(const DomainDef *def, Error **reterr) {
     return 0;
 }
 
-static int check_hostdevs(const DomainDef *def, Error **reterr) {
-    for (size_t i = 0; i < def->n_hostdevs; i++)
-        if (def->hostdevs[i].mode == HOSTDEV_CAPABILITIES)
-            return error_report(reterr, UNSUPPORTED,
-                                "hostdev mode 'capabilities' is not supported in qemu");
-    return 0;
-}
-
 static int check_filesystems(const DomainDef *def, Error **reterr) {
     for (size_t i = 0; i < def->n_filesystems; i++)
         if (streq_ptr(def->filesystems[i].driver, "virtiofs") && !domain_def_shares_memory(def) &&
@@ -408,32 +400,13 @@ static int check_actions(const DomainDef *def, Error **reterr) {
 
 int domain_validate_define(const DomainDef *def, Error **reterr) {
     static int (*const checks[])(const DomainDef *def, Error **reterr) = {
-        check_infos,
-        check_disks,
-        check_controllers,
-        check_filesystems,
-        check_interfaces,
-        check_spice,
-        check_graphics,
-        check_videos,
-        check_audios,
-        check_hostdevs,
-        check_iommu,
-        check_singles,
-        check_features,
-        check_cpu_features,
-        check_memory,
-        check_actions,
-        validate_disks,
-        validate_controllers,
-        validate_interfaces,
-        validate_chardevs,
-        validate_displays,
-        validate_devices,
-        validate_memory_devices,
-        validate_machine,
-        validate_system,
-        check_address_types,
+        check_infos,          check_disks,         check_controllers,       check_filesystems,
+        check_interfaces,     check_spice,         check_graphics,          check_videos,
+        check_audios,         check_iommu,         check_singles,           check_features,
+        check_cpu_features,   check_memory,        check_actions,           validate_disks,
+        validate_controllers, validate_interfaces, validate_chardevs,       validate_displays,
+        validate_devices,     validate_hostdevs,   validate_memory_devices, validate_machine,
+        validate_system,      check_address_types,
     };
     int r = 0;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The small devices: chardevs, displays, sound, inputs, host devices, and those of which there is
+/* The small devices: chardevs, displays, sound, inputs, and those of which there is
  * little to say. */
 #include <ctype.h>
 
@@ -8,7 +8,6 @@
 
 #define VNC_PASSWORD_MAX 8u
 #define VRAM_MIN 1024u /* KiB */
-#define WWPN_DIGITS 16u
 
 static bool has_graphics(const DomainDef *def, GraphicsType type) {
     for (size_t i = 0; i < def->n_graphics; i++)
@@ -265,80 +264,6 @@ static int check_input(const InputDef *input, Error **reterr) {
     return VALIDATE_RULES(rules, "input", words_name(&input_types, input->type), reterr);
 }
 
-/* ---- host devices ---- */
-
-static bool is_wwpn(const char *text) {
-    size_t n = 0;
-
-    if (strncmp(text, "naa.", 4) != 0)
-        return false;
-    for (text += 4; isxdigit((unsigned char)text[n]); n++)
-        ;
-    return n == WWPN_DIGITS && !text[n];
-}
-
-static bool is_same_hostdev(const HostdevDef *a, const HostdevDef *b) {
-    if (a->mode != b->mode || a->type != b->type)
-        return false;
-    if (a->type == HOSTDEV_PCI)
-        return a->pci.domain == b->pci.domain && a->pci.bus == b->pci.bus &&
-               a->pci.slot == b->pci.slot && a->pci.function == b->pci.function;
-    if (a->type == HOSTDEV_USB)
-        return a->usb_bus == b->usb_bus && a->usb_device == b->usb_device &&
-               a->vendor == b->vendor && a->product == b->product;
-    return a->type == HOSTDEV_MDEV && streq_ptr(a->uuid, b->uuid);
-}
-
-static bool has_same_before(const DomainDef *def, size_t at) {
-    for (size_t i = 0; i < at; i++)
-        if (is_same_hostdev(&def->hostdevs[i], &def->hostdevs[at]))
-            return true;
-    return false;
-}
-
-static int check_hostdev(const DomainDef *def, size_t at, Error **reterr) {
-    const HostdevDef *hostdev = &def->hostdevs[at];
-    const AddressType address = hostdev->info.address.type;
-    const bool foreign = streq_ptr(hostdev->model, "vfio-ccw") ||
-                         streq_ptr(hostdev->model, "vfio-ap");
-    const ValidateRule rules[] = {
-        {streq_ptr(hostdev->sgio, "unfiltered"), ERROR_CONFIG_UNSUPPORTED,
-         "unfiltered sgio is no longer supported"},
-        {hostdev->write_filtering != TRISTATE_ABSENT, ERROR_CONFIG_UNSUPPORTED,
-         "Write filtering of PCI device configuration space is not supported by qemu"},
-        {hostdev->teaming && hostdev->type != HOSTDEV_PCI, ERROR_CONFIG_UNSUPPORTED,
-         "teaming is only supported for pci hostdev devices"},
-        {hostdev->teaming && !streq(hostdev->teaming, "transient"), ERROR_CONFIG_UNSUPPORTED,
-         "teaming hostdev devices must have type='transient'"},
-        {hostdev->teaming && !hostdev->teaming_persistent, ERROR_CONFIG_UNSUPPORTED,
-         "missing required persistent attribute in hostdev teaming element"},
-        {has_same_before(def, at), ERROR_XML, "Hostdev already exists in the domain configuration"},
-        {hostdev->type == HOSTDEV_SCSI_HOST && hostdev->wwpn && !is_wwpn(hostdev->wwpn), ERROR_XML,
-         "malformed 'wwpn' value: it is 'naa.' and 16 hexadecimal digits"},
-        {hostdev->type == HOSTDEV_MDEV && foreign && !domain_def_is_s390(def),
-         ERROR_CONFIG_UNSUPPORTED, "this model of mediated device is of s390 only"},
-        {hostdev->type == HOSTDEV_MDEV && hostdev->display == TRISTATE_YES && !def->n_graphics,
-         ERROR_CONFIG_UNSUPPORTED,
-         "graphics device is needed for attribute value 'display=on' in <hostdev>"},
-        {hostdev->type == HOSTDEV_PCI && address != ADDRESS_NONE && address != ADDRESS_PCI &&
-             address != ADDRESS_UNASSIGNED && address != ADDRESS_VIRTIO_SERIAL,
-         ERROR_INTERNAL, "PCI host devices must use 'pci' or 'unassigned' address type"},
-        {hostdev->type == HOSTDEV_USB && address != ADDRESS_NONE && address != ADDRESS_USB &&
-             address != ADDRESS_VIRTIO_SERIAL,
-         ERROR_CONFIG_UNSUPPORTED, "USB host device must use 'usb' address type"},
-    };
-
-    return VALIDATE_RULES(rules, "hostdev", words_name(&hostdev_types, hostdev->type), reterr);
-}
-
-static int check_hostdevs(const DomainDef *def, Error **reterr) {
-    int r = 0;
-
-    for (size_t i = 0; i < def->n_hostdevs && r >= 0; i++)
-        r = check_hostdev(def, i, reterr);
-    return r;
-}
-
 /* ---- TPM, watchdog, panic ---- */
 
 static int check_tpm(const DomainDef *def, const TpmDef *tpm, Error **reterr) {
@@ -497,8 +422,8 @@ static int check_others(const DomainDef *def, Error **reterr) {
 }
 
 int validate_devices(const DomainDef *def, Error **reterr) {
-    static int (*const checks[])(const DomainDef *def, Error **reterr) = {
-        check_sounds, check_hostdevs, check_guards, check_others};
+    static int (*const checks[])(const DomainDef *def,
+                                 Error **reterr) = {check_sounds, check_guards, check_others};
     int r = 0;
 
     for (size_t i = 0; i < ARRAY_SIZE(checks) && r >= 0; i++)

@@ -238,6 +238,40 @@ static int check_vhost_user(const DiskDef *disk, Error **reterr) {
     return 0;
 }
 
+static bool is_partition(const char *target) {
+    const size_t len = strlen(target);
+
+    return len && isdigit((unsigned char)target[len - 1]) && disk_target_index(target) >= 0 &&
+           strncmp(target, "fd", 2) != 0;
+}
+
+static const Words foreign_formats = WORDS("cow", "dir", "iso");
+
+/* Its name, its format, and what opens it. */
+static int check_image(const DiskDef *disk, Error **reterr) {
+    const StorageSource *source = &disk->source;
+    const char *format = words_name(&disk_formats, (int)source->format);
+    const StorageEncryption *encryption = disk_encryption(disk);
+    const bool encrypted = encryption && !streq_ptr(encryption->engine, "librbd");
+    const ValidateRule rules[] = {
+        {is_partition(disk->target), ERROR_CONFIG_UNSUPPORTED,
+         "invalid disk target: partitions can't appear in disk targets"},
+        {source->type != DISK_DIR && words_find(&foreign_formats, format) >= 0,
+         ERROR_CONFIG_UNSUPPORTED,
+         "this storage format is not supported by QEMU: an image is 'raw' or 'qcow2', a folder has "
+         "type='dir'"},
+        {encrypted && !streq(format, "raw") && !streq(format, "qcow2") && !streq(format, ""),
+         ERROR_CONFIG_UNSUPPORTED,
+         "encryption is supported only with 'raw' and 'qcow2' image format"},
+        {source->auth && disk->auth, ERROR_CONFIG_UNSUPPORTED,
+         "an <auth> definition already found for disk source"},
+        {source->encryption && disk->encryption, ERROR_CONFIG_UNSUPPORTED,
+         "an <encryption> definition already found for disk source"},
+    };
+
+    return VALIDATE_RULES(rules, "disk", disk->target, reterr);
+}
+
 static int check_address(const DiskDef *disk, Error **reterr) {
     static const unsigned drives = ON(SATA) | ON(SCSI) | ON(FDC) | ON(IDE);
     const AddressType type = disk->info.address.type;
@@ -274,6 +308,8 @@ int validate_disks(const DomainDef *def, Error **reterr) {
             r = check_auth(disk, reterr);
         if (r >= 0)
             r = check_vhost_user(disk, reterr);
+        if (r >= 0)
+            r = check_image(disk, reterr);
         if (r >= 0)
             r = check_address(disk, reterr);
     }

@@ -180,127 +180,6 @@ static int check_controllers(const DomainDef *def, Error **reterr) {
     return r;
 }
 
-/* ---- disks ---- */
-
-static bool is_partition(const char *target) {
-    const size_t len = strlen(target);
-
-    return len && isdigit((unsigned char)target[len - 1]) && disk_target_index(target) >= 0 &&
-           !starts(target, "fd");
-}
-
-static const Words foreign_formats = WORDS("cow", "dir", "iso");
-
-static int check_disk(const DiskDef *disk, Error **reterr) {
-    const StorageSource *source = &disk->source;
-    const char *format = words_name(&disk_formats, (int)source->format);
-    const StorageEncryption *encryption = disk_encryption(disk);
-    const bool encrypted = encryption && !streq_ptr(encryption->engine, "librbd");
-    const ValidateRule rules[] = {
-        {is_partition(disk->target), ERROR_CONFIG_UNSUPPORTED,
-         "invalid disk target: partitions can't appear in disk targets"},
-        {source->type != DISK_DIR && words_find(&foreign_formats, format) >= 0,
-         ERROR_CONFIG_UNSUPPORTED,
-         "this storage format is not supported by QEMU: an image is 'raw' or 'qcow2', a folder has "
-         "type='dir'"},
-        {encrypted && !streq(format, "raw") && !streq(format, "qcow2") && !streq(format, ""),
-         ERROR_CONFIG_UNSUPPORTED,
-         "encryption is supported only with 'raw' and 'qcow2' image format"},
-        {source->auth && disk->auth, ERROR_CONFIG_UNSUPPORTED,
-         "an <auth> definition already found for disk source"},
-        {source->encryption && disk->encryption, ERROR_CONFIG_UNSUPPORTED,
-         "an <encryption> definition already found for disk source"},
-    };
-
-    return VALIDATE_RULES(rules, "disk", disk->target, reterr);
-}
-
-static int check_disks(const DomainDef *def, Error **reterr) {
-    int r = 0;
-
-    for (size_t i = 0; i < def->n_disks && r >= 0; i++)
-        r = check_disk(&def->disks[i], reterr);
-    return r;
-}
-
-/* ---- devices of the host ---- */
-
-static bool is_same_place(const DeviceAddress *a, const DeviceAddress *b) {
-    return a->type == ADDRESS_DRIVE && b->type == ADDRESS_DRIVE && a->controller == b->controller &&
-           a->bus == b->bus && a->target == b->target && a->unit == b->unit;
-}
-
-/* Whether a disk, or a host's device before it, is in its place. */
-static bool has_taken_place(const DomainDef *def, size_t at) {
-    const DeviceAddress *mine = &def->hostdevs[at].info.address;
-
-    for (size_t i = 0; i < def->n_disks; i++)
-        if (def->disks[i].bus == DISK_BUS_SCSI && is_same_place(&def->disks[i].info.address, mine))
-            return true;
-    for (size_t i = 0; i < at; i++)
-        if (is_same_place(&def->hostdevs[i].info.address, mine))
-            return true;
-    return false;
-}
-
-static bool is_same_scsi(const HostdevDef *a, const HostdevDef *b) {
-    if (a->type != b->type)
-        return false;
-    if (a->type == HOSTDEV_SCSI_HOST)
-        return a->wwpn && streq_ptr(b->wwpn, a->wwpn);
-    return a->type == HOSTDEV_SCSI && a->adapter && streq_ptr(b->adapter, a->adapter) &&
-           a->scsi_bus == b->scsi_bus && a->scsi_target == b->scsi_target &&
-           a->scsi_unit == b->scsi_unit;
-}
-
-static bool has_same_scsi(const DomainDef *def, size_t at) {
-    for (size_t i = 0; i < at; i++)
-        if (is_same_scsi(&def->hostdevs[i], &def->hostdevs[at]))
-            return true;
-    return false;
-}
-
-static bool has_ramfb_before(const DomainDef *def, size_t at) {
-    for (size_t i = 0; i < at; i++)
-        if (def->hostdevs[i].ramfb == TRISTATE_YES)
-            return true;
-    return false;
-}
-
-static int check_hostdev(const DomainDef *def, size_t at, Error **reterr) {
-    const HostdevDef *hostdev = &def->hostdevs[at];
-    const DeviceInfo *info = &hostdev->info;
-    const bool mdev = hostdev->type == HOSTDEV_MDEV;
-    const bool pci = mdev && streq_ptr(hostdev->model, "vfio-pci");
-    const bool ap = mdev && streq_ptr(hostdev->model, "vfio-ap");
-    const bool ccw = mdev && streq_ptr(hostdev->model, "vfio-ccw");
-    const ValidateRule rules[] = {
-        {has_same_scsi(def, at), ERROR_XML, "Hostdev already exists in the domain configuration"},
-        {has_taken_place(def, at), ERROR_CONFIG_UNSUPPORTED,
-         "the SCSI host address of <address> is in use by another device"},
-        {hostdev->type == HOSTDEV_SCSI_HOST && info->boot_order, ERROR_CONFIG_UNSUPPORTED,
-         "booting from assigned devices is not supported by vhost SCSI devices"},
-        {ap && info->boot_order, ERROR_CONFIG_UNSUPPORTED,
-         "booting from assigned devices is not supported by mediated devices of this model"},
-        {hostdev->ramfb == TRISTATE_YES && has_ramfb_before(def, at), ERROR_CONFIG_UNSUPPORTED,
-         "Only one vgpu device can have 'ramfb' enabled"},
-        {(pci && !validate_address_is(info, ADDRESS_PCI) &&
-          info->address.type != ADDRESS_UNASSIGNED) ||
-             (ccw && !validate_address_is(info, ADDRESS_CCW)),
-         ERROR_XML, "Unsupported address type with this model of mediated device"},
-    };
-
-    return VALIDATE_RULES(rules, "hostdev", words_name(&hostdev_types, hostdev->type), reterr);
-}
-
-static int check_hostdevs(const DomainDef *def, Error **reterr) {
-    int r = 0;
-
-    for (size_t i = 0; i < def->n_hostdevs && r >= 0; i++)
-        r = check_hostdev(def, i, reterr);
-    return r;
-}
-
 /* ---- serial lines, and other small devices ---- */
 
 static bool is_of_machine(const DomainDef *def, const char *type) {
@@ -481,8 +360,8 @@ static int check_labels(const DomainDef *def, Error **reterr) {
 
 int validate_system(const DomainDef *def, Error **reterr) {
     static int (*const checks[])(const DomainDef *def, Error **reterr) = {
-        check_machine,  check_firmware,  check_controllers, check_disks,
-        check_hostdevs, check_loadparms, check_small,       check_labels};
+        check_machine,   check_firmware, check_controllers,
+        check_loadparms, check_small,    check_labels};
     int r = 0;
 
     for (size_t i = 0; i < ARRAY_SIZE(checks) && r >= 0; i++)

@@ -29,6 +29,7 @@ int validate_interfaces(const DomainDef *def, Error **reterr);
 int validate_chardevs(const DomainDef *def, Error **reterr);
 int validate_displays(const DomainDef *def, Error **reterr);
 int validate_devices(const DomainDef *def, Error **reterr);
+int validate_hostdevs(const DomainDef *def, Error **reterr);
 int validate_memory_devices(const DomainDef *def, Error **reterr);
 int validate_machine(const DomainDef *def, Error **reterr);
 int validate_system(const DomainDef *def, Error **reterr);
