@@ -63,8 +63,13 @@ static int push_config(DomainDef *config, const DomainDef *live, const Overlay *
     return r;
 }
 
-int snapshot_next_config(const Domain *domain, const DomainDef *live, const Overlay *overlays,
-                         size_t n, DomainDef **ret) {
+/* What an overlay makes of the definition; `live` is for push_config. */
+typedef int (*ConfigChange)(DomainDef *config, const DomainDef *live, const Overlay *overlay,
+                            bool *ret_changed);
+
+/* The definition with all of them; NULL: it stays as it is, or there is none. */
+static int change_config(const Domain *domain, ConfigChange change, const DomainDef *live,
+                         const Overlay *overlays, size_t n, DomainDef **ret) {
     CLEANUP_DOMAIN_DEF DomainDef *config = NULL;
     bool changed = false;
     int r = 0;
@@ -75,11 +80,16 @@ int snapshot_next_config(const Domain *domain, const DomainDef *live, const Over
     config = domain_def_copy(domain->config);
     if (!config)
         return -ENOMEM;
-    for (size_t i = 0; r >= 0 && i < n; i++)
-        r = push_config(config, live, &overlays[i], &changed);
+    for (size_t i = 0; i < n && r >= 0; i++)
+        r = change(config, live, &overlays[i], &changed);
     if (r >= 0 && changed)
         *ret = TAKE_PTR(config);
     return r;
+}
+
+int snapshot_next_config(const Domain *domain, const DomainDef *live, const Overlay *overlays,
+                         size_t n, DomainDef **ret) {
+    return change_config(domain, push_config, live, overlays, n, ret);
 }
 
 int snapshot_write_config(Domain *domain, DomainDef *config_consume, bool happened,
@@ -94,7 +104,8 @@ int snapshot_write_config(Domain *domain, DomainDef *config_consume, bool happen
     return r;
 }
 
-static int pull_config(DomainDef *config, const Overlay *overlay, bool *ret_changed) {
+static int pull_config(DomainDef *config, const DomainDef *live, const Overlay *overlay,
+                       bool *ret_changed) {
     int r = 0;
 
     for (size_t i = 0; r >= 0 && i < config->n_disks; i++) {
@@ -110,20 +121,11 @@ static int pull_config(DomainDef *config, const Overlay *overlay, bool *ret_chan
 }
 
 int snapshot_restore_config(Domain *domain, const Overlay *overlays, size_t n, Error **reterr) {
-    CLEANUP_DOMAIN_DEF DomainDef *config = NULL;
-    bool changed = false;
-    int r = 0;
+    DomainDef *config;
 
-    if (!domain->config)
-        return 0;
-    config = domain_def_copy(domain->config);
-    if (!config)
+    if (change_config(domain, pull_config, NULL, overlays, n, &config) < 0)
         return error_no_memory(reterr);
-    for (size_t i = 0; r >= 0 && i < n; i++)
-        r = pull_config(config, &overlays[i], &changed);
-    if (r < 0)
-        return error_no_memory(reterr);
-    return changed ? snapshot_write_config(domain, TAKE_PTR(config), false, reterr) : 0;
+    return snapshot_write_config(domain, config, false, reterr);
 }
 
 int snapshot_adopt(Domain *domain, DomainDef *next_consume, Error **reterr) {

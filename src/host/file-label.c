@@ -138,6 +138,12 @@ static int pin_found(const char *path, const FileLabelled *found, Pinned *ret, E
                               "'%s' gets no label: it was replaced meanwhile", path);
 }
 
+static int report_not_given(const char *path, const char *label, int r, Error **reterr) {
+    return r < 0
+               ? error_system(reterr, FROM_NONE, r, "cannot give '%s' the label '%s'", path, label)
+               : 0;
+}
+
 int file_label_give(const char *path, const char *label, const FileLabelled *found,
                     Error **reterr) {
     CLEANUP(pinned_done) Pinned pinned = {.fd = -1};
@@ -161,9 +167,7 @@ int file_label_give(const char *path, const char *label, const FileLabelled *fou
         write_mark(&pinned, &mark);
         r = write_label(&pinned, label);
     }
-    return r < 0
-               ? error_system(reterr, FROM_NONE, r, "cannot give '%s' the label '%s'", path, label)
-               : 0;
+    return report_not_given(path, label, r, reterr);
 }
 
 int file_label_change(const char *path, const char *label, const FileLabelled *found,
@@ -186,9 +190,7 @@ int file_label_change(const char *path, const char *label, const FileLabelled *f
                             path, current, label);
     if (r >= 0)
         r = write_label(&pinned, label);
-    return r < 0
-               ? error_system(reterr, FROM_NONE, r, "cannot give '%s' the label '%s'", path, label)
-               : 0;
+    return report_not_given(path, label, r, reterr);
 }
 
 int file_label_take_back(const char *path, const char *label, const FileLabelled *found) {

@@ -7,9 +7,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "conf/domain-fill.h"
-#include "conf/domain-format.h"
-#include "conf/domain-parse.h"
+#include "fill-rows.h"
 #include "util/file.h"
 
 #define NIC(model) "<interface type='user'><model type='" model "'/></interface>"
@@ -245,49 +243,22 @@ static const Row rows[] = {
      "<usbdev class='0x08' product='0xBEEF' allow='yes'/>"},
 };
 
-static char *define(const char *machine, const char *devices, const char *xml) {
+static char *define(const char *machine, const char *devices) {
     CLEANUP_FREE char *made = strf(
         "<domain type='qemu'><name>n</name><memory>1024</memory>"
         "<os><type arch='x86_64' machine='%s'>hvm</type></os><devices>%s</devices></domain>",
         machine, devices);
-    DomainParseParams params = {.default_arch = "x86_64"};
-    DomainFillParams add = {.machine = machine};
-    CLEANUP_DOMAIN_DEF DomainDef *def = NULL;
-    CLEANUP_ERROR Error *error = NULL;
-    char *text = NULL;
 
-    xml = xml ? xml : made;
-    if (domain_parse(xml, strlen(xml), &params, &def, &error) < 0 ||
-        domain_fill(def, &add, &error) < 0)
-        fail_msg("%s\n%s", xml, error ? error_message(error) : "no memory");
-    assert_int_equal(domain_format(def, &(DomainFormatParams){.secrets = true}, &text), 0);
-    return text;
-}
-
-static void check_lines(size_t row, const char *text, const char *wanted) {
-    CLEANUP_FREE char *lines = strdup(wanted);
-    const char *at = text;
-
-    for (char *save = NULL, *line = strtok_r(lines, "\n", &save); line;
-         line = strtok_r(NULL, "\n", &save)) {
-        if (*line == '!') {
-            if (strstr(text, line + 1))
-                fail_msg("row %zu: %s in\n%s", row, line + 1, text);
-            continue;
-        }
-        at = strstr(at, line);
-        if (!at)
-            fail_msg("row %zu: no %s in its place in\n%s", row, line, text);
-    }
+    return fill_text(made, machine);
 }
 
 static void test_rows(void **state) {
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        CLEANUP_FREE char *first = define(rows[i].machine, rows[i].devices, NULL);
-        CLEANUP_FREE char *second = define(rows[i].machine, NULL, first);
+        CLEANUP_FREE char *first = define(rows[i].machine, rows[i].devices);
+        CLEANUP_FREE char *second = fill_text(first, rows[i].machine);
 
         assert_string_equal(first, second);
-        check_lines(i, first, rows[i].wanted);
+        fill_check(i, first, rows[i].wanted);
     }
 }
 
@@ -376,10 +347,10 @@ static void test_machine(void **state) {
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(machines); i++) {
-        CLEANUP_FREE char *text = define(machines[i].machine ? machines[i].machine : "pc", NULL,
-                                         machines[i].devices);
+        CLEANUP_FREE char *text = fill_text(machines[i].devices,
+                                            machines[i].machine ? machines[i].machine : "pc");
 
-        check_lines(i, text, machines[i].wanted);
+        fill_check(i, text, machines[i].wanted);
     }
 }
 
