@@ -149,3 +149,8 @@ void pci_address_format(const PciAddress *address, char text[PCI_ADDRESS_TEXT_SI
 bool pci_address_is_empty(const PciAddress *address) {
     return !address->domain && !address->bus && !address->slot;
 }
+
+bool pci_address_equal(const PciAddress *a, const PciAddress *b) {
+    return a->domain == b->domain && a->bus == b->bus && a->slot == b->slot &&
+           a->function == b->function;
+}

@@ -76,4 +76,5 @@ extern const Field virtio_fields[];
 void pci_address_format(const PciAddress *address, char text[PCI_ADDRESS_TEXT_SIZE]);
 /* Nothing but zeros: to be allocated. */
 bool pci_address_is_empty(const PciAddress *address);
+bool pci_address_equal(const PciAddress *a, const PciAddress *b); /* domain, bus, slot, function */
 bool device_alias_is_users(const char *alias);

@@ -21,8 +21,7 @@ static bool is_same_hostdev(const HostdevDef *a, const HostdevDef *b) {
     if (a->mode != b->mode || a->type != b->type)
         return false;
     if (a->type == HOSTDEV_PCI)
-        return a->pci.domain == b->pci.domain && a->pci.bus == b->pci.bus &&
-               a->pci.slot == b->pci.slot && a->pci.function == b->pci.function;
+        return pci_address_equal(&a->pci, &b->pci);
     if (a->type == HOSTDEV_USB)
         return a->usb_bus == b->usb_bus && a->usb_device == b->usb_device &&
                a->vendor == b->vendor && a->product == b->product;

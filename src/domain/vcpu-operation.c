@@ -286,13 +286,17 @@ static void settle_operation(Domain *domain, Operation *operation, const char *r
                     (unsigned long long)operation->id, error_message(error));
 }
 
+static bool is_pending_removal(const Operation *operation) {
+    return operation->state == OPERATION_PENDING && !operation_is_of_device(operation);
+}
+
 void operations_settle(Domain *domain, const char *rejection) {
     Operation *next;
 
     assert(domain_job_is_mine(domain));
     for (Operation *at = first_under_way(domain); at; at = next) {
         operation_ref(at);
-        if (at->state == OPERATION_PENDING && !operation_is_of_device(at))
+        if (is_pending_removal(at))
             settle_operation(domain, at, rejection);
         next = domain->run ? under_way(at->next, domain) : NULL; /* the list may have changed */
         operation_unref(at);
@@ -305,8 +309,7 @@ void operations_refuse(Domain *domain, const char *rejection) {
     assert(domain_job_is_mine(domain));
     for (Operation *at = first_under_way(domain); at; at = next) {
         next = under_way(at->next, domain);
-        if (at->state == OPERATION_PENDING && !operation_is_of_device(at) &&
-            removal_stage(domain, at) == STAGE_REFUSED)
+        if (is_pending_removal(at) && removal_stage(domain, at) == STAGE_REFUSED)
             operation_set_state(at, OPERATION_REFUSED, rejection);
     }
 }
@@ -318,7 +321,7 @@ void operations_leave(Domain *domain, const char *where) {
     assert(domain_job_is_mine(domain));
     for (Operation *at = first_under_way(domain); at; at = next) {
         next = under_way(at->next, domain);
-        if (at->state == OPERATION_PENDING && !operation_is_of_device(at))
+        if (is_pending_removal(at))
             operation_set_state(at, OPERATION_CANCELLED, why);
     }
 }
@@ -343,8 +346,7 @@ int operations_carry(const Domain *domain, char **list, size_t max, size_t *ret_
 
 bool operations_are_to_ask(const Domain *domain) {
     for (Operation *at = first_under_way(domain); at; at = under_way(at->next, domain))
-        if (at->state == OPERATION_PENDING && !operation_is_of_device(at) &&
-            removal_stage(domain, at) == STAGE_NEXT)
+        if (is_pending_removal(at) && removal_stage(domain, at) == STAGE_NEXT)
             return true;
     return false;
 }

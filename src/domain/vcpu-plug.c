@@ -109,7 +109,10 @@ static int collect(Domain *domain, ReplyPtr *replies, size_t n, const Removal *i
     if (is_silent) /* it may plug them yet: the reconnection finds and tunes them */
         monitor_give_up(domain->run->monitor, "QEMU did not answer a plug");
     *ret_n_added = n_added;
-    audit_records_send(&records, domain);
+    if (domain_check_active(domain, NULL) < 0 && domain_outlives_monitor(domain))
+        audit_records_done(&records); /* the reconnection finds what came, and says so */
+    else
+        audit_records_send(&records, domain);
     return first ? error_propagate(reterr, TAKE_PTR(first)) : 0;
 }
 

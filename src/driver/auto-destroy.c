@@ -40,11 +40,11 @@ void driver_client_gone(Driver *driver, uint64_t client) {
     }
 }
 
-int auto_destroy_check(const Domain *domain, const char *what, Error **reterr) {
+int auto_destroy_check_migrate(const Domain *domain, Error **reterr) {
     if (!domain->run || !domain->run->ends_with)
         return 0;
     return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                         "domain '%s' ends with the client that started it (autodestroy) and cannot "
-                        "%s",
-                        domain_name(domain), what);
+                        "be migrated",
+                        domain_name(domain));
 }

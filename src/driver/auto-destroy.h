@@ -12,6 +12,5 @@
 void driver_end_with(Domain *domain, uint64_t client);
 /* The client has gone: its machines are destroyed in the background. */
 void driver_client_gone(Driver *driver, uint64_t client);
-/* ERROR_OPERATION_INVALID when it ends with a client: `what`, as "be migrated", it cannot then. A
- * domain that does not run ends with nobody. */
-int auto_destroy_check(const Domain *domain, const char *what, Error **reterr);
+/* ERROR_OPERATION_INVALID when it ends with a client: another host does not know that one. */
+int auto_destroy_check_migrate(const Domain *domain, Error **reterr);

@@ -117,8 +117,7 @@ static bool same_address(const DeviceAddress *a, const DeviceAddress *b) {
         return false;
     switch (a->type) {
     case ADDRESS_PCI:
-        return a->pci.domain == b->pci.domain && a->pci.bus == b->pci.bus &&
-               a->pci.slot == b->pci.slot && a->pci.function == b->pci.function;
+        return pci_address_equal(&a->pci, &b->pci);
     case ADDRESS_DRIVE:
         return a->controller == b->controller && a->bus == b->bus && a->target == b->target &&
                a->unit == b->unit;
@@ -139,9 +138,7 @@ static bool same_hostdev(const HostdevDef *a, const HostdevDef *b) {
     return a->type == b->type &&
            (!b->has_vendor || (a->vendor == b->vendor && a->product == b->product)) &&
            (!b->has_usb_address || (a->usb_bus == b->usb_bus && a->usb_device == b->usb_device)) &&
-           a->pci.domain == b->pci.domain && a->pci.bus == b->pci.bus &&
-           a->pci.slot == b->pci.slot && a->pci.function == b->pci.function &&
-           (!b->uuid || streq_ptr(a->uuid, b->uuid)) &&
+           pci_address_equal(&a->pci, &b->pci) && (!b->uuid || streq_ptr(a->uuid, b->uuid)) &&
            (!b->adapter || streq_ptr(a->adapter, b->adapter));
 }
 

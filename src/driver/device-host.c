@@ -221,10 +221,7 @@ static void release_pci(Domain *domain, const PciAddress *pci) {
 }
 
 static bool is_on(const StorageSource *source, const PciAddress *pci) {
-    const PciAddress *own = &source->nvme_address;
-
-    return source->type == DISK_NVME && own->domain == pci->domain && own->bus == pci->bus &&
-           own->slot == pci->slot && own->function == pci->function;
+    return source->type == DISK_NVME && pci_address_equal(&source->nvme_address, pci);
 }
 
 static bool uses_pci(const DiskDef *disk, const PciAddress *pci) {
@@ -238,11 +235,12 @@ static bool uses_pci(const DiskDef *disk, const PciAddress *pci) {
 /* Another disk may be another namespace of it. */
 static void release_nvme(Domain *domain, const DomainDef *def, const DiskDef *disk,
                          const StorageSource *source) {
+    if (source->type != DISK_NVME || !domain->run)
+        return;
     for (size_t i = 0; i < def->n_disks; i++)
         if (&def->disks[i] != disk && uses_pci(&def->disks[i], &source->nvme_address))
             return;
-    if (source->type == DISK_NVME && domain->run)
-        release_pci(domain, &source->nvme_address);
+    release_pci(domain, &source->nvme_address);
 }
 
 static void release_disk(Domain *domain, const DomainDef *def, const DiskDef *disk) {

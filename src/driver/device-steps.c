@@ -29,6 +29,11 @@ int device_command(Domain *domain, const char *command, json_object *arguments_c
                         domain_name(domain));
 }
 
+bool device_is_unanswered(const Domain *domain, const Error *error) {
+    return error->code == ERROR_OPERATION_TIMEOUT || !domain->run || !domain->run->monitor ||
+           !monitor_is_open(domain->run->monitor);
+}
+
 /* QEMU lets go of what a device had a moment after the device itself: what it wrote last comes
  * first. */
 static bool is_in_use(const Error *error) {

@@ -38,10 +38,7 @@ static int insert(Domain *domain, const char *id, const char *node, Error **rete
 static int medium_steps(Domain *domain, const DiskDef *disk, const StartParts *parts,
                         DeviceSteps *steps, char node[96], Error **reterr) {
     const DomainRun *run = domain->run;
-    DeviceContext context = {.def = run->live,
-                             .caps = run->caps,
-                             .machine = qemu_caps_machine(run->caps, run->live->os.machine),
-                             .parts = &parts->parts};
+    const DeviceContext context = device_context(run, run->live, parts);
 
     return device_blockdevs(&context, disk, steps, node, reterr);
 }
@@ -70,10 +67,6 @@ static int add_nodes(Domain *domain, const DeviceSteps *steps, Error **reterr) {
     return 0;
 }
 
-static bool is_empty(const StorageSource *source) {
-    return !storage_is_there(source);
-}
-
 /* What a change of a medium takes away and adds. */
 typedef struct MediumSwap {
     StartParts old_parts, parts; /* of their secrets */
@@ -92,15 +85,15 @@ static int plan_swap(Domain *domain, const DiskDef *old, const DiskDef *next, Me
                      Error **reterr) {
     int r = 0;
 
-    if (!is_empty(&next->source))
+    if (storage_is_there(&next->source))
         r = prepare_disk_secrets(domain, next, &swap->parts, reterr);
-    if (r >= 0 && !is_empty(&old->source)) /* without it the old one does not come back */
+    if (r >= 0 && storage_is_there(&old->source)) /* without it the old one does not come back */
         prepare_disk_secrets(domain, old, &swap->old_parts, NULL);
     if (r >= 0)
         r = domain_check_active(domain, reterr);
-    if (r >= 0 && !is_empty(&old->source))
+    if (r >= 0 && storage_is_there(&old->source))
         r = medium_steps(domain, old, &swap->old_parts, &swap->before, swap->old_node, reterr);
-    if (r >= 0 && !is_empty(&next->source))
+    if (r >= 0 && storage_is_there(&next->source))
         r = medium_steps(domain, next, &swap->parts, &swap->after, swap->node, reterr);
     return r >= 0 && (swap->before.failed || swap->after.failed) ? error_no_memory(reterr) : r;
 }
@@ -112,7 +105,7 @@ static int open_tray(Domain *domain, const DiskDef *old, Error **reterr) {
     props_text(&props, "id", old->info.alias);
     props_bool(&props, "force", true);
     r = run_command(domain, "blockdev-open-tray", &props, reterr);
-    return r >= 0 && !is_empty(&old->source)
+    return r >= 0 && storage_is_there(&old->source)
                ? named(domain, "blockdev-remove-medium", old->info.alias, reterr)
                : r;
 }
@@ -129,7 +122,7 @@ static int run_swap(Domain *domain, const DiskDef *old, const DiskDef *next, con
     if (again) /* some of them may be there */
         remove_nodes(domain, &swap->after, swap->after.n);
     r = add_nodes(domain, &swap->after, reterr);
-    if (r >= 0 && !is_empty(&next->source)) {
+    if (r >= 0 && storage_is_there(&next->source)) {
         r = insert(domain, old->info.alias, swap->node, reterr);
         if (r < 0)
             remove_nodes(domain, &swap->after, swap->after.n);
@@ -137,7 +130,7 @@ static int run_swap(Domain *domain, const DiskDef *old, const DiskDef *next, con
     if (r < 0)
         *ret_lost = add_nodes(domain, &swap->before, NULL) < 0 ||
                     (*swap->old_node && insert(domain, old->info.alias, swap->old_node, NULL) < 0);
-    if (r < 0 || !is_empty(&next->source))
+    if (r < 0 || storage_is_there(&next->source))
         named(domain, "blockdev-close-tray", old->info.alias, NULL);
     return r;
 }
@@ -189,7 +182,7 @@ static int change_medium(Domain *domain, DomainDef *def, const DevicePlace *old,
     next->info.alias = disk->info.alias; /* borrowed: nodes are named by it */
     if (next->source.format == DISK_FORMAT_NONE_)
         next->source.format = DISK_FORMAT_RAW;
-    if (!is_empty(&next->source)) {
+    if (storage_is_there(&next->source)) {
         r = start_show_disk(next) < 0 ? error_no_memory(reterr) : 0;
         if (r >= 0)
             r = admit(domain, def, old, next, reterr);

@@ -25,6 +25,8 @@ void device_host_settle_jobs(Domain *domain);
 /* Has QEMU open what the live definition names and no more, by its cgroup and its label, when a
  * device has gone or has not come. Logs what cannot be. */
 void device_host_settle(Domain *domain);
+/* Whether an error of device_command may be of one that QEMU does all the same. */
+bool device_is_unanswered(const Domain *domain, const Error *error);
 /* A command of QEMU's whose answer is not needed. */
 int device_command(Domain *domain, const char *command, json_object *arguments_consume,
                    Error **reterr);

@@ -68,8 +68,6 @@ static int add_sockets(AppArmorRules *rules, const DomainDef *def) {
     for (size_t i = 0; r >= 0 && i < def->n_disks; i++) {
         const StorageSource *source = &def->disks[i].source;
 
-        if (source->type == DISK_VHOSTUSER)
-            r = apparmor_rules_add(rules, source->path, READ_WRITE);
         for (size_t k = 0; r >= 0 && k < source->n_hosts; k++)
             r = apparmor_rules_add(rules, source->hosts[k].socket, READ_WRITE);
     }

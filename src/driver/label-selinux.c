@@ -205,6 +205,7 @@ static void count_made(const MadeList *made, const Wanted *wanted, size_t *ret_s
 
 typedef struct Job {
     const char *path, *label;
+    FileUse use;
     FileLabelled found;
     Error **reterr;
 } Job;
@@ -212,6 +213,9 @@ typedef struct Job {
 static int run_look(void *arg) {
     Job *job = arg;
 
+    if ((job->use == FILE_USE_MAKE || job->use == FILE_USE_CONNECT) &&
+        access(job->path, F_OK) < 0 && errno == ENOENT)
+        return 0; /* it is not there yet */
     return file_label_look(job->path, &job->found, job->reterr);
 }
 
@@ -244,13 +248,12 @@ static int note(Domain *domain, const Job *job, Error **reterr) {
 }
 
 static int give(Domain *domain, const Wanted *wanted, Error **reterr) {
-    Job job = {.path = wanted->file->path, .label = wanted->label, .reterr = reterr};
-    int r;
+    Job job = {.path = wanted->file->path,
+               .label = wanted->label,
+               .use = wanted->file->use,
+               .reterr = reterr};
+    int r = worker_run(run_look, &job);
 
-    if ((wanted->file->use == FILE_USE_MAKE || wanted->file->use == FILE_USE_CONNECT) &&
-        access(job.path, F_OK) < 0)
-        return 0;
-    r = worker_run(run_look, &job);
     if (r > 0)
         r = note(domain, &job, reterr);
     if (r >= 0 && job.found.ino)

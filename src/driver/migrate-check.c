@@ -208,16 +208,16 @@ int migrate_check_domain(const Domain *domain, unsigned flags, Error **reterr) {
 
     if (flags & MIGRATE_OFFLINE)
         return 0;
-    if (domain->snapshots.n >
-        0) /* they are this host's, and so are the images they are inside of */
+    /* They are this host's, and so are the images that they are inside of. */
+    if (domain->snapshots.n > 0)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
-                            "cannot migrate domain with %u snapshots",
-                            snapshot_count(&domain->snapshots));
+                            "cannot migrate domain with %u snapshots: delete those of '%s' first",
+                            domain->snapshots.n, domain_name(domain));
     r = domain_check_active(domain, reterr);
     if (r >= 0)
         r = check_state(domain, reterr);
     if (r >= 0)
-        r = auto_destroy_check(domain, "be migrated", reterr);
+        r = auto_destroy_check_migrate(domain, reterr);
     if (r >= 0)
         r = block_job_check_none(domain, reterr);
     if (r >= 0)

@@ -51,6 +51,8 @@ static int add_disk(NamedFiles *files, const DiskDef *disk, const char *model) {
     const FileUse use = disk->readonly ? FILE_USE_READ : FILE_USE_WRITE;
     int r = 0;
 
+    if (disk->source.type == DISK_VHOSTUSER && !source_is_left_alone(&disk->source, model))
+        return add(files, disk->source.path, FILE_USE_CONNECT);
     if (is_here(&disk->source, model)) {
         r = add(files, disk->source.path, use);
         if (r < 0)

@@ -326,14 +326,19 @@ int prepare_owner_jobs(Domain *domain, const StartParts *parts, Error **reterr) 
                                                     domain->run->live->uuid);
     CLEANUP_NAMED_FILES NamedFiles files = {0};
     CLEANUP(made_done) MadeList list = {0};
-    int r = note ? job_files_add(&files, domain, "dac") : -ENOMEM;
+    int r;
 
-    if (r < 0)
+    if (!note)
         return error_no_memory(reterr);
     if (!confine->has_user || !domain->services->confinement->own_files ||
         keeps_files(domain->run->live))
         return 0;
-    made_read(note, &list);
+    if (job_files_add(&files, domain, "dac") < 0)
+        return error_no_memory(reterr);
+    r = made_read(note, &list);
+    if (r < 0 && r != -ENOENT)
+        return error_system(reterr, FROM_QEMU, r, "cannot read '%s'", note);
+    r = 0;
     for (size_t i = 0; r >= 0 && i < files.n; i++)
         if (!is_noted(&list, MADE_JOB_OWNER, files.items[i].path))
             r = give_file(domain, &files.items[i], MADE_JOB_OWNER, confine, reterr);

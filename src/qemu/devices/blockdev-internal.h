@@ -31,8 +31,8 @@ int blockdev_network(const RemoteSource *remote, Props *node, Error **reterr);
 
 /* ---- secrets: names of their objects ---- */
 
-void blockdev_luks_secret(const DiskDef *disk, char ret[128]);
-void blockdev_auth_secret(const char *storage, char ret[128]);
-void blockdev_cookie_secret(const char *storage, char ret[128]);
+void blockdev_luks_secret(const DiskDef *disk, char ret[DISK_SECRET_ID_SIZE]);
+void blockdev_auth_secret(const char *storage, char ret[DISK_SECRET_ID_SIZE]);
+void blockdev_cookie_secret(const char *storage, char ret[DISK_SECRET_ID_SIZE]);
 /* The objects, each with the descriptor that the host parts have for it. */
 void blockdev_add_secrets(const DeviceContext *context, const DiskDef *disk, DeviceSteps *steps);

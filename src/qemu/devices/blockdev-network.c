@@ -76,7 +76,7 @@ static int url(const RemoteSource *remote, Props *node, Error **reterr) {
     const StorageSource *source = remote->source;
     const char *path = source->path ? source->path : "";
     CLEANUP_FREE char *host = NULL;
-    char secret[128];
+    char secret[DISK_SECRET_ID_SIZE];
     int r = check_one_host(remote, false, reterr);
 
     if (r < 0)
@@ -110,7 +110,7 @@ static int iscsi(const RemoteSource *remote, Props *node, Error **reterr) {
     const StorageSource *source = remote->source;
     const char *slash = source->path ? strrchr(source->path, '/') : NULL;
     CLEANUP_FREE char *portal = NULL;
-    char secret[128];
+    char secret[DISK_SECRET_ID_SIZE];
     int r = check_one_host(remote, false, reterr);
 
     if (r >= 0 && !source->path)
@@ -149,7 +149,7 @@ static void add_servers(const RemoteSource *remote, const char *port, bool tagge
 /* cephx needs a user and his key; who has none there is asked for none. */
 static void add_ceph_user(const RemoteSource *remote, Props *node) {
     json_object *modes = json_object_new_array();
-    char secret[128];
+    char secret[DISK_SECRET_ID_SIZE];
 
     blockdev_auth_secret(remote->storage, secret);
     props_text(node, "user", remote->auth->username);

@@ -4,18 +4,16 @@
 
 #include <stdio.h>
 
-#define ID_SIZE 128u
-
-void blockdev_luks_secret(const DiskDef *disk, char ret[ID_SIZE]) {
-    snprintf(ret, ID_SIZE, "%.70s-luks-secret0", disk->info.alias);
+void blockdev_luks_secret(const DiskDef *disk, char ret[DISK_SECRET_ID_SIZE]) {
+    snprintf(ret, DISK_SECRET_ID_SIZE, "%.70s-luks-secret0", disk->info.alias);
 }
 
-void blockdev_auth_secret(const char *storage, char ret[ID_SIZE]) {
-    snprintf(ret, ID_SIZE, "%.95s-auth-secret0", storage);
+void blockdev_auth_secret(const char *storage, char ret[DISK_SECRET_ID_SIZE]) {
+    snprintf(ret, DISK_SECRET_ID_SIZE, "%.95s-auth-secret0", storage);
 }
 
-void blockdev_cookie_secret(const char *storage, char ret[ID_SIZE]) {
-    snprintf(ret, ID_SIZE, "%.95s-httpcookie-secret0", storage);
+void blockdev_cookie_secret(const char *storage, char ret[DISK_SECRET_ID_SIZE]) {
+    snprintf(ret, DISK_SECRET_ID_SIZE, "%.95s-httpcookie-secret0", storage);
 }
 
 /* Those of one source of the chain. */

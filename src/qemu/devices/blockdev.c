@@ -159,7 +159,7 @@ static const char *format_driver(const StorageSource *source) {
 /* Which driver understands the source. An encrypted raw image is LUKS all through. */
 static void add_format(const DiskDef *disk, Props *format) {
     const bool encrypted = disk_encryption(disk) != NULL;
-    char name[128];
+    char name[DISK_SECRET_ID_SIZE];
     Props encrypt;
 
     blockdev_luks_secret(disk, name);

@@ -150,13 +150,14 @@ static inline bool device_node_is_qemus(const char *node) {
  * it. */
 int device_overlay_nodes(const DeviceContext *context, const DiskDef *disk, DeviceSteps *steps,
                          Error **reterr);
+#define DISK_SECRET_ID_SIZE 128u /* bytes of the name of its object */
 /* What of a disk nobody may read on a command line: QEMU gets it as an object. */
 typedef struct DiskSecret {
     const StorageEncryption *encryption; /* one of the three, the others are NULL */
     const StorageAuth *auth;             /* who it is at its host */
     const StorageSource *cookies;        /* a source with cookies */
     SecretUsage usage;                   /* what the secret has to be for */
-    char id[128];
+    char id[DISK_SECRET_ID_SIZE];
 } DiskSecret;
 typedef int (*DiskSecretVisitor)(const DiskSecret *secret, void *userdata);
 /* Those of the disk and of what is below it; ends at the first negative result. */
