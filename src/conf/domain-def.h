@@ -190,6 +190,8 @@ int domain_check_name(const char *name, Error **reterr);
 
 /* Deep copy; NULL when out of memory. */
 DomainDef *domain_def_copy(const DomainDef *def);
+/* The same under another name. */
+DomainDef *domain_def_copy_as(const DomainDef *def, const char *name);
 void domain_def_free(DomainDef *def);
 DEFINE_CLEANUP(DomainDef *, domain_def_free)
 #define CLEANUP_DOMAIN_DEF CLEANUP(domain_def_freep)

@@ -541,6 +541,17 @@ DomainDef *domain_def_copy(const DomainDef *from) {
     return def;
 }
 
+DomainDef *domain_def_copy_as(const DomainDef *def, const char *name) {
+    CLEANUP_DOMAIN_DEF DomainDef *copy = domain_def_copy(def);
+    char *own = copy ? strdup(name) : NULL;
+
+    if (!own)
+        return NULL;
+    free(copy->name);
+    copy->name = own;
+    return TAKE_PTR(copy);
+}
+
 /* Tells of what the domain cannot be started with, in the order of the text. -ENOMEM. */
 static int tell_unsupported(const DomainDef *def, ElementRefusal refusal, void *userdata) {
     ElementWriter writer = {.refusal = refusal, .userdata = userdata};

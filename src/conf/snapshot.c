@@ -199,6 +199,14 @@ int snapshot_format(const SnapshotDef *def, unsigned indent, bool secrets, char 
     return *ret ? 0 : -ENOMEM;
 }
 
+static bool has_uuid(const DomainDef *def, const uint8_t *uuid) {
+    return !def || memcmp(def->uuid, uuid, sizeof(def->uuid)) == 0;
+}
+
+bool snapshot_is_of(const SnapshotDef *def, const uint8_t *uuid) {
+    return has_uuid(def->domain, uuid) && has_uuid(def->inactive, uuid);
+}
+
 bool snapshot_is_external(const SnapshotDef *def) {
     for (size_t i = 0; i < def->n_disks; i++)
         if (def->disks[i].place == SNAPSHOT_EXTERNAL)

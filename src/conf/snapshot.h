@@ -61,6 +61,8 @@ int snapshot_parse_node(xmlNodePtr node, const DomainParseParams *params, Snapsh
 /* The text, newline-terminated; `secrets`: with passwords. -ENOMEM. Caller frees. */
 int snapshot_format(const SnapshotDef *def, unsigned indent, bool secrets, char **ret);
 
+/* Whether the definitions in it, if any, have that uuid (16 bytes). */
+bool snapshot_is_of(const SnapshotDef *def, const uint8_t *uuid);
 /* Whether any part of it is outside of the domain's own images. */
 bool snapshot_is_external(const SnapshotDef *def);
 /* Whether its guest's memory is in it. */

@@ -7,6 +7,8 @@
 
 #include "util/error.h"
 
+#define XML_LARGE 16384u /* bytes; who has a loop parses more on a worker */
+
 /* `what` names it in sentences: "domain_definition". ERROR_XML_DETAIL, with the line and libxml2's
  * words, for what is not well-formed, has a document type declaration, or is larger than `limit`
  * bytes. The caller frees with xmlFreeDoc. */

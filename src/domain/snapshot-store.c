@@ -111,14 +111,29 @@ static int read_text(const char *text, size_t len, Snapshot *ret, Error **reterr
     return snapshot_parse_node(child_of(root), &params, &ret->def, reterr);
 }
 
+typedef struct Check {
+    const char *text;
+    Error *error;
+} Check;
+
+static int run_check(void *arg) {
+    Check *check = arg;
+    Snapshot again = {0};
+    int r = xml_is_text(check->text)
+                ? read_text(check->text, strlen(check->text), &again, &check->error)
+                : -EINVAL;
+
+    snapshot_def_free(again.def);
+    return r;
+}
+
 /* What could not be read again is not written. */
 static int check_text(const Domain *domain, const Snapshot *snapshot, const char *text,
                       Error **reterr) {
-    CLEANUP_ERROR Error *error = NULL;
-    Snapshot again = {0};
-    int r = xml_is_text(text) ? read_text(text, strlen(text), &again, &error) : -EINVAL;
+    Check check = {.text = text};
+    int r = strlen(text) > XML_LARGE ? worker_run(run_check, &check) : run_check(&check);
+    CLEANUP_ERROR Error *error = check.error;
 
-    snapshot_def_free(again.def);
     return r >= 0
                ? 0
                : error_report(reterr, FROM_DOMAIN_SNAPSHOT, ERROR_INVALID_ARG,
@@ -150,13 +165,18 @@ int snapshot_save(Domain *domain, const Snapshot *snapshot, Error **reterr) {
     return r < 0 ? error_system(reterr, FROM_QEMU, r, "cannot write '%s'", path) : 0;
 }
 
-/* The highest number counts: a file that keeps its own is no harm. */
+/* The highest number counts: a file that keeps its own is no harm while there is a higher one. */
 static void drop_old(Domain *domain, const Snapshot *but) {
     for (Snapshot *at = domain->snapshots.first; at; at = at->next) {
+        CLEANUP_ERROR Error *error = NULL;
+
         if (at == but || at->current == 0)
             continue;
         at->current = 0;
-        snapshot_save(domain, at, NULL);
+        if (snapshot_save(domain, at, &error) < 0)
+            log_warning("domain '%s': the file of snapshot '%s' still says that it is the current "
+                        "one: %s",
+                        domain_name(domain), at->def->name, error_message(error));
     }
 }
 
@@ -253,6 +273,8 @@ static int load_file(Domain *domain, const char *directory, const char *name) {
     if (r >= 0 && (!found.def->name || strncmp(name, found.def->name, strlen(name) - 4) != 0 ||
                    strlen(found.def->name) != strlen(name) - 4))
         r = error_report(&error, FROM_DOMAIN_SNAPSHOT, ERROR_XML, "it is of another snapshot");
+    if (r >= 0 && !snapshot_is_of(found.def, domain_def(domain)->uuid))
+        r = error_report(&error, FROM_DOMAIN_SNAPSHOT, ERROR_XML, "it is of another domain");
     if (r >= 0 && (snapshot_find(&domain->snapshots, found.def->name) ||
                    domain->snapshots.n >= SNAPSHOTS_MAX))
         r = error_report(&error, FROM_DOMAIN_SNAPSHOT, ERROR_XML, "there are too many");

@@ -521,6 +521,8 @@ bool block_job_event(Domain *domain, const char *name, json_object *data) {
     if (!streq(name, "JOB_STATUS_CHANGE"))
         return false;
     job = id && domain->run ? run_block_job_by_id(&domain->run->disks, id) : NULL;
+    if (!job) /* a snapshot's, which is waited for */
+        fiber_cond_broadcast(&domain->block_job_cond);
     if (!job || !status || !domain->services)
         return true;
     if (streq(status, "ready"))

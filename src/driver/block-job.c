@@ -205,12 +205,6 @@ static void take_back(Domain *domain, const char *id) {
     fiber_cond_broadcast(&domain->block_job_cond);
 }
 
-/* Whether an error may be one of a command that QEMU does all the same. */
-static bool is_unanswered(const Domain *domain, const Error *error) {
-    return error->code == ERROR_OPERATION_TIMEOUT || !domain->run || !domain->run->monitor ||
-           !monitor_is_open(domain->run->monitor);
-}
-
 static int send(Domain *domain, const char *id, BlockJobKind kind, json_object *arguments_consume,
                 Error **reterr) {
     CLEANUP_ERROR Error *error = NULL;
@@ -219,7 +213,7 @@ static int send(Domain *domain, const char *id, BlockJobKind kind, json_object *
 
     if (r >= 0)
         return 0;
-    if (!is_unanswered(domain, error))
+    if (!device_is_unanswered(domain, error))
         take_back(domain, id);
     else if (domain->run)
         block_job_settle_soon(domain, id);
@@ -323,7 +317,7 @@ static int ask_to_end(Domain *domain, const char *id, BlockJobPhase phase, Error
     job = domain->run ? run_block_job_by_id(&domain->run->disks, id) : NULL;
     if (r >= 0 || !job)
         return r;
-    if (!is_unanswered(domain, error) && job->phase == phase) {
+    if (!device_is_unanswered(domain, error) && job->phase == phase) {
         job->phase = before;
         domain_save_status(domain, NULL);
     }

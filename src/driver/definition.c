@@ -4,10 +4,10 @@
 #include <sys/utsname.h>
 
 #include "conf/domain-format.h"
+#include "conf/xml-document.h"
 #include "util/log.h"
 #include "util/worker.h"
 
-#define LARGE_XML 16384u              /* bytes; more is parsed on a worker */
 #define HUGE_XML (DOMAIN_XML_MAX / 8) /* more may be too long when it is written: "&quot;" */
 #define WARNINGS_MAX 50u              /* lines of the log for one definition */
 
@@ -48,7 +48,7 @@ int definition_parse(const char *xml, DomainDef **ret, Error **reterr) {
 
     uname(&host);
     params.default_arch = host.machine;
-    r = strlen(xml) > LARGE_XML ? worker_run(parse_it, &work) : parse_it(&work);
+    r = strlen(xml) > XML_LARGE ? worker_run(parse_it, &work) : parse_it(&work);
     if (r < 0) {
         error_propagate(reterr, work.error);
         return r;

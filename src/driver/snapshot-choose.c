@@ -4,6 +4,14 @@
 #include "driver/disk-chain.h"
 #include "driver/snapshot-internal.h"
 
+void taking_done(Taking *taking) {
+    domain_def_free(taking->next);
+    for (size_t i = 0; i < taking->n; i++)
+        overlay_done(&taking->overlays[i]);
+    free(taking->overlays);
+    device_steps_done(&taking->steps);
+}
+
 static int refuse(Error **reterr, const char *what) {
     return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED, "%s", what);
 }
@@ -25,10 +33,11 @@ static int check_disk(const Domain *domain, const DiskDef *disk, const SnapshotD
                             "disk '%s' is shared: a new image above it would be this domain's "
                             "alone; leave it out by snapshot='no'",
                             disk->target);
-    if ((source->type != DISK_FILE && source->type != DISK_BLOCK) || !source->path)
+    if ((source->type != DISK_FILE && source->type != DISK_BLOCK) || !source->path ||
+        *source->path != '/')
         return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
                             "external snapshots are made here of disks in files and block "
-                            "devices, which disk '%s' is not",
+                            "devices with an absolute path, which disk '%s' is not",
                             disk->target);
     if (format != DISK_FORMAT_QCOW2)
         return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,

@@ -31,12 +31,14 @@ static int check(const Domain *domain, const Snapshot *top, unsigned flags, Erro
 }
 
 static int delete_one(Domain *domain, Snapshot *snapshot, unsigned flags, Error **reterr) {
+    bool noted = false;
     int r = 0;
 
     if (!(flags & SNAPSHOT_DELETE_METADATA_ONLY)) {
         snapshot->work = SNAPSHOT_DELETING;
         r = snapshot_save(domain, snapshot, reterr);
-        if (r >= 0)
+        noted = r >= 0;
+        if (noted)
             r = snapshot_inside_delete(domain, snapshot->def, reterr);
         saved_crash_point("snapshot-deleted");
     }
@@ -46,19 +48,22 @@ static int delete_one(Domain *domain, Snapshot *snapshot, unsigned flags, Error 
         return 0;
     /* It may be gone from some of its images. A client can ask again; so does the next daemon. */
     snapshot->work = SNAPSHOT_WORK_NONE;
+    if (noted)
+        error_prefix(
+            reterr,
+            "snapshot '%s' is deleted in part or not at all (delete it again; vireod does, "
+            "when it starts)",
+            snapshot->def->name);
     return r;
 }
 
-/* One that has none below it that are meant, too. */
+/* One that has none below it: with a snapshot all that are below it are meant, or none. */
 static Snapshot *next_meant(const Domain *domain, const Snapshot *top, unsigned flags) {
-    for (Snapshot *at = domain->snapshots.first; at; at = at->next) {
-        bool below = false;
+    const bool below = flags & (SNAPSHOT_DELETE_CHILDREN | SNAPSHOT_DELETE_CHILDREN_ONLY);
 
-        for (const Snapshot *of = domain->snapshots.first; of && !below; of = of->next)
-            below = of->parent == at && is_meant(of, top, flags);
-        if (!below && is_meant(at, top, flags))
+    for (Snapshot *at = domain->snapshots.first; at; at = at->next)
+        if (is_meant(at, top, flags) && !(below && at->n_children > 0))
             return at;
-    }
     return NULL;
 }
 
@@ -76,7 +81,6 @@ static int delete_all(Domain *domain, Snapshot *top, unsigned flags, Error **ret
     return r;
 }
 
-/* Alone it need not be below others. */
 static int delete_chosen(Domain *domain, const char *name, unsigned flags, Error **reterr) {
     Snapshot *top;
 
@@ -86,6 +90,8 @@ static int delete_chosen(Domain *domain, const char *name, unsigned flags, Error
     top = (Snapshot *)driver_snapshot_find(domain, name, reterr);
     if (!top)
         return -ENOENT;
+    if (snapshot_work_check(domain, top, reterr) < 0)
+        return -EINVAL;
     return delete_all(domain, top, flags, reterr);
 }
 

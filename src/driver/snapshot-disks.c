@@ -2,6 +2,7 @@
 /* A snapshot of the disks of what runs: a new image above each. */
 #include "domain/files.h"
 #include "driver/block-job-check.h"
+#include "driver/block-job-settle.h"
 #include "driver/device-use.h"
 #include "driver/disk-chain.h"
 #include "driver/driver.h"
@@ -17,14 +18,6 @@
 #define FREEZE_SECONDS 60
 #define THAW_SECONDS 10
 #define THAW_TRIES 3
-
-static void taking_done(Taking *taking) {
-    domain_def_free(taking->next);
-    for (size_t i = 0; i < taking->n; i++)
-        overlay_done(&taking->overlays[i]);
-    free(taking->overlays);
-    device_steps_done(&taking->steps);
-}
 
 /* ---- what QEMU has ---- */
 
@@ -57,7 +50,7 @@ static int make_ready(const Taking *taking, const char *target, json_object *nod
 static int plan(Taking *taking, Error **reterr) {
     CLEANUP_JSON json_object *nodes = NULL;
     unsigned last;
-    int r = snapshot_ask(taking->domain, "query-named-block-nodes", &nodes, reterr);
+    int r = block_job_ask(taking->domain, "query-named-block-nodes", &nodes, reterr);
 
     if (r < 0)
         return r;
@@ -126,7 +119,7 @@ static int make_file(const Taking *taking, const Overlay *overlay, json_object *
 
 static int make_files(Taking *taking, Error **reterr) {
     CLEANUP_JSON json_object *blocks = NULL;
-    int r = snapshot_ask(taking->domain, "query-block", &blocks, reterr);
+    int r = block_job_ask(taking->domain, "query-block", &blocks, reterr);
 
     if (r >= 0)
         r = look_at_files(taking, reterr);
@@ -221,12 +214,6 @@ static int build_steps(Taking *taking, Error **reterr) {
     return r >= 0 && taking->steps.failed ? error_no_memory(reterr) : r;
 }
 
-/* Whether an error may be one of a command that QEMU does all the same. */
-static bool is_unanswered(const Domain *domain, const Error *error) {
-    return error->code == ERROR_OPERATION_TIMEOUT || !domain->run || !domain->run->monitor ||
-           !monitor_is_open(domain->run->monitor);
-}
-
 /* *ret_unknown: QEMU may do it yet. */
 static int tell(const Taking *taking, const char *command, json_object *arguments_consume,
                 bool *ret_unknown, Error **reterr) {
@@ -234,7 +221,7 @@ static int tell(const Taking *taking, const char *command, json_object *argument
 
     if (device_command(taking->domain, command, arguments_consume, &error) >= 0)
         return 0;
-    *ret_unknown = is_unanswered(taking->domain, error);
+    *ret_unknown = device_is_unanswered(taking->domain, error);
     return error_propagate(reterr, TAKE_PTR(error));
 }
 

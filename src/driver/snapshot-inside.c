@@ -37,7 +37,7 @@ static const DiskDef *disk_now(const DomainDef *live, const char *path, bool *re
 static int check_disk(const DiskDef *disk, const SnapshotDef *def, Error **reterr) {
     const StorageSource *source = &disk->source;
 
-    if (source->format != DISK_FORMAT_QCOW2 || !source->path ||
+    if (source->format != DISK_FORMAT_QCOW2 || !source->path || *source->path != '/' ||
         (source->type != DISK_FILE && source->type != DISK_BLOCK))
         return error_report(
             reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
@@ -257,7 +257,7 @@ static int look_at_job(const Domain *domain, bool *ret_unknown, Error **reterr) 
 }
 
 /* Until it has an end. */
-static int await_job(const Domain *domain, bool *ret_unknown, Error **reterr) {
+static int await_job(Domain *domain, bool *ret_unknown, Error **reterr) {
     uint64_t pause = LOOK_FIRST_USEC;
     int r;
 
@@ -267,12 +267,12 @@ static int await_job(const Domain *domain, bool *ret_unknown, Error **reterr) {
         r = look_at_job(domain, ret_unknown, &error);
         if (r != -EAGAIN)
             return r < 0 ? error_propagate(reterr, TAKE_PTR(error)) : 0;
-        fiber_sleep(pause);
+        fiber_cond_wait(&domain->block_job_cond, deadline_in(pause)); /* an event may be lost */
         pause = MIN_OF(2 * pause, LOOK_LAST_USEC);
     }
 }
 
-static int run_job(const Domain *domain, const char *command, json_object *arguments_consume,
+static int run_job(Domain *domain, const char *command, json_object *arguments_consume,
                    bool *ret_unknown, Error **reterr) {
     CLEANUP_ERROR Error *error = NULL;
     int r;
@@ -385,8 +385,12 @@ int snapshot_inside_look(Domain *domain, const SnapshotDef *def, Error **reterr)
         reading = block_job_reading(jobs, JOB);
         if (reading.status == BLOCK_JOB_STATUS_CONCLUDED)
             dismiss(domain);
-        else if (reading.status != BLOCK_JOB_STATUS_GONE)
+        else if (reading.status != BLOCK_JOB_STATUS_GONE) {
+            error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                         "QEMU is still at a snapshot of domain '%s': ask again when it has ended",
+                         domain_name(domain));
             return -EAGAIN;
+        }
     }
     for (size_t i = 0; r >= 0 && i < def->n_disks; i++) {
         const DiskDef *disk = disk_then(def, i);

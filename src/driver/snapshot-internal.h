@@ -23,6 +23,8 @@ typedef struct Taking {
     DeviceSteps steps;
 } Taking;
 
+void taking_done(Taking *taking); /* what it owns */
+
 /* Which disks of an aligned one get new images, and where those are (snapshot-choose.c). */
 int snapshot_choose(Taking *taking, Error **reterr);
 

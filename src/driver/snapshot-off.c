@@ -9,13 +9,6 @@
 #include "util/libvirt-numbers.h"
 #include "util/log.h"
 
-static void taking_done(Taking *taking) {
-    domain_def_free(taking->next);
-    for (size_t i = 0; i < taking->n; i++)
-        overlay_done(&taking->overlays[i]);
-    free(taking->overlays);
-}
-
 static const char *format_of(const StorageSource *source) {
     return words_name(&disk_formats, source->format ? source->format : DISK_FORMAT_RAW);
 }

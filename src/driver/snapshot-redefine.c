@@ -31,7 +31,7 @@ static int check_whole(const Domain *domain, const SnapshotDef *def, Error **ret
     if (def->state == SNAPSHOT_STATE_NONE)
         return error_report(reterr, FROM_DOMAIN_SNAPSHOT, ERROR_XML,
                             "missing state from existing snapshot");
-    if (!def->domain || memcmp(def->domain->uuid, domain_def(domain)->uuid, 16) == 0)
+    if (snapshot_is_of(def, domain_def(domain)->uuid))
         return 0;
     uuid_format(domain_def(domain)->uuid, uuid);
     return invalid(reterr, "definition for snapshot %s must use uuid %s", def->name, uuid);
@@ -75,7 +75,7 @@ static int complete(SnapshotDef *def, const SnapshotDef *old, Error **reterr) {
         def->domain = domain_def_copy(old->domain);
         def->inactive = old->inactive && !def->inactive ? domain_def_copy(old->inactive)
                                                         : def->inactive;
-        if (!def->domain)
+        if (!def->domain || (old->inactive && !def->inactive))
             return error_no_memory(reterr);
     }
     if (!def->domain)

@@ -80,34 +80,28 @@ static void let_go(Domain *domain, bool held) {
     store_remove(domain->services->store, domain);
 }
 
-static int definition_of(const Domain *domain, const SnapshotDef *def, DomainDef **ret,
-                         Error **reterr) {
-    CLEANUP_DOMAIN_DEF DomainDef *copy = domain_def_copy(def->domain);
-    char *name = copy ? strdup(domain_name(domain)) : NULL;
-
-    if (!name)
-        return error_no_memory(reterr);
-    free(copy->name); /* it may have been renamed since */
-    copy->name = name;
-    *ret = TAKE_PTR(copy);
-    return 0;
-}
-
+/* Ends what runs, and has the file say so. A run that the next daemon finds beside such a file is
+ * the snapshot's. */
 static int begin(Domain *domain, Snapshot *snapshot, Error **reterr) {
-    int r;
+    const bool ran = domain->run;
+    int r = snapshot_save(domain, snapshot, reterr); /* it can be written: nothing ends in vain */
 
+    if (r < 0)
+        return r;
+    if (ran)
+        run_end(domain, SHUTOFF_FROM_SNAPSHOT, STOPPED_FROM_SNAPSHOT);
+    saved_crash_point("revert-ended");
     snapshot->work = SNAPSHOT_REVERTING;
     r = snapshot_save(domain, snapshot, reterr);
-    if (r < 0)
+    if (r < 0) {
         snapshot->work = SNAPSHOT_WORK_NONE;
-    else
-        saved_crash_point("revert-begun");
-    return r;
-}
-
-static void end_what_runs(Domain *domain) {
-    if (domain->run)
-        run_end(domain, SHUTOFF_FROM_SNAPSHOT, STOPPED_FROM_SNAPSHOT);
+        if (ran)
+            error_prefix(reterr, "domain '%s' is shut off, and its disks are as they were",
+                         domain_name(domain));
+        return r;
+    }
+    saved_crash_point("revert-begun");
+    return 0;
 }
 
 /* ---- of one with the guest's memory ---- */
@@ -142,14 +136,12 @@ static int revert_guest(Domain *domain, Snapshot *snapshot, unsigned flags, Erro
     const bool paused = flags & SNAPSHOT_REVERT_PAUSED    ? true
                         : flags & SNAPSHOT_REVERT_RUNNING ? false
                                                           : snapshot->def->state == SNAPSHOT_PAUSED;
-    CLEANUP_DOMAIN_DEF DomainDef *def = NULL;
-    int r = definition_of(domain, snapshot->def, &def, reterr);
+    CLEANUP_DOMAIN_DEF DomainDef *def = domain_def_copy_as(snapshot->def->domain,
+                                                           domain_name(domain));
+    int r = def ? begin(domain, snapshot, reterr) : error_no_memory(reterr);
 
-    if (r >= 0)
-        r = begin(domain, snapshot, reterr);
     if (r < 0)
         return r;
-    end_what_runs(domain);
     r = start_restored(domain, def, &source, paused ? START_PAUSED : 0u, reterr);
     if (r < 0)
         return fall_back(domain, snapshot, reterr);
@@ -170,7 +162,6 @@ static int revert_disks(Domain *domain, Snapshot *snapshot, unsigned flags, Erro
 
     if (r < 0)
         return r;
-    end_what_runs(domain);
     r = snapshot_inside_apply(snapshot->def, reterr);
     if (r >= 0)
         r = snapshot_work_end_revert(domain, snapshot, reterr);
@@ -198,7 +189,9 @@ static int revert(Domain *domain, const char *name, unsigned flags, Error **rete
         snapshot_settle(domain);
     snapshot_work_settle(domain);
     snapshot = (Snapshot *)driver_snapshot_find(domain, name, reterr);
-    r = snapshot ? check(domain, snapshot, flags, reterr) : -ENOENT;
+    r = snapshot ? snapshot_work_check(domain, snapshot, reterr) : -ENOENT;
+    if (r >= 0)
+        r = check(domain, snapshot, flags, reterr);
     if (r >= 0)
         r = check_images(domain, snapshot->def, reterr);
     if (r >= 0)

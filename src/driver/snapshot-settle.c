@@ -2,6 +2,7 @@
 #include "driver/snapshot-settle.h"
 
 #include "domain/files.h"
+#include "driver/block-job-settle.h"
 #include "driver/device-use.h"
 #include "driver/disk-chain.h"
 #include "driver/news.h"
@@ -11,16 +12,6 @@
 #include "qemu/block-graph.h"
 #include "util/file.h"
 #include "util/log.h"
-
-#define COMMAND_USEC (30 * USEC_PER_SEC)
-
-int snapshot_ask(Domain *domain, const char *command, json_object **ret, Error **reterr) {
-    int r = domain_check_active(domain, reterr);
-
-    return r < 0 ? r
-                 : monitor_run(domain->run->monitor, command, block_query_args(command),
-                               deadline_in(COMMAND_USEC), ret, reterr);
-}
 
 int snapshot_copy_source(const StorageSource *from, StorageSource *to) {
     *to = (StorageSource){.type = from->type,
@@ -209,7 +200,7 @@ void snapshot_settle(Domain *domain) {
 
     assert(domain_job_is_mine(domain));
     if (!domain->run || domain->run->disks.n_overlays == 0 ||
-        snapshot_ask(domain, "query-named-block-nodes", &nodes, NULL) < 0)
+        block_job_ask(domain, "query-named-block-nodes", &nodes, NULL) < 0)
         return;
     /* All of them have come, or none. */
     if (block_node_find(nodes, domain->run->disks.overlays[0].node, &node) && node.backing) {

@@ -15,7 +15,6 @@ void snapshot_settle_soon(Domain *domain);
 
 /* ---- both definitions ---- */
 
-int snapshot_ask(Domain *domain, const char *command, json_object **ret, Error **reterr);
 /* Takes the texts of a source that has a path and a node. -ENOMEM. */
 int snapshot_copy_source(const StorageSource *from, StorageSource *to);
 /* The disk has the overlay on top. -ENOMEM. */

@@ -14,6 +14,16 @@ bool snapshot_work_is_due(const Domain *domain) {
     return snapshot_find_work(&domain->snapshots) != NULL;
 }
 
+int snapshot_work_check(const Domain *domain, const Snapshot *but, Error **reterr) {
+    for (const Snapshot *at = domain->snapshots.first; at; at = at->next)
+        if (at != but && at->work)
+            return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                                "it is not known yet what became of snapshot '%s' of domain '%s'; "
+                                "it is looked for until it is",
+                                at->def->name, domain_name(domain));
+    return 0;
+}
+
 int snapshot_work_check_start(const Domain *domain, Error **reterr) {
     for (const Snapshot *at = domain->snapshots.first; at; at = at->next)
         if (at->work == SNAPSHOT_REVERTING)
@@ -54,18 +64,12 @@ static bool is_internal(const SnapshotDef *def) {
  * NULL: that is not known. It keeps its name, which may have changed since. -ENOMEM. */
 static int config_of(const Domain *domain, const SnapshotDef *def, DomainDef **ret) {
     const DomainDef *from = snapshot_has_memory(def) ? def->inactive : def->domain;
-    char *name;
 
     *ret = NULL;
     if (!from || !domain->config)
         return 0;
-    *ret = domain_def_copy(from);
-    name = *ret ? strdup(domain->config->name) : NULL;
-    if (!name)
-        return -ENOMEM;
-    free((*ret)->name);
-    (*ret)->name = name;
-    return 0;
+    *ret = domain_def_copy_as(from, domain->config->name);
+    return *ret ? 0 : -ENOMEM;
 }
 
 int snapshot_work_end_revert(Domain *domain, Snapshot *snapshot, Error **reterr) {

@@ -11,6 +11,8 @@ bool snapshot_work_is_due(const Domain *domain);
  * due. The new images of a domain that runs are settled before (driver/snapshot-settle.h). Job
  * held, on a fiber. */
 void snapshot_work_settle(Domain *domain);
+/* ERROR_OPERATION_INVALID while there is another than `but` (NULL: any). */
+int snapshot_work_check(const Domain *domain, const Snapshot *but, Error **reterr);
 /* ERROR_OPERATION_INVALID while the disks are partly those of a snapshot and partly those of
  * before. */
 int snapshot_work_check_start(const Domain *domain, Error **reterr);

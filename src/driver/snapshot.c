@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "conf/domain-format.h"
+#include "conf/xml-document.h"
 #include "domain/events.h"
 #include "domain/snapshot-store.h"
 #include "driver/block-job-check.h"
@@ -20,6 +21,7 @@
 #include "driver/snapshot-work.h"
 #include "driver/start-shown.h"
 #include "util/file.h"
+#include "util/worker.h"
 #include "util/libvirt-numbers.h"
 #include "util/log.h"
 
@@ -311,27 +313,43 @@ static int make(Domain *domain, SnapshotDef **def, unsigned flags, char **ret_na
 
 static int create(Domain *domain, SnapshotDef **def, unsigned flags, char **ret_name,
                   Error **reterr) {
+    int r;
+
     if (domain->run)
         snapshot_settle(domain);
     snapshot_work_settle(domain);
-    if (snapshot_work_is_due(domain))
-        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
-                            "it is not known yet what became of snapshot '%s' of domain '%s'; it "
-                            "is looked for until it is",
-                            snapshot_find_work(&domain->snapshots)->def->name, domain_name(domain));
+    r = snapshot_work_check(domain, NULL, reterr);
+    if (r < 0)
+        return r;
     return flags & SNAPSHOT_REDEFINE ? snapshot_redefine(domain, def, flags, ret_name, reterr)
                                      : make(domain, def, flags, ret_name, reterr);
 }
 
-static int parse(const char *xml, unsigned flags, SnapshotDef **ret, Error **reterr) {
+typedef struct Parse {
+    const char *xml;
+    bool whole;
+    SnapshotDef *def;
+    Error *error;
+} Parse;
+
+static int run_parse(void *arg) {
+    Parse *work = arg;
     struct utsname host;
     DomainParseParams params = {.live = true};
 
-    if (!(flags & SNAPSHOT_REDEFINE))
-        return snapshot_parse(xml, strlen(xml), ret, reterr);
+    if (!work->whole)
+        return snapshot_parse(work->xml, strlen(work->xml), &work->def, &work->error);
     uname(&host);
     params.default_arch = host.machine;
-    return snapshot_parse_whole(xml, strlen(xml), &params, ret, reterr);
+    return snapshot_parse_whole(work->xml, strlen(work->xml), &params, &work->def, &work->error);
+}
+
+static int parse(const char *xml, unsigned flags, SnapshotDef **ret, Error **reterr) {
+    Parse work = {.xml = xml, .whole = flags & SNAPSHOT_REDEFINE};
+    int r = strlen(xml) > XML_LARGE ? worker_run(run_parse, &work) : run_parse(&work);
+
+    *ret = work.def;
+    return r < 0 ? error_propagate(reterr, work.error) : r;
 }
 
 int driver_snapshot_create(Domain *domain, const char *xml, unsigned flags, char **ret_name,

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "qemu/argv.h"
 #include "util/child.h"
 #include "util/fiber.h"
 #include "util/file.h"
@@ -42,9 +43,13 @@ void image_info_done(ImageInfo *info) {
 
 static int run(Argv *argv, uint64_t deadline, const char *path, const char *what, char **ret_out,
                Error **reterr) {
-    CLEANUP_FREE char *sentence = strf("cannot %s image '%s'", what, path);
+    CLEANUP_FREE char *sentence = NULL;
 
-    assert(*path == '/');
+    if (!path || *path != '/') /* what a definition says may begin with "-", or be a protocol's */
+        return error_report(reterr, FROM_NONE, ERROR_CONFIG_UNSUPPORTED,
+                            "cannot %s image '%s': it has no absolute path", what,
+                            path ? path : "");
+    sentence = strf("cannot %s image '%s'", what, path);
     if (!sentence)
         return error_no_memory(reterr);
     return child_run_checked(argv->list, deadline, PACKAGE, sentence, ret_out, reterr);
@@ -172,26 +177,12 @@ int image_resize(const char *path, const char *format, uint64_t size, bool shrin
 
 /* ---- snapshots ---- */
 
-/* A comma ends an option's value, but for a doubled one. */
-static char *escape(const char *path) {
-    char *text = malloc(2 * strlen(path) + 1), *to = text;
-
-    for (const char *at = path; text && *at; at++) {
-        if (*at == ',')
-            *to++ = ',';
-        *to++ = *at;
-    }
-    if (text)
-        *to = '\0';
-    return text;
-}
-
 int image_snapshot(const char *path, const char *format, const char *name, ImageSnapshotAct act,
                    Error **reterr) {
     static const char *const options[] = {"-c", "-a", "-d"};
     static const char *const whats[] = {"make a snapshot in", "go back to a snapshot in",
                                         "delete a snapshot in"};
-    CLEANUP_FREE char *escaped = escape(path);
+    CLEANUP_FREE char *escaped = argv_escape(path ? path : "");
     CLEANUP_FREE char *image = escaped ? strf("driver=%s,file.filename=%s", format, escaped) : NULL;
     Argv argv = {{"qemu-img", "snapshot", "-q", options[act], name, "--image-opts", image}, 7};
 

@@ -150,6 +150,7 @@ void worker_shutdown(void) {
     while (pool.n_threads > 0)
         pthread_join(pool.threads[--pool.n_threads], NULL);
     sem_destroy(&pool.n_asked);
+    take_all(&pool.finished); /* nobody waits for it any more */
     pool.source = sd_event_source_disable_unref(pool.source);
     if (pool.event_fd >= 0)
         close(TAKE_FD(pool.event_fd));

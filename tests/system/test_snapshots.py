@@ -97,6 +97,8 @@ def test_redefined(daemon):
         assert xml(daemon, snap) == before[snap]
     assert daemon.virsh("snapshot-current", "s1", "--name").strip() == "b"
     text = before["b"]
+    other = re.search("<domain .*</domain>", text, re.S)[0].replace("domain", "inactiveDomain")
+    other = re.sub("<uuid>.*</uuid>", "<uuid>99999999-9999-9999-9999-999999999999</uuid>", other)
     for old, new, answer in (("<parent>", "<parent><name>no</name></parent><parent>", "parent no for moment b not found"),
                              ("<name>a</name>", "<name>b</name>", "as its own parent"),
                              ("shutoff", "running", "between online and offline"),
@@ -105,7 +107,8 @@ def test_redefined(daemon):
                              ("<state>shutoff</state>", "", "missing state"),
                              ("<name>b</name>", "", "must have a name"),
                              (re.search("<creationTime>.*</creationTime>", text).group(), "", "missing creationTime"),
-                             ("<uuid>", "<uuid>1", "")):
+                             ("<uuid>", "<uuid>1", ""),
+                             ("</domain>", "</domain>" + other, "must use uuid")):
         with open(path, "w") as f:
             f.write(text.replace(old, new, 1))
         assert answer in daemon.virsh("snapshot-create", "s1", path, "--redefine", ok=False), answer
@@ -286,6 +289,48 @@ def test_killed_reverting(daemon):
     holds(daemon, "s1", 1)
     daemon.virsh("destroy", "s1")
     assert file_holds(second, 2) and daemon.virsh("snapshot-current", "s1", "--name").strip() == "a"
+
+
+@pytest.mark.parametrize("step", ["revert-ended", "revert-begun"])
+def test_killed_reverting_from_a_guest_that_ran(daemon, step):
+    """Its QEMU has ended by then: nobody takes it for the one of the snapshot."""
+    first, second = off(daemon)
+    fill(first, 1)
+    fill(second, 2)
+    create(daemon, "a")
+    daemon.virsh("setvcpus", "s1", "3", "--config")
+    create(daemon, "b")
+    fill(first, 3)
+    daemon.virsh("start", "s1", "--paused")
+    assert daemon.crash_at(step, "snapshot-revert", "s1", "a")
+    assert daemon.virsh("domstate", "s1").strip() == "shut off" and not daemon.qemus()
+    if step == "revert-begun":
+        wait_for(lambda: "back at snapshot" in daemon.log_text(), 20, "disks that are back")
+    went = step == "revert-begun"
+    assert file_holds(first, 1 if went else 3)
+    assert daemon.virsh("snapshot-current", "s1", "--name").strip() == ("a" if went else "b")
+    assert daemon.counts("s1")["current", "config"] == (1 if went else 3)
+
+
+def test_paths_that_are_none(daemon):
+    """What is no absolute path is refused, and the daemon lives, also with a file that says so."""
+    for words, source in ((["--disk-only"], "rel.qcow2"), ([], "rel.qcow2"), ([], "-rel.qcow2")):
+        daemon.define("s1", boot=False, extra=disk(source))
+        create(daemon, "a", *words, ok=False)
+        assert names(daemon) == [] and not os.path.exists(f"{kept(daemon)}/a.xml")
+        daemon.virsh("undefine", "s1")
+    first = image(f"{daemon.root}/first.qcow2")
+    daemon.define("s1", boot=False, extra=disk(first))
+    create(daemon, "a")
+    path = f"{kept(daemon)}/a.xml"
+    with open(path) as f:
+        text = f.read().replace(first, "rel.qcow2").replace("<snapshot ", "<snapshot work='making' ")
+    daemon.stop()
+    with open(path, "w") as f:
+        f.write(text)
+    daemon.start()
+    wait_for(lambda: "no absolute path" in daemon.log_text(), 20, "what is wrong with it")
+    assert "not known yet what became" in create(daemon, "b", ok=False)
 
 
 def test_killed_loading(daemon):
