@@ -373,10 +373,14 @@ static int check_iommu(const DomainDef *def, Error **reterr) {
     static const char *const models[] = {"intel", "smmuv3", "virtio"};
     const IommuDef *iommu = &def->iommu;
     const bool virtio = iommu->model == IOMMU_VIRTIO, x86 = domain_def_is_x86(def);
+    const bool options = iommu->intremap || iommu->caching_mode || iommu->eim || iommu->iotlb ||
+                         iommu->aw_bits;
     const ValidateRule rules[] = {
         {iommu->model == IOMMU_SMMUV3 && (x86 || !domain_def_is_virt(def)),
          ERROR_CONFIG_UNSUPPORTED,
          "IOMMU device: 'smmuv3' is only supported with ARM Virt machines"},
+        {iommu->model != IOMMU_INTEL && options, ERROR_XML,
+         "an IOMMU device of this model has no additional attributes: <driver> is for 'intel'"},
         {virtio && x86 && !domain_def_is_q35(def), ERROR_CONFIG_UNSUPPORTED,
          "IOMMU device: 'virtio' is only supported with Q35 and ARM Virt machines"},
         {virtio && !def->features.acpi, ERROR_CONFIG_UNSUPPORTED,

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "conf/iommu.h"
 
-static const Words models = WORDS_NOT_STARTED(WORD_MASK(IOMMU_SMMUV3) | WORD_MASK(IOMMU_VIRTIO),
-                                              "intel", "smmuv3", "virtio");
+static const Words models = WORDS("intel", "smmuv3", "virtio");
 static const Field driver_fields[] = {FIELD_ON_OFF("@intremap", IommuDef, intremap),
                                       FIELD_ON_OFF("@caching_mode", IommuDef, caching_mode),
                                       FIELD_ON_OFF("@eim", IommuDef, eim),

@@ -6,8 +6,8 @@
 
 typedef enum IommuModel { IOMMU_INTEL, IOMMU_SMMUV3, IOMMU_VIRTIO, IOMMU_MODEL_MAX_ } IommuModel;
 
-/* <iommu model='intel'>: interrupt remapping with extended interrupt mode is what more than 255
- * vCPUs need. */
+/* Of intel's, interrupt remapping with extended interrupt mode is what more than 255 vCPUs need.
+ * smmuv3 is a part of ARM's machine; virtio is a PCI device on the machine's own bus. */
 typedef struct IommuDef {
     bool given;
     IommuModel model;

@@ -100,6 +100,8 @@ static void put_others(FILE *out, const DomainDef *def) {
     put_word(out, "loadparm", find_loadparm(def));
     if (features->has_gic && features->gic_version)
         put_word(out, "gic-version", features->gic_version);
+    if (def->iommu.given && def->iommu.model == IOMMU_SMMUV3)
+        fputs(",iommu=smmuv3", out);
     put_word(out, "resize-hpt", features->hpt_resizing);
     put_state(out, "cap-htm", features->htm);
     put_state(out, "cap-nested-hv", features->nested_hv);

@@ -42,16 +42,15 @@ static int check_iommu(const QemuCommandParams *params, const QemuMachine *machi
             "domain '%s': more than %u vCPUs are only supported on q35-based machine "
             "types, not on '%s'",
             def->name, 255u, machine->name);
-    if (qemu_needs_remapping(def) &&
-        (!iommu->given || iommu->eim != TRISTATE_YES || iommu->intremap == TRISTATE_NO))
+    if (qemu_needs_remapping(def) && (!iommu->given || iommu->model != IOMMU_INTEL ||
+                                      iommu->eim != TRISTATE_YES || iommu->intremap == TRISTATE_NO))
         return error_report(
             reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
             "domain '%s': more than %u vCPUs require extended interrupt mode enabled on the "
             "iommu device: <iommu model='intel'><driver intremap='on' eim='on'/></iommu>",
             def->name, 255u);
     if (iommu->given && iommu->model != IOMMU_INTEL)
-        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
-                            "domain '%s': only the IOMMU model 'intel' can be started", def->name);
+        return 0;
     if (iommu->given && !strstr(machine->name, "q35"))
         return error_report(
             reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
@@ -105,21 +104,27 @@ static int check(const QemuCommandParams *params, const QemuMachine *machine, Er
     return r < 0 ? r : argv_check_memory(def, reterr);
 }
 
-static void add_iommu(ArgvBuilder *builder, const DomainDef *def) {
+/* That of ARM's machine is no device, but a property of the machine. */
+static void add_iommu(ArgvBuilder *builder, const DeviceContext *context) {
     static const Property rows[] = {PROP_ON_OFF("intremap", IommuDef, intremap),
                                     PROP_BOOL("caching-mode", IommuDef, caching_mode),
                                     PROP_ON_OFF("eim", IommuDef, eim),
                                     PROP_BOOL("device-iotlb", IommuDef, iotlb),
                                     PROP_UINT("aw-bits", IommuDef, aw_bits),
                                     PROP_END};
+    const IommuDef *iommu = &context->def->iommu;
     Props props;
 
-    if (!def->iommu.given)
+    if (!iommu->given || iommu->model == IOMMU_SMMUV3)
         return;
-    props = props_new();
-    props_text(&props, "driver", "intel-iommu");
-    props_text(&props, "id", "iommu0");
-    props_rows(&props, rows, &def->iommu);
+    if (iommu->model == IOMMU_VIRTIO) {
+        props = device_props(context, "virtio-iommu", &iommu->info);
+    } else {
+        props = props_new();
+        props_text(&props, "driver", "intel-iommu");
+        props_text(&props, "id", iommu->info.alias);
+        props_rows(&props, rows, iommu);
+    }
     argv_add_json(builder, "-device", props_take(&props));
 }
 
@@ -144,7 +149,8 @@ static void add_extra_devices(ArgvBuilder *builder, const DomainDef *def) {
 
 /* The options of the whole machine, in front of its devices. */
 static void add_base(ArgvBuilder *builder, const QemuCommandParams *params,
-                     const QemuMachine *machine, const char *name) {
+                     const DeviceContext *context, const char *name) {
+    const QemuMachine *machine = context->machine;
     const DomainDef *def = params->def;
     char uuid[UUID_TEXT_SIZE];
 
@@ -171,7 +177,7 @@ static void add_base(ArgvBuilder *builder, const QemuCommandParams *params,
     if (def->on_reboot == LIFECYCLE_DESTROY)
         argv_add(builder, "-no-reboot");
     argv_add_boot(builder, def);
-    add_iommu(builder, def);
+    add_iommu(builder, context);
     add_extra_devices(builder, def);
 }
 
@@ -193,7 +199,7 @@ int qemu_command_line(const QemuCommandParams *params, char ***ret_argv, Error *
     name = argv_escape(def->name);
     if (!name)
         return error_no_memory(reterr);
-    add_base(&builder, params, machine, name);
+    add_base(&builder, params, &context, name);
     r = qemu_add_devices(&builder, &context, reterr);
     if (params->sandbox)
         argv_add_option(&builder, "-sandbox", "%s", params->sandbox);

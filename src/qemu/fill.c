@@ -172,15 +172,22 @@ bool qemu_needs_remapping(const DomainDef *def) {
     return device_is_x86(def) && def->n_vcpus_max > VCPUS_WITHOUT_EIM;
 }
 
-static void fill_iommu(DomainDef *def) {
+static int fill_iommu(DomainDef *def) {
     IommuDef *iommu = &def->iommu;
     bool needed = qemu_needs_remapping(def) && is_q35(def);
 
     iommu->given |= needed;
+    if (!iommu->given)
+        return 0;
+    if (set_alias(&iommu->info, strdup("iommu0")) < 0)
+        return -ENOMEM;
+    if (iommu->model != IOMMU_INTEL)
+        return 0;
     if (needed && iommu->eim == TRISTATE_ABSENT)
         iommu->eim = TRISTATE_YES;
     if (iommu->eim == TRISTATE_YES && iommu->intremap == TRISTATE_ABSENT)
         iommu->intremap = TRISTATE_YES;
+    return 0;
 }
 
 #define POWER_PIECE (UINT64_C(256) << 10) /* KiB */
@@ -227,7 +234,8 @@ int qemu_assign_aliases(DomainDef *def, const char *channel_dir) {
     Assign assign = {.def = def, .channel_dir = channel_dir};
 
     assert(channel_dir);
-    fill_iommu(def);
+    if (fill_iommu(def) < 0)
+        return -ENOMEM;
     qemu_number_sources(def);
     return devices_each(def, assign_one, &assign);
 }

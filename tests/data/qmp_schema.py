@@ -6,6 +6,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 VERSIONS = ("7.2", "10.0", "11.1")
 JSON_TYPES = {"string": str, "int": int, "number": (int, float), "boolean": bool, "null": type(None)}
 # Properties that every device has, or that take more than their recorded type says (addr: "1e.0", too).
+# Names that QEMU has for them on every machine with PCI.
+OTHER_NAMES = {"virtio-iommu": "virtio-iommu-pci"}
 ANY_DEVICE = {"driver", "id", "bus", "addr", "romfile"}
 
 
@@ -55,7 +57,7 @@ class Schema:
 
     def device(self, value):
         """Of -device and device_add, whose arguments are the device's properties."""
-        driver = value.get("driver")
+        driver = OTHER_NAMES.get(value.get("driver"), value.get("driver"))
         if driver not in self.devices:
             return [f"QEMU {self.version} has no device {driver}, or record-schema did not ask for it"]
         if driver.endswith("-cpu"):

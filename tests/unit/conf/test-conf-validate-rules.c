@@ -287,6 +287,8 @@ static const Row others[] = {
      NOT_SUPPORTED, "server option"},
     {"<features>%s</features>" DEVICES("<iommu model='virtio'/>"), "", "<acpi/>", NOT_SUPPORTED,
      "'virtio' requires ACPI"},
+    {"<features><acpi/></features>" DEVICES("<iommu model='virtio'>%s</iommu>"),
+     "<driver intremap='on'/>", "<driver/>", ERROR_XML, "no additional attributes"},
     {DEVICES("<iommu model='%s'/>"), "smmuv3", "intel", NOT_SUPPORTED, "ARM Virt machines"},
     {DEVICES("<memballoon model='%s'/>"), "xen", "virtio", ERROR_INTERNAL, "memory balloon"},
     {DEVICES("<graphics type='spice'/><redirdev bus='usb' type='spicevmc'>%s</redirdev>"), PCI, USB,

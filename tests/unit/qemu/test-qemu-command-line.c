@@ -35,6 +35,7 @@ static QemuMachine other_machines[] = {
      .alias = (char *)"s390-ccw-virtio",
      .cpu_max = 248,
      .hotpluggable_cpus = true},
+    {.name = (char *)"virt-7.2", .alias = (char *)"virt", .cpu_max = 512},
 };
 
 static QemuCaps caps = {.n_refs = 1,
@@ -304,6 +305,9 @@ static void test_refusals(void **state) {
         {"<vcpu>256</vcpu>" IOMMU("<driver eim='off'/>"),
          "more than 255 vCPUs require extended interrupt mode", false, "kvm"},
         {"<vcpu>256</vcpu>" IOMMU("<driver intremap='off'/>"),
+         "more than 255 vCPUs require extended interrupt mode", false, "kvm"},
+        {"<vcpu>256</vcpu><os><type machine='q35'>hvm</type></os><features><acpi/></features>"
+         "<devices><iommu model='virtio'/></devices>",
          "more than 255 vCPUs require extended interrupt mode", false, "kvm"},
         {"<devices><iommu model='intel'/></devices>",
          "requires the q35 machine type, not 'pc-i440fx-7.2'", false, "kvm"},
