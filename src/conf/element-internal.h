@@ -69,3 +69,9 @@ static inline const Field *field_choice(const Field *field, const void *object) 
 
     return value < field->n_choices ? field->choice[value] : NULL;
 }
+
+/* Puts what the text says into the object, and that it was given. `node` is the one that errors
+ * name; `unit` is that of a size, or NULL. ERROR_XML or ERROR_INVALID_ARG for a text that the row
+ * does not take; the object is as it was then. -ENOMEM. */
+int element_set_value(ElementReader *reader, xmlNodePtr node, const Field *field, const char *text,
+                      const char *unit, void *object);
