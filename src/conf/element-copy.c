@@ -6,6 +6,13 @@
 
 static void done_fields(const Field *fields, void *object);
 
+/* Most parts of most objects are as they were made: they own nothing, and have many rows. */
+static bool is_zero_part(const Field *field, const void *object) {
+    const char *part = field_part(field, object);
+
+    return field->width && !*part && !memcmp(part, part + 1, field->width - 1);
+}
+
 /* Rows of several kinds may fill one list: the last of them frees it. */
 static bool is_last_of_list(const Field *field) {
     for (const Field *later = field + 1; later->kind != FIELD_KIND_END; later++)
@@ -18,7 +25,9 @@ static void done_items(const Field *field, void *object) {
     void **items = field_pointer(field, object);
     size_t *n = field_count(field, object);
 
-    for (size_t i = 0; *items && i < *n; i++) {
+    if (!*items)
+        return;
+    for (size_t i = 0; i < *n; i++) {
         void *item = (char *)*items + i * field->element->size;
 
         if (field_is_of_row(field, item))
@@ -51,7 +60,8 @@ static void done_field(const Field *field, void *object) {
         free(TAKE_PTR(*pointer));
         break;
     case FIELD_KIND_GROUP:
-        done_fields(field->fields, field_part(field, object));
+        if (!is_zero_part(field, object))
+            done_fields(field->fields, field_part(field, object));
         break;
     case FIELD_KIND_SWITCH:
         for (size_t i = 0; i < field->n_choices; i++)
@@ -150,7 +160,8 @@ static void own_field(const Field *field, const void *from, void *to, bool *ok) 
         own_items(field, from, to, ok);
         break;
     case FIELD_KIND_GROUP:
-        own_fields(field->fields, field_part(field, from), field_part(field, to), ok);
+        if (!is_zero_part(field, from))
+            own_fields(field->fields, field_part(field, from), field_part(field, to), ok);
         break;
     case FIELD_KIND_SWITCH:
         for (size_t i = 0; i < field->n_choices; i++)

@@ -343,10 +343,41 @@ static int read_field(ElementReader *reader, const Field *field, xmlNodePtr node
     return 0;
 }
 
-int element_read_fields(ElementReader *reader, const Field *fields, xmlNodePtr node, void *object) {
-    for (const Field *field = fields; field->kind != FIELD_KIND_END; field++) {
-        int r = read_field(reader, field, node, object);
+/* A bit for how a name begins; a path's ends with its '@', too. */
+static uint64_t beginning(const char *name) {
+    const char second = name[1] == '@' ? '\0' : name[1];
 
+    return UINT64_C(1) << (((unsigned)name[0] * 7 + (unsigned)second) % 64);
+}
+
+/* How the children's names begin. One with a prefix may be any row's. */
+static uint64_t beginnings(const xmlNode *node) {
+    uint64_t bits = 0;
+
+    for (const xmlNode *at = node->children; at; at = at->next)
+        if (at->type == XML_ELEMENT_NODE)
+            bits |= at->ns ? UINT64_MAX : beginning((const char *)at->name);
+    return bits;
+}
+
+/* Most rows of most elements find nothing; this tells so of most of them. */
+static bool finds_nothing(const Field *field, const xmlNode *node, uint64_t children) {
+    const char *path = field->path;
+
+    if (!path || *path == '.' || field->flags & FIELD_REQUIRED)
+        return false;
+    return *path == '@' ? !node->properties : !(children & beginning(path));
+}
+
+int element_read_fields(ElementReader *reader, const Field *fields, xmlNodePtr node, void *object) {
+    const uint64_t children = beginnings(node);
+
+    for (const Field *field = fields; field->kind != FIELD_KIND_END; field++) {
+        int r;
+
+        if (finds_nothing(field, node, children))
+            continue;
+        r = read_field(reader, field, node, object);
         if (r < 0)
             return r;
     }
