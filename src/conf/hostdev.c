@@ -22,13 +22,15 @@ static const Field usb_address[] = {
     FIELD_END};
 static const Field usb_attributes[] = {
     FIELD_CHOICE("@startupPolicy", HostdevDef, startup_policy, policies),
+    /* For where the machine goes to, and for the next daemon. */
+    FIELD_YESNO("@autoAddress", HostdevDef, auto_address, .flags = FIELD_LIVE | FIELD_SECRET),
+    FIELD_YESNO("@missing", HostdevDef, missing, .flags = FIELD_LIVE),
     FIELD_CHOICE("@guestReset", HostdevDef, guest_reset, resets),
     FIELD_UINT("vendor@id", HostdevDef, vendor, 0, 0xffff, .hex = 4, .flags = FIELD_ANY_BASE,
                FIELD_GIVEN(HostdevDef, has_vendor)),
     FIELD_UINT("product@id", HostdevDef, product, 0, 0xffff, .hex = 4, .flags = FIELD_ANY_BASE,
                FIELD_GIVEN(HostdevDef, has_product)),
-    FIELD_GROUP("address", usb_address, FIELD_GIVEN(HostdevDef, has_usb_address)),
-    FIELD_END};
+    FIELD_GROUP("address", usb_address, FIELD_GIVEN(HostdevDef, has_usb_address)), FIELD_END};
 static const Field usb_source[] = {FIELD_GROUP("source", usb_attributes, .flags = FIELD_REQUIRED),
                                    FIELD_END};
 

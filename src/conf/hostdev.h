@@ -29,6 +29,9 @@ typedef struct HostdevDef {
     char *driver;            /* pci: vfio, kvm */
     char *startup_policy;
     char *guest_reset;        /* usb */
+    Tristate missing;         /* usb: it was not there at the start, and may be so */
+    Tristate auto_address;    /* usb: the address is where it was found by its ids */
+    bool usb_is_ours;         /* usb: it was found for this guest; in no text */
     Tristate write_filtering; /* pci */
     PciAddress pci;
     unsigned vendor, product; /* usb */

@@ -137,6 +137,8 @@ static void add_mdev(ConfinePlan *plan, const HostdevDef *hostdev) {
 static void add_usb(ConfinePlan *plan, const HostdevDef *hostdev) {
     CLEANUP_FREE char *path = NULL;
 
+    if (hostdev->missing == TRISTATE_YES)
+        return;
     if (!hostdev->has_usb_address) { /* QEMU looks for the vendor and product among all */
         add_tree(plan, "/dev/bus/usb", TREE_DEPTH);
         return;

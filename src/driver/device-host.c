@@ -10,6 +10,7 @@
 #include "driver/prepare-owner.h"
 #include "driver/prepare-secret.h"
 #include "driver/prepare-undo.h"
+#include "driver/prepare-usb.h"
 #include "util/file.h"
 #include "util/worker.h"
 
@@ -48,7 +49,7 @@ static int make_disk(Domain *domain, const DiskDef *disk, StartParts *parts, Err
 static int make(Domain *domain, DomainDef *def, const DevicePlace *place, StartParts *parts,
                 Error **reterr) {
     void *device = device_at(def, place);
-    const HostdevDef *hostdev = device;
+    HostdevDef *hostdev = device;
 
     if (place->kind == &disk_kind)
         return make_disk(domain, device, parts, reterr);
@@ -58,6 +59,8 @@ static int make(Domain *domain, DomainDef *def, const DevicePlace *place, StartP
         return prepare_filesystem(domain, device, &parts->filesystems[place->index], reterr);
     if (place->kind == &hostdev_kind && hostdev->type == HOSTDEV_PCI)
         return prepare_pci(domain, &hostdev->pci, hostdev->managed == TRISTATE_YES, reterr);
+    if (place->kind == &hostdev_kind && hostdev->type == HOSTDEV_USB)
+        return prepare_usb(domain, hostdev, reterr);
     return 0;
 }
 

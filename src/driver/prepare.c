@@ -8,6 +8,7 @@
 #include "driver/prepare-net.h"
 #include "driver/prepare-secret.h"
 #include "driver/prepare-undo.h"
+#include "driver/prepare-usb.h"
 #include "util/file.h"
 #include "util/log.h"
 
@@ -82,6 +83,8 @@ int prepare_start(Domain *domain, StartParts *ret, Error **reterr) {
         r = prepare_tpms(domain, ret, reterr);
     if (r >= 0)
         r = prepare_filesystems(domain, ret, reterr);
+    if (r >= 0)
+        r = prepare_usb_devices(domain, reterr);
     return r < 0 ? r : prepare_pci_devices(domain, reterr);
 }
 

@@ -3,8 +3,11 @@
 import json
 import os
 import re
+import subprocess
 
 import pytest
+
+from conftest import VIREOD, Daemon, private_daemon, wait_for
 
 AARCH64 = "/usr/bin/qemu-system-aarch64"
 
@@ -44,3 +47,78 @@ def test_an_iommu_of_arm(daemon, model):
         assert property_of(daemon, "arm", "/machine", "iommu") == "smmuv3"
     else:  # one of another model that is asked for the first one ends QEMU 7.2
         assert property_of(daemon, "arm", "/machine/peripheral/iommu0", "type") == "virtio-iommu-pci"
+
+# ---- USB devices of the host ----
+
+USB = ("<hostdev mode='subsystem' type='usb'><source startupPolicy='{}'><vendor id='0x46d'/><product id='0xc52b'/>"
+       "</source></hostdev>")
+USB_AT = "<hostdev mode='subsystem' type='usb'><source startupPolicy='{}'><address bus='{}' device='{}'/></source></hostdev>"
+PLUG = ("mkdir -p /sys/bus/usb/devices/{0}; cd /sys/bus/usb/devices/{0}; echo 046d >idVendor; echo c52b >idProduct; "
+        "echo {1} >busnum; echo {2} >devnum; ")
+
+
+@pytest.fixture
+def host_with_usb(monkeypatch):
+    """A vireod whose host has the USB devices that `plug` was told of: (name, bus, device) each."""
+    if os.geteuid() or subprocess.run(["unshare", "-m", "mount", "-t", "tmpfs", "none", "/sys/bus"],
+                                      stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("SKIP: no mount namespaces here")
+    made = []
+
+    def plug(*devices):
+        script = "mount -t tmpfs none /sys/bus; " + "".join(PLUG.format(*device) for device in devices)
+        monkeypatch.setattr(Daemon, "command", ["unshare", "-m", "sh", "-c", script + 'exec "$@"', "sh", VIREOD])
+        made.append(private_daemon())
+        return next(made[-1])
+    yield plug
+    for daemon in made:
+        next(daemon, None)
+
+
+
+@pytest.mark.parametrize("device", [USB, USB_AT], ids=["ids", "address"])
+def test_a_usb_device_that_is_not_there(daemon, guest, device):
+    for policy in ("mandatory", "requisite"):
+        daemon.define("vm1", extra=device.format(policy, 1, 2))
+        said = daemon.virsh("start", "vm1", ok=False)
+        assert "Did not find USB device" in said and "startupPolicy='optional'" in said
+        daemon.virsh("undefine", "vm1")
+    daemon.boot("vm1", extra=device.format("optional", 1, 2))
+    assert "<source startupPolicy='optional' missing='yes'>" in daemon.virsh("dumpxml", "vm1")
+    assert "missing" not in daemon.virsh("dumpxml", "vm1", "--inactive")
+    assert property_of(daemon, "vm1", "/machine/peripheral/hostdev0", "attached") is False
+    daemon.stop()
+    daemon.start()
+    assert "missing='yes'" in daemon.virsh("dumpxml", "vm1")
+    path = f"{daemon.root}/saved"
+    daemon.virsh("save", "vm1", path)
+    daemon.virsh("restore", path)
+    assert "missing='yes'" in daemon.virsh("dumpxml", "vm1")
+    with open(f"{daemon.root}/device.xml", "w") as f:
+        f.write(device.format("optional", 1, 3))
+    assert "Did not find USB device" in daemon.virsh("attach-device", "vm1", f.name, ok=False)
+    daemon.virsh("detach-device-alias", "vm1", "hostdev0")
+    wait_for(lambda: "<hostdev" not in daemon.virsh("dumpxml", "vm1"), 20, "an end of the device")
+
+
+def test_a_usb_device_is_found_by_its_ids(host_with_usb):
+    """QEMU, which has the host's own /sys, does not find it; it was told where it is."""
+    daemon = host_with_usb(("1-3", 1, 4))
+    daemon.define("vm1", boot=False, extra=USB.format("mandatory"))
+    said = daemon.virsh("start", "vm1", "--paused", ok=False)
+    assert "Did not find" not in said and "host" in said
+    with open(f"{daemon.root}/log/qemu/vm1.log") as f:
+        assert '"hostbus":1,"hostaddr":4' in f.read()
+
+
+def test_two_usb_devices_of_the_same_ids(host_with_usb):
+    daemon = host_with_usb(("1-3", 1, 4), ("2-1", 2, 9))
+    daemon.define("vm1", boot=False, extra=USB.format("optional"))
+    assert "Multiple USB devices for 046d:c52b" in daemon.virsh("start", "vm1", "--paused", ok=False)
+
+
+def test_one_usb_device_that_is_meant_twice(host_with_usb):
+    daemon = host_with_usb(("2-1", 2, 9))
+    daemon.define("vm1", boot=False, extra=USB.format("optional") + USB_AT.format("optional", 2, 9))
+    said = daemon.virsh("start", "vm1", "--paused", ok=False)
+    assert "at bus 2, device 9 is in use by domain 'vm1'" in said

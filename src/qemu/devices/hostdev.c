@@ -7,7 +7,10 @@ static int build_usb(const DeviceContext *context, const HostdevDef *hostdev, De
                      Error **reterr) {
     Props props = device_props(context, "usb-host", &hostdev->info);
 
-    if (hostdev->has_usb_address) {
+    if (hostdev->missing == TRISTATE_YES) {
+        /* No port has this name. Without any QEMU takes whatever it may open. */
+        props_text(&props, "hostport", "none");
+    } else if (hostdev->has_usb_address) {
         props_uint(&props, "hostbus", hostdev->usb_bus);
         props_uint(&props, "hostaddr", hostdev->usb_device);
     } else {
