@@ -267,6 +267,12 @@ static int check_image(const DiskDef *disk, Error **reterr) {
          "an <auth> definition already found for disk source"},
         {source->encryption && disk->encryption, ERROR_CONFIG_UNSUPPORTED,
          "an <encryption> definition already found for disk source"},
+        {disk->transient && disk->readonly, ERROR_CONFIG_UNSUPPORTED,
+         "a transient disk must not be read-only"},
+        {disk->transient && source->type != DISK_FILE, ERROR_CONFIG_UNSUPPORTED,
+         "a transient disk is supported only with type 'file'"},
+        {disk->transient && disk->device != DISK_DEVICE_DISK, ERROR_CONFIG_UNSUPPORTED,
+         "a transient disk is supported only with device 'disk'"},
     };
 
     return VALIDATE_RULES(rules, "disk", disk->target, reterr);

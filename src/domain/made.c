@@ -7,9 +7,9 @@
 #define FILE_MAX ((size_t)1 << 20) /* bytes */
 
 static const char *const kinds[MADE_KIND_MAX_] = {
-    [MADE_MACVTAP] = "macvtap", [MADE_SWITCH_PORT] = "port",     [MADE_PROCESS] = "process",
-    [MADE_PCI] = "pci",         [MADE_OWNER] = "owner",          [MADE_JOB_OWNER] = "job-owner",
-    [MADE_LABEL] = "label",     [MADE_FILE_LABEL] = "file-label"};
+    [MADE_MACVTAP] = "macvtap", [MADE_SWITCH_PORT] = "port",      [MADE_PROCESS] = "process",
+    [MADE_PCI] = "pci",         [MADE_OWNER] = "owner",           [MADE_JOB_OWNER] = "job-owner",
+    [MADE_LABEL] = "label",     [MADE_FILE_LABEL] = "file-label", [MADE_OVERLAY] = "overlay"};
 
 void made_done(MadeList *list) {
     for (size_t i = 0; i < list->n; i++) {

@@ -18,6 +18,7 @@ typedef enum MadeKind {
     MADE_JOB_OWNER,   /* the same for as long as something is under way with the disks */
     MADE_LABEL,       /* name: a security label that was made; detail: of which model */
     MADE_FILE_LABEL,  /* name: of a file that was given a label; detail: the one it had */
+    MADE_OVERLAY, /* name: of a transient disk's overlay; detail: its inode (prepare-overlay.c) */
     MADE_KIND_MAX_
 } MadeKind;
 

@@ -21,6 +21,25 @@ int block_job_check_disk(const Domain *domain, const char *target, Error **reter
                : 0;
 }
 
+int block_check_transient(const DiskDef *disk, Error **reterr) {
+    return disk->transient
+               ? error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
+                              "block jobs are not supported on transient disk '%s'", disk->target)
+               : 0;
+}
+
+int block_check_moves(const Domain *domain, Error **reterr) {
+    const DomainDef *live = domain->run->live;
+
+    for (size_t i = 0; i < live->n_disks; i++)
+        if (live->disks[i].transient)
+            return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                                "migration with transient disk is not supported: what the guest of "
+                                "'%s' has written to '%s' is gone when this QEMU ends",
+                                domain_name(domain), live->disks[i].target);
+    return 0;
+}
+
 int block_job_check_none(const Domain *domain, Error **reterr) {
     int r = block_check_snapshot(domain, reterr);
 

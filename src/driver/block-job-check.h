@@ -10,5 +10,10 @@
 int block_check_snapshot(const Domain *domain, Error **reterr);
 /* ERROR_BLOCK_COPY_ACTIVE when the disk of that target has one. */
 int block_job_check_disk(const Domain *domain, const char *target, Error **reterr);
+/* ERROR_OPERATION_UNSUPPORTED when the disk's images are this run's: it is transient. */
+int block_check_transient(const DiskDef *disk, Error **reterr);
+/* ERROR_OPERATION_INVALID when a guest that goes on elsewhere, or later, would miss what it wrote:
+ * a disk of the run is transient. */
+int block_check_moves(const Domain *domain, Error **reterr);
 /* ERROR_OPERATION_INVALID when any disk has one. */
 int block_job_check_none(const Domain *domain, Error **reterr);

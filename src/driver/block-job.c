@@ -110,6 +110,8 @@ static int check_disk(const Domain *domain, const DiskDef *disk, Error **reterr)
     if (disk_encryption(disk))
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
                             "an encrypted disk has no block jobs here");
+    if (block_check_transient(disk, reterr) < 0)
+        return -EINVAL;
     return block_job_check_disk(domain, disk->target, reterr);
 }
 

@@ -7,6 +7,7 @@
 #include "driver/prepare-helper.h"
 #include "driver/prepare-host.h"
 #include "driver/prepare-net.h"
+#include "driver/prepare-overlay.h"
 #include "driver/prepare-owner.h"
 #include "driver/prepare-secret.h"
 #include "driver/prepare-undo.h"
@@ -38,9 +39,14 @@ static int make_interface(Domain *domain, InterfaceDef *interface, StartParts *p
     return prepare_interface(domain, interface, parts, tap, reterr);
 }
 
-static int make_disk(Domain *domain, const DiskDef *disk, StartParts *parts, Error **reterr) {
-    int r = prepare_nvme_disk(domain, disk, reterr);
+static int make_disk(Domain *domain, DomainDef *def, DiskDef *disk, StartParts *parts,
+                     Error **reterr) {
+    int r = prepare_overlay(domain, def, disk, reterr);
 
+    if (r >= 0)
+        r = domain_check_active(domain, reterr);
+    if (r >= 0)
+        r = prepare_nvme_disk(domain, disk, reterr);
     if (r >= 0)
         r = domain_check_active(domain, reterr);
     return r < 0 ? r : prepare_disk_secrets(domain, disk, parts, reterr);
@@ -52,7 +58,7 @@ static int make(Domain *domain, DomainDef *def, const DevicePlace *place, StartP
     HostdevDef *hostdev = device;
 
     if (place->kind == &disk_kind)
-        return make_disk(domain, device, parts, reterr);
+        return make_disk(domain, def, device, parts, reterr);
     if (place->kind == &interface_kind)
         return make_interface(domain, device, parts, &parts->taps[place->index], reterr);
     if (place->kind == &filesystem_kind)
@@ -246,7 +252,16 @@ static void release_nvme(Domain *domain, const DomainDef *def, const DiskDef *di
     release_pci(domain, &source->nvme_address);
 }
 
+/* It is noted twice: before it was there, and as it was then. */
+static void release_overlay(Domain *domain, const DomainDef *def, const DiskDef *disk) {
+    CLEANUP_FREE char *path = prepare_overlay_path(domain, def, disk);
+
+    for (int i = 0; i < 2 && domain->run; i++)
+        prepare_undo_one(&domain->services->paths, domain->run->live->uuid, MADE_OVERLAY, path);
+}
+
 static void release_disk(Domain *domain, const DomainDef *def, const DiskDef *disk) {
+    release_overlay(domain, def, disk);
     release_nvme(domain, def, disk, &disk->source);
     for (const BackingStore *at = disk->backing; at; at = at->next)
         release_nvme(domain, def, disk, &at->source);

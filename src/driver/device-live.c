@@ -150,12 +150,17 @@ static int begin(Domain *domain, DomainDef *one, DomainDef *def, const DevicePla
                  : error_no_memory(reterr);
 }
 
-/* What the host makes may get a name of its own: a tap. */
+static bool is_named_by_host(const DomainDef *def, const DevicePlace *at) {
+    return at->kind == &interface_kind ||
+           (at->kind == &disk_kind && ((const DiskDef *)device_at(def, at))->transient);
+}
+
+/* What the host makes may get a name of its own: a tap, an overlay. */
 static int make_host_parts(Domain *domain, DomainDef *one, DomainDef *def, const DevicePlace *at,
                            StartParts *parts, Operation *operation, Error **reterr) {
     int r = device_host_make(domain, def, at, parts, reterr);
 
-    return r < 0 || at->kind != &interface_kind
+    return r < 0 || !is_named_by_host(def, at)
                ? r
                : device_operation_note_whole(operation, device_whole(one, def, at), reterr);
 }

@@ -221,6 +221,8 @@ int migrate_check_domain(const Domain *domain, unsigned flags, Error **reterr) {
     if (r >= 0)
         r = block_job_check_none(domain, reterr);
     if (r >= 0)
+        r = block_check_moves(domain, reterr);
+    if (r >= 0)
         r = check_devices(domain->run->live, reterr);
     if (r >= 0)
         r = check_removals(domain, reterr);

@@ -47,6 +47,11 @@ int named_files_add_image(NamedFiles *files, const StorageSource *source, FileUs
     return is_here(source, model) ? add(files, source->path, use) : 0;
 }
 
+/* Only its header knows what is below it, where the definition does not say. */
+static bool may_name_more(const StorageSource *source) {
+    return source->format == DISK_FORMAT_QCOW2;
+}
+
 static int add_disk(NamedFiles *files, const DiskDef *disk, const char *model) {
     const FileUse use = disk->readonly ? FILE_USE_READ : FILE_USE_WRITE;
     int r = 0;
@@ -58,11 +63,15 @@ static int add_disk(NamedFiles *files, const DiskDef *disk, const char *model) {
         if (r < 0)
             return r;
         files->items[files->n - 1].shared = disk->shareable;
-        files->items[files->n - 1].has_chain = !disk->backing &&
-                                               disk->source.format == DISK_FORMAT_QCOW2;
+        files->items[files->n - 1].has_chain = !disk->backing && may_name_more(&disk->source);
     }
-    for (const BackingStore *at = disk->backing; r >= 0 && at; at = at->next)
+    for (const BackingStore *at = disk->backing; r >= 0 && at; at = at->next) {
+        const size_t n = files->n;
+
         r = named_files_add_image(files, &at->source, FILE_USE_READ, model);
+        if (r >= 0 && files->n > n)
+            files->items[n].has_chain = !at->next && may_name_more(&at->source);
+    }
     return r;
 }
 

@@ -4,6 +4,7 @@
 #include "driver/label-selinux.h"
 #include "driver/label.h"
 #include "driver/prepare-net.h"
+#include "driver/prepare-overlay.h"
 #include "driver/prepare-owner.h"
 #include "driver/start-parts.h"
 #include "host/pci.h"
@@ -47,6 +48,9 @@ static void undo_one(const char *run, const Made *made) {
         break;
     case MADE_FILE_LABEL:
         r = label_selinux_undo(made);
+        break;
+    case MADE_OVERLAY:
+        r = prepare_overlay_undo(made);
         break;
     case MADE_PCI:
         r = worker_run(run_reattach, (void *)made);

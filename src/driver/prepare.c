@@ -6,6 +6,7 @@
 #include "driver/prepare-helper.h"
 #include "driver/prepare-host.h"
 #include "driver/prepare-net.h"
+#include "driver/prepare-overlay.h"
 #include "driver/prepare-secret.h"
 #include "driver/prepare-undo.h"
 #include "driver/prepare-usb.h"
@@ -85,7 +86,9 @@ int prepare_start(Domain *domain, StartParts *ret, Error **reterr) {
         r = prepare_filesystems(domain, ret, reterr);
     if (r >= 0)
         r = prepare_usb_devices(domain, reterr);
-    return r < 0 ? r : prepare_pci_devices(domain, reterr);
+    if (r >= 0)
+        r = prepare_pci_devices(domain, reterr);
+    return r < 0 ? r : prepare_overlays(domain, reterr);
 }
 
 /* The guest sees an unplugged cable. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the host has to have before a domain's QEMU can be started: taps, the firmware's variables,
- * programs that serve its devices, PCI devices in the hands of vfio. prepare_undo takes it back.
+ * programs that serve its devices, PCI devices in the hands of vfio, overlays of transient disks.
+ * prepare_undo takes it back.
  *
  * The job is held in all of it. */
 #pragma once

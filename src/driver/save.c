@@ -92,6 +92,8 @@ static int check_savable(Domain *domain, unsigned flags, Error **reterr) {
                             : domain->state == DOMAIN_CRASHED   ? "has crashed"
                                                                 : "is shutting down");
     r = block_job_check_none(domain, reterr);
+    if (r >= 0)
+        r = block_check_moves(domain, reterr);
     return r < 0 ? r : domain_check_survives(domain, "save the guest", reterr);
 }
 

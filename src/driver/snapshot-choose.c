@@ -21,6 +21,8 @@ static int check_disk(const Domain *domain, const DiskDef *disk, const SnapshotD
     const StorageSource *source = &disk->source;
     const DiskFormat format = said->source.format;
 
+    if (domain->run && block_check_transient(disk, reterr) < 0)
+        return -EINVAL;
     if (disk_encryption(disk))
         return refuse(reterr, "an encrypted disk gets no snapshot here");
     if (disk->device == DISK_DEVICE_LUN || disk->device == DISK_DEVICE_CDROM || disk->readonly)

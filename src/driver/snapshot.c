@@ -284,6 +284,8 @@ static int check(const Domain *domain, SnapshotDef *def, unsigned flags, Error *
     if (domain->run)
         r = block_job_check_none(domain, reterr);
     if (r >= 0 && domain->run)
+        r = block_check_moves(domain, reterr);
+    if (r >= 0 && domain->run)
         r = domain_check_survives(domain, "take a snapshot", reterr);
     return r < 0 ? r : snapshot_inside_check(domain, def, reterr);
 }

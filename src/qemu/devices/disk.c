@@ -121,9 +121,6 @@ static int check(const DeviceContext *context, const DiskDef *disk, Error **rete
         return device_refuse(context, reterr,
                              "disk '%s': QEMU has no <geometry> for a drive that is no hard disk",
                              disk->target);
-    if (disk->transient)
-        return device_refuse(context, reterr, "disk '%s': <transient/> cannot be started",
-                             disk->target);
     return 0;
 }
 

@@ -71,8 +71,67 @@ static void test_owners(void **state) {
     run_world("", owners);
 }
 
+/* What an overlay's note is about. */
+typedef enum OverlayIs {
+    OVERLAY_MADE,    /* the file that was made */
+    OVERLAY_EMPTY,   /* a file that was made and not noted by its inode */
+    OVERLAY_WRITTEN, /* somebody's file, where nothing more was noted than that one would be made */
+    OVERLAY_OTHER,   /* another file in its place */
+    OVERLAY_LINK,    /* a link to it in its place */
+    OVERLAY_GONE
+} OverlayIs;
+
+/* Whether something has its name once the run is undone. */
+static bool stays(RunWorld *world, OverlayIs is) {
+    const ServicePaths *paths = &world->driver->services.paths;
+    const uint8_t *uuid = world->domain->run->live->uuid;
+    CLEANUP_FREE char *overlay = path_join(world->dir, "overlay");
+    CLEANUP_FREE char *aside = path_join(world->dir, "aside");
+    CLEANUP_FREE char *note = start_parts_note_path(paths, uuid);
+    CLEANUP_FREE char *directory = path_join(paths->run, "made");
+    CLEANUP_FREE char *detail = NULL;
+    Made made = {.kind = MADE_OVERLAY, .name = overlay};
+    struct stat info;
+    bool there;
+
+    mkdir(directory, 0700);
+    assert_int_equal(made_add(note, &made, NULL), 0);
+    assert_int_equal(file_write_atomic(overlay, "x", is == OVERLAY_EMPTY ? 0 : 1, 0600), 0);
+    assert_int_equal(stat(overlay, &info), 0);
+    made.detail = detail = strf("%llu %llu", (unsigned long long)info.st_dev,
+                                (unsigned long long)info.st_ino);
+    if (is != OVERLAY_EMPTY && is != OVERLAY_WRITTEN)
+        assert_int_equal(made_add(note, &made, NULL), 0);
+    if (is > OVERLAY_WRITTEN)
+        assert_int_equal(rename(overlay, aside), 0);
+    if (is == OVERLAY_OTHER)
+        assert_int_equal(file_write_atomic(overlay, "y", 1, 0600), 0);
+    if (is == OVERLAY_LINK)
+        assert_int_equal(symlink(aside, overlay), 0);
+    prepare_undo(paths, uuid, true);
+    there = lstat(overlay, &info) == 0;
+    assert_true(access(note, F_OK) < 0 && (is <= OVERLAY_WRITTEN || access(aside, F_OK) == 0));
+    unlink(overlay);
+    unlink(aside);
+    return there;
+}
+
+static void overlays(RunWorld *world) {
+    assert_false(stays(world, OVERLAY_MADE));
+    assert_false(stays(world, OVERLAY_EMPTY));
+    assert_true(stays(world, OVERLAY_WRITTEN));
+    assert_true(stays(world, OVERLAY_OTHER));
+    assert_true(stays(world, OVERLAY_LINK));
+    assert_false(stays(world, OVERLAY_GONE));
+}
+
+static void test_overlays(void **state) {
+    run_world("", overlays);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_owners)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_owners),
+                                       cmocka_unit_test(test_overlays)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
