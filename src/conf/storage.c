@@ -177,8 +177,27 @@ static const Field reservations_source[] = {
     FIELD_TEXT("@mode", StorageReservations, mode), FIELD_END};
 static const Field reservations_fields[] = {FIELD_YESNO("@managed", StorageReservations, managed),
                                             FIELD_GROUP("source", reservations_source), FIELD_END};
+
+static int check_reservations(ElementReader *reader, xmlNodePtr node, void *object) {
+    const StorageReservations *reservations = object;
+
+    if (reservations->managed == TRISTATE_ABSENT)
+        return element_missing(reader, node, "@managed");
+    if (reservations->managed == TRISTATE_YES) /* the daemon has its socket */
+        return 0;
+    if (!reservations->type || !reservations->path || !reservations->mode)
+        return element_missing(reader, node, "source type, path and mode");
+    if (!streq(reservations->type, "unix") || !streq(reservations->mode, "client"))
+        return error_report(
+            reader->reterr, FROM_DOMAIN, ERROR_XML,
+            "unsupported <source type='%s' mode='%s'> of <reservations> (line %ld): "
+            "it is type='unix' mode='client'",
+            reservations->type, reservations->mode, xmlGetLineNo(node));
+    return 0;
+}
+
 static const Element reservations_element = {"reservations", sizeof(StorageReservations),
-                                             reservations_fields, NULL, NULL};
+                                             reservations_fields, NULL, check_reservations};
 
 #define POLICY FIELD_CHOICE("@startupPolicy", StorageSource, startup_policy, startup_policies)
 #define INDEX FIELD_UINT("@index", StorageSource, index, 0, UINT32_MAX, .flags = FIELD_LIVE)
@@ -187,8 +206,7 @@ static const Element reservations_element = {"reservations", sizeof(StorageReser
         FIELD_LIST("seclabel", StorageSource, seclabels, n_seclabels, device_seclabel_element),    \
         FIELD_ONE("auth", StorageSource, auth, storage_auth_element),                              \
         FIELD_ONE("encryption", StorageSource, encryption, storage_encryption_element),            \
-        FIELD_ONE("reservations", StorageSource, reservations, reservations_element,               \
-                  .flags = FIELD_NOT_STARTED)
+        FIELD_ONE("reservations", StorageSource, reservations, reservations_element)
 
 static const Field file_source[] = {
     FIELD_TEXT("@file", StorageSource, path),

@@ -60,7 +60,8 @@ typedef struct DeviceSeclabel {
     Tristate relabel, labelskip;
 } DeviceSeclabel;
 
-/* <reservations> */
+/* <reservations>: who has a SCSI reservation asked for by the guest carried out. Of a managed one
+ * that runs, the daemon's. */
 typedef struct StorageReservations {
     Tristate managed;
     char *type, *path, *mode; /* of its <source> */

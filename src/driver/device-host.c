@@ -49,6 +49,10 @@ static int make_disk(Domain *domain, DomainDef *def, DiskDef *disk, StartParts *
         r = prepare_nvme_disk(domain, disk, reterr);
     if (r >= 0)
         r = domain_check_active(domain, reterr);
+    if (r >= 0)
+        r = prepare_reservations(domain, disk, parts, reterr);
+    if (r >= 0)
+        r = domain_check_active(domain, reterr);
     return r < 0 ? r : prepare_disk_secrets(domain, disk, parts, reterr);
 }
 
@@ -252,6 +256,16 @@ static void release_nvme(Domain *domain, const DomainDef *def, const DiskDef *di
     release_pci(domain, &source->nvme_address);
 }
 
+static void release_reservations(Domain *domain, const DiskDef *disk) {
+    const StorageReservations *reservations = disk->source.reservations;
+    CLEANUP_FREE char *socket = NULL;
+
+    if (!reservations || reservations->managed != TRISTATE_YES || !domain->run)
+        return;
+    socket = prepare_reservations_socket(domain, disk);
+    prepare_undo_one(&domain->services->paths, domain->run->live->uuid, MADE_PROCESS, socket);
+}
+
 /* It is noted twice: before it was there, and as it was then. */
 static void release_overlay(Domain *domain, const DomainDef *def, const DiskDef *disk) {
     CLEANUP_FREE char *path = prepare_overlay_path(domain, def, disk);
@@ -262,6 +276,7 @@ static void release_overlay(Domain *domain, const DomainDef *def, const DiskDef 
 
 static void release_disk(Domain *domain, const DomainDef *def, const DiskDef *disk) {
     release_overlay(domain, def, disk);
+    release_reservations(domain, disk);
     release_nvme(domain, def, disk, &disk->source);
     for (const BackingStore *at = disk->backing; at; at = at->next)
         release_nvme(domain, def, disk, &at->source);

@@ -190,6 +190,9 @@ static int add_helpers(AppArmorRules *rules, const Domain *domain, const DomainD
         r = add_helper(rules, domain, def->tpms[i].info.alias);
     for (size_t i = 0; r >= 0 && i < def->n_filesystems; i++)
         r = add_helper(rules, domain, def->filesystems[i].info.alias);
+    for (size_t i = 0; r >= 0 && i < def->n_disks; i++)
+        if (def->disks[i].source.reservations)
+            r = apparmor_rules_add(rules, def->disks[i].source.reservations->path, READ_WRITE);
     return r;
 }
 

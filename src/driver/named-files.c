@@ -53,11 +53,18 @@ static bool may_name_more(const StorageSource *source) {
 }
 
 static int add_disk(NamedFiles *files, const DiskDef *disk, const char *model) {
+    const StorageReservations *reservations = disk->source.reservations;
     const FileUse use = disk->readonly ? FILE_USE_READ : FILE_USE_WRITE;
     int r = 0;
 
     if (disk->source.type == DISK_VHOSTUSER && !source_is_left_alone(&disk->source, model))
         return add(files, disk->source.path, FILE_USE_CONNECT);
+    if (reservations && reservations->managed == TRISTATE_NO) {
+        r = add(files, reservations->path, FILE_USE_CONNECT);
+        if (r < 0)
+            return r;
+        files->items[files->n - 1].shared = true;
+    }
     if (is_here(&disk->source, model)) {
         r = add(files, disk->source.path, use);
         if (r < 0)

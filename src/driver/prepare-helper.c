@@ -191,6 +191,75 @@ int prepare_tpms(Domain *domain, StartParts *parts, Error **reterr) {
     return r;
 }
 
+/* ---- reservations of SCSI disks ---- */
+
+/* A socket is handed over as systemd does it: with the number of the process, which only the
+ * process knows. */
+#define HAND_OVER "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\""
+
+static int set_text(char **text, const char *value) {
+    free(*text);
+    *text = strdup(value);
+    return *text ? 0 : -ENOMEM;
+}
+
+static int note_socket(StartParts *parts, StorageReservations *reservations, const char *socket) {
+    char **at = array_append(&parts->reservations, &parts->n_reservations, sizeof(char *));
+
+    return !at || set_text(at, socket) < 0 || set_text(&reservations->type, "unix") < 0 ||
+                   set_text(&reservations->path, socket) < 0 ||
+                   set_text(&reservations->mode, "client") < 0
+               ? -ENOMEM
+               : 0;
+}
+
+char *prepare_reservations_socket(const Domain *domain, const DiskDef *disk) {
+    CLEANUP_FREE char *name = strf("pr-%s", disk->info.alias);
+
+    return name ? domain_helper_socket(domain, name) : NULL;
+}
+
+int prepare_reservations(Domain *domain, DiskDef *disk, StartParts *parts, Error **reterr) {
+    static const char *const programs[] = {"/usr/bin/qemu-pr-helper", "/usr/libexec/qemu-pr-helper",
+                                           "/usr/lib/qemu/qemu-pr-helper", NULL};
+    StorageReservations *reservations = disk->source.reservations;
+    CLEANUP_FREE char *socket = NULL;
+    const char *program;
+    int r;
+
+    if (!reservations || reservations->managed != TRISTATE_YES)
+        return 0;
+    socket = prepare_reservations_socket(domain, disk);
+    if (!socket)
+        return error_no_memory(reterr);
+    if (find_program(programs, &program) < 0)
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                            "domain '%s': the managed <reservations> of disk '%s' need "
+                            "qemu-pr-helper, which is not installed (package qemu-system-common)",
+                            domain_name(domain), disk->target);
+    r = spawn(&(Helper){.domain = domain,
+                        .alias = disk->info.alias,
+                        .program = "qemu-pr-helper",
+                        .socket = socket,
+                        .argv = (char *[]){(char *)"/bin/sh", (char *)"-c", (char *)HAND_OVER,
+                                           (char *)program, NULL}},
+              reterr);
+    if (r < 0)
+        error_prefix(reterr, "domain '%s'", domain_name(domain));
+    else if (note_socket(parts, reservations, socket) < 0)
+        r = error_no_memory(reterr);
+    return r;
+}
+
+int prepare_all_reservations(Domain *domain, StartParts *parts, Error **reterr) {
+    DomainDef *live = domain->run->live;
+    int r = 0;
+
+    for (size_t i = 0; r >= 0 && i < live->n_disks; i++)
+        r = prepare_reservations(domain, &live->disks[i], parts, reterr);
+    return r;
+}
+
 /* ---- virtiofs ---- */
 
 static bool memory_is_shared(const DomainDef *def) {

@@ -140,6 +140,8 @@ static int run_own_helpers(void *arg) {
     for (size_t i = 0; r >= 0 && i < own->parts->n_filesystems; i++)
         if (own->parts->filesystems[i])
             r = lchown(own->parts->filesystems[i], confine->uid, confine->gid);
+    for (size_t i = 0; r >= 0 && i < own->parts->n_reservations; i++)
+        r = lchown(own->parts->reservations[i], confine->uid, confine->gid);
     return r < 0 && errno != ENOENT ? -errno : 0;
 }
 
@@ -299,7 +301,7 @@ int prepare_owner_attach(Domain *domain, const DeviceKind *kind, const void *dev
 
     if (!note)
         return error_no_memory(reterr);
-    if (confine->has_user && kind == &filesystem_kind)
+    if (confine->has_user && (kind == &filesystem_kind || kind == &disk_kind))
         r = own_helpers(domain, parts, reterr);
     if (r < 0 || !confine->has_user || !domain->services->confinement->own_files ||
         keeps_files(domain->run->live))
@@ -389,7 +391,9 @@ static size_t source_names(const StorageSource *source, const char *path) {
 }
 
 static size_t disk_names(const DiskDef *disk, const char *path) {
-    size_t n = source_names(&disk->source, path);
+    const StorageReservations *reservations = disk->source.reservations;
+    size_t n = source_names(&disk->source, path) +
+               (reservations && streq_ptr(reservations->path, path));
 
     for (const BackingStore *at = disk->backing; at; at = at->next)
         n += source_names(&at->source, path);
@@ -444,6 +448,8 @@ static void leave(const Leaving *leaving, const char *path) {
 
 static void leave_disk(const Leaving *leaving, const DiskDef *disk) {
     leave(leaving, disk->source.path);
+    if (disk->source.reservations)
+        leave(leaving, disk->source.reservations->path);
     for (const BackingStore *at = disk->backing; at; at = at->next)
         leave(leaving, at->source.path);
 }

@@ -85,6 +85,8 @@ int prepare_start(Domain *domain, StartParts *ret, Error **reterr) {
     if (r >= 0)
         r = prepare_filesystems(domain, ret, reterr);
     if (r >= 0)
+        r = prepare_all_reservations(domain, ret, reterr);
+    if (r >= 0)
         r = prepare_usb_devices(domain, reterr);
     if (r >= 0)
         r = prepare_pci_devices(domain, reterr);

@@ -34,6 +34,7 @@ void start_parts_done(StartParts *parts) {
     free(parts->secrets);
     free_texts(parts->tpm_sockets, parts->n_tpms);
     free_texts(parts->filesystems, parts->n_filesystems);
+    free_texts(parts->reservations, parts->n_reservations);
     if (parts->sysinfo) {
         element_done(&sysinfo_element, parts->sysinfo);
         free(parts->sysinfo);

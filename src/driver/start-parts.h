@@ -13,7 +13,8 @@ typedef struct StartParts {
     QemuHostParts parts; /* of the arrays below */
     QemuTap *taps;
     char **tpm_sockets, **filesystems;
-    size_t n_tpms, n_filesystems;
+    char **reservations; /* sockets of helpers, of disks; by no place */
+    size_t n_tpms, n_filesystems, n_reservations;
     QemuSecret *secrets;
     size_t n_secrets;
     int *fds; /* what QEMU gets besides, from QEMU_FIRST_FD on; owned */

@@ -71,7 +71,16 @@ static int add_socket(char **sockets, size_t *n, const char *directory, const Do
     return sockets[*n] ? (++*n, 0) : -ENOMEM;
 }
 
-static int make_sockets(const DomainDef *def, const char *directory, Parts *parts) {
+static int add_reservations(const DomainDef *def, const char *directory, DiskDef *disk) {
+    StorageReservations *reservations = disk->source.reservations;
+
+    if (!reservations || reservations->managed != TRISTATE_YES || reservations->path)
+        return 0;
+    reservations->path = strf("%s/%s-pr-%s.sock", directory, def->name, disk->info.alias);
+    return reservations->path ? 0 : -ENOMEM;
+}
+
+static int make_sockets(DomainDef *def, const char *directory, Parts *parts) {
     int r = 0;
 
     parts->tpms = calloc(def->n_tpms + 1, sizeof(char *));
@@ -83,6 +92,8 @@ static int make_sockets(const DomainDef *def, const char *directory, Parts *part
     for (size_t i = 0; r >= 0 && i < def->n_filesystems; i++)
         r = add_socket(parts->filesystems, &parts->n_filesystems, directory, def,
                        &def->filesystems[i].info);
+    for (size_t i = 0; r >= 0 && i < def->n_disks; i++)
+        r = add_reservations(def, directory, &def->disks[i]);
     return r;
 }
 

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from conftest import VIREOD, Daemon, private_daemon, wait_for
+from test_device_nodes import loop  # noqa: F401 (a fixture)
 
 AARCH64 = "/usr/bin/qemu-system-aarch64"
 
@@ -122,3 +123,87 @@ def test_one_usb_device_that_is_meant_twice(host_with_usb):
     daemon.define("vm1", boot=False, extra=USB.format("optional") + USB_AT.format("optional", 2, 9))
     said = daemon.virsh("start", "vm1", "--paused", ok=False)
     assert "at bus 2, device 9 is in use by domain 'vm1'" in said
+
+
+# ---- reservations of SCSI disks ----
+
+# A loop device has no SCSI commands: QEMU has a disk on it where a lun would be.
+LUN = ("<disk type='block' device='lun'><driver name='qemu' type='raw'/><source dev='{}'>{}</source>"
+       "<target dev='sda' bus='scsi'/><alias name='ua-lun'/></disk>")
+CONTROLLER = "<controller type='scsi' model='virtio-scsi'/>"
+MANAGED = "<reservations managed='yes'/>"
+NOT_MANAGED = "<reservations managed='no'><source type='unix' path='{}' mode='client'/></reservations>"
+OVERRIDE = ("<qemu:override xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><qemu:device alias='ua-lun'><qemu:frontend>"
+            "<qemu:property name='driver' type='string' value='scsi-hd'/></qemu:frontend></qemu:device></qemu:override>")
+HELPER = "/usr/bin/qemu-pr-helper"
+needs_helper = pytest.mark.skipif(not os.path.exists(HELPER) or os.geteuid() != 0, reason="SKIP: no qemu-pr-helper, or not root")
+
+
+def paused_with(daemon, reservations, device):
+    path = f"{daemon.root}/vm1.xml"
+    with open(path, "w") as f:
+        f.write(daemon.xml("vm1", boot=False, extra=CONTROLLER + LUN.format(device, reservations))
+                .replace("</domain>", f"{OVERRIDE}</domain>"))
+    daemon.virsh("define", path)
+    daemon.virsh("start", "vm1", "--paused")
+
+
+def managers(daemon):
+    return json.loads(daemon.virsh("qemu-monitor-command", "vm1", '{"execute":"query-pr-managers"}'))["return"]
+
+
+def helpers(daemon):
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline") as f, open(f"/proc/{pid}/environ") as g:
+                if f.read().startswith(HELPER) and daemon.root in g.read():
+                    found.append(int(pid))
+        except OSError:
+            continue
+    return found
+
+
+@needs_helper
+def test_managed_reservations(daemon, loop):  # noqa: F811
+    """The helper is there with its disk, and goes with it."""
+    paused_with(daemon, MANAGED, loop)
+    live = daemon.virsh("dumpxml", "vm1")
+    path = re.search(r"<reservations managed='yes'>\s*<source type='unix' path='(.*)' mode='client'/>\s*</reservations>", live)[1]
+    assert MANAGED in daemon.virsh("dumpxml", "vm1", "--inactive")
+    assert managers(daemon) == [{"id": "pr-helper-file-ua-lun", "connected": True}]
+    assert len(helpers(daemon)) == 1 and os.path.exists(path)
+    daemon.stop()
+    daemon.start()
+    daemon.virsh("detach-disk", "vm1", "sda", "--live")
+    wait_for(lambda: not helpers(daemon), 20, "an end of the helper")
+    assert managers(daemon) == []
+    # of one that QEMU does not take nothing stays
+    with open(f"{daemon.root}/lun.xml", "w") as f:
+        f.write(LUN.format(loop, MANAGED))
+    assert "SG_IO" in daemon.virsh("attach-device", "vm1", f.name, ok=False)
+    assert managers(daemon) == [] and not helpers(daemon)
+    daemon.virsh("destroy", "vm1")
+    daemon.virsh("start", "vm1", "--paused")
+    assert len(helpers(daemon)) == 1
+    daemon.virsh("destroy", "vm1")
+    wait_for(lambda: not helpers(daemon), 20, "an end of the helper")
+    assert not os.path.exists(path)
+
+
+@needs_helper
+def test_reservations_by_somebody_else(daemon, loop, tmp_path):  # noqa: F811
+    path = str(tmp_path / "pr.sock")
+    with pytest.raises(AssertionError, match=path):
+        paused_with(daemon, NOT_MANAGED.format(path), loop)
+    helper = subprocess.Popen([HELPER, "-k", path, "-f", str(tmp_path / "pid")])
+    try:
+        wait_for(lambda: os.path.exists(path), 10, "the helper's socket")
+        before = os.stat(path).st_uid
+        daemon.virsh("start", "vm1", "--paused")
+        assert managers(daemon) == [{"id": "pr-helper-file-ua-lun", "connected": True}]
+        daemon.virsh("destroy", "vm1")
+        assert os.stat(path).st_uid == before and helper.poll() is None
+    finally:
+        helper.kill()
+        helper.wait()

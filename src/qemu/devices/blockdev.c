@@ -11,6 +11,8 @@
 #include "qemu/image-header.h"
 #include "util/file.h"
 
+#define PR_MANAGER "pr-helper-%s" /* of the node */
+
 /* ---- protocols ---- */
 
 /* Whether it is a drive of the host's, by its number (Documentation/admin-guide/devices.txt). QEMU
@@ -43,6 +45,8 @@ static int protocol(const DeviceContext *context, const DiskDef *disk, const Sto
                    disk->device == DISK_DEVICE_CDROM && is_drive(source->path) ? "host_cdrom"
                                                                                : "host_device");
         props_text(node, "filename", source->path);
+        if (source->reservations)
+            props_textf(node, "pr-manager", PR_MANAGER, name);
         break;
     case DISK_DIR:
         props_text(node, "driver", "vvfat");
@@ -339,6 +343,30 @@ static const char *backing_of(const DiskDef *disk, bool ends, char node[NODE_SIZ
     return node;
 }
 
+/* Each disk has one of its own, so that it goes with the disk. */
+static int add_reservations(const DeviceContext *context, const DiskDef *disk, const char *storage,
+                            DeviceSteps *steps, Error **reterr) {
+    const StorageReservations *reservations = disk->source.reservations;
+    Props object;
+
+    if (!reservations)
+        return 0;
+    if (disk->source.type != DISK_BLOCK)
+        return device_refuse(context, reterr,
+                             "disk '%s': <reservations> needs a block device of this host",
+                             disk->target);
+    if (!reservations->path)
+        return device_refuse(context, reterr,
+                             "disk '%s': its managed <reservations> have no helper yet",
+                             disk->target);
+    object = props_new();
+    props_text(&object, "qom-type", "pr-manager-helper");
+    props_textf(&object, "id", PR_MANAGER, storage);
+    props_text(&object, "path", reservations->path);
+    steps_props(steps, STEP_OBJECT, &object);
+    return 0;
+}
+
 int device_blockdevs(const DeviceContext *context, const DiskDef *disk, DeviceSteps *steps,
                      char ret_node[NODE_SIZE], Error **reterr) {
     char node[NODE_SIZE], storage[NODE_SIZE], below[NODE_SIZE];
@@ -348,6 +376,9 @@ int device_blockdevs(const DeviceContext *context, const DiskDef *disk, DeviceSt
     blockdev_add_secrets(context, disk, steps);
     device_disk_node(disk, node);
     device_disk_storage_node(disk, storage);
+    r = add_reservations(context, disk, storage, steps, reterr);
+    if (r < 0)
+        return r;
     r = add_backing(context, disk, steps, &ends, reterr);
     if (r >= 0)
         r = add_protocol(context, disk, &disk->source, storage,

@@ -9,6 +9,10 @@
 #include "domain-errors.h"
 #include "util/file.h"
 
+#define RESERVATIONS(managed, source)                                                              \
+    "<disk type='block' device='lun'><source dev='/d'><reservations " managed ">" source           \
+    "</reservations></source><target dev='sda' bus='scsi'/></disk>"
+
 static const Bad malformed[] = {
     {"", ERROR_XML_DETAIL, "(domain_definition):1:"},
     {"no xml", ERROR_XML_DETAIL, "(domain_definition):1:"},
@@ -230,6 +234,14 @@ static const Bad devices[] = {
      "'bytes' in element 'rate'"},
     {DEVICES("<iommu/>"), ERROR_XML,
      "Missing required attribute 'model' in element 'iommu' (line 4)"},
+    {DEVICES(RESERVATIONS("", "")), ERROR_XML, "'managed'"},
+    {DEVICES(RESERVATIONS("managed='no'", "")), ERROR_XML, "source type, path and mode"},
+    {DEVICES(RESERVATIONS("managed='no'", "<source type='unix' mode='client'/>")), ERROR_XML,
+     "source type, path and mode"},
+    {DEVICES(RESERVATIONS("managed='no'", "<source type='unix' path='/p' mode='server'/>")),
+     ERROR_XML, "mode='server'"},
+    {DEVICES(RESERVATIONS("managed='no'", "<source type='tcp' path='/p' mode='client'/>")),
+     ERROR_XML, "type='tcp'"},
     {DEVICES("<iommu model='intel'/><iommu model='intel'/>"), ERROR_XML, "only one <iommu>"},
     {DEVICES("<iommu model='intel'><driver eim='x'/></iommu>"), ERROR_XML,
      "'eim' in element 'driver'"},
