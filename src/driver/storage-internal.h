@@ -26,6 +26,15 @@ int pool_measure(Pool *pool, Error **reterr);
 /* Mode and owner, as far as they are given. Suspends. */
 int permissions_apply(const char *path, const StoragePermissions *permissions, Error **reterr);
 
+#define VOLUME_MODE 0600 /* of the file of a new one that asks for none */
+
+/* The file of a new volume, at a path that is not its own yet; the clone has the contents of
+ * `from`. Suspend. */
+int volume_make_file(const Pool *pool, const VolumeDef *volume, const char *path, bool preallocate,
+                     Error **reterr);
+int volume_clone_file(const VolumeDef *volume, const char *path, const VolumeDef *from,
+                      Error **reterr);
+
 /* NULL: there are none. */
 const struct SecretStore *pool_secrets(const Pool *pool);
 

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The files of new volumes. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "driver/secret-file.h"
+#include "driver/storage-internal.h"
+#include "qemu/image.h"
+#include "util/file.h"
+#include "util/worker.h"
+
+typedef struct Raw {
+    const char *path;
+    uint64_t capacity, allocation;
+} Raw;
+
+static int run_raw(void *arg) {
+    const Raw *raw = arg;
+    CLEANUP_CLOSE int fd = open(raw->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, VOLUME_MODE);
+    uint64_t allocation = MIN_OF(raw->allocation, raw->capacity);
+
+    if (fd < 0 || ftruncate(fd, (off_t)raw->capacity) < 0)
+        return -errno;
+    return allocation > 0 ? -posix_fallocate(fd, 0, (off_t)allocation) : 0;
+}
+
+static int make_raw(const VolumeDef *volume, const char *path, bool preallocate, Error **reterr) {
+    const bool all = preallocate || !volume->allocation_given;
+    Raw raw = {path, volume->capacity, all ? volume->capacity : volume->allocation};
+    int r = worker_run(run_raw, &raw);
+
+    return r < 0 ? error_system(reterr, FROM_STORAGE, r, "cannot create volume '%s'", volume->name)
+                 : 0;
+}
+
+/* The passphrase as a file that qemu-img can open; *ret_fd is closed by the caller. */
+static int open_passphrase(const Pool *pool, const VolumeDef *volume, int *ret_fd, char **ret_path,
+                           Error **reterr) {
+    CLEANUP_FREE char *whose = NULL;
+
+    if (!volume->encryption)
+        return 0;
+    if (!streq(volume->format, "raw") && !streq(volume->format, "qcow2"))
+        return error_report(reterr, FROM_STORAGE, ERROR_CONFIG_UNSUPPORTED,
+                            "volume '%s': an image of format '%s' is not encrypted; use 'raw' or "
+                            "'qcow2'",
+                            volume->name, volume->format);
+    whose = strf("volume '%s'", volume->name);
+    if (!whose)
+        return error_no_memory(reterr);
+    *ret_fd = secret_open(pool_secrets(pool), volume->encryption, whose, reterr);
+    if (*ret_fd < 0)
+        return *ret_fd;
+    *ret_path = strf("/proc/%d/fd/%d", (int)getpid(), *ret_fd);
+    return *ret_path ? 0 : error_no_memory(reterr);
+}
+
+int volume_make_file(const Pool *pool, const VolumeDef *volume, const char *path, bool preallocate,
+                      Error **reterr) {
+    CLEANUP_CLOSE int fd = -1;
+    CLEANUP_FREE char *passphrase = NULL;
+    int r = open_passphrase(pool, volume, &fd, &passphrase, reterr);
+
+    if (r < 0)
+        return r;
+    if (streq(volume->format, "raw") && !volume->backing_path && !passphrase)
+        return make_raw(volume, path, preallocate, reterr);
+    return image_create(&(ImageCreate){.path = path,
+                                       .passphrase = passphrase,
+                                       .format = volume->format,
+                                       .size = volume->capacity,
+                                       .backing = volume->backing_path,
+                                       .backing_format = volume->backing_format,
+                                       .compat = volume->compat,
+                                       .preallocate = preallocate},
+                        reterr);
+}
+
+/* What a copy of an encrypted image is encrypted with is in the image. */
+static int check_encryption(const VolumeDef *volume, const VolumeDef *from, Error **reterr) {
+    const bool as_it_is = streq(volume->format, "raw") && streq(from->format, "raw") &&
+                          (!volume->encryption || from->encryption) &&
+                          volume->capacity <= from->capacity;
+
+    return as_it_is || (!volume->encryption && !from->encryption)
+               ? 0
+               : error_report(reterr, FROM_STORAGE, ERROR_CONFIG_UNSUPPORTED,
+                              "volume '%s': an encrypted image is copied as it is, raw and of the "
+                              "same size, or not at all",
+                              volume->name);
+}
+
+int volume_clone_file(const VolumeDef *volume, const char *path, const VolumeDef *from,
+                       Error **reterr) {
+    CLEANUP_IMAGE_INFO ImageInfo info = {0};
+    int r = check_encryption(volume, from, reterr);
+
+    if (r >= 0)
+        r = image_convert(from->path, from->format, path, volume->format, reterr);
+    if (r < 0 || volume->capacity <= from->capacity)
+        return r;
+    /* The file may have grown since the pool looked at it; not every format can be resized. */
+    r = image_info(path, volume->format, &info, reterr);
+    return r < 0 || info.virtual_size >= volume->capacity
+               ? r
+               : image_resize(path, volume->format, volume->capacity, false, reterr);
+}
