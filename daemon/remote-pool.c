@@ -18,6 +18,7 @@ enum { /* virConnectListAllStoragePoolsFlags, in pairs of which either or both a
 };
 enum { CREATE_WITH_BUILD = 1, CREATE_BUILD_OVERWRITE = 2, CREATE_BUILD_NO_OVERWRITE = 4 };
 #define CREATE_FLAGS (CREATE_WITH_BUILD | CREATE_BUILD_OVERWRITE | CREATE_BUILD_NO_OVERWRITE)
+enum { BUILD_NO_OVERWRITE = 4, BUILD_OVERWRITE = 8 }; /* virStoragePoolBuildFlags */
 
 Storage *storage_of(RpcSession *session) {
     return driver_of(session)->storage;
@@ -157,11 +158,23 @@ HANDLER(define_pool) {
     return r < 0 ? r : found(pool, ret_, reterr);
 }
 
+#define CREATE_OVERWRITES (CREATE_BUILD_OVERWRITE | CREATE_BUILD_NO_OVERWRITE)
+
+/* What is asked of a device that is formatted; a directory is not. */
+static int check_overwrite(unsigned asked, Error **reterr) {
+    return asked ? error_report(reterr, FROM_STORAGE, ERROR_OPERATION_INVALID,
+                                "a pool of type 'dir' has no device that could be formatted; leave "
+                                "out the flags that say whether one is overwritten")
+                 : 0;
+}
+
 HANDLER(create_pool_xml) {
     const remote_xml_flags_args *args = args_;
     CLEANUP_POOL Pool *pool = NULL;
     int r = dispatch_flags(args->flags, CREATE_FLAGS, call->proc->api, reterr);
 
+    if (r >= 0)
+        r = check_overwrite(args->flags & CREATE_OVERWRITES, reterr);
     if (r >= 0)
         r = storage_create_pool(storage_of(session), args->xml, args->flags & CREATE_FLAGS, &pool,
                                 reterr);
@@ -169,11 +182,15 @@ HANDLER(create_pool_xml) {
 }
 
 POOL_FUNC(create_pool, remote_storage_pool_flags_args, void) {
-    return pool_start(pool, args->flags & CREATE_FLAGS, reterr);
+    int r = check_overwrite(args->flags & CREATE_OVERWRITES, reterr);
+
+    return r < 0 ? r : pool_start(pool, args->flags & CREATE_FLAGS, reterr);
 }
 
 POOL_FUNC(build_pool, remote_storage_pool_flags_args, void) {
-    return pool_build(pool, reterr);
+    int r = check_overwrite(args->flags & (BUILD_OVERWRITE | BUILD_NO_OVERWRITE), reterr);
+
+    return r < 0 ? r : pool_build(pool, reterr);
 }
 
 POOL_FUNC(destroy_pool, remote_storage_pool_args, void) {

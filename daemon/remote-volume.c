@@ -5,6 +5,7 @@
 enum { CREATE_PREALLOCATE = 1, CREATE_REFLINK = 2, CREATE_VALIDATE = 4 };
 enum { RESIZE_ALLOCATE = 1, RESIZE_DELTA = 2, RESIZE_SHRINK = 4 };
 #define CREATE_FLAGS (CREATE_PREALLOCATE | CREATE_VALIDATE)
+enum { VOLUME_TYPE_FILE = 0, VOLUME_TYPE_DIR = 2 }; /* virStorageVolType */
 #define RESIZE_FLAGS (RESIZE_ALLOCATE | RESIZE_DELTA | RESIZE_SHRINK)
 #define INFO_PHYSICAL 1
 #define WIPE_ZERO 0 /* virStorageVolWipeAlgorithm */
@@ -102,7 +103,8 @@ static int made(const Pool *pool, const char *name, remote_storage_vol_ret *ret,
 
 POOL_FUNC(create_volume, remote_storage_vol_create_xml_args, remote_storage_vol_ret) {
     CLEANUP_FREE char *name = NULL;
-    int r = pool_create_volume(pool, args->xml, args->flags & CREATE_PREALLOCATE, &name, reterr);
+    int r = pool_create_volume(
+        pool, args->xml, &(VolumeHow){args->flags & CREATE_PREALLOCATE, false}, &name, reterr);
 
     return r < 0 ? r : made(pool, name, ret, reterr);
 }
@@ -125,7 +127,10 @@ HANDLER(clone_volume) {
     if (r < 0)
         return r;
     from.pool = source;
-    r = pool_clone_volume(pool, args->xml, &from, &name, reterr);
+    r = pool_clone_volume(
+        pool, args->xml, &from,
+        &(VolumeHow){args->flags & CREATE_PREALLOCATE, args->flags & CREATE_REFLINK}, &name,
+        reterr);
     return r < 0 ? r : made(pool, name, ret_, reterr);
 }
 
@@ -198,6 +203,10 @@ static int look(RpcSession *session, const remote_storage_vol *wire, Pool **ret_
     return *ret ? 0 : -ENOENT;
 }
 
+static int type_of(const VolumeDef *volume) {
+    return streq_ptr(volume->type, "dir") ? VOLUME_TYPE_DIR : VOLUME_TYPE_FILE;
+}
+
 HANDLER(volume_info) {
     const remote_storage_vol_args *args = args_;
     remote_storage_vol_get_info_ret *ret = ret_;
@@ -207,7 +216,8 @@ HANDLER(volume_info) {
 
     if (r < 0)
         return r;
-    ret->capacity = volume->capacity; /* the type is 0, a file */
+    ret->type = type_of(volume);
+    ret->capacity = volume->capacity;
     ret->allocation = volume->allocation;
     return 0;
 }
@@ -223,6 +233,7 @@ HANDLER(volume_info_flags) {
         r = look(session, &args->vol, &pool, &volume, reterr);
     if (r < 0)
         return r;
+    ret->type = type_of(volume);
     ret->capacity = volume->capacity;
     ret->allocation = args->flags & INFO_PHYSICAL ? volume->physical : volume->allocation;
     return 0;

@@ -157,12 +157,14 @@ static int check_volume(ElementReader *reader, xmlNodePtr node, void *object) {
                             "volume '%s': <backingStore><path> is '%.40s', an absolute path is "
                             "wanted",
                             volume->name, volume->backing_path);
-    if (volume->capacity == 0 && !volume->backing_path && !volume->allocation_given)
+    if (!volume->capacity_given && !volume->backing_path && !volume->allocation_given)
         return error_report(reader->reterr, FROM_STORAGE, ERROR_XML,
                             "volume '%s' has no <capacity>", volume->name);
     return 0;
 }
 
+/* What it becomes its format says. */
+static const Words volume_types = WORDS("file", "block", "dir", "network", "netdir", "ploop");
 static const Field format_fields[] = {FIELD_TEXT("@type", VolumeDef, format), FIELD_END};
 static const Field timestamp_fields[] = {FIELD_TEXT("atime", VolumeDef, atime),
                                          FIELD_TEXT("mtime", VolumeDef, mtime),
@@ -181,11 +183,11 @@ static const Field backing_format_fields[] = {FIELD_TEXT("@type", VolumeDef, bac
 static const Field backing_fields[] = {FIELD_TEXT("path", VolumeDef, backing_path),
                                        FIELD_GROUP("format", backing_format_fields), FIELD_END};
 static const Field volume_fields[] = {
-    FIELD_FIXED("@type", "file"),
+    FIELD_CHOICE("@type", VolumeDef, type, volume_types),
     FIELD_TEXT("name", VolumeDef, name),
     FIELD_TEXT("key", VolumeDef, key),
     FIELD_CODE("source", read_source, write_source),
-    FIELD_SIZE("capacity", VolumeDef, capacity, BYTES),
+    FIELD_SIZE("capacity", VolumeDef, capacity, FIELD_GIVEN(VolumeDef, capacity_given), BYTES),
     FIELD_SIZE("allocation", VolumeDef, allocation, FIELD_GIVEN(VolumeDef, allocation_given),
                .flags = FIELD_BYTES, .unit = "bytes"),
     FIELD_SIZE("physical", VolumeDef, physical, .flags = FIELD_BYTES, .unit = "bytes"),

@@ -23,10 +23,11 @@ typedef struct PoolDef {
 } PoolDef;
 
 typedef struct VolumeDef {
+    char *type;                              /* "file", or "dir" once it is a directory */
     char *name;                              /* the file's name in the pool's directory */
     char *key;                               /* the same as path */
     uint64_t capacity, allocation, physical; /* bytes */
-    bool allocation_given;
+    bool capacity_given, allocation_given;
     char *path, *format, *compat;
     uint64_t cluster_size;               /* bytes; 0: the format has none */
     char *backing_path, *backing_format; /* NULL: none */

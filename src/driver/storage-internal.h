@@ -2,11 +2,7 @@
 /* Between storage.c and storage-*.c. */
 #pragma once
 
-#include "conf/pool.h"
-#include "util/error.h"
-
-typedef struct Pool Pool;
-typedef struct Storage Storage;
+#include "driver/storage.h"
 
 /* One change at a time: waits for its turn, at most 30 s; ERROR_NO_STORAGE_POOL when the pool went
  * meanwhile. Pair with pool_end. */
@@ -14,7 +10,7 @@ int pool_begin(Pool *pool, const char *what, Error **reterr);
 void pool_end(Pool *pool);
 
 /* What a file is, without running a program: its size on the disk, times, owner, and its format by
- * the first bytes. -errno, -ENOTSUP for what is no file. On a worker. */
+ * the first bytes. -errno, -ENOTSUP for what is neither a file nor a directory. On a worker. */
 int volume_look(const char *path, VolumeDef *volume);
 /* What only the image itself knows: capacity, backing file. Suspends. */
 int volume_read_image(VolumeDef *volume, Error **reterr);
@@ -28,12 +24,14 @@ int permissions_apply(const char *path, const StoragePermissions *permissions, E
 
 #define VOLUME_MODE 0600 /* of the file of a new one that asks for none */
 
-/* The file of a new volume, at a path that is not its own yet; the clone has the contents of
- * `from`. Suspend. */
-int volume_make_file(const Pool *pool, const VolumeDef *volume, const char *path, bool preallocate,
-                     Error **reterr);
+/* The file, or directory, of a new volume, at a path that is not its own yet; the clone has the
+ * contents of `from`. Suspend. */
+int volume_make_file(const Pool *pool, const VolumeDef *volume, const char *path,
+                     const VolumeHow *how, Error **reterr);
 int volume_clone_file(const VolumeDef *volume, const char *path, const VolumeDef *from,
-                      Error **reterr);
+                      const VolumeHow *how, Error **reterr);
+/* Whether it is, or is to be, a directory. */
+bool volume_is_directory(const VolumeDef *volume);
 
 /* NULL: there are none. */
 const struct SecretStore *pool_secrets(const Pool *pool);

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The files of new volumes. */
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "driver/secret-file.h"
@@ -25,9 +28,9 @@ static int run_raw(void *arg) {
     return allocation > 0 ? -posix_fallocate(fd, 0, (off_t)allocation) : 0;
 }
 
-static int make_raw(const VolumeDef *volume, const char *path, bool preallocate, Error **reterr) {
-    const bool all = preallocate || !volume->allocation_given;
-    Raw raw = {path, volume->capacity, all ? volume->capacity : volume->allocation};
+static int make_raw(const VolumeDef *volume, const char *path, Error **reterr) {
+    Raw raw = {path, volume->capacity,
+               volume->allocation_given ? volume->allocation : volume->capacity};
     int r = worker_run(run_raw, &raw);
 
     return r < 0 ? error_system(reterr, FROM_STORAGE, r, "cannot create volume '%s'", volume->name)
@@ -56,16 +59,44 @@ static int open_passphrase(const Pool *pool, const VolumeDef *volume, int *ret_f
     return *ret_path ? 0 : error_no_memory(reterr);
 }
 
-int volume_make_file(const Pool *pool, const VolumeDef *volume, const char *path, bool preallocate,
-                      Error **reterr) {
+/* ---- directories ---- */
+
+static int run_directory(void *arg) {
+    return mkdir(arg, VOLUME_MODE) < 0 ? -errno : 0;
+}
+
+static int make_directory(const VolumeDef *volume, const char *path, Error **reterr) {
+    int r = worker_run(run_directory, (void *)path);
+
+    return r < 0 ? error_system(reterr, FROM_STORAGE, r, "cannot create volume '%s'", volume->name)
+                 : 0;
+}
+
+/* ---- images ---- */
+
+static int check_how(const VolumeDef *volume, const VolumeHow *how, Error **reterr) {
+    if (!how->preallocate || (streq(volume->format, "qcow2") && !volume->backing_path))
+        return 0;
+    return error_report(reterr, FROM_STORAGE, ERROR_CONFIG_UNSUPPORTED,
+                        "volume '%s': metadata is allocated beforehand only in a 'qcow2' image "
+                        "without a backing file",
+                        volume->name);
+}
+
+int volume_make_file(const Pool *pool, const VolumeDef *volume, const char *path,
+                     const VolumeHow *how, Error **reterr) {
     CLEANUP_CLOSE int fd = -1;
     CLEANUP_FREE char *passphrase = NULL;
-    int r = open_passphrase(pool, volume, &fd, &passphrase, reterr);
+    int r = check_how(volume, how, reterr);
 
+    if (r >= 0)
+        r = open_passphrase(pool, volume, &fd, &passphrase, reterr);
     if (r < 0)
         return r;
+    if (volume_is_directory(volume))
+        return make_directory(volume, path, reterr);
     if (streq(volume->format, "raw") && !volume->backing_path && !passphrase)
-        return make_raw(volume, path, preallocate, reterr);
+        return make_raw(volume, path, reterr);
     return image_create(&(ImageCreate){.path = path,
                                        .passphrase = passphrase,
                                        .format = volume->format,
@@ -73,7 +104,7 @@ int volume_make_file(const Pool *pool, const VolumeDef *volume, const char *path
                                        .backing = volume->backing_path,
                                        .backing_format = volume->backing_format,
                                        .compat = volume->compat,
-                                       .preallocate = preallocate},
+                                       .preallocate = how->preallocate},
                         reterr);
 }
 
@@ -91,13 +122,53 @@ static int check_encryption(const VolumeDef *volume, const VolumeDef *from, Erro
                               volume->name);
 }
 
+typedef struct Reflink {
+    const char *from, *to;
+} Reflink;
+
+static int run_reflink(void *arg) {
+    const Reflink *work = arg;
+    CLEANUP_CLOSE int from = open(work->from, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+    CLEANUP_CLOSE int to = open(work->to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, VOLUME_MODE);
+
+    return from < 0 || to < 0 || ioctl(to, FICLONE, from) < 0 ? -errno : 0;
+}
+
+static int copy_file(const VolumeDef *volume, const char *path, const VolumeDef *from,
+                     const VolumeHow *how, Error **reterr) {
+    int r;
+
+    if (!how->reflink)
+        return image_convert(from->path, from->format, path, volume->format, how->preallocate,
+                             reterr);
+    if (!streq(volume->format, "raw") || !streq(from->format, "raw"))
+        return error_report(reterr, FROM_STORAGE, ERROR_INVALID_ARG,
+                            "volume '%s': only a raw file can share its blocks with a clone",
+                            volume->name);
+    r = worker_run(run_reflink, &(Reflink){from->path, path});
+    return r < 0 ? error_system(reterr, FROM_STORAGE, r, "cannot share the blocks of '%s'",
+                                from->path)
+                 : 0;
+}
+
+static int check_kinds(const VolumeDef *volume, const VolumeDef *from, Error **reterr) {
+    return volume_is_directory(volume) || volume_is_directory(from)
+               ? error_report(reterr, FROM_STORAGE, ERROR_CONFIG_UNSUPPORTED,
+                              "volume '%s': a directory is not cloned", volume->name)
+               : 0;
+}
+
 int volume_clone_file(const VolumeDef *volume, const char *path, const VolumeDef *from,
-                       Error **reterr) {
+                      const VolumeHow *how, Error **reterr) {
     CLEANUP_IMAGE_INFO ImageInfo info = {0};
-    int r = check_encryption(volume, from, reterr);
+    int r = check_kinds(volume, from, reterr);
 
     if (r >= 0)
-        r = image_convert(from->path, from->format, path, volume->format, reterr);
+        r = check_how(volume, how, reterr);
+    if (r >= 0)
+        r = check_encryption(volume, from, reterr);
+    if (r >= 0)
+        r = copy_file(volume, path, from, how, reterr);
     if (r < 0 || volume->capacity <= from->capacity)
         return r;
     /* The file may have grown since the pool looked at it; not every format can be resized. */

@@ -84,6 +84,25 @@ static int set_time(char **to, struct timespec at) {
     return *to ? 0 : -ENOMEM;
 }
 
+bool volume_is_directory(const VolumeDef *volume) {
+    return streq_ptr(volume->format, "dir");
+}
+
+/* Of a directory nothing is counted, as libvirt does. */
+static int look_at_directory(VolumeDef *volume) {
+    forget_encryption(volume);
+    free(volume->format);
+    volume->format = strdup("dir");
+    volume->physical = volume->capacity = volume->allocation = 0;
+    return volume->format ? 0 : -ENOMEM;
+}
+
+static int look_at_file(int fd, const struct stat *info, VolumeDef *volume) {
+    volume->allocation = (uint64_t)info->st_blocks * 512;
+    volume->physical = volume->capacity = (uint64_t)info->st_size;
+    return read_format(fd, volume);
+}
+
 int volume_look(const char *path, VolumeDef *volume) {
     CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     struct stat info;
@@ -91,9 +110,13 @@ int volume_look(const char *path, VolumeDef *volume) {
 
     if (fd < 0 || fstat(fd, &info) < 0)
         return -errno;
-    if (!S_ISREG(info.st_mode))
+    if (!S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode))
         return -ENOTSUP;
-    r = read_format(fd, volume);
+    free(volume->type);
+    volume->type = strdup(S_ISDIR(info.st_mode) ? "dir" : "file");
+    if (!volume->type)
+        return -ENOMEM;
+    r = S_ISDIR(info.st_mode) ? look_at_directory(volume) : look_at_file(fd, &info, volume);
     if (r >= 0 && set_time(&volume->atime, info.st_atim) < 0)
         r = -ENOMEM;
     if (r >= 0 && set_time(&volume->mtime, info.st_mtim) < 0)
@@ -101,9 +124,7 @@ int volume_look(const char *path, VolumeDef *volume) {
     if (r >= 0 && set_time(&volume->ctime, info.st_ctim) < 0)
         r = -ENOMEM;
     volume->permissions = (StoragePermissions){info.st_mode & 07777, info.st_uid, info.st_gid};
-    volume->allocation = (uint64_t)info.st_blocks * 512;
-    volume->allocation_given = true;
-    volume->physical = volume->capacity = (uint64_t)info.st_size;
+    volume->capacity_given = volume->allocation_given = true;
     return r;
 }
 
@@ -112,7 +133,8 @@ int volume_read_image(VolumeDef *volume, Error **reterr) {
     const bool is_luks = streq(volume->format, "raw") && volume->encryption;
     int r;
 
-    if (!is_luks && (streq(volume->format, "raw") || streq(volume->format, "iso")))
+    if (!is_luks && (streq(volume->format, "raw") || streq(volume->format, "iso") ||
+                     volume_is_directory(volume)))
         return 0;
     r = image_info(volume->path, is_luks ? "luks" : volume->format, &info, reterr);
     if (r >= 0 && info.encrypted && note_encryption(volume) < 0)

@@ -141,8 +141,8 @@ static int settle_volume(const Pool *pool, const VolumeDef *volume, const char *
                  : 0;
 }
 
-static const char *const formats[] = {"raw", "bochs", "cloop", "dmg",  "iso", "vpc",
-                                      "vdi", "qcow",  "qcow2", "vmdk", "qed", "vhdx"};
+static const char *const formats[] = {"raw",  "bochs", "cloop", "dmg", "iso",  "vpc", "vdi",
+                                      "qcow", "qcow2", "vmdk",  "qed", "vhdx", "dir"};
 
 static bool is_format(const char *name) {
     for (size_t i = 0; i < ARRAY_SIZE(formats); i++)
@@ -174,7 +174,7 @@ static int complete(const Pool *pool, VolumeDef *volume, Error **reterr) {
 }
 
 /* Makes the file, names it and lists it. Takes the volume. */
-static int make(Pool *pool, VolumeDef *volume_consume, const VolumeDef *from, bool preallocate,
+static int make(Pool *pool, VolumeDef *volume_consume, const VolumeDef *from, const VolumeHow *how,
                 Error **reterr) {
     CLEANUP_VOLUME_DEF VolumeDef *volume = volume_consume;
     CLEANUP_FREE char *unfinished = NULL;
@@ -185,13 +185,13 @@ static int make(Pool *pool, VolumeDef *volume_consume, const VolumeDef *from, bo
     unfinished = strf("%s/%s%s", pool->def->path, VOLUME_UNFINISHED, volume->name);
     if (!unfinished)
         return error_no_memory(reterr);
-    unlink(unfinished); /* of a daemon that ended while it made it */
-    r = from ? volume_clone_file(volume, unfinished, from, reterr)
-             : volume_make_file(pool, volume, unfinished, preallocate, reterr);
+    remove(unfinished); /* of a daemon that ended while it made it */
+    r = from ? volume_clone_file(volume, unfinished, from, how, reterr)
+             : volume_make_file(pool, volume, unfinished, how, reterr);
     if (r >= 0)
         r = settle_volume(pool, volume, unfinished, reterr);
     if (r < 0) {
-        unlink(unfinished);
+        remove(unfinished);
         return r;
     }
     r = look(volume, reterr);
@@ -212,7 +212,7 @@ static int begin_active(Pool *pool, const char *what, Error **reterr) {
     return r;
 }
 
-int pool_create_volume(Pool *pool, const char *xml, bool preallocate, char **ret_name,
+int pool_create_volume(Pool *pool, const char *xml, const VolumeHow *how, char **ret_name,
                        Error **reterr) {
     CLEANUP_VOLUME_DEF VolumeDef *volume = NULL;
     CLEANUP_FREE char *name = NULL;
@@ -226,15 +226,15 @@ int pool_create_volume(Pool *pool, const char *xml, bool preallocate, char **ret
     r = begin_active(pool, "the new volume", reterr);
     if (r < 0)
         return r;
-    r = make(pool, TAKE_PTR(volume), NULL, preallocate, reterr);
+    r = make(pool, TAKE_PTR(volume), NULL, how, reterr);
     pool_end(pool);
     if (r >= 0)
         *ret_name = TAKE_PTR(name);
     return r;
 }
 
-int pool_clone_volume(Pool *pool, const char *xml, const VolumeRef *from, char **ret_name,
-                      Error **reterr) {
+int pool_clone_volume(Pool *pool, const char *xml, const VolumeRef *from, const VolumeHow *how,
+                      char **ret_name, Error **reterr) {
     CLEANUP_VOLUME_DEF VolumeDef *volume = NULL, *source = volume_def_copy(from->volume);
     CLEANUP_FREE char *name = NULL;
     int r = volume_parse(xml, strlen(xml), &volume, reterr);
@@ -247,7 +247,7 @@ int pool_clone_volume(Pool *pool, const char *xml, const VolumeRef *from, char *
     r = begin_active(pool, "the new volume", reterr);
     if (r < 0)
         return r;
-    r = make(pool, TAKE_PTR(volume), source, false, reterr);
+    r = make(pool, TAKE_PTR(volume), source, how, reterr);
     pool_end(pool);
     if (r >= 0)
         *ret_name = TAKE_PTR(name);
@@ -271,13 +271,19 @@ static int begin_volume(Pool *pool, const char *name, const char *what, VolumeDe
     return -ENOENT;
 }
 
+/* Only an empty one. */
+static int run_remove_directory(void *arg) {
+    return rmdir(arg) < 0 && errno != ENOENT ? -errno : 0;
+}
+
 int pool_delete_volume(Pool *pool, const char *name, Error **reterr) {
     VolumeDef *volume;
     int r = begin_volume(pool, name, "delete", &volume, reterr);
 
     if (r < 0)
         return r;
-    r = file_remove_worker(volume->path);
+    r = volume_is_directory(volume) ? worker_run(run_remove_directory, volume->path)
+                                    : file_remove_worker(volume->path);
     if (r < 0)
         error_system(reterr, FROM_STORAGE, r, "cannot remove volume '%s'", volume->path);
     else

@@ -99,12 +99,17 @@ bool storage_has_directory(const Storage *storage, const char *path);
 /* By the absolute path, or the key, which is the same. */
 int storage_find_volume(const Storage *storage, const char *path, VolumeRef *ret, Error **reterr);
 
-/* Make a volume; *ret_name is its name, freed by the caller. `preallocate`: its metadata, or of a
- * raw one all of it. The clone has the contents of `from`, which may be of another pool. */
-int pool_create_volume(Pool *pool, const char *xml, bool preallocate, char **ret_name,
+typedef struct VolumeHow {
+    bool preallocate; /* the metadata; only of qcow2 without a backing file */
+    bool reflink;     /* the clone shares the blocks of a raw file; not every file system can */
+} VolumeHow;
+
+/* Make a volume; *ret_name is its name, freed by the caller. The clone has the contents of `from`,
+ * which may be of another pool. ERROR_CONFIG_UNSUPPORTED: not in that way. */
+int pool_create_volume(Pool *pool, const char *xml, const VolumeHow *how, char **ret_name,
                        Error **reterr);
-int pool_clone_volume(Pool *pool, const char *xml, const VolumeRef *from, char **ret_name,
-                      Error **reterr);
+int pool_clone_volume(Pool *pool, const char *xml, const VolumeRef *from, const VolumeHow *how,
+                      char **ret_name, Error **reterr);
 int pool_delete_volume(Pool *pool, const char *name, Error **reterr);
 /* capacity in bytes; relative: added, or with `shrink` taken away. */
 int pool_resize_volume(Pool *pool, const char *name, uint64_t capacity, bool relative, bool shrink,

@@ -156,9 +156,13 @@ int image_create(const ImageCreate *create, Error **reterr) {
 }
 
 int image_convert(const char *from, const char *from_format, const char *to, const char *to_format,
-                  Error **reterr) {
-    Argv argv = {{"qemu-img", "convert", "-U", "-f", from_format, "-O", to_format, from, to}, 9};
+                  bool preallocate, Error **reterr) {
+    Argv argv = {{"qemu-img", "convert", "-U", "-f", from_format, "-O", to_format}, 7};
 
+    if (preallocate)
+        add_option(&argv, "-o", "preallocation=metadata");
+    add(&argv, from);
+    add(&argv, to);
     return run(&argv, USEC_FOREVER, to, "create", NULL, reterr);
 }
 

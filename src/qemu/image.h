@@ -39,10 +39,10 @@ typedef struct ImageCreate {
 /* A file that is there is overwritten. */
 int image_create(const ImageCreate *create, Error **reterr);
 
-/* Copies an image into a new one of another format, without its backing file. Takes
- * as long as the copy takes. */
+/* Copies an image into a new one of another format, without its backing file. `preallocate`: the
+ * metadata of a qcow2. Takes as long as the copy takes. */
 int image_convert(const char *from, const char *from_format, const char *to, const char *to_format,
-                  Error **reterr);
+                  bool preallocate, Error **reterr);
 
 /* size in bytes; `shrink` allows less than it has. */
 int image_resize(const char *path, const char *format, uint64_t size, bool shrink, Error **reterr);

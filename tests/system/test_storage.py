@@ -84,6 +84,53 @@ def test_what_is_refused(daemon, tmp_path):
     assert "no storage vol" in daemon.virsh("vol-info", "/nowhere", ok=False)
 
 
+def test_directories_are_volumes(daemon):
+    """As with libvirt: seen, made, deleted while they are empty, and nothing else is done to them."""
+    where = images(daemon)
+    os.makedirs(f"{where}/seen")
+    daemon.virsh("pool-refresh", "default")
+    daemon.virsh("vol-create-as", "default", "made", "5", "--format", "dir")
+    assert os.path.isdir(f"{where}/made") and volumes(daemon) == {"made", "seen"}
+    for name in ("made", "seen"):
+        assert "dir" in daemon.virsh("vol-info", name, "default").split("Type:")[1].split()
+        assert "<volume type='dir'>" in daemon.virsh("vol-dumpxml", name, "default")
+        for words in (["vol-wipe", name, "default"], ["vol-resize", name, "1M", "default"],
+                      ["vol-clone", name, "copy", "--pool", "default"]):
+            assert daemon.virsh(*words, ok=False)
+    open(f"{where}/seen/file", "w").close()
+    daemon.virsh("vol-delete", "made", "default")
+    assert "not empty" in daemon.virsh("vol-delete", "seen", "default", ok=False)
+    assert sorted(os.listdir(where)) == ["seen"] and volumes(daemon) == {"seen"}
+
+
+def test_how_volumes_are_made(daemon):
+    """Metadata beforehand is for qcow2 alone; a clone shares its blocks or is not made; a volume may be empty."""
+    where = images(daemon)
+    daemon.virsh("vol-create-as", "default", "empty", "0")
+    assert os.stat(f"{where}/empty").st_size == 0
+    daemon.virsh("vol-create-as", "default", "a", "64M", "--format", "qcow2")
+    daemon.virsh("vol-clone", "a", "b", "--pool", "default", "--prealloc-metadata")
+    assert os.stat(f"{where}/b").st_size > 64 << 20 > os.stat(f"{where}/a").st_size
+    for words in (["vol-create-as", "default", "c", "1M"], ["vol-create-as", "default", "c", "1M", "--format", "vmdk"],
+                  ["vol-create-as", "default", "c", "1M", "--format", "qcow2", "--backing-vol", "a"],
+                  ["vol-clone", "empty", "c", "--pool", "default"]):
+        assert "metadata" in daemon.virsh(*words, "--prealloc-metadata", ok=False)
+    assert "share" in daemon.virsh("vol-clone", "a", "c", "--pool", "default", "--reflink", ok=False)
+    daemon.virsh("vol-clone", "empty", "c", "--pool", "default", "--reflink", ok=None)
+    assert set(os.listdir(where)) - {"c"} == volumes(daemon) - {"c"} == {"empty", "a", "b"}
+
+
+def test_nothing_is_formatted(daemon, tmp_path):
+    """Whether something is overwritten is asked of a pool on a device, which these are not."""
+    daemon.virsh("pool-define-as", "p", "dir", "--target", tmp_path / "p")
+    for words in (["pool-build", "p", "--overwrite"], ["pool-build", "p", "--no-overwrite"],
+                  ["pool-start", "p", "--build", "--no-overwrite"]):
+        assert "no device" in daemon.virsh(*words, ok=False)
+    assert "no device" in daemon.virsh("pool-create-as", "q", "dir", "--target", tmp_path / "q", "--build",
+                                       "--overwrite", ok=False)
+    assert os.listdir(tmp_path) == []
+
+
 def test_pools_over_a_restart(daemon, tmp_path):
     """A persistent pool, an active transient one and autostart outlive a daemon that is killed; what was half made by
     it is no volume."""

@@ -75,7 +75,7 @@ static void backing_and_copy(void *userdata) {
                                   &error),
                      0);
     check_info(path, "qcow2", 2 * MIB, base);
-    assert_int_equal(image_convert(path, "qcow2", flat, "qcow2", &error), 0);
+    assert_int_equal(image_convert(path, "qcow2", flat, "qcow2", false, &error), 0);
     check_info(flat, "qcow2", 2 * MIB, NULL);
 }
 
