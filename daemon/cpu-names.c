@@ -79,3 +79,27 @@ const char *const *cpu_names(const char *arch, size_t *ret_n) {
     *ret_n = 0;
     return NULL;
 }
+
+bool cpu_has_names(const char *arch) {
+    static const char *const families[] = {"x86_64", "i686", "ppc64", "s390", "arm", "aarch64"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(families); i++)
+        if (strncmp(arch, families[i], strlen(families[i])) == 0)
+            return true;
+    return false;
+}
+
+bool cpu_is_arch(const char *name) {
+    static const char *const archs[] = {
+        "x86_64",     "i686",         "aarch64", "armv7l", "armv7b", "armv6l",   "ppc64",
+        "ppc64le",    "ppc",          "ppcle",   "ppcemb", "s390x",  "s390",     "riscv64",
+        "riscv32",    "loongarch64",  "alpha",   "cris",   "ia64",   "lm32",     "m68k",
+        "microblaze", "microblazeel", "mips",    "mipsel", "mips64", "mips64el", "openrisc",
+        "parisc",     "parisc64",     "sh4",     "sh4eb",  "sparc",  "sparc64",  "unicore32",
+        "xtensa",     "xtensaeb"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(archs); i++)
+        if (streq(name, archs[i]))
+            return true;
+    return false;
+}

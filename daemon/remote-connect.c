@@ -202,11 +202,13 @@ HANDLER(get_domain_capabilities) {
 
 /* What the architecture's emulator can do. */
 static int check_arch(const char *arch, Error **reterr) {
-    CLEANUP_FREE char *emulator = qemu_default_emulator(arch);
-
-    return emulator ? 0
-                    : error_report(reterr, FROM_NONE, ERROR_INVALID_ARG,
-                                   "cannot find architecture %.100s", arch);
+    if (!cpu_is_arch(arch))
+        return error_report(reterr, FROM_NONE, ERROR_INVALID_ARG, "cannot find architecture %.100s",
+                            arch);
+    return cpu_has_names(arch)
+               ? 0
+               : error_report(reterr, FROM_CPU, ERROR_NO_SUPPORT,
+                              "no CPU models of architecture '%.40s' are named", arch);
 }
 
 HANDLER(get_cpu_model_names) {

@@ -5,12 +5,15 @@
 #include <stdio.h>
 #include <sys/utsname.h>
 
+#include "conf/element.h"
 #include "conf/xml-document.h"
+#include "cpu-names.h"
 #include "daemon.h"
 #include "qemu/cpu-models.h"
 #include "util/file.h"
 #include "util/json.h"
 #include "util/text.h"
+#include "util/words.h"
 #include "util/worker.h"
 
 enum { COMPARE_INCOMPATIBLE, COMPARE_IDENTICAL, COMPARE_SUPERSET }; /* virCPUCompareResult */
@@ -20,16 +23,18 @@ enum { BASELINE_EXPAND = 1, BASELINE_MIGRATABLE = 2 };
 #define FEATURE_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 #define CPUINFO_MAX (8u << 20)
 
-/* What a call is about; `models` of cpu_models_ask. */
+/* What a call is about; `models` and `known` of cpu_models_ask. */
 typedef struct Asked {
     char *binary;
     const char *accel;
-    json_object *models;
+    json_object *models, *known;
+    char arch[80];
 } Asked;
 
 static void asked_done(Asked *asked) {
     free(asked->binary);
     json_object_put(asked->models);
+    json_object_put(asked->known);
 }
 #define CLEANUP_ASKED CLEANUP(asked_done)
 
@@ -58,82 +63,147 @@ static int ask(RpcSession *session, const char *emulator, const char *arch, cons
         return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
                             "no emulator is known for architecture '%.100s'",
                             arch ? arch : host.machine);
+    snprintf(ret->arch, sizeof(ret->arch), "%s", arch ? arch : host.machine);
     r = qemu_caps_get(cache, ret->binary, &caps, reterr);
     if (r >= 0)
         r = choose_accel(caps, type, &ret->accel, reterr);
-    return r < 0 ? r : cpu_models_ask(cache, ret->binary, ret->accel, &ret->models, reterr);
+    return r < 0
+               ? r
+               : cpu_models_ask(cache, ret->binary, ret->accel, &ret->models, &ret->known, reterr);
 }
 
 /* ---- <cpu> ---- */
 
-static xmlNodePtr child(xmlNodePtr parent, const char *name) {
-    for (xmlNodePtr at = parent->children; at; at = at->next)
-        if (at->type == XML_ELEMENT_NODE && streq((const char *)at->name, name))
-            return at;
-    return NULL;
+/* A CPU as its XML says it; texts are NULL when it says none. */
+typedef struct Cpu {
+    xmlDocPtr doc;
+    xmlNodePtr root;
+    xmlChar *arch, *model, *vendor;
+} Cpu;
+
+static void cpu_done(Cpu *cpu) {
+    xmlFree(cpu->arch);
+    xmlFree(cpu->model);
+    xmlFree(cpu->vendor);
+    xmlFreeDoc(cpu->doc);
 }
+#define CLEANUP_CPU CLEANUP(cpu_done)
+
+static xmlChar *text_of(xmlNodePtr parent, const char *name) {
+    xmlNodePtr node = element_child(parent, name);
+
+    return node ? xmlNodeGetContent(node) : NULL;
+}
+
+static const Words matches = WORDS("exact", "minimum", "strict");
+
+/* Of a host's CPU it says which architecture, of a guest's how it is to be chosen. */
+static int check_kind(const Cpu *cpu, bool is_host, Error **reterr) {
+    xmlChar *match = is_host ? NULL : xmlGetProp(cpu->root, (const xmlChar *)"match");
+    int r = 0;
+
+    if (is_host && xmlHasProp(cpu->root, (const xmlChar *)"mode"))
+        r = error_report(reterr, FROM_CPU, ERROR_CONFIG_UNSUPPORTED,
+                         "only the CPU of a guest has a 'mode', not that of a host");
+    else if (match && words_find(&matches, (const char *)match) < 0)
+        r = error_report(reterr, FROM_CPU, ERROR_XML,
+                         "Invalid value for attribute 'match' in element 'cpu': '%.40s'.", match);
+    else if (is_host && !cpu->arch)
+        r = error_report(reterr, FROM_CPU, ERROR_XML, "Missing CPU architecture");
+    else if (cpu->arch && !cpu_is_arch((const char *)cpu->arch))
+        r = error_report(reterr, FROM_CPU, ERROR_CONFIG_UNSUPPORTED, "Unknown architecture %.40s",
+                         cpu->arch);
+    else if (!cpu->model && (cpu->arch || element_child(cpu->root, "feature")))
+        r = error_report(reterr, FROM_CPU, ERROR_XML, "Missing CPU model name");
+    xmlFree(match);
+    return r;
+}
+
+/* With an architecture it is a host's, or one that is compared with a host's. */
+static int read_cpu(const char *xml, bool is_host, Cpu *ret, Error **reterr) {
+    int r = xml_document_parse(xml, strlen(xml), CPU_XML_MAX, "CPU_definition", &ret->doc, reterr);
+
+    if (r < 0)
+        return r;
+    ret->root = xmlDocGetRootElement(ret->doc);
+    if (!streq((const char *)ret->root->name, "cpu"))
+        return error_report(reterr, FROM_CPU, ERROR_XML,
+                            "XML does not contain expected 'cpu' element");
+    ret->arch = text_of(ret->root, "arch");
+    ret->model = text_of(ret->root, "model");
+    ret->vendor = text_of(ret->root, "vendor");
+    return check_kind(ret, is_host || ret->arch, reterr);
+}
+
+/* Of these libvirt has names, and QEMU has none. */
+static const Words host_features = WORDS("cmt", "mbm_total", "mbm_local", "osxsave", "ospke",
+                                         "monitor", "invtsc");
 
 /* It is written again, as it is. */
-static bool is_feature_name(const char *name) {
-    return *name && name[strspn(name, FEATURE_CHARS)] == '\0';
+static bool is_feature(const Asked *asked, const char *name) {
+    CLEANUP_JSON json_object *one = json_object_new_object(), *unknown = NULL;
+
+    if (!*name || name[strspn(name, FEATURE_CHARS)] || !one || cpu_features_add(one, name) < 0)
+        return false;
+    unknown = cpu_features_missing(one, asked->known);
+    return words_find(&host_features, name) >= 0 || (unknown && cpu_features_count(unknown) == 0);
 }
 
-static int apply_feature(xmlNodePtr node, json_object *set, Error **reterr) {
+static bool is_named_before(xmlNodePtr node, const xmlChar *name) {
+    while ((node = node->prev)) {
+        xmlChar *other = node->type == XML_ELEMENT_NODE &&
+                                 streq((const char *)node->name, "feature")
+                             ? xmlGetProp(node, (const xmlChar *)"name")
+                             : NULL;
+        const bool same = other && xmlStrEqual(other, name);
+
+        xmlFree(other);
+        if (same)
+            return true;
+    }
+    return false;
+}
+
+static int apply_feature(xmlNodePtr node, const Asked *asked, json_object *set, Error **reterr) {
     xmlChar *name = xmlGetProp(node, (const xmlChar *)"name");
     xmlChar *policy = xmlGetProp(node, (const xmlChar *)"policy");
     const char *how = policy ? (const char *)policy : "require";
     int r = 0;
 
-    if (!name)
+    if (!name || !*name)
         r = error_report(reterr, FROM_CPU, ERROR_XML, "a CPU feature without a name");
-    else if (!is_feature_name((const char *)name))
+    else if (is_named_before(node, name))
+        r = error_report(reterr, FROM_CPU, ERROR_XML, "CPU feature '%.63s' is there twice", name);
+    else if (!is_feature(asked, (const char *)name))
         r = error_report(reterr, FROM_CPU, ERROR_INTERNAL, "Unknown CPU feature %.63s",
                          (const char *)name);
-    else if (streq(how, "require") || streq(how, "force"))
-        r = cpu_features_add(set, (const char *)name) < 0 ? error_no_memory(reterr) : 0;
-    else if (!streq(how, "optional"))
+    else if (streq(how, "disable") || streq(how, "forbid"))
         cpu_features_remove(set, (const char *)name);
+    else if (!streq(how, "optional"))
+        r = cpu_features_add(set, (const char *)name) < 0 ? error_no_memory(reterr) : 0;
     xmlFree(name);
     xmlFree(policy);
     return r;
 }
 
-/* What the model has, with the features that the element adds and takes away. */
-static int read_set(xmlNodePtr cpu, const Asked *asked, char **ret_model, json_object **ret,
-                    Error **reterr) {
-    xmlNodePtr node = child(cpu, "model");
-    xmlChar *model = node ? xmlNodeGetContent(node) : NULL;
-    json_object *base = model ? json_member(asked->models, (const char *)model) : NULL;
-    CLEANUP_JSON json_object *set = base ? cpu_features_both(base, base) : NULL;
+/* What the model has, with the features that the element adds and takes away; nothing without a
+ * model. */
+static int read_set(const Cpu *cpu, const Asked *asked, json_object **ret, Error **reterr) {
+    json_object *base = cpu->model ? json_member(asked->models, (const char *)cpu->model) : NULL;
+    CLEANUP_JSON json_object *set = base ? cpu_features_both(base, base) : json_object_new_object();
     int r = 0;
 
-    if (!model)
-        r = error_report(reterr, FROM_CPU, ERROR_XML, "Missing CPU model name");
-    else if (!base || !*model)
-        r = error_report(reterr, FROM_CPU, ERROR_INTERNAL, "Unknown CPU model %.200s", model);
-    else if (!set)
-        r = error_no_memory(reterr);
-    for (node = cpu->children; r >= 0 && node; node = node->next)
+    if (cpu->model && (!base || !*cpu->model))
+        return error_report(reterr, FROM_CPU, ERROR_INTERNAL, "Unknown CPU model %.200s",
+                            cpu->model);
+    if (!set)
+        return error_no_memory(reterr);
+    for (xmlNodePtr node = cpu->root->children; r >= 0 && node; node = node->next)
         if (node->type == XML_ELEMENT_NODE && streq((const char *)node->name, "feature"))
-            r = apply_feature(node, set, reterr);
-    if (r >= 0 && ret_model && !(*ret_model = strdup((const char *)model)))
-        r = error_no_memory(reterr);
-    xmlFree(model);
+            r = apply_feature(node, asked, set, reterr);
     if (r >= 0)
         *ret = TAKE_PTR(set);
     return r;
-}
-
-static int read_cpu(const char *xml, const Asked *asked, char **ret_model, json_object **ret,
-                    Error **reterr) {
-    CLEANUP_XML_DOCUMENT xmlDocPtr doc = NULL;
-    int r = xml_document_parse(xml, strlen(xml), CPU_XML_MAX, "CPU_definition", &doc, reterr);
-    xmlNodePtr root = r < 0 ? NULL : xmlDocGetRootElement(doc);
-
-    if (r >= 0 && !streq((const char *)root->name, "cpu"))
-        r = error_report(reterr, FROM_CPU, ERROR_XML,
-                         "XML does not contain expected 'cpu' element");
-    return r < 0 ? r : read_set(root, asked, ret_model, ret, reterr);
 }
 
 /* ---- the host's CPU ---- */
@@ -184,6 +254,27 @@ static char *list_names(json_object *set) {
     return fclose(f) == 0 ? text : NULL;
 }
 
+/* i686 is what a CPU of x86_64 can be, too. */
+static bool is_arch(const Asked *asked, const Cpu *cpu) {
+    const char *arch = (const char *)cpu->arch;
+
+    return !arch || streq(arch, asked->arch) ||
+           (streq(arch, "i686") && streq(asked->arch, "x86_64"));
+}
+
+/* *ret_other: it is of another architecture, which is the answer. */
+static int compare_arch(const Asked *asked, const Cpu *cpu, unsigned flags, bool *ret_other,
+                        int *ret, Error **reterr) {
+    *ret_other = !is_arch(asked, cpu);
+    if (!*ret_other)
+        return 0;
+    *ret = COMPARE_INCOMPATIBLE;
+    return flags & COMPARE_FAIL
+               ? error_report(reterr, FROM_CPU, ERROR_CPU_INCOMPATIBLE,
+                              "the CPU is one of %s, the host's one of %s", cpu->arch, asked->arch)
+               : 0;
+}
+
 static int compare(json_object *wanted, json_object *given, unsigned flags, int *ret,
                    Error **reterr) {
     CLEANUP_JSON json_object *missing = cpu_features_missing(wanted, given);
@@ -200,36 +291,49 @@ static int compare(json_object *wanted, json_object *given, unsigned flags, int 
     return 0;
 }
 
+/* With the host's CPU, or with what the hypervisor gives. */
+static int compare_with(const Asked *asked, const char *xml, bool with_host, unsigned flags,
+                        int *ret, Error **reterr) {
+    CLEANUP_JSON json_object *wanted = NULL, *host = NULL;
+    CLEANUP_CPU Cpu cpu = {0};
+    bool other = false;
+    int r = read_cpu(xml, false, &cpu, reterr);
+
+    if (r >= 0)
+        r = compare_arch(asked, &cpu, flags, &other, ret, reterr);
+    if (r < 0 || other)
+        return r;
+    r = read_set(&cpu, asked, &wanted, reterr);
+    if (r >= 0 && with_host)
+        r = host_set(&host, reterr);
+    return r < 0 ? r
+                 : compare(wanted, with_host ? host : json_member(asked->models, ""), flags, ret,
+                           reterr);
+}
+
 HANDLER(compare_host) {
     const remote_xml_flags_args *args = args_;
     CLEANUP_ASKED Asked asked = {0};
-    CLEANUP_JSON json_object *wanted = NULL, *given = NULL;
     int r = dispatch_flags(args->flags, COMPARE_FAIL | COMPARE_VALIDATE, call->proc->api, reterr);
 
     if (r >= 0)
         r = ask(session, NULL, NULL, "qemu", &asked, reterr);
-    if (r >= 0)
-        r = read_cpu(args->xml, &asked, NULL, &wanted, reterr);
-    if (r >= 0)
-        r = host_set(&given, reterr);
     return r < 0 ? r
-                 : compare(wanted, given, args->flags, &((remote_int_ret *)ret_)->value, reterr);
+                 : compare_with(&asked, args->xml, true, args->flags,
+                                &((remote_int_ret *)ret_)->value, reterr);
 }
 
 HANDLER(compare_hypervisor) {
     const remote_connect_compare_hypervisor_cpu_args *args = args_;
     CLEANUP_ASKED Asked asked = {0};
-    CLEANUP_JSON json_object *wanted = NULL;
     int r = dispatch_flags(args->flags, COMPARE_FAIL | COMPARE_VALIDATE, call->proc->api, reterr);
 
     if (r >= 0)
         r = ask(session, dispatch_opt(args->emulator), dispatch_opt(args->arch),
                 dispatch_opt(args->virttype), &asked, reterr);
-    if (r >= 0)
-        r = read_cpu(args->xmlCPU, &asked, NULL, &wanted, reterr);
     return r < 0 ? r
-                 : compare(wanted, json_member(asked.models, ""), args->flags,
-                           &((remote_int_ret *)ret_)->value, reterr);
+                 : compare_with(&asked, args->xmlCPU, false, args->flags,
+                                &((remote_int_ret *)ret_)->value, reterr);
 }
 
 /* ---- baseline ---- */
@@ -268,16 +372,34 @@ static int write_cpu(const char *model, const char *fallback, json_object *featu
     return fclose(f) == 0 ? 0 : error_no_memory(reterr);
 }
 
+static int read_one(const Asked *asked, const char *xml, bool of_host, char **ret_model,
+                    json_object **ret, Error **reterr) {
+    CLEANUP_CPU Cpu cpu = {0};
+    int r = read_cpu(xml, of_host, &cpu, reterr);
+
+    if (r < 0)
+        return r;
+    if (of_host && !is_arch(asked, &cpu))
+        return error_report(reterr, FROM_CPU, ERROR_NO_SUPPORT,
+                            "what CPUs of %s have in common is not known on this host", cpu.arch);
+    if (!cpu.model)
+        return error_report(reterr, FROM_CPU, ERROR_INVALID_ARG, "one of the CPUs has no model");
+    r = read_set(&cpu, asked, ret, reterr);
+    if (r >= 0 && ret_model && !(*ret_model = strdup((const char *)cpu.model)))
+        r = error_no_memory(reterr);
+    return r;
+}
+
 /* What all of the CPUs have; *ret_model is the first one's. */
-static int common_of(const Asked *asked, char *const *xml, size_t n, char **ret_model,
-                     json_object **ret, Error **reterr) {
+static int common_of(const Asked *asked, char *const *xml, size_t n, bool of_hosts,
+                     char **ret_model, json_object **ret, Error **reterr) {
     CLEANUP_JSON json_object *common = NULL;
     int r = 0;
 
     for (size_t i = 0; r >= 0 && i < n; i++) {
         CLEANUP_JSON json_object *set = NULL, *both = NULL;
 
-        r = read_cpu(xml[i], asked, i == 0 ? ret_model : NULL, &set, reterr);
+        r = read_one(asked, xml[i], of_hosts, i == 0 ? ret_model : NULL, &set, reterr);
         if (r < 0)
             break;
         both = cpu_features_both(set, common ? common : set);
@@ -292,12 +414,12 @@ static int common_of(const Asked *asked, char *const *xml, size_t n, char **ret_
     return r;
 }
 
-static int merge(const Asked *asked, char *const *xml, size_t n, unsigned flags,
+static int merge(const Asked *asked, char *const *xml, size_t n, bool of_hosts, unsigned flags,
                  const char *fallback, char **ret, Error **reterr) {
     CLEANUP_JSON json_object *common = NULL, *extra = NULL;
     CLEANUP_FREE char *first = NULL;
     const char *model;
-    int r = n > 0 ? common_of(asked, xml, n, &first, &common, reterr)
+    int r = n > 0 ? common_of(asked, xml, n, of_hosts, &first, &common, reterr)
                   : error_report(reterr, FROM_CPU, ERROR_INVALID_ARG, "no CPUs given");
 
     if (r < 0)
@@ -322,8 +444,8 @@ HANDLER(baseline_host) {
     if (r >= 0)
         r = ask(session, NULL, NULL, "qemu", &asked, reterr);
     return r < 0 ? r
-                 : merge(&asked, args->xmlCPUs.xmlCPUs_val, args->xmlCPUs.xmlCPUs_len, args->flags,
-                         args->xmlCPUs.xmlCPUs_len > 1 ? "allow" : "forbid",
+                 : merge(&asked, args->xmlCPUs.xmlCPUs_val, args->xmlCPUs.xmlCPUs_len, true,
+                         args->flags, args->xmlCPUs.xmlCPUs_len > 1 ? "allow" : "forbid",
                          &((remote_connect_baseline_cpu_ret *)ret_)->cpu, reterr);
 }
 
@@ -337,9 +459,9 @@ HANDLER(baseline_hypervisor) {
         r = ask(session, dispatch_opt(args->emulator), dispatch_opt(args->arch),
                 dispatch_opt(args->virttype), &asked, reterr);
     return r < 0 ? r
-                 : merge(&asked, args->xmlCPUs.xmlCPUs_val, args->xmlCPUs.xmlCPUs_len, args->flags,
-                         "forbid", &((remote_connect_baseline_hypervisor_cpu_ret *)ret_)->cpu,
-                         reterr);
+                 : merge(&asked, args->xmlCPUs.xmlCPUs_val, args->xmlCPUs.xmlCPUs_len, false,
+                         args->flags, "forbid",
+                         &((remote_connect_baseline_hypervisor_cpu_ret *)ret_)->cpu, reterr);
 }
 
 const RpcProc cpu_procs[] = {

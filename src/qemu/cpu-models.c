@@ -32,6 +32,11 @@ static const struct {
     {"avx512_bf16", NULL, "avx512-bf16"},
     {"avx512_bitalg", NULL, "avx512bitalg"},
     {"avx512_vpopcntdq", NULL, "avx512-vpopcntdq"},
+    {"avx512_4vnniw", NULL, "avx512-4vnniw"},
+    {"avx512_4fmaps", NULL, "avx512-4fmaps"},
+    {"avx512_vp2intersect", NULL, "avx512-vp2intersect"},
+    {"avx512_fp16", NULL, "avx512-fp16"},
+    {"avx_vnni", NULL, "avx-vnni"},
 };
 
 #define NAME_MAX_ 64u
@@ -106,18 +111,21 @@ static bool is_feature(const char *name) {
            strncmp(name, "vmx-", 4) != 0;
 }
 
-static int add_true(json_object *set, json_object *properties) {
+/* `all`: also those that it names and has not. */
+static int add(json_object *set, json_object *properties, bool all) {
     json_object_object_foreach(properties, name, value) {
-        if (json_object_is_type(value, json_type_boolean) && json_object_get_boolean(value) &&
-            is_feature(name) && cpu_features_add(set, name) < 0)
+        if (json_object_is_type(value, json_type_boolean) &&
+            (all || json_object_get_boolean(value)) && is_feature(name) &&
+            cpu_features_add(set, name) < 0)
             return -ENOMEM;
     }
     return 0;
 }
 
-/* "static" names only what CPUID has; "full" has also what QEMU does about it. */
+/* "static" names only what CPUID has; "full" has also what QEMU does about it. `known`: NULL, or
+ * gets all that it names. */
 static int expand(Monitor *monitor, uint64_t deadline, const char *model, json_object *set,
-                  Error **reterr) {
+                  json_object *known, Error **reterr) {
     json_object *arguments = json_object_new_object(), *named = json_object_new_object();
     CLEANUP_JSON json_object *answer = NULL;
     json_object *properties;
@@ -136,9 +144,12 @@ static int expand(Monitor *monitor, uint64_t deadline, const char *model, json_o
     if (r < 0)
         return r;
     properties = json_member(json_member(answer, "model"), "props");
-    return !json_object_is_type(properties, json_type_object) || add_true(set, properties) >= 0
-               ? 0
-               : error_no_memory(reterr);
+    if (!json_object_is_type(properties, json_type_object))
+        return 0;
+    r = add(set, properties, false);
+    if (r >= 0 && known)
+        r = add(known, properties, true);
+    return r < 0 ? error_no_memory(reterr) : 0;
 }
 
 static bool has_version(const char *name) {
@@ -159,7 +170,7 @@ static int ask_model(Monitor *monitor, uint64_t deadline, json_object *row, json
     set = json_object_new_object();
     if (!set || json_add(all, name, set) < 0)
         return error_no_memory(reterr);
-    r = expand(monitor, deadline, name, set, reterr);
+    r = expand(monitor, deadline, name, set, NULL, reterr);
     for (size_t i = 0; r >= 0 && i < json_length(missing); i++) {
         json_object *feature = json_object_array_get_idx(missing, i);
 
@@ -170,14 +181,19 @@ static int ask_model(Monitor *monitor, uint64_t deadline, json_object *row, json
     return r;
 }
 
+typedef struct Asking {
+    json_object *all, *known;
+} Asking;
+
 static int ask(Monitor *monitor, uint64_t deadline, void *userdata, Error **reterr) {
-    json_object *all = userdata, *most = json_object_new_object();
+    const Asking *asking = userdata;
+    json_object *all = asking->all, *most = json_object_new_object();
     CLEANUP_JSON json_object *list = NULL;
     int r;
 
     if (!most || json_add(all, "", most) < 0)
         return error_no_memory(reterr);
-    r = expand(monitor, deadline, "max", most, reterr);
+    r = expand(monitor, deadline, "max", most, asking->known, reterr);
     if (r >= 0)
         r = monitor_run(monitor, "query-cpu-definitions", NULL, deadline, &list, reterr);
     for (size_t i = 0; r >= 0 && i < json_length(list); i++)
@@ -186,11 +202,14 @@ static int ask(Monitor *monitor, uint64_t deadline, void *userdata, Error **rete
 }
 
 int cpu_models_ask(QemuCapsCache *cache, const char *binary, const char *accel, json_object **ret,
-                   Error **reterr) {
-    CLEANUP_JSON json_object *all = json_object_new_object();
-    int r = all ? qemu_caps_talk(cache, binary, accel, ask, all, reterr) : error_no_memory(reterr);
+                   json_object **ret_known, Error **reterr) {
+    CLEANUP_JSON json_object *all = json_object_new_object(), *known = json_object_new_object();
+    int r = all && known ? qemu_caps_talk(cache, binary, accel, ask, &(Asking){all, known}, reterr)
+                         : error_no_memory(reterr);
 
-    if (r >= 0)
-        *ret = TAKE_PTR(all);
-    return r;
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(all);
+    *ret_known = TAKE_PTR(known);
+    return 0;
 }

@@ -22,6 +22,7 @@ const char *cpu_feature_name(const char *feature);
 
 /* Asks for all models without a version of their own, and for what the accelerator gives at most:
  * {"Nehalem": SET, "": SET of that}. What a model has and the accelerator has not is in its set,
- * too. On a fiber; runs QEMU. The caller puts *ret. */
+ * too. *ret_known: all features that it has a name for. On a fiber; runs QEMU. The caller puts
+ * both. */
 int cpu_models_ask(QemuCapsCache *cache, const char *binary, const char *accel, json_object **ret,
-                   Error **reterr);
+                   json_object **ret_known, Error **reterr);

@@ -5,7 +5,7 @@ import libvirt
 from conftest import refused
 
 CPU = "<cpu><arch>x86_64</arch><model>{}</model>{}</cpu>"
-MORE = "<feature name='none-has-it'/>"
+MORE = "<feature name='avx512-4fmaps'/>"  # neither TCG nor a host of our days has it
 
 
 def test_compare(connection):
@@ -16,8 +16,8 @@ def test_compare(connection):
     assert connection.compareCPU(more) == libvirt.VIR_CPU_COMPARE_INCOMPATIBLE
     fail = libvirt.VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE
     words = refused(hypervisor, libvirt.VIR_ERR_CPU_INCOMPATIBLE, None, None, None, "qemu", more, fail)
-    assert "none_has_it" in words
-    assert "none_has_it" in refused(connection.compareCPU, libvirt.VIR_ERR_CPU_INCOMPATIBLE, more, fail)
+    assert "avx512-4fmaps" in words
+    assert "avx512-4fmaps" in refused(connection.compareCPU, libvirt.VIR_ERR_CPU_INCOMPATIBLE, more, fail)
 
 
 def test_baseline(connection):
@@ -27,11 +27,36 @@ def test_baseline(connection):
     cpus[0] = CPU.format("Nehalem", "<feature name='aes'/>" + MORE)
     merged = connection.baselineHypervisorCPU(None, None, None, "qemu", cpus)
     assert ">Nehalem</model>" in merged and "<feature policy='require' name='aes'/>" in merged
-    assert "none_has_it" not in merged
+    assert "avx512-4fmaps" not in merged
     cpus[1] = CPU.format("Westmere", "<feature policy='disable' name='sse4.2'/>")
     assert "Nehalem" not in connection.baselineCPU(cpus)
     expand = libvirt.VIR_CONNECT_BASELINE_CPU_EXPAND_FEATURES
     assert "name='sse4.1'" in connection.baselineCPU([CPU.format("Nehalem", "")], expand)
+
+
+ANY = "<cpu mode='host-passthrough'/>"  # no model: whatever the host has
+
+
+def test_as_libvirt_reads_them(connection):
+    """A host's CPU has an architecture and no mode; one without a model is below all; another architecture is no error."""
+    hypervisor, baseline = connection.compareHypervisorCPU, connection.baselineHypervisorCPU
+    assert connection.compareCPU(ANY) == libvirt.VIR_CPU_COMPARE_SUPERSET
+    arm = "<cpu><arch>aarch64</arch><model>cortex-a57</model></cpu>"
+    assert connection.compareCPU(arm) == libvirt.VIR_CPU_COMPARE_INCOMPATIBLE
+    assert hypervisor(None, None, None, "qemu", arm) == libvirt.VIR_CPU_COMPARE_INCOMPATIBLE
+    fail = libvirt.VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE
+    assert "aarch64" in refused(connection.compareCPU, libvirt.VIR_ERR_CPU_INCOMPATIBLE, arm, fail)
+    refused(connection.baselineCPU, libvirt.VIR_ERR_NO_SUPPORT, [arm])
+    refused(connection.baselineCPU, libvirt.VIR_ERR_CONFIG_UNSUPPORTED, ["<cpu mode='custom'><model>qemu64</model></cpu>"])
+    refused(connection.baselineCPU, libvirt.VIR_ERR_XML_ERROR, ["<cpu><model>qemu64</model></cpu>"])
+    refused(baseline, libvirt.VIR_ERR_INVALID_ARG, None, None, None, "qemu", [ANY])
+    for feature in ("<feature name='none-has-it'/>", "<feature/>", MORE + MORE):
+        cpu = CPU.format("qemu64", feature)
+        refused(baseline, libvirt.VIR_ERR_INTERNAL_ERROR if "none" in feature else libvirt.VIR_ERR_XML_ERROR,
+                None, None, None, "qemu", [cpu])
+    assert "EPYC" in connection.getCPUModelNames("x86_64") and connection.getCPUModelNames("s390x") == []
+    refused(connection.getCPUModelNames, libvirt.VIR_ERR_NO_SUPPORT, "riscv64")
+    refused(connection.getCPUModelNames, libvirt.VIR_ERR_INVALID_ARG, "nonesuch")
 
 
 def test_what_cannot_be_compared(connection):
@@ -39,5 +64,5 @@ def test_what_cannot_be_compared(connection):
     refused(connection.baselineCPU, libvirt.VIR_ERR_INTERNAL_ERROR, [CPU.format("bogus", "")])
     refused(connection.compareCPU, libvirt.VIR_ERR_XML_DETAIL, "<cpu>")
     refused(connection.compareCPU, libvirt.VIR_ERR_XML_ERROR, "<cpus/>")
-    refused(connection.compareCPU, libvirt.VIR_ERR_XML_ERROR, "<cpu/>")
+    refused(connection.compareCPU, libvirt.VIR_ERR_XML_ERROR, "<cpu><arch>x86_64</arch></cpu>")
     refused(connection.compareHypervisorCPU, libvirt.VIR_ERR_INVALID_ARG, None, None, None, "bogus", "<cpu/>")
