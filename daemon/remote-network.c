@@ -2,6 +2,8 @@
 /* Virtual networks. */
 #include "remote-network.h"
 
+#include <netinet/ether.h>
+
 #include "registration.h"
 
 enum { /* virConnectListAllNetworksFlags, in pairs */
@@ -169,6 +171,9 @@ static int is_persistent(Network *network, const void *args, void *ret, Error **
 }
 
 static int get_bridge(Network *network, const void *args, void *ret, Error **reterr) {
+    if (!network->def->bridge)
+        return error_report(reterr, FROM_NETWORK, ERROR_INTERNAL, "network '%s' has no bridge",
+                            network->def->name);
     return dispatch_string(&((remote_network_get_bridge_name_ret *)ret)->name, network->def->bridge,
                            reterr);
 }
@@ -182,6 +187,11 @@ static int get_xml(Network *network, const void *args, void *ret, Error **reterr
 
 /* No network has a DHCP server. */
 static int no_leases(Network *network, const void *args, void *ret, Error **reterr) {
+    const char *mac = dispatch_opt(((const remote_network_get_dhcp_leases_args *)args)->mac);
+    struct ether_addr parsed;
+
+    if (mac && !ether_aton_r(mac, &parsed))
+        return error_report(reterr, FROM_NETWORK, ERROR_INVALID_MAC, "%.60s", mac);
     return 0;
 }
 

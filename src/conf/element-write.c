@@ -213,8 +213,7 @@ void writer_elementf(ElementWriter *w, const char *name, const char *format, ...
     writer_element(w, name, text);
 }
 
-/* The innermost tag is ready for children. */
-static void open_tag(ElementWriter *w) {
+void writer_children(ElementWriter *w) {
     WriterTag *tag = w->depth ? &w->tags[w->depth - 1] : NULL;
 
     begin(w);
@@ -223,7 +222,7 @@ static void open_tag(ElementWriter *w) {
 }
 
 void writer_verbatim(ElementWriter *w, const char *text) {
-    open_tag(w);
+    writer_children(w);
     put_indent(w);
     for (const char *end; (end = strchr(text, '\n')); text = end + 1) {
         put_bytes(w, text, (size_t)(end - text));
@@ -463,7 +462,7 @@ static void write_group(ElementWriter *w, const Field *field, const Field *rows,
     element_write_fields(w, rows, part);
     written = w->tags[w->depth - 1].state != TAG_PENDING || given;
     if (written && field->flags & FIELD_OPEN)
-        open_tag(w);
+        writer_children(w);
     writer_close(w, field->flags & FIELD_ALWAYS || given);
     w->refused = refused;
     if (written && field->flags & FIELD_NOT_STARTED)

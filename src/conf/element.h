@@ -304,6 +304,8 @@ void writer_element(ElementWriter *writer, const char *name, const char *text);
 void writer_elementf(ElementWriter *writer, const char *name, const char *format, ...)
     PRINTF_LIKE(3, 4);
 /* Whole elements as they are. */
+/* The innermost element gets an end tag of its own, also with nothing below it. */
+void writer_children(ElementWriter *w);
 void writer_verbatim(ElementWriter *writer, const char *text);
 /* Tells the refusal of something inside the open element. */
 void writer_refuse(ElementWriter *writer, const char *path, const char *what);

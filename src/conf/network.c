@@ -60,11 +60,23 @@ static int check_ip(ElementReader *reader, xmlNodePtr node, void *object) {
     return 0;
 }
 
+/* It is refused with the network (check_services). */
+static int read_nothing(ElementReader *reader, xmlNodePtr node, void *object) {
+    return 0;
+}
+
+/* libvirt writes an end tag also where nothing is below. */
+static void write_children(ElementWriter *w, const void *object) {
+    writer_children(w);
+}
+
 static const Words families = WORDS("ipv4", "ipv6");
 static const Field ip_fields[] = {
     FIELD_CHOICE("@family", NetworkIp, family, families),
-    FIELD_TEXT("@address", NetworkIp, address), FIELD_TEXT("@netmask", NetworkIp, netmask),
+    FIELD_TEXT("@address", NetworkIp, address),
+    FIELD_TEXT("@netmask", NetworkIp, netmask),
     FIELD_UINT("@prefix", NetworkIp, prefix, 0, 128, FIELD_GIVEN(NetworkIp, prefix_given)),
+    FIELD_CODE("dhcp", read_nothing, write_children),
     FIELD_END};
 static const Element ip_element = {"ip", sizeof(NetworkIp), ip_fields, NULL, check_ip};
 
@@ -116,7 +128,7 @@ static int check_forward(ElementReader *reader, const NetworkDef *def) {
 }
 
 static int check_network(ElementReader *reader, xmlNodePtr node, void *object) {
-    const NetworkDef *def = object;
+    NetworkDef *def = object;
     struct ether_addr mac;
     int r;
 
@@ -138,21 +150,21 @@ static int check_network(ElementReader *reader, xmlNodePtr node, void *object) {
         return error_report(reader->reterr, FROM_NETWORK, ERROR_XML,
                             "Invalid bridge mac address '%.40s' in network '%s'", def->mac,
                             def->name);
-    if (!network_is_isolated(def) && !def->bridge)
-        return error_report(reader->reterr, FROM_NETWORK, ERROR_XML,
-                            "network '%s' has forward mode='bridge' and no <bridge name=>",
-                            def->name);
     if (!network_is_isolated(def) && def->n_ips)
         return error_report(reader->reterr, FROM_NETWORK, ERROR_XML,
                             "Unsupported <ip> element in network %s with forward mode='bridge'",
                             def->name);
+    if (network_is_isolated(def) && def->stp == TRISTATE_ABSENT)
+        def->stp = TRISTATE_YES;
+    def->delay_given |= network_is_isolated(def);
     return 0;
 }
 
 static const Field forward_fields[] = {FIELD_TEXT("@mode", NetworkDef, forward), FIELD_END};
-static const Field bridge_fields[] = {FIELD_TEXT("@name", NetworkDef, bridge),
-                                      FIELD_ON_OFF("@stp", NetworkDef, stp),
-                                      FIELD_UINT("@delay", NetworkDef, delay, 0, 1000), FIELD_END};
+static const Field bridge_fields[] = {
+    FIELD_TEXT("@name", NetworkDef, bridge), FIELD_ON_OFF("@stp", NetworkDef, stp),
+    FIELD_UINT("@delay", NetworkDef, delay, 0, 1000, FIELD_GIVEN(NetworkDef, delay_given)),
+    FIELD_END};
 static const Field mac_fields[] = {FIELD_TEXT("@address", NetworkDef, mac), FIELD_END};
 static const Field mtu_fields[] = {FIELD_UINT("@size", NetworkDef, mtu, 68, 65535), FIELD_END};
 static const Field domain_fields[] = {FIELD_TEXT("@name", NetworkDef, domain), FIELD_END};

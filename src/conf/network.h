@@ -22,12 +22,13 @@ typedef struct NetworkDef {
     char *title, *description;
     char *metadata; /* the whole element */
     char *forward;  /* "bridge"; NULL: isolated */
-    char *bridge;   /* NULL: one is to be found */
+    char *bridge;   /* NULL: one is to be found; of a forward "bridge": there is none */
     Tristate stp;   /* of an isolated one */
     unsigned delay; /* seconds, likewise */
-    unsigned mtu;   /* 0: the kernel's */
-    char *mac;      /* of the bridge of an isolated one */
-    char *domain;   /* a DNS name, kept */
+    bool delay_given;
+    unsigned mtu; /* 0: the kernel's */
+    char *mac;    /* of the bridge of an isolated one */
+    char *domain; /* a DNS name, kept */
     char *isolated_port;
     NetworkIp *ips;
     size_t n_ips;

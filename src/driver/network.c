@@ -145,10 +145,15 @@ const char *network_bridge(const NetworkStore *store, const char *name, Error **
 
     if (!network)
         return NULL;
-    if (network->active)
+    if (network->active && network->def->bridge)
         return network->def->bridge;
-    error_report(reterr, FROM_NETWORK, ERROR_OPERATION_INVALID,
-                 "network '%.200s' is not active; start it first", name);
+    if (network->active)
+        error_report(reterr, FROM_NETWORK, ERROR_CONFIG_UNSUPPORTED,
+                     "network '%.200s' names no <bridge>, so that nothing can be connected to it",
+                     name);
+    else
+        error_report(reterr, FROM_NETWORK, ERROR_OPERATION_INVALID,
+                     "network '%.200s' is not active; start it first", name);
     return NULL;
 }
 
@@ -213,6 +218,8 @@ static bool is_bridge_taken(const NetworkStore *store, const char *bridge) {
 
 /* An isolated network that names no bridge gets the first that is free, as libvirt gives it. */
 static int choose_bridge(const NetworkStore *store, NetworkDef *def, Error **reterr) {
+    if (!network_is_isolated(def))
+        return 0;
     for (unsigned i = 0; !def->bridge && i < BRIDGES_MAX; i++) {
         CLEANUP_FREE char *name = strf("virbr%u", i);
 
@@ -277,7 +284,7 @@ static int parse(const NetworkStore *store, const char *xml, NetworkDef **ret, N
     if (r >= 0)
         r = check_bridge(store, *ret, *ret_same, reterr);
     if (r >= 0 && *ret_same && !(*ret)->bridge && network_is_isolated(*ret) &&
-        !((*ret)->bridge = strdup((*ret_same)->def->bridge)))
+        (*ret_same)->def->bridge && !((*ret)->bridge = strdup((*ret_same)->def->bridge)))
         r = error_no_memory(reterr);
     if (r >= 0)
         r = choose_bridge(store, *ret, reterr);
@@ -293,7 +300,7 @@ static int redefine(Network *network, NetworkDef **def, Error **reterr) {
         r = error_report(
             reterr, FROM_NETWORK, ERROR_OPERATION_INVALID,
             "network '%s' is active on the bridge '%s'; stop it before it gets another",
-            network->def->name, network->def->bridge);
+            network->def->name, network->def->bridge ? network->def->bridge : "");
     if (r >= 0)
         r = write_file(network->store->etc, *def, reterr);
     if (r >= 0) {
@@ -366,8 +373,9 @@ static int run_make(void *arg) {
     return bridge_make(&params, &work->error);
 }
 
+/* NULL: the network has none. */
 static int run_check(void *arg) {
-    return link_is_bridge(arg) ? 0 : -ENODEV;
+    return !arg || link_is_bridge(arg) ? 0 : -ENODEV;
 }
 
 static int run_remove(void *arg) {

@@ -25,6 +25,7 @@ static const struct {
     {ERROR_RPC, EPROTO, "%s"},
     {ERROR_NO_DOMAIN, ENOENT, "Domain not found: %s"},
     {ERROR_NO_NETWORK, ENOENT, "Network not found: %s"},
+    {ERROR_INVALID_MAC, EINVAL, "invalid MAC address: %s"},
     {ERROR_AUTH_FAILED, EACCES, "authentication failed: %s"},
     {ERROR_NO_STORAGE_POOL, ENOENT, "Storage pool not found: %s"},
     {ERROR_NO_STORAGE_VOL, ENOENT, "Storage volume not found: %s"},

@@ -29,6 +29,7 @@ typedef enum ErrorCode {
     ERROR_RPC = 39,
     ERROR_NO_DOMAIN = 42,
     ERROR_NO_NETWORK = 43,
+    ERROR_INVALID_MAC = 44,
     ERROR_AUTH_FAILED = 45,
     ERROR_OVERFLOW = 47,
     ERROR_NO_STORAGE_POOL = 49,
