@@ -20,6 +20,7 @@ typedef struct Config {
     bool tcp_anybody;           /* whoever comes by TCP may do all; else root of this host alone */
     gid_t socket_gid;           /* who is in that group may do all; or NO_SOCKET_GROUP */
     unsigned unplug_timeout_ms; /* 0: default */
+    unsigned answer_timeout_ms; /* 0: default */
     bool postcopy;              /* migrations may be switched to it */
     char *partition;            /* cgroup of domains that name none */
     char *resctrl;              /* root of the resctrl tree; NULL: the kernel's */

@@ -177,6 +177,13 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
     return 0;
 }
 
+static void use_timeouts(Daemon *daemon) {
+    Settings *settings = &daemon->driver->services.settings;
+
+    settings->unplug_timeout_usec = daemon->config.unplug_timeout_ms * USEC_PER_MSEC;
+    settings->answer_timeout_usec = daemon->config.answer_timeout_ms * USEC_PER_MSEC;
+}
+
 /* Takes over what can change while the daemon runs. With a file that cannot be used everything
  * stays as it was. */
 static void reload(void *userdata) {
@@ -196,8 +203,7 @@ static void reload(void *userdata) {
     }
     config_take_changed(&daemon->config, &fresh);
     use_log_level(vireod);
-    daemon->driver->services.settings.unplug_timeout_usec = daemon->config.unplug_timeout_ms *
-                                                            USEC_PER_MSEC;
+    use_timeouts(daemon);
     log_info("vireod: the settings were read again");
 }
 
@@ -264,8 +270,7 @@ static int make_driver(Daemon *daemon, Error **reterr) {
 
     if (r < 0)
         return r;
-    daemon->driver->services.settings.unplug_timeout_usec = config->unplug_timeout_ms *
-                                                            USEC_PER_MSEC;
+    use_timeouts(daemon);
     daemon->driver->services.settings.postcopy = config->postcopy;
     return 0;
 }

@@ -155,6 +155,7 @@ static const Setting settings[] = {
     {"tcp_port", SETTING_NUMBER, AT(tcp_port), set_port, UINT16_MAX},
     {"tcp_auth", SETTING_YES, AT(tcp_anybody), set_tcp_auth},
     {"unplug_timeout_ms", SETTING_NUMBER, AT(unplug_timeout_ms), set_number, 3600000, true},
+    {"answer_timeout_ms", SETTING_NUMBER, AT(answer_timeout_ms), set_number, 3600000, true},
     {"postcopy", SETTING_YES, AT(postcopy), set_yes},
     {"partition", SETTING_TEXT, AT(partition), set_path},
     {"cgroups", SETTING_YES, AT(cgroups), set_yes},

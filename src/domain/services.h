@@ -25,6 +25,7 @@ typedef struct ServicePaths {
 
 typedef struct Settings {
     uint64_t unplug_timeout_usec; /* 0: the default, 5 s, 10 s on pSeries */
+    uint64_t answer_timeout_usec; /* of QEMU, to a change of devices; 0: the default, 30 s */
     uint64_t reboot_usec;         /* how long a reboot is waited for; 0: the default, 5 min */
     bool postcopy;                /* migrations may be switched to it */
     bool tracing;                 /* monitors report their lines */

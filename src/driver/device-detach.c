@@ -13,8 +13,6 @@
 #include "util/json.h"
 #include "util/log.h"
 
-#define COMMAND_USEC (30 * USEC_PER_SEC)
-
 /* ---- what has gone ---- */
 
 static bool note(char ***list, size_t *n, const char *alias) {
@@ -45,7 +43,7 @@ static void settle_one(Domain *domain, const char *alias) {
         return;
     place = device_by_alias(domain->run->live, alias);
     device_undo_backends(domain, domain->run->live, &place);
-    if (!domain->run)
+    if (!domain->run || device_is_cut_off(domain)) /* device_reconcile finds it once more */
         return;
     device_host_release(domain, domain->run->live, &place, true);
     if (!domain->run) /* looked up again: that waited */
@@ -131,7 +129,7 @@ static int list_peripherals(Domain *domain, json_object **ret, Error **reterr) {
 
     props_text(&props, "path", "/machine/peripheral");
     return monitor_run(domain->run->monitor, "qom-list", props_take(&props),
-                       deadline_in(COMMAND_USEC), ret, reterr);
+                       device_command_deadline(domain), ret, reterr);
 }
 
 int device_is_in_qemu(Domain *domain, const char *alias, Error **reterr) {
@@ -221,12 +219,6 @@ static bool is_asked_already(const Error *error) {
     return strstr(error_message(error), "already in the process of unplug") != NULL;
 }
 
-/* QEMU said no; it is not that it says nothing. */
-static bool is_answer(const Domain *domain, const Error *error) {
-    return error->code != ERROR_OPERATION_TIMEOUT && domain->run &&
-           monitor_is_open(domain->run->monitor);
-}
-
 /* A device that has left before it was asked for: with an earlier daemon, or of itself. */
 static bool has_left(Domain *domain, const char *alias) {
     if (device_is_in_qemu(domain, alias, NULL) != 0 || !domain->run)
@@ -234,15 +226,14 @@ static bool has_left(Domain *domain, const char *alias) {
     return note(&domain->run->devices.gone, &domain->run->devices.n_gone, alias);
 }
 
-static int refused(Domain *domain, const char *alias, const Error *error, Operation *operation) {
-    const bool answer = is_answer(domain, error);
-
-    if (answer && has_left(domain, alias)) {
+/* QEMU said no; it is not that it says nothing. */
+static int refused(Domain *domain, const char *alias, Operation *operation) {
+    if (has_left(domain, alias)) {
         settle(domain);
         return 0;
     }
     if (operation)
-        operation->device.fails_as = answer ? OPERATION_REFUSED : OPERATION_FAILED;
+        operation->device.fails_as = OPERATION_REFUSED;
     return -EINVAL;
 }
 
@@ -255,13 +246,14 @@ int device_detach_asked(Domain *domain, const char *alias, uint64_t timeout_usec
     assert(domain_job_is_mine(domain));
     forget_refusals(&domain->run->devices);
     operation_step(operation, STEP_SENT);
-    r = device_command(domain, "device_del", device_id(alias), &error);
+    r = device_tell(domain, "device_del", device_id(alias), &error);
+    if (r < 0 && error->code == ERROR_OPERATION_TIMEOUT)
+        return error_propagate(reterr, TAKE_PTR(error));
     if (r < 0 && domain_check_active(domain, NULL) < 0)
         return cut_off(domain, alias, error, operation, reterr);
     if (r < 0 && !is_asked_already(error))
-        return refused(domain, alias, error, operation) < 0
-                   ? error_propagate(reterr, TAKE_PTR(error))
-                   : domain_check_active(domain, reterr);
+        return refused(domain, alias, operation) < 0 ? error_propagate(reterr, TAKE_PTR(error))
+                                                     : domain_check_active(domain, reterr);
     operation_step(operation, STEP_ANSWERED);
     r = wait_for(domain, alias, seen, deadline_in(removal_timeout(domain, timeout_usec)));
     return outcome(domain, alias, r, operation, reterr);

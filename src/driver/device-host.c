@@ -15,8 +15,6 @@
 #include "util/file.h"
 #include "util/worker.h"
 
-#define COMMAND_USEC (30 * USEC_PER_SEC)
-
 /* ---- made ---- */
 
 static int make_arrays(const DomainDef *def, StartParts *parts, Error **reterr) {
@@ -185,9 +183,9 @@ static json_object *fd_name(unsigned i) {
 int device_host_give_fds(Domain *domain, const StartParts *parts, Error **reterr) {
     assert(domain_job_is_mine(domain));
     for (unsigned i = 0; i < parts->n_fds; i++) {
-        const uint64_t deadline = deadline_in(COMMAND_USEC);
         json_object *arguments = fd_name(i);
-        int r = arguments ? monitor_give_fds(domain->run->monitor, &parts->fds[i], 1, deadline)
+        int r = arguments ? monitor_give_fds(domain->run->monitor, &parts->fds[i], 1,
+                                             device_command_deadline(domain))
                           : -ENOMEM;
 
         if (r < 0) {
@@ -196,7 +194,7 @@ int device_host_give_fds(Domain *domain, const StartParts *parts, Error **reterr
                                 "cannot hand a descriptor to the QEMU of domain '%s'",
                                 domain_name(domain));
         }
-        r = monitor_run(domain->run->monitor, "getfd", arguments, deadline, NULL, reterr);
+        r = device_tell(domain, "getfd", arguments, reterr);
         if (r < 0)
             return r;
     }
@@ -208,8 +206,7 @@ void device_host_take_fds(Domain *domain, const StartParts *parts) {
         json_object *arguments = fd_name(i);
 
         if (arguments)
-            monitor_run(domain->run->monitor, "closefd", arguments, deadline_in(COMMAND_USEC), NULL,
-                        NULL);
+            device_tell(domain, "closefd", arguments, NULL);
     }
 }
 
@@ -218,8 +215,7 @@ void device_host_forget_fds(Domain *domain) {
     for (unsigned i = 0; i < QEMU_FDS_MAX && domain->run; i++) {
         json_object *arguments = fd_name(i);
 
-        if (!arguments || monitor_run(domain->run->monitor, "closefd", arguments,
-                                      deadline_in(COMMAND_USEC), NULL, NULL) < 0)
+        if (!arguments || device_tell(domain, "closefd", arguments, NULL) < 0)
             return;
     }
 }

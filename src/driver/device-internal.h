@@ -31,6 +31,17 @@ int device_check_kind(const DeviceKind *kind, DeviceVerb verb, bool live, Error 
 int device_check_live(const DomainDef *def, const DevicePlace *place, DeviceVerb verb,
                       Error **reterr);
 
+/* ---- what QEMU is told (device-tell.c); on a fiber, job held ---- */
+
+/* Whether QEMU runs and cannot be asked: its monitor is closed until the reconnection. */
+bool device_is_cut_off(const Domain *domain);
+/* After an error of a command that QEMU may carry out all the same the monitor is closed: what came
+ * of it the reconnection finds. */
+void device_give_up(Domain *domain, const Error *error);
+/* device_command, and device_give_up after its error. */
+int device_tell(Domain *domain, const char *command, json_object *arguments_consume,
+                Error **reterr);
+
 /* ---- what the host makes for a device of a run (device-host.c); on a fiber, job held ---- */
 
 /* Taps, helpers, PCI devices in vfio's hands, nodes in QEMU's /dev, files in its hands. What is
@@ -52,9 +63,11 @@ void device_host_release(Domain *domain, DomainDef *def, const DevicePlace *plac
 
 /* What a kind builds its steps from; all of it borrowed. */
 DeviceContext device_context(const DomainRun *run, const DomainDef *def, const StartParts *parts);
-/* Runs them; after an error those that had been run are taken back, all of them if *ret_undone. */
+/* Runs them; after an error those that had been run are taken back, all of them if *ret_undone, but
+ * none when QEMU has not answered (device_is_cut_off). */
 int device_steps_run(Domain *domain, const DeviceSteps *steps, bool *ret_undone, Error **reterr);
-/* Removes from QEMU what a device that has gone, or was never there, hung on. */
+/* Removes from QEMU what a device that has gone, or was never there, hung on; something of it may
+ * be left when QEMU does not answer (device_is_cut_off). */
 void device_undo_backends(Domain *domain, const DomainDef *def, const DevicePlace *place);
 
 /* ---- its operation (device-operation.c) ---- */
@@ -66,7 +79,8 @@ int device_operation_begin(Domain *domain, const DeviceRequest *request, bool co
 /* Another text of the whole; NULL is a failed allocation. */
 int device_operation_note_whole(Operation *operation, char *whole_consume, Error **reterr);
 /* The outcome: what the operation fails as, pending (a detach whose device is still there), or
- * done. */
+ * done. One that failed while QEMU could not be asked is not over: the reconnection goes on with
+ * it, and until then what the host has made for it stays. */
 void device_operation_end(Domain *domain, Operation *operation, int result, const Error *error);
 DeviceVerb device_operation_verb(const Operation *operation);
 /* Late evidence. */
@@ -82,8 +96,8 @@ char *device_whole(DomainDef *shell, DomainDef *def, const DevicePlace *place);
 int device_attach_live(Domain *domain, DomainDef *one, const DevicePlace *place,
                        const DeviceRequest *request, bool config, Operation **ret_operation,
                        Error **reterr);
-/* An attach that an earlier daemon began: QEMU has the device (`there`), or nothing shall be left
- * of it, which is ERROR_OPERATION_FAILED. */
+/* An attach that an earlier daemon began, or that QEMU has not answered: QEMU has the device
+ * (`there`), or nothing shall be left of it, which is ERROR_OPERATION_FAILED. */
 int device_attach_go_on(Domain *domain, DomainDef *one, const DevicePlace *place, bool there,
                         const char *alias, Error **reterr);
 int device_detach_live(Domain *domain, const DevicePlace *place, const DeviceRequest *request,
@@ -96,7 +110,7 @@ int device_is_in_qemu(Domain *domain, const char *alias, Error **reterr);
 int device_update_live(Domain *domain, DomainDef *one, const DevicePlace *place,
                        const DevicePlace *old, const DeviceRequest *request, bool config,
                        Operation **ret_operation, Error **reterr);
-/* One that an earlier daemon began. */
+/* One that an earlier daemon began, or that QEMU has not answered. */
 int device_update_again(Domain *domain, DomainDef *one, const DevicePlace *place,
                         const DevicePlace *old, Operation *operation, Error **reterr);
 

@@ -109,7 +109,7 @@ static int plug(Domain *domain, DomainDef *def, const DevicePlace *at, const Sta
     operation_step(operation, STEP_SENT);
     if (r >= 0)
         r = device_steps_run(domain, &steps, &undone, reterr);
-    if (r < 0)
+    if (r < 0 && !device_is_cut_off(domain))
         device_host_take_fds(domain, parts);
     if (!undone)
         operation->device.fails_as = OPERATION_FAILED;
@@ -117,16 +117,33 @@ static int plug(Domain *domain, DomainDef *def, const DevicePlace *at, const Sta
 }
 
 /* The run gets the definition that has the device. */
-static int adopt(Domain *domain, DomainDef *def_consume, const char *alias, Error **reterr) {
-    int r;
-
+static void take(Domain *domain, DomainDef *def_consume) {
     news_carry(domain->run->live, def_consume);
     domain_def_free(domain->run->live);
     domain->run->live = def_consume;
+}
+
+static int adopt(Domain *domain, DomainDef *def_consume, const char *alias, Error **reterr) {
+    int r;
+
+    take(domain, def_consume);
     r = domain_save_status(domain, reterr);
     if (r >= 0)
         events_device_added(domain, alias);
     return r;
+}
+
+/* One that QEMU had when nobody waited for it any more. A status that cannot be written is written
+ * with the next change. */
+static void adopt_late(Domain *domain, DomainDef *def_consume, const char *alias) {
+    CLEANUP_ERROR Error *error = NULL;
+
+    take(domain, def_consume);
+    if (domain_save_status(domain, &error) < 0)
+        log_warning("domain '%s': its status with '%s' cannot be saved, ignoring: %s",
+                    domain_name(domain), alias, error_message(error));
+    events_device_added(domain, alias);
+    device_host_settle(domain);
 }
 
 /* A daemon that comes after this one would not know of the device: the guest gives it back. What it
@@ -208,8 +225,15 @@ static int check_source(const DiskDef *disk, Error **reterr) {
                         : 0;
 }
 
+/* Nothing of it is in QEMU. */
+static void release(Domain *domain, DomainDef *def, const DevicePlace *at, bool files) {
+    device_host_release(domain, def, at, files);
+    device_host_settle(domain);
+}
+
 static int attach(Domain *domain, DomainDef *one, DomainDef *def_consume, const DevicePlace *at,
                   Operation *operation, Error **reterr) {
+    CLEANUP_ERROR Error *error = NULL;
     CLEANUP_DOMAIN_DEF DomainDef *def = def_consume;
     CLEANUP(start_parts_done) StartParts parts = {0};
     DiskDef *disk = at->kind == &disk_kind ? device_at(def, at) : NULL;
@@ -217,17 +241,19 @@ static int attach(Domain *domain, DomainDef *one, DomainDef *def_consume, const 
 
     if (disk) /* it comes with its tray closed */
         free(TAKE_PTR(disk->tray));
-    r = r < 0 ? error_no_memory(reterr)
-              : make_host_parts(domain, one, def, at, &parts, operation, reterr);
+    r = r < 0 ? error_no_memory(&error)
+              : make_host_parts(domain, one, def, at, &parts, operation, &error);
     if (r >= 0)
-        r = domain_check_active(domain, reterr);
+        r = domain_check_active(domain, &error);
     if (r >= 0)
-        r = plug(domain, def, at, &parts, operation, reterr);
+        r = plug(domain, def, at, &parts, operation, &error);
+    if (r < 0)
+        device_give_up(domain, error);
     prepare_secrets_close(domain, &parts);
     if (r < 0) {
-        device_host_release(domain, def, at, parts.files_given);
-        device_host_settle(domain);
-        return r;
+        if (!device_is_cut_off(domain)) /* else QEMU may have it yet: the reconnection looks */
+            release(domain, def, at, parts.files_given);
+        return error_propagate(reterr, TAKE_PTR(error));
     }
     operation_step(operation, STEP_ANSWERED);
     return keep(domain, TAKE_PTR(def), operation, reterr);
@@ -277,15 +303,20 @@ int device_attach_go_on(Domain *domain, DomainDef *one, const DevicePlace *place
     r = device_move(def, one, place, reterr);
     if (r < 0)
         return r;
-    if (there)
-        return adopt(domain, TAKE_PTR(def), alias, reterr);
+    if (there) {
+        adopt_late(domain, TAKE_PTR(def), alias);
+        return 0;
+    }
     device_host_forget_fds(domain);
     r = domain_check_active(domain, reterr);
+    if (r >= 0) {
+        device_undo_backends(domain, def, &at);
+        r = domain_check_active(domain, reterr);
+    }
     if (r < 0)
         return r;
-    device_undo_backends(domain, def, &at);
-    device_host_release(domain, def, &at, true);
-    device_host_settle(domain);
+    release(domain, def, &at, true);
     return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
-                        "vireod ended before QEMU had the device; nothing of it is left");
+                        "QEMU did not come to the device, or vireod ended before; nothing of it is "
+                        "left");
 }

@@ -97,7 +97,9 @@ void device_operation_end(Domain *domain, Operation *operation, int result, cons
 
     if (operation_has_ended(operation)) /* the domain stopped meanwhile */
         return;
-    if (result < 0) {
+    if (result < 0 && device_is_cut_off(domain)) {
+        operation_set_state(operation, OPERATION_ACTING, error_message(error));
+    } else if (result < 0) {
         operation_set_state(operation, operation->device.fails_as, error_message(error));
     } else if (there && device_operation_verb(operation) == DEVICE_VERB_DETACH) {
         operation_set_state(operation, OPERATION_PENDING, "waiting for the guest");

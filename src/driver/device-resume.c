@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Operations on devices that an earlier daemon began, or that are asked for once more. What QEMU
- * has decides: an attach whose device is there is finished, one whose device is not is taken back.
- */
+/* Operations on devices that an earlier daemon began, that QEMU has not answered in time, or that
+ * are asked for once more. What QEMU has decides: an attach whose device is there is finished, one
+ * whose device is not is taken back. A QEMU that answers the next connection has carried out what
+ * the one before told it, or will never. */
 #include "conf/device-parse.h"
 #include "conf/domain-parse.h"
 #include "domain/operation-log.h"
@@ -34,8 +35,11 @@ static int go_on_attach(Domain *domain, Operation *operation, Error **reterr) {
         return r;
     there = device_is_in_qemu(domain, operation->device.alias, reterr);
     operation->device.fails_as = there ? OPERATION_FAILED : OPERATION_UNDONE;
-    if (there < 0 || domain_check_active(domain, reterr) < 0)
-        return -EINVAL;
+    if (there < 0)
+        return there;
+    r = domain_check_active(domain, reterr);
+    if (r < 0)
+        return r;
     return device_attach_go_on(domain, one, &place, there > 0, operation->device.alias, reterr);
 }
 
@@ -76,13 +80,6 @@ static int go_on(Domain *domain, Operation *operation, Error **reterr) {
     return r;
 }
 
-/* It could not be begun: a detach that the guest was asked for goes on with the next connection. */
-static OperationState not_begun(const Domain *domain, const Operation *operation) {
-    return device_operation_verb(operation) == DEVICE_VERB_DETACH && domain_outlives_monitor(domain)
-               ? OPERATION_PENDING
-               : OPERATION_FAILED;
-}
-
 static void resume(Domain *domain, Operation *operation, int r, Error *error) {
     CLEANUP_ERROR Error *own = NULL;
 
@@ -91,7 +88,8 @@ static void resume(Domain *domain, Operation *operation, int r, Error *error) {
     if (r >= 0)
         r = domain_check_active(domain, &own);
     if (r < 0)
-        operation->device.fails_as = not_begun(domain, operation);
+        operation->device.fails_as = domain_outlives_monitor(domain) ? OPERATION_ACTING
+                                                                     : OPERATION_FAILED;
     else
         r = go_on(domain, operation, &own);
     if (own)
@@ -100,12 +98,44 @@ static void resume(Domain *domain, Operation *operation, int r, Error *error) {
     device_operation_end(domain, operation, r, own ? own : error);
 }
 
-void device_operations_resume(Domain *domain) {
-    Operation *at = operation_log_first(domain->services->operations);
+/* The next of the domain's that have not ended, from `at` on; or NULL. */
+static Operation *under_way(Operation *at, const Domain *domain) {
+    while (at &&
+           (operation_has_ended(at) || !operation_is_of_device(at) || !operation_is_of(at, domain)))
+        at = at->next;
+    return at;
+}
 
-    for (; at; at = at->next)
-        if (!operation_has_ended(at) && operation_is_of_device(at) && operation_is_of(at, domain))
-            operation_resume_start(domain, at, resume);
+/* The guest's answers are waited for. */
+void device_operations_resume(Domain *domain) {
+    Operation *at = under_way(operation_log_first(domain->services->operations), domain);
+
+    for (; at; at = under_way(at->next, domain))
+        operation_resume_start(domain, at, resume);
+}
+
+/* The next that waits for QEMU alone. */
+static Operation *unfinished(const Domain *domain) {
+    Operation *at = under_way(operation_log_first(domain->services->operations), domain);
+
+    while (at && device_operation_verb(at) == DEVICE_VERB_DETACH)
+        at = under_way(at->next, domain);
+    return at ? operation_ref(at) : NULL;
+}
+
+void device_operations_finish(Domain *domain) {
+    bool ended = true;
+
+    assert(domain_job_is_mine(domain));
+    while (ended) {
+        Operation *operation = unfinished(domain);
+
+        if (!operation)
+            return;
+        resume(domain, operation, 0, NULL);
+        ended = operation_has_ended(operation);
+        operation_unref(operation);
+    }
 }
 
 static int check_pending(const Operation *operation, Error **reterr) {

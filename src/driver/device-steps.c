@@ -4,7 +4,6 @@
 #include "util/file.h"
 #include "util/log.h"
 
-#define COMMAND_USEC (30 * USEC_PER_SEC)
 #define IN_USE_USEC (2 * USEC_PER_SEC)
 #define IN_USE_PAUSE_USEC (20 * USEC_PER_MSEC)
 
@@ -16,28 +15,16 @@ DeviceContext device_context(const DomainRun *run, const DomainDef *def, const S
                            .plugged = true};
 }
 
-int device_command(Domain *domain, const char *command, json_object *arguments_consume,
-                   Error **reterr) {
-    assert(domain_job_is_mine(domain));
-    if (domain->run && domain->run->monitor)
-        return monitor_run(domain->run->monitor, command, arguments_consume,
-                           deadline_in(COMMAND_USEC), NULL, reterr);
-    json_object_put(arguments_consume);
-    if (domain->run)
-        return domain_check_active(domain, reterr);
-    return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain '%s' has ended",
-                        domain_name(domain));
-}
-
-bool device_is_unanswered(const Domain *domain, const Error *error) {
-    return error->code == ERROR_OPERATION_TIMEOUT || !domain->run || !domain->run->monitor ||
-           !monitor_is_open(domain->run->monitor);
-}
-
 /* QEMU lets go of what a device had a moment after the device itself: what it wrote last comes
  * first. */
 static bool is_in_use(const Error *error) {
     return strstr(error_message(error), "in use") || strstr(error_message(error), "is busy");
+}
+
+/* What was never made, or has been taken back already. */
+static bool is_missing(const Error *error) {
+    return strstr(error_message(error), "not found") ||
+           strstr(error_message(error), "Failed to find");
 }
 
 /* Takes one back; what is in use is tried again for a while. */
@@ -49,8 +36,10 @@ static bool undo(Domain *domain, const DeviceStep *step) {
         json_object *arguments = NULL;
         const char *command = device_step_undo(step, &arguments);
 
-        if (!command || device_command(domain, command, arguments, &error) >= 0)
+        if (!command || device_tell(domain, command, arguments, &error) >= 0 || is_missing(error))
             return true;
+        if (device_is_cut_off(domain)) /* nobody knows: the reconnection asks */
+            return false;
         if (!is_in_use(error) || now_usec() >= deadline) {
             log_warning("domain '%s': %s after a device, ignoring: %s", domain_name(domain),
                         command, error_message(error));
@@ -64,7 +53,7 @@ static bool undo(Domain *domain, const DeviceStep *step) {
 bool device_steps_undo(Domain *domain, const DeviceSteps *steps, size_t n) {
     bool all = true;
 
-    while (n-- > 0 && domain->run)
+    while (n-- > 0 && domain->run && !device_is_cut_off(domain))
         if (steps->steps[n].kind != STEP_DEVICE)
             all &= undo(domain, &steps->steps[n]);
     return all;
@@ -78,12 +67,12 @@ int device_steps_run(Domain *domain, const DeviceSteps *steps, bool *ret_undone,
     for (size_t i = 0; i < steps->n; i++) {
         json_object *arguments = NULL;
         const char *command = device_step_command(&steps->steps[i], &arguments);
-        int r = command ? device_command(domain, command, arguments, &error) : 0;
+        int r = command ? device_tell(domain, command, arguments, &error) : 0;
 
         if (r >= 0)
             continue;
         /* What QEMU has not answered it may do yet. */
-        *ret_undone = error->code != ERROR_OPERATION_TIMEOUT && device_steps_undo(domain, steps, i);
+        *ret_undone = !device_is_cut_off(domain) && device_steps_undo(domain, steps, i);
         return error_propagate(reterr, TAKE_PTR(error));
     }
     return 0;

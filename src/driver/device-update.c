@@ -14,7 +14,7 @@
 static int run_command(Domain *domain, const char *command, Props *props, Error **reterr) {
     json_object *arguments = props_take(props);
 
-    return arguments ? device_command(domain, command, arguments, reterr) : error_no_memory(reterr);
+    return arguments ? device_tell(domain, command, arguments, reterr) : error_no_memory(reterr);
 }
 
 static int named(Domain *domain, const char *command, const char *id, Error **reterr) {
@@ -49,7 +49,7 @@ static void remove_nodes(Domain *domain, const DeviceSteps *steps, size_t n) {
         const char *command = device_step_undo(&steps->steps[n], &arguments);
 
         if (command)
-            device_command(domain, command, arguments, NULL);
+            device_tell(domain, command, arguments, NULL);
     }
 }
 
@@ -57,7 +57,7 @@ static int add_nodes(Domain *domain, const DeviceSteps *steps, Error **reterr) {
     for (size_t i = 0; i < steps->n; i++) {
         json_object *arguments = NULL;
         const char *command = device_step_command(&steps->steps[i], &arguments);
-        int r = command ? device_command(domain, command, arguments, reterr) : 0;
+        int r = command ? device_tell(domain, command, arguments, reterr) : 0;
 
         if (r < 0) {
             remove_nodes(domain, steps, i);
@@ -98,23 +98,22 @@ static int plan_swap(Domain *domain, const DiskDef *old, const DiskDef *next, Me
     return r >= 0 && (swap->before.failed || swap->after.failed) ? error_no_memory(reterr) : r;
 }
 
-static int open_tray(Domain *domain, const DiskDef *old, Error **reterr) {
+/* `empty`: whatever is in the drive leaves it. */
+static int open_tray(Domain *domain, const DiskDef *old, bool empty, Error **reterr) {
     Props props = props_new();
     int r;
 
     props_text(&props, "id", old->info.alias);
     props_bool(&props, "force", true);
     r = run_command(domain, "blockdev-open-tray", &props, reterr);
-    return r >= 0 && storage_is_there(&old->source)
-               ? named(domain, "blockdev-remove-medium", old->info.alias, reterr)
-               : r;
+    return r >= 0 && empty ? named(domain, "blockdev-remove-medium", old->info.alias, reterr) : r;
 }
 
 /* The drawer opens by force; an old medium that cannot be followed by the new one comes back, or
- * *ret_lost. */
+ * *ret_lost. Once QEMU does not answer it is told nothing more: all of it is done again. */
 static int run_swap(Domain *domain, const DiskDef *old, const DiskDef *next, const MediumSwap *swap,
                     bool again, bool *ret_lost, Error **reterr) {
-    int r = open_tray(domain, old, reterr);
+    int r = open_tray(domain, old, again || storage_is_there(&old->source), reterr);
 
     if (r < 0)
         return r;
@@ -127,7 +126,7 @@ static int run_swap(Domain *domain, const DiskDef *old, const DiskDef *next, con
         if (r < 0)
             remove_nodes(domain, &swap->after, swap->after.n);
     }
-    if (r < 0)
+    if (r < 0 && !device_is_cut_off(domain))
         *ret_lost = add_nodes(domain, &swap->before, NULL) < 0 ||
                     (*swap->old_node && insert(domain, old->info.alias, swap->old_node, NULL) < 0);
     if (r < 0 || storage_is_there(&next->source))
@@ -138,13 +137,18 @@ static int run_swap(Domain *domain, const DiskDef *old, const DiskDef *next, con
 static int swap_medium(Domain *domain, const DiskDef *old, const DiskDef *next, bool again,
                        bool *ret_lost, Error **reterr) {
     CLEANUP(medium_swap_done) MediumSwap swap = {0};
-    int r = plan_swap(domain, old, next, &swap, reterr);
+    CLEANUP_ERROR Error *error = NULL;
+    int r = plan_swap(domain, old, next, &swap, &error);
 
     if (r >= 0)
-        r = run_swap(domain, old, next, &swap, again, ret_lost, reterr);
+        r = run_swap(domain, old, next, &swap, again, ret_lost, &error);
+    if (r >= 0)
+        r = domain_check_active(domain, &error);
+    if (r < 0)
+        device_give_up(domain, error);
     prepare_secrets_close(domain, &swap.parts);
     prepare_secrets_close(domain, &swap.old_parts);
-    return r;
+    return r < 0 ? error_propagate(reterr, TAKE_PTR(error)) : 0;
 }
 
 /* The new medium becomes QEMU's, which may be another user; `next` in the place of the old. */
@@ -189,7 +193,8 @@ static int change_medium(Domain *domain, DomainDef *def, const DevicePlace *old,
     }
     if (r >= 0) {
         r = swap_medium(domain, disk, next, again, ret_lost, reterr);
-        take_back(domain, def, old, next, r >= 0);
+        if (!device_is_cut_off(domain)) /* else it may have either */
+            take_back(domain, def, old, next, r >= 0);
     }
     next->info.alias = alias;
     return r;
@@ -234,7 +239,8 @@ static int update_medium(Domain *domain, const DevicePlace *old, DiskDef *next, 
                          bool *ret_lost, Error **reterr) {
     int r = update_disk(domain, old, next, again, ret_lost, reterr);
 
-    device_host_settle(domain);
+    if (!device_is_cut_off(domain))
+        device_host_settle(domain);
     return r;
 }
 

@@ -27,6 +27,8 @@ void device_host_settle_jobs(Domain *domain);
 void device_host_settle(Domain *domain);
 /* Whether an error of device_command may be of one that QEMU does all the same. */
 bool device_is_unanswered(const Domain *domain, const Error *error);
+/* Till when QEMU may answer a command that changes a device or an image. */
+uint64_t device_command_deadline(const Domain *domain);
 /* A command of QEMU's whose answer is not needed. */
 int device_command(Domain *domain, const char *command, json_object *arguments_consume,
                    Error **reterr);

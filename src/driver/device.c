@@ -312,6 +312,13 @@ static bool is_given_mac(const DeviceRequest *request) {
     return request->xml && strstr(request->xml, "<mac");
 }
 
+/* Whoever asked is told where it stands. */
+static void note_left_open(const Operation *operation, Error **error) {
+    if (operation && operation->state == OPERATION_ACTING)
+        error_prefix(error, "operation %llu goes on when QEMU answers",
+                     (unsigned long long)operation->id);
+}
+
 int driver_change_device(Domain *domain, const DeviceRequest *request, Error **reterr) {
     CLEANUP_ERROR Error *error = NULL;
     DeviceChange change = {
@@ -324,6 +331,7 @@ int driver_change_device(Domain *domain, const DeviceRequest *request, Error **r
     r = change_locked(&change);
     if (change.operation)
         device_operation_end(domain, change.operation, r, error);
+    note_left_open(change.operation, &error);
     operation_unref(change.operation);
     domain_def_free(change.config);
     domain_job_end(domain, &job);

@@ -22,7 +22,11 @@ int driver_change_device(Domain *domain, const DeviceRequest *request, Error **r
 
 /* An event of QEMU's; true: it was about such a device. On the loop. */
 bool device_event(Domain *domain, const char *name, json_object *data);
-/* Goes on, in the background, with what an earlier daemon left of a domain that was found again. */
+/* Finishes, or takes back, what was under way with a domain's devices when its QEMU was heard of
+ * last, before anybody else changes them; but for detaches, whose guests are waited for. Job held,
+ * after a reconnect. What QEMU does not answer once more stays under way. */
+void device_operations_finish(Domain *domain);
+/* Goes on, in the background, with the others. */
 void device_operations_resume(Domain *domain);
 /* Asks the guest of a pending detach once more and waits again; timeout 0: the domain's own. */
 int device_operation_retry(Domain *domain, Operation *operation, uint64_t timeout_usec,

@@ -228,8 +228,15 @@ static int reconnect(Domain *domain, FirstTry *first, Error **reterr) {
     r = domain_check_active(domain, reterr);
     if (r < 0)
         return r;
-    device_reconcile(domain);
     limits = domain->run->limits ? 0 : run_limits_resume(domain, &error);
+    device_operations_finish(domain); /* before others look at what the live definition names */
+    if (domain->run)
+        device_reconcile(domain);
+    r = domain_check_active(domain, reterr);
+    if (r < 0) {
+        error_free(error);
+        return r;
+    }
     begin_comparison(first);
     resume_limits(domain, limits, error);
     label_resume(domain);

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A change of a device that QEMU makes, but only when nobody waits for it any more; vireod may have been killed meanwhile."""
+import contextlib
+import os
+import re
+import signal
+import subprocess
+
+import pytest
+
+from conftest import client, end_of, wait_for
+from test_device import PORTS, cdrom, device, disk, medium, operations
+from test_device_kinds import state
+from test_snapshot import needs_strace
+from test_taps import bridge, namespace  # noqa: F401
+
+SCSI = "<controller type='scsi' model='virtio-scsi'/>"
+
+
+@pytest.fixture(autouse=True)
+def impatient(daemon):
+    """What is looked at here is not the length of the deadline."""
+    daemon.configure("answer_timeout_ms = 3000")
+
+
+def stands(pid):
+    with open(f"/proc/{pid}/stat") as f:
+        return f.read().rsplit(")", 1)[1].split()[0] in "Tt"
+
+
+@contextlib.contextmanager
+def held(pid, path, call):
+    """QEMU stops at its next such system call on that file, until this ends."""
+    holder = subprocess.Popen(["strace", "-f", "-qq", "-o", "/dev/null", "-p", str(pid), "-P", path, "-e", f"trace={call}",
+                               "-e", f"inject={call}:signal=SIGSTOP:when=1"], stdin=subprocess.DEVNULL)
+    wait_for(lambda: "TracerPid:\t0" not in open(f"/proc/{pid}/status").read(), 20, "strace")
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+        holder.terminate()
+        holder.wait()
+
+
+@contextlib.contextmanager
+def stopped(pid):
+    """It reads a command only after this."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def is_left_open(daemon, name, *command):
+    """The command's error says that it is not over, and it is not."""
+    code, said = end_of(client(daemon, *command), 60)
+    assert code != 0 and re.search("operation [0-9]+ goes on when QEMU answers", said), said
+    assert operations(daemon)[-1]["state"] == "acting"
+    assert "is not connected" in daemon.virsh("detach-device-alias", name, "ua-any", "--live", ok=False)
+
+
+def wait_outcome(daemon, wanted):
+    wait_for(lambda: operations(daemon)[-1]["state"] not in ("acting", "pending"), 60, lambda: f"an end: {operations(daemon)}")
+    assert operations(daemon)[-1]["state"] == wanted, operations(daemon)
+
+
+def both(daemon, name):
+    return daemon.virsh("dumpxml", name), daemon.virsh("dumpxml", name, "--inactive")
+
+
+def test_image_that_is_opened_late(daemon):
+    """QEMU opens it, and never hears of the device: nothing is left, and the next attach finds its names free."""
+    daemon.paused("w1", extra=PORTS)
+    before, inactive = state(daemon, "w1"), daemon.virsh("dumpxml", "w1", "--inactive")
+    path = device(daemon, disk(daemon))
+    with stopped(daemon.qemus()["w1"]):
+        is_left_open(daemon, "w1", "attach-device", "w1", path, "--live", "--config")
+    wait_outcome(daemon, "undone")
+    assert state(daemon, "w1") == before and daemon.virsh("dumpxml", "w1", "--inactive") == inactive
+    daemon.virsh("attach-device", "w1", path, "--live", "--config")
+    assert all("'vdb'" in text for text in both(daemon, "w1"))
+
+
+def card(daemon):
+    rom = os.path.join(daemon.root, "card.rom")
+    with open(rom, "wb") as f:
+        f.write(b"\x55\xaa\x01" + bytes(509))
+    return rom, device(daemon, bridge().replace("</interface>", f"<rom file='{rom}'/></interface>"))
+
+
+def has_card(daemon, before, after, name="w1"):
+    assert len(after[0] - before[0]) == 1 and len(after[3]) == len(before[3]) + 1
+    for text in both(daemon, name):
+        assert text.count("card.rom") == 1
+
+
+@needs_strace
+@pytest.mark.usefixtures("namespace")
+@pytest.mark.parametrize("killed", [False, True])
+def test_card_that_comes_late(daemon, killed):
+    """QEMU has it by then: it is told of, and in both definitions, and its tap was never taken away."""
+    daemon.paused("w1", extra=PORTS)
+    before, (rom, path) = state(daemon, "w1"), card(daemon)
+    pid = daemon.qemus()["w1"]
+    listener = client(daemon, "event", "w1", "--event", "device-added", "--timeout", "60")
+    with held(pid, rom, "openat"):
+        if killed:
+            attach = client(daemon, "attach-device", "w1", path, "--live", "--config")
+            wait_for(lambda: stands(pid), 20, "QEMU at the card's ROM")
+            daemon.stop(signal.SIGKILL)
+            end_of(attach)
+            daemon.start()
+        else:
+            is_left_open(daemon, "w1", "attach-device", "w1", path, "--live", "--config")
+    wait_outcome(daemon, "done")
+    has_card(daemon, before, state(daemon, "w1"))
+    said = end_of(listener, 70)[1]
+    assert killed or "device-added" in said, said
+    daemon.stop(signal.SIGKILL)
+    daemon.start()
+    wait_for(lambda: "card.rom" in daemon.virsh("dumpxml", "w1"), 20, "the card in the next daemon")
+
+
+@needs_strace
+@pytest.mark.usefixtures("namespace")
+def test_qemu_that_ends_instead(daemon):
+    """Nothing of it is left on the host either."""
+    daemon.paused("w1", extra=PORTS)
+    before, (rom, path) = state(daemon, "w1")[3], card(daemon)
+    pid = daemon.qemus()["w1"]
+    with held(pid, rom, "openat"):
+        is_left_open(daemon, "w1", "attach-device", "w1", path, "--live", "--config")
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: "shut off" in daemon.virsh("domstate", "w1"), 30, "its end")
+    assert operations(daemon)[-1]["state"] == "failed"
+    daemon.virsh("start", "w1", "--paused")
+    assert state(daemon, "w1")[3] == before and "card.rom" not in daemon.virsh("dumpxml", "w1")
+
+
+def test_disk_that_goes_late(daemon):
+    """QEMU lets go of it at once when it hears of that: it is gone from both definitions, with its nodes."""
+    daemon.paused("w1", extra=PORTS + SCSI)
+    before, inactive = state(daemon, "w1"), daemon.virsh("dumpxml", "w1", "--inactive")
+    path = device(daemon, disk(daemon, "sdb").replace("virtio", "scsi"))
+    daemon.virsh("attach-device", "w1", path, "--live", "--config")
+    with stopped(daemon.qemus()["w1"]):
+        is_left_open(daemon, "w1", "detach-disk", "w1", "sdb", "--live", "--config")
+    wait_outcome(daemon, "done")
+    assert state(daemon, "w1") == before and daemon.virsh("dumpxml", "w1", "--inactive") == inactive
+
+
+@needs_strace
+def test_image_that_is_closed_late(daemon):
+    """The device has gone; its nodes go when QEMU answers again."""
+    daemon.paused("w1", extra=PORTS + SCSI)
+    before = state(daemon, "w1")
+    daemon.virsh("attach-device", "w1", device(daemon, disk(daemon, "sdb").replace("virtio", "scsi")), "--live")
+    with held(daemon.qemus()["w1"], f"{daemon.root}/sdb.img", "close"):
+        daemon.virsh("detach-disk", "w1", "sdb", "--live")
+        assert operations(daemon)[-1]["state"] == "pending" and "'sdb'" in daemon.virsh("dumpxml", "w1")
+    wait_outcome(daemon, "done")
+    assert state(daemon, "w1") == before
+
+
+@needs_strace
+@pytest.mark.parametrize("killed", [False, True])
+def test_medium_that_is_opened_late(daemon, killed):
+    """The drive has it in the end, and nothing of the old one."""
+    daemon.paused("w1", extra=cdrom(daemon, "a.iso"))
+    before, path = len(state(daemon, "w1")[1]), device(daemon, cdrom(daemon, "b.iso"))
+    pid = daemon.qemus()["w1"]
+    with held(pid, f"{daemon.root}/b.iso", "openat"):
+        if killed:
+            update = client(daemon, "update-device", "w1", path, "--live", "--config")
+            wait_for(lambda: stands(pid), 20, "QEMU at the medium")
+            daemon.stop(signal.SIGKILL)
+            end_of(update)
+            daemon.start()
+        else:
+            is_left_open(daemon, "w1", "update-device", "w1", path, "--live", "--config")
+    wait_outcome(daemon, "done")
+    assert medium(daemon, "w1") == [f"{daemon.root}/b.iso"]
+    assert len(state(daemon, "w1")[1]) == before
+    assert all("b.iso" in text and "a.iso" not in text for text in both(daemon, "w1"))
+
+
+def test_drive_that_was_empty(daemon):
+    """Its medium comes late, and is put in once more: there is one."""
+    drive = "<disk type='file' device='cdrom'><target dev='sdc' bus='sata'/><readonly/></disk>"
+    daemon.paused("w1", extra=drive)
+    with stopped(daemon.qemus()["w1"]):
+        is_left_open(daemon, "w1", "update-device", "w1", device(daemon, cdrom(daemon, "b.iso")), "--live")
+    wait_outcome(daemon, "done")
+    assert medium(daemon, "w1") == [f"{daemon.root}/b.iso"]
