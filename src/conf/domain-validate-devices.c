@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The small devices: chardevs, displays, sound, inputs, and those of which there is
  * little to say. */
+#include <arpa/inet.h>
 #include <ctype.h>
 
 #include "conf/addresses.h"
@@ -97,15 +98,34 @@ static bool listens(const ChardevSource *source) {
            (source->n_ends && streq_ptr(source->ends[0].mode, "bind"));
 }
 
+/* Both become part of a longer word of QEMU's. */
+static bool is_number(const char *text, unsigned long max) {
+    return text && *text && strspn(text, "0123456789") == strlen(text) && strlen(text) < 10 &&
+           strtoul(text, NULL, 10) <= max;
+}
+
+static bool is_ipv4(const char *text) {
+    struct in_addr address;
+
+    return text && inet_pton(AF_INET, text, &address) == 1;
+}
+
 static int check_chardev(const ChardevDef *chardev, Error **reterr) {
     const ChardevSource *source = &chardev->source;
+    const bool forwards = streq_ptr(chardev->target_type, "guestfwd");
     const ValidateRule rules[] = {
         {source->type == CHARDEV_TCP && source->n_ends && !source->ends[0].host, ERROR_INTERNAL,
          "Missing source host attribute for char device"},
         {reconnects(source) && listens(source), ERROR_INTERNAL,
          "chardev reconnect is possible only for connect mode"},
-        {streq_ptr(chardev->target_type, "guestfwd") && !chardev->target_port, ERROR_XML,
+        {forwards && !chardev->target_address, ERROR_XML,
+         "guestfwd channel does not define a target address"},
+        {forwards && !is_ipv4(chardev->target_address), ERROR_CONFIG_UNSUPPORTED,
+         "guestfwd channel only supports IPv4 addresses"},
+        {forwards && !chardev->target_port, ERROR_XML,
          "Missing required attribute 'port' in element 'target'"},
+        {forwards && !is_number(chardev->target_port, UINT16_MAX), ERROR_XML,
+         "Invalid value for attribute 'port' in element 'target': it is a port of TCP"},
     };
 
     return VALIDATE_RULES(rules, "character device", words_name(&chardev_types, source->type),

@@ -59,6 +59,16 @@ static int check_input(const InputDef *input, DeviceVerb verb, Error **reterr) {
                         verb == DEVICE_VERB_ATTACH ? "" : "un");
 }
 
+/* QEMU's network has it from the start. */
+static int check_chardev(const ChardevDef *chardev, DeviceVerb verb, Error **reterr) {
+    if (!streq_ptr(chardev->target_type, "guestfwd"))
+        return 0;
+    return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
+                        "a <channel> with target type 'guestfwd' cannot be hot %splugged: it can "
+                        "only come and go with --config",
+                        verb == DEVICE_VERB_ATTACH ? "" : "un");
+}
+
 static bool hangs_on(const DeviceInfo *info, const ControllerDef *controller) {
     return info->address.type == ADDRESS_DRIVE &&
            (int)info->address.controller == controller->index;
@@ -113,6 +123,8 @@ int device_check_live(const DomainDef *def, const DevicePlace *place, DeviceVerb
         r = check_disk(device, verb, reterr);
     if (place->kind == &input_kind)
         r = check_input(device, verb, reterr);
+    if (place->kind == &chardev_kind)
+        r = check_chardev(device, verb, reterr);
     if (place->kind == &controller_kind)
         r = check_controller(def, device, verb, reterr);
     return r < 0 || verb != DEVICE_VERB_ATTACH

@@ -207,3 +207,23 @@ def test_reservations_by_somebody_else(daemon, loop, tmp_path):  # noqa: F811
     finally:
         helper.kill()
         helper.wait()
+
+
+# ---- what the guest reaches of the host ----
+
+FORWARD = ("<channel type='unix'><source mode='bind' path='{}'/><target type='guestfwd' address='10.0.2.100' port='4600'/>"
+           "</channel>")
+
+
+@pytest.mark.parametrize("card", ["<interface type='user'><model type='e1000e'/></interface>", ""], ids=["card", "alone"])
+def test_a_guestfwd_channel(daemon, tmp_path, card):
+    """QEMU's network has it: one that asks for the address would get to the socket."""
+    tmp_path.chmod(0o777)
+    daemon.paused("vm1", extra=card + FORWARD.format(tmp_path / "forward"))
+    said = json.loads(daemon.virsh("qemu-monitor-command", "vm1", '{"execute":"query-chardev"}'))["return"]
+    assert [each["frontend-open"] for each in said if each["label"] == "charchannel0"] == [True]
+    assert os.path.exists(tmp_path / "forward")
+    for verb in ("attach", "detach"):
+        with open(f"{daemon.root}/channel.xml", "w") as f:
+            f.write(FORWARD.format(tmp_path / ("forward" if verb == "detach" else "other")))
+        assert "guestfwd" in daemon.virsh(f"{verb}-device", "vm1", f.name, "--live", ok=False)

@@ -170,8 +170,9 @@ static bool wants_tls(const ChardevSource *source) {
     return tls;
 }
 
-int device_chardev(const DeviceContext *context, const ChardevSource *source, const char *alias,
-                   char ret_id[96], DeviceSteps *steps, Error **reterr) {
+/* `printer`: what QEMU says of a device of the host that is no serial line. */
+static int add_backend(const DeviceContext *context, const ChardevSource *source, bool printer,
+                       const char *alias, char ret_id[96], DeviceSteps *steps, Error **reterr) {
     CLEANUP_FREE char *rest = NULL;
     Backend backend = {0};
     Props wrapped, all;
@@ -189,6 +190,8 @@ int device_chardev(const DeviceContext *context, const ChardevSource *source, co
     all = props_new();
     backend.out = text_open(&rest);
     type = backend.out ? put_source(&backend, source) : "null";
+    if (printer && source->type == CHARDEV_DEV)
+        type = "parallel";
     if (backend.out && source->log_file) {
         put_text(&backend, "logfile", "logfile", source->log_file);
         put_bool(&backend, "logappend", source->log_append != TRISTATE_NO);
@@ -207,6 +210,11 @@ int device_chardev(const DeviceContext *context, const ChardevSource *source, co
     steps_chardev(steps, all.failed ? NULL : strf("%s,id=%s%s", type, ret_id, rest ? rest : ""),
                   props_take(&all));
     return 0;
+}
+
+int device_chardev(const DeviceContext *context, const ChardevSource *source, const char *alias,
+                   char ret_id[96], DeviceSteps *steps, Error **reterr) {
+    return add_backend(context, source, false, alias, ret_id, steps, reterr);
 }
 
 /* ---- devices ---- */
@@ -275,8 +283,58 @@ static int build_console(const DeviceContext *context, const ChardevDef *chardev
     return build_serial(context, chardev, id, steps, reterr);
 }
 
+static bool is_forward(const ChardevDef *chardev) {
+    return chardev->kind == CHARDEV_CHANNEL && streq_ptr(chardev->target_type, "guestfwd") &&
+           chardev->target_address && chardev->target_port;
+}
+
+const InterfaceDef *device_forwarding_card(const DomainDef *def) {
+    for (size_t i = 0; i < def->n_interfaces; i++)
+        if (def->interfaces[i].type == INTERFACE_USER)
+            return &def->interfaces[i];
+    return NULL;
+}
+
+void device_add_guestfwd(const DomainDef *def, const ChardevDef *channel, Props *netdev) {
+    json_object *list = json_object_new_array();
+
+    for (size_t i = 0; list && i < def->n_chardevs; i++) {
+        const ChardevDef *each = &def->chardevs[i];
+        Props row;
+
+        if (!is_forward(each) || (channel && channel != each))
+            continue;
+        row = props_new();
+        props_textf(&row, "str", "tcp:%s:%s-chardev:char%.88s", each->target_address,
+                    each->target_port, each->info.alias);
+        netdev->failed |= json_append(list, props_take(&row)) < 0;
+    }
+    if (list && json_object_array_length(list) == 0)
+        json_object_put(list);
+    else
+        props_add(netdev, "guestfwd", list);
+}
+
+/* What nobody reaches who has no card of QEMU's network is there all the same. */
+static void build_forward(const DeviceContext *context, const ChardevDef *chardev,
+                          DeviceSteps *steps) {
+    Props netdev;
+
+    if (device_forwarding_card(context->def))
+        return;
+    netdev = props_new();
+    props_text(&netdev, "type", "user");
+    device_add_guestfwd(context->def, chardev, &netdev);
+    props_text(&netdev, "id", chardev->info.alias);
+    steps_props(steps, STEP_NETDEV, &netdev);
+}
+
 static int build_channel(const DeviceContext *context, const ChardevDef *chardev, const char *id,
                          DeviceSteps *steps, Error **reterr) {
+    if (is_forward(chardev)) {
+        build_forward(context, chardev, steps);
+        return 0;
+    }
     if (chardev->target_type && !streq(chardev->target_type, "virtio"))
         return device_refuse(context, reterr, "a <channel> with target type '%s' cannot be started",
                              chardev->target_type);
@@ -293,7 +351,8 @@ static int build(const DeviceContext *context, const void *device, DeviceSteps *
 
     if (chardev->is_serial_alias)
         return 0;
-    r = device_chardev(context, &chardev->source, chardev->info.alias, id, steps, reterr);
+    r = add_backend(context, &chardev->source, chardev->kind == CHARDEV_PARALLEL,
+                    chardev->info.alias, id, steps, reterr);
     if (r < 0)
         return r;
     switch (chardev->kind) {

@@ -132,6 +132,11 @@ unsigned device_boot_order(const DeviceContext *context, BootDev class, const vo
 /* A chardev "charALIAS" (or, without alias, of that id); *ret_id is its name, of 96 bytes. */
 int device_chardev(const DeviceContext *context, const ChardevSource *source, const char *alias,
                    char ret_id[96], DeviceSteps *steps, Error **reterr);
+/* The card at which the guest reaches what its <channel type='guestfwd'> are: the first that is
+ * QEMU's own network; NULL: there is none. */
+const InterfaceDef *device_forwarding_card(const DomainDef *def);
+/* "guestfwd" of a netdev of type user: the one channel, or (NULL) all. */
+void device_add_guestfwd(const DomainDef *def, const ChardevDef *channel, Props *netdev);
 /* The name of the node with the format of a disk's source. */
 void device_disk_node(const DiskDef *disk, char ret[96]);
 /* The name of the node below it, with the bytes of the file. */

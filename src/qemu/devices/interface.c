@@ -89,7 +89,7 @@ static void add_forwards(Props *netdev, const InterfaceDef *interface) {
         props_add(netdev, "hostfwd", list);
 }
 
-static void build_user(const InterfaceDef *interface, Props *netdev) {
+static void build_user(const DeviceContext *context, const InterfaceDef *interface, Props *netdev) {
     props_text(netdev, "type", "user");
     for (size_t i = 0; i < interface->n_guest_ips; i++) {
         const InterfaceIp *ip = &interface->guest_ips[i];
@@ -106,6 +106,8 @@ static void build_user(const InterfaceDef *interface, Props *netdev) {
         }
     }
     add_forwards(netdev, interface);
+    if (!context->plugged && interface == device_forwarding_card(context->def))
+        device_add_guestfwd(context->def, NULL, netdev);
 }
 
 static int build_socket(const DeviceContext *context, const InterfaceDef *interface, Props *netdev,
@@ -155,7 +157,7 @@ static int build_netdev(const DeviceContext *context, const InterfaceDef *interf
         if (interface->backend_type && !streq(interface->backend_type, "default"))
             return device_refuse(context, reterr, "<backend type='%s'> cannot be had",
                                  interface->backend_type);
-        build_user(interface, netdev);
+        build_user(context, interface, netdev);
         return 0;
     case INTERFACE_ETHERNET:
     case INTERFACE_NETWORK:

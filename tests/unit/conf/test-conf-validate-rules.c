@@ -211,6 +211,16 @@ static const Row chardevs[] = {
      "sclpconsole is not supported"},
     {DEVICES("<serial type='pty'/><console type='pty'/><console type='pty'>%s</console>"), "",
      "<target type='virtio'/>", NOT_SUPPORTED, "Only the first console can be a serial port"},
+    {DEVICES("<channel type='pty'><target type='guestfwd' port='80' %s/></channel>"), "",
+     "address='10.0.2.1'", ERROR_XML, "does not define a target address"},
+    {DEVICES("<channel type='pty'><target type='guestfwd' port='80' address='%s'/></channel>"),
+     "::1", "10.0.2.1", NOT_SUPPORTED, "only supports IPv4"},
+    {DEVICES("<channel type='pty'><target type='guestfwd' port='%s' address='10.0.2.1'/>"
+             "</channel>"),
+     "80-cmd:id", "80", ERROR_XML, "Invalid value for attribute 'port'"},
+    {DEVICES("<channel type='pty'><target type='guestfwd' port='%s' address='10.0.2.1'/>"
+             "</channel>"),
+     "65536", "65535", ERROR_XML, "Invalid value for attribute 'port'"},
     {DEVICES("<channel type='pty'><target type='guestfwd' address='10.0.2.1' %s/></channel>"), "",
      "port='4600'", ERROR_XML, "Missing required attribute 'port'"},
 };
