@@ -10,9 +10,7 @@
 #include "util/text.h"
 
 static void print_entity(FILE *out, const VcpuEntity *entity, bool plug) {
-    const char *props = entity->props
-                            ? json_object_to_json_string_ext(entity->props, JSON_C_TO_STRING_PLAIN)
-                            : "{}";
+    const char *props = entity->props ? entity->props : "{}";
 
     if (plug && entity->cpu_add)
         fprintf(out, "plug    vcpu%u: cpu-add %u", entity->first_id, entity->first_id);

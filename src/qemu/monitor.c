@@ -122,8 +122,10 @@ static int flush(Monitor *monitor) {
             return sd_event_source_set_io_events(monitor->io, EPOLLIN | EPOLLOUT);
         if (n < 0)
             return (int)n;
-        if (n == 0)
+        if (n == 0) {
+            output_done(&monitor->output); /* thousands of monitors wait, few have much to say */
             return sd_event_source_set_io_events(monitor->io, EPOLLIN);
+        }
     }
 }
 
@@ -328,7 +330,7 @@ int monitor_attach(Monitor *monitor, int fd) {
     }
     monitor->fd = fd;
     monitor->greeted = false;
-    qmp_stream_reset(&monitor->stream);
+    qmp_stream_done(&monitor->stream);
     PROBE3(qemu_monitor_new, monitor, 1, fd);
     return 0;
 }
@@ -349,9 +351,7 @@ int monitor_new(int fd, const char *name, const MonitorOps *ops, void *userdata,
                          .next_id = 1,
                          .name = strdup(name),
                          .output.limit = OUTPUT_MAX};
-    r = monitor->name ? qmp_stream_init(&monitor->stream) : -ENOMEM;
-    if (r >= 0)
-        r = monitor_attach(monitor, TAKE_FD(owned));
+    r = monitor->name ? monitor_attach(monitor, TAKE_FD(owned)) : -ENOMEM;
     if (r < 0)
         return r;
     if (debug && streq(debug, "1"))

@@ -2,23 +2,14 @@
 /* Bytes from a QEMU cut into JSON objects. */
 #include "qemu/qmp-stream.h"
 
-int qmp_stream_init(QmpStream *stream) {
-    *stream = (QmpStream){.tokener = json_tokener_new_ex(QMP_DEPTH_MAX)};
-    return stream->tokener ? 0 : -ENOMEM;
+static void drop_tokener(QmpStream *stream) {
+    if (stream->tokener)
+        json_tokener_free(TAKE_PTR(stream->tokener));
 }
 
 void qmp_stream_done(QmpStream *stream) {
-    if (stream->tokener)
-        json_tokener_free(stream->tokener);
+    drop_tokener(stream);
     *stream = (QmpStream){0};
-}
-
-void qmp_stream_reset(QmpStream *stream) {
-    assert(stream->tokener);
-    json_tokener_reset(stream->tokener);
-    stream->bytes = 0;
-    stream->skipping = false;
-    stream->reason = NULL;
 }
 
 static int broken(QmpStream *stream, int error, const char *reason) {
@@ -50,6 +41,10 @@ static ssize_t parse(QmpStream *stream, const char *data, size_t len, json_objec
     json_object *message;
     enum json_tokener_error state;
 
+    if (!stream->tokener)
+        stream->tokener = json_tokener_new_ex(QMP_DEPTH_MAX);
+    if (!stream->tokener || json_tokener_reserve(stream->tokener, (int)len) < 0)
+        return -ENOMEM;
     keep_head(stream, data, len);
     message = json_tokener_parse_ex(stream->tokener, data, (int)len);
     state = json_tokener_get_error(stream->tokener);
@@ -84,7 +79,7 @@ static int feed_text(QmpStream *stream, const char *data, size_t len, const QmpS
         if (used < 0)
             return (int)used;
         if (stream->skipping && !was_skipping) {
-            json_tokener_reset(stream->tokener);
+            drop_tokener(stream);
             *ret_go_on = ops->oversized(stream->head, userdata);
         }
         if (message) {
@@ -104,7 +99,8 @@ int qmp_stream_feed(QmpStream *stream, const char *data, size_t len, const QmpSt
     bool go_on = true;
     int r;
 
-    assert(stream->tokener);
     r = feed_text(stream, data, nul ? (size_t)(nul - data) : len, ops, userdata, &go_on);
+    if (r >= 0 && go_on && stream->bytes == 0)
+        drop_tokener(stream);
     return r >= 0 && nul && go_on ? broken(stream, -EBADMSG, "a NUL byte") : r;
 }

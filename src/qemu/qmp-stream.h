@@ -21,18 +21,18 @@ typedef struct QmpStreamOps {
     bool (*oversized)(const char *head, void *userdata);
 } QmpStreamOps;
 
+/* Zero-initialised is one that has read nothing. */
 typedef struct QmpStream {
-    json_tokener *tokener;
-    size_t bytes; /* of the object being read; 0 between two */
+    json_tokener *tokener; /* of what is read just now: 8 KB, too much for each that waits */
+    size_t bytes;          /* of the object being read; 0 between two */
     bool skipping;
     char head[QMP_STREAM_HEAD + 1];
     const char *reason; /* why it is broken, static; NULL while it is not */
 } QmpStream;
 
-int qmp_stream_init(QmpStream *stream);
+/* Frees what it holds; it is as one that has read nothing. Also forgets half an object, as a new
+ * connection begins. */
 void qmp_stream_done(QmpStream *stream);
-/* Forgets half an object, as a new connection begins. */
-void qmp_stream_reset(QmpStream *stream);
-/* Takes all of it; 0, or -EBADMSG or -ENOMEM when the stream is broken, with stream->reason. */
+/* Takes all of it; 0, -ENOMEM, or -EBADMSG with stream->reason: the stream is broken then. */
 int qmp_stream_feed(QmpStream *stream, const char *data, size_t len, const QmpStreamOps *ops,
                     void *userdata);

@@ -18,7 +18,7 @@ static void entity_done(VcpuEntity *entity) {
     free(entity->type);
     free(entity->qom_path);
     free(entity->alias);
-    json_object_put(entity->props);
+    free(entity->props);
     *entity = (VcpuEntity){0};
 }
 
@@ -55,7 +55,7 @@ static int parse_entity(json_object *row, VcpuEntity *entity, Error **reterr) {
                             "query-hotpluggable-cpus: vcpus-count %lld is out of range",
                             (long long)count);
     entity->type = strdup(type);
-    entity->props = json_object_get(props);
+    entity->props = json_text(props);
     entity->n_vcpus = count;
     for (size_t i = 0; i < ARRAY_SIZE(topology_keys); i++)
         entity->topology[i] = json_member_int(props, topology_keys[i], -1);
@@ -69,7 +69,7 @@ static int parse_entity(json_object *row, VcpuEntity *entity, Error **reterr) {
                 return error_no_memory(reterr);
         }
     }
-    return entity->type ? 0 : error_no_memory(reterr);
+    return entity->type && entity->props ? 0 : error_no_memory(reterr);
 }
 
 /* qom-path of a thread object -> the entity's: POWER cores list ".../thread[0]" children. */
@@ -430,11 +430,16 @@ int vcpu_map_check_plug(const VcpuMap *map, const VcpuEntity *entity, Error **re
 
 static int fill_device_add(const VcpuEntity *entity, json_object *arguments) {
     CLEANUP_FREE char *alias = strf("vcpu%u", entity->first_id);
-    int r = alias ? json_add_string(arguments, "driver", entity->type) : -ENOMEM;
+    CLEANUP_JSON json_object *props = NULL;
+    int r = alias ? json_parse(entity->props, strlen(entity->props), &props) : -ENOMEM;
 
     if (r >= 0)
+        r = json_add_string(arguments, "driver", entity->type);
+    if (r >= 0)
         r = json_add_string(arguments, "id", alias);
-    json_object_object_foreach(entity->props, key, value) {
+    if (r < 0)
+        return r;
+    json_object_object_foreach(props, key, value) {
         if (r >= 0)
             r = json_add(arguments, key, json_object_get(value));
     }

@@ -38,7 +38,8 @@ typedef struct VcpuEntity {
     unsigned n_vcpus;  /* vcpus-count: 1 on x86, threads per core on POWER */
     char *type;        /* device_add driver; NULL: QEMU named none */
     bool cpu_add; /* without a type: plugged by its id with the old cpu-add, never taken away */
-    json_object *props;                     /* device_add properties, QEMU's own */
+    char
+        *props; /* device_add properties, QEMU's own: a JSON object's text, a tenth of the object */
     int64_t topology[VCPU_TOPOLOGY_LEVELS]; /* drawer, book, socket, die, cluster, module, core,
                                                thread; -1: QEMU says none. Its order has no node */
     char *qom_path;                         /* NULL: not plugged */

@@ -81,13 +81,16 @@ int json_append_string(json_object *array, const char *value) {
     return json_append(array, json_object_new_string(value));
 }
 
-/* Room for the longest string there can be: json-c (its json_tokener.c, 0.16) goes on with a part
- * of one that it has no memory for. */
-static bool reserve(json_tokener *tokener, int len) {
-    if (printbuf_memset(tokener->pb, len, 0, 1) < 0)
-        return false;
-    printbuf_reset(tokener->pb);
-    return true;
+int json_tokener_reserve(json_tokener *tokener, int len) {
+    struct printbuf *text = tokener->pb;
+    const int used = text->bpos;
+
+    if (text->size - used > len)
+        return 0;
+    if (printbuf_memset(text, used + len, 0, 1) < 0)
+        return -ENOMEM;
+    text->bpos = used;
+    return 0;
 }
 
 int json_parse(const char *text, size_t len, json_object **ret) {
@@ -104,7 +107,7 @@ int json_parse(const char *text, size_t len, json_object **ret) {
         json_tokener_free(tokener);
         return -EBADMSG;
     }
-    if (!reserve(tokener, (int)len)) {
+    if (json_tokener_reserve(tokener, (int)len) < 0) {
         json_tokener_free(tokener);
         return -ENOMEM;
     }

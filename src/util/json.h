@@ -36,6 +36,9 @@ int json_append_string(json_object *array, const char *value);
 /* One JSON object or array, at most JSON_DEPTH_MAX deep, in UTF-8, and nothing but white space
  * behind it; -EBADMSG or -ENOMEM. The caller puts *ret. */
 int json_parse(const char *text, size_t len, json_object **ret);
+/* Before the next `len` bytes are parsed: room for them if all are one string. json-c (its
+ * json_tokener.c, 0.16) goes on with a part of a string that it has no memory for. -ENOMEM. */
+int json_tokener_reserve(json_tokener *tokener, int len);
 /* On one line, without escaped slashes; NULL when out of memory. Caller frees. */
 char *json_text(json_object *value);
 

@@ -98,13 +98,12 @@ static void test_a_line_is_whole_or_not_sent(void **state) {
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
     peer = fds[1];
     assert_int_equal(monitor_new(fds[0], LONG, NULL, NULL, &monitor), 0);
-    added.props = json_tokener_parse("{\"socket-id\":4095,\"core-id\":0}");
+    added.props = (char[]){"{\"socket-id\":4095,\"core-id\":0}"};
     assert_non_null(added.props);
     failing_sweep("device_add", send_plug, &added);
     failing_sweep("cpu-add", send_plug, &by_id);
     failing_sweep("device_del", send_unplug, &added);
     failing_sweep("object-add", send_iothread, &iothread);
-    json_object_put(added.props);
     monitor_free(monitor);
     close(peer);
     fiber_shutdown();
@@ -136,7 +135,6 @@ static void say(const char *text) {
     assert_int_equal(send(peer, text, strlen(text), 0), strlen(text));
 }
 
-/* json-c 0.16 does not look whether its buffer for a text has grown, so one has come before. */
 static void connect_anew(void) {
     int fds[2];
 
@@ -144,10 +142,6 @@ static void connect_anew(void) {
     peer = fds[1];
     was_closed = false;
     assert_int_equal(monitor_new(fds[0], LONG, &ops, NULL, &monitor), 0);
-    say(EVENT);
-    while (!*told)
-        assert_true(sd_event_run(fiber_event(), UINT64_MAX) >= 0);
-    *told = '\0';
 }
 
 static void disconnect(void) {
