@@ -339,10 +339,12 @@ static int find_or_list(Driver *driver, DomainDef *def, Domain **ret, bool *ret_
     return 0;
 }
 
-static int restore(Driver *driver, DomainDef *def, const SaveSource *source, unsigned flags,
+/* A QEMU that has not said whether it lets the guest run is kept, as its disks may have changed
+ * since: what it says later decides. */
+static int restore(Driver *driver, DomainDef *def, SaveSource *source, unsigned flags,
                    Error **reterr) {
     CLEANUP_DOMAIN Domain *domain = NULL;
-    bool is_new = false;
+    bool is_new = false, released = false, kept = false;
     DomainJob job;
     int r = find_or_list(driver, def, &domain, &is_new, reterr);
 
@@ -350,11 +352,15 @@ static int restore(Driver *driver, DomainDef *def, const SaveSource *source, uns
         r = domain_job_begin(domain, &job, "restore", reterr);
     if (r < 0)
         return r;
+    source->released = &released;
+    source->kept = &kept;
     r = start_restored(domain, def, source, flags, reterr);
-    if (is_new && r >= 0 && domain->run)
+    if (is_new && (r >= 0 || kept) && domain->run)
         domain_def_free(TAKE_PTR(domain->config));
+    if (kept)
+        save_settle_soon(domain);
     domain_job_end(domain, &job);
-    if (is_new && r < 0)
+    if (is_new && r < 0 && !kept)
         store_remove(driver->services.store, domain);
     return r;
 }

@@ -24,8 +24,8 @@ typedef struct SaveSource {
     void *userdata;
     bool running;   /* of a host: it shall run here */
     bool postcopy;  /* of a host: it may be switched to post-copy on its way */
-    bool *released; /* NULL of a file that stays. Set when QEMU has let it run, or may have */
-    bool *kept;     /* NULL of a file that stays. Set when the start has failed and its QEMU is
+    bool *released; /* NULL of a snapshot. Set when QEMU has let it run, or may have */
+    bool *kept;     /* NULL of a snapshot. Set when the start has failed and its QEMU is
                        there, as the guest may be in it and nowhere else; save_settle_soon has to
                        follow */
 } SaveSource;

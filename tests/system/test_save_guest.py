@@ -130,3 +130,32 @@ def test_a_qemu_that_is_silent_when_it_is_let_run(daemon):
     wait_for(lambda: files(daemon) == [], 30, "file that goes")
     wait_for(lambda: daemon.virsh("domstate", "vm1").strip() == "running", 10, "guest that runs")
     assert daemon.qemus()["vm1"] == pid
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="strace makes the moment long enough to be hit")
+def test_a_restored_guest_whose_qemu_is_silent_when_it_is_let_run(daemon):
+    """Its disks may have changed since it was saved: it is kept, and runs when QEMU says so."""
+    path, pid_file = f"{daemon.root}/vm1.image", f"{daemon.root}/run/qemu/vm1.pid"
+    daemon.define("vm1", boot=False)
+    daemon.virsh("start", "vm1")
+    daemon.virsh("save", "vm1", path)
+    daemon.virsh("undefine", "vm1")
+    slow = subprocess.Popen(["strace", "-f", "-qq", "-o", "/dev/null", "-p", str(daemon.process.pid),
+                             "-e", "inject=rename:delay_exit=1000000"], stdin=subprocess.DEVNULL)
+    wait_for(lambda: "TracerPid:\t0" not in open(f"/proc/{daemon.process.pid}/status").read(), 20, "strace")
+    restoring = subprocess.Popen(["virsh", "-c", daemon.uri, "restore", path], stdin=subprocess.DEVNULL,
+                                 stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: os.path.exists(pid_file), 60, "guest that is here")
+    pid = daemon.qemus()["vm1"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        slow.terminate()
+        slow.wait()
+        assert "did not answer 'cont'" in restoring.communicate(timeout=300)[1]
+        assert daemon.virsh("list", "--name").split() == ["vm1"]
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    wait_for(lambda: daemon.virsh("domstate", "vm1").strip() == "running", 60, "guest that runs")
+    assert daemon.qemus()["vm1"] == pid and "no" in daemon.virsh("dominfo", "vm1").split("Persistent:")[1].split()
+    daemon.virsh("destroy", "vm1")
+    assert not daemon.virsh("list", "--all", "--name").split() and os.path.exists(path)
