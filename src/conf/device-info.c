@@ -26,7 +26,7 @@ const Field pci_address_fields[] = {
     PCI_PART("@slot", slot, 0x1f, 2),
     PCI_PART("@function", function, 7, 1),
     FIELD_ON_OFF("@multifunction", PciAddress, multifunction),
-    FIELD_GROUP("zpci", zpci_fields, FIELD_GIVEN(PciAddress, has_zpci), .flags = FIELD_NOT_ACTED),
+    FIELD_GROUP("zpci", zpci_fields, FIELD_GIVEN(PciAddress, has_zpci)),
     FIELD_END};
 
 static const Field pci_fields[] = {FIELD_PART(NULL, DeviceAddress, pci, pci_address_fields),

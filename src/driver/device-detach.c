@@ -302,7 +302,7 @@ static bool has_name_in_qemu(const Reconcile *reconcile, const DeviceKind *kind,
     DeviceContext context = device_context(run, run->live, &reconcile->parts);
     bool found = false;
 
-    if (kind->build(&context, device, &steps, NULL) < 0 || steps.failed)
+    if (device_kind_build(&context, kind, device, &steps, NULL) < 0 || steps.failed)
         return false;
     for (size_t i = 0; i < steps.n; i++)
         found |= steps.steps[i].kind == STEP_DEVICE &&

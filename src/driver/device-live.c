@@ -99,7 +99,7 @@ static int plug(Domain *domain, DomainDef *def, const DevicePlace *at, const Sta
     CLEANUP(device_steps_done) DeviceSteps steps = {0};
     DeviceContext context = device_context(domain->run, def, parts);
     bool undone = true;
-    int r = at->kind->build(&context, device_at(def, at), &steps, reterr);
+    int r = device_kind_build(&context, at->kind, device_at(def, at), &steps, reterr);
 
     if (r >= 0)
         r = device_steps_check_live(&steps, at->kind->name, reterr);

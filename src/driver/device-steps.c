@@ -86,7 +86,7 @@ void device_undo_backends(Domain *domain, const DomainDef *def, const DevicePlac
     int r = device_host_pretend(def, &parts, &error);
 
     if (r >= 0)
-        r = place->kind->build(&context, device_at(def, place), &steps, &error);
+        r = device_kind_build(&context, place->kind, device_at(def, place), &steps, &error);
     if (r >= 0)
         device_steps_undo(domain, &steps, steps.n);
     else

@@ -31,11 +31,50 @@ int devices_each(DomainDef *def, DeviceVisitor visit, void *userdata) {
     return 0;
 }
 
+/* QEMU has it before the device, whose name it knows. */
+static void add_zpci(const DeviceInfo *info, DeviceSteps *steps) {
+    const PciAddress *at = &info->address.pci;
+    DeviceStep last;
+    Props props;
+
+    for (size_t i = 0; i < steps->n; i++) {
+        if (steps->steps[i].kind != STEP_DEVICE ||
+            !streq_ptr(json_member_string(steps->steps[i].json, "id"), info->alias))
+            continue;
+        props = props_new();
+        props_text(&props, "driver", "zpci");
+        props_uint(&props, "uid", at->zpci_uid);
+        props_uint(&props, "fid", at->zpci_fid);
+        props_text(&props, "target", info->alias);
+        props_textf(&props, "id", "zpci%u", at->zpci_uid);
+        steps_props(steps, STEP_ZPCI, &props);
+        if (steps->failed)
+            return;
+        last = steps->steps[steps->n - 1];
+        memmove(&steps->steps[i + 1], &steps->steps[i], (steps->n - 1 - i) * sizeof(DeviceStep));
+        steps->steps[i] = last;
+        return;
+    }
+}
+
+int device_kind_build(const DeviceContext *context, const DeviceKind *kind, const void *device,
+                      DeviceSteps *steps, Error **reterr) {
+    const DeviceInfo *info = kind->info == DEVICE_WITHOUT_INFO
+                                 ? NULL
+                                 : (const void *)((const char *)device + kind->info);
+    int r = kind->build(context, device, steps, reterr);
+
+    if (r >= 0 && info && info->address.type == ADDRESS_PCI && info->address.pci.has_zpci)
+        add_zpci(info, steps);
+    return r;
+}
+
 /* ---- the command line ---- */
 
 static const char *const options[] = {
     [STEP_OBJECT] = "-object", [STEP_CHARDEV] = "-chardev",   [STEP_BLOCKDEV] = "-blockdev",
-    [STEP_NETDEV] = "-netdev", [STEP_AUDIODEV] = "-audiodev", [STEP_DEVICE] = "-device"};
+    [STEP_NETDEV] = "-netdev", [STEP_AUDIODEV] = "-audiodev", [STEP_DEVICE] = "-device",
+    [STEP_ZPCI] = "-device"};
 
 /* <qemu:override>: a person's own properties of a device. */
 static int override(const DeviceContext *context, json_object *json) {
@@ -98,7 +137,7 @@ typedef struct Line {
 static int add_device(const DeviceKind *kind, void *device, size_t index, void *userdata) {
     Line *line = userdata;
     CLEANUP(device_steps_done) DeviceSteps steps = {0};
-    int r = kind->build(line->context, device, &steps, line->reterr);
+    int r = device_kind_build(line->context, kind, device, &steps, line->reterr);
 
     if (r >= 0)
         add_steps(line->builder, line->context, &steps);
@@ -188,6 +227,7 @@ const char *device_step_command(const DeviceStep *step, json_object **ret_argume
                                            [STEP_NETDEV] = "netdev_add",
                                            [STEP_AUDIODEV] = NULL,
                                            [STEP_DEVICE] = "device_add",
+                                           [STEP_ZPCI] = "device_add",
                                            [STEP_WATCHDOG] = "watchdog-set-action",
                                            [STEP_OPTION] = NULL};
 
@@ -206,6 +246,7 @@ const char *device_step_undo(const DeviceStep *step, json_object **ret_arguments
                 [STEP_BLOCKDEV] = {"blockdev-del", "node-name"},
                 [STEP_NETDEV] = {"netdev_del", "id"},
                 [STEP_DEVICE] = {"device_del", "id"},
+                [STEP_ZPCI] = {"device_del", "id"},
                 [STEP_WATCHDOG] = {NULL, NULL},
                 [STEP_OPTION] = {NULL, NULL}};
     const char *name = rows[step->kind].key ? json_member_string(step->json, rows[step->kind].key)

@@ -14,6 +14,10 @@ typedef int (*DeviceVisitor)(const DeviceKind *kind, void *device, size_t index,
 /* Every device of the definition, in the order of the list; ends at the first negative result. */
 int devices_each(DomainDef *def, DeviceVisitor visit, void *userdata);
 
+/* The steps of one device, with what its place takes; as kind->build. */
+int device_kind_build(const DeviceContext *context, const DeviceKind *kind, const void *device,
+                      DeviceSteps *steps, Error **reterr);
+
 /* The options of all devices, with controllers that are needed and not in the definition. Errors:
  * ERROR_CONFIG_UNSUPPORTED; a failed allocation is remembered in the builder. */
 int qemu_add_devices(ArgvBuilder *builder, const DeviceContext *context, Error **reterr);

@@ -227,3 +227,29 @@ def test_a_guestfwd_channel(daemon, tmp_path, card):
         with open(f"{daemon.root}/channel.xml", "w") as f:
             f.write(FORWARD.format(tmp_path / ("forward" if verb == "detach" else "other")))
         assert "guestfwd" in daemon.virsh(f"{verb}-device", "vm1", f.name, "--live", ok=False)
+
+
+# ---- PCI devices of s390x ----
+
+S390X = "/usr/bin/qemu-system-s390x"
+ZPCI = "<rng model='virtio'><backend model='random'/><address type='pci'>{}</address></rng>"
+
+
+@pytest.mark.skipif(not os.path.exists(S390X), reason=f"SKIP: {S390X} is not installed")
+def test_zpci(daemon):
+    """A PCI device has its numbers, and they go with it."""
+    path, numbered = f"{daemon.root}/z.xml", ZPCI.format("<zpci uid='0x0007' fid='0x00000027'/>")
+    with open(path, "w") as f:
+        f.write("<domain type='qemu'><name>z</name><memory unit='MiB'>64</memory><os><type arch='s390x' "
+                "machine='s390-ccw-virtio'>hvm</type></os><devices><memballoon model='none'/>"
+                f"{numbered}</devices></domain>")
+    daemon.virsh("define", path)
+    daemon.virsh("start", "z", "--paused")
+    assert property_of(daemon, "z", "/machine/peripheral/zpci7", "target") == "rng0"
+    assert property_of(daemon, "z", "/machine/peripheral/zpci7", "fid") == 0x27
+    assert property_of(daemon, "z", "/machine/peripheral/rng0", "type") == "virtio-rng-pci"
+    with open(f"{daemon.root}/rng.xml", "w") as f:
+        f.write(ZPCI.format(""))
+    daemon.virsh("attach-device", "z", f.name, "--live")
+    assert "<zpci uid='0x0001' fid='0x00000000'/>" in daemon.virsh("dumpxml", "z")
+    assert property_of(daemon, "z", "/machine/peripheral/zpci1", "target") == "rng1"

@@ -84,6 +84,10 @@ bool device_is_s390(const DomainDef *def) {
     return strncmp(def->os.arch, "s390", 4) == 0;
 }
 
+bool device_is_ccw(const DomainDef *def, const DeviceInfo *info) {
+    return device_is_s390(def) && info->address.type != ADDRESS_PCI;
+}
+
 bool device_is_x86(const DomainDef *def) {
     return streq(def->os.arch, "x86_64") || streq(def->os.arch, "i686") ||
            streq(def->os.arch, "i386");
@@ -266,7 +270,7 @@ Props device_virtio(const DeviceContext *context, const char *name, const char *
                                     PROP_BOOL("ats", VirtioOptions, ats),
                                     PROP_BOOL("packed", VirtioOptions, packed),
                                     PROP_BOOL("page-per-vq", VirtioOptions, page_per_vq), PROP_END};
-    const char *suffix = device_is_s390(context->def)                  ? "ccw"
+    const char *suffix = device_is_ccw(context->def, info)             ? "ccw"
                          : info->address.type == ADDRESS_VIRTIO_MMIO   ? "device"
                          : streq_ptr(model, "virtio-transitional")     ? "pci-transitional"
                          : streq_ptr(model, "virtio-non-transitional") ? "pci-non-transitional"

@@ -17,6 +17,7 @@ typedef enum StepKind {
     STEP_NETDEV,   /* -netdev, netdev_add */
     STEP_AUDIODEV, /* -audiodev; at start only */
     STEP_DEVICE,   /* -device, device_add */
+    STEP_ZPCI,     /* the same: what a PCI device is to an s390 guest */
     STEP_WATCHDOG, /* -watchdog-action, watchdog-set-action: of all watchdogs; no undo */
     STEP_OPTION,   /* any other option; at start only */
 } StepKind;
@@ -108,6 +109,8 @@ void device_steps_done(DeviceSteps *steps);
 
 bool device_is_s390(const DomainDef *def);
 bool device_is_x86(const DomainDef *def);
+/* A device of s390 that is no PCI device. */
+bool device_is_ccw(const DomainDef *def, const DeviceInfo *info);
 /* ERROR_CONFIG_UNSUPPORTED "domain 'X': <what>: …". */
 int device_refuse(const DeviceContext *context, Error **reterr, const char *format, ...)
     PRINTF_LIKE(3, 4);

@@ -27,7 +27,8 @@ static int build_virtiofs(const DeviceContext *context, const FilesystemDef *fil
         return r;
     props = device_virtio(context, "fs", NULL, &filesystem->virtio, &filesystem->info);
     props_text(&props, "driver",
-               device_is_s390(context->def) ? "vhost-user-fs-ccw" : "vhost-user-fs-pci");
+               device_is_ccw(context->def, &filesystem->info) ? "vhost-user-fs-ccw"
+                                                              : "vhost-user-fs-pci");
     props_text(&props, "chardev", id);
     if (filesystem->queue)
         props_uint(&props, "queue-size", filesystem->queue);

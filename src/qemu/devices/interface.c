@@ -202,7 +202,7 @@ static Props build_card(const DeviceContext *context, const InterfaceDef *interf
         props_text(&props, "tx", streq(interface->txmode, "iothread") ? "bh" : interface->txmode);
     if (interface->queues > 1) {
         props_bool(&props, "mq", true);
-        if (!device_is_s390(context->def))
+        if (!device_is_ccw(context->def, &interface->info))
             props_uint(&props, "vectors", 2 * interface->queues + 2);
     }
     if (streq_ptr(interface->teaming, "persistent"))

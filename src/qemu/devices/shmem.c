@@ -70,7 +70,7 @@ static int build_vsock(const DeviceContext *context, const void *device, DeviceS
             "<vsock> has no address yet; give it one: <cid address='3'/> or above");
     props = device_virtio(context, "vsock", vsock->model, &vsock->virtio, &vsock->info);
     props_text(&props, "driver",
-               device_is_s390(context->def)                     ? "vhost-vsock-ccw"
+               device_is_ccw(context->def, &vsock->info)        ? "vhost-vsock-ccw"
                : streq_ptr(vsock->model, "virtio-transitional") ? "vhost-vsock-pci-transitional"
                : streq_ptr(vsock->model, "virtio-non-transitional")
                    ? "vhost-vsock-pci-non-transitional"
