@@ -4,8 +4,8 @@
 #include <stdio.h>
 
 const Words graphics_types = WORDS_NOT_STARTED(
-    WORD_MASK(GRAPHICS_SDL) | WORD_MASK(GRAPHICS_RDP) | WORD_MASK(GRAPHICS_DESKTOP), "sdl", "vnc",
-    "rdp", "desktop", "spice", "egl-headless", "dbus");
+    WORD_MASK(GRAPHICS_RDP) | WORD_MASK(GRAPHICS_DESKTOP), "sdl", "vnc", "rdp", "desktop", "spice",
+    "egl-headless", "dbus");
 static const Words listen_types = WORDS("none", "address", "network", "socket");
 static const Words share_policies = WORDS("allow-exclusive", "force-shared", "ignore");
 static const Words connecteds = WORDS("fail", "disconnect", "keep");

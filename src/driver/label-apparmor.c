@@ -51,6 +51,17 @@ static int add_chardevs(AppArmorRules *rules, const DomainDef *def) {
     return r;
 }
 
+#define X_SOCKETS "/tmp/.X11-unix"
+
+/* An X server has its socket there; its key is a person's file, which stays his. */
+static int add_window(AppArmorRules *rules, const GraphicsDef *graphics) {
+    int r = graphics->type == GRAPHICS_SDL
+                ? apparmor_rules_add(rules, X_SOCKETS, READ_WRITE | APPARMOR_TREE)
+                : 0;
+
+    return r < 0 ? r : apparmor_rules_add(rules, graphics->xauth, APPARMOR_READ);
+}
+
 /* Sockets that QEMU makes, or goes to. */
 static int add_sockets(AppArmorRules *rules, const DomainDef *def) {
     int r = 0;
@@ -59,6 +70,8 @@ static int add_sockets(AppArmorRules *rules, const DomainDef *def) {
         const GraphicsDef *graphics = &def->graphics[i];
 
         r = apparmor_rules_add(rules, graphics->socket, READ_WRITE);
+        if (r >= 0)
+            r = add_window(rules, graphics);
         for (size_t k = 0; r >= 0 && k < graphics->n_listens; k++)
             r = apparmor_rules_add(rules, graphics->listens[k].socket, READ_WRITE);
     }

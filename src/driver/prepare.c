@@ -45,6 +45,21 @@ static int add_agent(const DomainDef *live, StartParts *parts, size_t *n, Error 
                                                                        : 0;
 }
 
+/* The X server of a window, and what it is to be believed by. */
+static int add_window(const DomainDef *live, StartParts *parts, size_t *n, Error **reterr) {
+    const GraphicsDef *window = NULL;
+    int r = 0;
+
+    for (size_t i = 0; i < live->n_graphics && !window; i++)
+        if (live->graphics[i].type == GRAPHICS_SDL)
+            window = &live->graphics[i];
+    if (window && window->xauth)
+        r = add_variable(parts, n, "XAUTHORITY", window->xauth);
+    if (r >= 0 && window && window->display)
+        r = add_variable(parts, n, "DISPLAY", window->display);
+    return r < 0 ? error_no_memory(reterr) : 0;
+}
+
 /* Where the guest's clock is, and what a person says to QEMU past this daemon. */
 static int take_environment(Domain *domain, StartParts *parts, Error **reterr) {
     const DomainDef *live = domain->run->live;
@@ -61,6 +76,8 @@ static int take_environment(Domain *domain, StartParts *parts, Error **reterr) {
     for (size_t i = 0; i < ns->n_envs; i++)
         if (add_variable(parts, &n, ns->envs[i].name, ns->envs[i].value) < 0)
             return error_no_memory(reterr);
+    if (add_window(live, parts, &n, reterr) < 0)
+        return -ENOMEM;
     return add_agent(live, parts, &n, reterr);
 }
 

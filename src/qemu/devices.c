@@ -113,8 +113,10 @@ static void add_steps(ArgvBuilder *builder, const DeviceContext *context,
     for (size_t i = 0; i < steps->n; i++) {
         const DeviceStep *step = &steps->steps[i];
 
-        if (step->kind == STEP_OPTION) {
-            argv_add_option(builder, step->option, "%s", step->text ? step->text : "");
+        if (step->kind == STEP_OPTION && !step->text) {
+            argv_add(builder, step->option);
+        } else if (step->kind == STEP_OPTION) {
+            argv_add_option(builder, step->option, "%s", step->text);
         } else if (step->kind == STEP_WATCHDOG) {
             const char *action = json_member_string(step->json, "action");
 

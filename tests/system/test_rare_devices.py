@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from conftest import VIREOD, Daemon, private_daemon, wait_for
+from conftest import QEMU, VIREOD, Daemon, private_daemon, wait_for
 from test_device_nodes import loop  # noqa: F401 (a fixture)
 
 AARCH64 = "/usr/bin/qemu-system-aarch64"
@@ -253,3 +253,22 @@ def test_zpci(daemon):
     daemon.virsh("attach-device", "z", f.name, "--live")
     assert "<zpci uid='0x0001' fid='0x00000000'/>" in daemon.virsh("dumpxml", "z")
     assert property_of(daemon, "z", "/machine/peripheral/zpci1", "target") == "rng1"
+
+
+# ---- a window ----
+
+def test_a_window_of_sdl(daemon):
+    """QEMU makes it where the environment says, here on a screen that SDL only imagines."""
+    if "sdl" not in subprocess.run([QEMU, "-display", "help"], capture_output=True, text=True).stdout.split():
+        pytest.skip("SKIP: QEMU has no SDL (qemu-system-gui)")
+    path = f"{daemon.root}/vm1.xml"
+    with open(path, "w") as f:
+        f.write(daemon.xml("vm1", boot=False, extra="<graphics type='sdl' display=':77' xauth='/nonexistent' fullscreen='yes'/>"
+                           "<video><model type='vga'/></video>").replace(
+            "</domain>", "<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><qemu:env "
+            "name='SDL_VIDEODRIVER' value='dummy'/></qemu:commandline></domain>"))
+    daemon.virsh("define", path)
+    daemon.virsh("start", "vm1", "--paused")
+    with open(f"/proc/{daemon.qemus()['vm1']}/environ") as f, open(f"/proc/{daemon.qemus()['vm1']}/cmdline") as g:
+        assert {"DISPLAY=:77", "XAUTHORITY=/nonexistent"} <= set(f.read().split("\0"))
+        assert "\0-full-screen\0-display\0sdl\0" in g.read()

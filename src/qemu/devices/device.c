@@ -55,6 +55,15 @@ void steps_option(DeviceSteps *steps, const char *option, const char *format, ..
     va_end(args);
 }
 
+void steps_word(DeviceSteps *steps, const char *option) {
+    DeviceStep *step = append(steps);
+
+    if (step) {
+        step->kind = STEP_OPTION;
+        step->option = option;
+    }
+}
+
 void steps_chardev(DeviceSteps *steps, char *text, json_object *json) {
     DeviceStep *step = text && json ? append(steps) : NULL;
 

@@ -26,7 +26,7 @@ typedef struct DeviceStep {
     StepKind kind;
     json_object *json;  /* NULL: text only */
     const char *option; /* static; STEP_OPTION */
-    char *text;         /* STEP_CHARDEV and STEP_OPTION */
+    char *text;         /* STEP_CHARDEV and STEP_OPTION; NULL: the option has no value */
 } DeviceStep;
 
 typedef struct DeviceSteps {
@@ -101,6 +101,7 @@ extern const DeviceKind bridge_kind, controller_kind, disk_kind, interface_kind,
 void steps_props(DeviceSteps *steps, StepKind kind, Props *props);
 void steps_option(DeviceSteps *steps, const char *option, const char *format, ...)
     PRINTF_LIKE(3, 4);
+void steps_word(DeviceSteps *steps, const char *option); /* an option without a value */
 /* Takes both. */
 void steps_chardev(DeviceSteps *steps, char *text, json_object *json);
 void device_steps_done(DeviceSteps *steps);

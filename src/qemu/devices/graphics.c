@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* <graphics>: vnc, spice, egl-headless and the others that QEMU has. Passwords are no part of a
- * command line: the display asks for one, and the daemon sets it on the monitor. */
+/* <graphics>: vnc, spice, egl-headless, sdl and the others that QEMU has. Passwords are no part of
+ * a command line: the display asks for one, and the daemon sets it on the monitor. */
 #include "qemu/devices/device.h"
 
 #include <stdio.h>
@@ -144,7 +144,12 @@ static int build_text(const DeviceContext *context, const GraphicsDef *graphics,
         if (graphics->gl == TRISTATE_YES)
             add_word(out, "gl", "on");
         return 0;
-    case GRAPHICS_SDL:
+    case GRAPHICS_SDL: /* which X server it is, the environment says */
+        *ret_option = "-display";
+        fputs("sdl", out);
+        if (graphics->gl != TRISTATE_ABSENT)
+            add_word(out, "gl", graphics->gl == TRISTATE_YES ? "on" : "off");
+        return 0;
     case GRAPHICS_RDP:
     case GRAPHICS_DESKTOP:
     case GRAPHICS_TYPE_MAX_:
@@ -169,6 +174,8 @@ static int build(const DeviceContext *context, const void *device, DeviceSteps *
         return error_no_memory(reterr);
     if (r < 0)
         return r;
+    if (graphics->fullscreen == TRISTATE_YES)
+        steps_word(steps, "-full-screen");
     steps_option(steps, option, "%s", text);
     if (graphics->keymap)
         steps_option(steps, "-k", "%s", graphics->keymap);
