@@ -267,8 +267,8 @@ static int dump_transient(const Domain *domain, unsigned flags, char **ret, Erro
 
     if (!def)
         return error_no_memory(reterr);
-    start_hide(def);
-    return domain_format(def, &params, ret) < 0 ? error_no_memory(reterr) : 0;
+    return start_hide(def) < 0 || domain_format(def, &params, ret) < 0 ? error_no_memory(reterr)
+                                                                       : 0;
 }
 
 int driver_dump_xml(Domain *domain, unsigned flags, char **ret, Error **reterr) {

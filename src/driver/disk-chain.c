@@ -8,6 +8,7 @@
 #include "qemu/block-graph.h"
 #include "qemu/devices/device.h"
 #include "qemu/fill.h"
+#include "util/file.h"
 
 StorageSource *chain_at(const DiskDef *disk, size_t place) {
     BackingStore *at = disk->backing;
@@ -81,6 +82,17 @@ DiskDef *chain_disk(const DomainDef *def, const char *target) {
         if (streq(def->disks[i].target, target))
             return &def->disks[i];
     return NULL;
+}
+
+char *chain_overlay_path(const char *image, const char *domain) {
+    return strf("%s.TRANSIENT-%s", image, domain);
+}
+
+bool chain_has_overlay(const DiskDef *disk, const char *domain) {
+    const StorageSource *below = disk->transient ? chain_at(disk, 1) : NULL;
+    CLEANUP_FREE char *path = below && below->path ? chain_overlay_path(below->path, domain) : NULL;
+
+    return path && streq_ptr(path, disk->source.path);
 }
 
 /* ---- what QEMU has below ---- */

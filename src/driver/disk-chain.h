@@ -27,6 +27,12 @@ int chain_find(const DiskDef *disk, const char *name);
 /* The disk of a definition with that target; NULL: it has none. Borrowed. */
 DiskDef *chain_disk(const DomainDef *def, const char *target);
 
+/* The overlay of a transient disk with that image ("IMAGE.TRANSIENT-DOMAIN"), as libvirt calls it.
+ * Caller frees; NULL: out of memory. */
+char *chain_overlay_path(const char *image, const char *domain);
+/* Whether the disk's source is that overlay above its image. */
+bool chain_has_overlay(const DiskDef *disk, const char *domain);
+
 /* Brings the disk of a copy of the live definition to where its chain can change: all nodes have
  * their names, images that QEMU opened by itself are there, as far as they are in a place where a
  * header may name one (driver/named-files.h), and all have numbers. `nodes` is a reply of

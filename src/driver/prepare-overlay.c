@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Two notes, so that nothing is left behind and nobody else's file is removed: one before the file
- * is made, without a detail, and one with its inode ("DEV INO") before anything is written to it.
- * Of the first an empty file is what may be there. */
+ * is made, without a detail, and one that knows it again ("DEV INO", and when it was made, in
+ * seconds and nanoseconds) before anything is written to it. Of the first an empty file is what may
+ * be there. The notes are gone after the host's end, and the file has a mark for that. */
 #include "driver/prepare-overlay.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "driver/disk-chain.h"
 #include "driver/start-parts.h"
 #include "driver/start-shown.h"
+#include "host/file-mark.h"
 #include "host/file-owner.h"
 #include "qemu/fill.h"
 #include "qemu/image-lock.h"
@@ -21,10 +24,6 @@
 #include "util/worker.h"
 
 #define FILE_MODE 0600
-
-static char *path_above(const char *image, const char *name) {
-    return strf("%s.TRANSIENT-%s", image, name);
-}
 
 static const char *format_of(const StorageSource *source) {
     return words_name(&disk_formats, source->format ? source->format : DISK_FORMAT_RAW);
@@ -38,10 +37,18 @@ static int check_running(const Domain *domain, Error **reterr) {
 
 /* ---- the file ---- */
 
+/* A file and no other that has its name. */
+typedef struct Known {
+    uint64_t dev, ino;
+    int64_t seconds; /* when it was made; 0: the file system does not say */
+    uint32_t nanoseconds;
+} Known;
+
 typedef struct Making {
     const char *path;
+    char owner[UUID_TEXT_SIZE];
     int fd;
-    struct stat info;
+    Known known;
 } Making;
 
 static void making_done(Making *making) {
@@ -49,22 +56,51 @@ static void making_done(Making *making) {
         close(making->fd);
 }
 
-static int run_look(void *arg) {
-    Making *making = arg;
+/* With an empty path the file is fd itself; a link is not followed. */
+static int know(int fd, const char *path, Known *ret, struct statx *info) {
+    if (statx(fd, path, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME,
+              info) < 0)
+        return -errno;
+    *ret = (Known){.dev = makedev(info->stx_dev_major, info->stx_dev_minor), .ino = info->stx_ino};
+    if (info->stx_mask & STATX_BTIME) {
+        ret->seconds = info->stx_btime.tv_sec;
+        ret->nanoseconds = info->stx_btime.tv_nsec;
+    }
+    return 0;
+}
 
-    if (lstat(making->path, &making->info) >= 0)
+/* Whether a process has the image and lets nobody else write to it: 1, 0, -errno. */
+static int is_locked(const char *path, int flags) {
+    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | flags);
+
+    return fd < 0 ? -errno : image_lock_is_held(fd);
+}
+
+/* What this domain's run had when the host ended goes now. */
+static int run_look(void *arg) {
+    const Making *making = arg;
+    struct stat info;
+
+    if (lstat(making->path, &info) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    if (!S_ISREG(info.st_mode) || !file_mark_is_of_earlier_boot(making->path, making->owner) ||
+        is_locked(making->path, O_NOFOLLOW) != 0)
         return -EEXIST;
-    return errno == ENOENT ? 0 : -errno;
+    return unlink(making->path) < 0 ? -errno : 0;
 }
 
 static int run_make(void *arg) {
     Making *making = arg;
+    struct statx info;
     int r = file_owner_check_way(making->path);
 
     if (r < 0)
         return r;
     making->fd = open(making->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
-    return making->fd < 0 || fstat(making->fd, &making->info) < 0 ? -errno : 0;
+    if (making->fd < 0)
+        return -errno;
+    file_mark_write(making->fd, making->owner);
+    return know(making->fd, "", &making->known, &info);
 }
 
 static int cannot(const DiskDef *disk, const char *path, int r, Error **reterr) {
@@ -112,8 +148,8 @@ static int make_file(Domain *domain, const DiskDef *disk, Making *making, Error 
         forget(domain, making->path);
         return cannot(disk, making->path, r, reterr);
     }
-    detail = strf("%" PRIu64 " %" PRIu64, (uint64_t)making->info.st_dev,
-                  (uint64_t)making->info.st_ino);
+    detail = strf("%" PRIu64 " %" PRIu64 " %" PRId64 " %" PRIu32, making->known.dev,
+                  making->known.ino, making->known.seconds, making->known.nanoseconds);
     return detail ? note(domain, making->path, detail, reterr) : error_no_memory(reterr);
 }
 
@@ -143,6 +179,11 @@ static int check(const DiskDef *disk, Error **reterr) {
                             "file that is not",
                             disk->target);
     return 0;
+}
+
+/* The guest sees one slice of a raw image, if any is said. */
+static uint64_t size_of(const DiskDef *disk, const ImageInfo *info) {
+    return disk->source.n_slices > 0 ? disk->source.slices[0].size : info->virtual_size;
 }
 
 /* It is made for this run, and QEMU's whatever is said of the image. */
@@ -178,14 +219,15 @@ int prepare_overlay(Domain *domain, DomainDef *def, DiskDef *disk, Error **reter
     r = check(disk, reterr);
     if (r < 0)
         return r;
-    making.path = path = path_above(disk->source.path, domain->run->live->name);
+    making.path = path = chain_overlay_path(disk->source.path, domain->run->live->name);
+    uuid_format(domain->run->live->uuid, making.owner);
     if (!path || start_show_disk(disk) < 0)
         return error_no_memory(reterr);
     r = image_info(disk->source.path, format_of(&disk->source), &info, reterr);
     if (r >= 0)
         r = make_file(domain, disk, &making, reterr);
     if (r >= 0)
-        r = write_image(disk, &making, info.virtual_size, reterr);
+        r = write_image(disk, &making, size_of(disk, &info), reterr);
     if (r >= 0)
         r = check_running(domain, reterr);
     return r < 0 ? r : put_above(def, disk, path, reterr);
@@ -194,10 +236,7 @@ int prepare_overlay(Domain *domain, DomainDef *def, DiskDef *disk, Error **reter
 /* ---- a start ---- */
 
 static int run_try_lock(void *arg) {
-    const char *path = arg;
-    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-
-    return fd < 0 ? -errno : image_lock_is_held(fd);
+    return is_locked(arg, 0);
 }
 
 /* Who does not say that the image is shared does not share it, as with libvirt. */
@@ -233,45 +272,50 @@ int prepare_overlays(Domain *domain, Error **reterr) {
 
 typedef struct Removal {
     const char *path;
-    bool is_known; /* by what follows */
-    uint64_t dev, ino;
+    bool is_known;
+    Known known;
 } Removal;
 
-static bool is_ours(const Removal *removal, const struct stat *info) {
-    if (!S_ISREG(info->st_mode))
-        return false;
-    return removal->is_known ? info->st_dev == removal->dev && info->st_ino == removal->ino
-                             : info->st_size == 0 && info->st_uid == geteuid() &&
-                                   info->st_nlink == 1 && (info->st_mode & 07777) == FILE_MODE;
+/* Of what was about to be made. */
+static bool may_be_ours(const struct statx *info) {
+    return S_ISREG(info->stx_mode) && info->stx_size == 0 && info->stx_uid == geteuid() &&
+           info->stx_nlink == 1 && (info->stx_mode & 07777) == FILE_MODE;
+}
+
+static bool is_same(const Known *a, const Known *b) {
+    return a->dev == b->dev && a->ino == b->ino && a->seconds == b->seconds &&
+           a->nanoseconds == b->nanoseconds;
 }
 
 static int run_remove(void *arg) {
     const Removal *removal = arg;
-    struct stat info;
+    struct statx info;
+    Known known;
+    int r = know(AT_FDCWD, removal->path, &known, &info);
 
-    if (lstat(removal->path, &info) < 0)
-        return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
-    return is_ours(removal, &info) && unlink(removal->path) < 0 ? -errno : 0;
+    if (r < 0)
+        return r == -ENOENT || r == -ENOTDIR ? 0 : r;
+    if (removal->is_known && !is_same(&known, &removal->known))
+        return -ESTALE;
+    if (!removal->is_known && !may_be_ours(&info))
+        return 0;
+    return unlink(removal->path) < 0 ? -errno : 0;
 }
 
 int prepare_overlay_undo(const Made *made) {
     Removal removal = {.path = made->name, .is_known = made->detail != NULL};
+    Known *known = &removal.known;
 
-    if (made->detail &&
-        sscanf(made->detail, "%" SCNu64 " %" SCNu64, &removal.dev, &removal.ino) != 2)
+    if (made->detail && sscanf(made->detail, "%" SCNu64 " %" SCNu64 " %" SCNd64 " %" SCNu32,
+                               &known->dev, &known->ino, &known->seconds, &known->nanoseconds) != 4)
         return -EBADMSG;
     return worker_run(run_remove, &removal);
 }
 
 /* That of a disk: its source, or what would be above it. Caller frees; NULL: out of memory. */
 static char *path_of(const DiskDef *disk, const char *name) {
-    const StorageSource *below = chain_at(disk, 1);
-    char *path = below && below->path ? path_above(below->path, name) : NULL;
-
-    if (streq_ptr(path, disk->source.path))
-        return path;
-    free(path);
-    return path_above(disk->source.path, name);
+    return chain_has_overlay(disk, name) ? strdup(disk->source.path)
+                                         : chain_overlay_path(disk->source.path, name);
 }
 
 char *prepare_overlay_path(const Domain *domain, const DomainDef *def, const DiskDef *disk) {

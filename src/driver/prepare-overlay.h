@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The image that a disk with <transient/> is written to: a qcow2 file beside the disk's own, which
  * stands above that one from before there is a QEMU and is removed after its end. Its name is
- * libvirt's: "IMAGE.TRANSIENT-DOMAIN". What has that name already is never touched.
+ * libvirt's: "IMAGE.TRANSIENT-DOMAIN". What has that name already is never touched, but what an
+ * earlier boot of the host has left of this domain's.
  *
  * Job held, on a fiber. */
 #pragma once
@@ -18,5 +19,5 @@ int prepare_overlay(Domain *domain, DomainDef *def, DiskDef *disk, Error **reter
 /* What prepare_overlay has made, or would have, for a disk of `def`. NULL: nothing of its own (the
  * disk is not transient, or another one there has the same image), or no memory. Caller frees. */
 char *prepare_overlay_path(const Domain *domain, const DomainDef *def, const DiskDef *disk);
-/* Removes what was made, if it is still that. -errno. */
+/* Removes what was made. -ESTALE: another file has its name by now, and stays; -errno. */
 int prepare_overlay_undo(const Made *made);

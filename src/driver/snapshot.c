@@ -98,9 +98,8 @@ static int make_inactive(const DomainDef *live, DomainDef **ret, Error **reterr)
     struct utsname host;
     DomainParseParams params = {.live = true};
 
-    if (!copy)
+    if (!copy || start_hide(copy) < 0)
         return error_no_memory(reterr);
-    start_hide(copy);
     uname(&host);
     params.default_arch = host.machine;
     if (domain_format(copy, &(DomainFormatParams){.secrets = true}, &text) < 0)

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "driver/disk-chain.h"
 #include "qemu/image-header.h"
 #include "util/file.h"
 #include "util/worker.h"
@@ -170,13 +171,23 @@ static bool is_shown_end(const DiskDef *disk) {
            (backing->detected || disk->source.format == DISK_FORMAT_RAW);
 }
 
-void start_hide(DomainDef *def) {
+/* A transient disk's image is what it starts from. */
+static int hide_overlay(const DomainDef *def, DiskDef *disk) {
+    CLEANUP_CHAIN BackingStore *dropped = NULL;
+
+    return chain_has_overlay(disk, def->name) ? chain_drop(disk, 0, 1, &dropped) : 0;
+}
+
+int start_hide(DomainDef *def) {
     hide_labels(def, true);
     for (size_t i = 0; i < def->n_disks; i++) {
+        if (hide_overlay(def, &def->disks[i]) < 0)
+            return -ENOMEM;
         free(TAKE_PTR(def->disks[i].tray));
         if (is_shown_end(&def->disks[i])) {
             element_done(&backing_store_element, def->disks[i].backing);
             free(TAKE_PTR(def->disks[i].backing));
         }
     }
+    return 0;
 }

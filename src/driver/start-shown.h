@@ -20,5 +20,5 @@ int start_show_found(Domain *domain);
 /* The second half of start_show for one disk, in whatever definition it is. -ENOMEM. On a fiber. */
 int start_show_disk(DiskDef *disk);
 /* Takes from a copy of a live definition what start_show has put there, as far as it can be told
- * from what its author wrote. */
-void start_hide(DomainDef *def);
+ * from what its author wrote, and the overlays of transient disks. -ENOMEM. */
+int start_hide(DomainDef *def);

@@ -4,8 +4,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -76,6 +78,7 @@ typedef enum OverlayIs {
     OVERLAY_MADE,    /* the file that was made */
     OVERLAY_EMPTY,   /* a file that was made and not noted by its inode */
     OVERLAY_WRITTEN, /* somebody's file, where nothing more was noted than that one would be made */
+    OVERLAY_YOUNGER, /* a file that has its inode by now */
     OVERLAY_OTHER,   /* another file in its place */
     OVERLAY_LINK,    /* a link to it in its place */
     OVERLAY_GONE
@@ -91,18 +94,22 @@ static bool stays(RunWorld *world, OverlayIs is) {
     CLEANUP_FREE char *directory = path_join(paths->run, "made");
     CLEANUP_FREE char *detail = NULL;
     Made made = {.kind = MADE_OVERLAY, .name = overlay};
+    struct statx made_at;
     struct stat info;
     bool there;
 
     mkdir(directory, 0700);
     assert_int_equal(made_add(note, &made, NULL), 0);
     assert_int_equal(file_write_atomic(overlay, "x", is == OVERLAY_EMPTY ? 0 : 1, 0600), 0);
-    assert_int_equal(stat(overlay, &info), 0);
-    made.detail = detail = strf("%llu %llu", (unsigned long long)info.st_dev,
-                                (unsigned long long)info.st_ino);
+    assert_int_equal(statx(AT_FDCWD, overlay, 0, STATX_BASIC_STATS | STATX_BTIME, &made_at), 0);
+    made.detail = detail = strf(
+        "%llu %llu %lld %u",
+        (unsigned long long)makedev(made_at.stx_dev_major, made_at.stx_dev_minor),
+        (unsigned long long)made_at.stx_ino,
+        (long long)made_at.stx_btime.tv_sec - (is == OVERLAY_YOUNGER), made_at.stx_btime.tv_nsec);
     if (is != OVERLAY_EMPTY && is != OVERLAY_WRITTEN)
         assert_int_equal(made_add(note, &made, NULL), 0);
-    if (is > OVERLAY_WRITTEN)
+    if (is > OVERLAY_YOUNGER)
         assert_int_equal(rename(overlay, aside), 0);
     if (is == OVERLAY_OTHER)
         assert_int_equal(file_write_atomic(overlay, "y", 1, 0600), 0);
@@ -110,7 +117,7 @@ static bool stays(RunWorld *world, OverlayIs is) {
         assert_int_equal(symlink(aside, overlay), 0);
     prepare_undo(paths, uuid, true);
     there = lstat(overlay, &info) == 0;
-    assert_true(access(note, F_OK) < 0 && (is <= OVERLAY_WRITTEN || access(aside, F_OK) == 0));
+    assert_true(access(note, F_OK) < 0 && (is <= OVERLAY_YOUNGER || access(aside, F_OK) == 0));
     unlink(overlay);
     unlink(aside);
     return there;
@@ -120,6 +127,7 @@ static void overlays(RunWorld *world) {
     assert_false(stays(world, OVERLAY_MADE));
     assert_false(stays(world, OVERLAY_EMPTY));
     assert_true(stays(world, OVERLAY_WRITTEN));
+    assert_true(stays(world, OVERLAY_YOUNGER));
     assert_true(stays(world, OVERLAY_OTHER));
     assert_true(stays(world, OVERLAY_LINK));
     assert_false(stays(world, OVERLAY_GONE));
