@@ -57,6 +57,10 @@ static int add_window(const DomainDef *live, StartParts *parts, size_t *n, Error
         r = add_variable(parts, n, "XAUTHORITY", window->xauth);
     if (r >= 0 && window && window->display)
         r = add_variable(parts, n, "DISPLAY", window->display);
+    /* SDL asks for a bus; one that is not named is looked for by a new process, for which the
+     * sandbox ends QEMU. */
+    if (r >= 0 && window)
+        r = add_variable(parts, n, "DBUS_SESSION_BUS_ADDRESS", "unix:path=/dev/null");
     return r < 0 ? error_no_memory(reterr) : 0;
 }
 
