@@ -127,9 +127,11 @@ DOMAIN_FUNC(destroy_flags, remote_domain_flags_args, void) {
 }
 
 /* How the guest is asked: by the power button; the agent alone is not there. */
-static int check_mode(unsigned flags, Error **reterr) {
+static int check_mode(const Domain *domain, unsigned flags, Error **reterr) {
     if (flags != STOP_AGENT)
         return 0;
+    if (domain_is_active(domain) && domain->state != DOMAIN_RUNNING)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is not running");
     return error_report(reterr, FROM_QEMU, ERROR_AGENT_UNRESPONSIVE,
                         "QEMU guest agent is not connected");
 }
@@ -139,13 +141,13 @@ DOMAIN_FUNC(shutdown_domain, void, void) {
 }
 
 DOMAIN_FUNC(shutdown_flags, remote_domain_flags_args, void) {
-    int r = check_mode(args->flags, reterr);
+    int r = check_mode(domain, args->flags, reterr);
 
     return r < 0 ? r : driver_shutdown(domain, reterr);
 }
 
 DOMAIN_FUNC(reboot, remote_domain_flags_args, void) {
-    int r = check_mode(args->flags, reterr);
+    int r = check_mode(domain, args->flags, reterr);
 
     return r < 0 ? r : driver_reboot(domain, reterr);
 }

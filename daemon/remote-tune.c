@@ -167,7 +167,8 @@ DOMAIN_FUNC(set_iothread_params, remote_domain_set_iothread_params_args, void) {
                                       {"thread_pool_min", PARAM_INT},
                                       {"thread_pool_max", PARAM_INT}};
     const remote_typed_param *at[ARRAY_SIZE(rules)];
-    IothreadDef values = {.id = args->iothread_id, .pool_min = -1, .pool_max = -1};
+    IothreadDef values = {
+        .id = args->iothread_id, .pool_min = IOTHREAD_POOL_KEEP, .pool_max = IOTHREAD_POOL_KEEP};
     int r = params_check(args->params.params_val, args->params.params_len, rules, ARRAY_SIZE(rules),
                          at, reterr);
 
@@ -179,14 +180,19 @@ DOMAIN_FUNC(set_iothread_params, remote_domain_set_iothread_params_args, void) {
     values.poll_max_ns = at[0] ? at[0]->value.remote_param_value_u.ul : 0;
     values.poll_grow = at[1] ? at[1]->value.remote_param_value_u.ui : 0;
     values.poll_shrink = at[2] ? at[2]->value.remote_param_value_u.ui : 0;
-    values.pool_min = at[3] ? at[3]->value.remote_param_value_u.i : -1;
-    values.pool_max = at[4] ? at[4]->value.remote_param_value_u.i : -1;
+    if (at[3])
+        values.pool_min = at[3]->value.remote_param_value_u.i;
+    if (at[4])
+        values.pool_max = at[4]->value.remote_param_value_u.i;
     if (values.has_poll_max && values.poll_max_ns > INT64_MAX)
         return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
                             "poll_max_ns is beyond its limit of %lld", (long long)INT64_MAX);
-    if ((at[3] && values.pool_min < 0) || (at[4] && values.pool_max < 0))
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
-                            "thread_pool_min and thread_pool_max must not be negative");
+    if ((at[3] && values.pool_min < -1) ||
+        (at[4] && (values.pool_max < -1 || values.pool_max == 0)))
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                            "iothread %u: thread_pool_min is at least 0 and thread_pool_max at "
+                            "least 1; -1 leaves them to QEMU",
+                            args->iothread_id);
     return driver_set_iothread(domain, &values, args->flags & (AFFECT_LIVE | AFFECT_CONFIG),
                                reterr);
 }

@@ -52,6 +52,7 @@ typedef struct CpuTuneDef {
 } CpuTuneDef;
 
 /* One of <iothreads>. */
+#define IOTHREAD_POOL_KEEP (-2) /* of a change: as it is */
 typedef struct IothreadDef {
     unsigned id;    /* 1.. */
     bool automatic; /* its id was not written */

@@ -16,7 +16,7 @@ int device_check_kind(const DeviceKind *kind, DeviceVerb verb, bool live, Error 
                                               &tpm_kind,    &video_kind, &panic_kind};
     static const DeviceKind *const changeable[] = {&disk_kind, &interface_kind, &graphics_kind,
                                                    &memory_kind, &memballoon_kind};
-    bool can = kind->array, known = verb != DEVICE_VERB_UPDATE;
+    bool can = kind->array || (kind == &vsock_kind && !live), known = verb != DEVICE_VERB_UPDATE;
 
     for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
         can &= kind != fixed[i];
@@ -25,9 +25,9 @@ int device_check_kind(const DeviceKind *kind, DeviceVerb verb, bool live, Error 
     for (size_t i = 0; i < ARRAY_SIZE(changeable); i++)
         known |= kind == changeable[i];
     if (can && !known)
-        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
-                            "%s update of device '%s' is not supported",
-                            live ? "live" : "persistent", kind->name);
+        return error_report(
+            reterr, FROM_QEMU, live ? ERROR_CONFIG_UNSUPPORTED : ERROR_OPERATION_UNSUPPORTED,
+            "%s update of device '%s' is not supported", live ? "live" : "persistent", kind->name);
     return can ? 0
                : error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
                               "%s %s of device '%s' is not supported: change the definition, it "

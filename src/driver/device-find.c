@@ -2,8 +2,19 @@
 /* Devices in definitions: which one is meant, in and out of their lists. */
 #include "driver/device-internal.h"
 
+/* Of a kind that there is one of at most. */
+static void **the_one(const DomainDef *def, const DeviceKind *kind) {
+    return (void **)((char *)def + kind->one);
+}
+
+static size_t count(const DomainDef *def, const DeviceKind *kind) {
+    return kind->array ? *(const size_t *)((const char *)def + kind->count)
+                       : *the_one(def, kind) != NULL;
+}
+
 void *device_at(const DomainDef *def, const DevicePlace *place) {
-    char *items = *(char **)((char *)def + place->kind->array);
+    char *items = place->kind->array ? *(char **)((char *)def + place->kind->array)
+                                     : *the_one(def, place->kind);
 
     return items + place->index * place->kind->size;
 }
@@ -55,9 +66,15 @@ static void count_memory(DomainDef *def, uint64_t size, bool comes) {
 
 int device_move(DomainDef *to, DomainDef *from, const DevicePlace *place, Error **reterr) {
     const DeviceKind *kind = place->kind;
-    void *item = array_append((void *)((char *)to + kind->array),
-                              (size_t *)((char *)to + kind->count), kind->size);
+    void *item = kind->array ? array_append((void *)((char *)to + kind->array),
+                                            (size_t *)((char *)to + kind->count), kind->size)
+                             : NULL;
 
+    if (!kind->array) {
+        assert(!*the_one(to, kind));
+        *the_one(to, kind) = TAKE_PTR(*the_one(from, kind));
+        return 0;
+    }
     if (!item)
         return error_no_memory(reterr);
     memcpy(item, device_at(from, place), kind->size);
@@ -73,10 +90,15 @@ int device_remove(DomainDef *def, const DevicePlace *place, Error **reterr) {
     const DeviceKind *kind = place->kind;
     size_t *count = (size_t *)((char *)def + kind->count);
     char *at = device_at(def, place);
-    void *item = rest ? array_append((void *)((char *)rest + kind->array),
-                                     (size_t *)((char *)rest + kind->count), kind->size)
-                      : NULL;
+    void *item = rest && kind->array
+                     ? array_append((void *)((char *)rest + kind->array),
+                                    (size_t *)((char *)rest + kind->count), kind->size)
+                     : NULL;
 
+    if (rest && !kind->array) {
+        *the_one(rest, kind) = TAKE_PTR(*the_one(def, kind));
+        return 0;
+    }
     if (!item)
         return error_no_memory(reterr);
     memcpy(item, at, kind->size);
@@ -187,6 +209,11 @@ static bool same_input(const InputDef *have, const InputDef *want) {
            same_if_said(have->source_dev, want->source_dev);
 }
 
+static bool same_vsock(const VsockDef *have, const VsockDef *want) {
+    return have->automatic == want->automatic && (!want->cid || have->cid == want->cid) &&
+           same_if_said(have->model, want->model);
+}
+
 static bool same_controller(const ControllerDef *a, const ControllerDef *b) {
     return a->type == b->type && (b->index < 0 || a->index == b->index);
 }
@@ -222,6 +249,8 @@ static bool matches(const DeviceKind *kind, const void *have, const void *want, 
         return same_controller(have, want);
     if (kind == &memory_kind)
         return same_memory(have, want);
+    if (kind == &vsock_kind)
+        return same_vsock(have, want);
     return true;
 }
 
@@ -232,7 +261,7 @@ int device_find(const DomainDef *def, const DomainDef *one, const DevicePlace *w
     bool by_address = info && info->address.type != ADDRESS_NONE;
     unsigned n = 0;
 
-    for (size_t i = 0; i < *(const size_t *)((const char *)def + kind->count); i++) {
+    for (size_t i = 0; i < count(def, kind); i++) {
         DevicePlace at = {kind, i};
 
         if (!matches(kind, device_at(def, &at), device_at(one, wanted), mac_given) ||

@@ -51,6 +51,17 @@ static const char *source_of(const DiskDef *disk) {
     return disk->source.path ? disk->source.path : "";
 }
 
+/* A machine has one of these. */
+static int refuse_second_of(const DeviceChange *change, const DomainDef *def,
+                            const DeviceKind *kind) {
+    const bool there = (kind == &watchdog_kind && def->n_watchdogs > 0) ||
+                       (kind == &vsock_kind && def->vsock);
+
+    return there ? error_report(change->reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                                "the domain has a <%s> already", kind->name)
+                 : 0;
+}
+
 /* One that is there already; those that have no name may be there twice. */
 static int refuse_second(const DeviceChange *change, const DomainDef *def, const DomainDef *one,
                          const DevicePlace *place) {
@@ -80,7 +91,7 @@ static int refuse_second(const DeviceChange *change, const DomainDef *def, const
                 change->reterr, FROM_QEMU, ERROR_OPERATION_FAILED, "target %s:%d already exists",
                 words_name(&controller_types, (int)controller->type), controller->index);
     }
-    return 0;
+    return refuse_second_of(change, def, place->kind);
 }
 
 /* ---- the definition ---- */

@@ -201,7 +201,7 @@ static int act_iotune(Domain *domain, const void *arg, Error **reterr) {
     DiskIotune next;
     int r = find(domain->run->live, true, change->disk, &disk, reterr);
 
-    if (r < 0)
+    if (r < 0 || !storage_is_there(&disk->source)) /* an empty drive's next medium has them */
         return r;
     next = next_values(&disk->iotune, change);
     if (change->group)

@@ -187,6 +187,23 @@ typedef struct Setting {
     IothreadDef old; /* what QEMU had; of a live change */
 } Setting;
 
+/* As libvirt: whoever gives a minimum gives a maximum, too, and a running QEMU keeps what it has.
+ */
+static int check_pool(const IothreadDef *values, const IothreadDef *next, bool live,
+                      Error **reterr) {
+    if (live && (values->pool_min == -1 || values->pool_max == -1))
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "iothread %u: what QEMU would choose by itself is known at a start; "
+                            "give a running one numbers, or use --config",
+                            values->id);
+    return next->pool_min <= next->pool_max
+               ? 0
+               : error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                              "iothread %u: thread_pool_min (%d) is greater than thread_pool_max "
+                              "(%d); give both",
+                              values->id, next->pool_min, next->pool_max);
+}
+
 static int prepare_set(const DomainDef *def, bool live, const void *arg, ChangePiece *ret,
                        Error **reterr) {
     const IothreadDef *values = ((const Setting *)arg)->values;
@@ -209,11 +226,11 @@ static int prepare_set(const DomainDef *def, bool live, const void *arg, ChangeP
         next->has_poll_shrink = true;
         next->poll_shrink = values->poll_shrink;
     }
-    if (values->pool_min >= 0)
+    if (values->pool_min > IOTHREAD_POOL_KEEP)
         next->pool_min = values->pool_min;
-    if (values->pool_max >= 0)
+    if (values->pool_max > IOTHREAD_POOL_KEEP)
         next->pool_max = values->pool_max;
-    return iothread_check_pool(next, reterr);
+    return check_pool(values, next, live, reterr);
 }
 
 static void swap_numbers(DomainDef *def, ChangePiece *piece) {

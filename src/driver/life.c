@@ -98,7 +98,12 @@ static int press_button(Domain *domain, Error **reterr) {
 
 /* What the power-off is to mean, then the button. */
 static int shut_down(Domain *domain, Error **reterr) {
-    int r = run_state_intend_nothing(domain, reterr);
+    int r = domain->state == DOMAIN_RUNNING
+                ? 0
+                : error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is not running");
+
+    if (r >= 0)
+        r = run_state_intend_nothing(domain, reterr);
 
     if (r >= 0)
         r = domain_save_status(domain, reterr);

@@ -51,7 +51,7 @@ int driver_start_dirty_rate(Domain *domain, DirtyRateMode mode, int seconds, Err
 
     assert(mode < DIRTY_RATE_MODE_MAX_);
     if (seconds < 1 || seconds > SECONDS_MAX)
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
                             "seconds=%d is invalid, please choose value within [1, %d].", seconds,
                             SECONDS_MAX);
     return with_job(domain, "dirty rate", run_dirty_rate, &wanted, reterr);
@@ -64,9 +64,15 @@ typedef struct Threshold {
     uint64_t bytes;
 } Threshold;
 
-/* "vda[1]". */
+/* "vda[1]"; vda[0] is the image on top, whatever its number. */
 static void write_numbered(const DiskDef *disk, char *ret, size_t size) {
     snprintf(ret, size, "%.80s[%u]", disk->target ? disk->target : "", disk->source.index);
+}
+
+static bool is_top(const DiskDef *disk, const char *name) {
+    const size_t n = disk->target ? strlen(disk->target) : 0;
+
+    return n > 0 && strncmp(name, disk->target, n) == 0 && streq(name + n, "[0]");
 }
 
 static const DiskDef *find_disk(const DomainDef *def, const char *name) {
@@ -76,7 +82,7 @@ static const DiskDef *find_disk(const DomainDef *def, const char *name) {
 
         write_numbered(disk, numbered, sizeof(numbered));
         if (streq_ptr(disk->target, name) || streq_ptr(disk->source.path, name) ||
-            (disk->source.index > 0 && streq(numbered, name)))
+            is_top(disk, name) || (disk->source.index > 0 && streq(numbered, name)))
             return disk;
     }
     return NULL;

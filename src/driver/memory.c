@@ -129,9 +129,9 @@ static void set_limit(bool *has, uint64_t *at, uint64_t kib) {
     *at = *has ? kib : 0;
 }
 
-/* To compare: a limit that is 0 holds nobody. */
+/* To compare. */
 static uint64_t limit_or_none(uint64_t kib) {
-    return kib == 0 || kib > MEMORY_UNLIMITED ? MEMORY_UNLIMITED : kib;
+    return kib > MEMORY_UNLIMITED ? MEMORY_UNLIMITED : kib;
 }
 
 static int no_controller(const char *name, const char *which, Error **reterr) {

@@ -8,7 +8,13 @@
 #define LINUX_SAME_MAX 83u /* up to here Linux has the codes of XT keyboards */
 
 /* virKeycodeSet, as far as QEMU's "number" can say it. */
-enum { KEYCODES_LINUX = 0, KEYCODES_XT = 1, KEYCODES_QNUM = 9 };
+enum {
+    KEYCODES_LINUX = 0,
+    KEYCODES_XT = 1,
+    KEYCODES_ATSET1 = 2,
+    KEYCODES_USB = 7,
+    KEYCODES_QNUM = 9
+};
 
 /* Runs one command under the domain's job. Consumes args; NULL of a builder is -ENOMEM. */
 static int command(Domain *domain, const char *what, const char *execute, json_object *args,
@@ -44,7 +50,7 @@ static int from_linux(unsigned key, unsigned *ret) {
                   {125, 0xdb}, {126, 0xdc}, {127, 0xdd}};
 
     *ret = key;
-    if (key >= 1 && key <= LINUX_SAME_MAX)
+    if (key <= LINUX_SAME_MAX)
         return 0;
     for (size_t i = 0; i < ARRAY_SIZE(others); i++)
         if (others[i].key == key) {
@@ -52,6 +58,54 @@ static int from_linux(unsigned key, unsigned *ret) {
             return 0;
         }
     return -EINVAL;
+}
+
+/* Scan codes of set 1; with a prefix they are 0xe0NN. */
+static int from_scan_code(unsigned key, unsigned *ret) {
+    if (key > 0xff && (key & ~0x7fu) != 0xe000)
+        return -EINVAL;
+    *ret = key > 0xff ? (key & 0x7f) | 0x80 : key;
+    return 0;
+}
+
+/* Usages of the HID's keyboard page to Linux' codes: letters, digits, the rows around them, the
+ * keypad, then modifiers. */
+static int from_usb(unsigned key, unsigned *ret) {
+    static const uint8_t from_a[] = {
+        30, 48, 46, 32, 18, 33, 34, 35, 23,  36,  37,  38,  50,  49,  24,  25,  16,  19,  31,  20,
+        22, 47, 17, 45, 21, 44, 2,  3,  4,   5,   6,   7,   8,   9,   10,  11,  28,  1,   14,  15,
+        57, 12, 13, 26, 27, 43, 43, 39, 40,  41,  51,  52,  53,  58,  59,  60,  61,  62,  63,  64,
+        65, 66, 67, 68, 87, 88, 99, 70, 119, 110, 102, 104, 111, 107, 109, 106, 105, 108, 103, 69,
+        98, 55, 74, 78, 96, 79, 80, 81, 75,  76,  77,  71,  72,  73,  82,  83,  86,  127};
+    static const uint8_t modifiers[] = {29, 42, 56, 125, 97, 54, 100, 126};
+    enum { USAGE_A = 4, USAGE_LEFT_CONTROL = 0xe0 };
+
+    if (key < USAGE_A) { /* "no event" and errors */
+        *ret = 0;
+        return 0;
+    }
+    if (key - USAGE_A < ARRAY_SIZE(from_a))
+        return from_linux(from_a[key - USAGE_A], ret);
+    return key >= USAGE_LEFT_CONTROL && key - USAGE_LEFT_CONTROL < ARRAY_SIZE(modifiers)
+               ? from_linux(modifiers[key - USAGE_LEFT_CONTROL], ret)
+               : -EINVAL;
+}
+
+static int from_qnum(unsigned key, unsigned *ret) {
+    *ret = key;
+    return 0;
+}
+
+typedef int (*Translate)(unsigned key, unsigned *ret);
+
+static Translate translate_of(unsigned codeset) {
+    static const Translate sets[] = {[KEYCODES_LINUX] = from_linux,
+                                     [KEYCODES_XT] = from_scan_code,
+                                     [KEYCODES_ATSET1] = from_scan_code,
+                                     [KEYCODES_USB] = from_usb,
+                                     [KEYCODES_QNUM] = from_qnum};
+
+    return codeset < ARRAY_SIZE(sets) ? sets[codeset] : NULL;
 }
 
 static json_object *key_json(unsigned number) {
@@ -78,18 +132,19 @@ static json_object *keys_args(const unsigned *numbers, size_t n, unsigned holdti
 int driver_send_key(Domain *domain, unsigned codeset, unsigned holdtime_ms, const unsigned *keys,
                     size_t n_keys, Error **reterr) {
     enum { KEYS_MAX = 16 };
+    const Translate translate = translate_of(codeset);
     unsigned numbers[KEYS_MAX];
 
     assert(n_keys <= KEYS_MAX);
-    if (codeset != KEYCODES_LINUX && codeset != KEYCODES_XT && codeset != KEYCODES_QNUM)
+    if (!translate)
         return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
-                            "key codes of set %u are not known; use linux, xt or qnum", codeset);
-    for (size_t i = 0; i < n_keys; i++) {
-        numbers[i] = keys[i];
-        if (codeset == KEYCODES_LINUX && from_linux(keys[i], &numbers[i]) < 0)
-            return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
-                                "cannot translate the linux key code %u for QEMU", keys[i]);
-    }
+                            "key codes of set %u are not known; use linux, xt, atset1, usb or qnum",
+                            codeset);
+    for (size_t i = 0; i < n_keys; i++)
+        if (translate(keys[i], &numbers[i]) < 0)
+            return error_report(reterr, FROM_QEMU, ERROR_INTERNAL,
+                                "cannot translate the key code %u of set %u for QEMU", keys[i],
+                                codeset);
     return command(domain, "send-key", "send-key", keys_args(numbers, n_keys, holdtime_ms), true,
                    reterr);
 }

@@ -90,6 +90,29 @@ def test_an_attach_is_held_to_the_rules_of_define(daemon):
     daemon.define("w1", boot=False, extra=watchdog)
     before = daemon.virsh("dumpxml", "w1", "--inactive")
     said = daemon.virsh("attach-device", "w1", device(daemon, watchdog), "--config", ok=False)
-    assert "only a single watchdog device is supported" in said
+    assert "has a <watchdog> already" in said
+    floppy = "<disk type='file' device='floppy'><source file='/none'/><target dev='vdb' bus='fdc'/></disk>"
+    assert "'fd' is in front" in daemon.virsh("attach-device", "w1", device(daemon, floppy), "--config", ok=False)
     assert daemon.virsh("dumpxml", "w1", "--inactive") == before
     daemon.virsh("attach-device", "w1", device(daemon, KINDS["rng"](daemon)), "--config")
+
+
+def test_a_vsock_of_the_definition(daemon):
+    """It comes into a definition and out of it; a machine has one; one that runs neither gets nor gives it."""
+    daemon.define("w1", boot=False)
+    before = daemon.virsh("dumpxml", "w1", "--inactive")
+    vsock = device(daemon, "<vsock model='virtio'><cid auto='no' address='77'/></vsock>")
+    daemon.virsh("attach-device", "w1", vsock, "--config")
+    assert "<cid auto='no' address='77'/>" in daemon.virsh("dumpxml", "w1")
+    assert "has a <vsock> already" in daemon.virsh("attach-device", "w1", vsock, "--config", ok=False)
+    assert "not supported" in daemon.virsh("update-device", "w1", vsock, "--config", ok=False)
+    other = device(daemon, "<vsock model='virtio'><cid auto='no' address='78'/></vsock>")
+    assert "no <vsock>" in daemon.virsh("detach-device", "w1", other, "--config", ok=False)
+    vsock = device(daemon, "<vsock model='virtio'><cid auto='no' address='77'/></vsock>")
+    daemon.stop()
+    daemon.start()
+    daemon.virsh("detach-device", "w1", vsock, "--config")
+    assert "<vsock" not in daemon.virsh("dumpxml", "w1")
+    assert before.count("pcie-root-port") <= daemon.virsh("dumpxml", "w1").count("pcie-root-port")
+    daemon.virsh("start", "w1", "--paused")
+    assert "not supported" in daemon.virsh("attach-device", "w1", vsock, "--live", ok=False)

@@ -175,6 +175,10 @@ def test_keys(daemon, disk):
     daemon.virsh("send-key", "d1", "KEY_LEFTCTRL", "KEY_LEFTALT", "KEY_DELETE")
     daemon.virsh("send-key", "d1", "--codeset", "xt", "--holdtime", 50, "30")
     assert "65535" in daemon.virsh("send-key", "d1", "65535", ok=False)
+    for codeset, codes, bad in (("usb", ("224", "76"), "400"), ("atset1", ("30", "57372"), "500"), ("xt", ("0",), "500")):
+        daemon.virsh("send-key", "d1", "--codeset", codeset, *codes)
+        assert bad in daemon.virsh("send-key", "d1", "--codeset", codeset, bad, ok=False)
+    assert "atset1, usb or qnum" in daemon.virsh("send-key", "d1", "--codeset", "os_x", "30", ok=False)
     daemon.virsh("inject-nmi", "d1")
 
 

@@ -278,6 +278,23 @@ def test_iothreads(daemon):
     assert re.search(r"^ 3 +1$", daemon.virsh("iothreadinfo", "t", "--config"), re.M)
 
 
+def test_the_pool_of_an_iothread(daemon):
+    """Whoever gives a minimum gives a maximum; -1 gives a definition back to QEMU, and a running one nothing."""
+    daemon.paused("t")
+    daemon.virsh("iothreadadd", "t", "3", "--live", "--config")
+    for flag in ("--live", "--config"):
+        assert "give both" in daemon.virsh("iothreadset", "t", "3", "--thread-pool-min", "1", flag, ok=False)
+        daemon.virsh("iothreadset", "t", "3", "--thread-pool-max", "4", flag)
+        daemon.virsh("iothreadset", "t", "3", "--thread-pool-min", "2", flag)
+        for words in (("min", "5"), ("min", "-2"), ("max", "0")):
+            daemon.virsh("iothreadset", "t", "3", f"--thread-pool-{words[0]}", words[1], flag, ok=False)
+    assert "running" in daemon.virsh("iothreadset", "t", "3", "--thread-pool-max", "-1", "--live", ok=False)
+    assert "thread_pool_min='2' thread_pool_max='4'" in daemon.virsh("dumpxml", "t", "--inactive")
+    daemon.virsh("iothreadset", "t", "3", "--thread-pool-min", "-1", "--thread-pool-max", "-1", "--config")
+    assert "thread_pool" not in daemon.virsh("dumpxml", "t", "--inactive")
+    assert "thread_pool_min='2' thread_pool_max='4'" in daemon.virsh("dumpxml", "t")
+
+
 def test_an_iothread_of_a_disk_stays(daemon, tmp_path):
     (tmp_path / "disk").write_bytes(b"\0" * 65536)
     disk = (f"<disk type='file'><driver name='qemu' type='raw' iothread='1'/><source file='{tmp_path}/disk'/>"

@@ -57,6 +57,8 @@ def test_suspend_resume_shutdown(daemon, guest):
     daemon.boot("w1")
     daemon.virsh("suspend", "w1")
     assert "paused (user)" in daemon.virsh("domstate", "w1", "--reason")
+    for mode in ("acpi", "agent", "acpi,agent"):
+        assert "domain is not running" in daemon.virsh("shutdown", "w1", "--mode", mode, ok=False)
     daemon.virsh("resume", "w1")
     assert "running (unpaused)" in daemon.virsh("domstate", "w1", "--reason")
     time.sleep(0.5)  # the guest's button listener starts after its first line
