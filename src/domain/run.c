@@ -59,6 +59,7 @@ DomainRun *domain_run_free(DomainRun *run) {
     fiber_cond_done(&run->removals.cond);
     device_news_done(&run->devices);
     run_disks_done(&run->disks);
+    io_errors_done(&run->io_errors);
     free(run);
     return NULL;
 }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "conf/domain-def.h"
+#include "domain/io-errors.h"
 #include "domain/run-disks.h"
 #include "qemu/capabilities.h"
 #include "qemu/iothread.h"
@@ -106,6 +107,7 @@ typedef struct DomainRun {
     Removals removals;
     DeviceNews devices;
     RunDisks disks;
+    IoErrors io_errors;
     SaveIntent save;
     bool settling;   /* a fiber tries to settle it again and again (driver/save-settle.h) */
     char *unsettled; /* why the last try could not; or NULL */

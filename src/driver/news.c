@@ -197,17 +197,73 @@ static const DiskDef *disk_of_node(const DomainDef *def, const char *node) {
     return NULL;
 }
 
-static void on_io_error(Domain *domain, json_object *data, int number) {
-    const DiskDef *disk = disk_of_node(domain->run->live, json_member_string(data, "node-name"));
+static void tell_io_error(Domain *domain, const DiskDef *disk, const char *alias, int action,
+                          bool no_space) {
     DomainNews news = {.id = EVENT_ID_IO_ERROR,
-                       .code = NUMBER_OF(error_actions, json_member_string(data, "action")),
+                       .code = action,
                        .path = disk && disk->source.path ? disk->source.path : "",
-                       .alias = disk && disk->info.alias ? disk->info.alias : "",
-                       .reason = json_member_bool(data, "nospace", false) ? "enospc" : ""};
+                       .alias = alias,
+                       .reason = no_space ? "enospc" : ""};
 
     events_news(domain, &news);
     news.id = EVENT_ID_IO_ERROR_REASON;
     events_news(domain, &news);
+}
+
+static void tell_held(Domain *domain) {
+    IoErrors *errors = &domain->run->io_errors;
+    const uint64_t now = now_usec();
+    const IoError *error;
+    unsigned n = 0;
+
+    while ((error = io_errors_next(errors, now, &n))) {
+        log_debug("domain '%s': disk '%s' had %u more I/O errors of a kind", domain_name(domain),
+                  error->alias, n);
+        tell_io_error(domain, disk_of_alias(domain->run->live, error->alias), error->alias,
+                      error->action, error->no_space);
+    }
+}
+
+/* One fiber at a time, as long as any are held. */
+static void tell_held_later(void *userdata) {
+    CLEANUP_DOMAIN Domain *domain = userdata;
+    const int id = domain_id(domain);
+    bool stops = false;
+
+    while (!stops && domain_id(domain) == id && io_errors_any(&domain->run->io_errors)) {
+        stops = !domain->services || task_sleep(&domain->services->tasks, IO_ERROR_REPEAT_USEC);
+        if (domain_id(domain) == id)
+            tell_held(domain);
+    }
+    if (domain_id(domain) == id)
+        domain->run->io_errors.due = false;
+}
+
+static bool tell_soon(Domain *domain) {
+    IoErrors *errors = &domain->run->io_errors;
+
+    if (errors->due)
+        return true;
+    domain_ref(domain);
+    errors->due = domain->services &&
+                  task_start(&domain->services->tasks, "io-errors", tell_held_later, domain) >= 0;
+    if (!errors->due)
+        domain_unref(domain);
+    return errors->due;
+}
+
+/* One that stops the guest is a new state, and told at once. */
+static void on_io_error(Domain *domain, json_object *data, int number) {
+    const DiskDef *disk = disk_of_node(domain->run->live, json_member_string(data, "node-name"));
+    const char *word = json_member_string(data, "action");
+    const char *alias = disk && disk->info.alias ? disk->info.alias : "";
+    const bool no_space = json_member_bool(data, "nospace", false);
+    const int action = NUMBER_OF(error_actions, word);
+
+    if (streq_ptr(word, "stop") ||
+        !io_errors_hold(&domain->run->io_errors, alias, action, no_space, now_usec()) ||
+        !tell_soon(domain))
+        tell_io_error(domain, disk, alias, action, no_space);
 }
 
 static NewsAddress address(json_object *data, const char *member) {

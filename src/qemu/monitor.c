@@ -14,8 +14,8 @@
 #include "util/log.h"
 #include "util/probe.h"
 
-#define READ_CHUNK 65536u
-#define READS_PER_ROUND 16 /* then other sources get their turn */
+#define READ_CHUNK 16384u
+#define ROUND_USEC USEC_PER_MSEC /* then other sources get their turn */
 #define OUTPUT_MAX (2 * (size_t)QMP_MESSAGE_MAX)
 #define ID_PREFIX "vireo-"
 
@@ -255,9 +255,10 @@ static bool on_oversized(const char *head, void *userdata) {
 static const QmpStreamOps stream_ops = {.message = on_message, .oversized = on_oversized};
 
 static int read_some(Monitor *monitor) {
+    const uint64_t end = now_usec() + ROUND_USEC;
     char buffer[READ_CHUNK];
 
-    for (int i = 0; i < READS_PER_ROUND && monitor->fd >= 0; i++) {
+    while (monitor->fd >= 0 && now_usec() < end) {
         ssize_t n = recv(monitor->fd, buffer, sizeof(buffer), MSG_DONTWAIT);
         int r;
 
