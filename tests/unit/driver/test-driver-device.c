@@ -148,7 +148,7 @@ static void attach_undone_later(RunWorld *world) {
     assert_came_to(world, OPERATION_UNDONE);
 }
 
-/* The monitor ends between two steps: nobody can tell what QEMU did. */
+/* The monitor ends between two steps: nobody can tell what QEMU did, until it has ended. */
 static void attach_cut_off(RunWorld *world) {
     const pid_t pid = world->domain->run->pid.pid;
 
@@ -156,11 +156,141 @@ static void attach_cut_off(RunWorld *world) {
     qmp_peer_expect_silent(world->peer, "device_add");
     qmp_peer_hang_up(world->peer);
     assert_true(change_device(world, DEVICE_VERB_ATTACH, AFFECT_LIVE) < 0);
-    assert_came_to(world, OPERATION_FAILED);
+    assert_came_to(world, OPERATION_ACTING);
     kill(pid, SIGKILL);
     while (world->domain->run)
         fiber_cond_wait(&world->told_more, deadline_in(USEC_PER_SEC / 10));
     waitpid(pid, NULL, 0);
+    assert_came_to(world, OPERATION_FAILED);
+}
+
+/* ---- QEMU answers nobody any more ---- */
+
+#define IMPATIENT_USEC (200 * USEC_PER_MSEC)
+
+static void change_unanswered(RunWorld *world, DeviceVerb verb) {
+    world->driver->services.settings.answer_timeout_usec = IMPATIENT_USEC;
+    assert_true(change_device(world, verb, AFFECT_LIVE | AFFECT_CONFIG) < 0);
+    world->driver->services.settings.answer_timeout_usec = 0;
+    assert_came_to(world, OPERATION_ACTING);
+    assert_false(monitor_is_open(world->domain->run->monitor));
+}
+
+/* Until it connects again; `expect` says what it is asked then. */
+static void connect_again(RunWorld *world, void (*expect)(RunWorld *world)) {
+    run_world_connect(world);
+    expect(world);
+    device_operations_finish(world->domain);
+}
+
+static void come_back(RunWorld *world, void (*expect)(RunWorld *world)) {
+    DomainJob job;
+
+    assert_int_equal(domain_job_begin(world->domain, &job, "the test", NULL), 0);
+    connect_again(world, expect);
+    domain_job_end(world->domain, &job);
+}
+
+static void expect_it_there(RunWorld *world) {
+    qmp_peer_expect(world->peer, "qom-list", "[{'name':'type'},{'name':'rng0'}]");
+}
+
+static void expect_it_missing(RunWorld *world) {
+    qmp_peer_expect(world->peer, "qom-list", "[{'name':'type'}]");
+    qmp_peer_expect_error(world->peer, "closefd", "GenericError", "not found");
+}
+
+static void expect_it_taken_back(RunWorld *world) {
+    expect_it_missing(world);
+    qmp_peer_expect(world->peer, "object-del", "{}");
+}
+
+static void expect_silence(RunWorld *world) {
+    expect_it_missing(world);
+    qmp_peer_expect_silent(world->peer, "object-del");
+    world->driver->services.settings.answer_timeout_usec = IMPATIENT_USEC;
+}
+
+static void attach_unanswered(RunWorld *world) {
+    qmp_peer_expect(world->peer, "object-add", "{}");
+    qmp_peer_expect_silent(world->peer, "device_add");
+    change_unanswered(world, DEVICE_VERB_ATTACH);
+    assert_there(world, false);
+}
+
+static void attach_late(RunWorld *world) {
+    attach_unanswered(world);
+    come_back(world, expect_it_there);
+    assert_came_to(world, OPERATION_DONE);
+    assert_there(world, true);
+    assert_int_equal(world->domain->config->n_rngs, 1);
+    assert_non_null(strstr(world->told, "added:rng0 "));
+}
+
+static void attach_never(RunWorld *world) {
+    attach_unanswered(world);
+    come_back(world, expect_it_taken_back);
+    assert_came_to(world, OPERATION_UNDONE);
+    assert_there(world, false);
+    assert_int_equal(world->domain->config->n_rngs, 0);
+    assert_null(strstr(world->told, "added:"));
+}
+
+static void attach_silent_twice(RunWorld *world) {
+    DomainJob job;
+
+    attach_unanswered(world);
+    assert_int_equal(domain_job_begin(world->domain, &job, "the test", NULL), 0);
+    connect_again(world, expect_silence);
+    assert_came_to(world, OPERATION_ACTING);
+    assert_false(monitor_is_open(world->domain->run->monitor));
+    world->driver->services.settings.answer_timeout_usec = 0;
+    connect_again(world, expect_it_taken_back);
+    domain_job_end(world->domain, &job);
+    assert_came_to(world, OPERATION_UNDONE);
+}
+
+/* The guest may have been asked: the definition's half waits, and both are done later. */
+static void detach_unanswered(RunWorld *world) {
+    attach(world, AFFECT_LIVE | AFFECT_CONFIG);
+    qmp_peer_expect_silent(world->peer, "device_del");
+    change_unanswered(world, DEVICE_VERB_DETACH);
+    assert_there(world, true);
+    assert_int_equal(world->domain->config->n_rngs, 1);
+    run_world_wait_idle(world);
+    run_world_connect(world);
+    qmp_peer_expect_error(world->peer, "device_del", "DeviceNotFound", "Device rng0 not found");
+    qmp_peer_expect(world->peer, "qom-list", "[]");
+    qmp_peer_expect(world->peer, "object-del", "{}");
+    device_operations_resume(world->domain);
+    run_world_wait_told(world, "removed:rng0");
+    run_world_wait_idle(world);
+    assert_came_to(world, OPERATION_DONE);
+    assert_there(world, false);
+    assert_int_equal(world->domain->config->n_rngs, 0);
+}
+
+/* It has gone, and QEMU does not say whether what it hung on has: that is asked once more. */
+static void backend_unanswered(RunWorld *world) {
+    attach(world, AFFECT_LIVE);
+    world->driver->services.settings.answer_timeout_usec = IMPATIENT_USEC;
+    qmp_peer_expect(world->peer, "device_del", "{}");
+    qmp_peer_event(world->peer, "DEVICE_DELETED", "{'device':'rng0','path':'/x'}");
+    qmp_peer_expect_silent(world->peer, "object-del");
+    assert_int_equal(change_device(world, DEVICE_VERB_DETACH, AFFECT_LIVE), 0);
+    assert_came_to(world, OPERATION_PENDING);
+    assert_there(world, true);
+}
+
+static void test_attach_unanswered(void **state) {
+    run_world(PORTS, attach_late);
+    run_world(PORTS, attach_never);
+    run_world(PORTS, attach_silent_twice);
+}
+
+static void test_detach_unanswered(void **state) {
+    run_world(PORTS, detach_unanswered);
+    run_world(PORTS, backend_unanswered);
 }
 
 /* The directory of the status files is a file: QEMU gives the device back. */
@@ -366,6 +496,8 @@ int main(void) {
         cmocka_unit_test(test_attach_not_undone),
         cmocka_unit_test(test_attach_undone_later),
         cmocka_unit_test(test_attach_cut_off),
+        cmocka_unit_test(test_attach_unanswered),
+        cmocka_unit_test(test_detach_unanswered),
         cmocka_unit_test(test_attach_without_status),
         cmocka_unit_test(test_detached),
         cmocka_unit_test(test_detach_event_first),
