@@ -239,18 +239,23 @@ static int open_volume(RpcSession *session, const remote_storage_vol *wire, cons
     return *ret < 0 ? error_system(reterr, FROM_STORAGE, *ret, "cannot open volume '%s'", path) : 0;
 }
 
+#define SPARSE_STREAM 1 /* virStorageVolDownloadFlags, virStorageVolUploadFlags */
+
 HANDLER(download) {
     remote_storage_vol_download_args *args = args_;
     CLEANUP_POOL Pool *pool = NULL;
-    int fd = -1, r = dispatch_flags(args->flags, 0, call->proc->api, reterr);
+    int fd = -1, r = dispatch_flags(args->flags, SPARSE_STREAM, call->proc->api, reterr);
 
     if (r >= 0)
         r = open_volume(session, &args->vol, &(Opening){.mode = O_RDONLY, .offset = args->offset},
                         &pool, &fd, reterr);
     return r < 0 ? r
                  : rpc_stream_open(call,
-                                   &(RpcStreamParams){
-                                       .in = fd, .out = -1, .is_file = true, .limit = args->length},
+                                   &(RpcStreamParams){.in = fd,
+                                                      .out = -1,
+                                                      .is_file = true,
+                                                      .sparse = args->flags & SPARSE_STREAM,
+                                                      .limit = args->length},
                                    NULL, reterr);
 }
 
@@ -285,7 +290,7 @@ HANDLER(upload) {
     remote_storage_vol_upload_args *args = args_;
     CLEANUP(upload_freep) Upload *upload = calloc(1, sizeof(Upload));
     RpcStreamParams params;
-    int fd = -1, r = dispatch_flags(args->flags, 0, call->proc->api, reterr);
+    int fd = -1, r = dispatch_flags(args->flags, SPARSE_STREAM, call->proc->api, reterr);
 
     if (r >= 0 && (!upload || !(upload->name = strdup(args->vol.name))))
         r = error_no_memory(reterr);
@@ -297,6 +302,7 @@ HANDLER(upload) {
     params = (RpcStreamParams){.in = -1,
                                .out = fd,
                                .is_file = true,
+                               .sparse = args->flags & SPARSE_STREAM,
                                .limit = args->length,
                                .ended = on_uploaded,
                                .userdata = upload};

@@ -11,6 +11,7 @@
 #define RPC_LENGTH_MIN 28u    /* of a packet, its length word counted */
 #define RPC_LENGTH_MAX 33554436u
 #define FRAME_FDS_MAX 32u        /* file descriptors of one packet */
+#define FRAME_HOLE_SIZE 12u      /* how many zeros, 64 bits, and flags, 32 bits */
 #define FRAME_STREAM_MAX 262120u /* bytes of one packet of a stream */
 #define FRAME_ERROR_TEXT_MAX                                                                       \
     65536u /* bytes of a sentence in an error reply; longer ones are cut                           \
@@ -22,7 +23,8 @@ typedef enum FrameType {
     FRAME_MESSAGE = 2,
     FRAME_STREAM = 3,
     FRAME_CALL_WITH_FDS = 4,
-    FRAME_REPLY_WITH_FDS = 5
+    FRAME_REPLY_WITH_FDS = 5,
+    FRAME_STREAM_HOLE = 6 /* of a sparse stream: FRAME_HOLE_SIZE bytes */
 } FrameType;
 typedef enum FrameStatus { FRAME_OK = 0, FRAME_ERROR = 1, FRAME_CONTINUE = 2 } FrameStatus;
 

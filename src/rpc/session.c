@@ -160,7 +160,7 @@ static bool on_packet(RpcSession *session, size_t at, const Received *packet) {
             return false;
         forget_fds(session, fds_from, fds_to);
         return true;
-    } else if (header.type == FRAME_STREAM) {
+    } else if (header.type == FRAME_STREAM || header.type == FRAME_STREAM_HOLE) {
         if (!stream_on_packet(session, &header, packet->bytes + before, packet->len - before))
             return false;
     }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Streams of files: a fiber moves them on the worker pool. */
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "rpc/stream-internal.h"
 #include "util/worker.h"
 
@@ -9,6 +12,7 @@ typedef struct Work {
     int fd;
     uint8_t *bytes;
     size_t len;
+    uint64_t hole; /* bytes */
 } Work;
 
 static int run_read(void *arg) {
@@ -19,6 +23,29 @@ static int run_read(void *arg) {
         n = read(work->fd, work->bytes, work->len);
     while (n < 0 && errno == EINTR);
     return n < 0 ? -errno : (int)n;
+}
+
+/* The same of a sparse file: up to the next hole, or that hole, which `hole` then is. A file system
+ * that knows of none has none. */
+static int run_read_sparse(void *arg) {
+    Work *work = arg;
+    const off_t at = lseek(work->fd, 0, SEEK_CUR), end = lseek(work->fd, 0, SEEK_END);
+    const off_t data = lseek(work->fd, at, SEEK_DATA);
+    off_t next, hole;
+
+    if (at < 0 || end < 0)
+        return -errno;
+    next = data >= at ? data : data < 0 && errno == ENXIO ? MAX_OF(end, at) : at;
+    hole = next == at ? lseek(work->fd, at, SEEK_HOLE) : -1;
+    if (lseek(work->fd, next, SEEK_SET) < 0)
+        return -errno;
+    if (next > at) {
+        work->hole = (uint64_t)(next - at);
+        return 0;
+    }
+    if (hole > at)
+        work->len = (size_t)MIN_OF((uint64_t)work->len, (uint64_t)(hole - at));
+    return run_read(work);
 }
 
 static int run_write(void *arg) {
@@ -37,37 +64,70 @@ static int run_write(void *arg) {
     return 0;
 }
 
+/* Zeros up to there, in steps, where no hole can be made. */
+static int write_zeros(Work *work) {
+    static uint8_t zeros[65536];
+    int r = 0;
+
+    for (uint64_t left = work->hole; r >= 0 && left > 0; left -= work->len) {
+        work->bytes = zeros;
+        work->len = (size_t)MIN_OF(left, (uint64_t)sizeof(zeros));
+        r = run_write(work);
+    }
+    return r;
+}
+
+/* What is there becomes a hole; a file that ends before it grows. */
+static int run_hole(void *arg) {
+    Work *work = arg;
+    const off_t at = lseek(work->fd, 0, SEEK_CUR), size = lseek(work->fd, 0, SEEK_END);
+    off_t end;
+
+    if (at < 0 || size < 0 || work->hole > (uint64_t)(INT64_MAX - at))
+        return at < 0 || size < 0 ? -errno : -EFBIG;
+    end = at + (off_t)work->hole;
+    if (at < size &&
+        fallocate(work->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, (off_t)work->hole) < 0)
+        return errno == EOPNOTSUPP && lseek(work->fd, at, SEEK_SET) >= 0 ? write_zeros(work)
+                                                                         : -errno;
+    if (end > size && ftruncate(work->fd, end) < 0)
+        return -errno;
+    return lseek(work->fd, end, SEEK_SET) < 0 ? -errno : 0;
+}
+
 static int run_sync(void *arg) {
     return fsync(((Work *)arg)->fd) < 0 && errno != EINVAL ? -errno : 0;
 }
 
 /* ---- to the client ---- */
 
-/* The next piece; 0 at the end. */
-static int read_piece(RpcStream *stream, uint8_t *bytes) {
-    const uint64_t limit = stream->params.limit;
-    size_t len = FRAME_STREAM_MAX;
+/* The next piece, or hole; 0 and none at the end. */
+static int read_piece(RpcStream *stream, uint8_t *bytes, uint64_t *ret_hole) {
+    const uint64_t limit = stream->params.limit, left = limit ? limit - stream->n_in : UINT64_MAX;
+    Work work = {.fd = stream->params.in,
+                 .bytes = bytes,
+                 .len = (size_t)MIN_OF((uint64_t)FRAME_STREAM_MAX, left)};
+    int r = left > 0 ? worker_run(stream->params.sparse ? run_read_sparse : run_read, &work) : 0;
 
-    if (limit)
-        len = (size_t)MIN_OF((uint64_t)len, limit - stream->n_in);
-    if (len == 0)
-        return 0;
-    return worker_run(run_read, &(Work){stream->params.in, bytes, len});
+    *ret_hole = MIN_OF(work.hole, left);
+    return r;
 }
 
 static void feed(RpcStream *stream) {
     CLEANUP_FREE uint8_t *bytes = malloc(FRAME_STREAM_MAX);
     int n = bytes ? 1 : -ENOMEM;
+    uint64_t hole = 0;
 
-    while (n > 0 && !stream->closed) {
+    while ((n > 0 || hole > 0) && !stream->closed) {
         if (!stream_has_room(stream)) {
             fiber_cond_wait(&stream->news, USEC_FOREVER);
             continue;
         }
-        n = read_piece(stream, bytes);
-        if (n >= 0 && stream_send(stream, bytes, (size_t)n) < 0)
+        n = read_piece(stream, bytes, &hole);
+        if (n >= 0 &&
+            (hole ? stream_send_hole(stream, hole) : stream_send(stream, bytes, (size_t)n)) < 0)
             return;
-        stream->n_in += n > 0 ? (uint64_t)n : 0;
+        stream->n_in += n > 0 ? (uint64_t)n : hole;
     }
     if (n < 0)
         stream_end_system(stream, n, "stream had I/O failure");
@@ -89,13 +149,24 @@ static int write_queue(RpcStream *stream, uint8_t *bytes) {
     return worker_run(run_write, &(Work){stream->params.out, bytes, len});
 }
 
+static int write_hole(RpcStream *stream) {
+    const uint64_t n = stream->hole, limit = stream->params.limit;
+
+    stream->hole = 0;
+    if (limit && (stream->n_out > limit || n > limit - stream->n_out))
+        return -ENOSPC;
+    stream->n_out += n;
+    return worker_run(run_hole, &(Work){.fd = stream->params.out, .hole = n});
+}
+
 static void take(RpcStream *stream) {
     CLEANUP_FREE uint8_t *bytes = malloc(CHUNK);
     int r = bytes ? 0 : -ENOMEM;
 
     while (r >= 0 && !stream->closed) {
-        if (output_waiting(&stream->queue) > 0) {
-            r = write_queue(stream, bytes);
+        if (output_waiting(&stream->queue) > 0 || stream->hole) {
+            r = output_waiting(&stream->queue) > 0 ? write_queue(stream, bytes)
+                                                   : write_hole(stream);
             if (!stream->closed) /* whoever waits for room in the queue */
                 stream->session->ops->released(stream->session, stream->session->ops_userdata);
         } else if (stream->finishing) {

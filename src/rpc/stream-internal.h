@@ -18,6 +18,7 @@ struct RpcStream {
     bool finishing;                          /* the client has sent all */
     uint64_t n_in, n_out;                    /* bytes that went */
     Output queue;                            /* from the client, not yet written */
+    uint64_t hole;                           /* bytes of zeros behind the queue, likewise */
     sd_event_source *in_source, *out_source; /* of what can be waited for */
     FiberCond news;                          /* of a file's fiber */
 };
@@ -28,6 +29,7 @@ struct RpcStream {
 bool stream_has_room(const RpcStream *stream);
 /* Sends bytes; n 0 says that no more come. */
 int stream_send(RpcStream *stream, const void *bytes, size_t n);
+int stream_send_hole(RpcStream *stream, uint64_t n);
 /* Ends it: with an error, or, with NULL, with the confirmation the client waits for. */
 void stream_end(RpcStream *stream, const Error *error);
 /* Takes it from the session; its owner is told. */

@@ -106,6 +106,8 @@ static bool on_data(RpcStream *stream, const uint8_t *payload, size_t len) {
         stream_end(stream, error);
         return true;
     }
+    if (stream->hole) /* it comes first */
+        return false;
     if (output_waiting(&stream->queue) + len > QUEUE_MAX && output_waiting(&stream->queue) > 0) {
         if (stream->params.is_file)
             return false;
@@ -121,12 +123,35 @@ static bool on_data(RpcStream *stream, const uint8_t *payload, size_t len) {
     return true;
 }
 
+/* It waits until what came before it is written. */
+static bool on_hole(RpcStream *stream, const uint8_t *payload, size_t len) {
+    CLEANUP_ERROR Error *error = NULL;
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < 8 && len == FRAME_HOLE_SIZE; i++)
+        n = n << 8 | payload[i];
+    if (!stream->params.sparse || stream->params.out < 0 || stream->finishing || n == 0 ||
+        n > INT64_MAX) {
+        error_report(&error, FROM_STREAMS, ERROR_OPERATION_INVALID,
+                     "this stream takes no hole from the client");
+        stream_end(stream, error);
+        return true;
+    }
+    if (stream->hole || output_waiting(&stream->queue) > 0)
+        return false;
+    stream->hole = n;
+    look(stream);
+    return true;
+}
+
 bool stream_on_packet(RpcSession *session, const FrameHeader *header, const uint8_t *payload,
                       size_t len) {
     RpcStream *stream = find(session, header);
 
     if (!stream)
         return true; /* it has ended meanwhile */
+    if (header->type == FRAME_STREAM_HOLE)
+        return on_hole(stream, payload, len);
     switch (header->status) {
     case FRAME_CONTINUE:
         return on_data(stream, payload, len);

@@ -16,6 +16,7 @@ typedef struct RpcStreamParams {
     int in;  /* what is read there goes to the client; -1: nothing does */
     int out; /* what the client sends is written there; -1: it may send nothing; may equal in */
     bool is_file;   /* read and written on workers, at the descriptor's offset */
+    bool sparse;    /* of a file: what is a hole goes as one, either way */
     uint64_t limit; /* bytes, of a file in one direction; 0: no limit */
     /* The stream has ended, all well or not. Not called for one that could not be opened. */
     void (*ended)(bool complete, void *userdata);

@@ -48,6 +48,38 @@ def test_upload_and_download(daemon):
     assert "read only" in daemon.run("virsh", "-r", "vol-download", "v", "/dev/null", "--pool", "p", ok=False).stderr
 
 
+def blocks(path):
+    return os.stat(path).st_blocks * 512
+
+
+def test_holes_stay_holes(daemon):
+    """--sparse: the data is the same and the holes take no place, either way; what a hole falls on is zeros then."""
+    make_pool(daemon)
+    data, size = os.urandom(100_000), (64 << 20) + 4096
+    with open(f"{daemon.root}/in", "wb") as f:
+        for at in (1 << 20, 20 << 20, size - len(data) - (2 << 20)):
+            f.seek(at)
+            f.write(data)
+        f.truncate(size)
+    with open(f"{daemon.root}/pool/v", "wb") as f:
+        f.write(b"x" * (3 << 20))
+    daemon.virsh("pool-refresh", "p")
+    daemon.virsh("vol-upload", "v", f"{daemon.root}/in", "--pool", "p", "--sparse")
+    assert blocks(f"{daemon.root}/pool/v") < 4 << 20
+    daemon.virsh("vol-download", "v", f"{daemon.root}/out", "--pool", "p", "--sparse")
+    assert blocks(f"{daemon.root}/out") < 4 << 20
+    wanted = open(f"{daemon.root}/in", "rb").read()
+    for path in ("pool/v", "out"):
+        assert open(f"{daemon.root}/{path}", "rb").read() == wanted
+    daemon.virsh("vol-download", "v", f"{daemon.root}/part", "--pool", "p", "--sparse", "--offset", "1000000", "--length", "9000000")
+    assert open(f"{daemon.root}/part", "rb").read() == wanted[1000000:10000000]
+    # a stream that is not sparse brings the holes as zeros, and one that is too long says so
+    daemon.virsh("vol-download", "v", f"{daemon.root}/plain", "--pool", "p")
+    assert open(f"{daemon.root}/plain", "rb").read() == wanted
+    daemon.virsh("vol-upload", "v", f"{daemon.root}/in", "--pool", "p", "--sparse", "--length", "5000000", ok=False)
+    assert "v" in daemon.virsh("vol-list", "p")
+
+
 def test_many_downloads_at_once_and_one_that_stops(daemon):
     make_pool(daemon)
     with open(f"{daemon.root}/pool/big", "wb") as f:
