@@ -356,20 +356,41 @@ static const char *best_model(const Asked *asked, json_object *common, const cha
     return best;
 }
 
+static int by_name(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* That there is a hypervisor is none of a CPU's features. */
+static int write_features(FILE *f, json_object *features) {
+    const char **names = calloc(cpu_features_count(features) + 1, sizeof(char *));
+    size_t n = 0;
+
+    if (!names)
+        return -ENOMEM;
+    json_object_object_foreach(features, name, value) {
+        (void)value;
+        if (!streq(name, "hypervisor"))
+            names[n++] = cpu_feature_name(name);
+    }
+    qsort(names, n, sizeof(char *), by_name);
+    for (size_t i = 0; i < n; i++)
+        fprintf(f, "  <feature policy='require' name='%s'/>\n", names[i]);
+    free(names);
+    return 0;
+}
+
 static int write_cpu(const char *model, const char *fallback, json_object *features, char **ret,
                      Error **reterr) {
     FILE *f = text_open(ret);
+    int r;
 
     if (!f)
         return error_no_memory(reterr);
     fprintf(f, "<cpu mode='custom' match='exact'>\n  <model fallback='%s'>%s</model>\n", fallback,
             model);
-    json_object_object_foreach(features, name, value) {
-        (void)value;
-        fprintf(f, "  <feature policy='require' name='%s'/>\n", cpu_feature_name(name));
-    }
+    r = write_features(f, features);
     fputs("</cpu>\n", f);
-    return fclose(f) == 0 ? 0 : error_no_memory(reterr);
+    return fclose(f) == 0 && r >= 0 ? 0 : error_no_memory(reterr);
 }
 
 static int read_one(const Asked *asked, const char *xml, bool of_host, char **ret_model,

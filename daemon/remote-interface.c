@@ -130,10 +130,10 @@ HANDLER(get_xml) {
     if (r < 0)
         return r;
     if (asprintf(&ret->xml,
-                 "<interface type='%s' name='%s'>\n  <mac address='%s'/>\n  <mtu size='%u'/>\n"
-                 "  <link state='%s'/>\n</interface>\n",
-                 link.is_bridge ? "bridge" : "ethernet", link.name, link.mac, link.mtu,
-                 link.up ? "up" : "down") >= 0)
+                 "<interface type='%s' name='%s'>\n  <mtu size='%u'/>\n"
+                 "  <link state='%s'/>\n  <mac address='%s'/>\n</interface>\n",
+                 link.is_bridge ? "bridge" : "ethernet", link.name, link.mtu, link.state,
+                 link.mac) >= 0)
         return 0;
     ret->xml = NULL;
     return error_no_memory(reterr);

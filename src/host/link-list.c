@@ -37,6 +37,7 @@ int link_look(const char *name, LinkInfo *ret) {
                       .mtu = mtu ? (unsigned)strtoul(mtu, NULL, 10) : 0,
                       .is_bridge = bridge && access(bridge, F_OK) == 0};
     snprintf(ret->name, sizeof(ret->name), "%s", name);
+    snprintf(ret->state, sizeof(ret->state), "%s", state ? state : "unknown");
     snprintf(ret->mac, sizeof(ret->mac), "%s", mac ? mac : "");
     return 0;
 }

@@ -6,8 +6,9 @@
 
 typedef struct LinkInfo {
     char name[16];
-    char mac[24]; /* "" of a link without one */
-    bool up;      /* it carries something; "lo", which says nothing of it, is never up */
+    char mac[24];   /* "" of a link without one */
+    bool up;        /* it carries something; "lo", which says nothing of it, is never up */
+    char state[20]; /* the kernel's word: "up", "down", "unknown" */
     bool is_bridge;
     unsigned mtu;
 } LinkInfo;
