@@ -103,6 +103,10 @@ static Made *find(const MadeList *list, MadeKind kind, const char *name, const c
     return NULL;
 }
 
+bool made_has(const MadeList *list, MadeKind kind, const char *name) {
+    return find(list, kind, name, NULL) != NULL;
+}
+
 static int write_list(const char *path, const MadeList *list) {
     CLEANUP_FREE char *text = format(list);
 

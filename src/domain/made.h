@@ -43,4 +43,5 @@ int made_take(const char *path, MadeKind kind, const char *name, const char *det
 int made_change(const char *path, MadeKind from, const char *name, MadeKind to);
 /* -ENOENT: nothing was made. -EBADMSG, -errno. */
 int made_read(const char *path, MadeList *ret);
+bool made_has(const MadeList *list, MadeKind kind, const char *name);
 void made_done(MadeList *list);

@@ -1,29 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Two notes, so that nothing is left behind and nobody else's file is removed: one before the file
- * is made, without a detail, and one that knows it again ("DEV INO", and when it was made, in
- * seconds and nanoseconds) before anything is written to it. Of the first an empty file is what may
- * be there. The notes are gone after the host's end, and the file has a mark for that. */
+ * is made, without a detail, and one that knows it again before anything is written to it. */
 #include "driver/prepare-overlay.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "driver/disk-chain.h"
+#include "driver/overlay-file.h"
 #include "driver/start-parts.h"
 #include "driver/start-shown.h"
-#include "host/file-mark.h"
-#include "host/file-owner.h"
 #include "qemu/fill.h"
 #include "qemu/image-lock.h"
 #include "qemu/image.h"
 #include "util/file.h"
 #include "util/worker.h"
-
-#define FILE_MODE 0600
 
 static const char *format_of(const StorageSource *source) {
     return words_name(&disk_formats, source->format ? source->format : DISK_FORMAT_RAW);
@@ -36,72 +28,6 @@ static int check_running(const Domain *domain, Error **reterr) {
 }
 
 /* ---- the file ---- */
-
-/* A file and no other that has its name. */
-typedef struct Known {
-    uint64_t dev, ino;
-    int64_t seconds; /* when it was made; 0: the file system does not say */
-    uint32_t nanoseconds;
-} Known;
-
-typedef struct Making {
-    const char *path;
-    char owner[UUID_TEXT_SIZE];
-    int fd;
-    Known known;
-} Making;
-
-static void making_done(Making *making) {
-    if (making->fd >= 0)
-        close(making->fd);
-}
-
-/* With an empty path the file is fd itself; a link is not followed. */
-static int know(int fd, const char *path, Known *ret, struct statx *info) {
-    if (statx(fd, path, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME,
-              info) < 0)
-        return -errno;
-    *ret = (Known){.dev = makedev(info->stx_dev_major, info->stx_dev_minor), .ino = info->stx_ino};
-    if (info->stx_mask & STATX_BTIME) {
-        ret->seconds = info->stx_btime.tv_sec;
-        ret->nanoseconds = info->stx_btime.tv_nsec;
-    }
-    return 0;
-}
-
-/* Whether a process has the image and lets nobody else write to it: 1, 0, -errno. */
-static int is_locked(const char *path, int flags) {
-    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | flags);
-
-    return fd < 0 ? -errno : image_lock_is_held(fd);
-}
-
-/* What this domain's run had when the host ended goes now. */
-static int run_look(void *arg) {
-    const Making *making = arg;
-    struct stat info;
-
-    if (lstat(making->path, &info) < 0)
-        return errno == ENOENT ? 0 : -errno;
-    if (!S_ISREG(info.st_mode) || !file_mark_is_of_earlier_boot(making->path, making->owner) ||
-        is_locked(making->path, O_NOFOLLOW) != 0)
-        return -EEXIST;
-    return unlink(making->path) < 0 ? -errno : 0;
-}
-
-static int run_make(void *arg) {
-    Making *making = arg;
-    struct statx info;
-    int r = file_owner_check_way(making->path);
-
-    if (r < 0)
-        return r;
-    making->fd = open(making->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
-    if (making->fd < 0)
-        return -errno;
-    file_mark_write(making->fd, making->owner);
-    return know(making->fd, "", &making->known, &info);
-}
 
 static int cannot(const DiskDef *disk, const char *path, int r, Error **reterr) {
     if (r == -EEXIST)
@@ -134,44 +60,77 @@ static void forget(Domain *domain, const char *path) {
 }
 
 /* An empty file that is noted, and open. */
-static int make_file(Domain *domain, const DiskDef *disk, Making *making, Error **reterr) {
-    CLEANUP_FREE char *detail = NULL;
-    int r = worker_run(run_look, making);
+static int make_file(Domain *domain, const DiskDef *disk, OverlayFile *making, Error **reterr) {
+    int r = worker_run(overlay_file_look, making);
 
     if (r < 0)
         return cannot(disk, making->path, r, reterr);
     r = note(domain, making->path, NULL, reterr);
     if (r < 0)
         return r;
-    r = worker_run(run_make, making);
-    if (r < 0) {
+    r = worker_run(overlay_file_make, making);
+    if (r < 0 && making->fd < 0)
         forget(domain, making->path);
+    if (r < 0)
         return cannot(disk, making->path, r, reterr);
-    }
-    detail = strf("%" PRIu64 " %" PRIu64 " %" PRId64 " %" PRIu32, making->known.dev,
-                  making->known.ino, making->known.seconds, making->known.nanoseconds);
-    return detail ? note(domain, making->path, detail, reterr) : error_no_memory(reterr);
+    return note(domain, making->path, making->detail, reterr);
+}
+
+/* Without the name that qemu-img was given. */
+static int tell(const DiskDef *disk, const OverlayFile *making, const Error *error,
+                Error **reterr) {
+    const char *said = strstr(error_message(error), "qemu-img: "), *name = said;
+
+    while (name && (name = strstr(said, making->link)))
+        said = name + strlen(making->link);
+    return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
+                        "cannot make the overlay '%s' of transient disk '%s'%s%s", making->path,
+                        disk->target, said && *said == ':' ? "" : ": ",
+                        said ? said : error_message(error));
 }
 
 /* By its descriptor: what has its name by then may be somebody else's. */
-static int write_image(const DiskDef *disk, const Making *making, uint64_t size, Error **reterr) {
-    CLEANUP_FREE char *path = strf("/proc/%d/fd/%d", (int)getpid(), making->fd);
-    const ImageCreate create = {.path = path,
+static int write_image(const DiskDef *disk, OverlayFile *making, uint64_t size, Error **reterr) {
+    CLEANUP_ERROR Error *error = NULL;
+    const ImageCreate create = {.path = making->link,
                                 .format = "qcow2",
                                 .size = size,
                                 .backing = disk->source.path,
                                 .backing_format = format_of(&disk->source),
                                 .blind = true};
+    int r;
 
-    return path ? image_create(&create, reterr) : error_no_memory(reterr);
+    if (image_create(&create, &error) < 0)
+        return tell(disk, making, error, reterr);
+    r = worker_run(overlay_file_give, making);
+    return r < 0 ? cannot(disk, making->path, r, reterr) : 0;
 }
 
 /* ---- the disk ---- */
 
+static int run_is_file(void *arg) {
+    const char *path = arg;
+    struct stat info;
+
+    return stat(path, &info) < 0 ? -errno : S_ISREG(info.st_mode);
+}
+
 static int check(const DiskDef *disk, Error **reterr) {
-    if (disk->source.type != DISK_FILE || !disk->source.path || *disk->source.path != '/')
+    const char *path = disk->source.path;
+    int r = disk->source.type == DISK_FILE && path && *path == '/'
+                ? worker_run(run_is_file, (void *)path)
+                : 0;
+
+    if (r < 0)
+        return error_system(reterr, FROM_QEMU, r, "cannot look at '%s'", path);
+    if (r == 0)
         return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
-                            "transient disk '%s' is not in a file with an absolute path",
+                            "transient disk '%s' is not in a regular file with an absolute path",
+                            disk->target);
+    if (disk->readonly || disk->device != DISK_DEVICE_DISK)
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                            "a transient disk must not be read-only, and has device 'disk', which "
+                            "'%s' has not",
                             disk->target);
     if (disk_encryption(disk))
         return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
@@ -210,7 +169,7 @@ static int put_above(DomainDef *def, DiskDef *disk, const char *path, Error **re
 int prepare_overlay(Domain *domain, DomainDef *def, DiskDef *disk, Error **reterr) {
     CLEANUP_IMAGE_INFO ImageInfo info = {0};
     CLEANUP_FREE char *path = NULL;
-    CLEANUP(making_done) Making making = {.fd = -1};
+    CLEANUP(overlay_file_done) OverlayFile making = {.fd = -1};
     int r;
 
     assert(domain_job_is_mine(domain));
@@ -236,7 +195,9 @@ int prepare_overlay(Domain *domain, DomainDef *def, DiskDef *disk, Error **reter
 /* ---- a start ---- */
 
 static int run_try_lock(void *arg) {
-    return is_locked(arg, 0);
+    CLEANUP_CLOSE int fd = open(arg, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+    return fd < 0 ? -errno : image_lock_is_held(fd);
 }
 
 /* Who does not say that the image is shared does not share it, as with libvirt. */
@@ -268,48 +229,41 @@ int prepare_overlays(Domain *domain, Error **reterr) {
     return r;
 }
 
+int prepare_overlays_found(Domain *domain, Error **reterr) {
+    CLEANUP_FREE char *file = start_parts_note_path(&domain->services->paths,
+                                                    domain->run->live->uuid);
+    CLEANUP(made_done) MadeList list = {0};
+    DomainDef *live = domain->run->live;
+    int r = file ? made_read(file, &list) : -ENOMEM;
+
+    if (r == -ENOMEM)
+        return error_no_memory(reterr);
+    for (size_t i = 0; i < live->n_disks; i++) {
+        DiskDef *disk = &live->disks[i];
+        CLEANUP_FREE char *path = disk->transient && disk->source.path
+                                      ? chain_overlay_path(disk->source.path, live->name)
+                                      : NULL;
+
+        if (!path || !made_has(&list, MADE_OVERLAY, path))
+            continue;
+        r = start_show_disk(disk) < 0 ? error_no_memory(reterr)
+                                      : put_above(live, disk, path, reterr);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
 /* ---- the way back ---- */
 
-typedef struct Removal {
-    const char *path;
-    bool is_known;
-    Known known;
-} Removal;
-
-/* Of what was about to be made. */
-static bool may_be_ours(const struct statx *info) {
-    return S_ISREG(info->stx_mode) && info->stx_size == 0 && info->stx_uid == geteuid() &&
-           info->stx_nlink == 1 && (info->stx_mode & 07777) == FILE_MODE;
-}
-
-static bool is_same(const Known *a, const Known *b) {
-    return a->dev == b->dev && a->ino == b->ino && a->seconds == b->seconds &&
-           a->nanoseconds == b->nanoseconds;
-}
-
 static int run_remove(void *arg) {
-    const Removal *removal = arg;
-    struct statx info;
-    Known known;
-    int r = know(AT_FDCWD, removal->path, &known, &info);
+    const Made *made = arg;
 
-    if (r < 0)
-        return r == -ENOENT || r == -ENOTDIR ? 0 : r;
-    if (removal->is_known && !is_same(&known, &removal->known))
-        return -ESTALE;
-    if (!removal->is_known && !may_be_ours(&info))
-        return 0;
-    return unlink(removal->path) < 0 ? -errno : 0;
+    return overlay_file_remove(made->name, made->detail);
 }
 
 int prepare_overlay_undo(const Made *made) {
-    Removal removal = {.path = made->name, .is_known = made->detail != NULL};
-    Known *known = &removal.known;
-
-    if (made->detail && sscanf(made->detail, "%" SCNu64 " %" SCNu64 " %" SCNd64 " %" SCNu32,
-                               &known->dev, &known->ino, &known->seconds, &known->nanoseconds) != 4)
-        return -EBADMSG;
-    return worker_run(run_remove, &removal);
+    return worker_run(run_remove, (void *)made);
 }
 
 /* That of a disk: its source, or what would be above it. Caller frees; NULL: out of memory. */

@@ -12,6 +12,9 @@
 
 /* Makes those of the domain's live definition. Before there is a QEMU. */
 int prepare_overlays(Domain *domain, Error **reterr);
+/* Puts those into the live definition of a domain that was found to run, and of which no more is
+ * known than its definition. */
+int prepare_overlays_found(Domain *domain, Error **reterr);
 /* Makes that of one disk of `def`, if it is transient: from then on it is the disk's source, and
  * the image is below it. It is noted before it is there. Errors: ERROR_OPERATION_UNSUPPORTED when
  * something has its name; of the system and of qemu-img. */

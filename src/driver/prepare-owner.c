@@ -315,13 +315,6 @@ int prepare_owner_attach(Domain *domain, const DeviceKind *kind, const void *dev
 
 /* ---- what is under way with the disks ---- */
 
-static bool is_noted(const MadeList *list, MadeKind kind, const char *path) {
-    for (size_t i = 0; i < list->n; i++)
-        if (list->items[i].kind == kind && streq(list->items[i].name, path))
-            return true;
-    return false;
-}
-
 int prepare_owner_jobs(Domain *domain, const StartParts *parts, Error **reterr) {
     const QemuConfine *confine = &parts->confine.confine;
     CLEANUP_FREE char *note = start_parts_note_path(&domain->services->paths,
@@ -342,7 +335,7 @@ int prepare_owner_jobs(Domain *domain, const StartParts *parts, Error **reterr) 
         return error_system(reterr, FROM_QEMU, r, "cannot read '%s'", note);
     r = 0;
     for (size_t i = 0; r >= 0 && i < files.n; i++)
-        if (!is_noted(&list, MADE_JOB_OWNER, files.items[i].path))
+        if (!made_has(&list, MADE_JOB_OWNER, files.items[i].path))
             r = give_file(domain, &files.items[i], MADE_JOB_OWNER, confine, reterr);
     return r;
 }
@@ -364,7 +357,7 @@ static bool is_wanted(const NamedFiles *files, const char *path) {
 /* The base of a pivot is the disk's image for the rest of the run. */
 static void settle_job(const Domain *domain, const char *note, const MadeList *list,
                        const char *path) {
-    if (domain->run && is_source(domain->run->live, path) && !is_noted(list, MADE_OWNER, path))
+    if (domain->run && is_source(domain->run->live, path) && !made_has(list, MADE_OWNER, path))
         made_change(note, MADE_JOB_OWNER, path, MADE_OWNER);
     else
         take_back(note, MADE_JOB_OWNER, path);

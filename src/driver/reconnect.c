@@ -14,6 +14,7 @@
 #include "driver/device.h"
 #include "driver/label.h"
 #include "driver/news.h"
+#include "driver/prepare-overlay.h"
 #include "driver/run-end.h"
 #include "driver/run-limits.h"
 #include "driver/run-link.h"
@@ -388,8 +389,10 @@ int reconnect_adopt(Domain *domain, const Stray *stray, Error **reterr) {
     domain->run->found.group = stray->group ? strdup(stray->group) : NULL;
     domain_run_forget_past(domain->run);
     domain_set_state(domain, DOMAIN_PAUSED, PAUSED_UNKNOWN);
-    r = domain->run->monitor_path && domain->run->log_path ? reconnect(domain, NULL, reterr)
+    r = domain->run->monitor_path && domain->run->log_path ? prepare_overlays_found(domain, reterr)
                                                            : error_no_memory(reterr);
+    if (r >= 0)
+        r = reconnect(domain, NULL, reterr);
     if (r >= 0)
         r = domain_save_status(domain, reterr);
     if (r >= 0)

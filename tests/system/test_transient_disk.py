@@ -335,6 +335,48 @@ def test_a_transient_domain(daemon):
     wait_counted(daemon, "t1", "A")
 
 
+def test_in_a_folder_of_somebody_else(daemon):
+    """Images in the folder of a user: the overlay is QEMU's there, too."""
+    folder = f"{daemon.root}/home"
+    os.mkdir(folder)
+    path = counting_image(folder, "vm.img")
+    for each in (folder, path):
+        os.chown(each, 1234, 1234)
+    os.chmod(path, 0o600)
+    before = digest(path)
+    daemon.define("t1", boot=False, extra=disk(path))
+    daemon.virsh("start", "t1")
+    wait_counted(daemon, "t1", "A")
+    daemon.virsh("destroy", "t1")
+    assert os.listdir(folder) == ["vm.img"] and digest(path) == before
+
+
+def test_what_is_no_file(daemon):
+    """A pipe is not waited for, and a device has no file beside it."""
+    os.mkfifo(f"{daemon.root}/pipe")
+    for path in (f"{daemon.root}/pipe", "/dev/zero", daemon.root):
+        daemon.define("t1", boot=False, extra=disk(path))
+        assert "is not in a regular file" in daemon.virsh("start", "t1", ok=False)
+        daemon.virsh("undefine", "t1")
+
+
+def test_a_run_whose_status_is_lost(daemon):
+    """The daemon that finds QEMU by its monitor knows of the overlay by its note."""
+    path = counting_image(daemon.root, "vm.img")
+    daemon.define("t1", boot=False, extra=disk(path))
+    daemon.virsh("start", "t1")
+    wait_counted(daemon, "t1", "A")
+    daemon.stop(signal.SIGKILL)
+    os.unlink(f"{daemon.root}/run/domains/t1.xml")
+    daemon.start()
+    wait_for(lambda: not ended(daemon, "t1"), 20, "guest that is found again")
+    found = ElementTree.fromstring(daemon.virsh("dumpxml", "t1")).find("devices/disk")
+    assert found.find("source").get("file") == path + ".TRANSIENT-t1"
+    assert found.find("backingStore/source").get("file") == path
+    daemon.virsh("destroy", "t1")
+    assert overlays(daemon) == []
+
+
 def test_an_image_that_stays_whose_it_is(daemon):
     """What is said of the image's owner is not said of the overlay."""
     path = counting_image(daemon.root, "vm.img")
