@@ -9,6 +9,7 @@
 #include "util/log.h"
 #include "util/path-owner.h"
 
+#define SPICE_TLS_DIRECTORY "/etc/pki/libvirt-spice" /* where people have them already */
 #define CONFIG_MAX (1u << 20)
 #define PARTITION_MAX 200u /* bytes of a directory in a cgroup's name */
 
@@ -62,9 +63,10 @@ static bool set_directories(Config *config) {
     config->socket_admin = path_join(config->run, "vireo-admin-sock");
     config->listen_addr = strdup("127.0.0.1");
     config->security_driver = strdup("auto");
+    config->spice_tls_dir = strdup(SPICE_TLS_DIRECTORY);
     config->default_pool = path_join(config->lib, "images");
     return config->socket && config->socket_ro && config->socket_admin && config->listen_addr &&
-           config->security_driver && config->default_pool;
+           config->security_driver && config->spice_tls_dir && config->default_pool;
 }
 
 int config_init(Config *config, const char *root, Error **reterr) {

@@ -30,7 +30,9 @@ typedef struct Config {
     bool scopes;                /* and these into systemd's scopes where there is systemd */
     char *metrics;              /* where Prometheus is served; NULL: nowhere */
     char *user, *group;         /* QEMU's; NULL: the default user, the user's group */
-    char *security_driver;      /* QEMU's labels: "auto", "none", or whose */
+    bool spice_tls;
+    char *spice_tls_dir;   /* of its certificates */
+    char *security_driver; /* QEMU's labels: "auto", "none", or whose */
     bool private_dev, dynamic_ownership, sandbox;
     unsigned max_core_mib; /* of a core file of QEMU */
     bool polkit;           /* who is not let in by the socket is asked about, call by call */

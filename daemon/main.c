@@ -272,6 +272,7 @@ static int make_driver(Daemon *daemon, Error **reterr) {
         return r;
     use_timeouts(daemon);
     daemon->driver->services.settings.postcopy = config->postcopy;
+    daemon->driver->services.settings.spice_tls = config->spice_tls ? config->spice_tls_dir : NULL;
     return 0;
 }
 

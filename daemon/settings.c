@@ -168,6 +168,8 @@ static const Setting settings[] = {
     {"group", SETTING_TEXT, AT(group), set_name},
     {"private_dev", SETTING_YES, AT(private_dev), set_yes},
     {"dynamic_ownership", SETTING_YES, AT(dynamic_ownership), set_yes},
+    {"spice_tls", SETTING_YES, AT(spice_tls), set_yes},
+    {"spice_tls_x509_cert_dir", SETTING_TEXT, AT(spice_tls_dir), set_path},
     {"security_driver", SETTING_TEXT, AT(security_driver), set_name},
     {"sandbox", SETTING_YES, AT(sandbox), set_yes},
     {"max_core_mib", SETTING_NUMBER, AT(max_core_mib), set_number, UINT32_MAX},

@@ -172,8 +172,6 @@ static int check_graphics(const GraphicsDef *graphics, Error **reterr) {
          ERROR_CONFIG_UNSUPPORTED, "the VNC password is too long, only 8 characters are permitted"},
         {graphics->passwd_valid_to && !is_time(graphics->passwd_valid_to), ERROR_INTERNAL,
          "cannot parse password validity time, expect YYYY-MM-DDTHH:MM:SS"},
-        {graphics->type == GRAPHICS_SPICE && graphics->tls_port > 0, ERROR_CONFIG_UNSUPPORTED,
-         "spice TLS port set in XML configuration, but TLS is disabled"},
     };
 
     return VALIDATE_RULES(rules, "graphics", words_name(&graphics_types, graphics->type), reterr);

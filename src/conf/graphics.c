@@ -60,6 +60,23 @@ bool graphics_uses_port(const GraphicsDef *graphics) {
            !without_port(graphics) && !graphics->socket;
 }
 
+static const char *channel_mode(const GraphicsDef *graphics, const char *name) {
+    for (size_t i = 0; i < graphics->n_channels; i++)
+        if (streq(graphics->channels[i].name, name))
+            return graphics->channels[i].mode;
+    return graphics->default_mode ? graphics->default_mode : "any";
+}
+
+void graphics_spice_ports(const GraphicsDef *graphics, bool tls, bool *ret_plain, bool *ret_tls) {
+    *ret_plain = *ret_tls = false;
+    for (size_t i = 0; i < channel_names.n; i++) {
+        const char *mode = channel_mode(graphics, channel_names.names[i]);
+
+        *ret_plain |= !streq(mode, "secure");
+        *ret_tls |= streq(mode, "secure") || (tls && !streq(mode, "insecure"));
+    }
+}
+
 const char *graphics_address(const GraphicsDef *graphics) {
     for (size_t i = 0; i < graphics->n_listens; i++)
         if (graphics->listens[i].type == LISTEN_ADDRESS && graphics->listens[i].address)
@@ -104,7 +121,7 @@ static void write_spice_port(ElementWriter *w, const void *object) {
         return;
     if ((graphics->port > 0 && show) || (graphics->port < 0 && !automatic))
         writer_attributef(w, "port", "%d", graphics->port);
-    if (graphics->tls_port > 0 && show)
+    if ((graphics->tls_port > 0 && show) || (graphics->tls_port < 0 && !automatic))
         writer_attributef(w, "tlsPort", "%d", graphics->tls_port);
     writer_attribute(w, "autoport", automatic ? "yes" : "no");
     write_listen(w, graphics);

@@ -63,5 +63,8 @@ extern const Element graphics_element;
 
 /* A vnc or spice display that listens at a TCP port, given or to be found. */
 bool graphics_uses_port(const GraphicsDef *graphics);
+/* Which ports a spice display has when they are to be found: those that the modes of its channels
+ * ask for. `tls`: there are certificates, so a channel that may be anything may be secure. */
+void graphics_spice_ports(const GraphicsDef *graphics, bool tls, bool *ret_plain, bool *ret_tls);
 /* Where it does; borrowed, never NULL. */
 const char *graphics_address(const GraphicsDef *graphics);

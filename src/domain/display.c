@@ -14,7 +14,8 @@
 
 static bool has_port(const DomainDef *def, int port) {
     for (size_t i = 0; i < def->n_graphics; i++)
-        if (graphics_uses_port(&def->graphics[i]) && def->graphics[i].port == port)
+        if (graphics_uses_port(&def->graphics[i]) &&
+            (def->graphics[i].port == port || def->graphics[i].tls_port == port))
             return true;
     return false;
 }
@@ -48,26 +49,60 @@ static int find_port(const Domain *domains, const DomainDef *live, const Graphic
                         words_name(&graphics_types, graphics->type));
 }
 
-static bool wants_port(const GraphicsDef *graphics) {
-    return graphics->autoport == TRISTATE_YES && graphics_uses_port(graphics);
+/* Which are to be found: all of an automatic display, and those that are said to be -1. */
+static void wanted_ports(const GraphicsDef *graphics, bool tls, bool *ret_plain, bool *ret_tls) {
+    const bool automatic = graphics->autoport == TRISTATE_YES, uses = graphics_uses_port(graphics);
+
+    *ret_plain = uses && automatic;
+    *ret_tls = false;
+    if (!uses || graphics->type != GRAPHICS_SPICE)
+        return;
+    if (automatic) {
+        graphics_spice_ports(graphics, tls, ret_plain, ret_tls);
+    } else {
+        *ret_plain = graphics->port < 0;
+        *ret_tls = graphics->tls_port < 0;
+    }
 }
 
-int display_assign_ports(const Domain *domains, DomainDef *live, Error **reterr) {
-    for (size_t i = 0; i < live->n_graphics; i++)
-        if (wants_port(&live->graphics[i]))
-            live->graphics[i].port = 0; /* the one it had elsewhere, or before it was saved */
-    for (size_t i = 0; i < live->n_graphics; i++) {
-        GraphicsDef *graphics = &live->graphics[i];
-        int port;
+static int assign(const Domain *domains, const DomainDef *live, GraphicsDef *graphics, bool tls,
+                  Error **reterr) {
+    bool plain, secure;
+    int port = 0;
 
-        if (!wants_port(graphics))
-            continue;
+    wanted_ports(graphics, tls, &plain, &secure);
+    if (plain) {
         port = find_port(domains, live, graphics, reterr);
         if (port < 0)
             return port;
         graphics->port = port;
     }
-    return 0;
+    if (secure && !tls)
+        return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                            "domain '%s': its spice display is to have a TLS port, and there are "
+                            "no certificates (the setting 'spice_tls'); give its channels "
+                            "mode='any'",
+                            live->name);
+    if (secure) {
+        port = find_port(domains, live, graphics, reterr);
+        graphics->tls_port = port;
+    }
+    return port < 0 ? port : 0;
+}
+
+int display_assign_ports(const Domain *domains, DomainDef *live, bool tls, Error **reterr) {
+    int r = 0;
+
+    for (size_t i = 0; i < live->n_graphics; i++) {
+        GraphicsDef *graphics = &live->graphics[i];
+
+        /* those it had elsewhere, or before it was saved */
+        if (graphics->autoport == TRISTATE_YES && graphics_uses_port(graphics))
+            graphics->port = graphics->tls_port = 0;
+    }
+    for (size_t i = 0; r >= 0 && i < live->n_graphics; i++)
+        r = assign(domains, live, &live->graphics[i], tls, reterr);
+    return r;
 }
 
 /* ---- passwords ---- */

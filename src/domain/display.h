@@ -11,7 +11,7 @@
  * at `domains` gets the same, and it is given back when the run ends. Ports that are fixed in the
  * XML are left to QEMU. ERROR_INTERNAL: none is free, or this host has no such address. Does not
  * suspend. */
-int display_assign_ports(const Domain *domains, DomainDef *live, Error **reterr);
+int display_assign_ports(const Domain *domains, DomainDef *live, bool tls, Error **reterr);
 
 /* Tells QEMU the displays' passwords and until when they are valid. Until then a display that has
  * one lets nobody in. On a fiber, after the handshake and before the guest runs; job held.

@@ -28,6 +28,7 @@ typedef struct Settings {
     uint64_t answer_timeout_usec; /* of QEMU, to a change of devices; 0: the default, 30 s */
     uint64_t reboot_usec;         /* how long a reboot is waited for; 0: the default, 5 min */
     bool postcopy;                /* migrations may be switched to it */
+    const char *spice_tls;        /* the directory of spice's certificates; NULL: there are none */
     bool tracing;                 /* monitors report their lines */
 } Settings;
 

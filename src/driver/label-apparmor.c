@@ -209,6 +209,13 @@ static int add_helpers(AppArmorRules *rules, const Domain *domain, const DomainD
     return r;
 }
 
+static bool has_certificates(const DomainDef *def) {
+    for (size_t i = 0; i < def->n_graphics; i++)
+        if (def->graphics[i].type == GRAPHICS_SPICE && def->graphics[i].tls_port > 0)
+            return true;
+    return false;
+}
+
 static int make_rules(Domain *domain, const DomainDef *also, AppArmorRules *rules) {
     CLEANUP_DOMAIN_DEF DomainDef *live = domain_def_copy(domain->run->live); /* it may go */
     const Storage *storage = domain->services->storage;
@@ -224,6 +231,9 @@ static int make_rules(Domain *domain, const DomainDef *also, AppArmorRules *rule
         r = named_files_add(&files, storage, live, label_apparmor.name);
     if (r >= 0 && also)
         r = named_files_add(&files, storage, also, label_apparmor.name);
+    if (r >= 0 && has_certificates(live))
+        r = apparmor_rules_add(rules, domain->services->settings.spice_tls,
+                               APPARMOR_READ | APPARMOR_TREE);
     return r < 0 ? r : worker_run(run_fill, &work);
 }
 

@@ -57,7 +57,9 @@ static int make_argv(const Services *services, DomainDef *def, char **ret, Error
     CLEANUP_FREE char *channels = domain_channel_directory(&services->paths);
     CLEANUP_FREE char *nvram = prepare_nvram_directory(&services->paths);
     CLEANUP_FREE char *helpers = path_join(services->paths.run, "made");
-    Work work = {.def = def, .paths = {channels, nvram, helpers}, .reterr = reterr};
+    Work work = {.def = def,
+                 .paths = {channels, nvram, helpers, services->settings.spice_tls},
+                 .reterr = reterr};
     int r;
 
     if (!channels || !nvram || !helpers)

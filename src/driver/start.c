@@ -197,7 +197,8 @@ static int prepare(Domain *domain, StartParts *parts, char ***ret_argv, Error **
     if (r >= 0)
         r = start_check_files(domain, reterr);
     if (r >= 0)
-        r = display_assign_ports(services->store->domains, domain->run->live, reterr);
+        r = display_assign_ports(services->store->domains, domain->run->live,
+                                 services->settings.spice_tls != NULL, reterr);
     if (r >= 0)
         r = prepare_start(domain, parts, reterr);
     if (r >= 0)
@@ -213,6 +214,7 @@ static int prepare(Domain *domain, StartParts *parts, char ***ret_argv, Error **
         r = label_begin(domain, parts, reterr);
     if (r < 0)
         return r;
+    parts->parts.spice_tls = services->settings.spice_tls;
     params = (QemuCommandParams){.def = domain->run->live,
                                  .caps = domain->run->caps,
                                  .channel_dir = channels,

@@ -118,10 +118,23 @@ static int choose_firmware(DomainDef *def, const QemuCaps *caps, const char *dir
     return r;
 }
 
-static void choose_numbers(DomainDef *def) {
+static void choose_ports(GraphicsDef *graphics, bool tls) {
+    const bool automatic = graphics->autoport == TRISTATE_YES;
+    bool plain = true, secure = false;
+
+    if (!graphics_uses_port(graphics))
+        return;
+    if (graphics->type == GRAPHICS_SPICE)
+        graphics_spice_ports(graphics, tls, &plain, &secure);
+    if (graphics->port < 0 || (graphics->port == 0 && plain && graphics->tls_port == 0))
+        graphics->port = FIRST_PORT;
+    if (graphics->tls_port < 0 || (automatic && secure && graphics->tls_port == 0))
+        graphics->tls_port = FIRST_PORT + 1;
+}
+
+static void choose_numbers(DomainDef *def, bool tls) {
     for (size_t i = 0; i < def->n_graphics; i++)
-        if (graphics_uses_port(&def->graphics[i]) && def->graphics[i].port <= 0)
-            def->graphics[i].port = FIRST_PORT;
+        choose_ports(&def->graphics[i], tls);
     if (def->vsock && !def->vsock->cid)
         def->vsock->cid = FIRST_CID;
 }
@@ -130,14 +143,14 @@ int qemu_native_argv(DomainDef *def, const QemuCaps *caps, const NativePaths *pa
                      char ***ret_argv, Error **reterr) {
     static const SysinfoDef host = {0};
     CLEANUP(parts_done) Parts made = {.next_fd = QEMU_FIRST_FD};
-    QemuHostParts parts = {.sysinfo = &host};
+    QemuHostParts parts = {.sysinfo = &host, .spice_tls = paths->spice_tls};
     QemuCommandParams params = {
         .def = def, .caps = caps, .channel_dir = paths->channels, .parts = &parts};
     int r = choose_firmware(def, caps, paths->nvram, reterr);
 
     if (r < 0)
         return r;
-    choose_numbers(def);
+    choose_numbers(def, paths->spice_tls != NULL);
     qemu_align_memory(def);
     if (qemu_assign_aliases(def, paths->channels) < 0 || make_taps(def, &made) < 0 ||
         make_secrets(def, &made) < 0 || make_sockets(def, paths->helpers, &made) < 0)

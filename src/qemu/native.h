@@ -5,9 +5,10 @@
 #include "conf/domain-def.h"
 #include "qemu/capabilities.h"
 
-/* Directories of what a start would make; none is looked at. */
+/* Directories of what a start would make, and of spice's certificates (or NULL); none is looked at.
+ */
 typedef struct NativePaths {
-    const char *channels, *nvram, *helpers;
+    const char *channels, *nvram, *helpers, *spice_tls;
 } NativePaths;
 
 /* The argv that `def`, filled in, would get, as if the host had made whatever it needs: taps have

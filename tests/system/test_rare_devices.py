@@ -3,6 +3,9 @@
 import json
 import os
 import re
+import shutil
+import socket
+import ssl
 import subprocess
 
 import pytest
@@ -272,3 +275,51 @@ def test_a_window_of_sdl(daemon):
     with open(f"/proc/{daemon.qemus()['vm1']}/environ") as f, open(f"/proc/{daemon.qemus()['vm1']}/cmdline") as g:
         assert {"DISPLAY=:77", "XAUTHORITY=/nonexistent"} <= set(f.read().split("\0"))
         assert "\0-full-screen\0-display\0sdl\0" in g.read()
+
+
+# ---- spice with TLS ----
+
+SPICE = "<graphics type='spice' {}<video><model type='qxl'/></video>"
+
+
+@pytest.fixture
+def certificates(daemon, tmp_path):
+    """One that signs itself is the authority and the server."""
+    made = subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=here", "-days", "2", "-keyout",
+                           tmp_path / "server-key.pem", "-out", tmp_path / "server-cert.pem"], capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    shutil.copy(tmp_path / "server-cert.pem", tmp_path / "ca-cert.pem")
+    for path in tmp_path.iterdir():
+        path.chmod(0o644)
+    daemon.configure("spice_tls = yes", f"spice_tls_x509_cert_dir = {tmp_path}")
+    return ssl.create_default_context(cafile=tmp_path / "ca-cert.pem")
+
+
+def ports(daemon):
+    tag = re.search(r"<graphics [^>]*>", daemon.virsh("dumpxml", "vm1"))[0]
+    return [int(found[1]) if found else None for found in (re.search(fr" {name}='(\d+)'", tag) for name in ("port", "tlsPort"))]
+
+
+def test_spice_with_tls(daemon, certificates):
+    certificates.check_hostname = False
+    daemon.paused("vm1", extra=SPICE.format("autoport='yes'/>"))
+    plain, tls = ports(daemon)
+    assert plain and tls and plain != tls
+    with socket.create_connection(("127.0.0.1", tls)) as s, certificates.wrap_socket(s) as secure:
+        assert dict(name[0] for name in secure.getpeercert()["subject"]) == {"commonName": "here"}
+    assert f":{plain}?tls-port={tls}" in daemon.virsh("domdisplay", "vm1")
+    assert "autoport='yes'" in daemon.virsh("dumpxml", "vm1", "--inactive") and str(tls) not in daemon.virsh(
+        "dumpxml", "vm1", "--inactive")
+    daemon.define("vm2", boot=False, extra=SPICE.format("autoport='yes' defaultMode='secure'/>"))
+    daemon.virsh("start", "vm2", "--paused")
+    assert " port=" not in re.search(r"<graphics [^>]*>", daemon.virsh("dumpxml", "vm2"))[0]
+
+
+def test_spice_without_certificates(daemon):
+    daemon.paused("vm1", extra=SPICE.format("autoport='yes'/>"))
+    plain, tls = ports(daemon)
+    assert plain and tls is None
+    for number, words in enumerate(("port='5950' tlsPort='5951'/>", "port='5950' tlsPort='-1'/>", "autoport='yes' defaultMode='secure'/>",
+                                    "autoport='yes'><channel name='main' mode='secure'/></graphics>")):
+        daemon.define(f"other{number}", boot=False, extra=SPICE.format(words))
+        assert "no certificates (the setting 'spice_tls')" in daemon.virsh("start", f"other{number}", ok=False)

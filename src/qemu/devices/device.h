@@ -60,6 +60,7 @@ typedef struct QemuHostParts {
     const QemuSecret *secrets;         /* of disks; by id, not by place */
     size_t n_secrets;
     int vsock_fd;              /* 0: QEMU opens it itself */
+    const char *spice_tls;     /* the directory of spice's certificates, or NULL */
     const SysinfoDef *sysinfo; /* of the host, for <smbios mode='host'>; or NULL */
 } QemuHostParts;
 

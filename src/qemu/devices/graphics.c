@@ -65,44 +65,81 @@ static void add_word(FILE *out, const char *name, const char *value) {
         fprintf(out, ",%s=%s", name, value);
 }
 
-/* What is to be encrypted, NULL: nothing. */
-static const char *wants_tls(const GraphicsDef *graphics) {
-    if (streq_ptr(graphics->default_mode, "secure"))
+/* What has that mode, NULL: nothing. */
+static const char *find_mode(const GraphicsDef *graphics, const char *mode) {
+    if (streq_ptr(graphics->default_mode, mode))
         return "default";
     for (size_t i = 0; i < graphics->n_channels; i++)
-        if (streq_ptr(graphics->channels[i].mode, "secure"))
+        if (streq_ptr(graphics->channels[i].mode, mode))
             return graphics->channels[i].name;
     return NULL;
+}
+
+static int check_channels(const DeviceContext *context, const GraphicsDef *graphics, bool plain,
+                          bool tls, Error **reterr) {
+    const char *secure = find_mode(graphics, "secure"), *insecure = find_mode(graphics, "insecure");
+
+    if ((secure || tls) && !context->parts->spice_tls)
+        return device_refuse(context, reterr,
+                             "%s%s%s of a spice display is to be secure, and there are no "
+                             "certificates (the setting 'spice_tls'); give channels mode='any', "
+                             "and no tlsPort",
+                             secure ? "the channel '" : "the TLS port", secure ? secure : "",
+                             secure ? "'" : "");
+    if (secure && !tls)
+        return device_refuse(context, reterr,
+                             "the channel '%s' of a spice display is to be secure, and it has no "
+                             "TLS port: give it a tlsPort",
+                             secure);
+    if (insecure && !plain)
+        return device_refuse(context, reterr,
+                             "the channel '%s' of a spice display is to be insecure, and it has "
+                             "only a TLS port: give it a port",
+                             insecure);
+    return 0;
+}
+
+static void put_mode(FILE *out, const char *name, const char *mode) {
+    if (streq_ptr(mode, "secure"))
+        fprintf(out, ",tls-channel=%s", name);
+    if (streq_ptr(mode, "insecure"))
+        fprintf(out, ",plaintext-channel=%s", name);
 }
 
 static int build_spice(const DeviceContext *context, const GraphicsDef *graphics, FILE *out,
                        Error **reterr) {
     const char *path = listen_socket(graphics);
-    CLEANUP_FREE char *escaped = path ? argv_escape(path) : NULL;
+    CLEANUP_FREE char *escaped = path ? argv_escape(path) : NULL, *certificates = NULL;
+    const bool has_ports = !path && !listens_nowhere(graphics);
+    const bool plain = !has_ports || graphics->port > 0, tls = has_ports && graphics->tls_port > 0;
+    int r = check_channels(context, graphics, plain, tls, reterr);
 
-    if (graphics->tls_port > 0)
-        return device_refuse(context, reterr,
-                             "a spice display with a TLS port cannot be started: "
-                             "there are no certificates");
-    if (wants_tls(graphics))
-        return device_refuse(context, reterr,
-                             "the channel '%s' of a spice display is to be secure, and there are "
-                             "no certificates; give it mode='any', or leave it out",
-                             wants_tls(graphics));
+    if (r < 0)
+        return r;
     if (escaped)
         fprintf(out, "unix=on,addr=%s", escaped);
-    else if (listens_nowhere(graphics))
+    else if (!has_ports)
         fputs("port=0", out);
-    else if (graphics->port > 0)
-        fprintf(out, "port=%d,addr=%s", graphics->port, graphics_address(graphics));
-    else
+    else if (!plain && !tls)
         return device_refuse(context, reterr, "a spice display has no port yet; give it one");
+    if (has_ports && plain)
+        fprintf(out, "port=%d,", graphics->port);
+    if (tls)
+        fprintf(out, "tls-port=%d,", graphics->tls_port);
+    if (has_ports)
+        fprintf(out, "addr=%s", graphics_address(graphics));
     /* With a password the display takes nobody before the daemon has set it. */
     if (!graphics->passwd)
         fputs(",disable-ticketing=on", out);
+    if (tls) {
+        certificates = argv_escape(context->parts->spice_tls);
+        if (!certificates)
+            return error_no_memory(reterr);
+        add_word(out, "x509-dir", certificates);
+    }
+    put_mode(out, "default", graphics->default_mode);
     for (size_t i = 0; i < graphics->n_channels; i++)
-        if (streq_ptr(graphics->channels[i].mode, "insecure"))
-            fprintf(out, ",plaintext-channel=%s", graphics->channels[i].name);
+        put_mode(out, graphics->channels[i].name, graphics->channels[i].mode);
     if (graphics->mouse)
         fprintf(out, ",agent-mouse=%s", streq(graphics->mouse, "client") ? "on" : "off");
     add_word(out, "image-compression", graphics->image ? graphics->image : NULL);

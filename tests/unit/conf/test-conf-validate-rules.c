@@ -235,8 +235,6 @@ static const Row displays[] = {
      "VNC password is too long"},
     {DEVICES("<graphics type='vnc' passwd='a' passwdValidTo='%s'/>"), "tomorrow",
      "2026-11-26T12:00:00", ERROR_INTERNAL, "password validity time"},
-    {DEVICES("<graphics type='spice' %s/>"), "tlsPort='5901'", "tlsPort='-1'", NOT_SUPPORTED,
-     "TLS is disabled"},
     {DEVICES("<video><model type='%s'/></video>"), "xen", "vga", NOT_SUPPORTED, "this video model"},
     {DEVICES("<video><model type='vga'>%s</model></video>"), "<acceleration accel3d='yes'/>", "",
      NOT_SUPPORTED, "3d acceleration is supported only"},

@@ -105,6 +105,8 @@ static const char *const changed[][2] = {
     {"group", "+1"},
     {"private_dev", "no"},
     {"dynamic_ownership", "no"},
+    {"spice_tls", "yes"},
+    {"spice_tls_x509_cert_dir", "/x"},
     {"security_driver", "none"},
     {"sandbox", "no"},
     {"max_core_mib", "1"},

@@ -277,6 +277,54 @@ static void test_vcpus_of_no_cell(void **state) {
     assert_non_null(strstr(text, "-numa node,nodeid=1,cpus=4-6,memdev=ram-node1\n"));
 }
 
+/* With certificates; a display of an automatic port has the ports by now. */
+static void test_spice_tls(void **state) {
+    static const struct {
+        const char *graphics, *expected;
+    } rows[] = {
+        {"port='5901' tlsPort='5902'>",
+         "port=5901,tls-port=5902,addr=127.0.0.1,disable-ticketing=on,x509-dir=/x,,509,"
+         "seamless-migration=on"},
+        {"tlsPort='5902' defaultMode='secure'>",
+         "tls-port=5902,addr=127.0.0.1,disable-ticketing=on,x509-dir=/x,,509,tls-channel=default,"
+         "seamless-migration=on"},
+        {"port='5901' defaultMode='insecure'>",
+         "port=5901,addr=127.0.0.1,disable-ticketing=on,plaintext-channel=default,"
+         "seamless-migration=on"},
+        {"port='5901' tlsPort='5902' defaultMode='secure'><channel name='main' mode='insecure'/>"
+         "<channel name='record' mode='secure'/>",
+         "port=5901,tls-port=5902,addr=127.0.0.1,disable-ticketing=on,x509-dir=/x,,509,"
+         "tls-channel=default,plaintext-channel=main,tls-channel=record,seamless-migration=on"},
+        {"tlsPort='5902'><listen type='none'/>",
+         "port=0,disable-ticketing=on,seamless-migration=on"},
+        {"port='5901'><channel name='main' mode='secure'/>", "'main' of a spice display is to be "
+                                                             "secure, and it has no TLS port"},
+        {"tlsPort='5902' defaultMode='insecure'>",
+         "'default' of a spice display is to be insecure, and it has only a TLS port"},
+    };
+    const QemuHostParts parts = {.spice_tls = "/x,509"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        CLEANUP_FREE char *xml = strf("<domain type='qemu'><name>n</name><memory>1024</memory><os>"
+                                      "<type arch='x86_64'>hvm</type></os><devices><graphics "
+                                      "type='spice' %s</graphics></devices></domain>",
+                                      rows[i].graphics);
+        CLEANUP_DOMAIN_DEF DomainDef *def = parse("tls", xml);
+        const QemuCommandParams params = {
+            .def = def, .caps = &caps, .channel_dir = "/lib/channel", .parts = &parts};
+        CLEANUP_ERROR Error *error = NULL;
+        CLEANUP_FREE char *line = NULL;
+        char **argv = NULL;
+
+        assert_int_equal(qemu_assign_aliases(def, params.channel_dir), 0);
+        if (qemu_command_line(&params, &argv, &error) >= 0)
+            line = qemu_argv_format(argv);
+        qemu_argv_free(argv);
+        if (!strstr(line ? line : error_message(error), rows[i].expected))
+            fail_msg("%s: %s", rows[i].graphics, line ? line : error_message(error));
+    }
+}
+
 static void test_refusals(void **state) {
     static const struct {
         const char *rest, *words;
@@ -419,6 +467,7 @@ int main(void) {
         cmocka_unit_test(test_boot_vcpus),
         cmocka_unit_test(test_gluster),
         cmocka_unit_test(test_vcpus_of_no_cell),
+        cmocka_unit_test(test_spice_tls),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_many_vcpus_without_kvm),
         cmocka_unit_test(test_quoting),
