@@ -186,6 +186,8 @@ static int change_medium(Domain *domain, DomainDef *def, const DevicePlace *old,
     next->info.alias = disk->info.alias; /* borrowed: nodes are named by it */
     if (next->source.format == DISK_FORMAT_NONE_)
         next->source.format = DISK_FORMAT_RAW;
+    if (again) /* it may have been given before: once for each time that it is named */
+        take_back(domain, def, old, next, false);
     if (storage_is_there(&next->source)) {
         r = start_show_disk(next) < 0 ? error_no_memory(reterr) : 0;
         if (r >= 0)

@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from conftest import client, end_of, wait_for
+from test_confine import USER, owner
 from test_device import PORTS, cdrom, device, disk, medium, operations
 from test_device_kinds import state
 from test_snapshot import needs_strace
@@ -23,19 +24,20 @@ def impatient(daemon):
     daemon.configure("answer_timeout_ms = 3000")
 
 
-def stands(pid):
-    with open(f"/proc/{pid}/stat") as f:
-        return f.read().rsplit(")", 1)[1].split()[0] in "Tt"
-
-
 @contextlib.contextmanager
 def held(pid, path, call):
-    """QEMU stops at its next such system call on that file, until this ends."""
-    holder = subprocess.Popen(["strace", "-f", "-qq", "-o", "/dev/null", "-p", str(pid), "-P", path, "-e", f"trace={call}",
+    """QEMU stops at its next such system call on that file, until this ends: a function says whether it has come there."""
+    trace = f"{path}.trace"
+    holder = subprocess.Popen(["strace", "-f", "-qq", "-o", trace, "-p", str(pid), "-P", path, "-e", f"trace={call}",
                                "-e", f"inject={call}:signal=SIGSTOP:when=1"], stdin=subprocess.DEVNULL)
+
+    def is_there():
+        with open(trace) as f:
+            return "stopped by SIGSTOP" in f.read()
+
     wait_for(lambda: "TracerPid:\t0" not in open(f"/proc/{pid}/status").read(), 20, "strace")
     try:
-        yield
+        yield is_there
     finally:
         os.kill(pid, signal.SIGCONT)
         holder.terminate()
@@ -70,16 +72,38 @@ def both(daemon, name):
 
 
 def test_image_that_is_opened_late(daemon):
-    """QEMU opens it, and never hears of the device: nothing is left, and the next attach finds its names free."""
+    """QEMU opens it, and never hears of the device: nothing is left, and the next attach finds its names free. The image
+    is QEMU's as long as it may have it open."""
+    daemon.configure("answer_timeout_ms = 3000", f"user = +{USER}", f"group = +{USER}")
     daemon.paused("w1", extra=PORTS)
     before, inactive = state(daemon, "w1"), daemon.virsh("dumpxml", "w1", "--inactive")
-    path = device(daemon, disk(daemon))
+    path, image = device(daemon, disk(daemon)), f"{daemon.root}/vdb.img"
+    os.chmod(image, 0o600)
     with stopped(daemon.qemus()["w1"]):
         is_left_open(daemon, "w1", "attach-device", "w1", path, "--live", "--config")
+        assert owner(image) == (USER, USER)
     wait_outcome(daemon, "undone")
+    assert owner(image) == (os.geteuid(), os.getegid())
     assert state(daemon, "w1") == before and daemon.virsh("dumpxml", "w1", "--inactive") == inactive
     daemon.virsh("attach-device", "w1", path, "--live", "--config")
     assert all("'vdb'" in text for text in both(daemon, "w1"))
+
+
+@pytest.mark.parametrize("step, outcome", [("sent", "undone"), ("answered", "done")])
+def test_killed_transient_disk(daemon, step, outcome):
+    """The overlay is what the next daemon knows of, too: the disk's source, or gone."""
+    daemon.paused("w1", extra=PORTS)
+    before, overlay = state(daemon, "w1"), f"{daemon.root}/vdb.img.TRANSIENT-w1"
+    transient = disk(daemon).replace("</disk>", "<transient/></disk>")
+    assert daemon.crash_at(step, "attach-device", "w1", device(daemon, transient), "--live")
+    wait_outcome(daemon, outcome)
+    if outcome == "undone":
+        assert state(daemon, "w1") == before and not os.path.exists(overlay)
+        return
+    assert re.search(f"<source file='{overlay}'.*<backingStore.*<source file='{daemon.root}/vdb.img'",
+                     daemon.virsh("dumpxml", "w1"), re.S)
+    daemon.virsh("destroy", "w1")
+    assert not os.path.exists(overlay)
 
 
 def card(daemon):
@@ -104,10 +128,10 @@ def test_card_that_comes_late(daemon, killed):
     before, (rom, path) = state(daemon, "w1"), card(daemon)
     pid = daemon.qemus()["w1"]
     listener = client(daemon, "event", "w1", "--event", "device-added", "--timeout", "60")
-    with held(pid, rom, "openat"):
+    with held(pid, rom, "openat") as is_there:
         if killed:
             attach = client(daemon, "attach-device", "w1", path, "--live", "--config")
-            wait_for(lambda: stands(pid), 20, "QEMU at the card's ROM")
+            wait_for(is_there, 20, "QEMU at the card's ROM")
             daemon.stop(signal.SIGKILL)
             end_of(attach)
             daemon.start()
@@ -167,13 +191,15 @@ def test_image_that_is_closed_late(daemon):
 @pytest.mark.parametrize("killed", [False, True])
 def test_medium_that_is_opened_late(daemon, killed):
     """The drive has it in the end, and nothing of the old one."""
+    daemon.configure("answer_timeout_ms = 3000", f"user = +{USER}", f"group = +{USER}")
     daemon.paused("w1", extra=cdrom(daemon, "a.iso"))
     before, path = len(state(daemon, "w1")[1]), device(daemon, cdrom(daemon, "b.iso"))
+    os.chmod(f"{daemon.root}/b.iso", 0o600)
     pid = daemon.qemus()["w1"]
-    with held(pid, f"{daemon.root}/b.iso", "openat"):
+    with held(pid, f"{daemon.root}/b.iso", "openat") as is_there:
         if killed:
             update = client(daemon, "update-device", "w1", path, "--live", "--config")
-            wait_for(lambda: stands(pid), 20, "QEMU at the medium")
+            wait_for(is_there, 20, "QEMU at the medium")
             daemon.stop(signal.SIGKILL)
             end_of(update)
             daemon.start()
@@ -182,6 +208,10 @@ def test_medium_that_is_opened_late(daemon, killed):
     wait_outcome(daemon, "done")
     assert medium(daemon, "w1") == [f"{daemon.root}/b.iso"]
     assert len(state(daemon, "w1")[1]) == before
+    assert owner(f"{daemon.root}/b.iso") == (USER, USER)
+    daemon.virsh("change-media", "w1", "sdc", "--eject", "--live", "--force")
+    assert owner(f"{daemon.root}/b.iso") == (os.geteuid(), os.getegid()) and medium(daemon, "w1") == []
+    daemon.virsh("update-device", "w1", path, "--live")
     assert all("b.iso" in text and "a.iso" not in text for text in both(daemon, "w1"))
 
 
