@@ -88,7 +88,8 @@ static int finish(Lead *lead, bool cancelled, Error **reterr) {
 /* From the other side's Prepare on each phase has to follow, whatever the one before it says. */
 static int move(Lead *lead, Error **reterr) {
     CLEANUP_ERROR Error *error = NULL, *unfinished = NULL, *unconfirmed = NULL;
-    int performed = perform(lead, &error);
+    const bool offline = lead->params.flags & MIGRATE_OFFLINE; /* no guest, no state */
+    int performed = offline ? 0 : perform(lead, &error);
     int finished = finish(lead, performed < 0, &unfinished);
     int confirmed = 0;
 

@@ -76,27 +76,27 @@ static int save_new(Domain *domain, Error **reterr) {
 }
 
 /* What a client defines or creates, and the domain it is about. */
-static int prepare_def(Driver *driver, const char *xml, DomainDef **ret, Domain **ret_same,
+static int prepare_def(Services *services, const char *xml, DomainDef **ret, Domain **ret_same,
                        Error **reterr) {
     int r = definition_parse(xml, ret, reterr);
 
     if (r >= 0)
         r = check_name(*ret, reterr);
     if (r >= 0)
-        r = definition_fill(&driver->services, *ret, reterr);
+        r = definition_fill(services, *ret, reterr);
     if (r >= 0)
         r = domain_validate_define(*ret, reterr);
-    return r < 0 ? r : definition_find_same(driver->services.store, *ret, ret_same, reterr);
+    return r < 0 ? r : definition_find_same(services->store, *ret, ret_same, reterr);
 }
 
-int driver_define(Driver *driver, const char *xml, Domain **ret, Error **reterr) {
+int services_define(Services *services, const char *xml, Domain **ret, Error **reterr) {
     CLEANUP_DOMAIN_DEF DomainDef *def = NULL;
     CLEANUP_DOMAIN Domain *domain = NULL;
     Domain *same = NULL;
     bool is_new = true;
     int r;
 
-    r = prepare_def(driver, xml, &def, &same, reterr);
+    r = prepare_def(services, xml, &def, &same, reterr);
     if (r < 0)
         return r;
     if (same) {
@@ -111,7 +111,7 @@ int driver_define(Driver *driver, const char *xml, Domain **ret, Error **reterr)
         if (!domain)
             return error_no_memory(reterr);
         domain->config = TAKE_PTR(def);
-        store_add(driver->services.store, domain, &driver->services);
+        store_add(services->store, domain, services);
         r = save_new(domain, reterr);
         if (r < 0)
             return r;
@@ -119,6 +119,10 @@ int driver_define(Driver *driver, const char *xml, Domain **ret, Error **reterr)
     events_lifecycle(domain, EVENT_DEFINED, is_new ? 0 : 1);
     *ret = TAKE_PTR(domain);
     return 0;
+}
+
+int driver_define(Driver *driver, const char *xml, Domain **ret, Error **reterr) {
+    return services_define(&driver->services, xml, ret, reterr);
 }
 
 int driver_undefine(Domain *domain, unsigned flags, Error **reterr) {
@@ -215,7 +219,7 @@ int driver_create_xml(Driver *driver, const char *xml, unsigned flags, Domain **
     CLEANUP_DOMAIN_DEF DomainDef *def = NULL;
     CLEANUP_DOMAIN Domain *domain = NULL;
     Domain *same = NULL;
-    int r = prepare_def(driver, xml, &def, &same, reterr);
+    int r = prepare_def(&driver->services, xml, &def, &same, reterr);
 
     if (r < 0)
         return r;

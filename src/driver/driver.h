@@ -74,6 +74,8 @@ Domain *driver_find_id(Driver *driver, int id, Error **reterr);
 
 /* Definitions. define returns a new reference. */
 int driver_define(Driver *driver, const char *xml, Domain **ret, Error **reterr);
+/* The same for parts of the driver that have no more. */
+int services_define(Services *services, const char *xml, Domain **ret, Error **reterr);
 /* flags: UNDEFINE_*. A managed save, or variables of its firmware, are a reason to refuse when
  * nothing is said of them. */
 int driver_undefine(Domain *domain, unsigned flags, Error **reterr);

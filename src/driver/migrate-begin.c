@@ -67,6 +67,11 @@ static int replace_xml(const Domain *domain, const char *given, char **xml, int 
 static int check_offline(const Domain *domain, const MigrateParams *params, Error **reterr) {
     const bool offline = params->flags & MIGRATE_OFFLINE;
 
+    if (offline && !domain->run && driver_has_managed_save(domain))
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
+                            "domain '%s' has a managed save, which stays on this host: start it, "
+                            "or remove the save first",
+                            domain_name(domain));
     if (!offline || !domain->run)
         return offline && !(params->flags & MIGRATE_PERSIST_DEST)
                    ? error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,

@@ -206,13 +206,13 @@ static int check_removals(const Domain *domain, Error **reterr) {
 int migrate_check_domain(const Domain *domain, unsigned flags, Error **reterr) {
     int r;
 
-    if (flags & MIGRATE_OFFLINE)
-        return 0;
     /* They are this host's, and so are the images that they are inside of. */
     if (domain->snapshots.n > 0)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID,
                             "cannot migrate domain with %u snapshots: delete those of '%s' first",
                             domain->snapshots.n, domain_name(domain));
+    if (flags & MIGRATE_OFFLINE)
+        return 0;
     r = domain_check_active(domain, reterr);
     if (r >= 0)
         r = check_state(domain, reterr);

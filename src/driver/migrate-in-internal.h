@@ -44,6 +44,8 @@ DEFINE_CLEANUP(MigrateIn *, migrate_in_unref)
 void migrate_in_unlist(MigrateIn *in);
 /* By the domain's name; NULL: none is on its way. Borrowed. */
 MigrateIn *migrate_in_find(const Services *services, const char *name);
+/* The whole of an offline migration, from Prepare to Finish (migrate-in-offline.c). */
+int migrate_take_definition(MigrateIn *in, Error **reterr);
 /* From what Prepare says: not in the list yet; a reference. */
 int migrate_in_make(Services *services, const MigrateParams *params, MigrateIn **ret,
                     Error **reterr);

@@ -406,12 +406,17 @@ static int run_in(MigrateIn *in, Error **reterr) {
     return r;
 }
 
+static int run_one(MigrateIn *in, Error **reterr) {
+    if (in->flags & MIGRATE_OFFLINE)
+        return migrate_take_definition(in, reterr);
+    return in->flags & MIGRATE_POSTCOPY_RESUME ? run_again(in, reterr) : run_in(in, reterr);
+}
+
 static void in_fiber(void *userdata) {
     CLEANUP_IN MigrateIn *in = userdata;
     uint64_t deadline;
 
-    in->result = in->flags & MIGRATE_POSTCOPY_RESUME ? run_again(in, &in->error)
-                                                     : run_in(in, &in->error);
+    in->result = run_one(in, &in->error);
     if (!in->landed)
         log_info("domain '%s' does not move here: %s", in->def->name, error_message(in->error));
     else if (in->result >= 0)
@@ -434,7 +439,7 @@ static void in_fiber(void *userdata) {
 /* What Perform is to get. */
 static int answer(const MigrateIn *in, char **ret_uri, char **ret_cookie, Error **reterr) {
     CLEANUP_MIGRATE_COOKIE MigrateCookie cookie = {.check = in->cookie.check, .has_token = true};
-    CLEANUP_FREE char *uri = strdup(in->door.uri);
+    CLEANUP_FREE char *uri = strdup(in->door.uri ? in->door.uri : "");
 
     memcpy(cookie.uuid, in->def->uuid, sizeof(cookie.uuid));
     memcpy(cookie.token, in->door.token, sizeof(cookie.token));

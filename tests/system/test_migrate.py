@@ -107,6 +107,34 @@ def test_a_reboot_that_was_asked_for(daemon, other):
 
 
 @pytest.mark.skipif(not private_libvirtd.LIBVIRTD or os.geteuid() != 0, reason="SKIP: no libvirtd, or not root")
+@pytest.mark.parametrize("p2p", [(), ("--p2p",)])
+def test_a_definition_moves_without_a_guest(daemon, other, p2p):
+    """--offline: defined there, started by nobody, and here no more when that was asked for; what is in the way stops
+    it before anything is written."""
+    def move(*flags, ok=True):
+        return daemon.virsh("migrate", "--offline", "vm1", other.uri, *p2p, *flags, ok=ok)
+
+    daemon.define("vm1", boot=False)
+    assert "persistent" in move(ok=False)
+    move("--persistent")
+    assert state(other, "vm1").startswith("shut off") and state(daemon, "vm1").startswith("shut off")
+    assert other.virsh("dumpxml", "vm1") == daemon.virsh("dumpxml", "vm1")
+    other.virsh("start", "vm1", "--paused")
+    assert "runs here" in move("--persistent", ok=False)
+    other.virsh("destroy", "vm1")
+    daemon.virsh("start", "vm1", "--paused")
+    assert "leave --offline out" in move("--persistent", ok=False)
+    daemon.virsh("managedsave", "vm1")
+    assert "managed save" in move("--persistent", "--undefinesource", ok=False)
+    daemon.virsh("managedsave-remove", "vm1")
+    move("--persistent", "--undefinesource")
+    assert "vm1" not in daemon.virsh("list", "--all", "--name")
+    assert state(other, "vm1").startswith("shut off")
+    other.stop()
+    other.start()
+    assert other.virsh("list", "--all", "--persistent", "--name").split() == ["vm1"]
+
+
 def test_a_libvirtd(daemon):
     """Guests do not move between the two: each way is refused by name, and the guest is where it was."""
     daemon.paused("vm1")
