@@ -10,9 +10,9 @@
 #include "util/file.h"
 
 const Words interface_types = WORDS_NOT_STARTED(
-    WORD_MASK(INTERFACE_INTERNAL) | WORD_MASK(INTERFACE_VDPA) | WORD_MASK(INTERFACE_VDS), "",
-    "user", "ethernet", "vhostuser", "server", "client", "mcast", "network", "bridge", "internal",
-    "direct", "hostdev", "udp", "vdpa", "null", "vds");
+    WORD_MASK(INTERFACE_INTERNAL) | WORD_MASK(INTERFACE_VDS), "", "user", "ethernet", "vhostuser",
+    "server", "client", "mcast", "network", "bridge", "internal", "direct", "hostdev", "udp",
+    "vdpa", "null", "vds");
 static const Words mac_types = WORDS("generated", "static");
 static const Words yes_no = WORDS("yes", "no");
 static const Words direct_modes = WORDS("vepa", "bridge", "private", "passthrough");

@@ -393,6 +393,9 @@ static bool locks_memory(const DomainDef *def) {
         if (def->interfaces[i].type == INTERFACE_HOSTDEV &&
             def->interfaces[i].hostdev.type == ADDRESS_PCI)
             return true;
+    for (size_t i = 0; i < def->n_interfaces; i++)
+        if (def->interfaces[i].type == INTERFACE_VDPA)
+            return true;
     for (size_t i = 0; i < def->n_disks; i++)
         if (def->disks[i].source.type == DISK_NVME)
             return true;
@@ -410,7 +413,7 @@ static int plan_memlock(const DomainDef *def, QemuConfine *confine, Error **rete
                             "KiB; raise LimitMEMLOCK of its unit",
                             def->name,
                             def->memory_backing.locked ? "<memoryBacking><locked/>"
-                                                       : "a PCI device of the host",
+                                                       : "a device of the host",
                             (unsigned long long)(limit.rlim_max / 1024));
     confine->memlock_max = RLIM_INFINITY;
     return 0;

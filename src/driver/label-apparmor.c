@@ -76,7 +76,8 @@ static int add_sockets(AppArmorRules *rules, const DomainDef *def) {
             r = apparmor_rules_add(rules, graphics->listens[k].socket, READ_WRITE);
     }
     for (size_t i = 0; r >= 0 && i < def->n_interfaces; i++)
-        if (def->interfaces[i].type == INTERFACE_VHOSTUSER)
+        if (def->interfaces[i].type == INTERFACE_VHOSTUSER ||
+            def->interfaces[i].type == INTERFACE_VDPA)
             r = apparmor_rules_add(rules, def->interfaces[i].source, READ_WRITE);
     for (size_t i = 0; r >= 0 && i < def->n_disks; i++) {
         const StorageSource *source = &def->disks[i].source;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The host's ends of a domain's network cards: taps in bridges, macvtaps, and what is limited
- * there.
+/* The host's ends of a domain's network cards: taps in bridges, macvtaps, vDPA devices, and what is
+ * limited there.
  *
  * A network is the bridge that it stands for (bridge_of_network). Ports of Open vSwitch are made by
  * ovs-vsctl. */
@@ -8,7 +8,9 @@
 #include "driver/network.h"
 #include "driver/nic-limit.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "host/tap.h"
 #include "util/child.h"
@@ -287,9 +289,51 @@ static int make_one(Domain *domain, InterfaceDef *interface, StartParts *parts, 
     return finish(domain, interface, &job, reterr);
 }
 
+/* ---- vDPA ---- */
+
+typedef struct Opening {
+    const char *path;
+    int fd;
+} Opening;
+
+/* Nothing but a device is opened for whoever writes a definition. */
+static int run_open_device(void *arg) {
+    Opening *opening = arg;
+    struct stat info;
+
+    if (stat(opening->path, &info) < 0)
+        return -errno;
+    if (!S_ISCHR(info.st_mode))
+        return -ENODEV;
+    opening->fd = open(opening->path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    return opening->fd < 0 ? -errno : 0;
+}
+
+static int open_vdpa(InterfaceDef *interface, StartParts *parts, QemuTap *to, Error **reterr) {
+    CLEANUP_FREE char *path = strdup(interface->source ? interface->source : "");
+    Opening opening = {.path = path, .fd = -1};
+    int r;
+
+    if (!path)
+        return error_no_memory(reterr);
+    if (strncmp(path, "/dev/", 5) != 0)
+        return error_report(reterr, FROM_NETWORK, ERROR_CONFIG_UNSUPPORTED,
+                            "its <source dev='%s'> is no vDPA device: it is one like "
+                            "/dev/vhost-vdpa-0",
+                            path);
+    r = worker_run(run_open_device, &opening);
+    if (r < 0)
+        return error_system(reterr, FROM_NETWORK, r, "cannot open its vDPA device '%s'", path);
+    to->fds[0] = start_parts_add_fd(parts, opening.fd);
+    to->n_fds = 1;
+    return to->fds[0] < 0 ? error_no_memory(reterr) : 0;
+}
+
 int prepare_interface(Domain *domain, InterfaceDef *interface, StartParts *parts, QemuTap *to,
                       Error **reterr) {
-    int r = nic_has_tap(interface) ? make_one(domain, interface, parts, to, reterr) : 0;
+    int r = nic_has_tap(interface)              ? make_one(domain, interface, parts, to, reterr)
+            : interface->type == INTERFACE_VDPA ? open_vdpa(interface, parts, to, reterr)
+                                                : 0;
 
     if (r < 0)
         error_prefix(reterr, "domain '%s': its interface %s", domain_name(domain), interface->mac);

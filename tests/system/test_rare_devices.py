@@ -7,6 +7,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import tempfile
 
 import pytest
 
@@ -323,3 +324,25 @@ def test_spice_without_certificates(daemon):
                                     "autoport='yes'><channel name='main' mode='secure'/></graphics>")):
         daemon.define(f"other{number}", boot=False, extra=SPICE.format(words))
         assert "no certificates (the setting 'spice_tls')" in daemon.virsh("start", f"other{number}", ok=False)
+
+
+# ---- vDPA ----
+
+def test_vdpa(daemon, tmp_path):
+    """Without such a device here: another one is opened and handed over, and QEMU finds that it is none."""
+    def said(path):
+        with open(f"{daemon.root}/vm1.xml", "w") as f:
+            f.write(re.sub(r"<name>.*", lambda m: m[0] + "<uuid>11111111-2222-3333-4444-555555555555</uuid>", daemon.xml(
+                "vm1", boot=False, extra=f"<interface type='vdpa'><source dev='{path}'/></interface>"), count=1))
+        daemon.virsh("define", f.name)
+        return daemon.virsh("start", "vm1", ok=False)
+    assert "no vDPA device" in said(tmp_path)
+    assert "cannot open its vDPA device '/dev/vhost-vdpa-77'" in said("/dev/vhost-vdpa-77")
+    with tempfile.NamedTemporaryFile(dir="/dev/shm") as file:
+        assert "cannot open its vDPA device" in said(file.name)
+    words = said("/dev/null")
+    if "its memory cannot be locked" in words:
+        return  # which the device would ask for
+    assert "vhost-vdpa" in words
+    with open(f"{daemon.root}/log/qemu/vm1.log") as f:
+        assert re.search(r'"type":"vhost-vdpa","vhostfd":"\d+","id":"hostnet0"', f.read())

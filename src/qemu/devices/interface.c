@@ -62,6 +62,24 @@ static int build_tap(const DeviceContext *context, const InterfaceDef *interface
     return 0;
 }
 
+/* A device of the host that does virtio's work in hardware, opened by the daemon. */
+static int build_vdpa(const DeviceContext *context, const InterfaceDef *interface, Props *netdev,
+                      Error **reterr) {
+    const QemuTap *tap = context->parts->taps
+                             ? &context->parts->taps[interface - context->def->interfaces]
+                             : NULL;
+
+    if (!tap || tap->n_fds == 0)
+        return device_refuse(context, reterr,
+                             "an <interface type='vdpa'> cannot be started: the daemon has not "
+                             "opened its device");
+    props_text(netdev, "type", "vhost-vdpa");
+    add_fds(netdev, "vhostfd", "vhostfd", tap->fds, 1, tap->named);
+    if (interface->queues > 1)
+        props_uint(netdev, "queues", interface->queues);
+    return 0;
+}
+
 static void add_forwards(Props *netdev, const InterfaceDef *interface) {
     json_object *list = NULL;
 
@@ -169,6 +187,8 @@ static int build_netdev(const DeviceContext *context, const InterfaceDef *interf
     case INTERFACE_MCAST:
     case INTERFACE_UDP:
         return build_socket(context, interface, netdev, reterr);
+    case INTERFACE_VDPA:
+        return build_vdpa(context, interface, netdev, reterr);
     case INTERFACE_VHOSTUSER:
         return build_vhostuser(context, interface, steps, netdev, reterr);
     case INTERFACE_NULL:

@@ -325,6 +325,36 @@ static void test_spice_tls(void **state) {
     }
 }
 
+/* The daemon has opened it: a number of a descriptor, or a name of one that QEMU was given. */
+static void test_vdpa(void **state) {
+    static const char *const expected[] = {
+        "'{\"type\":\"vhost-vdpa\",\"vhostfd\":\"7\",\"queues\":2,\"id\":\"hostnet0\"}'",
+        "'{\"type\":\"vhost-vdpa\",\"vhostfd\":\"" QEMU_FD_NAME "7\",\"queues\":2,"
+        "\"id\":\"hostnet0\"}'"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
+        CLEANUP_DOMAIN_DEF DomainDef *def = parse(
+            "vdpa", "<domain type='qemu'><name>n</name><memory>1024</memory><os><type "
+                    "arch='x86_64'>hvm</type></os><devices><interface type='vdpa'><source "
+                    "dev='/dev/vhost-vdpa-0'/><model type='virtio'/><driver queues='2'/>"
+                    "</interface></devices></domain>");
+        const QemuTap tap = {.fds = {7}, .n_fds = 1, .named = i == 1};
+        const QemuHostParts parts = {.taps = &tap};
+        const QemuCommandParams params = {
+            .def = def, .caps = &caps, .channel_dir = "/lib/channel", .parts = &parts};
+        CLEANUP_ERROR Error *error = NULL;
+        CLEANUP_FREE char *line = NULL;
+        char **argv = NULL;
+
+        assert_int_equal(qemu_assign_aliases(def, params.channel_dir), 0);
+        assert_int_equal(qemu_command_line(&params, &argv, &error), 0);
+        line = qemu_argv_format(argv);
+        qemu_argv_free(argv);
+        if (!strstr(line, expected[i]) || !strstr(line, "\"virtio-net-pci\""))
+            fail_msg("%s", line);
+    }
+}
+
 static void test_refusals(void **state) {
     static const struct {
         const char *rest, *words;
@@ -468,6 +498,7 @@ int main(void) {
         cmocka_unit_test(test_gluster),
         cmocka_unit_test(test_vcpus_of_no_cell),
         cmocka_unit_test(test_spice_tls),
+        cmocka_unit_test(test_vdpa),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_many_vcpus_without_kvm),
         cmocka_unit_test(test_quoting),
