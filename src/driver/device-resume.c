@@ -90,8 +90,12 @@ static void resume(Domain *domain, Operation *operation, int r, Error *error) {
     if (r < 0)
         operation->device.fails_as = domain_outlives_monitor(domain) ? OPERATION_ACTING
                                                                      : OPERATION_FAILED;
-    else
+    else {
+        operation->device.fails_as = device_operation_verb(operation) == DEVICE_VERB_UPDATE
+                                         ? OPERATION_UNDONE
+                                         : OPERATION_FAILED;
         r = go_on(domain, operation, &own);
+    }
     if (own)
         log_info("domain '%s': operation %llu: %s", domain_name(domain),
                  (unsigned long long)operation->id, error_message(own));

@@ -202,6 +202,34 @@ static int change_medium(Domain *domain, DomainDef *def, const DevicePlace *old,
     return r;
 }
 
+static int swap_back(Domain *domain, const DiskDef *disk, const DiskDef *next) {
+    CLEANUP(medium_swap_done) MediumSwap swap = {0};
+    bool lost = false;
+    int r = plan_swap(domain, next, disk, &swap, NULL);
+
+    if (r >= 0)
+        r = run_swap(domain, disk, disk, &swap, true, &lost, NULL);
+    prepare_secrets_close(domain, &swap.parts);
+    prepare_secrets_close(domain, &swap.old_parts);
+    return r;
+}
+
+/* The drive gets the medium that the live definition has, whatever a change that was cut short has
+ * left of it, and of the next one. False: it does not. */
+static bool put_back(Domain *domain, const DevicePlace *old, DiskDef *next) {
+    CLEANUP_DOMAIN_DEF DomainDef *def = domain_def_copy(domain->run->live);
+    DiskDef *disk = def ? device_at(def, old) : NULL;
+    char *alias = next->info.alias;
+    int r;
+
+    if (!disk || !disk_is_removable(disk))
+        return disk != NULL;
+    next->info.alias = disk->info.alias; /* borrowed: nodes are named by it */
+    r = swap_back(domain, disk, next);
+    next->info.alias = alias;
+    return r >= 0;
+}
+
 static int update_disk(Domain *domain, const DevicePlace *old, DiskDef *next, bool again,
                        bool *ret_lost, Error **reterr) {
     CLEANUP_DOMAIN_DEF DomainDef *def = domain_def_copy(domain->run->live);
@@ -321,6 +349,8 @@ int device_update_again(Domain *domain, DomainDef *one, const DevicePlace *place
 
     assert(domain_job_is_mine(domain));
     r = update(domain, one, place, old, true, &half, reterr);
+    if (r < 0 && !half && place->kind == &disk_kind && domain_check_active(domain, NULL) >= 0)
+        half = !put_back(domain, old, device_at(one, place));
     if (half)
         operation->device.fails_as = OPERATION_FAILED;
     return r;

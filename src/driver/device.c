@@ -324,8 +324,8 @@ static bool is_given_mac(const DeviceRequest *request) {
 }
 
 /* Whoever asked is told where it stands. */
-static void note_left_open(const Operation *operation, Error **error) {
-    if (operation && operation->state == OPERATION_ACTING)
+static void note_left_open(const Domain *domain, const Operation *operation, Error **error) {
+    if (operation && operation->state == OPERATION_ACTING && domain_outlives_monitor(domain))
         error_prefix(error, "operation %llu goes on when QEMU answers",
                      (unsigned long long)operation->id);
 }
@@ -342,7 +342,7 @@ int driver_change_device(Domain *domain, const DeviceRequest *request, Error **r
     r = change_locked(&change);
     if (change.operation)
         device_operation_end(domain, change.operation, r, error);
-    note_left_open(change.operation, &error);
+    note_left_open(domain, change.operation, &error);
     operation_unref(change.operation);
     domain_def_free(change.config);
     domain_job_end(domain, &job);

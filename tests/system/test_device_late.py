@@ -10,7 +10,7 @@ import pytest
 
 from conftest import client, end_of, wait_for
 from test_confine import USER, owner
-from test_device import PORTS, cdrom, device, disk, medium, operations
+from test_device import NIC, PORTS, cdrom, device, disk, medium, operations
 from test_device_kinds import state
 from test_snapshot import needs_strace
 from test_taps import bridge, namespace  # noqa: F401
@@ -213,6 +213,34 @@ def test_medium_that_is_opened_late(daemon, killed):
     assert owner(f"{daemon.root}/b.iso") == (os.geteuid(), os.getegid()) and medium(daemon, "w1") == []
     daemon.virsh("update-device", "w1", path, "--live")
     assert all("b.iso" in text and "a.iso" not in text for text in both(daemon, "w1"))
+
+
+@needs_strace
+def test_medium_that_is_missing_then(daemon):
+    """It was to be put in when vireod was killed, and is no more: the drive has the old one again."""
+    daemon.paused("w1", extra=cdrom(daemon, "a.iso"))
+    before, inactive, path = state(daemon, "w1"), daemon.virsh("dumpxml", "w1", "--inactive"), cdrom(daemon, "b.iso")
+    pid = daemon.qemus()["w1"]
+    with held(pid, f"{daemon.root}/b.iso", "openat") as is_there:
+        update = client(daemon, "update-device", "w1", device(daemon, path), "--live", "--config")
+        wait_for(is_there, 20, "QEMU at the medium")
+        daemon.stop(signal.SIGKILL)
+        end_of(update)
+        os.unlink(f"{daemon.root}/b.iso")
+        daemon.start()
+    wait_outcome(daemon, "undone")
+    assert medium(daemon, "w1") == [f"{daemon.root}/a.iso"]
+    assert daemon.virsh("dumpxml", "w1", "--inactive") == inactive
+    wait_for(lambda: state(daemon, "w1") == before, 20, lambda: f"the same as before: {state(daemon, 'w1')} {before}")
+
+
+def test_link_that_is_set_late(daemon):
+    """What the definition says of a card is what QEMU was told once more."""
+    daemon.paused("w1", extra=PORTS + NIC)
+    with stopped(daemon.qemus()["w1"]):
+        is_left_open(daemon, "w1", "domif-setlink", "w1", "52:54:00:aa:00:01", "down")
+    wait_outcome(daemon, "done")
+    assert "<link state='down'/>" in daemon.virsh("dumpxml", "w1")
 
 
 def test_drive_that_was_empty(daemon):
