@@ -51,7 +51,7 @@ def overlays(daemon):
 def notes(daemon):
     """What the daemon still has to remove."""
     directory = f"{daemon.root}/run/made"
-    return os.listdir(directory) if os.path.isdir(directory) else []
+    return [name for name in os.listdir(directory) if name.endswith(".json")] if os.path.isdir(directory) else []
 
 
 def counted(daemon, name):
@@ -478,8 +478,9 @@ def test_a_daemon_that_ends_during_a_start(daemon):
         daemon.start()
         wait_for(lambda: ended(daemon, "t1") == (not daemon.qemus()), 20, "daemon that knows what runs")
         assert overlays(daemon) == ([] if ended(daemon, "t1") else ["vm.img.TRANSIENT-t1"])
-        daemon.run("virsh", "destroy", "t1", ok=None)
-        wait_for(lambda: overlays(daemon) == [] and notes(daemon) == [], 20, "nothing that is left")
+        said = daemon.run("virsh", "destroy", "t1", ok=None)
+        wait_for(lambda: overlays(daemon) == [] and notes(daemon) == [], 20,
+                 lambda: f"end of {overlays(daemon)}, {notes(daemon)}, {daemon.qemus()}: {said} {daemon.log_text()[-3000:]}")
         assert digest(path) == before
 
 
