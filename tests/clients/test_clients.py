@@ -13,7 +13,7 @@ import pytest
 from conftest import CMDLINE, GUEST, SID, wait_for
 
 # A boot sector for a disk and for a CD: it writes its words to the first serial port.
-SECTOR = (bytes.fromhex("31c08ed8fc be167c ac 84c0 7406 baf803 ee ebf5 f4 ebfd") + b"ONLINE here\r\n\0").ljust(510, b"\0") + b"\x55\xaa"
+SECTOR = (bytes.fromhex("31c08ed8fc be167c ac 84c0 7406 baf803 ee ebf5 f4 ebfd") + b"ONLINE 0\r\n\0").ljust(510, b"\0") + b"\x55\xaa"
 NETWORK = "<network><name>{}</name><bridge name='{}'/><dns enable='no'/></network>"
 
 
@@ -84,7 +84,7 @@ def test_virt_install_boots_a_cd(daemon):
     install(daemon, "i3", "--cdrom", boot_cd(daemon), "--disk", f"path={disk(daemon)}", "--network", "none",
             "--graphics", "none", memory=64)
     assert "cd.iso" in daemon.virsh("domblklist", "i3")
-    daemon.wait_online("i3", "here")
+    daemon.wait_online("i3", "0")
 
 
 @pytest.mark.client("virt-install", "virtinst", "boots a raw disk")
@@ -93,7 +93,7 @@ def test_virt_install_boots_a_disk(daemon):
     with open(path, "r+b") as f:
         f.write(SECTOR)
     install(daemon, "i4", "--import", "--disk", f"path={path}", "--network", "none", "--graphics", "none", memory=64)
-    daemon.wait_online("i4", "here")
+    daemon.wait_online("i4", "0")
 
 
 @pytest.mark.client("virt-install", "virtinst", "boots by network")
