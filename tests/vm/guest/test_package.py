@@ -80,7 +80,8 @@ def test_at_libvirts_paths(host):
         writer = run("runuser", "-u", "nobody", "--", "virsh", "-c", "qemu:///system", "list", ok=False)
         assert "Permission denied" in writer.stderr, writer
         run("virsh", "undefine", "shown")
-        assert "vireod" in run("virt-admin", "-c", "libvirtd:///system", "server-list").stdout
+        if shutil.which("virt-admin"):  # from Debian 13 on it comes with libvirt's daemon
+            assert "vireod" in run("virt-admin", "-c", "libvirtd:///system", "server-list").stdout
         assert run("stat", "-c", "%a %U:%G", "/run/libvirt/libvirt-sock").stdout == "660 root:vireo\n"
         with open("/usr/sbin/libvirtd", "x"):  # a host that has libvirt
             pass
