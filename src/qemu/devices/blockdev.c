@@ -45,7 +45,7 @@ static int protocol(const DeviceContext *context, const DiskDef *disk, const Sto
                    disk->device == DISK_DEVICE_CDROM && is_drive(source->path) ? "host_cdrom"
                                                                                : "host_device");
         props_text(node, "filename", source->path);
-        if (source->reservations)
+        if (source->reservations && source == &disk->source)
             props_textf(node, "pr-manager", PR_MANAGER, name);
         break;
     case DISK_DIR:
