@@ -92,16 +92,18 @@ static void put_into(xmlNodePtr node, xmlNsPtr ns) {
 
 static int add_element(xmlNodePtr metadata, const char *uri, const char *key, const char *element,
                        Error **reterr) {
-    CLEANUP(doc_freep) xmlDocPtr doc = read_text(element);
-    xmlNodePtr root = doc ? xmlDocGetRootElement(doc) : NULL, copy;
+    CLEANUP(doc_freep) xmlDocPtr doc = NULL;
+    xmlNodePtr copy;
     xmlNsPtr ns;
+    int r = xml_document_parse(element, strlen(element), METADATA_MAX, "metadata_xml", &doc,
+                               reterr);
 
-    if (!root)
-        return error_report(reterr, FROM_XML, ERROR_XML, "the metadata is no XML element");
+    if (r < 0)
+        return r;
     if (xmlValidateNCName(BAD_CAST key, 0) != 0)
         return error_report(reterr, FROM_XML, ERROR_INVALID_ARG,
                             "the prefix '%.80s' of the metadata's namespace is no XML name", key);
-    copy = xmlDocCopyNode(root, metadata->doc, 1);
+    copy = xmlDocCopyNode(xmlDocGetRootElement(doc), metadata->doc, 1);
     ns = copy ? xmlNewNs(copy, BAD_CAST uri, BAD_CAST key) : NULL;
     if (!ns) {
         xmlFreeNode(copy);

@@ -24,7 +24,7 @@ int device_check_kind(const DeviceKind *kind, DeviceVerb verb, bool live, Error 
     can &= !live || verb != DEVICE_VERB_DETACH || kind != &graphics_kind;
     for (size_t i = 0; i < ARRAY_SIZE(changeable); i++)
         known |= kind == changeable[i];
-    if (can && !known)
+    if (verb == DEVICE_VERB_UPDATE && !(can && known))
         return error_report(
             reterr, FROM_QEMU, live ? ERROR_CONFIG_UNSUPPORTED : ERROR_OPERATION_UNSUPPORTED,
             "%s update of device '%s' is not supported", live ? "live" : "persistent", kind->name);

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Streams: consoles, pictures, volumes, through unmodified clients."""
 import os
+import socket
+import struct
 import subprocess
+
+import pytest
 
 VIDEO = "<video><model type='vga'/></video>"
 CONSOLE = "<serial type='pty'/>"
@@ -175,3 +179,49 @@ except libvirt.libvirtError as e:
 """)
     assert said.stdout.count("RFB 003") == 2, said.stderr
     assert "No graphics backend with index 1" in said.stdout
+
+
+def frame(procedure, kind, serial, status, payload):
+    return struct.pack(">IIIiiIi", len(payload) + 28, 0x20008086, 1, procedure, kind, serial, status) + payload
+
+
+def words(*texts):
+    return b"".join(struct.pack(">I", len(t)) + t + bytes(-len(t) % 4) for t in texts)
+
+
+def raw(daemon):
+    """A connection that is open, spoken by hand."""
+    link = socket.socket(socket.AF_UNIX)
+    link.settimeout(30)
+    link.connect(daemon.socket)
+    for serial, (procedure, payload) in enumerate(((AUTH_LIST, b""), (OPEN, struct.pack(">I", 1) + words(b"qemu:///system") + bytes(4)))):
+        link.sendall(frame(procedure, 0, serial, 0, payload))
+        assert reply(link)[2] == 0
+    return link
+
+
+def reply(link):
+    """Type, serial, status and payload of the next packet."""
+    head = link.recv(28, socket.MSG_WAITALL)
+    size, _, _, _, kind, serial, status = struct.unpack(">IIIiiIi", head)
+    return kind, serial, status, link.recv(size - 28, socket.MSG_WAITALL) if size > 28 else b""
+
+
+HOLE, DATA, CONTINUE = 6, 3, 2  # types of packets, and a status
+OPEN, AUTH_LIST, UPLOAD = 1, 66, 208
+
+
+@pytest.mark.parametrize("sparse, payload", [
+    (0, struct.pack(">qI", 4096, 0)), (1, struct.pack(">qI", 0, 0)), (1, struct.pack(">qI", -1, 0)), (1, b""),
+    (1, bytes(8)), (1, bytes(300)), (1, struct.pack(">qI", (1 << 63) - 1, 0))])
+def test_holes_that_are_none(daemon, sparse, payload):
+    """The stream ends with an error, the volume is there, and the daemon goes on."""
+    make_pool(daemon)
+    daemon.virsh("vol-create-as", "p", "v", "1M", "--format", "raw")
+    with raw(daemon) as link:
+        link.sendall(frame(UPLOAD, 0, 9, 0, words(b"p", b"v", b"v") + struct.pack(">QQI", 0, 0, sparse)))
+        assert reply(link)[:3] == (1, 9, 0)
+        link.sendall(frame(UPLOAD, DATA, 9, CONTINUE, b"x" * 4096) + frame(UPLOAD, HOLE, 9, CONTINUE, payload))
+        kind, serial, status, _ = reply(link)
+        assert (kind, serial, status) == (DATA, 9, 1)
+    assert "v" in daemon.virsh("vol-list", "p") and os.path.getsize(f"{daemon.root}/pool/v") <= 1 << 20
