@@ -217,8 +217,11 @@ DOMAIN_FUNC(get_interface_parameters, remote_domain_get_interface_parameters_arg
             remote_domain_get_interface_parameters_ret) {
     CLEANUP_PARAMS Params params = {0};
     const InterfaceDef *nic = NULL;
+    const DomainDef *def = NULL;
     int r = check_nparams(args->nparams, REMOTE_FEW_PARAMS_MAX, reterr);
 
+    if (r >= 0)
+        r = driver_affected_def(domain, args->flags & CHANGE_BOTH, &def, reterr);
     if (r >= 0 && args->nparams == 0) {
         ret->nparams = NIC_SPEEDS;
         return 0;

@@ -188,7 +188,9 @@ POOL_FUNC(create_pool, remote_storage_pool_flags_args, void) {
 }
 
 POOL_FUNC(build_pool, remote_storage_pool_flags_args, void) {
-    int r = check_overwrite(args->flags & (BUILD_OVERWRITE | BUILD_NO_OVERWRITE), reterr);
+    const unsigned asked = args->flags & (BUILD_OVERWRITE | BUILD_NO_OVERWRITE);
+    int r = pool->active ? 0
+                         : check_overwrite(asked, reterr); /* an active one is refused as such */
 
     return r < 0 ? r : pool_build(pool, reterr);
 }
