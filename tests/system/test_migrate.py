@@ -100,6 +100,7 @@ def test_a_reboot_that_was_asked_for(daemon, other):
     with open(f"{other.root}/run/domains/vm1.xml") as f:
         assert " intent='reboot'" in f.read()
     migrate(other, daemon, "vm1", "--p2p")
+    daemon.virsh("resume", "vm1")
     daemon.virsh("shutdown", "vm1", "--mode", "acpi")  # which takes it back
     migrate(daemon, other, "vm1")
     with open(f"{other.root}/run/domains/vm1.xml") as f:
