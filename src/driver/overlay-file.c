@@ -14,11 +14,14 @@
 #include "util/file.h"
 
 #define FILE_MODE 0600
+#define CONTENT_MAX ((size_t)64 << 20) /* bytes; an empty image of 16 TiB has half a MiB */
 
 void overlay_file_done(OverlayFile *file) {
+    if (file->directory >= 0)
+        close(file->directory);
     if (file->fd >= 0)
         close(file->fd);
-    free(file->link);
+    free(file->content);
     free(file->detail);
 }
 
@@ -63,36 +66,62 @@ int overlay_file_look(void *arg) {
     return unlink(file->path) < 0 ? -errno : 0;
 }
 
+/* By its directory, which nobody exchanges meanwhile for another one. */
+static int open_new(OverlayFile *file) {
+    const char *name = strrchr(file->path, '/') + 1;
+    CLEANUP_FREE char *directory = strndup(file->path, (size_t)(name - file->path));
+
+    if (!directory)
+        return -ENOMEM;
+    file->directory = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (file->directory < 0)
+        return -errno;
+    file->fd = openat(file->directory, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                      FILE_MODE);
+    return file->fd < 0 ? -errno : 0;
+}
+
 int overlay_file_make(void *arg) {
     OverlayFile *file = arg;
     struct statx info;
     Known known;
     int r = file_owner_check_way(file->path);
 
+    if (r >= 0)
+        r = open_new(file);
     if (r < 0)
         return r;
-    file->fd = open(file->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
-    if (file->fd < 0)
-        return -errno;
     file_mark_write(file->fd, file->owner);
     r = know(file->fd, "", &known, &info);
     if (r < 0)
         return r;
-    file->link = strf("/proc/%d/fd/%d", (int)getpid(), file->fd);
     file->detail = strf("%" PRIu64 " %" PRIu64 " %" PRId64 " %" PRIu32, known.dev, known.ino,
                         known.seconds, known.nanoseconds);
-    return file->link && file->detail ? 0 : -ENOMEM;
+    return file->detail ? 0 : -ENOMEM;
+}
+
+int overlay_file_fill(void *arg) {
+    const OverlayFile *file = arg;
+    CLEANUP_FREE char *data = NULL;
+    size_t len = 0, done = 0;
+    int r = file_read(file->content, CONTENT_MAX, &data, &len);
+
+    unlink(file->content);
+    while (r >= 0 && done < len) {
+        ssize_t n = pwrite(file->fd, data + done, len - done, (off_t)done);
+
+        if (n < 0 && errno != EINTR)
+            r = -errno;
+        done += n > 0 ? (size_t)n : 0;
+    }
+    return r;
 }
 
 int overlay_file_give(void *arg) {
     const OverlayFile *file = arg;
-    CLEANUP_FREE char *directory = strdup(file->path);
     struct stat info;
 
-    if (!directory)
-        return -ENOMEM;
-    strrchr(directory, '/')[1] = '\0';
-    if (stat(directory, &info) < 0)
+    if (fstat(file->directory, &info) < 0)
         return -errno;
     return info.st_uid != geteuid() && fchown(file->fd, info.st_uid, info.st_gid) < 0 ? -errno : 0;
 }

@@ -11,8 +11,8 @@
 typedef struct OverlayFile {
     const char *path;
     char owner[UUID_TEXT_SIZE]; /* the domain */
-    int fd;                     /* of what was made; -1: nothing */
-    char *link;                 /* to that, for other processes while this one has it open */
+    int directory, fd;          /* where it was made, and what; -1: nothing */
+    char *content;              /* a file of what is to be in it, in a directory of root's */
     char *detail;               /* by which it is known: "DEV INO SECONDS NANOSECONDS" */
 } OverlayFile;
 
@@ -25,6 +25,9 @@ void overlay_file_done(OverlayFile *file);
 int overlay_file_look(void *file);
 /* Makes it, empty, with mode 0600. -EEXIST; -EACCES: somebody else may lead the way elsewhere. */
 int overlay_file_make(void *file);
+/* Takes the content over, and removes the file of it. By the descriptor: what has the name by then
+ * may be somebody else's. -EFBIG. */
+int overlay_file_fill(void *file);
 /* Gives it to whom its directory belongs: in one that is not root's, a file of root's does not
  * become QEMU's (host/file-owner.h). */
 int overlay_file_give(void *file);

@@ -81,18 +81,18 @@ static int tell(const DiskDef *disk, const OverlayFile *making, const Error *err
                 Error **reterr) {
     const char *said = strstr(error_message(error), "qemu-img: "), *name = said;
 
-    while (name && (name = strstr(said, making->link)))
-        said = name + strlen(making->link);
+    while (name && (name = strstr(said, making->content)))
+        said = name + strlen(making->content);
     return error_report(reterr, FROM_QEMU, ERROR_OPERATION_FAILED,
                         "cannot make the overlay '%s' of transient disk '%s'%s%s", making->path,
                         disk->target, said && *said == ':' ? "" : ": ",
                         said ? said : error_message(error));
 }
 
-/* By its descriptor: what has its name by then may be somebody else's. */
+/* qemu-img writes to a directory of the daemon's: it opens what has the name by then. */
 static int write_image(const DiskDef *disk, OverlayFile *making, uint64_t size, Error **reterr) {
     CLEANUP_ERROR Error *error = NULL;
-    const ImageCreate create = {.path = making->link,
+    const ImageCreate create = {.path = making->content,
                                 .format = "qcow2",
                                 .size = size,
                                 .backing = disk->source.path,
@@ -100,9 +100,13 @@ static int write_image(const DiskDef *disk, OverlayFile *making, uint64_t size, 
                                 .blind = true};
     int r;
 
-    if (image_create(&create, &error) < 0)
+    if (image_create(&create, &error) < 0) {
+        unlink(making->content);
         return tell(disk, making, error, reterr);
-    r = worker_run(overlay_file_give, making);
+    }
+    r = worker_run(overlay_file_fill, making);
+    if (r >= 0)
+        r = worker_run(overlay_file_give, making);
     return r < 0 ? cannot(disk, making->path, r, reterr) : 0;
 }
 
@@ -169,18 +173,21 @@ static int put_above(DomainDef *def, DiskDef *disk, const char *path, Error **re
 int prepare_overlay(Domain *domain, DomainDef *def, DiskDef *disk, Error **reterr) {
     CLEANUP_IMAGE_INFO ImageInfo info = {0};
     CLEANUP_FREE char *path = NULL;
-    CLEANUP(overlay_file_done) OverlayFile making = {.fd = -1};
+    CLEANUP(overlay_file_done) OverlayFile making = {.directory = -1, .fd = -1};
     int r;
 
     assert(domain_job_is_mine(domain));
     if (!disk->transient)
         return 0;
     r = check(disk, reterr);
+    if (r >= 0)
+        r = check_running(domain, reterr);
     if (r < 0)
         return r;
     making.path = path = chain_overlay_path(disk->source.path, domain->run->live->name);
     uuid_format(domain->run->live->uuid, making.owner);
-    if (!path || start_show_disk(disk) < 0)
+    making.content = strf("%s/made/%s.qcow2", domain->services->paths.run, making.owner);
+    if (!path || !making.content || start_show_disk(disk) < 0)
         return error_no_memory(reterr);
     r = image_info(disk->source.path, format_of(&disk->source), &info, reterr);
     if (r >= 0)

@@ -106,6 +106,20 @@ def test_a_qemu_opens_what_it_needs(daemon, tmp_path):
     assert not os.path.exists(f"/run/vireo/apparmor/{profile}")
 
 
+def test_a_transient_disk(daemon, tmp_path):
+    """Its QEMU writes to the overlay and reads the image."""
+    own = image(tmp_path / "own.raw")
+    daemon.paused("passes", extra=USB + disk(own).replace("<target", "<transient/><target"))
+    tries = [{"driver": "file", "node-name": "tried", "filename": path, "read-only": reading, "auto-read-only": False}
+             for path, reading in ((own, True), (own, False), (own + ".TRANSIENT-passes", False))]
+    said = [answer.get("error", {}).get("desc", "") for answer in tell(daemon, "passes", *[
+        command for add in tries for command in ({"execute": "blockdev-add", "arguments": add},
+                                                 {"execute": "blockdev-del", "arguments": {"node-name": "tried"}})])[::2]]
+    assert said[0] == said[2] == "" and "Permission denied" in said[1], said
+    daemon.virsh("destroy", "passes")
+    assert os.listdir(tmp_path) == ["own.raw"]
+
+
 def test_what_a_definition_wants(daemon):
     """None of it, a profile of the administrator's, one that is not there."""
     pid = daemon.paused("free", extra=seclabel("<seclabel type='none' model='apparmor'/>"))
