@@ -368,8 +368,9 @@ static int choose(RpcSession *session, const remote_connect_get_all_domain_stats
     return 0;
 }
 
-static unsigned what_to_read(unsigned stats) {
-    return ((stats & STATS_CPU_TOTAL) ? READ_CPU : 0) | ((stats & STATS_VCPU) ? READ_VCPUS : 0) |
+static unsigned what_to_read(unsigned stats, unsigned flags) {
+    return ((flags & STATS_BACKING) ? READ_BACKING : 0) |
+           ((stats & STATS_CPU_TOTAL) ? READ_CPU : 0) | ((stats & STATS_VCPU) ? READ_VCPUS : 0) |
            ((stats & STATS_BALLOON) ? READ_MEMORY : 0) | ((stats & STATS_BLOCK) ? READ_BLOCK : 0) |
            ((stats & STATS_INTERFACE) ? READ_NET : 0) |
            ((stats & STATS_DIRTYRATE) ? READ_DIRTY : 0);
@@ -409,8 +410,8 @@ HANDLER(get_all_domain_stats) {
     if (r >= 0)
         r = choose(session, args, &domains, &n, reterr);
     if (r >= 0)
-        r = driver_read_stats(domains, n, what_to_read(stats), args->flags & STATS_NOWAIT,
-                              &readings, reterr);
+        r = driver_read_stats(domains, n, what_to_read(stats, args->flags),
+                              args->flags & STATS_NOWAIT, &readings, reterr);
     if (r < 0)
         return r;
     r = make_records(ret_, readings, n, stats, reterr);

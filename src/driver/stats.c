@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "driver/disk-chain.h"
 #include "qemu/block-graph.h"
 #include "qemu/devices/device.h"
 #include "util/file.h"
@@ -198,27 +199,45 @@ static int copy_vcpus(DomainReading *reading, const DomainRun *run) {
     return 0;
 }
 
-static int copy_disks(DomainReading *reading, const DomainDef *def) {
-    reading->disks = calloc(def->n_disks + 1, sizeof(DiskReading));
+/* An empty drive counts as one. */
+static size_t count_images(const DiskDef *disk, bool backing) {
+    return backing ? MAX_OF(chain_length(disk), (size_t)1) : 1;
+}
+
+/* Place 0 is the disk's own. */
+static int copy_image(DiskReading *to, const DiskDef *disk, size_t place, bool active) {
+    const StorageSource *source = place == 0 ? &disk->source : chain_at(disk, place);
+    const char *alias = active && place == 0 ? disk->info.alias : NULL;
+
+    to->local = storage_is_local(source);
+    to->qcow2 = source->format == DISK_FORMAT_QCOW2;
+    to->index = active ? chain_index(disk, place) : 0;
+    to->target = strdup(disk->target ? disk->target : "");
+    to->source = source->path ? strdup(source->path) : NULL;
+    to->alias = alias ? strdup(alias) : NULL;
+    if (active && place == 0)
+        device_disk_storage_node(disk, to->node);
+    else if (active && source->node)
+        device_storage_node(disk, source->node, to->node);
+    return !to->target || (source->path && !to->source) || (alias && !to->alias) ? -ENOMEM : 0;
+}
+
+static int copy_disks(DomainReading *reading, const DomainDef *def, bool backing) {
+    size_t n = 0;
+    int r = 0;
+
+    for (size_t i = 0; i < def->n_disks; i++)
+        n += count_images(&def->disks[i], backing);
+    reading->disks = calloc(n + 1, sizeof(DiskReading));
     if (!reading->disks)
         return -ENOMEM;
     for (size_t i = 0; i < def->n_disks; i++) {
         const DiskDef *disk = &def->disks[i];
-        DiskReading *to = &reading->disks[reading->n_disks++];
 
-        to->local = storage_is_local(&disk->source);
-        to->qcow2 = disk->source.format == DISK_FORMAT_QCOW2;
-        to->index = reading->active ? disk->source.index : 0;
-        to->target = strdup(disk->target ? disk->target : "");
-        to->source = disk->source.path ? strdup(disk->source.path) : NULL;
-        to->alias = reading->active && disk->info.alias ? strdup(disk->info.alias) : NULL;
-        if (reading->active)
-            device_disk_storage_node(disk, to->node);
-        if (!to->target || (disk->source.path && !to->source) ||
-            (reading->active && disk->info.alias && !to->alias))
-            return -ENOMEM;
+        for (size_t place = 0; r >= 0 && place < count_images(disk, backing); place++)
+            r = copy_image(&reading->disks[reading->n_disks++], disk, place, reading->active);
     }
-    return 0;
+    return r;
 }
 
 static int copy_nics(DomainReading *reading, const DomainDef *def) {
@@ -252,7 +271,7 @@ static int prepare(DomainReading *reading, unsigned what) {
         reading->vcpu_quota = (what & READ_QUICK) && run->live->cputune.vcpu.quota > 0;
     }
     if (r >= 0 && (what & READ_BLOCK))
-        r = copy_disks(reading, domain_def(reading->domain));
+        r = copy_disks(reading, domain_def(reading->domain), what & READ_BACKING);
     if (r >= 0 && (what & READ_NET))
         r = copy_nics(reading, domain_def(reading->domain));
     return r;

@@ -15,13 +15,14 @@
 
 /* What is to be read. */
 enum {
-    READ_CPU = 1 << 0,    /* of the whole machine */
-    READ_VCPUS = 1 << 1,  /* of each vCPU thread */
-    READ_MEMORY = 1 << 2, /* the balloon, and what is resident on the host */
-    READ_BLOCK = 1 << 3,  /* counters of disks, sizes of images */
-    READ_NET = 1 << 4,    /* counters of the host's ends of interfaces */
-    READ_DIRTY = 1 << 5,  /* what a calculation of a dirty rate has found */
-    READ_QUICK = 1 << 6,  /* CPU time of the process and how long quotas held it back: few files */
+    READ_CPU = 1 << 0,     /* of the whole machine */
+    READ_VCPUS = 1 << 1,   /* of each vCPU thread */
+    READ_MEMORY = 1 << 2,  /* the balloon, and what is resident on the host */
+    READ_BLOCK = 1 << 3,   /* counters of disks, sizes of images */
+    READ_NET = 1 << 4,     /* counters of the host's ends of interfaces */
+    READ_DIRTY = 1 << 5,   /* what a calculation of a dirty rate has found */
+    READ_QUICK = 1 << 6,   /* CPU time of the process and how long quotas held it back: few files */
+    READ_BACKING = 1 << 7, /* with READ_BLOCK: also the images below each disk's own */
 };
 
 typedef struct VcpuReading {
@@ -33,9 +34,10 @@ typedef struct VcpuReading {
     uint64_t throttled_ns;
 } VcpuReading;
 
-/* A disk of the definition, with what its file says. */
+/* A disk of the definition, or an image below it, with what its file says. */
 typedef struct DiskReading {
-    char *target, *source, *alias; /* source: NULL for an empty drive; alias: NULL when shut off */
+    char *target, *source, *alias; /* source: NULL for an empty drive; alias: NULL when shut off,
+                                      and of an image below */
     bool qcow2, local, has_file;   /* local: a file or device of this host */
     char node[96];                 /* QEMU's, of the file; "" when shut off */
     unsigned index;                /* of its source in "vda[2]"; 0: none */
@@ -64,7 +66,7 @@ typedef struct DomainReading {
     size_t n_vcpus;
     MemoryStats memory;
     BlockStatsList blocks;
-    DiskReading *disks;
+    DiskReading *disks; /* each followed by what is below it */
     size_t n_disks;
     NicReading *nics;
     size_t n_nics;

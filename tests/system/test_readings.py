@@ -146,6 +146,32 @@ def test_disks_of_a_domain_that_is_off(daemon):
     assert "cannot read the size" in daemon.virsh("domblkinfo", "off", "vda", ok=False)
 
 
+@pytest.mark.parametrize("on", [False, True])
+def test_images_below_a_disk(daemon, on):
+    """Each is a block of its own, in the order of the chain, with its own sizes; counters are the disk's."""
+    base, top = f"{daemon.root}/base.qcow2", f"{daemon.root}/top.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", base, "5M"], check=True, stdin=subprocess.DEVNULL)
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "qcow2", top, "7M"], check=True,
+                   stdin=subprocess.DEVNULL)
+    chain = f"<backingStore type='file'><format type='qcow2'/><source file='{base}'/><backingStore/></backingStore>"
+    drive = "<disk type='file' device='cdrom'><target dev='sda' bus='sata'/></disk>"
+    file = f"{daemon.root}/d1.xml"
+    with open(file, "w") as f:
+        f.write(daemon.xml("d1", boot=False, extra=DISK.format(kind="qcow2", path=top)
+                           .replace("<target", f"{chain}<target") + drive))
+    daemon.virsh("define", file)
+    if on:
+        daemon.virsh("start", "d1", "--paused")
+    said = numbers(daemon, "--block", "--backing")
+    names = [(said[f"block.{i}.name"], said.get(f"block.{i}.path"), said.get(f"block.{i}.capacity"))
+             for i in range(int(said["block.count"]))]
+    assert names == [("vda", top, str(7 << 20)), ("vda", base, str(5 << 20)), ("sda", None, None)]
+    assert [f"block.{i}.rd.reqs" in said for i in range(3)] == [on, False, on]
+    indexes = [said.get(f"block.{i}.backingIndex") for i in range(2)]
+    assert (None not in indexes and indexes[0] != indexes[1]) if on else indexes == [None, None]
+    assert numbers(daemon, "--block")["block.count"] == "2"
+
+
 def test_memory_and_jobs(daemon, disk):
     assert "actual " in daemon.virsh("dommemstat", "d1") and "rss " in daemon.virsh("dommemstat", "d1")
     daemon.virsh("dommemstat", "d1", "--period", 5, "--live")
