@@ -6,6 +6,8 @@
 #include "tables.h"
 #include "volume.h"
 
+#define SPARSE_STREAM 1 /* virStorageVolDownloadFlags, virStorageVolUploadFlags */
+
 /* --offset and --length in bytes, or with a unit. */
 static int read_range(const Args *args, uint64_t *ret_offset, uint64_t *ret_length) {
     if (args_size(args, "offset", 1, INT64_MAX, ret_offset) < 0)
@@ -18,6 +20,7 @@ static int read_range(const Args *args, uint64_t *ret_offset, uint64_t *ret_leng
 static int cmd_vol_upload(Tool *tool, const Args *args) {
     const char *path = args_string(args, "file");
     CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const bool sparse = args_has(args, "sparse");
     remote_storage_vol_upload_args call = {0};
     CLEANUP_VOLUME Volume vol = {0};
     CLEANUP_ERROR Error *error = NULL;
@@ -29,19 +32,21 @@ static int cmd_vol_upload(Tool *tool, const Args *args) {
         return tool_fail(NULL, "cannot open %s: %s", path, strerror(errno));
     if (read_range(args, &offset, &length) < 0 || volume_lookup(tool, args, &vol) < 0)
         return -EIO;
-    call = (remote_storage_vol_upload_args){.vol = vol, .offset = offset, .length = length};
+    call = (remote_storage_vol_upload_args){
+        .vol = vol, .offset = offset, .length = length, .flags = sparse ? SPARSE_STREAM : 0};
     r = rpc_client_stream_begin(tool->client, REMOTE_PROGRAM, REMOTE_PROC_STORAGE_VOL_UPLOAD,
                                 (xdrproc_t)xdr_remote_storage_vol_upload_args, &call, NULL, NULL,
                                 &stream, &error);
     if (r < 0)
         return tool_fail(error, "cannot upload to volume %s", vol.name);
-    if (stream_from_file(&stream, fd, length, &error) < 0)
+    if (stream_from_file(&stream, fd, length, sparse, &error) < 0)
         return tool_fail(error, "cannot send data to volume %s", vol.name);
     return 0;
 }
 
 static int cmd_vol_download(Tool *tool, const Args *args) {
     const char *path = args_string(args, "file");
+    const bool sparse = args_has(args, "sparse");
     remote_storage_vol_download_args call = {0};
     CLEANUP_VOLUME Volume vol = {0};
     CLEANUP_ERROR Error *error = NULL;
@@ -51,7 +56,8 @@ static int cmd_vol_download(Tool *tool, const Args *args) {
 
     if (read_range(args, &offset, &length) < 0 || volume_lookup(tool, args, &vol) < 0)
         return -EIO;
-    call = (remote_storage_vol_download_args){.vol = vol, .offset = offset, .length = length};
+    call = (remote_storage_vol_download_args){
+        .vol = vol, .offset = offset, .length = length, .flags = sparse ? SPARSE_STREAM : 0};
     r = rpc_client_stream_begin(tool->client, REMOTE_PROGRAM, REMOTE_PROC_STORAGE_VOL_DOWNLOAD,
                                 (xdrproc_t)xdr_remote_storage_vol_download_args, &call, NULL, NULL,
                                 &stream, &error);
@@ -70,6 +76,7 @@ static const Option stream_options[] = {
     {"pool", OPTION_STRING, false, "name or uuid of the pool", .value = VALUE_POOL},
     {"offset", OPTION_STRING, false, "where in the volume to begin"},
     {"length", OPTION_STRING, false, "how much, otherwise all"},
+    {"sparse", OPTION_FLAG, false, "holes stay holes"},
     OPTION_END};
 
 const Command commands_vol_stream[] = {{.name = "vol-download",

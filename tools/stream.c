@@ -2,6 +2,7 @@
 #include "stream.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #define CHUNK ((size_t)256 * 1024)
 
@@ -19,6 +20,13 @@ int stream_write(int fd, const void *bytes, size_t n) {
     return 0;
 }
 
+/* It is there when the file is written behind it, or has its length. */
+static int write_hole(int fd, size_t n) {
+    const off_t end = lseek(fd, (off_t)n, SEEK_CUR);
+
+    return end < 0 || ftruncate(fd, end) < 0 ? -errno : 0;
+}
+
 static int receive_all(RpcClientStream *stream, int fd, Error **reterr) {
     for (;;) {
         CLEANUP_FREE uint8_t *bytes = NULL;
@@ -29,9 +37,9 @@ static int receive_all(RpcClientStream *stream, int fd, Error **reterr) {
             continue;
         if (r < 0)
             return r;
-        if (!bytes)
+        if (!bytes && n == 0)
             return 0;
-        r = stream_write(fd, bytes, n);
+        r = bytes ? stream_write(fd, bytes, n) : write_hole(fd, n);
         if (r < 0)
             return error_system(reterr, FROM_NONE, r, "cannot write the file");
     }
@@ -70,33 +78,63 @@ static int look_for_error(RpcClientStream *stream, Error **reterr) {
     return r == -EINTR ? 0 : r;
 }
 
-static int send_all(RpcClientStream *stream, int fd, uint64_t length, Error **reterr) {
-    const bool limited = length > 0;
+/* Bytes to the next data when the file is in a hole, which is passed then; else 0, and *len ends
+ * before the next one. What has no holes, or does not tell of them, has data only. */
+static uint64_t pass_hole(int fd, size_t *len) {
+    const off_t at = lseek(fd, 0, SEEK_CUR), end = lseek(fd, 0, SEEK_END);
+    off_t data = at < 0 ? -1 : lseek(fd, at, SEEK_DATA), hole = -1;
+
+    if (at < 0 || end < 0)
+        return 0;
+    if (data < 0)
+        data = errno == ENXIO ? MAX_OF(end, at) : at;
+    if (data == at)
+        hole = lseek(fd, at, SEEK_HOLE);
+    if (hole > at)
+        *len = (size_t)MIN_OF((uint64_t)*len, (uint64_t)(hole - at));
+    return lseek(fd, data, SEEK_SET) < 0 ? 0 : (uint64_t)(data - at);
+}
+
+/* Sends the next piece, or hole; its length, 0 at the end. */
+static int64_t send_piece(RpcClientStream *stream, int fd, char *chunk, uint64_t left, bool sparse,
+                          Error **reterr) {
+    size_t wanted = (size_t)MIN_OF(left, (uint64_t)CHUNK);
+    uint64_t hole = sparse ? pass_hole(fd, &wanted) : 0;
+    ssize_t n;
+    int r;
+
+    if (hole) {
+        hole = MIN_OF(hole, left);
+        r = rpc_client_stream_send_hole(stream, hole, reterr);
+        return r < 0 ? r : (int64_t)hole;
+    }
+    do
+        n = read(fd, chunk, wanted);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return error_system(reterr, FROM_NONE, errno, "cannot read the file");
+    r = n > 0 ? rpc_client_stream_send(stream, chunk, (size_t)n, reterr) : 0;
+    return r < 0 ? r : n;
+}
+
+static int send_all(RpcClientStream *stream, int fd, uint64_t length, bool sparse, Error **reterr) {
     CLEANUP_FREE char *chunk = malloc(CHUNK);
+    uint64_t left = length ? length : UINT64_MAX;
 
     if (!chunk)
         return error_no_memory(reterr);
-    while (!limited || length > 0) {
-        const size_t wanted = limited ? (size_t)MIN_OF(length, (uint64_t)CHUNK) : CHUNK;
-        const ssize_t n = read(fd, chunk, wanted);
-        int r;
+    while (left > 0) {
+        const int64_t n = send_piece(stream, fd, chunk, left, sparse, reterr);
+        int r = n > 0 ? look_for_error(stream, reterr) : (int)n;
 
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return error_system(reterr, FROM_NONE, errno, "cannot read the file");
-        if (n == 0)
-            return 0;
-        r = rpc_client_stream_send(stream, chunk, (size_t)n, reterr);
-        if (r >= 0)
-            r = look_for_error(stream, reterr);
-        if (r < 0)
+        if (r < 0 || n == 0)
             return r;
-        length -= limited ? (uint64_t)n : 0;
+        left -= (uint64_t)n;
     }
     return 0;
 }
 
-int stream_from_file(RpcClientStream *stream, int fd, uint64_t length, Error **reterr) {
-    return end(stream, send_all(stream, fd, length, reterr), reterr);
+int stream_from_file(RpcClientStream *stream, int fd, uint64_t length, bool sparse,
+                     Error **reterr) {
+    return end(stream, send_all(stream, fd, length, sparse, reterr), reterr);
 }

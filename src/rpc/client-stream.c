@@ -50,6 +50,16 @@ int rpc_client_stream_send(RpcClientStream *stream, const void *bytes, size_t n,
     return 0;
 }
 
+int rpc_client_stream_send_hole(RpcClientStream *stream, uint64_t n, Error **reterr) {
+    const FrameHeader header = header_of(stream, FRAME_CONTINUE);
+    CLEANUP_FREE uint8_t *packet = NULL;
+    size_t len;
+
+    if (frame_encode_hole(&header, n, &packet, &len) < 0)
+        return error_no_memory(reterr);
+    return client_send_bytes(stream->client, packet, len, -1, reterr);
+}
+
 /* The next packet of this stream: 1, 0 at the deadline, -EINTR. A server's error ends the stream.
  */
 static int receive_own(RpcClientStream *stream, int64_t deadline, FrameHeader *ret,
@@ -61,7 +71,8 @@ static int receive_own(RpcClientStream *stream, int64_t deadline, FrameHeader *r
         r = client_receive(client, deadline, ret, reterr);
         if (r <= 0)
             return r;
-        if (r == 1 && ret->type == FRAME_STREAM && ret->serial == stream->serial)
+        if (r == 1 && (ret->type == FRAME_STREAM || ret->type == FRAME_STREAM_HOLE) &&
+            ret->serial == stream->serial)
             break;
         r = client_take_turns(deadline, reterr);
         if (r < 0)
@@ -78,6 +89,7 @@ int rpc_client_stream_receive(RpcClientStream *stream, int timeout_ms, uint8_t *
                               Error **reterr) {
     const RpcClient *client = stream->client;
     FrameHeader header;
+    uint64_t hole;
     int r;
 
     *ret = NULL;
@@ -88,6 +100,13 @@ int rpc_client_stream_receive(RpcClientStream *stream, int timeout_ms, uint8_t *
     if (r <= 0)
         return r;
     *ret_n = client->in_size - FRAME_HEADER_SIZE;
+    if (header.type == FRAME_STREAM_HOLE) {
+        if (frame_decode_hole(client->in + FRAME_HEADER_SIZE, *ret_n, &hole) < 0)
+            return error_report(reterr, FROM_RPC, ERROR_RPC,
+                                "vireod sent a hole of a stream that is none");
+        *ret_n = (size_t)hole;
+        return 1;
+    }
     stream->ended = header.status == FRAME_OK;
     if (stream->ended || *ret_n == 0) {
         *ret_n = 0;

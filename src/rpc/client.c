@@ -245,7 +245,7 @@ int client_receive(RpcClient *client, int64_t deadline, FrameHeader *ret, Error 
         return r;
     client->in_len = 0;
     frame_parse_header(client->in, ret);
-    if (ret->type == FRAME_REPLY || ret->type == FRAME_STREAM)
+    if (ret->type == FRAME_REPLY || ret->type == FRAME_STREAM || ret->type == FRAME_STREAM_HOLE)
         return 1;
     if (ret->type == FRAME_MESSAGE) {
         r = handle_message(client, ret, deadline, reterr);

@@ -54,9 +54,11 @@ int rpc_client_stream_begin(RpcClient *client, uint32_t program, int32_t procedu
                             RpcClientStream *ret, Error **reterr);
 /* Sends n > 0 bytes, as many packets as that takes; waits while the server takes none. */
 int rpc_client_stream_send(RpcClientStream *stream, const void *bytes, size_t n, Error **reterr);
-/* The next bytes, waiting up to timeout_ms (-1 for ever): 1 with *ret in fresh memory, or with NULL
- * when there are no more; 0 at the timeout; -EINTR; negative: the server's error, or the
- * connection's. */
+/* The same for n zeros, 1 to INT64_MAX, of a stream that was begun as a sparse one. */
+int rpc_client_stream_send_hole(RpcClientStream *stream, uint64_t n, Error **reterr);
+/* The next bytes, waiting up to timeout_ms (-1 for ever): 1 with *ret in fresh memory; with NULL
+ * and *ret_n above 0 for a hole of so many zeros, in a sparse stream; with NULL and 0 when there is
+ * no more. 0 at the timeout; -EINTR; negative: the server's error, or the connection's. */
 int rpc_client_stream_receive(RpcClientStream *stream, int timeout_ms, uint8_t **ret, size_t *ret_n,
                               Error **reterr);
 /* Tells the server that all was sent, or that all was received, and waits until it confirms that

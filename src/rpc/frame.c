@@ -134,6 +134,28 @@ int frame_encode_bytes(const FrameHeader *header, const void *bytes, size_t n, u
     return 0;
 }
 
+int frame_encode_hole(const FrameHeader *stream, uint64_t n, uint8_t **ret, size_t *ret_len) {
+    uint8_t payload[FRAME_HOLE_SIZE] = {0};
+    FrameHeader header = *stream;
+
+    for (size_t i = 0; i < 8; i++)
+        payload[i] = (uint8_t)(n >> (56 - 8 * i));
+    header.type = FRAME_STREAM_HOLE;
+    header.status = FRAME_CONTINUE;
+    return frame_encode_bytes(&header, payload, sizeof(payload), ret, ret_len);
+}
+
+int frame_decode_hole(const uint8_t *payload, size_t len, uint64_t *ret) {
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < 8 && len == FRAME_HOLE_SIZE; i++)
+        n = n << 8 | payload[i];
+    if (n == 0 || n > INT64_MAX)
+        return -EBADMSG;
+    *ret = n;
+    return 0;
+}
+
 /* A copy of at most FRAME_ERROR_TEXT_MAX bytes that ends at a whole UTF-8 character. */
 static char *cut_text(const char *text) {
     size_t len = strnlen(text, FRAME_ERROR_TEXT_MAX);

@@ -52,6 +52,10 @@ int frame_encode_error(const FrameHeader *call, const Error *error, uint8_t **re
 /* A packet whose payload is bytes: of a stream. */
 int frame_encode_bytes(const FrameHeader *header, const void *bytes, size_t n, uint8_t **ret,
                        size_t *ret_len);
+/* A hole of a sparse stream that has this header otherwise. */
+int frame_encode_hole(const FrameHeader *stream, uint64_t n, uint8_t **ret, size_t *ret_len);
+/* How many zeros, 1 to INT64_MAX; -EBADMSG. */
+int frame_decode_hole(const uint8_t *payload, size_t len, uint64_t *ret);
 /* Decodes a payload into zeroed memory; xdr_free is the caller's also on failure. Trailing bytes
  * are ignored. -EBADMSG when it is too short or breaks a limit. */
 int frame_decode(const uint8_t *payload, size_t len, xdrproc_t xdr, void *ret);

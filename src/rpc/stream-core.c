@@ -53,18 +53,13 @@ int stream_send(RpcStream *stream, const void *bytes, size_t n) {
 }
 
 int stream_send_hole(RpcStream *stream, uint64_t n) {
-    uint8_t payload[FRAME_HOLE_SIZE] = {0}, *packet = NULL;
-    FrameHeader header = stream->header;
+    uint8_t *packet = NULL;
     size_t len = 0;
     int r;
 
     if (stream->closed)
         return -ENOTCONN;
-    for (size_t i = 0; i < 8; i++)
-        payload[i] = (uint8_t)(n >> (56 - 8 * i));
-    header.type = FRAME_STREAM_HOLE;
-    header.status = FRAME_CONTINUE;
-    r = frame_encode_bytes(&header, payload, sizeof(payload), &packet, &len);
+    r = frame_encode_hole(&stream->header, n, &packet, &len);
     return r < 0 ? r : session_enqueue(stream->session, packet, len, NULL, 0);
 }
 

@@ -128,10 +128,8 @@ static bool on_hole(RpcStream *stream, const uint8_t *payload, size_t len) {
     CLEANUP_ERROR Error *error = NULL;
     uint64_t n = 0;
 
-    for (size_t i = 0; i < 8 && len == FRAME_HOLE_SIZE; i++)
-        n = n << 8 | payload[i];
-    if (!stream->params.sparse || stream->params.out < 0 || stream->finishing || n == 0 ||
-        n > INT64_MAX) {
+    if (!stream->params.sparse || stream->params.out < 0 || stream->finishing ||
+        frame_decode_hole(payload, len, &n) < 0) {
         error_report(&error, FROM_STREAMS, ERROR_OPERATION_INVALID,
                      "this stream takes no hole from the client");
         stream_end(stream, error);

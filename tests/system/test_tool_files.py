@@ -119,6 +119,19 @@ def test_volumes(daemon, tmp_path):
     daemon.vireo("vol-upload", "v", tmp_path / "out", "--pool", "p", "--offset", "1MiB", "--length", "777")
     with open(f"{daemon.root}/pool/v", "rb") as f:
         assert f.read()[1 << 20:][:778] == data[1000:1777] + data[(1 << 20) + 777:][:1]
+    # holes stay holes, either way, also at the end and from the middle of one on
+    with open(tmp_path / "in", "wb") as f:
+        for at in 5 << 20, 40 << 20:
+            f.seek(at)
+            f.write(data)
+        f.truncate(64 << 20)
+    daemon.vireo("vol-upload", "v", tmp_path / "in", "--pool", "p", "--sparse")
+    daemon.vireo("vol-download", "v", tmp_path / "holes", "--pool", "p", "--sparse")
+    whole = (tmp_path / "in").read_bytes()
+    for path in tmp_path / "holes", f"{daemon.root}/pool/v":
+        assert open(path, "rb").read() == whole and os.stat(path).st_blocks * 512 < 10 << 20, path
+    daemon.vireo("vol-download", "v", tmp_path / "holes", "--pool", "p", "--sparse", "--offset", "1000000", "--length", "40MB")
+    assert (tmp_path / "holes").read_bytes() == whole[1000000:41000000]
     # what was there before stays when nothing came
     assert "failed to get vol" in daemon.vireo("vol-download", "none", tmp_path / "out", "--pool", "p", ok=False)
     assert (tmp_path / "out").stat().st_size == 500000
