@@ -196,6 +196,10 @@ void domain_save_pid(const Domain *domain) {
                     domain_name(domain), path ? path : "a file", strerror(-r));
 }
 
+char *domain_save_part_path(const char *path, const char *id) {
+    return strf("%s.%.8s.part", path, id);
+}
+
 void domain_forget_run(const Domain *domain) {
     const ServicePaths *paths = &domain->services->paths;
     const char *name = domain->run->live->name;

@@ -15,6 +15,9 @@ char *domain_monitor_path(const ServicePaths *paths, int id);
 /* Of the program that serves a device of a domain that runs. It lies with the notes of what was
  * made: its path has to be short. */
 char *domain_helper_socket(const Domain *domain, const char *alias);
+/* What a save that has the image's id writes to before it is complete and has `path` as its name.
+ */
+char *domain_save_part_path(const char *path, const char *id);
 /* Directories of all domains. */
 char *domain_channel_directory(const ServicePaths *paths);
 char *domain_birth_directory(const ServicePaths *paths);

@@ -118,7 +118,7 @@ static int settle_to(Domain *domain, Error **reterr) {
         return 0;
     }
     log_info("domain '%s': its save was interrupted, the guest goes on", domain_name(domain));
-    part = intent->path && intent->id ? save_part_path(intent->path, intent->id) : NULL;
+    part = intent->path && intent->id ? domain_save_part_path(intent->path, intent->id) : NULL;
     r = save_settle_back(domain, RUNNING_SAVE_CANCELED, reterr);
     if (part)
         file_remove_worker(part);
@@ -470,7 +470,7 @@ static bool is_wanted(const Services *services, const char *path) {
     for (const Domain *domain = services->store->domains; domain; domain = domain->next) {
         const SaveIntent *intent = domain->run ? &domain->run->save : NULL;
         CLEANUP_FREE char *part = intent && intent->kind == SAVE_TO && intent->path && intent->id
-                                      ? save_part_path(intent->path, intent->id)
+                                      ? domain_save_part_path(intent->path, intent->id)
                                       : NULL;
 
         if (part && streq(part, path))

@@ -221,7 +221,7 @@ static int choose_part(Writing *writing, Error **reterr) {
         return error_system(reterr, FROM_QEMU, r, "cannot write '%s'", writing->path);
     if (r > 0)
         return 0;
-    writing->part = id ? save_part_path(writing->path, id) : NULL;
+    writing->part = id ? domain_save_part_path(writing->path, id) : NULL;
     return writing->part ? 0 : error_no_memory(reterr);
 }
 

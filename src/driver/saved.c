@@ -40,10 +40,6 @@ char *save_taken_path(const char *path) {
     return strf("%s.taken", path);
 }
 
-char *save_part_path(const char *path, const char *id) {
-    return strf("%s.%.8s.part", path, id);
-}
-
 char *save_id_text(const SaveImage *image) {
     char text[2 * SAVE_IMAGE_ID_SIZE + 1];
 

@@ -51,8 +51,6 @@ int save_definition(const Services *services, const SaveImage *image, const char
                     DomainDef **ret, Error **reterr);
 /* The image's id as text. Caller frees. */
 char *save_id_text(const SaveImage *image);
-/* The name of an incomplete file. Caller frees. */
-char *save_part_path(const char *path, const char *id);
 /* fsync of the directory a file is in. -errno. On a worker. */
 int saved_sync_directory(const char *path);
 /* That directory, to be fsynced: a descriptor, which the caller closes, or -errno. On a worker. */
