@@ -217,6 +217,19 @@ static bool has_certificates(const DomainDef *def) {
     return false;
 }
 
+/* QEMU gets it open, and makes it as long as what was there before its state: since QEMU 9.1, by
+ * ftruncate(2), which AppArmor asks the file's name for. */
+static int add_state(AppArmorRules *rules, const SaveIntent *save) {
+    CLEANUP_FREE char *part = NULL;
+    int r;
+
+    if (save->kind != SAVE_TO)
+        return 0;
+    part = domain_save_part_path(save->path, save->id);
+    r = part ? apparmor_rules_add(rules, part, APPARMOR_WRITE) : -ENOMEM;
+    return r < 0 ? r : apparmor_rules_add(rules, save->path, APPARMOR_WRITE);
+}
+
 static int make_rules(Domain *domain, const DomainDef *also, AppArmorRules *rules) {
     CLEANUP_DOMAIN_DEF DomainDef *live = domain_def_copy(domain->run->live); /* it may go */
     const Storage *storage = domain->services->storage;
@@ -226,6 +239,8 @@ static int make_rules(Domain *domain, const DomainDef *also, AppArmorRules *rule
 
     if (r >= 0 && also)
         r = add_helpers(rules, domain, also);
+    if (r >= 0)
+        r = add_state(rules, &domain->run->save);
     if (r >= 0)
         r = job_files_add(&files, domain, label_apparmor.name);
     if (r >= 0)

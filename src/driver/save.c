@@ -12,6 +12,7 @@
 #include "domain/files.h"
 #include "driver/block-job-check.h"
 #include "driver/definition.h"
+#include "driver/label.h"
 #include "driver/run-end.h"
 #include "driver/run-state.h"
 #include "driver/save-settle.h"
@@ -174,6 +175,7 @@ static void go_back(Domain *domain, const Writing *writing, int failed) {
         return;
     save_forget(domain->run);
     domain_save_status(domain, NULL);
+    label_settle(domain);
 }
 
 static int write_state(Domain *domain, Writing *writing, bool was_running, Error **reterr) {
@@ -183,6 +185,10 @@ static int write_state(Domain *domain, Writing *writing, bool was_running, Error
         return error_system(reterr, FROM_QEMU, r, "cannot write '%s'", writing->path);
     r = set_intent(domain, writing, was_running, reterr);
     writing->begun = r >= 0;
+    if (r >= 0)
+        r = label_admit(domain, NULL, reterr);
+    if (r >= 0)
+        r = domain_check_active(domain, reterr);
     if (r >= 0)
         r = pause_guest(domain, PAUSED_SAVE, reterr);
     if (r >= 0)

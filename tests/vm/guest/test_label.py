@@ -120,6 +120,17 @@ def test_a_transient_disk(daemon, tmp_path):
     assert os.listdir(tmp_path) == ["own.raw"]
 
 
+def test_a_state_that_is_saved(daemon, tmp_path):
+    """Its QEMU writes it where it is told to, and to no other file there."""
+    daemon.paused("kept")
+    daemon.virsh("save", "kept", tmp_path / "state")
+    daemon.virsh("restore", tmp_path / "state", "--paused")
+    assert opens(daemon, "kept", image(tmp_path / "other"))[0]
+    daemon.virsh("managedsave", "kept")
+    daemon.virsh("start", "kept")
+    daemon.virsh("destroy", "kept")
+
+
 def test_what_a_definition_wants(daemon):
     """None of it, a profile of the administrator's, one that is not there."""
     pid = daemon.paused("free", extra=seclabel("<seclabel type='none' model='apparmor'/>"))
