@@ -256,7 +256,7 @@ def test_a_tap_outlives_the_daemon_and_not_the_guest(host):
     os.kill(host.qemus()["long"], signal.SIGKILL)
     wait_for(lambda: name not in links(), 10, "end of the tap")
     host.start()
-    assert host.virsh("domstate", "long").strip() == "shut off"
+    wait_for(lambda: host.virsh("domstate", "long").strip() == "shut off", 10, "end of the domain")  # it may still be ending
 
 
 def test_a_start_that_fails_leaves_no_tap(host):
