@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "util/file-holes.h"
+
 #define CHUNK ((size_t)256 * 1024)
 
 int stream_write(int fd, const void *bytes, size_t n) {
@@ -78,32 +80,15 @@ static int look_for_error(RpcClientStream *stream, Error **reterr) {
     return r == -EINTR ? 0 : r;
 }
 
-/* Bytes to the next data when the file is in a hole, which is passed then; else 0, and *len ends
- * before the next one. What has no holes, or does not tell of them, has data only. */
-static uint64_t pass_hole(int fd, size_t *len) {
-    const off_t at = lseek(fd, 0, SEEK_CUR), end = lseek(fd, 0, SEEK_END);
-    off_t data = at < 0 ? -1 : lseek(fd, at, SEEK_DATA), hole = -1;
-
-    if (at < 0 || end < 0)
-        return 0;
-    if (data < 0)
-        data = errno == ENXIO ? MAX_OF(end, at) : at;
-    if (data == at)
-        hole = lseek(fd, at, SEEK_HOLE);
-    if (hole > at)
-        *len = (size_t)MIN_OF((uint64_t)*len, (uint64_t)(hole - at));
-    return lseek(fd, data, SEEK_SET) < 0 ? 0 : (uint64_t)(data - at);
-}
-
 /* Sends the next piece, or hole; its length, 0 at the end. */
 static int64_t send_piece(RpcClientStream *stream, int fd, char *chunk, uint64_t left, bool sparse,
                           Error **reterr) {
     size_t wanted = (size_t)MIN_OF(left, (uint64_t)CHUNK);
-    uint64_t hole = sparse ? pass_hole(fd, &wanted) : 0;
+    uint64_t hole = 0;
     ssize_t n;
     int r;
 
-    if (hole) {
+    if (sparse && file_pass_hole(fd, &hole, &wanted) >= 0 && hole) {
         hole = MIN_OF(hole, left);
         r = rpc_client_stream_send_hole(stream, hole, reterr);
         return r < 0 ? r : (int64_t)hole;

@@ -10,6 +10,7 @@
 #include "host/file-owner.h"
 #include "qemu/image.h"
 #include "util/directory.h"
+#include "util/file-holes.h"
 #include "util/file.h"
 #include "util/worker.h"
 
@@ -390,25 +391,14 @@ static int run_open_wipe(void *arg) {
     return MIN_OF(wipe->fd, 0);
 }
 
-/* From where and up to where something is written; a hole is zeros, and would take up the disk. A
- * file system that does not know has no holes. */
-static uint64_t find_data(Wipe *wipe) {
-    const off_t data = lseek(wipe->fd, (off_t)wipe->at, SEEK_DATA);
-    off_t hole;
-
-    if (data < 0 && errno == ENXIO)
-        wipe->at = wipe->end;
-    else if (data >= 0)
-        wipe->at = MIN_OF((uint64_t)data, wipe->end);
-    hole = lseek(wipe->fd, (off_t)wipe->at, SEEK_HOLE);
-    return hole > (off_t)wipe->at ? MIN_OF((uint64_t)hole, wipe->end) : wipe->end;
-}
-
+/* A hole is zeros, and would take up the disk. */
 static int run_wipe(void *arg) {
     static const char zeros[65536];
     Wipe *wipe = arg;
-    const uint64_t end = find_data(wipe), stop = MIN_OF(end, wipe->at + WIPE_STEP);
+    uint64_t stop;
 
+    file_next_data(wipe->fd, wipe->at, wipe->end, &wipe->at, &stop);
+    stop = MIN_OF(stop, wipe->at + WIPE_STEP);
     while (wipe->at < stop) {
         ssize_t n = pwrite(wipe->fd, zeros, MIN_OF(sizeof(zeros), stop - wipe->at),
                            (off_t)wipe->at);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "rpc/stream-internal.h"
+#include "util/file-holes.h"
 #include "util/worker.h"
 
 #define CHUNK 262144u /* of a file at once; at most FRAME_STREAM_MAX of it go into a packet */
@@ -25,27 +26,12 @@ static int run_read(void *arg) {
     return n < 0 ? -errno : (int)n;
 }
 
-/* The same of a sparse file: up to the next hole, or that hole, which `hole` then is. A file system
- * that knows of none has none. */
+/* The same of a sparse file: up to the next hole, or that hole, which `hole` then is. */
 static int run_read_sparse(void *arg) {
     Work *work = arg;
-    const off_t at = lseek(work->fd, 0, SEEK_CUR), end = lseek(work->fd, 0, SEEK_END);
-    const off_t data = lseek(work->fd, at, SEEK_DATA);
-    off_t next, hole;
+    int r = file_pass_hole(work->fd, &work->hole, &work->len);
 
-    if (at < 0 || end < 0)
-        return -errno;
-    next = data >= at ? data : data < 0 && errno == ENXIO ? MAX_OF(end, at) : at;
-    hole = next == at ? lseek(work->fd, at, SEEK_HOLE) : -1;
-    if (lseek(work->fd, next, SEEK_SET) < 0)
-        return -errno;
-    if (next > at) {
-        work->hole = (uint64_t)(next - at);
-        return 0;
-    }
-    if (hole > at)
-        work->len = (size_t)MIN_OF((uint64_t)work->len, (uint64_t)(hole - at));
-    return run_read(work);
+    return r < 0 || work->hole ? r : run_read(work);
 }
 
 static int run_write(void *arg) {
