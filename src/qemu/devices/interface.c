@@ -40,13 +40,19 @@ static void add_fds(Props *netdev, const char *one, const char *many, const int 
         props_text(netdev, n == 1 ? one : many, text);
 }
 
+/* NULL: nothing was made for it. */
+static const QemuTap *tap_of(const DeviceContext *context, const InterfaceDef *interface) {
+    const QemuTap *taps = context->parts->taps;
+    const QemuTap *tap = taps ? &taps[interface - context->def->interfaces] : NULL;
+
+    return tap && tap->n_fds > 0 ? tap : NULL;
+}
+
 static int build_tap(const DeviceContext *context, const InterfaceDef *interface, Props *netdev,
                      Error **reterr) {
-    const QemuTap *tap = context->parts->taps
-                             ? &context->parts->taps[interface - context->def->interfaces]
-                             : NULL;
+    const QemuTap *tap = tap_of(context, interface);
 
-    if (!tap || tap->n_fds == 0)
+    if (!tap)
         return device_refuse(context, reterr,
                              "an <interface type='%s'> cannot be started: the daemon has made no "
                              "tap for it",
@@ -65,11 +71,9 @@ static int build_tap(const DeviceContext *context, const InterfaceDef *interface
 /* A device of the host that does virtio's work in hardware, opened by the daemon. */
 static int build_vdpa(const DeviceContext *context, const InterfaceDef *interface, Props *netdev,
                       Error **reterr) {
-    const QemuTap *tap = context->parts->taps
-                             ? &context->parts->taps[interface - context->def->interfaces]
-                             : NULL;
+    const QemuTap *tap = tap_of(context, interface);
 
-    if (!tap || tap->n_fds == 0)
+    if (!tap)
         return device_refuse(context, reterr,
                              "an <interface type='vdpa'> cannot be started: the daemon has not "
                              "opened its device");
