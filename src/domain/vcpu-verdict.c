@@ -16,7 +16,7 @@
 #define ANSWER_USEC (5 * USEC_PER_SEC)
 #define LOOK_USEC (250 * USEC_PER_MSEC)
 #define KNOWN_USEC USEC_PER_SEC
-#define LATER_USEC (2 * USEC_PER_SEC)
+#define PAUSE_MAX_USEC (5 * USEC_PER_SEC)
 #define WATCH_USEC (600 * USEC_PER_SEC)
 #define UDEV_RULE "SUBSYSTEM==\"cpu\", ACTION==\"add\", ATTR{online}=\"1\""
 
@@ -154,14 +154,24 @@ static void tell(const Verdict *verdict, const unsigned tally[GUEST_VERDICT_MAX_
     }
 }
 
-/* One look at all of them: whether there is more to learn. */
+static unsigned sum(const unsigned tally[GUEST_VERDICT_MAX_]) {
+    unsigned n = 0;
+
+    for (GuestVerdict at = 0; at < GUEST_VERDICT_MAX_; at++)
+        n += tally[at];
+    return n;
+}
+
+/* One look: whether there is more to learn. Until it is known all of them must be online for a word
+ * to be said, and the first that is not ends the look: a fleet that is resized at once looks at
+ * each of its domains some times. */
 static bool look(Verdict *verdict, bool known) {
     unsigned tally[GUEST_VERDICT_MAX_] = {0}, n = 0;
 
-    for (size_t i = 0; i < verdict->n; i++)
+    for (size_t i = 0; i < verdict->n && (known || n == tally[GUEST_ONLINE]); i++) {
         judge(verdict, verdict->ids[i], tally);
-    for (GuestVerdict at = 0; at < GUEST_VERDICT_MAX_; at++)
-        n += tally[at];
+        n = sum(tally);
+    }
     if (known || n == tally[GUEST_ONLINE])
         tell(verdict, tally, n);
     return n > tally[GUEST_ONLINE];
@@ -180,18 +190,22 @@ int vcpu_verdict_save(Domain *domain) {
     return r;
 }
 
+/* The longer nothing was learnt, the rarer the looks. */
+static uint64_t pause_after(uint64_t elapsed) {
+    return MIN_OF(MAX_OF(elapsed / 2, LOOK_USEC), PAUSE_MAX_USEC);
+}
+
 static void watch(Verdict *verdict) {
-    uint64_t began = now_usec(), pause = LOOK_USEC;
+    uint64_t began = now_usec();
     bool known = false, more = true;
 
     while (more && verdict->domain->services && now_usec() < began + WATCH_USEC) {
-        if (task_sleep(verdict->tasks, pause))
+        if (task_sleep(verdict->tasks, pause_after(now_usec() - began)))
             return;
         known = now_usec() >= began + KNOWN_USEC;
         more = look(verdict, known);
         if (verdict->changed && (known || !more))
             verdict->changed = vcpu_verdict_save(verdict->domain) < 0;
-        pause = known ? LATER_USEC : LOOK_USEC;
     }
 }
 

@@ -69,6 +69,7 @@ static const Row rows[] = {
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 
 static Evidence seen[N_ROWS];
+static unsigned n_asked[N_ROWS];
 
 int __wrap_limits_usage(Limits *limits, const char *name, const char *child, CgroupUsage *ret,
                         Error **reterr);
@@ -79,6 +80,7 @@ int __wrap_limits_usage(Limits *limits, const char *name, const char *child, Cgr
 
     assert_int_equal(sscanf(child, "vcpu%u", &id), 1);
     assert_true(id < N_ROWS);
+    n_asked[id]++;
     *ret = (CgroupUsage){.usage_ns = seen[id].usage_ns};
     return 0;
 }
@@ -183,6 +185,30 @@ static void paused(RunWorld *world) {
     }
 }
 
+/* Until a word is due nothing is said unless all are online: the first that is not ends the look.
+ */
+static void one_tells_enough(RunWorld *world) {
+    Operation *operations[N_ROWS], *both;
+
+    plug(world, operations);
+    see(world, false);
+    seen[0].usage_ns = seen[1].usage_ns = IN_RESET;
+    both = operations[0];
+    free(both->vcpus);
+    both->vcpus = calloc(2, sizeof(unsigned));
+    assert_non_null(both->vcpus);
+    both->vcpus[1] = 1;
+    both->n_vcpus = 2;
+    memset(n_asked, 0, sizeof(n_asked));
+    vcpu_verdict_start(world->domain, both);
+    while (both->guest_pending)
+        fiber_sleep(USEC_PER_MSEC);
+    assert_non_null(strstr(both->guest, "silent: 0 of 2"));
+    assert_int_equal(n_asked[1], 1);
+    for (unsigned id = 0; id < N_ROWS; id++)
+        operation_unref(operations[id]);
+}
+
 #define WORLD_TEST(body)                                                                           \
     static void test_##body(void **state) {                                                        \
         run_world("", body);                                                                       \
@@ -190,11 +216,13 @@ static void paused(RunWorld *world) {
 
 WORLD_TEST(what_is_seen)
 WORLD_TEST(paused)
+WORLD_TEST(one_tells_enough)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_seen),
         cmocka_unit_test(test_paused),
+        cmocka_unit_test(test_one_tells_enough),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
