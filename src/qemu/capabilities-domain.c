@@ -11,9 +11,9 @@
 
 #define VALUES_MAX 14
 
-/* A word of an enum; `type` NULL: always. */
+/* A word of an enum, and the type or the display that QEMU must have for it; both NULL: none. */
 typedef struct Value {
-    const char *word, *type;
+    const char *word, *type, *display;
 } Value;
 
 static void file_closep(FILE **file) {
@@ -21,11 +21,16 @@ static void file_closep(FILE **file) {
         fclose(*file);
 }
 
+static bool has(const QemuCaps *caps, const Value *value) {
+    return (!value->type || qemu_caps_has_type(caps, value->type)) &&
+           (!value->display || qemu_caps_has_display(caps, value->display));
+}
+
 static void write_enum(FILE *out, unsigned indent, const QemuCaps *caps, const char *name,
                        const Value *values) {
     fprintf(out, "%*s<enum name='%s'>\n", indent, "", name);
     for (const Value *value = values; value->word; value++)
-        if (!value->type || qemu_caps_has_type(caps, value->type))
+        if (has(caps, value))
             fprintf(out, "%*s<value>%s</value>\n", indent + 2, "", value->word);
     fprintf(out, "%*s</enum>\n", indent, "");
 }
@@ -159,9 +164,10 @@ static const DeviceCaps devices[] = {
         {"virtio-non-transitional", "virtio-blk-pci-non-transitional"}}}}},
     {"graphics",
      {{"type",
-       {{"vnc"},
+       {{"sdl", .display = "sdl"},
+        {"vnc"},
         {"spice", "qxl-vga"},
-        {"egl-headless", "egl-headless"},
+        {"egl-headless", .display = "egl-headless"},
         {"dbus", "dbus-display"}}}}},
     {"video",
      {{"modelType",
@@ -202,7 +208,7 @@ static const DeviceCaps devices[] = {
 /* A kind is there when its first enum has a word. */
 static bool is_there(const QemuCaps *caps, const DeviceCaps *device) {
     for (const Value *value = device->enums[0].values; value->word; value++)
-        if (!value->type || qemu_caps_has_type(caps, value->type))
+        if (has(caps, value))
             return true;
     return false;
 }

@@ -9,7 +9,7 @@
 #include "util/json.h"
 #include "util/worker.h"
 
-#define FORMAT 3 /* another one is not read: the binary is asked again */
+#define FORMAT 4 /* another one is not read: the binary is asked again */
 #define FILE_MAX (4u << 20)
 
 /* ---- writing ---- */
@@ -62,7 +62,8 @@ static json_object *build(const QemuCaps *caps) {
         json_add_bool(all, "sandbox", caps->has_sandbox) < 0 || add_machines(all, caps) < 0 ||
         add_strings(all, "commands", caps->commands, caps->n_commands) < 0 ||
         add_strings(all, "types", caps->types, caps->n_types) < 0 ||
-        add_strings(all, "cpu-models", caps->cpu_models, caps->n_cpu_models) < 0)
+        add_strings(all, "cpu-models", caps->cpu_models, caps->n_cpu_models) < 0 ||
+        add_strings(all, "displays", caps->displays, caps->n_displays) < 0)
         return NULL;
     return TAKE_PTR(all);
 }
@@ -163,6 +164,8 @@ static int read_all(json_object *all, QemuCaps *caps) {
         r = read_strings(all, "types", &caps->types, &caps->n_types);
     if (r >= 0)
         r = read_strings(all, "cpu-models", &caps->cpu_models, &caps->n_cpu_models);
+    if (r >= 0)
+        r = read_strings(all, "displays", &caps->displays, &caps->n_displays);
     return r;
 }
 

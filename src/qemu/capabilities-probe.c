@@ -14,8 +14,8 @@ static char *dup_member(json_object *object, const char *key) {
     return value ? strdup(value) : NULL;
 }
 
-/* [{"name": ...}, ...] as a sorted array of names. */
-static int read_names(json_object *list, char ***ret, size_t *ret_n) {
+/* [{KEY: ...}, ...] as a sorted array of what the key says. */
+static int read_words(json_object *list, const char *key, char ***ret, size_t *ret_n) {
     size_t n = json_length(list);
     char **names = calloc(n + 1, sizeof(char *));
     size_t used = 0;
@@ -23,13 +23,17 @@ static int read_names(json_object *list, char ***ret, size_t *ret_n) {
     if (!names)
         return -ENOMEM;
     for (size_t i = 0; i < n; i++) {
-        names[used] = dup_member(json_object_array_get_idx(list, i), "name");
+        names[used] = dup_member(json_object_array_get_idx(list, i), key);
         used += names[used] != NULL;
     }
     qemu_caps_sort(names, used);
     *ret = names;
     *ret_n = used;
     return 0;
+}
+
+static int read_names(json_object *list, char ***ret, size_t *ret_n) {
+    return read_words(list, "name", ret, ret_n);
 }
 
 static int read_version(QemuCaps *caps, json_object *value) {
@@ -101,6 +105,25 @@ static int read_options(QemuCaps *caps, json_object *value) {
     return 0;
 }
 
+static json_object *entity(json_object *schema, const char *name) {
+    for (size_t i = 0; name && i < json_length(schema); i++) {
+        json_object *row = json_object_array_get_idx(schema, i);
+
+        if (streq_ptr(json_member_string(row, "name"), name))
+            return row;
+    }
+    return NULL;
+}
+
+/* The displays are the cases of what query-display-options answers: QEMU's schema has a word of
+ * -display only when it was built with it. */
+static int read_schema(QemuCaps *caps, json_object *value) {
+    json_object *command = entity(value, "query-display-options"),
+                *options = entity(value, json_member_string(command, "ret-type"));
+
+    return read_words(json_member(options, "variants"), "case", &caps->displays, &caps->n_displays);
+}
+
 static bool has_suffix(const char *text, const char *suffix) {
     size_t len = strlen(text), n = strlen(suffix);
 
@@ -134,6 +157,7 @@ static const struct {
     {"qom-list-types", read_types, true},
     {"query-cpu-definitions", read_cpu_models, true},
     {"query-command-line-options", read_options, true},
+    {"query-qmp-schema", read_schema, true},
 };
 
 static int ask_all(Monitor *monitor, uint64_t deadline, void *userdata, Error **reterr) {

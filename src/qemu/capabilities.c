@@ -28,6 +28,7 @@ void qemu_caps_unref(QemuCaps *caps) {
     free_strings(caps->commands, caps->n_commands);
     free_strings(caps->types, caps->n_types);
     free_strings(caps->cpu_models, caps->n_cpu_models);
+    free_strings(caps->displays, caps->n_displays);
     free(caps->binary);
     free(caps->arch);
     free(caps);
@@ -79,4 +80,8 @@ bool qemu_caps_has_command(const QemuCaps *caps, const char *command) {
 
 bool qemu_caps_has_type(const QemuCaps *caps, const char *type) {
     return has_string(caps->types, caps->n_types, type);
+}
+
+bool qemu_caps_has_display(const QemuCaps *caps, const char *display) {
+    return has_string(caps->displays, caps->n_displays, display);
 }

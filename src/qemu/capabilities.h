@@ -32,6 +32,8 @@ typedef struct QemuCaps {
     size_t n_types;
     char **cpu_models; /* sorted; may be empty */
     size_t n_cpu_models;
+    char **displays; /* sorted words of -display; empty: not told */
+    size_t n_displays;
     bool has_kvm;     /* the binary */
     bool has_sandbox; /* -sandbox with what it denies, each by its name */
     bool kvm;         /* the same, and /dev/kvm could be used when this was asked for last */
@@ -72,6 +74,8 @@ void qemu_caps_sort(char **strings, size_t n);
 bool qemu_caps_has_command(const QemuCaps *caps, const char *command);
 /* "virtio-gpu-pci", "monitor-qmp"; no machines, no CPU models. */
 bool qemu_caps_has_type(const QemuCaps *caps, const char *type);
+/* Whether the binary was built with this word of -display ("sdl"), and says so. */
+bool qemu_caps_has_display(const QemuCaps *caps, const char *display);
 /* <capabilities> for CONNECT_GET_CAPABILITIES: host cpu count/topology/cells, one <guest> per
  * installed emulator. `models` are the host's <secmodel>s, as text. On a fiber. Caller frees. */
 int qemu_caps_xml(QemuCapsCache *cache, const char *models, char **ret, Error **reterr);

@@ -8,6 +8,8 @@ import xml.etree.ElementTree
 
 import pytest
 
+from conftest import QEMU
+
 
 def check_valid(daemon, text, kind):
     path = f"{daemon.root}/{kind}.xml"
@@ -33,6 +35,29 @@ def test_domain_capabilities(daemon, arguments):
     firmware = [value.text for value in root.findall("os/enum[@name='firmware']/value")]
     assert ("efi" in firmware) == bool(root.findall("os/loader/value")), text  # virt-install --boot uefi asks for it
     assert "efi" in firmware or not q35 or "--machine q35" not in " ".join(arguments)
+
+
+def displays_of(emulator):
+    """The words of -display that the emulator was built with, by its own schema."""
+    asked = subprocess.run([emulator, "-machine", "none", "-display", "none", "-qmp", "stdio"], capture_output=True, text=True,
+                           timeout=60, input="".join(f'{{"execute": "{word}"}}\n' for word in
+                                                     ("qmp_capabilities", "query-qmp-schema", "quit")))
+    schema = next(answer["return"] for answer in map(json.loads, asked.stdout.splitlines()) if answer.get("return"))
+    named = {row["name"]: row for row in schema}
+    return {row["case"] for row in named[named["query-display-options"]["ret-type"]]["variants"]}
+
+
+def test_displays(daemon):
+    """Each that QEMU has is named, in libvirt's order; also by a daemon that has asked it before."""
+    has = displays_of(QEMU)
+    for _ in range(2):
+        root = xml.etree.ElementTree.fromstring(daemon.virsh("domcapabilities"))
+        types = [value.text for value in root.findall("devices/graphics/enum[@name='type']/value")]
+        order = ("sdl", "vnc", "spice", "egl-headless", "dbus")
+        assert [word for word in order if word in types] == types
+        assert {"sdl", "egl-headless"} & set(types) == {"sdl", "egl-headless"} & has
+        daemon.stop()
+        daemon.start()
 
 
 def test_capabilities(daemon):

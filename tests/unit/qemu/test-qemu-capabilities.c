@@ -65,7 +65,9 @@ static void save(void) {
                      .commands = strings,
                      .n_commands = 2,
                      .types = strings + 1,
-                     .n_types = 1};
+                     .n_types = 1,
+                     .displays = strings,
+                     .n_displays = 1};
     struct stat info;
 
     assert_int_equal(stat(t.binary, &info), 0);
@@ -102,6 +104,7 @@ static void test_a_binary_that_is_known_is_not_run(void **state) {
     assert_string_equal(qemu_caps_machine(got.caps, NULL)->name, "none");
     assert_true(qemu_caps_has_command(got.caps, "a") && !qemu_caps_has_command(got.caps, "c"));
     assert_true(qemu_caps_has_type(got.caps, "b") && !qemu_caps_has_type(got.caps, "a"));
+    assert_true(qemu_caps_has_display(got.caps, "a") && !qemu_caps_has_display(got.caps, "b"));
     qemu_caps_unref(TAKE_PTR(got.caps));
 }
 
