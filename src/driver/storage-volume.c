@@ -45,16 +45,6 @@ int storage_find_volume(const Storage *storage, const char *path, VolumeRef *ret
                         "no storage vol with matching path '%.200s'", path);
 }
 
-bool storage_has_directory(const Storage *storage, const char *path) {
-    for (const Pool *pool = storage_first(storage); pool; pool = pool->next) {
-        const size_t n = strlen(pool->def->path);
-
-        if (pool->active && strncmp(path, pool->def->path, n) == 0 && path[n] == '/')
-            return true;
-    }
-    return false;
-}
-
 /* ---- the list of a pool ---- */
 
 static int by_name(const void *a, const void *b) {

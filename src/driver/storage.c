@@ -105,6 +105,16 @@ static void tell(const Pool *pool, PoolEvent event) {
         pool->storage->event(pool, event, pool->storage->userdata);
 }
 
+bool storage_has_directory(const Storage *storage, const char *path) {
+    for (const Pool *pool = storage_first(storage); pool; pool = pool->next) {
+        const size_t n = strlen(pool->def->path);
+
+        if (pool->active && strncmp(path, pool->def->path, n) == 0 && path[n] == '/')
+            return true;
+    }
+    return false;
+}
+
 const SecretStore *pool_secrets(const Pool *pool) {
     return pool->storage ? pool->storage->secrets : NULL;
 }
