@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "driver/snapshot-inside.h"
 
+#include "domain/services.h"
 #include "driver/disk-chain.h"
+#include "driver/image-names.h"
 #include "qemu/block-graph.h"
 #include "qemu/devices/device.h"
 #include "qemu/image.h"
@@ -96,21 +98,30 @@ static const char *format_of(const DiskDef *disk) {
     return words_name(&disk_formats, (int)disk->source.format);
 }
 
-/* Of one that is in an image and of one that is not. */
-static int delete_from_image(const DiskDef *disk, const char *name, Error **reterr) {
-    int r = image_has_snapshot(disk->source.path, format_of(disk), name, reterr);
+/* What is below is opened, too: a backing file in a network only if the definition says it. */
+static int change_image(const Domain *domain, const DiskDef *disk, const char *name,
+                        ImageSnapshotAct act, Error **reterr) {
+    const bool is_said = disk->backing && disk->backing->source.type == DISK_NETWORK;
+    int r = image_names_check(domain->services->storage, disk->source.path, format_of(disk),
+                              is_said ? IMAGE_BELOW_SAID : IMAGE_BELOW_OPENED, reterr);
 
-    return r <= 0 ? r
-                  : image_snapshot(disk->source.path, format_of(disk), name, IMAGE_SNAPSHOT_DELETE,
-                                   reterr);
+    return r < 0 ? r : image_snapshot(disk->source.path, format_of(disk), name, act, reterr);
 }
 
-static void take_back(const SnapshotDef *def, size_t n) {
+/* Of one that is in an image and of one that is not. */
+static int delete_from_image(const Domain *domain, const DiskDef *disk, const char *name,
+                             Error **reterr) {
+    int r = image_has_snapshot(disk->source.path, format_of(disk), name, reterr);
+
+    return r <= 0 ? r : change_image(domain, disk, name, IMAGE_SNAPSHOT_DELETE, reterr);
+}
+
+static void take_back(const Domain *domain, const SnapshotDef *def, size_t n) {
     for (size_t i = 0; i < n; i++) {
         CLEANUP_ERROR Error *error = NULL;
         const DiskDef *disk = disk_then(def, i);
 
-        if (disk && delete_from_image(disk, def->name, &error) < 0)
+        if (disk && delete_from_image(domain, disk, def->name, &error) < 0)
             log_warning("snapshot '%s' is not made, and stays in image '%s': %s", def->name,
                         disk->source.path, error_message(error));
     }
@@ -132,7 +143,7 @@ static int check_images(const SnapshotDef *def, Error **reterr) {
     return r;
 }
 
-static int make_in_images(const SnapshotDef *def, Error **reterr) {
+static int make_in_images(const Domain *domain, const SnapshotDef *def, Error **reterr) {
     int r = 0;
     size_t i;
 
@@ -140,23 +151,21 @@ static int make_in_images(const SnapshotDef *def, Error **reterr) {
         const DiskDef *disk = disk_then(def, i);
 
         if (disk)
-            r = image_snapshot(disk->source.path, format_of(disk), def->name, IMAGE_SNAPSHOT_MAKE,
-                               reterr);
+            r = change_image(domain, disk, def->name, IMAGE_SNAPSHOT_MAKE, reterr);
     }
     if (r < 0)
-        take_back(def, i);
+        take_back(domain, def, i);
     return r;
 }
 
-int snapshot_inside_apply(const SnapshotDef *def, Error **reterr) {
+int snapshot_inside_apply(const Domain *domain, const SnapshotDef *def, Error **reterr) {
     int r = 0;
 
     for (size_t i = 0; r >= 0 && i < def->n_disks; i++) {
         const DiskDef *disk = disk_then(def, i);
 
         if (disk)
-            r = image_snapshot(disk->source.path, format_of(disk), def->name, IMAGE_SNAPSHOT_APPLY,
-                               reterr);
+            r = change_image(domain, disk, def->name, IMAGE_SNAPSHOT_APPLY, reterr);
     }
     return r;
 }
@@ -323,7 +332,7 @@ int snapshot_inside_make(Domain *domain, const SnapshotDef *def, bool *ret_unkno
     if (r < 0)
         return r;
     return domain->run ? make_in_qemu(domain, def, ret_unknown, reterr)
-                       : make_in_images(def, reterr);
+                       : make_in_images(domain, def, reterr);
 }
 
 int snapshot_inside_load(Domain *domain, const SnapshotDef *def, Error **reterr) {
@@ -365,7 +374,7 @@ int snapshot_inside_delete(Domain *domain, const SnapshotDef *def, Error **reter
 
         if (!disk || (domain->run && disk_now(domain->run->live, disk->source.path, &below)))
             continue;
-        r = delete_from_image(disk, def->name, reterr);
+        r = delete_from_image(domain, disk, def->name, reterr);
     }
     return r;
 }

@@ -21,7 +21,7 @@ int snapshot_inside_make(Domain *domain, const SnapshotDef *def, bool *ret_unkno
 int snapshot_inside_delete(Domain *domain, const SnapshotDef *def, Error **reterr);
 /* The disks of a domain that does not run are as they were. After an error some of them are; doing
  * it again is right. */
-int snapshot_inside_apply(const SnapshotDef *def, Error **reterr);
+int snapshot_inside_apply(const Domain *domain, const SnapshotDef *def, Error **reterr);
 /* The same, and the memory, of a QEMU that has been started for it and is paused. */
 int snapshot_inside_load(Domain *domain, const SnapshotDef *def, Error **reterr);
 /* Whether it is in all of the images: 1, 0; -EAGAIN: QEMU is still at it; or an error, when nobody

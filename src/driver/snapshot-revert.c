@@ -118,7 +118,7 @@ static int load(Domain *domain, void *userdata, Error **reterr) {
 static int fall_back(Domain *domain, Snapshot *snapshot, Error **reterr) {
     CLEANUP_FREE char *why = reterr && *reterr ? strdup(error_message(*reterr)) : NULL;
     CLEANUP_ERROR Error *error = NULL;
-    int r = snapshot_inside_apply(snapshot->def, &error);
+    int r = snapshot_inside_apply(domain, snapshot->def, &error);
 
     if (r >= 0)
         r = snapshot_work_end_revert(domain, snapshot, &error);
@@ -162,7 +162,7 @@ static int revert_disks(Domain *domain, Snapshot *snapshot, unsigned flags, Erro
 
     if (r < 0)
         return r;
-    r = snapshot_inside_apply(snapshot->def, reterr);
+    r = snapshot_inside_apply(domain, snapshot->def, reterr);
     if (r >= 0)
         r = snapshot_work_end_revert(domain, snapshot, reterr);
     if (r < 0) {

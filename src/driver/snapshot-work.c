@@ -137,7 +137,7 @@ static int settle_one(Domain *domain, Snapshot *snapshot, Error **reterr) {
     case SNAPSHOT_REVERTING:
         if (domain->run) /* it was loaded, and that is all there was to be done */
             return snapshot_work_end_revert(domain, snapshot, reterr);
-        r = snapshot_inside_apply(snapshot->def, reterr);
+        r = snapshot_inside_apply(domain, snapshot->def, reterr);
         if (r >= 0)
             r = snapshot_work_end_revert(domain, snapshot, reterr);
         if (r >= 0)

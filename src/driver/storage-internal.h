@@ -28,8 +28,8 @@ int permissions_apply(const char *path, const StoragePermissions *permissions, E
  * contents of `from`. Suspend. */
 int volume_make_file(const Pool *pool, const VolumeDef *volume, const char *path,
                      const VolumeHow *how, Error **reterr);
-int volume_clone_file(const VolumeDef *volume, const char *path, const VolumeDef *from,
-                      const VolumeHow *how, Error **reterr);
+int volume_clone_file(const Pool *pool, const VolumeDef *volume, const char *path,
+                      const VolumeDef *from, const VolumeHow *how, Error **reterr);
 /* Whether it is, or is to be, a directory. */
 bool volume_is_directory(const VolumeDef *volume);
 

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "driver/image-names.h"
 #include "driver/secret-file.h"
 #include "driver/storage-internal.h"
 #include "qemu/image.h"
@@ -83,6 +84,18 @@ static int check_how(const VolumeDef *volume, const VolumeHow *how, Error **rete
                         volume->name);
 }
 
+static int run_is_there(void *arg) {
+    return access(arg, F_OK) < 0 ? -errno : 0;
+}
+
+/* qemu-img opens it, with all that is below it. */
+static int check_backing(const Pool *pool, const VolumeDef *volume, Error **reterr) {
+    return volume->backing_path && worker_run(run_is_there, volume->backing_path) >= 0
+               ? image_names_check(pool->storage, volume->backing_path, volume->backing_format,
+                                   IMAGE_BELOW_OPENED, reterr)
+               : 0;
+}
+
 int volume_make_file(const Pool *pool, const VolumeDef *volume, const char *path,
                      const VolumeHow *how, Error **reterr) {
     CLEANUP_CLOSE int fd = -1;
@@ -95,6 +108,9 @@ int volume_make_file(const Pool *pool, const VolumeDef *volume, const char *path
         return r;
     if (volume_is_directory(volume))
         return make_directory(volume, path, reterr);
+    r = check_backing(pool, volume, reterr);
+    if (r < 0)
+        return r;
     if (streq(volume->format, "raw") && !volume->backing_path && !passphrase)
         return make_raw(volume, path, reterr);
     return image_create(&(ImageCreate){.path = path,
@@ -158,8 +174,25 @@ static int check_kinds(const VolumeDef *volume, const VolumeDef *from, Error **r
                : 0;
 }
 
-int volume_clone_file(const VolumeDef *volume, const char *path, const VolumeDef *from,
-                      const VolumeHow *how, Error **reterr) {
+static int run_is_file(void *arg) {
+    struct stat info;
+
+    if (lstat(arg, &info) < 0)
+        return -errno;
+    return S_ISREG(info.st_mode) ? 0 : S_ISLNK(info.st_mode) ? -ELOOP : -EINVAL;
+}
+
+/* qemu-img takes a path, and opens what the header there names. */
+static int check_source(const Pool *pool, const VolumeDef *from, Error **reterr) {
+    int r = worker_run(run_is_file, from->path);
+
+    return r < 0 ? error_system(reterr, FROM_STORAGE, r, "cannot copy volume '%s'", from->path)
+                 : image_names_check(pool->storage, from->path, from->format, IMAGE_BELOW_COPIED,
+                                     reterr);
+}
+
+int volume_clone_file(const Pool *pool, const VolumeDef *volume, const char *path,
+                      const VolumeDef *from, const VolumeHow *how, Error **reterr) {
     CLEANUP_IMAGE_INFO ImageInfo info = {0};
     int r = check_kinds(volume, from, reterr);
 
@@ -167,6 +200,8 @@ int volume_clone_file(const VolumeDef *volume, const char *path, const VolumeDef
         r = check_how(volume, how, reterr);
     if (r >= 0)
         r = check_encryption(volume, from, reterr);
+    if (r >= 0)
+        r = check_source(pool, from, reterr);
     if (r >= 0)
         r = copy_file(volume, path, from, how, reterr);
     if (r < 0 || volume->capacity <= from->capacity)

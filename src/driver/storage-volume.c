@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "driver/image-names.h"
 #include "driver/storage-internal.h"
 #include "driver/storage.h"
 #include "host/file-owner.h"
@@ -177,7 +178,7 @@ static int make(Pool *pool, VolumeDef *volume_consume, const VolumeDef *from, co
     if (!unfinished)
         return error_no_memory(reterr);
     remove(unfinished); /* of a daemon that ended while it made it */
-    r = from ? volume_clone_file(volume, unfinished, from, how, reterr)
+    r = from ? volume_clone_file(pool, volume, unfinished, from, how, reterr)
              : volume_make_file(pool, volume, unfinished, how, reterr);
     if (r >= 0)
         r = settle_volume(pool, volume, unfinished, reterr);
@@ -357,6 +358,9 @@ int pool_resize_volume(Pool *pool, const char *name, uint64_t capacity, bool rel
         r = wanted_capacity(volume, capacity, relative, shrink, &size, reterr);
     if (r >= 0)
         r = check_writable(volume, reterr);
+    if (r >= 0)
+        r = image_names_check(pool->storage, volume->path, volume->format, IMAGE_BELOW_OPENED,
+                              reterr);
     if (r >= 0)
         r = image_resize(volume->path, volume->format, size, shrink, reterr);
     if (r >= 0 && allocate)

@@ -38,6 +38,7 @@ void image_info_done(ImageInfo *info) {
     free(info->backing);
     free(info->backing_format);
     free(info->compat);
+    free(info->data);
     *info = (ImageInfo){0};
 }
 
@@ -61,7 +62,20 @@ static int copy(char **to, const char *text) {
     return !text || *to ? 0 : -ENOMEM;
 }
 
-static int take_info(json_object *value, ImageInfo *info) {
+/* Of qcow2 its data file, of VMDK the first of its files that is another one. NULL: none. */
+static const char *data_of(json_object *specific, const char *path) {
+    json_object *extents = json_member(specific, "extents");
+
+    for (size_t i = 0; i < json_length(extents); i++) {
+        const char *name = json_member_string(json_object_array_get_idx(extents, i), "filename");
+
+        if (name && !streq(name, path))
+            return name;
+    }
+    return json_member_string(specific, "data-file");
+}
+
+static int take_info(json_object *value, const char *path, ImageInfo *info) {
     json_object *specific = json_member(json_member(value, "format-specific"), "data");
 
     info->virtual_size = json_member_uint(value, "virtual-size", 0);
@@ -71,7 +85,8 @@ static int take_info(json_object *value, ImageInfo *info) {
     if (copy(&info->format, json_member_string(value, "format")) < 0 ||
         copy(&info->backing, json_member_string(value, "backing-filename")) < 0 ||
         copy(&info->backing_format, json_member_string(value, "backing-filename-format")) < 0 ||
-        copy(&info->compat, json_member_string(specific, "compat")) < 0)
+        copy(&info->compat, json_member_string(specific, "compat")) < 0 ||
+        copy(&info->data, data_of(specific, path)) < 0)
         return -ENOMEM;
     return info->format ? 0 : -EBADMSG;
 }
@@ -90,7 +105,7 @@ int image_info(const char *path, const char *format, ImageInfo *ret, Error **ret
         return r;
     r = json_parse(text ? text : "", text ? strlen(text) : 0, &value);
     if (r >= 0)
-        r = take_info(value, ret);
+        r = take_info(value, path, ret);
     if (r >= 0)
         return 0;
     image_info_done(ret);

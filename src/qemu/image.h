@@ -15,6 +15,7 @@ typedef struct ImageInfo {
     uint64_t cluster_size;          /* 0: the format has none */
     char *backing, *backing_format; /* as written in the image; NULL: none */
     char *compat;                   /* "1.1" of qcow2 */
+    char *data;                     /* another file that has its data; NULL: it has all of it */
     bool encrypted;
 } ImageInfo;
 
