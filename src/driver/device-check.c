@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What QEMU has in itself, or on a bus that takes and gives nothing, can neither come nor go while
  * the machine runs. libvirt's sentences. */
+#include <unistd.h>
+
 #include "driver/device-internal.h"
+#include "util/worker.h"
 
 static const char *verb_name(DeviceVerb verb) {
     static const char *const names[] = {[DEVICE_VERB_ATTACH] = "attach",
@@ -130,4 +133,32 @@ int device_check_live(const DomainDef *def, const DevicePlace *place, DeviceVerb
     return r < 0 || verb != DEVICE_VERB_ATTACH
                ? r
                : check_bus(def, device_info_at(def, place), place->kind->name, reterr);
+}
+
+typedef struct Source {
+    const char *path;
+    int error;
+} Source;
+
+static int run_look(void *arg) {
+    Source *source = arg;
+
+    source->error = access(source->path, F_OK) < 0 ? errno : 0;
+    return 0;
+}
+
+int device_check_source(const DiskDef *disk, Error **reterr) {
+    const StorageSource *of = &disk->source;
+    CLEANUP_FREE char *path = NULL;
+    Source source = {0};
+
+    if (!storage_is_local(of) && of->type != DISK_VHOSTUSER)
+        return 0;
+    source.path = path = strdup(of->path);
+    if (!path)
+        return error_no_memory(reterr);
+    worker_run(run_look, &source);
+    return source.error ? error_system(reterr, FROM_QEMU, source.error,
+                                       "Cannot access storage file '%s'", path)
+                        : 0;
 }

@@ -30,6 +30,9 @@ int device_check_kind(const DeviceKind *kind, DeviceVerb verb, bool live, Error 
 /* Whether QEMU can do that with the device while the machine runs, by the bus that it is on. */
 int device_check_live(const DomainDef *def, const DevicePlace *place, DeviceVerb verb,
                       Error **reterr);
+/* Whether the host's file or node of a disk is there, before anything is done for it; other sources
+ * and none are not looked for. ERROR_SYSTEM names it. On a fiber. */
+int device_check_source(const DiskDef *disk, Error **reterr);
 
 /* ---- what QEMU is told (device-tell.c); on a fiber, job held ---- */
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Devices that come into a running QEMU: the journal, what the host has to make, then steps that
  * are taken back when one fails. */
-#include <unistd.h>
-
 #include "conf/domain-fill.h"
 #include "domain/events.h"
 #include "domain/files.h"
@@ -15,7 +13,6 @@
 #include "qemu/fill.h"
 #include "util/file.h"
 #include "util/log.h"
-#include "util/worker.h"
 
 static bool alias_is_taken(const DomainDef *def, const DevicePlace *mine, const char *alias) {
     for (size_t k = 0; k < n_device_kinds; k++) {
@@ -196,35 +193,6 @@ static int keep(Domain *domain, DomainDef *def_consume, Operation *operation, Er
     return r;
 }
 
-typedef struct Source {
-    const char *path;
-    int error;
-} Source;
-
-static int run_look(void *arg) {
-    Source *source = arg;
-
-    source->error = access(source->path, F_OK) < 0 ? errno : 0;
-    return 0;
-}
-
-/* Before a place is looked for: a source that is not there helps nowhere. */
-static int check_source(const DiskDef *disk, Error **reterr) {
-    const StorageSource *of = &disk->source;
-    CLEANUP_FREE char *path = NULL;
-    Source source = {0};
-
-    if (!storage_is_local(of) && of->type != DISK_VHOSTUSER)
-        return 0;
-    source.path = path = strdup(of->path);
-    if (!path)
-        return error_no_memory(reterr);
-    worker_run(run_look, &source);
-    return source.error ? error_system(reterr, FROM_QEMU, source.error,
-                                       "Cannot access storage file '%s'", path)
-                        : 0;
-}
-
 /* Nothing of it is in QEMU. */
 static void release(Domain *domain, DomainDef *def, const DevicePlace *at, bool files) {
     device_host_release(domain, def, at, files);
@@ -276,7 +244,7 @@ int device_attach_live(Domain *domain, DomainDef *one, const DevicePlace *place,
     if (r >= 0 && at.kind == &disk_kind)
         r = volume_source_resolve_disk(domain->services->storage, device_at(def, &at), reterr);
     if (r >= 0 && at.kind == &disk_kind)
-        r = check_source(device_at(def, &at), reterr);
+        r = device_check_source(device_at(def, &at), reterr);
     if (r >= 0)
         r = domain_check_active(domain, reterr);
     if (r >= 0)

@@ -327,6 +327,10 @@ static int update(Domain *domain, DomainDef *one, const DevicePlace *place, cons
 
     if (place->kind == &disk_kind) {
         r = volume_source_resolve_disk(domain->services->storage, next, reterr);
+        if (r >= 0 && !again)
+            r = device_check_source(next, reterr);
+        if (r >= 0)
+            r = domain_check_active(domain, reterr);
         if (r >= 0)
             r = update_medium(domain, old, next, again, ret_half, reterr);
     } else if (place->kind == &interface_kind)

@@ -6,7 +6,9 @@ import re
 import subprocess
 import signal
 
-from conftest import wait_for
+import libvirt
+
+from conftest import refused, wait_for
 
 PORTS = ("<controller type='pci' model='pcie-root'/>" +
          "<controller type='pci' model='pcie-root-port'/>" * 6)
@@ -139,6 +141,25 @@ def test_a_medium_is_changed(daemon):
         wait_for(lambda: operations(daemon)[-1]["state"] == "done", 20, "an outcome")
         assert medium(daemon, "w1") == [f"{daemon.root}/{step}.iso"]
         assert step + ".iso" in daemon.virsh("dumpxml", "w1")
+
+
+def test_a_medium_that_is_not_there(daemon):
+    """It is refused before the drive is opened, also where no file becomes QEMU's first; a definition may name it."""
+    daemon.configure("user = root")
+    daemon.paused("w1", extra=cdrom(daemon, "a.iso"))
+    connection = libvirt.open(daemon.uri)
+    domain = connection.lookupByName("w1")
+    gone = cdrom(daemon, "a.iso").replace("a.iso", "gone.iso")
+    live, config = libvirt.VIR_DOMAIN_AFFECT_LIVE, libvirt.VIR_DOMAIN_AFFECT_CONFIG
+    for call, flags in ((domain.updateDeviceFlags, live), (domain.updateDeviceFlags, live | config), (domain.attachDeviceFlags, live)):
+        assert "gone.iso" in refused(call, libvirt.VIR_ERR_SYSTEM_ERROR, gone, flags)
+    monitor = json.loads(daemon.virsh("qemu-monitor-command", "w1", '{"execute": "query-block"}'))["return"]
+    assert [drive["tray_open"] for drive in monitor if "tray_open" in drive] == [False]
+    assert medium(daemon, "w1") == [f"{daemon.root}/a.iso"]
+    assert "gone.iso" not in domain.XMLDesc() + domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    domain.updateDeviceFlags(gone, config)
+    assert "gone.iso" in domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    connection.close()
 
 
 def test_what_is_below_a_medium_goes_with_it(daemon):
