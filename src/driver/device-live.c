@@ -7,6 +7,7 @@
 #include "driver/block-job-check.h"
 #include "driver/device-internal.h"
 #include "driver/news.h"
+#include "driver/prepare-net.h"
 #include "driver/prepare-secret.h"
 #include "driver/start-shown.h"
 #include "driver/volume-source.h"
@@ -245,6 +246,8 @@ int device_attach_live(Domain *domain, DomainDef *one, const DevicePlace *place,
         r = volume_source_resolve_disk(domain->services->storage, device_at(def, &at), reterr);
     if (r >= 0 && at.kind == &disk_kind)
         r = device_check_source(device_at(def, &at), reterr);
+    if (r >= 0 && at.kind == &interface_kind)
+        r = prepare_check_network(domain, device_at(def, &at), reterr);
     if (r >= 0)
         r = domain_check_active(domain, reterr);
     if (r >= 0)

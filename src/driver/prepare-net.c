@@ -9,6 +9,7 @@
 #include "driver/nic-limit.h"
 
 #include <fcntl.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -247,18 +248,36 @@ static int check(const InterfaceDef *interface, Error **reterr) {
     return 0;
 }
 
+/* Of an active network; *ret NULL: of none that is defined, and where it needs none. */
+static int find_bridge(const Domain *domain, const InterfaceDef *interface, const char **ret,
+                       Error **reterr) {
+    const NetworkStore *networks = domain->services->networks;
+    const char *name = interface->source;
+
+    *ret = NULL;
+    if (interface->type != INTERFACE_NETWORK || !networks || !name)
+        return 0;
+    if (!network_by_name(networks, name, NULL) &&
+        (is_openvswitch(interface) || if_nametoindex(bridge_of_network(name)) > 0))
+        return 0;
+    *ret = network_bridge(networks, name, reterr);
+    return *ret ? 0 : -EINVAL;
+}
+
+int prepare_check_network(const Domain *domain, const InterfaceDef *interface, Error **reterr) {
+    const char *bridge;
+
+    return find_bridge(domain, interface, &bridge, reterr);
+}
+
 /* The bridge of the network; `name` has room for it, which may be another while others run. */
 static int resolve_network(const Domain *domain, const InterfaceDef *interface, TapJob *job,
                            char name[NETWORK_BRIDGE_MAX + 1], Error **reterr) {
-    const NetworkStore *networks = domain->services->networks;
     const char *bridge;
+    int r = find_bridge(domain, interface, &bridge, reterr);
 
-    if (interface->type != INTERFACE_NETWORK || !networks || !interface->source ||
-        !network_by_name(networks, interface->source, NULL))
-        return 0;
-    bridge = network_bridge(networks, interface->source, reterr);
-    if (!bridge)
-        return -EINVAL;
+    if (r < 0 || !bridge)
+        return r;
     snprintf(name, NETWORK_BRIDGE_MAX + 1, "%s", bridge);
     job->tap.bridge = name;
     return 0;

@@ -10,5 +10,8 @@ int prepare_interfaces(Domain *domain, StartParts *parts, Error **reterr);
  * descriptors. An interface that has none is fine. */
 int prepare_interface(Domain *domain, InterfaceDef *interface, StartParts *parts, QemuTap *to,
                       Error **reterr);
+/* Whether the network of an interface is there, and active, or a bridge that it is taken for.
+ * ERROR_NO_NETWORK, ERROR_OPERATION_INVALID. */
+int prepare_check_network(const Domain *domain, const InterfaceDef *interface, Error **reterr);
 /* Undoes a port of Open vSwitch. */
 void prepare_remove_port(const char *name);

@@ -207,7 +207,7 @@ def test_a_link_that_is_down(host, monkeypatch):
 @pytest.mark.parametrize("interface, sentence", [
     ("<interface type='bridge'><source bridge='nowhere'/></interface>", "this host has no bridge 'nowhere'"),
     ("<interface type='bridge'><source bridge='lo'/></interface>", "the link 'lo' of this host is no bridge"),
-    ("<interface type='network'><source network='default'/></interface>", "this host has no bridge 'virbr0'"),
+    ("<interface type='network'><source network='default'/></interface>", "no network with matching name 'default'"),
     ("<interface type='direct'><source dev='nowhere'/></interface>", "this host has no link 'nowhere'"),
     ("<interface type='ethernet'><target dev='nowhere' managed='no'/></interface>", "this host has no tap 'nowhere'"),
     ("<interface type='bridge'><source bridge='br0'/><vlan><tag id='5'/></vlan></interface>",

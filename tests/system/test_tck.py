@@ -62,6 +62,25 @@ def test_create_over_a_definition(daemon, connection):
     assert created.isActive() and created.isPersistent()
 
 
+# ---- 180, 200: an interface of a network that is not there ----
+
+def test_a_network_that_is_not_there(daemon, connection):
+    """Whether or not the machine has room for one more card; the definition may have it."""
+    daemon.paused("tck")
+    domain = connection.lookupByName("tck")
+    card = "<interface type='network'><source network='tcknone'/></interface>"
+    live, config = libvirt.VIR_DOMAIN_AFFECT_LIVE, libvirt.VIR_DOMAIN_AFFECT_CONFIG
+    for flags in (live, live | config):
+        refused(domain.attachDeviceFlags, libvirt.VIR_ERR_NO_NETWORK, card, flags)
+    assert "tcknone" not in domain.XMLDesc() + domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    network = connection.networkDefineXML("<network><name>tcknone</name><bridge name='vttck0'/></network>")
+    refused(domain.attachDeviceFlags, libvirt.VIR_ERR_OPERATION_INVALID, card, live)
+    network.undefine()
+    domain.attachDeviceFlags(card, config)
+    domain.destroy()
+    refused(domain.create, libvirt.VIR_ERR_NO_NETWORK)
+
+
 # ---- 120, 121: counters of disks, their size, their bytes ----
 
 def test_disks(daemon, connection):
