@@ -54,8 +54,21 @@ static int run_compare(void *arg) {
     return limits_differ(change->limits, &change->plan);
 }
 
+/* What mending looks at; the loop changes the rest meanwhile. */
+static Limits view_of(const Limits *limits) {
+    return (Limits){.host = limits->host,
+                    .tree = limits->tree,
+                    .had = limits->had,
+                    .partition = limits->partition,
+                    .group = limits->group,
+                    .machine = limits->machine,
+                    .in_scope = limits->in_scope,
+                    .own_partition = limits->own_partition,
+                    .resctrl = limits->resctrl};
+}
+
 static int mend(LimitsChange *change, const Limits *limits, FILE *out) {
-    Limits view = *limits;
+    Limits view = view_of(limits);
     bool gone = limits->tree && cgroup_tree_is_gone(limits->tree);
     int r = 0;
 
