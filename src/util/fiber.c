@@ -5,7 +5,7 @@
  * own stack only, so nobody's stack is ever switched away underneath. ucontext enters a stack once;
  * after that _setjmp and _longjmp switch, which leave the signal mask alone: no system call. A
  * stack is mmap'ed with a guard page below, serves one fiber after the other, and waits for the
- * next in a small pool. ASan and valgrind are told about every switch and stack. */
+ * next in a small pool. ASan, TSan and valgrind are told about every switch and stack. */
 #undef _FORTIFY_SOURCE /* whose longjmp refuses to leave for another stack */
 #include "util/fiber.h"
 
@@ -18,9 +18,13 @@
 
 #if defined(__SANITIZE_ADDRESS__)
 #define FIBER_ASAN 1
+#elif defined(__SANITIZE_THREAD__)
+#define FIBER_TSAN 1
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define FIBER_ASAN 1
+#elif __has_feature(thread_sanitizer)
+#define FIBER_TSAN 1
 #endif
 #endif
 #ifdef FIBER_ASAN
@@ -29,6 +33,20 @@
 #define FIBER_STACK_SIZE (4096u * 1024u) /* instrumented frames are several times larger */
 #else
 #define FIBER_STACK_SIZE (512u * 1024u)
+#endif
+
+/* ThreadSanitizer keeps a shadow stack and the jmp_bufs of each thread, here of each stack. */
+#ifdef FIBER_TSAN
+#include <sanitizer/tsan_interface.h>
+#define SHADOW_NEW() __tsan_create_fiber(0)
+#define SHADOW_FREE(shadow) __tsan_destroy_fiber(shadow)
+#define SHADOW_CURRENT() __tsan_get_current_fiber()
+#define SHADOW_SWITCH(shadow) __tsan_switch_to_fiber(shadow, 0)
+#else
+#define SHADOW_NEW() NULL
+#define SHADOW_FREE(shadow) ((void)(shadow))
+#define SHADOW_CURRENT() NULL
+#define SHADOW_SWITCH(shadow) ((void)(shadow))
 #endif
 
 #if __has_include(<valgrind/valgrind.h>)
@@ -50,7 +68,7 @@ typedef struct Stack {
     char *base; /* of the mapping; the guard page is the lowest */
     bool entered;
     jmp_buf context; /* where it was left, once it was entered */
-    void *asan_fake_stack;
+    void *asan_fake_stack, *tsan_shadow;
     unsigned valgrind_id;
 } Stack;
 
@@ -80,7 +98,7 @@ static struct {
     unsigned n_turns; /* since fibers had theirs */
     unsigned n_fibers, n_pooled;
     Stack *pool;
-    void *asan_fake_stack;
+    void *asan_fake_stack, *tsan_loop_shadow;
     const void *asan_loop_bottom;
     size_t asan_loop_size;
 } state;
@@ -119,6 +137,7 @@ static Stack *stack_new(void) {
         free(stack);
         return NULL;
     }
+    stack->tsan_shadow = SHADOW_NEW();
     stack->valgrind_id = STACK_REGISTER(stack->base + GUARD_SIZE,
                                         stack->base + GUARD_SIZE + FIBER_STACK_SIZE);
     return stack;
@@ -126,6 +145,7 @@ static Stack *stack_new(void) {
 
 static void stack_destroy(Stack *stack) {
     STACK_DEREGISTER(stack->valgrind_id);
+    SHADOW_FREE(stack->tsan_shadow);
     munmap(stack->base, FIBER_STACK_SIZE + GUARD_SIZE);
     free(stack);
 }
@@ -151,8 +171,10 @@ static void switch_to_loop(Stack *stack, bool finished) {
     __sanitizer_start_switch_fiber(finished ? NULL : &stack->asan_fake_stack,
                                    state.asan_loop_bottom, state.asan_loop_size);
 #endif
-    if (_setjmp(stack->context) == 0)
+    if (_setjmp(stack->context) == 0) {
+        SHADOW_SWITCH(state.tsan_loop_shadow);
         _longjmp(state.loop_context, 1);
+    }
 #ifdef FIBER_ASAN
     __sanitizer_finish_switch_fiber(finished ? NULL : stack->asan_fake_stack,
                                     &state.asan_loop_bottom, &state.asan_loop_size);
@@ -196,7 +218,9 @@ static void switch_to_fiber(Fiber *fiber) {
     __sanitizer_start_switch_fiber(&state.asan_fake_stack, fiber->stack->base + GUARD_SIZE,
                                    FIBER_STACK_SIZE);
 #endif
+    state.tsan_loop_shadow = SHADOW_CURRENT();
     if (_setjmp(state.loop_context) == 0) {
+        SHADOW_SWITCH(state.current->stack->tsan_shadow);
         if (state.current->stack->entered)
             _longjmp(state.current->stack->context, 1);
         enter(state.current->stack);
