@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The main job through the stock Python binding, with its events."""
 import gc
+import os
+import re
 import threading
 import time
 
@@ -121,3 +123,15 @@ def test_keepalive_and_long_call(daemon, connection):
     time.sleep(4)
     assert connection.isAlive()
     assert connection.getHostname()
+
+
+def test_numbers_of_errors():
+    """Clients go by them; virsh, for one, goes back to a snapshot by force when it sees that number."""
+    with open(os.path.join(os.path.dirname(__file__), "../../src/util/error.h")) as f:
+        text = f.read()
+    for ours, theirs, others in (("ERROR_", "VIR_ERR_", {"INTERNAL": "INTERNAL_ERROR", "XML": "XML_ERROR",
+                                                         "SYSTEM": "SYSTEM_ERROR"}), ("FROM_", "VIR_FROM_", {})):
+        found = re.findall(rf"\b{ours}(\w+) = (\d+)", text)
+        assert len(found) > 10
+        for name, number in found:
+            assert getattr(libvirt, theirs + others.get(name, name)) == int(number), name
