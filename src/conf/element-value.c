@@ -55,10 +55,16 @@ int element_parse_size(ElementReader *reader, xmlNodePtr node, const char *numbe
     value = strtoull(text, &end, 10);
     while (isspace((unsigned char)*end))
         end++;
-    if (errno || *text == '-' || end == text || *end || value > INT64_MAX / bytes)
+    if (errno || *text == '-' || end == text || *end)
         return error_report(reader->reterr, FROM_DOMAIN, ERROR_XML,
                             "Invalid value '%.80s' for element '%s' (line %ld)", number,
                             (const char *)node->name, xmlGetLineNo(node));
+    if (value > INT64_MAX / bytes)
+        return error_report(reader->reterr, FROM_DOMAIN, ERROR_OVERFLOW,
+                            "value too large: %.80s %.20s in element '%s' (line %ld), which is "
+                            "%llu bytes at most",
+                            number, unit, (const char *)node->name, xmlGetLineNo(node),
+                            (unsigned long long)INT64_MAX);
     *ret = value * bytes;
     return 0;
 }

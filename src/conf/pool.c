@@ -147,6 +147,12 @@ static int check_volume(ElementReader *reader, xmlNodePtr node, void *object) {
     VolumeDef *volume = object;
 
     forget_engine(volume);
+    if (volume->name &&
+        (strchr(volume->name, '/') || streq(volume->name, ".") || streq(volume->name, "..")))
+        return error_report(reader->reterr, FROM_STORAGE, ERROR_OPERATION_INVALID,
+                            "volume name '%.40s' is none of a file in the pool's directory: it "
+                            "cannot contain '/'",
+                            volume->name);
     if (!is_name(volume->name, FILE_NAME_MAX))
         return error_report(reader->reterr, FROM_STORAGE, ERROR_XML,
                             "the volume's <name> is '%.40s': a file's name without '/' that does "

@@ -288,17 +288,23 @@ int pool_delete_volume(Pool *pool, const char *name, Error **reterr) {
 /* The capacity that a resize asks for. */
 static int wanted_capacity(const VolumeDef *volume, uint64_t capacity, bool relative, bool shrink,
                            uint64_t *ret, Error **reterr) {
-    uint64_t now = volume->capacity;
+    const uint64_t now = volume->capacity, kept = MIN_OF(volume->allocation, now);
 
     if (relative && shrink && capacity > now)
         return error_report(reterr, FROM_STORAGE, ERROR_INVALID_ARG,
                             "volume '%s' has %llu bytes, %llu cannot be taken away", volume->name,
                             (unsigned long long)now, (unsigned long long)capacity);
-    if (relative && !shrink && capacity > INT64_MAX - now)
-        return error_report(reterr, FROM_STORAGE, ERROR_INVALID_ARG,
-                            "volume '%s' cannot grow by %llu bytes", volume->name,
-                            (unsigned long long)capacity);
+    if (capacity > INT64_MAX - (relative ? now : 0))
+        return error_system(reterr, FROM_STORAGE, EINVAL,
+                            "volume '%s' cannot %s %llu bytes: no file has as many", volume->name,
+                            relative ? "grow by" : "have", (unsigned long long)capacity);
     *ret = !relative ? capacity : shrink ? now - capacity : now + capacity;
+    if (*ret < kept)
+        return error_report(reterr, FROM_STORAGE, ERROR_INVALID_ARG,
+                            "can't shrink capacity below existing allocation: volume '%s' has %llu "
+                            "bytes in %llu of its file",
+                            volume->name, (unsigned long long)now,
+                            (unsigned long long)volume->allocation);
     if (*ret < now && !shrink)
         return error_report(reterr, FROM_STORAGE, ERROR_INVALID_ARG,
                             "Can't shrink capacity below current capacity unless shrink flag "
@@ -354,6 +360,8 @@ int pool_resize_volume(Pool *pool, const char *name, uint64_t capacity, bool rel
     else if (allocate && !streq(volume->format, "raw"))
         r = error_report(reterr, FROM_STORAGE, ERROR_OPERATION_UNSUPPORTED,
                          "volume '%s': only a raw image can be allocated as it is resized", name);
+    if (r >= 0) /* it may hold more by now */
+        r = look(volume, reterr);
     if (r >= 0)
         r = wanted_capacity(volume, capacity, relative, shrink, &size, reterr);
     if (r >= 0)

@@ -66,7 +66,8 @@ def test_what_is_refused(daemon, tmp_path):
     and nothing is changed."""
     where = images(daemon)
     daemon.virsh("vol-create-as", "default", "a", "1M")
-    for name, code in ("../x", "name"), (".x", "name"), ("x/y", "name"), ("a", "exists already"):
+    for name, code in (("../x", "operation is not valid"), (".x", "name"), ("x/y", "operation is not valid"), ("a", "exists already"),
+                       (".", "operation is not valid"), ("..", "operation is not valid")):
         error = daemon.virsh("vol-create-as", "default", name, "1M", ok=False)
         assert code in error, error
     with open(f"{where}/stray", "w"):
@@ -82,6 +83,25 @@ def test_what_is_refused(daemon, tmp_path):
     assert "nonesuch" in error and "odd" in error
     assert sorted(os.listdir(where)) == ["a", "stray"]
     assert "no storage vol" in daemon.virsh("vol-info", "/nowhere", ok=False)
+
+
+def test_sizes_that_no_file_has(daemon):
+    """They are an overflow, or the kernel's error; and what a file holds is not cut off."""
+    daemon.virsh("vol-create-as", "default", "full", "2M", "--allocation", "2M")
+    for size, said in ("8E", "numerical overflow"), ("18446744073709551615", "numerical overflow"), ("7E", "cannot"):
+        assert said in daemon.virsh("vol-create-as", "default", "new", size, ok=False), size
+    for size, *more in ("8E",), ("18446744073709551615",), ("9223372036854775807", "--delta"):
+        assert "Invalid argument" in daemon.virsh("vol-resize", "full", size, "default", *more, ok=False), size
+    for size, *more in ("1M",), ("1M", "--shrink"), ("1M", "--shrink", "--delta"), ("0", "--shrink"):
+        said = daemon.virsh("vol-resize", "full", size, "default", *more, ok=False)
+        assert "invalid argument: can't shrink capacity below existing allocation" in said, said
+    with open(f"{images(daemon)}/behind", "wb") as f:
+        f.truncate(2 << 20)
+    daemon.virsh("pool-refresh", "default")
+    with open(f"{images(daemon)}/behind", "r+b") as f:  # the pool has not seen this
+        f.write(b"x" * (2 << 20))
+    assert "existing allocation" in daemon.virsh("vol-resize", "behind", "1M", "default", "--shrink", ok=False)
+    assert volumes(daemon) == {"full", "behind"}
 
 
 def test_directories_are_volumes(daemon):
