@@ -189,7 +189,7 @@ DOMAIN_FUNC(block_resize, remote_domain_block_resize_args, void) {
     const bool bytes = args->flags & BLOCK_RESIZE_BYTES;
 
     if (!bytes && args->size > UINT64_MAX / 1024)
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "a disk cannot have %llu KiB",
+        return error_report(reterr, FROM_QEMU, ERROR_OVERFLOW, "a disk cannot have %llu KiB",
                             (unsigned long long)args->size);
     return driver_resize_disk(domain, args->disk, bytes ? args->size : args->size * 1024, reterr);
 }

@@ -160,6 +160,23 @@ DOMAIN_FUNC(del_iothread, remote_domain_iothread_args, void) {
     return driver_delete_iothread(domain, args->iothread_id, args->flags, reterr);
 }
 
+/* What libvirt lets QEMU have of each. */
+static int check_polling(const IothreadDef *values, Error **reterr) {
+    const struct {
+        const char *name;
+        uint64_t value;
+    } rows[] = {{"poll-max-ns", values->poll_max_ns},
+                {"poll-grow", values->poll_grow},
+                {"poll-shrink", values->poll_shrink}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        if (rows[i].value > INT32_MAX)
+            return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                                "%s (%llu) must be less than or equal to %d", rows[i].name,
+                                (unsigned long long)rows[i].value, INT32_MAX);
+    return 0;
+}
+
 DOMAIN_FUNC(set_iothread_params, remote_domain_set_iothread_params_args, void) {
     static const ParamRule rules[] = {{"poll_max_ns", PARAM_ULLONG},
                                       {"poll_grow", PARAM_UINT},
@@ -184,9 +201,9 @@ DOMAIN_FUNC(set_iothread_params, remote_domain_set_iothread_params_args, void) {
         values.pool_min = at[3]->value.remote_param_value_u.i;
     if (at[4])
         values.pool_max = at[4]->value.remote_param_value_u.i;
-    if (values.has_poll_max && values.poll_max_ns > INT64_MAX)
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
-                            "poll_max_ns is beyond its limit of %lld", (long long)INT64_MAX);
+    r = check_polling(&values, reterr);
+    if (r < 0)
+        return r;
     if ((at[3] && values.pool_min < -1) ||
         (at[4] && (values.pool_max < -1 || values.pool_max == 0)))
         return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,

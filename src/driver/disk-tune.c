@@ -13,6 +13,7 @@
 
 #define COMMAND_USEC (30 * USEC_PER_SEC)
 #define SECTOR 512u
+#define IOTUNE_MAX 1000000000000000ULL /* of QEMU's throttle groups */
 
 #define ROW(name, throttle, backend, kind)                                                         \
     { #name, throttle, backend, offsetof(DiskIotune, name), kind }
@@ -100,6 +101,11 @@ static DiskIotune next_values(const DiskIotune *now, const IotuneChange *change)
 
 /* Rows come in threes: in all, read, write. */
 static int check_values(const DiskIotune *next, Error **reterr) {
+    for (size_t i = 0; i < IOTUNE_PARAMS; i++)
+        if (iotune_value(next, i) > IOTUNE_MAX)
+            return error_report(reterr, FROM_QEMU, ERROR_ARGUMENT_UNSUPPORTED,
+                                "block I/O throttle limit value must be no more than %llu: %s",
+                                IOTUNE_MAX, iotune_params[i].name);
     for (size_t i = 0; i < 12; i += 3)
         if (iotune_value(next, i) && (iotune_value(next, i + 1) || iotune_value(next, i + 2)))
             return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
@@ -109,12 +115,6 @@ static int check_values(const DiskIotune *next, Error **reterr) {
         if (iotune_value(next, i + 6) && iotune_value(next, i + 6) < iotune_value(next, i))
             return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "%s must not be below %s",
                                 iotune_params[i + 6].name, iotune_params[i].name);
-    for (size_t i = 0; i < IOTUNE_PARAMS; i++)
-        if (iotune_value(next, i) > INT64_MAX / 1000)
-            return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
-                                "%s is beyond its limit of "
-                                "%lld",
-                                iotune_params[i].name, (long long)(INT64_MAX / 1000));
     return 0;
 }
 
@@ -256,7 +256,7 @@ int driver_resize_disk(Domain *domain, const char *disk, uint64_t bytes, Error *
     int r;
 
     if (bytes > INT64_MAX - SECTOR)
-        return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG, "a disk cannot have %llu bytes",
+        return error_report(reterr, FROM_QEMU, ERROR_OVERFLOW, "a disk cannot have %llu bytes",
                             (unsigned long long)bytes);
     r = domain_job_begin(domain, &job, "blockresize", reterr);
     if (r < 0)

@@ -88,6 +88,10 @@ def test_speed_of_a_disk(daemon, began):
     assert "at the same time" in daemon.virsh("blkdeviotune", "s1", "vda", "--read-bytes-sec", "5", "--total-bytes-sec",
                                               "5", ok=False)
     assert "not found in domain" in daemon.virsh("blkdeviotune", "s1", "vdz", "--total-bytes-sec", "5", ok=False)
+    for name in "total-bytes-sec", "total-iops-sec", "size-iops-sec", "total-iops-sec-max-length":
+        for where in "--live", "--config":
+            said = daemon.virsh("blkdeviotune", "s1", "vda", f"--{name}", "1000000000000001", where, ok=False)
+            assert "argument unsupported: block I/O throttle limit value must be no more than 1000000000000000" in said
 
 
 def test_size_of_a_disk(daemon):
