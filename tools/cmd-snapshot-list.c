@@ -6,6 +6,7 @@
 #include "report.h"
 #include "snapshot.h"
 #include "tables.h"
+#include "tree.h"
 #include "xml-desc.h"
 
 /* What a line tells of one. */
@@ -134,48 +135,17 @@ static int get(Tool *tool, const Args *args, List *list) {
     return 0;
 }
 
-/* ---- the tree ---- */
-
-static bool is_root(const List *list, const Row *row) {
-    for (size_t i = 0; i < list->n; i++)
-        if (row->parent && strcmp(list->rows[i].name, row->parent) == 0)
-            return false;
-    return true;
-}
-
-static const Row *last_child(const List *list, const Row *of) {
-    const Row *last = NULL;
-
-    for (size_t i = 0; i < list->n; i++)
-        if (list->rows[i].parent && strcmp(list->rows[i].parent, of->name) == 0)
-            last = &list->rows[i];
-    return last;
-}
-
-/* As virsh draws it. `indent` stands before its line; `last`: none of its parent's children
- * follows. Circles end by their depth. */
-static void draw(const List *list, const Row *row, const char *indent, bool last, size_t depth) {
-    CLEANUP_FREE char *own = text_format("%s%s", indent, depth == 0 ? "" : last ? "  " : "| ");
-    CLEANUP_FREE char *below = text_format("%s  ", own);
-    const Row *end = depth < list->n ? last_child(list, row) : NULL;
-
-    printf("%s%s%s\n", indent, depth == 0 ? "" : "+- ", row->name);
-    if (end)
-        printf("%s|\n", below);
-    for (size_t i = 0; end && i < list->n; i++)
-        if (list->rows[i].parent && strcmp(list->rows[i].parent, row->name) == 0)
-            draw(list, &list->rows[i], below, &list->rows[i] == end, depth + 1);
-    if (!end && last)
-        printf("%s\n", own);
-}
+/* ---- how it is shown ---- */
 
 static void print_tree(const List *list) {
-    for (size_t i = 0; i < list->n; i++)
-        if (is_root(list, &list->rows[i]))
-            draw(list, &list->rows[i], "", true, 0);
-}
+    CLEANUP_FREE TreeNode *nodes = calloc(list->n + 1, sizeof(TreeNode));
 
-/* ---- tables ---- */
+    if (!nodes)
+        out_of_memory();
+    for (size_t i = 0; i < list->n; i++)
+        nodes[i] = (TreeNode){list->rows[i].name, list->rows[i].parent};
+    tree_print(nodes, list->n);
+}
 
 static void print_rows(Tool *tool, const Args *args, const List *list) {
     static const char *const titles[] = {"Name", "Creation Time", "State", "Parent"},
