@@ -293,6 +293,26 @@ static int cmd_blockresize(Tool *tool, const Args *args) {
     return 0;
 }
 
+/* ---- domblkthreshold ---- */
+
+static int cmd_domblkthreshold(Tool *tool, const Args *args) {
+    remote_domain_set_block_threshold_args call = {.dev = (char *)args_string(args, "dev")};
+    CLEANUP_DOMAIN remote_domain dom = {0};
+    CLEANUP_ERROR Error *error = NULL;
+    uint64_t threshold = 0;
+
+    if (args_size(args, "threshold", 1, UINT64_MAX, &threshold) < 0)
+        return tool_bad_number(args, "threshold");
+    if (tool_domain(tool, args, &dom) < 0)
+        return -EIO;
+    call.dom = dom;
+    call.threshold = threshold;
+    if (CALL_VOID(tool, DOMAIN_SET_BLOCK_THRESHOLD, remote_domain_set_block_threshold_args, &call,
+                  &error) < 0)
+        return tool_failed(error);
+    return 0;
+}
+
 /* ---- tables ---- */
 
 static const Option blockresize_options[] = {
@@ -316,6 +336,11 @@ static const Option domblkstat_options[] = {
     OPTION_DOMAIN,
     {"device", OPTION_STRING, false, "target of the disk, as vda"},
     {"human", OPTION_FLAG, false, "for people"},
+    OPTION_END};
+static const Option domblkthreshold_options[] = {
+    OPTION_DOMAIN,
+    {"dev", OPTION_STRING, true, "target of the disk, as vda; vda[2] is an image below its own"},
+    {"threshold", OPTION_STRING, true, "bytes, or with a unit as in 5G; 0: no event"},
     OPTION_END};
 
 const Command commands_block[] = {{.name = "blockresize",
@@ -342,4 +367,8 @@ const Command commands_block[] = {{.name = "blockresize",
                                    .options = domblkstat_options,
                                    .json = true,
                                    .run = cmd_domblkstat},
+                                  {.name = "domblkthreshold",
+                                   .help = "have an event when more of an image is written",
+                                   .options = domblkthreshold_options,
+                                   .run = cmd_domblkthreshold},
                                   {0}};

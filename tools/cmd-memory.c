@@ -189,8 +189,50 @@ static int cmd_memtune(Tool *tool, const Args *args) {
     return 0;
 }
 
+/* ---- domdirtyrate-calc ---- */
+
+/* virDomainDirtyRateCalcFlags, from bit 0 on */
+static const char *const dirty_rate_modes[] = {"page-sampling", "dirty-bitmap", "dirty-ring", NULL};
+
+static int read_mode(const char *mode, unsigned *flags) {
+    for (unsigned i = 0; mode && dirty_rate_modes[i]; i++)
+        if (streq(mode, dirty_rate_modes[i])) {
+            *flags |= 1u << i;
+            return 0;
+        }
+    return mode ? tool_fail(NULL, "Unknown calculation mode '%s'", mode) : 0;
+}
+
+static int cmd_domdirtyrate_calc(Tool *tool, const Args *args) {
+    remote_domain_start_dirty_rate_calc_args call = {0};
+    CLEANUP_DOMAIN remote_domain dom = {0};
+    CLEANUP_ERROR Error *error = NULL;
+    long long seconds = 1;
+
+    if (args_number(args, "seconds", INT32_MIN, INT32_MAX, &seconds) < 0)
+        return tool_bad_number(args, "seconds");
+    if (read_mode(args_string(args, "mode"), &call.flags) < 0 || tool_domain(tool, args, &dom) < 0)
+        return -EIO;
+    call.dom = dom;
+    call.seconds = (int)seconds;
+    if (CALL_VOID(tool, DOMAIN_START_DIRTY_RATE_CALC, remote_domain_start_dirty_rate_calc_args,
+                  &call, &error) < 0)
+        return tool_failed(error);
+    tool_say(tool, "Start to calculate domain's memory dirty rate successfully.\n");
+    return 0;
+}
+
 /* ---- tables ---- */
 
+static const Option domdirtyrate_calc_options[] = {OPTION_DOMAIN,
+                                                   {"seconds", OPTION_NUMBER, false,
+                                                    "how long it is measured: 1 to 60, 1 if not "
+                                                    "given"},
+                                                   {"mode", OPTION_STRING, false,
+                                                    "page-sampling (usual), dirty-bitmap or "
+                                                    "dirty-ring",
+                                                    .value = VALUE_WORD, .words = dirty_rate_modes},
+                                                   OPTION_END};
 static const Option dommemstat_options[] = {OPTION_DOMAIN,
                                             {"period", OPTION_NUMBER, false,
                                              "seconds between two balloon statistics; 0: none",
@@ -218,7 +260,12 @@ static const Option setmem_options[] = {
     OPTION_CONFIG,  OPTION_LIVE,
     OPTION_CURRENT, OPTION_END};
 
-const Command commands_memory[] = {{.name = "dommemstat",
+const Command commands_memory[] = {{.name = "domdirtyrate-calc",
+                                    .help = "measure how fast the guest writes to its memory",
+                                    .description = "The result is in domstats --dirtyrate.",
+                                    .options = domdirtyrate_calc_options,
+                                    .run = cmd_domdirtyrate_calc},
+                                   {.name = "dommemstat",
                                     .help = "statistics of the guest's memory",
                                     .options = dommemstat_options,
                                     .json = true,

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "report.h"
+#include "size.h"
 #include "tables.h"
 
 #define SPEED_POSTCOPY 1u /* VIR_DOMAIN_MIGRATE_MAX_SPEED_POSTCOPY */
@@ -82,12 +83,53 @@ static int cmd_migrate_getmaxdowntime(Tool *tool, const Args *args) {
     return 0;
 }
 
+static int set_cache(Tool *tool, const Args *args, const remote_domain *dom) {
+    remote_domain_migrate_set_compression_cache_args call = {.dom = *dom};
+    CLEANUP_ERROR Error *error = NULL;
+    long long size = 0;
+    int r = args_number(args, "size", 0, INT64_MAX, &size);
+
+    if (r < 0)
+        return tool_bad_number(args, "size");
+    call.cacheSize = (uint64_t)size;
+    if (r > 0 && CALL_VOID(tool, DOMAIN_MIGRATE_SET_COMPRESSION_CACHE,
+                           remote_domain_migrate_set_compression_cache_args, &call, &error) < 0)
+        return tool_failed(error);
+    return 0;
+}
+
+static int cmd_migrate_compcache(Tool *tool, const Args *args) {
+    remote_domain_flags_args call = {0};
+    remote_domain_migrate_get_compression_cache_ret ret = {0};
+    CLEANUP_DOMAIN remote_domain dom = {0};
+    CLEANUP_ERROR Error *error = NULL;
+    CLEANUP_FREE char *size = NULL;
+    Facts facts;
+
+    if (tool_domain(tool, args, &dom) < 0 || set_cache(tool, args, &dom) < 0)
+        return -EIO;
+    call.dom = dom;
+    if (CALL(tool, DOMAIN_MIGRATE_GET_COMPRESSION_CACHE, remote_domain_flags_args, &call,
+             remote_domain_migrate_get_compression_cache_ret, &ret, &error) < 0)
+        return tool_failed(error);
+    size = size_format(ret.cacheSize);
+    facts_start(&facts, tool, 0);
+    if (facts.json)
+        facts_number(&facts, "", "bytes", ret.cacheSize, NULL);
+    else
+        printf("Compression cache: %s", size);
+    facts_print(&facts);
+    return 0;
+}
+
 static int cmd_migrate_postcopy(Tool *tool, const Args *args) {
     return tool_act_flags(tool, args, REMOTE_PROC_DOMAIN_MIGRATE_START_POST_COPY, 0, NULL, NULL);
 }
 
 /* ---- tables ---- */
 
+static const Option migrate_compcache_options[] = {
+    OPTION_DOMAIN, {"size", OPTION_NUMBER, false, "bytes", .named = true}, OPTION_END};
 static const Option migrate_getmaxdowntime_options[] = {OPTION_DOMAIN, OPTION_END};
 static const Option migrate_getspeed_options[] = {
     OPTION_DOMAIN, {"postcopy", OPTION_FLAG, false, "pause a post-copy migration"}, OPTION_END};
@@ -100,7 +142,12 @@ static const Option migrate_setspeed_options[] = {
     {"postcopy", OPTION_FLAG, false, "pause a post-copy migration"},
     OPTION_END};
 
-const Command commands_migrate[] = {{.name = "migrate-getmaxdowntime",
+const Command commands_migrate[] = {{.name = "migrate-compcache",
+                                     .help = "get or set the cache of a compressed migration",
+                                     .options = migrate_compcache_options,
+                                     .json = true,
+                                     .run = cmd_migrate_compcache},
+                                    {.name = "migrate-getmaxdowntime",
                                      .help = "how long a migration may pause the guest",
                                      .options = migrate_getmaxdowntime_options,
                                      .json = true,

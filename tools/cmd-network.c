@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Virtual networks. */
+#include <time.h>
+
 #include "named.h"
 #include "report.h"
 #include "tables.h"
@@ -88,6 +90,52 @@ static int cmd_net_list(Tool *tool, const Args *args) {
     return 0;
 }
 
+/* ---- net-dhcp-leases ---- */
+
+static void add_lease(Rows *rows, const remote_network_dhcp_lease *lease) {
+    CLEANUP_FREE char *address = text_format("%s/%u", lease->ipaddr, lease->prefix);
+    const time_t expires = (time_t)lease->expirytime;
+    char when[64] = "";
+    struct tm local;
+    const char *const cells[] = {when,
+                                 lease->mac ? *lease->mac : "-",
+                                 lease->type == 0 ? "ipv4" : "ipv6",
+                                 address,
+                                 lease->hostname ? *lease->hostname : "-",
+                                 lease->clientid ? *lease->clientid : "-"};
+
+    if (localtime_r(&expires, &local))
+        strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &local);
+    rows_add(rows, cells);
+}
+
+static int cmd_net_dhcp_leases(Tool *tool, const Args *args) {
+    static const char *const titles[] = {"Expiry Time", "MAC address", "Protocol",
+                                         "IP address",  "Hostname",    "Client ID or DUID"},
+                             *const keys[] = {"expires",    "mac",      "protocol",
+                                              "ip_address", "hostname", "client_id"};
+    remote_string mac = (char *)args_string(args, "mac");
+    remote_network_get_dhcp_leases_args call = {.mac = mac ? &mac : NULL, .need_results = 1};
+    remote_network_get_dhcp_leases_ret ret = {0};
+    CLEANUP_ERROR Error *error = NULL;
+    CLEANUP_NAMED Named net = {0};
+    Rows rows;
+
+    if (named_lookup(tool, &named_network, args, &net) < 0)
+        return -EIO;
+    call.net.name = net.name;
+    memcpy(call.net.uuid, net.uuid, sizeof(net.uuid));
+    if (CALL(tool, NETWORK_GET_DHCP_LEASES, remote_network_get_dhcp_leases_args, &call,
+             remote_network_get_dhcp_leases_ret, &ret, &error) < 0)
+        return tool_fail(error, "Failed to get leases info for %s", net.name);
+    rows_start(&rows, tool, ARRAY_SIZE(titles), titles, keys);
+    for (u_int i = 0; i < ret.leases.leases_len; i++)
+        add_lease(&rows, &ret.leases.leases_val[i]);
+    rows_print(&rows);
+    xdr_free((xdrproc_t)xdr_remote_network_get_dhcp_leases_ret, (char *)&ret);
+    return 0;
+}
+
 /* ---- net-info ---- */
 
 static int cmd_net_info(Tool *tool, const Args *args) {
@@ -156,6 +204,10 @@ static const Option net_list_options[] = {
     {"name", OPTION_FLAG, false, "only names"},
     {"table", OPTION_FLAG, false, "a table (default)"},
     OPTION_END};
+static const Option net_dhcp_leases_options[] = {
+    {"network", OPTION_STRING, true, "name or uuid of the network", .value = VALUE_NETWORK},
+    {"mac", OPTION_STRING, false, "only of this MAC address"},
+    OPTION_END};
 static const Option net_name_options[] = {
     {"network", OPTION_STRING, true, "name or uuid of the network", .value = VALUE_NETWORK},
     OPTION_END};
@@ -185,6 +237,11 @@ const Command commands_network[] = {{.name = "net-autostart",
                                      .help = "stop a network",
                                      .options = net_destroy_options,
                                      .run = cmd_net_destroy},
+                                    {.name = "net-dhcp-leases",
+                                     .help = "list addresses that a network has leased",
+                                     .options = net_dhcp_leases_options,
+                                     .json = true,
+                                     .run = cmd_net_dhcp_leases},
                                     {.name = "net-dumpxml",
                                      .help = "XML of a network",
                                      .options = net_dumpxml_options,

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <unistd.h>
 
+#include "param.h"
 #include "report.h"
 #include "tables.h"
 #include "xml-desc.h"
@@ -370,6 +371,69 @@ static int cmd_sysinfo(Tool *tool, const Args *args) {
     return 0;
 }
 
+/* ---- node-memory-tune ---- */
+
+/* An option's name with '_' instead of '-' is the parameter's. */
+static const char *const ksm_options[] = {"shm-pages-to-scan", "shm-sleep-millisecs",
+                                          "shm-merge-across-nodes"};
+static const char *const ksm_fields[] = {"shm_pages_to_scan", "shm_sleep_millisecs",
+                                         "shm_merge_across_nodes"};
+
+static int read_ksm(const Args *args, remote_typed_param *params, u_int *n) {
+    for (size_t i = 0; i < ARRAY_SIZE(ksm_options); i++) {
+        long long value = 0;
+        int r = args_number(args, ksm_options[i], 0, UINT32_MAX, &value);
+
+        if (r < 0)
+            return tool_bad_number(args, ksm_options[i]);
+        if (r == 0)
+            continue;
+        params[*n] = (remote_typed_param){.field = (char *)ksm_fields[i],
+                                          .value = {.type = PARAM_UINT}};
+        params[(*n)++].value.remote_param_value_u.ui = (unsigned)value;
+    }
+    return 0;
+}
+
+static int show_ksm(Tool *tool) {
+    remote_node_get_memory_parameters_args call = {0};
+    CLEANUP(params_done) ParamList list = {0};
+    CLEANUP_ERROR Error *error = NULL;
+
+    if (params_get(tool, REMOTE_PROC_NODE_GET_MEMORY_PARAMETERS,
+                   (xdrproc_t)xdr_remote_node_get_memory_parameters_args, &call, &call.nparams,
+                   &list, &error) < 0)
+        return tool_fail(error, call.nparams ? "Unable to get memory parameters"
+                                             : "Unable to get number of memory parameters");
+    if (tool->json) {
+        params_print(tool, list.params.params_val, list.params.params_len, 15, NULL);
+        return 0;
+    }
+    if (list.params.params_len > 0)
+        puts("Shared memory:");
+    for (u_int i = 0; i < list.params.params_len; i++) {
+        CLEANUP_FREE char *value = param_format(&list.params.params_val[i]);
+
+        printf("\t%-15s %s\n", list.params.params_val[i].field, value);
+    }
+    return 0;
+}
+
+static int cmd_node_memory_tune(Tool *tool, const Args *args) {
+    remote_typed_param params[ARRAY_SIZE(ksm_options)];
+    remote_node_set_memory_parameters_args call = {.params = {.params_val = params}};
+    CLEANUP_ERROR Error *error = NULL;
+
+    if (read_ksm(args, params, &call.params.params_len) < 0)
+        return -EIO;
+    if (call.params.params_len == 0)
+        return show_ksm(tool);
+    if (CALL_VOID(tool, NODE_SET_MEMORY_PARAMETERS, remote_node_set_memory_parameters_args, &call,
+                  &error) < 0)
+        return tool_fail(error, "Unable to change memory parameters");
+    return 0;
+}
+
 /* ---- tables ---- */
 
 static const Option freecell_options[] = {
@@ -380,6 +444,11 @@ static const Option freepages_options[] = {
     {"cellno", OPTION_NUMBER, false, "number of the NUMA cell"},
     {"pagesize", OPTION_NUMBER, false, "size of the pages, KiB"},
     {"all", OPTION_FLAG, false, "all of them"},
+    OPTION_END};
+static const Option node_memory_tune_options[] = {
+    {"shm-pages-to-scan", OPTION_NUMBER, false, "pages that KSM looks at before it sleeps"},
+    {"shm-sleep-millisecs", OPTION_NUMBER, false, "how long KSM sleeps"},
+    {"shm-merge-across-nodes", OPTION_NUMBER, false, "1: pages of all NUMA nodes are merged"},
     OPTION_END};
 static const Option nodecpustats_options[] = {
     {"cpu", OPTION_NUMBER, false, "number of the host CPU"},
@@ -399,6 +468,11 @@ const Command commands_node[] = {
      .options = freepages_options,
      .json = true,
      .run = cmd_freepages},
+    {.name = "node-memory-tune",
+     .help = "get or set how the host merges equal pages (KSM)",
+     .options = node_memory_tune_options,
+     .json = true,
+     .run = cmd_node_memory_tune},
     {.name = "nodecpustats",
      .help = "what the host's CPUs do",
      .options = nodecpustats_options,

@@ -225,6 +225,11 @@ class Daemon:
         result = self.run(VIREO, *arguments, ok=ok)
         return result.stdout if ok else result.stderr
 
+    def both(self, *arguments):
+        """What virsh and vireo make of it: status, stdout, stderr."""
+        results = [self.run(program, *arguments, ok=None) for program in ("virsh", VIREO)]
+        return [(result.returncode, result.stdout, result.stderr) for result in results]
+
     # ---- domains ----
 
     def console(self, name):

@@ -41,8 +41,7 @@ COUNTERS = re.compile(r"(cpu\.(?:time|user|system)=|\.(?:time|wait|delay)=|ballo
 
 def both(daemon, *command):
     """What virsh and vireo make of it: status, stdout, stderr; counters are masked."""
-    return [(result.returncode, COUNTERS.sub(r"\1N", result.stdout), result.stderr)
-            for result in (daemon.run(program, *command, ok=None) for program in ("virsh", VIREO))]
+    return [(status, COUNTERS.sub(r"\1N", said), errors) for status, said, errors in daemon.both(*command)]
 
 
 SHOW = [
