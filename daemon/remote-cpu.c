@@ -28,6 +28,7 @@ typedef struct Asked {
     char *binary;
     const char *accel;
     json_object *models, *known;
+    const char *vendor; /* of what the hypervisor gives; NULL: not told */
     char arch[80];
 } Asked;
 
@@ -67,9 +68,9 @@ static int ask(RpcSession *session, const char *emulator, const char *arch, cons
     r = qemu_caps_get(cache, ret->binary, &caps, reterr);
     if (r >= 0)
         r = choose_accel(caps, type, &ret->accel, reterr);
-    return r < 0
-               ? r
-               : cpu_models_ask(cache, ret->binary, ret->accel, &ret->models, &ret->known, reterr);
+    return r < 0 ? r
+                 : cpu_models_ask(cache, ret->binary, ret->accel, &ret->models, &ret->known,
+                                  &ret->vendor, reterr);
 }
 
 /* ---- <cpu> ---- */
@@ -98,13 +99,18 @@ static xmlChar *text_of(xmlNodePtr parent, const char *name) {
 static const Words matches = WORDS("exact", "minimum", "strict");
 
 /* Of a host's CPU it says which architecture, of a guest's how it is to be chosen. */
-static int check_kind(const Cpu *cpu, bool is_host, Error **reterr) {
+static int check_kind(const Cpu *cpu, bool of_host, Error **reterr) {
+    const bool is_host = of_host || cpu->arch;
     xmlChar *match = is_host ? NULL : xmlGetProp(cpu->root, (const xmlChar *)"match");
     int r = 0;
 
     if (is_host && xmlHasProp(cpu->root, (const xmlChar *)"mode"))
         r = error_report(reterr, FROM_CPU, ERROR_CONFIG_UNSUPPORTED,
                          "only the CPU of a guest has a 'mode', not that of a host");
+    else if (cpu->arch && !of_host && xmlHasProp(cpu->root, (const xmlChar *)"match"))
+        r = error_report(
+            reterr, FROM_CPU, ERROR_XML,
+            "'arch' element cannot be used inside 'cpu' element with 'match' attribute");
     else if (match && words_find(&matches, (const char *)match) < 0)
         r = error_report(reterr, FROM_CPU, ERROR_XML,
                          "Invalid value for attribute 'match' in element 'cpu': '%.40s'.", match);
@@ -132,7 +138,7 @@ static int read_cpu(const char *xml, bool is_host, Cpu *ret, Error **reterr) {
     ret->arch = text_of(ret->root, "arch");
     ret->model = text_of(ret->root, "model");
     ret->vendor = text_of(ret->root, "vendor");
-    return check_kind(ret, is_host || ret->arch, reterr);
+    return check_kind(ret, is_host, reterr);
 }
 
 /* Of these libvirt has names, and QEMU has none. */
@@ -212,7 +218,15 @@ static int run_read_cpuinfo(void *arg) {
     return file_read("/proc/cpuinfo", CPUINFO_MAX, arg, NULL);
 }
 
-static int host_set(json_object **ret, Error **reterr) {
+/* libvirt's word for whose CPU it is; NULL: it has none, or the kernel does not tell. */
+static const char *host_vendor(const char *cpuinfo) {
+    const char *at = strstr(cpuinfo, "\nvendor_id"), *value = at ? strchr(at + 1, ':') : NULL;
+    char name[16] = "";
+
+    return value && sscanf(value, ": %15s", name) == 1 ? cpu_vendor_name(name) : NULL;
+}
+
+static int host_set(json_object **ret, const char **ret_vendor, Error **reterr) {
     CLEANUP_FREE char *text = NULL;
     CLEANUP_JSON json_object *set = json_object_new_object();
     char *flags, *end, *save = NULL;
@@ -220,6 +234,7 @@ static int host_set(json_object **ret, Error **reterr) {
 
     if (r < 0)
         return error_system(reterr, FROM_CPU, r, "cannot read what the host's CPU has");
+    *ret_vendor = host_vendor(text);
     flags = strstr(text, "\nflags");
     flags = flags ? strchr(flags, ':') : NULL;
     if (!flags || !set)
@@ -291,21 +306,38 @@ static int compare(json_object *wanted, json_object *given, unsigned flags, int 
     return 0;
 }
 
+/* Who made it is compared where the definition says so. */
+static int compare_vendor(const Cpu *cpu, const char *given, unsigned flags, bool *ret_other,
+                          int *ret, Error **reterr) {
+    *ret_other = cpu->vendor && !streq_ptr(given, (const char *)cpu->vendor);
+    if (!*ret_other)
+        return 0;
+    *ret = COMPARE_INCOMPATIBLE;
+    return flags & COMPARE_FAIL
+               ? error_report(reterr, FROM_CPU, ERROR_CPU_INCOMPATIBLE,
+                              "host CPU vendor does not match required CPU vendor %.40s: it is %s",
+                              cpu->vendor, given ? given : "not known")
+               : 0;
+}
+
 /* With the host's CPU, or with what the hypervisor gives. */
 static int compare_with(const Asked *asked, const char *xml, bool with_host, unsigned flags,
                         int *ret, Error **reterr) {
     CLEANUP_JSON json_object *wanted = NULL, *host = NULL;
     CLEANUP_CPU Cpu cpu = {0};
+    const char *vendor = asked->vendor;
     bool other = false;
     int r = read_cpu(xml, false, &cpu, reterr);
 
     if (r >= 0)
         r = compare_arch(asked, &cpu, flags, &other, ret, reterr);
+    if (r >= 0 && !other && with_host)
+        r = host_set(&host, &vendor, reterr);
+    if (r >= 0 && !other)
+        r = compare_vendor(&cpu, vendor, flags, &other, ret, reterr);
     if (r < 0 || other)
         return r;
     r = read_set(&cpu, asked, &wanted, reterr);
-    if (r >= 0 && with_host)
-        r = host_set(&host, reterr);
     return r < 0 ? r
                  : compare(wanted, with_host ? host : json_member(asked->models, ""), flags, ret,
                            reterr);
@@ -338,8 +370,16 @@ HANDLER(compare_hypervisor) {
 
 /* ---- baseline ---- */
 
+/* A model of nobody's CPUs fits all. */
+static bool is_of_vendor(const char *model, const char *vendor) {
+    const char *of = cpu_model_vendor(model);
+
+    return !vendor || streq(of, "unknown") || streq(of, vendor);
+}
+
 /* The model that has most of `common` and nothing else; of equals `preferred`. */
-static const char *best_model(const Asked *asked, json_object *common, const char *preferred) {
+static const char *best_model(const Asked *asked, json_object *common, const char *vendor,
+                              const char *preferred) {
     const char *best = NULL;
     size_t best_n = 0;
 
@@ -347,7 +387,7 @@ static const char *best_model(const Asked *asked, json_object *common, const cha
         CLEANUP_JSON json_object *more = cpu_features_missing(set, common);
         const size_t n = cpu_features_count(set);
 
-        if (*name && more && cpu_features_count(more) == 0 &&
+        if (*name && is_of_vendor(name, vendor) && more && cpu_features_count(more) == 0 &&
             (!best || n > best_n || (n == best_n && streq(name, preferred)))) {
             best = name;
             best_n = n;
@@ -379,8 +419,8 @@ static int write_features(FILE *f, json_object *features) {
     return 0;
 }
 
-static int write_cpu(const char *model, const char *fallback, json_object *features, char **ret,
-                     Error **reterr) {
+static int write_cpu(const char *model, const char *fallback, const char *vendor,
+                     json_object *features, char **ret, Error **reterr) {
     FILE *f = text_open(ret);
     int r;
 
@@ -388,13 +428,50 @@ static int write_cpu(const char *model, const char *fallback, json_object *featu
         return error_no_memory(reterr);
     fprintf(f, "<cpu mode='custom' match='exact'>\n  <model fallback='%s'>%s</model>\n", fallback,
             model);
+    if (vendor)
+        fprintf(f, "  <vendor>%s</vendor>\n", vendor);
     r = write_features(f, features);
     fputs("</cpu>\n", f);
     return fclose(f) == 0 && r >= 0 ? 0 : error_no_memory(reterr);
 }
 
-static int read_one(const Asked *asked, const char *xml, bool of_host, char **ret_model,
-                    json_object **ret, Error **reterr) {
+/* What CPUs have in common. */
+typedef struct Common {
+    json_object *features;
+    char *first, vendor[16]; /* "" of nobody in particular */
+    bool one_model;          /* all are of the first's */
+    bool all_say_vendor;
+} Common;
+
+static void common_done(Common *common) {
+    json_object_put(common->features);
+    free(common->first);
+}
+
+/* As libvirt takes it: the first's own word is not held against its model. */
+static int common_vendor(const Cpu *cpu, bool is_first, Common *common, Error **reterr) {
+    const char *own = (const char *)cpu->vendor, *of = cpu_model_vendor((const char *)cpu->model);
+    const char *vendor = own ? own : is_first || streq(of, "unknown") ? NULL : of;
+
+    if (own && !is_first && !is_of_vendor((const char *)cpu->model, own))
+        return error_report(reterr, FROM_CPU, ERROR_OPERATION_FAILED,
+                            "CPU vendor %s of model %s differs from vendor %.40s", of, cpu->model,
+                            own);
+    if (own && !cpu_is_vendor(own))
+        return error_report(reterr, FROM_CPU, ERROR_OPERATION_FAILED, "Unknown CPU vendor %.40s",
+                            own);
+    if (vendor && *common->vendor && !streq(common->vendor, vendor))
+        return error_report(reterr, FROM_CPU, ERROR_OPERATION_FAILED,
+                            "CPU vendors do not match: one is of %s, another of %s", common->vendor,
+                            vendor);
+    if (vendor)
+        snprintf(common->vendor, sizeof(common->vendor), "%s", vendor);
+    common->all_say_vendor = own && (is_first || common->all_say_vendor);
+    return 0;
+}
+
+static int read_one(const Asked *asked, const char *xml, bool of_host, bool is_first,
+                    Common *common, json_object **ret, Error **reterr) {
     CLEANUP_CPU Cpu cpu = {0};
     int r = read_cpu(xml, of_host, &cpu, reterr);
 
@@ -406,54 +483,59 @@ static int read_one(const Asked *asked, const char *xml, bool of_host, char **re
     if (!cpu.model)
         return error_report(reterr, FROM_CPU, ERROR_INVALID_ARG, "one of the CPUs has no model");
     r = read_set(&cpu, asked, ret, reterr);
-    if (r >= 0 && ret_model && !(*ret_model = strdup((const char *)cpu.model)))
+    if (r >= 0)
+        r = common_vendor(&cpu, is_first, common, reterr);
+    if (r >= 0 && is_first && !(common->first = strdup((const char *)cpu.model)))
         r = error_no_memory(reterr);
+    if (r >= 0)
+        common->one_model = is_first ||
+                            (common->one_model && streq(common->first, (const char *)cpu.model));
     return r;
 }
 
-/* What all of the CPUs have; *ret_model is the first one's. */
-static int common_of(const Asked *asked, char *const *xml, size_t n, bool of_hosts,
-                     char **ret_model, json_object **ret, Error **reterr) {
-    CLEANUP_JSON json_object *common = NULL;
-    int r = 0;
-
-    for (size_t i = 0; r >= 0 && i < n; i++) {
+static int common_of(const Asked *asked, char *const *xml, size_t n, bool of_hosts, Common *ret,
+                     Error **reterr) {
+    for (size_t i = 0; i < n; i++) {
         CLEANUP_JSON json_object *set = NULL, *both = NULL;
+        int r = read_one(asked, xml[i], of_hosts, i == 0, ret, &set, reterr);
 
-        r = read_one(asked, xml[i], of_hosts, i == 0 ? ret_model : NULL, &set, reterr);
         if (r < 0)
-            break;
-        both = cpu_features_both(set, common ? common : set);
+            return r;
+        both = cpu_features_both(set, ret->features ? ret->features : set);
         if (!both)
             return error_no_memory(reterr);
-        json_object_put(common);
-        common = TAKE_PTR(both);
+        json_object_put(ret->features);
+        ret->features = TAKE_PTR(both);
         fiber_yield();
     }
-    if (r >= 0)
-        *ret = TAKE_PTR(common);
-    return r;
+    return 0;
 }
 
+/* Of hosts' CPUs the model is the last word only where all of them have it. */
 static int merge(const Asked *asked, char *const *xml, size_t n, bool of_hosts, unsigned flags,
-                 const char *fallback, char **ret, Error **reterr) {
-    CLEANUP_JSON json_object *common = NULL, *extra = NULL;
-    CLEANUP_FREE char *first = NULL;
+                 char **ret, Error **reterr) {
+    CLEANUP(common_done) Common common = {0};
+    CLEANUP_JSON json_object *extra = NULL;
     const char *model;
-    int r = n > 0 ? common_of(asked, xml, n, of_hosts, &first, &common, reterr)
+    int r = n > 0 ? common_of(asked, xml, n, of_hosts, &common, reterr)
                   : error_report(reterr, FROM_CPU, ERROR_INVALID_ARG, "no CPUs given");
 
     if (r < 0)
         return r;
     if (flags & BASELINE_MIGRATABLE)
-        cpu_features_remove(common, "invtsc");
-    model = best_model(asked, common, first);
+        cpu_features_remove(common.features, "invtsc");
+    model = best_model(asked, common.features, *common.vendor ? common.vendor : NULL, common.first);
     if (!model)
         return error_report(reterr, FROM_CPU, ERROR_OPERATION_FAILED, "CPUs are incompatible");
     extra = flags & BASELINE_EXPAND
-                ? cpu_features_both(common, common)
-                : cpu_features_missing(common, json_member(asked->models, model));
-    return extra ? write_cpu(model, fallback, extra, ret, reterr) : error_no_memory(reterr);
+                ? cpu_features_both(common.features, common.features)
+                : cpu_features_missing(common.features, json_member(asked->models, model));
+    return extra
+               ? write_cpu(model,
+                           !of_hosts || (common.one_model && streq(model, common.first)) ? "forbid"
+                                                                                         : "allow",
+                           common.all_say_vendor ? common.vendor : NULL, extra, ret, reterr)
+               : error_no_memory(reterr);
 }
 
 HANDLER(baseline_host) {
@@ -466,8 +548,7 @@ HANDLER(baseline_host) {
         r = ask(session, NULL, NULL, "qemu", &asked, reterr);
     return r < 0 ? r
                  : merge(&asked, args->xmlCPUs.xmlCPUs_val, args->xmlCPUs.xmlCPUs_len, true,
-                         args->flags, args->xmlCPUs.xmlCPUs_len > 1 ? "allow" : "forbid",
-                         &((remote_connect_baseline_cpu_ret *)ret_)->cpu, reterr);
+                         args->flags, &((remote_connect_baseline_cpu_ret *)ret_)->cpu, reterr);
 }
 
 HANDLER(baseline_hypervisor) {
@@ -481,8 +562,8 @@ HANDLER(baseline_hypervisor) {
                 dispatch_opt(args->virttype), &asked, reterr);
     return r < 0 ? r
                  : merge(&asked, args->xmlCPUs.xmlCPUs_val, args->xmlCPUs.xmlCPUs_len, false,
-                         args->flags, "forbid",
-                         &((remote_connect_baseline_hypervisor_cpu_ret *)ret_)->cpu, reterr);
+                         args->flags, &((remote_connect_baseline_hypervisor_cpu_ret *)ret_)->cpu,
+                         reterr);
 }
 
 const RpcProc cpu_procs[] = {

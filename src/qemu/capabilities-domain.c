@@ -5,6 +5,7 @@
 #include <sys/utsname.h>
 
 #include "qemu/capabilities.h"
+#include "qemu/cpu-models.h"
 #include "qemu/firmware.h"
 #include "util/text.h"
 #include "util/worker.h"
@@ -76,44 +77,6 @@ static void write_os(FILE *out, const QemuCaps *caps, const FirmwareList *firmwa
 
 /* ---- cpu ---- */
 
-/* Who made the CPUs that a model is named after; QEMU has no query for it. */
-static const char *vendor_of(const char *model) {
-    static const struct {
-        const char *prefix, *vendor;
-    } vendors[] = {{"EPYC", "AMD"},
-                   {"Opteron", "AMD"},
-                   {"athlon", "AMD"},
-                   {"phenom", "AMD"},
-                   {"Dhyana", "Hygon"},
-                   {"Broadwell", "Intel"},
-                   {"Cascadelake", "Intel"},
-                   {"Conroe", "Intel"},
-                   {"Cooperlake", "Intel"},
-                   {"Denverton", "Intel"},
-                   {"GraniteRapids", "Intel"},
-                   {"Haswell", "Intel"},
-                   {"Icelake", "Intel"},
-                   {"IvyBridge", "Intel"},
-                   {"KnightsMill", "Intel"},
-                   {"Nehalem", "Intel"},
-                   {"Penryn", "Intel"},
-                   {"SandyBridge", "Intel"},
-                   {"SapphireRapids", "Intel"},
-                   {"SierraForest", "Intel"},
-                   {"Skylake", "Intel"},
-                   {"Snowridge", "Intel"},
-                   {"Westmere", "Intel"},
-                   {"core2duo", "Intel"},
-                   {"coreduo", "Intel"},
-                   {"n270", "Intel"},
-                   {"pentium", "Intel"}};
-
-    for (size_t i = 0; i < ARRAY_SIZE(vendors); i++)
-        if (strncmp(model, vendors[i].prefix, strlen(vendors[i].prefix)) == 0)
-            return vendors[i].vendor;
-    return "unknown";
-}
-
 static void write_cpu(FILE *out, const QemuCaps *caps, bool kvm) {
     const Value migratable[] = {{"on"}, {"off"}, {0}};
 
@@ -132,7 +95,7 @@ static void write_cpu(FILE *out, const QemuCaps *caps, bool kvm) {
           out);
     for (size_t i = 0; i < caps->n_cpu_models; i++)
         fprintf(out, "      <model usable='unknown' vendor='%s'>%s</model>\n",
-                vendor_of(caps->cpu_models[i]), caps->cpu_models[i]);
+                cpu_model_vendor(caps->cpu_models[i]), caps->cpu_models[i]);
     fputs("    </mode>\n  </cpu>\n", out);
 }
 

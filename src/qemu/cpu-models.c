@@ -62,6 +62,59 @@ const char *cpu_feature_name(const char *feature) {
     return feature;
 }
 
+/* ---- vendors ---- */
+
+const char *cpu_model_vendor(const char *model) {
+    static const struct {
+        const char *prefix, *vendor;
+    } vendors[] = {{"EPYC", "AMD"},
+                   {"Opteron", "AMD"},
+                   {"athlon", "AMD"},
+                   {"phenom", "AMD"},
+                   {"Dhyana", "Hygon"},
+                   {"Broadwell", "Intel"},
+                   {"Cascadelake", "Intel"},
+                   {"Conroe", "Intel"},
+                   {"Cooperlake", "Intel"},
+                   {"Denverton", "Intel"},
+                   {"GraniteRapids", "Intel"},
+                   {"Haswell", "Intel"},
+                   {"Icelake", "Intel"},
+                   {"IvyBridge", "Intel"},
+                   {"KnightsMill", "Intel"},
+                   {"Nehalem", "Intel"},
+                   {"Penryn", "Intel"},
+                   {"SandyBridge", "Intel"},
+                   {"SapphireRapids", "Intel"},
+                   {"SierraForest", "Intel"},
+                   {"Skylake", "Intel"},
+                   {"Snowridge", "Intel"},
+                   {"Westmere", "Intel"},
+                   {"core2duo", "Intel"},
+                   {"coreduo", "Intel"},
+                   {"n270", "Intel"}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(vendors); i++)
+        if (strncmp(model, vendors[i].prefix, strlen(vendors[i].prefix)) == 0)
+            return vendors[i].vendor;
+    return "unknown";
+}
+
+const char *cpu_vendor_name(const char *cpuid) {
+    static const struct {
+        const char *cpuid, *name;
+    } rows[] = {{"GenuineIntel", "Intel"}, {"AuthenticAMD", "AMD"}, {"HygonGenuine", "Hygon"}};
+
+    for (size_t i = 0; cpuid && i < ARRAY_SIZE(rows); i++)
+        if (streq(rows[i].cpuid, cpuid))
+            return rows[i].name;
+    return NULL;
+}
+
+bool cpu_is_vendor(const char *name) {
+    return streq(name, "Intel") || streq(name, "AMD") || streq(name, "Hygon");
+}
+
 /* ---- sets ---- */
 
 int cpu_features_add(json_object *set, const char *name) {
@@ -122,10 +175,10 @@ static int add(json_object *set, json_object *properties, bool all) {
     return 0;
 }
 
-/* "static" names only what CPUID has; "full" has also what QEMU does about it. `known`: NULL, or
- * gets all that it names. */
+/* "static" names only what CPUID has; "full" has also what QEMU does about it. `known` and
+ * *ret_vendor: NULL, or get all that it names, and whose CPU it is. */
 static int expand(Monitor *monitor, uint64_t deadline, const char *model, json_object *set,
-                  json_object *known, Error **reterr) {
+                  json_object *known, const char **ret_vendor, Error **reterr) {
     json_object *arguments = json_object_new_object(), *named = json_object_new_object();
     CLEANUP_JSON json_object *answer = NULL;
     json_object *properties;
@@ -146,6 +199,8 @@ static int expand(Monitor *monitor, uint64_t deadline, const char *model, json_o
     properties = json_member(json_member(answer, "model"), "props");
     if (!json_object_is_type(properties, json_type_object))
         return 0;
+    if (ret_vendor)
+        *ret_vendor = cpu_vendor_name(json_member_string(properties, "vendor"));
     r = add(set, properties, false);
     if (r >= 0 && known)
         r = add(known, properties, true);
@@ -170,7 +225,7 @@ static int ask_model(Monitor *monitor, uint64_t deadline, json_object *row, json
     set = json_object_new_object();
     if (!set || json_add(all, name, set) < 0)
         return error_no_memory(reterr);
-    r = expand(monitor, deadline, name, set, NULL, reterr);
+    r = expand(monitor, deadline, name, set, NULL, NULL, reterr);
     for (size_t i = 0; r >= 0 && i < json_length(missing); i++) {
         json_object *feature = json_object_array_get_idx(missing, i);
 
@@ -183,6 +238,7 @@ static int ask_model(Monitor *monitor, uint64_t deadline, json_object *row, json
 
 typedef struct Asking {
     json_object *all, *known;
+    const char **vendor;
 } Asking;
 
 static int ask(Monitor *monitor, uint64_t deadline, void *userdata, Error **reterr) {
@@ -193,7 +249,7 @@ static int ask(Monitor *monitor, uint64_t deadline, void *userdata, Error **rete
 
     if (!most || json_add(all, "", most) < 0)
         return error_no_memory(reterr);
-    r = expand(monitor, deadline, "max", most, asking->known, reterr);
+    r = expand(monitor, deadline, "max", most, asking->known, asking->vendor, reterr);
     if (r >= 0)
         r = monitor_run(monitor, "query-cpu-definitions", NULL, deadline, &list, reterr);
     for (size_t i = 0; r >= 0 && i < json_length(list); i++)
@@ -202,9 +258,10 @@ static int ask(Monitor *monitor, uint64_t deadline, void *userdata, Error **rete
 }
 
 int cpu_models_ask(QemuCapsCache *cache, const char *binary, const char *accel, json_object **ret,
-                   json_object **ret_known, Error **reterr) {
+                   json_object **ret_known, const char **ret_vendor, Error **reterr) {
     CLEANUP_JSON json_object *all = json_object_new_object(), *known = json_object_new_object();
-    int r = all && known ? qemu_caps_talk(cache, binary, accel, ask, &(Asking){all, known}, reterr)
+    int r = all && known ? qemu_caps_talk(cache, binary, accel, ask,
+                                          &(Asking){all, known, ret_vendor}, reterr)
                          : error_no_memory(reterr);
 
     if (r < 0)

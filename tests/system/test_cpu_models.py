@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """CPU models compared and merged by QEMU's words."""
+import re
+
 import libvirt
 
 from conftest import refused
@@ -66,3 +68,49 @@ def test_what_cannot_be_compared(connection):
     refused(connection.compareCPU, libvirt.VIR_ERR_XML_ERROR, "<cpus/>")
     refused(connection.compareCPU, libvirt.VIR_ERR_XML_ERROR, "<cpu><arch>x86_64</arch></cpu>")
     refused(connection.compareHypervisorCPU, libvirt.VIR_ERR_INVALID_ARG, None, None, None, "bogus", "<cpu/>")
+
+
+OF = CPU.replace("</model>", "</model><vendor>{}</vendor>")
+QEMU = (None, None, None, "qemu")  # without KVM it gives a CPU of AMD's
+
+
+def test_vendors_are_compared(connection):
+    """One that is named is the host's or the CPU is incompatible; who made those of a model's name is not asked."""
+    with open("/proc/cpuinfo") as f:
+        host = re.search(r"(?m)^vendor_id\s*: (.*)$", f.read())[1]
+    mine = {"GenuineIntel": "Intel", "AuthenticAMD": "AMD"}.get(host)
+    other = "AMD" if mine == "Intel" else "Intel"
+    assert connection.compareCPU(OF.format("qemu64", other, "")) == libvirt.VIR_CPU_COMPARE_INCOMPATIBLE
+    fail = libvirt.VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE
+    words = refused(connection.compareCPU, libvirt.VIR_ERR_CPU_INCOMPATIBLE, OF.format("486", other, ""), fail)
+    assert f"host CPU vendor does not match required CPU vendor {other}" in words
+    if mine:
+        assert connection.compareCPU(OF.format("486", mine, "")) == connection.compareCPU(CPU.format("486", ""))
+    for vendor, answer in (("AMD", libvirt.VIR_CPU_COMPARE_SUPERSET), ("Intel", libvirt.VIR_CPU_COMPARE_INCOMPATIBLE),
+                           ("Bogus", libvirt.VIR_CPU_COMPARE_INCOMPATIBLE)):
+        assert connection.compareHypervisorCPU(*QEMU, OF.format("Nehalem", vendor, "")) == answer, vendor
+    guest = CPU.format("qemu64", "").replace("<cpu>", "<cpu match='exact'>")
+    refused(connection.compareCPU, libvirt.VIR_ERR_XML_ERROR, guest)
+    refused(connection.baselineHypervisorCPU, libvirt.VIR_ERR_XML_ERROR, *QEMU, [guest])
+    assert "qemu64" in connection.baselineCPU([guest])
+
+
+def test_vendors_of_a_baseline(connection):
+    """It is of the vendor that all of them name, of no model of another, and there is none for two vendors."""
+    def both(*cpus):
+        return connection.baselineCPU(list(cpus)), connection.baselineHypervisorCPU(*QEMU, list(cpus))
+
+    intel, plain = OF.format("Nehalem", "Intel", ""), CPU.format("Nehalem", "")
+    for text in both(intel):
+        assert "<model fallback='forbid'>Nehalem</model>\n  <vendor>Intel</vendor>\n" in text
+    for text in both(intel, plain):
+        assert "<model fallback='forbid'>Nehalem</model>\n</cpu>" in text
+    host, guest = both(intel, OF.format("Westmere", "Intel", ""))
+    assert "<model fallback='allow'>Nehalem</model>\n  <vendor>Intel</vendor>\n" in host
+    assert "<model fallback='forbid'>Nehalem</model>\n  <vendor>Intel</vendor>\n" in guest
+    for text in both(OF.format("Nehalem", "AMD", "")):
+        assert ">kvm64</model>\n  <vendor>AMD</vendor>\n" in text and "name='ssse3'" in text
+    for cpus in ([intel, OF.format("Opteron_G3", "AMD", "")], [intel, OF.format("Nehalem", "AMD", "")],
+                 [OF.format("Nehalem", "Bogus", "")], [intel, CPU.format("EPYC", "")]):
+        refused(connection.baselineCPU, libvirt.VIR_ERR_OPERATION_FAILED, cpus)
+        refused(connection.baselineHypervisorCPU, libvirt.VIR_ERR_OPERATION_FAILED, *QEMU, cpus)
