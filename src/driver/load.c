@@ -306,6 +306,7 @@ int driver_load(Driver *driver, Error **reterr) {
     if (r < 0)
         return error_system(reterr, FROM_QEMU, r, "cannot read '%s'",
                             dir ? dir : driver->services.paths.etc);
+    prepare_sweep_temporaries(&driver->services.paths);
     if (confinement_prepare(driver->services.confinement, reterr) < 0)
         return -EINVAL;
     qemu_caps_cache_confine(driver->services.caps, &driver->services.confinement->probe);

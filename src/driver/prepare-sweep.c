@@ -7,6 +7,7 @@
 #include "util/directory.h"
 #include "util/file.h"
 #include "util/log.h"
+#include "util/worker.h"
 
 /* "UUID.json" */
 static bool parse_name(const char *name, uint8_t uuid[16]) {
@@ -36,5 +37,25 @@ void prepare_sweep(const Services *services) {
         domain = store_uuid(services->store, uuid);
         if ((!domain || !domain->run) && strays_check(services->strays, uuid, NULL) >= 0)
             prepare_undo(&services->paths, uuid, false);
+    }
+}
+
+static int run_sweep(void *arg) {
+    return file_sweep_temporaries(arg);
+}
+
+void prepare_sweep_temporaries(const ServicePaths *paths) {
+    char *directories[] = {strdup(paths->etc), strdup(paths->run),
+                           path_join(paths->lib, "snapshots"), path_join(paths->lib, "nvram"),
+                           path_join(paths->lib, "capabilities")};
+
+    for (size_t i = 0; i < ARRAY_SIZE(directories); i++) {
+        const char *path = directories[i];
+        const int r = path ? worker_run(run_sweep, (void *)path) : -ENOMEM;
+
+        if (r < 0)
+            log_warning("half-written files of an earlier vireod stay in '%s': %s",
+                        path ? path : paths->lib, strerror(-r));
+        free(directories[i]);
     }
 }

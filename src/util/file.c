@@ -2,6 +2,7 @@
 /* Reading with a limit, atomic writing. */
 #include "util/file.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -9,6 +10,11 @@
 #include <sys/stat.h>
 
 #include "util/worker.h"
+
+#define TEMPORARY ".tmp-" /* and six letters or digits of mkostemp */
+#define RANDOM 6
+#define LETTERS_AND_DIGITS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+#define SWEEP_DEPTH 4 /* directories below one another */
 
 char *strf(const char *format, ...) {
     char *text = NULL;
@@ -120,7 +126,7 @@ static int sync_parent(const char *path) {
 }
 
 int file_write_atomic(const char *path, const char *data, size_t len, mode_t mode) {
-    CLEANUP_FREE char *temporary = strf("%s.tmp-XXXXXX", path);
+    CLEANUP_FREE char *temporary = strf("%s" TEMPORARY "XXXXXX", path);
     CLEANUP_CLOSE int fd = -1;
     int r;
 
@@ -161,7 +167,7 @@ int file_write_atomic_worker(const char *path, const char *data, size_t len, mod
 
 static int run_try(void *arg) {
     const WriteJob *job = arg;
-    CLEANUP_FREE char *temporary = strf("%s.tmp-XXXXXX", job->path);
+    CLEANUP_FREE char *temporary = strf("%s" TEMPORARY "XXXXXX", job->path);
     CLEANUP_CLOSE int fd = temporary ? mkostemp(temporary, O_CLOEXEC) : -1;
     int r;
 
@@ -178,6 +184,53 @@ int file_try_write_worker(const char *path, const char *data, size_t len) {
     WriteJob job = {.path = path, .data = data, .len = len};
 
     return worker_run(run_try, &job);
+}
+
+/* ---- what a killed daemon left ---- */
+
+static bool is_temporary(const char *name) {
+    const size_t n = strlen(name), tail = strlen(TEMPORARY) + RANDOM;
+
+    return n > tail && strncmp(name + n - tail, TEMPORARY, strlen(TEMPORARY)) == 0 &&
+           strspn(name + n - RANDOM, LETTERS_AND_DIGITS) == RANDOM;
+}
+
+static int sweep(int at, const char *path, unsigned depth);
+
+static void sweep_entry(int directory, const char *name, unsigned depth) {
+    struct stat info;
+
+    if (streq(name, ".") || streq(name, "..") ||
+        fstatat(directory, name, &info, AT_SYMLINK_NOFOLLOW) < 0)
+        return;
+    if (S_ISDIR(info.st_mode) && depth > 0)
+        sweep(directory, name, depth - 1);
+    else if (S_ISREG(info.st_mode) && is_temporary(name) && info.st_nlink == 1 &&
+             info.st_uid == geteuid())
+        unlinkat(directory, name, 0);
+}
+
+static int sweep(int at, const char *path, unsigned depth) {
+    const int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    DIR *entries = fd < 0 ? NULL : fdopendir(fd);
+    int r = entries ? 0 : -errno;
+    struct dirent *entry;
+
+    if (!entries && fd >= 0)
+        close(fd);
+    while (entries && (errno = 0, entry = readdir(entries)))
+        sweep_entry(fd, entry->d_name, depth);
+    if (entries) {
+        r = -errno;
+        closedir(entries);
+    }
+    return r;
+}
+
+int file_sweep_temporaries(const char *directory) {
+    const int r = sweep(AT_FDCWD, directory, SWEEP_DEPTH);
+
+    return r == -ENOENT ? 0 : r;
 }
 
 /* ---- append ---- */

@@ -10,6 +10,7 @@ import subprocess
 import pytest
 
 from conftest import VIREOD, client, end_of, wait_for
+from test_snapshot import needs_strace
 from tuning import groups, mounts, threads
 
 
@@ -293,3 +294,28 @@ def test_a_machine_that_is_not_there_is_refused_at_define(daemon, kind, said):
                 f"<os><type {kind}>hvm</type></os></domain>")
     assert said in daemon.virsh("define", path, ok=False)
     assert "m1" not in daemon.virsh("list", "--all")
+
+
+@needs_strace
+def test_half_written_files_go(daemon):
+    """What a kill between the writing of a file and its name has left goes with the next start. What is not the daemon's own
+    stays, and so does what a link leads to."""
+    directory = f"{daemon.root}/etc/domains"
+    daemon.define("h1", boot=False)
+    slow = subprocess.Popen(["strace", "-f", "-qq", "-o", "/dev/null", "-p", str(daemon.pid()), "-e",
+                             "inject=rename:signal=SIGKILL:when=1"], stdin=subprocess.DEVNULL)
+    wait_for(lambda: "TracerPid:\t0" not in open(f"/proc/{daemon.pid()}/status").read(), 20, "strace")
+    daemon.run("virsh", "desc", "h1", "--config", "--title", "new", ok=None)
+    assert daemon.process.wait(20) == -signal.SIGKILL
+    slow.wait(20)
+    left, = glob.glob(f"{directory}/h1.xml.tmp-??????")
+    mades = [f"{daemon.root}/run/made/{name}.tmp-aaaaaa" for name in ("one.json", "two.json")]
+    os.makedirs(os.path.dirname(mades[0]), exist_ok=True)
+    theirs = [f"{daemon.root}/theirs.tmp-aaaaaa", f"{directory}/note.tmp-abc", f"{directory}/link.xml.tmp-aaaaaa"]
+    for path in [*mades, *theirs[:2]]:
+        with open(path, "w") as f:
+            f.write("half")
+    os.symlink(theirs[0], theirs[2])
+    daemon.start()
+    assert "h1" in daemon.virsh("list", "--all") and "new" not in daemon.virsh("dumpxml", "h1")
+    assert not any(map(os.path.exists, [left, *mades])) and all(map(os.path.exists, theirs))
