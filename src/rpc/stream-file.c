@@ -7,6 +7,7 @@
 #include "util/file-holes.h"
 #include "util/worker.h"
 
+#define ZEROS_STEP (1u << 20)
 #define CHUNK 262144u /* of a file at once; at most FRAME_STREAM_MAX of it go into a packet */
 
 typedef struct Work {
@@ -50,35 +51,52 @@ static int run_write(void *arg) {
     return 0;
 }
 
-/* Zeros up to there, in steps, where no hole can be made. */
-static int write_zeros(Work *work) {
+/* Zeros over a step of the data that comes next, where no hole can be made. *at moves on; `end` is
+ * not beyond the file's. */
+static int write_zeros(int fd, off_t *at, off_t end) {
     static uint8_t zeros[65536];
-    int r = 0;
+    uint64_t data, stop;
+    int r;
 
-    for (uint64_t left = work->hole; r >= 0 && left > 0; left -= work->len) {
-        work->bytes = zeros;
-        work->len = (size_t)MIN_OF(left, (uint64_t)sizeof(zeros));
-        r = run_write(work);
+    file_next_data(fd, (uint64_t)*at, (uint64_t)end, &data, &stop);
+    stop = MIN_OF(stop, data + ZEROS_STEP);
+    if (lseek(fd, (off_t)data, SEEK_SET) < 0)
+        return -errno;
+    for (*at = (off_t)data, r = 0; r >= 0 && *at < (off_t)stop;) {
+        Work work = {fd, zeros, (size_t)MIN_OF(stop - (uint64_t)*at, (uint64_t)sizeof(zeros)), 0};
+
+        r = run_write(&work);
+        *at += r < 0 ? 0 : (off_t)work.len;
     }
     return r;
 }
 
-/* What is there becomes a hole; a file that ends before it grows. */
+/* What is there becomes a hole, all at once or a step of it; a file that ends before it grows.
+ * work->hole is what is left of it then. */
 static int run_hole(void *arg) {
     Work *work = arg;
     const off_t at = lseek(work->fd, 0, SEEK_CUR), size = lseek(work->fd, 0, SEEK_END);
-    off_t end;
+    off_t end, next;
+    int r;
 
     if (at < 0 || size < 0 || work->hole > (uint64_t)(INT64_MAX - at))
         return at < 0 || size < 0 ? -errno : -EFBIG;
-    end = at + (off_t)work->hole;
-    if (at < size &&
-        fallocate(work->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, (off_t)work->hole) < 0)
-        return errno == EOPNOTSUPP && lseek(work->fd, at, SEEK_SET) >= 0 ? write_zeros(work)
-                                                                         : -errno;
-    if (end > size && ftruncate(work->fd, end) < 0)
+    next = end = at + (off_t)work->hole;
+    if (at < size && fallocate(work->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at,
+                               (off_t)work->hole) < 0) {
+        if (errno != EOPNOTSUPP)
+            return -errno;
+        next = at;
+        r = write_zeros(work->fd, &next, MIN_OF(end, size));
+        if (r < 0)
+            return r;
+        if (next >= size)
+            next = end; /* the rest is beyond it */
+    }
+    if (next > size && ftruncate(work->fd, next) < 0)
         return -errno;
-    return lseek(work->fd, end, SEEK_SET) < 0 ? -errno : 0;
+    work->hole = (uint64_t)(end - next);
+    return lseek(work->fd, next, SEEK_SET) < 0 ? -errno : 0;
 }
 
 static int run_sync(void *arg) {
@@ -137,12 +155,17 @@ static int write_queue(RpcStream *stream, uint8_t *bytes) {
 
 static int write_hole(RpcStream *stream) {
     const uint64_t n = stream->hole, limit = stream->params.limit;
+    Work work = {.fd = stream->params.out};
+    int r = 0;
 
     stream->hole = 0;
     if (limit && (stream->n_out > limit || n > limit - stream->n_out))
         return -ENOSPC;
     stream->n_out += n;
-    return worker_run(run_hole, &(Work){.fd = stream->params.out, .hole = n});
+    work.hole = n;
+    while (r >= 0 && work.hole > 0 && !stream->closed)
+        r = worker_run(run_hole, &work);
+    return r;
 }
 
 static void take(RpcStream *stream) {

@@ -19,9 +19,9 @@ ssize_t file_read_once(const char *path, char *buffer, size_t size);
  * Blocks the kernel: on a fiber, call it through file_write_atomic_worker. -errno. */
 int file_write_atomic(const char *path, const char *data, size_t len, mode_t mode);
 
-/* Removes what a daemon that was killed left of that: regular files of our own user with the name of
- * such a file, in that directory and those below it. A link is not followed, and a file of two names
- * stays. A directory that is not there has none. Blocks. -errno of the directory itself. */
+/* Removes what a daemon that was killed left of that: regular files of our own user with the name
+ * of such a file, in that directory and those below it. A link is not followed, and a file of two
+ * names stays. A directory that is not there has none. Blocks. -errno of the directory itself. */
 int file_sweep_temporaries(const char *directory);
 
 /* file_write_atomic on the worker pool; the fiber waits. */

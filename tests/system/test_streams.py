@@ -7,6 +7,9 @@ import subprocess
 
 import pytest
 
+from conftest import wait_for
+from test_slow_host import slow  # noqa: F401 (a fixture)
+
 VIDEO = "<video><model type='vga'/></video>"
 CONSOLE = "<serial type='pty'/>"
 
@@ -14,7 +17,7 @@ SPEAK = """
 import libvirt, sys
 libvirt.registerErrorHandler(lambda *a: None, None)
 connection = libvirt.open(sys.argv[1])
-domain = connection.lookupByName("vm1")
+domain = connection.lookupByName("vm1") if connection.listAllDomains() else None
 stream = connection.newStream(0)
 """
 
@@ -82,6 +85,46 @@ def test_holes_stay_holes(daemon):
     assert open(f"{daemon.root}/plain", "rb").read() == wanted
     daemon.virsh("vol-upload", "v", f"{daemon.root}/in", "--pool", "p", "--sparse", "--length", "5000000", ok=False)
     assert "v" in daemon.virsh("vol-list", "p")
+
+
+def test_where_no_hole_can_be_made(daemon, slow):  # noqa: F811
+    """What a hole falls on is written over with zeros, but not what is beyond the file's end; and no longer than somebody
+    waits for it."""
+    make_pool(daemon)
+    size = 32 << 20
+    for name in "all", "part":
+        with open(f"{daemon.root}/pool/{name}", "wb") as f:
+            f.write(b"x" * size)
+    with open(f"{daemon.root}/pool/all", "ab") as f:
+        f.truncate(64 << 20)
+    with open(f"{daemon.root}/in", "wb") as f:
+        f.truncate(1 << 33)
+        f.write(b"begin")
+    slow(NO_HOLES_MS=0)
+    daemon.virsh("pool-create-as", "p", "dir", "--target", f"{daemon.root}/pool", ok=None)
+    daemon.virsh("vol-upload", "all", f"{daemon.root}/in", "--pool", "p", "--sparse")
+    with open(f"{daemon.root}/pool/all", "rb") as f:
+        assert f.read(5) == b"begin" and not f.read(size).strip(b"\0")
+    assert os.path.getsize(f.name) == 1 << 33 and blocks(f.name) <= (size + (1 << 20))
+    slow(NO_HOLES_MS=50)  # 26 s for all of it
+    daemon.virsh("pool-create-as", "p", "dir", "--target", f"{daemon.root}/pool", ok=None)
+    said = python(daemon, """
+volume = connection.storagePoolLookupByName("p").storageVolLookupByName("part")
+volume.upload(stream, 0, 0, libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
+stream.sendHole(1 << 40)
+import os
+os._exit(0)
+""")
+    assert said.returncode == 0, said.stderr
+
+    def is_closed():
+        return not any(os.path.realpath(f"/proc/{daemon.pid()}/fd/{n}").endswith("/pool/part")
+                       for n in os.listdir(f"/proc/{daemon.pid()}/fd"))
+
+    wait_for(is_closed, 60, "the end of the upload")
+    with open(f"{daemon.root}/pool/part", "rb") as f:
+        f.seek(-4096, os.SEEK_END)
+        assert f.read() == b"x" * 4096
 
 
 def test_many_downloads_at_once_and_one_that_stops(daemon):

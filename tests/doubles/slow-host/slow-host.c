@@ -3,8 +3,10 @@
  *
  *     SLOW_AUDIT_MS=N   each audit record, of an audit that is there and on
  *     SLOW_STATUS_MS=N  each fsync of a domain's status file
+ *     NO_HOLES_MS=N     each write to a file of a directory "pool"; no hole can be made there
  *
  * and one whose time of day jumps: by the seconds that the file CLOCK_OFFSET has. */
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -43,13 +45,31 @@ int audit_log_user_message(int fd, int type, const char *message, const char *ho
     return 1;
 }
 
-int fsync(int fd) {
+static int is_below(int fd, const char *directory) {
     char link[64], path[PATH_MAX] = "";
 
     snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-    if (readlink(link, path, sizeof(path) - 1) > 0 && strstr(path, "/run/domains/"))
+    return readlink(link, path, sizeof(path) - 1) > 0 && strstr(path, directory) != NULL;
+}
+
+int fsync(int fd) {
+    if (is_below(fd, "/run/domains/"))
         take_time("SLOW_STATUS_MS");
     return (int)syscall(SYS_fsync, fd);
+}
+
+int fallocate64(int fd, int mode, off_t at, off_t len) {
+    if (getenv("NO_HOLES_MS") && is_below(fd, "/pool/")) {
+        errno = EOPNOTSUPP;
+        return -1;
+    }
+    return (int)syscall(SYS_fallocate, fd, mode, at, len);
+}
+
+ssize_t write(int fd, const void *bytes, size_t n) {
+    if (getenv("NO_HOLES_MS") && is_below(fd, "/pool/"))
+        take_time("NO_HOLES_MS");
+    return syscall(SYS_write, fd, bytes, n);
 }
 
 /* ---- the time of day ---- */
