@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "driver/prepare-firmware.h"
 
+#include <fcntl.h>
 #include <libgen.h>
+#include <sys/stat.h>
 
+#include "host/file-owner.h"
 #include "qemu/firmware.h"
 #include "util/file.h"
 #include "util/worker.h"
@@ -44,15 +47,30 @@ static int choose(Domain *domain, Error **reterr) {
 
 /* ---- the variables ---- */
 
+/* What nobody who is not trusted has put there. */
+static int read_template(const char *path, char **ret, size_t *ret_len) {
+    CLEANUP_CLOSE int fd = file_owner_open_existing(path, O_RDONLY);
+    struct stat info;
+
+    if (fd < 0)
+        return fd;
+    if (fstat(fd, &info) < 0)
+        return -errno;
+    return S_ISREG(info.st_mode) ? file_read_fd(fd, VARIABLES_MAX, ret, ret_len) : -EINVAL;
+}
+
 /* In the right place at once, and only whole. */
 static int copy_variables(const char *from, const char *to) {
-    CLEANUP_FREE char *data = NULL, *path = strdup(to);
+    CLEANUP_FREE char *data = NULL, *held = NULL, *directory = strdup(to);
+    CLEANUP_CLOSE int way = -1;
     size_t len = 0;
-    int r = path ? file_read(from, VARIABLES_MAX, &data, &len) : -ENOMEM;
+    int r = directory ? read_template(from, &data, &len) : -ENOMEM;
 
     if (r >= 0)
-        r = dir_make(dirname(path), 0755);
-    return r < 0 ? r : file_write_atomic(to, data, len, 0600);
+        r = file_owner_make_directory(dirname(directory), 0755, NULL);
+    if (r >= 0)
+        r = file_owner_hold_way(to, &way, &held);
+    return r < 0 ? r : file_write_atomic(held, data, len, 0600);
 }
 
 static int report_no_template(const DomainDef *def, Error **reterr) {
@@ -96,8 +114,11 @@ static int run_copy(void *arg) {
     }
     r = copy_variables(from, os->nvram.path);
     return r < 0 ? error_system(copy->reterr, FROM_QEMU, r,
-                                "cannot copy '%s' to '%s', the <nvram> of domain '%s'", from,
-                                os->nvram.path, copy->def->name)
+                                "cannot copy '%s' to '%s', the <nvram> of domain '%s'%s", from,
+                                os->nvram.path, copy->def->name,
+                                r == -EACCES ? ": one of them may be reached by a link of somebody "
+                                               "else's, or be somebody else's file"
+                                             : "")
                  : 0;
 }
 

@@ -6,8 +6,10 @@
 #include <sys/stat.h>
 
 #include "domain/files.h"
+#include "host/file-owner.h"
 #include "util/child.h"
 #include "util/file.h"
+#include "util/path-owner.h"
 #include "util/text.h"
 #include "util/unix-socket.h"
 #include "util/worker.h"
@@ -299,13 +301,35 @@ static char *virtiofs_options(const FilesystemDef *fs) {
     return NULL;
 }
 
-static int run_is_folder(void *path) {
-    struct stat info;
+/* Who serves it opens it as root: -EACCES if a link of somebody else's is on the way. */
+static int run_is_folder(void *arg) {
+    CLEANUP_FREE char *path = path_join(arg, "");
 
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode) ? 0 : -ENOTDIR;
+    return path ? file_owner_check_way(path) : -ENOMEM;
+}
+
+typedef struct Program {
+    const char *path;
+    Error **reterr;
+} Program;
+
+static int run_check_program(void *arg) {
+    const Program *program = arg;
+
+    return path_check_owner(program->path, "the <binary> of its <filesystem>", program->reterr);
+}
+
+/* It is run as root. */
+static int check_program(const char *path, Error **reterr) {
+    return *path == '/'
+               ? worker_run(run_check_program, &(Program){path, reterr})
+               : error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
+                              "the <binary> '%s' of its <filesystem> has no absolute path", path);
 }
 
 static int check_virtiofs(const DomainDef *def, const FilesystemDef *fs, Error **reterr) {
+    int r;
+
     if (!memory_is_shared(def))
         return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
                             "virtiofs requires shared memory: <memoryBacking><source "
@@ -314,10 +338,16 @@ static int check_virtiofs(const DomainDef *def, const FilesystemDef *fs, Error *
         return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
                             "virtiofsd cannot serve a folder with a comma in its path: '%s'",
                             fs->source);
-    if (worker_run(run_is_folder, fs->source) < 0)
+    r = worker_run(run_is_folder, fs->source);
+    if (r == -EACCES)
+        return error_system(reterr, FROM_QEMU, r,
+                            "the folder '%s' of its <filesystem> is not served, for a link on the "
+                            "way may be somebody else's",
+                            fs->source);
+    if (r < 0)
         return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
                             "the folder '%s' of its <filesystem> is not there", fs->source);
-    return 0;
+    return fs->binary ? check_program(fs->binary, reterr) : 0;
 }
 
 static int start_virtiofs(Domain *domain, const FilesystemDef *fs, char **ret_socket,

@@ -12,12 +12,15 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "host/file-owner.h"
 #include "host/tap.h"
 #include "util/child.h"
 #include "util/fiber.h"
 #include "util/file.h"
 #include "util/log.h"
+#include "util/path-owner.h"
 #include "util/worker.h"
 
 #define PROGRAM_USEC (20 * USEC_PER_SEC)
@@ -209,9 +212,31 @@ static TapJob tap_job(const InterfaceDef *interface, uint8_t mac[6], Error **ret
     return job;
 }
 
+typedef struct Program {
+    const char *path;
+    Error **reterr;
+} Program;
+
+static int run_check_script(void *arg) {
+    const Program *program = arg;
+
+    return path_check_owner(program->path, "the <script> of its interface", program->reterr);
+}
+
+/* It is run as root; a name without a path is found where root finds programs. */
+static int run_script(const InterfaceDef *interface, const char *link, Error **reterr) {
+    const char *const script[] = {interface->script, link, NULL};
+    int r = *interface->script == '/'
+                ? worker_run(run_check_script, &(Program){interface->script, reterr})
+                : 0;
+
+    return r < 0 ? r
+                 : child_run_checked(script, deadline_in(PROGRAM_USEC), "(a script of yours)",
+                                     "the <script> of its interface failed", NULL, reterr);
+}
+
 /* What happens once the link is there. */
 static int finish(Domain *domain, InterfaceDef *interface, const TapJob *job, Error **reterr) {
-    const char *const script[] = {interface->script, job->result.name, NULL};
     const Made macvtap = {.kind = MADE_MACVTAP, .name = (char *)job->result.name};
     int r = keep_name(interface, job->result.name);
 
@@ -222,8 +247,7 @@ static int finish(Domain *domain, InterfaceDef *interface, const TapJob *job, Er
     else if (job->tap.bridge && job->tap.is_switch)
         r = add_port(domain, interface, job->tap.bridge, reterr);
     else if (interface->type == INTERFACE_ETHERNET && interface->script && *interface->script)
-        r = child_run_checked(script, deadline_in(PROGRAM_USEC), "(a script of yours)",
-                              "the <script> of its interface failed", NULL, reterr);
+        r = run_script(interface, job->result.name, reterr);
     return r < 0 ? r : nic_limit(interface, reterr);
 }
 
@@ -320,12 +344,13 @@ static int run_open_device(void *arg) {
     Opening *opening = arg;
     struct stat info;
 
-    if (stat(opening->path, &info) < 0)
-        return -errno;
-    if (!S_ISCHR(info.st_mode))
-        return -ENODEV;
-    opening->fd = open(opening->path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    return opening->fd < 0 ? -errno : 0;
+    opening->fd = file_owner_open_existing(opening->path, O_RDWR);
+    if (opening->fd < 0)
+        return opening->fd;
+    if (fstat(opening->fd, &info) >= 0 && S_ISCHR(info.st_mode))
+        return 0;
+    close(TAKE_FD(opening->fd));
+    return -ENODEV;
 }
 
 static int open_vdpa(InterfaceDef *interface, StartParts *parts, QemuTap *to, Error **reterr) {

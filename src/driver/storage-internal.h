@@ -19,8 +19,9 @@ int pool_scan(const Pool *pool, VolumeDef ***ret, size_t *ret_n, Error **reterr)
 void volumes_free(VolumeDef **volumes, size_t n);
 /* Capacity and what is free of the file system, mode and owner of the directory. Suspends. */
 int pool_measure(Pool *pool, Error **reterr);
-/* Mode and owner, as far as they are given. Suspends. */
-int permissions_apply(const char *path, const StoragePermissions *permissions, Error **reterr);
+/* Mode and owner, as far as they are given; `name` is the path for sentences. Suspends. */
+int permissions_apply(const char *path, const char *name, const StoragePermissions *permissions,
+                      Error **reterr);
 
 #define VOLUME_MODE 0600 /* of the file of a new one that asks for none */
 
@@ -30,6 +31,24 @@ int volume_make_file(const Pool *pool, const VolumeDef *volume, const char *path
                      const VolumeHow *how, Error **reterr);
 int volume_clone_file(const Pool *pool, const VolumeDef *volume, const char *path,
                       const VolumeDef *from, const VolumeHow *how, Error **reterr);
+/* Where a new volume is made: in a directory of its own, which nobody else enters, in that of its
+ * pool, which may be somebody else's. */
+typedef struct VolumePlace {
+    int way, fd;      /* of the two directories */
+    char *held;       /* the volume's own name, host/file-owner.h */
+    char *directory;  /* the new directory's, likewise */
+    char *unfinished; /* where the file is made */
+} VolumePlace;
+
+/* On a worker. *ret is ended with volume_place_close in every case. -errno. */
+int volume_place_open(const char *path, const char *name, VolumePlace *ret);
+/* Gives the file its mode and its name, unless somebody has taken that: -EEXIST. */
+int volume_place_settle(const VolumePlace *place, mode_t mode);
+/* What is left unfinished goes. */
+void volume_place_close(VolumePlace *place);
+/* A path in a sentence becomes the volume's. Takes the error. */
+int volume_place_tell(const VolumePlace *place, const char *path, Error *error_consume,
+                      Error **reterr);
 /* Whether it is, or is to be, a directory. */
 bool volume_is_directory(const VolumeDef *volume);
 

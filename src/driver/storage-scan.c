@@ -278,10 +278,11 @@ static int run_apply(void *arg) {
     return permissions->mode >= 0 && fchmod(fd, (mode_t)permissions->mode) < 0 ? -errno : 0;
 }
 
-int permissions_apply(const char *path, const StoragePermissions *permissions, Error **reterr) {
+int permissions_apply(const char *path, const char *name, const StoragePermissions *permissions,
+                      Error **reterr) {
     Apply apply = {path, permissions};
     int r = worker_run(run_apply, &apply);
 
-    return r < 0 ? error_system(reterr, FROM_STORAGE, r, "cannot set mode and owner of '%s'", path)
+    return r < 0 ? error_system(reterr, FROM_STORAGE, r, "cannot set mode and owner of '%s'", name)
                  : 0;
 }

@@ -98,39 +98,62 @@ static int look(VolumeDef *volume, Error **reterr) {
 
 /* ---- making one ---- */
 
-typedef struct Settle {
-    const char *from, *to;
-    mode_t mode;
-} Settle;
-
-/* Gives it its name, unless somebody has taken that. */
-static int run_settle(void *arg) {
-    const Settle *settle = arg;
-
-    if (chmod(settle->from, settle->mode) < 0)
-        return -errno;
-    return renameat2(AT_FDCWD, settle->from, AT_FDCWD, settle->to, RENAME_NOREPLACE) < 0 ? -errno
-                                                                                         : 0;
-}
-
 static int name_exists(const Pool *pool, const char *name, Error **reterr) {
     return error_report(reterr, FROM_STORAGE, ERROR_STORAGE_VOL_EXIST, "'%s'", name);
 }
 
-static int settle_volume(const Pool *pool, const VolumeDef *volume, const char *unfinished,
-                         Error **reterr) {
-    Settle settle = {unfinished, volume->path,
-                     volume->permissions.mode >= 0 ? (mode_t)volume->permissions.mode
-                                                   : VOLUME_MODE};
-    int r = permissions_apply(unfinished, &volume->permissions, reterr);
+typedef struct Placing {
+    const VolumeDef *volume;
+    VolumePlace place;
+} Placing;
+
+static void placing_done(Placing *placing) {
+    volume_place_close(&placing->place);
+}
+
+static int run_open(void *arg) {
+    Placing *placing = arg;
+
+    return volume_place_open(placing->volume->path, placing->volume->name, &placing->place);
+}
+
+static int run_settle(void *arg) {
+    const Placing *placing = arg;
+    const StoragePermissions *permissions = &placing->volume->permissions;
+
+    return volume_place_settle(&placing->place,
+                               permissions->mode >= 0 ? (mode_t)permissions->mode : VOLUME_MODE);
+}
+
+static int run_close(void *arg) {
+    placing_done(arg);
+    return 0;
+}
+
+static int settle_volume(const Pool *pool, Placing *placing, Error **reterr) {
+    const VolumeDef *volume = placing->volume;
+    int r = permissions_apply(placing->place.unfinished, volume->path, &volume->permissions,
+                              reterr);
 
     if (r < 0)
         return r;
-    r = worker_run(run_settle, &settle);
+    r = worker_run(run_settle, placing);
     if (r == -EEXIST)
         return name_exists(pool, volume->name, reterr);
     return r < 0 ? error_system(reterr, FROM_STORAGE, r, "cannot name volume '%s'", volume->path)
                  : 0;
+}
+
+static int make_file(const Pool *pool, Placing *placing, const VolumeDef *from,
+                     const VolumeHow *how, Error **reterr) {
+    CLEANUP_ERROR Error *error = NULL;
+    const char *path = placing->place.unfinished;
+    int r = from ? volume_clone_file(pool, placing->volume, path, from, how, &error)
+                 : volume_make_file(pool, placing->volume, path, how, &error);
+
+    if (r >= 0)
+        return settle_volume(pool, placing, reterr);
+    return volume_place_tell(&placing->place, placing->volume->path, TAKE_PTR(error), reterr);
 }
 
 static const char *const formats[] = {"raw",  "bochs", "cloop", "dmg", "iso",  "vpc", "vdi",
@@ -169,23 +192,18 @@ static int complete(const Pool *pool, VolumeDef *volume, Error **reterr) {
 static int make(Pool *pool, VolumeDef *volume_consume, const VolumeDef *from, const VolumeHow *how,
                 Error **reterr) {
     CLEANUP_VOLUME_DEF VolumeDef *volume = volume_consume;
-    CLEANUP_FREE char *unfinished = NULL;
+    CLEANUP(placing_done) Placing placing = {.volume = volume, .place = {.way = -1, .fd = -1}};
     int r = complete(pool, volume, reterr);
 
     if (r < 0)
         return r;
-    unfinished = strf("%s/%s%s", pool->def->path, VOLUME_UNFINISHED, volume->name);
-    if (!unfinished)
-        return error_no_memory(reterr);
-    remove(unfinished); /* of a daemon that ended while it made it */
-    r = from ? volume_clone_file(pool, volume, unfinished, from, how, reterr)
-             : volume_make_file(pool, volume, unfinished, how, reterr);
-    if (r >= 0)
-        r = settle_volume(pool, volume, unfinished, reterr);
-    if (r < 0) {
-        remove(unfinished);
+    r = worker_run(run_open, &placing);
+    if (r < 0)
+        return error_system(reterr, FROM_STORAGE, r, "cannot create volume '%s'", volume->path);
+    r = make_file(pool, &placing, from, how, reterr);
+    worker_run(run_close, &placing);
+    if (r < 0)
         return r;
-    }
     r = look(volume, reterr);
     if (r >= 0)
         r = list_volume(pool, TAKE_PTR(volume), reterr);
@@ -263,9 +281,17 @@ static int begin_volume(Pool *pool, const char *name, const char *what, VolumeDe
     return -ENOENT;
 }
 
-/* Only an empty one. */
-static int run_remove_directory(void *arg) {
-    return rmdir(arg) < 0 && errno != ENOENT ? -errno : 0;
+/* A directory only when it is empty. */
+static int run_remove(void *arg) {
+    const VolumeDef *volume = arg;
+    CLEANUP_CLOSE int way = -1;
+    CLEANUP_FREE char *held = NULL;
+    int r = file_owner_hold_way(volume->path, &way, &held);
+
+    if (r < 0)
+        return r == -ENOENT ? 0 : r;
+    r = volume_is_directory(volume) ? rmdir(held) : unlink(held);
+    return r < 0 && errno != ENOENT ? -errno : 0;
 }
 
 int pool_delete_volume(Pool *pool, const char *name, Error **reterr) {
@@ -274,8 +300,7 @@ int pool_delete_volume(Pool *pool, const char *name, Error **reterr) {
 
     if (r < 0)
         return r;
-    r = volume_is_directory(volume) ? worker_run(run_remove_directory, volume->path)
-                                    : file_remove_worker(volume->path);
+    r = worker_run(run_remove, volume);
     if (r < 0)
         error_system(reterr, FROM_STORAGE, r, "cannot remove volume '%s'", volume->path);
     else

@@ -7,6 +7,7 @@
 
 #include "conf/uuid.h"
 #include "driver/storage-internal.h"
+#include "host/file-owner.h"
 #include "util/directory.h"
 #include "util/file.h"
 #include "util/log.h"
@@ -224,26 +225,51 @@ static int forget(const char *dir, const char *name, Error **reterr) {
 
 typedef struct Directory {
     const char *path;
-    mode_t mode;
-    bool remove;
+    int fd;
 } Directory;
 
-static int run_directory(void *arg) {
-    const Directory *directory = arg;
+static int run_make_directory(void *arg) {
+    Directory *directory = arg;
 
-    if (directory->remove)
-        return rmdir(directory->path) < 0 ? -errno : 0;
-    return dir_make(directory->path, directory->mode);
+    return file_owner_make_directory(directory->path, DIRECTORY_MODE, &directory->fd);
+}
+
+static int run_remove_directory(void *arg) {
+    CLEANUP_CLOSE int way = -1;
+    CLEANUP_FREE char *held = NULL;
+    int r = file_owner_hold_way(arg, &way, &held);
+
+    return r < 0 ? r : rmdir(held) < 0 ? -errno : 0;
+}
+
+static int run_check_directory(void *arg) {
+    return file_owner_check_way(arg);
 }
 
 static int build(const PoolDef *def, Error **reterr) {
-    Directory directory = {.path = def->path, .mode = DIRECTORY_MODE};
-    int r = worker_run(run_directory, &directory);
+    Directory directory = {.path = def->path, .fd = -1};
+    int r = worker_run(run_make_directory, &directory);
+    CLEANUP_CLOSE int fd = directory.fd;
+    CLEANUP_FREE char *held = strf("/proc/self/fd/%d/.", fd);
 
     if (r < 0)
         return error_system(reterr, FROM_STORAGE, r, "cannot make directory '%s' of pool '%s'",
                             def->path, def->name);
-    return permissions_apply(def->path, &def->permissions, reterr);
+    return held ? permissions_apply(held, def->path, &def->permissions, reterr)
+                : error_no_memory(reterr);
+}
+
+/* That no link of somebody else's leads to it. */
+static int check_directory(const PoolDef *def, Error **reterr) {
+    CLEANUP_FREE char *path = path_join(def->path, "");
+    int r = path ? worker_run(run_check_directory, path) : -ENOMEM;
+
+    return r == -EACCES              ? error_system(reterr, FROM_STORAGE, r,
+                                                    "cannot use directory '%s' of pool '%s': a link on the way "
+                                                                 "may be somebody else's",
+                                                    def->path, def->name)
+           : MIN_OF(r, 0) == -ENOMEM ? error_no_memory(reterr)
+                                     : 0;
 }
 
 /* ---- active and inactive ---- */
@@ -268,6 +294,8 @@ static int refresh(Pool *pool, Error **reterr) {
 static int activate(Pool *pool, bool with_build, Error **reterr) {
     int r = with_build ? build(pool->def, reterr) : 0;
 
+    if (r >= 0)
+        r = check_directory(pool->def, reterr);
     if (r >= 0)
         r = refresh(pool, reterr);
     if (r >= 0)
@@ -346,14 +374,12 @@ int pool_build(Pool *pool, Error **reterr) {
 
 int pool_delete(Pool *pool, Error **reterr) {
     int r = pool_begin(pool, "delete", reterr);
-    Directory directory;
 
     if (r < 0)
         return r;
-    directory = (Directory){.path = pool->def->path, .remove = true};
     r = check_inactive(pool, "still", reterr);
     if (r >= 0) {
-        r = worker_run(run_directory, &directory);
+        r = worker_run(run_remove_directory, pool->def->path);
         if (r < 0)
             error_system(reterr, FROM_STORAGE, r, "cannot remove directory '%s' of pool '%s'",
                          pool->def->path, pool->def->name);

@@ -212,19 +212,87 @@ int file_owner_pin(const char *path, Error **reterr) {
     return r < 0 ? r : TAKE_FD(walk.fd);
 }
 
-int file_owner_check_way(const char *path) {
+/* *ret is O_PATH. */
+static int open_directory(const char *path, int *ret) {
     CLEANUP(walk_done) Walk walk = {.fd = -1};
+    int r = walk_path(path, false, &walk, NULL);
+
+    if (r < 0)
+        return r == DENIED ? -EACCES : r;
+    if (!S_ISDIR(walk.info.st_mode))
+        return -ENOTDIR;
+    *ret = TAKE_FD(walk.fd);
+    return 0;
+}
+
+static int open_way(const char *path, int *ret) {
     CLEANUP_FREE char *directory = strdup(path);
     char *slash = directory ? strrchr(directory, '/') : NULL;
-    int r;
 
     if (!directory)
         return -ENOMEM;
     if (!slash)
         return -EINVAL;
     slash[1] = '\0';
-    r = walk_path(directory, false, &walk, NULL);
-    return r == DENIED ? -EACCES : r;
+    return open_directory(directory, ret);
+}
+
+int file_owner_check_way(const char *path) {
+    CLEANUP_CLOSE int fd = -1;
+
+    return open_way(path, &fd);
+}
+
+int file_owner_hold_way(const char *path, int *ret_fd, char **ret_path) {
+    CLEANUP_CLOSE int fd = -1;
+    CLEANUP_FREE char *held = NULL;
+    int r = open_way(path, &fd);
+
+    if (r < 0)
+        return r;
+    held = strf("/proc/%d/fd/%d/%s", (int)getpid(), fd, strrchr(path, '/') + 1);
+    if (!held)
+        return -ENOMEM;
+    *ret_fd = TAKE_FD(fd);
+    *ret_path = TAKE_PTR(held);
+    return 0;
+}
+
+/* The directory `path`, which is made if it is missing. */
+static int make_one(const char *path, mode_t mode, int *ret) {
+    CLEANUP_CLOSE int way = -1;
+    int r = open_directory(path, ret);
+
+    if (r != -ENOENT)
+        return r;
+    r = open_way(path, &way);
+    if (r < 0)
+        return r;
+    if (mkdirat(way, strrchr(path, '/') + 1, mode) < 0 && errno != EEXIST)
+        return -errno;
+    return open_directory(path, ret);
+}
+
+int file_owner_make_directory(const char *path, mode_t mode, int *ret_fd) {
+    CLEANUP_FREE char *part = strdup(path);
+    CLEANUP_CLOSE int fd = -1;
+    size_t end = 0;
+    int r;
+
+    if (!part)
+        return -ENOMEM;
+    do {
+        end += strspn(path + end, "/");
+        end += strcspn(path + end, "/");
+        memcpy(part, path, end);
+        part[end] = '\0';
+        if (fd >= 0)
+            close(TAKE_FD(fd));
+        r = make_one(part, mode, &fd);
+    } while (r >= 0 && path[end] != '\0');
+    if (r >= 0 && ret_fd)
+        *ret_fd = TAKE_FD(fd);
+    return r;
 }
 
 /* The thread as that user, as far as files are concerned. The kernel's calls are for one thread,

@@ -59,6 +59,14 @@ int file_owner_pin(const char *path, Error **reterr);
 /* Whether the directory of a file that is about to be made is reached by links of trusted people
  * alone, as it is there now: 0, -errno. */
 int file_owner_check_way(const char *path);
+/* Holds that directory: *ret_path is another name of the file, under which this process, and what
+ * it runs as its own user, reach that directory whatever becomes of the way: "/proc/PID/fd/N/NAME".
+ * It is good as long as *ret_fd is open; the caller closes and frees. -errno; -EACCES: the way may
+ * be somebody else's. A path that ends in '/' is the directory itself. */
+int file_owner_hold_way(const char *path, int *ret_fd, char **ret_path);
+/* Makes a directory, and those on the way to it that are missing, on the same terms. *ret_fd (may
+ * be NULL) is it, opened. -errno. */
+int file_owner_make_directory(const char *path, mode_t mode, int *ret_fd);
 /* Gives what was looked at. */
 int file_owner_give(const char *path, const FileUser *user, const FileGiven *given, Error **reterr);
 /* Takes it back from that user, unless somebody else has it still. A file that was replaced, has
