@@ -91,25 +91,74 @@ static void doc_freep(xmlDoc **doc) {
     xmlFreeDoc(*doc);
 }
 
-static void add_source(xmlNode *pool, const Args *args) {
-    static const struct {
-        const char *option, *element, *attribute;
-    } parts[] = {{"source-host", "host", "name"},
-                 {"source-dev", "device", "path"},
-                 {"source-path", "dir", "path"},
-                 {"source-format", "format", "type"}};
-    xmlNode *source = NULL;
+static void add_part(xmlNode *source, const Args *args, const char *option, const char *element,
+                     const char *attribute) {
+    if (args_has(args, option))
+        device_attribute(device_element(source, element, NULL), attribute,
+                         args_string(args, option));
+}
 
-    for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
-        if (!args_has(args, parts[i].option))
-            continue;
-        source = source ? source : device_element(pool, "source", NULL);
-        device_attribute(device_element(source, parts[i].element, NULL), parts[i].attribute,
-                         args_string(args, parts[i].option));
+/* As virsh does it: whole, or not at all. */
+static void add_auth(xmlNode *source, const Args *args) {
+    const char *type = args_string(args, "auth-type"), *user = args_string(args, "auth-username"),
+               *usage = args_string(args, "secret-usage"),
+               *uuid = usage ? NULL : args_string(args, "secret-uuid");
+    xmlNode *auth, *secret;
+
+    if (!type || !user || (!usage && !uuid))
+        return;
+    auth = device_element(source, "auth", NULL);
+    device_attribute(auth, "type", type);
+    device_attribute(auth, "username", user);
+    secret = device_element(auth, "secret", NULL);
+    device_attribute(secret, "usage", usage);
+    device_attribute(secret, "uuid", uuid);
+}
+
+/* The same. */
+static void add_adapter(xmlNode *source, const Args *args) {
+    static const char *const parents[][2] = {{"adapter-parent", "parent"},
+                                             {"adapter-parent-wwnn", "parent_wwnn"},
+                                             {"adapter-parent-wwpn", "parent_wwpn"},
+                                             {"adapter-parent-fabric-wwn", "parent_fabric_wwn"}};
+    const char *wwnn = args_string(args, "adapter-wwnn"), *wwpn = args_string(args, "adapter-wwpn"),
+               *name = args_string(args, "adapter-name");
+    const bool fc = wwnn && wwpn;
+    xmlNode *adapter;
+
+    if (!fc && !name)
+        return;
+    adapter = device_element(source, "adapter", NULL);
+    device_attribute(adapter, "type", fc ? "fc_host" : "scsi_host");
+    if (!fc) {
+        device_attribute(adapter, "name", name);
+        return;
     }
+    for (size_t i = 0; i < ARRAY_SIZE(parents); i++)
+        device_attribute(adapter, parents[i][1], args_string(args, parents[i][0]));
+    device_attribute(adapter, "wwnn", wwnn);
+    device_attribute(adapter, "wwpn", wwpn);
+}
+
+static void add_source(xmlNode *pool, const Args *args) {
+    xmlNode *source = device_element(pool, "source", NULL);
+
+    add_part(source, args, "source-host", "host", "name");
+    add_part(source, args, "source-path", "dir", "path");
+    add_part(source, args, "source-dev", "device", "path");
+    if (args_has(args, "source-initiator"))
+        add_part(device_element(source, "initiator", NULL), args, "source-initiator", "iqn",
+                 "name");
+    add_auth(source, args);
+    add_adapter(source, args);
+    add_part(source, args, "source-format", "format", "type");
     if (args_has(args, "source-name"))
-        device_element(source ? source : device_element(pool, "source", NULL), "name",
-                       args_string(args, "source-name"));
+        device_element(source, "name", args_string(args, "source-name"));
+    add_part(source, args, "source-protocol-ver", "protocol", "ver");
+    if (!source->children) {
+        xmlUnlinkNode(source);
+        xmlFreeNode(source);
+    }
 }
 
 static char *build_pool(const Args *args, xmlDoc *doc) {

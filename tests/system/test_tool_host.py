@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""vireo's commands about the host and about what is measured of a guest: virsh's output and errors, and what they did."""
+"""vireo's commands about the host, its pools, and what is measured of a guest: virsh's output and errors, and what they
+did."""
 import json
 import os
 import re
@@ -25,6 +26,17 @@ SAME = [
     ["migrate-compcache", "h"], ["migrate-compcache", "h", "--size", "x"], ["migrate-compcache", "h", "--size", "4096"],
 ]
 
+# What the definition of a pool is made of; a kind that is refused is printed all the same.
+POOLS = [
+    "--source-host h --source-path /p --source-dev /d --source-name n --source-format f --source-initiator iqn --target /t",
+    "--auth-type chap --auth-username u --secret-usage s --source-protocol-ver 4",
+    "--source-host h --auth-type ceph --auth-username u --secret-uuid 11111111-1111-1111-1111-111111111111",
+    "--auth-type chap --auth-username u", "--adapter-name host1", "--adapter-wwnn a", "--adapter-parent x",
+    "--adapter-wwnn a --adapter-wwpn b --adapter-parent scsi_host3",
+    "--adapter-wwnn a --adapter-wwpn b --adapter-parent-wwnn 1 --adapter-parent-wwpn 2",
+    "--adapter-wwnn a --adapter-wwpn b --adapter-parent-fabric-wwn c", "",
+]
+
 
 @pytest.fixture
 def host(daemon):
@@ -41,6 +53,13 @@ def host(daemon):
 def test_says_what_virsh_says(host):
     for words in SAME:
         virsh, vireo = host.both(*words)
+        assert virsh == vireo, words
+
+
+def test_a_pool_is_made_of_all_options(daemon):
+    for words in POOLS:
+        virsh, vireo = (said.replace('"', "'") for _, said, _ in
+                        daemon.both("pool-define-as", "x", "iscsi", *words.split(), "--print-xml"))
         assert virsh == vireo, words
 
 
