@@ -29,9 +29,9 @@ SAME = [
 # What the definition of a pool is made of; a kind that is refused is printed all the same.
 POOLS = [
     "--source-host h --source-path /p --source-dev /d --source-name n --source-format f --source-initiator iqn --target /t",
-    "--auth-type chap --auth-username u --secret-usage s --source-protocol-ver 4",
+    "--source-dev /d --auth-type chap --auth-username u --secret-usage s --source-protocol-ver 4",
     "--source-host h --auth-type ceph --auth-username u --secret-uuid 11111111-1111-1111-1111-111111111111",
-    "--auth-type chap --auth-username u", "--adapter-name host1", "--adapter-wwnn a", "--adapter-parent x",
+    "--source-dev /d --auth-type chap --auth-username u", "--adapter-name host1", "--adapter-wwnn a", "--adapter-parent x",
     "--adapter-wwnn a --adapter-wwpn b --adapter-parent scsi_host3",
     "--adapter-wwnn a --adapter-wwpn b --adapter-parent-wwnn 1 --adapter-parent-wwpn 2",
     "--adapter-wwnn a --adapter-wwpn b --adapter-parent-fabric-wwn c", "",
