@@ -11,7 +11,8 @@
 
 enum {
     STATS_SUPPORTED = STATS_STATE | STATS_CPU_TOTAL | STATS_BALLOON | STATS_VCPU | STATS_INTERFACE |
-                      STATS_BLOCK | STATS_IOTHREAD | STATS_MEMORY | STATS_DIRTYRATE
+                      STATS_BLOCK | STATS_PERF | STATS_IOTHREAD | STATS_MEMORY | STATS_DIRTYRATE |
+                      STATS_VM
 };
 enum { STATS_LIST_BITS = 0xff };
 enum { VCPU_RUNNING = 1 }; /* virVcpuState */
@@ -278,6 +279,18 @@ static void add_dirty_rate(Params *params, const DomainReading *reading) {
         params_add_llong(params, "dirtyrate.megabytes_per_second", dirty->mib_sec);
 }
 
+static void add_kvm(Params *params, const DomainReading *reading) {
+    for (size_t i = 0; i < reading->kvm.n; i++) {
+        const KvmStat *stat = &reading->kvm.list[i];
+
+        if (stat->is_bool)
+            params_add_bool(params, stat->name, stat->value);
+        else
+            params_add_ullong(params, stat->name, stat->value);
+    }
+}
+
+/* Perf events are in the definition alone: none has a number. */
 static void add_stats(Params *params, const DomainReading *reading, unsigned stats) {
     if (stats & STATS_STATE)
         add_state(params, reading->domain);
@@ -297,6 +310,8 @@ static void add_stats(Params *params, const DomainReading *reading, unsigned sta
         add_monitors(params, reading->domain, &memory_names);
     if (stats & STATS_DIRTYRATE)
         add_dirty_rate(params, reading);
+    if (stats & STATS_VM)
+        add_kvm(params, reading);
 }
 
 static int add_record(remote_connect_get_all_domain_stats_ret *ret, const DomainReading *reading,
@@ -373,7 +388,7 @@ static unsigned what_to_read(unsigned stats, unsigned flags) {
            ((stats & STATS_CPU_TOTAL) ? READ_CPU : 0) | ((stats & STATS_VCPU) ? READ_VCPUS : 0) |
            ((stats & STATS_BALLOON) ? READ_MEMORY : 0) | ((stats & STATS_BLOCK) ? READ_BLOCK : 0) |
            ((stats & STATS_INTERFACE) ? READ_NET : 0) |
-           ((stats & STATS_DIRTYRATE) ? READ_DIRTY : 0);
+           ((stats & STATS_DIRTYRATE) ? READ_DIRTY : 0) | ((stats & STATS_VM) ? READ_KVM : 0);
 }
 
 static int make_records(remote_connect_get_all_domain_stats_ret *ret, const DomainReading *readings,

@@ -40,6 +40,7 @@ DomainRun *domain_run_free(DomainRun *run) {
     monitor_free(run->monitor);
     agent_free(run->agent);
     qemu_caps_unref(run->caps);
+    json_object_put(run->stats_schemas);
     vcpu_map_done(&run->vcpus);
     iothread_list_done(&run->iothreads);
     limits_free(run->limits);

@@ -96,13 +96,14 @@ typedef struct DomainRun {
     uint64_t save_again_usec;    /* how long until then; 0: it could be saved */
     VcpuMap vcpus;
     IothreadList iothreads;
-    Limits *limits;           /* what its threads are held to; NULL before they are placed */
-    sd_event_source *drift;   /* until somebody looks at a sign of drift; or NULL */
-    uint64_t n_drifts;        /* times that somebody else's change was mended */
-    bool has_thresholds;      /* of disks, or somebody before this daemon may have set some */
-    uint64_t silent_until;    /* its QEMU did not answer a reader: none asks before that */
-    DomainFound found;        /* empty unless it was found again */
-    Bitmap *pending_removals; /* what the status file said of them, until the map is read */
+    Limits *limits;             /* what its threads are held to; NULL before they are placed */
+    sd_event_source *drift;     /* until somebody looks at a sign of drift; or NULL */
+    uint64_t n_drifts;          /* times that somebody else's change was mended */
+    json_object *stats_schemas; /* of query-stats, once it was asked for; or NULL */
+    bool has_thresholds;        /* of disks, or somebody before this daemon may have set some */
+    uint64_t silent_until;      /* its QEMU did not answer a reader: none asks before that */
+    DomainFound found;          /* empty unless it was found again */
+    Bitmap *pending_removals;   /* what the status file said of them, until the map is read */
     Bitmap *found_verdicts[GUEST_VERDICT_MAX_]; /* the same of vCPUs that had been plugged */
     Removals removals;
     DeviceNews devices;

@@ -26,6 +26,8 @@ enum {
     ASK_NODES,
     ASK_HALT_POLL,
     ASK_DIRTY,
+    ASK_KVM,
+    ASK_SCHEMAS,
     ASK_MAX_
 };
 static_assert(ASK_MAX_ == STATS_QUESTIONS, "a reply for each question");
@@ -293,8 +295,8 @@ static void ask(DomainReading *reading, size_t which, const char *command, json_
         reading->replies[which] = NULL;
 }
 
-/* Whether QEMU can say it; only KVM polls. */
-static bool has_halt_poll(const DomainRun *run) {
+/* Whether QEMU can say what KVM counts, and how long it polls. */
+static bool has_kvm_stats(const DomainRun *run) {
     return run->live->virt == DOMAIN_VIRT_KVM && run->caps &&
            qemu_caps_has_command(run->caps, "query-stats");
 }
@@ -316,11 +318,27 @@ static void ask_qemu(DomainReading *reading, unsigned what, bool nowait) {
             ask(reading, ASK_NODES, "query-named-block-nodes",
                 block_query_args("query-named-block-nodes"));
     }
-    if ((what & READ_CPU) && has_halt_poll(run))
+    if ((what & READ_CPU) && has_kvm_stats(run))
         ask(reading, ASK_HALT_POLL, "query-stats", query_stats_halt_poll_args());
+    if ((what & READ_KVM) && has_kvm_stats(run)) {
+        ask(reading, ASK_KVM, "query-stats", query_stats_vm_args());
+        if (!run->stats_schemas)
+            ask(reading, ASK_SCHEMAS, "query-stats-schemas", query_stats_schemas_args());
+    }
     if ((what & READ_DIRTY) && run->caps && qemu_caps_has_command(run->caps, "query-dirty-rate"))
         ask(reading, ASK_DIRTY, "query-dirty-rate", NULL);
     monitor_flush(run->monitor);
+}
+
+/* Of which kinds they are does not change while it runs. */
+static int take_kvm(DomainReading *reading, json_object *stats, json_object *schemas) {
+    DomainRun *run = reading->domain->run;
+
+    if (!run || run->pid.pid != reading->pid)
+        return 0;
+    if (schemas && !run->stats_schemas)
+        run->stats_schemas = json_object_get(schemas);
+    return query_stats_vm(stats, run->stats_schemas, &reading->kvm);
 }
 
 static int take_answers(DomainReading *reading, uint64_t deadline) {
@@ -340,6 +358,8 @@ static int take_answers(DomainReading *reading, uint64_t deadline) {
     if (query_stats_halt_poll(values[ASK_HALT_POLL], &reading->halt_poll))
         reading->has_halt_poll = true;
     reading->has_dirty = query_stats_dirty_rate(values[ASK_DIRTY], &reading->dirty);
+    if (take_kvm(reading, values[ASK_KVM], values[ASK_SCHEMAS]) < 0)
+        return -ENOMEM;
     for (size_t i = 0; i < reading->n_disks; i++)
         reading->disks[i].threshold = block_stats_threshold(values[ASK_NODES],
                                                             reading->disks[i].node);
@@ -410,6 +430,7 @@ static void reading_done(DomainReading *reading) {
     free(reading->vcpus);
     free(reading->tids);
     block_stats_done(&reading->blocks);
+    kvm_stats_done(&reading->kvm);
     limits_let_go(&reading->held);
     domain_unref(reading->domain);
 }

@@ -11,7 +11,7 @@
 #include "qemu/block-stats.h"
 #include "qemu/query-stats.h"
 
-#define STATS_QUESTIONS 7 /* to one QEMU */
+#define STATS_QUESTIONS 9 /* to one QEMU */
 
 /* What is to be read. */
 enum {
@@ -22,6 +22,7 @@ enum {
     READ_NET = 1 << 4,     /* counters of the host's ends of interfaces */
     READ_DIRTY = 1 << 5,   /* what a calculation of a dirty rate has found */
     READ_QUICK = 1 << 6,   /* CPU time of the process and how long quotas held it back: few files */
+    READ_KVM = 1 << 8,     /* what KVM counts of the machine */
     READ_BACKING = 1 << 7, /* with READ_BLOCK: also the images below each disk's own */
 };
 
@@ -62,6 +63,7 @@ typedef struct DomainReading {
     uint64_t time_ns, throttled_ns;
     HaltPoll halt_poll;
     DirtyRateResult dirty;
+    KvmStats kvm;
     VcpuReading *vcpus;
     size_t n_vcpus;
     MemoryStats memory;

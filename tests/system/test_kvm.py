@@ -50,6 +50,20 @@ def test_order_is_that_of_arrival(daemon, kvm):
     assert found == {"0": "1", "3": "2", "1": "3"}
 
 
+def test_what_kvm_counts(daemon, kvm):
+    """Each number that QEMU tells of the machine is there under libvirt's name; TCG has none."""
+    daemon.paused("s1", kind="kvm", cpu=kvm)
+    asked = daemon.virsh("qemu-monitor-command", "s1", '{"execute": "query-stats", "arguments": {"target": "vm"}}')
+    names = {row["name"] for row in json.loads(asked)["return"][0]["stats"] if isinstance(row["value"], int)}
+    for _ in range(2):
+        told = re.findall(r"vm\.(\w+)\.(?:sum|cur|max)=", daemon.virsh("domstats", "s1", "--vm", "--enforce"))
+        assert set(told) == names and len(told) == len(names) > 5
+        daemon.stop(signal.SIGKILL)
+        daemon.start()
+    daemon.paused("s2")
+    assert "vm." not in daemon.virsh("domstats", "s2", "--vm", "--perf", "--enforce")
+
+
 def test_topology(daemon, kvm):
     """Sockets, dies, cores, threads: entities come in topology order, ids count up."""
     cpu = kvm.replace("</cpu>", "<topology sockets='2' dies='2' cores='2' threads='2'/></cpu>")

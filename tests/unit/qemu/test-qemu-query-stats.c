@@ -40,6 +40,41 @@ static void test_halt_poll(void **data) {
     assert_int_equal(poll.fail_ns, 0);
 }
 
+static void test_kvm(void **data) {
+    CLEANUP_JSON json_object *vm = query_stats_vm_args(), *of = query_stats_schemas_args();
+    CLEANUP_FREE char *text = json_text(vm), *of_text = json_text(of);
+    CLEANUP_JSON json_object *schemas = parsed(
+        "[{\"provider\":\"kvm\",\"target\":\"vcpu\",\"stats\":[{\"name\":\"exits\",\"type\":"
+        "\"cumulative\"}]},{\"provider\":\"kvm\",\"target\":\"vm\",\"stats\":["
+        "{\"name\":\"pages_4k\",\"type\":\"instant\"},{\"name\":\"flush\",\"type\":\"cumulative\"},"
+        "{\"name\":\"most\",\"type\":\"peak\"},{\"name\":\"curve\",\"type\":\"linear-histogram\"},"
+        "{\"name\":\"on\",\"type\":\"instant\"},{\"name\":\"list\",\"type\":\"instant\"}]}]");
+    CLEANUP_JSON json_object *reply = parsed(
+        "[{\"provider\":\"kvm\",\"stats\":[{\"name\":\"pages_4k\",\"value\":7},"
+        "{\"name\":\"flush\",\"value\":9223372036854775808},{\"name\":\"most\",\"value\":0},"
+        "{\"name\":\"on\",\"value\":true},{\"name\":\"exits\",\"value\":1},"
+        "{\"name\":\"curve\",\"value\":1},{\"name\":\"list\",\"value\":[1]},5,{\"value\":1}]}]");
+    KvmStats stats;
+
+    assert_string_equal(text, "{\"target\":\"vm\"}");
+    assert_string_equal(of_text, "{\"provider\":\"kvm\"}");
+    assert_int_equal(query_stats_vm(reply, schemas, &stats), 0);
+    assert_int_equal(stats.n, 4);
+    assert_string_equal(stats.list[0].name, "vm.pages_4k.cur");
+    assert_true(stats.list[0].value == 7 && !stats.list[0].is_bool);
+    assert_string_equal(stats.list[1].name, "vm.flush.sum");
+    assert_true(stats.list[1].value == UINT64_C(9223372036854775808));
+    assert_string_equal(stats.list[2].name, "vm.most.max");
+    assert_string_equal(stats.list[3].name, "vm.on.cur");
+    assert_true(stats.list[3].value == 1 && stats.list[3].is_bool);
+    kvm_stats_done(&stats);
+    assert_int_equal(query_stats_vm(reply, NULL, &stats), 0);
+    assert_int_equal(stats.n, 0);
+    kvm_stats_done(&stats);
+    assert_int_equal(query_stats_vm(NULL, schemas, &stats), 0);
+    assert_int_equal(stats.n, 0);
+}
+
 static void test_dirty_rate(void **data) {
     CLEANUP_JSON json_object *measured = parsed(
         "{\"status\":\"measured\",\"start-time\":12,\"calc-time\":1,\"mode\":\"dirty-bitmap\","
@@ -75,6 +110,7 @@ static void test_threshold(void **data) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_halt_poll),
+        cmocka_unit_test(test_kvm),
         cmocka_unit_test(test_dirty_rate),
         cmocka_unit_test(test_threshold),
     };
