@@ -72,7 +72,8 @@ typedef struct RunDisks {
     size_t n_jobs;
     Overlay *overlays;
     size_t n_overlays;
-    NodeName *nodes; /* in the status file alone: a definition has them in its sources */
+    bool limits_unknown; /* QEMU was told of others and did not answer; not in the status file */
+    NodeName *nodes;     /* in the status file alone: a definition has them in its sources */
     size_t n_nodes;
 } RunDisks;
 

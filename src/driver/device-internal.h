@@ -41,9 +41,6 @@ bool device_is_cut_off(const Domain *domain);
 /* After an error of a command that QEMU may carry out all the same the monitor is closed: what came
  * of it the reconnection finds. */
 void device_give_up(Domain *domain, const Error *error);
-/* device_command, and device_give_up after its error. */
-int device_tell(Domain *domain, const char *command, json_object *arguments_consume,
-                Error **reterr);
 
 /* ---- what the host makes for a device of a run (device-host.c); on a fiber, job held ---- */
 

@@ -32,5 +32,9 @@ uint64_t device_command_deadline(const Domain *domain);
 /* A command of QEMU's whose answer is not needed. */
 int device_command(Domain *domain, const char *command, json_object *arguments_consume,
                    Error **reterr);
+/* device_command; and after an error of one that QEMU may carry out all the same the monitor is
+ * closed: what came of it the reconnection finds. */
+int device_tell(Domain *domain, const char *command, json_object *arguments_consume,
+                Error **reterr);
 /* Takes back the first n, the last one first, but not the device itself. False: not all; logged. */
 bool device_steps_undo(Domain *domain, const DeviceSteps *steps, size_t n);

@@ -5,47 +5,15 @@
 
 #include "conf/xml-text.h"
 #include "driver/block-job-check.h"
+#include "driver/device-use.h"
 #include "driver/edit.h"
 #include "driver/tune.h"
 #include "qemu/devices/device.h"
 #include "util/json.h"
 #include "util/libvirt-numbers.h"
 
-#define COMMAND_USEC (30 * USEC_PER_SEC)
 #define SECTOR 512u
 #define IOTUNE_MAX 1000000000000000ULL /* of QEMU's throttle groups */
-
-#define ROW(name, throttle, backend, kind)                                                         \
-    { #name, throttle, backend, offsetof(DiskIotune, name), kind }
-const IotuneParam iotune_params[IOTUNE_PARAMS] = {
-    ROW(total_bytes_sec, "bps-total", "bps", IOTUNE_BYTES),
-    ROW(read_bytes_sec, "bps-read", "bps_rd", IOTUNE_BYTES),
-    ROW(write_bytes_sec, "bps-write", "bps_wr", IOTUNE_BYTES),
-    ROW(total_iops_sec, "iops-total", "iops", IOTUNE_IOPS),
-    ROW(read_iops_sec, "iops-read", "iops_rd", IOTUNE_IOPS),
-    ROW(write_iops_sec, "iops-write", "iops_wr", IOTUNE_IOPS),
-    ROW(total_bytes_sec_max, "bps-total-max", "bps_max", IOTUNE_BYTES_MAX),
-    ROW(read_bytes_sec_max, "bps-read-max", "bps_rd_max", IOTUNE_BYTES_MAX),
-    ROW(write_bytes_sec_max, "bps-write-max", "bps_wr_max", IOTUNE_BYTES_MAX),
-    ROW(total_iops_sec_max, "iops-total-max", "iops_max", IOTUNE_IOPS_MAX),
-    ROW(read_iops_sec_max, "iops-read-max", "iops_rd_max", IOTUNE_IOPS_MAX),
-    ROW(write_iops_sec_max, "iops-write-max", "iops_wr_max", IOTUNE_IOPS_MAX),
-    ROW(size_iops_sec, "iops-size", "iops_size", IOTUNE_SIZE),
-    ROW(total_bytes_sec_max_length, "bps-total-max-length", "bps_max_length", IOTUNE_LENGTH),
-    ROW(read_bytes_sec_max_length, "bps-read-max-length", "bps_rd_max_length", IOTUNE_LENGTH),
-    ROW(write_bytes_sec_max_length, "bps-write-max-length", "bps_wr_max_length", IOTUNE_LENGTH),
-    ROW(total_iops_sec_max_length, "iops-total-max-length", "iops_max_length", IOTUNE_LENGTH),
-    ROW(read_iops_sec_max_length, "iops-read-max-length", "iops_rd_max_length", IOTUNE_LENGTH),
-    ROW(write_iops_sec_max_length, "iops-write-max-length", "iops_wr_max_length", IOTUNE_LENGTH),
-};
-
-uint64_t iotune_value(const DiskIotune *tune, size_t param) {
-    return *(const uint64_t *)((const char *)tune + iotune_params[param].offset);
-}
-
-static void set_value(DiskIotune *tune, size_t param, uint64_t value) {
-    *(uint64_t *)((char *)tune + iotune_params[param].offset) = value;
-}
 
 /* ---- which disk ---- */
 
@@ -92,9 +60,9 @@ static DiskIotune next_values(const DiskIotune *now, const IotuneChange *change)
         const IotuneKind kind = iotune_params[i].kind;
 
         if (change->given[i])
-            set_value(&next, i, change->value[i]);
+            iotune_set_value(&next, i, change->value[i]);
         else if (kind != IOTUNE_LENGTH && kind_given(change, kind))
-            set_value(&next, i, 0);
+            iotune_set_value(&next, i, 0);
     }
     return next;
 }
@@ -159,16 +127,10 @@ static int add_values(json_object *to, const DiskIotune *tune, bool throttle) {
     return 0;
 }
 
-/* A disk that started with limits has a filter with a group of its own, the others are limited at
- * the device. */
 static json_object *filter_args(const DiskDef *disk, const DiskIotune *tune) {
-    CLEANUP_JSON json_object *args = json_object_new_object(), *limits = json_object_new_object();
-    char path[128];
+    CLEANUP_JSON json_object *args = disk_rates_filter(disk), *limits = json_object_new_object();
 
-    snprintf(path, sizeof(path), "/objects/group-%.90s", disk->info.alias);
     if (!args || !limits || add_values(limits, tune, true) < 0 ||
-        json_add_string(args, "path", path) < 0 ||
-        json_add_string(args, "property", "limits") < 0 ||
         json_add(args, "value", TAKE_PTR(limits)) < 0)
         return NULL;
     return TAKE_PTR(args);
@@ -189,16 +151,31 @@ static json_object *device_args(const DiskDef *disk, const DiskIotune *tune) {
     return TAKE_PTR(args);
 }
 
-static int run(Domain *domain, const char *command, json_object *args, Error **reterr) {
-    return args ? monitor_run(domain->run->monitor, command, args, deadline_in(COMMAND_USEC), NULL,
-                              reterr)
-                : error_no_memory(reterr);
+/* *ret_unanswered: QEMU may do it all the same. */
+static int run(Domain *domain, const char *command, json_object *args, bool *ret_unanswered,
+               Error **reterr) {
+    CLEANUP_ERROR Error *error = NULL;
+    int r = args ? device_tell(domain, command, args, &error) : error_no_memory(&error);
+
+    *ret_unanswered = r < 0 && args && device_is_unanswered(domain, error);
+    if (r >= 0)
+        return r;
+    if (!*ret_unanswered)
+        return error_propagate(reterr, TAKE_PTR(error));
+    if (domain->run)
+        domain->run->disks.limits_unknown = true;
+    return error_report(reterr, FROM_QEMU, ERROR_OPERATION_TIMEOUT,
+                        "%s; what QEMU makes of it is seen when it answers: the domain's live "
+                        "definition, or the disk's size, has it then",
+                        error_message(error));
 }
 
 static int act_iotune(Domain *domain, const void *arg, Error **reterr) {
     const IotuneChange *change = arg;
     DiskDef *disk = NULL;
     DiskIotune next;
+    CLEANUP_ERROR Error *error = NULL;
+    bool unanswered;
     int r = find(domain->run->live, true, change->disk, &disk, reterr);
 
     if (r < 0 || !storage_is_there(&disk->source)) /* an empty drive's next medium has them */
@@ -206,12 +183,17 @@ static int act_iotune(Domain *domain, const void *arg, Error **reterr) {
     next = next_values(&disk->iotune, change);
     if (change->group)
         next.group_name = *change->group ? (char *)change->group : NULL;
-    if (run(domain, "qom-set", filter_args(disk, &next), NULL) >= 0)
-        return 0;
+    r = run(domain, "qom-set", filter_args(disk, &next), &unanswered, &error);
+    if (r >= 0)
+        return r;
+    if (unanswered)
+        return error_propagate(reterr, TAKE_PTR(error));
     r = domain_check_active(domain, reterr);
     if (r >= 0)
         r = find(domain->run->live, true, change->disk, &disk, reterr);
-    return r < 0 ? r : run(domain, "block_set_io_throttle", device_args(disk, &next), reterr);
+    return r < 0 ? r
+                 : run(domain, "block_set_io_throttle", device_args(disk, &next), &unanswered,
+                       reterr);
 }
 
 int driver_set_iotune(Domain *domain, const IotuneChange *change, unsigned flags, Error **reterr) {
@@ -239,6 +221,7 @@ static json_object *resize_args(const DiskDef *disk, uint64_t bytes) {
 
 static int resize_locked(Domain *domain, const char *name, uint64_t bytes, Error **reterr) {
     DiskDef *disk = NULL;
+    bool unanswered;
     int r = domain_check_active(domain, reterr);
 
     if (r >= 0)
@@ -248,7 +231,7 @@ static int resize_locked(Domain *domain, const char *name, uint64_t bytes, Error
                          "disk '%s' has no medium that could be resized", disk->target);
     if (r >= 0)
         r = block_job_check_disk(domain, disk->target, reterr);
-    return r < 0 ? r : run(domain, "block_resize", resize_args(disk, bytes), reterr);
+    return r < 0 ? r : run(domain, "block_resize", resize_args(disk, bytes), &unanswered, reterr);
 }
 
 int driver_resize_disk(Domain *domain, const char *disk, uint64_t bytes, Error **reterr) {

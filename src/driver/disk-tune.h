@@ -4,30 +4,7 @@
 
 #include "conf/disk.h"
 #include "domain/domain.h"
-
-/* The numbers of a DiskIotune by libvirt's names, in libvirt's order; group_name is beside them. */
-typedef enum IotuneKind {
-    IOTUNE_BYTES,
-    IOTUNE_IOPS,
-    IOTUNE_BYTES_MAX,
-    IOTUNE_IOPS_MAX,
-    IOTUNE_SIZE,
-    IOTUNE_LENGTH, /* each for itself */
-} IotuneKind;
-
-typedef struct IotuneParam {
-    const char *name;     /* "total_bytes_sec" */
-    const char *throttle; /* of a throttle group's limits: "bps-total" */
-    const char *backend;  /* of block_set_io_throttle: "bps" */
-    size_t offset;        /* in DiskIotune */
-    IotuneKind kind;
-} IotuneParam;
-
-#define IOTUNE_PARAMS 19u
-extern const IotuneParam iotune_params[IOTUNE_PARAMS];
-
-/* Bytes or operations a second, or seconds, by the parameter's kind; 0: no limit. */
-uint64_t iotune_value(const DiskIotune *tune, size_t param);
+#include "driver/disk-rates.h"
 
 typedef struct IotuneChange {
     const char *disk; /* its target or its source */

@@ -12,6 +12,7 @@
 #include "domain/vcpu-verdict.h"
 #include "driver/block-job-settle.h"
 #include "driver/device.h"
+#include "driver/disk-rates.h"
 #include "driver/label.h"
 #include "driver/news.h"
 #include "driver/prepare-overlay.h"
@@ -233,6 +234,8 @@ static int reconnect(Domain *domain, FirstTry *first, Error **reterr) {
     device_operations_finish(domain); /* before others look at what the live definition names */
     if (domain->run)
         device_reconcile(domain);
+    if (domain_check_active(domain, NULL) >= 0)
+        disk_rates_reconcile(domain);
     r = domain_check_active(domain, reterr);
     if (r < 0) {
         error_free(error);

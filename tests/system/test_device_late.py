@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A change of a device that QEMU makes, but only when nobody waits for it any more; vireod may have been killed meanwhile."""
 import contextlib
+import json
 import os
 import re
 import signal
@@ -251,3 +252,84 @@ def test_drive_that_was_empty(daemon):
         is_left_open(daemon, "w1", "update-device", "w1", device(daemon, cdrom(daemon, "b.iso")), "--live")
     wait_outcome(daemon, "done")
     assert medium(daemon, "w1") == [f"{daemon.root}/b.iso"]
+
+
+def iops(daemon, name, target="vdb", *options):
+    said = daemon.virsh("blkdeviotune", name, target, *options)
+    return int(re.search(r"total_iops_sec\s*: (\d+)", said)[1])
+
+
+def iops_in_qemu(daemon, name, alias):
+    """Of its filter, or of the device."""
+    said = json.loads(daemon.virsh("qemu-monitor-command", name, json.dumps(
+        {"execute": "qom-get", "arguments": {"path": f"/objects/group-{alias}", "property": "limits"}})))
+    if "return" in said:
+        return said["return"]["iops-total"]
+    blocks = json.loads(daemon.virsh("qemu-monitor-command", name, '{"execute":"query-block"}'))["return"]
+    return next(b["inserted"]["iops"] for b in blocks if alias in (b.get("qdev") or ""))
+
+
+def wait_connected(daemon, name):
+    wait_for(lambda: daemon.run("virsh", "qemu-monitor-command", name, '{"execute":"query-status"}', ok=None).returncode == 0,
+             60, "a monitor")
+
+
+@contextlib.contextmanager
+def unanswered(daemon, name, how):
+    """The n-th answer of QEMU from now on is as `how` says: a function says whether it was stopped there."""
+    pid, trace = daemon.qemus()[name], f"{daemon.root}/answers.trace"
+    holder = subprocess.Popen(["strace", "-f", "-qq", "-o", trace, "-p", str(pid), "-e", "trace=sendmsg",
+                               "-e", f"inject=sendmsg:{how}"], stdin=subprocess.DEVNULL)
+    wait_for(lambda: "TracerPid:\t0" not in open(f"/proc/{pid}/status").read(), 20, "strace")
+    try:
+        yield lambda: "stopped by SIGSTOP" in open(trace).read()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+        holder.terminate()
+        holder.wait()
+
+
+@needs_strace
+@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize("limited, n, then", [(True, 1, 700), (False, 1, 0), (False, 2, 700)],
+                         ids=["filter", "no-filter", "device"])
+def test_limits_of_a_disk_that_come_late(daemon, limited, n, then, killed):
+    """QEMU has them, or has them not: so does the live definition, and the next daemon's, and the persistent one is as it
+    was. A disk that had limits at the start has a filter, which is asked first."""
+    limits = "<iotune><total_iops_sec>500</total_iops_sec></iotune>" if limited else ""
+    daemon.paused("w1", extra=PORTS + disk(daemon).replace("</disk>", f"{limits}<alias name='ua-vdb'/></disk>"))
+    before = iops(daemon, "w1", "vdb", "--config")
+    call = ["blkdeviotune", "w1", "vdb", "--total-iops-sec", "700", "--live", "--config"]
+    how = f"signal=SIGSTOP:when={n}" if killed or not then else f"delay_enter=8000000:when={n}"
+    with unanswered(daemon, "w1", how) as is_there:
+        waiting = client(daemon, *call)
+        if killed:
+            wait_for(is_there, 30, "a QEMU that has done it")
+            daemon.stop(signal.SIGKILL)
+            end_of(waiting)
+            daemon.start()
+        else:
+            code, said = end_of(waiting, 60)
+            assert code != 0 and "what QEMU makes of it is seen when it answers" in said
+    wait_connected(daemon, "w1")
+    assert iops(daemon, "w1") == iops_in_qemu(daemon, "w1", "ua-vdb") == then
+    assert killed or iops(daemon, "w1", "vdb", "--config") == before
+    daemon.stop(signal.SIGKILL)
+    daemon.start()
+    wait_connected(daemon, "w1")
+    assert iops(daemon, "w1") == then
+    daemon.virsh(*call)
+    assert iops(daemon, "w1") == iops_in_qemu(daemon, "w1", "ua-vdb") == iops(daemon, "w1", "vdb", "--config") == 700
+
+
+@needs_strace
+def test_size_of_a_disk_that_comes_late(daemon):
+    daemon.paused("w1", extra=PORTS + disk(daemon))
+    with held(daemon.qemus()["w1"], f"{daemon.root}/vdb.img", "ftruncate"):
+        code, said = end_of(client(daemon, "blockresize", "w1", "vdb", "32M"), 60)
+        assert code != 0 and "what QEMU makes of it is seen when it answers" in said
+        assert "is not connected" in daemon.virsh("blockresize", "w1", "vdb", "64M", ok=False)
+    wait_connected(daemon, "w1")
+    assert "33554432" in daemon.virsh("domblkinfo", "w1", "vdb")
+    daemon.virsh("blockresize", "w1", "vdb", "64M")
+    assert "67108864" in daemon.virsh("domblkinfo", "w1", "vdb")
