@@ -7,6 +7,7 @@
 #include <termios.h>
 #include <time.h>
 
+#include "console.h"
 #include "stream.h"
 #include "tables.h"
 
@@ -113,23 +114,22 @@ static int talk_raw(Tool *tool, RpcClientStream *stream, Error **reterr) {
     return r;
 }
 
-static int cmd_console(Tool *tool, const Args *args) {
-    const char *name = args_string(args, "devname");
+static int check_terminal(void) {
+    return isatty(STDIN_FILENO)
+               ? 0
+               : tool_fail(NULL, "Cannot run interactive console without a controlling TTY");
+}
+
+int console_connect(Tool *tool, const remote_domain *dom, const char *devname, unsigned flags) {
     remote_domain_open_console_args call = {
-        .dev_name = name ? (remote_string *)&name : NULL,
-        .flags = (args_has(args, "force") ? CONSOLE_FORCE : 0u) |
-                 (args_has(args, "safe") ? CONSOLE_SAFE : 0u)};
-    CLEANUP_DOMAIN remote_domain dom = {0};
+        .dom = *dom, .dev_name = devname ? (remote_string *)&devname : NULL, .flags = flags};
     CLEANUP_ERROR Error *error = NULL;
     RpcClientStream stream;
     int r;
 
-    if (!isatty(STDIN_FILENO))
-        return tool_fail(NULL, "Cannot run interactive console without a controlling TTY");
-    if (tool_domain(tool, args, &dom) < 0)
+    if (check_terminal() < 0)
         return -EIO;
-    call.dom = dom;
-    tool_say(tool, "Connected to domain '%s'\nEscape character is ^] (Ctrl + ])\n", dom.name);
+    tool_say(tool, "Connected to domain '%s'\nEscape character is ^] (Ctrl + ])\n", dom->name);
     fflush(stdout);
     r = rpc_client_stream_begin(tool->client, REMOTE_PROGRAM, REMOTE_PROC_DOMAIN_OPEN_CONSOLE,
                                 (xdrproc_t)xdr_remote_domain_open_console_args, &call, NULL, NULL,
@@ -142,6 +142,17 @@ static int cmd_console(Tool *tool, const Args *args) {
     else
         rpc_client_stream_abort(&stream);
     return r < 0 ? tool_failed(error) : 0;
+}
+
+static int cmd_console(Tool *tool, const Args *args) {
+    CLEANUP_DOMAIN remote_domain dom = {0};
+
+    /* The terminal is looked at before anybody is asked, as virsh does. */
+    if (check_terminal() < 0 || tool_domain(tool, args, &dom) < 0)
+        return -EIO;
+    return console_connect(tool, &dom, args_string(args, "devname"),
+                           (args_has(args, "force") ? CONSOLE_FORCE : 0u) |
+                               (args_has(args, "safe") ? CONSOLE_SAFE : 0u));
 }
 
 /* ---- screenshot ---- */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Domains: finding, defining, starting and stopping them. */
+#include "console.h"
 #include "tables.h"
 #include "vireo.h"
 
@@ -116,42 +117,7 @@ static int cmd_start(Tool *tool, const Args *args) {
         return tool_fail(error, "Failed to start domain '%s'", dom.name);
     xdr_free((xdrproc_t)xdr_remote_domain_ret, &ret);
     tool_say(tool, "Domain '%s' started\n", dom.name);
-    return 0;
-}
-
-static bool asks_number(Tool *tool, int procedure, const remote_domain *dom, Error **reterr,
-                        int *ret) {
-    remote_domain_args call = {.dom = *dom};
-    remote_int_ret value = {0};
-
-    if (tool_call(tool, procedure, (xdrproc_t)xdr_remote_domain_args, &call,
-                  (xdrproc_t)xdr_remote_int_ret, &value, reterr) < 0)
-        return false;
-    *ret = value.value;
-    return true;
-}
-
-static int cmd_undefine(Tool *tool, const Args *args) {
-    CLEANUP_DOMAIN remote_domain dom = {0};
-    CLEANUP_ERROR Error *error = NULL;
-    remote_domain_flags_args call;
-    int active = 0;
-
-    if (tool_exclusive(args, "nvram", "keep-nvram") < 0 || tool_domain(tool, args, &dom) < 0)
-        return -EIO;
-    if (!asks_number(tool, REMOTE_PROC_DOMAIN_IS_ACTIVE, &dom, &error, &active))
-        return tool_fail(error, "Failed to undefine domain '%s'", dom.name);
-    call = (remote_domain_flags_args){
-        .dom = dom,
-        .flags = (args_has(args, "managed-save") ? UNDEFINE_MANAGED_SAVE : 0u) |
-                 (args_has(args, "snapshots-metadata") ? UNDEFINE_SNAPSHOTS_METADATA : 0u) |
-                 (args_has(args, "checkpoints-metadata") ? UNDEFINE_CHECKPOINTS_METADATA : 0u) |
-                 (args_has(args, "nvram") ? UNDEFINE_NVRAM : 0u) |
-                 (args_has(args, "keep-nvram") ? UNDEFINE_KEEP_NVRAM : 0u)};
-    if (CALL_VOID(tool, DOMAIN_UNDEFINE_FLAGS, remote_domain_flags_args, &call, &error) < 0)
-        return tool_fail(error, "Failed to undefine domain '%s'", dom.name);
-    tool_say(tool, "Domain '%s' has been undefined\n", dom.name);
-    return 0;
+    return args_has(args, "console") ? console_connect(tool, &dom, NULL, 0) : 0;
 }
 
 /* ---- from a file ---- */
@@ -209,6 +175,7 @@ static int cmd_create(Tool *tool, const Args *args) {
     CLEANUP_ERROR Error *error = NULL;
     remote_domain_create_xml_args call = {0};
     remote_domain_ret ret = {0};
+    int r;
 
     if (tool_read_file(path, &xml) < 0)
         return -EIO;
@@ -218,8 +185,9 @@ static int cmd_create(Tool *tool, const Args *args) {
              &error) < 0)
         return tool_fail(error, "Failed to create domain from %s", path);
     tool_say(tool, "Domain '%s' created from %s\n", ret.dom.name, path);
+    r = args_has(args, "console") ? console_connect(tool, &ret.dom, NULL, 0) : 0;
     xdr_free((xdrproc_t)xdr_remote_domain_ret, &ret);
-    return 0;
+    return r;
 }
 
 /* ---- names, ids, uuids ---- */
@@ -290,14 +258,17 @@ static int cmd_domuuid(Tool *tool, const Args *args) {
     { "autodestroy", OPTION_FLAG, false, "automatically destroy the guest when vireo disconnects" }
 #define RESET_NVRAM_OPTION                                                                         \
     { "reset-nvram", OPTION_FLAG, false, "make the nvram from its template again" }
+#define CONSOLE_OPTION                                                                             \
+    { "console", OPTION_FLAG, false, "connect to its console afterwards" }
 #define PAUSED_OPTION                                                                              \
     { "paused", OPTION_FLAG, false, "leave the guest paused after creation" }
 
 static const Option domain_only[] = {OPTION_DOMAIN, OPTION_END};
 static const Option autostart_options[] = {
     OPTION_DOMAIN, {"disable", OPTION_FLAG, false, "disable autostarting"}, OPTION_END};
-static const Option create_options[] = {FILE_OPTION,     PAUSED_OPTION,      AUTODESTROY_OPTION,
-                                        VALIDATE_OPTION, RESET_NVRAM_OPTION, OPTION_END};
+static const Option create_options[] = {FILE_OPTION,        CONSOLE_OPTION,  PAUSED_OPTION,
+                                        AUTODESTROY_OPTION, VALIDATE_OPTION, RESET_NVRAM_OPTION,
+                                        OPTION_END};
 static const Option define_options[] = {FILE_OPTION, VALIDATE_OPTION, OPTION_END};
 static const Option destroy_options[] = {
     OPTION_DOMAIN,
@@ -313,23 +284,13 @@ static const Option domuuid_options[] = {
 static const Option mode_options[] = {OPTION_DOMAIN, MODE_OPTION, OPTION_END};
 static const Option start_options[] = {
     {"domain", OPTION_STRING, true, "name of the inactive domain", .value = VALUE_DOMAIN},
+    CONSOLE_OPTION,
     PAUSED_OPTION,
     AUTODESTROY_OPTION,
     {"bypass-cache", OPTION_FLAG, false, "do not read a saved state through the host's cache"},
     {"force-boot", OPTION_FLAG, false, "boot afresh and discard a saved state"},
     RESET_NVRAM_OPTION,
     OPTION_END};
-static const Option undefine_options[] = {
-    OPTION_DOMAIN,
-    {"managed-save", OPTION_FLAG, false, "remove domain managed state file"},
-    {"snapshots-metadata", OPTION_FLAG, false,
-     "remove all domain snapshot metadata (vm must be inactive)"},
-    {"checkpoints-metadata", OPTION_FLAG, false,
-     "remove all domain checkpoint metadata (vm must be inactive)"},
-    {"nvram", OPTION_FLAG, false, "remove nvram file"},
-    {"keep-nvram", OPTION_FLAG, false, "keep nvram file"},
-    OPTION_END};
-
 const Command commands_domain[] = {
     {.name = "autostart",
      .help = "autostart a domain",
@@ -396,9 +357,4 @@ const Command commands_domain[] = {
      .description = "Suspend a running domain.",
      .options = domain_only,
      .run = cmd_suspend},
-    {.name = "undefine",
-     .help = "undefine a domain",
-     .description = "Undefine an inactive domain, or convert persistent to transient.",
-     .options = undefine_options,
-     .run = cmd_undefine},
     {0}};

@@ -11,10 +11,10 @@
 
 const CommandGroup command_groups[] = {
     {"Domain Management", "domain",
-     TABLES(commands_domain, commands_edit, commands_console, commands_device, commands_disk,
-            commands_metadata, commands_machine, commands_save, commands_job, commands_native,
-            commands_snapshot, commands_snapshot_list, commands_snapshots, commands_block_job,
-            commands_migrate_guest, commands_migrate)},
+     TABLES(commands_domain, commands_undefine, commands_edit, commands_console, commands_device,
+            commands_disk, commands_metadata, commands_machine, commands_save, commands_job,
+            commands_native, commands_snapshot, commands_snapshot_list, commands_snapshots,
+            commands_block_job, commands_migrate_guest, commands_migrate)},
     {"Virtual CPUs", "vcpu", TABLES(commands_setvcpus, commands_vcpucount, commands_vcpuinfo)},
     {"Tuning", "tune",
      TABLES(commands_pin, commands_iothread, commands_sched, commands_memory, commands_blkio,

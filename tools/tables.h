@@ -15,5 +15,5 @@ extern const Command commands_agent[], commands_blkio[], commands_block[], comma
     commands_pool[], commands_pool_edit[], commands_qemu[], commands_reconcile[], commands_save[],
     commands_sched[], commands_secret[], commands_setvcpus[], commands_snapshot[],
     commands_snapshot_list[], commands_snapshots[], commands_top[], commands_trace[],
-    commands_vcpucount[], commands_vcpuinfo[], commands_vireo[], commands_vol_create[],
-    commands_vol_stream[], commands_volume[];
+    commands_undefine[], commands_vcpucount[], commands_vcpuinfo[], commands_vireo[],
+    commands_vol_create[], commands_vol_stream[], commands_volume[];

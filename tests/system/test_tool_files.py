@@ -90,6 +90,29 @@ def test_console(daemon, guest):
     finally:
         terminal.end()
 
+def test_start_and_create_with_a_console(daemon):
+    """Without a terminal the machine runs all the same, as virsh has it."""
+    for name in "s", "c":
+        with open(f"{daemon.root}/{name}.xml", "w") as f:
+            f.write(re.sub("<serial type='file'>.*?</serial>", CONSOLE, daemon.xml(name, boot=False), flags=re.S))
+    daemon.virsh("define", f"{daemon.root}/s.xml")
+    for name, words in ("s", ["start", "s"]), ("c", ["create", f"{daemon.root}/c.xml"]):
+        terminal = Terminal(daemon, *words, "--console", "--paused")
+        cooked = termios.tcgetattr(terminal.ours)
+        try:
+            terminal.wait_for(b"Escape character is ^]")
+            wait_for(lambda: termios.tcgetattr(terminal.ours) != cooked, 20, "a raw terminal")
+            terminal.type(b"\x1d")
+            assert terminal.process.wait(30 * BUSY) == 0
+        finally:
+            terminal.end()
+        assert daemon.virsh("domstate", name) == "paused\n\n"
+        daemon.virsh("destroy", name)
+    for program in "virsh", VIREO:
+        assert "controlling TTY" in daemon.run(program, "start", "s", "--console", "--paused", ok=False).stderr
+        assert daemon.virsh("domstate", "s") == "paused\n\n"
+        daemon.virsh("destroy", "s")
+
 
 def test_screenshot(daemon, tmp_path):
     daemon.paused("s1", extra=VIDEO)
@@ -237,6 +260,48 @@ def test_edit_of_others(daemon):
     daemon.virsh("managedsave", "m1")
     assert "edited" in edit(daemon, "s/<name>/<title>managed<\\/title>&/", "managedsave-edit", "m1", "--paused")
     assert "<title>managed</title>" in daemon.virsh("managedsave-dumpxml", "m1")
+
+def with_volumes(daemon, name="u"):
+    """A domain with a disk of a pool by its path, one by its name, one of no pool, and a medium that is of the pool."""
+    pool = f"{daemon.root}/pool"
+    for volume in "a", "b", "iso":
+        daemon.virsh("vol-create-as", "p", volume, "1M")
+    with open(f"{daemon.root}/own", "w") as f:
+        f.truncate(1 << 20)
+    daemon.define(name, boot=False, extra=f"""
+      <disk type='file'><source file='{pool}/a'/><target dev='vda' bus='virtio'/></disk>
+      <disk type='volume'><source pool='p' volume='b'/><target dev='vdb' bus='virtio'/></disk>
+      <disk type='file'><source file='{daemon.root}/own'/><target dev='vdc' bus='virtio'/></disk>
+      <disk type='file' device='cdrom'><source file='{pool}/iso'/><target dev='sda' bus='sata'/></disk>""")
+
+
+def test_undefine_with_storage(daemon):
+    pool = f"{daemon.root}/pool"
+    os.makedirs(pool)
+    daemon.virsh("pool-define-as", "p", "dir", "--target", pool)
+    daemon.virsh("pool-start", "p")
+    with_volumes(daemon)
+    # nothing is lost by what is refused
+    daemon.virsh("start", "u", "--paused")
+    virsh, vireo = daemon.both("undefine", "u", "--remove-all-storage")
+    assert virsh == vireo and vireo[0] == 1
+    daemon.virsh("destroy", "u")
+    for words in (["--wipe-storage"], ["--delete-storage-volume-snapshots"], ["--storage", "vda", "--remove-all-storage"],
+                  ["--storage", "vda,vdz"]):
+        virsh, vireo = daemon.both("undefine", "u", *words)
+        assert virsh == vireo and vireo[0] == 1, words
+    assert sorted(os.listdir(pool)) == ["a", "b", "iso"] and daemon.virsh("domstate", "u") == "shut off\n\n"
+    # all disks, which a medium is not
+    said = daemon.run(VIREO, "undefine", "u", "--remove-all-storage", "--wipe-storage", ok=True)
+    assert f"Volume 'vda'({pool}/a) removed." in said.stdout and "Volume 'vdb'(b) removed." in said.stdout
+    assert f"'vdc'({daemon.root}/own) is in no storage pool" in said.stderr
+    assert os.listdir(pool) == ["iso"] and os.path.exists(f"{daemon.root}/own")
+    assert "failed to get domain" in daemon.virsh("domstate", "u", ok=False)
+    # those that are named
+    daemon.virsh("vol-delete", "iso", "p")
+    with_volumes(daemon)
+    daemon.vireo("undefine", "u", "--storage", f"sda,{pool}/a")
+    assert os.listdir(pool) == ["b"]
 
 
 def test_secrets(daemon, tmp_path):
