@@ -34,11 +34,31 @@ typedef struct DirtyRate {
     int seconds;
 } DirtyRate;
 
+/* QEMU 7.2 without KVM ends at either of these (it looks for the ring in a KVM that is not there).
+ */
+static int check_dirty_rate(const DomainDef *def, DirtyRateMode mode, Error **reterr) {
+    const bool kvm = def->virt == DOMAIN_VIRT_KVM;
+    const bool ring = kvm && def->features.kvm_dirty_ring == TRISTATE_YES;
+
+    if (mode == DIRTY_RATE_RING && !ring)
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
+                            "dirty-ring calculation mode requires dirty-ring feature enabled");
+    if (mode == DIRTY_RATE_BITMAP && (ring || !kvm))
+        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_UNSUPPORTED,
+                            ring ? "dirty-bitmap calculation mode is not available when dirty-ring "
+                                   "feature is enabled; use dirty-ring"
+                                 : "dirty-bitmap calculation mode needs KVM; use page-sampling");
+    return 0;
+}
+
 static int run_dirty_rate(Domain *domain, const void *arg, Error **reterr) {
     static const char *const modes[] = {"page-sampling", "dirty-bitmap", "dirty-ring"};
     const DirtyRate *wanted = arg;
     CLEANUP_JSON json_object *args = json_object_new_object();
+    int r = check_dirty_rate(domain->run->live, wanted->mode, reterr);
 
+    if (r < 0)
+        return r;
     if (!args || json_add_int(args, "calc-time", wanted->seconds) < 0 ||
         json_add_string(args, "mode", modes[wanted->mode]) < 0)
         return error_no_memory(reterr);

@@ -113,6 +113,14 @@ def test_cpu_time_and_dirty_rate(daemon, disk):
     assert said["dirtyrate.megabytes_per_second"] == "0" and said["dirtyrate.calc_mode"] == "page-sampling"
 
 
+def test_dirty_rates_that_kvm_alone_has(daemon):
+    """QEMU 7.2 would end, and the guest with it."""
+    daemon.paused("t1")
+    for mode in "dirty-ring", "dirty-bitmap":
+        assert "Operation not supported" in daemon.virsh("domdirtyrate-calc", "t1", "--mode", mode, ok=False)
+    assert daemon.virsh("domstate", "t1").strip() == "paused"
+
+
 def test_what_xml_says_of_a_run(daemon):
     """Whom QEMU runs as, where a display listens, and where a chain of images ends; none of it in the definition."""
     alone, below, top = (f"{daemon.root}/{name}.qcow2" for name in ("alone", "below", "top"))
