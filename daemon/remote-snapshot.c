@@ -282,7 +282,7 @@ const RpcProc snapshot_procs[] = {
                  remote_domain_snapshot_flags_args, XDR_OF(remote_int_ret)),
     SNAPSHOT_ROW(SNAPSHOT_HAS_METADATA, "SnapshotHasMetadata", 0, has_metadata, 0,
                  remote_domain_snapshot_flags_args, XDR_OF(remote_int_ret)),
-    SNAPSHOT_ROW(REVERT_TO_SNAPSHOT, "RevertToSnapshot", RPC_PROC_WRITE, revert, 7,
+    SNAPSHOT_ROW(REVERT_TO_SNAPSHOT, "RevertToSnapshot", RPC_PROC_WRITE, revert, 15,
                  remote_domain_snapshot_flags_args, NO_XDR),
     SNAPSHOT_ROW(SNAPSHOT_DELETE, "SnapshotDelete", RPC_PROC_WRITE, delete, 7,
                  remote_domain_snapshot_flags_args, NO_XDR),

@@ -16,7 +16,8 @@ static const struct SnapshotFlag {
                       {"disk-only", SNAPSHOT_DISK_ONLY},
                       {"reuse-external", SNAPSHOT_REUSE_EXT},
                       {"quiesce", SNAPSHOT_QUIESCE},
-                      {"atomic", SNAPSHOT_ATOMIC}};
+                      {"atomic", SNAPSHOT_ATOMIC},
+                      {"validate", SNAPSHOT_VALIDATE}};
 
 /* `file`: where the XML is from, NULL when it is the tool's own. */
 static int create(Tool *tool, const Args *args, const char *xml, const char *file) {
@@ -182,8 +183,9 @@ static int cmd_snapshot_create_as(Tool *tool, const Args *args) {
         {"live", OPTION_FLAG, false, "the guest goes on meanwhile (refused)"},                     \
         {"disk-only", OPTION_FLAG, false, "only the disks, not the memory"},                       \
         {"reuse-external", OPTION_FLAG, false, "the new images are there already"},                \
-        {"quiesce", OPTION_FLAG, false, "the guest agent holds file systems still meanwhile"}, {   \
-        "atomic", OPTION_FLAG, false, "all disks or none (always so)"                              \
+        {"quiesce", OPTION_FLAG, false, "the guest agent holds file systems still meanwhile"},     \
+        {"atomic", OPTION_FLAG, false, "all disks or none (always so)"}, {                         \
+        "validate", OPTION_FLAG, false, "check the XML against the schema"                         \
     }
 
 static const Option snapshot_create_options[] = {

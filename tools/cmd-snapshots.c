@@ -162,7 +162,8 @@ static int cmd_snapshot_revert(Tool *tool, const Args *args) {
     CLEANUP_SNAPSHOT remote_domain_snapshot snapshot = {0};
     const unsigned flags = (args_has(args, "running") ? SNAPSHOT_REVERT_RUNNING : 0u) |
                            (args_has(args, "paused") ? SNAPSHOT_REVERT_PAUSED : 0u) |
-                           (args_has(args, "force") ? SNAPSHOT_REVERT_FORCE : 0u);
+                           (args_has(args, "force") ? SNAPSHOT_REVERT_FORCE : 0u) |
+                           (args_has(args, "reset-nvram") ? SNAPSHOT_REVERT_RESET_NVRAM : 0u);
 
     if (tool_exclusive(args, "running", "paused") < 0)
         return -EINVAL;
@@ -255,6 +256,7 @@ static const Option revert_options[] = {
     {"running", OPTION_FLAG, false, "the guest runs afterwards"},
     {"paused", OPTION_FLAG, false, "the guest is paused afterwards"},
     {"force", OPTION_FLAG, false, "also where the guest starts anew"},
+    {"reset-nvram", OPTION_FLAG, false, "its firmware's variables are those of the template"},
     OPTION_END};
 static const Option delete_options[] = {
     OPTION_DOMAIN,

@@ -104,6 +104,11 @@ static int begin(Domain *domain, Snapshot *snapshot, Error **reterr) {
     return 0;
 }
 
+static unsigned start_flags(bool paused, unsigned flags) {
+    return (paused ? START_PAUSED : 0u) |
+           (flags & SNAPSHOT_REVERT_RESET_NVRAM ? START_RESET_NVRAM : 0u);
+}
+
 /* ---- of one with the guest's memory ---- */
 
 static int load(Domain *domain, void *userdata, Error **reterr) {
@@ -142,7 +147,7 @@ static int revert_guest(Domain *domain, Snapshot *snapshot, unsigned flags, Erro
 
     if (r < 0)
         return r;
-    r = start_restored(domain, def, &source, paused ? START_PAUSED : 0u, reterr);
+    r = start_restored(domain, def, &source, start_flags(paused, flags), reterr);
     if (r < 0)
         return fall_back(domain, snapshot, reterr);
     if (paused && domain->run && domain->state == DOMAIN_PAUSED) {
@@ -174,7 +179,7 @@ static int revert_disks(Domain *domain, Snapshot *snapshot, unsigned flags, Erro
     }
     if (!(flags & (SNAPSHOT_REVERT_RUNNING | SNAPSHOT_REVERT_PAUSED)))
         return 0;
-    return start_locked(domain, domain->config, flags & SNAPSHOT_REVERT_PAUSED ? START_PAUSED : 0u,
+    return start_locked(domain, domain->config, start_flags(flags & SNAPSHOT_REVERT_PAUSED, flags),
                         reterr);
 }
 

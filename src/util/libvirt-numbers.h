@@ -84,7 +84,8 @@ enum {
     SNAPSHOT_DELETE_CHILDREN_ONLY = 4,
     SNAPSHOT_REVERT_RUNNING = 1,
     SNAPSHOT_REVERT_PAUSED = 2,
-    SNAPSHOT_REVERT_FORCE = 4
+    SNAPSHOT_REVERT_FORCE = 4,
+    SNAPSHOT_REVERT_RESET_NVRAM = 8
 };
 
 /* virDomainBlockCommitFlags, virDomainBlockPullFlags, virDomainBlockRebaseFlags,

@@ -2,12 +2,14 @@
 """What is made on the host before a machine starts: the firmware's variables, a TPM, a virtiofsd."""
 import glob
 import os
+import re
 import shutil
 import signal
+import uuid
 
 import pytest
 
-from conftest import wait_for
+from conftest import VIREO, wait_for
 
 EMULATOR = shutil.which("qemu-system-x86_64")
 CODE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
@@ -81,6 +83,30 @@ def test_the_variables_are_copied_anew_when_asked(daemon):
             f.write(b"mine")
         daemon.virsh(*again)
         assert content(nvram(daemon, "efi")) == content(VARS), again
+
+
+@needs_ovmf
+def test_the_variables_are_copied_anew_when_a_snapshot_is_gone_back_to(daemon):
+    """No snapshot is made of a machine with such firmware; one that was made without can be said to be of it."""
+    parts = {"devices": f"<disk type='file'><driver name='qemu' type='qcow2'/><source file='{daemon.root}/a.qcow2'/>"
+                        "<target dev='vda' bus='virtio'/></disk>", "more": f"<uuid>{uuid.uuid4()}</uuid>"}
+    os.system(f"qemu-img create -q -f qcow2 {daemon.root}/a.qcow2 1M")
+    define(daemon, "efi", **parts)
+    daemon.virsh("snapshot-create-as", "efi", "s")
+    define(daemon, "efi", os_xml="<type arch='x86_64' machine='q35'>hvm</type>"
+           f"<loader readonly='yes' type='pflash'>{CODE}</loader>", **parts)
+    with open(f"{daemon.root}/s.xml", "w") as f:
+        f.write(re.sub("<domain .*</domain>", lambda _: daemon.virsh("dumpxml", "efi", "--inactive"),
+                       daemon.virsh("snapshot-dumpxml", "efi", "s"), flags=re.S))
+    daemon.virsh("snapshot-create", "efi", f"{daemon.root}/s.xml", "--redefine")
+    daemon.virsh("start", "efi", "--paused")
+    daemon.virsh("destroy", "efi")
+    for program, options in ("virsh", []), ("virsh", ["--reset-nvram"]), (VIREO, ["--reset-nvram"]):
+        with open(nvram(daemon, "efi"), "r+b") as f:
+            f.write(b"mine")
+        daemon.run(program, "snapshot-revert", "efi", "s", "--paused", *options)
+        assert (content(nvram(daemon, "efi")) == content(VARS)) == bool(options)
+        daemon.virsh("destroy", "efi")
 
 
 @needs_ovmf
