@@ -42,7 +42,7 @@ DOMAIN_FUNC(set_memory_stats_period, remote_domain_set_memory_stats_period_args,
     return driver_set_memory_period(domain, (unsigned)args->period, args->flags, reterr);
 }
 
-/* virDomainDirtyRateCalcFlags: one bit for each mode. */
+/* virDomainDirtyRateCalcFlags: one bit for each mode but the first. */
 DOMAIN_FUNC(start_dirty_rate, remote_domain_start_dirty_rate_calc_args, void) {
     const unsigned modes = args->flags;
 
@@ -50,15 +50,15 @@ DOMAIN_FUNC(start_dirty_rate, remote_domain_start_dirty_rate_calc_args, void) {
         return error_report(reterr, FROM_QEMU, ERROR_INVALID_ARG,
                             "the rate of written memory is measured in one way at a time");
     return driver_start_dirty_rate(domain,
-                                   modes == 2   ? DIRTY_RATE_BITMAP
-                                   : modes == 4 ? DIRTY_RATE_RING
+                                   modes == 1   ? DIRTY_RATE_BITMAP
+                                   : modes == 2 ? DIRTY_RATE_RING
                                                 : DIRTY_RATE_SAMPLING,
                                    args->seconds, reterr);
 }
 
 const RpcProc memory_procs[] = {
     FLAGS_ROW(DOMAIN_START_DIRTY_RATE_CALC, "DomainStartDirtyRateCalc", RPC_PROC_WRITE,
-              start_dirty_rate, 7, remote_domain_start_dirty_rate_calc_args, NO_XDR),
+              start_dirty_rate, 3, remote_domain_start_dirty_rate_calc_args, NO_XDR),
     FLAGS_ROW(DOMAIN_MEMORY_STATS, "DomainMemoryStats", 0, memory_stats, 0,
               remote_domain_memory_stats_args, XDR_OF(remote_domain_memory_stats_ret)),
     FLAGS_ROW(DOMAIN_SET_MEMORY_STATS_PERIOD, "DomainSetMemoryStatsPeriod", RPC_PROC_WRITE,

@@ -191,13 +191,13 @@ static int cmd_memtune(Tool *tool, const Args *args) {
 
 /* ---- domdirtyrate-calc ---- */
 
-/* virDomainDirtyRateCalcFlags, from bit 0 on */
+/* virDomainDirtyRateCalcFlags: none, then from bit 0 on */
 static const char *const dirty_rate_modes[] = {"page-sampling", "dirty-bitmap", "dirty-ring", NULL};
 
 static int read_mode(const char *mode, unsigned *flags) {
     for (unsigned i = 0; mode && dirty_rate_modes[i]; i++)
         if (streq(mode, dirty_rate_modes[i])) {
-            *flags |= 1u << i;
+            *flags |= i > 0 ? 1u << (i - 1) : 0;
             return 0;
         }
     return mode ? tool_fail(NULL, "Unknown calculation mode '%s'", mode) : 0;

@@ -117,8 +117,19 @@ def test_dirty_rates_that_kvm_alone_has(daemon):
     """QEMU 7.2 would end, and the guest with it."""
     daemon.paused("t1")
     for mode in "dirty-ring", "dirty-bitmap":
-        assert "Operation not supported" in daemon.virsh("domdirtyrate-calc", "t1", "--mode", mode, ok=False)
+        for client in daemon.virsh, daemon.vireo:
+            assert f"{mode} calculation mode" in client("domdirtyrate-calc", "t1", "--mode", mode, ok=False)
+    daemon.vireo("domdirtyrate-calc", "t1", "--mode", "page-sampling")
     assert daemon.virsh("domstate", "t1").strip() == "paused"
+
+
+def test_a_dirty_rate_by_kvm(daemon, kvm):
+    daemon.paused("k1", kind="kvm", cpu=kvm)
+    daemon.virsh("domdirtyrate-calc", "k1", "--seconds", 1, "--mode", "dirty-bitmap")
+    wait_for(lambda: "dirtyrate.calc_status=2" in daemon.virsh("domstats", "k1", "--dirtyrate"), 60, "end of the calculation")
+    assert "dirtyrate.calc_mode=dirty-bitmap" in daemon.virsh("domstats", "k1", "--dirtyrate")
+    said = daemon.virsh("domdirtyrate-calc", "k1", "--mode", "dirty-ring", ok=False)
+    assert "dirty-ring calculation mode requires dirty-ring feature enabled" in said
 
 
 def test_what_xml_says_of_a_run(daemon):
