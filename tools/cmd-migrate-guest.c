@@ -35,10 +35,15 @@ static const struct {
 static const struct {
     const char *option, *field;
     bool is_file; /* the text is in there */
-} texts[] = {{"xml", "destination_xml", true},       {"persistent-xml", "persistent_xml", true},
-             {"dname", "destination_name", false},   {"migrateuri", "migrate_uri", false},
-             {"graphicsuri", "graphics_uri", false}, {"listen-address", "listen_address", false},
-             {"comp-methods", "compression", false}};
+} texts[] = {{"xml", "destination_xml", true},
+             {"persistent-xml", "persistent_xml", true},
+             {"dname", "destination_name", false},
+             {"migrateuri", "migrate_uri", false},
+             {"graphicsuri", "graphics_uri", false},
+             {"listen-address", "listen_address", false},
+             {"comp-methods", "compression", false},
+             {"disks-uri", "disks_uri", false},
+             {"tls-destination", "tls.destination", false}};
 enum { AT_XML, AT_PERSISTENT, AT_NAME, AT_URI };
 
 static const struct {
@@ -46,6 +51,12 @@ static const struct {
     long long max;
     int kind;
 } numbers[] = {{"bandwidth", "bandwidth", INT64_MAX, PARAM_ULLONG},
+               {"postcopy-bandwidth", "bandwidth.postcopy", INT64_MAX, PARAM_ULLONG},
+               {"parallel-connections", "parallel.connections", INT32_MAX, PARAM_INT},
+               {"disks-port", "disks_port", INT32_MAX, PARAM_INT},
+               {"comp-mt-level", "compression.mt.level", INT32_MAX, PARAM_INT},
+               {"comp-mt-threads", "compression.mt.threads", INT32_MAX, PARAM_INT},
+               {"comp-mt-dthreads", "compression.mt.dthreads", INT32_MAX, PARAM_INT},
                {"comp-xbzrle-cache", "compression.xbzrle.cache", INT64_MAX, PARAM_ULLONG},
                {"auto-converge-initial", "auto_converge.initial", INT32_MAX, PARAM_INT},
                {"auto-converge-increment", "auto_converge.increment", INT32_MAX, PARAM_INT}};
@@ -290,6 +301,14 @@ static const Option migrate_options[] = {
     {"xml", OPTION_STRING, false, "file with the definition for there"},
     {"persistent-xml", OPTION_STRING, false, "file with the persistent definition for there"},
     {"comp-methods", OPTION_STRING, false, "how pages are compressed: xbzrle"},
+    {"disks-uri", OPTION_STRING, false, "where the disks go"},
+    {"disks-port", OPTION_NUMBER, false, "port where the disks go"},
+    {"tls-destination", OPTION_STRING, false, "name in the other host's certificate"},
+    {"parallel-connections", OPTION_NUMBER, false, "how many with --parallel"},
+    {"postcopy-bandwidth", OPTION_NUMBER, false, "MiB a second of post-copy"},
+    {"comp-mt-level", OPTION_NUMBER, false, "how hard threads compress"},
+    {"comp-mt-threads", OPTION_NUMBER, false, "how many threads compress"},
+    {"comp-mt-dthreads", OPTION_NUMBER, false, "how many threads decompress there"},
     {"comp-xbzrle-cache", OPTION_NUMBER, false, "bytes of its cache"},
     {"auto-converge-initial", OPTION_NUMBER, false, "percent to begin with"},
     {"auto-converge-increment", OPTION_NUMBER, false, "percent more each time"},

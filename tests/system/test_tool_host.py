@@ -23,6 +23,9 @@ SAME = [
     ["domblkthreshold", "h", "vdz", "1"], ["domblkthreshold", "off", "vda", "1"],
     ["domdirtyrate-calc", "h", "--mode", "bogus"], ["domdirtyrate-calc", "h", "--seconds", "x"],
     ["domdirtyrate-calc", "h", "--seconds", "0"], ["domdirtyrate-calc", "h", "--seconds", "61"],
+    *(["migrate", "h", "qemu+unix:///system?socket=/nothing", "--p2p", *words.split()] for words in (
+        "--parallel-connections 2", "--postcopy-bandwidth 5 --unsafe", "--comp-mt-level 3", "--comp-mt-threads 2",
+        "--comp-mt-dthreads 2", "--tls --tls-destination x", "--disks-port 5", "--disks-uri tcp://x", "--postcopy-bandwidth x")),
     ["migrate-compcache", "h"], ["migrate-compcache", "h", "--size", "x"], ["migrate-compcache", "h", "--size", "4096"],
 ]
 
