@@ -2,6 +2,7 @@
 /* vCPU calls: counts, single vCPUs, what each thread does and may run on. */
 #include <sched.h>
 
+#include "access.h"
 #include "daemon.h"
 #include "params.h"
 #include "util/proc.h"
@@ -60,6 +61,23 @@ static int get_count(Domain *domain, unsigned flags, remote_int_ret *ret, Error 
 
 DOMAIN_FUNC(get_vcpus_flags, remote_domain_flags_args, remote_int_ret) {
     return get_count(domain, args->flags, ret, reterr);
+}
+
+/* The agent is not asked for a client that may only read: libvirt's rule. */
+HANDLER(get_vcpus_flags_of) {
+    const remote_domain_flags_args *args = args_;
+    CLEANUP_DOMAIN Domain *domain = NULL;
+    int r = 0;
+
+    if ((args->flags & VCPU_GUEST) && rpc_session_readonly(session))
+        return error_report(reterr, FROM_DOMAIN, ERROR_OPERATION_DENIED,
+                            "read only access prevents %s from asking the guest agent",
+                            call->proc->api);
+    if (args->flags & VCPU_GUEST)
+        r = dispatch_domain(session, &args->dom, &domain, reterr);
+    if (r >= 0 && domain)
+        r = access_check(client_of(session), ACCESS_AGENT, domain, reterr);
+    return r < 0 ? r : dispatch_domain_call(session, call, args_, ret_, reterr);
 }
 
 DOMAIN_FUNC(get_max_vcpus, void, remote_int_ret) {
@@ -219,9 +237,10 @@ const RpcProc vcpu_procs[] = {
               AFFECT_LIVE | AFFECT_CONFIG | VCPU_MAXIMUM | VCPU_GUEST | VCPU_HOTPLUGGABLE |
                   VCPU_ASYNC_UNPLUG,
               remote_domain_set_vcpus_flags_args, NO_XDR),
-    EITHER_ROW(DOMAIN_GET_VCPUS_FLAGS, "DomainGetVcpusFlags", 0, get_vcpus_flags,
-               AFFECT_LIVE | AFFECT_CONFIG | VCPU_MAXIMUM | VCPU_GUEST, remote_domain_flags_args,
-               XDR_OF(remote_int_ret)),
+    {REMOTE_PROC_DOMAIN_GET_VCPUS_FLAGS, "virDomainGetVcpusFlags", RPC_PROC_ON_DOMAIN,
+     get_vcpus_flags_of, XDR_OF(remote_domain_flags_args), XDR_OF(remote_int_ret),
+     CALL_FLAGS(get_vcpus_flags, AFFECT_LIVE | AFFECT_CONFIG | VCPU_MAXIMUM | VCPU_GUEST, true,
+                remote_domain_flags_args)},
     FLAGS_ROW(DOMAIN_SET_VCPU, "DomainSetVcpu", RPC_PROC_WRITE, set_vcpu,
               AFFECT_LIVE | AFFECT_CONFIG | SETVCPU_ASYNC_UNPLUG, remote_domain_set_vcpu_args,
               NO_XDR),

@@ -8,6 +8,7 @@ import re
 import struct
 import subprocess
 
+import libvirt
 import pytest
 
 from conftest import VIREOD, passable, wait_for
@@ -132,6 +133,26 @@ def test_root_the_group_and_a_stranger(daemon):
     assert ask(daemon.socket, rows[:1], STRANGER) == "closed"
     assert not differing(rows, ask(daemon.socket, rows, MEMBER, [GROUP]), all_of_it)
     assert not differing(rows, ask(daemon.socket + "-ro", rows, MEMBER, [GROUP]), reads_alone)
+
+
+def test_flags_that_ask_for_more_than_reading(daemon):
+    """A client whose library would let it: the socket for readers refuses them, whoever comes."""
+    daemon.paused("vm1")
+    connection = libvirt.open(daemon.uri.replace("vireo-sock", "vireo-sock-ro"))
+    domain = connection.lookupByName("vm1")
+    for flags in range(16):
+        if flags & (libvirt.VIR_DOMAIN_XML_SECURE | libvirt.VIR_DOMAIN_XML_MIGRATABLE):
+            with pytest.raises(libvirt.libvirtError, match="forbidden"):
+                domain.XMLDesc(flags)
+        else:
+            assert "vm1" in domain.XMLDesc(flags)
+    for call in (lambda: domain.vcpusFlags(libvirt.VIR_DOMAIN_VCPU_GUEST), lambda: domain.interfaceAddresses(1),
+                 lambda: domain.managedSaveGetXMLDesc(0)):
+        with pytest.raises(libvirt.libvirtError) as error:
+            call()
+        assert error.value.get_error_code() == READ_ONLY, call
+    assert domain.vcpusFlags(0) > 0
+    connection.close()
 
 
 def unknown_program(_kind, code, text):

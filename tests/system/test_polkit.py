@@ -147,10 +147,11 @@ def test_rules_see_class_and_domain(daemon, polkit):
                other=f"d('other').{secure}", set_mine="d('mine').setAutostart(1)",
                set_other="d('other').setAutostart(1)", define=f"c.defineXML({XML.format('new')!r})",
                save="d('mine').managedSave()", dump="d('mine').coreDump('/tmp/x')", resize="d('mine').blockResize('vda', 1)",
-               agent="d('mine').fsFreeze()", addresses="d('mine').interfaceAddresses(1)") == {
+               agent="d('mine').fsFreeze()", addresses="d('mine').interfaceAddresses(1)",
+               online="d('mine').vcpusFlags(libvirt.VIR_DOMAIN_VCPU_GUEST)") == {
                    "list": "ok", "xml": "ok", "mine": "ok", "other": DENIED, "set_mine": "ok", "set_other": DENIED,
                    "define": DENIED, "save": DENIED, "dump": DENIED, "resize": DENIED, "agent": DENIED,
-                   "addresses": DENIED}
+                   "addresses": DENIED, "online": DENIED}
     assert "mine" in daemon.virsh("list", "--all", "--name", "--autostart")
     assert "other" not in daemon.virsh("list", "--all", "--name", "--autostart")
 
