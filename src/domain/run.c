@@ -60,6 +60,7 @@ DomainRun *domain_run_free(DomainRun *run) {
     fiber_cond_done(&run->removals.cond);
     device_news_done(&run->devices);
     run_disks_done(&run->disks);
+    run_helpers_free(&run->helpers);
     io_errors_done(&run->io_errors);
     free(run);
     return NULL;

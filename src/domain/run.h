@@ -11,6 +11,7 @@
 #include "conf/domain-def.h"
 #include "domain/io-errors.h"
 #include "domain/run-disks.h"
+#include "domain/run-helpers.h"
 #include "qemu/capabilities.h"
 #include "qemu/iothread.h"
 #include "qemu/monitor.h"
@@ -108,6 +109,7 @@ typedef struct DomainRun {
     Removals removals;
     DeviceNews devices;
     RunDisks disks;
+    RunHelper *helpers;
     IoErrors io_errors;
     SaveIntent save;
     bool settling;   /* a fiber tries to settle it again and again (driver/save-settle.h) */

@@ -7,6 +7,7 @@
 #include "driver/block-job-check.h"
 #include "driver/device-internal.h"
 #include "driver/news.h"
+#include "driver/prepare-again.h"
 #include "driver/prepare-net.h"
 #include "driver/prepare-secret.h"
 #include "driver/start-shown.h"
@@ -191,6 +192,8 @@ static int keep(Domain *domain, DomainDef *def_consume, Operation *operation, Er
         give_up(domain, operation->device.alias, operation);
     else
         operation_step(operation, STEP_SAVED);
+    if (r >= 0 && domain->run)
+        prepare_again_watch(domain);
     return r;
 }
 

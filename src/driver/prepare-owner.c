@@ -291,6 +291,10 @@ static int own_helpers(Domain *domain, const StartParts *parts, Error **reterr) 
                  : 0;
 }
 
+int prepare_owner_helpers(Domain *domain, const StartParts *parts, Error **reterr) {
+    return parts->confine.confine.has_user ? own_helpers(domain, parts, reterr) : 0;
+}
+
 int prepare_owner_attach(Domain *domain, const DeviceKind *kind, const void *device,
                          const StartParts *parts, Error **reterr) {
     const QemuConfine *confine = &parts->confine.confine;

@@ -14,6 +14,8 @@ int prepare_owners(Domain *domain, const StartParts *parts, bool own_files, Erro
 /* Makes the plan's user the one that a running QEMU is, by the kernel's word: another daemon may
  * have started it. On a fiber. */
 int prepare_owner_running(Domain *domain, ConfinePlan *plan, Error **reterr);
+/* Gives the sockets of the helpers alone. The same. */
+int prepare_owner_helpers(Domain *domain, const StartParts *parts, Error **reterr);
 /* What a device names that comes to a running QEMU (disks, memory, character devices), and the
  * socket of its helper. After an error nothing is given. On a fiber, with the job. */
 int prepare_owner_attach(Domain *domain, const DeviceKind *kind, const void *device,

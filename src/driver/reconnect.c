@@ -15,6 +15,7 @@
 #include "driver/disk-rates.h"
 #include "driver/label.h"
 #include "driver/news.h"
+#include "driver/prepare-again.h"
 #include "driver/prepare-overlay.h"
 #include "driver/run-end.h"
 #include "driver/run-limits.h"
@@ -301,6 +302,7 @@ static bool try_locked(Domain *domain, FirstTry *first, bool quiet) {
                  domain_def_online_vcpus(domain->run->live));
         domain_save_status(domain, NULL);
         domain_save_pid(domain);
+        prepare_again_watch(domain);
         operations_resume(domain);
         device_operations_resume(domain);
         snapshot_settle(domain);

@@ -17,6 +17,7 @@
 #include "domain/vcpu-plug.h"
 #include "driver/confine-devices.h"
 #include "driver/label.h"
+#include "driver/prepare-again.h"
 #include "driver/prepare-owner.h"
 #include "driver/prepare.h"
 #include "driver/run-end.h"
@@ -141,6 +142,8 @@ static int bring_up(Domain *domain, Error **reterr) {
         read_ptys(domain);
     if (r >= 0)
         r = save_load(domain, reterr);
+    if (r >= 0)
+        prepare_again_watch(domain);
     return r;
 }
 

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -193,6 +194,44 @@ def test_managed_reservations(daemon, loop):  # noqa: F811
     daemon.virsh("destroy", "vm1")
     wait_for(lambda: not helpers(daemon), 20, "an end of the helper")
     assert not os.path.exists(path)
+
+
+def answers(path):
+    """A helper says what it can do to whoever connects."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(10)
+        s.connect(path)
+        return len(s.recv(4)) == 4
+
+
+@needs_helper
+def test_a_helper_that_dies_is_started_again(daemon, loop):  # noqa: F811
+    """At the same socket, which is QEMU's user's; also by the next daemon, if there was none when it died; and not when its
+    disk has gone."""
+    paused_with(daemon, MANAGED, loop)
+    path = re.search(r"<source type='unix' path='(.*)' mode='client'/>", daemon.virsh("dumpxml", "vm1"))[1]
+    owner = os.stat(path).st_uid
+
+    def replaced(old):
+        wait_for(lambda: helpers(daemon) not in ([], old), 60, "another helper")
+        new, = helpers(daemon)
+        wait_for(lambda: os.path.exists(path) and os.stat(path).st_uid == owner, 20, "its socket in QEMU's hands")
+        return [new]
+
+    first = helpers(daemon)
+    os.kill(first[0], signal.SIGKILL)
+    second = replaced(first)
+    assert "the qemu-pr-helper of disk 'ua-lun' has ended, and was started again" in daemon.log_text()
+    daemon.stop(signal.SIGKILL)
+    os.kill(second[0], signal.SIGKILL)
+    wait_for(lambda: not helpers(daemon), 20, "its end")
+    daemon.start()
+    replaced(second)
+    assert answers(path)
+    daemon.virsh("detach-disk", "vm1", "sda", "--live")
+    wait_for(lambda: not helpers(daemon), 20, "an end of the helper")
+    daemon.virsh("destroy", "vm1")
+    assert not helpers(daemon) and not os.path.exists(path)
 
 
 @needs_helper
