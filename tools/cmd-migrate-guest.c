@@ -251,19 +251,40 @@ static int run(Move *move, const char *to, Error **reterr) {
     return r < 0 ? r : lead(move, reterr);
 }
 
+/* As virsh has it: suspended unless it is post-copy that is asked for. */
+static int read_timeout(const Args *args, long long *seconds, int *procedure) {
+    const bool postcopy = args_has(args, "timeout-postcopy");
+    int r = args_number(args, "timeout", 0, INT32_MAX, seconds);
+
+    if (r < 0)
+        return tool_bad_number(args, "timeout");
+    if (*seconds > 0 && !args_has(args, "live"))
+        return tool_fail(NULL, "migrate: Unexpected timeout for offline migration");
+    if (tool_exclusive(args, "timeout-suspend", "timeout-postcopy") < 0)
+        return -EINVAL;
+    if (r == 0 && (postcopy || args_has(args, "timeout-suspend")))
+        return tool_fail(NULL, "migrate: Unexpected --timeout-* option without --timeout");
+    if (postcopy && !args_has(args, "postcopy"))
+        return tool_fail(NULL, "Option --postcopy is required by option --timeout-postcopy");
+    *procedure = postcopy ? REMOTE_PROC_DOMAIN_MIGRATE_START_POST_COPY : REMOTE_PROC_DOMAIN_SUSPEND;
+    return 0;
+}
+
 static int cmd_migrate(Tool *tool, const Args *args) {
     CLEANUP(move_done) Move move = {.tool = tool};
     CLEANUP_ERROR Error *error = NULL;
+    long long timeout = 0;
     Progress progress;
-    int r;
+    int r, hurry = 0;
 
     for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
         if (args_has(args, flags[i].option))
             move.flags |= flags[i].flag;
-    if (read_texts(&move, args) < 0 || read_numbers(&move, args) < 0 ||
-        tool_domain(tool, args, &move.dom) < 0)
+    if (read_timeout(args, &timeout, &hurry) < 0 || read_texts(&move, args) < 0 ||
+        read_numbers(&move, args) < 0 || tool_domain(tool, args, &move.dom) < 0)
         return -EIO;
-    progress_start(&progress, tool, &move.dom, "Migration", args_has(args, "verbose"));
+    progress_start_until(&progress, tool, &move.dom, "Migration", args_has(args, "verbose"),
+                         (unsigned)timeout, hurry);
     r = run(&move, args_string(args, "desturi"), &error);
     progress_stop(&progress, r >= 0);
     return r < 0 ? tool_failed(error) : 0;
@@ -298,6 +319,9 @@ static const Option migrate_options[] = {
     {"graphicsuri", OPTION_STRING, false, "where the screen will be"},
     {"listen-address", OPTION_STRING, false, "address that the other vireod listens at"},
     {"dname", OPTION_STRING, false, "name there"},
+    {"timeout", OPTION_NUMBER, false, "seconds after which the guest is suspended", .named = true},
+    {"timeout-suspend", OPTION_FLAG, false, "that is what is done then (usual)"},
+    {"timeout-postcopy", OPTION_FLAG, false, "switch to post-copy then instead"},
     {"xml", OPTION_STRING, false, "file with the definition for there"},
     {"persistent-xml", OPTION_STRING, false, "file with the persistent definition for there"},
     {"comp-methods", OPTION_STRING, false, "how pages are compressed: xbzrle"},

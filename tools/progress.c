@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <poll.h>
 
+#include "util/fiber.h"
+
 #define INTERVAL_MS 250
 #define CALL_MS 5000
 
@@ -28,23 +30,50 @@ static void ask(const Progress *progress, RpcClient *client) {
     show(progress, (int)MIN_OF(99.0, 100.0 - 100.0 * (double)left / (double)ret.dataTotal));
 }
 
+static void hurry(Progress *progress, RpcClient *client) {
+    remote_domain_flags_args with_flags = {.dom = progress->dom};
+    remote_domain_args plain = {.dom = progress->dom};
+    const bool suspend = progress->hurry == REMOTE_PROC_DOMAIN_SUSPEND;
+
+    progress->hurry_at = USEC_FOREVER;
+    rpc_client_call(client, REMOTE_PROGRAM, progress->hurry,
+                    suspend ? (xdrproc_t)xdr_remote_domain_args
+                            : (xdrproc_t)xdr_remote_domain_flags_args,
+                    suspend ? (void *)&plain : (void *)&with_flags, NULL, NULL, CALL_MS, NULL);
+}
+
 static void *run(void *userdata) {
-    const Progress *progress = userdata;
+    Progress *progress = userdata;
     RpcClient *client = NULL;
     struct pollfd stop = {.fd = progress->stop[0], .events = POLLIN};
 
-    if (rpc_client_open(progress->tool->uri, true, &client, NULL) < 0)
+    if (rpc_client_open(progress->tool->uri, progress->hurry_at == USEC_FOREVER, &client, NULL) < 0)
         return NULL;
-    while (poll(&stop, 1, INTERVAL_MS) == 0)
-        ask(progress, client);
+    while (poll(&stop, 1, INTERVAL_MS) == 0) {
+        if (progress->shows)
+            ask(progress, client);
+        if (now_usec() >= progress->hurry_at)
+            hurry(progress, client);
+    }
     rpc_client_free(client);
     return NULL;
 }
 
 void progress_start(Progress *progress, const Tool *tool, const remote_domain *dom,
                     const char *label, bool wanted) {
-    *progress = (Progress){.tool = tool, .dom = *dom, .label = label, .stop = {-1, -1}};
-    if (!wanted || tool->quiet || tool->json || pipe2(progress->stop, O_CLOEXEC) < 0)
+    progress_start_until(progress, tool, dom, label, wanted, 0, 0);
+}
+
+void progress_start_until(Progress *progress, const Tool *tool, const remote_domain *dom,
+                          const char *label, bool wanted, unsigned seconds, int procedure) {
+    *progress = (Progress){.tool = tool,
+                           .dom = *dom,
+                           .label = label,
+                           .shows = wanted && !tool->quiet && !tool->json,
+                           .hurry_at = seconds ? deadline_in(seconds * USEC_PER_SEC) : USEC_FOREVER,
+                           .hurry = procedure,
+                           .stop = {-1, -1}};
+    if ((!progress->shows && !seconds) || pipe2(progress->stop, O_CLOEXEC) < 0)
         return;
     progress->running = pthread_create(&progress->thread, NULL, run, progress) == 0;
 }
@@ -54,9 +83,10 @@ void progress_stop(Progress *progress, bool done) {
         close(progress->stop[1]);
     if (progress->running) {
         pthread_join(progress->thread, NULL);
-        if (done)
+        if (done && progress->shows)
             show(progress, 100);
-        fputc('\n', stderr);
+        if (progress->shows)
+            fputc('\n', stderr);
     }
     if (progress->stop[0] >= 0)
         close(progress->stop[0]);

@@ -336,9 +336,9 @@ class Daemon:
         return {(row[0], row[1]): int(row[2]) for row in rows}
 
 
-def client(daemon, *arguments):
-    """A virsh that runs beside the test."""
-    return subprocess.Popen(["virsh", "-c", daemon.uri, *arguments], stdin=subprocess.DEVNULL,
+def client(daemon, *arguments, program="virsh"):
+    """One that runs beside the test."""
+    return subprocess.Popen([program, "-c", daemon.uri, *arguments], stdin=subprocess.DEVNULL,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 

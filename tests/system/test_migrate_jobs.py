@@ -4,17 +4,18 @@ import re
 
 import pytest
 
-from conftest import client, end_of, quick, wait_for
+from conftest import VIREO, client, end_of, quick, wait_for
 from test_migrate import other, state, xml_for  # noqa: F401 (a fixture)
 from writing_guest import sector_guest, written
 
 
-def begin(daemon, other, *flags):  # noqa: F811
-    """A guest whose migration takes long, and the virsh that leads it."""
+def begin(daemon, other, *flags, program="virsh"):  # noqa: F811
+    """A guest whose migration takes long, and the client that leads it."""
     daemon.boot("vm1", maximum=4, current=1)
     daemon.virsh("migrate-setspeed", "vm1", "1")
     assert daemon.virsh("migrate-getspeed", "vm1").strip() == "1"
-    process = client(daemon, "migrate", "--live", "vm1", other.uri, "--xml", xml_for(other, daemon, "vm1"), *flags)
+    process = client(daemon, "migrate", "--live", "vm1", other.uri, "--xml", xml_for(other, daemon, "vm1"), *flags,
+                     program=program)
     wait_for(lambda: "Outgoing migration" in daemon.virsh("domjobinfo", "vm1"), 10, "job")
     return process
 
@@ -39,6 +40,24 @@ def test_speed_and_suspend(daemon, other, guest):  # noqa: F811
     said = end_of(events)[1]
     assert "event 'migration-iteration' for domain 'vm1': iteration: '1'" in said
     assert "event 'job-completed' for domain 'vm1'" in said
+
+
+@pytest.mark.parametrize("program", ["virsh", VIREO])
+def test_a_time_limit_suspends(daemon, other, guest, program):  # noqa: F811
+    """The client suspends a guest whose migration takes longer; it runs on there."""
+    process = begin(daemon, other, "--timeout", "1", program=program)
+    wait_for(lambda: state(daemon, "vm1") == "paused (migrating)", 60, "a guest that is suspended")
+    daemon.virsh("migrate-setspeed", "vm1", "1000")
+    assert end_of(process)[0] == 0
+    assert state(other, "vm1") == "running (migrated)"
+
+
+def test_time_limits_that_are_none(daemon):
+    daemon.paused("vm1")
+    for words in ("--timeout 5", "--live --timeout -1", "--live --timeout x", "--live --timeout-suspend",
+                  "--live --timeout 5 --timeout-suspend --timeout-postcopy", "--live --timeout 5 --timeout-postcopy"):
+        virsh, vireo = daemon.both("migrate", "vm1", "qemu+unix:///system?socket=/nothing", *words.split())
+        assert virsh == vireo and vireo[0] == 1, words
 
 
 def test_abort(daemon, other, guest):  # noqa: F811
