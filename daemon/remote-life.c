@@ -132,6 +132,9 @@ static int check_mode(const Domain *domain, unsigned flags, Error **reterr) {
         return 0;
     if (domain_is_active(domain) && domain->state != DOMAIN_RUNNING)
         return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is not running");
+    if (domain_is_active(domain) && !domain->run->agent)
+        return error_report(reterr, FROM_QEMU, ERROR_ARGUMENT_UNSUPPORTED,
+                            "QEMU guest agent is not configured");
     return error_report(reterr, FROM_QEMU, ERROR_AGENT_UNRESPONSIVE,
                         "QEMU guest agent is not connected");
 }

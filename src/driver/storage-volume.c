@@ -172,6 +172,8 @@ static int complete(const Pool *pool, VolumeDef *volume, Error **reterr) {
     free(volume->key);
     volume->path = path_join(pool->def->path, volume->name);
     volume->key = volume->path ? strdup(volume->path) : NULL;
+    if (streq_ptr(volume->format, "iso")) /* made as a file that a disc can be written to */
+        free(TAKE_PTR(volume->format));
     if (!volume->format)
         volume->format = strdup("raw");
     if (volume->backing_path && !volume->backing_format)

@@ -85,6 +85,12 @@ def test_what_is_refused(daemon, tmp_path):
     assert "no storage vol" in daemon.virsh("vol-info", "/nowhere", ok=False)
 
 
+def test_a_disc_is_made_as_a_raw_file(daemon):
+    daemon.virsh("vol-create-as", "default", "disc.iso", "1M", "--format", "iso")
+    assert os.stat(f"{images(daemon)}/disc.iso").st_size == 1 << 20
+    assert "<format type='raw'/>" in daemon.virsh("vol-dumpxml", "disc.iso", "default")
+
+
 def test_sizes_that_no_file_has(daemon):
     """They are an overflow, or the kernel's error; and what a file holds is not cut off."""
     daemon.virsh("vol-create-as", "default", "full", "2M", "--allocation", "2M")

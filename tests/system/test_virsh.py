@@ -61,6 +61,8 @@ def test_suspend_resume_shutdown(daemon, guest):
         assert "domain is not running" in daemon.virsh("shutdown", "w1", "--mode", mode, ok=False)
     daemon.virsh("resume", "w1")
     assert "running (unpaused)" in daemon.virsh("domstate", "w1", "--reason")
+    for command in "shutdown", "reboot":
+        assert "guest agent is not configured" in daemon.virsh(command, "w1", "--mode", "agent", ok=False)
     time.sleep(0.5)  # the guest's button listener starts after its first line
     daemon.virsh("shutdown", "w1")
     wait_for(lambda: "shut off (shutdown)" in daemon.virsh("domstate", "w1", "--reason"), 30,
