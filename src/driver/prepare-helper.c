@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "driver/prepare-helper.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
 #include "domain/files.h"
+#include "driver/confinement.h"
 #include "host/file-owner.h"
 #include "util/child.h"
 #include "util/file.h"
@@ -18,6 +21,8 @@
 #define BACKLOG 1
 #define ARGUMENTS_MAX 16
 #define BANKS_MAX 40
+#define TPM_USER "tss" /* as libvirt has it */
+#define PASSWD_BYTES ((size_t)16384)
 
 /* ---- a helper ---- */
 
@@ -111,6 +116,64 @@ static const char *banks(const TpmDef *tpm, char text[BANKS_MAX]) {
     return len ? text : NULL;
 }
 
+/* ---- whose a TPM is ---- */
+
+typedef struct TpmOwner {
+    const char *directory;
+    bool found; /* there is such a user, who gets to the directory */
+    uid_t uid;
+    gid_t gid;
+} TpmOwner;
+
+/* A name there that is no file of its own stays whose it is. */
+static void give_entry(int directory, const char *name, const TpmOwner *owner) {
+    struct stat info;
+
+    if (fstatat(directory, name, &info, AT_SYMLINK_NOFOLLOW) >= 0 && S_ISREG(info.st_mode) &&
+        info.st_nlink == 1)
+        (void)!fchownat(directory, name, owner->uid, owner->gid, AT_SYMLINK_NOFOLLOW);
+}
+
+/* The two directories above it were nobody else's to pass. */
+static int run_open_way(void *arg) {
+    CLEANUP_FREE char *above = strdup(arg);
+
+    if (!above)
+        return -ENOMEM;
+    *strrchr(above, '/') = '\0';
+    return chmod(above, 0711) < 0 || chmod(arg, 0711) < 0 ? -errno : 0;
+}
+
+static int run_give_tpm(void *arg) {
+    TpmOwner *owner = arg;
+    struct passwd entry, *user = NULL;
+    CLEANUP_FREE char *text = malloc(PASSWD_BYTES), *barrier = NULL;
+    CLEANUP_CLOSE int fd = -1;
+    struct dirent *at;
+    DIR *entries;
+
+    if (!text)
+        return -ENOMEM;
+    if (getpwnam_r(TPM_USER, &entry, text, PASSWD_BYTES, &user) != 0 || !user)
+        return 0;
+    owner->uid = user->pw_uid;
+    owner->gid = user->pw_gid;
+    fd = open(owner->directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fchown(fd, owner->uid, owner->gid) < 0)
+        return -errno;
+    barrier = file_owner_barrier(owner->directory, &(FileUser){owner->uid, owner->gid, NULL, 0});
+    if (barrier) /* root serves it, then */
+        return fchown(fd, geteuid(), getegid()) < 0 ? -errno : 0;
+    entries = fdopendir(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    if (!entries)
+        return -errno;
+    while ((at = readdir(entries)))
+        give_entry(fd, at->d_name, owner);
+    closedir(entries);
+    owner->found = true;
+    return 0;
+}
+
 /* A TPM is made once, with its endorsement key; what it remembers is not touched again. */
 static int set_up_tpm(const TpmDef *tpm, const char *directory, bool is_2, Error **reterr) {
     const char *argv[ARGUMENTS_MAX] = {"swtpm_setup", "--tpmstate",   directory,
@@ -141,6 +204,7 @@ static int start_tpm(Domain *domain, const TpmDef *tpm, char **ret_socket, Error
     CLEANUP_FREE char *directory = base ? path_join(base, is_2 ? "tpm2" : "tpm1.2") : NULL;
     CLEANUP_FREE char *state = directory ? strf("dir=%s,mode=0600", directory) : NULL;
     CLEANUP_FREE char *socket = domain_helper_socket(domain, tpm->info.alias);
+    TpmOwner owner = {.directory = directory};
     const char *program;
     int r;
 
@@ -150,21 +214,31 @@ static int start_tpm(Domain *domain, const TpmDef *tpm, char **ret_socket, Error
         return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
                             "its emulated <tpm> needs swtpm, which is not installed (package "
                             "swtpm)");
-    r = dir_make(directory, 0700);
+    r = dir_make(base, 0711);
+    if (r >= 0)
+        r = dir_make(directory, 0700);
+    if (r >= 0 && geteuid() == 0)
+        r = worker_run(run_open_way, base);
     if (r < 0)
         return error_system(reterr, FROM_QEMU, r, "cannot make '%s'", directory);
     r = set_up_tpm(tpm, directory, is_2, reterr);
     if (r < 0)
         return r;
-    r = spawn(
-        &(Helper){.domain = domain,
-                  .alias = tpm->info.alias,
-                  .program = "swtpm",
-                  .socket = socket,
-                  .argv = (char *[]){(char *)program, (char *)"socket", (char *)"--ctrl",
-                                     (char *)"type=unixio,fd=3", (char *)"--tpmstate", state,
-                                     (char *)"--terminate", is_2 ? (char *)"--tpm2" : NULL, NULL}},
-        reterr);
+    if (geteuid() == 0 && domain->services->confinement->has_user)
+        r = worker_run(run_give_tpm, &owner);
+    if (r < 0)
+        return error_system(reterr, FROM_QEMU, r, "cannot give '%s' to user " TPM_USER, directory);
+    r = spawn(&(Helper){.domain = domain,
+                        .alias = tpm->info.alias,
+                        .program = "swtpm",
+                        .socket = socket,
+                        .argv = (char *[]){(char *)program, (char *)"socket", (char *)"--ctrl",
+                                           (char *)"type=unixio,fd=3", (char *)"--tpmstate", state,
+                                           (char *)"--terminate",
+                                           owner.found ? (char *)"--runas=" TPM_USER
+                                                       : (char *)"--terminate",
+                                           is_2 ? (char *)"--tpm2" : NULL, NULL}},
+              reterr);
     if (r >= 0)
         *ret_socket = TAKE_PTR(socket);
     return r;

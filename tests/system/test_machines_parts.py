@@ -2,6 +2,7 @@
 """What is made on the host before a machine starts: the firmware's variables, a TPM, a virtiofsd."""
 import glob
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -9,7 +10,7 @@ import uuid
 
 import pytest
 
-from conftest import VIREO, wait_for
+from conftest import VIREO, Daemon, wait_for
 
 EMULATOR = shutil.which("qemu-system-x86_64")
 CODE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
@@ -183,6 +184,29 @@ def test_a_tpm_lives_with_its_guest(daemon):
     daemon.virsh("destroy", "tpm")
     daemon.virsh("undefine", "tpm")
     assert not glob.glob(f"{daemon.root}/lib/swtpm/*")
+
+
+@needs_swtpm
+@pytest.mark.skipif(os.geteuid() != 0 or "user = root" in Daemon.settings, reason="SKIP: it is run by the tests' own user")
+def test_who_a_tpm_is(daemon):
+    """As with libvirt it is run by "tss", who has nothing but its state, also what root had of it; no name there gives him
+    a file of root's."""
+    start(daemon, "tpm", devices=TPM)
+    daemon.virsh("destroy", "tpm")
+    state, = glob.glob(f"{daemon.root}/lib/swtpm/*/tpm2")
+    secret, ours = f"{daemon.root}/secret", pwd.getpwnam("tss").pw_uid
+    with open(secret, "w") as f:
+        f.write("root's")
+    os.symlink(secret, f"{state}/link")
+    os.link(secret, f"{state}/hardlink")
+    os.chown(f"{state}/tpm2-00.permall", 0, 0)
+    daemon.virsh("start", "tpm", "--paused")
+    (pid, *_), = [serves(f"{daemon.root}/lib/swtpm/")]
+    with open(f"/proc/{pid}/status") as f:
+        said = f.read()
+    assert re.search(f"^Uid:\t{ours}\t{ours}\t{ours}\t{ours}$", said, re.M) and re.search("^CapEff:\t0+$", said, re.M)
+    assert os.stat(f"{state}/tpm2-00.permall").st_uid == ours and os.stat(secret).st_uid == 0
+    assert os.lstat(f"{state}/link").st_uid == 0
 
 
 @needs_swtpm
