@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A domain's life: define, create, start, stop and what is between. */
 #include "daemon.h"
+#include "driver/guest-set.h"
 #include "driver/auto-destroy.h"
 #include "driver/rename.h"
 
@@ -126,33 +127,19 @@ DOMAIN_FUNC(destroy_flags, remote_domain_flags_args, void) {
     return r;
 }
 
-/* How the guest is asked: by the power button; the agent alone is not there. */
-static int check_mode(const Domain *domain, unsigned flags, Error **reterr) {
-    if (flags != STOP_AGENT)
-        return 0;
-    if (domain_is_active(domain) && domain->state != DOMAIN_RUNNING)
-        return error_report(reterr, FROM_QEMU, ERROR_OPERATION_INVALID, "domain is not running");
-    if (domain_is_active(domain) && !domain->run->agent)
-        return error_report(reterr, FROM_QEMU, ERROR_ARGUMENT_UNSUPPORTED,
-                            "QEMU guest agent is not configured");
-    return error_report(reterr, FROM_QEMU, ERROR_AGENT_UNRESPONSIVE,
-                        "QEMU guest agent is not connected");
-}
-
 DOMAIN_FUNC(shutdown_domain, void, void) {
     return driver_shutdown(domain, reterr);
 }
 
+/* The power button unless the agent alone is asked for. */
 DOMAIN_FUNC(shutdown_flags, remote_domain_flags_args, void) {
-    int r = check_mode(domain, args->flags, reterr);
-
-    return r < 0 ? r : driver_shutdown(domain, reterr);
+    return args->flags == STOP_AGENT ? driver_agent_stop(domain, false, reterr)
+                                     : driver_shutdown(domain, reterr);
 }
 
 DOMAIN_FUNC(reboot, remote_domain_flags_args, void) {
-    int r = check_mode(domain, args->flags, reterr);
-
-    return r < 0 ? r : driver_reboot(domain, reterr);
+    return args->flags == STOP_AGENT ? driver_agent_stop(domain, true, reterr)
+                                     : driver_reboot(domain, reterr);
 }
 
 DOMAIN_FUNC(reset, void, void) {

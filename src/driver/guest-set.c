@@ -84,7 +84,15 @@ int driver_set_ssh_keys(Domain *domain, const char *user, char *const *keys, siz
     return driver_agent_run(domain, execute, TAKE_PTR(args), AGENT_DEFAULT, NULL, reterr);
 }
 
-/* ---- sleep ---- */
+/* ---- its end, sleep ---- */
+
+int driver_agent_stop(Domain *domain, bool reboot, Error **reterr) {
+    CLEANUP_JSON json_object *args = json_object_new_object();
+
+    if (!args || json_add_string(args, "mode", reboot ? "reboot" : "powerdown") < 0)
+        return error_no_memory(reterr);
+    return driver_agent_run(domain, "guest-shutdown", TAKE_PTR(args), AGENT_NO_WAIT, NULL, reterr);
+}
 
 int driver_pm_suspend(Domain *domain, unsigned target, Error **reterr) {
     static const char *const commands[] = {"guest-suspend-ram", "guest-suspend-disk",

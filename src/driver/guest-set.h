@@ -16,6 +16,9 @@ int driver_get_ssh_keys(Domain *domain, const char *user, json_object **ret, Err
 typedef enum SshKeysChange { SSH_KEYS_REPLACE, SSH_KEYS_APPEND, SSH_KEYS_REMOVE } SshKeysChange;
 int driver_set_ssh_keys(Domain *domain, const char *user, char *const *keys, size_t n,
                         SshKeysChange how, Error **reterr);
+/* The agent shuts the guest down or reboots it; nobody waits for that. The errors of an agent that
+ * is not there. */
+int driver_agent_stop(Domain *domain, bool reboot, Error **reterr);
 /* libvirt's virNodeSuspendTarget: 0 memory, 1 disk, 2 both. */
 int driver_pm_suspend(Domain *domain, unsigned target, Error **reterr);
 int driver_pm_wakeup(Domain *domain, Error **reterr);

@@ -243,6 +243,22 @@ def test_agent_errors_send_nothing_to_qemu(daemon, agent_guest, monkeypatch):
     assert '"execute":"device_add"' in daemon.log_text()  # it would have been seen
 
 
+def test_the_agent_ends_the_guest(daemon, agent_guest):
+    """By its own way alone, when that is asked for: the power button is not pressed."""
+    boot(daemon, "g1", vcpus=1)
+    ask_when_there(daemon, "g1")
+    execute(daemon, "g1", "mkdir -p /sbin; printf '#!/bin/sh\necho SHUTDOWN $* >/dev/console\npoweroff -f\n' >/sbin/shutdown; "
+                          "chmod 755 /sbin/shutdown; echo WRITTEN >/dev/console")
+    wait_for(lambda: daemon.said("g1", "WRITTEN"), 20, "program that the agent runs")
+    daemon.virsh("shutdown", "g1", "--mode", "agent")
+    wait_for(lambda: "shut off (shutdown)" in daemon.virsh("domstate", "g1", "--reason"), 30, "shut off after shutdown")
+    with open(daemon.console("g1"), errors="replace") as f:
+        said = f.read()
+    assert "SHUTDOWN -h -P +0" in said and "POWEROFF" not in said, said[-500:]
+    for command in "shutdown", "reboot":
+        assert "domain is not running" in daemon.virsh(command, "g1", "--mode", "agent", ok=False)
+
+
 def test_time_name_and_file_systems(daemon, agent_guest, monkeypatch):
     monkeypatch.setenv("VIREO_QMP_DEBUG", "1")
     daemon.stop()
