@@ -28,7 +28,7 @@
 
 #define AUTOSTARTS_AT_ONCE 4
 #define FIRST_TRIES_USEC (3 * USEC_PER_SEC)
-#define LAST_FEW_USEC (250 * USEC_PER_MSEC)
+#define LAST_FEW_USEC (100 * USEC_PER_MSEC)
 
 /* A copy under another name would bring a domain back that was undefined. */
 static bool is_file_of(const char *path, const char *name) {

@@ -19,7 +19,7 @@ int limits_host_new(const LimitsParams *params, LimitsHost **ret, Error **reterr
     host->resctrl_root = params->resctrl_root ? strdup(params->resctrl_root) : NULL;
     host->enabled = params->cgroups;
     host->scopes = params->scopes;
-    host->n_at_once = (unsigned)get_nprocs() + 1;
+    host->n_at_once = MAX_OF((unsigned)get_nprocs(), 2u);
     host->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     r = host->partition ? cgroup_host_new(&host->cgroups, reterr) : error_no_memory(reterr);
     if (r < 0) {

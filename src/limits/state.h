@@ -40,8 +40,8 @@ struct LimitsHost {
     FiberCond worked;
 };
 
-/* Runs func(arg) on a worker; of what changes groups one more at once than the host has CPUs, for
- * one sleeps in the kernel most of the time. The kernel keeps the CPU of each for up to
+/* Runs func(arg) on a worker; of what changes groups as many at once as the host has CPUs, and two
+ * at least, for one sleeps in the kernel now and then. The kernel keeps the CPU of each for up to
  * milliseconds, and with more of them the loop, and every client, waits longer for one. */
 int limits_work(LimitsHost *host, WorkerFunc func, void *arg);
 
