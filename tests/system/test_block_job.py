@@ -195,8 +195,8 @@ def test_another_daemon(daemon, three, when):
     daemon.process.wait()
     daemon.start()
     if when in ("pending", "pivoted"):
-        wait_for(lambda: chain(daemon, "b1") == [base, "end"], 20, "the end of the job")
-        assert chain(daemon, "b1", inactive=True) == [base, "end"] and job(daemon, "b1") == {}
+        wait_for(lambda: chain(daemon, "b1") == [base, "end"] and job(daemon, "b1") == {}, 20, "the end of the job")
+        assert chain(daemon, "b1", inactive=True) == [base, "end"]
     else:
         wait_for(lambda: job(daemon, "b1").get("type") == "Active Block Commit", 20, "the job")
         daemon.virsh("blockjob", "b1", "vda", "--bandwidth", "0")
