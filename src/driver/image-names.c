@@ -5,6 +5,7 @@
 
 #include "driver/disk-chain.h"
 #include "driver/named-files.h"
+#include "qemu/image-header.h"
 #include "qemu/image.h"
 #include "util/file.h"
 #include "util/worker.h"
@@ -19,22 +20,6 @@ static int run_look(void *arg) {
     return S_ISREG(info.st_mode) || S_ISBLK(info.st_mode) ? 0 : -EINVAL;
 }
 
-/* Its name with the directory of the image before it, unless it has one. Caller frees; NULL: out of
- * memory. */
-static char *absolute(const char *image, const char *name) {
-    const char *slash = strrchr(image, '/');
-
-    return *name == '/' || !slash ? strdup(name)
-                                  : strf("%.*s/%s", (int)(slash - image), image, name);
-}
-
-/* "nbd://...", "json:{...}" */
-static bool is_file_name(const char *name) {
-    const char *colon = strchr(name, ':'), *slash = strchr(name, '/');
-
-    return *name && !(colon && (!slash || colon < slash));
-}
-
 static int refuse(const char *image, const char *name, const char *why, Error **reterr) {
     return error_report(reterr, FROM_STORAGE, ERROR_OPERATION_DENIED,
                         "the header of image '%s' names '%.200s', %s", image, name, why);
@@ -42,11 +27,11 @@ static int refuse(const char *image, const char *name, const char *why, Error **
 
 static int check_below(const Storage *storage, const char *image, const char *name,
                        ImageBelow below, char **ret, Error **reterr) {
-    CLEANUP_FREE char *path = absolute(image, name);
+    CLEANUP_FREE char *path = image_path_of(image, name);
 
     if (!path)
         return error_no_memory(reterr);
-    if (!is_file_name(name) || worker_run(run_look, path) < 0)
+    if (!image_is_file_name(name) || worker_run(run_look, path) < 0)
         return refuse(image, name, "which is no file here: what it is cannot be known", reterr);
     if (below == IMAGE_BELOW_COPIED && !named_files_may_be_below(storage, image, path))
         return refuse(image, name,

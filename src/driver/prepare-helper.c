@@ -204,8 +204,16 @@ static int start_tpm(Domain *domain, const TpmDef *tpm, char **ret_socket, Error
     CLEANUP_FREE char *directory = base ? path_join(base, is_2 ? "tpm2" : "tpm1.2") : NULL;
     CLEANUP_FREE char *state = directory ? strf("dir=%s,mode=0600", directory) : NULL;
     CLEANUP_FREE char *socket = domain_helper_socket(domain, tpm->info.alias);
+    char *argv[ARGUMENTS_MAX] = {NULL,
+                                 (char *)"socket",
+                                 (char *)"--ctrl",
+                                 (char *)"type=unixio,fd=3",
+                                 (char *)"--tpmstate",
+                                 state,
+                                 (char *)"--terminate"};
     TpmOwner owner = {.directory = directory};
     const char *program;
+    size_t n = 7;
     int r;
 
     if (!state || !socket)
@@ -214,6 +222,7 @@ static int start_tpm(Domain *domain, const TpmDef *tpm, char **ret_socket, Error
         return error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
                             "its emulated <tpm> needs swtpm, which is not installed (package "
                             "swtpm)");
+    argv[0] = (char *)program;
     r = dir_make(base, 0711);
     if (r >= 0)
         r = dir_make(directory, 0700);
@@ -228,16 +237,15 @@ static int start_tpm(Domain *domain, const TpmDef *tpm, char **ret_socket, Error
         r = worker_run(run_give_tpm, &owner);
     if (r < 0)
         return error_system(reterr, FROM_QEMU, r, "cannot give '%s' to user " TPM_USER, directory);
+    if (is_2)
+        argv[n++] = (char *)"--tpm2";
+    if (owner.found)
+        argv[n++] = (char *)"--runas=" TPM_USER;
     r = spawn(&(Helper){.domain = domain,
                         .alias = tpm->info.alias,
                         .program = "swtpm",
                         .socket = socket,
-                        .argv = (char *[]){(char *)program, (char *)"socket", (char *)"--ctrl",
-                                           (char *)"type=unixio,fd=3", (char *)"--tpmstate", state,
-                                           (char *)"--terminate",
-                                           owner.found ? (char *)"--runas=" TPM_USER
-                                                       : (char *)"--terminate",
-                                           is_2 ? (char *)"--tpm2" : NULL, NULL}},
+                        .argv = argv},
               reterr);
     if (r >= 0)
         *ret_socket = TAKE_PTR(socket);
@@ -382,21 +390,10 @@ static int run_is_folder(void *arg) {
     return path ? file_owner_check_way(path) : -ENOMEM;
 }
 
-typedef struct Program {
-    const char *path;
-    Error **reterr;
-} Program;
-
-static int run_check_program(void *arg) {
-    const Program *program = arg;
-
-    return path_check_owner(program->path, "the <binary> of its <filesystem>", program->reterr);
-}
-
 /* It is run as root. */
 static int check_program(const char *path, Error **reterr) {
     return *path == '/'
-               ? worker_run(run_check_program, &(Program){path, reterr})
+               ? path_check_owner_worker(path, "the <binary> of its <filesystem>", reterr)
                : error_report(reterr, FROM_QEMU, ERROR_CONFIG_UNSUPPORTED,
                               "the <binary> '%s' of its <filesystem> has no absolute path", path);
 }

@@ -212,22 +212,12 @@ static TapJob tap_job(const InterfaceDef *interface, uint8_t mac[6], Error **ret
     return job;
 }
 
-typedef struct Program {
-    const char *path;
-    Error **reterr;
-} Program;
-
-static int run_check_script(void *arg) {
-    const Program *program = arg;
-
-    return path_check_owner(program->path, "the <script> of its interface", program->reterr);
-}
-
 /* It is run as root; a name without a path is found where root finds programs. */
 static int run_script(const InterfaceDef *interface, const char *link, Error **reterr) {
     const char *const script[] = {interface->script, link, NULL};
     int r = *interface->script == '/'
-                ? worker_run(run_check_script, &(Program){interface->script, reterr})
+                ? path_check_owner_worker(interface->script, "the <script> of its interface",
+                                          reterr)
                 : 0;
 
     return r < 0 ? r

@@ -62,8 +62,7 @@ static bool names_qcow2(const Head *head, size_t at) {
     return false;
 }
 
-/* A name with a protocol in front is no file. */
-static bool is_file_name(const char *name) {
+bool image_is_file_name(const char *name) {
     const char *colon = strchr(name, ':'), *slash = strchr(name, '/');
 
     return *name && !(colon && (!slash || colon < slash));
@@ -76,8 +75,7 @@ static bool has_dots(const char *path) {
     return false;
 }
 
-/* A relative name begins in the directory of the image. */
-static char *absolute(const char *image, const char *name) {
+char *image_path_of(const char *image, const char *name) {
     const char *slash = strrchr(image, '/');
 
     return *name == '/' || !slash ? strdup(name)
@@ -100,9 +98,9 @@ static int take_name(const char *image, const Head *head, char **ret) {
         return -EBADMSG;
     memcpy(name, head->bytes + at, n);
     name[n] = '\0';
-    if (strlen(name) != n || !is_file_name(name) || has_dots(name))
+    if (strlen(name) != n || !image_is_file_name(name) || has_dots(name))
         return 0;
-    *ret = absolute(image, name);
+    *ret = image_path_of(image, name);
     return *ret ? 0 : -ENOMEM;
 }
 

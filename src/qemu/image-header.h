@@ -23,3 +23,9 @@ int image_header_chain(const char *path, ImageChain *ret);
 /* Whether it is a qcow2 image whose header names nothing below it; false also when it cannot be
  * read. Blocks. */
 bool image_header_is_alone(const char *path);
+
+/* Whether a name that a header gives is one of a file: one with a protocol in front is none. */
+bool image_is_file_name(const char *name);
+/* Its path: a relative name begins in the directory of the image. The caller frees; NULL: out of
+ * memory. */
+char *image_path_of(const char *image, const char *name);

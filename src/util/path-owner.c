@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "util/file.h"
+#include "util/worker.h"
 
 static bool is_trusted_uid(uid_t uid) {
     struct stat top;
@@ -73,4 +74,19 @@ int path_check_owner(const char *path, const char *what, Error **reterr) {
         return error_system(reterr, FROM_NONE, errno, "cannot look at '%s'", path);
     r = check_way(real, path, what, reterr);
     return r < 0 ? r : 0;
+}
+
+typedef struct Check {
+    const char *path, *what;
+    Error **reterr;
+} Check;
+
+static int run_check(void *arg) {
+    const Check *check = arg;
+
+    return path_check_owner(check->path, check->what, check->reterr);
+}
+
+int path_check_owner_worker(const char *path, const char *what, Error **reterr) {
+    return worker_run(run_check, &(Check){path, what, reterr});
 }

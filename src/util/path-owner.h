@@ -11,3 +11,5 @@
  * naming the part and its owner. `path` begins with '/'; `what` is for the sentence: "the root
  * directory". */
 int path_check_owner(const char *path, const char *what, Error **reterr);
+/* The same on the worker pool; the fiber waits. */
+int path_check_owner_worker(const char *path, const char *what, Error **reterr);
