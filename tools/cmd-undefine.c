@@ -165,16 +165,6 @@ static int remove_one(Tool *tool, const Args *args, const Doomed *doomed) {
 
 /* ---- undefine ---- */
 
-static bool asks_active(Tool *tool, const remote_domain *dom, Error **reterr, bool *ret) {
-    remote_domain_args call = {.dom = *dom};
-    remote_int_ret value = {0};
-
-    if (CALL(tool, DOMAIN_IS_ACTIVE, remote_domain_args, &call, remote_int_ret, &value, reterr) < 0)
-        return false;
-    *ret = value.value > 0;
-    return true;
-}
-
 static int check_options(const Args *args) {
     const bool all = args_has(args, "remove-all-storage");
 
@@ -210,14 +200,11 @@ static int cmd_undefine(Tool *tool, const Args *args) {
     CLEANUP_DOMAIN remote_domain dom = {0};
     CLEANUP_ERROR Error *error = NULL;
     remote_domain_flags_args call;
-    bool active = false;
     int r = 0;
 
     if (check_options(args) < 0 || tool_domain(tool, args, &dom) < 0)
         return -EIO;
-    if (!asks_active(tool, &dom, &error, &active))
-        return tool_fail(error, "Failed to undefine domain '%s'", dom.name);
-    if (storage && active)
+    if (storage && dom.id != -1)
         return tool_fail(NULL, "Storage volume deletion is supported only on stopped domains");
     if (storage && collect(tool, args, &dom, &doomed) < 0)
         return -EIO;

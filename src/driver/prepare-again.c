@@ -88,9 +88,6 @@ static void again_locked(const Again *again) {
         prepare_again_watch(domain);
         return;
     }
-    disk = domain->run ? managed_disk(domain, again->alias) : NULL;
-    if (!disk)
-        return;
     if (start_again(domain, disk, &error) >= 0)
         log_warning("domain '%s': the qemu-pr-helper of disk '%s' has ended, and was started again",
                     domain_name(domain), again->alias);
@@ -137,20 +134,17 @@ static void on_end(void *userdata) {
 }
 
 static void watch_disk(Domain *domain, const DiskDef *disk) {
-    CLEANUP_FREE char *alias = strdup(disk->info.alias);
     QemuPid pid = {0};
-    RunHelper *helper;
-    const bool is_there = alias && noted_pid(domain, disk, &pid);
+    RunHelper *helper = noted_pid(domain, disk, &pid)
+                            ? run_helper_add(&domain->run->helpers, domain, disk->info.alias)
+                            : NULL;
 
-    if (!is_there || !domain->run || run_helper_find(domain->run->helpers, alias))
-        return;
-    helper = run_helper_add(&domain->run->helpers, domain, alias);
     if (!helper)
         return;
     helper->pid = pid;
     helper->since_usec = now_usec();
     if (!qemu_process_alive(&pid) || qemu_process_watch(&pid, on_end, helper, &helper->end) < 0)
-        begin_again(domain, alias, true);
+        begin_again(domain, disk->info.alias, true);
 }
 
 void prepare_again_watch(Domain *domain) {

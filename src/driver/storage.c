@@ -264,12 +264,12 @@ static int check_directory(const PoolDef *def, Error **reterr) {
     CLEANUP_FREE char *path = path_join(def->path, "");
     int r = path ? worker_run(run_check_directory, path) : -ENOMEM;
 
-    return r == -EACCES              ? error_system(reterr, FROM_STORAGE, r,
-                                                    "cannot use directory '%s' of pool '%s': a link on the way "
-                                                                 "may be somebody else's",
-                                                    def->path, def->name)
-           : MIN_OF(r, 0) == -ENOMEM ? error_no_memory(reterr)
-                                     : 0;
+    if (r == -EACCES)
+        return error_system(reterr, FROM_STORAGE, r,
+                            "cannot use directory '%s' of pool '%s': a link on the way may be "
+                            "somebody else's",
+                            def->path, def->name);
+    return r == -ENOMEM ? error_no_memory(reterr) : 0;
 }
 
 /* ---- active and inactive ---- */
